@@ -1,0 +1,1 @@
+//! gradstep: a debugger for backpropagation in the terminal.

@@ -1,0 +1,3 @@
+//! The program `gradstep`.
+
+fn main() {}
