@@ -1,0 +1,198 @@
+//! Characters of the field's notation: subscripts, layer superscripts, and what stands for each in plain ASCII.
+
+/// What is drawn for a character that has no ASCII counterpart.
+pub const UNKNOWN: char = '?';
+
+/// The one ASCII character that stands for `c` where Unicode is not wanted; [`UNKNOWN`] when there is none.
+///
+/// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error.
+#[must_use]
+pub const fn ascii(c: char) -> char {
+    match c {
+        ' '..='~' => c,
+        '\u{a0}' => ' ',
+        // Operators and relations.
+        '−' | '–' | '—' | '‐' | '‑' => '-',
+        '·' | '×' | '∗' | '⋅' => '*',
+        '∘' | '⊙' | '○' | '◦' | '⊗' => 'o',
+        '±' => '+',
+        '÷' => '/',
+        '≈' => '~',
+        '≠' => '!',
+        '≤' | '‹' | '⟨' | '«' => '<',
+        '≥' | '›' | '⟩' | '»' => '>',
+        '√' | '✓' | '✔' => 'v',
+        '∞' => '8',
+        '∈' => 'E',
+        // Letters.
+        '∂' => 'd',
+        'δ' | 'ε' => 'e',
+        'Σ' | '∑' => 'S',
+        'Π' | '∏' => 'P',
+        'η' => 'n',
+        'α' => 'a',
+        'β' => 'b',
+        'λ' => 'l',
+        'μ' => 'u',
+        'σ' => 's',
+        'φ' => 'f',
+        'Δ' | '∇' => 'D',
+        'ᵀ' => 'T',
+        // Marks of derivatives and quotation.
+        '′' | '’' | '‘' => '\'',
+        '″' | '“' | '”' => '"',
+        '°' => 'o',
+        // Superscripts and subscripts: the digit itself.
+        '⁰' | '₀' => '0',
+        '¹' | '₁' => '1',
+        '²' | '₂' => '2',
+        '³' | '₃' => '3',
+        '⁴' | '₄' => '4',
+        '⁵' | '₅' => '5',
+        '⁶' | '₆' => '6',
+        '⁷' | '₇' => '7',
+        '⁸' | '₈' => '8',
+        '⁹' | '₉' => '9',
+        '⁺' | '₊' => '+',
+        '⁻' | '₋' => '-',
+        '⁼' | '₌' => '=',
+        '⁽' | '₍' => '(',
+        '⁾' | '₎' => ')',
+        'ⁱ' | 'ᵢ' => 'i',
+        'ʲ' | 'ⱼ' => 'j',
+        'ᵏ' | 'ₖ' => 'k',
+        'ˡ' | 'ₗ' => 'l',
+        'ⁿ' | 'ₙ' => 'n',
+        'ᵐ' | 'ₘ' => 'm',
+        'ᵒ' | 'ₒ' => 'o',
+        'ᵖ' | 'ₚ' => 'p',
+        'ʳ' | 'ᵣ' => 'r',
+        'ˢ' | 'ₛ' => 's',
+        'ᵗ' | 'ₜ' => 't',
+        'ᵘ' | 'ᵤ' => 'u',
+        'ᵛ' | 'ᵥ' => 'v',
+        'ᵃ' | 'ₐ' => 'a',
+        'ᶜ' => 'c',
+        'ᵈ' => 'd',
+        'ᵉ' | 'ₑ' => 'e',
+        'ʰ' | 'ₕ' => 'h',
+        'ʷ' => 'w',
+        'ˣ' | 'ₓ' => 'x',
+        // Arrows and pointers.
+        '←' | '◀' | '◂' | '⟵' | '⇐' => '<',
+        '→' | '▶' | '▸' | '⟶' | '⇒' | '↦' | '❯' => '>',
+        '↑' | '▲' | '▴' | '↥' => '^',
+        '↓' | '▼' | '▾' | '↧' => 'v',
+        '↔' | '⇔' | '↕' => '|',
+        '↵' | '⏎' => '<',
+        '↻' | '⟳' => '@',
+        // Bullets.
+        '•' | '●' | '◆' | '■' | '★' => '*',
+        '◌' | '◇' | '□' | '☆' => 'o',
+        '…' | '‥' | '⋯' => '.',
+        '⋮' | '┊' | '┆' | '╎' | '╏' => ':',
+        '⋱' => '\\',
+        // Boxes.
+        '─' | '━' | '╌' | '┄' | '┈' | '╍' | '┅' | '╴' | '╶' | '‾' | '⎯' => '-',
+        '═' => '=',
+        '│' | '┃' | '║' | '╵' | '╷' | '⎢' | '⎥' | '⎜' | '⎟' => '|',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' | '┏' | '┓' | '┗' | '┛' | '┣' | '┫' | '┳' | '┻'
+        | '╋' | '╔' | '╗' | '╚' | '╝' | '╠' | '╣' | '╦' | '╩' | '╬' => '+',
+        '╱' => '/',
+        '╲' => '\\',
+        '╳' => 'x',
+        '⎡' | '⎣' => '[',
+        '⎤' | '⎦' => ']',
+        // Blocks: the fuller, the darker.
+        '░' => ':',
+        '▒' => '%',
+        '█' | '▓' | '▉' | '▊' | '▋' | '▇' | '▆' => '#',
+        '▀' | '▔' => '"',
+        '▄' | '▅' | '▃' => '=',
+        '▂' | '▁' => '_',
+        '▌' | '▍' | '▎' | '▏' | '▐' | '▕' => '|',
+        // Braille, of which curves are drawn.
+        '\u{2800}' => ' ',
+        '\u{2801}'..='\u{28ff}' => '*',
+        _ => UNKNOWN,
+    }
+}
+
+/// The digit `d` (0 to 9) as a subscript or, with the table of superscripts, raised.
+fn digits(out: &mut String, n: usize, table: [char; 10]) {
+    for d in n.to_string().bytes() {
+        out.push(table[usize::from(d - b'0')]);
+    }
+}
+
+const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+
+/// The subscripts of an entry, as in mathematics: `[1, 2]` is `₁₂`; with a number of two digits among several a comma parts them, `₁₀,₂`.
+#[must_use]
+pub fn subscript(numbers: &[usize]) -> String {
+    let part = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
+    let mut out = String::new();
+    for (i, &n) in numbers.iter().enumerate() {
+        if part && i > 0 {
+            out.push(',');
+        }
+        digits(&mut out, n, LOWERED);
+    }
+    out
+}
+
+/// The layer of a symbol: `2` is `⁽²⁾`.
+#[must_use]
+pub fn superscript_layer(layer: usize) -> String {
+    let mut out = String::from('⁽');
+    digits(&mut out, layer, RAISED);
+    out.push('⁾');
+    out
+}
+
+/// A whole text in ASCII: each character by [`ascii`]; combining marks, which take no cell, vanish.
+#[must_use]
+pub fn ascii_text(text: &str) -> String {
+    use unicode_width::UnicodeWidthChar as _;
+    text.chars()
+        .filter(|c| c.width() != Some(0))
+        .flat_map(|c| {
+            let cells = c.width().unwrap_or(1);
+            let c = if c == '\n' { c } else { ascii(c) };
+            std::iter::repeat_n(c, cells)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscripts_read_as_in_mathematics() {
+        assert_eq!(subscript(&[1, 2]), "₁₂");
+        assert_eq!(subscript(&[10, 2]), "₁₀,₂");
+        assert_eq!(subscript(&[1, 10, 3]), "₁,₁₀,₃");
+        assert_eq!(subscript(&[12]), "₁₂");
+        assert_eq!(subscript(&[]), "");
+        assert_eq!(superscript_layer(2), "⁽²⁾");
+        assert_eq!(superscript_layer(10), "⁽¹⁰⁾");
+    }
+
+    #[test]
+    fn equations_stay_readable_in_ascii() {
+        assert_eq!(ascii_text("∂C/∂w₁₂ = Σᵢⱼ aᵢ,ⱼ₊₁ · δᵢⱼ"), "dC/dw12 = Sij ai,j+1 * eij");
+        assert_eq!(ascii_text("δ⁽¹⁾ = W⁽²⁾ᵀ δ⁽²⁾ ∘ g′(z⁽¹⁾)"), "e(1) = W(2)T e(2) o g'(z(1))");
+        assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 .");
+        assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
+    }
+
+    #[test]
+    fn every_character_becomes_one_of_ascii() {
+        for c in (0..=0x0003_ffff_u32).filter_map(char::from_u32) {
+            assert!((' '..='~').contains(&ascii(c)), "{c:?}");
+        }
+        assert!((' '..='~').all(|c| ascii(c) == c));
+    }
+}

@@ -1,0 +1,172 @@
+//! Floor 3: a directed acyclic graph of ops. A chain of layers and a scalar graph are both one; the backward pass is made from the forward
+//! ops by the chain rule, and a run computes all tensors of one sample.
+
+mod build;
+mod run;
+mod symbol;
+
+pub use build::{Builder, Chain, Node};
+pub use run::Run;
+pub use symbol::Symbol;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::op::rule::Rule;
+use crate::step::Pass;
+use crate::tensor::Tensor;
+
+/// The number of a tensor in its network.
+pub type Id = usize;
+
+/// What a tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Given with the sample.
+    Input,
+    /// What the output should be, given with the sample.
+    Target,
+    /// A weight or bias.
+    Parameter,
+    /// Computed in the forward pass.
+    Value,
+    /// The loss.
+    Loss,
+    /// ∂C/∂ of another tensor.
+    Gradient(Id),
+}
+
+/// What is known of a tensor without its numbers.
+#[derive(Clone, Debug)]
+pub struct TensorInfo {
+    /// Its name in addresses: `conv1.z`, `grad.conv1.weight`.
+    pub name: Arc<str>,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How the series writes it.
+    pub symbol: Symbol,
+    /// What it is.
+    pub role: Role,
+    /// The layer it belongs to; `None` for the input, the target, the loss and the tensors of a graph.
+    pub layer: Option<usize>,
+}
+
+/// One rule with what it reads.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The rule.
+    pub rule: Arc<dyn Rule>,
+    /// The tensors in its slots.
+    pub operands: SmallVec<[Id; 4]>,
+}
+
+/// The computation of one tensor: each entry is the sum of the terms of all parts, in order.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// The tensor that it computes.
+    pub output: Id,
+    /// The pass that it belongs to.
+    pub pass: Pass,
+    /// What it is the sum of.
+    pub parts: Vec<Part>,
+}
+
+/// A layer, as the screen names it.
+#[derive(Clone, Debug)]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its `type`.
+    pub kind: &'static str,
+}
+
+/// A network: tensors, and the ops that compute them, in the order of the telling.
+#[derive(Debug)]
+pub struct Network {
+    tensors: Vec<TensorInfo>,
+    ops: Vec<Op>,
+    layers: Vec<LayerInfo>,
+    by_name: HashMap<Arc<str>, Id>,
+    /// Values that do not come from a sample: the parameters.
+    fixed: Vec<(Id, Arc<Tensor>)>,
+    /// For each tensor, the op that computes it.
+    made_by: Vec<Option<usize>>,
+    output: Id,
+    loss: Id,
+    graph: bool,
+}
+
+impl Network {
+    /// All tensors.
+    #[must_use]
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// One tensor.
+    #[must_use]
+    pub fn tensor(&self, id: Id) -> &TensorInfo {
+        &self.tensors[id]
+    }
+
+    /// The ops of one sample: forward, loss, backward.
+    #[must_use]
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The layers, in file order; none in a graph.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerInfo] {
+        &self.layers
+    }
+
+    /// The tensor of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Id> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The op that computes a tensor; `None` for inputs, targets and parameters.
+    #[must_use]
+    pub fn made_by(&self, id: Id) -> Option<usize> {
+        self.made_by[id]
+    }
+
+    /// The ∂C/∂ of a tensor.
+    #[must_use]
+    pub fn gradient_of(&self, id: Id) -> Option<Id> {
+        self.find(&format!("grad.{}", self.tensors[id].name))
+    }
+
+    /// The last layer's output; a graph's output.
+    #[must_use]
+    pub fn output(&self) -> Id {
+        self.output
+    }
+
+    /// The loss; a graph's output.
+    #[must_use]
+    pub fn loss(&self) -> Id {
+        self.loss
+    }
+
+    /// Whether this is a scalar graph.
+    #[must_use]
+    pub fn is_graph(&self) -> bool {
+        self.graph
+    }
+
+    /// The parameters with their values.
+    #[must_use]
+    pub fn parameters(&self) -> &[(Id, Arc<Tensor>)] {
+        &self.fixed
+    }
+
+    /// The tensors with this role.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = Id> + '_ {
+        self.tensors.iter().enumerate().filter(move |(_, t)| t.role == role).map(|(id, _)| id)
+    }
+}

@@ -1,0 +1,263 @@
+//! From layers, or from the nodes of a graph, to ops; and from forward ops to the backward pass, by the chain rule.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
+use crate::op::layer::{Layer, Source};
+use crate::op::loss::Loss;
+use crate::op::rule::{Function, Rule};
+use crate::op::scalar::{Scalar, Seed};
+use crate::op::stable::Stable;
+use crate::step::Pass;
+use crate::tensor::Tensor;
+
+/// A forward op, before its rules are made.
+#[derive(Debug)]
+struct Forward {
+    output: Id,
+    parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
+}
+
+/// What a network is built from.
+#[derive(Debug, Default)]
+pub struct Builder {
+    tensors: Vec<TensorInfo>,
+    forward: Vec<Forward>,
+    layers: Vec<LayerInfo>,
+    fixed: Vec<(Id, Arc<Tensor>)>,
+}
+
+/// A network of layers under construction.
+#[derive(Debug)]
+pub struct Chain {
+    builder: Builder,
+    input: Id,
+    /// Each layer's output.
+    outputs: Vec<Id>,
+}
+
+/// A node of a graph: its name, what it does, and the nodes in its slots.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub scalar: Scalar,
+    /// What it reads, by slot: numbers of inputs and nodes, in the order of their definition.
+    pub reads: Vec<usize>,
+}
+
+impl Builder {
+    fn tensor(&mut self, name: impl Into<Arc<str>>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
+        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer });
+        self.tensors.len() - 1
+    }
+}
+
+impl Chain {
+    /// A network that reads an input of this shape.
+    #[must_use]
+    pub fn new(input: &[usize]) -> Self {
+        let mut builder = Builder::default();
+        let input = builder.tensor("input", input, Symbol::of("a", Some(0)), Role::Input, None);
+        Self { builder, input, outputs: Vec::new() }
+    }
+
+    /// Adds a layer that reads the outputs of earlier ones: `None` is the input.
+    pub fn layer(&mut self, name: &str, kind: &'static str, layer: Layer, from: &[Option<usize>]) {
+        let builder = &mut self.builder;
+        let number = builder.layers.len();
+        builder.layers.push(LayerInfo { name: name.into(), kind });
+        let parameters: Vec<Id> = layer
+            .parameters
+            .into_iter()
+            .map(|(part, value)| {
+                let symbol = match part {
+                    "weight" => Symbol::of("w", Some(number + 1)).with_whole("W"),
+                    "bias" => Symbol::of("b", Some(number + 1)),
+                    other => Symbol::of(other, Some(number + 1)),
+                };
+                let id = builder.tensor(format!("{name}.{part}"), value.shape(), symbol, Role::Parameter, Some(number));
+                builder.fixed.push((id, Arc::new(value)));
+                id
+            })
+            .collect();
+        let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
+        let mut stages: Vec<Id> = Vec::new();
+        for stage in layer.stages {
+            let symbol = Symbol::of(stage.suffix, Some(number + 1));
+            let output = builder.tensor(format!("{name}.{}", stage.suffix), &stage.shape, symbol, Role::Value, Some(number));
+            let read = |source: &Source| match *source {
+                Source::Input(i) => inputs[i],
+                Source::Parameter(i) => parameters[i],
+                Source::Stage(i) => stages[i],
+            };
+            let parts = stage.parts.into_iter().map(|(function, sources)| (function, sources.iter().map(read).collect())).collect();
+            builder.forward.push(Forward { output, parts });
+            stages.push(output);
+        }
+        self.outputs.push(*stages.last().expect("a layer computes something"));
+    }
+
+    /// The network with its loss.
+    ///
+    /// # Panics
+    /// When no layer was added.
+    #[must_use]
+    pub fn finish(mut self, loss: Loss) -> Network {
+        let output = *self.outputs.last().expect("a network has a layer");
+        let shape = self.builder.tensors[output].shape.clone();
+        let target = self.builder.tensor("target", &shape, Symbol::of("t", None), Role::Target, None);
+        let c = self.builder.tensor("loss", &[], Symbol::of("C", None), Role::Loss, None);
+        let last = self.builder.forward.last().expect("a layer computes something");
+        let mut reads = vec![output, target];
+        if loss.reads_z {
+            reads.push(last.parts[0].1[0]);
+        }
+        self.builder.forward.push(Forward { output: c, parts: vec![(loss.function, reads)] });
+        let shortcut = loss.shortcut.map(|(rule, text)| Shortcut { output, target, rule, text });
+        self.builder.network(output, c, shortcut, false)
+    }
+}
+
+/// The error of the output in one step.
+struct Shortcut {
+    output: Id,
+    target: Id,
+    rule: Arc<dyn Rule>,
+    text: &'static str,
+}
+
+/// Per tensor, who reads it: the forward op, the part and the slot.
+type Readers = Vec<Vec<(usize, usize, usize)>>;
+
+impl Builder {
+    /// A scalar graph of inputs and nodes; `output` is one of them, counted over both.
+    #[must_use]
+    pub fn graph(inputs: &[(String, f64)], nodes: &[Node], output: usize) -> Network {
+        let mut builder = Self::default();
+        for (name, value) in inputs {
+            let id = builder.tensor(name.as_str(), &[], Symbol::of(name.clone(), None), Role::Input, None);
+            builder.fixed.push((id, Arc::new(crate::tensor::from_flat(&[], vec![*value]))));
+        }
+        for node in nodes {
+            let id = builder.tensor(node.name.as_str(), &[], Symbol::of(node.name.clone(), None), Role::Value, None);
+            let function: Arc<dyn Function> = Arc::new(node.scalar.clone());
+            builder.forward.push(Forward { output: id, parts: vec![(function, node.reads.clone())] });
+        }
+        builder.network(output, output, None, true)
+    }
+
+    fn network(mut self, output: Id, loss: Id, shortcut: Option<Shortcut>, graph: bool) -> Network {
+        let mut ops: Vec<Op> = self
+            .forward
+            .iter()
+            .map(|op| {
+                let pass = if self.tensors[op.output].role == Role::Loss { Pass::Loss } else { Pass::Forward };
+                let parts = op.parts.iter().map(|(f, reads)| Part { rule: f.forward(), operands: SmallVec::from_slice(reads) }).collect();
+                Op { output: op.output, pass, parts }
+            })
+            .collect();
+        let backward = self.backward(loss, shortcut.as_ref(), graph);
+        ops.extend(backward);
+        let by_name: HashMap<Arc<str>, Id> = self.tensors.iter().enumerate().map(|(id, t)| (Arc::clone(&t.name), id)).collect();
+        let mut made_by = vec![None; self.tensors.len()];
+        for (number, op) in ops.iter().enumerate() {
+            made_by[op.output] = Some(number);
+        }
+        Network { tensors: self.tensors, ops, layers: self.layers, by_name, fixed: self.fixed, made_by, output, loss, graph }
+    }
+
+    /// The backward ops: each tensor's derivative as soon as those of all its readers are there, parameters before the layer's input.
+    fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>, graph: bool) -> Vec<Op> {
+        let count = self.tensors.len();
+        let leads = self.leading_to(loss);
+        let mut readers: Readers = vec![Vec::new(); count];
+        for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| leads[forward.output]) {
+            for (part, (_, reads)) in forward.parts.iter().enumerate() {
+                for (slot, &id) in reads.iter().enumerate() {
+                    readers[id].push((op, part, slot));
+                }
+            }
+        }
+        let by = self.tensors[loss].symbol.whole.clone();
+        let mut ops = Vec::new();
+        let mut gradients: Vec<Option<Id>> = vec![None; count];
+        if graph {
+            let part = Part { rule: Arc::new(Seed), operands: SmallVec::new() };
+            let id = self.gradient(loss, &by);
+            gradients[loss] = Some(id);
+            ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
+        }
+        let mut left: Vec<usize> = readers.iter().map(Vec::len).collect();
+        let unread: Vec<Id> = (0..count).filter(|&id| graph && left[id] == 0 && id != loss).collect();
+        for id in unread {
+            let gradient = self.gradient(id, &by);
+            gradients[id] = Some(gradient);
+            ops.push(Op { output: gradient, pass: Pass::Backward, parts: Vec::new() });
+        }
+        for number in (0..self.forward.len()).rev() {
+            if !leads[self.forward[number].output] {
+                continue;
+            }
+            let mut ready: Vec<Id> = Vec::new();
+            for &id in self.forward[number].parts.iter().flat_map(|(_, reads)| reads) {
+                left[id] -= 1;
+                if left[id] == 0 {
+                    ready.push(id);
+                }
+            }
+            ready.retain(|&id| self.tensors[id].role != Role::Target);
+            ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
+            for id in ready {
+                let parts = readers[id].iter().filter_map(|&use_| self.part(use_, &gradients, shortcut)).collect();
+                let gradient = self.gradient(id, &by);
+                gradients[id] = Some(gradient);
+                ops.push(Op { output: gradient, pass: Pass::Backward, parts });
+            }
+        }
+        ops
+    }
+
+    /// Which tensors the loss depends on.
+    fn leading_to(&self, loss: Id) -> Vec<bool> {
+        let mut leads = vec![false; self.tensors.len()];
+        leads[loss] = true;
+        for op in self.forward.iter().rev() {
+            if leads[op.output] {
+                for &id in op.parts.iter().flat_map(|(_, reads)| reads) {
+                    leads[id] = true;
+                }
+            }
+        }
+        leads
+    }
+
+    fn gradient(&mut self, of: Id, by: &str) -> Id {
+        let TensorInfo { name, shape, symbol, layer, .. } = self.tensors[of].clone();
+        // the error of a layer has a letter of its own
+        let symbol = if layer.is_some() && symbol.letter == "z" { Symbol::of("δ", symbol.layer) } else { symbol.derivative(by) };
+        self.tensor(format!("grad.{name}"), &shape, symbol, Role::Gradient(of), layer)
+    }
+
+    /// The part of a tensor's derivative that comes from one of its readers.
+    fn part(&self, (op, part, slot): (usize, usize, usize), gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
+        let forward = &self.forward[op];
+        let (function, reads) = &forward.parts[part];
+        let rule = function.backward(slot)?;
+        let mut operands: SmallVec<[Id; 4]> = SmallVec::from_slice(reads);
+        operands.push(forward.output);
+        operands.extend(gradients[forward.output]);
+        match shortcut {
+            Some(s) if s.output == forward.output => {
+                operands.push(s.target);
+                let rule = Arc::new(Stable { chain: rule, shortcut: Arc::clone(&s.rule), text: s.text });
+                Some(Part { rule, operands })
+            }
+            _ => Some(Part { rule, operands }),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! All tensors of one sample.
+
+use std::sync::Arc;
+
+use super::{Id, Network, Op};
+use crate::op::rule::{Memo, Operands, Rule};
+use crate::tensor::{Tensor, flat, from_flat, len};
+
+/// All tensors of one sample, and what the rules remember of them.
+#[derive(Debug)]
+pub struct Run {
+    tensors: Vec<Arc<Tensor>>,
+    /// For each op, the memo of each part.
+    memos: Vec<Vec<Memo>>,
+}
+
+impl Run {
+    /// Computes everything: forward, loss and backward.
+    ///
+    /// # Panics
+    /// When `given` leaves out an input or target of the network; scenarios are checked for that.
+    #[must_use]
+    pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        let nothing = Arc::new(from_flat(&[0], Vec::new()));
+        let mut run = Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::with_capacity(network.ops().len()) };
+        for (id, tensor) in network.parameters().iter().chain(given) {
+            run.tensors[*id] = Arc::clone(tensor);
+        }
+        for op in network.ops() {
+            let tensor = run.compute(op, &network.tensor(op.output).shape);
+            run.tensors[op.output] = Arc::new(tensor);
+        }
+        run
+    }
+
+    fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
+        // −0 is the only start that leaves every first term as it is
+        let mut sums = vec![-0.0; len(shape)];
+        let mut memos = Vec::with_capacity(op.parts.len());
+        for part in &op.parts {
+            let tensors: Vec<&Tensor> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
+            memos.push(part.rule.memo(&tensors));
+            let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
+            part.rule.accumulate(&x, &mut sums);
+        }
+        let index = self.memos.len();
+        self.memos.push(memos);
+        for at in 0..sums.len() {
+            if sums[at] == 0.0 && sums[at].is_sign_negative() && self.terms(op, index, at) == 0 {
+                sums[at] = 0.0; // nothing reaches it
+            }
+        }
+        from_flat(shape, sums)
+    }
+
+    /// A tensor.
+    #[must_use]
+    pub fn tensor(&self, id: Id) -> &Arc<Tensor> {
+        &self.tensors[id]
+    }
+
+    /// A tensor's entries in row-major order.
+    #[must_use]
+    pub fn values(&self, id: Id) -> &[f64] {
+        flat(&self.tensors[id])
+    }
+
+    /// The rule of a part of an op, with what it reads.
+    #[must_use]
+    pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
+        let tensors = op.parts[part].operands.iter().map(|&id| self.values(id)).collect();
+        (op.parts[part].rule.as_ref(), Operands { tensors, memo: &self.memos[index][part] })
+    }
+
+    /// The parts of an op, which has the number `index`, with what they read.
+    pub fn parts<'a>(&'a self, op: &'a Op, index: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
+        (0..op.parts.len()).map(move |part| self.part(op, index, part))
+    }
+
+    /// How many terms the entries before `entry` have together, over all parts.
+    #[must_use]
+    pub fn before(&self, op: &Op, index: usize, entry: usize) -> u64 {
+        self.parts(op, index).map(|(rule, x)| rule.before(&x, entry)).sum()
+    }
+
+    /// How many terms an entry has.
+    #[must_use]
+    pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
+        self.before(op, index, entry + 1) - self.before(op, index, entry)
+    }
+}

@@ -1,0 +1,63 @@
+//! How the series writes a tensor and its entries: a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
+
+use std::borrow::Cow;
+
+use crate::glyph;
+
+/// The symbol of a tensor. Subscripts count from 1, as in mathematics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// What stands before it: `∂C/∂`, or nothing.
+    pub before: Cow<'static, str>,
+    /// The letter of an entry: `w`.
+    pub letter: Cow<'static, str>,
+    /// The letter of the whole: `W`.
+    pub whole: Cow<'static, str>,
+    /// The layer, from 0 for the input; `None` without a superscript.
+    pub layer: Option<usize>,
+}
+
+impl Symbol {
+    /// A symbol that is one letter, for the whole and for its entries.
+    #[must_use]
+    pub fn of(letter: impl Into<Cow<'static, str>>, layer: Option<usize>) -> Self {
+        let letter = letter.into();
+        Self { before: Cow::Borrowed(""), whole: letter.clone(), letter, layer }
+    }
+
+    /// The same with another letter for the whole.
+    #[must_use]
+    pub fn with_whole(self, whole: &'static str) -> Self {
+        Self { whole: Cow::Borrowed(whole), ..self }
+    }
+
+    /// ∂`by`/∂ of this symbol.
+    #[must_use]
+    pub fn derivative(&self, by: &str) -> Self {
+        Self { before: Cow::Owned(format!("∂{by}/∂")), ..self.clone() }
+    }
+
+    /// The whole tensor.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}{}{}", self.before, self.whole, self.superscript())
+    }
+
+    /// One entry, counted from 0 in `index`.
+    #[must_use]
+    pub fn entry(&self, index: &[usize]) -> String {
+        let counted: Vec<usize> = index.iter().map(|i| i + 1).collect();
+        format!("{}{}{}{}", self.before, self.letter, self.superscript(), glyph::subscript(&counted))
+    }
+
+    /// One entry without its layer, for equations that are short of room.
+    #[must_use]
+    pub fn short_entry(&self, index: &[usize]) -> String {
+        let counted: Vec<usize> = index.iter().map(|i| i + 1).collect();
+        format!("{}{}{}", self.before, self.letter, glyph::subscript(&counted))
+    }
+
+    fn superscript(&self) -> String {
+        self.layer.map_or_else(String::new, glyph::superscript_layer)
+    }
+}

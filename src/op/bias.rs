@@ -1,0 +1,102 @@
+//! The bias of a layer: one number for each channel, added to every neuron of it.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each};
+
+/// y = b, spread over `area` neurons of each of `channels` channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Bias {
+    /// Entries of the bias.
+    pub channels: usize,
+    /// Neurons that share each of them.
+    pub area: usize,
+}
+
+impl Function for Bias {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Spread(*self))
+    }
+
+    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Gather(*self)))
+    }
+}
+
+#[derive(Debug)]
+struct Spread(Bias);
+
+impl Rule for Spread {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (channel, b) in out.chunks_exact_mut(self.0.area).zip(x.tensors[0]) {
+            for y in channel {
+                *y += b;
+            }
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        Term::product(smallvec![entry(x, 0, at / self.0.area)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+        (at * self.0.area..(at + 1) * self.0.area).map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation { symbols: "{0}", name: "bias", words: "The bias is added last." }
+    }
+}
+
+#[derive(Debug)]
+struct Gather(Bias);
+
+/// The slot of ∂C/∂y in the backward rule of a function of one input.
+const DY: usize = 2;
+
+impl Rule for Gather {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (sum, channel) in out.iter_mut().zip(x.tensors[DY].chunks_exact(self.0.area)) {
+            for error in channel {
+                *sum += error;
+            }
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        (entry * self.0.area) as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let term = usize::try_from(term).expect("a term of an entry");
+        Term::product(smallvec![entry(x, DY, at * self.0.area + term)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot != DY {
+            return Vec::new();
+        }
+        vec![Use { entry: at / self.0.area, term: (at % self.0.area) as u64 }]
+    }
+
+    fn equation(&self) -> Equation {
+        if self.0.area == 1 {
+            return Equation {
+                symbols: "{2}",
+                name: "bias gradient: the error itself",
+                words: "The bias is added to z without a factor, so ∂z/∂b = 1 and its gradient is the error of its neuron.",
+            };
+        }
+        Equation {
+            symbols: "Σ {2}",
+            name: "bias gradient: the sum of the errors",
+            words: "All neurons of a channel share one bias and add it without a factor: its gradient is the sum of their errors.",
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Bilinear ops: neurons joined by edges, each edge with a weight. Seen from its outputs, from its weights and from its inputs, one set of
+//! edges is the forward pass, the weight gradient and the error's way back; so all three have as many multiplications as there are edges.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, entry};
+
+/// From which of its three ends an edge is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The forward pass: the entry is a neuron of the layer.
+    Output,
+    /// The weight gradient: the entry is a weight.
+    Weight,
+    /// The error's way back: the entry is a neuron of the layer before.
+    Input,
+}
+
+/// One edge: the row-major places of its three ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The neuron of the layer before.
+    pub input: usize,
+    /// The weight.
+    pub weight: usize,
+    /// The neuron of this layer.
+    pub output: usize,
+}
+
+impl Edge {
+    /// The end that is the entry in this view.
+    #[must_use]
+    pub fn end(&self, view: View) -> usize {
+        match view {
+            View::Output => self.output,
+            View::Weight => self.weight,
+            View::Input => self.input,
+        }
+    }
+}
+
+/// The edges of a layer, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
+pub trait Edges: Debug + Send + Sync + 'static {
+    /// How many edges the entries before `entry` have in this view.
+    fn before(&self, view: View, entry: usize) -> u64;
+
+    /// Edge `term` (from 0) of an entry.
+    fn edge(&self, view: View, entry: usize, term: u64) -> Edge;
+
+    /// Which term of its entry an edge is in this view: the inverse of [`Edges::edge`].
+    fn rank(&self, view: View, edge: Edge) -> u64;
+
+    /// The first `terms` edges of an entry, in order.
+    fn walk(&self, view: View, entry: usize, terms: u64, mut see: impl FnMut(Edge))
+    where
+        Self: Sized,
+    {
+        for term in 0..terms {
+            see(self.edge(view, entry, term));
+        }
+    }
+
+    /// Adds to each entry of `out` the products of its edges, in order. `a` and `b` are the other two ends' values: weight and input for
+    /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
+    fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
+
+    /// The equation seen so.
+    fn equation(&self, view: View) -> Equation;
+
+    /// Whether a filter slides over an image.
+    fn slides(&self) -> bool {
+        false
+    }
+}
+
+/// The function y = Σ w · x over edges; its inputs are x and w.
+#[derive(Debug)]
+pub struct Bilinear<E>(Arc<E>);
+
+impl<E: Edges> Bilinear<E> {
+    /// The function of these edges.
+    pub fn new(edges: E) -> Self {
+        Self(Arc::new(edges))
+    }
+}
+
+/// The slots of x, w, and (in a backward rule, after y) ∂C/∂y.
+const X: usize = 0;
+const W: usize = 1;
+const DY: usize = 3;
+
+impl<E: Edges> Function for Bilinear<E> {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Seen { edges: Arc::clone(&self.0), view: View::Output })
+    }
+
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        let view = if slot == W { View::Weight } else { View::Input };
+        Some(Arc::new(Seen { edges: Arc::clone(&self.0), view }))
+    }
+}
+
+/// The edges from one end.
+#[derive(Debug)]
+struct Seen<E> {
+    edges: Arc<E>,
+    view: View,
+}
+
+impl<E: Edges> Seen<E> {
+    /// The slots of an edge's two other ends, in the order in which the series writes the product.
+    fn slots(&self) -> (usize, usize) {
+        match self.view {
+            View::Output => (W, X),
+            View::Weight => (X, DY),
+            View::Input => (W, DY),
+        }
+    }
+
+    fn places(&self, edge: Edge) -> (usize, usize) {
+        match self.view {
+            View::Output => (edge.weight, edge.input),
+            View::Weight => (edge.input, edge.output),
+            View::Input => (edge.weight, edge.output),
+        }
+    }
+}
+
+impl<E: Edges> Rule for Seen<E> {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let (a, b) = self.slots();
+        self.edges.accumulate(self.view, x.tensors[a], x.tensors[b], out);
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        self.edges.before(self.view, entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let (a, b) = self.slots();
+        let (i, j) = self.places(self.edges.edge(self.view, at, term));
+        Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
+    }
+
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, mut sum: f64) -> f64 {
+        let (a, b) = self.slots();
+        let (a, b) = (x.tensors[a], x.tensors[b]);
+        self.edges.walk(self.view, entry, terms, |edge| {
+            let (i, j) = self.places(edge);
+            sum += a[i] * b[j];
+        });
+        sum
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let (a, b) = self.slots();
+        if slot != a && slot != b {
+            return Vec::new();
+        }
+        let from = match slot {
+            X => View::Input,
+            W => View::Weight,
+            _ => View::Output,
+        };
+        let terms = self.edges.before(from, at + 1) - self.edges.before(from, at);
+        (0..terms)
+            .map(|term| {
+                let edge = self.edges.edge(from, at, term);
+                Use { entry: edge.end(self.view), term: self.edges.rank(self.view, edge) }
+            })
+            .collect()
+    }
+
+    fn equation(&self) -> Equation {
+        self.edges.equation(self.view)
+    }
+
+    fn window(&self) -> Option<Window> {
+        self.edges.slides().then_some(match self.view {
+            View::Output => Window { image: X, filter: Some(W), turned: false },
+            View::Weight => Window { image: X, filter: Some(DY), turned: false },
+            View::Input => Window { image: DY, filter: Some(W), turned: true },
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! What a kind of layer is made of, and how it reads its keys from whatever describes it.
+
+use std::sync::Arc;
+
+use super::bias::Bias;
+use super::rule::Function;
+use crate::tensor::Tensor;
+
+/// A fault has been reported; there is nothing to build on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faulty;
+
+/// How many inputs and outputs a weight joins, for the initialisations that ask; PyTorch's fans.
+#[derive(Clone, Copy, Debug)]
+pub struct Fan {
+    /// Inputs of one output.
+    pub inputs: usize,
+    /// Outputs of one input.
+    pub outputs: usize,
+}
+
+/// The description of one layer. Faults are reported where the key stands; a method that returns [`Faulty`] has reported one.
+pub trait Args {
+    /// The shape of what the layer reads.
+    fn input_shape(&self) -> &[usize];
+
+    /// Reports a fault at a key, or at the layer where the key is absent.
+    fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty;
+
+    /// Whether the key is there.
+    fn has(&self, key: &str) -> bool;
+
+    /// An integer that is at least `least`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Faulty>;
+
+    /// One integer or `[vertical, horizontal]`, each at least `least`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Faulty>;
+
+    /// One of these words.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Faulty>;
+
+    /// The shape of a tensor that is written down, with leading dimensions of size 1 added up to `rank`; `None` when its shape is not known
+    /// from itself.
+    ///
+    /// # Errors
+    /// When it has too high a rank, or is no tensor.
+    fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Faulty>;
+
+    /// A tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
+    fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
+
+    /// Asks for the memory of a tensor of this shape and its gradient, before anything is allocated.
+    ///
+    /// # Errors
+    /// When it is more than allowed.
+    fn claim(&mut self, shape: &[usize]) -> Result<(), Faulty>;
+
+    /// The activation under `key` for a tensor of this shape; the identity when the key is absent or faulty.
+    fn activation(&mut self, key: &str, shape: &[usize]) -> Arc<dyn Function>;
+}
+
+impl dyn Args + '_ {
+    /// The input as channels, height and width.
+    ///
+    /// # Errors
+    /// When the input is a vector.
+    pub fn image(&mut self) -> Result<[usize; 3], Faulty> {
+        match *self.input_shape() {
+            [h, w] => Ok([1, h, w]),
+            [c, h, w] => Ok([c, h, w]),
+            ref shape => {
+                let text = crate::tensor::shape_text(shape);
+                Err(self.fail(
+                    "type",
+                    format!("this layer reads an image C x H x W, but its input is {text}"),
+                    "give it an input of rank 2 (H x W) or 3 (C x H x W)",
+                ))
+            }
+        }
+    }
+
+    /// A size that the weight's own shape may already give; given twice, both must agree.
+    ///
+    /// # Errors
+    /// When neither gives it, or they disagree.
+    pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Faulty> {
+        match (self.integer(key, 1)?, from_weight) {
+            (Some(a), Some(b)) if a != b => {
+                Err(self.fail(key, format!("{key} is {a}, but the weight's shape says {b}"), "leave it out, or make both agree"))
+            }
+            (Some(n), _) | (None, Some(n)) => Ok(n),
+            (None, None) => Err(self.missing(key)),
+        }
+    }
+
+    /// The same for a pair of sizes.
+    ///
+    /// # Errors
+    /// When neither gives it, or they disagree.
+    pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Faulty> {
+        match (self.pair(key, 1)?, from_weight) {
+            (Some(a), Some(b)) if a != b => Err(self.fail(
+                key,
+                format!("{key} is {}x{}, but the weight's shape says {}x{}", a[0], a[1], b[0], b[1]),
+                "leave it out, or make both agree",
+            )),
+            (Some(n), _) | (None, Some(n)) => Ok(n),
+            (None, None) => Err(self.missing(key)),
+        }
+    }
+
+    fn missing(&mut self, key: &str) -> Faulty {
+        if self.has("weight") {
+            return self.fail("weight", format!("the shape of this weight is not known: {key} is missing"), &format!("add {key} = …"));
+        }
+        self.fail(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape says it"))
+    }
+}
+
+/// What a part of a stage reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An input of the layer.
+    Input(usize),
+    /// A parameter of the layer.
+    Parameter(usize),
+    /// An earlier stage of the layer.
+    Stage(usize),
+}
+
+/// One tensor that a layer computes: the sum of its parts.
+#[derive(Debug)]
+pub struct Stage {
+    /// `z`, `a`, …: the tensor is called after the layer, a point, and this.
+    pub suffix: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The functions that it is the sum of, each with what it reads.
+    pub parts: Vec<(Arc<dyn Function>, Vec<Source>)>,
+}
+
+impl Stage {
+    /// A stage without parts.
+    #[must_use]
+    pub fn new(suffix: &'static str, shape: &[usize]) -> Self {
+        Self { suffix, shape: shape.to_vec(), parts: Vec::new() }
+    }
+
+    /// The same with one part more.
+    #[must_use]
+    pub fn with(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<Source>>) -> Self {
+        self.parts.push((function, sources.into()));
+        self
+    }
+}
+
+/// A layer as ops: its parameters and the tensors that it computes, the last of which is its output.
+#[derive(Debug)]
+pub struct Layer {
+    /// Names and values.
+    pub parameters: Vec<(&'static str, Tensor)>,
+    /// In the order of the forward pass.
+    pub stages: Vec<Stage>,
+}
+
+/// A kind of layer: one row of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerKind {
+    /// Its `type`.
+    pub name: &'static str,
+    /// What its layers are called by default, before their number.
+    pub base: &'static str,
+    /// Its keys, besides `type`, `name` and those of its activation.
+    pub keys: &'static [&'static str],
+    /// The key under which it has an activation.
+    pub activation: Option<&'static str>,
+    /// Reads its keys and makes the layer.
+    pub build: fn(&mut dyn Args) -> Result<Layer, Faulty>,
+}
+
+/// The rest of a layer with weights: parameters, the weighted input `z` with its bias, and the activation `a`.
+///
+/// The caller has claimed the memory of `z` and of the weight.
+///
+/// # Errors
+/// When the memory is more than allowed.
+pub fn weighted(
+    args: &mut dyn Args,
+    z: Stage,
+    function: Arc<dyn Function>,
+    weight: &[usize],
+    channels: usize,
+    fan: Fan,
+) -> Result<Layer, Faulty> {
+    let shape = z.shape.clone();
+    args.claim(&shape)?;
+    let mut parameters = vec![("weight", args.tensor("weight", weight, fan))];
+    let mut z = z.with(function, [Source::Input(0), Source::Parameter(0)]);
+    if args.has("bias") {
+        parameters.push(("bias", args.tensor("bias", &[channels], fan)));
+        let area = crate::tensor::len(&shape) / channels;
+        z = z.with(Arc::new(Bias { channels, area }), [Source::Parameter(1)]);
+    }
+    let a = Stage::new("a", &shape).with(args.activation("activation", &shape), [Source::Stage(0)]);
+    Ok(Layer { parameters, stages: vec![z, a] })
+}

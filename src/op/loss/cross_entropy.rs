@@ -1,0 +1,159 @@
+//! `cross_entropy`: C = −Σ t log a on the output of a softmax or sigmoid. The logarithm is taken of the activation's input, so that an
+//! output that has reached 0 still has a finite loss.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z};
+use crate::op::layer::{Args, Faulty};
+use crate::op::math::{log_sum_exp, softplus};
+use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Rule, Term, Use, constant, derived, entry};
+use crate::tensor::{Tensor, flat};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
+
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+    let softmax = match output.activation {
+        Some("softmax") => true,
+        Some("sigmoid") => false,
+        other => {
+            let is = other.map_or_else(|| "a layer without an activation".to_owned(), |name| format!("\"{name}\""));
+            return Err(args.fail(
+                "type",
+                format!("cross_entropy needs an output between 0 and 1, but the activation of {} is {is}", output.layer),
+                "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",
+            ));
+        }
+    };
+    let shortcut: (Arc<dyn Rule>, _) =
+        if softmax { (Arc::new(SoftmaxError), "{1} Σt − {3}") } else { (Arc::new(SigmoidError), "{3} ({1} − 1)") };
+    Ok(Loss { function: Arc::new(Entries(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CrossEntropy {
+    softmax: bool,
+}
+
+/// log-sum-exp of z, in two parts.
+struct Normaliser(f64, f64);
+
+impl Pointwise for CrossEntropy {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        let (largest, log) = if self.softmax { log_sum_exp(flat(tensors[Z])) } else { (0.0, 0.0) };
+        Some(Arc::new(Normaliser(largest, log)))
+    }
+
+    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
+        let z = x.get(Z, i);
+        let log = if self.softmax {
+            let Normaliser(largest, log) = x.memo().expect("made from the same operands");
+            (z - largest) - log
+        } else {
+            -softplus(-z)
+        };
+        smallvec![constant(-1.0), entry(x, T, i), derived("log({0})", A, i, log)]
+    }
+
+    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+        let t = x.get(T, i);
+        let ratio = if t == 0.0 { 0.0 } else { t / x.get(A, i) };
+        Term::product(smallvec![constant(-1.0), derived("{1}/{0}", A, i, ratio)])
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "−Σ {1} log {0}",
+            name: "the loss: cross-entropy",
+            words: "Only what the target asks for counts: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
+        }
+    }
+
+    fn back(&self) -> Equation {
+        Equation {
+            symbols: "−{1} / {0}",
+            name: "the derivative of the loss",
+            words: "The derivative of −t log a is −t/a: nothing where the target is 0, and the stronger the smaller the output is where it should be large.",
+        }
+    }
+}
+
+/// The slots of an error in one step: z, a, ∂C/∂a, t.
+const ERROR_A: usize = 1;
+const ERROR_T: usize = 3;
+
+/// Softmax with cross-entropy: δ = a Σt − t.
+#[derive(Debug)]
+struct SoftmaxError;
+
+impl Rule for SoftmaxError {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let total: f64 = x.tensors[ERROR_T].iter().sum();
+        for (i, sum) in out.iter_mut().enumerate() {
+            *sum += x.get(ERROR_A, i) * total;
+            *sum += -1.0 * x.get(ERROR_T, i);
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        2 * entry as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        if term == 0 {
+            let total: f64 = x.tensors[ERROR_T].iter().sum();
+            return Term::product(smallvec![entry(x, ERROR_A, at), derived("Σ{3}", ERROR_T, at, total)]);
+        }
+        Term::product(smallvec![constant(-1.0), entry(x, ERROR_T, at)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        match slot {
+            ERROR_A => vec![Use { entry: at, term: 0 }],
+            ERROR_T => vec![Use { entry: at, term: 1 }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "{1} Σt − {3}",
+            name: "the error of softmax and cross-entropy in one step",
+            words: "Softmax and cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0, so this step is taken alone.",
+        }
+    }
+}
+
+/// Sigmoid with cross-entropy: δ = t (a − 1).
+#[derive(Debug)]
+struct SigmoidError;
+
+impl Rule for SigmoidError {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (i, sum) in out.iter_mut().enumerate() {
+            *sum += x.get(ERROR_T, i) * (x.get(ERROR_A, i) - 1.0);
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        entry as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        Term::product(smallvec![entry(x, ERROR_T, at), derived("({1}−1)", ERROR_A, at, x.get(ERROR_A, at) - 1.0)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot == ERROR_A || slot == ERROR_T { vec![Use { entry: at, term: 0 }] } else { Vec::new() }
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "{3} ({1} − 1)",
+            name: "the error of sigmoid and cross-entropy in one step",
+            words: "The chain through ∂C/∂a is not finite here, because an output has reached 0, so the error is taken in one step.",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `squared_error`: C = ½ Σ (a − t)², or the sum or the mean of the squares.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use crate::op::layer::{Args, Faulty};
+use crate::op::rule::{Args as Factors, Equation, Operands, Term, constant, derived};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
+
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+    let reduction = args.choice("reduction", &["half_sum", "sum", "mean"])?.unwrap_or("half_sum");
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+    let scale = match reduction {
+        "half_sum" => 0.5,
+        "sum" => 1.0,
+        _ => 1.0 / crate::tensor::len(output.shape) as f64,
+    };
+    let (symbols, slope) = match reduction {
+        "half_sum" => ("½ Σ ({0} − {1})²", "{0} − {1}"),
+        "sum" => ("Σ ({0} − {1})²", "2 ({0} − {1})"),
+        _ => ("1/n Σ ({0} − {1})²", "2/n ({0} − {1})"),
+    };
+    Ok(Loss { function: Arc::new(Entries(Squared { scale, symbols, slope })), reads_z: false, shortcut: None, target: None })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Squared {
+    scale: f64,
+    symbols: &'static str,
+    slope: &'static str,
+}
+
+const DIFFERENCE: &str = "({0}−{1})";
+
+impl Pointwise for Squared {
+    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
+        let difference = || derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        smallvec![constant(self.scale), difference(), difference()]
+    }
+
+    #[allow(clippy::float_cmp)] // exactly the half
+    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+        let difference = derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        if self.scale == 0.5 {
+            return Term::product(smallvec![difference]);
+        }
+        Term::product(smallvec![constant(2.0 * self.scale), difference])
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: self.symbols,
+            name: "the loss: squared error",
+            words: "How far the output is from its target, squared, so that both directions count and large misses count most.",
+        }
+    }
+
+    fn back(&self) -> Equation {
+        Equation {
+            symbols: self.slope,
+            name: "the derivative of the loss",
+            words: "The derivative of a square is twice what is squared: the further the output is off, the harder it is pulled.",
+        }
+    }
+}

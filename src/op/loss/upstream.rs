@@ -1,0 +1,43 @@
+//! `upstream`: C = ⟨a, G⟩ for a given G, so that ∂C/∂a = G: for stepping one layer with a known error.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use crate::op::layer::{Args, Fan, Faulty};
+use crate::op::rule::{Args as Factors, Equation, Operands, Term, entry};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
+
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+    let entries = crate::tensor::len(output.shape);
+    let target = args.has("gradient").then(|| args.tensor("gradient", output.shape, Fan { inputs: entries, outputs: entries }));
+    Ok(Loss { function: Arc::new(Entries(Upstream)), reads_z: false, shortcut: None, target })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Upstream;
+
+impl Pointwise for Upstream {
+    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
+        smallvec![entry(x, A, i), entry(x, T, i)]
+    }
+
+    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+        Term::copy(entry(x, T, i))
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "⟨{0}, {1}⟩",
+            name: "the loss: a given error",
+            words: "This loss only serves to start the backward pass with a known ∂C/∂a: it weighs every output with the number that shall be its derivative.",
+        }
+    }
+
+    fn back(&self) -> Equation {
+        Equation { symbols: "{1}", name: "the given error", words: "The derivative of each output is the number that was given for it." }
+    }
+}

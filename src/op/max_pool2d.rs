@@ -1,0 +1,195 @@
+//! `max_pool2d`: the maximum of each window. A tie goes to the first in row-major order, as in PyTorch.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::axis::Axis;
+use super::edges::View;
+use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use, Window, entry, one_each};
+use crate::step::Kind;
+use crate::tensor::{Tensor, flat};
+
+/// The row of the registry.
+pub const KIND: LayerKind = LayerKind { name: "max_pool2d", base: "pool", keys: &["kernel_size", "stride"], activation: None, build };
+
+fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+    let [channels, height, width] = args.image()?;
+    let kernel = args.sizes("kernel_size", None);
+    let stride = args.pair("stride", 1)?;
+    let kernel = kernel?;
+    let stride = stride.unwrap_or(kernel);
+    let mut axis = |what: &str, i: usize, n: usize| {
+        Axis::checked(n, kernel[i], stride[i], 0, 1).map_err(|why| {
+            args.fail("kernel_size", format!("the window does not fit the input's {what}: {why}"), "take a smaller kernel_size")
+        })
+    };
+    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
+    let shape = [channels, rows.output, columns.output];
+    args.claim(&shape)?;
+    let pool = MaxPool2d { rows: rows.indexed(), columns: columns.indexed() };
+    let a = Stage::new("a", &shape).with(Arc::new(Max(Arc::new(pool))), [Source::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+/// The windows: input C x H x W, output C x H' x W'.
+#[derive(Debug)]
+struct MaxPool2d {
+    rows: Axis,
+    columns: Axis,
+}
+
+impl MaxPool2d {
+    /// The places of an output's window, in row-major order.
+    fn window(&self, output: usize) -> impl Iterator<Item = usize> + '_ {
+        let (h, w) = (self.rows.output, self.columns.output);
+        let (channel, y, x) = (output / (h * w), output / w % h, output % w);
+        self.rows.each(View::Output, y).flat_map(move |[iy, ..]| {
+            self.columns.each(View::Output, x).map(move |[ix, ..]| (channel * self.rows.input + iy) * self.columns.input + ix)
+        })
+    }
+
+    /// The place of a window's maximum: the first of equals; the first that is not a number, as PyTorch has it.
+    fn winner(&self, image: &[f64], output: usize) -> usize {
+        let mut best = usize::MAX;
+        for at in self.window(output) {
+            if best == usize::MAX || image[at] > image[best] || (image[at].is_nan() && !image[best].is_nan()) {
+                best = at;
+            }
+        }
+        best
+    }
+
+    /// The outputs whose window holds an input, in row-major order, and its place in each window.
+    fn readers(&self, input: usize) -> Vec<usize> {
+        let (h, w) = (self.rows.input, self.columns.input);
+        let (channel, y, x) = (input / (h * w), input / w % h, input % w);
+        let mut outputs: Vec<usize> = self
+            .rows
+            .each(View::Input, y)
+            .flat_map(|[.., oy]| {
+                self.columns.each(View::Input, x).map(move |[.., ox]| (channel * self.rows.output + oy) * self.columns.output + ox)
+            })
+            .collect();
+        outputs.sort_unstable();
+        outputs
+    }
+}
+
+#[derive(Debug)]
+struct Max(Arc<MaxPool2d>);
+
+impl Function for Max {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Select(Arc::clone(&self.0)))
+    }
+
+    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(ToWinner(Arc::clone(&self.0))))
+    }
+}
+
+#[derive(Debug)]
+struct Select(Arc<MaxPool2d>);
+
+impl Rule for Select {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (output, y) in out.iter_mut().enumerate() {
+            *y += x.tensors[0][self.0.winner(x.tensors[0], output)];
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let args: Factors = self.0.window(at).map(|place| entry(x, 0, place)).collect();
+        let value = x.get(0, self.0.winner(x.tensors[0], at));
+        Term { kind: Kind::Select, function: Some("max"), args, value }
+    }
+
+    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+        self.0.readers(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "max {0}",
+            name: "max pooling: the largest of each window",
+            words: "Each window keeps its largest entry and forgets the others. Of equal ones the first counts.",
+        }
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(Window { image: 0, filter: None, turned: false })
+    }
+}
+
+/// Pairs of winner and output, sorted.
+struct Winners(Vec<(usize, usize)>);
+
+#[derive(Debug)]
+struct ToWinner(Arc<MaxPool2d>);
+
+/// The slots of the input and of ∂C/∂y in the backward rule.
+const X: usize = 0;
+const DY: usize = 2;
+
+impl ToWinner {
+    fn winners<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
+        x.memo::<Winners>().map_or(&[], |winners| &winners.0)
+    }
+
+    fn first(winners: &[(usize, usize)], input: usize) -> usize {
+        winners.partition_point(|&(winner, _)| winner < input)
+    }
+}
+
+impl Rule for ToWinner {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        let image = flat(tensors[X]);
+        let mut winners: Vec<(usize, usize)> = (0..tensors[DY].len()).map(|output| (self.0.winner(image, output), output)).collect();
+        winners.sort_unstable();
+        Some(Arc::new(Winners(winners)))
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for &(winner, output) in Self::winners(x) {
+            out[winner] += x.get(DY, output);
+        }
+    }
+
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        Self::first(Self::winners(x), entry) as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let winners = Self::winners(x);
+        let (_, output) = winners[Self::first(winners, at) + usize::try_from(term).expect("a term of an entry")];
+        Term::product(smallvec![entry(x, DY, output)])
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot != DY {
+            return Vec::new();
+        }
+        let winner = self.0.winner(x.tensors[X], at);
+        let winners = Self::winners(x);
+        let term = winners[Self::first(winners, winner)..].iter().position(|&(_, output)| output == at);
+        term.map(|term| Use { entry: winner, term: term as u64 }).into_iter().collect()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "{2} at the winner of each window, else 0",
+            name: "the error goes back to the winner",
+            words: "Only the largest entry of a window made its output, so it alone gets the error, unchanged. All others could move a little without any effect: their derivative is 0.",
+        }
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(Window { image: X, filter: None, turned: false })
+    }
+}

@@ -1,0 +1,236 @@
+//! A rule says how each entry of one tensor comes to be: which terms, from which entries, in which order. The fast kernel and the
+//! terms are two descriptions of one equation; the law of the trace is that they agree bit for bit.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::step::Kind;
+use crate::tensor::{Index, Tensor};
+
+/// What a rule remembers about the values of one run (the winners of a max-pool, say); only the rule itself looks into it.
+pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
+
+/// What a rule reads: its operands' tensors, by slot, and its memo.
+#[derive(Clone)]
+pub struct Operands<'a> {
+    /// The operands, in the order of the rule's slots.
+    pub tensors: SmallVec<[&'a [f64]; 4]>,
+    /// What [`Rule::memo`] returned for these operands.
+    pub memo: &'a Memo,
+}
+
+impl<'a> Operands<'a> {
+    /// The entry `at` of the operand in `slot`.
+    #[must_use]
+    pub fn get(&self, slot: usize, at: usize) -> f64 {
+        self.tensors[slot][at]
+    }
+
+    /// The memo, as the type that the rule put there.
+    #[must_use]
+    pub fn memo<T: 'static>(&self) -> Option<&'a T> {
+        self.memo.as_deref().and_then(|memo| memo.downcast_ref())
+    }
+}
+
+/// Where a factor's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// The entry `at` of the operand in `slot`.
+    Entry {
+        /// The operand.
+        slot: usize,
+        /// The row-major place.
+        at: usize,
+    },
+    /// A value derived from operands, such as `relu′(z)`: the text has `{0}`, `{1}`, … for the operands of these slots.
+    Derived {
+        /// The text, with the operands' slots in braces.
+        text: &'static str,
+        /// The operand whose entry it is mostly made of.
+        slot: usize,
+        /// The row-major place in that operand.
+        at: usize,
+        /// A second place, for a derivative of one entry by another (a Jacobian's column).
+        by: Option<usize>,
+    },
+    /// A number of the equation itself.
+    Constant,
+}
+
+/// One factor of a term, or one argument of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arg {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its value.
+    pub value: f64,
+}
+
+/// The factors of one term.
+pub type Args = SmallVec<[Arg; 4]>;
+
+/// One term of one entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// Product, function application, selection or copy.
+    pub kind: Kind,
+    /// The function's name, for an application.
+    pub function: Option<&'static str>,
+    /// Its factors or arguments.
+    pub args: Args,
+    /// Its contribution to the entry.
+    pub value: f64,
+}
+
+impl Term {
+    /// A product of factors, multiplied from left to right.
+    #[must_use]
+    pub fn product(args: Args) -> Self {
+        let value = args.iter().skip(1).fold(args.first().map_or(1.0, |a| a.value), |p, a| p * a.value);
+        Self { kind: Kind::Product, function: None, args, value }
+    }
+
+    /// A copy of one entry.
+    #[must_use]
+    pub fn copy(arg: Arg) -> Self {
+        Self { kind: Kind::Copy, function: None, value: arg.value, args: SmallVec::from_iter([arg]) }
+    }
+
+    /// A function of its arguments.
+    #[must_use]
+    pub fn apply(function: &'static str, args: Args, value: f64) -> Self {
+        Self { kind: Kind::Apply, function: Some(function), args, value }
+    }
+}
+
+/// The entry `at` of operand `slot` as a factor.
+#[must_use]
+pub fn entry(x: &Operands<'_>, slot: usize, at: usize) -> Arg {
+    Arg { origin: Origin::Entry { slot, at }, value: x.get(slot, at) }
+}
+
+/// A number of the equation itself as a factor.
+#[must_use]
+pub fn constant(value: f64) -> Arg {
+    Arg { origin: Origin::Constant, value }
+}
+
+/// A value derived from the entry `at` of operand `slot` as a factor; `text` names it, with slots in braces.
+#[must_use]
+pub fn derived(text: &'static str, slot: usize, at: usize, value: f64) -> Arg {
+    Arg { origin: Origin::Derived { text, slot, at, by: None }, value }
+}
+
+/// What an equation says, in symbols and in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Equation {
+    /// The right-hand side, with `{0}`, `{1}`, … for the whole operands of these slots: `{1} * {0}`.
+    pub symbols: &'static str,
+    /// What it is called: `weight gradient: the input convolved with the error`.
+    pub name: &'static str,
+    /// Why it is so, in one or two sentences.
+    pub words: &'static str,
+}
+
+/// A place where an operand's entry is read: the entry of the result, and which of this rule's terms of it (from 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// The row-major place in the result.
+    pub entry: usize,
+    /// The term within this rule's terms of that entry, from 0.
+    pub term: u64,
+}
+
+/// How each entry of one tensor comes to be. An entry's value is the sum of its terms, in order.
+pub trait Rule: Debug + Send + Sync {
+    /// What the rule must remember about these operands, so that everything else costs no search.
+    fn memo(&self, _tensors: &[&Tensor]) -> Memo {
+        None
+    }
+
+    /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiplication and addition.
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
+
+    /// How many terms all the entries before `entry` have together; `entry` may be one past the last.
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64;
+
+    /// Term `term` (from 0) of an entry.
+    fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term;
+
+    /// `sum` after the first `terms` terms of an entry have been added to it, one by one.
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        (0..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
+    }
+
+    /// Where the entry `at` of the operand in `slot` is read as an entry, in order.
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use>;
+
+    /// The equation in symbols and words.
+    fn equation(&self) -> Equation;
+
+    /// The equation in force for these operands, where it depends on them.
+    fn equation_for(&self, _x: &Operands<'_>) -> Equation {
+        self.equation()
+    }
+
+    /// The right-hand side in symbols, with `{0}`, `{1}`, … for the operands of these slots.
+    fn symbols(&self, x: &Operands<'_>) -> Cow<'static, str> {
+        Cow::Borrowed(self.equation_for(x).symbols)
+    }
+
+    /// A shorter way to the same entry that is shown beside the terms: its text (slots in braces) and its value.
+    fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(&'static str, f64)> {
+        None
+    }
+
+    /// The filter's part in the picture, for a rule that lays a filter on an image.
+    fn window(&self) -> Option<Window> {
+        None
+    }
+}
+
+/// How a filter lies on an image: all the picture of figures 19 and 20 needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The slot of the image that the filter slides over.
+    pub image: usize,
+    /// The slot of the filter; `None` for a pool.
+    pub filter: Option<usize>,
+    /// Whether the filter lies turned by 180°.
+    pub turned: bool,
+}
+
+/// One differentiable function y = f(x₀, x₁, …) of tensors: its forward rule and, for each input, the rule of ∂C/∂xᵢ.
+pub trait Function: Debug + Send + Sync {
+    /// The rule of y; its slots are the inputs.
+    fn forward(&self) -> Arc<dyn Rule>;
+
+    /// The rule of this function's part of ∂C/∂x for the input in `slot`; its slots are the inputs, then y, then ∂C/∂y. `None` for an
+    /// input that no error reaches (a target).
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>>;
+}
+
+/// Every entry has exactly one term: the prefix count of such a rule.
+#[must_use]
+pub fn one_each(entry: usize) -> u64 {
+    entry as u64
+}
+
+/// The only use of an entry by a rule that reads the same place: that place's first term.
+#[must_use]
+pub fn same_place(at: usize) -> Vec<Use> {
+    vec![Use { entry: at, term: 0 }]
+}
+
+/// The index of a derived factor: its place, then the second one.
+#[must_use]
+pub fn joined(first: Index, second: Option<Index>) -> Index {
+    let mut index = first;
+    index.extend(second.into_iter().flatten());
+    index
+}

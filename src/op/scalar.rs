@@ -1,0 +1,316 @@
+//! The operations of a scalar graph: arithmetic and functions of one or two numbers, with their derivatives. Conventions at kinks are
+//! PyTorch's: abs and relu have derivative 0 at 0, a tie of min or max gives each half.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::math;
+use super::rule::{Arg, Args, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each};
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// a + b
+    Add,
+    /// a − b
+    Sub,
+    /// a · b
+    Mul,
+    /// a / b
+    Div,
+    /// a to the power b
+    Pow,
+    /// −a
+    Neg,
+    /// a itself
+    Copy,
+    /// A named function: a row of [`FUNCTIONS`].
+    Call(&'static str),
+}
+
+/// What an operation reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// The input in this slot; slots are numbered in the order in which they are read.
+    Slot(usize),
+    /// A number of the expression.
+    Constant(f64),
+}
+
+/// One operation on numbers.
+#[derive(Clone, Debug)]
+pub struct Scalar {
+    /// What it does.
+    pub operator: Operator,
+    /// On what: one operand, or two.
+    pub operands: SmallVec<[Operand; 2]>,
+}
+
+/// A function that expressions may call.
+#[derive(Debug)]
+pub struct Named {
+    /// Its name.
+    pub name: &'static str,
+    /// How many arguments it takes.
+    pub arity: usize,
+    /// Its value; a function of one argument ignores the second.
+    pub value: fn(f64, f64) -> f64,
+    /// Its derivatives by each argument, from the arguments and the value.
+    pub derivative: [fn(f64, f64, f64) -> f64; 2],
+    /// Its derivative in symbols, for one argument.
+    pub prime: &'static str,
+    /// What the derivative is.
+    pub words: &'static str,
+}
+
+fn none(_: f64, _: f64, _: f64) -> f64 {
+    0.0
+}
+
+/// 1 where `wins`, ½ at a tie, else 0.
+fn share(wins: bool, tie: bool) -> f64 {
+    if tie {
+        0.5
+    } else if wins {
+        1.0
+    } else {
+        0.0
+    }
+}
+
+/// All functions of the expression language.
+#[rustfmt::skip]
+pub const FUNCTIONS: &[Named] = &[
+    Named { name: "exp", arity: 1, value: |x, _| libm::exp(x), derivative: [|_, _, y| y, none], prime: "exp′({0})", words: "The exponential function is its own derivative." },
+    Named { name: "log", arity: 1, value: |x, _| libm::log(x), derivative: [|x, _, _| 1.0 / x, none], prime: "log′({0})", words: "The derivative of log x is 1/x." },
+    Named { name: "sqrt", arity: 1, value: |x, _| x.sqrt(), derivative: [|_, _, y| 1.0 / (2.0 * y), none], prime: "sqrt′({0})", words: "The derivative of √x is 1 / (2 √x)." },
+    Named { name: "sin", arity: 1, value: |x, _| libm::sin(x), derivative: [|x, _, _| libm::cos(x), none], prime: "sin′({0})", words: "The derivative of sin x is cos x." },
+    Named { name: "cos", arity: 1, value: |x, _| libm::cos(x), derivative: [|x, _, _| -libm::sin(x), none], prime: "cos′({0})", words: "The derivative of cos x is −sin x." },
+    Named { name: "tan", arity: 1, value: |x, _| libm::tan(x), derivative: [|_, _, y| 1.0 + y * y, none], prime: "tan′({0})", words: "The derivative of tan x is 1 + tan² x." },
+    Named { name: "tanh", arity: 1, value: |x, _| libm::tanh(x), derivative: [|_, _, y| 1.0 - y * y, none], prime: "tanh′({0})", words: "The derivative of tanh x is 1 − tanh² x." },
+    Named { name: "sigmoid", arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], prime: "σ′({0})", words: "The derivative of the sigmoid y is y (1 − y)." },
+    Named { name: "relu", arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x > 0.0 { 1.0 } else { 0.0 }, none], prime: "relu′({0})", words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
+    Named { name: "abs", arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], prime: "abs′({0})", words: "The derivative of |x| is the sign of x, and 0 at 0." },
+    Named { name: "min", arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], prime: "", words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each." },
+    Named { name: "max", arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], prime: "", words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each." },
+];
+
+/// The function of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Named> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+impl Scalar {
+    fn inputs(&self) -> usize {
+        self.operands.iter().filter(|operand| matches!(operand, Operand::Slot(_))).count()
+    }
+
+    fn arg(&self, x: &Operands<'_>, i: usize) -> Arg {
+        match self.operands[i] {
+            Operand::Slot(slot) => entry(x, slot, 0),
+            Operand::Constant(value) => constant(value),
+        }
+    }
+
+    fn number(&self, x: &Operands<'_>, i: usize) -> f64 {
+        match self.operands.get(i) {
+            Some(&Operand::Slot(slot)) => x.get(slot, 0),
+            Some(&Operand::Constant(value)) => value,
+            None => 0.0,
+        }
+    }
+
+    fn text(&self, i: usize) -> String {
+        match self.operands[i] {
+            Operand::Slot(slot) => format!("{{{slot}}}"),
+            Operand::Constant(value) => format!("{value:?}").trim_end_matches(".0").to_owned(),
+        }
+    }
+
+    /// Which operand the input in `slot` is.
+    fn position(&self, slot: usize) -> usize {
+        self.operands.iter().position(|operand| *operand == Operand::Slot(slot)).expect("a slot of this operation")
+    }
+}
+
+impl Function for Scalar {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Computed(self.clone()))
+    }
+
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Differentiated { scalar: self.clone(), by: self.position(slot), slot }))
+    }
+}
+
+#[derive(Debug)]
+struct Computed(Scalar);
+
+impl Rule for Computed {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        out[0] = self.partial(x, 0, self.before(x, 1), out[0]);
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        let terms = if matches!(self.0.operator, Operator::Add | Operator::Sub) { 2 } else { 1 };
+        entry as u64 * terms
+    }
+
+    fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
+        let scalar = &self.0;
+        let arg = |i| scalar.arg(x, i);
+        let (a, b) = (scalar.number(x, 0), scalar.number(x, 1));
+        match (scalar.operator, term) {
+            (Operator::Add | Operator::Sub, 0) => Term::product(smallvec![arg(0)]),
+            (Operator::Add, _) => Term::product(smallvec![arg(1)]),
+            (Operator::Sub, _) => Term::product(smallvec![constant(-1.0), arg(1)]),
+            (Operator::Mul, _) => Term::product(smallvec![arg(0), arg(1)]),
+            (Operator::Neg, _) => Term::product(smallvec![constant(-1.0), arg(0)]),
+            (Operator::Copy, _) => Term::copy(arg(0)),
+            (Operator::Div, _) => Term::apply("/", smallvec![arg(0), arg(1)], a / b),
+            (Operator::Pow, _) => Term::apply("^", smallvec![arg(0), arg(1)], libm::pow(a, b)),
+            (Operator::Call(name), _) => {
+                let args: Args = (0..scalar.operands.len()).map(arg).collect();
+                Term::apply(name, args, find(name).map_or(f64::NAN, |f| (f.value)(a, b)))
+            }
+        }
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, _at: usize) -> Vec<Use> {
+        let second = matches!(self.0.operator, Operator::Add | Operator::Sub) && self.0.position(slot) == 1;
+        vec![Use { entry: 0, term: u64::from(second) }]
+    }
+
+    fn equation(&self) -> Equation {
+        Equation { symbols: "", name: "a node of the graph", words: "Forward, every node computes its value from the nodes that it reads." }
+    }
+
+    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
+        let text = |i| self.0.text(i);
+        Cow::Owned(match self.0.operator {
+            Operator::Add => format!("{} + {}", text(0), text(1)),
+            Operator::Sub => format!("{} − {}", text(0), text(1)),
+            Operator::Mul => format!("{} · {}", text(0), text(1)),
+            Operator::Div => format!("{} / {}", text(0), text(1)),
+            Operator::Pow => format!("{} ^ {}", text(0), text(1)),
+            Operator::Neg => format!("−{}", text(0)),
+            Operator::Copy => text(0),
+            Operator::Call(name) => format!("{name}({})", (0..self.0.operands.len()).map(text).collect::<Vec<_>>().join(", ")),
+        })
+    }
+}
+
+/// ∂C/∂u = ∂C/∂v · ∂v/∂u, for the operand u of v.
+#[derive(Debug)]
+struct Differentiated {
+    scalar: Scalar,
+    /// Which operand u is.
+    by: usize,
+    /// Which slot it stands in.
+    slot: usize,
+}
+
+impl Differentiated {
+    /// ∂v/∂u as a factor.
+    fn local(&self, x: &Operands<'_>) -> Arg {
+        let scalar = &self.scalar;
+        let (a, b, v) = (scalar.number(x, 0), scalar.number(x, 1), x.get(scalar.inputs(), 0));
+        let local = |value| derived(self.symbol(), self.slot, 0, value);
+        match (scalar.operator, self.by) {
+            (Operator::Add, _) | (Operator::Sub, 0) | (Operator::Copy, _) => constant(1.0),
+            (Operator::Sub, _) | (Operator::Neg, _) => constant(-1.0),
+            (Operator::Mul, by) => scalar.arg(x, 1 - by),
+            (Operator::Div, 0) => local(1.0 / b),
+            (Operator::Div, _) => local(-a / (b * b)),
+            (Operator::Pow, 0) => local(if b == 0.0 { 0.0 } else { b * libm::pow(a, b - 1.0) }),
+            (Operator::Pow, _) => local(if a == 0.0 && b >= 0.0 { 0.0 } else { v * libm::log(a) }),
+            (Operator::Call(name), by) => local(find(name).map_or(f64::NAN, |f| (f.derivative[by])(a, b, v))),
+        }
+    }
+
+    fn symbol(&self) -> &'static str {
+        if let Operator::Call(name) = self.scalar.operator
+            && let Some(function) = find(name)
+            && function.arity == 1
+        {
+            return function.prime;
+        }
+        match (self.scalar.inputs(), self.slot) {
+            (1, _) => "∂{1}/∂{0}",
+            (_, 0) => "∂{2}/∂{0}",
+            _ => "∂{2}/∂{1}",
+        }
+    }
+}
+
+impl Rule for Differentiated {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        out[0] += self.term(x, 0, 0).value;
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
+        Term::product(smallvec![entry(x, self.scalar.inputs() + 1, 0), self.local(x)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, _at: usize) -> Vec<Use> {
+        let error = slot == self.scalar.inputs() + 1;
+        let factor = self.scalar.operator == Operator::Mul && slot != self.slot && slot < self.scalar.inputs();
+        if error || factor { vec![Use { entry: 0, term: 0 }] } else { Vec::new() }
+    }
+
+    fn equation(&self) -> Equation {
+        let words = match self.scalar.operator {
+            Operator::Add => "A sum passes the derivative on unchanged: ∂v/∂u = 1.",
+            Operator::Sub => "A difference passes the derivative on: unchanged to the first, with a minus to the second.",
+            Operator::Mul => "A product passes the derivative on times the other factor: ∂v/∂u is what u was multiplied with.",
+            Operator::Div => "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −a/b².",
+            Operator::Pow => "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.",
+            Operator::Neg => "A minus turns the derivative's sign.",
+            Operator::Copy => "A copy passes the derivative on unchanged.",
+            Operator::Call(name) => find(name).map_or("", |function| function.words),
+        };
+        Equation { symbols: "", name: "the chain rule: upstream derivative times local derivative, summed over all uses", words }
+    }
+
+    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
+        let inputs = self.scalar.inputs();
+        Cow::Owned(format!("{{{}}} · ∂{{{inputs}}}/∂{{{}}}", inputs + 1, self.slot))
+    }
+}
+
+/// The derivative of the output by itself: 1, where the backward pass begins.
+#[derive(Debug)]
+pub struct Seed;
+
+impl Rule for Seed {
+    fn accumulate(&self, _x: &Operands<'_>, out: &mut [f64]) {
+        out[0] += 1.0;
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, _x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
+        Term::product(smallvec![constant(1.0)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, _slot: usize, _at: usize) -> Vec<Use> {
+        Vec::new()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "1",
+            name: "the backward pass begins",
+            words: "The derivative of the output by itself is 1. From here the derivatives move back along the edges.",
+        }
+    }
+}

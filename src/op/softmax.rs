@@ -1,0 +1,135 @@
+//! `softmax`: aᵢ = exp zᵢ / Σⱼ exp zⱼ over all entries of its input.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::rule::{Arg, one_each};
+use super::rule::{Args, Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entry};
+use crate::tensor::{Tensor, flat};
+
+/// The function.
+#[derive(Debug)]
+pub struct Softmax;
+
+impl Function for Softmax {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Forward)
+    }
+
+    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Jacobian))
+    }
+}
+
+/// The largest entry and the sum of the exponentials less it: what all entries of a softmax share.
+struct Shared {
+    largest: f64,
+    sum: f64,
+}
+
+impl Shared {
+    fn of(z: &[f64]) -> Self {
+        let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Self { largest, sum: z.iter().map(|z| libm::exp(z - largest)).sum() }
+    }
+
+    fn value(&self, z: f64) -> f64 {
+        libm::exp(z - self.largest) / self.sum
+    }
+}
+
+#[derive(Debug)]
+struct Forward;
+
+impl Rule for Forward {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        Some(Arc::new(Shared::of(flat(tensors[0]))))
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let shared = x.memo::<Shared>().expect("made from the same operands");
+        for (a, z) in out.iter_mut().zip(x.tensors[0]) {
+            *a += shared.value(*z);
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    /// The arguments are all entries of z, the one of the same place first.
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let shared = x.memo::<Shared>().expect("made from the same operands");
+        let others = (0..x.tensors[0].len()).filter(|&j| j != at);
+        let args: Args = std::iter::once(at).chain(others).map(|j| entry(x, 0, j)).collect();
+        Term::apply("softmax", args, shared.value(x.get(0, at)))
+    }
+
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        let shared = x.memo::<Shared>().expect("made from the same operands");
+        if terms == 0 { sum } else { sum + shared.value(x.get(0, entry)) }
+    }
+
+    fn uses(&self, x: &Operands<'_>, _slot: usize, _at: usize) -> Vec<Use> {
+        (0..x.tensors[0].len()).map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "softmax({0})",
+            name: "softmax: aᵢ = exp zᵢ / Σⱼ exp zⱼ",
+            words: "The exponentials make all numbers positive, and their sum as the divisor makes them add up to 1: a probability for each class.",
+        }
+    }
+}
+
+/// The slots of the backward rule.
+const A: usize = 1;
+const DA: usize = 2;
+
+/// ∂C/∂zᵢ = Σⱼ ∂C/∂aⱼ · aⱼ · (δᵢⱼ − aᵢ).
+#[derive(Debug)]
+struct Jacobian;
+
+/// δᵢⱼ − aᵢ.
+fn column(a: &[f64], i: usize, j: usize) -> f64 {
+    if i == j { 1.0 - a[i] } else { 0.0 - a[i] }
+}
+
+impl Rule for Jacobian {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let (a, da) = (x.tensors[A], x.tensors[DA]);
+        for (i, sum) in out.iter_mut().enumerate() {
+            for j in 0..a.len() {
+                *sum += da[j] * a[j] * column(a, i, j);
+            }
+        }
+    }
+
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        entry as u64 * x.tensors[A].len() as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
+        let j = usize::try_from(term).expect("a term of an entry");
+        let origin = Origin::Derived { text: "I−{1}", slot: A, at: i, by: Some(j) };
+        let value = column(x.tensors[A], i, j);
+        Term::product(smallvec![entry(x, DA, j), entry(x, A, j), Arg { origin, value }])
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot != A && slot != DA {
+            return Vec::new();
+        }
+        (0..x.tensors[A].len()).map(|entry| Use { entry, term: at as u64 }).collect()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "Jᵀ {2},  Jⱼᵢ = ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ)",
+            name: "the error δ = ∂C/∂z through the softmax's Jacobian",
+            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ), where δᵢⱼ is 1 if i = j, else 0.",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The error of a saturated output. A softmax or sigmoid that has reached 0 makes ∂C/∂a infinite, and infinity times 0 is no number; yet the
+//! error ∂C/∂z, taken in one step, is harmless. This rule takes the two steps of the chain rule wherever they stay finite, and the one step
+//! where they do not.
+
+use std::sync::Arc;
+
+use super::rule::{Equation, Memo, Operands, Rule, Term, Use};
+use crate::tensor::Tensor;
+
+/// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
+#[derive(Debug)]
+pub struct Stable {
+    /// Through ∂C/∂a.
+    pub chain: Arc<dyn Rule>,
+    /// From a and t alone.
+    pub shortcut: Arc<dyn Rule>,
+    /// The shortcut in symbols, with slots in braces.
+    pub text: &'static str,
+}
+
+struct Verdict {
+    finite: bool,
+    chain: Memo,
+    shortcut: Memo,
+}
+
+impl Stable {
+    fn verdict<'a>(x: &Operands<'a>) -> &'a Verdict {
+        x.memo::<Verdict>().expect("made from the same operands")
+    }
+
+    /// The rule in force, with its operands.
+    fn choose<'s, 'x>(&'s self, x: &Operands<'x>) -> (&'s dyn Rule, Operands<'x>) {
+        let verdict = Self::verdict(x);
+        let (rule, memo) = if verdict.finite { (&self.chain, &verdict.chain) } else { (&self.shortcut, &verdict.shortcut) };
+        (rule.as_ref(), Operands { tensors: x.tensors.clone(), memo })
+    }
+}
+
+impl Rule for Stable {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
+        let mut sums = vec![-0.0; tensors[0].len()];
+        self.chain.accumulate(&Operands { tensors: tensors.iter().map(|t| crate::tensor::flat(t)).collect(), memo: &chain }, &mut sums);
+        // a term that is not finite never leaves a finite sum
+        let finite = sums.iter().all(|sum| sum.is_finite());
+        Some(Arc::new(Verdict { finite, chain, shortcut }))
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let (rule, x) = self.choose(x);
+        rule.accumulate(&x, out);
+    }
+
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        let (rule, x) = self.choose(x);
+        rule.before(&x, entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
+        let (rule, x) = self.choose(x);
+        rule.term(&x, entry, term)
+    }
+
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        let (rule, x) = self.choose(x);
+        rule.partial(&x, entry, terms, sum)
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let (rule, x) = self.choose(x);
+        rule.uses(&x, slot, at)
+    }
+
+    fn equation(&self) -> Equation {
+        self.chain.equation()
+    }
+
+    fn equation_for(&self, x: &Operands<'_>) -> Equation {
+        self.choose(x).0.equation()
+    }
+
+    fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(&'static str, f64)> {
+        let verdict = Self::verdict(x);
+        let x = Operands { tensors: x.tensors.clone(), memo: &verdict.shortcut };
+        let terms = self.shortcut.before(&x, entry + 1) - self.shortcut.before(&x, entry);
+        verdict.finite.then(|| (self.text, self.shortcut.partial(&x, entry, terms, -0.0)))
+    }
+}

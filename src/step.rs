@@ -1,0 +1,141 @@
+//! Floor 1, the narrow waist: a step is a value. Ops make steps, panes draw them, exporters print them.
+
+mod address;
+
+pub use address::{Address, AddressError, Place, Scope};
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::tensor::Index;
+
+/// The five stretches of one iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pass {
+    /// From the input to the output.
+    Forward,
+    /// The loss C.
+    Loss,
+    /// From the loss back to the input.
+    Backward,
+    /// Over the samples of the batch.
+    Reduce,
+    /// Of the parameters.
+    Update,
+}
+
+impl Pass {
+    /// The pass as it is written in a trace.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Loss => "loss",
+            Self::Backward => "backward",
+            Self::Reduce => "reduce",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Its value is the product of its factors, from left to right.
+    Product,
+    /// Its value is a function of its arguments.
+    Apply,
+    /// Its value is the maximum of its arguments.
+    Select,
+    /// Its value is its argument.
+    Copy,
+}
+
+/// Which tensor a factor belongs to, for marking it: the number of the tensor in the network and the row-major place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The tensor's number in the network.
+    pub tensor: usize,
+    /// The row-major place of the entry.
+    pub at: usize,
+}
+
+/// One factor of a product, or one argument of a function.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Factor {
+    /// The tensor's name, or a derivative such as `relu'(conv1.z)`; `None` for a constant.
+    pub name: Option<Arc<str>>,
+    /// The entry, from 0; empty for a scalar or a constant.
+    pub index: Index,
+    /// Its value.
+    #[serde(serialize_with = "number")]
+    pub value: f64,
+    /// The tensor and place that it is read or derived from.
+    #[serde(skip)]
+    pub source: Option<Source>,
+    /// For a derivative: its text in symbols, with the operands in braces. `None` for a tensor's own entry.
+    #[serde(skip)]
+    pub derived: Option<&'static str>,
+}
+
+/// One step of the computation, explained by itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// The iteration of gradient descent, from 1.
+    pub iteration: u64,
+    /// The sample, from 1; `None` in `reduce` and `update`.
+    pub sample: Option<usize>,
+    /// The number of the step within its iteration, from 1.
+    pub step: u64,
+    /// The pass.
+    pub pass: Pass,
+    /// The op, named after the tensor that it computes.
+    pub op: Arc<str>,
+    /// The entry of that tensor, from 0.
+    pub index: Index,
+    /// Which term of the entry, from 1.
+    pub term: u64,
+    /// How many terms the entry has.
+    pub terms: u64,
+    /// What the step does.
+    pub kind: Kind,
+    /// The factors or arguments.
+    pub factors: Vec<Factor>,
+    /// The function's name, for an application.
+    pub function: Option<&'static str>,
+    /// This step's contribution.
+    #[serde(serialize_with = "number")]
+    pub value: f64,
+    /// The running sum after this step; at the last term, the entry's value.
+    #[serde(serialize_with = "number")]
+    pub sum: f64,
+}
+
+/// A number in JSON: the fewest digits that read back, or the string `"inf"`, `"-inf"` or `"nan"`.
+///
+/// # Errors
+/// Those of the serializer.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+pub fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match not_finite(*value) {
+        Some(text) => serializer.serialize_str(text),
+        None => serializer.serialize_f64(*value),
+    }
+}
+
+/// How a number that is not finite is written; `None` for a finite one.
+#[must_use]
+pub fn not_finite(value: f64) -> Option<&'static str> {
+    if value.is_finite() {
+        None
+    } else if value.is_nan() {
+        Some("nan")
+    } else if value > 0.0 {
+        Some("inf")
+    } else {
+        Some("-inf")
+    }
+}
