@@ -8,3 +8,5 @@ pub mod step;
 pub mod op;
 
 pub mod network;
+
+pub mod trace;

@@ -40,6 +40,41 @@ impl Pass {
     }
 }
 
+/// The units in which one moves through the trace, from fine to coarse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// One term.
+    Step,
+    /// One entry of a tensor.
+    Entry,
+    /// One op: a whole tensor.
+    Op,
+    /// Forward, loss, backward, …
+    Pass,
+    /// One sample.
+    Sample,
+    /// One iteration of gradient descent.
+    Iteration,
+}
+
+impl Unit {
+    /// All units, from fine to coarse.
+    pub const ALL: [Self; 6] = [Self::Step, Self::Entry, Self::Op, Self::Pass, Self::Sample, Self::Iteration];
+
+    /// Its name on the screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Entry => "entry",
+            Self::Op => "op",
+            Self::Pass => "pass",
+            Self::Sample => "sample",
+            Self::Iteration => "iteration",
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -90,7 +90,7 @@ const SIGMOID: Curve = Curve {
     name: "sigmoid",
     value: math::sigmoid,
     derivative: |_, a| a * (1.0 - a),
-    prime: "σ′({0})",
+    prime: "sigmoid′({0})",
     equation: Equation {
         symbols: "σ({0})",
         name: "activation: σ(z) = 1 / (1 + e⁻ᶻ)",

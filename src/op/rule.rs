@@ -234,3 +234,24 @@ pub fn joined(first: Index, second: Option<Index>) -> Index {
     index.extend(second.into_iter().flatten());
     index
 }
+
+/// A text with `{0}`, `{1}`, … replaced by what `name` says of these slots.
+#[must_use]
+pub fn fill(text: &str, mut name: impl FnMut(usize) -> String) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        match after.split_once('}').and_then(|(slot, after)| Some((slot.parse().ok()?, after))) {
+            Some((slot, after)) => {
+                filled.push_str(&name(slot));
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled + rest
+}

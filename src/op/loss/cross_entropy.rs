@@ -104,7 +104,7 @@ impl Rule for SoftmaxError {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         if term == 0 {
             let total: f64 = x.tensors[ERROR_T].iter().sum();
-            return Term::product(smallvec![entry(x, ERROR_A, at), derived("Σ{3}", ERROR_T, at, total)]);
+            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({3})", ERROR_T, at, total)]);
         }
         Term::product(smallvec![constant(-1.0), entry(x, ERROR_T, at)])
     }
