@@ -5,28 +5,34 @@ pub const UNKNOWN: char = '?';
 
 /// The one ASCII character that stands for `c` where Unicode is not wanted; [`UNKNOWN`] when there is none.
 ///
-/// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error.
+/// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error; `ε` is `E`. A product's
+/// `·` alone is `*`; a neuron is `o`, an edge is made of `.` and `:`.
 #[must_use]
+#[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
     match c {
         ' '..='~' => c,
         '\u{a0}' => ' ',
         // Operators and relations.
         '−' | '–' | '—' | '‐' | '‑' => '-',
-        '·' | '×' | '∗' | '⋅' => '*',
+        '·' | '∗' | '⋅' => '*',
+        '×' => 'x',
         '∘' | '⊙' | '○' | '◦' | '⊗' => 'o',
         '±' => '+',
         '÷' => '/',
         '≈' => '~',
         '≠' => '!',
-        '≤' | '‹' | '⟨' | '«' => '<',
-        '≥' | '›' | '⟩' | '»' => '>',
+        '≤' | '⟨' | '«' => '<',
+        '≥' | '⟩' | '»' => '>',
+        // Round what can be turned, which must differ from an arrow.
+        '‹' => '(',
+        '›' => ')',
         '√' | '✓' | '✔' => 'v',
         '∞' => '8',
-        '∈' => 'E',
         // Letters.
         '∂' => 'd',
-        'δ' | 'ε' => 'e',
+        'δ' => 'e',
+        'ε' | '∈' => 'E',
         'Σ' | '∑' => 'S',
         'Π' | '∏' => 'P',
         'η' => 'n',
@@ -36,6 +42,7 @@ pub const fn ascii(c: char) -> char {
         'μ' => 'u',
         'σ' => 's',
         'φ' => 'f',
+        'Φ' => 'F',
         'Δ' | '∇' => 'D',
         'ᵀ' => 'T',
         // Marks of derivatives and quotation.
@@ -87,9 +94,9 @@ pub const fn ascii(c: char) -> char {
         '↵' | '⏎' => '<',
         '↻' | '⟳' => '@',
         // Bullets.
-        '•' | '●' | '◆' | '■' | '★' => '*',
-        '◌' | '◇' | '□' | '☆' => 'o',
-        '…' | '‥' | '⋯' => '.',
+        '•' | '◆' | '■' | '★' => '*',
+        '●' | '◌' | '◇' | '□' | '☆' => 'o',
+        '…' | '‥' | '⋯' => '~',
         '⋮' | '┊' | '┆' | '╎' | '╏' => ':',
         '⋱' => '\\',
         // Boxes.
@@ -111,14 +118,15 @@ pub const fn ascii(c: char) -> char {
         '▄' | '▅' | '▃' => '=',
         '▂' | '▁' => '_',
         '▌' | '▍' | '▎' | '▏' | '▐' | '▕' => '|',
-        // Braille, of which curves are drawn.
+        // Braille, of which edges and curves are drawn: by how many of its eight dots there are.
         '\u{2800}' => ' ',
-        '\u{2801}'..='\u{28ff}' => '*',
+        '\u{2801}'..='\u{28ff}' if (c as u32 - 0x2800).count_ones() < 4 => '.',
+        '\u{2801}'..='\u{28ff}' => ':',
         _ => UNKNOWN,
     }
 }
 
-/// The digit `d` (0 to 9) as a subscript or, with the table of superscripts, raised.
+/// The digits of a number, from a table of lowered or raised ones.
 fn digits(out: &mut String, n: usize, table: [char; 10]) {
     for d in n.to_string().bytes() {
         out.push(table[usize::from(d - b'0')]);
@@ -184,7 +192,8 @@ mod tests {
     fn equations_stay_readable_in_ascii() {
         assert_eq!(ascii_text("∂C/∂w₁₂ = Σᵢⱼ aᵢ,ⱼ₊₁ · δᵢⱼ"), "dC/dw12 = Sij ai,j+1 * eij");
         assert_eq!(ascii_text("δ⁽¹⁾ = W⁽²⁾ᵀ δ⁽²⁾ ∘ g′(z⁽¹⁾)"), "e(1) = W(2)T e(2) o g'(z(1))");
-        assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 .");
+        assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
+        assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
     }
 

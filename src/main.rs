@@ -1,3 +1,7 @@
 //! The program `gradstep`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gradstep::command::main(std::env::args_os())
+}

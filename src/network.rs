@@ -1,11 +1,17 @@
 //! Floor 3: a directed acyclic graph of ops. A chain of layers and a scalar graph are both one; the backward pass is made from the forward
 //! ops by the chain rule, and a run computes all tensors of one sample.
 
+mod batch;
 mod build;
+mod check;
+mod descent;
 mod run;
 mod symbol;
 
+pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
+pub use check::{Checked, Compared, FLOOR, TOLERANCE, Verdict, check};
+pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train};
 pub use run::Run;
 pub use symbol::Symbol;
 
@@ -73,6 +79,28 @@ pub struct Op {
     pub parts: Vec<Part>,
 }
 
+/// Where a tensor is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The op's number.
+    pub op: usize,
+    /// Which of its parts.
+    pub part: usize,
+    /// The slot of that part's rule.
+    pub slot: usize,
+}
+
+/// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
+#[derive(Debug)]
+pub struct Stretch {
+    /// Its ops and tensors.
+    pub network: Arc<Network>,
+    /// All its tensors.
+    pub run: Run,
+    /// The sample's number in the file, from 0; `None` for the batch.
+    pub sample: Option<usize>,
+}
+
 /// A layer, as the screen names it.
 #[derive(Clone, Debug)]
 pub struct LayerInfo {
@@ -93,12 +121,38 @@ pub struct Network {
     fixed: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
     made_by: Vec<Option<usize>>,
+    /// For each tensor, who reads it.
+    readers: Vec<Vec<Reader>>,
     output: Id,
     loss: Id,
     graph: bool,
 }
 
 impl Network {
+    /// The network of these ops; where two tensors have one name, it means the later one.
+    fn of(
+        tensors: Vec<TensorInfo>,
+        ops: Vec<Op>,
+        layers: Vec<LayerInfo>,
+        fixed: Vec<(Id, Arc<Tensor>)>,
+        output: Id,
+        loss: Id,
+        graph: bool,
+    ) -> Self {
+        let by_name = tensors.iter().enumerate().map(|(id, t)| (Arc::clone(&t.name), id)).collect();
+        let mut made_by = vec![None; tensors.len()];
+        let mut readers = vec![Vec::new(); tensors.len()];
+        for (number, op) in ops.iter().enumerate() {
+            made_by[op.output] = Some(number);
+            for (part, reads) in op.parts.iter().enumerate() {
+                for (slot, &id) in reads.operands.iter().enumerate() {
+                    readers[id].push(Reader { op: number, part, slot });
+                }
+            }
+        }
+        Self { tensors, ops, layers, by_name, fixed, made_by, readers, output, loss, graph }
+    }
+
     /// All tensors.
     #[must_use]
     pub fn tensors(&self) -> &[TensorInfo] {
@@ -133,6 +187,12 @@ impl Network {
     #[must_use]
     pub fn made_by(&self, id: Id) -> Option<usize> {
         self.made_by[id]
+    }
+
+    /// Where a tensor is read, in the order of the ops.
+    #[must_use]
+    pub fn readers(&self, id: Id) -> &[Reader] {
+        &self.readers[id]
     }
 
     /// The ∂C/∂ of a tensor.

@@ -2,17 +2,26 @@
 //! index; the registries here have one row for each.
 
 pub mod activation;
+pub mod add;
+pub mod avg_pool2d;
 pub mod axis;
 pub mod bias;
+pub mod combination;
 pub mod conv2d;
+pub mod conv_transpose2d;
+pub mod dropout;
 pub mod edges;
+pub mod fixed;
 pub mod flatten;
+pub mod global_avg_pool2d;
 mod lanes;
 pub mod layer;
+pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod math;
 pub mod max_pool2d;
+pub mod pool;
 pub mod rule;
 pub mod scalar;
 pub mod softmax;
@@ -21,4 +30,16 @@ pub mod stable;
 use layer::LayerKind;
 
 /// All kinds of layers.
-pub const LAYERS: &[LayerKind] = &[activation::KIND, conv2d::KIND, flatten::KIND, linear::KIND, max_pool2d::KIND];
+pub const LAYERS: &[LayerKind] = &[
+    activation::KIND,
+    add::KIND,
+    avg_pool2d::KIND,
+    conv2d::KIND,
+    conv_transpose2d::KIND,
+    dropout::KIND,
+    flatten::KIND,
+    global_avg_pool2d::KIND,
+    layer_norm::KIND,
+    linear::KIND,
+    max_pool2d::KIND,
+];

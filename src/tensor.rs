@@ -60,6 +60,17 @@ pub fn shape_text(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
+/// A shape in words: `a vector of 3 numbers`, `1x32x32`.
+#[must_use]
+pub fn shape_words(shape: &[usize]) -> String {
+    match shape {
+        [] => "a single number".to_owned(),
+        [1] => "a vector of 1 number".to_owned(),
+        [n] => format!("a vector of {n} numbers"),
+        _ => shape_text(shape),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,26 +2,30 @@
 //! for, in time that grows neither with k nor with the number of steps: prefix counts lead from k to its op, its entry and its term.
 
 mod find;
+mod paths;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::glyph;
-use crate::network::{Id, Network, Op, Run};
+use crate::network::{Id, Network, Op, Run, Stretch};
 use crate::op::rule::{Arg, Equation, Origin, Term, fill, joined};
 use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{len, unravel};
 
-pub use find::UseOf;
+pub use find::{Sources, UseOf};
+pub use paths::Path;
 
-/// One op of one sample: a stretch of the sequence.
+/// One op of one stretch: a piece of the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
     /// From 0.
-    sample: usize,
-    /// The op's number in the network.
+    stretch: usize,
+    /// The op's number in its network.
     op: usize,
     /// Steps before it.
     before: u64,
@@ -32,9 +36,9 @@ struct Segment {
 pub struct Position {
     /// The step, from 1.
     pub step: u64,
-    /// The sample, from 0.
-    pub sample: usize,
-    /// The op's number in the network.
+    /// The stretch, from 0: a sample of the batch, or after them the batch itself.
+    pub stretch: usize,
+    /// The op's number in its network.
     pub op: usize,
     /// The row-major place of the entry.
     pub entry: usize,
@@ -42,8 +46,16 @@ pub struct Position {
     pub term: u64,
     /// How many terms the entry has.
     pub terms: u64,
-    /// The stretch of the sequence that it lies in.
+    /// The piece of the sequence that it lies in.
     segment: usize,
+}
+
+impl Position {
+    /// Another term of the same entry, from 0.
+    #[must_use]
+    pub fn with_term(self, term: u64) -> Self {
+        Self { step: self.step - self.term + term, term, ..self }
+    }
 }
 
 /// How far an entry of a tensor has come at some step.
@@ -60,25 +72,36 @@ pub enum Progress {
 /// One iteration as a sequence of steps, numbered from 1.
 #[derive(Debug)]
 pub struct Trace {
-    network: Arc<Network>,
-    runs: Vec<Run>,
+    iteration: u64,
+    stretches: Vec<Stretch>,
     segments: Vec<Segment>,
+    /// For each stretch, the number of its first segment.
+    firsts: Vec<usize>,
     len: u64,
 }
 
 impl Trace {
-    /// The trace of these samples' runs.
+    /// The trace of these samples' runs, in their order, as the first iteration.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // a trace takes what it shows
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
-        let mut segments = Vec::with_capacity(runs.len() * network.ops().len());
+        let stretch = |(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) };
+        Self::of(1, runs.into_iter().enumerate().map(stretch).collect())
+    }
+
+    /// The trace of an iteration: the samples of its batch, then what the batch does with them.
+    #[must_use]
+    pub fn of(iteration: u64, stretches: Vec<Stretch>) -> Self {
+        let (mut segments, mut firsts) = (Vec::new(), Vec::new());
         let mut before = 0;
-        for (sample, run) in runs.iter().enumerate() {
+        for (stretch, Stretch { network, run, .. }) in stretches.iter().enumerate() {
+            firsts.push(segments.len());
             for (number, op) in network.ops().iter().enumerate() {
-                segments.push(Segment { sample, op: number, before });
+                segments.push(Segment { stretch, op: number, before });
                 before += run.before(op, number, len(&network.tensor(op.output).shape));
             }
         }
-        Self { network, runs, segments, len: before }
+        Self { iteration, stretches, segments, firsts, len: before }
     }
 
     /// How many steps there are; at least 1 for a network that computes anything.
@@ -88,27 +111,51 @@ impl Trace {
         self.len
     }
 
-    /// How many samples there are.
+    /// The iteration of gradient descent, from 1.
+    #[must_use]
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// How many samples the batch has.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.runs.len()
+        self.stretches.iter().filter(|stretch| stretch.sample.is_some()).count()
     }
 
-    /// The network.
+    /// The samples of the batch, then the batch itself where it has ops.
+    #[must_use]
+    pub fn stretches(&self) -> &[Stretch] {
+        &self.stretches
+    }
+
+    /// The network that all samples run through.
     #[must_use]
     pub fn network(&self) -> &Arc<Network> {
-        &self.network
+        &self.stretches[0].network
     }
 
-    /// All tensors of a sample, counted from 0.
+    /// The network of a stretch.
     #[must_use]
-    pub fn run(&self, sample: usize) -> &Run {
-        &self.runs[sample]
+    pub fn network_of(&self, stretch: usize) -> &Network {
+        &self.stretches[stretch].network
+    }
+
+    /// All tensors of a stretch.
+    #[must_use]
+    pub fn run(&self, stretch: usize) -> &Run {
+        &self.stretches[stretch].run
     }
 
     fn op(&self, segment: usize) -> (&Run, &Op, usize) {
-        let Segment { sample, op, .. } = self.segments[segment];
-        (&self.runs[sample], &self.network.ops()[op], op)
+        let Segment { stretch, op, .. } = self.segments[segment];
+        let Stretch { network, run, .. } = &self.stretches[stretch];
+        (run, &network.ops()[op], op)
+    }
+
+    /// The number of the segment of an op of a stretch.
+    fn segment(&self, stretch: usize, op: usize) -> usize {
+        self.firsts[stretch] + op
     }
 
     /// Steps before the end of a segment.
@@ -118,7 +165,7 @@ impl Trace {
 
     fn entries(&self, segment: usize) -> usize {
         let (_, op, _) = self.op(segment);
-        len(&self.network.tensor(op.output).shape)
+        len(&self.network_of(self.segments[segment].stretch).tensor(op.output).shape)
     }
 
     /// Where step k stands; `None` past either end.
@@ -128,22 +175,24 @@ impl Trace {
             return None;
         }
         let segment = self.segments.partition_point(|s| s.before < k) - 1;
-        let Segment { sample, op: number, before } = self.segments[segment];
+        let Segment { stretch, op: number, before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         let local = k - before - 1;
+        let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
+        let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.before(x, entry)).sum::<u64>();
         // the last entry before which there are at most `local` terms
         let (mut low, mut high) = (0, self.entries(segment));
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
-            if run.before(op, number, middle) <= local {
+            if steps_before(middle) <= local {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        let first = run.before(op, number, low);
-        let terms = run.before(op, number, low + 1) - first;
-        Some(Position { step: k, sample, op: number, entry: low, term: local - first, terms, segment })
+        let first = steps_before(low);
+        let terms = steps_before(low + 1) - first;
+        Some(Position { step: k, stretch, op: number, entry: low, term: local - first, terms, segment })
     }
 
     /// Step k; `None` past either end.
@@ -155,22 +204,31 @@ impl Trace {
     /// The step at a position.
     #[must_use]
     pub fn step(&self, at: &Position) -> Step {
+        self.step_after(at, None)
+    }
+
+    /// The step at a position; with the running sum before it where that is known (−0 before an entry's first term), so that a whole entry
+    /// told in order costs no more than its terms.
+    #[must_use]
+    pub fn step_after(&self, at: &Position, known: Option<f64>) -> Step {
         let (run, op, number) = self.op(at.segment);
-        let mut sum = -0.0;
+        let mut sum = known.unwrap_or(-0.0);
         let mut term = at.term;
         for (part, (rule, x)) in run.parts(op, number).enumerate() {
             let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            if known.is_none() {
+                sum = rule.partial(&x, at.entry, term.min(terms), sum);
+            }
             if term >= terms {
-                sum = rule.partial(&x, at.entry, terms, sum);
                 term -= terms;
                 continue;
             }
-            sum = rule.partial(&x, at.entry, term, sum);
             let Term { kind, function, args, value } = rule.term(&x, at.entry, term);
-            let info = self.network.tensor(op.output);
+            let network = self.network_of(at.stretch);
+            let info = network.tensor(op.output);
             return Step {
-                iteration: 1,
-                sample: Some(at.sample + 1),
+                iteration: self.iteration,
+                sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
                 step: at.step,
                 pass: op.pass,
                 op: Arc::clone(&info.name),
@@ -178,32 +236,13 @@ impl Trace {
                 term: at.term + 1,
                 terms: at.terms,
                 kind,
-                factors: args.iter().map(|arg| self.factor(&op.parts[part].operands, arg)).collect(),
+                factors: args.iter().map(|arg| factor(network, &op.parts[part].operands, arg)).collect(),
                 function,
                 value,
                 sum: sum + value,
             };
         }
         unreachable!("a position lies within the terms of its entry")
-    }
-
-    fn factor(&self, operands: &[Id], arg: &Arg) -> Factor {
-        let value = arg.value;
-        match &arg.origin {
-            Origin::Constant => Factor { name: None, index: crate::tensor::Index::new(), value, source: None, derived: None },
-            &Origin::Entry { slot, at } => {
-                let info = self.network.tensor(operands[slot]);
-                let source = Some(Source { tensor: operands[slot], at });
-                Factor { name: Some(Arc::clone(&info.name)), index: unravel(at, &info.shape), value, source, derived: None }
-            }
-            &Origin::Derived { text, slot, at, by } => {
-                let info = self.network.tensor(operands[slot]);
-                let name = fill(text, |slot| self.network.tensor(operands[slot]).name.to_string());
-                let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
-                let source = Some(Source { tensor: operands[slot], at });
-                Factor { name: Some(glyph::ascii_text(&name).into()), index, value, source, derived: Some(text) }
-            }
-        }
     }
 
     /// The op of a position.
@@ -233,17 +272,21 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let operands = &op.parts[part].operands;
-        (rule.equation_for(&x), fill(&rule.symbols(&x), |slot| self.network.tensor(operands[slot]).symbol.text()))
+        (rule.equation_for(&x), fill(&rule.symbols(&x), |slot, _| self.network_of(at.stretch).tensor(operands[slot]).symbol.text()))
     }
 
     /// A shorter way to the same entry, where there is one: its symbols and its value.
     #[must_use]
     pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
-        let index = unravel(at.entry, &self.network.tensor(op.output).shape);
+        let network = self.network_of(at.stretch);
+        let index = unravel(at.entry, &network.tensor(op.output).shape);
         run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
             let (text, value) = rule.shortcut(&x, at.entry)?;
-            let symbol = |slot: usize| self.network.tensor(op.parts[part].operands[slot]).symbol.short_entry(&index);
+            let symbol = |slot: usize, whole: bool| {
+                let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
+                if whole { symbol.text() } else { symbol.short_entry(&index) }
+            };
             Some((fill(text, symbol), value))
         })
     }
@@ -263,43 +306,63 @@ impl Trace {
             Unit::Op => self.segments[at.segment].before + 1..self.end(at.segment) + 1,
             Unit::Pass => {
                 let pass = self.op(at.segment).1.pass;
-                same(&|s| s.sample == at.sample && self.network.ops()[s.op].pass == pass)
+                same(&|s| s.stretch == at.stretch && self.network_of(s.stretch).ops()[s.op].pass == pass)
             }
-            Unit::Sample => same(&|s| s.sample == at.sample),
+            Unit::Sample => same(&|s| s.stretch == at.stretch),
             Unit::Iteration => 1..self.len + 1,
         }
     }
 
-    /// The passes in order, each with its sample and its steps.
+    /// The passes in order, each with its stretch and its steps.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         let mut k = 1;
         std::iter::from_fn(move || {
             let at = self.position(k)?;
             let span = self.span(k, Unit::Pass);
             k = span.end;
-            Some((at.sample, self.op(at.segment).1.pass, span))
+            Some((at.stretch, self.op(at.segment).1.pass, span))
         })
     }
 
-    /// The ops that have steps, in order, each with its sample (from 0), its tensor and its steps.
+    /// The ops that have steps, in order, each with its stretch, its tensor and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(n, s)| {
             let span = s.before + 1..self.end(n) + 1;
-            (!span.is_empty()).then(|| (s.sample, self.network.ops()[s.op].output, span))
+            (!span.is_empty()).then(|| (s.stretch, self.network_of(s.stretch).ops()[s.op].output, span))
         })
     }
 
     /// How far an entry of a tensor has come when the step at this position has been made.
     #[must_use]
     pub fn progress(&self, now: &Position, tensor: Id, entry: usize) -> Progress {
-        let run = &self.runs[now.sample];
+        let Stretch { network, run, .. } = &self.stretches[now.stretch];
         let value = run.values(tensor)[entry];
-        let Some(made_by) = self.network.made_by(tensor) else { return Progress::Done(value) };
+        let Some(made_by) = network.made_by(tensor) else { return Progress::Done(value) };
         match made_by.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
             std::cmp::Ordering::Greater => Progress::ToCome,
             std::cmp::Ordering::Equal if now.term + 1 == now.terms => Progress::Done(value),
             std::cmp::Ordering::Equal => Progress::Partial(self.step(now).sum),
+        }
+    }
+}
+
+/// A factor of a term, with the names and places of the tensors that it is read or derived from.
+fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
+    let value = arg.value;
+    match &arg.origin {
+        Origin::Constant => Factor { name: None, index: crate::tensor::Index::new(), value, source: None, derived: None },
+        &Origin::Entry { slot, at } => {
+            let info = network.tensor(operands[slot]);
+            let source = Some(Source { tensor: operands[slot], at });
+            Factor { name: Some(Arc::clone(&info.name)), index: unravel(at, &info.shape), value, source, derived: None }
+        }
+        &Origin::Derived { text, slot, at, by } => {
+            let info = network.tensor(operands[slot]);
+            let name = fill(text, |slot, _| network.tensor(operands[slot]).name.to_string());
+            let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
+            let source = Some(Source { tensor: operands[slot], at });
+            Factor { name: Some(glyph::ascii_text(&name).into()), index, value, source, derived: Some(text) }
         }
     }
 }

@@ -1,6 +1,5 @@
 //! From layers, or from the nodes of a graph, to ops; and from forward ops to the backward pass, by the chain rule.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -67,6 +66,9 @@ impl Chain {
     }
 
     /// Adds a layer that reads the outputs of earlier ones: `None` is the input.
+    ///
+    /// # Panics
+    /// When the layer computes nothing, or reads a layer that is not there yet.
     pub fn layer(&mut self, name: &str, kind: &'static str, layer: Layer, from: &[Option<usize>]) {
         let builder = &mut self.builder;
         let number = builder.layers.len();
@@ -88,7 +90,7 @@ impl Chain {
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
-            let symbol = Symbol::of(stage.suffix, Some(number + 1));
+            let symbol = Symbol::of(stage.letter, Some(number + 1));
             let output = builder.tensor(format!("{name}.{}", stage.suffix), &stage.shape, symbol, Role::Value, Some(number));
             let read = |source: &Source| match *source {
                 Source::Input(i) => inputs[i],
@@ -119,7 +121,7 @@ impl Chain {
         }
         self.builder.forward.push(Forward { output: c, parts: vec![(loss.function, reads)] });
         let shortcut = loss.shortcut.map(|(rule, text)| Shortcut { output, target, rule, text });
-        self.builder.network(output, c, shortcut, false)
+        self.builder.network(output, c, shortcut.as_ref(), false)
     }
 }
 
@@ -132,7 +134,7 @@ struct Shortcut {
 }
 
 /// Per tensor, who reads it: the forward op, the part and the slot.
-type Readers = Vec<Vec<(usize, usize, usize)>>;
+type Uses = Vec<Vec<(usize, usize, usize)>>;
 
 impl Builder {
     /// A scalar graph of inputs and nodes; `output` is one of them, counted over both.
@@ -151,7 +153,7 @@ impl Builder {
         builder.network(output, output, None, true)
     }
 
-    fn network(mut self, output: Id, loss: Id, shortcut: Option<Shortcut>, graph: bool) -> Network {
+    fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>, graph: bool) -> Network {
         let mut ops: Vec<Op> = self
             .forward
             .iter()
@@ -161,21 +163,16 @@ impl Builder {
                 Op { output: op.output, pass, parts }
             })
             .collect();
-        let backward = self.backward(loss, shortcut.as_ref(), graph);
+        let backward = self.backward(loss, shortcut, graph);
         ops.extend(backward);
-        let by_name: HashMap<Arc<str>, Id> = self.tensors.iter().enumerate().map(|(id, t)| (Arc::clone(&t.name), id)).collect();
-        let mut made_by = vec![None; self.tensors.len()];
-        for (number, op) in ops.iter().enumerate() {
-            made_by[op.output] = Some(number);
-        }
-        Network { tensors: self.tensors, ops, layers: self.layers, by_name, fixed: self.fixed, made_by, output, loss, graph }
+        Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, graph)
     }
 
     /// The backward ops: each tensor's derivative as soon as those of all its readers are there, parameters before the layer's input.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>, graph: bool) -> Vec<Op> {
         let count = self.tensors.len();
         let leads = self.leading_to(loss);
-        let mut readers: Readers = vec![Vec::new(); count];
+        let mut readers: Uses = vec![Vec::new(); count];
         for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| leads[forward.output]) {
             for (part, (_, reads)) in forward.parts.iter().enumerate() {
                 for (slot, &id) in reads.iter().enumerate() {

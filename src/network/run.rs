@@ -1,9 +1,11 @@
 //! All tensors of one sample.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule};
+use crate::step::Pass;
 use crate::tensor::{Tensor, flat, from_flat, len};
 
 /// All tensors of one sample, and what the rules remember of them.
@@ -33,6 +35,36 @@ impl Run {
         run
     }
 
+    /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
+    /// stay those of this run. A loss that reads the input z of the output's activation reads the output itself where only that is another.
+    #[must_use]
+    pub fn with(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
+        let mut run = Self { tensors: self.tensors.clone(), memos: Vec::with_capacity(network.ops().len()) };
+        run.tensors[id] = Arc::new(tensor);
+        let mut changed = vec![false; network.tensors().len()];
+        changed[id] = true;
+        let forward = network.ops().iter().take_while(|op| op.pass != Pass::Backward);
+        for (number, op) in forward.enumerate() {
+            if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(|&read| changed[read])) {
+                run.memos.push(self.memos[number].clone());
+                continue;
+            }
+            let mut op = Cow::Borrowed(op);
+            if let [output, _, z] = op.parts[0].operands[..]
+                && op.pass == Pass::Loss
+                && changed[output]
+                && !changed[z]
+            {
+                op.to_mut().parts[0].operands.pop();
+            }
+            let tensor = run.compute(&op, &network.tensor(op.output).shape);
+            run.tensors[op.output] = Arc::new(tensor);
+            changed[op.output] = true;
+        }
+        run.memos.extend_from_slice(&self.memos[run.memos.len()..]);
+        run
+    }
+
     fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
         // −0 is the only start that leaves every first term as it is
         let mut sums = vec![-0.0; len(shape)];
@@ -45,9 +77,9 @@ impl Run {
         }
         let index = self.memos.len();
         self.memos.push(memos);
-        for at in 0..sums.len() {
-            if sums[at] == 0.0 && sums[at].is_sign_negative() && self.terms(op, index, at) == 0 {
-                sums[at] = 0.0; // nothing reaches it
+        for (at, sum) in sums.iter_mut().enumerate() {
+            if *sum == 0.0 && sum.is_sign_negative() && self.terms(op, index, at) == 0 {
+                *sum = 0.0; // nothing reaches it
             }
         }
         from_flat(shape, sums)

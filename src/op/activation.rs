@@ -1,18 +1,22 @@
 //! Activations a = g(z), entry by entry, and their derivatives; a new one is a row of [`ACTIVATIONS`]. And `activation`, the layer that is
 //! nothing else. The softmax, which mixes entries, has a file of its own.
 
+mod curves;
+
 use std::sync::Arc;
 
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
+
+use curves::Curve;
 
 use super::flatten::Copy;
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::math;
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, derived, entry, one_each, same_place};
+use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::softmax::Softmax;
 
 /// The row of the layers' registry.
-pub const KIND: LayerKind = LayerKind { name: "activation", base: "act", keys: &[], activation: Some("function"), build };
+pub const KIND: LayerKind =
+    LayerKind { name: "activation", base: "act", keys: &[], rank: None, joins: false, activation: Some("function"), build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = args.input_shape().to_vec();
@@ -29,18 +33,25 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
 pub struct Activation {
     /// PyTorch's name.
     pub name: &'static str,
-    /// The function for a tensor of this activation's input.
-    pub function: fn() -> Arc<dyn Function>,
+    /// Its own keys, which are numbers, with their defaults.
+    pub keys: &'static [(&'static str, f64)],
+    /// The function, from the values of the keys.
+    pub function: fn(&[f64]) -> Arc<dyn Function>,
 }
 
 /// All activations.
 #[rustfmt::skip]
 pub const ACTIVATIONS: &[Activation] = &[
-    Activation { name: "identity", function: || Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK }) },
-    Activation { name: "relu", function: || Arc::new(Elementwise(&RELU)) },
-    Activation { name: "sigmoid", function: || Arc::new(Elementwise(&SIGMOID)) },
-    Activation { name: "softmax", function: || Arc::new(Softmax) },
-    Activation { name: "tanh", function: || Arc::new(Elementwise(&TANH)) },
+    Activation { name: "identity", keys: &[], function: |_| Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK }) },
+    Activation { name: "relu", keys: &[], function: |keys| elementwise(&curves::RELU, keys) },
+    Activation { name: "leaky_relu", keys: &[("negative_slope", 0.01)], function: |keys| elementwise(&curves::LEAKY_RELU, keys) },
+    Activation { name: "elu", keys: &[("alpha", 1.0)], function: |keys| elementwise(&curves::ELU, keys) },
+    Activation { name: "sigmoid", keys: &[], function: |keys| elementwise(&curves::SIGMOID, keys) },
+    Activation { name: "tanh", keys: &[], function: |keys| elementwise(&curves::TANH, keys) },
+    Activation { name: "softplus", keys: &[], function: |keys| elementwise(&curves::SOFTPLUS, keys) },
+    Activation { name: "silu", keys: &[], function: |keys| elementwise(&curves::SILU, keys) },
+    Activation { name: "gelu", keys: &[], function: |keys| elementwise(&curves::GELU, keys) },
+    Activation { name: "softmax", keys: &[], function: |_| Arc::new(Softmax) },
 ];
 
 /// The activation of this name.
@@ -57,89 +68,34 @@ const IDENTITY_BACK: Equation = Equation {
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
-/// A function of one number, with its derivative.
-#[derive(Debug)]
-struct Curve {
-    name: &'static str,
-    value: fn(f64) -> f64,
-    /// From z and a.
-    derivative: fn(f64, f64) -> f64,
-    prime: &'static str,
-    equation: Equation,
-    back: Equation,
+/// A curve with its keys, applied entry by entry.
+#[derive(Clone, Debug)]
+struct Elementwise {
+    curve: &'static Curve,
+    keys: SmallVec<[f64; 1]>,
 }
 
-const RELU: Curve = Curve {
-    name: "relu",
-    value: math::relu,
-    derivative: |z, _| if z > 0.0 { 1.0 } else { 0.0 },
-    prime: "relu′({0})",
-    equation: Equation {
-        symbols: "relu({0})",
-        name: "activation: relu(z) = max(0, z)",
-        words: "What is positive passes; what is negative becomes 0.",
-    },
-    back: Equation {
-        symbols: "{2} ∘ relu′({0})",
-        name: "the error δ = ∂C/∂z",
-        words: "Where z was positive, relu passed it on, and the derivative passes back unchanged. Where z was not, the neuron was silent and learns nothing: relu′ = 0 (at 0 too).",
-    },
-};
-
-const SIGMOID: Curve = Curve {
-    name: "sigmoid",
-    value: math::sigmoid,
-    derivative: |_, a| a * (1.0 - a),
-    prime: "sigmoid′({0})",
-    equation: Equation {
-        symbols: "σ({0})",
-        name: "activation: σ(z) = 1 / (1 + e⁻ᶻ)",
-        words: "The sigmoid presses every number into the range from 0 to 1.",
-    },
-    back: Equation {
-        symbols: "{2} ∘ σ′({0})",
-        name: "the error δ = ∂C/∂z",
-        words: "The derivative of the sigmoid is σ′(z) = a (1 − a): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
-    },
-};
-
-const TANH: Curve = Curve {
-    name: "tanh",
-    value: libm::tanh,
-    derivative: |_, a| 1.0 - a * a,
-    prime: "tanh′({0})",
-    equation: Equation {
-        symbols: "tanh({0})",
-        name: "activation: tanh(z)",
-        words: "The hyperbolic tangent presses every number into the range from −1 to 1.",
-    },
-    back: Equation {
-        symbols: "{2} ∘ tanh′({0})",
-        name: "the error δ = ∂C/∂z",
-        words: "The derivative of tanh is tanh′(z) = 1 − a²: 1 in the middle, almost 0 where the neuron is saturated.",
-    },
-};
-
-#[derive(Debug)]
-struct Elementwise(&'static Curve);
+fn elementwise(curve: &'static Curve, keys: &[f64]) -> Arc<dyn Function> {
+    Arc::new(Elementwise { curve, keys: SmallVec::from_slice(keys) })
+}
 
 impl Function for Elementwise {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Applied(self.0))
+        Arc::new(Applied(self.clone()))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Slope(self.0)))
+        Some(Arc::new(Slope(self.clone())))
     }
 }
 
 #[derive(Debug)]
-struct Applied(&'static Curve);
+struct Applied(Elementwise);
 
 impl Rule for Applied {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (a, z) in out.iter_mut().zip(x.tensors[0]) {
-            *a += (self.0.value)(*z);
+            *a += (self.0.curve.value)(*z, &self.0.keys);
         }
     }
 
@@ -148,7 +104,9 @@ impl Rule for Applied {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::apply(self.0.name, smallvec![entry(x, 0, at)], (self.0.value)(x.get(0, at)))
+        let Elementwise { curve, keys } = &self.0;
+        let args: Factors = std::iter::once(entry(x, 0, at)).chain(keys.iter().copied().map(constant)).collect();
+        Term::apply(curve.name, args, (curve.value)(x.get(0, at), keys))
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
@@ -156,7 +114,7 @@ impl Rule for Applied {
     }
 
     fn equation(&self) -> Equation {
-        self.0.equation
+        self.0.curve.equation
     }
 }
 
@@ -166,12 +124,18 @@ const A: usize = 1;
 const DA: usize = 2;
 
 #[derive(Debug)]
-struct Slope(&'static Curve);
+struct Slope(Elementwise);
+
+impl Slope {
+    fn slope(&self, x: &Operands<'_>, at: usize) -> f64 {
+        (self.0.curve.derivative)(x.get(Z, at), x.get(A, at), &self.0.keys)
+    }
+}
 
 impl Rule for Slope {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(DA, at) * (self.0.derivative)(x.get(Z, at), x.get(A, at));
+            *sum += x.get(DA, at) * self.slope(x, at);
         }
     }
 
@@ -180,15 +144,15 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let slope = (self.0.derivative)(x.get(Z, at), x.get(A, at));
-        Term::product(smallvec![entry(x, DA, at), derived(self.0.prime, Z, at, slope)])
+        Term::product(smallvec![entry(x, DA, at), derived(self.0.curve.prime, Z, at, self.slope(x, at))])
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot == A { Vec::new() } else { same_place(at) }
+        if matches!(slot, Z | DA) { same_place(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {
-        self.0.back
+        let Curve { back, .. } = self.0.curve;
+        *back
     }
 }

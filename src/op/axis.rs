@@ -4,6 +4,30 @@ use std::ops::Range;
 
 use super::edges::View;
 
+/// The taps of one place: each is an input, a kernel and an output place, and from one tap to the next these move evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taps {
+    /// The first tap; of no meaning where there is none.
+    pub first: [usize; 3],
+    /// How far each place moves from tap to tap.
+    pub step: [isize; 3],
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Taps {
+    /// Tap `n`.
+    #[must_use]
+    pub fn get(&self, n: usize) -> [usize; 3] {
+        std::array::from_fn(|i| self.first[i].wrapping_add_signed(self.step[i].wrapping_mul(n.cast_signed())))
+    }
+
+    /// All of them, in order.
+    pub fn iter(self) -> impl Iterator<Item = [usize; 3]> {
+        (0..self.count).map(move |n| self.get(n))
+    }
+}
+
 /// One axis of a sliding window: input place = output place · stride + kernel place · dilation − padding.
 #[derive(Clone, Debug)]
 pub struct Axis {
@@ -40,6 +64,26 @@ impl Axis {
         }
         let output = (padded - reach) / stride + 1;
         Ok(Self { input, kernel, output, stride, padding, dilation, prefix: [const { Vec::new() }; 3] })
+    }
+
+    /// The axis of a transposed convolution that reads `places` places: the same edges, looked at from the other end, so that the input of
+    /// this axis is what that convolution computes. `more` places of it come after the last that a plain one would have.
+    ///
+    /// # Errors
+    /// Says why when nothing is left of it, or when a size is too large for any machine.
+    pub fn transposed(places: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, more: usize) -> Result<Self, String> {
+        let sizes = || {
+            let reach = (kernel - 1).checked_mul(dilation)?.checked_add(1)?;
+            let spread = (places - 1).checked_mul(stride)?.checked_add(reach)?.checked_add(more)?;
+            Some((spread, padding.checked_mul(2)?))
+        };
+        let Some((spread, cut)) = sizes() else {
+            return Err("a size is too large".to_owned());
+        };
+        if cut >= spread {
+            return Err(format!("the filter spreads the input over {spread} places, and the padding takes {cut} of them away"));
+        }
+        Ok(Self { input: spread - cut, kernel, output: places, stride, padding, dilation, prefix: [const { Vec::new() }; 3] })
     }
 
     /// The same axis with its counts; costs time and memory in proportion to its length.
@@ -83,60 +127,51 @@ impl Axis {
         }
     }
 
-    /// How many taps a place has in this view.
+    /// The taps of a place, in order.
     #[must_use]
-    pub fn taps(&self, view: View, at: usize) -> usize {
-        match view {
-            View::Output => self.kernels(at).len(),
-            View::Weight => self.outputs(at).len(),
-            View::Input => self.each(view, at).count(),
-        }
-    }
-
-    /// The taps of a place, in order: input, kernel and output place of each.
-    pub fn each(&self, view: View, at: usize) -> impl Iterator<Item = [usize; 3]> + '_ {
-        let candidates = match view {
-            View::Output => self.kernels(at),
-            View::Weight => self.outputs(at),
-            View::Input => 0..self.kernel,
-        };
-        candidates.filter_map(move |c| match view {
-            View::Output => Some([self.source(c, at), c, at]),
-            View::Weight => Some([self.source(at, c), at, c]),
-            View::Input => {
-                let from = (at + self.padding).checked_sub(c * self.dilation)?;
-                let output = from / self.stride;
-                (from % self.stride == 0 && output < self.output).then_some([at, c, output])
-            }
-        })
-    }
-
-    /// Tap `n` of a place.
-    ///
-    /// # Panics
-    /// When the place has fewer.
-    #[must_use]
-    pub fn tap(&self, view: View, at: usize, n: usize) -> [usize; 3] {
+    pub fn taps(&self, view: View, at: usize) -> Taps {
+        let none = Taps { first: [0; 3], step: [0; 3], count: 0 };
         match view {
             View::Output => {
-                let k = self.kernels(at).start + n;
-                [self.source(k, at), k, at]
+                let kernels = self.kernels(at);
+                if kernels.is_empty() {
+                    return none;
+                }
+                let first = [self.source(kernels.start, at), kernels.start, at];
+                Taps { first, step: [self.dilation.cast_signed(), 1, 0], count: kernels.len() }
             }
             View::Weight => {
-                let o = self.outputs(at).start + n;
-                [self.source(at, o), at, o]
+                let outputs = self.outputs(at);
+                if outputs.is_empty() {
+                    return none;
+                }
+                let first = [self.source(at, outputs.start), at, outputs.start];
+                Taps { first, step: [self.stride.cast_signed(), 0, 1], count: outputs.len() }
             }
-            View::Input => self.each(view, at).nth(n).expect("a tap of the place"),
+            View::Input => {
+                // kernel places k and output places o with o · stride + k · dilation = place: every period-th k of a range
+                let place = at + self.padding;
+                let low = place.saturating_sub((self.output - 1) * self.stride).div_ceil(self.dilation);
+                let high = (place / self.dilation + 1).min(self.kernel);
+                let common = gcd(self.stride, self.dilation);
+                let period = self.stride / common;
+                let mut candidates = (low..high).take(period);
+                let Some(k) = candidates.find(|k| (place - k * self.dilation).is_multiple_of(self.stride)) else { return none };
+                let back = -(self.dilation / common).cast_signed();
+                let first = [at, k, (place - k * self.dilation) / self.stride];
+                Taps { first, step: [0, period.cast_signed(), back], count: (high - k).div_ceil(period) }
+            }
         }
     }
 
     /// Which tap of its place a pair of kernel and output place is.
     #[must_use]
     pub fn rank(&self, view: View, at: usize, kernel: usize, output: usize) -> usize {
+        let taps = self.taps(view, at);
         match view {
-            View::Output => kernel - self.kernels(at).start,
-            View::Weight => output - self.outputs(at).start,
-            View::Input => self.each(view, at).take_while(|tap| tap[1] < kernel).count(),
+            View::Output => kernel - taps.first[1],
+            View::Weight => output - taps.first[2],
+            View::Input => (kernel - taps.first[1]) / taps.step[1].unsigned_abs(),
         }
     }
 
@@ -144,6 +179,28 @@ impl Axis {
     #[must_use]
     pub fn source(&self, kernel: usize, output: usize) -> usize {
         output * self.stride + kernel * self.dilation - self.padding
+    }
+
+    /// How many places of what a filter lies on are between neighbours of the filter; 0 where a stride spreads it.
+    #[must_use]
+    pub fn pitch(&self, view: View) -> usize {
+        match view {
+            View::Output => self.dilation,
+            View::Weight => self.stride,
+            View::Input if self.stride == 1 => self.dilation,
+            View::Input => 0,
+        }
+    }
+
+    /// How far a filter reaches over the edge of what it slides over: the input, or the output on the error's way back.
+    #[must_use]
+    pub fn ring(&self, view: View) -> usize {
+        match view {
+            View::Output | View::Weight => self.padding,
+            // full padding, less what the forward pass padded; a stride spreads the error and has no such picture
+            View::Input if self.stride == 1 => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
+            View::Input => 0,
+        }
     }
 
     /// The kernel places that lie on the input (not on padding) at an output place.
@@ -163,6 +220,10 @@ impl Axis {
         let high = (self.input + self.padding).saturating_sub(start).div_ceil(self.stride).min(self.output);
         low.min(high)..high
     }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn number(view: View) -> usize {

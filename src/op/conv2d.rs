@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::axis::Axis;
-use super::edges::{Bilinear, Edge, Edges, View};
+use super::edges::{Bilinear, DY, Edge, Edges, Row, View, W, Weighted, X};
 use super::lanes::Packed;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
-use super::rule::Equation;
+use super::rule::{Equation, Window};
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
     name: "conv2d",
     base: "conv",
     keys: &["weight", "bias", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"],
+    rank: Some(3),
+    joins: false,
     activation: Some("activation"),
     build,
 };
@@ -36,10 +38,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     }
     let mut axis = |what: &str, i: usize, n: usize| {
         Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|why| {
+            let key = if args.has("kernel_size") { "kernel_size" } else { "weight" };
             args.fail(
-                "kernel_size",
+                key,
                 format!("the filter does not fit the input's {what}: {why}"),
-                "take a smaller kernel_size or dilation, or more padding",
+                "the filter, with its dilation, must fit into the input with its padding",
             )
         })
     };
@@ -131,14 +134,14 @@ impl Edges for Conv2d {
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         let (lead, y, x) = self.split(view, entry);
         let term = usize::try_from(term).expect("a term of an entry");
-        let (height, width) = (self.rows.taps(view, y), self.columns.taps(view, x));
-        let (o, i) = self.channels(view, lead, term / (height * width));
-        self.join(o, i, self.rows.tap(view, y, term / width % height), self.columns.tap(view, x, term % width))
+        let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
+        let (o, i) = self.channels(view, lead, term / (rows.count * columns.count));
+        self.join(o, i, rows.get(term / columns.count % rows.count), columns.get(term % columns.count))
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
         let (lead, y, x) = self.split(view, edge.end(view));
-        let (height, width) = (self.rows.taps(view, y), self.columns.taps(view, x));
+        let (height, width) = (self.rows.taps(view, y).count, self.columns.taps(view, x).count);
         let (_, ky, kx) = self.split(View::Weight, edge.weight);
         let (o, oy, ox) = self.split(View::Output, edge.output);
         let summed = match view {
@@ -150,23 +153,56 @@ impl Edges for Conv2d {
         ((summed * height + down) * width + across) as u64
     }
 
-    fn walk(&self, view: View, entry: usize, terms: u64, mut see: impl FnMut(Edge)) {
+    fn fold(&self, view: View, entry: usize, terms: usize, mut sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
         let (lead, y, x) = self.split(view, entry);
+        let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
+        let (o, i) = self.channels(view, lead, 0);
+        let mut base = self.join(o, i, [0; 3], [0; 3]);
+        let area = self.rows.kernel * self.columns.kernel;
         let mut left = terms;
-        for summed in 0..self.inner(view) {
-            let (o, i) = self.channels(view, lead, summed);
-            for row in self.rows.each(view, y) {
-                for column in self.columns.each(view, x) {
-                    if left == 0 {
-                        return;
-                    }
-                    left -= 1;
-                    see(self.join(o, i, row, column));
+        for _ in 0..self.inner(view) {
+            for [iy, ky, oy] in rows.iter() {
+                if left == 0 {
+                    return sum;
+                }
+                let [ix, kx, ox] = columns.first;
+                let first = Edge {
+                    input: base.input + iy * self.columns.input + ix,
+                    weight: base.weight + ky * self.columns.kernel + kx,
+                    output: base.output + oy * self.columns.output + ox,
+                };
+                let count = columns.count.min(left);
+                left -= count;
+                sum = add(sum, Row { first, step: columns.step, count });
+            }
+            // on to the next channel that is summed over
+            match view {
+                View::Output => {
+                    base.input += self.rows.input * self.columns.input;
+                    base.weight += area;
+                }
+                View::Weight => {}
+                View::Input => {
+                    base.weight += self.group_inputs() * area;
+                    base.output += self.rows.output * self.columns.output;
                 }
             }
         }
+        sum
     }
 
+    fn window(&self, view: View) -> Option<Window> {
+        let padding = [self.rows.ring(view), self.columns.ring(view)];
+        let pitch = [self.rows.pitch(view), self.columns.pitch(view)];
+        Some(match view {
+            View::Output => Window { image: X, filter: Some(W), turned: false, padding, pitch },
+            View::Weight => Window { image: X, filter: Some(DY), turned: false, padding, pitch },
+            View::Input => Window { image: DY, filter: Some(W), turned: true, padding, pitch },
+        })
+    }
+}
+
+impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
             View::Output => self.forward(a, b, out),
@@ -194,10 +230,6 @@ impl Edges for Conv2d {
             },
         }
     }
-
-    fn slides(&self) -> bool {
-        true
-    }
 }
 
 /// The fast kernels. Channels run side by side, one entry each, so every entry adds in the order of its own terms; taps that would fall
@@ -216,8 +248,10 @@ impl Conv2d {
             for oy in 0..rows.output {
                 for ox in 0..columns.output {
                     taps.clear();
-                    for [iy, ky, _] in rows.each(View::Output, oy) {
-                        taps.extend(columns.each(View::Output, ox).map(|[ix, kx, _]| (iy * columns.input + ix, ky * columns.kernel + kx)));
+                    for [iy, ky, _] in rows.taps(View::Output, oy).iter() {
+                        taps.extend(
+                            columns.taps(View::Output, ox).iter().map(|[ix, kx, _]| (iy * columns.input + ix, ky * columns.kernel + kx)),
+                        );
                     }
                     packed.add(group_in, image, plane, area, &taps, out, oy * columns.output + ox, pixels);
                 }
@@ -236,8 +270,10 @@ impl Conv2d {
             for ky in 0..rows.kernel {
                 for kx in 0..columns.kernel {
                     taps.clear();
-                    for [iy, _, oy] in rows.each(View::Weight, ky) {
-                        taps.extend(columns.each(View::Weight, kx).map(|[ix, _, ox]| (iy * columns.input + ix, oy * columns.output + ox)));
+                    for [iy, _, oy] in rows.taps(View::Weight, ky).iter() {
+                        taps.extend(
+                            columns.taps(View::Weight, kx).iter().map(|[ix, _, ox]| (iy * columns.input + ix, oy * columns.output + ox)),
+                        );
                     }
                     for i in 0..group_in {
                         let image = &image[(group * group_in + i) * plane..][..plane];
@@ -261,8 +297,10 @@ impl Conv2d {
             for y in 0..rows.input {
                 for x in 0..columns.input {
                     taps.clear();
-                    for [_, ky, oy] in rows.each(View::Input, y) {
-                        taps.extend(columns.each(View::Input, x).map(|[_, kx, ox]| (oy * columns.output + ox, ky * columns.kernel + kx)));
+                    for [_, ky, oy] in rows.taps(View::Input, y).iter() {
+                        taps.extend(
+                            columns.taps(View::Input, x).iter().map(|[_, kx, ox]| (oy * columns.output + ox, ky * columns.kernel + kx)),
+                        );
                     }
                     packed.add(group_out, error, pixels, area, &taps, out, y * columns.input + x, plane);
                 }

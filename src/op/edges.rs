@@ -42,7 +42,33 @@ impl Edge {
     }
 }
 
-/// The edges of a layer, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
+/// Edges one after another whose ends move evenly.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The first edge.
+    pub first: Edge,
+    /// How far its ends move from one edge to the next: input, weight, output.
+    pub step: [isize; 3],
+    /// How many edges there are.
+    pub count: usize,
+}
+
+impl Row {
+    /// The edges, in order.
+    pub fn edges(self) -> impl Iterator<Item = Edge> {
+        let [input, weight, output] = self.step;
+        std::iter::successors(Some(self.first), move |edge| {
+            Some(Edge {
+                input: edge.input.wrapping_add_signed(input),
+                weight: edge.weight.wrapping_add_signed(weight),
+                output: edge.output.wrapping_add_signed(output),
+            })
+        })
+        .take(self.count)
+    }
+}
+
+/// Which neurons are joined, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
 pub trait Edges: Debug + Send + Sync + 'static {
     /// How many edges the entries before `entry` have in this view.
     fn before(&self, view: View, entry: usize) -> u64;
@@ -53,46 +79,49 @@ pub trait Edges: Debug + Send + Sync + 'static {
     /// Which term of its entry an edge is in this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
-    /// The first `terms` edges of an entry, in order.
-    fn walk(&self, view: View, entry: usize, terms: u64, mut see: impl FnMut(Edge))
+    /// Adds the first `terms` edges of an entry to `sum`, in order, row by row. The sum is handed on by value, so that it stays in a register.
+    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64
     where
         Self: Sized,
     {
-        for term in 0..terms {
-            see(self.edge(view, entry, term));
-        }
+        (0..terms).fold(sum, |sum, term| add(sum, Row { first: self.edge(view, entry, term as u64), step: [0; 3], count: 1 }))
     }
 
+    /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`DY`].
+    fn window(&self, _view: View) -> Option<Window> {
+        None
+    }
+}
+
+/// Edges whose weights are a tensor: with the fast kernel of their sums, and what is said of them.
+pub trait Weighted: Edges {
     /// Adds to each entry of `out` the products of its edges, in order. `a` and `b` are the other two ends' values: weight and input for
     /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
 
     /// The equation seen so.
     fn equation(&self, view: View) -> Equation;
-
-    /// Whether a filter slides over an image.
-    fn slides(&self) -> bool {
-        false
-    }
 }
 
 /// The function y = Σ w · x over edges; its inputs are x and w.
 #[derive(Debug)]
 pub struct Bilinear<E>(Arc<E>);
 
-impl<E: Edges> Bilinear<E> {
+impl<E: Weighted> Bilinear<E> {
     /// The function of these edges.
     pub fn new(edges: E) -> Self {
         Self(Arc::new(edges))
     }
 }
 
-/// The slots of x, w, and (in a backward rule, after y) ∂C/∂y.
-const X: usize = 0;
-const W: usize = 1;
-const DY: usize = 3;
+/// The slot of x.
+pub const X: usize = 0;
+/// The slot of w.
+pub const W: usize = 1;
+/// In a backward rule, after y, the slot of ∂C/∂y.
+pub const DY: usize = 3;
 
-impl<E: Edges> Function for Bilinear<E> {
+impl<E: Weighted> Function for Bilinear<E> {
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Seen { edges: Arc::clone(&self.0), view: View::Output })
     }
@@ -129,7 +158,7 @@ impl<E: Edges> Seen<E> {
     }
 }
 
-impl<E: Edges> Rule for Seen<E> {
+impl<E: Weighted> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (a, b) = self.slots();
         self.edges.accumulate(self.view, x.tensors[a], x.tensors[b], out);
@@ -145,14 +174,29 @@ impl<E: Edges> Rule for Seen<E> {
         Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, mut sum: f64) -> f64 {
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
         let (a, b) = (x.tensors[a], x.tensors[b]);
-        self.edges.walk(self.view, entry, terms, |edge| {
-            let (i, j) = self.places(edge);
-            sum += a[i] * b[j];
-        });
-        sum
+        self.edges.fold(self.view, entry, usize::try_from(terms).expect("terms of an entry"), sum, |mut sum, row| {
+            let (mut i, mut j) = self.places(row.first);
+            let [input, weight, output] = row.step;
+            let (di, dj) = match self.view {
+                View::Output => (weight, input),
+                View::Weight => (input, output),
+                View::Input => (weight, output),
+            };
+            if (di, dj) == (1, 1) {
+                for (a, b) in a[i..][..row.count].iter().zip(&b[j..][..row.count]) {
+                    sum += a * b;
+                }
+                return sum;
+            }
+            for _ in 0..row.count {
+                sum += a[i] * b[j];
+                (i, j) = (i.wrapping_add_signed(di), j.wrapping_add_signed(dj));
+            }
+            sum
+        })
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
@@ -179,10 +223,6 @@ impl<E: Edges> Rule for Seen<E> {
     }
 
     fn window(&self) -> Option<Window> {
-        self.edges.slides().then_some(match self.view {
-            View::Output => Window { image: X, filter: Some(W), turned: false },
-            View::Weight => Window { image: X, filter: Some(DY), turned: false },
-            View::Input => Window { image: DY, filter: Some(W), turned: true },
-        })
+        self.edges.window(self.view)
     }
 }

@@ -7,7 +7,7 @@ use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each
 use crate::tensor::len;
 
 /// The row of the registry.
-pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], activation: None, build };
+pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], rank: None, joins: false, activation: None, build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = [len(args.input_shape())];

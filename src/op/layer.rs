@@ -21,8 +21,8 @@ pub struct Fan {
 
 /// The description of one layer. Faults are reported where the key stands; a method that returns [`Faulty`] has reported one.
 pub trait Args {
-    /// The shape of what the layer reads.
-    fn input_shape(&self) -> &[usize];
+    /// The shapes of what the layer reads: one, or as many as its `from` lists.
+    fn inputs(&self) -> &[&[usize]];
 
     /// Reports a fault at a key, or at the layer where the key is absent.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty;
@@ -42,6 +42,18 @@ pub trait Args {
     /// When it is something else.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Faulty>;
 
+    /// A finite number.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn number(&mut self, key: &str) -> Result<Option<f64>, Faulty>;
+
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, Faulty>;
+
     /// One of these words.
     ///
     /// # Errors
@@ -58,6 +70,9 @@ pub trait Args {
     /// A tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
+    /// A tensor of this shape, as [`Args::tensor`], that may also be written as a flat vector of as many numbers, as a target may.
+    fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
+
     /// Asks for the memory of a tensor of this shape and its gradient, before anything is allocated.
     ///
     /// # Errors
@@ -69,6 +84,12 @@ pub trait Args {
 }
 
 impl dyn Args + '_ {
+    /// The shape of what the layer reads first.
+    #[must_use]
+    pub fn input_shape(&self) -> &[usize] {
+        self.inputs().first().copied().unwrap_or(&[])
+    }
+
     /// The input as channels, height and width.
     ///
     /// # Errors
@@ -78,7 +99,7 @@ impl dyn Args + '_ {
             [h, w] => Ok([1, h, w]),
             [c, h, w] => Ok([c, h, w]),
             ref shape => {
-                let text = crate::tensor::shape_text(shape);
+                let text = crate::tensor::shape_words(shape);
                 Err(self.fail(
                     "type",
                     format!("this layer reads an image C x H x W, but its input is {text}"),
@@ -142,6 +163,8 @@ pub enum Source {
 pub struct Stage {
     /// `z`, `a`, …: the tensor is called after the layer, a point, and this.
     pub suffix: &'static str,
+    /// How its entries are written: the suffix itself, or a shorter letter.
+    pub letter: &'static str,
     /// Its shape.
     pub shape: Vec<usize>,
     /// The functions that it is the sum of, each with what it reads.
@@ -152,7 +175,13 @@ impl Stage {
     /// A stage without parts.
     #[must_use]
     pub fn new(suffix: &'static str, shape: &[usize]) -> Self {
-        Self { suffix, shape: shape.to_vec(), parts: Vec::new() }
+        Self { suffix, letter: suffix, shape: shape.to_vec(), parts: Vec::new() }
+    }
+
+    /// The same, written with this letter.
+    #[must_use]
+    pub fn written(self, letter: &'static str) -> Self {
+        Self { letter, ..self }
     }
 
     /// The same with one part more.
@@ -181,6 +210,10 @@ pub struct LayerKind {
     pub base: &'static str,
     /// Its keys, besides `type`, `name` and those of its activation.
     pub keys: &'static [&'static str],
+    /// The rank of its input, where missing leading dimensions of the network's input are added; `None` takes any.
+    pub rank: Option<usize>,
+    /// Whether it reads a list of layers, `from = [A, B, …]`, instead of one.
+    pub joins: bool,
     /// The key under which it has an activation.
     pub activation: Option<&'static str>,
     /// Reads its keys and makes the layer.

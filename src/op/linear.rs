@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use super::edges::{Bilinear, Edge, Edges, View};
+use super::edges::{Bilinear, Edge, Edges, Row, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::rule::Equation;
 
 /// The row of the registry.
-pub const KIND: LayerKind =
-    LayerKind { name: "linear", base: "fc", keys: &["weight", "bias", "out_features"], activation: Some("activation"), build };
+pub const KIND: LayerKind = LayerKind {
+    name: "linear",
+    base: "fc",
+    keys: &["weight", "bias", "out_features"],
+    rank: Some(1),
+    joins: false,
+    activation: Some("activation"),
+    build,
+};
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = args.input_shape().to_vec();
@@ -74,6 +81,17 @@ impl Edges for Linear {
         }
     }
 
+    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
+        let step = match view {
+            View::Output => [1, 1, 0],
+            View::Weight => [0, 0, 0],
+            View::Input => [0, self.inputs.cast_signed(), 1],
+        };
+        add(sum, Row { first: self.edge(view, entry, 0), step, count: terms })
+    }
+}
+
+impl Weighted for Linear {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
             View::Output => matrix_vector(a, b, out),

@@ -1,18 +1,55 @@
 //! Losses: C as a sum of terms over the entries of the output, and ∂C/∂a entry by entry. A new one is a file and a row of [`LOSSES`].
 
+mod binary_cross_entropy;
+mod binary_cross_entropy_with_logits;
 mod cross_entropy;
+mod cross_entropy_with_logits;
 mod squared_error;
 mod upstream;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::layer::{Args, Faulty};
-use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use, one_each, same_place};
+use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use};
 use crate::tensor::Tensor;
 
 /// All losses.
-pub const LOSSES: &[LossKind] = &[cross_entropy::KIND, squared_error::KIND, upstream::KIND];
+pub const LOSSES: &[LossKind] = &[
+    binary_cross_entropy::KIND,
+    binary_cross_entropy_with_logits::KIND,
+    cross_entropy::KIND,
+    cross_entropy_with_logits::KIND,
+    squared_error::KIND,
+    upstream::KIND,
+];
+
+/// How the losses of several samples become one, and with them the parameters' gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchReduction {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// The key of every loss that says how its samples are reduced.
+pub const BATCH_REDUCTION: &str = "batch_reduction";
+
+impl BatchReduction {
+    /// Reads the key, absent or not.
+    ///
+    /// # Errors
+    /// When it is neither `mean` nor `sum`.
+    pub fn read(args: &mut dyn Args) -> Result<Self, Faulty> {
+        Ok(match args.choice(BATCH_REDUCTION, &["mean", "sum"])? {
+            Some("sum") => Self::Sum,
+            _ => Self::Mean,
+        })
+    }
+}
 
 /// A kind of loss: one row of the registry.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +73,8 @@ pub struct Output<'a> {
     pub activation: Option<&'a str>,
 }
 
-/// What a loss reads, by slot: the output a, the target t, and where `reads_z` the input z of the output's activation.
+/// What a loss reads, by slot: the output a, the target t, and where `reads_z` the input z of the output's activation. Forwards z may be left out:
+/// then the loss is that of a as it stands, whatever it came from.
 const A: usize = 0;
 const T: usize = 1;
 const Z: usize = 2;
@@ -60,10 +98,14 @@ trait Pointwise: Debug + Send + Sync + Copy + 'static {
     fn memo(&self, _tensors: &[&Tensor]) -> Memo {
         None
     }
-    /// The factors of the loss's term for entry i.
-    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors;
-    /// ∂C/∂aᵢ.
-    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term;
+    /// How many terms of the loss an entry gives.
+    const TERMS: usize = 1;
+    /// How many terms its ∂C/∂aᵢ has.
+    const SLOPES: usize = 1;
+    /// The factors of the loss's term `term` for entry i.
+    fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
+    /// Term `term` of ∂C/∂aᵢ.
+    fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
     /// C.
     fn equation(&self) -> Equation;
     /// ∂C/∂a.
@@ -94,20 +136,29 @@ impl<P: Pointwise> Rule for Sum<P> {
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for i in 0..x.tensors[A].len() {
-            out[0] += Term::product(self.0.loss(x, i)).value;
+            for term in 0..P::TERMS {
+                out[0] += Term::product(self.0.loss(x, i, term)).value;
+            }
         }
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        (entry * x.tensors[A].len()) as u64
+        (entry * x.tensors[A].len() * P::TERMS) as u64
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
-        Term::product(self.0.loss(x, usize::try_from(term).expect("a term of an entry")))
+        let term = place(term);
+        Term::product(self.0.loss(x, term / P::TERMS, term % P::TERMS))
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot == Z { Vec::new() } else { vec![Use { entry: 0, term: at as u64 }] }
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for term in 0..P::TERMS {
+            let entries = reading(&self.0.loss(x, at, term), slot, at, x.tensors[A].len());
+            uses.extend(entries.map(|entry| Use { entry: 0, term: (entry * P::TERMS + term) as u64 }));
+        }
+        uses.sort_unstable();
+        uses
     }
 
     fn equation(&self) -> Equation {
@@ -125,23 +176,60 @@ impl<P: Pointwise> Rule for Slope<P> {
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
-            *sum += self.0.gradient(x, i).value;
+            for term in 0..P::SLOPES {
+                *sum += self.0.gradient(x, i, term).value;
+            }
         }
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        (entry * P::SLOPES) as u64
     }
 
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        self.0.gradient(x, at)
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        self.0.gradient(x, at, place(term))
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot == A || slot == T { same_place(at) } else { Vec::new() }
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for term in 0..P::SLOPES {
+            let entries = reading(&self.0.gradient(x, at, term).args, slot, at, x.tensors[A].len());
+            uses.extend(entries.map(|entry| Use { entry, term: term as u64 }));
+        }
+        uses.sort_unstable();
+        uses
     }
 
     fn equation(&self) -> Equation {
         self.0.back()
     }
+}
+
+/// log a as a factor beside another; 0 where the other is 0, whatever a is.
+fn log_beside(other: f64, a: f64) -> f64 {
+    if other == 0.0 { 0.0 } else { libm::log(a) }
+}
+
+/// The entries whose term reads the entry `at` of the operand in `slot`, from the factors of that term for the entry `at` itself: all of them
+/// where a factor names the whole operand.
+fn reading(factors: &Factors, slot: usize, at: usize, entries: usize) -> Range<usize> {
+    if factors.iter().any(|arg| arg.reads_all(slot)) {
+        0..entries
+    } else if factors.iter().any(|arg| arg.reads(slot, at)) {
+        at..at + 1
+    } else {
+        0..0
+    }
+}
+
+fn place(term: u64) -> usize {
+    usize::try_from(term).expect("a term of an entry")
+}
+
+/// The key `reduction` of the binary cross-entropies: whether it is the mean over the outputs, and the factor of each term that it makes.
+fn reduction(args: &mut dyn Args, output: &Output<'_>) -> Result<(bool, f64), Faulty> {
+    let mean = args.choice("reduction", &["sum", "mean"])? == Some("mean");
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+    let entries = crate::tensor::len(output.shape) as f64;
+    Ok((mean, if mean { 1.0 / entries } else { 1.0 }))
 }

@@ -4,49 +4,43 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::axis::Axis;
-use super::edges::View;
+use super::conv2d::Conv2d;
+use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::pool::{shape, windows};
 use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use, Window, entry, one_each};
 use crate::step::Kind;
 use crate::tensor::{Tensor, flat};
 
 /// The row of the registry.
-pub const KIND: LayerKind = LayerKind { name: "max_pool2d", base: "pool", keys: &["kernel_size", "stride"], activation: None, build };
+pub const KIND: LayerKind = LayerKind {
+    name: "max_pool2d",
+    base: "pool",
+    keys: &["kernel_size", "stride", "padding", "dilation"],
+    rank: Some(3),
+    joins: false,
+    activation: None,
+    build,
+};
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
-    let [channels, height, width] = args.image()?;
-    let kernel = args.sizes("kernel_size", None);
-    let stride = args.pair("stride", 1)?;
-    let kernel = kernel?;
-    let stride = stride.unwrap_or(kernel);
-    let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::checked(n, kernel[i], stride[i], 0, 1).map_err(|why| {
-            args.fail("kernel_size", format!("the window does not fit the input's {what}: {why}"), "take a smaller kernel_size")
-        })
-    };
-    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
-    let shape = [channels, rows.output, columns.output];
-    args.claim(&shape)?;
-    let pool = MaxPool2d { rows: rows.indexed(), columns: columns.indexed() };
-    let a = Stage::new("a", &shape).with(Arc::new(Max(Arc::new(pool))), [Source::Input(0)]);
+    let windows = windows(args)?;
+    let a = Stage::new("a", &shape(&windows)).with(Arc::new(Max(Arc::new(MaxPool2d(windows)))), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The windows: input C x H x W, output C x H' x W'.
+/// The windows; padding lies in none of them, so it never wins.
 #[derive(Debug)]
-struct MaxPool2d {
-    rows: Axis,
-    columns: Axis,
-}
+struct MaxPool2d(Conv2d);
 
 impl MaxPool2d {
     /// The places of an output's window, in row-major order.
     fn window(&self, output: usize) -> impl Iterator<Item = usize> + '_ {
-        let (h, w) = (self.rows.output, self.columns.output);
+        let Conv2d { rows, columns, .. } = &self.0;
+        let (h, w) = (rows.output, columns.output);
         let (channel, y, x) = (output / (h * w), output / w % h, output % w);
-        self.rows.each(View::Output, y).flat_map(move |[iy, ..]| {
-            self.columns.each(View::Output, x).map(move |[ix, ..]| (channel * self.rows.input + iy) * self.columns.input + ix)
+        rows.taps(View::Output, y).iter().flat_map(move |[iy, ..]| {
+            columns.taps(View::Output, x).iter().map(move |[ix, ..]| (channel * rows.input + iy) * columns.input + ix)
         })
     }
 
@@ -61,19 +55,17 @@ impl MaxPool2d {
         best
     }
 
-    /// The outputs whose window holds an input, in row-major order, and its place in each window.
+    /// The outputs whose window holds an input, in row-major order.
     fn readers(&self, input: usize) -> Vec<usize> {
-        let (h, w) = (self.rows.input, self.columns.input);
-        let (channel, y, x) = (input / (h * w), input / w % h, input % w);
-        let mut outputs: Vec<usize> = self
-            .rows
-            .each(View::Input, y)
-            .flat_map(|[.., oy]| {
-                self.columns.each(View::Input, x).map(move |[.., ox]| (channel * self.rows.output + oy) * self.columns.output + ox)
-            })
-            .collect();
+        let terms = self.0.before(View::Input, input + 1) - self.0.before(View::Input, input);
+        let mut outputs: Vec<usize> = (0..terms).map(|term| self.0.edge(View::Input, input, term).output).collect();
         outputs.sort_unstable();
         outputs
+    }
+
+    fn image(&self, slot: usize) -> Window {
+        let Conv2d { rows, columns, .. } = &self.0;
+        Window { image: slot, filter: None, turned: false, padding: [rows.ring(View::Output), columns.ring(View::Output)], pitch: [0, 0] }
     }
 }
 
@@ -123,7 +115,7 @@ impl Rule for Select {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(Window { image: 0, filter: None, turned: false })
+        Some(self.0.image(0))
     }
 }
 
@@ -190,6 +182,6 @@ impl Rule for ToWinner {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(Window { image: X, filter: None, turned: false })
+        Some(self.0.image(X))
     }
 }

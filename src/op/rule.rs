@@ -71,6 +71,36 @@ pub struct Arg {
     pub value: f64,
 }
 
+impl Arg {
+    /// Whether it is the entry `at` of the operand in `slot`, or derived from it by name.
+    #[must_use]
+    pub fn reads(&self, slot: usize, at: usize) -> bool {
+        match self.origin {
+            Origin::Entry { slot: s, at: place } => (s, place) == (slot, at),
+            Origin::Derived { text, at: place, .. } => (place == at && text.contains(&format!("{{{slot}}}"))) || self.reads_all(slot),
+            Origin::Constant => false,
+        }
+    }
+
+    /// The slots of the operands whose entry it is, or that its text names: its own, then the others.
+    pub fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        let (own, text) = match self.origin {
+            Origin::Entry { slot, .. } => (Some(slot), ""),
+            Origin::Derived { text, slot, .. } => (Some(slot), text),
+            Origin::Constant => (None, ""),
+        };
+        // a whole operand, {=0}, is no number
+        let named = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')?.0.parse().ok());
+        own.into_iter().chain(named.filter(move |slot| Some(*slot) != own))
+    }
+
+    /// Whether it is derived from all of the operand in `slot`, by name.
+    #[must_use]
+    pub fn reads_all(&self, slot: usize) -> bool {
+        matches!(self.origin, Origin::Derived { text, .. } if text.contains(&format!("{{={slot}}}")))
+    }
+}
+
 /// The factors of one term.
 pub type Args = SmallVec<[Arg; 4]>;
 
@@ -167,7 +197,7 @@ pub trait Rule: Debug + Send + Sync {
         (0..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
-    /// Where the entry `at` of the operand in `slot` is read as an entry, in order.
+    /// Which terms have a factor that is the entry `at` of the operand in `slot`, or is derived from it by name ([`Arg::reads`]).
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use>;
 
     /// The equation in symbols and words.
@@ -203,6 +233,10 @@ pub struct Window {
     pub filter: Option<usize>,
     /// Whether the filter lies turned by 180°.
     pub turned: bool,
+    /// Rows and columns of padding round the image that the filter reaches over.
+    pub padding: [usize; 2],
+    /// How many rows and columns of the image lie between neighbours of the filter; 0 where the picture is not one of a filter lying still.
+    pub pitch: [usize; 2],
 }
 
 /// One differentiable function y = f(x₀, x₁, …) of tensors: its forward rule and, for each input, the rule of ∂C/∂xᵢ.
@@ -235,22 +269,24 @@ pub fn joined(first: Index, second: Option<Index>) -> Index {
     index
 }
 
-/// A text with `{0}`, `{1}`, … replaced by what `name` says of these slots.
+/// A text with `{0}`, `{1}`, … replaced by what `name` says of the operands in these slots; it is told whether the whole operand is meant,
+/// as in `{=0}`, or the entry at hand.
 #[must_use]
-pub fn fill(text: &str, mut name: impl FnMut(usize) -> String) -> String {
+pub fn fill(text: &str, mut name: impl FnMut(usize, bool) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after.split_once('}').and_then(|(slot, after)| Some((slot.parse().ok()?, after))) {
-            Some((slot, after)) => {
-                filled.push_str(&name(slot));
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        let slot = after.split_once('}').and_then(|(inside, after)| {
+            let digits = inside.strip_prefix('=');
+            Some((digits.unwrap_or(inside).parse().ok()?, digits.is_some(), after))
+        });
+        if let Some((slot, whole, after)) = slot {
+            filled.push_str(&name(slot, whole));
+            rest = after;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled + rest

@@ -220,8 +220,8 @@ impl Differentiated {
         let (a, b, v) = (scalar.number(x, 0), scalar.number(x, 1), x.get(scalar.inputs(), 0));
         let local = |value| derived(self.symbol(), self.slot, 0, value);
         match (scalar.operator, self.by) {
-            (Operator::Add, _) | (Operator::Sub, 0) | (Operator::Copy, _) => constant(1.0),
-            (Operator::Sub, _) | (Operator::Neg, _) => constant(-1.0),
+            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
+            (Operator::Sub | Operator::Neg, _) => constant(-1.0),
             (Operator::Mul, by) => scalar.arg(x, 1 - by),
             (Operator::Div, 0) => local(1.0 / b),
             (Operator::Div, _) => local(-a / (b * b)),
@@ -259,10 +259,9 @@ impl Rule for Differentiated {
         Term::product(smallvec![entry(x, self.scalar.inputs() + 1, 0), self.local(x)])
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, _at: usize) -> Vec<Use> {
-        let error = slot == self.scalar.inputs() + 1;
-        let factor = self.scalar.operator == Operator::Mul && slot != self.slot && slot < self.scalar.inputs();
-        if error || factor { vec![Use { entry: 0, term: 0 }] } else { Vec::new() }
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let reads = self.term(x, 0, 0).args.iter().any(|arg| arg.reads(slot, at));
+        if reads { vec![Use { entry: 0, term: 0 }] } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

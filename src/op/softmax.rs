@@ -23,18 +23,18 @@ impl Function for Softmax {
 }
 
 /// The largest entry and the sum of the exponentials less it: what all entries of a softmax share.
-struct Shared {
+pub(super) struct Shared {
     largest: f64,
     sum: f64,
 }
 
 impl Shared {
-    fn of(z: &[f64]) -> Self {
+    pub fn of(z: &[f64]) -> Self {
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Self { largest, sum: z.iter().map(|z| libm::exp(z - largest)).sum() }
     }
 
-    fn value(&self, z: f64) -> f64 {
+    pub fn value(&self, z: f64) -> f64 {
         libm::exp(z - self.largest) / self.sum
     }
 }
@@ -113,16 +113,20 @@ impl Rule for Jacobian {
 
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
         let j = usize::try_from(term).expect("a term of an entry");
-        let origin = Origin::Derived { text: "I−{1}", slot: A, at: i, by: Some(j) };
+        let text = if i == j { "(1−{1})" } else { "(0−{1})" };
+        let origin = Origin::Derived { text, slot: A, at: i, by: Some(j) };
         let value = column(x.tensors[A], i, j);
         Term::product(smallvec![entry(x, DA, j), entry(x, A, j), Arg { origin, value }])
     }
 
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot != A && slot != DA {
-            return Vec::new();
+        let all = 0..x.tensors[A].len();
+        let column = all.clone().map(|entry| Use { entry, term: at as u64 });
+        match slot {
+            A => column.chain(all.map(|term| Use { entry: at, term: term as u64 })).collect(),
+            DA => column.collect(),
+            _ => Vec::new(),
         }
-        (0..x.tensors[A].len()).map(|entry| Use { entry, term: at as u64 }).collect()
     }
 
     fn equation(&self) -> Equation {

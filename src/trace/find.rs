@@ -2,10 +2,16 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{Position, Trace};
-use crate::network::Id;
-use crate::step::{Address, Pass, Place, Scope};
+use crate::network::{Id, Network, Reader, Stretch};
+use crate::op::rule::{Arg, Origin};
+use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{len, ravel, shape_text, unravel};
+
+/// What a term reads: tensors and places.
+pub type Sources = SmallVec<[(Id, usize); 4]>;
 
 /// A step that reads an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +31,9 @@ impl Trace {
     /// One sentence that says what is wrong and what there is instead.
     pub fn resolve(&self, address: &Address) -> Result<u64, String> {
         match address.iteration {
-            None | Some(1) => {}
-            Some(n) => return Err(format!("there is no iteration {n}: this scenario has one")),
+            None => {}
+            Some(n) if n == self.iteration => {}
+            Some(n) => return Err(format!("there is no iteration {n}: this is iteration {}", self.iteration)),
         }
         match &address.place {
             Place::First => Ok(1),
@@ -38,28 +45,51 @@ impl Trace {
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
-            Place::Loss => self.resolve_op(Scope::Any, &self.network.tensor(self.network.loss()).name, None, None),
+            Place::Loss => self.resolve_op(Scope::Any, &self.network().tensor(self.network().loss()).name, None, None),
             Place::Op { scope, name, index, term } => self.resolve_op(*scope, name, index.as_deref(), *term),
         }
     }
 
-    fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
-        let sample = match scope {
-            Scope::Any => 0,
-            Scope::Sample(n) if n <= self.runs.len() => n - 1,
-            Scope::Sample(n) => return Err(format!("there is no sample {n}: there are {}", self.runs.len())),
-            Scope::Reduce => return Err("there is no reduce pass: the scenario has one sample".to_owned()),
-            Scope::Update => return Err("there is no update pass: the scenario has no [train]".to_owned()),
+    /// The steps that an address means: a term's, an entry's, an op's, or those of a pass.
+    ///
+    /// # Errors
+    /// As [`Trace::resolve`].
+    pub fn range(&self, address: &Address) -> Result<Range<u64>, String> {
+        let first = self.resolve(address)?;
+        let unit = match &address.place {
+            Place::Op { index: None, term: None, .. } | Place::Loss => Unit::Op,
+            Place::Op { term: None, .. } => Unit::Entry,
+            Place::Backward => Unit::Pass,
+            _ => Unit::Step,
         };
-        let Some(tensor) = self.network.find(name) else {
-            let near = self.nearest(name).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Ok(self.span(first, unit))
+    }
+
+    fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
+        let stretch = self.stretch(scope)?;
+        let network = self.network_of(stretch);
+        let Some(tensor) = network.find(name) else {
+            if scope != Scope::Any && name.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(format!(
+                    "a step's number counts over the whole iteration and takes nothing in front: write {name}, not {scope}{name}"
+                ));
+            }
+            let near = nearest(network, name).map_or_else(String::new, |near| format!("; did you mean {near}?"));
             return Err(format!("there is no op {name}{near}"));
         };
-        let Some(made_by) = self.network.made_by(tensor) else {
+        let Some(made_by) = network.made_by(tensor) else {
+            // what is given to the samples may be computed by the batch: the new value of a parameter
+            if scope == Scope::Any && self.stretch(Scope::Update).is_ok_and(|batch| self.computes(batch, name)) {
+                return self.resolve_op(Scope::Update, name, index, term);
+            }
             return Err(format!("{name} is given, not computed: no step makes it"));
         };
-        let segment = sample * self.network.ops().len() + made_by;
-        let shape = &self.network.tensor(tensor).shape;
+        let pass = network.ops()[made_by].pass;
+        if scope == Scope::Reduce && pass != Pass::Reduce || scope == Scope::Update && pass != Pass::Update {
+            return Err(format!("{name} is not in that pass, but in {}", pass.name()));
+        }
+        let segment = self.segment(stretch, made_by);
+        let shape = &network.tensor(tensor).shape;
         let entry = match index {
             None => None,
             Some(index) => Some(ravel(index, shape).ok_or_else(|| misfit(name, index, shape))?),
@@ -87,52 +117,78 @@ impl Trace {
         }
     }
 
-    /// The op whose name is most like this one.
-    fn nearest(&self, name: &str) -> Option<&str> {
-        let ops = self.network.ops().iter().map(|op| self.network.tensor(op.output).name.as_ref());
-        ops.map(|op| (strsim::damerau_levenshtein(op, name), op)).filter(|(distance, _)| *distance <= 3).min().map(|(_, op)| op)
+    fn computes(&self, stretch: usize, name: &str) -> bool {
+        let network = self.network_of(stretch);
+        network.find(name).is_some_and(|id| network.made_by(id).is_some())
+    }
+
+    /// The stretch and the tensor that an address names, computed or given.
+    ///
+    /// # Errors
+    /// One sentence, when there is none.
+    pub fn tensor(&self, address: &Address, name: &str) -> Result<(usize, Id), String> {
+        let scope = if let Place::Op { scope, .. } = address.place { scope } else { Scope::Any };
+        let stretch = self.stretch(scope)?;
+        self.network_of(stretch).find(name).map(|id| (stretch, id)).ok_or_else(|| format!("there is no tensor {name}"))
+    }
+
+    /// The stretch that a scope means; where it says nothing, the first.
+    fn stretch(&self, scope: Scope) -> Result<usize, String> {
+        let batch = || self.stretches.iter().position(|stretch| stretch.sample.is_none());
+        let has = |pass: Pass| move |stretch: &usize| self.network_of(*stretch).ops().iter().any(|op| op.pass == pass);
+        match scope {
+            Scope::Any => Ok(0),
+            Scope::Sample(n) => self.stretches.iter().position(|stretch| stretch.sample == Some(n - 1)).ok_or_else(|| {
+                let there: Vec<String> = self.stretches.iter().filter_map(|s| s.sample).map(|sample| (sample + 1).to_string()).collect();
+                format!("there is no sample {n} in this iteration: there is {}", there.join(", "))
+            }),
+            Scope::Reduce => {
+                batch().filter(has(Pass::Reduce)).ok_or_else(|| "there is no reduce pass: the batch has one sample".to_owned())
+            }
+            Scope::Update => {
+                batch().filter(has(Pass::Update)).ok_or_else(|| "there is no update pass: the scenario has no [train]".to_owned())
+            }
+        }
     }
 
     /// The address of a position: its op, entry and term.
     #[must_use]
     pub fn address(&self, at: &Position) -> Address {
-        let info = self.network.tensor(self.op_at(at).output);
-        let scope = if self.runs.len() > 1 { Scope::Sample(at.sample + 1) } else { Scope::Any };
+        let op = self.op_at(at);
+        let info = self.network_of(at.stretch).tensor(op.output);
+        let scope = match (self.stretches[at.stretch].sample, op.pass) {
+            (Some(_), _) if at.stretch == 0 && self.samples() == 1 => Scope::Any,
+            (Some(sample), _) => Scope::Sample(sample + 1),
+            (None, Pass::Reduce) => Scope::Reduce,
+            (None, _) => Scope::Update,
+        };
         let index = unravel(at.entry, &info.shape);
         let place = Place::Op { scope, name: info.name.to_string(), index: (!index.is_empty()).then_some(index), term: Some(at.term + 1) };
         place.into()
     }
 
-    /// The steps that made an entry, in a sample counted from 0; empty where none did. `None` for what is given.
+    /// The steps that made an entry, in a stretch; empty where none did. `None` for what is given.
     #[must_use]
-    pub fn made(&self, sample: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
-        let segment = sample * self.network.ops().len() + self.network.made_by(tensor)?;
+    pub fn made(&self, stretch: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
+        let segment = self.segment(stretch, self.network_of(stretch).made_by(tensor)?);
         let (run, op, number) = self.op(segment);
         let before = self.segments[segment].before;
         Some(before + run.before(op, number, entry) + 1..before + run.before(op, number, entry + 1) + 1)
     }
 
-    /// The steps that read an entry, in a sample counted from 0, in the order of the trace.
+    /// The steps that read an entry, in a stretch, in the order of the trace.
     #[must_use]
-    pub fn uses(&self, sample: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
+    pub fn uses(&self, stretch: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
         let mut uses = Vec::new();
-        for (number, op) in self.network.ops().iter().enumerate() {
-            let segment = sample * self.network.ops().len() + number;
-            let run = &self.runs[sample];
-            for (part, reads) in op.parts.iter().enumerate() {
-                let (rule, x) = run.part(op, number, part);
-                for (slot, _) in reads.operands.iter().enumerate().filter(|(_, id)| **id == tensor) {
-                    for found in rule.uses(&x, slot, entry) {
-                        let earlier: u64 = (0..part)
-                            .map(|part| {
-                                let (rule, x) = run.part(op, number, part);
-                                rule.before(&x, found.entry + 1) - rule.before(&x, found.entry)
-                            })
-                            .sum();
-                        let step = self.segments[segment].before + run.before(op, number, found.entry) + earlier + found.term + 1;
-                        uses.push(UseOf { tensor: op.output, entry: found.entry, step });
-                    }
-                }
+        let Stretch { network, run, .. } = &self.stretches[stretch];
+        for &Reader { op: number, part, slot } in network.readers(tensor) {
+            let (op, before) = (&network.ops()[number], self.segments[self.segment(stretch, number)].before);
+            let (rule, x) = run.part(op, number, part);
+            for found in rule.uses(&x, slot, entry) {
+                let earlier: u64 =
+                    run.parts(op, number).take(part).map(|(rule, x)| rule.before(&x, found.entry + 1) - rule.before(&x, found.entry)).sum();
+                let step = before + run.before(op, number, found.entry) + earlier + found.term + 1;
+                uses.push(UseOf { tensor: op.output, entry: found.entry, step });
             }
         }
         uses.sort_unstable_by_key(|found| found.step);
@@ -141,8 +197,18 @@ impl Trace {
     }
 }
 
+/// The op whose name is most like this one; where nothing of either would stay, none is.
+fn nearest<'a>(network: &'a Network, name: &str) -> Option<&'a str> {
+    let length = name.chars().count();
+    let ops = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref());
+    ops.map(|op| (strsim::damerau_levenshtein(op, name), op))
+        .filter(|&(distance, op)| distance <= 3 && distance < length.min(op.chars().count()))
+        .min()
+        .map(|(_, op)| op)
+}
+
 fn op_place(scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Place {
-    Place::Op { scope, name: name.to_owned(), index: index.map(smallvec::SmallVec::from_slice), term }
+    Place::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term }
 }
 
 fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
@@ -155,4 +221,59 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
     let last = unravel(len(shape).saturating_sub(1), shape);
     let last: Vec<String> = last.iter().map(ToString::to_string).collect();
     format!("the index is out of range: {name} is {}, its last entry is {name}[{}]", shape_text(shape), last.join(","))
+}
+
+/// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.
+fn places(network: &Network, operands: &[Id], arg: &Arg) -> Sources {
+    let (Origin::Entry { slot: own, at } | Origin::Derived { slot: own, at, .. }) = arg.origin else { return Sources::new() };
+    let shape = |slot: usize| &network.tensor(operands[slot]).shape;
+    arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
+}
+
+impl Trace {
+    /// What a term of the entry at a position reads: tensors and places, from 0. A derived factor reads all that it names.
+    #[must_use]
+    pub fn sources(&self, at: &Position, term: u64) -> Sources {
+        self.sources_of(at, term..term + 1).next().unwrap_or_default()
+    }
+
+    /// What some terms of the entry at a position read, term by term.
+    pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + '_ {
+        let (run, op, number) = self.op(at.segment);
+        let network = self.network_of(at.stretch);
+        let entry = at.entry;
+        let mut before = 0;
+        let parts: SmallVec<[_; 2]> = run
+            .parts(op, number)
+            .enumerate()
+            .map(|(part, (rule, x))| {
+                let first = before;
+                before += rule.before(&x, entry + 1) - rule.before(&x, entry);
+                (&op.parts[part].operands, rule, x, first..before)
+            })
+            .collect();
+        terms.map_while(move |term| {
+            let (operands, rule, x, own) = parts.iter().find(|(.., own)| own.contains(&term))?;
+            let term = rule.term(x, entry, term - own.start);
+            Some(term.args.iter().flat_map(|arg| places(network, operands, arg)).collect())
+        })
+    }
+
+    /// The first term, from 0, of each part of the op that has any for the entry at a position.
+    pub fn firsts(&self, at: &Position) -> impl Iterator<Item = u64> {
+        let (run, op, number) = self.op(at.segment);
+        let mut next = 0;
+        run.parts(op, number).filter_map(move |(rule, x)| {
+            let first = next;
+            next += rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            (next > first).then_some(first)
+        })
+    }
+
+    /// How many rows and columns of padding the filter of the op at a position reaches over, above and to the left of its image.
+    #[must_use]
+    pub fn ring(&self, at: &Position) -> [usize; 2] {
+        let op = self.op_at(at);
+        op.parts.iter().find_map(|part| part.rule.window()).map_or([0, 0], |window| window.padding)
+    }
 }

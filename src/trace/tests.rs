@@ -59,11 +59,16 @@ fn what_is_not_there_is_said_in_a_sentence() {
     let trace = figure_14();
     let said = |address: &str| trace.resolve(&address.parse().expect(address)).expect_err(address);
     assert_eq!(said("gard.a"), "there is no op gard.a; did you mean grad.a?");
+    for nothing_alike in ["zzz", "é", "uuuuu"] {
+        assert_eq!(said(nothing_alike), format!("there is no op {nothing_alike}"));
+    }
+    let number = "a step's number counts over the whole iteration and takes nothing in front: write 7, not 1:7";
+    assert_eq!(said("1:7"), number);
     assert_eq!(said("99"), "there is no step 99: the last is 10");
     assert_eq!(said("a"), "a is given, not computed: no step makes it");
     assert_eq!(said("u[0]"), "u is a single number: it has no index");
     assert_eq!(said("u#2"), "there is no term 2: u has 1");
-    assert_eq!(said("2:u"), "there is no sample 2: there are 1");
+    assert_eq!(said("2:u"), "there is no sample 2 in this iteration: there is 1");
 }
 
 #[test]

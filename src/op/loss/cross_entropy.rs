@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z};
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z, log_beside};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
 use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Rule, Term, Use, constant, derived, entry};
@@ -19,10 +19,10 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         Some("softmax") => true,
         Some("sigmoid") => false,
         other => {
-            let is = other.map_or_else(|| "a layer without an activation".to_owned(), |name| format!("\"{name}\""));
+            let has = other.map_or_else(|| "no activation".to_owned(), |name| format!("the activation \"{name}\""));
             return Err(args.fail(
                 "type",
-                format!("cross_entropy needs an output between 0 and 1, but the activation of {} is {is}", output.layer),
+                format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {has}", output.layer),
                 "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",
             ));
         }
@@ -42,22 +42,24 @@ struct Normaliser(f64, f64);
 
 impl Pointwise for CrossEntropy {
     fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let (largest, log) = if self.softmax { log_sum_exp(flat(tensors[Z])) } else { (0.0, 0.0) };
+        let z = tensors.get(Z).filter(|_| self.softmax);
+        let (largest, log) = z.map_or((0.0, 0.0), |z| log_sum_exp(flat(z)));
         Some(Arc::new(Normaliser(largest, log)))
     }
 
-    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
-        let z = x.get(Z, i);
-        let log = if self.softmax {
-            let Normaliser(largest, log) = x.memo().expect("made from the same operands");
-            (z - largest) - log
-        } else {
-            -softplus(-z)
+    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        let log = match x.tensors.get(Z) {
+            None => log_beside(x.get(T, i), x.get(A, i)),
+            Some(z) if self.softmax => {
+                let Normaliser(largest, log) = x.memo().expect("made from the same operands");
+                (z[i] - largest) - log
+            }
+            Some(z) => -softplus(-z[i]),
         };
         smallvec![constant(-1.0), entry(x, T, i), derived("log({0})", A, i, log)]
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let t = x.get(T, i);
         let ratio = if t == 0.0 { 0.0 } else { t / x.get(A, i) };
         Term::product(smallvec![constant(-1.0), derived("{1}/{0}", A, i, ratio)])
@@ -93,7 +95,7 @@ impl Rule for SoftmaxError {
         let total: f64 = x.tensors[ERROR_T].iter().sum();
         for (i, sum) in out.iter_mut().enumerate() {
             *sum += x.get(ERROR_A, i) * total;
-            *sum += -1.0 * x.get(ERROR_T, i);
+            *sum -= x.get(ERROR_T, i);
         }
     }
 
@@ -104,15 +106,18 @@ impl Rule for SoftmaxError {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         if term == 0 {
             let total: f64 = x.tensors[ERROR_T].iter().sum();
-            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({3})", ERROR_T, at, total)]);
+            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({=3})", ERROR_T, at, total)]);
         }
         Term::product(smallvec![constant(-1.0), entry(x, ERROR_T, at)])
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
         match slot {
             ERROR_A => vec![Use { entry: at, term: 0 }],
-            ERROR_T => vec![Use { entry: at, term: 1 }],
+            ERROR_T => {
+                let sums = (0..x.tensors[ERROR_T].len()).map(|entry| Use { entry, term: 0 });
+                sums.chain([Use { entry: at, term: 1 }]).collect()
+            }
             _ => Vec::new(),
         }
     }

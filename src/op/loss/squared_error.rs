@@ -19,12 +19,24 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         "sum" => 1.0,
         _ => 1.0 / crate::tensor::len(output.shape) as f64,
     };
-    let (symbols, slope) = match reduction {
-        "half_sum" => ("½ Σ ({0} − {1})²", "{0} − {1}"),
-        "sum" => ("Σ ({0} − {1})²", "2 ({0} − {1})"),
-        _ => ("1/n Σ ({0} − {1})²", "2/n ({0} − {1})"),
+    let (symbols, slope, words) = match reduction {
+        "half_sum" => (
+            "½ Σ ({0} − {1})²",
+            "{0} − {1}",
+            "The derivative of a square is twice what is squared, and the ½ of the loss cancels the 2: the further the output is off, the harder it is pulled.",
+        ),
+        "sum" => (
+            "Σ ({0} − {1})²",
+            "2 ({0} − {1})",
+            "The derivative of a square is twice what is squared: the further the output is off, the harder it is pulled.",
+        ),
+        _ => (
+            "1/n Σ ({0} − {1})²",
+            "2/n ({0} − {1})",
+            "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is off, the harder it is pulled.",
+        ),
     };
-    Ok(Loss { function: Arc::new(Entries(Squared { scale, symbols, slope })), reads_z: false, shortcut: None, target: None })
+    Ok(Loss { function: Arc::new(Entries(Squared { scale, symbols, slope, words })), reads_z: false, shortcut: None, target: None })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,18 +44,20 @@ struct Squared {
     scale: f64,
     symbols: &'static str,
     slope: &'static str,
+    /// Why the derivative is what it is.
+    words: &'static str,
 }
 
 const DIFFERENCE: &str = "({0}−{1})";
 
 impl Pointwise for Squared {
-    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
+    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let difference = || derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
         smallvec![constant(self.scale), difference(), difference()]
     }
 
     #[allow(clippy::float_cmp)] // exactly the half
-    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
@@ -60,10 +74,6 @@ impl Pointwise for Squared {
     }
 
     fn back(&self) -> Equation {
-        Equation {
-            symbols: self.slope,
-            name: "the derivative of the loss",
-            words: "The derivative of a square is twice what is squared: the further the output is off, the harder it is pulled.",
-        }
+        Equation { symbols: self.slope, name: "the derivative of the loss", words: self.words }
     }
 }

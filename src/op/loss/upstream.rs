@@ -11,9 +11,10 @@ use crate::op::rule::{Args as Factors, Equation, Operands, Term, entry};
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
 
+#[allow(clippy::unnecessary_wraps)] // the signature of the registry
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
     let entries = crate::tensor::len(output.shape);
-    let target = args.has("gradient").then(|| args.tensor("gradient", output.shape, Fan { inputs: entries, outputs: entries }));
+    let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan { inputs: entries, outputs: entries }));
     Ok(Loss { function: Arc::new(Entries(Upstream)), reads_z: false, shortcut: None, target })
 }
 
@@ -21,11 +22,11 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
 struct Upstream;
 
 impl Pointwise for Upstream {
-    fn loss(&self, x: &Operands<'_>, i: usize) -> Factors {
+    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         smallvec![entry(x, A, i), entry(x, T, i)]
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize) -> Term {
+    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         Term::copy(entry(x, T, i))
     }
 

@@ -1,0 +1,149 @@
+//! What a person waits for: a scenario to its first frame, a key to its frame, step k of a trace of 1.45 · 10⁹ steps. `cargo bench`
+
+use std::hint::black_box;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use divan::Bencher;
+use gradstep::app::{Lesson, State, update};
+use gradstep::network::Run;
+use gradstep::scenario::{Limits, Scenario, Source, read};
+use gradstep::trace::Trace;
+use gradstep::{keys, ui};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+const FIGURE_1: &str = include_str!("../scenarios/figure-01.toml");
+
+const LARGE: &str = r#"
+title = "two 64-filter 3x3 convolutions on 3x112x112"
+input = { init = "normal", seed = 1, shape = [3, 112, 112] }
+target = { init = "normal", seed = 2 }
+loss = "upstream"
+
+[[layer]]
+type = "conv2d"
+out_channels = 64
+kernel_size = 3
+padding = 1
+weight = { init = "he_normal", seed = 3 }
+activation = "relu"
+
+[[layer]]
+type = "conv2d"
+out_channels = 64
+kernel_size = 3
+padding = 1
+weight = { init = "he_normal", seed = 4 }
+activation = "relu"
+"#;
+
+const SCREEN: Rect = Rect { x: 0, y: 0, width: 120, height: 40 };
+
+fn scenario(text: &str) -> Scenario {
+    let source = Source { name: "bench".into(), path_shown: "bench.toml".into(), text: text.into() };
+    read(source, Limits::default()).expect("a scenario without faults")
+}
+
+fn open(text: &str, at: Option<&str>) -> State {
+    let lesson = Lesson::new(scenario(text));
+    let step = at.map(|at| lesson.trace.resolve(&at.parse().expect("an address")).expect("a step"));
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(lesson), step);
+    state
+}
+
+static TRACE: LazyLock<Trace> = LazyLock::new(|| {
+    let scenario = scenario(LARGE);
+    let run = Run::new(&scenario.network, &scenario.given(0));
+    Trace::new(scenario.network, vec![run])
+});
+
+/// Text to network, run, trace and the first frame.
+#[divan::bench(sample_size = 1)]
+fn open_figure_1(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| {
+        let state = open(FIGURE_1, None);
+        let mut buffer = Buffer::empty(SCREEN);
+        ui::render(&state, &ui::Look::default(), SCREEN, &mut buffer);
+        buffer
+    });
+}
+
+#[divan::bench(sample_size = 1)]
+fn read_figure_1() -> Scenario {
+    scenario(FIGURE_1)
+}
+
+#[divan::bench]
+fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
+    let scenario = scenario(FIGURE_1);
+    let given = scenario.given(0);
+    bencher.bench(|| Run::new(&scenario.network, &given));
+}
+
+/// The key `l`: its action, the state after it, the frame.
+#[divan::bench(args = ["conv1.z[0,13,8]", "pool1.a[0,3,3]", "fc1.z[3]", "fc2.a[0]", "grad.fc1.weight[3,7]", "grad.flat1.a[5]", "grad.conv2.weight[3,1,2,2]", "grad.conv1.a[2,5,5]"])]
+fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
+    let mut state = open(FIGURE_1, Some(at));
+    let key = keys::parse("l").expect("a key")[0];
+    let mut buffer = Buffer::empty(SCREEN);
+    bencher.bench_local(|| {
+        if let Some(action) = keys::action(&state, key) {
+            update(&mut state, action);
+        }
+        buffer.reset();
+        ui::render(&state, &ui::Look::default(), SCREEN, &mut buffer);
+        black_box(&buffer);
+    });
+}
+
+/// Steps all over a stretch, neighbours far apart.
+fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
+}
+
+#[divan::bench(sample_size = 100)]
+fn any_step_of_a_billion(bencher: Bencher<'_, '_>) {
+    let trace = &*TRACE;
+    let mut places = spread(1, trace.len() + 1);
+    bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
+}
+
+#[divan::bench(args = ["conv2.z", "grad.conv2.weight", "grad.conv1.a"], sample_size = 20)]
+fn step_of(bencher: Bencher<'_, '_>, op: &str) {
+    let trace = &*TRACE;
+    let tensor = trace.network().find(op).expect("an op");
+    let (.., span) = trace.ops().find(|(_, id, _)| *id == tensor).expect("an op with steps");
+    let mut places = spread(span.start, span.end);
+    bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
+}
+
+/// Median, 99 % and worst of single calls, which the table does not have.
+fn quantiles() {
+    let trace = &*TRACE;
+    println!("\none step of {}, µs   median    99 %   worst", trace.len());
+    let mut stretches = vec![("all".to_owned(), 1..trace.len() + 1)];
+    stretches.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
+    for (name, span) in stretches {
+        let mut times: Vec<Duration> = spread(span.start, span.end)
+            .take(4_000)
+            .map(|k| {
+                let begin = Instant::now();
+                black_box(trace.get(k));
+                begin.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let micros = |at: usize| times[at].as_secs_f64() * 1e6;
+        println!("{name:24} {:7.2} {:7.2} {:7.2}", micros(times.len() / 2), micros(times.len() * 99 / 100), micros(times.len() - 1));
+    }
+}
+
+fn main() {
+    divan::main();
+    // with a filter, only what it asks for
+    if std::env::args().skip(1).all(|arg| arg == "--bench") {
+        quantiles();
+    }
+}

@@ -1,0 +1,420 @@
+//! Floor 5: what the program knows and does. [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal.
+
+mod motion;
+mod prompt;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use prompt::Prompt;
+
+use crate::network::{Descent, Id, Iteration};
+use crate::scenario::Scenario;
+use crate::step::{Address, Unit};
+use crate::trace::Trace;
+
+/// A scenario that is open, with its computation.
+#[derive(Debug)]
+pub struct Lesson {
+    /// What was read.
+    pub scenario: Arc<Scenario>,
+    /// What it computes: one iteration.
+    pub trace: Trace,
+    /// All its iterations.
+    pub descent: Arc<Descent>,
+    /// The loss of the batch.
+    pub loss: f64,
+    /// Whether the descent ends with this iteration.
+    pub last: bool,
+    /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
+    pub remarks: Vec<(Range<u64>, String)>,
+}
+
+impl Lesson {
+    /// Runs a scenario.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        let descent = Arc::new(scenario.descent());
+        Self::at(Arc::new(scenario), descent, 1)
+    }
+
+    /// The same scenario at another iteration; at the last one where the descent ends before.
+    #[must_use]
+    pub fn iteration(&self, number: u64) -> Self {
+        Self::at(Arc::clone(&self.scenario), Arc::clone(&self.descent), number)
+    }
+
+    /// Where an address leads: the lesson at its iteration, where that is another one, and the step.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what there is instead.
+    pub fn find(&self, address: &Address) -> Result<(Option<Self>, u64), String> {
+        let Some(number) = address.iteration.filter(|number| *number != self.trace.iteration()) else {
+            return Ok((None, self.trace.resolve(address)?));
+        };
+        let last = self.descent.iterations();
+        if number > last {
+            let there = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
+            return Err(format!("there is no iteration {number}: {there}"));
+        }
+        let lesson = self.iteration(number);
+        let reached = lesson.trace.iteration();
+        if reached != number {
+            return Err(format!("there is no iteration {number}: the tolerance ends the descent at {reached}"));
+        }
+        let step = lesson.trace.resolve(address)?;
+        Ok((Some(lesson), step))
+    }
+
+    fn at(scenario: Arc<Scenario>, descent: Arc<Descent>, number: u64) -> Self {
+        let Iteration { number, stretches, loss, stopped } = descent.iteration(number);
+        let last = stopped || number >= descent.iterations();
+        let trace = Trace::of(number, stretches);
+        let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
+        Self { scenario, trace, descent, loss, last, remarks }
+    }
+}
+
+/// One scenario that the picker offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What opens it: a bundled name or a path.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// One line about it.
+    pub summary: String,
+    /// Where its numbers come from.
+    pub source: String,
+    /// Whether it is inside the binary.
+    pub bundled: bool,
+}
+
+/// What the user is looking at, and so what keys mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mode {
+    /// The list of scenarios.
+    Picker,
+    /// The stepper.
+    Stepper,
+    /// The address line of the stepper.
+    Prompt,
+    /// A text over the stepper or the picker: help or notes.
+    Overlay,
+}
+
+/// A text over the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys.
+    Help,
+    /// The scenario's own notes.
+    Notes,
+}
+
+/// The panes that can be the focus, which a small screen shows larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pane {
+    /// The matrices.
+    Operands,
+    /// The picture of what is connected.
+    Picture,
+    /// The rule in words.
+    Words,
+}
+
+/// What the status line has to say besides the position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// One sentence.
+    pub text: String,
+    /// Whether it reports a fault.
+    pub fault: bool,
+}
+
+/// Steps per second of play.
+pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+const USUAL_SPEED: usize = 3;
+
+/// How far matrices scroll away from what is marked.
+const FARTHEST_SCROLL: isize = 10_000;
+
+/// The longest count that a number before a key can give.
+const MOST: u64 = 999_999_999_999;
+
+/// Everything that the screen shows.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The open scenario.
+    pub lesson: Option<Arc<Lesson>>,
+    /// The step on the screen, from 1.
+    pub step: u64,
+    /// The unit of moving.
+    pub unit: Unit,
+    /// When the next step of play is due; `None` when paused.
+    pub play: Option<Duration>,
+    /// Which of [`SPEEDS`].
+    pub speed: usize,
+    /// The number typed before a key.
+    pub count: Option<u64>,
+    /// The address line, when it is open.
+    pub prompt: Option<Prompt>,
+    /// The text over the screen, and how far it is scrolled.
+    pub overlay: Option<(Overlay, u16)>,
+    /// The pane in the place that panes share.
+    pub pane: Pane,
+    /// The scenarios to pick from.
+    pub offers: Arc<Vec<Offer>>,
+    /// The picker's selected row; `None` while the picker is closed.
+    pub picking: Option<usize>,
+    /// Rows and columns by which the matrices are scrolled away from this step's entries.
+    pub scroll: [isize; 2],
+    /// What there is to say.
+    pub message: Option<Message>,
+    /// The time of the last event.
+    pub now: Duration,
+}
+
+/// Everything that can be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// One unit on.
+    Forward,
+    /// One unit back.
+    Back,
+    /// One step on, whatever the unit.
+    StepForward,
+    /// One step back, whatever the unit.
+    StepBack,
+    /// To the first step.
+    First,
+    /// To the last step; with a count to that step.
+    Last,
+    /// To the beginning of the backward pass.
+    BackwardPass,
+    /// A finer unit.
+    Finer,
+    /// A coarser unit.
+    Coarser,
+    /// Plays, or pauses.
+    Play,
+    /// Faster play.
+    Faster,
+    /// Slower play.
+    Slower,
+    /// A digit of the count.
+    Digit(u8),
+    /// The next pane into the place that panes share.
+    NextPane,
+    /// The pane before.
+    PreviousPane,
+    /// Opens the address line.
+    Prompt,
+    /// A change of the address line.
+    Edit(tui_input::InputRequest),
+    /// The next completion of the address line.
+    Complete,
+    /// The completion before.
+    CompleteBack,
+    /// Goes to the address in the line; opens the picked scenario.
+    Accept,
+    /// Goes to a step.
+    Go(u64),
+    /// Goes to the step that makes this entry of a tensor; to the first that reads it, where it is given.
+    Visit(Id, usize),
+    /// Scrolls what scrolls: an overlay, the picker, or the matrices by rows.
+    Wheel(i16),
+    /// Shows or hides the keys.
+    Help,
+    /// Shows or hides the scenario's notes.
+    Notes,
+    /// Scrolls the overlay, or moves the picker's choice.
+    Down,
+    /// The same, the other way.
+    Up,
+    /// A page of the same.
+    PageDown,
+    /// A page of the same, the other way.
+    PageUp,
+    /// Opens the picker.
+    Pick,
+    /// Closes whatever is open.
+    Close,
+    /// Ends the program.
+    Quit,
+    /// Time has passed.
+    Clock(Duration),
+}
+
+/// What only the world outside can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Open this scenario and give it to [`State::open`].
+    Open(String),
+    /// End the program.
+    Quit,
+}
+
+impl State {
+    /// The picker over these scenarios.
+    #[must_use]
+    pub fn picker(offers: Vec<Offer>) -> Self {
+        Self {
+            lesson: None,
+            step: 1,
+            unit: Unit::Step,
+            play: None,
+            speed: USUAL_SPEED,
+            count: None,
+            prompt: None,
+            overlay: None,
+            pane: Pane::Picture,
+            offers: Arc::new(offers),
+            picking: Some(0),
+            scroll: [0, 0],
+            message: None,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Opens a scenario at its start; `at` is a step of it.
+    pub fn open(&mut self, mut lesson: Arc<Lesson>, at: Option<u64>) {
+        let start = lesson.scenario.start.as_ref().filter(|_| at.is_none()).and_then(|start| lesson.find(start).ok());
+        let start = start.map(|(other, step)| {
+            if let Some(other) = other {
+                lesson = Arc::new(other);
+            }
+            step
+        });
+        self.step = at.or(start).unwrap_or(1).clamp(1, lesson.trace.len());
+        self.unit = Unit::Step;
+        self.overlay = None;
+        self.play = None;
+        self.picking = None;
+        self.prompt = None;
+        self.message =
+            lesson.scenario.notes.is_some().then(|| Message { text: "n: what to look for in this scenario".to_owned(), fault: false });
+        self.lesson = Some(lesson);
+    }
+
+    /// What keys mean now.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        if self.overlay.is_some() {
+            Mode::Overlay
+        } else if self.prompt.is_some() {
+            Mode::Prompt
+        } else if self.picking.is_some() || self.lesson.is_none() {
+            Mode::Picker
+        } else {
+            Mode::Stepper
+        }
+    }
+
+    /// When the state changes by itself.
+    #[must_use]
+    pub fn wake(&self) -> Option<Duration> {
+        self.play
+    }
+
+    /// A sentence in the status line.
+    pub fn say(&mut self, text: impl Into<String>, fault: bool) {
+        self.message = Some(Message { text: text.into(), fault });
+    }
+
+    /// From one step of play to the next.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
+    }
+
+    fn toggle(&mut self, overlay: Overlay) {
+        self.overlay = match self.overlay {
+            Some((open, _)) if open == overlay => None,
+            _ => Some((overlay, 0)),
+        };
+    }
+
+    fn wheel(&mut self, lines: i16) {
+        if self.mode() == Mode::Stepper {
+            self.scroll[0] = (self.scroll[0] + isize::from(lines)).clamp(-FARTHEST_SCROLL, FARTHEST_SCROLL);
+        } else {
+            self.scroll(i32::from(lines));
+        }
+    }
+
+    fn scroll(&mut self, lines: i32) {
+        if let Some((_, scroll)) = &mut self.overlay {
+            *scroll = scroll.saturating_add_signed(i16::try_from(lines).unwrap_or(0));
+        } else if let Some(picked) = &mut self.picking {
+            let last = self.offers.len().saturating_sub(1);
+            *picked = picked.saturating_add_signed(lines as isize).min(last);
+        }
+    }
+}
+
+/// Does what an action says. What only the world outside can do is returned.
+pub fn update(state: &mut State, action: Action) -> Option<Request> {
+    if let Action::Clock(now) = action {
+        state.clock(now);
+        return None;
+    }
+    let count = state.count.take();
+    state.message = None;
+    match action {
+        Action::Digit(digit) => state.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MOST)),
+        Action::Quit => return Some(Request::Quit),
+        Action::Help => state.toggle(Overlay::Help),
+        Action::Notes => state.notes(),
+        Action::Down => state.scroll(1),
+        Action::Up => state.scroll(-1),
+        Action::PageDown => state.scroll(10),
+        Action::PageUp => state.scroll(-10),
+        Action::Wheel(lines) => state.wheel(lines),
+        Action::Close => state.close(),
+        Action::Pick => state.picking = Some(0),
+        Action::Accept => return state.accept(),
+        Action::NextPane => state.pane = turn(state.pane, 1),
+        Action::PreviousPane => state.pane = turn(state.pane, 2),
+        Action::Prompt => state.prompt = Some(Prompt::default()),
+        Action::Edit(request) => state.edit(request),
+        Action::Complete => state.complete(1),
+        Action::CompleteBack => state.complete(-1),
+        moving => state.travel(&moving, count),
+    }
+    None
+}
+
+fn turn(pane: Pane, by: usize) -> Pane {
+    const ORDER: [Pane; 3] = [Pane::Picture, Pane::Words, Pane::Operands];
+    let place = ORDER.iter().position(|p| *p == pane).unwrap_or(0);
+    ORDER[(place + by) % ORDER.len()]
+}
+
+impl State {
+    fn notes(&mut self) {
+        match &self.lesson {
+            Some(lesson) if lesson.scenario.notes.is_none() => self.say("this scenario has no notes", false),
+            _ => self.toggle(Overlay::Notes),
+        }
+    }
+
+    fn close(&mut self) {
+        if self.overlay.take().is_none() && self.prompt.take().is_none() && self.lesson.is_some() {
+            self.picking = None;
+        }
+    }
+
+    fn accept(&mut self) -> Option<Request> {
+        if self.overlay.take().is_some() {
+            return None;
+        }
+        if self.prompt.is_some() {
+            self.go_to_prompt();
+            return None;
+        }
+        let offer = self.offers.get(self.picking?)?;
+        Some(Request::Open(offer.name.clone()))
+    }
+}

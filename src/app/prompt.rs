@@ -1,0 +1,96 @@
+//! The address line: typing, completion, going there.
+
+use tui_input::{Input, InputRequest};
+
+use super::{Lesson, State};
+use crate::step::Address;
+
+/// The address line.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    /// What is typed.
+    pub input: Input,
+    /// What was typed before completions replaced it, and which completion is in the line.
+    completing: Option<(String, usize)>,
+}
+
+/// How many completions the screen offers.
+const OFFERED: usize = 12;
+
+impl Prompt {
+    /// The names that begin with what was typed, then those that contain it.
+    #[must_use]
+    pub fn completions(&self, state: &State) -> Vec<String> {
+        let Some(lesson) = &state.lesson else { return Vec::new() };
+        let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
+        let network = lesson.trace.network();
+        let words = ["first", "last", "loss", "backward"].map(str::to_owned);
+        let ops = network.ops().iter().map(|op| network.tensor(op.output).name.to_string());
+        let mut found: Vec<String> = words.into_iter().chain(ops).filter(|name| name.contains(typed)).collect();
+        found.dedup();
+        found.sort_by_key(|name| !name.starts_with(typed));
+        found.truncate(OFFERED);
+        found
+    }
+
+    /// Which completion is in the line.
+    #[must_use]
+    pub fn chosen(&self) -> Option<usize> {
+        self.completing.as_ref().map(|(_, chosen)| *chosen)
+    }
+}
+
+impl State {
+    pub(super) fn edit(&mut self, request: InputRequest) {
+        let Some(prompt) = &mut self.prompt else { return };
+        if request == InputRequest::DeletePrevChar && prompt.input.value().is_empty() {
+            self.prompt = None;
+            return;
+        }
+        prompt.completing = None;
+        prompt.input.handle(request);
+    }
+
+    pub(super) fn complete(&mut self, by: isize) {
+        let Some(prompt) = &self.prompt else { return };
+        let found = prompt.completions(self);
+        if found.is_empty() {
+            return;
+        }
+        let last = found.len() - 1;
+        let (typed, chosen) = match &prompt.completing {
+            None => (prompt.input.value().to_owned(), if by > 0 { 0 } else { last }),
+            Some((typed, chosen)) if by > 0 => (typed.clone(), if *chosen == last { 0 } else { chosen + 1 }),
+            Some((typed, chosen)) => (typed.clone(), chosen.checked_sub(1).unwrap_or(last)),
+        };
+        self.prompt = Some(Prompt { input: Input::new(found[chosen].clone()), completing: Some((typed, chosen)) });
+    }
+
+    pub(super) fn go_to_prompt(&mut self) {
+        let (Some(prompt), Some(lesson)) = (self.prompt.take(), self.lesson.clone()) else { return };
+        let typed = prompt.input.value().trim();
+        if typed.is_empty() {
+            return;
+        }
+        self.play = None;
+        let address = typed.parse::<Address>().map_err(|why| why.to_string());
+        match address.and_then(|address| near(&lesson, &address).and_then(|()| lesson.find(&address))) {
+            Ok((other, step)) => self.jump(other, step),
+            Err(why) => self.say(crate::text::escape(&why), true),
+        }
+    }
+}
+
+/// The most steps that a key may have computed on the way to an iteration: a few seconds of work.
+const FARTHEST: u64 = 1_000_000_000;
+
+/// Refuses an iteration that could not be reached within the patience of somebody at a keyboard.
+fn near(lesson: &Lesson, address: &Address) -> Result<(), String> {
+    let Some(number) = address.iteration.filter(|number| *number <= lesson.descent.iterations()) else { return Ok(()) };
+    let far = lesson.descent.distance(number);
+    if far.saturating_mul(lesson.trace.len()) <= FARTHEST {
+        return Ok(());
+    }
+    let stage = number - far + FARTHEST / lesson.trace.len().max(1);
+    Err(format!("iteration {number} is too far to go to at once; go to {stage}/1 first"))
+}

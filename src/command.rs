@@ -1,0 +1,223 @@
+//! Floor 8: the command line, one file for each command.
+
+pub mod bundled;
+mod check;
+mod gradcheck;
+mod grads;
+mod list;
+mod live;
+mod look;
+pub mod offers;
+mod promised;
+pub mod replay;
+mod run;
+mod show;
+mod source;
+pub mod stepper;
+mod tensors;
+mod trace;
+mod train;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use live::Live;
+pub use source::Shelf;
+
+use crate::app::Lesson;
+use crate::glyph;
+use crate::output::{self, Output, is_closed_pipe};
+use crate::scenario::{Faults, Scenario};
+use crate::step::{Address, Place};
+use look::Global;
+use source::shown;
+
+/// Step through every multiplication of backpropagation.
+///
+/// Without a command the stepper opens: `gradstep figure-14`, or the picker when no scenario is named.
+#[derive(Debug, Parser)]
+#[command(name = "gradstep", version, max_term_width = 100)]
+#[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]
+#[command(after_help = AFTER, subcommand_value_name = "COMMAND")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER: &str = "\
+SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. What has a separator in it or ends in .toml is \
+a path; of anything else a bundled name wins over a file.
+
+ADDRESS is a step 57, an op grad.conv1.weight, an entry grad.conv1.weight[0,0,1,1], a term of it grad.conv1.weight[0,0,1,1]#3, or first, \
+last, loss, backward.
+
+Exit status: 0 done; 1 something was found, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the stepper on a scenario.
+    #[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]")]
+    Open(run::Arguments),
+    /// List the bundled scenarios.
+    List,
+    /// Check scenario files, and the numbers that they expect.
+    Check(check::Arguments),
+    /// Print all values and gradients.
+    Grads(grads::Arguments),
+    /// Check every derivative against differences of the loss.
+    Gradcheck(gradcheck::Arguments),
+    /// Print the steps.
+    Trace(trace::Arguments),
+    /// Descend along the gradient to the end, and print the losses and parameters.
+    Train(train::Arguments),
+    /// Print one frame of the stepper; it needs no terminal.
+    Show(show::Arguments),
+    /// Play a recorded session.
+    Replay(replay::Arguments),
+}
+
+/// The command that a scenario without a command stands for.
+const OPEN: &str = "open";
+
+/// Runs the program with these arguments, the program's name first.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // what is wrong with the arguments is said before they are understood
+    let ascii = look::ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
+    let done = completed(arguments).and_then(|arguments| match Cli::try_parse_from(arguments) {
+        Ok(cli) => run(cli.command, &cli.global).or_else(|error| match error.downcast::<Faults>() {
+            Ok(faults) => invalid(&faults, &cli.global),
+            Err(error) => Err(error),
+        }),
+        Err(error) => usage(&error, ascii),
+    });
+    output::exit(
+        done.map_err(|error| if ascii && !is_closed_pipe(&error) { anyhow!(glyph::ascii_text(&format!("{error:#}"))) } else { error }),
+    )
+}
+
+fn run(command: Option<Command>, global: &Global) -> anyhow::Result<ExitCode> {
+    match command {
+        None => run::pick(global),
+        Some(Command::Open(arguments)) => run::open(&arguments, global),
+        Some(Command::List) => list::run(global),
+        Some(Command::Check(arguments)) => check::run(&arguments, global),
+        Some(Command::Grads(arguments)) => grads::run(&arguments, global),
+        Some(Command::Gradcheck(arguments)) => gradcheck::run(&arguments, global),
+        Some(Command::Trace(arguments)) => trace::run(&arguments, global),
+        Some(Command::Train(arguments)) => train::run(&arguments, global),
+        Some(Command::Show(arguments)) => show::run(&arguments, global),
+        Some(Command::Replay(arguments)) => replay::run(&arguments, global),
+    }
+}
+
+/// Says what is wrong with a scenario.
+fn invalid(faults: &Faults, global: &Global) -> anyhow::Result<ExitCode> {
+    let mut to = output::stderr();
+    // escaped by itself, so that colours can be in it
+    writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&io::stderr()))))?;
+    to.finish()?;
+    Ok(ExitCode::from(1))
+}
+
+/// Help and version, or what is wrong with the command line.
+fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
+    let plain = error.render().to_string();
+    let plain = if ascii { glyph::ascii_text(&plain) } else { plain };
+    if error.use_stderr() {
+        // what was typed is in it, unescaped: without colours, through the escaping writer
+        let mut to = output::stderr();
+        to.text(&plain)?;
+        to.finish()?;
+        return Ok(ExitCode::from(2));
+    }
+    let mut to = output::stdout();
+    let coloured = look::is_terminal() && look::colour_wanted() && !ascii;
+    if coloured {
+        write!(to.raw(), "{}", error.render().ansi())?;
+    } else {
+        to.text(&plain)?;
+    }
+    to.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments with the command that a scenario without a command stands for: clap would take an optional SCENARIO beside commands for a
+/// misspelt command, and the other way round.
+fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
+    let cli = Cli::command();
+    let mut place = 1;
+    while let Some(argument) = arguments.get(place) {
+        let text = argument.to_string_lossy();
+        let Some(option) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { break };
+        let name = option.strip_prefix('-').unwrap_or("");
+        let known = cli.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
+        place += match known {
+            Some(known) if known.get_action().takes_values() && !name.contains('=') => 2,
+            Some(_) => 1,
+            None if matches!(option, "h" | "V" | "-help" | "-version") => return Ok(arguments),
+            None => {
+                // an option of the stepper's, before its scenario
+                arguments.insert(place, OPEN.into());
+                return Ok(arguments);
+            }
+        };
+    }
+    let Some(first) = arguments.get(place) else { return Ok(arguments) };
+    let text = first.to_string_lossy();
+    let commands = || cli.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    if text == "help" || commands().any(|command| command == text) {
+        return Ok(arguments);
+    }
+    promised::command(&text)?;
+    if !source::exists(first) {
+        let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
+        let near = nearest(&text, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        return Err(anyhow!(
+            "{} is neither a command nor a bundled scenario nor a file{near} (see `gradstep --help` and `gradstep list`)",
+            shown(first)
+        ));
+    }
+    arguments.insert(place, OPEN.into());
+    Ok(arguments)
+}
+
+/// The name that was most likely meant.
+fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if typed.len() > 60 {
+        return None;
+    }
+    let close = (typed.chars().count() / 3).max(1);
+    names.map(|name| (strsim::osa_distance(&typed.to_lowercase(), name), name)).filter(|(far, _)| *far <= close).min().map(|(_, name)| name)
+}
+
+/// Where a command's output goes: to a file, or to the standard output. What it was made from, and the files beside that, are not written over.
+fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow::Result<Output<Box<dyn Write>>> {
+    let Some(path) = file else { return Ok(Output::new(Box::new(io::stdout().lock()))) };
+    let mut read = vec![PathBuf::from(from)];
+    read.extend(beside.iter().map(|file| Path::new(from).with_file_name(file)));
+    if let Ok(to) = path.canonicalize()
+        && read.iter().any(|from| from.canonicalize().is_ok_and(|from| from == to))
+    {
+        bail!("{} is what is read, and would be lost; write to another file", shown(path));
+    }
+    let file = File::create(path).with_context(|| format!("cannot write {}", shown(path)))?;
+    Ok(Output::new(Box::new(file)))
+}
+
+/// The lesson of a scenario at one of its iterations.
+fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Lesson> {
+    let lesson = Lesson::new(scenario);
+    let address = Address { iteration: Some(n), place: Place::First };
+    let (other, _) = lesson.find(&address).map_err(anyhow::Error::msg)?;
+    Ok(other.unwrap_or(lesson))
+}

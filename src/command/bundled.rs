@@ -1,0 +1,48 @@
+//! The scenarios inside the binary.
+
+macro_rules! bundled {
+    ($($name:literal)*) => {
+        &[$(Bundled { name: $name, text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/", $name, ".toml")) }),*]
+    };
+}
+
+/// A scenario inside the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bundled {
+    /// Its name: the stem of its file.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// All of them, in the order in which they are listed.
+pub const ALL: &[Bundled] = bundled![
+    "figure-01" "figure-02" "figure-07" "figure-09" "figure-14" "figure-15" "figure-16" "figure-17" "figure-18" "figure-19" "figure-20"
+    "mazur-2-2-2"
+];
+
+/// The scenario of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<Bundled> {
+    ALL.iter().copied().find(|bundled| bundled.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_folder() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().strip_suffix(".toml").map(str::to_owned))
+            .collect();
+        files.sort();
+        let table: Vec<&str> = ALL.iter().map(|bundled| bundled.name).collect();
+        assert_eq!(table, files);
+    }
+}

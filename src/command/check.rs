@@ -1,0 +1,106 @@
+//! `gradstep check`: whether scenarios are valid, and whether the numbers that they expect come out.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::look::Global;
+use super::source::{Shelf, shown};
+use crate::app::Lesson;
+use crate::output::{self, Output};
+use crate::scenario::{Expectation, Faults};
+use crate::tensor::{flat, unravel};
+use crate::ui::number::exact;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Scenario files, bundled names, or - for the standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<OsString>,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Nothing,
+    Something,
+    NoFile,
+}
+
+pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let shelf = Shelf { limits: global.limits(), files: true };
+    let mut to = output::stdout();
+    let mut worst = Found::Nothing;
+    for file in &arguments.files {
+        worst = worst.max(check(file, &shelf, global, &mut to)?);
+    }
+    to.finish()?;
+    Ok(ExitCode::from(worst as u8))
+}
+
+fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
+    let name = shown(file);
+    let scenario = match shelf.scenario(file) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            let Some(faults) = error.downcast_ref::<Faults>() else {
+                let mut to = output::stderr();
+                writeln!(to, "error: {}", global.text(&format!("{error:#}")))?;
+                to.finish()?;
+                return Ok(Found::NoFile);
+            };
+            let number = faults.faults().len();
+            let plural = if number == 1 { "" } else { "s" };
+            writeln!(to, "{}", global.text(&format!("invalid  {name} ({number} fault{plural})")))?;
+            // escaped by itself, so that colours can be in it
+            writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&std::io::stdout()))))?;
+            return Ok(Found::Something);
+        }
+    };
+    let lesson = Lesson::new(scenario);
+    let expectations = &lesson.scenario.expectations;
+    let mut deviations = Vec::new();
+    for expectation in expectations {
+        deviations.extend(deviation(&lesson, expectation));
+    }
+    let numbers = expectations.len();
+    let line = match (numbers, deviations.len()) {
+        (0, _) => format!("ok  {name}"),
+        (1, 0) => format!("ok  {name} (1 expected number holds)"),
+        (_, 0) => format!("ok  {name} ({numbers} expected numbers hold)"),
+        (_, wrong) => format!("differs  {name} ({wrong} of {numbers} expected numbers)\n{}", deviations.join("\n")),
+    };
+    writeln!(to, "{}", global.text(&line))?;
+    Ok(if deviations.is_empty() { Found::Nothing } else { Found::Something })
+}
+
+/// What is expected and what is, where the two differ.
+fn deviation(lesson: &Lesson, expectation: &Expectation) -> Option<String> {
+    let Expectation { at, tensor, entry, value, tolerance, source, line } = expectation;
+    let other = at.iteration.filter(|n| *n != lesson.trace.iteration()).map(|n| lesson.iteration(n));
+    let trace = &other.as_ref().unwrap_or(lesson).trace;
+    let network = lesson.trace.network();
+    let (stretch, tensor) = match trace.tensor(at, &network.tensor(*tensor).name) {
+        Ok(found) => found,
+        Err(why) => return Some(format!("  line {line}: {why}")),
+    };
+    let values = trace.run(stretch).values(tensor);
+    let values = entry.map_or(values, |at| &values[at..=at]);
+    // also right for a value that is no number
+    let holds = |is: f64, expected: f64| (is - expected).abs() <= *tolerance;
+    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (is, expected))| !holds(**is, **expected));
+    let (place, (is, expected)) = wrong.next()?;
+    let more = wrong.count();
+    let info = trace.network_of(stretch).tensor(tensor);
+    let name = if entry.is_some() || info.shape.is_empty() {
+        at.to_string()
+    } else {
+        let index: Vec<String> = unravel(place, &info.shape).iter().map(ToString::to_string).collect();
+        format!("{}[{}]", info.name, index.join(","))
+    };
+    let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
+    let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
+    Some(format!("  line {line}: {name} is {}, expected {} within {}{source}{more}", exact(*is), exact(*expected), exact(*tolerance)))
+}

@@ -1,0 +1,239 @@
+//! `gradstep grads`: all values and gradients of one forward and backward pass.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+
+use super::look::Global;
+use super::source::Shelf;
+use super::tensors::{Names, Nested, Tensors};
+use super::{at_iteration, output_to, promised};
+use crate::app::Lesson;
+use crate::network::{Id, Network, Role, Run};
+use crate::step::number;
+use crate::tensor::{len, shape_text, unravel};
+use crate::ui::number::{Format as Numbers, exact};
+use crate::weights::npz;
+
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Table,
+    Json,
+    Npz,
+}
+
+const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json), ("npz", Format::Npz)];
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A path, a bundled scenario's name, or - for the standard input
+    scenario: OsString,
+    /// How to write them; npz is NumPy's
+    #[arg(long, default_value = "table", value_parser = promised::format(FORMATS, &[]))]
+    format: Format,
+    /// Which iteration of gradient descent
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    iteration: u64,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let shelf = Shelf { limits: global.limits(), files: true };
+    let lesson = at_iteration(shelf.scenario(&arguments.scenario)?, arguments.iteration)?;
+    if matches!(arguments.format, Format::Npz) && arguments.output.is_none() && io::stdout().is_terminal() {
+        bail!("an .npz is nothing to look at; write it to a file with --output FILE");
+    }
+    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
+    match arguments.format {
+        Format::Json => {
+            serde_json::to_writer(to.raw(), &Grads::of(&lesson)).map_err(io::Error::from)?;
+            to.raw().write_all(b"\n")?;
+        }
+        Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
+        Format::Table => to.text(&global.text(&table(&lesson)))?,
+    }
+    to.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Grads<'a> {
+    format: u8,
+    scenario: &'a str,
+    #[serde(serialize_with = "number")]
+    loss: f64,
+    samples: Vec<Sample<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Tensors<'a>>,
+    gradients: Tensors<'a>,
+}
+
+#[derive(Serialize)]
+struct Sample<'a> {
+    /// In the file, from 1.
+    #[serde(skip)]
+    number: usize,
+    name: Option<&'a str>,
+    #[serde(serialize_with = "number")]
+    loss: f64,
+    values: Tensors<'a>,
+    gradients: Tensors<'a>,
+}
+
+impl<'a> Grads<'a> {
+    fn of(lesson: &'a Lesson) -> Self {
+        let trace = &lesson.trace;
+        let network = trace.network();
+        let names = Names::of(network);
+        let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
+        let samples = trace.stretches().iter().filter_map(|stretch| {
+            let number = stretch.sample?;
+            Some(Sample {
+                number: number + 1,
+                name: lesson.scenario.samples[number].name.as_deref(),
+                loss: stretch.run.values(network.loss())[0],
+                values: Tensors::of(network, &stretch.run, names.values.iter().map(|&id| (id, id))),
+                gradients: Tensors::of(network, &stretch.run, names.gradients.iter().filter_map(gradient)),
+            })
+        });
+        let given = if network.is_graph() { Role::Input } else { Role::Parameter };
+        let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role == given);
+        let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
+        Self {
+            format: 1,
+            scenario: &lesson.scenario.title,
+            loss: lesson.loss,
+            samples: samples.collect(),
+            parameters: (!network.is_graph()).then_some(parameters),
+            gradients: Tensors(
+                given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(lesson, gradient))).collect(),
+            ),
+        }
+    }
+}
+
+/// A gradient of the total loss: as the batch reduces it, or the only sample's.
+fn total(lesson: &Lesson, gradient: Id) -> Nested<'_> {
+    let trace = &lesson.trace;
+    let info = trace.network().tensor(gradient);
+    let of_batch = trace.stretches().iter().rposition(|stretch| stretch.sample.is_none()).filter(|_| trace.samples() > 1);
+    let values = match of_batch.and_then(|stretch| Some((stretch, trace.network_of(stretch).find(&info.name)?))) {
+        Some((stretch, id)) => trace.run(stretch).values(id),
+        None => trace.run(0).values(gradient),
+    };
+    Nested { shape: &info.shape, values }
+}
+
+impl<'a> Grads<'a> {
+    /// All tensors for an .npz: the gradients under their names, the rest under those of the JSON's groups, with the number of the sample
+    /// in front when there are several. A graph's loss is the value of its output.
+    fn named(&self) -> Vec<npz::Named<'_>> {
+        let mut named = Vec::new();
+        let mut add = |group: &str, tensors: &Tensors<'a>| {
+            named.extend(tensors.0.iter().map(|(name, tensor)| (format!("{group}{name}"), tensor.shape, tensor.values)));
+        };
+        add("", &self.gradients);
+        if let Some(parameters) = &self.parameters {
+            add("parameters.", parameters);
+        }
+        for sample in &self.samples {
+            let number = if self.samples.len() > 1 { format!("{}:", sample.number) } else { String::new() };
+            add(&format!("{number}values."), &sample.values);
+            add(&format!("{number}gradients."), &sample.gradients);
+        }
+        let losses = self.samples.iter().map(|sample| (format!("{}:loss", sample.number), &sample.loss));
+        let losses = losses.filter(|_| self.samples.len() > 1);
+        named.extend(losses.map(|(name, loss)| (name, &[][..], std::slice::from_ref(loss))));
+        if self.parameters.is_some() {
+            named.push(("loss".to_owned(), &[], std::slice::from_ref(&self.loss)));
+        }
+        named
+    }
+}
+
+/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
+fn table(lesson: &Lesson) -> String {
+    let trace = &lesson.trace;
+    let network = trace.network();
+    let names = Names::of(network);
+    let mut lines = vec![lesson.scenario.title.clone(), String::new()];
+    if network.is_graph() {
+        lines.extend(graph(network, trace.run(0), &names.values));
+        lines.push(String::new());
+        return lines.join("\n");
+    }
+    lines.push(format!("loss  {}", exact(lesson.loss)));
+    let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
+    let several = trace.samples() > 1;
+    for stretch in trace.stretches() {
+        let Some(number) = stretch.sample else { continue };
+        let mut ids = names.values.clone();
+        if several {
+            let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
+            lines.extend([String::new(), format!("sample {}{name}", number + 1)]);
+            lines.push(format!("loss  {}", exact(stretch.run.values(network.loss())[0])));
+        } else {
+            ids.extend(&parameters);
+            // each layer's values, then its parameters
+            ids.sort_by_key(|&id| network.tensor(id).layer);
+        }
+        for id in ids {
+            let gradient = network.gradient_of(id).map(|gradient| stretch.run.values(gradient));
+            tensor(network, id, stretch.run.values(id), gradient, &mut lines);
+        }
+    }
+    if several {
+        lines.extend([String::new(), "all samples".to_owned()]);
+        for id in parameters {
+            let gradient = network.gradient_of(id).map(|gradient| total(lesson, gradient).values);
+            tensor(network, id, trace.run(0).values(id), gradient, &mut lines);
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, lines: &mut Vec<String>) {
+    let info = network.tensor(id);
+    lines.extend([String::new(), format!("{}  {}", info.name, shape_text(&info.shape))]);
+    matrix(&info.shape, values, lines);
+    if let Some(gradient) = gradient {
+        lines.push(format!("∂C/∂ {}", info.name));
+        matrix(&info.shape, gradient, lines);
+    }
+}
+
+fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
+    let mut rows = vec![[String::new(), "value".to_owned(), "gradient".to_owned()]];
+    for &id in ids {
+        let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| exact(run.values(gradient)[0]));
+        rows.push([network.tensor(id).name.to_string(), exact(run.values(id)[0]), gradient]);
+    }
+    let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    rows.into_iter().map(|[name, value, gradient]| format!("{name:<a$}  {value:>b$}  {gradient:>c$}")).collect()
+}
+
+/// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
+pub(super) fn matrix(shape: &[usize], values: &[f64], lines: &mut Vec<String>) {
+    let numbers = Numbers::of(values.iter().copied());
+    let columns = shape.last().copied().unwrap_or(1);
+    let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
+    let outer = &shape[..shape.len().saturating_sub(2)];
+    for (place, values) in values.chunks(rows * columns).enumerate() {
+        if len(outer) > 1 {
+            let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
+            lines.push(format!("  [{}]", index.join(",")));
+        }
+        for row in values.chunks(columns) {
+            let cells: Vec<String> = row.iter().map(|&value| numbers.cell(value)).collect();
+            lines.push(format!("  {}", cells.join("  ").trim_end()));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The stepper in the terminal: what the terminal tells becomes keys and times, and is recorded where that is asked for.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::stepper::{Done, Stepper};
+use crate::app::Mode;
+use crate::keys::{Code, Key};
+use crate::session::{Event, Recorder, recorded};
+use crate::terminal::{Flow, Input, Program};
+use crate::ui::{self, Look};
+
+/// A pasted text is an address; more is a slip.
+const PASTED: usize = 200;
+
+/// The stepper as a program of the terminal.
+pub struct Live {
+    stepper: Stepper,
+    look: Look,
+    recorder: Option<Recorder<Box<dyn Write>>>,
+    /// Where it was drawn last: what a click is on.
+    screen: Cell<Rect>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("stepper", &self.stepper).field("recording", &self.recorder.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Shows a stepper, and records what happens.
+    #[must_use]
+    pub fn new(stepper: Stepper, look: Look, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
+        Self { stepper, look, recorder, screen: Cell::default() }
+    }
+
+    fn record(&mut self, time: Duration, event: &Event) -> anyhow::Result<()> {
+        match &mut self.recorder {
+            Some(recorder) => recorder.add(time, event).context("cannot write the recording"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Program for Live {
+    fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
+        // the clock of a recording, so that its replay makes the same steps
+        let now = recorded(now);
+        if input == Input::Wake {
+            self.stepper.clock(now);
+            return Ok(Flow::Changed);
+        }
+        let mut flow = Flow::Same;
+        for event in events(input, &self.stepper, self.screen.get()) {
+            flow = Flow::Changed;
+            self.record(now, &event)?;
+            if self.stepper.event(&event, now) == Done::Quit {
+                self.record(now, &Event::Quit)?;
+                return Ok(Flow::Quit);
+            }
+        }
+        Ok(flow)
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        self.stepper.state.wake().map(due)
+    }
+
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        self.screen.set(area);
+        ui::render(&self.stepper.state, &self.look, area, buffer);
+    }
+}
+
+/// What an input of the terminal is to a stepper that is seen on this screen.
+pub(super) fn events(input: Input, stepper: &Stepper, screen: Rect) -> Vec<Event> {
+    let mode = stepper.state.mode();
+    let lines = if mode == Mode::Picker { 1 } else { 3 };
+    match input {
+        Input::Key(event) => key(event).into_iter().map(Event::Key).collect(),
+        Input::Mouse(event) => match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                stepper.under(screen, event.column, event.row).into_iter().map(Event::Click).collect()
+            }
+            MouseEventKind::ScrollDown => vec![Event::Wheel(lines)],
+            MouseEventKind::ScrollUp => vec![Event::Wheel(-lines)],
+            _ => Vec::new(),
+        },
+        // into the address line; elsewhere it would be a row of keys that nobody meant
+        Input::Paste(text) if mode == Mode::Prompt => {
+            text.chars().filter(|c| !c.is_control()).take(PASTED).map(|c| Event::Key(Code::Char(c).into())).collect()
+        }
+        Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
+        Input::Paste(_) | Input::Wake => Vec::new(),
+    }
+}
+
+/// The first whole millisecond that is not before a time.
+pub(super) fn due(time: Duration) -> Duration {
+    let whole = recorded(time);
+    if whole < time { whole + Duration::from_millis(1) } else { whole }
+}
+
+/// A key of the terminal as the table of keys has it; `None` for those that it does not know.
+fn key(event: KeyEvent) -> Option<Key> {
+    let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
+    let code = match event.code {
+        KeyCode::Char(c) => {
+            shift = false;
+            Code::Char(c)
+        }
+        KeyCode::BackTab => {
+            shift = true;
+            Code::Tab
+        }
+        KeyCode::F(n @ 1..=12) => Code::F(n),
+        KeyCode::Enter => Code::Enter,
+        KeyCode::Esc => Code::Esc,
+        KeyCode::Tab => Code::Tab,
+        KeyCode::Backspace => Code::Backspace,
+        KeyCode::Delete => Code::Delete,
+        KeyCode::Insert => Code::Insert,
+        KeyCode::Up => Code::Up,
+        KeyCode::Down => Code::Down,
+        KeyCode::Left => Code::Left,
+        KeyCode::Right => Code::Right,
+        KeyCode::Home => Code::Home,
+        KeyCode::End => Code::End,
+        KeyCode::PageUp => Code::PageUp,
+        KeyCode::PageDown => Code::PageDown,
+        _ => return None,
+    };
+    let held = |modifier| event.modifiers.contains(modifier);
+    Some(Key { code, ctrl: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT), shift })
+}

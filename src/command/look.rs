@@ -1,0 +1,222 @@
+//! The options that every command takes, and what the environment says of colours and characters.
+
+use std::borrow::Cow;
+use std::env;
+use std::io::IsTerminal;
+
+use clap::{Args, ValueEnum};
+
+use crate::glyph;
+use crate::scenario::Limits;
+use crate::ui::Look;
+use crate::ui::theme::{Background, Colours, Theme};
+
+/// When there are colours: by itself, on a terminal and without `NO_COLOR`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Ground {
+    Dark,
+    Light,
+}
+
+/// The options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(super) struct Global {
+    /// When to use colours; of itself on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: When,
+    /// Draw and print with ASCII characters alone; on by itself in a locale that is not UTF-8
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// The terminal's background [default: what COLORFGBG says, or dark]
+    #[arg(long, global = true, value_name = "GROUND")]
+    background: Option<Ground>,
+    /// Leave the mouse to the terminal
+    #[arg(long, global = true)]
+    pub(super) no_mouse: bool,
+    /// The most memory that a scenario's tensors may take, such as 512MiB or 4GiB
+    #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    memory_limit: u64,
+}
+
+impl Global {
+    /// What reading a scenario may use.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { memory: self.memory_limit }
+    }
+
+    /// Whether there are ASCII characters alone.
+    pub(super) fn ascii(&self) -> bool {
+        self.ascii || ascii_locale()
+    }
+
+    /// A text for people, in ASCII where that is wanted.
+    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.ascii() && !text.is_ascii() {
+            // the escape sequences of colours stay
+            let parts: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
+            return Cow::Owned(parts.join("\u{1b}"));
+        }
+        Cow::Borrowed(text)
+    }
+
+    /// Whether what goes to a stream is coloured.
+    pub(super) fn coloured(&self, stream: &impl IsTerminal) -> bool {
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => stream.is_terminal() && colour_wanted(),
+        }
+    }
+
+    /// How the stepper looks on the terminal.
+    pub(super) fn look(&self) -> Look {
+        let colours = match self.color {
+            When::Never => Colours::None,
+            When::Auto if !colour_wanted() => Colours::None,
+            _ => depth(|name| env::var(name).ok()),
+        };
+        if self.color == When::Always {
+            crossterm::style::force_color_output(true);
+        }
+        self.with(colours)
+    }
+
+    /// How a frame looks that is printed as text.
+    pub(super) fn plain(&self) -> Look {
+        self.with(Colours::None)
+    }
+
+    /// How a frame looks that is printed with its colours: on a terminal, with those that it has.
+    pub(super) fn exported(&self, to_stdout: bool) -> Look {
+        if self.color == When::Never || (self.color == When::Auto && no_color()) {
+            return self.plain();
+        }
+        let shown = to_stdout && is_terminal();
+        self.with(if shown { depth(|name| env::var(name).ok()) } else { Colours::True })
+    }
+
+    /// How a frame looks in a picture, which no terminal limits.
+    pub(super) fn drawn(&self) -> Look {
+        self.with(if self.color == When::Never { Colours::None } else { Colours::True })
+    }
+
+    fn with(&self, colours: Colours) -> Look {
+        let background = match self.background {
+            Some(Ground::Light) => Background::Light,
+            Some(Ground::Dark) => Background::Dark,
+            None => background(env::var("COLORFGBG").ok().as_deref()),
+        };
+        Look { theme: Theme::new(colours, background), ascii: self.ascii() }
+    }
+}
+
+/// Whether the standard output is a terminal.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether the environment has nothing against colours.
+pub(super) fn colour_wanted() -> bool {
+    !no_color() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How many colours the terminal shows.
+fn depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
+    let is = |name: &str, words: &[&str]| variable(name).is_some_and(|value| words.iter().any(|word| value.contains(word)));
+    if is("COLORTERM", &["truecolor", "24bit"]) || is("TERM", &["-direct", "truecolor"]) {
+        Colours::True
+    } else if is("TERM", &["256color"]) {
+        Colours::Indexed
+    } else {
+        Colours::Sixteen
+    }
+}
+
+/// Whether the locale has ASCII characters alone, for all we know.
+pub(super) fn ascii_locale() -> bool {
+    !is_utf8(|name| env::var(name).ok())
+}
+
+/// Whether the locale's characters are UTF-8. Where none is set, they are taken to be.
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    locale.is_none_or(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+/// What the terminal says of its background, as `15;0`: foreground and background among the sixteen colours.
+fn background(colours: Option<&str>) -> Background {
+    match colours.and_then(|colours| colours.rsplit(';').next()) {
+        Some("7" | "15") => Background::Light,
+        _ => Background::Dark,
+    }
+}
+
+/// A number of bytes: `1048576`, `512MiB`, `4G`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is a number of bytes, or of KiB, MiB or GiB, such as 512MiB".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
+        "" if !unit.contains(['i', 'I']) => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn the_first_variable_that_is_set_says_the_locale() {
+        assert!(is_utf8(set(&[])));
+        assert!(is_utf8(set(&[("LANG", "de_DE.utf8")])));
+        assert!(!is_utf8(set(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])));
+        assert!(is_utf8(set(&[("LC_ALL", ""), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C")])));
+        assert!(!is_utf8(set(&[("LANG", "POSIX")])));
+    }
+
+    #[test]
+    fn the_terminal_says_how_many_colours_it_has() {
+        assert_eq!(depth(set(&[("COLORTERM", "truecolor"), ("TERM", "xterm")])), Colours::True);
+        assert_eq!(depth(set(&[("TERM", "screen-256color")])), Colours::Indexed);
+        assert_eq!(depth(set(&[("TERM", "linux")])), Colours::Sixteen);
+        assert_eq!(background(Some("0;15")), Background::Light);
+        assert_eq!(background(Some("15;default;0")), Background::Dark);
+        assert_eq!(background(None), Background::Dark);
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("1", 1), ("2k", 2048), ("512MiB", 512 << 20), ("4GB", 4 << 30), ("1gib", 1 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5G", "GiB", "1TiB", "99999999999999999999", "18446744073709551615k", "1i"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `gradstep` and `gradstep SCENARIO`: the picker and the stepper.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::live::Live;
+use super::look::Global;
+use super::offers;
+use super::source::{Shelf, shown};
+use super::stepper::Stepper;
+use crate::app::{Lesson, State};
+use crate::session::{Header, Recorder};
+use crate::step::Address;
+use crate::terminal::{self, Options};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A path, a bundled scenario's name, or - for the standard input
+    scenario: Option<OsString>,
+    /// Open it at this address
+    #[arg(long, value_name = "ADDRESS")]
+    at: Option<String>,
+    /// Record the session, to be played by `gradstep replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// The picker.
+pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
+    let shelf = Shelf { limits: global.limits(), files: true };
+    start(Stepper::new(State::picker(offers::all()), shelf), global, None)
+}
+
+/// The stepper.
+pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let Some(scenario) = &arguments.scenario else {
+        bail!("--at and --record need a scenario: `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
+    };
+    // a recording must replay anywhere: no files in its picker
+    let shelf = Shelf { limits: global.limits(), files: arguments.record.is_none() };
+    let lesson = Arc::new(Lesson::new(shelf.scenario(scenario)?));
+    let (lesson, at) = address(arguments.at.as_deref(), lesson)?;
+    let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
+    state.open(Arc::clone(&lesson), at);
+    let recorder = match &arguments.record {
+        Some(path) => {
+            let size = terminal::size()?;
+            let iteration = state.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
+            let header = Header::new(lesson.scenario.name.clone(), lesson.scenario.text.to_string(), (iteration, state.step), size);
+            Some(record(path, &header)?)
+        }
+        None => None,
+    };
+    start(Stepper::new(state, shelf), global, recorder)
+}
+
+/// The step that an address of the command line means, and the lesson at its iteration.
+pub(super) fn address(at: Option<&str>, lesson: Arc<Lesson>) -> anyhow::Result<(Arc<Lesson>, Option<u64>)> {
+    let Some(text) = at else { return Ok((lesson, None)) };
+    let found = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|at| lesson.find(&at));
+    let (other, step) = found.map_err(|why| anyhow::anyhow!("--at {}: {why}", shown(text)))?;
+    Ok((other.map_or(lesson, Arc::new), Some(step)))
+}
+
+/// Begins a recording. What was recorded before is never overwritten.
+fn record(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
+    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("{} exists, and a recording overwrites nothing; give another name", shown(path))
+        }
+        file => file.with_context(|| format!("cannot write {}", shown(path)))?,
+    };
+    Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
+}
+
+fn start(stepper: Stepper, global: &Global, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
+    terminal::run(&mut Live::new(stepper, global.look(), recorder), &Options { mouse: !global.no_mouse })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,154 @@
+//! From what is typed for SCENARIO to its text: a path, a bundled name, or `-`.
+
+use std::ffi::OsStr;
+use std::path::{Path, is_separator};
+use std::sync::Arc;
+use std::{fs, io};
+
+use anyhow::{Context as _, anyhow, bail};
+
+use super::bundled;
+use crate::app::Lesson;
+use crate::files::{Folder, limited, open};
+use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
+use crate::text::escape;
+
+/// A name or path as a message shows it: on one line.
+pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
+    escape(&name.as_ref().to_string_lossy()).replace('\n', "<U+000A>")
+}
+
+/// Whether what is typed can only be a path.
+pub(super) fn is_path(typed: &OsStr) -> bool {
+    let text = typed.to_string_lossy();
+    text.contains(is_separator) || Path::new(typed).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"))
+}
+
+/// Whether there is such a scenario, without reading it.
+pub(super) fn exists(typed: &OsStr) -> bool {
+    typed == "-" || is_path(typed) || typed.to_str().is_some_and(|name| bundled::find(name).is_some()) || Path::new(typed).exists()
+}
+
+const PIPED: NoFiles =
+    NoFiles { why: "it comes from the standard input, so it has no folder", help: "save it as a file in the folder of its weights" };
+const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no folder", help: "" };
+const RECORDED: NoFiles = NoFiles {
+    why: "a recording holds its scenario alone, so that it replays anywhere",
+    help: "write the numbers into the scenario, or open it without --record",
+};
+
+/// The text of a scenario, and the files beside it. A bundled name wins over a file of that name; what has a separator or ends in `.toml` is always a path.
+fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
+    if typed == "-" {
+        let bytes = limited(&mut io::stdin().lock(), MAX_BYTES).context("cannot read the standard input")?;
+        let bytes = bytes.ok_or_else(|| anyhow!("the standard input is no scenario: it has more than 4 MiB"))?;
+        return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
+    }
+    if !is_path(typed) {
+        if let Some(bundled) = typed.to_str().and_then(bundled::find) {
+            let name = bundled.name.to_owned();
+            return Ok((Source { path_shown: name.clone(), name, text: bundled.text.to_owned() }, Arc::new(BUNDLED)));
+        }
+        if !Path::new(typed).exists() {
+            return Err(unknown(typed));
+        }
+    }
+    let path = Path::new(typed);
+    let bytes = file(path, MAX_BYTES)?;
+    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if !utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
+        bail!("{} is a binary file; a scenario is a TOML file, and `gradstep list` shows those inside the program", shown(path));
+    }
+    let name = path.file_stem().map_or_else(|| shown(path), |stem| stem.to_string_lossy().into_owned());
+    let folder = Folder::of(path).with_context(|| format!("cannot open the folder of {}", shown(path)))?;
+    Ok((Source::from_bytes(name, path.to_string_lossy().into_owned(), bytes)?, Arc::new(folder)))
+}
+
+fn unknown(typed: &OsStr) -> anyhow::Error {
+    let near = super::nearest(&typed.to_string_lossy(), bundled::ALL.iter().map(|bundled| bundled.name));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    anyhow!("there is no bundled scenario and no file {}{near} (`gradstep list` shows the bundled ones)", shown(typed))
+}
+
+/// The bytes of a regular file of at most `most` bytes.
+///
+/// # Errors
+/// One sentence each when there is no such file, when it is a folder, a device or too large, or when it cannot be read.
+pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
+    let name = shown(path);
+    let cannot = || format!("cannot read {name}");
+    let mut file = match open(path, true) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no file {name}"),
+        file => file.with_context(cannot)?,
+    };
+    let about = file.metadata().with_context(cannot)?;
+    if about.is_dir() {
+        bail!("{name} is a folder; name a file in it");
+    }
+    if !about.is_file() {
+        bail!("{name} is not a regular file; `-` reads the standard input");
+    }
+    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, most).with_context(cannot)? };
+    bytes.ok_or_else(|| anyhow!("{name} is too large: it may have {} MiB", most >> 20))
+}
+
+/// Where scenarios come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Shelf {
+    /// What reading one may use.
+    pub limits: Limits,
+    /// Whether there are files besides the bundled ones. A recorded session has none: it must replay anywhere.
+    pub files: bool,
+}
+
+impl Shelf {
+    /// The bundled scenarios alone.
+    #[must_use]
+    pub fn bundled(limits: Limits) -> Self {
+        Self { limits, files: false }
+    }
+
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// [`Faults`] when it is not valid, otherwise one sentence.
+    pub(super) fn scenario(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
+        let (source, files) = source(typed)?;
+        let files = if self.files { files } else { Arc::new(RECORDED) };
+        Ok(scenario::read_beside(source, self.limits, files)?)
+    }
+
+    /// Opens what the picker offers.
+    ///
+    /// # Errors
+    /// One sentence for the status line.
+    pub fn open(&self, name: &str) -> Result<Lesson, String> {
+        if !self.files && bundled::find(name).is_none() {
+            return Err(format!("{} is not inside the program, and files are not opened here", shown(name)));
+        }
+        match self.scenario(OsStr::new(name)) {
+            Ok(scenario) => Ok(Lesson::new(scenario)),
+            Err(error) => Err(match error.downcast_ref::<Faults>() {
+                Some(faults) => format!("{} is not valid: {}", shown(name), first_of(name, faults)),
+                None => escape(&format!("{error:#}")).replace('\n', " "),
+            }),
+        }
+    }
+}
+
+fn first_of(name: &str, faults: &Faults) -> String {
+    let first = faults.faults().first().map_or("", |fault| &fault.message);
+    format!("{} (`gradstep check {}` shows where)", escape(first).replace('\n', "<U+000A>"), shown(name))
+}
+
+/// The scenario files of the current folder, as the picker names them.
+pub(super) fn here() -> Vec<String> {
+    const MOST: usize = 300;
+    let Ok(folder) = fs::read_dir(".") else { return Vec::new() };
+    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // what cannot be shown as it is cannot be picked by its name either
+    let plain = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && shown(name) == *name;
+    let mut names: Vec<String> = names.filter(plain).take(MOST).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,109 @@
+//! A state driven by events and the clock: the one path of the terminal, of `show --keys`, of a replay and of the tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::source::Shelf;
+use crate::app::{self, Action, Mode, Request, State};
+use crate::keys;
+use crate::session::Event;
+use crate::step::{Address, Place, Scope};
+use crate::tensor::{ravel, unravel};
+use crate::ui::{self, Look};
+
+/// What an event did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It does nothing here.
+    Nothing,
+    /// It changed the state.
+    Changed,
+    /// It ends the program.
+    Quit,
+}
+
+/// A state with the scenarios that it can open.
+#[derive(Clone, Debug)]
+pub struct Stepper {
+    /// The state.
+    pub state: State,
+    shelf: Shelf,
+}
+
+impl Stepper {
+    /// Drives a state.
+    #[must_use]
+    pub fn new(state: State, shelf: Shelf) -> Self {
+        Self { state, shelf }
+    }
+
+    /// Whatever time has brought about.
+    pub fn clock(&mut self, now: Duration) {
+        app::update(&mut self.state, Action::Clock(now));
+    }
+
+    /// Takes an event, at a time.
+    pub fn event(&mut self, event: &Event, now: Duration) -> Done {
+        self.clock(now);
+        let action = match event {
+            Event::Key(key) => keys::action(&self.state, *key),
+            Event::Click(at) => self.clicked(at),
+            Event::Wheel(lines) => Some(Action::Wheel(*lines)),
+            Event::Resize(..) => return Done::Changed,
+            Event::Quit => return Done::Quit,
+        };
+        let Some(action) = action else { return Done::Nothing };
+        match app::update(&mut self.state, action) {
+            None => {}
+            Some(Request::Quit) => return Done::Quit,
+            Some(Request::Open(name)) => match self.shelf.open(&name) {
+                Ok(lesson) => self.state.open(Arc::new(lesson), None),
+                Err(why) => self.state.say(why, true),
+            },
+        }
+        Done::Changed
+    }
+
+    /// What a click on this does, when it is still there to be clicked on.
+    fn clicked(&self, at: &Address) -> Option<Action> {
+        let lesson = self.state.lesson.as_ref().filter(|_| self.state.mode() == Mode::Stepper)?;
+        match &at.place {
+            Place::Step(k) => Some(Action::Go(*k)),
+            Place::Op { name, index, .. } => {
+                let network = lesson.trace.network();
+                let tensor = network.find(name)?;
+                let entry = ravel(index.as_deref().unwrap_or_default(), &network.tensor(tensor).shape)?;
+                Some(Action::Visit(tensor, entry))
+            }
+            _ => None,
+        }
+    }
+
+    /// What lies under a cell of the screen, as a click is recorded.
+    #[must_use]
+    pub fn under(&self, screen: Rect, column: u16, row: u16) -> Option<Address> {
+        let place = match ui::click(&self.state, screen, column, row)? {
+            Action::Go(step) => Place::Step(step),
+            Action::Visit(tensor, entry) => {
+                let info = self.state.lesson.as_ref()?.trace.network().tensor(tensor);
+                let index = unravel(entry, &info.shape);
+                let index = (!index.is_empty()).then_some(index);
+                Place::Op { scope: Scope::Any, name: info.name.to_string(), index, term: None }
+            }
+            _ => return None,
+        };
+        Some(place.into())
+    }
+
+    /// The frame that shows the state, in so many columns and rows.
+    #[must_use]
+    pub fn frame(&self, look: &Look, (columns, rows): (u16, u16)) -> Buffer {
+        let area = Rect::new(0, 0, columns, rows);
+        let mut buffer = Buffer::empty(area);
+        ui::render(&self.state, look, area, &mut buffer);
+        buffer
+    }
+}

@@ -1,0 +1,63 @@
+//! Tensors by name, as JSON has them.
+
+use serde::ser::SerializeSeq as _;
+use serde::{Serialize, Serializer};
+
+use crate::network::{Id, Network, Role, Run};
+use crate::step::number;
+use crate::tensor::len;
+
+/// The tensors that have a value, and those that have a gradient, in the order of the forward pass, a layer's parameters after its values.
+pub(super) struct Names {
+    pub values: Vec<Id>,
+    pub gradients: Vec<Id>,
+}
+
+impl Names {
+    pub fn of(network: &Network) -> Self {
+        let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
+        ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
+        let role = |id: Id| network.tensor(id).role;
+        let values = ids.iter().copied().filter(|&id| matches!(role(id), Role::Input | Role::Value)).collect();
+        let derived = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
+        let gradients = ids.into_iter().filter(|&id| derived(id)).collect();
+        Self { values, gradients }
+    }
+}
+
+/// Tensors by name, in order.
+pub(super) struct Tensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
+
+impl<'a> Tensors<'a> {
+    /// Under the name of the first of each pair, the second.
+    pub fn of(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
+        Self(
+            pairs
+                .map(|(name, id)| (&*network.tensor(name).name, Nested { shape: &network.tensor(id).shape, values: run.values(id) }))
+                .collect(),
+        )
+    }
+}
+
+impl Serialize for Tensors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, tensor)))
+    }
+}
+
+/// A tensor as nested arrays; a scalar as a number.
+pub(super) struct Nested<'a> {
+    pub shape: &'a [usize],
+    pub values: &'a [f64],
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((&n, shape)) = self.shape.split_first() else { return number(&self.values[0], serializer) };
+        let mut list = serializer.serialize_seq(Some(n))?;
+        for values in self.values.chunks(len(shape)) {
+            list.serialize_element(&Nested { shape, values })?;
+        }
+        list.end()
+    }
+}

@@ -1,0 +1,225 @@
+//! `gradstep train`: gradient descent to its end.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use serde::{Serialize, Serializer};
+
+use super::look::Global;
+use super::output_to;
+use super::source::Shelf;
+use super::tensors::{Names, Nested, Tensors};
+use crate::network::{Descended, Descent, Id, Iteration, Role};
+use crate::output;
+use crate::scenario::Scenario;
+use crate::step::number;
+use crate::tensor::{Tensor, flat};
+use crate::ui::number::exact;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A path, a bundled scenario's name, or - for the standard input
+    scenario: OsString,
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// When the progress is first shown, and how often then.
+const FIRST: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(100);
+
+pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let shelf = Shelf { limits: global.limits(), files: true };
+    let scenario = shelf.scenario(&arguments.scenario)?;
+    if scenario.train.is_none() {
+        bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
+    }
+    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &scenario.files)?;
+    let descent = scenario.descent();
+    let interrupted = interrupts()?;
+    let mut progress = Progress::new(descent.iterations());
+    let end = descent.run(|iteration| {
+        progress.see(iteration);
+        !interrupted.load(Ordering::Relaxed)
+    });
+    progress.clear()?;
+    let done = end.losses.len() as u64;
+    if interrupted.load(Ordering::Relaxed) && !end.stopped && done < descent.iterations() {
+        let mut to = output::stderr();
+        writeln!(
+            to,
+            "stopped after iteration {done} of {}; the loss of its batch was {}",
+            descent.iterations(),
+            exact(end.losses[end.losses.len() - 1])
+        )?;
+        to.finish()?;
+        return Ok(ExitCode::from(130));
+    }
+    let trained = Trained::of(&scenario, &descent, &end);
+    match arguments.format {
+        Format::Json => {
+            serde_json::to_writer(to.raw(), &trained).map_err(io::Error::from)?;
+            to.raw().write_all(b"\n")?;
+        }
+        Format::Table => to.text(&global.text(&trained.table()))?,
+    }
+    to.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+fn interrupts() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    {
+        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+/// A line on the terminal that says how far it is, once it takes long enough to wonder.
+struct Progress {
+    iterations: u64,
+    start: Instant,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new(iterations: u64) -> Self {
+        Self { iterations, start: Instant::now(), shown: None, terminal: io::stderr().is_terminal() }
+    }
+
+    fn see(&mut self, iteration: &Iteration) {
+        const BAR: u64 = 30;
+        let due = self.shown.map_or(self.start + FIRST, |shown| shown + EVERY);
+        if !self.terminal || Instant::now() < due {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let done = usize::try_from(u128::from(iteration.number) * u128::from(BAR) / u128::from(self.iterations)).unwrap_or(0);
+        let bar = format!("{}{}", "#".repeat(done), "-".repeat(30 - done.min(30)));
+        // a progress that cannot be shown is no reason to stop
+        let _ = write!(output::stderr().raw(), "\r[{bar}] {}/{}  loss {:<24}", iteration.number, self.iterations, exact(iteration.loss));
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        if self.shown.is_some() {
+            write!(output::stderr().raw(), "\r{:78}\r", "")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Trained<'a> {
+    format: u8,
+    scenario: &'a str,
+    iterations: usize,
+    stopped: &'static str,
+    #[serde(serialize_with = "numbers")]
+    losses: &'a [f64],
+    #[serde(serialize_with = "number")]
+    loss: f64,
+    parameters: Tensors<'a>,
+    samples: Vec<Sample<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sample<'a> {
+    name: Option<&'a str>,
+    #[serde(serialize_with = "number")]
+    loss: f64,
+    values: Held,
+}
+
+/// Tensors of a run that nobody else keeps.
+struct Held(Vec<(String, Arc<Tensor>)>);
+
+impl Serialize for Held {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, Nested { shape: tensor.shape(), values: flat(tensor) })))
+    }
+}
+
+fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    struct Number(f64);
+    impl Serialize for Number {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            number(&self.0, serializer)
+        }
+    }
+    serializer.collect_seq(values.iter().map(|value| Number(*value)))
+}
+
+impl<'a> Trained<'a> {
+    fn of(scenario: &'a Scenario, descent: &Descent, end: &'a Descended) -> Self {
+        let network = &scenario.network;
+        let names = Names::of(network);
+        let after = descent.all_samples(&end.parameters);
+        let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
+        let learned = |id: &Id| match network.tensor(*id).role {
+            Role::Parameter => true,
+            Role::Input => network.is_graph() && descent.train().is_some_and(|train| train.learned.contains(id)),
+            _ => false,
+        };
+        let nested = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
+        let samples = after.runs.iter().zip(&scenario.samples).map(|(run, sample)| Sample {
+            name: sample.name.as_deref(),
+            loss: run.values(network.loss())[0],
+            values: Held(names.values.iter().map(|&id| (network.tensor(id).name.to_string(), Arc::clone(run.tensor(id)))).collect()),
+        });
+        Self {
+            format: 1,
+            scenario: &scenario.title,
+            iterations: end.losses.len(),
+            stopped: if end.stopped { "tolerance" } else { "iterations" },
+            losses: &end.losses,
+            loss: after.loss,
+            parameters: Tensors(names.gradients.iter().filter(|id| learned(id)).map(nested).collect()),
+            samples: samples.collect(),
+        }
+    }
+
+    /// The same for people: the losses, thinned where there are many, and the parameters.
+    fn table(&self) -> String {
+        const ROWS: usize = 20;
+        let mut lines = vec![self.scenario.to_owned(), String::new()];
+        let why = if self.stopped == "tolerance" { ", ended by the tolerance" } else { "" };
+        lines.push(format!("{} iterations{why}", self.iterations));
+        let every = self.losses.len().div_ceil(ROWS).max(1);
+        let last = self.losses.len() - 1;
+        let wide = self.losses.len().to_string().len();
+        for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
+            lines.push(format!("{:>wide$}  loss  {}", n + 1, exact(*loss)));
+        }
+        lines.push(format!("after the last update, over all samples: loss  {}", exact(self.loss)));
+        for (name, tensor) in &self.parameters.0 {
+            lines.extend([String::new(), format!("{name}  {}", crate::tensor::shape_text(tensor.shape))]);
+            super::grads::matrix(tensor.shape, tensor.values, &mut lines);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,158 @@
+//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`.
+
+use std::fmt;
+
+/// Which key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // their names are on the keys
+pub enum Code {
+    Char(char),
+    Enter,
+    Esc,
+    Tab,
+    Backspace,
+    Delete,
+    Insert,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    F(u8),
+}
+
+/// A key with its modifiers. A character carries its shift in itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Which key.
+    pub code: Code,
+    /// With Ctrl.
+    pub ctrl: bool,
+    /// With Alt.
+    pub alt: bool,
+    /// With Shift, for keys that are no characters.
+    pub shift: bool,
+}
+
+impl From<Code> for Key {
+    fn from(code: Code) -> Self {
+        Self { code, ctrl: false, alt: false, shift: false }
+    }
+}
+
+const NAMES: &[(&str, Code)] = &[
+    ("Enter", Code::Enter),
+    ("CR", Code::Enter),
+    ("Return", Code::Enter),
+    ("Esc", Code::Esc),
+    ("Tab", Code::Tab),
+    ("BS", Code::Backspace),
+    ("Del", Code::Delete),
+    ("Insert", Code::Insert),
+    ("Up", Code::Up),
+    ("Down", Code::Down),
+    ("Left", Code::Left),
+    ("Right", Code::Right),
+    ("Home", Code::Home),
+    ("End", Code::End),
+    ("PgUp", Code::PageUp),
+    ("PageUp", Code::PageUp),
+    ("PgDn", Code::PageDown),
+    ("PageDown", Code::PageDown),
+    ("Space", Code::Char(' ')),
+    ("lt", Code::Char('<')),
+    ("Bar", Code::Char('|')),
+    ("Bslash", Code::Char('\\')),
+];
+
+/// Reads keys.
+///
+/// # Errors
+/// Says which key name is not known.
+pub fn parse(text: &str) -> Result<Vec<Key>, String> {
+    let mut keys = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if c == '<' {
+            let end = rest.find('>').ok_or_else(|| format!("the key name {rest} is not closed by >; a < itself is <lt>"))?;
+            keys.push(named(&rest[1..end])?);
+            rest = &rest[end + 1..];
+        } else {
+            keys.push(Code::Char(c).into());
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    Ok(keys)
+}
+
+fn named(name: &str) -> Result<Key, String> {
+    let mut key = Key::from(Code::Enter);
+    let mut rest = name;
+    loop {
+        let mut chars = rest.chars();
+        match (chars.next(), chars.next()) {
+            (Some('C' | 'c'), Some('-')) if rest.len() > 2 => key.ctrl = true,
+            (Some('M' | 'm' | 'A' | 'a'), Some('-')) if rest.len() > 2 => key.alt = true,
+            (Some('S' | 's'), Some('-')) if rest.len() > 2 => key.shift = true,
+            _ => break,
+        }
+        rest = &rest[2..];
+    }
+    let mut chars = rest.chars();
+    key.code = match (chars.next(), chars.next()) {
+        (Some(c), None) => Code::Char(c),
+        (Some('F' | 'f'), Some('0'..='9')) => {
+            rest[1..].parse().ok().filter(|n| (1..=12).contains(n)).map(Code::F).ok_or_else(|| unknown(name))?
+        }
+        _ => NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(rest)).map(|(_, code)| *code).ok_or_else(|| unknown(name))?,
+    };
+    Ok(key)
+}
+
+fn unknown(name: &str) -> String {
+    format!(
+        "there is no key <{name}>; there are <Enter>, <Esc>, <Tab>, <Space>, <Left>, <Right>, <Up>, <Down>, <Home>, <End>, <PgUp>, <PgDn>, <BS>, <Del>, <F1>, <C-c> and others"
+    )
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let modifiers = [(self.ctrl, "C-"), (self.alt, "M-"), (self.shift, "S-")];
+        let before: String = modifiers.into_iter().filter(|(on, _)| *on).map(|(_, text)| text).collect();
+        match self.code {
+            Code::Char(c) if before.is_empty() && c != '<' && c != ' ' => write!(f, "{c}"),
+            Code::Char(c) if c != '<' && c != ' ' => write!(f, "<{before}{c}>"),
+            Code::F(n) => write!(f, "<{before}F{n}>"),
+            code => {
+                let name = NAMES.iter().find(|(_, known)| *known == code).map_or("", |(name, _)| name);
+                write!(f, "<{before}{name}>")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_read_back() {
+        for text in ["l", "<Enter>", "<Space>", "<C-c>", "<S-Tab>", "<lt>", "<F12>", "<M-x>", "G", ":", "é", "<C-Left>"] {
+            let keys = parse(text).expect(text);
+            assert_eq!(keys.len(), 1, "{text}");
+            assert_eq!(keys[0].to_string(), text);
+        }
+        assert_eq!(parse("ll<End>:57<Enter>").expect("keys").len(), 7);
+    }
+
+    #[test]
+    fn an_unknown_name_is_said() {
+        assert!(parse("<Nope>").is_err());
+        assert!(parse("<Enter").is_err());
+        assert!(parse("<>").is_err());
+        assert!(parse("<F99>").is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! What a batch does with its samples: it reduces their losses and gradients to one, and updates the parameters. Both are ops like all others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
+use crate::op::combination::Scaled;
+use crate::op::loss::BatchReduction;
+use crate::op::rule::Equation;
+use crate::step::Pass;
+
+/// How a parameter is updated: PyTorch's SGD.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// η in w ← w − η v.
+    pub learning_rate: f64,
+    /// μ in v = μ v + g.
+    pub momentum: f64,
+    /// λ in g = g + λ w.
+    pub weight_decay: f64,
+}
+
+/// Where a tensor of the batch comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// From a sample of the batch, counted from 0: this tensor.
+    Sample(usize, Id),
+    /// The parameter before the update.
+    Parameter(Id),
+    /// The parameter's v of the iteration before.
+    Velocity(Id),
+}
+
+/// The ops of a batch, and what they read.
+#[derive(Debug)]
+pub struct Batch {
+    /// The ops: those of `reduce`, then those of `update`.
+    pub network: Network,
+    /// What is given to them.
+    pub reads: Vec<(Id, From)>,
+    /// For each updated parameter: its tensor in the samples' network, its new value here, and its v here where it has one.
+    pub updated: Vec<(Id, Id, Option<Id>)>,
+    /// The batch's loss, where it is reduced here.
+    pub loss: Option<Id>,
+}
+
+const REDUCE: Equation = Equation {
+    symbols: "{0}",
+    name: "over the samples of the batch",
+    words: "Every sample has its own loss and its own gradient. The batch takes their mean, so that its size does not change how far a step goes.",
+};
+const TOTAL: Equation = Equation {
+    symbols: "{0}",
+    name: "over the samples of the batch",
+    words: "Every sample has its own loss and its own gradient. The batch adds them up.",
+};
+const STEP: Equation = Equation {
+    symbols: "{0}",
+    name: "gradient descent: a step against the gradient",
+    words: "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
+};
+const STEP_BY_VELOCITY: Equation = Equation {
+    symbols: "{0}",
+    name: "gradient descent: a step against the velocity",
+    words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
+};
+
+/// What a velocity consists of: the gradient, with weight decay or without, and with a velocity before it or without.
+fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
+    let words = match (decays, moves) {
+        (false, false) => "This is the first iteration: there is no velocity before it, so it is the gradient itself.",
+        (false, true) => {
+            "The step is not taken along the gradient alone: momentum μ keeps a part of the velocity of the iteration before, and with it of the way that was taken before."
+        }
+        (true, false) if first => {
+            "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0. There is no velocity before the first iteration."
+        }
+        (true, false) => "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0.",
+        (true, true) => {
+            "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the way that was taken before."
+        }
+    };
+    Equation { symbols: "{0}", name: "the velocity of gradient descent", words }
+}
+
+/// A batch under construction.
+struct Builder<'a> {
+    network: &'a Network,
+    /// The samples' numbers in the file, from 1.
+    samples: &'a [usize],
+    tensors: Vec<TensorInfo>,
+    ops: Vec<Op>,
+    reads: Vec<(Id, From)>,
+}
+
+/// One term of a linear combination: the coefficient, its symbol, and the tensor.
+type Summand = (Option<f64>, &'static str, Id);
+
+impl Builder<'_> {
+    fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
+        let TensorInfo { shape, layer, .. } = self.network.tensor(like).clone();
+        self.tensors.push(TensorInfo { name: name.into(), shape, symbol, role, layer });
+        self.tensors.len() - 1
+    }
+
+    fn given(&mut self, like: Id, name: String, symbol: Symbol, from: From) -> Id {
+        let id = self.tensor(like, name, symbol, Role::Input);
+        self.reads.push((id, from));
+        id
+    }
+
+    fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
+        let part = |&(by, symbols, id): &Summand| {
+            let equation = Equation { symbols, ..equation };
+            Part { rule: Arc::new(Scaled { by, equation }), operands: smallvec![id] }
+        };
+        self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
+    }
+
+    /// A tensor of every sample, reduced; the sample's own where there is only one.
+    fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
+        let TensorInfo { name, symbol, role, .. } = self.network.tensor(of).clone();
+        if let [_] = self.samples {
+            return self.given(of, name.to_string(), symbol, From::Sample(0, of));
+        }
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+        let (by, symbols, equation) = match reduction {
+            BatchReduction::Mean => (Some(1.0 / self.samples.len() as f64), "1/n {0}", REDUCE),
+            BatchReduction::Sum => (None, "{0}", TOTAL),
+        };
+        let each: Vec<Summand> = (0..self.samples.len())
+            .map(|n| {
+                let sample = self.samples[n];
+                let symbol = Symbol { before: format!("{sample}:{}", symbol.before).into(), ..symbol.clone() };
+                (by, symbols, self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of)))
+            })
+            .collect();
+        let output = self.tensor(of, name.to_string(), symbol, role);
+        self.combine(output, Pass::Reduce, equation, &each);
+        output
+    }
+}
+
+impl Batch {
+    /// The batch of these samples (numbers in the file, from 1) of a network; with rates it updates these parameters. In the first iteration there is
+    /// no v yet.
+    #[must_use]
+    pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&Rates, &[Id])>, first: bool) -> Self {
+        let mut b = Builder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new() };
+        let loss = (samples.len() > 1).then(|| b.reduced(network.loss(), reduction));
+        let mut gradients = HashMap::new();
+        let updates = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
+        for op in network.ops().iter().filter(|op| op.pass == Pass::Backward) {
+            if let Role::Gradient(of) = network.tensor(op.output).role
+                && ((network.tensor(of).role == Role::Parameter && samples.len() > 1) || updates(of))
+            {
+                gradients.insert(of, b.reduced(op.output, reduction));
+            }
+        }
+        let mut new_values = Vec::new();
+        if let Some((rates, learned)) = update {
+            for &parameter in learned {
+                new_values.push(b.update(parameter, gradients[&parameter], rates, first));
+            }
+        }
+        let Builder { tensors, ops, reads, .. } = b;
+        let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), false);
+        Self { network, reads, updated: new_values, loss }
+    }
+}
+
+impl Builder<'_> {
+    fn update(&mut self, parameter: Id, gradient: Id, rates: &Rates, first: bool) -> (Id, Id, Option<Id>) {
+        let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
+        let old = self.given(parameter, name.to_string(), symbol.clone(), From::Parameter(parameter));
+        let velocity = (rates.momentum != 0.0 || rates.weight_decay != 0.0).then(|| {
+            let v = Symbol { before: "v of ".into(), ..symbol.clone() };
+            let mut summands: Vec<Summand> = vec![(None, "{0}", gradient)];
+            let (decays, moves) = (rates.weight_decay != 0.0, rates.momentum != 0.0 && !first);
+            if decays {
+                summands.push((Some(rates.weight_decay), "λ {0}", old));
+            }
+            let named = format!("velocity.{name}");
+            if moves {
+                let before = self.given(parameter, named.clone(), v.clone(), From::Velocity(parameter));
+                summands.push((Some(rates.momentum), "μ {0}", before));
+            }
+            let velocity = self.tensor(parameter, named, v, Role::Value);
+            self.combine(velocity, Pass::Update, velocity_equation(decays, moves, first && rates.momentum != 0.0), &summands);
+            velocity
+        });
+        let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
+        let step: [Summand; 2] = [(None, "{0}", old), (Some(-rates.learning_rate), "−η {0}", velocity.unwrap_or(gradient))];
+        self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
+        (parameter, new, velocity)
+    }
+}

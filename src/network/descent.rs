@@ -1,0 +1,260 @@
+//! Gradient descent. Any iteration can be gone to exactly, with the same bits, from the nearest checkpoint of the parameters before it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::batch::{Batch, From, Rates};
+use super::{Id, Network, Run, Stretch};
+use crate::op::loss::BatchReduction;
+use crate::tensor::Tensor;
+
+/// How a network learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Train {
+    /// How far each step goes.
+    pub rates: Rates,
+    /// The most iterations.
+    pub iterations: u64,
+    /// Samples of one batch.
+    pub batch_size: usize,
+    /// Stop when a batch's loss differs from that of the iteration before by less.
+    pub tolerance: Option<f64>,
+    /// The parameters that are updated.
+    pub learned: Vec<Id>,
+}
+
+/// What a sample gives to the network.
+pub type Given = Vec<(Id, Arc<Tensor>)>;
+
+/// The parameters before an iteration, and what else it depends on.
+#[derive(Clone, Debug)]
+struct Point {
+    /// The iteration, from 1.
+    iteration: u64,
+    parameters: HashMap<Id, Arc<Tensor>>,
+    velocities: HashMap<Id, Arc<Tensor>>,
+    /// The loss of the batch before.
+    loss: Option<f64>,
+}
+
+/// One iteration, computed.
+#[derive(Debug)]
+pub struct Iteration {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The samples of the batch, then the batch.
+    pub stretches: Vec<Stretch>,
+    /// The batch's loss.
+    pub loss: f64,
+    /// Whether the tolerance ends the descent here, without an update.
+    pub stopped: bool,
+}
+
+/// A network with its samples, and how it learns from them.
+#[derive(Debug)]
+pub struct Descent {
+    network: Arc<Network>,
+    samples: Vec<Given>,
+    reduction: BatchReduction,
+    train: Option<Train>,
+    /// Parameters on the way, in order; the first is the beginning.
+    points: Mutex<Vec<Point>>,
+}
+
+/// The most checkpoints that are kept; when there are more, every second one goes.
+const KEPT: usize = 64;
+
+impl Descent {
+    /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
+    #[must_use]
+    pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>) -> Self {
+        let parameters = network.parameters().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
+        let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None };
+        Self { network, samples, reduction, train, points: Mutex::new(vec![start]) }
+    }
+
+    /// How many iterations there are at most.
+    #[must_use]
+    pub fn iterations(&self) -> u64 {
+        self.train.as_ref().map_or(1, |train| train.iterations)
+    }
+
+    /// How the network learns.
+    #[must_use]
+    pub fn train(&self) -> Option<&Train> {
+        self.train.as_ref()
+    }
+
+    /// The samples of a batch: numbers in the file, from 0, wrapping around.
+    fn batch(&self, iteration: u64) -> Vec<usize> {
+        let all = self.samples.len();
+        let size = self.train.as_ref().map_or(all, |train| train.batch_size.min(all));
+        let first = u128::from(iteration - 1) * size as u128 % all as u128;
+        let first = usize::try_from(first).unwrap_or(0);
+        let mut batch: Vec<usize> = (first..first + size).map(|n| n % all).collect();
+        batch.sort_unstable();
+        batch
+    }
+
+    /// Computes the iteration that begins at a point, and the point after it.
+    fn compute(&self, point: &Point) -> (Iteration, Point) {
+        let samples = self.batch(point.iteration);
+        let mut stretches: Vec<Stretch> = samples
+            .iter()
+            .map(|&sample| {
+                let run = self.run_of(&point.parameters, &self.samples[sample]);
+                Stretch { network: Arc::clone(&self.network), run, sample: Some(sample) }
+            })
+            .collect();
+        let numbers: Vec<usize> = samples.iter().map(|sample| sample + 1).collect();
+        let loss_of = |run: &Run| run.values(self.network.loss())[0];
+        let reduce = |stretches: &[Stretch], update: bool| {
+            let update = self.train.as_ref().filter(|_| update).map(|train| (&train.rates, train.learned.as_slice()));
+            let batch = Batch::new(&self.network, &numbers, self.reduction, update, point.velocities.is_empty());
+            let read = |(id, from): &(Id, From)| {
+                let tensor = match from {
+                    From::Sample(n, id) => stretches[*n].run.tensor(*id),
+                    From::Parameter(id) => &point.parameters[id],
+                    From::Velocity(id) => &point.velocities[id],
+                };
+                (*id, Arc::clone(tensor))
+            };
+            let given: Given = batch.reads.iter().map(read).collect();
+            let run = Run::new(&batch.network, &given);
+            (batch, run)
+        };
+        let (mut batch, mut run) = reduce(&stretches, true);
+        let loss = batch.loss.map_or_else(|| loss_of(&stretches[0].run), |id| run.values(id)[0]);
+        let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
+        let stopped = matches!((tolerance, point.loss), (Some(tolerance), Some(before)) if (loss - before).abs() < tolerance);
+        if stopped {
+            (batch, run) = reduce(&stretches, false);
+        }
+        let mut next = Point { iteration: point.iteration + 1, loss: Some(loss), ..point.clone() };
+        for (parameter, new, velocity) in &batch.updated {
+            next.parameters.insert(*parameter, Arc::clone(run.tensor(*new)));
+            if let Some(velocity) = velocity {
+                next.velocities.insert(*parameter, Arc::clone(run.tensor(*velocity)));
+            }
+        }
+        if !batch.network.ops().is_empty() {
+            stretches.push(Stretch { network: Arc::new(batch.network), run, sample: None });
+        }
+        (Iteration { number: point.iteration, stretches, loss, stopped }, next)
+    }
+
+    /// Iteration `number`, from 1; the last one where the descent ends before.
+    #[must_use]
+    pub fn iteration(&self, number: u64) -> Iteration {
+        let number = number.clamp(1, self.iterations());
+        let mut point = {
+            let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = points.partition_point(|point| point.iteration <= number).max(1);
+            points[at - 1].clone()
+        };
+        loop {
+            let (iteration, next) = self.compute(&point);
+            if point.iteration == number || iteration.stopped {
+                self.keep(next);
+                return iteration;
+            }
+            self.keep(next.clone());
+            point = next;
+        }
+    }
+
+    /// All samples with these parameters, and their loss.
+    #[must_use]
+    pub fn all_samples(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> Forecast {
+        let runs: Vec<Run> = self.samples.iter().map(|sample| self.run_of(parameters, sample)).collect();
+        let numbers: Vec<usize> = (1..=runs.len()).collect();
+        let batch = Batch::new(&self.network, &numbers, self.reduction, None, true);
+        let own = |run: &Run| run.values(self.network.loss())[0];
+        let loss = batch.loss.map_or_else(
+            || own(&runs[0]),
+            |id| {
+                let given: Given = batch
+                    .reads
+                    .iter()
+                    .filter_map(|(id, from)| match from {
+                        From::Sample(n, of) => Some((*id, Arc::clone(runs[*n].tensor(*of)))),
+                        _ => None,
+                    })
+                    .collect();
+                Run::new(&batch.network, &given).values(id)[0]
+            },
+        );
+        Forecast { runs, loss }
+    }
+
+    fn run_of(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Run {
+        let given: Given = parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect();
+        Run::new(&self.network, &given)
+    }
+
+    /// How many iterations have to be computed to reach this one.
+    #[must_use]
+    pub fn distance(&self, number: u64) -> u64 {
+        let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = number.clamp(1, self.iterations());
+        let at = points.partition_point(|point| point.iteration <= number).max(1);
+        number - points[at - 1].iteration + 1
+    }
+
+    /// Keeps a point where it extends the row of checkpoints, thinning them when there are too many.
+    fn keep(&self, point: Point) {
+        let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let gap = match points.as_slice() {
+            [.., a, b] => b.iteration - a.iteration,
+            _ => 1,
+        };
+        let last = points.last().map_or(0, |last| last.iteration);
+        if point.iteration < last + gap {
+            return;
+        }
+        points.push(point);
+        if points.len() > KEPT {
+            let mut n = 0;
+            points.retain(|_| {
+                n += 1;
+                n % 2 == 1
+            });
+        }
+    }
+
+    /// The descent to its end: each batch's loss, whether the tolerance ended it, and the final parameters. `see` hears of every iteration and may
+    /// end it.
+    pub fn run(&self, mut see: impl FnMut(&Iteration) -> bool) -> Descended {
+        let mut point = self.points.lock().unwrap_or_else(PoisonError::into_inner)[0].clone();
+        let mut losses = Vec::new();
+        loop {
+            let (iteration, next) = self.compute(&point);
+            losses.push(iteration.loss);
+            let go_on = see(&iteration);
+            point = next;
+            if iteration.stopped || !go_on || losses.len() as u64 >= self.iterations() {
+                return Descended { losses, stopped: iteration.stopped, parameters: point.parameters };
+            }
+        }
+    }
+}
+
+/// What parameters make of all samples.
+#[derive(Debug)]
+pub struct Forecast {
+    /// Every sample, in file order.
+    pub runs: Vec<Run>,
+    /// Their loss, reduced.
+    pub loss: f64,
+}
+
+/// The end of a descent.
+#[derive(Debug)]
+pub struct Descended {
+    /// Each batch's loss, before its update.
+    pub losses: Vec<f64>,
+    /// Whether the tolerance ended it.
+    pub stopped: bool,
+    /// The parameters, by their tensors.
+    pub parameters: HashMap<Id, Arc<Tensor>>,
+}

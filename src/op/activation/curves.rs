@@ -1,0 +1,235 @@
+//! The functions of one number that serve as activations. Their conventions at kinks are PyTorch's: the derivative at 0 is that of the
+//! left side.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use crate::op::math;
+use crate::op::rule::Equation;
+
+/// A function of one number, with its derivative; both are given the activation's keys, in the order of its row.
+#[derive(Debug)]
+pub(super) struct Curve {
+    pub name: &'static str,
+    /// From z.
+    pub value: fn(f64, &[f64]) -> f64,
+    /// From z and a.
+    pub derivative: fn(f64, f64, &[f64]) -> f64,
+    pub prime: &'static str,
+    pub equation: Equation,
+    pub back: Equation,
+}
+
+const ERROR: &str = "the error δ = ∂C/∂z";
+
+pub(super) const RELU: Curve = Curve {
+    name: "relu",
+    value: |z, _| math::relu(z),
+    derivative: |z, _, _| if z > 0.0 { 1.0 } else { 0.0 },
+    prime: "relu′({0})",
+    equation: Equation {
+        symbols: "relu({0})",
+        name: "activation: relu(z) = max(0, z)",
+        words: "What is positive passes; what is negative becomes 0.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ relu′({0})",
+        name: ERROR,
+        words: "Where z was positive, relu passed it on, and the derivative passes back unchanged. Where z was not, the neuron was silent and learns nothing: relu′ = 0 (at 0 too).",
+    },
+};
+
+pub(super) const LEAKY_RELU: Curve = Curve {
+    name: "leaky_relu",
+    value: |z, keys| if z > 0.0 { z } else { z * keys[0] },
+    derivative: |z, _, keys| if z > 0.0 { 1.0 } else { keys[0] },
+    prime: "leaky_relu′({0})",
+    equation: Equation {
+        symbols: "leaky_relu({0})",
+        name: "activation: leaky_relu(z) = z, or s z where z ≤ 0",
+        words: "What is positive passes; of what is negative a share leaks through: negative_slope s, the second number of this step.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ leaky_relu′({0})",
+        name: ERROR,
+        words: "Where z was positive, the derivative passes back unchanged. Elsewhere (at 0 too) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
+    },
+};
+
+pub(super) const ELU: Curve = Curve {
+    name: "elu",
+    value: |z, keys| if z > 0.0 { z } else { keys[0] * libm::expm1(z) },
+    derivative: |z, _, keys| if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) },
+    prime: "elu′({0})",
+    equation: Equation {
+        symbols: "elu({0})",
+        name: "activation: elu(z) = z, or α (eᶻ − 1) where z ≤ 0",
+        words: "What is positive passes; what is negative bends towards −α and stays there. The second number of this step is α, the key alpha.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ elu′({0})",
+        name: ERROR,
+        words: "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and the less the further z lies below it.",
+    },
+};
+
+pub(super) const SIGMOID: Curve = Curve {
+    name: "sigmoid",
+    value: |z, _| math::sigmoid(z),
+    derivative: |_, a, _| a * (1.0 - a),
+    prime: "sigmoid′({0})",
+    equation: Equation {
+        symbols: "σ({0})",
+        name: "activation: σ(z) = 1 / (1 + e⁻ᶻ)",
+        words: "The sigmoid presses every number into the range from 0 to 1.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ σ′({0})",
+        name: ERROR,
+        words: "The derivative of the sigmoid is σ′(z) = a (1 − a): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
+    },
+};
+
+pub(super) const TANH: Curve = Curve {
+    name: "tanh",
+    value: |z, _| libm::tanh(z),
+    derivative: |_, a, _| 1.0 - a * a,
+    prime: "tanh′({0})",
+    equation: Equation {
+        symbols: "tanh({0})",
+        name: "activation: tanh(z)",
+        words: "The hyperbolic tangent presses every number into the range from −1 to 1.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ tanh′({0})",
+        name: ERROR,
+        words: "The derivative of tanh is tanh′(z) = 1 − a²: 1 in the middle, almost 0 where the neuron is saturated.",
+    },
+};
+
+pub(super) const SOFTPLUS: Curve = Curve {
+    name: "softplus",
+    value: |z, _| math::softplus(z),
+    derivative: |z, _, _| math::sigmoid(z),
+    prime: "softplus′({0})",
+    equation: Equation {
+        symbols: "softplus({0})",
+        name: "activation: softplus(z) = log(1 + eᶻ)",
+        words: "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ softplus′({0})",
+        name: ERROR,
+        words: "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes, where it is very negative hardly any of it does.",
+    },
+};
+
+pub(super) const SILU: Curve = Curve {
+    name: "silu",
+    value: |z, _| z * math::sigmoid(z),
+    // 1 − σ(z) as σ(−z), which keeps its digits
+    derivative: |z, _, _| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)),
+    prime: "silu′({0})",
+    equation: Equation {
+        symbols: "silu({0})",
+        name: "activation: silu(z) = z σ(z)",
+        words: "Every number is weighted with its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ silu′({0})",
+        name: ERROR,
+        words: "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
+    },
+};
+
+pub(super) const GELU: Curve = Curve {
+    name: "gelu",
+    value: |z, _| z * below(z),
+    derivative: |z, _, _| below(z) + z * (libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()),
+    prime: "gelu′({0})",
+    equation: Equation {
+        symbols: "gelu({0})",
+        name: "activation: gelu(z) = z Φ(z), Φ(z) = ½ (1 + erf(z / √2))",
+        words: "Every number is weighted with Φ(z), the chance that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
+    },
+    back: Equation {
+        symbols: "{2} ∘ gelu′({0})",
+        name: ERROR,
+        words: "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
+    },
+};
+
+/// Φ(z) = ½ (1 + erf(z / √2)), through 1 − erf, which keeps its digits where z is negative.
+fn below(z: f64) -> f64 {
+    0.5 * libm::erfc(-z * FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(ours: f64, right: f64, what: &str) {
+        assert!((ours - right).abs() <= 1e-12 * right.abs(), "{what}: {ours:e}, not {right:e}");
+    }
+
+    #[test]
+    #[allow(clippy::unreadable_literal, clippy::approx_constant)] // as they were computed, with 60 digits
+    fn tails_keep_their_digits() {
+        let right = [
+            (-700.0, [9.85967654375977e-305, 9.85967654375977e-305, -6.90177358063184e-302, -6.891913904088079e-302, 0.0, 0.0]),
+            (
+                -30.0,
+                [
+                    9.357622968839737e-14,
+                    9.357622968839299e-14,
+                    -2.8072868906517896e-12,
+                    -2.713710660963134e-12,
+                    -1.472014178144456e-196,
+                    -4.416031690708495e-195,
+                ],
+            ),
+            (
+                -6.5,
+                [
+                    0.0015023101597542838,
+                    0.0015011822567369915,
+                    -0.009757684668790446,
+                    -0.008241854348961832,
+                    -2.6104003795084267e-10,
+                    -1.6950517937572625e-09,
+                ],
+            ),
+            (
+                -0.75,
+                [
+                    0.38687100611489994,
+                    0.320821300824607,
+                    -0.24061597561845527,
+                    0.1574000555032465,
+                    -0.16997051428265114,
+                    0.0007742782607648957,
+                ],
+            ),
+            (0.0, [0.6931471805599453, 0.5, 0.0, 0.5, 0.0, 0.5]),
+            (2.25, [2.350206558916747, 0.9046505351008906, 2.035463703977004, 1.0987309100966571, 2.2224949365261493, 1.059189743975207]),
+            (20.0, [20.000000002061153, 0.9999999979388464, 19.99999995877693, 1.0000000391619186, 20.0, 1.0]),
+            (40.0, [40.0, 1.0, 40.0, 1.0000000000000002, 40.0, 1.0]),
+        ];
+        for (z, numbers) in right {
+            for (curve, pair) in [&SOFTPLUS, &SILU, &GELU].into_iter().zip(numbers.chunks_exact(2)) {
+                let a = (curve.value)(z, &[]);
+                near(a, pair[0], &format!("{}({z})", curve.name));
+                near((curve.derivative)(z, a, &[]), pair[1], &format!("{}′({z})", curve.name));
+            }
+        }
+    }
+
+    #[test]
+    fn a_derivative_at_a_kink_is_that_of_the_left_side() {
+        for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
+            for zero in [0.0, -0.0] {
+                near((curve.derivative)(zero, zero, keys), right, curve.name);
+                near((curve.value)(zero, keys), 0.0, curve.name);
+            }
+        }
+    }
+}

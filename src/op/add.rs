@@ -1,0 +1,42 @@
+//! `add`: the sum of layers of one shape, a skip connection.
+
+use std::sync::Arc;
+
+use super::fixed::{Fixed, Pairs, Weights};
+use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::rule::Equation;
+use crate::tensor::shape_words;
+
+/// The row of the registry.
+pub const KIND: LayerKind = LayerKind { name: "add", base: "add", keys: &[], rank: None, joins: true, activation: None, build };
+
+const EQUATION: Equation = Equation {
+    symbols: "{0}",
+    name: "sum of layers: a skip connection",
+    words: "The outputs of several layers are added, entry by entry. What one of them skips reaches the sum unchanged.",
+};
+const BACK: Equation = Equation {
+    symbols: "{2}",
+    name: "the error goes to every summand",
+    words: "A sum passes the error on to each of its summands, unchanged: the skip connection brings it back past the layers between.",
+};
+
+fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+    // missing leading dimensions of size 1 are added, as everywhere
+    let rank = args.inputs().iter().map(|shape| shape.len()).max().unwrap_or(0);
+    let raised = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();
+    let shapes: Vec<Vec<usize>> = args.inputs().iter().map(|shape| raised(shape)).collect();
+    let shape = shapes[0].clone();
+    if let Some(other) = shapes.iter().find(|other| **other != shape) {
+        let message = format!("an add layer sums layers of one shape, but reads {} and {}", shape_words(&shape), shape_words(other));
+        return Err(args.fail("from", message, "bring them to one shape first, with a convolution, a pool or a linear layer"));
+    }
+    args.claim(&shape)?;
+    for _ in 0..shapes.len() {
+        args.claim(&[])?; // a part of the sum
+    }
+    let sum = (0..shapes.len()).fold(Stage::new("a", &shape), |sum, input| {
+        sum.with(Arc::new(Fixed::new(Pairs, Weights::None, EQUATION, BACK)), [Source::Input(input)])
+    });
+    Ok(Layer { parameters: Vec::new(), stages: vec![sum] })
+}

@@ -1,0 +1,66 @@
+//! `avg_pool2d`: the mean of each window, a convolution whose filter is the same small number everywhere and never learns.
+
+use std::sync::Arc;
+
+use super::edges::{Edges, View};
+use super::fixed::{Fixed, Weights};
+use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::pool::{shape, windows};
+use super::rule::Equation;
+use crate::tensor::len;
+
+/// The row of the registry.
+pub const KIND: LayerKind = LayerKind {
+    name: "avg_pool2d",
+    base: "pool",
+    keys: &["kernel_size", "stride", "padding", "count_include_pad"],
+    rank: Some(3),
+    joins: false,
+    activation: None,
+    build,
+};
+
+/// Why, forwards and backwards: without padding, with padding that counts as zeros, and with padding that does not count.
+const WORDS: [(&str, &str); 3] = [
+    (
+        "Each window keeps the mean of its entries: every one of the n counts 1/n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
+        "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
+    ),
+    (
+        "Each window keeps the mean of its n places: every entry counts 1/n, and padding counts as zeros, which make no step but stand in n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
+        "All places of a window have the same part in its mean, so each entry gets the same share of the error, 1/n, where n counts the padding too. An entry that lies in several windows gets a share of each.",
+    ),
+    (
+        "Each window keeps the mean of its entries: every one of the n counts 1/n. Padding is left out (count_include_pad is false), so n is smaller for a window at the border.",
+        "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. Padding does not count in n, and an entry that lies in several windows gets a share of each.",
+    ),
+];
+
+fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+    let include = args.flag("count_include_pad")?.unwrap_or(true);
+    let windows = windows(args)?;
+    let shape = shape(&windows);
+    let weights = if include {
+        Weights::One(reciprocal(windows.rows.kernel * windows.columns.kernel))
+    } else {
+        args.claim(&shape)?;
+        let taps = |output| windows.before(View::Output, output + 1) - windows.before(View::Output, output);
+        Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(taps(output)).unwrap_or(usize::MAX))).collect())
+    };
+    let padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
+    let (words, words_back) = WORDS[if padded { 1 + usize::from(!include) } else { 0 }];
+    let equation = Equation { symbols: "mean {0}", name: "average pooling: the mean of each window", words };
+    let back =
+        Equation {
+            symbols: "1/n · {2} at every place of each window", name: "the error is shared out over the window", words: words_back
+        };
+    let a = Stage::new("a", &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+/// 1/n.
+#[must_use]
+#[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
+pub fn reciprocal(n: usize) -> f64 {
+    1.0 / n as f64
+}

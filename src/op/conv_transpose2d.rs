@@ -1,0 +1,136 @@
+//! `conv_transpose2d`: a convolution walked backwards. Its edges are those of the convolution that would lead from its output to its input,
+//! so its forward pass is that one's way of the error back, and the other way round.
+
+use std::sync::Arc;
+
+use super::axis::Axis;
+use super::conv2d::Conv2d;
+use super::edges::{Bilinear, DY, Edge, Edges, Row, View, Weighted, X};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::rule::{Equation, Window};
+
+/// The row of the registry.
+pub const KIND: LayerKind = LayerKind {
+    name: "conv_transpose2d",
+    base: "convt",
+    keys: &["weight", "bias", "out_channels", "kernel_size", "stride", "padding", "output_padding", "dilation", "groups"],
+    rank: Some(3),
+    joins: false,
+    activation: Some("activation"),
+    build,
+};
+
+fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+    let [channels, height, width] = args.image()?;
+    let given = args.shape("weight", 4)?;
+    let groups = args.integer("groups", 1)?.unwrap_or(1);
+    let outputs = args.size("out_channels", given.as_ref().map(|s| s[1].saturating_mul(groups)));
+    let kernel = args.sizes("kernel_size", given.as_ref().map(|s| [s[2], s[3]]));
+    let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
+    let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
+    let more = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
+    let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
+    let (outputs, kernel) = (outputs?, kernel?);
+    if channels % groups != 0 || outputs % groups != 0 {
+        return Err(args.fail(
+            "groups",
+            format!("{groups} groups do not divide {channels} input channels and {outputs} output channels evenly"),
+            "both numbers of channels must be multiples of groups",
+        ));
+    }
+    if let Some(i) = (0..2).find(|&i| more[i] >= stride[i].max(dilation[i])) {
+        let message =
+            format!("output_padding is {}, but must be less than the stride ({}) or the dilation ({})", more[i], stride[i], dilation[i]);
+        return Err(args.fail("output_padding", message, "it chooses between the sizes that a stride makes alike"));
+    }
+    let mut axis = |what: &str, i: usize, n: usize| {
+        Axis::transposed(n, kernel[i], stride[i], padding[i], dilation[i], more[i])
+            .map_err(|why| args.fail("padding", format!("the output's {what} does not work out: {why}"), "take a smaller padding"))
+    };
+    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
+    let shape = [outputs, rows.input, columns.input];
+    let weights = [channels, outputs / groups, kernel[0], kernel[1]];
+    args.claim(&shape)?;
+    args.claim(&weights)?;
+    let area = kernel[0] * kernel[1];
+    // PyTorch reads the fans from the weight's shape as if it were a convolution's
+    let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
+    let conv = Conv2d { inputs: outputs, outputs: channels, groups, rows: rows.indexed(), columns: columns.indexed() };
+    let z = Stage::new("z", &shape);
+    weighted(args, z, Arc::new(Bilinear::new(Transposed(conv))), &weights, outputs, fan)
+}
+
+/// The edges of a convolution with inputs and outputs swapped.
+#[derive(Debug)]
+struct Transposed(Conv2d);
+
+fn swapped(view: View) -> View {
+    match view {
+        View::Output => View::Input,
+        View::Weight => View::Weight,
+        View::Input => View::Output,
+    }
+}
+
+fn turned(edge: Edge) -> Edge {
+    Edge { input: edge.output, weight: edge.weight, output: edge.input }
+}
+
+impl Edges for Transposed {
+    fn before(&self, view: View, entry: usize) -> u64 {
+        self.0.before(swapped(view), entry)
+    }
+
+    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
+        turned(self.0.edge(swapped(view), entry, term))
+    }
+
+    fn rank(&self, view: View, edge: Edge) -> u64 {
+        self.0.rank(swapped(view), turned(edge))
+    }
+
+    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
+        self.0.fold(swapped(view), entry, terms, sum, |sum, Row { first, step: [input, weight, output], count }| {
+            add(sum, Row { first: turned(first), step: [output, weight, input], count })
+        })
+    }
+
+    fn window(&self, view: View) -> Option<Window> {
+        let swap = |slot| match slot {
+            X => DY,
+            DY => X,
+            slot => slot,
+        };
+        let window = self.0.window(swapped(view))?;
+        Some(Window { image: swap(window.image), filter: window.filter.map(swap), ..window })
+    }
+}
+
+impl Weighted for Transposed {
+    fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
+        match view {
+            View::Weight => self.0.accumulate(View::Weight, b, a, out),
+            view => self.0.accumulate(swapped(view), a, b, out),
+        }
+    }
+
+    fn equation(&self, view: View) -> Equation {
+        match view {
+            View::Output => Equation {
+                symbols: "{0} * rot180({1})",
+                name: "transposed convolution: each input lays the filter on the output",
+                words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
+            },
+            View::Weight => Equation {
+                symbols: "{3} * {0}",
+                name: "weight gradient: the error convolved with the input",
+                words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
+            },
+            View::Input => Equation {
+                symbols: "{3} * {1}",
+                name: "the error moves back: convolved with the filter",
+                words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
+            },
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Edges whose weight is a number of the equation, not a parameter: sums, means, masks.
+
+use std::sync::Arc;
+
+use super::edges::{Edge, Edges, View, X as IMAGE};
+use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
+
+/// The numbers on the edges.
+#[derive(Clone, Debug)]
+pub enum Weights {
+    /// None is written: each edge hands on what it reads.
+    None,
+    /// One for all.
+    One(f64),
+    /// One for the edges of each output.
+    ByOutput(Vec<f64>),
+}
+
+/// The function y = Σ k · x over edges, with fixed numbers k; its input is x.
+#[derive(Debug)]
+pub struct Fixed<E>(Arc<Inner<E>>);
+
+#[derive(Debug)]
+struct Inner<E> {
+    edges: E,
+    weights: Weights,
+    equation: Equation,
+    back: Equation,
+}
+
+impl<E: Edges> Fixed<E> {
+    /// The function of these edges and numbers, with what it says forwards and, with ∂C/∂y in slot 2, backwards.
+    pub fn new(edges: E, weights: Weights, equation: Equation, back: Equation) -> Self {
+        Self(Arc::new(Inner { edges, weights, equation, back }))
+    }
+}
+
+impl<E: Edges> Function for Fixed<E> {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Output })
+    }
+
+    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Input }))
+    }
+}
+
+/// The slots of x and, in the backward rule, of ∂C/∂y.
+const X: usize = 0;
+const DY: usize = 2;
+
+/// The edges from one end.
+#[derive(Debug)]
+struct Seen<E> {
+    inner: Arc<Inner<E>>,
+    view: View,
+}
+
+impl<E: Edges> Seen<E> {
+    /// The slot of an edge's other end.
+    fn slot(&self) -> usize {
+        if self.view == View::Output { X } else { DY }
+    }
+
+    /// An edge's other end: the view from there, and the place.
+    fn other(&self) -> View {
+        if self.view == View::Output { View::Input } else { View::Output }
+    }
+
+    fn weight(&self, edge: Edge) -> Option<f64> {
+        match &self.inner.weights {
+            Weights::None => None,
+            Weights::One(k) => Some(*k),
+            Weights::ByOutput(weights) => Some(weights[edge.output]),
+        }
+    }
+
+    fn terms(&self, view: View, at: usize) -> u64 {
+        self.inner.edges.before(view, at + 1) - self.inner.edges.before(view, at)
+    }
+}
+
+impl<E: Edges> Rule for Seen<E> {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (at, sum) in out.iter_mut().enumerate() {
+            *sum = self.partial(x, at, self.terms(self.view, at), *sum);
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        self.inner.edges.before(self.view, entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let edge = self.inner.edges.edge(self.view, at, term);
+        let read = entry(x, self.slot(), edge.end(self.other()));
+        Term::product(self.weight(edge).map(constant).into_iter().chain([read]).collect())
+    }
+
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        let (read, other) = (x.tensors[self.slot()], self.other());
+        let terms = usize::try_from(terms).expect("terms of an entry");
+        self.inner.edges.fold(self.view, entry, terms, sum, |sum, row| {
+            row.edges().fold(sum, |sum, edge| {
+                let value = read[edge.end(other)];
+                sum + self.weight(edge).map_or(value, |k| k * value)
+            })
+        })
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot != self.slot() {
+            return Vec::new();
+        }
+        let edges = (0..self.terms(self.other(), at)).map(|term| self.inner.edges.edge(self.other(), at, term));
+        edges.map(|edge| Use { entry: edge.end(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
+    }
+
+    fn equation(&self) -> Equation {
+        if self.view == View::Output { self.inner.equation } else { self.inner.back }
+    }
+
+    fn window(&self) -> Option<Window> {
+        let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
+        Some(Window { image: if image == IMAGE { X } else { DY }, filter: None, turned: false, padding, pitch: [0, 0] })
+    }
+}
+
+/// The edges from each entry to the one at the same place.
+#[derive(Clone, Copy, Debug)]
+pub struct Pairs;
+
+impl Edges for Pairs {
+    fn before(&self, _view: View, entry: usize) -> u64 {
+        entry as u64
+    }
+
+    fn edge(&self, _view: View, entry: usize, _term: u64) -> Edge {
+        Edge { input: entry, weight: entry, output: entry }
+    }
+
+    fn rank(&self, _view: View, _edge: Edge) -> u64 {
+        0
+    }
+}

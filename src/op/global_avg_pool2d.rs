@@ -1,0 +1,35 @@
+//! `global_avg_pool2d`: the mean of each channel.
+
+use std::sync::Arc;
+
+use super::avg_pool2d::reciprocal;
+use super::axis::Axis;
+use super::fixed::{Fixed, Weights};
+use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::pool::each_channel;
+use super::rule::Equation;
+
+/// The row of the registry.
+pub const KIND: LayerKind =
+    LayerKind { name: "global_avg_pool2d", base: "pool", keys: &[], rank: Some(3), joins: false, activation: None, build };
+
+fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+    let [channels, height, width] = args.image()?;
+    let shape = [channels, 1, 1];
+    args.claim(&shape)?;
+    let mut whole = |n: usize| Axis::checked(n, n, 1, 0, 1).map_err(|why| args.fail("type", why, ""));
+    let windows = each_channel(channels, whole(height)?, whole(width)?);
+    let equation = Equation {
+        symbols: "mean {0}",
+        name: "global average pooling: the mean of each channel",
+        words: "A whole channel becomes one number, its mean: how strongly its feature is there at all, no matter where.",
+    };
+    let back = Equation {
+        symbols: "1/n · {2} at every place of the channel",
+        name: "the error is shared out over the channel",
+        words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
+    };
+    let mean = Fixed::new(windows, Weights::One(reciprocal(height * width)), equation, back);
+    let a = Stage::new("a", &shape).with(Arc::new(mean), [Source::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}

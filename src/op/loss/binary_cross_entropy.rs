@@ -1,0 +1,134 @@
+//! `binary_cross_entropy`: C = −Σ [t log a + (1 − t) log(1 − a)] on the output of a sigmoid, or the mean over the outputs. The logarithms are
+//! taken of the sigmoid's input, so that an output that has reached 0 or 1 still has a finite loss.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z, log_beside};
+use crate::op::layer::{Args, Faulty};
+use crate::op::math::softplus;
+use crate::op::rule::{Args as Factors, Equation, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
+
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+    let reduction = super::reduction(args, output);
+    if output.activation != Some("sigmoid") {
+        let (has, help) = match output.activation {
+            None => (
+                "no activation".to_owned(),
+                "give the last layer activation = \"sigmoid\", or take the loss \"binary_cross_entropy_with_logits\"",
+            ),
+            Some(name) => (format!("the activation \"{name}\""), "give the last layer activation = \"sigmoid\""),
+        };
+        let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {has}", output.layer);
+        return Err(args.fail("type", message, help));
+    }
+    let (mean, scale) = reduction?;
+    let text = if mean { "1/n ({1} − {3})" } else { "{1} − {3}" };
+    Ok(Loss {
+        function: Arc::new(Entries(Binary { mean, scale })),
+        reads_z: true,
+        shortcut: Some((Arc::new(Difference { mean, scale, text }), text)),
+        target: None,
+    })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Binary {
+    mean: bool,
+    scale: f64,
+}
+
+/// a / b, and 0 where a is 0, whatever b is.
+fn ratio(a: f64, b: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a / b }
+}
+
+impl Pointwise for Binary {
+    const TERMS: usize = 2;
+    const SLOPES: usize = 2;
+
+    fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
+        let (t, a) = (x.get(T, i), x.get(A, i));
+        let logs =
+            || x.tensors.get(Z).map_or_else(|| [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)], |z| [-softplus(-z[i]), -softplus(z[i])]);
+        if term == 0 {
+            smallvec![constant(-self.scale), entry(x, T, i), derived("log({0})", A, i, logs()[0])]
+        } else {
+            smallvec![constant(-self.scale), derived("(1−{1})", T, i, 1.0 - t), derived("log(1−{0})", A, i, logs()[1])]
+        }
+    }
+
+    fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        let (a, t) = (x.get(A, i), x.get(T, i));
+        if term == 0 {
+            return Term::product(smallvec![constant(-self.scale), derived("{1}/{0}", A, i, ratio(t, a))]);
+        }
+        let other = derived("(1−{1})/(1−{0})", A, i, ratio(1.0 - t, 1.0 - a));
+        Term::product(if self.mean { smallvec![constant(self.scale), other] } else { smallvec![other] })
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: if self.mean {
+                "−1/n Σ [{1} log {0} + (1−{1}) log(1−{0})]"
+            } else {
+                "−Σ [{1} log {0} + (1−{1}) log(1−{0})]"
+            },
+            name: "the loss: binary cross-entropy",
+            words: "Every output answers a question of its own with yes or no. Where the target is 1 the logarithm of the output counts, where it is 0 that of the rest to 1; the loss is large where the network is sure and wrong.",
+        }
+    }
+
+    fn back(&self) -> Equation {
+        Equation {
+            symbols: if self.mean { "1/n [(1−{1}) / (1−{0}) − {1} / {0}]" } else { "(1−{1}) / (1−{0}) − {1} / {0}" },
+            name: "the derivative of the loss",
+            words: "The derivative of −t log a is −t/a and pulls the output up; that of −(1−t) log(1−a) is (1−t)/(1−a) and pushes it down. Both are strongest where the output is sure and wrong.",
+        }
+    }
+}
+
+/// The slots of an error in one step: z, a, ∂C/∂a, t.
+const ERROR_A: usize = 1;
+const ERROR_T: usize = 3;
+
+/// Sigmoid with binary cross-entropy: δ = a − t, or that through n.
+#[derive(Debug)]
+struct Difference {
+    mean: bool,
+    scale: f64,
+    text: &'static str,
+}
+
+impl Rule for Difference {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (i, sum) in out.iter_mut().enumerate() {
+            *sum += self.term(x, i, 0).value;
+        }
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let difference = derived("({1}−{3})", ERROR_A, at, x.get(ERROR_A, at) - x.get(ERROR_T, at));
+        Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if slot == ERROR_A || slot == ERROR_T { same_place(at) } else { Vec::new() }
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: self.text,
+            name: "the error of sigmoid and binary cross-entropy in one step",
+            words: "Sigmoid and binary cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0 or 1, so this step is taken alone.",
+        }
+    }
+}

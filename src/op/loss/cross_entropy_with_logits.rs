@@ -1,0 +1,79 @@
+//! `cross_entropy_with_logits`: C = −Σ t log softmax(a), over all entries of the output; finite for all finite logits.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use crate::op::layer::{Args, Faulty};
+use crate::op::math::log_sum_exp;
+use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Term, constant, derived, entry};
+use crate::op::softmax::Shared;
+use crate::tensor::{Tensor, flat};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "cross_entropy_with_logits", keys: &[], build };
+
+#[allow(clippy::unnecessary_wraps)] // the signature of the registry
+fn build(_args: &mut dyn Args, _output: &Output<'_>) -> Result<Loss, Faulty> {
+    Ok(Loss { function: Arc::new(Entries(CrossEntropy)), reads_z: false, shortcut: None, target: None })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CrossEntropy;
+
+/// What all entries share.
+struct Known {
+    /// log-sum-exp of the logits, in two parts.
+    largest: f64,
+    log: f64,
+    softmax: Shared,
+    /// Σt.
+    total: f64,
+}
+
+impl Known {
+    fn of<'a>(x: &Operands<'a>) -> &'a Self {
+        x.memo().expect("made from the same operands")
+    }
+}
+
+impl Pointwise for CrossEntropy {
+    const SLOPES: usize = 2;
+
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        let a = flat(tensors[A]);
+        let (largest, log) = log_sum_exp(a);
+        Some(Arc::new(Known { largest, log, softmax: Shared::of(a), total: flat(tensors[T]).iter().sum() }))
+    }
+
+    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        let Known { largest, log, .. } = Known::of(x);
+        smallvec![constant(-1.0), entry(x, T, i), derived("log(softmax({0} | {=0}))", A, i, (x.get(A, i) - largest) - log)]
+    }
+
+    fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        let Known { softmax, total, .. } = Known::of(x);
+        Term::product(if term == 0 {
+            smallvec![derived("softmax({0} | {=0})", A, i, softmax.value(x.get(A, i))), derived("sum({=1})", T, i, *total)]
+        } else {
+            smallvec![constant(-1.0), entry(x, T, i)]
+        })
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            symbols: "−Σ {1} log softmax({0})",
+            name: "the loss: cross-entropy on logits",
+            words: "The outputs are logits: the softmax that makes probabilities of them is part of the loss, so that the logarithm never meets a 0. softmax(aᵢ | a) is the entry at i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ). The loss is the negative logarithm of the probability where the target asks for it.",
+        }
+    }
+
+    fn back(&self) -> Equation {
+        Equation {
+            symbols: "softmax({0}) Σt − {1}",
+            name: "the derivative of the loss",
+            words: "Softmax and cross-entropy together have a simple derivative: the probability that came out less the one that should have. softmax(aᵢ | a) is the entry at i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ).",
+        }
+    }
+}

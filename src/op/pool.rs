@@ -1,0 +1,56 @@
+//! What all pools share: how their windows lie on the image.
+
+use super::axis::Axis;
+use super::conv2d::Conv2d;
+use super::edges::View;
+use super::layer::{Args, Faulty};
+
+/// The windows of a pool over a C x H x W image: the edges of a convolution in which every channel sees only itself.
+///
+/// The memory of the output is claimed.
+///
+/// # Errors
+/// When a key is faulty, no window fits, or one would lie on nothing but padding.
+pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
+    let [channels, height, width] = args.image()?;
+    let kernel = args.pair("kernel_size", 1);
+    let stride = args.pair("stride", 1);
+    let padding = args.pair("padding", 0);
+    let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
+    let (stride, padding) = (stride?, padding?.unwrap_or([0, 0]));
+    let Some(kernel) = kernel? else {
+        return Err(args.fail("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
+    };
+    let stride = stride.unwrap_or(kernel);
+    if let Some(i) = (0..2).find(|&i| padding[i] > kernel[i] / 2) {
+        let message = format!("padding is {}, but at most half of the kernel's {} is possible", padding[i], kernel[i]);
+        return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
+    }
+    let mut axis = |what: &str, i: usize, n: usize| {
+        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|why| {
+            args.fail("kernel_size", format!("the window does not fit the input's {what}: {why}"), "take a smaller kernel_size")
+        })
+    };
+    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
+    args.claim(&[channels, rows.output, columns.output])?;
+    // with padding a kernel may be longer than its input, and the axes count its places
+    args.claim(&[kernel[0]])?;
+    args.claim(&[kernel[1]])?;
+    if [&rows, &columns].iter().any(|axis| (0..axis.output).any(|at| axis.kernels(at).is_empty())) {
+        let message = "one window would lie on nothing but padding".to_owned();
+        return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
+    }
+    Ok(each_channel(channels, rows, columns))
+}
+
+/// The edges of a window with these axes, on each channel alone.
+#[must_use]
+pub fn each_channel(channels: usize, rows: Axis, columns: Axis) -> Conv2d {
+    Conv2d { inputs: channels, outputs: channels, groups: channels, rows: rows.indexed(), columns: columns.indexed() }
+}
+
+/// The shape of what a pool with these windows computes.
+#[must_use]
+pub fn shape(windows: &Conv2d) -> [usize; 3] {
+    [windows.outputs, windows.rows.len(View::Output), windows.columns.len(View::Output)]
+}

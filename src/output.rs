@@ -1,0 +1,152 @@
+//! Everything that the program writes to stdout and stderr outside the full screen.
+//!
+//! Text is escaped on its way out, so that no message and no file can command the terminal. Every
+//! write and the last flush are answered for: a pipe closed by its reader (`trace | head`) is a
+//! quiet end, a full disk is an error.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::text::escape;
+
+/// One stream: `write!` and `writeln!` escape, [`Output::raw`] does not.
+///
+/// Nothing is certain to be written before [`Output::finish`].
+pub struct Output<W: Write> {
+    to: BufWriter<W>,
+}
+
+/// The standard output.
+#[must_use]
+pub fn stdout() -> Output<io::StdoutLock<'static>> {
+    Output::new(io::stdout().lock())
+}
+
+/// The standard error, for messages.
+#[must_use]
+pub fn stderr() -> Output<io::StderrLock<'static>> {
+    Output::new(io::stderr().lock())
+}
+
+impl<W: Write> Output<W> {
+    /// Writes to `to`.
+    #[must_use]
+    pub fn new(to: W) -> Self {
+        Self { to: BufWriter::with_capacity(1 << 16, to) }
+    }
+
+    /// What `write!` and `writeln!` call: text, escaped; newlines stay.
+    ///
+    /// # Errors
+    /// When the stream takes no more.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        match text.as_str() {
+            Some(text) => self.text(text),
+            // Whole, since a run of combining marks may be spread over several arguments.
+            None => self.text(&text.to_string()),
+        }
+    }
+
+    /// One text, escaped; newlines stay.
+    ///
+    /// # Errors
+    /// When the stream takes no more.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.to.write_all(escape(text).as_bytes())
+    }
+
+    /// The stream itself, for bytes that are safe already or meant for the terminal: JSON, SVG, a
+    /// frame with its colours.
+    pub fn raw(&mut self) -> &mut BufWriter<W> {
+        &mut self.to
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// When it cannot all be written. Only after this do the bytes count as written.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        self.to.flush().context("cannot write the output")
+    }
+}
+
+/// The exit status of the program: that of `result`, 0 when the reader of a pipe has gone away,
+/// and 2 for an error, which is told on stderr in one sentence.
+#[must_use]
+pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut to = stderr();
+            // Nobody is left to be told that stderr itself cannot be written.
+            let _ = writeln!(to, "error: {error:#}").map(|()| to.finish());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether `error` comes from a pipe whose reader has gone away.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream that fails after `room` bytes.
+    struct Full {
+        room: usize,
+        kind: io::ErrorKind,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room);
+            self.room -= taken;
+            if taken == 0 { Err(self.kind.into()) } else { Ok(taken) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn write(room: usize, kind: io::ErrorKind) -> anyhow::Result<()> {
+        let mut to = Output::new(Full { room, kind });
+        to.text("12\n")?;
+        to.finish()
+    }
+
+    #[test]
+    fn text_is_escaped_and_raw_is_not() {
+        let mut bytes = Vec::new();
+        let mut to = Output::new(&mut bytes);
+        let escape = '\x1b';
+        writeln!(to, "a{escape}b").unwrap();
+        let marks = ['\u{303}', '\u{304}'];
+        write!(to, "e\u{301}\u{302}{}{}", marks[0], marks[1]).unwrap();
+        to.raw().write_all(b"\x1b[m").unwrap();
+        to.finish().unwrap();
+        let expected = "a<U+001B>b\ne\u{301}\u{302}\u{303}<U+0304>\x1b[m";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_quietly() {
+        let result = write(1, io::ErrorKind::BrokenPipe).context("above");
+        assert!(is_closed_pipe(result.as_ref().unwrap_err()));
+        assert_eq!(exit(result.map(|()| ExitCode::from(1))), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_only_the_flush_finds() {
+        assert!(write(3, io::ErrorKind::StorageFull).is_ok());
+        let error = write(2, io::ErrorKind::StorageFull).unwrap_err();
+        assert!(format!("{error:#}").starts_with("cannot write the output: "));
+        assert_eq!(exit(Err(error)), ExitCode::from(2));
+    }
+}

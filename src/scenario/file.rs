@@ -1,0 +1,166 @@
+//! `{ file = "weights.npz", key = "conv1.weight" }`: tensors that a file has.
+
+use std::collections::HashMap;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use super::excerpt::{cut, quoted};
+use super::reader::{Reader, Span, Table};
+use super::suggest;
+use crate::op::layer::Faulty;
+use crate::weights::{self, Archive, Layout, MAX_BYTES, Names, Wrong};
+
+/// Cells of a message that a file's own text may take.
+const QUOTED: usize = 380;
+/// So many keys are listed; more would not be read.
+const LISTED: usize = 12;
+
+/// What gives a scenario the files beside it.
+pub trait Files: Debug + Send + Sync {
+    /// The bytes of the file at this path, as it is written in the scenario; at most `most` of them.
+    ///
+    /// # Errors
+    /// When there is no such file, or when it may not be read.
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong>;
+}
+
+/// For a scenario that must stand alone.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFiles {
+    /// Why.
+    pub why: &'static str,
+    /// What to do; may be empty.
+    pub help: &'static str,
+}
+
+impl Files for NoFiles {
+    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+        Err(Wrong::new(format!("this scenario cannot read {}: {}", quoted(path), self.why), self.help))
+    }
+}
+
+/// The files read so far, each once.
+pub(super) struct Archives {
+    files: Arc<dyn Files>,
+    opened: HashMap<String, Result<Arc<dyn Archive>, Faulty>>,
+    /// Bytes of files that may still be read.
+    left: usize,
+    /// Bytes of numbers that may still be taken from them.
+    unpacked: usize,
+}
+
+impl Archives {
+    pub fn new(files: Arc<dyn Files>) -> Self {
+        Self { files, opened: HashMap::new(), left: MAX_BYTES, unpacked: MAX_BYTES }
+    }
+
+    /// The paths of all files, as the scenario names them.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.opened.keys().cloned().collect();
+        paths.sort();
+        paths
+    }
+
+    fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, Wrong> {
+        let open = weights::kind(path)?;
+        let bytes = self.files.read(path, self.left)?;
+        self.left = self.left.saturating_sub(bytes.len());
+        open(bytes).map_err(|wrong| Wrong::new(format!("{} cannot be read: {}", quoted(path), wrong.message), wrong.help))
+    }
+}
+
+impl Debug for Archives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archives").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// A tensor in a file; its numbers are not read yet.
+#[derive(Clone)]
+pub(super) struct Stored {
+    archive: Arc<dyn Archive>,
+    place: usize,
+    layout: Layout,
+    /// Its name in messages.
+    label: String,
+    span: Span,
+}
+
+impl Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("label", &self.label).field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+fn fault(reader: &mut Reader, span: Span, wrong: &Wrong) -> Faulty {
+    reader.fault(span, cut(&wrong.message, QUOTED), cut(&wrong.help, QUOTED))
+}
+
+impl Stored {
+    /// Finds the tensor that a table with the key `file` names; every fault in it is reported.
+    pub fn read(reader: &mut Reader, key: &str, table: &Table<'_>, span: &Span) -> Result<Self, Faulty> {
+        if reader.full() {
+            return Err(Faulty);
+        }
+        reader.unknown(table, &["file", "key"], "a tensor from a file");
+        let (path, name) = (reader.string(table, "file")?, reader.string(table, "key")?);
+        let Some((path, path_span)) = path else { return Err(Faulty) };
+        let opened = reader.archives.opened.get(path).cloned();
+        let archive = opened.unwrap_or_else(|| {
+            let archive = reader.archives.open(path).map_err(|wrong| fault(reader, path_span.clone(), &wrong));
+            reader.archives.opened.insert(path.to_owned(), archive.clone());
+            archive
+        })?;
+        let (place, label, span) = match (archive.names(), name) {
+            (None, None) => (0, quoted(path), path_span),
+            (None, Some((_, span))) => {
+                return Err(reader.fault(span, format!("{} is one tensor and has no keys", quoted(path)), "leave key out"));
+            }
+            (Some(names), None) => {
+                let message = format!("{key} needs key = …: {} holds tensors by name", quoted(path));
+                return Err(reader.fault(span.clone(), message, listed(names)));
+            }
+            (Some(names), Some((name, span))) => match names.find(name) {
+                Some(place) => (place, format!("{} in {}", quoted(name), quoted(path)), span),
+                None => return Err(missing(reader, span, name, path, names)),
+            },
+        };
+        let layout = archive.layout(place).map_err(|wrong| unreadable(reader, &span, &label, &wrong))?;
+        Ok(Self { archive, place, layout, label, span })
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &[usize] {
+        self.layout.shape()
+    }
+
+    /// Its numbers in row-major order. The caller has claimed their memory.
+    pub fn fill(&self, reader: &mut Reader) -> Result<Vec<f64>, Faulty> {
+        let Some(left) = reader.archives.unpacked.checked_sub(self.layout.size()) else {
+            return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
+        };
+        reader.archives.unpacked = left;
+        let numbers = self.archive.bytes(self.place).and_then(|bytes| self.layout.numbers(&bytes));
+        numbers.map_err(|wrong| unreadable(reader, &self.span, &self.label, &wrong))
+    }
+}
+
+fn unreadable(reader: &mut Reader, span: &Span, label: &str, wrong: &Wrong) -> Faulty {
+    let wrong = Wrong::new(format!("{label} cannot be read: {}", wrong.message), wrong.help.clone());
+    fault(reader, span.clone(), &wrong)
+}
+
+fn missing(reader: &mut Reader, span: Span, name: &str, path: &str, names: &Names) -> Faulty {
+    let nearest = suggest::nearest(name, names.list().iter().map(String::as_str));
+    let nearest = nearest.map_or_else(String::new, |nearest| format!("did you mean {}? ", quoted(nearest)));
+    let message = format!("there is no {} in {}", quoted(name), quoted(path));
+    fault(reader, span, &Wrong::new(message, format!("{nearest}{}", listed(names))))
+}
+
+/// The first of the keys.
+fn listed(names: &Names) -> String {
+    let (list, more) = names.list().split_at(names.list().len().min(LISTED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let list: Vec<String> = list.iter().map(|name| quoted(name)).collect();
+    if list.is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}{more}", list.join(", ")) }
+}

@@ -1,0 +1,152 @@
+//! `{ init = KIND, … }`: tensors that are made by a rule.
+
+use toml::de::DeValue;
+
+use super::excerpt::quoted;
+use super::random::Generator;
+use super::reader::{Reader, Span, Table};
+use super::suggest;
+use crate::op::layer::{Fan, Faulty};
+use crate::tensor::len;
+
+/// A kind: its name, and its keys with their defaults; `None` is required. Random kinds have a seed too.
+#[derive(Debug)]
+struct Kind {
+    name: &'static str,
+    keys: &'static [(&'static str, Option<f64>)],
+    random: bool,
+    fans: bool,
+}
+
+#[rustfmt::skip]
+const KINDS: &[Kind] = &[
+    Kind { name: "zeros", keys: &[], random: false, fans: false },
+    Kind { name: "ones", keys: &[], random: false, fans: false },
+    Kind { name: "constant", keys: &[("value", None)], random: false, fans: false },
+    Kind { name: "linspace", keys: &[("start", None), ("stop", None)], random: false, fans: false },
+    Kind { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], random: false, fans: false },
+    Kind { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], random: true, fans: false },
+    Kind { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], random: true, fans: false },
+    Kind { name: "xavier_uniform", keys: &[], random: true, fans: true },
+    Kind { name: "he_normal", keys: &[], random: true, fans: true },
+];
+
+/// A rule with its numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Init<'t, 'i> {
+    kind: &'static Kind,
+    numbers: [f64; 2],
+    seed: u64,
+    table: &'t Table<'i>,
+    span: Span,
+    /// The shape that it gives itself.
+    pub shape: Option<Vec<usize>>,
+}
+
+impl<'t, 'i> Init<'t, 'i> {
+    /// Reads a rule; every fault in it is reported.
+    pub fn read(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Self, Faulty> {
+        let Some((name, place)) = reader.string(table, "init")? else {
+            return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
+        };
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), suggest::help(name, &names)));
+        };
+        let before = reader.faults.len();
+        let mut known = vec!["init", "shape"];
+        known.extend(kind.keys.iter().map(|(key, _)| *key));
+        if kind.random {
+            known.push("seed");
+        }
+        reader.unknown(table, &known, &format!("init \"{name}\""));
+        let mut numbers = [0.0; 2];
+        for (number, (key, default)) in numbers.iter_mut().zip(kind.keys) {
+            match (table.get(*key), default) {
+                (Some(value), _) => *number = reader.number(key, value).unwrap_or(0.0),
+                (None, Some(default)) => *number = *default,
+                (None, None) => {
+                    reader.fault(span.clone(), format!("init \"{name}\" needs {key}"), format!("add {key} = …"));
+                }
+            }
+        }
+        let mut seed = 0;
+        if kind.random {
+            if let Some(value) = table.get("seed") {
+                seed = reader.integer("seed", value, 0).unwrap_or(0);
+            } else {
+                let help = "add seed = 1, or any other: one seed gives the same numbers everywhere";
+                reader.fault(span.clone(), format!("init \"{name}\" needs a seed"), help);
+            }
+        }
+        let shape = shape(reader, table);
+        if reader.faults.len() > before { Err(Faulty) } else { Ok(Self { kind, numbers, seed, table, span, shape: shape.ok().flatten() }) }
+    }
+
+    /// The place of a key, or of the whole.
+    fn place(&self, key: &str) -> Span {
+        self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
+    }
+
+    /// The numbers of a tensor of this shape in row-major order.
+    pub fn fill(&self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Faulty> {
+        if self.kind.fans && shape.len() < 2 {
+            let message = format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so no fans", self.kind.name);
+            return Err(reader.fault(self.place("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
+        }
+        let [a, b] = self.numbers;
+        match self.kind.name {
+            "uniform" if a > b => {
+                let place = if self.table.contains_key("low") { "low" } else { "high" };
+                return Err(reader.fault(self.place(place), format!("low is {a}, but high is only {b}"), ""));
+            }
+            "normal" if b < 0.0 => return Err(reader.fault(self.place("std"), format!("std must be at least 0, not {b}"), "")),
+            _ => {}
+        }
+        if reader.puts_off(len(shape)) {
+            return Ok(vec![0.0; len(shape)]);
+        }
+        let data = self.data(len(shape), fan);
+        if data.iter().any(|x| !x.is_finite()) {
+            return Err(reader.fault(self.span.clone(), format!("this makes numbers for {key} that are too large for f64"), ""));
+        }
+        Ok(data)
+    }
+
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+    fn data(&self, n: usize, fan: Fan) -> Vec<f64> {
+        let [a, b] = self.numbers;
+        let mut random = Generator::new(self.seed);
+        let mut make = |f: &mut dyn FnMut(&mut Generator, usize) -> f64| (0..n).map(|i| f(&mut random, i)).collect();
+        match self.kind.name {
+            "ones" => vec![1.0; n],
+            "constant" => vec![a; n],
+            "linspace" => {
+                let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
+                // from both ends, so that both are exact, as in PyTorch
+                make(&mut |_, i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 })
+            }
+            "arange" => make(&mut |_, i| a + b * i as f64),
+            "uniform" => make(&mut |random, _| a + (b - a) * random.uniform()),
+            "normal" => make(&mut |random, _| a + b * random.normal()),
+            "xavier_uniform" => {
+                let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
+                make(&mut |random, _| -bound + (bound + bound) * random.uniform())
+            }
+            "he_normal" => {
+                let std = (2.0 / fan.inputs as f64).sqrt();
+                make(&mut |random, _| std * random.normal())
+            }
+            _ => vec![0.0; n],
+        }
+    }
+}
+
+/// `shape = [2, 3]`.
+fn shape(reader: &mut Reader, table: &Table<'_>) -> Result<Option<Vec<usize>>, Faulty> {
+    let Some(value) = table.get("shape") else { return Ok(None) };
+    let DeValue::Array(items) = value.get_ref() else {
+        return Err(reader.wrong("shape", value, "an array of integers", "write it as [2, 3]"));
+    };
+    items.iter().map(|item| reader.size("a dimension of shape", item, 1)).collect::<Result<_, _>>().map(Some)
+}

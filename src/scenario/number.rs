@@ -1,0 +1,80 @@
+//! Numbers as they are written, without a silent loss.
+
+use toml::de::{DeFloat, DeInteger};
+
+/// What is wrong with a number, and what to do.
+pub(super) type Wrong = (String, &'static str);
+
+/// An integer as f64, where f64 has it exactly.
+pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, Wrong> {
+    match i64::from_str_radix(integer.as_str(), integer.radix()) {
+        Ok(value) => exact(value),
+        Err(_) => Err(("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
+fn exact(value: i64) -> Result<f64, Wrong> {
+    let float = value as f64;
+    if float as i128 == i128::from(value) {
+        return Ok(float);
+    }
+    Err((
+        format!("f64 cannot hold {value}; the nearest is {}", float as i128),
+        "write the nearest; or add a decimal point, and it is rounded",
+    ))
+}
+
+/// A float that is finite and does not become 0.
+pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, Wrong> {
+    from_decimal(float.as_str())
+}
+
+/// The same for an expression's number: digits, perhaps with a point and an exponent.
+pub(super) fn from_text(text: &str) -> Result<f64, Wrong> {
+    match text.parse::<i64>() {
+        Ok(value) => exact(value),
+        Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point"))
+        }
+        Err(_) => from_decimal(text),
+    }
+}
+
+fn from_decimal(text: &str) -> Result<f64, Wrong> {
+    let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
+    if text.contains("inf") || value.is_nan() {
+        return Err(("numbers must be finite".to_owned(), ""));
+    }
+    if value.is_infinite() {
+        return Err(("this number is too large for f64".to_owned(), "the largest is about 1.8e308"));
+    }
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        return Err((
+            "this number is too small for f64, it would become 0".to_owned(),
+            "the smallest is about 5e-324; write 0 if you mean it",
+        ));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_kept_and_what_does_not_is_said() {
+        for (text, value) in
+            [("0.1", 0.1), ("0", 0.0), ("-0.0", 0.0), ("0e-999", 0.0), ("5e-324", 5e-324), ("9007199254740992", 9_007_199_254_740_992.0)]
+        {
+            assert_eq!(from_text(text), Ok(value), "{text}");
+        }
+        for text in ["9007199254740993", "-9007199254740993", "1e400", "1e-400", "nan", "-inf", "0.0001e-330"] {
+            assert!(from_text(text).is_err(), "{text}");
+        }
+        assert!(from_text("9007199254740993.0").is_ok());
+        assert!(from_text(&i64::MAX.to_string()).is_err());
+    }
+}

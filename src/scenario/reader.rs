@@ -1,0 +1,225 @@
+//! What all parts of the reading share: the faults found so far, the memory asked for, and the reading of plain values with their place.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::excerpt::{one_line, quoted};
+use super::fault::Fault;
+use super::file::{Archives, Files};
+use super::{number, suggest};
+use crate::op::layer::Faulty;
+use crate::text::escape;
+
+/// A value with its place.
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+/// A table.
+pub(super) type Table<'i> = DeTable<'i>;
+/// Bytes of the file.
+pub(super) type Span = Range<usize>;
+
+/// Bytes of an entry and its gradient, and what the network keeps for each tensor besides (measured).
+const ENTRY: u128 = 16;
+const KEPT_FOR_EACH: u128 = 2048;
+/// So many faults are looked for; nobody reads more, and looking costs time.
+const KEPT: usize = 100;
+
+/// Faults and memory.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub faults: Vec<Fault>,
+    /// The files that tensors come from.
+    pub archives: Archives,
+    limit: u64,
+    asked: u64,
+    refused: bool,
+    /// Whether only the shapes are wanted.
+    outline: bool,
+    /// Whether numbers were left out for that.
+    pub put_off: bool,
+}
+
+/// What a value is, in words.
+pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn memory_text(bytes: u128) -> String {
+    #[allow(clippy::cast_precision_loss)] // one digit after the point
+    let number = bytes as f64;
+    match bytes {
+        0..0x10_0000 => format!("{bytes} bytes"),
+        0x10_0000..0x4000_0000 => format!("{:.1} MiB", number / f64::from(1 << 20)),
+        0x4000_0000..0x400_0000_0000 => format!("{:.1} GiB", number / f64::from(1 << 30)),
+        _ => "more than 4096 GiB".to_owned(),
+    }
+}
+
+/// Entries of a tensor that is worth a second reading of its file: 8 MiB.
+const LARGE: usize = 1 << 20;
+
+impl Reader {
+    pub fn new(limit: u64, files: Arc<dyn Files>) -> Self {
+        Self { faults: Vec::new(), archives: Archives::new(files), limit, asked: 0, refused: false, outline: false, put_off: false }
+    }
+
+    /// A reader that makes no large tensors, so that a file that asks for too much is refused before any is made.
+    pub fn outline(limit: u64, files: Arc<dyn Files>) -> Self {
+        Self { outline: true, ..Self::new(limit, files) }
+    }
+
+    /// Whether the numbers of so many entries are left for a second reading.
+    pub fn puts_off(&mut self, entries: usize) -> bool {
+        let later = self.outline && entries > LARGE;
+        self.put_off |= later;
+        later
+    }
+
+    /// Whether there are so many faults that nobody wants more.
+    pub fn full(&self) -> bool {
+        self.faults.len() >= KEPT
+    }
+
+    /// Keeps a fault.
+    pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Faulty {
+        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
+    }
+
+    /// Keeps a fault that belongs to two places.
+    pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Faulty {
+        let also = Some((also.0, also.1.to_owned()));
+        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also })
+    }
+
+    /// Keeps a fault of the whole file.
+    pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Faulty {
+        self.push(Fault { span: None, message: message.into(), help: help.into(), also: None })
+    }
+
+    fn push(&mut self, fault: Fault) -> Faulty {
+        if !self.full() {
+            self.faults.push(fault);
+        }
+        Faulty
+    }
+
+    /// A value of another kind than the one wanted.
+    pub fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str, help: &str) -> Faulty {
+        self.fault(value.span(), format!("{key} must be {wanted}, not {}", kind_of(value.get_ref())), help)
+    }
+
+    /// Reports the keys of a table that are not among `known`.
+    pub fn unknown(&mut self, table: &Table<'_>, known: &[&str], owner: &str) {
+        for (key, _) in table {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let message = format!("{owner} has no key {}", quoted(key.get_ref()));
+                self.fault(key.span(), message, suggest::help(key.get_ref(), known));
+            }
+        }
+    }
+
+    /// A text as it is in the file.
+    pub fn string<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Faulty> {
+        match table.get(key) {
+            None => Ok(None),
+            Some(value) => match value.get_ref() {
+                DeValue::String(text) => Ok(Some((text.as_ref(), value.span()))),
+                _ => Err(self.wrong(key, value, "a string", "")),
+            },
+        }
+    }
+
+    /// A text of one line, escaped.
+    pub fn line(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
+        self.string(table, key).ok().flatten().map(|(text, _)| one_line(text.trim()))
+    }
+
+    /// A text of any number of lines, escaped.
+    pub fn lines(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
+        self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
+    }
+
+    /// The tables of an array of tables, `[[key]]`.
+    pub fn tables<'t, 'i>(&mut self, table: &'t Table<'i>, key: &str) -> Result<Vec<(&'t Table<'i>, Span)>, Faulty> {
+        let help = format!("write [[{key}]] on a line of its own, and its keys below");
+        let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+        let DeValue::Array(items) = value.get_ref() else {
+            return Err(self.wrong(key, value, "a list of tables", &help));
+        };
+        let mut found = Vec::with_capacity(items.len());
+        let mut fault = None;
+        for item in &items[..] {
+            match item.get_ref() {
+                DeValue::Table(table) => found.push((table, item.span())),
+                _ => fault = Some(self.wrong(&format!("each {key}"), item, "a table", &help)),
+            }
+        }
+        fault.map_or(Ok(found), Err)
+    }
+
+    /// A finite number.
+    pub fn number(&mut self, key: &str, value: &Value<'_>) -> Result<f64, Faulty> {
+        let read = match value.get_ref() {
+            DeValue::Integer(integer) => number::from_integer(integer),
+            DeValue::Float(float) => number::from_float(float),
+            _ => return Err(self.wrong(key, value, "a number", "")),
+        };
+        read.map_err(|(message, help)| self.fault(value.span(), message, help))
+    }
+
+    /// An integer that is at least `least`.
+    pub fn integer(&mut self, key: &str, value: &Value<'_>, least: u64) -> Result<u64, Faulty> {
+        let DeValue::Integer(integer) = value.get_ref() else {
+            return Err(self.wrong(key, value, "an integer", ""));
+        };
+        match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(n) => match u64::try_from(n) {
+                Ok(n) if n >= least => Ok(n),
+                _ => Err(self.fault(value.span(), format!("{key} must be at least {least}, not {n}"), "")),
+            },
+            Err(_) => Err(self.fault(value.span(), format!("{key} is too large"), "integers have at most 64 bits")),
+        }
+    }
+
+    /// An integer that counts things in memory.
+    pub fn size(&mut self, key: &str, value: &Value<'_>, least: usize) -> Result<usize, Faulty> {
+        let n = self.integer(key, value, least as u64)?;
+        usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
+    }
+
+    /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
+    pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
+        self.claim_many(span, shape, 1)
+    }
+
+    /// The same for several tensors of this shape.
+    pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Faulty> {
+        let bytes = shape.iter().try_fold(ENTRY, |bytes, &n| bytes.checked_mul(n as u128));
+        let each = bytes.and_then(|bytes| bytes.checked_add(KEPT_FOR_EACH));
+        let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
+        let total = all.saturating_add(u128::from(self.asked));
+        if total > u128::from(self.limit) {
+            if !self.refused {
+                self.refused = true;
+                let (total, limit) = (memory_text(total), memory_text(u128::from(self.limit)));
+                let more =
+                    if total == limit { format!("more than the limit of {limit}") } else { format!("{total}; the limit is {limit}") };
+                let message = format!("up to here the tensors and their gradients take {more}");
+                self.fault(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
+            }
+            return Err(Faulty);
+        }
+        self.asked = u64::try_from(total).unwrap_or(u64::MAX);
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Tensors as they are written: a number, or rectangular nested arrays; or a table that says how to make one, or which file has it.
+
+use toml::de::DeValue;
+
+use super::file::Stored;
+use super::init::Init;
+use super::reader::{Reader, Span, Table, Value, kind_of};
+use crate::op::layer::{Fan, Faulty};
+use crate::tensor::{Tensor, from_flat, len};
+
+/// What stands where a tensor is expected.
+#[derive(Clone, Debug)]
+pub(super) enum Written<'t, 'i> {
+    /// Numbers, with their own shape.
+    Inline { shape: Vec<usize>, data: Vec<f64> },
+    /// A rule that makes them.
+    Init(Init<'t, 'i>),
+    /// The file that has them.
+    File(Stored),
+}
+
+/// A shape with leading dimensions of size 1 up to `rank`; `None` when it has more.
+pub(super) fn raised(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
+    let missing = rank.checked_sub(shape.len())?;
+    Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
+}
+
+/// PyTorch's fans of a tensor that is no layer's weight.
+pub(super) fn fan(shape: &[usize]) -> Fan {
+    match shape {
+        [outputs, inputs, area @ ..] => Fan { inputs: inputs * len(area), outputs: outputs * len(area) },
+        _ => Fan { inputs: 1, outputs: 1 },
+    }
+}
+
+/// Reads what stands under `key`; every fault in it is reported.
+pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Faulty> {
+    match value.get_ref() {
+        DeValue::Table(table) => from_table(reader, key, table, value.span()),
+        DeValue::Integer(_) | DeValue::Float(_) => Ok(Written::Inline { shape: Vec::new(), data: vec![reader.number(key, value)?] }),
+        DeValue::Array(_) => {
+            let mut shape = Vec::new();
+            let mut inner = value;
+            while let DeValue::Array(items) = inner.get_ref() {
+                shape.push(items.len());
+                let Some(first) = items.first() else {
+                    return Err(reader.fault(
+                        inner.span(),
+                        format!("{key} holds an empty array, which is no tensor"),
+                        "write at least one number",
+                    ));
+                };
+                inner = first;
+            }
+            let mut data = Vec::new();
+            let before = reader.faults.len();
+            collect(reader, key, value, &shape, &mut data);
+            if reader.faults.len() > before { Err(Faulty) } else { Ok(Written::Inline { shape, data }) }
+        }
+        _ => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", "")),
+    }
+}
+
+fn from_table<'t, 'i>(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Written<'t, 'i>, Faulty> {
+    if table.contains_key("file") {
+        return Stored::read(reader, key, table, &span).map(Written::File);
+    }
+    Init::read(reader, key, table, span).map(Written::Init)
+}
+
+/// Adds the numbers of an array of this shape. What does not fit is reported; the nesting of a TOML file is limited.
+fn collect(reader: &mut Reader, key: &str, value: &Value<'_>, shape: &[usize], data: &mut Vec<f64>) {
+    match (value.get_ref(), shape) {
+        (DeValue::Array(items), [n, inner @ ..]) => {
+            if items.len() != *n {
+                let message = format!("{key} is ragged: this array has length {}, the first has length {n}", items.len());
+                reader.fault(value.span(), message, "all arrays of one depth must be equally long");
+                return;
+            }
+            for item in &items[..] {
+                collect(reader, key, item, inner, data);
+            }
+        }
+        (DeValue::Array(_), []) => {
+            reader.fault(
+                value.span(),
+                format!("{key} is ragged: an array where the entries before are numbers"),
+                "nest all entries equally deep",
+            );
+        }
+        (DeValue::Integer(_) | DeValue::Float(_), [_, ..]) => {
+            reader.fault(
+                value.span(),
+                format!("{key} is ragged: a number where the entries before are arrays"),
+                "nest all entries equally deep",
+            );
+        }
+        (DeValue::Integer(_) | DeValue::Float(_), []) => data.extend(reader.number(key, value)),
+        (other, _) => {
+            reader.fault(value.span(), format!("{key} may hold only numbers, not {}", kind_of(other)), "");
+        }
+    }
+}
+
+impl Written<'_, '_> {
+    /// Its shape, where it is known from itself.
+    pub fn shape(&self) -> Option<&[usize]> {
+        match self {
+            Self::Inline { shape, .. } => Some(shape),
+            Self::Init(init) => init.shape.as_deref(),
+            Self::File(stored) => Some(stored.shape()),
+        }
+    }
+
+    /// The tensor of this shape. The caller has claimed its memory and checked that the shapes agree.
+    pub fn fill(self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Faulty> {
+        let data = match self {
+            Self::Inline { data, .. } => data,
+            Self::Init(init) => init.fill(reader, key, shape, fan)?,
+            Self::File(stored) => stored.fill(reader)?,
+        };
+        debug_assert_eq!(data.len(), len(shape));
+        Ok(from_flat(shape, data))
+    }
+}

@@ -1,0 +1,236 @@
+//! Rules of the format that no single part keeps alone.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::network::Run;
+use crate::op::loss::LOSSES;
+use crate::tensor::flat;
+
+fn text(text: &str) -> Result<Scenario, Faults> {
+    read(Source { name: "test".into(), path_shown: "test.toml".into(), text: text.into() }, Limits::default())
+}
+
+fn valid(source: &str) -> Scenario {
+    text(source).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// The messages of all faults.
+fn faults(source: &str) -> Vec<String> {
+    text(source).expect_err("a fault").faults().iter().map(|fault| fault.message.clone()).collect()
+}
+
+fn chain(input: &str, target: &str, layers: &str) -> String {
+    format!("title = \"t\"\ninput = {input}\ntarget = {target}\nloss = \"squared_error\"\n{layers}")
+}
+
+const LINEAR: &str = "[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\n";
+
+#[test]
+fn names_are_numbered_per_base_named_or_not() {
+    let layers = format!("{LINEAR}{LINEAR}name = \"middle\"\n{LINEAR}[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n");
+    let scenario = valid(&chain("[1, 2]", "[1, 2]", &layers));
+    let names: Vec<&str> = scenario.network.layers().iter().map(|layer| layer.name.as_ref()).collect();
+    assert_eq!(names, ["fc1", "middle", "fc3", "act1"]);
+}
+
+#[test]
+fn a_target_is_a_tensor_a_flat_vector_or_a_class() {
+    let image = "[[layer]]\ntype = \"activation\"\nfunction = \"identity\"\n";
+    for (target, expected) in [
+        ("[[1, 2], [3, 4]]", [1.0, 2.0, 3.0, 4.0]),
+        ("[1, 2, 3, 4]", [1.0, 2.0, 3.0, 4.0]),
+        ("2", [0.0, 0.0, 1.0, 0.0]),
+        ("{ init = \"arange\" }", [0.0, 1.0, 2.0, 3.0]),
+    ] {
+        let scenario = valid(&chain("[[1, 2], [3, 4]]", target, image));
+        let given = scenario.samples[0].target.clone().expect("a target");
+        assert_eq!((given.shape(), flat(&given)), (&[2, 2][..], &expected[..]), "{target}");
+    }
+    let one = valid(&chain("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
+    assert_eq!(flat(one.samples[0].target.as_ref().expect("a target")), [0.25]);
+    assert_eq!(one.given(0).len(), 2);
+}
+
+#[test]
+fn the_input_has_the_rank_that_its_reader_wants() {
+    let conv = "[[layer]]\ntype = \"conv2d\"\nweight = 2\n";
+    let scenario = valid(&chain("3", "6", conv));
+    assert_eq!(scenario.samples[0].input.as_ref().expect("an input").shape(), [1, 1, 1]);
+    let linear = "[[layer]]\ntype = \"linear\"\nweight = 2\n";
+    let scenario = valid(&chain("3", "6", linear));
+    assert_eq!(scenario.samples[0].input.as_ref().expect("an input").shape(), [1]);
+}
+
+#[test]
+fn every_init_makes_the_numbers_that_it_says() {
+    for (init, expected) in [
+        ("init = \"zeros\"", [0.0, 0.0, 0.0, 0.0]),
+        ("init = \"ones\"", [1.0, 1.0, 1.0, 1.0]),
+        ("init = \"constant\", value = -2", [-2.0, -2.0, -2.0, -2.0]),
+        ("init = \"linspace\", start = 0, stop = 0.3", [0.0, 0.3 / 3.0, 0.3 - 0.3 / 3.0, 0.3]),
+        ("init = \"arange\", start = 1, step = -0.5", [1.0, 0.5, 0.0, -0.5]),
+    ] {
+        let scenario = valid(&chain(&format!("{{ {init}, shape = [2, 2] }}"), "0", "[[layer]]\ntype = \"flatten\"\n"));
+        assert_eq!(flat(scenario.samples[0].input.as_ref().expect("an input")), expected, "{init}");
+    }
+}
+
+#[test]
+fn a_node_may_be_a_constant_an_input_or_a_copy() {
+    let scenario = valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\", \"v = -(2)\", \"w = a\", \"x = 2^3 + a\"]\n");
+    let run = Run::new(&scenario.network, &scenario.given(0));
+    let value = |name: &str| run.values(scenario.network.find(name).expect(name))[0].to_string();
+    assert_eq!(["u", "v", "w", "t1", "x", "grad.a", "grad.u"].map(value), ["2", "-2", "3", "8", "11", "1", "0"]);
+
+    let scenario = valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\"]\noutput = \"a\"\n");
+    let run = Run::new(&scenario.network, &scenario.given(0));
+    assert_eq!(run.values(scenario.network.find("grad.a").expect("a gradient")), [1.0]);
+}
+
+#[test]
+fn places_in_an_expression_are_places_of_the_file() {
+    for (string, column) in [("\"u = a * bb\"", 19), ("'u = a * bb'", 19), ("'''u = a * bb'''", 21), ("\"u = a * \\u0062b\"", 10)] {
+        let found = text(&format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{string}]\n")).expect_err("a fault");
+        assert!(found.to_string().contains(&format!("test.toml:4:{column}\n")), "{string}: {found}");
+    }
+}
+
+#[test]
+fn a_syntax_error_is_where_it_is_also_after_a_byte_order_mark() {
+    for (source, place) in [("\u{feff}a = ", "1:4"), ("a = [1,\r\nb = \r\n", "2:"), ("ä = 1", "1:1"), ("a = \"x\r\n\tb = 2", "1:7")] {
+        let found = text(source).expect_err("a fault").to_string();
+        assert!(found.contains(&format!("test.toml:{place}")), "{source:?}: {found}");
+    }
+}
+
+#[test]
+fn texts_are_escaped_once() {
+    let source = chain("[1, 2]", "[1, 2]", LINEAR).replacen("\"t\"", "\"a\\u001b\\nb\"\nnotes = \"x\\u202e\\r\\ny\"", 1);
+    let scenario = valid(&source);
+    assert_eq!(scenario.title, "a<U+001B><U+000A>b");
+    assert_eq!(scenario.notes.as_deref(), Some("x<U+202E>\ny"));
+}
+
+#[test]
+fn memory_is_refused_before_it_is_allocated() {
+    let wide = "[[layer]]\ntype = \"linear\"\nout_features = 9000000000000000000\nweight = { init = \"zeros\" }\n";
+    let before = Instant::now();
+    for source in
+        [chain("[1, 2]", "0", wide), chain("{ init = \"ones\", shape = [9000000000, 9000000000] }", "0", "[[layer]]\ntype = \"flatten\"\n")]
+    {
+        let found = faults(&source);
+        assert!(matches!(&found[..], [one] if one.contains("the limit is 1.0 GiB")), "{found:?}");
+    }
+    let source = Source { name: String::new(), path_shown: String::new(), text: chain("[1, 2]", "[1, 2]", LINEAR) };
+    assert!(read(source.clone(), Limits { memory: 5_000 }).is_err());
+    assert!(read(source, Limits { memory: 50_000 }).is_ok());
+    assert!(before.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_fault_does_not_bring_others_with_it() {
+    let unknown = "[[layer]]\ntype = \"linaer\"\n[[note]]\nat = \"fc2.z\"\ntext = \"x\"\n[[expect]]\nat = \"fc2.z[7]\"\nvalue = 1\n";
+    assert_eq!(faults(&chain("[1, 2]", "[1, 2]", &format!("{LINEAR}{unknown}"))).len(), 1);
+    assert_eq!(faults(&chain("[1, 2, 3]", "[1, 2]", &format!("{LINEAR}{LINEAR}"))).len(), 1);
+    assert_eq!(faults("title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a +\", \"v = u * a\"]\n").len(), 1);
+}
+
+#[test]
+fn the_last_activation_decides_what_a_cross_entropy_may_follow() {
+    let cross = |layers: &str| text(&chain("[1, 2]", "0", &format!("{LINEAR}{layers}")).replace("squared_error", "cross_entropy"));
+    assert!(cross("activation = \"softmax\"\n").is_ok());
+    assert!(cross("[[layer]]\ntype = \"activation\"\nfunction = \"sigmoid\"\n").is_ok());
+    assert!(cross("activation = \"softmax\"\n[[layer]]\ntype = \"flatten\"\n").is_err());
+    assert!(cross("").is_err());
+}
+
+#[test]
+fn every_loss_says_how_samples_are_reduced() {
+    for name in LOSSES.iter().map(|loss| loss.name) {
+        let reduced = |key: &str| {
+            let loss = format!("loss = {{ type = \"{name}\"{key} }}");
+            valid(
+                &chain("[1, 2]", "[1, 0]", LINEAR)
+                    .replace("loss = \"squared_error\"", &loss)
+                    .replace("4]]", "4]]\nactivation = \"sigmoid\""),
+            )
+            .batch_reduction
+        };
+        assert_eq!(reduced(""), BatchReduction::Mean, "{name}");
+        assert_eq!(reduced(", batch_reduction = \"mean\""), BatchReduction::Mean, "{name}");
+        assert_eq!(reduced(", batch_reduction = \"sum\""), BatchReduction::Sum, "{name}");
+    }
+}
+
+#[test]
+fn keys_of_an_activation_reach_its_function() {
+    let output = |function: &str| {
+        let scenario = valid(&chain("[-2, 0, 3]", "[0, 0, 0]", &format!("[[layer]]\ntype = \"activation\"\nfunction = {function}\n")));
+        let run = Run::new(&scenario.network, &scenario.given(0));
+        run.values(scenario.network.output()).to_vec()
+    };
+    assert_eq!(output("\"leaky_relu\""), [-0.02, 0.0, 3.0]);
+    assert_eq!(output("\"leaky_relu\"\nnegative_slope = 0.5"), [-1.0, 0.0, 3.0]);
+    assert_eq!(output("\"elu\""), [libm::expm1(-2.0), 0.0, 3.0]);
+    assert_eq!(output("\"elu\"\nalpha = 2"), [2.0 * libm::expm1(-2.0), 0.0, 3.0]);
+}
+
+/// Files of the largest size, full of one thing.
+#[test]
+fn no_file_takes_long() {
+    let many = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
+    let graph = (0..60_000).map(|i| format!("\"n{i} = b{i} + a\"")).collect::<Vec<_>>().join(", ");
+    let notes = chain("[1, 2]", "[1, 2]", LINEAR);
+    let sources = [
+        ("faulty nodes", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{graph}]")),
+        ("notes", many(&notes, "[[note]]\nat = \"9\"\ntext = \"x\"\n", 100_000)),
+        ("expectations", many(&notes, "[[expect]]\nat = \"loss\"\nvalue = 1\n", 100_000)),
+        ("faulty notes", many(&notes, "[[note]]\nat = \"fc9.z\"\ntext = \"x\"\n", 100_000)),
+        ("layers", many(&chain("[1]", "1", ""), "[[layer]]\ntype = \"flatten\"\n", 100_000)),
+        ("a long address", notes.replacen("input", &format!("start = \"{}\"\ninput", "[".repeat(1_000_000)), 1)),
+        ("a long sum", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [\"J = {}a\"]", "a+".repeat(2_000_000))),
+    ];
+    for (what, source) in sources {
+        assert!(source.len() <= MAX_BYTES, "{what}: {}", source.len());
+        let before = Instant::now();
+        let size = text(&source).map_or_else(|faults| faults.to_string().len(), |_| 0);
+        assert!(size < 100_000, "{what}: a message of {size} bytes");
+        let took = before.elapsed();
+        assert!(took < Duration::from_secs(10), "{what} took {took:?}");
+        eprintln!("{what}: {took:?}");
+    }
+    let over = many("title = \"t\"\n", "# \n", MAX_BYTES / 3);
+    assert_eq!(faults(&over).len(), 1);
+}
+
+/// Computed apart from this program, in Python, from the published generator and the formulas of the format, all with seed 7: a linear layer of 3 inputs
+/// and 2 outputs; a convolution of 2 channels to 3 with a 2x3 kernel, so fans of 12 and 18.
+#[test]
+fn random_tensors_begin_with_the_numbers_of_the_formulas() {
+    let linear = |init: &str| {
+        let layer = format!("[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = {{ seed = 7, init = {init} }}\n");
+        valid(&chain("[1, 2, 3]", "[1, 2]", &layer))
+    };
+    let conv = |init: &str| {
+        let layer = format!(
+            "[[layer]]\ntype = \"conv2d\"\nout_channels = 3\nkernel_size = [2, 3]\nweight = {{ seed = 7, init = {init} }}\n[[layer]]\ntype = \"flatten\"\n"
+        );
+        valid(&chain("[[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [1, 2, 3]]]", "[1, 2, 3]", &layer))
+    };
+    #[rustfmt::skip]
+    let cases = [
+        (linear("\"uniform\", low = -2, high = 3"), [-1.723_197_817_608_334_5, -1.139_420_727_759_411_3, 1.587_880_641_793_297, 0.136_049_096_457_526_28]),
+        (linear("\"normal\", mean = 1, std = 0.5"), [1.079_321_991_821_150_3, 0.286_623_371_859_733_63, -0.257_629_497_510_122_1, 0.614_251_393_368_275_4]),
+        (linear("\"xavier_uniform\""), [-0.974_156_475_600_272_5, -0.718_358_171_068_292_4, 0.476_685_413_906_708_7, -0.159_475_295_755_679_76]),
+        (linear("\"he_normal\""), [0.129_532_270_228_692_46, -1.164_939_155_580_554_6, -2.053_700_369_581_737_7, -0.629_924_836_824_874_8]),
+        (conv("\"xavier_uniform\""), [-0.397_697_715_808_113_2, -0.293_268_495_279_377_6, 0.194_606_005_316_472_82, -0.065_105_516_863_475_21]),
+        (conv("\"he_normal\""), [0.064_766_135_114_346_23, -0.582_469_577_790_277_3, -1.026_850_184_790_868_9, -0.314_962_418_412_437_44]),
+    ];
+    for (scenario, right) in cases {
+        let (_, weight) = &scenario.network.parameters()[0];
+        for (is, right) in flat(weight).iter().zip(right) {
+            assert!((is - right).abs() <= 1e-15, "{is}, not {right}: {}", scenario.text);
+        }
+    }
+}

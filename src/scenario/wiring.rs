@@ -1,0 +1,99 @@
+//! Which layer reads which: `from`, or else the layer before.
+
+use std::collections::HashMap;
+
+use toml::de::DeValue;
+
+use super::excerpt::quoted;
+use super::layers::Entry;
+use super::reader::{Reader, Span, Value};
+use super::suggest;
+use crate::op::layer::Faulty;
+
+/// The input's name.
+const INPUT: &str = "input";
+
+/// Reads every `from`, and reports layers that nothing reads. `sure` says that all layers' names are known: else a name that is not found may
+/// well be one of them.
+pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], sure: bool) {
+    let ordered: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    let numbers = ordered.iter().enumerate().map(|(number, name)| (name.as_str(), number)).collect();
+    let names = Names { ordered: &ordered, numbers, sure };
+    for number in 0..entries.len() {
+        if let Some(from) = from(reader, entries, number, &names) {
+            entries[number].from = from;
+        }
+    }
+    if entries.iter().any(|entry| entry.from.is_err()) {
+        return;
+    }
+    let mut read = vec![false; entries.len()];
+    for &number in entries.iter().flat_map(|entry| entry.from.iter().flatten().flatten()) {
+        read[number] = true;
+    }
+    read.pop(); // the last is the output
+    for (entry, _) in entries.iter().zip(read).filter(|(_, read)| !read) {
+        let message = format!("nothing reads the output of {}", quoted(&entry.name));
+        reader.fault(entry.at.clone(), message, "name it in the from of a later layer, or take it out");
+    }
+}
+
+/// What the `from` of a layer says; `None` where it has and needs none.
+fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names<'_>) -> Option<Result<Vec<Option<usize>>, Faulty>> {
+    let Entry { table, at, kind, .. } = &entries[number];
+    let joins = kind.ok().map(|kind| kind.joins);
+    let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
+    let Some(value) = table.get("from") else {
+        let missing = || Err(reader.fault(at.clone(), "from is missing: which layers should this one add?", help));
+        return (joins == Some(true)).then(missing);
+    };
+    Some(match (value.get_ref(), joins) {
+        (DeValue::String(name), Some(false) | None) => names.before(reader, number, name, value.span()).map(|from| vec![from]),
+        (DeValue::Array(items), Some(true) | None) => {
+            if items.len() < 2 && joins.is_some() {
+                return Some(Err(reader.fault(
+                    value.span(),
+                    format!("an add layer reads at least two layers, and from names {}", items.len()),
+                    help,
+                )));
+            }
+            let read = |item: &Value<'_>| match item.get_ref() {
+                DeValue::String(name) => names.before(reader, number, name, item.span()),
+                _ => Err(reader.wrong("each entry of from", item, "the name of a layer", help)),
+            };
+            // all of them, so that all faults are reported
+            let found: Vec<Result<Option<usize>, Faulty>> = items.iter().map(read).collect();
+            found.into_iter().collect()
+        }
+        (_, Some(true)) => Err(reader.wrong("from", value, "a list of layers", help)),
+        _ => Err(reader.wrong("from", value, "the name of one layer", "only an add layer reads several")),
+    })
+}
+
+/// The layers by name.
+struct Names<'a> {
+    ordered: &'a [String],
+    numbers: HashMap<&'a str, usize>,
+    /// Whether they are all.
+    sure: bool,
+}
+
+impl Names<'_> {
+    /// The layer of this name, if it stands before the one that reads it; `None` for the input.
+    fn before(&self, reader: &mut Reader, number: usize, name: &str, place: Span) -> Result<Option<usize>, Faulty> {
+        let help = "a layer reads the input or a layer before it";
+        match self.numbers.get(name) {
+            _ if name == INPUT => Ok(None),
+            Some(&found) if found < number => Ok(Some(found)),
+            Some(&found) if found == number => Err(reader.fault(place, format!("{} cannot read itself", quoted(name)), help)),
+            Some(_) => Err(reader.fault(place, format!("{} comes after this layer", quoted(name)), help)),
+            None if !self.sure || reader.full() => Err(Faulty),
+            None => {
+                let before = self.ordered[..number].iter().map(String::as_str);
+                let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));
+                let help = near.map_or_else(|| help.to_owned(), |near| format!("did you mean \"{near}\"?"));
+                Err(reader.fault(place, format!("there is no layer {}", quoted(name)), help))
+            }
+        }
+    }
+}

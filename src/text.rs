@@ -1,0 +1,132 @@
+//! Text from files, made safe to show.
+//!
+//! A terminal obeys control characters, and format characters (a right-to-left override, a zero
+//! width) make a text look like another. Both become visible, as `<U+202E>`; dropping them would
+//! show a text that is not in the file.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthChar;
+
+/// Combining marks on one letter; no script needs more, and stacked ones reach into other lines.
+const MARKS: usize = 3;
+
+/// `text` with every control and format character as `<U+XXXX>`; newlines stay.
+///
+/// Borrowed when there is nothing to escape. Escaping twice is escaping once.
+///
+/// ```
+/// assert_eq!(gradstep::text::escape("a\u{202e}b\n"), "a<U+202E>b\n");
+/// ```
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut shown = 0;
+    let mut marks = Marks::default();
+    for (at, c) in text.char_indices() {
+        if !marks.allow(c) {
+            out.push_str(&text[shown..at]);
+            let _ = write!(out, "<U+{:04X}>", u32::from(c)); // a String takes everything
+            shown = at + c.len_utf8();
+        }
+    }
+    if shown == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[shown..]);
+    Cow::Owned(out)
+}
+
+/// What the letter before already carries.
+#[derive(Default)]
+struct Marks {
+    count: usize,
+    /// A visible character stands right before, which a variation selector may choose a form of.
+    on_letter: bool,
+}
+
+impl Marks {
+    /// Whether `c`, the next character of the text, is shown as it is.
+    fn allow(&mut self, c: char) -> bool {
+        let on_letter = std::mem::take(&mut self.on_letter);
+        if c == '\n' {
+            self.count = 0;
+            true
+        } else if is_hidden(c) {
+            false
+        } else if matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}') {
+            on_letter
+        } else if c.width() == Some(0) {
+            self.count += 1;
+            self.count <= MARKS
+        } else {
+            self.count = 0;
+            self.on_letter = true;
+            true
+        }
+    }
+}
+
+/// Controls, format characters, invisible fillers, private use and noncharacters.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        for text in ["", "∂C/∂w₁₂ = a⁽²⁾·δ\n  Wᵀ", "δ̂ naïve 中文 ✔️", "한국어"] {
+            assert!(matches!(escape(text), Cow::Borrowed(t) if t == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_listed_character_becomes_visible() {
+        let listed = (0..0x20)
+            .filter(|&c| c != 0x0a)
+            .chain(0x7f..=0x9f)
+            .chain([0x61c, 0xfeff, 0xad, 0x34f, 0x115f, 0x1160, 0x3164, 0xffa0, 0x180e])
+            .chain(0x200b..=0x200f)
+            .chain(0x2028..=0x202e)
+            .chain(0x2060..=0x206f)
+            .chain(0xe0000..=0xe0fff)
+            .chain([0xe000, 0xf8ff, 0xf0000, 0x10_fffd, 0xfdd0, 0xfffe, 0x1_ffff, 0x10_ffff]);
+        for code in listed {
+            let c = char::from_u32(code).unwrap();
+            let text = format!("a{c}b");
+            assert_eq!(escape(&text), format!("a<U+{code:04X}>b"));
+        }
+    }
+
+    #[test]
+    fn the_fourth_mark_and_the_second_selector_become_visible() {
+        assert_eq!(escape("e\u{301}\u{302}\u{303}e\u{301}"), "e\u{301}\u{302}\u{303}e\u{301}");
+        assert_eq!(escape("e\u{301}\u{302}\u{303}\u{304}\u{305}"), "e\u{301}\u{302}\u{303}<U+0304><U+0305>");
+        assert_eq!(escape("✔\u{fe0f}\u{fe0f}"), "✔\u{fe0f}<U+FE0F>");
+        assert_eq!(escape("\u{fe0f}"), "<U+FE0F>");
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_twice_is_escaping_once(text in any::<String>()) {
+            let once = escape(&text).into_owned();
+            prop_assert_eq!(escape(&once), once.as_str());
+            prop_assert!(!once.chars().any(|c| c != '\n' && is_hidden(c)));
+        }
+    }
+}

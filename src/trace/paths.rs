@@ -1,0 +1,79 @@
+//! The chain rule along the paths of a scalar graph: from the output back to one node, the product of the local derivatives on each way, as
+//! the series' figure 14 tells it.
+
+use super::Trace;
+use crate::network::{Id, Role};
+use crate::op::rule::Origin;
+use crate::step::Pass;
+
+/// One way from the output back to a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Path {
+    /// The nodes, from the output to the node.
+    pub nodes: Vec<Id>,
+    /// The local derivatives along it, in the same order.
+    pub locals: Vec<f64>,
+    /// Their product, multiplied from the output on.
+    pub product: f64,
+}
+
+/// More ways than these, or longer ones, tell nobody anything.
+const MOST: usize = 6;
+const LONGEST: usize = 24;
+
+impl Trace {
+    /// The ways from the graph's output to a node; none when there are too many to be told, or when the node is the output itself.
+    #[must_use]
+    pub fn paths(&self, stretch: usize, node: Id) -> Vec<Path> {
+        let mut done: Vec<Path> = Vec::new();
+        let mut open = vec![Path { nodes: vec![node], locals: Vec::new(), product: 1.0 }];
+        while let Some(path) = open.pop() {
+            if open.len() + done.len() > MOST {
+                return Vec::new();
+            }
+            let here = path.nodes[path.nodes.len() - 1];
+            if path.nodes.len() > LONGEST {
+                return Vec::new();
+            }
+            if here == self.network().output() {
+                let mut path = path;
+                path.nodes.reverse();
+                path.locals.reverse();
+                path.product = path.locals.iter().product();
+                done.push(path);
+                continue;
+            }
+            for (above, local) in self.locals(stretch, here).into_iter().rev() {
+                let mut next = path.clone();
+                next.nodes.push(above);
+                next.locals.push(local);
+                open.push(next);
+            }
+        }
+        done.retain(|path| path.nodes.len() > 1);
+        done
+    }
+
+    /// The nodes that read a node, each with its local derivative: the factors of the node's own backward steps.
+    fn locals(&self, stretch: usize, node: Id) -> Vec<(Id, f64)> {
+        let network = self.network_of(stretch);
+        let Some(number) = network.gradient_of(node).and_then(|gradient| network.made_by(gradient)) else { return Vec::new() };
+        let op = &network.ops()[number];
+        if op.pass != Pass::Backward {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for (part, (rule, x)) in self.run(stretch).parts(op, number).enumerate() {
+            for term in 0..rule.before(&x, 1) {
+                let args = rule.term(&x, 0, term).args;
+                if let [upstream, local] = args.as_slice()
+                    && let Origin::Entry { slot, .. } = upstream.origin
+                    && let Role::Gradient(above) = network.tensor(op.parts[part].operands[slot]).role
+                {
+                    found.push((above, local.value));
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,53 @@
+//! The screen in ASCII: the same layout, cell by cell.
+
+use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::glyph;
+
+/// Draws every cell with one ASCII character; what is unknown becomes `?`, and a character of two cells two of them.
+pub fn ascii(buf: &mut Buffer) {
+    let mut covered = 0;
+    for cell in &mut buf.content {
+        if covered > 0 {
+            cell.set_char(glyph::UNKNOWN);
+            covered -= 1;
+            continue;
+        }
+        let symbol = cell.symbol();
+        if symbol.is_ascii() && symbol.len() == 1 {
+            continue;
+        }
+        covered = symbol.width().saturating_sub(1);
+        let c = symbol.chars().next().map_or(' ', glyph::ascii);
+        cell.set_char(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::layout::Rect;
+    use ratatui::style::Style;
+
+    #[test]
+    fn the_layout_stays_and_every_cell_is_ascii() {
+        let lines = [
+            "∂C/∂w₁₂ = Σᵢⱼ aᵢ,ⱼ₊₁ · δᵢⱼ  ⁽²⁾ᵀ  ∘ g′(z⁽¹⁾)  −0.12  η × ≈ … ← → ↑ ↓",
+            "╭─┬─╮ │ ├┼┤ ╰─┴─╯ ═║ ░▒▓█ ▁▂▃▄▅▆▇ ▌▐ ● ○ ▸ ◂ ▶ ⋮ ⋯ ‹1› ⎡⎣ ⣿ ✓ ✗",
+            "漢字 e\u{301} 🙂 \u{202e} end",
+        ];
+        let mut buf = Buffer::empty(Rect::new(0, 0, 80, 3));
+        for (y, line) in (0..).zip(lines) {
+            buf.set_string(0, y, line, Style::new().bold());
+        }
+        let before = buf.clone();
+        ascii(&mut buf);
+        assert!(buf.content.iter().all(|c| c.symbol().len() == 1 && c.symbol().is_ascii()));
+        let row = |y: u16| (0..80).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        assert_eq!(row(0), "dC/dw12 = Sij ai,j+1 * eij  (2)T  o g'(z(1))  -0.12  n x ~ ~ < > ^ v");
+        assert_eq!(row(1), "+-+-+ | +++ +-+-+ =| :%## __===## || o o > < > : ~ (1) [[ : v ?");
+        assert_eq!(row(2), "???? e ?? ? end".replace(" ? end", "  end"));
+        assert!(before.content.iter().zip(&buf.content).all(|(a, b)| a.style() == b.style()));
+    }
+}

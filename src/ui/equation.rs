@@ -1,0 +1,223 @@
+//! The equation, four times: the op in symbols, this entry in symbols, in numbers, and term by term; with the term of this step marked in all.
+//!
+//! ```text
+//! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
+//! ∂C/∂w₁₂  =  a₁₂·δ₁₁ + a₁₃·δ₁₂ +[a₂₂·δ₂₁]+ a₂₃·δ₂₂
+//!          =  2·0.31  + 0·−0.12 +[1·0.05 ]+    ·
+//!          =  0.62    + 0       +[0.05   ]+    ·
+//!   so far =  0.62 + 0.05 = 0.67                                                  term 3 of 4
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::step::Unit;
+use crate::trace::Path;
+use crate::ui::number::short;
+use crate::ui::theme::Role;
+use crate::ui::view::{View, cut, width};
+
+/// Lines that the pane wants.
+pub const HEIGHT: u16 = 6;
+
+/// The most terms that fit any screen.
+const MOST: u64 = 64;
+
+/// A term's column: in symbols, in numbers, as its value.
+struct Column {
+    term: u64,
+    texts: [String; 3],
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.texts.iter().map(|text| width(text)).max().unwrap_or(0)
+    }
+}
+
+/// Draws the pane.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    for (line, row) in lines(view, area.width as usize).into_iter().zip(area.rows()) {
+        line.render(row, buf);
+    }
+}
+
+fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
+    let theme = &view.theme;
+    let plain = theme.style(Role::Plain);
+    let left = [view.network().tensor(view.output).symbol.text(), view.told_apart(view.output, view.at.entry)];
+    let margin = left.iter().map(|text| width(text)).max().unwrap_or(0).max(6);
+    let mut lines = vec![heading(view, &left[0], margin, room)];
+    let columns = columns(view, room.saturating_sub(margin + 3));
+    for (n, begin) in [left[1].as_str(), "", ""].into_iter().enumerate() {
+        let mut spans = vec![Span::styled(
+            format!("{begin:>margin$} {} ", if n == 0 { view.equals() } else { "=" }),
+            if n == 0 { plain.bold() } else { plain },
+        )];
+        spans.extend(row(view, &columns, n));
+        lines.push(Line::from(spans));
+    }
+    lines.push(sum(view, margin, room));
+    if let Some(line) = beside(view, margin, room) {
+        lines.push(line);
+    }
+    lines
+}
+
+/// The op's equation on the left, what it is called on the right.
+fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
+    let op = view.op();
+    let part = view.trace().part_at(&view.at);
+    let right: Vec<String> = (0..op.parts.len()).map(|part| view.trace().equation(&view.at, part).1).collect();
+    let (equation, _) = view.trace().equation(&view.at, part);
+    let text = cut(&format!("{left:>margin$} {} {}", view.equals(), right.join(" + ")), room);
+    let name = cut(equation.name, room.saturating_sub(width(&text) + 3));
+    let gap = room.saturating_sub(width(&text) + width(&name));
+    Line::from(vec![
+        Span::styled(text, view.theme.style(view.pass_role()).bold()),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(name, view.theme.style(Role::Heading)),
+    ])
+}
+
+/// The terms around this step's, as many as have room.
+fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
+    let column = |term: u64| {
+        let (step, part) = view.term(term);
+        let to_come = term > view.at.term;
+        let or_dot = |text: String| if to_come { "·".to_owned() } else { text };
+        Column { term, texts: [view.symbols(&step, part), or_dot(View::numbers(&step)), or_dot(short(step.value))] }
+    };
+    let now = view.at.term;
+    let mut columns = vec![column(now)];
+    if columns[0].width() + 6 > room {
+        for text in &mut columns[0].texts {
+            *text = cut(text, room.saturating_sub(6));
+        }
+        return columns;
+    }
+    // brackets or blanks round each, a sign between, an ellipsis at both ends
+    let mut used = columns[0].width() + 2 + 8;
+    let (mut before, mut after) = (now, now + 1);
+    while columns.len() < usize::try_from(MOST).unwrap_or(64) {
+        let ahead = after < view.at.terms;
+        let behind = before > 0;
+        // two terms behind are enough while there are some ahead
+        let forward = ahead && (!behind || now - before >= 2 || after - now <= now - before);
+        let next = match (forward, ahead, behind) {
+            (true, ..) => column(after),
+            (_, _, true) => column(before - 1),
+            (_, true, _) => column(after),
+            _ => break,
+        };
+        used += next.width() + 3;
+        if used > room + 8 * usize::from(before == 0 && after == view.at.terms) {
+            break;
+        }
+        if next.term >= now {
+            after += 1;
+            columns.push(next);
+        } else {
+            before -= 1;
+            columns.insert(0, next);
+        }
+    }
+    columns
+}
+
+/// One of the three rows of the terms.
+fn row(view: &View<'_>, columns: &[Column], n: usize) -> Vec<Span<'static>> {
+    let dim = view.theme.style(Role::Dim);
+    let mut spans = Vec::new();
+    if columns.first().is_some_and(|column| column.term > 0) {
+        spans.push(Span::styled("… +", dim));
+    }
+    for (i, column) in columns.iter().enumerate() {
+        if i > 0 {
+            spans.push(Span::styled("+", dim));
+        }
+        let text = &column.texts[n];
+        let pad = " ".repeat(column.width().saturating_sub(width(text)));
+        let style = term_style(view, column.term);
+        let (open, close) = if column.term == view.at.term && view.at.terms > 1 { ("[", "]") } else { (" ", " ") };
+        spans.push(Span::styled(format!("{open}{text}{pad}{close}"), style));
+    }
+    if columns.last().is_some_and(|column| column.term + 1 < view.at.terms) {
+        spans.push(Span::styled("+ …", dim));
+    }
+    spans
+}
+
+fn term_style(view: &View<'_>, term: u64) -> Style {
+    match term.cmp(&view.at.term) {
+        std::cmp::Ordering::Less => view.theme.style(Role::Plain),
+        std::cmp::Ordering::Equal => view.theme.style(Role::Step),
+        std::cmp::Ordering::Greater => view.theme.style(Role::Dim),
+    }
+}
+
+/// The sum before and after this step.
+fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
+    let step = &view.step;
+    let result = short(step.sum);
+    let last = step.term == step.terms;
+    let left = if last { "all" } else { "so far" };
+    let text = match step.term.checked_sub(2) {
+        None => result,
+        Some(before) => format!("{} + {} = {result}", short(view.term(before).0.sum), short(step.value)),
+    };
+    let right = format!("term {} of {}", step.term, step.terms);
+    let start = format!("{left:>margin$} = ");
+    let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
+    let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
+    let style = view.theme.style(if last { Role::Result } else { Role::Plain });
+    Line::from(vec![
+        Span::raw(format!("{start} ")),
+        Span::styled(text, style),
+        Span::raw(" ".repeat(gap + 1)),
+        Span::styled(right, view.theme.style(Role::Dim)),
+    ])
+}
+
+/// Another way to the same number, where there is one: the stable shortcut; or, with a node's last term, the products along the paths of a graph,
+/// in the longest form that has room.
+fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
+    let room = room.saturating_sub(margin + 3);
+    let text = if let Some((symbols, value)) = view.trace().shortcut(&view.at) {
+        cut(&format!("in one step: {symbols} = {}", short(value)), room)
+    } else if view.network().is_graph() && view.backward() && view.at.term + 1 == view.at.terms {
+        let paths = view.trace().paths(view.at.stretch, view.neuron(view.output));
+        if paths.is_empty() || view.progress(Unit::Op).1 == 0 {
+            return None;
+        }
+        let total = short(view.trace().run(view.at.stretch).values(view.output)[0]);
+        let joined = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| self_name(view, *id)).collect::<Vec<_>>().join(arrow);
+        let factors = |locals: &[f64], dot: &str| locals.iter().map(|local| short(*local)).collect::<Vec<_>>().join(dot);
+        let all = |text: &dyn Fn(&Path) -> String| paths.iter().map(text).collect::<Vec<_>>().join(" + ");
+        let forms = if let [path] = paths.as_slice() {
+            let product = factors(&path.locals, " · ");
+            vec![
+                format!("along the path {}: {product} = {total}", joined(&path.nodes, " ← ")),
+                format!("along the path: {product} = {total}"),
+                format!("along the path = {total}"),
+            ]
+        } else {
+            vec![
+                format!("{} = {total}", all(&|path| format!("{}: {}", joined(&path.nodes, "←"), factors(&path.locals, "·")))),
+                format!("along the paths: {} = {total}", all(&|path| short(path.product))),
+                format!("sum over {} paths = {total}", paths.len()),
+            ]
+        };
+        forms.into_iter().find(|form| width(form) <= room)?
+    } else {
+        return None;
+    };
+    Some(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(Role::Dim))]))
+}
+
+fn self_name(view: &View<'_>, id: usize) -> String {
+    view.network().tensor(id).name.to_string()
+}

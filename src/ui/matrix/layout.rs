@@ -1,0 +1,274 @@
+//! Where each entry of a tensor stands: what fits into an area, and which part of it is in view.
+
+use std::ops::Range;
+
+use ratatui::layout::Rect;
+
+/// Cells between two matrices side by side.
+const GAP: usize = 2;
+
+/// What a layout depends on.
+pub(super) struct Wanted<'a> {
+    pub shape: &'a [usize],
+    /// Cells of a number.
+    pub number: usize,
+    pub padding: [usize; 2],
+    pub turned: bool,
+    pub titled: bool,
+    pub focus: Option<usize>,
+    /// Rows and columns that should be in view with the focus.
+    pub around: Option<[Range<usize>; 2]>,
+    /// Rows and columns to look further down and right.
+    pub scroll: [isize; 2],
+}
+
+/// A part of a row of things that is in view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub start: usize,
+    pub len: usize,
+    pub of: usize,
+}
+
+impl Window {
+    pub fn range(self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+
+    pub fn before(self) -> bool {
+        self.start > 0
+    }
+
+    pub fn after(self) -> bool {
+        self.start + self.len < self.of
+    }
+
+    pub fn partial(self) -> bool {
+        self.len < self.of
+    }
+
+    /// `len` of `of`, with the wanted ones in view; it moves in leaps, so that a step seldom moves the picture.
+    fn over(of: usize, len: usize, wanted: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
+        let len = len.min(of);
+        let wanted = wanted.filter(|w| w.contains(&focus) && w.len() <= len).unwrap_or(focus..focus + 1);
+        let spare = len.saturating_sub(wanted.len());
+        let leap = spare.div_ceil(2).max(1);
+        let context = usize::from(spare >= 2);
+        let start = wanted.start.saturating_sub(context) / leap * leap;
+        let last = of - len;
+        Self { start: start.min(last).saturating_add_signed(scroll).min(last), len, of }
+    }
+}
+
+/// One matrix of the tensor has so many rows and columns, padding included; there are so many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dims {
+    blocks: usize,
+    /// Matrices in a row of them where the tensor says so (rank 4).
+    inner: Option<usize>,
+    rows: usize,
+    cols: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    dims: Dims,
+    padding: [usize; 2],
+    turned: bool,
+    area: Rect,
+    pub title: bool,
+    /// Lines over each matrix that say which it is: 0 or 1.
+    pub heading: usize,
+    /// Lines of column indices: 0 or 1.
+    pub header: usize,
+    /// Cells for the row indices.
+    pub gutter: usize,
+    /// Cells of an entry: its number and a mark on either side.
+    pub pitch: usize,
+    pub rows: Window,
+    pub cols: Window,
+    /// Rows of matrices, and matrices of a row.
+    pub grid: [Window; 2],
+    per_row: usize,
+}
+
+/// The size that shows everything, in cells: width and height without the title's width.
+pub(super) fn full_size(wanted: &Wanted<'_>) -> (usize, usize) {
+    let (dims, padding) = dims(wanted, false);
+    let (h, w) = (dims.rows + 2 * padding[0], dims.cols + 2 * padding[1]);
+    let across = dims.inner.unwrap_or(dims.blocks);
+    let down = dims.blocks.checked_div(across).unwrap_or(0);
+    let heading = usize::from(dims.blocks > 1);
+    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(wanted.number + 2) + GAP).saturating_sub(GAP);
+    let height = down.saturating_mul(heading + usize::from(dims.cols > 1) + h + 1).saturating_sub(1);
+    (width, height + usize::from(wanted.titled))
+}
+
+/// The dimensions as drawn, and the padding that applies.
+fn dims(wanted: &Wanted<'_>, lying: bool) -> (Dims, [usize; 2]) {
+    let one = Dims { blocks: 1, inner: None, rows: 1, cols: 1 };
+    match *wanted.shape {
+        [] => (one, [0, 0]),
+        [n] if lying => (Dims { cols: n, ..one }, [0, 0]),
+        [n] => (Dims { rows: n, ..one }, [0, 0]),
+        [rows, cols] => (Dims { rows, cols, ..one }, wanted.padding),
+        [blocks, rows, cols] => (Dims { blocks, inner: None, rows, cols }, wanted.padding),
+        [ref outer @ .., inner, rows, cols] => {
+            (Dims { blocks: outer.iter().product::<usize>() * inner, inner: Some(inner), rows, cols }, wanted.padding)
+        }
+    }
+}
+
+fn gutter(dims: &Dims) -> usize {
+    if dims.rows > 1 { digits(dims.rows - 1) + 1 } else { 0 }
+}
+
+pub(super) fn digits(n: usize) -> usize {
+    n.checked_ilog10().map_or(1, |d| d as usize + 1)
+}
+
+impl Layout {
+    /// None where there is no cell or no entry.
+    pub fn new(wanted: &Wanted<'_>, area: Rect) -> Option<Self> {
+        let (width, height) = (usize::from(area.width), usize::from(area.height));
+        if width == 0 || height == 0 || wanted.shape.contains(&0) {
+            return None;
+        }
+        let title = wanted.titled && height > 1;
+        let height = height - usize::from(title);
+        let pitch = wanted.number + 2;
+        let lying = matches!(*wanted.shape, [n] if n > height && width / pitch > height);
+        let (dims, padding) = dims(wanted, lying);
+        let (h, w) = (dims.rows + 2 * padding[0], dims.cols + 2 * padding[1]);
+
+        let heading = usize::from(dims.blocks > 1 && height > 2);
+        let header = usize::from(dims.cols > 1 && height > heading + h.min(2));
+        let above = heading + header;
+        let room = height - above;
+        let gutter = Some(gutter(&dims)).filter(|g| width >= g + pitch).unwrap_or(0);
+        let width = width - gutter;
+
+        let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
+        let lines = if h > room { 1 } else { (height + 1) / (above + h + 1) };
+        let across = dims.inner.unwrap_or(per_row);
+        let down = dims.blocks.div_ceil(across);
+
+        let focus = wanted.focus.unwrap_or(0).min(dims.blocks * dims.rows * dims.cols - 1);
+        let (block, row, col) = (focus / (dims.rows * dims.cols), focus / dims.cols % dims.rows, focus % dims.cols);
+        let around = wanted.around.clone().map(|[r, c]| if lying { [c, r] } else { [r, c] });
+        let [around_rows, around_cols] = around.map_or([None, None], |a| a.map(Some));
+        let shown = |i: usize, n: usize, pad: usize| pad + if wanted.turned { n - 1 - i } else { i };
+        let range = |r: Range<usize>, n: usize, pad: usize| {
+            let r = r.start.min(n)..r.end.min(n);
+            if wanted.turned { pad + n - r.end..pad + n - r.start } else { pad + r.start..pad + r.end }
+        };
+        let focused = wanted.focus.is_some();
+        let view = |of, len, around: Option<Range<usize>>, i, n, pad, scroll| {
+            let (around, i) = if focused { (around.map(|r| range(r, n, pad)), shown(i, n, pad)) } else { (None, 0) };
+            Window::over(of, len, around, i, scroll)
+        };
+        Some(Self {
+            rows: view(h, room, around_rows, row, dims.rows, padding[0], wanted.scroll[0]),
+            cols: view(w, (width / pitch).max(1), around_cols, col, dims.cols, padding[1], wanted.scroll[1]),
+            grid: [Window::over(down, lines, None, block / across, 0), Window::over(across, per_row, None, block % across, 0)],
+            per_row: across,
+            turned: wanted.turned,
+            dims,
+            padding,
+            area,
+            title,
+            heading,
+            header,
+            gutter,
+            pitch,
+        })
+    }
+
+    /// The matrices in view: which, and where their upper left corner is, headings included.
+    pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let [down, across] = self.grid;
+        down.range().zip(0..).flat_map(move |(r, i)| {
+            across.range().zip(0..).filter_map(move |(c, j)| {
+                let block = r * self.per_row + c;
+                let (w, h) = self.step();
+                (block < self.dims.blocks).then_some((block, self.left() + j * w, self.top() + i * h))
+            })
+        })
+    }
+
+    fn left(&self) -> usize {
+        usize::from(self.area.x) + self.gutter
+    }
+
+    fn top(&self) -> usize {
+        usize::from(self.area.y) + usize::from(self.title)
+    }
+
+    /// Lines over the first row of a matrix.
+    pub fn above(&self) -> usize {
+        self.heading + self.header
+    }
+
+    /// From one matrix to the next, right and down.
+    fn step(&self) -> (usize, usize) {
+        (self.cols.len * self.pitch + GAP, self.above() + self.rows.len + 1)
+    }
+
+    /// Whether a number has room at all.
+    pub fn roomy(&self) -> bool {
+        self.gutter + self.pitch <= usize::from(self.area.width)
+    }
+
+    /// The index of a row as drawn; none in the padding.
+    pub fn row(&self, shown: usize) -> Option<usize> {
+        index(shown, self.padding[0], self.dims.rows, self.turned)
+    }
+
+    /// The index of a column as drawn; none in the padding.
+    pub fn col(&self, shown: usize) -> Option<usize> {
+        index(shown, self.padding[1], self.dims.cols, self.turned)
+    }
+
+    /// The flat index of what is drawn in a row and a column of a matrix; none in the padding and beyond it.
+    pub fn entry(&self, block: usize, row: usize, col: usize) -> Option<usize> {
+        Some((block * self.dims.rows + self.row(row)?) * self.dims.cols + self.col(col)?)
+    }
+
+    /// The place of a matrix within the tensor: `[channel]` or `[out, in]`.
+    pub fn address(&self, block: usize) -> (Option<usize>, usize) {
+        match self.dims.inner {
+            Some(inner) => (Some(block / inner), block % inner),
+            None => (None, block),
+        }
+    }
+
+    /// The matrices of rank 3 in view, of how many; none when all are.
+    pub fn channels(&self) -> Option<(Range<usize>, usize)> {
+        let [down, across] = self.grid;
+        let n = self.dims.blocks;
+        (down.partial() || across.partial())
+            .then(|| (down.start * self.per_row..((down.start + down.len) * self.per_row).min(n), n))
+            .filter(|_| self.dims.inner.is_none())
+    }
+
+    /// The entry under a cell of the screen.
+    pub fn entry_at(&self, x: u16, y: u16) -> Option<usize> {
+        let (x, y) = (usize::from(x), usize::from(y));
+        if x >= usize::from(self.area.right()) || y >= usize::from(self.area.bottom()) {
+            return None;
+        }
+        let (x, y) = (x.checked_sub(self.left())?, y.checked_sub(self.top())?);
+        let (across, down) = self.step();
+        let (right, below) = (x / across, y / down);
+        let (col, row) = (x % across / self.pitch, (y % down).checked_sub(self.above())?);
+        let block = (self.grid[0].start + below) * self.per_row + self.grid[1].start + right;
+        let inside =
+            below < self.grid[0].len && right < self.grid[1].len && col < self.cols.len && row < self.rows.len && block < self.dims.blocks;
+        inside.then(|| self.entry(block, self.rows.start + row, self.cols.start + col)).flatten()
+    }
+}
+
+fn index(shown: usize, padding: usize, n: usize, turned: bool) -> Option<usize> {
+    let i = shown.checked_sub(padding).filter(|&i| i < n)?;
+    Some(if turned { n - 1 - i } else { i })
+}

@@ -1,0 +1,222 @@
+use super::*;
+use crate::ui::export::text;
+use crate::ui::theme::{Background, Colours};
+use proptest::prelude::*;
+use ratatui::style::Modifier;
+use std::cell::Cell;
+
+fn none(_: usize) -> Mark {
+    Mark::None
+}
+
+fn drawn(matrix: &Matrix<'_>, width: u16, height: u16) -> String {
+    let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+    matrix.render(buf.area, &mut buf, &Theme::default());
+    text(&buf)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small")]
+#[expect(clippy::unnecessary_wraps, reason = "a matrix asks for an option")]
+fn counted(i: usize) -> Option<f64> {
+    Some(i as f64)
+}
+
+#[test]
+fn marks_are_told_without_colour() {
+    let values = [1.0, 2.0, 0.0, 0.0, 1.0, 3.0, 2.0, 1.0, 1.0];
+    let mark = |i| match i {
+        1 => Mark::Step,
+        0 | 3 | 4 => Mark::Entry,
+        8 => Mark::Result,
+        _ => Mark::None,
+    };
+    let value = |i: usize| (i != 8).then(|| values[i]);
+    let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], Format::of(values), &value, &mark);
+    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   0  1  2\n0 ‹1 [2] 0\n1 ‹0  1› 3\n2  2  1 =·\n\n");
+    assert_eq!(matrix.size(), (11, 5));
+}
+
+#[test]
+fn padding_is_no_entry_and_the_turned_filter_is_turned() {
+    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], Format::of([3.0]), &counted, &none) };
+    assert_eq!(drawn(&matrix, 14, 5), "      1  0\n   ░  ░  ░  ░\n1  ░  3  2  ░\n0  ░  1  0  ░\n   ░  ░  ░  ░\n");
+    let area = Rect::new(0, 0, 14, 5);
+    assert_eq!(matrix.entry_at(area, 6, 2), Some(3));
+    assert_eq!(matrix.entry_at(area, 9, 3), Some(0));
+    assert_eq!(matrix.entry_at(area, 3, 2), None);
+    assert_eq!(matrix.entry_at(area, 0, 2), None);
+    assert_eq!(matrix.entry_at(area, 6, 0), None);
+}
+
+#[test]
+fn points_are_aligned() {
+    let values = [0.05, -0.125, 2.0, -13.5];
+    let value = |i: usize| Some(values[i]);
+    let matrix = Matrix::new("w", &[2, 2], Format::of(values), &value, &none);
+    assert_eq!(drawn(&matrix, 24, 4), "w  2×2\n     0        1\n0    0.05    −0.125\n1    2      −13.5\n");
+}
+
+#[test]
+fn a_vector_stands_and_lies_where_only_the_height_is_short() {
+    let matrix = Matrix::new("b", &[4], Format::of([3.0]), &counted, &none);
+    assert_eq!(drawn(&matrix, 20, 5), "b  4\n0  0\n1  1\n2  2\n3  3\n");
+    assert_eq!(drawn(&matrix, 20, 4), "b  4\n 0  1  2  3\n 0  1  2  3\n\n");
+    assert_eq!(drawn(&matrix, 6, 4), "b  4\n0  0\n1  1\n2↓ 2\n");
+}
+
+#[test]
+fn channels_stand_side_by_side_and_the_focused_is_among_them() {
+    let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], Format::of([99.0]), &counted, &none) };
+    assert_eq!(
+        drawn(&matrix, 26, 5),
+        "a  4×2×2  channels 2–3 of…\n   [2]       [3]\n    0   1     0   1\n0   8   9    12  13\n1  10  11    14  15\n"
+    );
+    assert_eq!(matrix.size(), (40, 5));
+}
+
+#[test]
+fn filters_stand_in_a_grid() {
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], Format::of([9.0]), &counted, &none) };
+    let shown = drawn(&matrix, 20, 11);
+    assert!(shown.starts_with("W  2×2×2×2\n   [0,0]   [0,1]\n   0  1    0  1\n"), "{shown}");
+    assert!(drawn(&matrix, 10, 6).contains("[1,1]"));
+    assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  [1–1, 0–1]"));
+}
+
+#[test]
+fn arrows_tell_that_there_is_more() {
+    let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], Format::of([99.0]), &counted, &none) };
+    let shown = drawn(&matrix, 14, 6);
+    assert!(shown.contains('↑') && shown.contains('↓') && shown.contains('←') && shown.contains('→'), "{shown}");
+    assert!(shown.contains("55"), "{shown}");
+}
+
+#[test]
+fn an_index_is_whole_or_not_there() {
+    let digit = |i: usize| counted(i % 10);
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], Format::default(), &digit, &none) };
+    let shown = drawn(&matrix, 24, 3);
+    assert_eq!(shown, " ←12    14    16    18→\n0  2  3  4  5  6  7  8\n1  2  3  4  5  6  7  8\n");
+    let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], Format::default(), &digit, &none) };
+    assert_eq!(drawn(&matrix, 12, 2), "←    106   →\n 4  5  6  7\n");
+}
+
+#[test]
+fn a_huge_tensor_costs_what_is_in_view() {
+    let calls = Cell::new(0);
+    let value = |i| {
+        calls.set(calls.get() + 1);
+        counted(i)
+    };
+    let mark = |_| {
+        calls.set(calls.get() + 1);
+        Mark::Entry
+    };
+    let matrix = Matrix { focus: Some(500_000), ..Matrix::new("x", &[64, 112, 112], Format::of([999_999.0]), &value, &mark) };
+    drawn(&matrix, 120, 40);
+    assert!((100..6 * 120 * 40 / 8).contains(&calls.get()), "{}", calls.get());
+}
+
+#[test]
+fn a_number_without_room_is_not_cut() {
+    let matrix = Matrix::new("", &[2, 2], Format::of([123.25]), &|_| Some(123.25), &none);
+    for width in 0..8 {
+        assert!(!drawn(&matrix, width, 4).contains("12"), "{width}");
+    }
+}
+
+#[test]
+fn heat_and_tint() {
+    let theme = Theme::new(Colours::True, Background::Light);
+    let tint = |i| Some(theme.shared(i));
+    let mark = |i| if i == 1 { Mark::Entry } else { Mark::None };
+    let matrix = Matrix { tint: Some(&tint), ..Matrix::new("", &[1, 3], Format::of([2.0]), &counted, &mark) };
+    let mut buf = Buffer::empty(Rect::new(0, 0, 9, 1));
+    matrix.render(buf.area, &mut buf, &theme);
+    assert_eq!(Some(buf[(1, 0)].fg), theme.shared(0).fg);
+    assert_eq!((Some(buf[(4, 0)].fg), Some(buf[(4, 0)].bg)), (theme.shared(1).fg, theme.style(Role::Entry).bg));
+    let matrix = Matrix { tint: None, heat: Some(2.0), ..matrix };
+    matrix.render(buf.area, &mut buf, &theme);
+    assert_eq!(Some(buf[(7, 0)].bg), theme.heat(2.0, 2.0).bg);
+    let theme = Theme::new(Colours::None, Background::Dark);
+    matrix.render(buf.area, &mut buf, &theme);
+    assert!(buf[(4, 0)].modifier.contains(Modifier::UNDERLINED));
+}
+
+proptest! {
+    #[test]
+    fn any_shape_in_any_area(
+        shape in proptest::collection::vec(0..9_usize, 0..6),
+        (w, h) in (0..60_u16, 0..30_u16),
+        (x, y) in (0..5_u16, 0..5_u16),
+        focus in proptest::option::of(0..9000_usize),
+        around in proptest::option::of([0..12_usize, 0..12_usize, 0..12_usize, 0..12_usize]),
+        padding in [0..4_usize, 0..4_usize],
+        scroll in [-20..20_isize, -20..20_isize],
+        (turned, titled, heat) in any::<(bool, bool, bool)>(),
+        cap in 1..10_usize,
+    ) {
+        let entries = shape.iter().product::<usize>();
+        let value = |i: usize| {
+            assert!(i < entries);
+            (i % 7 != 3).then(|| (f64::from(u32::try_from(i).unwrap()) - 50.0) * 1.37)
+        };
+        let mark = |i: usize| {
+            assert!(i < entries);
+            match i % 5 {
+                0 => Mark::Step,
+                1 | 2 => Mark::Entry,
+                3 => Mark::Result,
+                _ => Mark::None,
+            }
+        };
+        let format = Format::within(cap, (0..entries.min(20)).filter_map(value));
+        let around = around.map(|[a, b, c, d]| [a..b, c..d]);
+        let matrix = Matrix {
+            focus,
+            around,
+            padding,
+            turned,
+            scroll,
+            heat: heat.then_some(3.0),
+            ..Matrix::new(if titled { "∂C/∂W" } else { "" }, &shape, format, &value, &mark)
+        };
+        let area = Rect::new(x, y, w, h);
+        let mut buf = Buffer::empty(Rect::new(0, 0, 70, 40));
+        matrix.render(area, &mut buf, &Theme::default());
+        for (px, py) in (0..70).flat_map(|x| (0..40).map(move |y| (x, y))) {
+            if !area.contains((px, py).into()) {
+                prop_assert_eq!(&buf[(px, py)], &ratatui::buffer::Cell::default());
+            }
+            if let Some(entry) = matrix.entry_at(area, px, py) {
+                prop_assert!(entry < entries);
+            }
+        }
+        // A smaller buffer than the area.
+        let mut small = Buffer::empty(Rect::new(2, 2, 7, 3));
+        matrix.render(area, &mut small, &Theme::default());
+        // All of it fits into the size that it wants, and then the focus is in view.
+        let (w, h) = matrix.size();
+        let all = Rect::new(0, 0, w, h);
+        if entries > 0 && entries < 300 && scroll == [0, 0] {
+            let seen: std::collections::BTreeSet<usize> =
+                (0..w).flat_map(|x| (0..h).map(move |y| (x, y))).filter_map(|(x, y)| matrix.entry_at(all, x, y)).collect();
+            prop_assert_eq!(seen.len(), entries);
+        }
+    }
+
+    #[test]
+    fn the_focus_is_in_view(
+        shape in proptest::collection::vec(1..20_usize, 1..5),
+        (w, h) in (14..60_u16, 4..30_u16),
+        at in any::<prop::sample::Index>(),
+        padding in [0..3_usize, 0..3_usize],
+        turned in any::<bool>(),
+    ) {
+        let focus = at.index(shape.iter().product());
+        let matrix = Matrix { focus: Some(focus), padding, turned, ..Matrix::new("t", &shape, Format::of([-0.25]), &counted, &none) };
+        let area = Rect::new(0, 0, w, h);
+        let seen = (0..w).flat_map(|x| (0..h).map(move |y| (x, y))).any(|(x, y)| matrix.entry_at(area, x, y) == Some(focus));
+        prop_assert!(seen, "{}", drawn(&matrix, w, h));
+    }
+}

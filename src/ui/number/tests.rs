@@ -1,0 +1,199 @@
+use super::*;
+use proptest::prelude::*;
+
+fn column(values: &[f64]) -> Vec<String> {
+    let format = Format::of(values.iter().copied());
+    values.iter().map(|&v| format.cell(v)).collect()
+}
+
+#[test]
+fn columns() {
+    assert_eq!(column(&[1.0, -2.0, 0.0, 13.0]), [" 1", "−2", " 0", "13"]);
+    assert_eq!(column(&[0.05, -0.12, 2.0, -0.0]), [" 0.05", "−0.12", " 2   ", " 0   "]);
+    assert_eq!(column(&[0.596_884_38, -0.1, 1.0, 0.000_031_2]), [" 0.5969", "−0.1   ", " 1     ", " 3.1e−5"]);
+    assert_eq!(column(&[0.5, 0.25, 0.99996, 2.99996]), ["0.5   ", "0.25  ", "0.9999", "2.9999"]);
+    assert_eq!(column(&[1.00003, 1.0]), ["1.0000", "1     "]);
+    assert_eq!(column(&[12345.678, 0.001, -3.0]), ["12345.7 ", "    1e−3", "   −3   "]);
+    assert_eq!(column(&[1.5e-9, -2.25e-7, 0.0]), [" 1.5e−9 ", "−2.25e−7", " 0      "]);
+    assert_eq!(column(&[1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]), [" 1.5", " nan", " inf", "−inf"]);
+    assert_eq!(column(&[1e12, 3.0]), ["1e12", "3   "]);
+}
+
+#[test]
+fn what_the_sample_did_not_tell_is_not_drawn_wrong() {
+    let format = Format::of([1.0, 2.0]);
+    assert_eq!(format.cell(0.5), "#");
+    assert_eq!(format.cell(-1.0), "#");
+    assert_eq!(Format::default().cell(f64::NAN), "#");
+    assert_eq!(Format::of([]).cell(7.0), "7");
+}
+
+#[test]
+fn in_equations() {
+    let cases = [
+        (0.05, "0.05"),
+        (-0.12, "−0.12"),
+        (1.2e-9, "1.2e−9"),
+        (2.0, "2"),
+        (-0.0, "0"),
+        (31.0, "31"),
+        (0.291_027_773_7, "0.2910"),
+        (0.99996, "0.9999"),
+        (-0.000_04, "−4e−5"),
+        (0.0005, "0.0005"),
+        (1234.567, "1234.6"),
+        (123_456.0, "123456"),
+        (1e300, "1e300"),
+        (f64::MAX, "1.797e308"),
+        (f64::NAN, "nan"),
+        (f64::NEG_INFINITY, "−inf"),
+        (5e-324, "5e−324"),
+        (0.001_234_56, "0.001235"),
+    ];
+    for (value, text) in cases {
+        assert_eq!(short(value), text);
+    }
+}
+
+#[test]
+fn all_digits() {
+    for (value, text) in [
+        (0.1, "0.1"),
+        (-2.0, "-2"),
+        (1e-9, "1e-9"),
+        (-0.0, "-0"),
+        (f64::INFINITY, "inf"),
+        (f64::NAN, "nan"),
+        (0.1 + 0.2, "0.30000000000000004"),
+    ] {
+        assert_eq!(exact(value), text);
+    }
+}
+
+fn read(text: &str) -> f64 {
+    text.trim().replace('−', "-").parse().unwrap()
+}
+
+/// Of any size, and those near whole numbers and near the ends.
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>(),
+        -2.0..2.0_f64,
+        (-300..300_i32, -10.0..10.0_f64).prop_map(|(e, m)| m * 10_f64.powi(e)),
+        (-1000..1000_i32, -9..-1_i32, -9..9_i32).prop_map(|(n, e, m)| f64::from(n) + f64::from(m) * 10_f64.powi(e)),
+        (-50..50_i32).prop_map(f64::from),
+    ]
+}
+
+#[expect(clippy::float_cmp, reason = "exact is meant")]
+fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
+    let text = text.trim();
+    let shown = read(text);
+    if value.is_nan() {
+        prop_assert_eq!(text, "nan");
+        return Ok(());
+    }
+    if value.is_infinite() {
+        prop_assert_eq!(shown, value);
+        return Ok(());
+    }
+    prop_assert!(shown.is_finite(), "{value:e} as {text}");
+    prop_assert_eq!(shown == 0.0, value == 0.0, "{:e} as {}", value, text);
+    prop_assert_eq!(text.starts_with('−'), value < 0.0, "{:e} as {}", value, text);
+    if !text.contains(['.', 'e']) {
+        prop_assert!(shown == value, "{value:e} as {text}");
+    }
+    if shown.fract() == 0.0 && !text.contains('e') {
+        prop_assert!(shown.abs() <= value.abs(), "{value:e} as {text}");
+    }
+    // Near: at most one unit of the last digit shown, or all of it where an exponent had to be squeezed in.
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let decimals = mantissa.split_once('.').map_or(0, |(_, d)| d.len());
+    let unit = 10_f64.powf(read(exponent) - f64::from(u32::try_from(decimals).unwrap()));
+    prop_assert!((shown - value).abs() <= unit * 1.000_001, "{value:e} as {text}");
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_column_never_lies(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
+        let format = Format::within(cap, values.iter().copied());
+        prop_assert!(format.width() <= cap.max(14), "{:?}", format);
+        let mut points = std::collections::BTreeSet::new();
+        for &value in &values {
+            let cell = format.cell(value);
+            prop_assert_eq!(cell.chars().count(), format.width());
+            law(value, &cell)?;
+            points.extend(cell.chars().position(|c| c == '.'));
+        }
+        prop_assert!(points.len() <= 1);
+    }
+
+    #[test]
+    fn what_was_not_in_the_sample_is_right_or_not_shown(sample in proptest::collection::vec(number(), 0..4), value in number()) {
+        let format = Format::of(sample);
+        let cell = format.cell(value);
+        prop_assert_eq!(cell.chars().count(), format.width());
+        if !cell.contains('#') {
+            law(value, &cell)?;
+        }
+    }
+
+    #[test]
+    fn a_number_in_an_equation_never_lies(value in number()) {
+        let text = short(value);
+        law(value, &text)?;
+        prop_assert!(text.chars().count() <= 12, "{}", text);
+        if value.is_finite() {
+            prop_assert!((read(&text) - value).abs() <= 1.001e-3 * value.abs());
+        }
+    }
+
+    #[test]
+    fn exact_reads_back(value in any::<f64>()) {
+        prop_assert!(exact(value).parse::<f64>().unwrap().to_bits() == value.to_bits() || value.is_nan());
+    }
+}
+
+/// [`Format::within`] without its short cuts.
+fn plainly(cap: usize, values: &[f64]) -> Format {
+    let style = choose(cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
+    let mut format = Format { style, left: 1, right: 0 };
+    for &v in values.iter().filter(|v| v.is_finite()) {
+        if let Some(text) = format.candidates(v).next() {
+            format.widen(&text, matches!(style, Style::Fixed(_)));
+        }
+    }
+    for &v in values {
+        if format.fitting(v).is_none() {
+            let text = scientific(v, 0);
+            if v.is_finite() {
+                format.widen(&text, false);
+            } else {
+                format.left += text.chars().count() - format.width();
+            }
+        }
+    }
+    format
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_short_cuts_change_nothing(
+        cap in 3..10_usize,
+        values in prop::collection::vec(
+            prop_oneof![
+                4 => -2.0..2.0_f64,
+                2 => (-2_000..2_000_i32).prop_map(|n| f64::from(n) / 64.0),
+                2 => (-99..999_i32).prop_map(f64::from),
+                1 => (-6..6_i32, -1.0..1.0_f64).prop_map(|(e, v)| v * 10_f64.powi(e)),
+                1 => prop::sample::select(vec![0.0, -0.0, 9.9996, 99.9996, -9.99999, 1e-5, 1000.0, 999.9999, f64::NAN, f64::NEG_INFINITY]),
+            ],
+            0..40,
+        ),
+    ) {
+        prop_assert_eq!(Format::within(cap, values.iter().copied()), plainly(cap, &values));
+    }
+}

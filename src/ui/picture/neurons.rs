@@ -1,0 +1,264 @@
+//! Two columns of neurons and the edges between them. An edge is a term of the forward op; where a weight is shared, its colour is the weight's.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::canvas::{Canvas, text_at, text_ending_at};
+use crate::network::{Id, Network, Role as TensorRole};
+use crate::tensor::len;
+use crate::trace::Progress;
+use crate::ui::number::short;
+use crate::ui::theme::Role;
+use crate::ui::view::{View, cut, width};
+
+/// The most terms of one neuron that are looked at.
+const MOST: u64 = 4096;
+
+/// A neuron of a column: the row-major place in its tensor, and the row of the area.
+struct Neuron {
+    at: usize,
+    row: u16,
+}
+
+/// An edge, or what is known of one: its left neuron, its right one, and its weight.
+#[derive(Clone, Copy)]
+struct Edge {
+    left: Option<usize>,
+    right: Option<usize>,
+    weight: Option<usize>,
+}
+
+impl Edge {
+    /// Whether nothing that both know differs.
+    fn agrees(self, other: Self) -> bool {
+        let agree = |a: Option<usize>, b: Option<usize>| a.is_none() || b.is_none() || a == b;
+        agree(self.left, other.left) && agree(self.right, other.right) && agree(self.weight, other.weight)
+    }
+
+    /// Whether anything is known of it.
+    fn is_known(self) -> bool {
+        self.left.is_some() || self.right.is_some() || self.weight.is_some()
+    }
+}
+
+/// The two columns, by the tensors of the forward pass.
+struct Columns {
+    left: Id,
+    right: Id,
+    /// The edge of this step, as far as the step says it.
+    now: Edge,
+    /// The end of it that is the entry being computed.
+    entry: Edge,
+}
+
+/// Whether a tensor's entries are neurons.
+fn is_neuron(network: &Network, id: Id) -> bool {
+    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Target)
+}
+
+fn is_weight(network: &Network, id: Id) -> bool {
+    let info = network.tensor(id);
+    info.role == TensorRole::Parameter && info.shape.len() > 1
+}
+
+/// The neurons that a neuron's tensor is computed from; of several the ones at the end of this step, if they are.
+fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
+    let op = &network.ops()[network.made_by(id)?];
+    let mut neurons = op.parts.iter().flat_map(|part| &part.operands).copied().filter(|id| is_neuron(network, *id)).peekable();
+    let first = *neurons.peek()?;
+    if ends.iter().any(|(end, _)| *end == first) {
+        Some(first)
+    } else {
+        neurons.find(|id| ends.iter().any(|(end, _)| end == id)).or(Some(first))
+    }
+}
+
+impl Columns {
+    /// The columns of this step; `None` for what the batch does, which joins no neurons.
+    fn of(view: &View<'_>) -> Option<Self> {
+        let network = view.network();
+        view.step.sample?;
+        let result = (view.neuron(view.output), view.at.entry);
+        let mut ends: Vec<(Id, usize)> = view.sources_now().into_iter().map(|s| (view.neuron(s.tensor), s.at)).collect();
+        ends.push(result);
+        let neurons = ends.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
+        let last = neurons.max_by_key(|id| network.made_by(*id).map_or(0, |n| n + 1))?;
+        let (left, right) =
+            if view.backward() && last == network.output() && ends.iter().all(|(id, _)| *id == last || !is_neuron(network, *id)) {
+                (last, network.loss())
+            } else {
+                let own = ends.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id));
+                (own.or_else(|| made_of(network, last, &ends))?, last)
+            };
+        let end = |id: Id| ends.iter().find(|(end, _)| *end == id).map(|(_, at)| *at);
+        let own = |id: Id| (id == result.0).then_some(result.1);
+        let weight = |ends: &[(Id, usize)]| ends.iter().find(|(id, _)| is_weight(network, *id)).map(|(_, at)| *at);
+        Some(Self {
+            left,
+            right,
+            now: Edge { left: end(left), right: end(right), weight: weight(&ends) },
+            entry: Edge { left: own(left), right: own(right), weight: weight(&[result]) },
+        })
+    }
+
+    /// The edges that end at a neuron of the right column.
+    fn edges(&self, view: &View<'_>, right: usize) -> Vec<Edge> {
+        let trace = view.trace();
+        // an entry without steps has no edges
+        let made = trace.made(view.at.stretch, self.right, right).filter(|span| !span.is_empty());
+        let Some(at) = made.and_then(|span| trace.position(span.start)) else { return Vec::new() };
+        let mut edges = Vec::new();
+        for sources in trace.sources_of(&at, 0..at.terms.min(MOST)) {
+            let weight = sources.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
+            let lefts = sources.iter().filter(|(id, _)| *id == self.left);
+            edges.extend(lefts.map(|(_, left)| Edge { left: Some(*left), right: Some(right), weight }));
+        }
+        edges
+    }
+
+    /// Whether the step says enough to point at an edge: both ends, or the left one where there is only one right one.
+    fn points(&self, view: &View<'_>) -> bool {
+        self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss())
+    }
+}
+
+/// Draws the picture.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let Some(columns) = Columns::of(view) else {
+        let text = "no neurons here: entry by entry, over the batch";
+        return text_at(buf, area, 1, 1, &cut(text, usize::from(area.width).saturating_sub(1)), view.theme.style(Role::Dim));
+    };
+    if area.height < 2 || area.width < 16 {
+        return;
+    }
+    let count = |id: Id| len(&view.network().tensor(id).shape);
+    let (near_left, near_right) = near(view, &columns, usize::from(area.height));
+    let left = column(count(columns.left), near_left, columns.now.left, area.height);
+    let right = column(count(columns.right), near_right, columns.now.right, area.height);
+    let (left_says, right_says) = (says(view, columns.left), says(view, columns.right));
+    let most = usize::from(area.width.saturating_sub(10)) / 2;
+    let widest = |id: Id, neurons: &[Neuron]| neurons.iter().map(|n| width(&label(view, id, n.at))).max().unwrap_or(0).min(most);
+    let from = u16::try_from(widest(left_says, &left) + 2).unwrap_or(2);
+    let to = area.width.saturating_sub(u16::try_from(widest(right_says, &right) + 3).unwrap_or(3));
+    let shared = is_shared(view.network(), columns.right);
+    let mut canvas = Canvas::new(area);
+    for end in &right {
+        for edge in columns.edges(view, end.at) {
+            let Some(start) = left.iter().find(|n| Some(n.at) == edge.left) else { continue };
+            let now = columns.points(view) && edge.agrees(columns.now);
+            let colour = edge.weight.filter(|_| shared).map(|weight| view.theme.shared(weight).not_underlined());
+            let (style, rank) = line(view, colour, now, columns.entry.is_known() && edge.agrees(columns.entry));
+            canvas.line((from + 1, start.row), (to - 1, end.row), style, rank, now);
+        }
+    }
+    canvas.render(buf);
+    for neuron in &left {
+        let style = neuron_style(view, neuron.at, columns.now.left, columns.entry.left);
+        let text = cut(&label(view, left_says, neuron.at), usize::from(from) - 1);
+        text_ending_at(buf, area, from - 1, neuron.row, &text, style);
+        text_at(buf, area, from, neuron.row, "●", style);
+    }
+    for neuron in &right {
+        let style = neuron_style(view, neuron.at, columns.now.right, columns.entry.right);
+        text_at(buf, area, to, neuron.row, "●", style);
+        let text = cut(&label(view, right_says, neuron.at), usize::from(area.width.saturating_sub(to + 2)));
+        text_at(buf, area, to + 2, neuron.row, &text, style);
+    }
+    say_more(view, area, (0, left.len(), count(columns.left)), buf);
+    say_more(view, area, (to, right.len(), count(columns.right)), buf);
+}
+
+fn line(view: &View<'_>, colour: Option<Style>, now: bool, of_entry: bool) -> (Style, u8) {
+    match (now, of_entry) {
+        (true, _) => (colour.unwrap_or(view.theme.style(Role::Result).not_underlined()).bold(), 3),
+        (_, true) => (colour.unwrap_or(view.theme.style(view.pass_role())), 2),
+        _ => (colour.map_or(view.theme.style(Role::Dim), Style::dim), 1),
+    }
+}
+
+fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<usize>) -> Style {
+    if entry == Some(at) {
+        view.theme.style(Role::Result)
+    } else if now == Some(at) {
+        view.theme.style(Role::Step)
+    } else {
+        view.theme.style(Role::Plain)
+    }
+}
+
+/// A neuron's symbol and number, as far as it has come.
+fn label(view: &View<'_>, id: Id, at: usize) -> String {
+    let number = match view.trace().progress(&view.at, id, at) {
+        Progress::Done(value) | Progress::Partial(value) => short(value),
+        Progress::ToCome => "·".to_owned(),
+    };
+    format!("{} {number}", view.entry(id, at))
+}
+
+/// Says how many neurons a column has beyond those drawn.
+fn say_more(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), buf: &mut Buffer) {
+    if drawn < all {
+        let text = format!("{drawn} of {all}");
+        let x = x.min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
+        text_at(buf, area, x, area.height - 1, &text, view.theme.style(Role::Dim));
+    }
+}
+
+/// Whether the weights of the edges to a tensor are shared: those of a filter.
+fn is_shared(network: &Network, right: Id) -> bool {
+    network.made_by(right).is_some_and(|n| network.ops()[n].parts.iter().any(|part| part.rule.window().is_some()))
+}
+
+/// The neurons that have to do with this entry, left and right; those around this step, where there are many.
+fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usize>) {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    let rows64 = rows as u64;
+    let first = view.at.term.saturating_sub(rows64 / 2).min(view.at.terms.saturating_sub(rows64));
+    for (id, at) in view.trace().sources_of(&view.at, first..(first + rows64).min(view.at.terms)).flatten() {
+        let id = view.neuron(id);
+        if id == columns.left {
+            left.push(at);
+        } else if id == columns.right {
+            right.push(at);
+        }
+    }
+    left.extend(columns.entry.left);
+    right.extend(columns.entry.right);
+    if left.is_empty() {
+        left = right.iter().take(rows).flat_map(|right| columns.edges(view, *right)).filter_map(|edge| edge.left).take(rows).collect();
+    }
+    (left, right)
+}
+
+/// The neurons of a column: all where they fit, else those near the entry, this step's among them.
+fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -> Vec<Neuron> {
+    let mut rows = usize::from(height);
+    let chosen: Vec<usize> = if count <= rows {
+        (0..count).collect()
+    } else {
+        // one row says that there are more
+        rows -= 1;
+        near.extend(now);
+        near.sort_unstable();
+        near.dedup();
+        if near.is_empty() {
+            near = (0..rows).collect();
+        }
+        let here = now.and_then(|now| near.iter().position(|at| *at == now)).unwrap_or(0);
+        let first = here.saturating_sub(rows / 2).min(near.len().saturating_sub(rows));
+        near.into_iter().skip(first).take(rows).collect()
+    };
+    let n = chosen.len();
+    let place = |i: usize| u16::try_from((2 * i + 1) * rows / (2 * n)).unwrap_or(0);
+    chosen.into_iter().enumerate().map(|(i, at)| Neuron { at, row: place(i) }).collect()
+}
+
+/// The tensor whose numbers stand at a column: the derivative, where the step speaks of that.
+fn says(view: &View<'_>, neuron: Id) -> Id {
+    let spoken = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|s| s.tensor == id));
+    match view.network().gradient_of(neuron) {
+        Some(gradient) if spoken(gradient) => gradient,
+        _ => neuron,
+    }
+}

@@ -1,0 +1,86 @@
+//! The last two lines: where we are and what there is to say; the keys that matter now, or the address line.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::app::{Prompt, SPEEDS, State};
+use crate::keys;
+use crate::step::Unit;
+use crate::ui::theme::{Role, Theme};
+use crate::ui::view::{View, cut, width};
+
+/// The position, always in one place: `grad.conv1.weight[0,0,1,1]  step 57/112`.
+pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = &view.theme;
+    let status = theme.style(Role::Status);
+    buf.set_style(area, status);
+    let place = format!(" {}  step {}/{}", view.place(), view.at.step, view.trace().len());
+    let mut facts = Vec::new();
+    let (entry, entries) = view.progress(Unit::Op);
+    if entries > 1 {
+        facts.push(format!("{entry} of {entries} in this op"));
+    }
+    facts.push(format!("unit: {}", view.state.unit.name()));
+    if view.state.play.is_some() {
+        facts.push(format!("playing {}/s", SPEEDS[view.state.speed]));
+    }
+    if let Some(count) = view.state.count {
+        facts.push(count.to_string());
+    }
+    let room = area.width as usize;
+    let place = cut(&place, room);
+    let left = room.saturating_sub(width(&place) + 3);
+    let right = if let Some(message) = &view.state.message {
+        Span::styled(cut(&message.text, left), if message.fault { theme.style(Role::Error) } else { status })
+    } else {
+        while facts.len() > 1 && width(&facts.join(" · ")) > left {
+            facts.remove(0);
+        }
+        Span::styled(cut(&facts.join(" · "), left), status)
+    };
+    let gap = room.saturating_sub(width(&place) + width(&right.content) + 1);
+    Line::from(vec![Span::styled(place, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
+}
+
+/// The keys of the mode, from the table that dispatches them; or the address line.
+pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    if let Some(prompt) = &state.prompt {
+        return address_line(state, prompt, theme, area, buf);
+    }
+    let mut spans = vec![Span::raw(" ")];
+    let mut used = 1;
+    for row in keys::rows(state.mode()).filter(|row| !row.bar.is_empty()) {
+        let shown = row.keys.iter().take(2).filter(|key| !key.starts_with("<C-")).map(|key| keys::shown(key)).collect::<Vec<_>>().join(" ");
+        let more = width(&shown) + width(row.bar) + 3;
+        if used + more > area.width as usize + 2 {
+            continue;
+        }
+        used += more;
+        spans.push(Span::styled(shown, theme.style(Role::Key)));
+        spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(Role::KeyBar)));
+    }
+    Line::from(spans).render(area, buf);
+}
+
+fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let typed = prompt.input.value();
+    let cursor = prompt.input.cursor();
+    let before: String = typed.chars().take(cursor).collect();
+    let under: String = typed.chars().skip(cursor).take(1).collect();
+    let after: String = typed.chars().skip(cursor + 1).collect();
+    let under = if under.is_empty() { " ".to_owned() } else { under };
+    let mut spans = vec![
+        Span::styled(":", theme.style(Role::Key)),
+        Span::raw(before),
+        Span::styled(under, theme.style(Role::Plain).reversed()),
+        Span::raw(format!("{after}   ")),
+    ];
+    for (i, name) in prompt.completions(state).iter().enumerate() {
+        let role = if prompt.chosen() == Some(i) { Role::Step } else { Role::Dim };
+        spans.push(Span::styled(name.clone(), theme.style(role)));
+        spans.push(Span::raw("  "));
+    }
+    Line::from(spans).render(area, buf);
+}

@@ -1,0 +1,325 @@
+//! A frame as a picture: SVG that needs nothing but a monospaced font, and keeps its columns with any.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::export::{row, sixteen};
+use super::theme::{Background, indexed};
+
+/// A cell, the margin and the font, in pixels.
+const WIDTH: f64 = 8.4;
+const HEIGHT: f64 = 18.0;
+const MARGIN: f64 = 14.0;
+const FONT: f64 = 14.0;
+const BASELINE: f64 = 13.2;
+
+type Rgb = [u8; 3];
+
+/// The sixteen named colours, on dark and on light.
+const NAMED: [[u32; 16]; 2] = [
+    [
+        0x15_18_1e, 0xe0_6c_75, 0x98_c3_79, 0xe5_b5_4a, 0x61_9f_ef, 0xc6_78_dd, 0x56_b6_c2, 0xb6_bd_ca, 0x7a_80_8c, 0xff_87_8f, 0xb5_e0_94,
+        0xff_d5_80, 0x8a_bd_ff, 0xe0_9c_f2, 0x7f_d6_e0, 0xf2_f4_f8,
+    ],
+    [
+        0x1d_1f_24, 0xb4_23_18, 0x2c_6e_49, 0xd9_98_00, 0x1f_5f_bf, 0x8b_30_a8, 0x00_6b_75, 0xb8_bd_c6, 0x6b_70_7a, 0xd4_48_3b, 0x3d_8f_60,
+        0xe8_b0_3a, 0x3d_7d_dd, 0xa8_50_c4, 0x1c_8a_95, 0xff_ff_ff,
+    ],
+];
+/// Foreground and background where none is said.
+const GROUND: [(Rgb, Rgb); 2] = [([0xd7, 0xdb, 0xe2], [0x16, 0x19, 0x20]), ([0x24, 0x27, 0x2d], [0xff, 0xff, 0xff])];
+
+/// The frame as a self-contained SVG document, on a dark or a light ground.
+#[must_use]
+pub fn svg(buf: &Buffer, background: Background) -> String {
+    let ground = GROUND[usize::from(background == Background::Light)];
+    let (w, h) = (f64::from(buf.area.width) * WIDTH + 2.0 * MARGIN, f64::from(buf.area.height) * HEIGHT + 2.0 * MARGIN);
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.1}\" height=\"{h:.1}\" viewBox=\"0 0 {w:.1} {h:.1}\" \
+         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"{FONT}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>",
+        hex(ground.1)
+    );
+    let rows = buf.area.top()..buf.area.bottom();
+    for (i, y) in (0_u16..).zip(rows.clone()) {
+        backs(&mut out, buf, y, top(i), background);
+    }
+    for (i, y) in (0_u16..).zip(rows) {
+        texts(&mut out, buf, y, top(i), background);
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn top(row: u16) -> f64 {
+    MARGIN + f64::from(row) * HEIGHT
+}
+
+/// What is drawn in a cell.
+#[derive(Clone, Copy, PartialEq)]
+struct Look {
+    fg: Rgb,
+    bg: Option<Rgb>,
+    modifier: Modifier,
+}
+
+fn look(cell: &Cell, background: Background) -> Look {
+    let side = usize::from(background == Background::Light);
+    let ground = GROUND[side];
+    let rgb = |colour: Color| match colour {
+        Color::Rgb(r, g, b) => Some([r, g, b]),
+        Color::Indexed(i) if i >= 16 => Some(indexed(i)),
+        Color::Indexed(i) => Some(named(side, i)),
+        other => sixteen(other).map(|i| named(side, i)),
+    };
+    let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(ground.0), rgb(cell.bg));
+    if cell.modifier.contains(Modifier::REVERSED) {
+        (fg, bg) = (bg.unwrap_or(ground.1), Some(fg));
+    }
+    if cell.modifier.contains(Modifier::DIM) {
+        let back = bg.unwrap_or(ground.1);
+        fg = std::array::from_fn(|c| u8::midpoint(fg[c], back[c]));
+    }
+    if cell.modifier.contains(Modifier::HIDDEN) {
+        fg = bg.unwrap_or(ground.1);
+    }
+    Look { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
+}
+
+fn named(side: usize, i: u8) -> Rgb {
+    let [_, r, g, b] = NAMED[side][usize::from(i & 15)].to_be_bytes();
+    [r, g, b]
+}
+
+fn hex([r, g, b]: Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// A row's backgrounds, one rectangle over each run.
+fn backs(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
+    let mut run: Option<(Rgb, f64, f64)> = None;
+    let mut close = |run: Option<(Rgb, f64, f64)>| {
+        if let Some((colour, from, to)) = run {
+            let width = to - from;
+            let fill = hex(colour);
+            let _ = writeln!(out, "<rect x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{HEIGHT:.1}\" fill=\"{fill}\"/>");
+        }
+    };
+    for (x, cell) in row(buf, y) {
+        let (from, to) = span(buf, x, cell.symbol());
+        let bg = look(cell, background).bg;
+        run = match (run, bg) {
+            (Some((colour, start, _)), Some(bg)) if colour == bg => Some((colour, start, to)),
+            (old, bg) => {
+                close(old);
+                bg.map(|bg| (bg, from, to))
+            }
+        };
+    }
+    close(run);
+}
+
+/// Where a cell's symbol begins and ends, in pixels.
+fn span(buf: &Buffer, x: u16, symbol: &str) -> (f64, f64) {
+    let from = MARGIN + f64::from(x - buf.area.left()) * WIDTH;
+    let cells = u16::try_from(symbol.width().max(1)).unwrap_or(1);
+    (from, from + f64::from(cells) * WIDTH)
+}
+
+/// A row's texts, one element for each run of one look without blanks, and its lines.
+fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
+    let mut run: Option<Run> = None;
+    let mut rule: Option<(Rgb, f64, f64)> = None;
+    for (x, cell) in row(buf, y) {
+        let look = look(cell, background);
+        let symbol = cell.symbol();
+        let (from, to) = span(buf, x, symbol);
+        let underlined = look.modifier.contains(Modifier::UNDERLINED);
+        rule = match rule {
+            Some((colour, start, _)) if underlined && colour == look.fg => Some((colour, start, to)),
+            old => {
+                underline(out, old, top);
+                underlined.then_some((look.fg, from, to))
+            }
+        };
+        let shape = shape(symbol, from, top);
+        let blank = symbol.trim().is_empty();
+        if let Some(r) = run.take_if(|r| blank || shape.is_some() || r.look != look) {
+            r.write(out, top);
+        }
+        if let Some(shape) = shape {
+            let colour = hex(look.fg);
+            let _ = writeln!(out, "{}", shape.replace('@', &colour));
+        } else if !blank {
+            let r = run.get_or_insert_with(|| Run { look, from, to, text: String::new() });
+            r.to = to;
+            escape(&mut r.text, symbol);
+        }
+    }
+    if let Some(r) = run {
+        r.write(out, top);
+    }
+    underline(out, rule, top);
+}
+
+struct Run {
+    look: Look,
+    from: f64,
+    to: f64,
+    text: String,
+}
+
+impl Run {
+    fn write(&self, out: &mut String, top: f64) {
+        let bold = if self.look.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+        let italic = if self.look.modifier.contains(Modifier::ITALIC) { " font-style=\"italic\"" } else { "" };
+        let crossed = if self.look.modifier.contains(Modifier::CROSSED_OUT) { " text-decoration=\"line-through\"" } else { "" };
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{bold}{italic}{crossed}>{}</text>",
+            self.from,
+            top + BASELINE,
+            self.to - self.from,
+            hex(self.look.fg),
+            self.text
+        );
+    }
+}
+
+fn underline(out: &mut String, rule: Option<(Rgb, f64, f64)>, top: f64) {
+    if let Some((colour, from, to)) = rule {
+        let _ = writeln!(
+            out,
+            "<rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"1\" fill=\"{}\"/>",
+            top + HEIGHT - 2.5,
+            to - from,
+            hex(colour)
+        );
+    }
+}
+
+/// Characters as XML has them; what XML does not allow becomes U+FFFD.
+fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}
+
+/// The box-drawing characters and blocks, drawn so that they meet whatever the font and the height of a line; `@` stands for the colour.
+fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
+    let c = symbol.chars().next()?;
+    // Lines of one pixel, in the middle of a pixel.
+    let (cx, cy) = ((x + WIDTH / 2.0).floor() + 0.5, (y + HEIGHT / 2.0).floor() + 0.5);
+    let (right, bottom) = (x + WIDTH, y + HEIGHT);
+    let rect = |x: f64, y: f64, w: f64, h: f64, opacity: f64| {
+        format!("<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"@\" opacity=\"{opacity}\"/>")
+    };
+    let line = |d: String, width: f64, dash: &str| format!("<path d=\"{d}\" fill=\"none\" stroke=\"@\" stroke-width=\"{width}\"{dash}/>");
+    let eighths = |from: char| f64::from(u32::from(c) - u32::from(from) + 1) / 8.0;
+    let arc = |dx: f64, dy: f64| {
+        let r = 4.0;
+        let (ex, ey) = (if dx > 0.0 { right } else { x }, if dy > 0.0 { bottom } else { y });
+        line(format!("M{cx:.1} {ey:.1}V{:.1}Q{cx:.1} {cy:.1} {:.1} {cy:.1}H{ex:.1}", cy + dy * r, cx + dx * r), 1.0, "")
+    };
+    Some(match c {
+        '█' => rect(x, y, WIDTH, HEIGHT, 1.0),
+        '▓' => rect(x, y, WIDTH, HEIGHT, 0.75),
+        '▒' => rect(x, y, WIDTH, HEIGHT, 0.5),
+        '▀' => rect(x, y, WIDTH, HEIGHT / 2.0, 1.0),
+        '▁'..='▇' => rect(x, bottom - HEIGHT * eighths('▁'), WIDTH, HEIGHT * eighths('▁'), 1.0),
+        '▉'..='▏' => rect(x, y, WIDTH * (1.0 - eighths('▉')), HEIGHT, 1.0),
+        '▐' => rect(x + WIDTH / 2.0, y, WIDTH / 2.0, HEIGHT, 1.0),
+        '╭' => arc(1.0, 1.0),
+        '╮' => arc(-1.0, 1.0),
+        '╰' => arc(1.0, -1.0),
+        '╯' => arc(-1.0, -1.0),
+        '╌' | '┄' | '┈' => line(format!("M{x:.1} {cy:.1}H{right:.1}"), 1.0, " stroke-dasharray=\"2.1\""),
+        '╎' | '┆' | '┊' => line(format!("M{cx:.1} {y:.1}V{bottom:.1}"), 1.0, " stroke-dasharray=\"3\""),
+        '═' => line(format!("M{x:.1} {:.1}H{right:.1}M{x:.1} {:.1}H{right:.1}", cy - 1.5, cy + 1.5), 1.0, ""),
+        '║' => line(format!("M{:.1} {y:.1}V{bottom:.1}M{:.1} {y:.1}V{bottom:.1}", cx - 1.5, cx + 1.5), 1.0, ""),
+        _ => {
+            // Arms: up, right, down, left.
+            let (arms, width) = match c {
+                '─' => ("rl", 1.0),
+                '━' => ("rl", 2.0),
+                '│' => ("ud", 1.0),
+                '┃' => ("ud", 2.0),
+                '┌' => ("rd", 1.0),
+                '┐' => ("dl", 1.0),
+                '└' => ("ur", 1.0),
+                '┘' => ("ul", 1.0),
+                '├' => ("urd", 1.0),
+                '┤' => ("udl", 1.0),
+                '┬' => ("rdl", 1.0),
+                '┴' => ("url", 1.0),
+                '┼' => ("urdl", 1.0),
+                '╵' => ("u", 1.0),
+                '╶' => ("r", 1.0),
+                '╷' => ("d", 1.0),
+                '╴' => ("l", 1.0),
+                _ => return None,
+            };
+            let mut d = String::new();
+            for arm in arms.chars() {
+                let _ = match arm {
+                    'u' => write!(d, "M{cx:.1} {:.1}V{y:.1}", cy + width / 2.0),
+                    'd' => write!(d, "M{cx:.1} {:.1}V{bottom:.1}", cy - width / 2.0),
+                    'r' => write!(d, "M{cx:.1} {cy:.1}H{:.1}", right + 0.5),
+                    _ => write!(d, "M{cx:.1} {cy:.1}H{:.1}", x - 0.5),
+                };
+            }
+            line(d, width, "")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::layout::Rect;
+    use ratatui::style::Style;
+
+    #[test]
+    fn runs_are_merged_and_text_is_escaped() {
+        let mut buf = Buffer::empty(Rect::new(3, 2, 20, 2));
+        buf.set_string(3, 2, "a<b & c", Style::new().bg(Color::Rgb(1, 2, 3)).bold());
+        buf.set_string(3, 3, "─╮ 漢x", Style::new().reversed());
+        let out = svg(&buf, Background::Dark);
+        assert_eq!(out.matches("fill=\"#010203\"").count(), 1, "{out}");
+        assert!(out.contains("font-weight=\"bold\">a&lt;b</text>"), "{out}");
+        assert!(out.contains(">&amp;</text>"), "{out}");
+        assert!(out.contains("textLength=\"25.2\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#161920\">漢x</text>"), "{out}");
+        assert_eq!(out.matches("<path").count(), 2, "{out}");
+        assert!(out.starts_with("<svg ") && out.ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn no_size_and_no_character_breaks_it() {
+        let out = svg(&Buffer::empty(Rect::ZERO), Background::Light);
+        assert_eq!(out.matches("<rect").count(), 1);
+        let mut buf = Buffer::empty(Rect::new(0, 0, 3, 1));
+        buf[(0, 0)].set_symbol("\u{1b}]52;c;\u{7}");
+        buf[(1, 0)].set_symbol("\u{ffff}");
+        let out = svg(&buf, Background::Light);
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{ffff}'), "{out:?}");
+    }
+
+    #[test]
+    fn every_block_is_drawn_by_its_size() {
+        assert!(shape("▄", 0.0, 0.0).unwrap().contains("height=\"9.0\""));
+        assert!(shape("▌", 0.0, 0.0).unwrap().contains("width=\"4.2\""));
+        assert!(shape("x", 0.0, 0.0).is_none());
+    }
+}

@@ -1,0 +1,364 @@
+//! Styles by role. What is drawn says what it is (the current step, a result, an error); how that looks is decided here alone.
+//!
+//! The chrome keeps the terminal's own colours. Where a background is set, the foreground is set with it, so that a wrongly guessed
+//! dark or light terminal stays readable. Without colour, bold, underlined and reversed tell the roles apart.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// How many colours the terminal shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// 24 bits.
+    #[default]
+    True,
+    /// The 256 of xterm: its cube and its greys.
+    Indexed,
+    /// The terminal's own sixteen.
+    Sixteen,
+    /// Bold, underlined and reversed only.
+    None,
+}
+
+/// What the terminal's background is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Background {
+    /// Light text on dark.
+    #[default]
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+/// What something on the screen is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Running text: the terminal's own.
+    Plain,
+    /// The forward pass: grey, as in the series' figures.
+    Forward,
+    /// The backward pass: blue.
+    Backward,
+    /// A factor of the current step: the one accent.
+    Step,
+    /// What belongs to the whole current entry.
+    Entry,
+    /// The entry that is being computed.
+    Result,
+    /// Indices, rules, what is not computed yet.
+    Dim,
+    /// The name of a pane or a tensor.
+    Heading,
+    /// The status line.
+    Status,
+    /// A key's effect in the key bar.
+    KeyBar,
+    /// A key in the key bar.
+    Key,
+    /// Something went wrong.
+    Error,
+    /// The scenario's own narration.
+    Note,
+}
+
+/// The colours and the background that every style is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Theme {
+    /// How many colours there are.
+    pub colours: Colours,
+    /// What they are seen on.
+    pub background: Background,
+}
+
+type Rgb = [u8; 3];
+
+/// Paul Tol's *muted* scheme and one more, told apart by colour-blind people; on dark, then on light.
+const SHARED: [(Rgb, Rgb); 9] = [
+    ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
+    ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
+    ([0xdd, 0xcc, 0x77], [0x80, 0x6a, 0x00]),
+    ([0x2f, 0xa8, 0x64], [0x11, 0x77, 0x33]),
+    ([0x8f, 0x84, 0xe8], [0x33, 0x22, 0x88]),
+    ([0x44, 0xaa, 0x99], [0x00, 0x6b, 0x63]),
+    ([0xc4, 0x64, 0xb4], [0x88, 0x22, 0x77]),
+    ([0xf0, 0x9a, 0x50], [0xa3, 0x4d, 0x00]),
+    ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
+];
+const SHARED_SIXTEEN: [(Color, Color); 9] = [
+    (Color::LightCyan, Color::Blue),
+    (Color::LightRed, Color::Red),
+    (Color::LightYellow, Color::Black),
+    (Color::LightGreen, Color::Green),
+    (Color::LightBlue, Color::LightBlue),
+    (Color::Cyan, Color::Cyan),
+    (Color::LightMagenta, Color::Magenta),
+    (Color::Yellow, Color::LightRed),
+    (Color::White, Color::DarkGray),
+];
+/// What tells the colours of one round from those of the next.
+const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
+
+/// The scale `PuOr` of Cynthia Brewer's, from zero outwards; on dark the middle is dark.
+const ORANGE: [[Rgb; 4]; 2] = [
+    [[0x26, 0x24, 0x22], [0x5e, 0x36, 0x0c], [0xb3, 0x58, 0x06], [0xf1, 0xa3, 0x40]],
+    [[0xf7, 0xf7, 0xf7], [0xfe, 0xe0, 0xb6], [0xfd, 0xb8, 0x63], [0xe0, 0x82, 0x14]],
+];
+const PURPLE: [[Rgb; 4]; 2] = [
+    [[0x24, 0x23, 0x28], [0x42, 0x33, 0x66], [0x70, 0x58, 0xa6], [0xb2, 0xab, 0xd2]],
+    [[0xf7, 0xf7, 0xf7], [0xd8, 0xda, 0xeb], [0xb2, 0xab, 0xd2], [0x80, 0x73, 0xac]],
+];
+/// The least part of the scale for what is not zero, so that its sign shows.
+const FAINTEST: f64 = 0.15;
+
+impl Theme {
+    /// The theme for a terminal.
+    #[must_use]
+    pub const fn new(colours: Colours, background: Background) -> Self {
+        Self { colours, background }
+    }
+
+    /// The style of a role.
+    #[must_use]
+    pub fn style(&self, role: Role) -> Style {
+        let plain = Style::new();
+        let coloured = !matches!(self.colours, Colours::None);
+        match role {
+            Role::Plain => plain,
+            Role::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x6c, 0x6c, 0x6c]), (Color::Gray, Color::DarkGray)),
+            Role::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
+            Role::Step if !coloured => plain.reversed().bold(),
+            Role::Step => self
+                .pair((([0x1c, 0x16, 0x00], [0xff, 0xc2, 0x2e]), ([0x1c, 0x16, 0x00], [0xff, 0xc8, 0x3d])), (Color::Black, Color::Yellow))
+                .bold(),
+            Role::Entry => match self.colours {
+                Colours::Sixteen | Colours::None => plain.underlined(),
+                _ => self.pair(
+                    (([0xf4, 0xe6, 0xc0], [0x43, 0x38, 0x1c]), ([0x3a, 0x2c, 0x06], [0xff, 0xef, 0xc6])),
+                    (Color::Reset, Color::Reset),
+                ),
+            },
+            Role::Result if !coloured => plain.bold().underlined(),
+            Role::Result => self.fg(([0xff, 0xc2, 0x2e], [0x8f, 0x55, 0x00]), (Color::Yellow, Color::Reset)).bold().underlined(),
+            Role::Dim => match self.colours {
+                Colours::None => plain.dim(),
+                _ => self.fg(([0x78, 0x7c, 0x84], [0x8a, 0x8d, 0x93]), (Color::DarkGray, Color::DarkGray)),
+            },
+            Role::Heading | Role::Key => plain.bold(),
+            Role::Status => plain.reversed(),
+            Role::KeyBar => self.style(Role::Dim),
+            Role::Error if !coloured => plain.bold().reversed(),
+            Role::Error => self.fg(([0xff, 0x7b, 0x72], [0xb4, 0x23, 0x18]), (Color::LightRed, Color::Red)).bold(),
+            Role::Note => self.fg(([0x8f, 0xc7, 0xa8], [0x2c, 0x6e, 0x49]), (Color::Green, Color::Green)).italic(),
+        }
+    }
+
+    /// The style of the `i`-th shared weight: nine colours, then the same bold, underlined and both.
+    #[must_use]
+    pub fn shared(&self, i: usize) -> Style {
+        let n = SHARED.len();
+        if self.colours == Colours::None {
+            return Style::new().add_modifier(ROUNDS[i % ROUNDS.len()]);
+        }
+        self.fg(SHARED[i % n], SHARED_SIXTEEN[i % n]).add_modifier(ROUNDS[i / n % ROUNDS.len()])
+    }
+
+    /// The style of a value among values of at most `max` in magnitude: orange below zero, purple above (of sixteen
+    /// colours red and cyan, for the upper half alone), the stronger the larger;
+    /// as an error where it is not finite.
+    #[must_use]
+    pub fn heat(&self, value: f64, max: f64) -> Style {
+        if !value.is_finite() {
+            return self.style(Role::Error);
+        }
+        if value == 0.0 || max.is_nan() || max <= 0.0 || self.colours == Colours::None {
+            return Style::new();
+        }
+        let part = (value.abs() / max).clamp(FAINTEST, 1.0);
+        if self.colours == Colours::Sixteen {
+            let style =
+                if value < 0.0 { Style::new().fg(Color::White).bg(Color::Red) } else { Style::new().fg(Color::Black).bg(Color::Cyan) };
+            return if part < 0.5 { Style::new() } else { style };
+        }
+        let light = usize::from(self.background == Background::Light);
+        let scale = if value < 0.0 { ORANGE[light] } else { PURPLE[light] };
+        let back = self.seen(between(&scale, part));
+        Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
+    }
+
+    fn fg(self, rgb: (Rgb, Rgb), sixteen: (Color, Color)) -> Style {
+        let dark = self.background == Background::Dark;
+        match self.colours {
+            Colours::None => Style::new(),
+            Colours::Sixteen => Style::new().fg(if dark { sixteen.0 } else { sixteen.1 }),
+            _ => Style::new().fg(self.depth(if dark { rgb.0 } else { rgb.1 })),
+        }
+    }
+
+    /// Foreground and background, on dark and on light.
+    fn pair(self, rgb: ((Rgb, Rgb), (Rgb, Rgb)), sixteen: (Color, Color)) -> Style {
+        let (fg, bg) = if self.background == Background::Dark { rgb.0 } else { rgb.1 };
+        match self.colours {
+            Colours::None => Style::new(),
+            Colours::Sixteen => Style::new().fg(sixteen.0).bg(sixteen.1),
+            _ => Style::new().fg(self.depth(fg)).bg(self.depth(bg)),
+        }
+    }
+
+    fn depth(self, rgb: Rgb) -> Color {
+        match self.colours {
+            Colours::Indexed => Color::Indexed(nearest(rgb)),
+            _ => Color::Rgb(rgb[0], rgb[1], rgb[2]),
+        }
+    }
+
+    /// The colour that the terminal can really show.
+    fn seen(self, rgb: Rgb) -> Rgb {
+        if self.colours == Colours::Indexed { indexed(nearest(rgb)) } else { rgb }
+    }
+}
+
+/// A point of a scale, 0 to 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255, and 0 and 3")]
+fn between(scale: &[Rgb; 4], part: f64) -> Rgb {
+    let at = part * 3.0;
+    let i = (at as usize).min(2);
+    let t = at - [0.0, 1.0, 2.0][i];
+    std::array::from_fn(|c| {
+        let (a, b) = (f64::from(scale[i][c]), f64::from(scale[i + 1][c]));
+        (a + (b - a) * t).round() as u8
+    })
+}
+
+fn readable_on(back: Rgb) -> Rgb {
+    // A luminance near enough: light is about the square of the value.
+    let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
+    if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
+}
+
+/// The levels of xterm's cube.
+const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// The colour of an index from 16 on, in xterm's table.
+#[must_use]
+pub fn indexed(index: u8) -> [u8; 3] {
+    if index >= 232 {
+        return [8 + 10 * (index - 232); 3];
+    }
+    let i = usize::from(index.saturating_sub(16));
+    [LEVELS[i / 36 % 6], LEVELS[i / 6 % 6], LEVELS[i % 6]]
+}
+
+/// The nearest of xterm's cube and greys.
+fn nearest(rgb: Rgb) -> u8 {
+    let level = |c: u8| (0..6_u8).min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(c)).unwrap_or(0);
+    let [r, g, b] = rgb.map(level);
+    let mean = rgb.iter().map(|&c| u16::from(c)).sum::<u16>() / 3;
+    let grey = u8::try_from((mean.saturating_sub(3) / 10).min(23)).unwrap_or(23);
+    let far = |i: u8| {
+        let other = indexed(i);
+        (0..3).map(|c| (i32::from(rgb[c]) - i32::from(other[c])).pow(2)).sum::<i32>()
+    };
+    let (cube, grey) = (16 + 36 * r + 6 * g + b, 232 + grey);
+    if far(grey) < far(cube) { grey } else { cube }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPTHS: [Colours; 4] = [Colours::True, Colours::Indexed, Colours::Sixteen, Colours::None];
+    const GROUNDS: [Background; 2] = [Background::Dark, Background::Light];
+
+    fn rgb(colour: Color) -> Rgb {
+        match colour {
+            Color::Rgb(r, g, b) => [r, g, b],
+            Color::Indexed(i) => indexed(i),
+            other => panic!("{other} has no fixed value"),
+        }
+    }
+
+    /// Relative luminance as the web's contrast rule has it, 0 to 1.
+    fn luminance(rgb: Rgb) -> f64 {
+        let [r, g, b] = rgb.map(|c| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        });
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    fn contrast(a: Rgb, b: Rgb) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn a_number_on_heat_is_readable() {
+        for theme in DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
+            for v in -100..=100 {
+                let style = theme.heat(f64::from(v), 100.0);
+                if let (Some(fg), Some(bg)) = (style.fg, style.bg) {
+                    assert!(contrast(rgb(fg), rgb(bg)) >= 4.0, "{theme:?} {v} {style:?}");
+                }
+                assert_eq!(style.fg.is_some(), style.bg.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn roles_and_shared_weights_are_readable_on_their_background() {
+        for theme in DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
+            let ground = if theme.background == Background::Dark { [0x16; 3] } else { [0xff; 3] };
+            for i in 0..9 {
+                let fg = rgb(theme.shared(i).fg.unwrap());
+                assert!(contrast(fg, ground) >= 3.8, "{theme:?} shared {i}");
+            }
+            for role in [Role::Forward, Role::Backward, Role::Step, Role::Entry, Role::Result, Role::Error, Role::Note] {
+                let style = theme.style(role);
+                let back = style.bg.map_or(ground, rgb);
+                assert!(contrast(rgb(style.fg.unwrap()), back) >= 4.0, "{theme:?} {role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_colour_there_is_none_and_the_marks_differ() {
+        let theme = Theme::new(Colours::None, Background::Dark);
+        let marks = [Role::Plain, Role::Step, Role::Entry, Role::Result].map(|r| theme.style(r));
+        for (i, a) in marks.iter().enumerate() {
+            assert_eq!((a.fg, a.bg), (None, None));
+            assert!(marks[..i].iter().all(|b| a != b));
+        }
+        assert_eq!(theme.heat(-3.0, 4.0), Style::new());
+        assert!((0..40).all(|i| theme.shared(i).fg.is_none()));
+    }
+
+    #[test]
+    fn shared_weights_are_told_apart() {
+        for theme in DEPTHS[..3].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
+            let styles: Vec<Style> = (0..36).map(|i| theme.shared(i)).collect();
+            for (i, a) in styles.iter().enumerate() {
+                assert!(styles[..i].iter().all(|b| a != b), "{theme:?} {i}");
+            }
+            assert_eq!(theme.shared(36), theme.shared(0));
+        }
+    }
+
+    #[test]
+    fn heat_tells_sign_and_size() {
+        let theme = Theme::default();
+        assert_ne!(theme.heat(-1.0, 1.0), theme.heat(1.0, 1.0));
+        assert_ne!(theme.heat(0.3, 1.0), theme.heat(0.9, 1.0));
+        assert_eq!(theme.heat(0.0, 1.0), Style::new());
+        assert_eq!(theme.heat(f64::NAN, 1.0), theme.style(Role::Error));
+        assert_eq!(theme.heat(1.0, f64::NAN), Style::new());
+        assert_eq!(theme.heat(9.0, 1.0), theme.heat(1.0, 1.0));
+    }
+
+    #[test]
+    fn the_nearest_of_256() {
+        for i in 16..=255 {
+            assert_eq!(indexed(nearest(indexed(i))), indexed(i));
+        }
+        assert_eq!(nearest([0xff, 0, 0]), 196);
+        assert_eq!(nearest([0x1e, 0x1e, 0x1f]), 234);
+    }
+}

@@ -1,0 +1,251 @@
+//! What all panes ask about the step on the screen, worked out once for a frame.
+
+use crate::app::{Lesson, State};
+use crate::glyph;
+use crate::network::{Id, Network, Op, Role};
+use crate::op::rule::fill;
+use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
+use crate::tensor::unravel;
+use crate::trace::{Position, Trace};
+use crate::ui::theme::{self, Theme};
+
+/// So many parts of an op are looked at; no screen has room for the operands of more.
+const PARTS: usize = 16;
+
+/// The step on the screen and what surrounds it.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// All that the screen shows.
+    pub state: &'a State,
+    /// The open scenario.
+    pub lesson: &'a Lesson,
+    /// Where the step stands.
+    pub at: Position,
+    /// The step.
+    pub step: Step,
+    /// The tensor that its op computes.
+    pub output: Id,
+    /// The colours.
+    pub theme: Theme,
+}
+
+impl<'a> View<'a> {
+    /// The view of a state; `None` when no scenario is open.
+    #[must_use]
+    pub fn of(state: &'a State, theme: Theme) -> Option<Self> {
+        let lesson = state.lesson.as_deref()?;
+        let at = lesson.trace.position(state.step)?;
+        let step = lesson.trace.step(&at);
+        let output = lesson.trace.op_at(&at).output;
+        Some(Self { state, lesson, at, step, output, theme })
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace(&self) -> &'a Trace {
+        &self.lesson.trace
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &'a Network {
+        self.lesson.trace.network_of(self.at.stretch)
+    }
+
+    /// The op on the screen.
+    #[must_use]
+    pub fn op(&self) -> &'a Op {
+        self.trace().op_at(&self.at)
+    }
+
+    /// The colour of the pass: forward grey, backward blue.
+    #[must_use]
+    pub fn pass_role(&self) -> theme::Role {
+        if self.step.pass == Pass::Backward { theme::Role::Backward } else { theme::Role::Forward }
+    }
+
+    /// Whether the step belongs to the backward pass.
+    #[must_use]
+    pub fn backward(&self) -> bool {
+        self.step.pass == Pass::Backward
+    }
+
+    /// The entry's symbol, as mathematics writes it: no layer, and no index for a dimension that has only one place.
+    #[must_use]
+    pub fn entry(&self, tensor: Id, at: usize) -> String {
+        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at))
+    }
+
+    fn index(&self, tensor: Id, at: usize) -> Vec<usize> {
+        let info = self.network().tensor(tensor);
+        let index = unravel(at, &info.shape);
+        let leading = info.shape.len().saturating_sub(2);
+        index
+            .iter()
+            .zip(&info.shape)
+            .enumerate()
+            .filter(|(place, (_, n))| *place >= leading || info.shape.len() < 3 || **n > 1)
+            .map(|(_, (i, _))| *i)
+            .collect()
+    }
+
+    /// The same, with its layer where the op has the same letter of another one too, as a pool or a sum of layers does.
+    #[must_use]
+    pub fn told_apart(&self, tensor: Id, at: usize) -> String {
+        let symbol = |id: Id| &self.network().tensor(id).symbol;
+        let own = symbol(tensor);
+        let alike = |other: Id| other != tensor && symbol(other).letter == own.letter && symbol(other).before == own.before;
+        let mut sources = self.trace().firsts(&self.at).take(PARTS).flat_map(|term| self.trace().sources(&self.at, term));
+        if alike(self.output) || sources.any(|(other, _)| alike(other)) {
+            own.entry(&self.index(tensor, at))
+        } else {
+            self.entry(tensor, at)
+        }
+    }
+
+    /// A factor in symbols; `part` is the part of the op that its step belongs to.
+    #[must_use]
+    pub fn factor(&self, factor: &Factor, part: usize) -> String {
+        match (factor.source, factor.derived) {
+            (None, _) => crate::ui::number::short(factor.value),
+            (Some(source), None) => self.told_apart(source.tensor, source.at),
+            (Some(source), Some(text)) => {
+                let operands = &self.op().parts[part].operands;
+                let shape = &self.network().tensor(source.tensor).shape;
+                fill(text, |slot, whole| {
+                    let info = self.network().tensor(operands[slot]);
+                    if whole || info.shape != *shape { info.symbol.text() } else { self.entry(operands[slot], source.at) }
+                })
+            }
+        }
+    }
+
+    /// A term in symbols.
+    #[must_use]
+    pub fn symbols(&self, step: &Step, part: usize) -> String {
+        joined(step, &step.factors.iter().map(|factor| self.factor(factor, part)).collect::<Vec<_>>())
+    }
+
+    /// A term in numbers.
+    #[must_use]
+    pub fn numbers(step: &Step) -> String {
+        joined(step, &step.factors.iter().map(|factor| crate::ui::number::short(factor.value)).collect::<Vec<_>>())
+    }
+
+    /// What this step reads. Of a selection that is the winner alone: the others were only looked at.
+    #[must_use]
+    pub fn sources_now(&self) -> Vec<Source> {
+        if self.step.kind == Kind::Select {
+            let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
+            return winner.and_then(|factor| factor.source).into_iter().collect();
+        }
+        let sources = self.trace().sources(&self.at, self.at.term);
+        sources.into_iter().map(|(tensor, at)| Source { tensor, at }).collect()
+    }
+
+    /// The step of this entry's term `term`, from 0, with the part of the op that it belongs to.
+    #[must_use]
+    pub fn term(&self, term: u64) -> (Step, usize) {
+        if term == self.at.term {
+            return (self.step.clone(), self.trace().part_at(&self.at));
+        }
+        let at = self.at.with_term(term);
+        (self.trace().step(&at), self.trace().part_at(&at))
+    }
+
+    /// The tensors that the op reads, in the order in which its equation names them; each with its slot's part.
+    #[must_use]
+    pub fn operands(&self) -> Vec<Id> {
+        let mut operands = Vec::new();
+        // terms of one part read the same tensors, but for the last of some
+        let samples = self.trace().firsts(&self.at).take(PARTS).chain([self.at.term, self.at.terms.saturating_sub(1)]);
+        for (tensor, _) in samples.flat_map(|term| self.trace().sources(&self.at, term)) {
+            if !operands.contains(&tensor) {
+                operands.push(tensor);
+            }
+        }
+        operands
+    }
+
+    /// The sign of the equation: an arrow where the new value of a parameter takes the place of the old one.
+    #[must_use]
+    pub fn equals(&self) -> &'static str {
+        if self.step.pass == Pass::Update && self.network().tensor(self.output).role == Role::Parameter { "←" } else { "=" }
+    }
+
+    /// The neuron's tensor behind a tensor: z for ∂C/∂z.
+    #[must_use]
+    pub fn neuron(&self, tensor: Id) -> Id {
+        match self.network().tensor(tensor).role {
+            Role::Gradient(of) => of,
+            _ => tensor,
+        }
+    }
+
+    /// The address of an entry, as it is typed.
+    #[must_use]
+    pub fn name(&self, tensor: Id, at: usize) -> String {
+        let info = self.network().tensor(tensor);
+        let index = unravel(at, &info.shape);
+        let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
+        if index.is_empty() { info.name.to_string() } else { format!("{}[{}]", info.name, inside.join(",")) }
+    }
+
+    /// The entry on the screen as an address: `grad.conv1.weight[0,0,1,1]`; with its sample or pass before it, where there are several.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let address = self.trace().address(&self.at.with_term(0)).to_string();
+        address.trim_end_matches("#1").to_owned()
+    }
+
+    /// How far through a unit the step is: done and all.
+    #[must_use]
+    pub fn progress(&self, unit: Unit) -> (u64, u64) {
+        let span = self.trace().span(self.at.step, unit);
+        (self.at.step - span.start + 1, span.end - span.start)
+    }
+}
+
+/// Factors as a product, arguments as a call.
+fn joined(step: &Step, texts: &[String]) -> String {
+    match (step.kind, step.function) {
+        (Kind::Product | Kind::Copy, _) | (_, None) => texts.join("·"),
+        (Kind::Select, _) | (_, Some("min" | "max")) => format!("{}({})", step.function.unwrap_or("max"), texts.join(", ")),
+        (_, Some(function)) if !function.chars().all(|c| c.is_alphanumeric() || c == '_') => texts.join(&format!(" {function} ")),
+        (_, Some(function)) => match texts {
+            [first, rest @ ..] if !rest.is_empty() => format!("{function}({first} | {})", rest.join(", ")),
+            _ => format!("{function}({})", texts.join("")),
+        },
+    }
+}
+
+/// How many cells a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// A text of at most so many cells, with an ellipsis where it was cut.
+#[must_use]
+pub fn cut(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if width(&kept) + unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) + 1 > cells {
+            break;
+        }
+        kept.push(c);
+    }
+    if cells > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// The layer's number as a superscript, where a tensor has one.
+#[must_use]
+pub fn layer_mark(layer: usize) -> String {
+    glyph::superscript_layer(layer + 1)
+}

@@ -1,0 +1,166 @@
+//! The types of numbers in files, and each as f64 without a loss.
+
+use super::Wrong;
+
+/// A type of number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dtype {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U64,
+    U32,
+    U16,
+    U8,
+    Bool,
+}
+
+/// What is read, in words.
+pub(super) const READ: &str = "f64, f32, f16, integers and booleans are read";
+
+/// A type: its name in NumPy without the byte order, and in safetensors.
+type Row = (Dtype, Option<&'static str>, &'static str);
+
+#[rustfmt::skip]
+const NAMES: [Row; 13] = [
+    (Dtype::F64, Some("f8"), "F64"),
+    (Dtype::F32, Some("f4"), "F32"),
+    (Dtype::F16, Some("f2"), "F16"),
+    (Dtype::Bf16, None, "BF16"),
+    (Dtype::I64, Some("i8"), "I64"),
+    (Dtype::I32, Some("i4"), "I32"),
+    (Dtype::I16, Some("i2"), "I16"),
+    (Dtype::I8, Some("i1"), "I8"),
+    (Dtype::U64, Some("u8"), "U64"),
+    (Dtype::U32, Some("u4"), "U32"),
+    (Dtype::U16, Some("u2"), "U16"),
+    (Dtype::U8, Some("u1"), "U8"),
+    (Dtype::Bool, Some("b1"), "BOOL"),
+];
+
+impl Dtype {
+    /// The type that NumPy names so, without the byte order.
+    pub fn numpy(name: &str) -> Option<Self> {
+        NAMES.iter().find(|row| row.1 == Some(name)).map(|row| row.0)
+    }
+
+    /// The type that safetensors names so.
+    pub fn safetensors(name: &str) -> Option<Self> {
+        NAMES.iter().find(|row| row.2 == name).map(|row| row.0)
+    }
+
+    /// Bytes of one number.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 | Self::U16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
+        }
+    }
+
+    /// The numbers in these bytes; or the place of the first that cannot be taken, and what it is.
+    pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, Wrong)> {
+        let bytes = (bytes, big_endian);
+        match self {
+            Self::F64 => each(bytes, |b| finite(f64::from_le_bytes(b))),
+            Self::F32 => each(bytes, |b| finite(f32::from_le_bytes(b).into())),
+            Self::F16 => each(bytes, |b| finite(half(u16::from_le_bytes(b)))),
+            Self::Bf16 => each(bytes, |b| finite(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16).into())),
+            Self::I64 => each(bytes, |b| exact(i64::from_le_bytes(b).into())),
+            Self::I32 => each(bytes, |b| Ok(i32::from_le_bytes(b).into())),
+            Self::I16 => each(bytes, |b| Ok(i16::from_le_bytes(b).into())),
+            Self::I8 => each(bytes, |b| Ok(i8::from_le_bytes(b).into())),
+            Self::U64 => each(bytes, |b| exact(u64::from_le_bytes(b).into())),
+            Self::U32 => each(bytes, |b| Ok(u32::from_le_bytes(b).into())),
+            Self::U16 => each(bytes, |b| Ok(u16::from_le_bytes(b).into())),
+            Self::U8 => each(bytes, |[b]| Ok(b.into())),
+            Self::Bool => each(bytes, |[b]| match b {
+                0 | 1 => Ok(b.into()),
+                _ => Err(Wrong::new(format!("the byte {b}, which is no boolean"), "the file is damaged")),
+            }),
+        }
+    }
+}
+
+fn each<const N: usize>(
+    (bytes, big_endian): (&[u8], bool),
+    read: impl Fn([u8; N]) -> Result<f64, Wrong>,
+) -> Result<Vec<f64>, (usize, Wrong)> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    let mut numbers = Vec::with_capacity(chunks.len());
+    for (at, &(mut chunk)) in chunks.iter().enumerate() {
+        if big_endian {
+            chunk.reverse();
+        }
+        numbers.push(read(chunk).map_err(|wrong| (at, wrong))?);
+    }
+    Ok(numbers)
+}
+
+fn finite(value: f64) -> Result<f64, Wrong> {
+    let what = match value {
+        _ if value.is_finite() => return Ok(value),
+        _ if value.is_nan() => "not a number (NaN)",
+        _ => "infinite",
+    };
+    Err(Wrong::new(what, "numbers must be finite"))
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
+fn exact(value: i128) -> Result<f64, Wrong> {
+    let float = value as f64;
+    if float as i128 == value {
+        return Ok(float);
+    }
+    Err(Wrong::new(format!("{value}, which f64 cannot hold"), "save it as float64, and it is rounded"))
+}
+
+/// An IEEE half-precision number: 1 bit sign, 5 exponent, 10 mantissa.
+fn half(bits: u16) -> f64 {
+    let (exponent, mantissa) = (u64::from(bits >> 10 & 0x1f), u64::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => f64::from(bits & 0x3ff) / f64::from(1 << 24),
+        0x1f if mantissa == 0 => f64::INFINITY,
+        0x1f => f64::NAN,
+        _ => f64::from_bits((exponent + 1023 - 15) << 52 | mantissa << 42),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_what_ieee_754_says() {
+        for (bits, value) in [
+            (0x0000, 0.0),
+            (0x0001, 2f64.powi(-24)),
+            (0x03ff, 1023.0 * 2f64.powi(-24)),
+            (0x0400, 2f64.powi(-14)),
+            (0x3c00, 1.0),
+            (0x3555, 0.333_251_953_125),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0xfc00, f64::NEG_INFINITY),
+        ] {
+            assert_eq!(half(bits), value, "{bits:04x}");
+        }
+        assert!(half(0x7e00).is_nan() && half(0x8000).is_sign_negative());
+    }
+
+    #[test]
+    fn an_integer_beyond_f64_is_refused_with_its_place() {
+        let bytes: Vec<u8> = [1 << 53, (1 << 53) + 1].iter().flat_map(|n: &i64| n.to_be_bytes()).collect();
+        let (at, wrong) = Dtype::I64.numbers(&bytes, true).unwrap_err();
+        assert_eq!((at, wrong.message.as_str()), (1, "9007199254740993, which f64 cannot hold"));
+        assert_eq!(Dtype::I64.numbers(&bytes[..8], true), Ok(vec![9_007_199_254_740_992.0]));
+        assert!(Dtype::U64.numbers(&u64::MAX.to_le_bytes(), false).is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! How the numbers of a tensor lie in its bytes.
+
+use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
+
+use super::Wrong;
+use super::dtype::Dtype;
+use crate::tensor::{shape_text, unravel};
+
+/// More dimensions than any framework has.
+const MAX_RANK: usize = 32;
+
+/// The shape, type and order of a tensor whose bytes are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    shape: Vec<usize>,
+    pub(super) dtype: Dtype,
+    pub(super) big_endian: bool,
+    /// The first index runs fastest.
+    pub(super) fortran: bool,
+}
+
+impl Layout {
+    /// A layout for exactly `bytes` bytes.
+    pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, Wrong> {
+        if shape.len() > MAX_RANK {
+            return Err(Wrong::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
+        }
+        let sizes: Option<Vec<usize>> = shape.iter().map(|&n| usize::try_from(n).ok()).collect();
+        let claimed = shape.iter().try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
+        if shape.contains(&0) {
+            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+            return Err(Wrong::new(format!("it has no numbers: its shape is {}", sizes.join("x")), ""));
+        }
+        match (sizes, claimed) {
+            (Some(shape), Some(claimed)) if claimed == bytes as u64 => Ok(Self { shape, dtype, big_endian, fortran }),
+            (Some(shape), Some(claimed)) => {
+                let what = format!("its header claims {} of {} bytes each: {claimed} bytes", shape_text(&shape), dtype.size());
+                Err(Wrong::new(format!("{what}, but there are {bytes}"), "the file is damaged or incomplete"))
+            }
+            _ => Err(Wrong::new("its header claims more numbers than any file can hold", "the file is damaged")),
+        }
+    }
+
+    /// The shape.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many bytes its numbers take in the file.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+
+    /// The numbers in these bytes, in row-major order.
+    ///
+    /// # Errors
+    /// When one is not finite, or an integer that f64 cannot hold.
+    ///
+    /// # Panics
+    /// When there are not as many bytes as [`Self::size`] says.
+    pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, Wrong> {
+        assert_eq!(bytes.len(), self.size(), "the bytes of this layout");
+        let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(at, wrong)| {
+            let index: Vec<String> = self.index(at).iter().map(ToString::to_string).collect();
+            Wrong::new(format!("entry [{}] is {}", index.join(","), wrong.message), wrong.help)
+        })?;
+        if !self.fortran || self.shape.len() < 2 {
+            return Ok(data);
+        }
+        let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape says");
+        Ok(tensor.iter().copied().collect())
+    }
+
+    /// The index of the number at a place in the file.
+    fn index(&self, at: usize) -> Vec<usize> {
+        if !self.fortran {
+            return unravel(at, &self.shape).to_vec();
+        }
+        let reversed: Vec<usize> = self.shape.iter().rev().copied().collect();
+        unravel(at, &reversed).iter().rev().copied().collect()
+    }
+}

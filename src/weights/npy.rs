@@ -1,0 +1,226 @@
+//! `.npy`: a header in Python's notation, then the numbers.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::dtype::{Dtype, READ};
+use super::{Archive, Layout, Names, Wrong, number};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// The header's text is at most so long; NumPy's is 118 bytes for what is read here.
+const LONGEST: usize = 4096;
+/// With so many bytes of the beginning, a header is complete.
+pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + LONGEST;
+
+#[derive(Debug)]
+struct Npy {
+    bytes: Vec<u8>,
+    layout: Layout,
+    begin: usize,
+}
+
+pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, Wrong> {
+    let (layout, begin) = layout(&bytes, bytes.len())?;
+    Ok(Arc::new(Npy { bytes, layout, begin }))
+}
+
+impl Archive for Npy {
+    fn names(&self) -> Option<&Names> {
+        None
+    }
+
+    fn layout(&self, _: usize) -> Result<Layout, Wrong> {
+        Ok(self.layout.clone())
+    }
+
+    fn bytes(&self, _: usize) -> Result<Cow<'_, [u8]>, Wrong> {
+        Ok(Cow::Borrowed(&self.bytes[self.begin..]))
+    }
+}
+
+/// The layout, and where the numbers begin, of a file with this beginning and of this size.
+pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(Layout, usize), Wrong> {
+    if !beginning.starts_with(MAGIC) {
+        return Err(Wrong::new("it does not begin as an .npy file does", ""));
+    }
+    let cut = || Wrong::new("its header is cut off", "the file is damaged or incomplete");
+    let (length, begin) = match beginning.get(MAGIC.len()).ok_or_else(cut)? {
+        1 => (number::<2>(beginning, 8).ok_or_else(cut)?, 10),
+        2 | 3 => (number::<4>(beginning, 8).ok_or_else(cut)?, 12),
+        version => return Err(Wrong::new(format!("it has version {version} of .npy, which is not known"), "versions 1 to 3 are read")),
+    };
+    let length = usize::try_from(length).ok().filter(|&length| length <= LONGEST);
+    let Some(length) = length else {
+        return Err(Wrong::new(format!("its header is longer than {LONGEST} bytes"), "save an array of plain numbers"));
+    };
+    let header = beginning.get(begin..begin + length).ok_or_else(cut)?;
+    let header = std::str::from_utf8(header).ok().and_then(|text| Header::parse(text.trim_end()));
+    let Some(Header { descr, fortran, shape }) = header else {
+        return Err(Wrong::new("its header is not that of an array of plain numbers", READ));
+    };
+    let (big_endian, dtype) = dtype(&descr).ok_or_else(|| unread(&descr))?;
+    let begin = begin + length;
+    Ok((Layout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(begin))?, begin))
+}
+
+/// The byte order and type of a `descr` such as `<f8`.
+fn dtype(descr: &str) -> Option<(bool, Dtype)> {
+    let big_endian = match descr.get(..1)? {
+        "<" | "|" => false,
+        ">" => true,
+        _ => return None,
+    };
+    let dtype = Dtype::numpy(&descr[1..])?;
+    // only one byte has no order
+    (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
+}
+
+fn unread(descr: &str) -> Wrong {
+    let what = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
+        Some('O') => " (Python objects)",
+        Some('c') => " (complex numbers)",
+        Some('U' | 'S') => " (text)",
+        Some('M' | 'm') => " (times)",
+        Some('V') => " (structures)",
+        _ => "",
+    };
+    Wrong::new(format!("its numbers have the type {descr:?}{what}"), READ)
+}
+
+/// `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`
+#[derive(Debug)]
+struct Header {
+    descr: String,
+    fortran: bool,
+    shape: Vec<u64>,
+}
+
+/// The rest of a text that is being read.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    /// Takes this text, after blanks.
+    fn take(&mut self, text: &str) -> bool {
+        let rest = self.0.trim_start().strip_prefix(text);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    fn string(&mut self) -> Option<&'a str> {
+        let quote = if self.take("'") { '\'' } else { self.take("\"").then_some('"')? };
+        let (text, rest) = self.0.split_once(quote)?;
+        self.0 = rest;
+        (!text.contains('\\')).then_some(text)
+    }
+
+    fn integer(&mut self) -> Option<u64> {
+        let rest = self.0.trim_start();
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let value = rest[..end].parse().ok()?;
+        self.0 = rest[end..].strip_prefix('L').unwrap_or(&rest[end..]); // Python 2 wrote 3L
+        Some(value)
+    }
+
+    fn tuple(&mut self) -> Option<Vec<u64>> {
+        let mut items = Vec::new();
+        let mut comma = self.take("(");
+        while comma && !self.take(")") {
+            items.push(self.integer()?);
+            comma = self.take(",");
+            if !comma {
+                // (3) is no tuple in Python
+                return (self.take(")") && items.len() > 1).then_some(items);
+            }
+        }
+        comma.then_some(items)
+    }
+}
+
+impl Header {
+    fn parse(text: &str) -> Option<Self> {
+        let mut rest = Rest(text);
+        let (mut descr, mut fortran, mut shape) = (None, None, None);
+        let mut comma = rest.take("{");
+        while comma && !rest.0.trim_start().starts_with('}') {
+            let key = rest.string()?;
+            let once = rest.take(":")
+                && match key {
+                    "descr" => descr.replace(rest.string()?).is_none(),
+                    "fortran_order" if rest.take("True") => fortran.replace(true).is_none(),
+                    "fortran_order" if rest.take("False") => fortran.replace(false).is_none(),
+                    "shape" => shape.replace(rest.tuple()?).is_none(),
+                    _ => false,
+                };
+            if !once {
+                return None;
+            }
+            comma = rest.take(",");
+        }
+        let done = rest.take("}") && rest.0.trim().is_empty();
+        done.then_some(Self { descr: descr?.to_owned(), fortran: fortran?, shape: shape? })
+    }
+}
+
+/// The beginning of an .npy file with f64 in row-major order; the numbers follow, little-endian.
+pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
+    const ALIGN: usize = 64;
+    let shape: String = match shape {
+        [n] => format!("({n},)"),
+        _ => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+    let length = (MAGIC.len() + 4 + header.len() + 1).next_multiple_of(ALIGN) - MAGIC.len() - 4;
+    header.extend(std::iter::repeat_n(' ', length - header.len() - 1));
+    header.push('\n');
+    let size = u16::try_from(header.len()).expect("a shape of few dimensions");
+    [MAGIC, &[1, 0], &size.to_le_bytes(), header.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_as_python_writes_it_and_not_otherwise() {
+        let shape =
+            |shape: &str| Header::parse(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}")).map(|h| h.shape);
+        for (text, expected) in [
+            ("()", vec![]),
+            ("(3,)", vec![3]),
+            ("(2, 3)", vec![2, 3]),
+            ("(2,3,)", vec![2, 3]),
+            ("(3L, 4L)", vec![3, 4]),
+            ("( 1 , )", vec![1]),
+        ] {
+            assert_eq!(shape(text), Some(expected), "{text}");
+        }
+        for text in ["(3)", "(,)", "(-1,)", "(2 3)", "[2]", "(2,", "(99999999999999999999,)", "(1.0,)", "", "((1,),)"] {
+            assert_eq!(shape(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "{}",
+            "{'descr': '<f8', 'fortran_order': False}",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (), } x",
+            "{'descr': '<f8', 'fortran_order': 0, 'shape': ()}",
+            "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': ()}",
+            "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': ()}",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (), 'more': 1}",
+            "{'descr': '<f8' 'fortran_order': False, 'shape': ()}",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': ()",
+        ] {
+            assert!(Header::parse(text).is_none(), "{text}");
+        }
+        assert!(Header::parse("{\"shape\": (), \"fortran_order\": True, \"descr\": \">i4\"}").is_some_and(|h| h.fortran));
+    }
+
+    #[test]
+    fn a_dtype_has_a_byte_order() {
+        assert_eq!(dtype(">i2"), Some((true, Dtype::I16)));
+        assert_eq!(dtype("|u1"), Some((false, Dtype::U8)));
+        for descr in ["", "f8", "|f8", "<c16", "|O", "<U3", "=f8", "<f16", "é8"] {
+            assert_eq!(dtype(descr), None, "{descr}");
+        }
+        assert_eq!(unread("|O").message, "its numbers have the type \"|O\" (Python objects)");
+    }
+}

@@ -1,0 +1,96 @@
+//! `.npz`: a zip of `.npy` files, one for each tensor, named after it.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::zip::{Entry, entries};
+use super::{Archive, Layout, MAX_TENSORS, Names, Wrong, npy};
+
+#[derive(Debug)]
+struct Npz {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    names: Names,
+}
+
+pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, Wrong> {
+    let entries = entries(&bytes)?;
+    let name = |entry: &Entry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_owned();
+    let names = Names::new(entries.iter().map(name).collect())?;
+    Ok(Arc::new(Npz { bytes, entries, names }))
+}
+
+impl Npz {
+    fn begin(&self, place: usize) -> Result<(Layout, usize), Wrong> {
+        let entry = &self.entries[place];
+        npy::layout(&entry.beginning(&self.bytes, npy::BEGINNING)?, entry.size)
+    }
+}
+
+impl Archive for Npz {
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
+
+    fn layout(&self, place: usize) -> Result<Layout, Wrong> {
+        Ok(self.begin(place)?.0)
+    }
+
+    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, Wrong> {
+        let (_, begin) = self.begin(place)?;
+        Ok(match self.entries[place].whole(&self.bytes)? {
+            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[begin..]),
+            Cow::Owned(mut bytes) => {
+                bytes.drain(..begin);
+                Cow::Owned(bytes)
+            }
+        })
+    }
+}
+
+/// A tensor to be written: its name, shape, and numbers in row-major order.
+pub type Named<'a> = (String, &'a [usize], &'a [f64]);
+
+/// Writes an .npz that NumPy reads: f64, stored, the same bytes for the same tensors.
+///
+/// # Errors
+/// When writing fails, or when there are more than 65,534 tensors or 4 GiB of them.
+pub fn write(to: &mut dyn Write, tensors: &[Named<'_>]) -> io::Result<()> {
+    let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; take --format json"));
+    let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
+    let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;
+    let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < u32::MAX).ok_or_else(|| too_much("more than 4 GiB"));
+    let (mut directory, mut at) = (Vec::new(), 0);
+    for (name, shape, values) in tensors {
+        let name = format!("{name}.npy");
+        let beginning = npy::beginning(shape);
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&beginning);
+        values.iter().for_each(|x| crc.update(&x.to_le_bytes()));
+        let length = beginning.len() + values.len() * 8;
+        // version 2.0, name in UTF-8, stored, midnight on 1 January 1980, checksum, size twice, lengths of the name and of no extra field
+        let mut about = Vec::new();
+        for field in [20, 1 << 11, 0, 0, 0x21_u16] {
+            about.extend(field.to_le_bytes());
+        }
+        for field in [crc.finalize(), size(length)?, size(length)?] {
+            about.extend(field.to_le_bytes());
+        }
+        let name_length = u16::try_from(name.len()).map_err(|_| too_much("a name of more than 65,535 bytes"))?;
+        about.extend([name_length.to_le_bytes(), [0; 2]].concat());
+        let local = [b"PK\x03\x04", &about[..], name.as_bytes()].concat();
+        to.write_all(&local)?;
+        to.write_all(&beginning)?;
+        for values in values.chunks(8192) {
+            to.write_all(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
+        }
+        // made by version 2.0; then no comment, one disk, no attributes, and where the file begins
+        directory.extend([b"PK\x01\x02", &[20, 0][..], &about, &[0; 10], &size(at)?.to_le_bytes(), name.as_bytes()].concat());
+        at += local.len() + length;
+    }
+    to.write_all(&directory)?;
+    let (begin, length) = (size(at)?.to_le_bytes(), size(directory.len())?.to_le_bytes());
+    let count = count.to_le_bytes();
+    to.write_all(&[b"PK\x05\x06", &[0; 4][..], &count, &count, &length, &begin, &[0; 2]].concat())
+}

@@ -1,0 +1,126 @@
+//! Several samples and gradient descent: the law holds in `reduce` and `update` too, and any iteration can be gone to with the same bits.
+
+use gradstep::app::Lesson;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::step::{Kind, Pass};
+
+const TEXT: &str = r#"
+title = "three samples"
+loss = { type = "squared_error", batch_reduction = "mean" }
+
+[train]
+learning_rate = 0.05
+iterations = 700
+momentum = 0.5
+weight_decay = 0.01
+batch_size = 2
+
+[[sample]]
+input = [[1, 2, 0], [0, 1, 3], [2, 1, 1]]
+target = [1, 0]
+[[sample]]
+input = [[0, -1, 2], [1, 1, 0], [3, 0, -2]]
+target = [0, 1]
+[[sample]]
+name = "third"
+input = [[2, 0, 1], [1, -1, 1], [0, 2, 2]]
+target = [1, 1]
+
+[[layer]]
+type = "conv2d"
+weight = [[1, 0.5], [-0.25, -1]]
+bias = 0.5
+activation = "tanh"
+
+[[layer]]
+type = "flatten"
+
+[[layer]]
+type = "linear"
+weight = [[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]]
+bias = [0, 0]
+"#;
+
+fn lesson() -> Lesson {
+    let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: TEXT.to_owned() };
+    Lesson::new(read(source, Limits::default()).expect("a valid scenario"))
+}
+
+/// Checks every step of an iteration; the passes that it has.
+fn obeys(lesson: &Lesson) -> Vec<Pass> {
+    let trace = &lesson.trace;
+    let mut passes = Vec::new();
+    let mut before = 0.0_f64;
+    for k in 1..=trace.len() {
+        let at = trace.position(k).expect("a step");
+        let step = trace.step(&at);
+        assert_eq!(step.iteration, trace.iteration());
+        assert_eq!(step.sample.is_none(), matches!(step.pass, Pass::Reduce | Pass::Update), "step {k}");
+        if passes.last() != Some(&step.pass) {
+            passes.push(step.pass);
+        }
+        if step.kind == Kind::Product {
+            let product = step.factors.iter().skip(1).fold(step.factors[0].value, |product, factor| product * factor.value);
+            assert_eq!(product.to_bits(), step.value.to_bits(), "step {k}");
+        }
+        let sum = if step.term == 1 { step.value } else { before + step.value };
+        assert_eq!(sum.to_bits(), step.sum.to_bits(), "step {k}");
+        before = step.sum;
+        let run = trace.run(at.stretch);
+        for factor in step.factors.iter().filter(|factor| factor.derived.is_none()) {
+            if let Some(source) = factor.source {
+                assert_eq!(run.values(source.tensor)[source.at].to_bits(), factor.value.to_bits(), "step {k}");
+            }
+        }
+        if step.term == step.terms {
+            assert_eq!(run.values(trace.op_at(&at).output)[at.entry].to_bits(), step.sum.to_bits(), "step {k}");
+        }
+        assert_eq!(trace.resolve(&trace.address(&at)), Ok(k), "{}", trace.address(&at));
+    }
+    passes
+}
+
+#[test]
+fn every_pass_obeys_the_law() {
+    use Pass::{Backward, Forward, Loss, Reduce, Update};
+    let first = lesson();
+    let passes = [Forward, Loss, Backward, Forward, Loss, Backward, Reduce, Update];
+    assert_eq!(obeys(&first), passes);
+    assert_eq!(obeys(&first.iteration(2)), passes);
+    // the batch of the second iteration wraps around: the third sample and the first
+    let samples: Vec<Option<usize>> = first.iteration(2).trace.stretches().iter().map(|stretch| stretch.sample).collect();
+    assert_eq!(samples, [Some(0), Some(2), None]);
+}
+
+/// The parameters that an iteration ends with, as bits.
+fn updated(lesson: &Lesson) -> Vec<u64> {
+    let trace = &lesson.trace;
+    let batch = trace.stretches().len() - 1;
+    let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
+    ops.flat_map(|op| trace.run(batch).values(op.output)).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn an_iteration_has_the_same_bits_however_it_is_reached() {
+    // on the way there are more iterations than checkpoints are kept
+    let walked = lesson();
+    let mut on_the_way = Vec::new();
+    for n in 1..=700 {
+        on_the_way.push(updated(&walked.iteration(n)));
+    }
+    for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
+        assert_eq!(updated(&lesson().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone to at once");
+        assert_eq!(updated(&walked.iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone back to");
+    }
+}
+
+#[test]
+fn the_tolerance_ends_the_descent_without_an_update() {
+    let text = TEXT.replace("batch_size = 2", "tolerance = 1e-4");
+    let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text };
+    let lesson = Lesson::new(read(source, Limits::default()).expect("a valid scenario"));
+    let last = lesson.iteration(700);
+    assert!(last.last && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
+    assert!(!obeys(&last).contains(&Pass::Update));
+    assert!((last.loss - lesson.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
+}

@@ -1,0 +1,212 @@
+//! The building: an import never goes upwards, what lies above the terminal is pure, files stay small.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No file is longer, so that each stays one thing.
+const LONGEST: usize = 500;
+
+/// Above every floor.
+const ROOF: usize = usize::MAX;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 50, "only {} files", files.len());
+    files
+}
+
+/// The floor of each module, as `lib.rs` says.
+fn floors() -> HashMap<String, usize> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let mut floor = None;
+    let mut floors = HashMap::new();
+    for line in text.lines() {
+        if let Some(number) = line.strip_prefix("// floor ") {
+            let number: usize = number.trim().parse().expect("a floor's number");
+            assert!(floor.is_none_or(|below| below < number), "floor {number} stands too low in lib.rs");
+            floor = Some(number);
+        } else if let Some(name) = line.trim_start_matches("pub ").strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+            floors.insert(name.to_owned(), floor.unwrap_or_else(|| panic!("{name} has no floor in lib.rs")));
+        }
+    }
+    floors
+}
+
+/// The text without its comments.
+fn code(text: &str) -> String {
+    text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }.to_owned() + "\n").collect()
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c| !is_name(c)).filter(|word| !word.is_empty())
+}
+
+/// The first names of a path's rest: `a` of `a::b`, `a` and `c` of `{a::b, c}`.
+fn heads(rest: &str) -> Vec<&str> {
+    let Some(group) = rest.strip_prefix('{') else { return words(rest).take(1).collect() };
+    let (mut depth, mut heads, mut begin) = (0, Vec::new(), true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => begin = true,
+            c if begin && is_name(c) => {
+                heads.extend(words(&group[at..]).next());
+                begin = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+/// The modules of the crate that a file names: through `crate::`, through `gradstep::`, or through as many `super::` as lead to the root.
+fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
+    let mut found = Vec::new();
+    for root in ["crate::", "gradstep::"] {
+        for (at, _) in code.match_indices(root) {
+            if !code[..at].ends_with(is_name) {
+                found.extend(heads(&code[at + root.len()..]));
+            }
+        }
+    }
+    let depth = path.components().count();
+    for (at, up) in code.match_indices("super::") {
+        if !code[..at].ends_with("super::") {
+            let rest = code[at..].trim_start_matches(up);
+            if (code.len() - at - rest.len()) / up.len() >= depth {
+                found.extend(heads(rest));
+            }
+        }
+    }
+    found
+}
+
+/// The module at the root that a file belongs to; `None` for `lib.rs` and `main.rs`.
+fn module(path: &Path) -> Option<String> {
+    let first = path.components().next()?.as_os_str().to_str()?;
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (!matches!(name, "lib" | "main")).then(|| name.to_owned())
+}
+
+/// What a file imports from above.
+fn upward(floors: &HashMap<String, usize>, path: &Path, text: &str) -> Vec<String> {
+    let own = match module(path) {
+        Some(name) => *floors.get(&name).unwrap_or_else(|| panic!("{name} has no floor in lib.rs")),
+        None => ROOF,
+    };
+    let code = code(text);
+    let above = |name: &&str| floors.get(*name).is_some_and(|floor| *floor > own);
+    imports(path, &code).into_iter().filter(above).map(str::to_owned).collect()
+}
+
+/// Names that may not appear in the files of these modules.
+const FORBIDDEN: &[(&[&str], &[&str])] = &[
+    (&["app", "keys", "ui"], &["crossterm", "fs", "Instant", "SystemTime", "stdin", "stdout", "stderr"]),
+    (&["tensor", "step", "op", "network", "trace", "scenario"], &["ratatui", "crossterm", "fs", "Instant", "SystemTime"]),
+    (&["app"], &["ratatui"]),
+];
+
+/// Macros that print past the writer that escapes, or were left behind.
+const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg", "todo", "unimplemented"];
+
+fn forbidden(path: &Path, text: &str) -> Vec<String> {
+    if path.ends_with("tests.rs") {
+        return Vec::new(); // tests may measure and say
+    }
+    let code = code(text);
+    let mut found = Vec::new();
+    if let Some(module) = module(path) {
+        let names = FORBIDDEN.iter().filter(|(modules, _)| modules.contains(&module.as_str())).flat_map(|(_, names)| *names);
+        found.extend(names.filter(|name| words(&code).any(|word| word == **name)).map(|name| (*name).to_owned()));
+    }
+    for name in MACROS {
+        let call = format!("{name}!");
+        if code.match_indices(&call).any(|(at, _)| !code[..at].ends_with(is_name)) {
+            found.push(call);
+        }
+    }
+    found
+}
+
+#[test]
+fn an_import_never_goes_upwards() {
+    let floors = floors();
+    let mut counted = 0;
+    for (path, text) in sources() {
+        let above = upward(&floors, &path, &text);
+        assert!(above.is_empty(), "src/{} imports {above:?} from above", path.display());
+        counted += imports(&path, &code(&text)).len();
+    }
+    assert!(counted > 100, "only {counted} imports were seen");
+}
+
+#[test]
+fn each_part_keeps_to_its_own() {
+    for (path, text) in sources() {
+        let found = forbidden(&path, &text);
+        assert!(found.is_empty(), "src/{} has {found:?}", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "src/{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_seen() {
+    let floors = floors();
+    for (path, text) in [
+        ("op/conv2d.rs", "use crate::network::Run;"),
+        ("op/conv2d.rs", "fn f() { let x = crate::ui::render(); }"),
+        ("step.rs", "use crate::{tensor::Index, op::{rule, layer}};"),
+        ("step.rs", "use super::trace::Trace;"),
+        ("op/loss/upstream.rs", "use super::super::super::app;"),
+        ("scenario.rs", "use crate::{\n    network::Network,\n    app,\n};"),
+        ("ui/view.rs", "pub use crate::terminal;"),
+    ] {
+        assert!(!upward(&floors, Path::new(path), text).is_empty(), "{path}: {text}");
+    }
+    for (path, text) in [
+        ("op/conv2d.rs", "use super::rule::Rule; use crate::step::Step;"),
+        ("op/conv2d.rs", "/// [`crate::ui`]\nuse crate::tensor::{ui, Index};"),
+        ("trace/find.rs", "use super::Trace; use crate::network::Id;"),
+        ("main.rs", "gradstep::command::main()"),
+    ] {
+        assert!(upward(&floors, Path::new(path), text).is_empty(), "{path}: {text}");
+    }
+    for (path, text) in [
+        ("ui/view.rs", "use std::fs;"),
+        ("ui/view.rs", "use std::{fs::File, io};"),
+        ("app.rs", "use std::time::{Duration, Instant};"),
+        ("keys.rs", "use ratatui::crossterm::event::KeyCode;"),
+        ("terminal.rs", "println!(\"here\");"),
+        ("op.rs", "dbg!(x)"),
+    ] {
+        assert!(!forbidden(Path::new(path), text).is_empty(), "{path}: {text}");
+    }
+    assert!(forbidden(Path::new("terminal.rs"), "use std::fs; my_println!(x)").is_empty());
+}

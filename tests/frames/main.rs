@@ -1,0 +1,182 @@
+//! Frames as tests: a scenario, keys, a picture. The pictures are snapshots of our own output, read by people when they change; the last
+//! line is a hash of the styles.
+
+mod walk;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::{collections::HashMap, fs};
+
+use gradstep::app::{Lesson, Offer, State, update};
+use gradstep::scenario::{self, Limits, Source};
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{self, Look, export};
+use gradstep::{keys, trace::Trace};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Every bundled scenario, by its name.
+fn lessons() -> &'static HashMap<String, Arc<Lesson>> {
+    static LESSONS: OnceLock<HashMap<String, Arc<Lesson>>> = OnceLock::new();
+    LESSONS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let files = fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("an entry").path());
+        files
+            .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+            .map(|path| {
+                let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+                let text = fs::read_to_string(&path).expect("a scenario");
+                let source = Source { path_shown: name.clone(), name: name.clone(), text };
+                (name, Arc::new(Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"))))
+            })
+            .collect()
+    })
+}
+
+fn open(name: &str, keys: &str) -> State {
+    let mut state = State::picker(offers());
+    state.open(Arc::clone(&lessons()[name]), None);
+    press(&mut state, keys);
+    state
+}
+
+fn offers() -> Vec<Offer> {
+    let mut names: Vec<&String> = lessons().keys().collect();
+    names.sort();
+    let offer = |name: &String| {
+        let scenario = &lessons()[name].scenario;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Offer {
+            name: name.clone(),
+            title: scenario.title.clone(),
+            summary: text(&scenario.summary),
+            source: text(&scenario.source),
+            bundled: true,
+        }
+    };
+    names.into_iter().map(offer).collect()
+}
+
+fn press(state: &mut State, text: &str) {
+    for key in keys::parse(text).expect(text) {
+        if let Some(action) = keys::action(state, key) {
+            update(state, action);
+        }
+    }
+}
+
+fn frame(state: &State, look: &Look, width: u16, height: u16) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    ui::render(state, look, area, &mut buffer);
+    buffer
+}
+
+/// The frame as text, and a hash of its styles.
+fn picture(state: &State, width: u16, height: u16) -> String {
+    let buffer = frame(state, &Look::default(), width, height);
+    let mut hasher = DefaultHasher::new();
+    for cell in buffer.content() {
+        format!("{:?}", cell.style()).hash(&mut hasher);
+    }
+    format!("{}styles {:016x}\n", export::text(&buffer), hasher.finish())
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+#[test]
+fn every_scenario_opens_on_a_picture_at_each_size() {
+    for name in lessons().keys() {
+        for (width, height) in SIZES {
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), picture(&open(name, ""), width, height));
+        }
+    }
+}
+
+#[test]
+fn keys_lead_to_pictures() {
+    let walks = [
+        ("figure-14", "g", "first"),
+        ("figure-14", "b", "backward"),
+        ("figure-14", "G", "last"),
+        ("figure-14", ":grad.a<Enter>", "address"),
+        ("figure-14", ":gra<Tab><Tab>", "completion"),
+        ("figure-14", ":gard.a<Enter>", "no-such-op"),
+        ("figure-14", "?", "help"),
+        ("figure-14", "n", "notes"),
+        ("figure-14", "kkl", "by-op"),
+        ("figure-14", "<Space>", "playing"),
+        ("figure-17", ":fc2.a<Enter>", "softmax"),
+        ("figure-17", ":loss#2<Enter>", "loss"),
+        ("figure-17", ":grad.fc2.a<Enter>", "loss-derivative"),
+        ("figure-17", ":grad.fc2.z#2<Enter>", "jacobian-no-entry"),
+        ("figure-17", ":grad.fc2.z[0]#2<Enter>", "jacobian"),
+        ("figure-17", ":grad.fc1.bias[1]<Enter>", "bias"),
+        ("figure-17", "<Tab>", "words"),
+        ("figure-17", "<Tab><Tab>", "matrices"),
+        ("figure-19", "lll", "last-term"),
+        ("figure-19", "12", "count"),
+        ("figure-20", "jjkl", "units"),
+        ("figure-07", ":grad.input<Enter>", "pool-back"),
+        ("figure-01", ":grad.conv2.weight[3,2,1,1]#40<Enter>", "shared-weight"),
+        ("figure-01", ":grad.pool1.a[2,5,5]#17<Enter>", "error-back"),
+        ("figure-01", ":fc1.z[100]#200<Enter>", "linear"),
+    ];
+    for (name, keys, what) in walks {
+        insta::assert_snapshot!(format!("keys-{name}-{what}"), picture(&open(name, keys), 100, 30));
+    }
+}
+
+#[test]
+fn the_picker_is_a_picture() {
+    let mut state = State::picker(offers());
+    insta::assert_snapshot!("picker", picture(&state, 80, 24));
+    press(&mut state, "jj?");
+    insta::assert_snapshot!("picker-help", picture(&state, 80, 24));
+}
+
+#[test]
+fn the_status_line_always_says_the_same_things_in_one_place() {
+    for name in lessons().keys() {
+        for (width, height) in SIZES {
+            for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
+                let state = open(name, keys);
+                let text = export::text(&frame(&state, &Look::default(), width, height));
+                let trace: &Trace = &state.lesson.as_ref().expect("a lesson").trace;
+                let at = trace.position(state.step).expect("a step");
+                let address = trace.address(&at.with_term(0)).to_string();
+                let entry = address.trim_end_matches("#1");
+                let wanted = format!("{entry}  step {}/{}", state.step, trace.len());
+                assert!(text.contains(&wanted), "{name} {keys} at {width}x{height}: {wanted}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
+    for name in lessons().keys() {
+        for keys in ["", "b", "?", "n", ":g"] {
+            let state = open(name, keys);
+            let plain = frame(&state, &Look::default(), 120, 40);
+            let ascii = frame(&state, &Look { ascii: true, ..Look::default() }, 120, 40);
+            assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
+            for (a, b) in plain.content().iter().zip(ascii.content()) {
+                assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}: {:?} {:?}", a.symbol(), b.symbol());
+                assert_eq!(a.style(), b.style());
+            }
+        }
+    }
+}
+
+/// Without colour the marks must tell it all: two different steps of one entry look different in plain text.
+#[test]
+fn without_colour_the_marks_tell_the_step() {
+    let look = Look { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
+    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &look, 120, 40));
+    let matrices = |text: String| text.lines().skip(11).take(12).map(|line| line.chars().take(70).collect::<String>()).collect::<Vec<_>>();
+    assert_ne!(matrices(text("")), matrices(text("l")));
+    let coloured = frame(&open("figure-19", ""), &look, 120, 40);
+    assert!(coloured.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset));
+}

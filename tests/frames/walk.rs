@@ -1,0 +1,211 @@
+//! Random walks: whatever is pressed and however the window changes, nothing panics and the state stays in its bounds.
+
+use gradstep::app::{Action, update};
+use gradstep::step::Unit;
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::view::View;
+use gradstep::ui::{self, Look};
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{frame, open, press};
+
+/// Keys that reach every mode, and some that mean nothing.
+const KEYS: &[&str] = &[
+    "l",
+    "h",
+    "j",
+    "k",
+    "g",
+    "G",
+    "b",
+    "s",
+    "S",
+    "+",
+    "-",
+    "n",
+    "o",
+    "?",
+    ":",
+    "<Esc>",
+    "<Tab>",
+    "<S-Tab>",
+    "<Enter>",
+    "<Space>",
+    "<Left>",
+    "<Right>",
+    "<Up>",
+    "<Down>",
+    "<Home>",
+    "<End>",
+    "<PgUp>",
+    "<PgDn>",
+    "<BS>",
+    "<Del>",
+    "<C-u>",
+    "<C-w>",
+    "0",
+    "1",
+    "9",
+    "3l",
+    "99999999999999999999l",
+    "77G",
+    "x",
+    "ß",
+    ":grad.input<Enter>",
+    ":conv1.z[0,1,1]#2<Enter>",
+    ":last<Enter>",
+    ":1/5<Enter>",
+    ":[<Enter>",
+    "<F5>",
+    "<C-x>",
+    "<M-l>",
+];
+
+const NAMES: &[&str] = &["figure-14", "figure-09", "figure-17", "figure-20", "figure-07", "mazur-2-2-2"];
+
+#[derive(Clone, Debug)]
+enum Event {
+    Key(&'static str),
+    Size(u16, u16),
+    Clock(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        8 => proptest::sample::select(KEYS).prop_map(Event::Key),
+        2 => (0_u16..220, 0_u16..80).prop_map(|(w, h)| Event::Size(w, h)),
+        1 => proptest::sample::select(&[(0_u16, 0_u16), (1, 1), (20, 6), (60, 16), (59, 16), (60, 15)][..]).prop_map(|(w, h)| Event::Size(w, h)),
+        1 => (0_u64..5000).prop_map(Event::Clock),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_walk_leaves_the_bounds(name in proptest::sample::select(NAMES), events in proptest::collection::vec(event(), 1..60)) {
+        let mut state = open(name, "");
+        let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
+        let (mut size, mut now) = ((80, 24), std::time::Duration::ZERO);
+        for event in events {
+            match event {
+                Event::Key(keys) => press(&mut state, keys),
+                Event::Size(width, height) => size = (width, height),
+                Event::Clock(ms) => {
+                    now += std::time::Duration::from_millis(ms);
+                    update(&mut state, Action::Clock(now));
+                }
+            }
+            let trace = &state.lesson.as_ref().expect("it stays open").trace;
+            prop_assert!((1..=trace.len()).contains(&state.step));
+            prop_assert!(state.unit <= Unit::Pass);
+            prop_assert!(state.picking.is_none_or(|picked| picked < state.offers.len()));
+            frame(&state, &look, size.0, size.1);
+        }
+    }
+}
+
+/// Every pane by itself, below the size at which the stepper gives up.
+#[test]
+fn every_pane_draws_on_any_area() {
+    type Draw = fn(&View<'_>, Rect, &mut Buffer);
+    let look = Look::default();
+    for name in NAMES {
+        for keys in ["", "b", "G", ":loss<Enter>"] {
+            let state = open(name, keys);
+            let view = View::of(&state, look.theme).expect("a step");
+            let panes: [Draw; 9] = [
+                ui::header::render,
+                ui::timeline::render,
+                ui::ops::chain,
+                ui::ops::list,
+                ui::equation::render,
+                ui::operands::render,
+                ui::picture::render,
+                ui::words::render,
+                ui::status::position,
+            ];
+            for draw in panes {
+                for (width, height) in [(0, 0), (1, 1), (20, 6), (6, 20), (1, 40), (200, 1)] {
+                    let screen = Rect::new(0, 0, width + 4, height + 4);
+                    let mut buffer = Buffer::empty(screen);
+                    let place = Rect::new(2, 2, width, height);
+                    draw(&view, place, &mut buffer);
+                    for (x, y) in screen.positions().map(|p| (p.x, p.y)).filter(|p| !place.contains((*p).into())) {
+                        assert_eq!(buffer[(x, y)].symbol(), " ", "{name} {keys}: a pane drew outside of {width}x{height}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn clicks_lead_to_what_lies_under_them() {
+    for name in NAMES {
+        for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+            let state = open(name, "b");
+            let trace = &state.lesson.as_ref().expect("open").trace;
+            let screen = Rect::new(0, 0, width, height);
+            let mut entries = 0;
+            for place in screen.positions() {
+                let mut clicked = state.clone();
+                let Some(action) = ui::click(&state, screen, place.x, place.y) else { continue };
+                entries += usize::from(matches!(action, Action::Visit(..)));
+                update(&mut clicked, action);
+                assert!((1..=trace.len()).contains(&clicked.step));
+            }
+            assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
+            // the beginning of the timeline is the first step
+            assert_eq!(ui::click(&state, screen, 8, 1), Some(Action::Go(1)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_small_screen_can_be_drawn() {
+    for name in NAMES {
+        for keys in ["", "b", "<Tab>", "?", "n", ":g", "o"] {
+            let state = open(name, keys);
+            for (width, height) in [(0, 0), (1, 1), (1, 100), (300, 1), (20, 6), (59, 16), (60, 16), (61, 17), (79, 23)] {
+                frame(&state, &Look::default(), width, height);
+            }
+        }
+    }
+}
+
+#[test]
+fn play_steps_by_the_clock_and_stops_at_the_end() {
+    let mut state = open("figure-14", "g<Space>");
+    let period = state.period();
+    update(&mut state, Action::Clock(period * 3));
+    assert_eq!(state.step, 4);
+    update(&mut state, Action::Clock(period * 1000));
+    assert_eq!(state.step, state.lesson.as_ref().expect("open").trace.len());
+    assert!(state.play.is_none());
+}
+
+#[test]
+fn there_and_back_again() {
+    for name in NAMES {
+        let trace = &open(name, "").lesson.expect("open").trace.len().to_owned();
+        for unit in ["", "k", "kk", "kkk"] {
+            let mut state = open(name, &format!("g{unit}"));
+            let mut seen = vec![state.step];
+            while state.step < *trace {
+                let before = state.step;
+                press(&mut state, "l");
+                if state.step == before {
+                    break;
+                }
+                seen.push(state.step);
+            }
+            while let Some(step) = seen.pop() {
+                assert_eq!(state.step, step, "{name} by {unit:?}");
+                press(&mut state, "h");
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Every derivative against central differences of the loss.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use gradstep::network::{Id, Network, Role, Run};
+use gradstep::step::{Kind, Pass};
+use gradstep::tensor::{Tensor, flat, from_flat, len};
+
+/// Relative to the derivative, or to [`FLOOR`] where that is larger.
+const TOLERANCE: f64 = 1e-6;
+const FLOOR: f64 = 1e-3;
+const STEP: f64 = 1e-5;
+
+/// Entries looked at in one tensor.
+const MOST: usize = 24;
+
+/// How many derivatives were compared, and how many stand too near to a kink or a pole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub compared: usize,
+    pub skipped: usize,
+}
+
+/// All parameters and inputs.
+///
+/// # Errors
+/// The first derivative that is wrong.
+pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, String> {
+    let run = Run::new(network, given);
+    let mut tally = Tally::default();
+    let free = |id: &Id| matches!(network.tensor(*id).role, Role::Input | Role::Parameter);
+    for id in (0..network.tensors().len()).filter(free) {
+        let info = network.tensor(id);
+        let gradient = network.gradient_of(id).ok_or_else(|| format!("{} has no derivative", info.name))?;
+        let entries = len(&info.shape);
+        for at in (0..entries).step_by(entries.div_ceil(MOST)) {
+            let derivative = run.values(gradient)[at];
+            match difference(network, given, &run, id, at) {
+                Some((difference, scale)) if derivative.is_finite() => {
+                    tally.compared += 1;
+                    let allowed = TOLERANCE * derivative.abs().max(FLOOR * scale);
+                    if (derivative - difference).abs() > allowed {
+                        return Err(format!("grad.{}[{at}] is {derivative}, by differences {difference}", info.name));
+                    }
+                }
+                Some((difference, _)) if !network.is_graph() => {
+                    return Err(format!("grad.{}[{at}] is {derivative}, by differences {difference}", info.name));
+                }
+                _ => tally.skipped += 1,
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// (C(x + h) − C(x − h)) / 2h, and the largest value times the largest derivative on the way, to which its rounding error is in proportion. `None` near a kink, where the
+/// differences of h and 2h disagree, or where C is no number.
+fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
+    let value = run.values(id)[at];
+    let h = STEP * value.abs().max(1.0);
+    let near = |by: f64| {
+        let mut entries = flat(run.tensor(id)).to_vec();
+        entries[at] = value + by;
+        let shape = &network.tensor(id).shape;
+        let changed = given.iter().cloned().chain([(id, Arc::new(from_flat(shape, entries)))]).collect::<Vec<_>>();
+        Run::new(network, &changed)
+    };
+    let runs = [near(-2.0 * h), near(-h), near(h), near(2.0 * h)];
+    let [far, left, right, further] = runs.each_ref().map(|run| run.values(network.loss())[0]);
+    let (one, two) = ((right - left) / (2.0 * h), (further - far) / (4.0 * h));
+    let largest = |backward: bool| {
+        let ops = network.ops().iter().filter(|op| (op.pass == Pass::Backward) == backward);
+        ops.flat_map(|op| run.values(op.output)).fold(1.0_f64, |most, x| most.max(x.abs()))
+    };
+    let scale = largest(false) * largest(true);
+    if !(one.is_finite() && two.is_finite() && scale.is_finite()) {
+        return None;
+    }
+    let sides = sides(network, run);
+    if runs.iter().any(|near| self::sides(network, near) != sides) {
+        return None;
+    }
+    // 4 times the error of `one`, for a smooth loss
+    let bent = (two - one).abs() > TOLERANCE * one.abs().max(FLOOR * scale);
+    (!bent).then_some((one, scale))
+}
+
+/// On which side of each kink the network stands: signs for relu and abs, winners for minimum, maximum and pools.
+fn sides(network: &Network, run: &Run) -> Vec<usize> {
+    let mut sides = Vec::new();
+    for (number, op) in network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward) {
+        for (rule, x) in run.parts(op, number) {
+            let entries = 0..len(&network.tensor(op.output).shape);
+            for entry in entries.filter(|&entry| rule.before(&x, entry) < rule.before(&x, entry + 1)) {
+                let term = rule.term(&x, entry, 0);
+                let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
+                let order = |a: f64, b: f64| match a.partial_cmp(&b) {
+                    Some(Ordering::Less) => 0,
+                    Some(Ordering::Equal) => 1,
+                    Some(Ordering::Greater) => 2,
+                    None => 3,
+                };
+                match (term.kind, term.function) {
+                    (Kind::Select, _) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
+                    (_, Some("relu" | "leaky_relu" | "elu" | "abs")) => sides.push(order(args[0], 0.0)),
+                    (_, Some("min" | "max")) => sides.push(order(args[0], args[1])),
+                    _ => {}
+                }
+            }
+        }
+    }
+    sides
+}

@@ -1,0 +1,59 @@
+//! Random scalar graphs over the whole expression language, as scenario files.
+
+use crate::tape::{Flavour, Tape};
+
+/// The functions, with how many arguments they take.
+pub const FUNCTIONS: &[(&str, usize)] = &[
+    ("relu", 1),
+    ("abs", 1),
+    ("min", 2),
+    ("max", 2),
+    ("sin", 1),
+    ("cos", 1),
+    ("tan", 1),
+    ("tanh", 1),
+    ("sigmoid", 1),
+    ("exp", 1),
+    ("sqrt", 1),
+    ("log", 1),
+];
+
+/// A scenario with a graph.
+pub fn graph(tape: &mut Tape, flavour: Flavour) -> String {
+    let mut names: Vec<String> = (0..=tape.pick(4)).map(|n| format!("x{n}")).collect();
+    let inputs: Vec<String> = names.iter().map(|name| format!("{name} = {:?}", tape.number(flavour))).collect();
+    let mut nodes = Vec::new();
+    for n in 0..=tape.pick(5) {
+        // the second is the name that the first intermediate node would have
+        let name = if n == 1 { "t1".to_owned() } else { format!("n{n}") };
+        let expression = expression(tape, &names, flavour, 3);
+        nodes.push(format!("\"{name} = {expression}\""));
+        names.push(name);
+    }
+    let output = if tape.rarely(5) { format!("output = \"{}\"\n", names[names.len() - 1 - tape.pick(nodes.len())]) } else { String::new() };
+    format!("title = \"random\"\n[graph]\ninputs = {{ {} }}\nnodes = [{}]\n{output}", inputs.join(", "), nodes.join(", "))
+}
+
+fn expression(tape: &mut Tape, names: &[String], flavour: Flavour, depth: usize) -> String {
+    if depth == 0 {
+        return leaf(tape, names, flavour);
+    }
+    match tape.pick(11) {
+        0 => leaf(tape, names, flavour),
+        n @ 1..6 => {
+            let (a, b) = (expression(tape, names, flavour, depth - 1), expression(tape, names, flavour, depth - 1));
+            format!("({a}) {} ({b})", ["*", "+", "-", "/", "^"][n - 1])
+        }
+        6 => format!("-({})", expression(tape, names, flavour, depth - 1)),
+        7 => format!("({})^{}", expression(tape, names, flavour, depth - 1), tape.of(&["2", "3", "-1", "0.5", "0", "1"])),
+        _ => {
+            let (name, arity) = tape.of(FUNCTIONS);
+            let arguments: Vec<String> = (0..arity).map(|_| expression(tape, names, flavour, depth - 1)).collect();
+            format!("{name}({})", arguments.join(", "))
+        }
+    }
+}
+
+fn leaf(tape: &mut Tape, names: &[String], flavour: Flavour) -> String {
+    if tape.rarely(5) { format!("{:?}", tape.number(flavour)) } else { names[tape.pick(names.len())].clone() }
+}

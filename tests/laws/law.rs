@@ -1,0 +1,237 @@
+//! The law of the trace, bit for bit, checked against nothing but multiplication and addition.
+
+use std::collections::{BTreeSet, HashMap};
+
+use gradstep::network::Id;
+use gradstep::op::rule::fill;
+use gradstep::step::{Address, Kind, Place, Step, Unit};
+use gradstep::tensor::{len, unravel};
+use gradstep::trace::{Position, Progress, Trace};
+
+/// Whether two numbers have the same bits; what is not a number has no sign.
+pub fn same(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+macro_rules! ensure {
+    ($true:expr, $($text:tt)+) => {
+        if !$true {
+            return Err(format!($($text)+));
+        }
+    };
+}
+
+/// Everything about every step.
+///
+/// # Errors
+/// What is broken, and where.
+pub fn whole(trace: &Trace) -> Result<(), String> {
+    let mut reads: HashMap<(Id, usize), BTreeSet<u64>> = HashMap::new();
+    let mut made: HashMap<(Id, usize), u64> = HashMap::new();
+    let mut previous: Option<(Step, Position)> = None;
+    for k in 1..=trace.len() {
+        let (step, at) = alone(trace, k)?;
+        after(trace, &step, &at, previous.as_ref())?;
+        for place in named(trace, &step, &at) {
+            reads.entry(place).or_default().insert(k);
+        }
+        *made.entry((trace.op_at(&at).output, at.entry)).or_default() += 1;
+        previous = Some((step, at));
+    }
+    if let Some((step, _)) = &previous {
+        ensure!(step.term == step.terms, "the trace ends within an entry");
+    }
+    ensure!(trace.get(0).is_none() && trace.get(trace.len() + 1).is_none(), "there are steps past the ends");
+    for (id, info) in trace.network().tensors().iter().enumerate() {
+        for entry in 0..len(&info.shape) {
+            let uses: Vec<u64> = trace.uses(0, id, entry).iter().map(|found| found.step).collect();
+            let expected: Vec<u64> = reads.remove(&(id, entry)).into_iter().flatten().collect();
+            ensure!(uses == expected, "{}[{entry}] is read by steps {expected:?}, not {uses:?}", info.name);
+            for found in trace.uses(0, id, entry) {
+                let span = trace.made(0, found.tensor, found.entry).unwrap_or(0..0);
+                ensure!(span.contains(&found.step), "step {} does not make what it is said to make", found.step);
+            }
+            let Some(span) = trace.made(0, id, entry) else { continue };
+            let count = made.get(&(id, entry)).copied().unwrap_or(0);
+            ensure!(span.end - span.start == count, "{}[{entry}] has {count} steps, not {span:?}", info.name);
+            let value = trace.run(0).values(id)[entry];
+            ensure!(count > 0 || same(value, 0.0), "nothing reaches {}[{entry}], but it is {value:?}", info.name);
+        }
+    }
+    edges(trace)
+}
+
+/// Everything about one step that needs only its neighbours.
+///
+/// # Errors
+/// What is broken, and where.
+pub fn some(trace: &Trace, k: u64) -> Result<(), String> {
+    let (step, at) = alone(trace, k)?;
+    let previous = if k > 1 { Some(alone(trace, k - 1)?) } else { None };
+    after(trace, &step, &at, previous.as_ref())?;
+    for (tensor, entry) in named(trace, &step, &at) {
+        ensure!(
+            trace.uses(0, tensor, entry).iter().any(|found| found.step == k),
+            "step {k} reads {tensor}[{entry}], which does not know it"
+        );
+    }
+    let output = trace.op_at(&at).output;
+    let span = trace.made(0, output, at.entry);
+    ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among those that made its entry");
+    Ok(())
+}
+
+/// A step by itself: number, value, factors, address.
+fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
+    let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
+    let step = trace.get(k).ok_or_else(|| format!("there is no step {k}"))?;
+    let (network, run) = (trace.network(), trace.run(0));
+    let output = network.tensor(trace.op_at(&at).output);
+    let name = format!("step {k}, {}[{}]#{}", output.name, at.entry, step.term);
+    ensure!((step.step, step.iteration, step.sample) == (k, 1, Some(1)), "{name} says that it is step {}", step.step);
+    ensure!((at.step, at.term + 1, at.terms) == (k, step.term, step.terms), "{name} and its position disagree");
+    ensure!(step.op == output.name && step.index == unravel(at.entry, &output.shape), "{name} says {}{:?}", step.op, step.index);
+    ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
+
+    let values: Vec<f64> = step.factors.iter().map(|factor| factor.value).collect();
+    let value = match step.kind {
+        Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
+        Kind::Copy if values.len() == 1 => values.first().copied(),
+        Kind::Select => values.iter().copied().reduce(|best, x| if x > best || (x.is_nan() && !best.is_nan()) { x } else { best }),
+        Kind::Apply => Some(step.value),
+        Kind::Copy => None,
+    };
+    ensure!(value.is_some_and(|value| same(value, step.value)), "{name} is {:?}, but {:?} of {values:?}", step.value, step.kind);
+    ensure!(step.function.is_some() == matches!(step.kind, Kind::Apply | Kind::Select), "{name}: only a function has a function's name");
+    for factor in &step.factors {
+        let (Some(source), None) = (factor.source, factor.derived) else { continue };
+        let info = network.tensor(source.tensor);
+        ensure!(factor.name.as_ref() == Some(&info.name), "{name} calls {} {:?}", info.name, factor.name);
+        ensure!(factor.index == unravel(source.at, &info.shape), "{name} has a factor at a wrong index");
+        let entry = run.values(source.tensor)[source.at];
+        ensure!(same(entry, factor.value), "{name}: {}[{}] is {entry:?}, not {:?}", info.name, source.at, factor.value);
+    }
+    ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
+
+    let address = trace.address(&at).to_string();
+    let found = address.parse::<Address>().map_err(|error| error.to_string()).and_then(|address| trace.resolve(&address));
+    ensure!(found == Ok(k), "{name} has the address {address}, which is {found:?}");
+    ensure!(trace.resolve(&Place::Step(k).into()) == Ok(k), "{name} is not found by its number");
+
+    let entry = run.values(trace.op_at(&at).output)[at.entry];
+    let progress = trace.progress(&at, trace.op_at(&at).output, at.entry);
+    if step.term == step.terms {
+        ensure!(same(step.sum, entry), "{name}: the last sum is {:?}, the entry {entry:?}", step.sum);
+        ensure!(matches!(progress, Progress::Done(value) if same(value, entry)), "{name} is done, not {progress:?}");
+    } else {
+        ensure!(matches!(progress, Progress::Partial(sum) if same(sum, step.sum)), "{name} is at {}, not {progress:?}", step.sum);
+    }
+    Ok((step, at))
+}
+
+/// A step and the one before it: the running sum, the order of the telling, the units.
+fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
+    let k = step.step;
+    let place = |at: &Position| (at.stretch, at.op, at.entry);
+    let Some((before, was)) = previous else {
+        ensure!(step.term == 1 && k == 1, "the first step is not a first term");
+        ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
+        return Unit::ALL.iter().try_for_each(|unit| {
+            ensure!(trace.span(1, *unit).start == 1, "the first {} does not begin with the first step", unit.name());
+            Ok(())
+        });
+    };
+    if step.term == 1 {
+        ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
+        ensure!(before.term == before.terms && place(was) < place(at), "step {k} begins an entry before the last one is done");
+        ensure!(before.pass <= step.pass, "step {k}: {:?} comes after {:?}", step.pass, before.pass);
+    } else {
+        let sum = before.sum + step.value;
+        ensure!(same(step.sum, sum), "step {k}: {:?} + {:?} is {sum:?}, not {:?}", before.sum, step.value, step.sum);
+        ensure!(place(was) == place(at) && before.term + 1 == step.term && before.terms == step.terms, "step {k} is not the next term");
+    }
+    let mut finer = k..k + 1;
+    for unit in Unit::ALL {
+        let (span, last) = (trace.span(k, unit), trace.span(k - 1, unit));
+        let together = match unit {
+            Unit::Step => false,
+            Unit::Entry => place(was) == place(at),
+            Unit::Op => (was.stretch, was.op) == (at.stretch, at.op),
+            Unit::Pass => (was.stretch, before.pass) == (at.stretch, step.pass),
+            Unit::Sample => was.stretch == at.stretch,
+            Unit::Iteration => true,
+        };
+        ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not hold {finer:?}", unit.name());
+        ensure!(if together { last == span } else { last.end == span.start }, "step {k}: its {} is {span:?} after {last:?}", unit.name());
+        finer = span;
+    }
+    ensure!(finer == (1..trace.len() + 1), "the iteration is {finer:?}");
+    Ok(())
+}
+
+/// What a step's factors are read or derived from: each one's own entry, then those at the same place that a derived one names besides.
+fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
+    let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
+    let shape = |tensor: Id| &trace.network().tensor(tensor).shape;
+    let mut sources = Vec::new();
+    for factor in &step.factors {
+        let Some(source) = factor.source else { continue };
+        sources.push((source.tensor, source.at));
+        let _ = fill(factor.derived.unwrap_or_default(), |slot, whole| {
+            let tensor = operands[slot];
+            if !whole && tensor != source.tensor && shape(tensor) == shape(source.tensor) {
+                sources.push((tensor, source.at));
+            }
+            String::new()
+        });
+    }
+    sources
+}
+
+/// The entries that a step's factors are, or name: `relu′({0})` names an entry of the operand in slot 0, `{=3}` all of slot 3.
+fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
+    let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
+    let mut places = BTreeSet::new();
+    for factor in &step.factors {
+        let Some(source) = factor.source else { continue };
+        let Some(text) = factor.derived else {
+            places.insert((source.tensor, source.at));
+            continue;
+        };
+        let _ = fill(text, |slot, whole| {
+            let tensor = operands[slot];
+            let entries = len(&trace.network().tensor(tensor).shape);
+            places.extend(if whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
+            String::new()
+        });
+    }
+    places
+}
+
+/// A linear or convolutional layer multiplies as often forwards as for its weights and for its inputs: once for every edge.
+///
+/// # Errors
+/// The tensor whose terms are too many or too few.
+pub fn edges(trace: &Trace) -> Result<(), String> {
+    let (network, run) = (trace.network(), trace.run(0));
+    for layer in network.layers().iter().filter(|layer| matches!(layer.kind, "linear" | "conv2d" | "conv_transpose2d")) {
+        let missing = || format!("{} has no z", layer.name);
+        let z = network.find(&format!("{}.z", layer.name)).and_then(|z| network.made_by(z)).ok_or_else(missing)?;
+        let op = &network.ops()[z];
+        let (rule, x) = run.part(op, z, 0);
+        let forward = rule.before(&x, len(&network.tensor(op.output).shape));
+        let bias = if op.parts.len() > 1 { len(&network.tensor(op.output).shape) as u64 } else { 0 };
+        let count = |id: Id| trace.ops().find(|(_, tensor, _)| *tensor == id).map_or(0, |(.., span)| span.end - span.start);
+        ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
+        for read in &op.parts[0].operands {
+            let gradient = network.gradient_of(*read).ok_or_else(missing)?;
+            // a tensor that others read too gathers their errors as well: only this layer's part is meant
+            let number = network.made_by(gradient).ok_or_else(missing)?;
+            let parts = network.ops()[number].parts.iter().zip(run.parts(&network.ops()[number], number));
+            let own = parts.filter(|(part, _)| part.operands.contains(&op.output));
+            let backward: u64 = own.map(|(_, (rule, x))| rule.before(&x, len(&network.tensor(gradient).shape))).sum();
+            ensure!(forward == backward, "{}: {forward} steps forwards, {backward} for {}", layer.name, network.tensor(gradient).name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The laws of the core, on random networks and random graphs: `entry = sum of its terms` bit for bit, derivatives against central
+//! differences, addresses, uses. And that these checks find what is wrong.
+
+mod differences;
+mod graphs;
+mod law;
+mod layers;
+mod planted;
+mod saturation;
+mod tape;
+
+use std::collections::BTreeSet;
+
+use gradstep::app::Lesson;
+use gradstep::op;
+use gradstep::scenario::{Limits, Scenario, Source, read};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use tape::{Flavour, Tape, tape};
+
+/// Longer traces are looked at in places.
+const WHOLE: u64 = 6_000;
+
+fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
+    let source = Source { name: "random".into(), path_shown: "random.toml".into(), text: text.into() };
+    read(source, Limits::default()).map_err(|faults| TestCaseError::fail(format!("{faults}\n{text}")))
+}
+
+fn holds(text: &str, seed: u64) -> Result<(), TestCaseError> {
+    let lesson = Lesson::new(scenario(text)?);
+    let trace = &lesson.trace;
+    let checked =
+        if trace.len() <= WHOLE { law::whole(trace) } else { places(seed, 150, trace.len()).try_for_each(|k| law::some(trace, k)) };
+    checked.map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
+}
+
+fn slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
+    let scenario = scenario(text)?;
+    differences::check(&scenario.network, &scenario.given(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
+}
+
+fn flavours() -> impl Strategy<Value = Flavour> {
+    prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large), Just(Flavour::Extreme)]
+}
+
+/// Those of which differences can be taken.
+fn tame() -> impl Strategy<Value = Flavour> {
+    prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
+}
+
+/// Steps all over the trace, its ends among them.
+fn places(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
+    (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn networks_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
+        holds(&layers::network(&mut tape, flavour), seed)?;
+    }
+
+    #[test]
+    fn graphs_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
+        holds(&graphs::graph(&mut tape, flavour), seed)?;
+    }
+
+    #[test]
+    fn derivatives_of_networks_are_central_differences(mut tape in tape(), flavour in tame()) {
+        slopes(&layers::network(&mut tape, flavour))?;
+    }
+
+    #[test]
+    fn derivatives_of_graphs_are_central_differences(mut tape in tape(), sharp in any::<bool>()) {
+        let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
+        slopes(&graphs::graph(&mut tape, flavour))?;
+    }
+
+    #[test]
+    fn every_run_has_the_same_bits(mut tape in tape(), flavour in flavours(), layered in any::<bool>(), seed in any::<u64>()) {
+        let text = if layered { layers::network(&mut tape, flavour) } else { graphs::graph(&mut tape, flavour) };
+        let (one, two) = (Lesson::new(scenario(&text)?), Lesson::new(scenario(&text)?));
+        for id in 0..one.scenario.network.tensors().len() {
+            let bits = |lesson: &Lesson| lesson.trace.run(0).values(id).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&one), bits(&two));
+        }
+        for k in places(seed, 30, one.trace.len()) {
+            let json = |lesson: &Lesson| serde_json::to_string(&lesson.trace.get(k)).unwrap();
+            prop_assert_eq!(json(&one), json(&two));
+        }
+    }
+}
+
+/// As many tapes, always the same ones.
+fn tapes(count: usize) -> Vec<Tape> {
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(|_| tape().new_tree(&mut runner).expect("a tape").current()).collect()
+}
+
+#[test]
+fn most_derivatives_are_compared() {
+    for (make, least) in [(layers::network as fn(&mut Tape, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
+        let mut all = differences::Tally::default();
+        for mut tape in tapes(150) {
+            let tally = slopes(&make(&mut tape, Flavour::Smooth)).unwrap();
+            all.compared += tally.compared;
+            all.skipped += tally.skipped;
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let share = all.compared as f64 / (all.compared + all.skipped) as f64;
+        assert!(share > least, "{all:?}");
+    }
+}
+
+#[test]
+fn every_row_of_the_registries_is_made_and_read() {
+    let sorted = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
+    let layers: BTreeSet<&str> = op::LAYERS.iter().map(|row| row.name).collect();
+    let activations: BTreeSet<&str> = op::activation::ACTIVATIONS.iter().map(|row| row.name).collect();
+    let losses: BTreeSet<&str> = op::loss::LOSSES.iter().map(|row| row.name).collect();
+    let functions: BTreeSet<(&str, usize)> = op::scalar::FUNCTIONS.iter().map(|row| (row.name, row.arity)).collect();
+    assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a law test");
+    assert_eq!(activations, sorted(layers::ACTIVATIONS), "an activation without a law test");
+    assert_eq!(losses, sorted(layers::LOSSES), "a loss without a law test");
+    assert_eq!(functions, graphs::FUNCTIONS.iter().copied().collect(), "a function without a law test");
+
+    let texts: String = tapes(400).iter_mut().map(|tape| layers::network(tape, Flavour::Sharp)).collect();
+    for name in layers.iter().chain(&losses).chain(&activations) {
+        assert!(texts.contains(&format!("\"{name}\"")), "{name} is never made");
+    }
+    for feature in [
+        "\"sum\"",
+        "\"mean\"",
+        "\"half_sum\"",
+        "gradient =",
+        "alpha =",
+        "negative_slope =",
+        "batch_reduction =",
+        "groups = 2",
+        "stride = [",
+        "padding = [",
+        "dilation = [",
+        "output_padding = [",
+        "count_include_pad = false",
+        "from = \"input\"",
+        "eps =",
+        "p = 0.25",
+    ] {
+        assert!(texts.contains(feature), "{feature} is never made");
+    }
+    let texts: String = tapes(150).iter_mut().map(|tape| graphs::graph(tape, Flavour::Sharp)).collect();
+    for name in functions.iter().map(|row| format!("{}(", row.0)).chain(["+", "-", "*", "/", "^", "output ="].map(str::to_owned)) {
+        assert!(texts.contains(&name), "{name} is never made");
+    }
+}

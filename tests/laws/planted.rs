@@ -1,0 +1,292 @@
+//! Rules with a fault of ours, to see that each check finds the fault that it is there for.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use gradstep::network::{Chain, Checked, Id, Network, Role, Run, Verdict, check};
+use gradstep::op::activation;
+use gradstep::op::bias::Bias;
+use gradstep::op::edges::Bilinear;
+use gradstep::op::layer::{Layer, Source, Stage};
+use gradstep::op::linear::Linear;
+use gradstep::op::loss::Loss;
+use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
+use gradstep::tensor::{Tensor, from_flat};
+use gradstep::trace::Trace;
+use smallvec::smallvec;
+
+use crate::{differences, law};
+
+/// What is wrong with a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Nothing,
+    /// Twice the derivative, in the kernel and in the terms.
+    Doubled,
+    /// The kernel adds from the last term to the first.
+    Reversed,
+    /// The kernel fuses multiplication and addition.
+    Fused,
+    /// A running sum forgets a term.
+    Forgotten,
+    /// A product is multiplied from right to left.
+    RightToLeft,
+    /// A factor is not the entry that it is named after.
+    Misnamed,
+    /// Steps that read an entry are not found from it.
+    Unread,
+    /// Every entry has one term less than it should, in the kernel too.
+    Short,
+}
+
+#[derive(Debug)]
+struct Crooked {
+    rule: Arc<dyn Rule>,
+    fault: Fault,
+}
+
+impl Crooked {
+    fn count(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        self.before(x, entry + 1) - self.before(x, entry)
+    }
+}
+
+impl Rule for Crooked {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        self.rule.memo(tensors)
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (at, sum) in out.iter_mut().enumerate() {
+            let terms = self.count(x, at);
+            match self.fault {
+                Fault::Reversed => (0..terms).rev().for_each(|t| *sum += self.term(x, at, t).value),
+                Fault::Fused => (0..terms).for_each(|t| {
+                    let args = self.term(x, at, t).args;
+                    let first = args[..args.len() - 1].iter().fold(1.0, |product, arg| product * arg.value);
+                    *sum = first.mul_add(args[args.len() - 1].value, *sum);
+                }),
+                _ => (0..terms).for_each(|t| *sum += self.term(x, at, t).value),
+            }
+        }
+    }
+
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        self.rule.before(x, entry) - if self.fault == Fault::Short { entry as u64 } else { 0 }
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let mut found = self.rule.term(x, at, term);
+        match self.fault {
+            Fault::Doubled => {
+                found.args.push(constant(2.0));
+                Term::product(found.args)
+            }
+            Fault::RightToLeft => {
+                found.value = found.args.iter().rev().map(|arg| arg.value).reduce(|product, x| product * x).expect("a factor");
+                found
+            }
+            Fault::Misnamed => {
+                found.args[0].value += 1.0;
+                Term::product(found.args)
+            }
+            _ => found,
+        }
+    }
+
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        let first = u64::from(self.fault == Fault::Forgotten && terms > 1);
+        (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        if self.fault == Fault::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
+    }
+
+    fn equation(&self) -> Equation {
+        self.rule.equation()
+    }
+}
+
+/// A function whose rules have faults: forwards, and backwards by slot.
+#[derive(Debug)]
+struct Planted {
+    function: Arc<dyn Function>,
+    forward: Fault,
+    backward: [Fault; 2],
+}
+
+impl Function for Planted {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Crooked { rule: self.function.forward(), fault: self.forward })
+    }
+
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        let rule = self.function.backward(slot)?;
+        Some(Arc::new(Crooked { rule, fault: self.backward[slot] }))
+    }
+}
+
+/// C = Σ a t.
+#[derive(Debug)]
+struct Weighed;
+
+/// Its derivative t, or (`true`) the terms of C itself.
+#[derive(Debug)]
+struct Weights(bool);
+
+impl Function for Weighed {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Weights(true))
+    }
+
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        (slot == 0).then(|| Arc::new(Weights(false)) as Arc<dyn Rule>)
+    }
+}
+
+impl Rule for Weights {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (at, sum) in out.iter_mut().enumerate() {
+            *sum = self.partial(x, at, self.before(x, at + 1) - self.before(x, at), *sum);
+        }
+    }
+
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        (entry * if self.0 { x.tensors[0].len() } else { 1 }) as u64
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let i = usize::try_from(term).expect("a term of an entry");
+        let args: Args = if self.0 { smallvec![entry(x, 0, i), entry(x, 1, i)] } else { smallvec![entry(x, 1, at)] };
+        Term::product(args)
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        match (self.0, slot) {
+            (true, _) => vec![Use { entry: 0, term: at as u64 }],
+            (false, 1) => vec![Use { entry: at, term: 0 }],
+            (false, _) => Vec::new(),
+        }
+    }
+
+    fn equation(&self) -> Equation {
+        Equation { symbols: "", name: "", words: "" }
+    }
+}
+
+/// Where a fault is planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Forward,
+    WeightGradient,
+    InputGradient,
+    Softmax,
+}
+
+/// 20 inputs, linear to 6 with a bias, softmax.
+fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
+    let at = |here: Where| if here == place { fault } else { Fault::Nothing };
+    let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
+    let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
+    let edges = Planted {
+        function: Arc::new(Bilinear::new(Linear { inputs: 20, outputs: 6 })),
+        forward: at(Where::Forward),
+        backward: [at(Where::InputGradient), at(Where::WeightGradient)],
+    };
+    let z = Stage::new("z", &[6])
+        .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
+        .with(Arc::new(Bias { channels: 6, area: 1 }), [Source::Parameter(1)]);
+    let function = (activation::find("softmax").expect("an activation").function)(&[]);
+    let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
+    let a = Stage::new("a", &[6]).with(Arc::new(softmax), [Source::Stage(0)]);
+    let mut chain = Chain::new(&[20]);
+    let parameters = vec![("weight", tensor(&[6, 20], 0)), ("bias", tensor(&[6], 300))];
+    chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]);
+    let network = chain.finish(Loss { function: Arc::new(Weighed), reads_z: false, shortcut: None, target: None });
+    let given = |role, value: Tensor| (network.with_role(role).next().expect("of this role"), Arc::new(value));
+    let given = vec![given(Role::Input, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];
+    (network, given)
+}
+
+fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
+    let run = Run::new(&network, given);
+    Trace::new(Arc::new(network), vec![run])
+}
+
+/// What the checks say: the law, and the differences.
+fn verdicts(fault: Fault, place: Where) -> (Result<(), String>, Result<(), String>) {
+    let (network, given) = network(fault, place);
+    let slopes = differences::check(&network, &given).map(|_| ());
+    (law::whole(&trace(network, &given)), slopes)
+}
+
+#[test]
+fn without_a_fault_nothing_is_found() {
+    assert_eq!(verdicts(Fault::Nothing, Where::Forward), (Ok(()), Ok(())));
+}
+
+#[test]
+fn a_wrong_derivative_is_found_by_differences_alone() {
+    for place in [Where::WeightGradient, Where::InputGradient, Where::Softmax] {
+        let (law, slopes) = verdicts(Fault::Doubled, place);
+        assert_eq!(law, Ok(()), "{place:?}");
+        let said = slopes.expect_err("twice the derivative");
+        assert!(said.contains("by differences"), "{said}");
+    }
+}
+
+#[test]
+fn a_broken_law_is_found() {
+    for (fault, place, words) in [
+        (Fault::Reversed, Where::Forward, "the last sum is"),
+        (Fault::Reversed, Where::InputGradient, "the last sum is"),
+        (Fault::Reversed, Where::Softmax, "the last sum is"),
+        (Fault::Fused, Where::Forward, "the last sum is"),
+        (Fault::Forgotten, Where::Forward, "is"),
+        (Fault::RightToLeft, Where::Softmax, "but Product of"),
+        (Fault::Misnamed, Where::Forward, "fc1.weight[0] is"),
+        (Fault::Unread, Where::WeightGradient, "is read by steps"),
+        (Fault::Unread, Where::Forward, "is read by steps"),
+        (Fault::Short, Where::InputGradient, "is read by steps"),
+    ] {
+        let said = verdicts(fault, place).0.expect_err(&format!("{fault:?} in {place:?}"));
+        assert!(said.contains(words), "{fault:?} in {place:?}: {said}");
+    }
+}
+
+#[test]
+fn edges_that_are_not_counted_are_found() {
+    for (place, words) in [(Where::InputGradient, "for grad.input"), (Where::WeightGradient, "for grad.fc1.weight")] {
+        let (network, given) = network(Fault::Short, place);
+        let said = law::edges(&trace(network, &given)).expect_err("an edge less");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn differences_find_what_the_law_cannot_know() {
+    let (_, slopes) = verdicts(Fault::Short, Where::InputGradient);
+    assert!(slopes.expect_err("a sum with a term less").contains("grad.input"));
+}
+
+#[test]
+fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
+    for (place, first) in [
+        (Where::WeightGradient, Some("grad.fc1.weight")),
+        (Where::InputGradient, Some("grad.input")),
+        (Where::Softmax, Some("grad.fc1.z")),
+        (Where::Forward, None),
+    ] {
+        let fault = if place == Where::Forward { Fault::Nothing } else { Fault::Doubled };
+        let (network, given) = network(fault, place);
+        let checked = check(&network, &Run::new(&network, &given), 1_000);
+        let off: Vec<&Checked> = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).collect();
+        assert_eq!(off.first().map(|checked| &*network.tensor(checked.gradient).name), first, "{place:?}");
+        for checked in off {
+            let worst = checked.worst().expect("an entry that is off");
+            assert!((worst.derivative - 2.0 * worst.difference).abs() < 1e-6 && (worst.error - 0.5).abs() < 1e-3, "{worst:?}");
+        }
+        assert!(checked.iter().all(|checked| checked.compared.len() == checked.entries));
+    }
+}

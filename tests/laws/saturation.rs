@@ -1,0 +1,85 @@
+//! Losses at the ends of the numbers: a sigmoid or softmax within rounding of 0 or 1, or beyond, has the loss and the error that the formulas
+//! of its logits have.
+
+use gradstep::network::Run;
+
+use crate::scenario;
+
+const LOGITS: [f64; 23] = [
+    -1000.0, -745.2, -744.0, -710.0, -709.7, -708.0, -700.0, -40.0, -37.0, -36.0, -30.0, 0.0, 0.3, 30.0, 36.0, 36.7, 37.0, 40.0, 700.0,
+    709.7, 710.0, 745.2, 1000.0,
+];
+const TARGETS: [f64; 5] = [0.0, 1.0, 0.3, 0.5, 1e-12];
+
+/// The loss, and the derivative by the logits.
+fn outcome(loss: &str, function: &str, logits: &[f64], target: &[f64]) -> (f64, Vec<f64>) {
+    let text = format!(
+        "title = \"t\"\ninput = {logits:?}\ntarget = {target:?}\nloss = {loss}\n[[layer]]\ntype = \"activation\"\nfunction = \"{function}\"\n"
+    );
+    let scenario = scenario(&text).unwrap();
+    let run = Run::new(&scenario.network, &scenario.given(0));
+    let values = |name: &str| run.values(scenario.network.find(name).unwrap()).to_vec();
+    (values("loss")[0], values("grad.input"))
+}
+
+fn sigmoid(z: f64) -> f64 {
+    if z < 0.0 { libm::exp(z) / (1.0 + libm::exp(z)) } else { 1.0 / (1.0 + libm::exp(-z)) }
+}
+
+fn softplus(z: f64) -> f64 {
+    z.max(0.0) + libm::log1p(libm::exp(-z.abs()))
+}
+
+#[allow(clippy::float_cmp)] // zeros too
+fn near(ours: f64, theirs: f64, what: &str) {
+    assert!(ours == theirs || (ours - theirs).abs() <= 1e-10 * theirs.abs(), "{what}: {ours:e}, not {theirs:e}");
+}
+
+#[test]
+fn binary_cross_entropy_is_exact_at_all_logits() {
+    for z in LOGITS {
+        for t in TARGETS {
+            for (reduction, n) in [("sum", 1.0), ("mean", 3.0)] {
+                // the other two entries are at rest
+                let (logits, target) = ([0.0, z, 0.0], [0.5, t, 0.5]);
+                let rest = 2.0 * std::f64::consts::LN_2;
+                for (loss, function) in [("binary_cross_entropy", "sigmoid"), ("binary_cross_entropy_with_logits", "identity")] {
+                    let what = format!("{loss} {reduction}, z = {z}, t = {t}");
+                    let (c, error) = outcome(&format!("{{ type = \"{loss}\", reduction = \"{reduction}\" }}"), function, &logits, &target);
+                    near(c, (rest + t * softplus(-z) + (1.0 - t) * softplus(z)) / n, &what);
+                    near(error[1], (sigmoid(z) - t) / n, &what);
+                    assert!(error[0].abs() < 1e-16 && error[2].abs() < 1e-16, "{what}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sigmoid_with_cross_entropy_is_exact_at_all_logits() {
+    for z in LOGITS {
+        for t in TARGETS {
+            let (c, error) = outcome("\"cross_entropy\"", "sigmoid", &[z], &[t]);
+            let what = format!("z = {z}, t = {t}");
+            near(c, t * softplus(-z), &what);
+            near(error[0], t * (sigmoid(z) - 1.0), &what);
+        }
+    }
+}
+
+#[test]
+fn softmax_with_cross_entropy_is_exact_at_all_logits() {
+    for z in LOGITS {
+        for (t, u) in [(1.0, 0.0), (0.0, 1.0), (0.3, 0.7), (2.0, 0.5), (1e-12, 1.0)] {
+            for (loss, function) in [("cross_entropy", "softmax"), ("cross_entropy_with_logits", "identity")] {
+                let what = format!("{loss}, z = {z}, t = {t}, {u}");
+                let (c, error) = outcome(&format!("\"{loss}\""), function, &[z, 0.0], &[t, u]);
+                near(c, t * softplus(-z) + u * softplus(z), &what);
+                // outputs and targets are rounded to 2⁻⁵³ of what adds up to 1
+                let right = u * sigmoid(z) - t * sigmoid(-z);
+                let allowed = 1e-10 * right.abs() + 4e-16 * (t + u);
+                assert!((error[0] - right).abs() <= allowed && (error[1] + right).abs() <= allowed, "{what}: {error:?}, not {right:e}");
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Random choices that shrink: a generator reads numbers from a tape, and 0 is always the simplest choice.
+
+use proptest::prelude::*;
+
+/// What a generator reads. Past its end everything is 0.
+#[derive(Clone, Debug)]
+pub struct Tape {
+    words: Vec<u16>,
+    at: usize,
+    noise: u64,
+}
+
+/// Which numbers tensors are filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Of moderate size, hardly two of them alike.
+    Smooth,
+    /// Small whole numbers and halves, with zeros of both signs and many ties.
+    Sharp,
+    /// The first with numbers among them that saturate every activation.
+    Large,
+    /// The second with numbers among them whose products overflow or vanish.
+    Extreme,
+    /// 0 and 1.
+    Mask,
+}
+
+impl Tape {
+    /// One of `0..n`.
+    pub fn pick(&mut self, n: usize) -> usize {
+        let word = self.words.get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        usize::from(word) % n
+    }
+
+    /// One time in `n`, and never past the end.
+    pub fn rarely(&mut self, n: usize) -> bool {
+        self.pick(n) == n - 1
+    }
+
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.pick(choices.len())]
+    }
+
+    /// A number that does not use up the tape: tensors are long.
+    pub fn number(&mut self, flavour: Flavour) -> f64 {
+        self.noise = self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let draw = u32::try_from(self.noise >> 33).expect("31 bits");
+        let among = |choices: &[f64]| choices[draw as usize % choices.len()];
+        match flavour {
+            Flavour::Large if draw.is_multiple_of(6) => [40.0, -40.0, 1000.0, -1000.0][draw as usize / 6 % 4],
+            Flavour::Smooth | Flavour::Large => (f64::from(draw % 20_001) - 10_000.0) / 8_192.0,
+            Flavour::Mask => among(&[1.0, 0.0]),
+            Flavour::Sharp => among(&[1.0, -1.0, 0.0, -0.0, 2.0, -2.0, 0.5, -0.5, 3.0, 0.1]),
+            Flavour::Extreme => among(&[1.0, -1.0, 0.0, -0.0, 0.5, 1000.0, -1000.0, 0.3, -0.7, 30.0, -1e-300, 1e200]),
+        }
+    }
+}
+
+pub fn tape() -> impl Strategy<Value = Tape> {
+    (prop::collection::vec(any::<u16>(), 0..120), any::<u32>()).prop_map(|(words, noise)| Tape {
+        words,
+        at: 0,
+        noise: u64::from(noise).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+    })
+}

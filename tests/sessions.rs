@@ -1,0 +1,248 @@
+//! Recorded sessions: what is replayed is what was seen, however much of the file is left.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use gradstep::app::State;
+use gradstep::command::stepper::Stepper;
+use gradstep::command::{Live, Shelf, offers, replay};
+use gradstep::scenario::Limits;
+use gradstep::session::{Header, Recorder, Session};
+use gradstep::terminal::{Flow, Input, Program};
+use gradstep::ui::Look;
+use gradstep::ui::theme::{Background, Colours, Theme};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tempfile::tempdir;
+
+const LOOK: Look = Look { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
+
+/// A name, a screen, and inputs with their times in microseconds.
+type Script<'a> = (&'a str, (u16, u16), &'a [(u64, Input)]);
+
+fn key(code: KeyCode) -> Input {
+    Input::Key(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn typed(c: char) -> Input {
+    key(KeyCode::Char(c))
+}
+
+fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Input {
+    Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+}
+
+fn draw(live: &Live, size: (u16, u16)) -> Buffer {
+    let area = Rect::new(0, 0, size.0, size.1);
+    let mut buffer = Buffer::empty(area);
+    live.draw(area, &mut buffer);
+    buffer
+}
+
+/// Plays a script through the program of the terminal, which records it; the frames after each input.
+fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
+    let shelf = Shelf::bundled(Limits::default());
+    let lesson = Arc::new(shelf.open(name).unwrap());
+    let mut state = State::picker(offers::bundled());
+    state.open(Arc::clone(&lesson), None);
+    let header = Header::new(name.to_owned(), lesson.scenario.text.to_string(), (1, state.step), size);
+    let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
+    let mut live = Live::new(Stepper::new(state, shelf), LOOK, Some(recorder));
+    let mut frames = vec![draw(&live, size)];
+    for (time, input) in script {
+        let now = Duration::from_micros(*time);
+        // the terminal wakes the program whenever it asks for it, and shows what that changed
+        while let Some(wake) = live.wake().filter(|&wake| wake < now) {
+            assert_eq!(live.input(Input::Wake, wake).unwrap(), Flow::Changed);
+            frames.push(draw(&live, size));
+            assert!(live.wake().is_none_or(|next| next > wake), "time goes on");
+        }
+        if let Input::Resize(columns, rows) = input {
+            size = (*columns, *rows);
+        }
+        match live.input(input.clone(), now).unwrap() {
+            Flow::Same => {}
+            Flow::Changed => frames.push(draw(&live, size)),
+            Flow::Quit => break,
+        }
+    }
+    frames
+}
+
+fn replayed(session: &Session) -> Vec<Buffer> {
+    let stepper = replay::begin(session, Limits::default()).unwrap();
+    let mut frames = Vec::new();
+    replay::frames(session, stepper, &LOOK, |frame| {
+        frames.push(frame.buffer);
+        Ok(())
+    })
+    .unwrap();
+    frames
+}
+
+fn walk() -> Vec<(u64, Input)> {
+    let inputs = [
+        typed('l'),
+        key(KeyCode::Right),
+        typed('k'),
+        typed('l'),
+        Input::Resize(120, 40),
+        typed('3'),
+        typed('l'),
+        typed(':'),
+        typed('g'),
+        key(KeyCode::Tab),
+        Input::Paste("#\n".to_owned()),
+        typed('1'),
+        key(KeyCode::Enter),
+        typed('?'),
+        Input::Resize(60, 16),
+        typed('j'),
+        key(KeyCode::Esc),
+        key(KeyCode::F(5)),
+        typed('o'),
+        key(KeyCode::Down),
+        key(KeyCode::Down),
+        key(KeyCode::Enter),
+        typed('G'),
+        Input::Key(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT)),
+        typed('q'),
+    ];
+    (1..).map(|n| n * 123_457).zip(inputs).collect()
+}
+
+fn playing() -> Vec<(u64, Input)> {
+    let mut script = vec![(500_900, typed(' ')), (2_700_300, typed('+')), (4_000_001, Input::Resize(100, 30)), (4_000_999, typed('+'))];
+    script.extend([
+        (6_123_456, typed(' ')),
+        (6_200_000, typed('j')),
+        (7_000_000, typed(' ')),
+        (90_000_000, typed('g')),
+        (91_000_000, typed('q')),
+    ]);
+    script
+}
+
+/// Clicks all over the screen, and the wheel.
+fn clicking() -> Vec<(u64, Input)> {
+    let mut script = vec![(1, typed('b'))];
+    for row in 0..30 {
+        for column in (0..100).step_by(7) {
+            script.push((u64::from(row) * 1000, mouse(MouseEventKind::Down(MouseButton::Left), column, row)));
+        }
+        script.push((u64::from(row) * 1000, mouse(MouseEventKind::ScrollDown, 1, 1)));
+    }
+    script.extend([
+        (40_000, mouse(MouseEventKind::ScrollUp, 1, 1)),
+        (50_000, typed('?')),
+        (60_000, mouse(MouseEventKind::ScrollDown, 1, 1)),
+    ]);
+    script
+}
+
+/// Every script with its recorded file and the frames that were seen.
+fn recorded() -> Vec<(Vec<u8>, Vec<Buffer>)> {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("session");
+    let scripts: [Script<'_>; 4] = [
+        ("figure-14", (80, 24), &walk()),
+        ("figure-18", (80, 24), &playing()),
+        ("figure-15", (0, 0), &walk()),
+        ("figure-02", (100, 30), &clicking()),
+    ];
+    scripts
+        .into_iter()
+        .map(|script| {
+            let frames = play(script, &path);
+            (fs::read(&path).unwrap(), frames)
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_replays_to_the_frames_that_were_seen() {
+    for (bytes, seen) in recorded() {
+        let session = Session::read(&bytes).unwrap();
+        assert!(!session.torn);
+        let frames = replayed(&session);
+        assert_eq!(frames.len(), seen.len());
+        for (n, (replayed, seen)) in frames.iter().zip(&seen).enumerate() {
+            assert!(replayed == seen, "frame {n}");
+        }
+        let different = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(different > 10, "the frames show something: {different}");
+    }
+}
+
+#[test]
+fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
+    for (bytes, seen) in recorded() {
+        let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+        let mut last = None;
+        for cut in 0..bytes.len() {
+            match Session::read(&bytes[..cut]) {
+                Err(why) => {
+                    assert!(cut < header, "at byte {cut}: {why}");
+                    let why = why.to_string();
+                    assert!(why.starts_with("is empty") || why.starts_with("is cut off within its header"), "at byte {cut}: {why}");
+                }
+                // each number of events once: drawing is the slow part
+                Ok(session) if last != Some(session.events.len()) => {
+                    last = Some(session.events.len());
+                    let frames = replayed(&session);
+                    assert!(frames.len() <= seen.len() && frames[..] == seen[..frames.len()], "at byte {cut}");
+                }
+                Ok(session) => assert!(session.torn || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n' || session.events.is_empty()),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_session_is_said() {
+    let header = r#"{"gradstep_session":1,"program":"9","size":[80,24],"name":"n","scenario":"title = 1","at":1}"#;
+    let said = |text: &str| Session::read(text.as_bytes()).unwrap_err().to_string();
+    assert_eq!(said(""), "is empty: there is nothing to replay");
+    assert_eq!(said("title = \"a scenario\"\n"), "is no session that `gradstep SCENARIO --record FILE` has recorded");
+    assert_eq!(said("{}\n"), "is no session that `gradstep SCENARIO --record FILE` has recorded");
+    assert_eq!(
+        said("{\"gradstep_session\":2,\"cues\":[]}\n"),
+        "is a session of format 2, which is newer than this program; it reads format 1"
+    );
+    assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of a format that never was");
+    assert_eq!(said(&header[..40]), "is cut off within its header: there is nothing to replay");
+    assert!(said("{\"gradstep_session\":1}\n").starts_with("has a header that cannot be read: missing field"));
+    for line in [
+        "",
+        "[1]",
+        "[1,\"key\",\"ll\"]",
+        "[1,\"key\",\"<Nope>\"]",
+        "[-1,\"quit\"]",
+        "[1,\"sing\"]",
+        "[1,\"resize\",[1]]",
+        "{}",
+        "[1,\"key\",\"l\",1]",
+    ] {
+        assert_eq!(said(&format!("{header}\n[1,\"key\",\"l\"]\n{line}\n")), "is damaged: its line 3 is no event", "{line}");
+    }
+    assert_eq!(said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")), "is damaged: its line 3 is no event", "time goes back");
+    let read = |text: String| Session::read(text.as_bytes()).unwrap();
+    assert!(read(format!("{header}\n[1,\"key\",\"l\"]\n[2,\"ke")).torn);
+    let session = read(format!("{header}\n"));
+    let faults = replay::begin(&session, Limits::default()).unwrap_err().to_string();
+    assert!(faults.contains("--> n (in the session):1:9"), "{faults}");
+}
+
+#[test]
+fn a_step_that_the_scenario_has_not_is_said() {
+    let text = gradstep::command::bundled::find("figure-14").unwrap().text;
+    for (at, says) in [(0, true), (1, false), (10, false), (11, true)] {
+        let header = Header::new("figure-14".to_owned(), text.to_owned(), (1, at), (80, 24));
+        let session = Session { header, events: Vec::new(), torn: false };
+        assert_eq!(replay::begin(&session, Limits::default()).is_err(), says, "{at}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Programs with faults, run in the full screen by this test binary itself: [`victim`], started
+//! again in a pseudo-terminal.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use gradstep::terminal::{self, Flow, Input, Options, Program};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use rustix::process::Signal;
+
+use super::pty::Run;
+
+/// Says that this process is the victim.
+const VICTIM: &str = "GRADSTEP_TEST_VICTIM";
+
+/// Counts keys, and fails as it is told.
+struct Victim {
+    keys: u64,
+    fill: bool,
+}
+
+impl Program for Victim {
+    fn input(&mut self, input: Input, _: Duration) -> anyhow::Result<Flow> {
+        let Input::Key(key) = input else {
+            return Ok(Flow::Same);
+        };
+        match key.code {
+            KeyCode::Char('p') => panic!("on purpose\x1b[31m"),
+            KeyCode::Char('t') => {
+                std::thread::spawn(|| panic!("beside the loop"));
+            }
+            KeyCode::Char('e') => anyhow::bail!("the recording is full"),
+            KeyCode::Char('f') => self.fill = true,
+            KeyCode::Char('q') => return Ok(Flow::Quit),
+            _ => {}
+        }
+        self.keys += 1;
+        Ok(Flow::Changed)
+    }
+
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        if self.fill {
+            for cell in &mut buffer.content {
+                cell.set_char('#');
+            }
+        }
+        let text = format!("{} keys", self.keys);
+        buffer.set_stringn(0, 0, text, usize::from(area.width), Style::default());
+    }
+}
+
+/// Nothing when run as a test; the program under test when started by [`opened`].
+#[test]
+fn victim() {
+    if std::env::var_os(VICTIM).is_some() {
+        let mut program = Victim { keys: 0, fill: false };
+        terminal::run(&mut program, &Options { mouse: true }).unwrap();
+    }
+}
+
+fn opened() -> Run {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "faults::victim", "--nocapture"]).env(VICTIM, "1").env_remove("RUST_BACKTRACE");
+    let mut run = Run::start(command);
+    run.wait_for("0 keys");
+    run.assert_full_screen();
+    run
+}
+
+/// What was written after the main screen came back.
+fn said_on_the_main_screen(run: &Run) -> String {
+    let raw = String::from_utf8_lossy(&run.raw);
+    let (_, after) = raw.rsplit_once("\x1b[?1049l").expect("the main screen");
+    after.to_string()
+}
+
+#[test]
+fn a_panic_restores_before_it_speaks() {
+    let mut run = opened();
+    run.press("p");
+    assert_eq!(run.end().code(), Some(101));
+    run.assert_restored();
+    let said = said_on_the_main_screen(&run);
+    assert!(said.contains("on purpose<U+001B>[31m"), "{said}");
+}
+
+#[test]
+fn a_panic_in_another_thread_ends_the_program() {
+    let mut run = opened();
+    run.press("t");
+    assert_eq!(run.end().code(), Some(101));
+    run.assert_restored();
+    let said = said_on_the_main_screen(&run);
+    assert!(said.contains("beside the loop"), "{said}");
+}
+
+#[test]
+fn an_error_of_the_program_restores() {
+    let mut run = opened();
+    run.press("e");
+    assert!(!run.end().success());
+    run.assert_restored();
+    let said = said_on_the_main_screen(&run);
+    assert!(said.contains("the recording is full"), "{said}");
+}
+
+#[test]
+fn a_burst_of_keys_is_few_frames() {
+    let mut run = opened();
+    let before = run.raw.len();
+    run.press(&"x".repeat(3000));
+    run.wait_for("3000 keys");
+    let bytes = run.raw.len() - before;
+    assert!(bytes < 20_000, "{bytes} bytes for 3000 keys");
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn a_pasted_text_is_not_typed() {
+    let mut run = opened();
+    run.press("\x1b[200~pte q\x1b[201~x");
+    run.wait_for("1 keys");
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+/// The loop hangs in a write that never ends; a signal must not wait for it.
+#[test]
+fn a_terminal_that_is_stuck_can_be_left() {
+    let mut run = opened();
+    run.resize(1000, 200);
+    run.press("f");
+    run.wait_until("the first bytes of a frame", |run| run.screen().contents().contains("##"));
+    run.press("f");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end_unread().signal(), Some(Signal::TERM.as_raw()));
+}

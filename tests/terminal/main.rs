@@ -1,0 +1,186 @@
+//! The real binary in a pseudo-terminal: whatever ends it, the terminal is as it was before.
+
+#![cfg(unix)]
+
+mod faults;
+mod pty;
+mod stepper;
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+
+use pty_process::blocking::{Command as PtyCommand, Pts};
+use rustix::fd::AsFd as _;
+use rustix::process::Signal;
+
+use pty::Run;
+
+/// What is started, what its first frame shows, a key and what that changes the frame to.
+const ARGUMENTS: &[&str] = &["figure-14"];
+const OPENED: &str = "step 1/";
+const FORWARD: &str = "\x1b[C";
+const MOVED: &str = "step 2/";
+const PLAY: &str = " ";
+const QUIT: &str = "q";
+
+fn gradstep() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(ARGUMENTS);
+    command
+}
+
+fn opened() -> Run {
+    let mut run = Run::start(gradstep());
+    run.wait_for(OPENED);
+    run.assert_full_screen();
+    run
+}
+
+#[track_caller]
+fn assert_quits(mut run: Run) {
+    run.press(QUIT);
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn opens_steps_resizes_and_quits() {
+    let mut run = opened();
+    run.press(FORWARD);
+    run.wait_for(MOVED);
+    run.resize(120, 40);
+    run.wait_for(MOVED);
+    for (columns, rows) in [(1, 1), (0, 0), (300, 1), (1, 100), (3, 2)] {
+        run.resize(columns, rows);
+    }
+    run.resize(100, 30);
+    run.wait_for(MOVED);
+    assert_quits(run);
+}
+
+#[test]
+fn plays_without_a_key() {
+    let mut run = opened();
+    run.press(PLAY);
+    run.wait_for(MOVED);
+    assert_quits(run);
+}
+
+#[test]
+fn a_step_costs_few_bytes() {
+    let mut run = opened();
+    let before = run.raw.len();
+    run.press(FORWARD);
+    run.wait_for(MOVED);
+    let bytes = run.raw.len() - before;
+    assert!(bytes < 1500, "{bytes} bytes");
+    assert_quits(run);
+}
+
+#[test]
+fn ctrl_c_is_a_key_that_quits() {
+    let mut run = opened();
+    run.press("\x03");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn ctrl_z_does_nothing_where_no_shell_would_wake_us() {
+    let mut run = opened();
+    run.press("\x1a");
+    run.press(FORWARD);
+    run.wait_for(MOVED);
+    assert_quits(run);
+}
+
+#[test]
+fn signals_restore_and_end_by_themselves() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+        let mut run = opened();
+        run.signal(signal);
+        assert_eq!(run.end().signal(), Some(signal.as_raw()));
+        run.assert_restored();
+    }
+}
+
+#[test]
+fn suspends_and_comes_back_in_a_shell() {
+    let mut shell = Command::new("sh");
+    shell.arg("-i").env("PS1", "ready> ").env_remove("ENV");
+    let mut run = Run::start(shell);
+    run.wait_for("ready>");
+    let words: Vec<_> =
+        std::iter::once(env!("CARGO_BIN_EXE_gradstep")).chain(ARGUMENTS.iter().copied()).map(|word| format!("'{word}'")).collect();
+    run.press(&format!("{}\r", words.join(" ")));
+    run.wait_for(OPENED);
+    run.press(FORWARD);
+    run.wait_for(MOVED);
+
+    run.press("\x1a");
+    run.wait_until("the main screen", |run| !run.screen().alternate_screen());
+    run.press("echo in''between\r");
+    run.wait_for("inbetween");
+    assert!(!run.screen().hide_cursor());
+    assert!(!run.screen().bracketed_paste());
+
+    run.press("fg\r");
+    run.wait_for(MOVED);
+    run.assert_full_screen();
+    run.press(QUIT);
+    run.wait_until("the main screen", |run| !run.screen().alternate_screen());
+    run.press("exit\r");
+    run.end();
+    run.assert_restored();
+}
+
+#[test]
+fn closing_the_terminal_leaves_no_process() {
+    let status = opened().hang_up();
+    assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+}
+
+/// Without a session on this terminal, no signal tells of the hang-up.
+#[test]
+fn closing_the_terminal_leaves_no_process_when_no_signal_comes() {
+    let mut run = Run::start_with(|slave| gradstep().stdin(terminal(slave)).stdout(terminal(slave)).spawn().unwrap());
+    run.wait_for(OPENED);
+    assert_eq!(run.hang_up().signal(), Some(Signal::HUP.as_raw()));
+}
+
+#[test]
+fn keys_come_from_the_terminal_when_stdin_is_a_pipe() {
+    let mut run = Run::start_with(|slave| {
+        let command = PtyCommand::from(gradstep());
+        command.stdin(Stdio::null()).spawn_borrowed(slave).unwrap()
+    });
+    run.wait_for(OPENED);
+    run.press(FORWARD);
+    run.wait_for(MOVED);
+    assert_quits(run);
+}
+
+#[test]
+fn no_terminal_is_one_clear_sentence() {
+    let full = || std::fs::File::create("/dev/full").unwrap().into();
+    for stdout in [full, || Stdio::null(), broken_pipe] {
+        let mut run = Run::start_with(|slave| {
+            let command = PtyCommand::from(gradstep());
+            command.stdout(stdout()).spawn_borrowed(slave).unwrap()
+        });
+        assert_eq!(run.end().code(), Some(2));
+        run.assert_restored();
+        let said = run.screen().contents();
+        assert!(said.contains("gradstep show"), "{said}");
+        assert!(!run.raw.contains(&0x1b), "{said}");
+    }
+}
+
+fn broken_pipe() -> Stdio {
+    let (_, writer) = std::io::pipe().unwrap();
+    writer.into()
+}
+
+fn terminal(slave: &Pts) -> Stdio {
+    slave.as_fd().try_clone_to_owned().unwrap().into()
+}

@@ -1,0 +1,113 @@
+//! The commands that draw on the terminal: the picker, a recording, and its replay.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use crate::pty::Run;
+
+fn gradstep(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(arguments).env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+    command
+}
+
+#[track_caller]
+fn quits(mut run: Run) {
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn the_picker_offers_what_is_bundled_and_what_lies_here() {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("mine.toml", "title = \"My own graph\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = a * a\"]\n");
+    write("broken.toml", "title = \"Broken\"\n[graph]\n");
+    write("Cargo.toml", "[package]\nname = \"other\"\n");
+    let mut command = gradstep(&[]);
+    command.current_dir(folder.path());
+    let mut run = Run::start(command);
+    run.wait_for("figure-01");
+    run.press("jjjj\r");
+    run.wait_for("step 1/10");
+    run.press("o");
+    run.wait_for("figure-01");
+    for _ in 0..3 {
+        run.press("\x1b[6~");
+    }
+    run.wait_for("mine.toml");
+    assert!(!run.screen().contents().contains("Cargo.toml"));
+    run.press("\r");
+    run.wait_for("My own graph");
+    run.wait_for("step 1/");
+    run.press("o");
+    run.wait_for("figure-01");
+    for _ in 0..3 {
+        run.press("\x1b[6~");
+    }
+    run.press("k\r");
+    run.wait_for("broken.toml is not valid");
+    quits(run);
+}
+
+#[test]
+fn a_click_goes_there() {
+    let mut run = Run::start(gradstep(&["figure-14", "--at", "grad.a"]));
+    run.wait_for("step 9/10");
+    // the first cell of the timeline
+    run.press("\x1b[<0;10;2M\x1b[<0;10;2m");
+    run.wait_for("step 1/10");
+    quits(run);
+    let mut run = Run::start(gradstep(&["figure-14", "--no-mouse"]));
+    run.wait_for("step 1/10");
+    assert_eq!(run.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    quits(run);
+}
+
+#[test]
+fn what_is_recorded_is_replayed_and_can_be_stopped() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("session");
+    let file = path.to_str().unwrap();
+    let mut run = Run::start(gradstep(&["figure-14", "--record", file]));
+    run.wait_for("step 1/10");
+    run.press("ll");
+    run.wait_for("step 3/10");
+    assert_eq!(fs::read_to_string(&path).unwrap().matches("\"key\",\"l\"").count(), 2, "written at once");
+    run.press("\x1b[F");
+    run.wait_for("step 10/10");
+    quits(run);
+
+    let mut run = Run::start(gradstep(&["figure-14", "--record", file]));
+    assert_eq!(run.end().code(), Some(2));
+    assert!(run.screen().contents().contains("a recording overwrites nothing"));
+    run.assert_restored();
+
+    // to its end, where the keys are the user's again
+    let mut run = Run::start(gradstep(&["replay", file, "--speed", "50"]));
+    run.wait_for("the end of the session");
+    run.wait_for("step 10/10");
+    run.press("h");
+    run.wait_for("step 9/10");
+    quits(run);
+
+    // stopped by a key that does nothing else
+    let recorded = fs::read_to_string(&path).unwrap();
+    let header = recorded.lines().next().unwrap();
+    fs::write(&path, format!("{header}\n[0,\"key\",\"l\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
+    let mut run = Run::start(gradstep(&["replay", file]));
+    run.wait_for("step 2/10");
+    run.press("G");
+    run.wait_for("stopped after 1 of 2");
+    run.wait_for("step 2/10");
+    run.press("l");
+    run.wait_for("step 3/10");
+    quits(run);
+
+    let mut run = Run::start(gradstep(&["replay", file]));
+    run.wait_for("step 2/10");
+    quits(run);
+}
