@@ -81,9 +81,28 @@ fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id,
     if runs.iter().any(|near| self::sides(network, near) != sides) {
         return None;
     }
+    if turns(network, &runs[1], &runs[2]) {
+        return None;
+    }
     // 4 times the error of `one`, for a smooth loss
     let bent = (two - one).abs() > TOLERANCE * one.abs().max(FLOOR * scale);
     (!bent).then_some((one, scale))
+}
+
+/// The largest part of a turn, in radians, that a sine may make between two runs whose difference is to be its slope.
+const TURN: f64 = 1e-2;
+
+/// Whether a sine, cosine or tangent turns so far between two runs that their difference says nothing of its slope.
+fn turns(network: &Network, left: &Run, right: &Run) -> bool {
+    let forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
+    forward.flat_map(|(number, op)| left.parts(op, number).zip(right.parts(op, number))).any(|((rule, x), (_, y))| {
+        if rule.before(&x, 1) == 0 {
+            return false;
+        }
+        let (a, b) = (rule.term(&x, 0, 0), rule.term(&y, 0, 0));
+        let turn = (a.args[0].value - b.args[0].value).abs();
+        matches!(a.function, Some("sin" | "cos" | "tan")) && (turn.is_nan() || turn > TURN)
+    })
 }
 
 /// On which side of each kink the network stands: signs for relu and abs, winners for minimum, maximum and pools.
