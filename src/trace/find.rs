@@ -255,7 +255,15 @@ impl Trace {
         terms.map_while(move |term| {
             let (operands, rule, x, own) = parts.iter().find(|(.., own)| own.contains(&term))?;
             let term = rule.term(x, entry, term - own.start);
-            Some(term.args.iter().flat_map(|arg| places(network, operands, arg)).collect())
+            let mut sources = Sources::new();
+            for arg in &term.args {
+                match arg.origin {
+                    // by far the most, and there are thousands in a picture
+                    Origin::Entry { slot, at } => sources.push((operands[slot], at)),
+                    _ => sources.extend(places(network, operands, arg)),
+                }
+            }
+            Some(sources)
         })
     }
 
