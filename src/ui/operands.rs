@@ -93,7 +93,8 @@ fn operands(view: &View<'_>) -> Vec<Operand> {
             let turned = Some(id) == filter && window.is_some_and(|(_, w)| w.turned);
             let symbol = info.symbol.text();
             let name = if symbol == *info.name { symbol } else { format!("{symbol} {}", info.name) };
-            let title = if turned { format!("{name} ⟲180°") } else { name };
+            // before the name: what is cut first must not be that the filter lies turned
+            let title = if turned { format!("⟲180° {name}") } else { name };
             Operand {
                 id,
                 title,
