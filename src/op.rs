@@ -14,18 +14,19 @@ pub mod edges;
 pub mod fixed;
 pub mod flatten;
 pub mod global_avg_pool2d;
-mod lanes;
 pub mod layer;
 pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod math;
 pub mod max_pool2d;
+mod phase;
 pub mod pool;
 pub mod rule;
 pub mod scalar;
 pub mod softmax;
 pub mod stable;
+mod sums;
 
 use layer::LayerKind;
 

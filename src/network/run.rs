@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule};
 use crate::step::Pass;
@@ -69,18 +71,17 @@ impl Run {
         // −0 is the only start that leaves every first term as it is
         let mut sums = vec![-0.0; len(shape)];
         let mut memos = Vec::with_capacity(op.parts.len());
+        let mut reached = Some(vec![false; sums.len()]);
         for part in &op.parts {
-            let tensors: Vec<&Tensor> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
+            let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
             memos.push(part.rule.memo(&tensors));
             let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
             part.rule.accumulate(&x, &mut sums);
+            reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
         }
-        let index = self.memos.len();
         self.memos.push(memos);
-        for (at, sum) in sums.iter_mut().enumerate() {
-            if *sum == 0.0 && sum.is_sign_negative() && self.terms(op, index, at) == 0 {
-                *sum = 0.0; // nothing reaches it
-            }
+        for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
+            *sum = 0.0;
         }
         from_flat(shape, sums)
     }
@@ -120,4 +121,12 @@ impl Run {
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.before(op, index, entry + 1) - self.before(op, index, entry)
     }
+}
+
+/// What either has reached.
+fn either((mut some, more): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
+    for (reached, too) in some.iter_mut().zip(more) {
+        *reached |= too;
+    }
+    some
 }

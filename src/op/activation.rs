@@ -103,6 +103,10 @@ impl Rule for Applied {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let Elementwise { curve, keys } = &self.0;
         let args: Factors = std::iter::once(entry(x, 0, at)).chain(keys.iter().copied().map(constant)).collect();
@@ -141,6 +145,10 @@ impl Rule for Slope {
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
+    }
+
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {

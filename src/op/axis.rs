@@ -37,9 +37,12 @@ pub struct Axis {
     pub kernel: usize,
     /// Length of the output.
     pub output: usize,
-    stride: usize,
-    padding: usize,
-    dilation: usize,
+    /// Input places from one output to the next.
+    pub stride: usize,
+    /// Places of padding at either end.
+    pub padding: usize,
+    /// Input places from one kernel place to the next.
+    pub dilation: usize,
     /// For each view, how many taps the places before a place have; filled by [`Axis::indexed`].
     prefix: [Vec<u64>; 3],
 }

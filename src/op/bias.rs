@@ -41,6 +41,10 @@ impl Rule for Spread {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         Term::product(smallvec![entry(x, 0, at / self.0.area)])
     }
@@ -62,7 +66,22 @@ const DY: usize = 2;
 
 impl Rule for Gather {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (sum, channel) in out.iter_mut().zip(x.tensors[DY].chunks_exact(self.0.area)) {
+        // a sum waits for its last addition, so several go side by side
+        let area = self.0.area;
+        let errors = x.tensors[DY];
+        let (blocks, rest) = out.as_chunks_mut::<8>();
+        let done = blocks.len() * 8 * area;
+        for (sums, errors) in blocks.iter_mut().zip(errors.chunks_exact(8 * area)) {
+            let channels: [&[f64]; 8] = std::array::from_fn(|channel| &errors[channel * area..][..area]);
+            let mut local = *sums;
+            for at in 0..area {
+                for (sum, channel) in local.iter_mut().zip(&channels) {
+                    *sum += channel[at];
+                }
+            }
+            *sums = local;
+        }
+        for (sum, channel) in rest.iter_mut().zip(errors[done..].chunks_exact(area)) {
             for error in channel {
                 *sum += error;
             }
@@ -71,6 +90,10 @@ impl Rule for Gather {
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         (entry * self.0.area) as u64
+    }
+
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

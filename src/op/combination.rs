@@ -24,6 +24,10 @@ impl Rule for Scaled {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         match self.by {
             Some(by) => Term::product(smallvec![constant(by), entry(x, 0, at)]),

@@ -1,10 +1,11 @@
 //! `conv2d`: z = W * a + b, a filter sliding over an image (cross-correlation, as everywhere in the field).
 
+mod kernels;
+
 use std::sync::Arc;
 
 use super::axis::Axis;
 use super::edges::{Bilinear, DY, Edge, Edges, Row, View, W, Weighted, X};
-use super::lanes::Packed;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::rule::{Equation, Window};
 
@@ -131,6 +132,16 @@ impl Edges for Conv2d {
         self.inner(view) as u64 * (lead as u64 * all_rows * all_columns + rows[y] * all_columns + (rows[y + 1] - rows[y]) * columns[x])
     }
 
+    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
+        let some = |axis: &Axis| axis.prefix(view).windows(2).map(|places| places[0] < places[1]).collect::<Vec<_>>();
+        let (rows, columns) = (some(&self.rows), some(&self.columns));
+        if !rows.contains(&false) && !columns.contains(&false) {
+            return None;
+        }
+        let channel = rows.iter().flat_map(|row| columns.iter().map(move |column| *row && *column));
+        Some(channel.cycle().take(count).collect())
+    }
+
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         let (lead, y, x) = self.split(view, entry);
         let term = usize::try_from(term).expect("a term of an entry");
@@ -191,6 +202,21 @@ impl Edges for Conv2d {
         sum
     }
 
+    fn sweep(&self, _view: View, _count: usize, mut show: impl FnMut(Row)) {
+        let (rows, columns) = (&self.rows, &self.columns);
+        let forwards: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
+        // where few outputs have large windows, the row is the window's; the outputs go backwards then, as an input meets the kernel forwards
+        let backwards: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
+        let across = if columns.kernel > columns.output { backwards } else { forwards };
+        for (o, i) in (0..self.outputs).flat_map(|o| (0..self.group_inputs()).map(move |i| (o, i))) {
+            for [iy, ky, oy] in (0..rows.kernel).flat_map(|ky| rows.taps(View::Weight, ky).iter()) {
+                for taps in across.iter().filter(|taps| taps.count > 0) {
+                    show(Row { first: self.join(o, i, [iy, ky, oy], taps.first), step: taps.step, count: taps.count });
+                }
+            }
+        }
+    }
+
     fn window(&self, view: View) -> Option<Window> {
         let padding = [self.rows.ring(view), self.columns.ring(view)];
         let pitch = [self.rows.pitch(view), self.columns.pitch(view)];
@@ -205,9 +231,8 @@ impl Edges for Conv2d {
 impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
-            View::Output => self.forward(a, b, out),
-            View::Weight => self.weight_gradient(a, b, out),
-            View::Input => self.input_gradient(a, b, out),
+            View::Weight => self.gather(a, b, out),
+            view => self.slide(view, a, b, out),
         }
     }
 
@@ -228,83 +253,6 @@ impl Weighted for Conv2d {
                 name: "the error moves back: convolved with the filter turned by 180°",
                 words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
             },
-        }
-    }
-}
-
-/// The fast kernels. Channels run side by side, one entry each, so every entry adds in the order of its own terms; taps that would fall
-/// on padding are left out, never multiplied by 0 (0 · ∞ and −0 would show).
-impl Conv2d {
-    fn forward(&self, weight: &[f64], image: &[f64], out: &mut [f64]) {
-        let (rows, columns) = (&self.rows, &self.columns);
-        let (group_in, group_out) = (self.group_inputs(), self.group_outputs());
-        let (area, plane, pixels) = (rows.kernel * columns.kernel, rows.input * columns.input, rows.output * columns.output);
-        for group in 0..self.groups {
-            let filters = &weight[group * group_out * group_in * area..][..group_out * group_in * area];
-            let packed = Packed::new(filters, group_out, group_in * area);
-            let image = &image[group * group_in * plane..][..group_in * plane];
-            let out = &mut out[group * group_out * pixels..][..group_out * pixels];
-            let mut taps = Vec::with_capacity(area);
-            for oy in 0..rows.output {
-                for ox in 0..columns.output {
-                    taps.clear();
-                    for [iy, ky, _] in rows.taps(View::Output, oy).iter() {
-                        taps.extend(
-                            columns.taps(View::Output, ox).iter().map(|[ix, kx, _]| (iy * columns.input + ix, ky * columns.kernel + kx)),
-                        );
-                    }
-                    packed.add(group_in, image, plane, area, &taps, out, oy * columns.output + ox, pixels);
-                }
-            }
-        }
-    }
-
-    fn weight_gradient(&self, image: &[f64], error: &[f64], out: &mut [f64]) {
-        let (rows, columns) = (&self.rows, &self.columns);
-        let (group_in, group_out) = (self.group_inputs(), self.group_outputs());
-        let (area, plane, pixels) = (rows.kernel * columns.kernel, rows.input * columns.input, rows.output * columns.output);
-        let mut taps = Vec::with_capacity(pixels);
-        for group in 0..self.groups {
-            let packed = Packed::new(&error[group * group_out * pixels..][..group_out * pixels], group_out, pixels);
-            let out = &mut out[group * group_out * group_in * area..][..group_out * group_in * area];
-            for ky in 0..rows.kernel {
-                for kx in 0..columns.kernel {
-                    taps.clear();
-                    for [iy, _, oy] in rows.taps(View::Weight, ky).iter() {
-                        taps.extend(
-                            columns.taps(View::Weight, kx).iter().map(|[ix, _, ox]| (iy * columns.input + ix, oy * columns.output + ox)),
-                        );
-                    }
-                    for i in 0..group_in {
-                        let image = &image[(group * group_in + i) * plane..][..plane];
-                        packed.add(1, image, 0, 0, &taps, out, i * area + ky * columns.kernel + kx, group_in * area);
-                    }
-                }
-            }
-        }
-    }
-
-    fn input_gradient(&self, weight: &[f64], error: &[f64], out: &mut [f64]) {
-        let (rows, columns) = (&self.rows, &self.columns);
-        let (group_in, group_out) = (self.group_inputs(), self.group_outputs());
-        let (area, plane, pixels) = (rows.kernel * columns.kernel, rows.input * columns.input, rows.output * columns.output);
-        for group in 0..self.groups {
-            let filters = &weight[group * group_out * group_in * area..][..group_out * group_in * area];
-            let packed = Packed::by_input(filters, group_in, area);
-            let error = &error[group * group_out * pixels..][..group_out * pixels];
-            let out = &mut out[group * group_in * plane..][..group_in * plane];
-            let mut taps = Vec::with_capacity(area);
-            for y in 0..rows.input {
-                for x in 0..columns.input {
-                    taps.clear();
-                    for [_, ky, oy] in rows.taps(View::Input, y).iter() {
-                        taps.extend(
-                            columns.taps(View::Input, x).iter().map(|[_, kx, ox]| (oy * columns.output + ox, ky * columns.kernel + kx)),
-                        );
-                    }
-                    packed.add(group_out, error, pixels, area, &taps, out, y * columns.input + x, plane);
-                }
-            }
         }
     }
 }

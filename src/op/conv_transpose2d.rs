@@ -81,6 +81,10 @@ impl Edges for Transposed {
         self.0.before(swapped(view), entry)
     }
 
+    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
+        self.0.reached(swapped(view), count)
+    }
+
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         turned(self.0.edge(swapped(view), entry, term))
     }

@@ -40,6 +40,15 @@ impl Edge {
             View::Input => self.input,
         }
     }
+
+    /// The two other ends, in the order in which the series writes the product.
+    fn others(&self, view: View) -> (usize, usize) {
+        match view {
+            View::Output => (self.weight, self.input),
+            View::Weight => (self.input, self.output),
+            View::Input => (self.weight, self.output),
+        }
+    }
 }
 
 /// Edges one after another whose ends move evenly.
@@ -73,6 +82,11 @@ pub trait Edges: Debug + Send + Sync + 'static {
     /// How many edges the entries before `entry` have in this view.
     fn before(&self, view: View, entry: usize) -> u64;
 
+    /// Which of all `count` entries of this view have an edge, where not all have.
+    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
+        Some((0..count).map(|entry| self.before(view, entry) < self.before(view, entry + 1)).collect())
+    }
+
     /// Edge `term` (from 0) of an entry.
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge;
 
@@ -87,6 +101,18 @@ pub trait Edges: Debug + Send + Sync + 'static {
         (0..terms).fold(sum, |sum, term| add(sum, Row { first: self.edge(view, entry, term as u64), step: [0; 3], count: 1 }))
     }
 
+    /// Shows all edges, row by row, so that each of the `count` entries of this view, of the outputs or of the inputs, meets its own in order.
+    fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Row))
+    where
+        Self: Sized,
+    {
+        for entry in 0..count {
+            for term in 0..self.before(view, entry + 1) - self.before(view, entry) {
+                show(Row { first: self.edge(view, entry, term), step: [0; 3], count: 1 });
+            }
+        }
+    }
+
     /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`DY`].
     fn window(&self, _view: View) -> Option<Window> {
         None
@@ -98,6 +124,33 @@ pub trait Weighted: Edges {
     /// Adds to each entry of `out` the products of its edges, in order. `a` and `b` are the other two ends' values: weight and input for
     /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
+
+    /// Adds the products of the first `terms` edges of an entry to `sum`, in order; `a` and `b` as in [`Weighted::accumulate`].
+    fn add_up(&self, view: View, a: &[f64], b: &[f64], entry: usize, terms: usize, sum: f64) -> f64
+    where
+        Self: Sized,
+    {
+        self.fold(view, entry, terms, sum, |mut sum, row| {
+            let (mut i, mut j) = row.first.others(view);
+            let [input, weight, output] = row.step;
+            let (di, dj) = match view {
+                View::Output => (weight, input),
+                View::Weight => (input, output),
+                View::Input => (weight, output),
+            };
+            if (di, dj) == (1, 1) {
+                for (a, b) in a[i..][..row.count].iter().zip(&b[j..][..row.count]) {
+                    sum += a * b;
+                }
+                return sum;
+            }
+            for _ in 0..row.count {
+                sum += a[i] * b[j];
+                (i, j) = (i.wrapping_add_signed(di), j.wrapping_add_signed(dj));
+            }
+            sum
+        })
+    }
 
     /// The equation seen so.
     fn equation(&self, view: View) -> Equation;
@@ -148,14 +201,6 @@ impl<E: Edges> Seen<E> {
             View::Input => (W, DY),
         }
     }
-
-    fn places(&self, edge: Edge) -> (usize, usize) {
-        match self.view {
-            View::Output => (edge.weight, edge.input),
-            View::Weight => (edge.input, edge.output),
-            View::Input => (edge.weight, edge.output),
-        }
-    }
 }
 
 impl<E: Weighted> Rule for Seen<E> {
@@ -168,35 +213,20 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.before(self.view, entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        self.edges.reached(self.view, count)
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let (a, b) = self.slots();
-        let (i, j) = self.places(self.edges.edge(self.view, at, term));
+        let (i, j) = self.edges.edge(self.view, at, term).others(self.view);
         Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
-        let (a, b) = (x.tensors[a], x.tensors[b]);
-        self.edges.fold(self.view, entry, usize::try_from(terms).expect("terms of an entry"), sum, |mut sum, row| {
-            let (mut i, mut j) = self.places(row.first);
-            let [input, weight, output] = row.step;
-            let (di, dj) = match self.view {
-                View::Output => (weight, input),
-                View::Weight => (input, output),
-                View::Input => (weight, output),
-            };
-            if (di, dj) == (1, 1) {
-                for (a, b) in a[i..][..row.count].iter().zip(&b[j..][..row.count]) {
-                    sum += a * b;
-                }
-                return sum;
-            }
-            for _ in 0..row.count {
-                sum += a[i] * b[j];
-                (i, j) = (i.wrapping_add_signed(di), j.wrapping_add_signed(dj));
-            }
-            sum
-        })
+        let terms = usize::try_from(terms).expect("terms of an entry");
+        self.edges.add_up(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::edges::{Edge, Edges, View, X as IMAGE};
+use super::edges::{Edge, Edges, Row, View, X as IMAGE};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
 
 /// The numbers on the edges.
@@ -82,13 +82,21 @@ impl<E: Edges> Seen<E> {
 
 impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.partial(x, at, self.terms(self.view, at), *sum);
-        }
+        let (read, other) = (x.tensors[self.slot()], self.other());
+        self.inner.edges.sweep(self.view, out.len(), |row| {
+            for edge in row.edges() {
+                let value = read[edge.end(other)];
+                out[edge.end(self.view)] += self.weight(edge).map_or(value, |k| k * value);
+            }
+        });
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         self.inner.edges.before(self.view, entry)
+    }
+
+    fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        self.inner.edges.reached(self.view, count)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
@@ -137,6 +145,14 @@ impl Edges for Pairs {
 
     fn edge(&self, _view: View, entry: usize, _term: u64) -> Edge {
         Edge { input: entry, weight: entry, output: entry }
+    }
+
+    fn reached(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
+    fn sweep(&self, _view: View, count: usize, mut show: impl FnMut(Row)) {
+        show(Row { first: Edge { input: 0, weight: 0, output: 0 }, step: [1; 3], count });
     }
 
     fn rank(&self, _view: View, _edge: Edge) -> u64 {

@@ -65,6 +65,10 @@ impl Rule for Copied {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         Term::copy(entry(x, self.from, at))
     }

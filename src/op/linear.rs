@@ -1,6 +1,10 @@
 //! `linear`: z = W a + b, every neuron joined with every neuron of the layer before.
 
+#![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
+
 use std::sync::Arc;
+
+use pulp::{Arch, Simd, WithSimd};
 
 use super::edges::{Bilinear, Edge, Edges, Row, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
@@ -64,6 +68,10 @@ impl Edges for Linear {
         entry as u64 * terms as u64
     }
 
+    fn reached(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         let term = usize::try_from(term).expect("a term of an entry");
         match view {
@@ -93,23 +101,7 @@ impl Edges for Linear {
 
 impl Weighted for Linear {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
-        match view {
-            View::Output => matrix_vector(a, b, out),
-            View::Weight => {
-                for (row, error) in out.chunks_exact_mut(self.inputs).zip(b) {
-                    for (w, input) in row.iter_mut().zip(a) {
-                        *w += input * error;
-                    }
-                }
-            }
-            View::Input => {
-                for (row, error) in a.chunks_exact(self.inputs).zip(b) {
-                    for (sum, w) in out.iter_mut().zip(row) {
-                        *sum += w * error;
-                    }
-                }
-            }
-        }
+        Arch::new().dispatch(Kernel { view, a, b, out });
     }
 
     fn equation(&self, view: View) -> Equation {
@@ -133,16 +125,40 @@ impl Weighted for Linear {
     }
 }
 
-/// out += W x, eight rows side by side, each adding in the order of its columns.
+/// The plain loops, built anew for each kind of vector registers.
+struct Kernel<'a> {
+    view: View,
+    a: &'a [f64],
+    b: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Kernel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { view, a, b, out } = self;
+        match view {
+            View::Output => matrix_vector(a, b, out),
+            View::Weight => outer(a, b, out),
+            View::Input => transposed_vector(a, b, out),
+        }
+    }
+}
+
+/// Rows of W that are added up at once.
+const ROWS: usize = 8;
+
+/// out += W x, some rows side by side, each adding in the order of its columns.
+#[inline(always)]
 fn matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
-    const ROWS: usize = 8;
     let n = x.len();
     let mut blocks = out.chunks_exact_mut(ROWS);
     let mut rows = w.chunks_exact(ROWS * n);
     for (out, w) in blocks.by_ref().zip(rows.by_ref()) {
         let mut sums: [f64; ROWS] = (&*out).try_into().expect("a block");
-        let mut row = w.chunks_exact(n);
-        let rows: [&[f64]; ROWS] = std::array::from_fn(|_| row.next().expect("eight rows"));
+        let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &w[row * n..][..n]);
         for (j, x) in x.iter().enumerate() {
             for (sum, row) in sums.iter_mut().zip(&rows) {
                 *sum += row[j] * x;
@@ -153,6 +169,36 @@ fn matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
     for (sum, row) in blocks.into_remainder().iter_mut().zip(rows.remainder().chunks_exact(n)) {
         for (w, x) in row.iter().zip(x) {
             *sum += w * x;
+        }
+    }
+}
+
+/// out += e xᵀ.
+#[inline(always)]
+fn outer(x: &[f64], e: &[f64], out: &mut [f64]) {
+    for (row, e) in out.chunks_exact_mut(x.len()).zip(e) {
+        for (w, x) in row.iter_mut().zip(x) {
+            *w += x * e;
+        }
+    }
+}
+
+/// out += Wᵀ e, some rows at once, in order.
+#[inline(always)]
+fn transposed_vector(w: &[f64], e: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (blocks, rest) = e.as_chunks::<ROWS>();
+    for (e, w) in blocks.iter().zip(w.chunks_exact(ROWS * n)) {
+        let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &w[row * n..][..n]);
+        for (j, sum) in out.iter_mut().enumerate() {
+            for (row, e) in rows.iter().zip(e) {
+                *sum += row[j] * e;
+            }
+        }
+    }
+    for (row, e) in w[blocks.len() * ROWS * n..].chunks_exact(n).zip(rest) {
+        for (sum, w) in out.iter_mut().zip(row) {
+            *sum += w * e;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::axis::Taps;
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
@@ -46,10 +47,30 @@ impl MaxPool2d {
 
     /// The place of a window's maximum: the first of equals; the first that is not a number, as PyTorch has it.
     fn winner(&self, image: &[f64], output: usize) -> usize {
-        let mut best = usize::MAX;
-        for at in self.window(output) {
-            if best == usize::MAX || image[at] > image[best] || (image[at].is_nan() && !image[best].is_nan()) {
-                best = at;
+        let Conv2d { rows, columns, .. } = &self.0;
+        let (h, w) = (rows.output, columns.output);
+        self.best(image, output / (h * w), rows.taps(View::Output, output / w % h), columns.taps(View::Output, output % w))
+    }
+
+    /// The winners of all outputs.
+    fn winners(&self, image: &[f64]) -> Vec<usize> {
+        let Conv2d { rows, columns, outputs, .. } = &self.0;
+        let across: Vec<_> = (0..columns.output).map(|x| columns.taps(View::Output, x)).collect();
+        let lines = (0..*outputs).flat_map(|channel| (0..rows.output).map(move |y| (channel, rows.taps(View::Output, y))));
+        lines.flat_map(|(channel, down)| across.iter().map(move |across| self.best(image, channel, down, *across))).collect()
+    }
+
+    fn best(&self, image: &[f64], channel: usize, down: Taps, across: Taps) -> usize {
+        let Conv2d { rows, columns, .. } = &self.0;
+        let first = (channel * rows.input + down.first[0]) * columns.input + across.first[0];
+        let (mut best, mut largest) = (first, image[first]);
+        for y in 0..down.count {
+            for x in 0..across.count {
+                let at = first + y * rows.dilation * columns.input + x * columns.dilation;
+                let value = image[at];
+                if value > largest || (value.is_nan() && !largest.is_nan()) {
+                    (best, largest) = (at, value);
+                }
             }
         }
         best
@@ -87,13 +108,17 @@ struct Select(Arc<MaxPool2d>);
 
 impl Rule for Select {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (output, y) in out.iter_mut().enumerate() {
-            *y += x.tensors[0][self.0.winner(x.tensors[0], output)];
+        for (y, winner) in out.iter_mut().zip(self.0.winners(x.tensors[0])) {
+            *y += x.tensors[0][winner];
         }
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
+    }
+
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
@@ -141,9 +166,20 @@ impl ToWinner {
 
 impl Rule for ToWinner {
     fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let image = flat(tensors[X]);
-        let mut winners: Vec<(usize, usize)> = (0..tensors[DY].len()).map(|output| (self.0.winner(image, output), output)).collect();
-        winners.sort_unstable();
+        let outputs = self.0.winners(flat(tensors[X]));
+        // where the pairs of each input go; inputs and outputs stay in order
+        let mut places = vec![0; tensors[X].len() + 1];
+        for winner in &outputs {
+            places[winner + 1] += 1;
+        }
+        for input in 1..places.len() {
+            places[input] += places[input - 1];
+        }
+        let mut winners = vec![(0, 0); outputs.len()];
+        for (output, winner) in outputs.into_iter().enumerate() {
+            winners[places[winner]] = (winner, output);
+            places[winner] += 1;
+        }
         Some(Arc::new(Winners(winners)))
     }
 
@@ -155,6 +191,14 @@ impl Rule for ToWinner {
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
         Self::first(Self::winners(x), entry) as u64
+    }
+
+    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let mut reached = vec![false; count];
+        for &(winner, _) in Self::winners(x) {
+            reached[winner] = true;
+        }
+        Some(reached)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

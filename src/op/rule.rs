@@ -189,6 +189,11 @@ pub trait Rule: Debug + Send + Sync {
     /// How many terms all the entries before `entry` have together; `entry` may be one past the last.
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64;
 
+    /// Which of all `count` entries have a term, where not all have; the others are 0.
+    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        Some((0..count).map(|entry| self.before(x, entry) < self.before(x, entry + 1)).collect())
+    }
+
     /// Term `term` (from 0) of an entry.
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term;
 

@@ -58,6 +58,10 @@ impl Rule for Forward {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     /// The arguments are all entries of z, the one of the same place first.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let shared = x.memo::<Shared>().expect("made from the same operands");

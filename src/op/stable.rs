@@ -57,6 +57,11 @@ impl Rule for Stable {
         rule.before(&x, entry)
     }
 
+    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let (rule, x) = self.choose(x);
+        rule.reached(&x, count)
+    }
+
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
         let (rule, x) = self.choose(x);
         rule.term(&x, entry, term)

@@ -115,6 +115,10 @@ impl Rule for Difference {
         one_each(entry)
     }
 
+    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let difference = derived("({1}−{3})", ERROR_A, at, x.get(ERROR_A, at) - x.get(ERROR_T, at));
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })

@@ -1,0 +1,254 @@
+//! The fast kernels: entries run side by side, so that each adds in the order of its own terms. Padding lies in the buffers as 0. A product with it
+//! could show only in an entry whose sum is 0 (it may turn its sign) or not finite (0 · ∞): such an entry is added up anew, edge by edge.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::Conv2d;
+use crate::op::edges::{Edges, View, Weighted};
+use crate::op::phase::{Phase, Shift, combed, phases};
+use crate::op::sums::{Gather, LANES, Slide, add, heights};
+use crate::threads;
+
+impl Conv2d {
+    /// The forward pass, or the error's way back: the filters slide over the images, or over the errors.
+    pub(super) fn slide(&self, view: View, filters: &[f64], images: &[f64], out: &mut [f64]) {
+        for rows in &phases(&self.rows, view) {
+            for columns in &phases(&self.columns, view) {
+                Sliding::new(self, view, [rows, columns], filters, images).run(out);
+            }
+        }
+    }
+
+    /// The weight gradient: what each weight saw of the images, times the errors.
+    pub(super) fn gather(&self, images: &[f64], errors: &[f64], out: &mut [f64]) {
+        for rows in &phases(&self.rows, View::Output) {
+            for columns in &phases(&self.columns, View::Output) {
+                Gathering::new(self, [rows, columns], images, errors).run(out);
+            }
+        }
+    }
+
+    /// How many entries a channel has.
+    fn area(&self, view: View) -> usize {
+        self.rows.len(view) * self.columns.len(view)
+    }
+
+    /// How many edges there are.
+    fn edges(&self) -> u64 {
+        self.before(View::Weight, self.outputs * self.group_inputs() * self.area(View::Weight))
+    }
+
+    /// An entry that was `start` before, from the sum of its `taps`, some of which may be padding.
+    fn exact(&self, view: View, [a, b]: [&[f64]; 2], entry: usize, taps: usize, start: f64, sum: f64) -> f64 {
+        if sum != 0.0 && sum.is_finite() {
+            return sum;
+        }
+        let terms = usize::try_from(self.before(view, entry + 1) - self.before(view, entry)).expect("terms of an entry");
+        if terms == taps { sum } else { self.add_up(view, a, b, entry, terms, start) }
+    }
+}
+
+/// Kernel places of a phase: their place in a filter, and where entry 0 of the phase finds what lies under them, in a combed image.
+fn taps([rows, columns]: [&Phase; 2], width: usize) -> Vec<(usize, usize)> {
+    let plane = |y: usize, x: usize| (y * columns.combs.len() + x) * rows.len * columns.len;
+    let tap = |y: &Shift, x: &Shift| (y.kernel * width + x.kernel, plane(y.comb, x.comb) + y.by * columns.len + x.by);
+    rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()
+}
+
+/// How long a combed image is.
+fn length([rows, columns]: [&Phase; 2]) -> usize {
+    rows.combs.len() * columns.combs.len() * rows.len * columns.len
+}
+
+/// Entries of one phase, of the outputs or of the inputs.
+struct Sliding<'a> {
+    conv: &'a Conv2d,
+    view: View,
+    phase: [&'a Phase; 2],
+    filters: &'a [f64],
+    images: &'a [f64],
+    combed: Vec<f64>,
+    /// The summed channels' taps, in order.
+    taps: Vec<(usize, usize)>,
+    starts: Vec<usize>,
+}
+
+/// Neighbouring channels of one group.
+struct Block<'a> {
+    group: usize,
+    /// The first of them.
+    first: usize,
+    out: &'a mut [f64],
+}
+
+impl<'a> Sliding<'a> {
+    fn new(conv: &'a Conv2d, view: View, phase: [&'a Phase; 2], filters: &'a [f64], images: &'a [f64]) -> Self {
+        let read = if view == View::Output { View::Input } else { View::Output };
+        let combed = combed(images, conv.plane(read).into(), phase, LANES);
+        let taps = taps(phase, conv.columns.kernel);
+        let starts = (0..conv.inner(view)).flat_map(|c| taps.iter().map(move |(_, start)| c * length(phase) + start)).collect();
+        Self { conv, view, phase, filters, images, combed, taps, starts }
+    }
+
+    /// Channels of entries in a group.
+    fn channels(&self) -> usize {
+        if self.view == View::Output { self.conv.group_outputs() } else { self.conv.group_inputs() }
+    }
+
+    fn run(&self, out: &mut [f64]) {
+        let plane = self.conv.area(self.view);
+        let mut blocks = Vec::new();
+        for (group, mut rest) in out.chunks_exact_mut(self.channels() * plane).enumerate() {
+            let mut first = group * self.channels();
+            for height in heights(self.channels()) {
+                let (out, more) = rest.split_at_mut(height * plane);
+                blocks.push(Block { group, first, out });
+                (rest, first) = (more, first + height);
+            }
+        }
+        threads::share(blocks, self.conv.edges(), |blocks| {
+            let (mut factors, mut sums) = (Vec::new(), Vec::new());
+            for block in blocks {
+                self.block(block, &mut factors, &mut sums);
+            }
+        });
+    }
+
+    /// How far the entries of the phase go, with what lies between their rows.
+    fn count(&self) -> usize {
+        let [rows, columns] = self.phase;
+        (rows.count - 1) * columns.len + columns.count
+    }
+
+    fn block(&self, Block { group, first, out }: Block<'_>, factors: &mut Vec<f64>, sums: &mut Vec<f64>) {
+        let (conv, view) = (self.conv, self.view);
+        let plane = conv.area(view);
+        let (rows, stride) = (out.len() / plane, self.count().next_multiple_of(LANES));
+        self.filters(first..first + rows, factors);
+        sums.resize(rows * stride, 0.0);
+        for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(plane)) {
+            for (line, begin) in sums.chunks_mut(self.phase[1].len).zip(self.lines()) {
+                for (sum, start) in line[..self.phase[1].count].iter_mut().zip(out[begin..].iter().step_by(self.phase[1].step)) {
+                    *sum = *start;
+                }
+            }
+        }
+        let lanes = &self.combed[group * conv.inner(view) * length(self.phase)..];
+        add(&Slide { rows: factors, lanes, starts: &self.starts }, sums, self.count());
+        let step = self.phase[1].step;
+        for (row, (sums, out)) in sums.chunks_exact(stride).zip(out.chunks_exact_mut(plane)).enumerate() {
+            for (line, begin) in sums.chunks(self.phase[1].len).zip(self.lines()) {
+                let line = &line[..self.phase[1].count];
+                if line.iter().all(|sum| *sum != 0.0 && sum.is_finite()) {
+                    for (entry, sum) in out[begin..].iter_mut().step_by(step).zip(line) {
+                        *entry = *sum;
+                    }
+                    continue;
+                }
+                for (at, sum) in (begin..).step_by(step).zip(line) {
+                    let entry = (first + row) * plane + at;
+                    out[at] = conv.exact(view, [self.filters, self.images], entry, self.starts.len(), out[at], *sum);
+                }
+            }
+        }
+    }
+
+    /// Where the lines of the phase's entries begin in a channel.
+    fn lines(&self) -> impl Iterator<Item = usize> {
+        let [rows, columns] = self.phase;
+        let width = self.conv.columns.len(self.view);
+        (0..rows.count).map(move |y| (rows.first + y * rows.step) * width + columns.first)
+    }
+
+    /// The weights of some channels, side by side, in the order of the taps.
+    fn filters(&self, leads: Range<usize>, factors: &mut Vec<f64>) {
+        let (conv, area) = (self.conv, self.conv.area(View::Weight));
+        let rows = leads.len();
+        factors.resize(self.starts.len() * rows, 0.0);
+        for (row, lead) in leads.enumerate() {
+            let mut factors = factors[row..].iter_mut().step_by(rows);
+            let (o, i) = conv.channels(self.view, lead, 0);
+            let filters = &self.filters[(o * conv.group_inputs() + i) * area..];
+            let apart = if self.view == View::Output { area } else { conv.group_inputs() * area };
+            for filter in filters.chunks(apart).take(conv.inner(self.view)) {
+                for ((tap, _), factor) in self.taps.iter().zip(factors.by_ref()) {
+                    *factor = filter[*tap];
+                }
+            }
+        }
+    }
+}
+
+/// Output channels whose weights are added up side by side.
+const WIDE: usize = 4 * LANES;
+
+/// All weights.
+struct Gathering<'a> {
+    conv: &'a Conv2d,
+    phase: [&'a Phase; 2],
+    images: &'a [f64],
+    errors: &'a [f64],
+    combed: Vec<f64>,
+    /// A group's weights of one output channel, and what they see first.
+    taps: Vec<(usize, usize)>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(conv: &'a Conv2d, phase: [&'a Phase; 2], images: &'a [f64], errors: &'a [f64]) -> Self {
+        let combed = combed(images, conv.plane(View::Input).into(), phase, 0);
+        let (taps, area) = (taps(phase, conv.columns.kernel), conv.area(View::Weight));
+        let channel = |i: usize| taps.iter().map(move |(tap, start)| (i * area + tap, i * length(phase) + start));
+        Self { conv, phase, images, errors, combed, taps: (0..conv.group_inputs()).flat_map(channel).collect() }
+    }
+
+    fn run(&self, out: &mut [f64]) {
+        let filter = self.conv.group_inputs() * self.conv.area(View::Weight);
+        let mut blocks = Vec::new();
+        for (group, out) in out.chunks_exact_mut(self.conv.group_outputs() * filter).enumerate() {
+            for (n, out) in out.chunks_mut(WIDE * filter).enumerate() {
+                blocks.push(Block { group, first: group * self.conv.group_outputs() + n * WIDE, out });
+            }
+        }
+        threads::share(blocks, self.conv.edges(), |blocks| {
+            for block in blocks {
+                self.block(block);
+            }
+        });
+    }
+
+    fn block(&self, Block { group, first, out }: Block<'_>) {
+        let conv = self.conv;
+        let [rows, columns] = self.phase;
+        let filter = conv.group_inputs() * conv.area(View::Weight);
+        let (lanes, plane) = (out.len() / filter, conv.area(View::Output));
+        let stride = lanes.next_multiple_of(LANES);
+        let mut errors = vec![0.0; stride * plane];
+        for (lane, channel) in self.errors[first * plane..].chunks_exact(plane).take(lanes).enumerate() {
+            for (error, to) in channel.iter().zip(errors[lane..].iter_mut().step_by(stride)) {
+                *to = *error;
+            }
+        }
+        let image = &self.combed[group * conv.group_inputs() * length(self.phase)..];
+        let mut sums = Vec::new();
+        let mut rest = self.taps.as_slice();
+        for height in heights(rest.len()) {
+            let (taps, more) = rest.split_at(height);
+            rest = more;
+            sums.clear();
+            for (tap, _) in taps {
+                sums.extend(out[*tap..].iter().step_by(filter));
+                sums.resize(sums.len().next_multiple_of(LANES), 0.0);
+            }
+            let starts: SmallVec<[usize; 4]> = taps.iter().map(|(_, start)| *start).collect();
+            let size = [rows.count, columns.count];
+            add(&Gather { image, starts: &starts, size, pitch: columns.len, lanes: &errors }, &mut sums, lanes);
+            for (sums, (tap, _)) in sums.chunks_exact(stride).zip(taps) {
+                for (at, sum) in (*tap..).step_by(filter).zip(&sums[..lanes]) {
+                    out[at] = conv.exact(View::Weight, [self.images, self.errors], first * filter + at, plane, out[at], *sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Sums that run side by side in vector registers: one entry in each lane, so that every entry adds in its own order, and nothing is fused.
+//! The bits are those of the plain loops, whatever registers there are.
+
+#![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Rows of sums are stretched to a multiple of so many: the lanes of the widest register that there is.
+pub const LANES: usize = 8;
+
+/// How `count` rows of sums are taken: 4, 2 or 1 at a time share one load of the lanes' factors.
+pub fn heights(count: usize) -> impl Iterator<Item = usize> {
+    std::iter::repeat_n(4, count / 4).chain([2, 1].into_iter().filter(move |height| count & height != 0))
+}
+
+/// For each row r and each lane n, adds rows[k][r] · lanes[starts[k] + n] for every tap k, in order.
+#[derive(Debug)]
+pub struct Slide<'a> {
+    /// For each tap the factor of every row.
+    pub rows: &'a [f64],
+    /// The lanes' factors: from every start on as many as a row of sums has, stretched.
+    pub lanes: &'a [f64],
+    /// For each tap the place of lane 0.
+    pub starts: &'a [usize],
+}
+
+/// For each row r and each lane n, adds image[starts[r] + place] · lanes[place][n] for every place of a picture, line by line.
+#[derive(Debug)]
+pub struct Gather<'a> {
+    /// The rows' factors.
+    pub image: &'a [f64],
+    /// For each row of sums, where its picture begins.
+    pub starts: &'a [usize],
+    /// Lines and columns of the picture.
+    pub size: [usize; 2],
+    /// From one line of the picture to the next.
+    pub pitch: usize,
+    /// The lanes' factors, for each place of the picture as many as a row of sums has, stretched.
+    pub lanes: &'a [f64],
+}
+
+/// What can be added to a tile of sums: `R` rows of `V` registers.
+pub trait Taps {
+    /// Adds all taps to the sums of the lanes from `at` on.
+    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>);
+}
+
+/// Sums in registers.
+type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
+
+/// Adds the taps to rows of sums: 1, 2 or 4, each of `count`, stretched to a multiple of [`LANES`]; what the rest of it holds has no meaning.
+pub fn add(taps: &impl Taps, sums: &mut [f64], count: usize) {
+    Arch::new().dispatch(Cover { taps, sums, count });
+}
+
+struct Cover<'a, T> {
+    taps: &'a T,
+    sums: &'a mut [f64],
+    count: usize,
+}
+
+impl<T: Taps> WithSimd for Cover<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        match self.sums.len() / self.count.next_multiple_of(LANES) {
+            4 => self.rows::<S, 4>(simd),
+            2 => self.rows::<S, 2>(simd),
+            _ => self.rows::<S, 1>(simd),
+        }
+    }
+}
+
+impl<T: Taps> Cover<'_, T> {
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S) {
+        // the tile, its lanes, a factor and a product must fit into the registers
+        let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
+        let mut at = 0;
+        while at < self.count {
+            let left = (self.count - at).div_ceil(S::F64_LANES).min(most);
+            match left {
+                4 => self.tile::<S, R, 4>(simd, at),
+                3 => self.tile::<S, R, 3>(simd, at),
+                2 => self.tile::<S, R, 2>(simd, at),
+                _ => self.tile::<S, R, 1>(simd, at),
+            }
+            at += left * S::F64_LANES;
+        }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, at: usize) {
+        let stride = self.count.next_multiple_of(LANES);
+        let mut tile: Tile<S, R, V> = [[simd.splat_f64s(0.0); V]; R];
+        for (tile, row) in tile.iter_mut().zip(self.sums.chunks_exact(stride)) {
+            *tile = load::<S, V>(row, at);
+        }
+        self.taps.add(simd, at, &mut tile);
+        for (tile, row) in tile.iter().zip(self.sums.chunks_exact_mut(stride)) {
+            S::as_mut_simd_f64s(&mut row[at..][..V * S::F64_LANES]).0.copy_from_slice(tile);
+        }
+    }
+}
+
+#[inline(always)]
+fn load<S: Simd, const V: usize>(from: &[f64], at: usize) -> [S::f64s; V] {
+    let (registers, _) = S::as_simd_f64s(&from[at..][..V * S::F64_LANES]);
+    registers.try_into().expect("V registers")
+}
+
+#[inline(always)]
+fn step<S: Simd, const R: usize, const V: usize>(simd: S, tile: &mut Tile<S, R, V>, rows: [f64; R], lanes: &[S::f64s; V]) {
+    for (sums, factor) in tile.iter_mut().zip(rows) {
+        let factor = simd.splat_f64s(factor);
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
+        }
+    }
+}
+
+impl Taps for Slide<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
+        let mut tile = *sums;
+        for (rows, start) in self.rows.as_chunks::<R>().0.iter().zip(self.starts) {
+            step(simd, &mut tile, *rows, &load::<S, V>(self.lanes, start + at));
+        }
+        *sums = tile;
+    }
+}
+
+impl Taps for Gather<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
+        let [height, width] = self.size;
+        let stride = self.lanes.len() / (height * width);
+        let starts: &[usize; R] = self.starts.try_into().expect("a start for each row");
+        let mut tile = *sums;
+        for (y, lanes) in self.lanes.chunks_exact(width * stride).enumerate() {
+            let rows = starts.map(|start| &self.image[start + y * self.pitch..][..width]);
+            for (x, lanes) in lanes.chunks_exact(stride).enumerate() {
+                step(simd, &mut tile, rows.map(|row| row[x]), &load::<S, V>(lanes, at));
+            }
+        }
+        *sums = tile;
+    }
+}
