@@ -3,6 +3,7 @@
 
 mod differences;
 mod graphs;
+mod kernels;
 mod law;
 mod layers;
 mod planted;

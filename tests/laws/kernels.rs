@@ -1,0 +1,146 @@
+//! The fast kernels beside the plain sum of the terms, on shapes that fill vector registers and more than one thread, with zeros of both signs,
+//! infinities and sums that were begun before.
+
+use std::ops::RangeInclusive;
+
+use gradstep::op::axis::Axis;
+use gradstep::op::bias::Bias;
+use gradstep::op::conv2d::Conv2d;
+use gradstep::op::edges::Bilinear;
+use gradstep::op::linear::Linear;
+use gradstep::op::rule::{Function, Operands, Rule};
+use gradstep::tensor::{from_flat, len};
+use proptest::prelude::*;
+use smallvec::SmallVec;
+
+/// Numbers from a seed, one in `odd` of them 0, −0 or, where wanted, not finite.
+fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        state >> 32
+    };
+    let mut number = || match (next() % odd, next() % 5) {
+        (0, 0) if infinite => f64::INFINITY,
+        (0, 1) if infinite => f64::NAN,
+        (0, 0..=2) => 0.0,
+        (0, _) => -0.0,
+        #[allow(clippy::cast_precision_loss)] // 32 bits
+        _ => next() as f64 / f64::from(1 << 31) - 1.0,
+    };
+    (0..count).map(|_| number()).collect()
+}
+
+fn same(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+/// One rule, on operands in the slots that it reads.
+fn agrees(rule: &dyn Rule, slots: &[Vec<f64>], begun: &[f64]) -> Result<(), TestCaseError> {
+    let tensors: Vec<_> = slots.iter().map(|slot| from_flat(&[slot.len()], slot.clone())).collect();
+    let memo = rule.memo(&tensors.iter().collect::<Vec<_>>());
+    let x = Operands { tensors: slots.iter().map(Vec::as_slice).collect::<SmallVec<_>>(), memo: &memo };
+    let mut sums = begun.to_vec();
+    rule.accumulate(&x, &mut sums);
+    let reached = rule.reached(&x, sums.len());
+    for (entry, (&sum, &start)) in sums.iter().zip(begun).enumerate() {
+        let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
+        let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);
+        prop_assert!(same(sum, plain), "{rule:?}: entry {entry} of {terms} terms is {sum:e}, its terms add up to {plain:e}");
+        prop_assert!(same(rule.partial(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
+        let said = reached.as_ref().is_none_or(|reached| reached[entry]);
+        prop_assert_eq!(said, terms > 0, "{:?}: entry {}", rule, entry);
+    }
+    Ok(())
+}
+
+/// All three views of a function of x and w, or the two of one of x alone.
+fn views(
+    function: &dyn Function,
+    x: &[usize],
+    w: Option<&[usize]>,
+    y: &[usize],
+    seed: u64,
+    odd: u64,
+    infinite: bool,
+) -> Result<(), TestCaseError> {
+    let make = |n: u64, shape: &[usize]| numbers(seed.wrapping_add(n), len(shape), odd, infinite);
+    // a first use of a tensor begins with −0, a second one with a sum
+    let begun = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
+    let mut slots = vec![make(0, x)];
+    slots.extend(w.map(|w| make(1, w)));
+    agrees(function.forward().as_ref(), &slots, &begun(y))?;
+    slots.extend([make(4, y), make(2, y)]);
+    for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
+        agrees(function.backward(slot).expect("a derivative").as_ref(), &slots, &begun(shape))?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    groups: usize,
+    inputs: usize,
+    outputs: usize,
+    axes: [[usize; 5]; 2],
+}
+
+fn axis(places: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
+    (places, 1..=6_usize, 1..=4_usize, 0..=4_usize, 1..=3_usize)
+        .prop_map(|(n, kernel, stride, padding, dilation)| [n, kernel, stride, padding, dilation])
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let channels =
+        prop_oneof![(1..=3_usize, 1..=5_usize, 1..=9_usize), (Just(1), 1..=3_usize, 1..=70_usize), (Just(1), 1..=40_usize, 1..=3_usize)];
+    (channels, axis(1..=14), axis(1..=40)).prop_map(|((groups, inputs, outputs), rows, columns)| Shape {
+        groups,
+        inputs,
+        outputs,
+        axes: [rows, columns],
+    })
+}
+
+fn conv(Shape { groups, inputs, outputs, axes: [rows, columns] }: &Shape) -> Option<Conv2d> {
+    let axis =
+        |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Some(Axis::checked(n, kernel, stride, padding, dilation).ok()?.indexed());
+    Some(Conv2d { inputs: groups * inputs, outputs: groups * outputs, groups: *groups, rows: axis(rows)?, columns: axis(columns)? })
+}
+
+fn convolution(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
+    let conv = conv(shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
+    let x = [conv.inputs, conv.rows.input, conv.columns.input];
+    let w = [conv.outputs, shape.inputs, conv.rows.kernel, conv.columns.kernel];
+    let y = [conv.outputs, conv.rows.output, conv.columns.output];
+    views(&Bilinear::new(conv), &x, Some(&w), &y, seed, odd, infinite)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions_add_in_order(shape in shape(), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        convolution(&shape, seed, odd, infinite)?;
+    }
+
+    #[test]
+    fn linear_layers_add_in_order(inputs in 1..=90_usize, outputs in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        views(&Bilinear::new(Linear { inputs, outputs }), &[inputs], Some(&[outputs, inputs]), &[outputs], seed, odd, infinite)?;
+    }
+
+    #[test]
+    fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        views(&Bias { channels, area }, &[channels], None, &[channels, area], seed, odd, infinite)?;
+    }
+}
+
+#[test]
+fn what_threads_share_adds_in_order() {
+    let axis = [14, 3, 1, 1, 1];
+    let strided = [27, 3, 2, 1, 1];
+    for axes in [[axis, axis], [strided, axis]] {
+        for (groups, inputs, outputs) in [(1, 32, 70), (2, 32, 34)] {
+            convolution(&Shape { groups, inputs, outputs, axes }, 5, 7, true).expect("the same sums");
+        }
+    }
+}
