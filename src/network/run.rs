@@ -68,17 +68,22 @@ impl Run {
     }
 
     fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
-        // −0 is the only start that leaves every first term as it is
-        let mut sums = vec![-0.0; len(shape)];
+        let count = len(shape);
+        let mut sums = Vec::new();
+        let mut reached = Some(vec![false; count]);
         let mut memos = Vec::with_capacity(op.parts.len());
-        let mut reached = Some(vec![false; sums.len()]);
         for part in &op.parts {
             let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
             memos.push(part.rule.memo(&tensors));
             let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
-            part.rule.accumulate(&x, &mut sums);
-            reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
+            if sums.is_empty() {
+                sums = part.rule.sums(&x, count);
+            } else {
+                part.rule.accumulate(&x, &mut sums);
+            }
+            reached = reached.zip(part.rule.reached(&x, count)).map(either);
         }
+        sums.resize(count, 0.0); // an op without parts
         self.memos.push(memos);
         for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
             *sum = 0.0;

@@ -94,9 +94,7 @@ struct Applied(Elementwise);
 
 impl Rule for Applied {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (a, z) in out.iter_mut().zip(x.tensors[0]) {
-            *a += (self.0.curve.value)(*z, &self.0.keys);
-        }
+        self.0.curve.value.add(x.tensors[0], &self.0.keys, out);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -110,7 +108,7 @@ impl Rule for Applied {
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let Elementwise { curve, keys } = &self.0;
         let args: Factors = std::iter::once(entry(x, 0, at)).chain(keys.iter().copied().map(constant)).collect();
-        Term::apply(curve.name, args, (curve.value)(x.get(0, at), keys))
+        Term::apply(curve.name, args, curve.value.of(x.get(0, at), keys))
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
@@ -132,15 +130,13 @@ struct Slope(Elementwise);
 
 impl Slope {
     fn slope(&self, x: &Operands<'_>, at: usize) -> f64 {
-        (self.0.curve.derivative)(x.get(Z, at), x.get(A, at), &self.0.keys)
+        self.0.curve.derivative.of(x.get(Z, at), x.get(A, at), &self.0.keys)
     }
 }
 
 impl Rule for Slope {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(DA, at) * self.slope(x, at);
-        }
+        self.0.curve.derivative.add(x.tensors[Z], x.tensors[A], x.tensors[DA], &self.0.keys, out);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

@@ -104,6 +104,15 @@ impl Weighted for Linear {
         Arch::new().dispatch(Kernel { view, a, b, out });
     }
 
+    fn sums(&self, view: View, a: &[f64], b: &[f64], count: usize) -> Vec<f64> {
+        if view == View::Weight {
+            return Arch::new().dispatch(Outer { x: a, e: b });
+        }
+        let mut sums = vec![-0.0; count];
+        self.accumulate(view, a, b, &mut sums);
+        sums
+    }
+
     fn equation(&self, view: View) -> Equation {
         match view {
             View::Output => Equation {
@@ -180,6 +189,25 @@ fn outer(x: &[f64], e: &[f64], out: &mut [f64]) {
         for (w, x) in row.iter_mut().zip(x) {
             *w += x * e;
         }
+    }
+}
+
+/// e xᵀ.
+struct Outer<'a> {
+    x: &'a [f64],
+    e: &'a [f64],
+}
+
+impl WithSimd for Outer<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> Vec<f64> {
+        let mut products = Vec::with_capacity(self.x.len() * self.e.len());
+        for e in self.e {
+            products.extend(self.x.iter().map(|x| x * e));
+        }
+        products
     }
 }
 

@@ -56,10 +56,17 @@ impl MaxPool2d {
     fn winners(&self, image: &[f64]) -> Vec<usize> {
         let Conv2d { rows, columns, outputs, .. } = &self.0;
         let across: Vec<_> = (0..columns.output).map(|x| columns.taps(View::Output, x)).collect();
-        let lines = (0..*outputs).flat_map(|channel| (0..rows.output).map(move |y| (channel, rows.taps(View::Output, y))));
-        lines.flat_map(|(channel, down)| across.iter().map(move |across| self.best(image, channel, down, *across))).collect()
+        let mut winners = Vec::with_capacity(outputs * rows.output * columns.output);
+        for channel in 0..*outputs {
+            for y in 0..rows.output {
+                let down = rows.taps(View::Output, y);
+                winners.extend(across.iter().map(|across| self.best(image, channel, down, *across)));
+            }
+        }
+        winners
     }
 
+    #[inline]
     fn best(&self, image: &[f64], channel: usize, down: Taps, across: Taps) -> usize {
         let Conv2d { rows, columns, .. } = &self.0;
         let first = (channel * rows.input + down.first[0]) * columns.input + across.first[0];

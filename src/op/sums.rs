@@ -111,9 +111,9 @@ fn load<S: Simd, const V: usize>(from: &[f64], at: usize) -> [S::f64s; V] {
 }
 
 #[inline(always)]
-fn step<S: Simd, const R: usize, const V: usize>(simd: S, tile: &mut Tile<S, R, V>, rows: [f64; R], lanes: &[S::f64s; V]) {
+fn step<S: Simd, const R: usize, const V: usize>(simd: S, tile: &mut Tile<S, R, V>, rows: [&f64; R], lanes: &[S::f64s; V]) {
     for (sums, factor) in tile.iter_mut().zip(rows) {
-        let factor = simd.splat_f64s(factor);
+        let factor = simd.splat_f64s(*factor);
         for (sum, lane) in sums.iter_mut().zip(lanes) {
             *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
         }
@@ -125,7 +125,7 @@ impl Taps for Slide<'_> {
     fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
         let mut tile = *sums;
         for (rows, start) in self.rows.as_chunks::<R>().0.iter().zip(self.starts) {
-            step(simd, &mut tile, *rows, &load::<S, V>(self.lanes, start + at));
+            step(simd, &mut tile, rows.each_ref(), &load::<S, V>(self.lanes, start + at));
         }
         *sums = tile;
     }
@@ -141,7 +141,7 @@ impl Taps for Gather<'_> {
         for (y, lanes) in self.lanes.chunks_exact(width * stride).enumerate() {
             let rows = starts.map(|start| &self.image[start + y * self.pitch..][..width]);
             for (x, lanes) in lanes.chunks_exact(stride).enumerate() {
-                step(simd, &mut tile, rows.map(|row| row[x]), &load::<S, V>(lanes, at));
+                step(simd, &mut tile, rows.map(|row| &row[x]), &load::<S, V>(lanes, at));
             }
         }
         *sums = tile;

@@ -2,29 +2,75 @@
 //! left side.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::fmt;
 
 use crate::op::math;
 use crate::op::rule::Equation;
 
 /// A function of one number, with its derivative; both are given the activation's keys, in the order of its row.
-#[derive(Debug)]
 pub(super) struct Curve {
     pub name: &'static str,
     /// From z.
-    pub value: fn(f64, &[f64]) -> f64,
+    pub value: &'static dyn Value,
     /// From z and a.
-    pub derivative: fn(f64, f64, &[f64]) -> f64,
+    pub derivative: &'static dyn Derivative,
     pub prime: &'static str,
     pub equation: Equation,
     pub back: Equation,
+}
+
+impl fmt::Debug for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// a = g(z), of one number or of a tensor at once, where the compiler sees loop and formula together.
+pub(super) trait Value: Sync {
+    fn of(&self, z: f64, keys: &[f64]) -> f64;
+
+    /// Adds g(z) to the sums.
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64]);
+}
+
+impl<F: Fn(f64, &[f64]) -> f64 + Sync> Value for F {
+    fn of(&self, z: f64, keys: &[f64]) -> f64 {
+        self(z, keys)
+    }
+
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64]) {
+        for (sum, z) in sums.iter_mut().zip(z) {
+            *sum += self(*z, keys);
+        }
+    }
+}
+
+/// g′(z), of z and a = g(z).
+pub(super) trait Derivative: Sync {
+    fn of(&self, z: f64, a: f64, keys: &[f64]) -> f64;
+
+    /// Adds ∂C/∂a · g′(z) to the sums.
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]);
+}
+
+impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
+    fn of(&self, z: f64, a: f64, keys: &[f64]) -> f64 {
+        self(z, a, keys)
+    }
+
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]) {
+        for (sum, ((z, a), da)) in sums.iter_mut().zip(z.iter().zip(a).zip(da)) {
+            *sum += da * self(*z, *a, keys);
+        }
+    }
 }
 
 const ERROR: &str = "the error δ = ∂C/∂z";
 
 pub(super) const RELU: Curve = Curve {
     name: "relu",
-    value: |z, _| math::relu(z),
-    derivative: |z, _, _| if z > 0.0 { 1.0 } else { 0.0 },
+    value: &|z: f64, _: &[f64]| math::relu(z),
+    derivative: &|z: f64, _: f64, _: &[f64]| if z > 0.0 { 1.0 } else { 0.0 },
     prime: "relu′({0})",
     equation: Equation {
         symbols: "relu({0})",
@@ -40,8 +86,8 @@ pub(super) const RELU: Curve = Curve {
 
 pub(super) const LEAKY_RELU: Curve = Curve {
     name: "leaky_relu",
-    value: |z, keys| if z > 0.0 { z } else { z * keys[0] },
-    derivative: |z, _, keys| if z > 0.0 { 1.0 } else { keys[0] },
+    value: &|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] },
+    derivative: &|z: f64, _: f64, keys: &[f64]| if z > 0.0 { 1.0 } else { keys[0] },
     prime: "leaky_relu′({0})",
     equation: Equation {
         symbols: "leaky_relu({0})",
@@ -57,8 +103,8 @@ pub(super) const LEAKY_RELU: Curve = Curve {
 
 pub(super) const ELU: Curve = Curve {
     name: "elu",
-    value: |z, keys| if z > 0.0 { z } else { keys[0] * libm::expm1(z) },
-    derivative: |z, _, keys| if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) },
+    value: &|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) },
+    derivative: &|z: f64, _: f64, keys: &[f64]| if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) },
     prime: "elu′({0})",
     equation: Equation {
         symbols: "elu({0})",
@@ -74,8 +120,8 @@ pub(super) const ELU: Curve = Curve {
 
 pub(super) const SIGMOID: Curve = Curve {
     name: "sigmoid",
-    value: |z, _| math::sigmoid(z),
-    derivative: |_, a, _| a * (1.0 - a),
+    value: &|z: f64, _: &[f64]| math::sigmoid(z),
+    derivative: &|_: f64, a: f64, _: &[f64]| a * (1.0 - a),
     prime: "sigmoid′({0})",
     equation: Equation {
         symbols: "σ({0})",
@@ -91,8 +137,8 @@ pub(super) const SIGMOID: Curve = Curve {
 
 pub(super) const TANH: Curve = Curve {
     name: "tanh",
-    value: |z, _| libm::tanh(z),
-    derivative: |_, a, _| 1.0 - a * a,
+    value: &|z: f64, _: &[f64]| libm::tanh(z),
+    derivative: &|_: f64, a: f64, _: &[f64]| 1.0 - a * a,
     prime: "tanh′({0})",
     equation: Equation {
         symbols: "tanh({0})",
@@ -108,8 +154,8 @@ pub(super) const TANH: Curve = Curve {
 
 pub(super) const SOFTPLUS: Curve = Curve {
     name: "softplus",
-    value: |z, _| math::softplus(z),
-    derivative: |z, _, _| math::sigmoid(z),
+    value: &|z: f64, _: &[f64]| math::softplus(z),
+    derivative: &|z: f64, _: f64, _: &[f64]| math::sigmoid(z),
     prime: "softplus′({0})",
     equation: Equation {
         symbols: "softplus({0})",
@@ -125,9 +171,9 @@ pub(super) const SOFTPLUS: Curve = Curve {
 
 pub(super) const SILU: Curve = Curve {
     name: "silu",
-    value: |z, _| z * math::sigmoid(z),
+    value: &|z: f64, _: &[f64]| z * math::sigmoid(z),
     // 1 − σ(z) as σ(−z), which keeps its digits
-    derivative: |z, _, _| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)),
+    derivative: &|z: f64, _: f64, _: &[f64]| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)),
     prime: "silu′({0})",
     equation: Equation {
         symbols: "silu({0})",
@@ -143,8 +189,8 @@ pub(super) const SILU: Curve = Curve {
 
 pub(super) const GELU: Curve = Curve {
     name: "gelu",
-    value: |z, _| z * below(z),
-    derivative: |z, _, _| below(z) + z * (libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()),
+    value: &|z: f64, _: &[f64]| z * below(z),
+    derivative: &|z: f64, _: f64, _: &[f64]| below(z) + z * (libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()),
     prime: "gelu′({0})",
     equation: Equation {
         symbols: "gelu({0})",
@@ -216,9 +262,9 @@ mod tests {
         ];
         for (z, numbers) in right {
             for (curve, pair) in [&SOFTPLUS, &SILU, &GELU].into_iter().zip(numbers.chunks_exact(2)) {
-                let a = (curve.value)(z, &[]);
+                let a = curve.value.of(z, &[]);
                 near(a, pair[0], &format!("{}({z})", curve.name));
-                near((curve.derivative)(z, a, &[]), pair[1], &format!("{}′({z})", curve.name));
+                near(curve.derivative.of(z, a, &[]), pair[1], &format!("{}′({z})", curve.name));
             }
         }
     }
@@ -227,8 +273,8 @@ mod tests {
     fn a_derivative_at_a_kink_is_that_of_the_left_side() {
         for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
-                near((curve.derivative)(zero, zero, keys), right, curve.name);
-                near((curve.value)(zero, keys), 0.0, curve.name);
+                near(curve.derivative.of(zero, zero, keys), right, curve.name);
+                near(curve.value.of(zero, keys), 0.0, curve.name);
             }
         }
     }

@@ -50,6 +50,18 @@ impl Conv2d {
     }
 }
 
+/// Copies as many entries as both have at their steps.
+fn copy(to: &mut [f64], step: usize, from: &[f64], stride: usize) {
+    if (step, stride) == (1, 1) {
+        let count = to.len().min(from.len());
+        to[..count].copy_from_slice(&from[..count]);
+        return;
+    }
+    for (to, from) in to.iter_mut().step_by(step).zip(from.iter().step_by(stride)) {
+        *to = *from;
+    }
+}
+
 /// Kernel places of a phase: their place in a filter, and where entry 0 of the phase finds what lies under them, in a combed image.
 fn taps([rows, columns]: [&Phase; 2], width: usize) -> Vec<(usize, usize)> {
     let plane = |y: usize, x: usize| (y * columns.combs.len() + x) * rows.len * columns.len;
@@ -128,23 +140,21 @@ impl<'a> Sliding<'a> {
         let (rows, stride) = (out.len() / plane, self.count().next_multiple_of(LANES));
         self.filters(first..first + rows, factors);
         sums.resize(rows * stride, 0.0);
+        let &Phase { step, count, len, .. } = self.phase[1];
         for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(plane)) {
-            for (line, begin) in sums.chunks_mut(self.phase[1].len).zip(self.lines()) {
-                for (sum, start) in line[..self.phase[1].count].iter_mut().zip(out[begin..].iter().step_by(self.phase[1].step)) {
-                    *sum = *start;
-                }
+            for (line, begin) in sums.chunks_mut(len).zip(self.lines()) {
+                copy(&mut line[..count], 1, &out[begin..], step);
             }
         }
         let lanes = &self.combed[group * conv.inner(view) * length(self.phase)..];
         add(&Slide { rows: factors, lanes, starts: &self.starts }, sums, self.count());
-        let step = self.phase[1].step;
         for (row, (sums, out)) in sums.chunks_exact(stride).zip(out.chunks_exact_mut(plane)).enumerate() {
-            for (line, begin) in sums.chunks(self.phase[1].len).zip(self.lines()) {
-                let line = &line[..self.phase[1].count];
-                if line.iter().all(|sum| *sum != 0.0 && sum.is_finite()) {
-                    for (entry, sum) in out[begin..].iter_mut().step_by(step).zip(line) {
-                        *entry = *sum;
-                    }
+            for (line, begin) in sums.chunks(len).zip(self.lines()) {
+                let line = &line[..count];
+                #[allow(clippy::needless_bitwise_bool)] // without a branch for each, so that it is done in registers
+                let settled = line.iter().fold(true, |all, sum| all & (*sum != 0.0) & sum.is_finite());
+                if settled {
+                    copy(&mut out[begin..], step, line, 1);
                     continue;
                 }
                 for (at, sum) in (begin..).step_by(step).zip(line) {
