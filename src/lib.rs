@@ -6,6 +6,7 @@
 pub mod glyph;
 pub mod tensor;
 pub mod text;
+pub mod threads;
 pub mod weights;
 
 // floor 1
