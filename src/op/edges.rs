@@ -2,10 +2,12 @@
 //! edges is the forward pass, the weight gradient and the error's way back; so all three have as many multiplications as there are edges.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::nest::Nest;
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, entry};
 
 /// From which of its three ends an edge is looked at.
@@ -31,6 +33,12 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// Its ends: input, weight, output.
+    #[must_use]
+    pub fn ends(self) -> [usize; 3] {
+        [self.input, self.weight, self.output]
+    }
+
     /// The end that is the entry in this view.
     #[must_use]
     pub fn end(&self, view: View) -> usize {
@@ -42,50 +50,21 @@ impl Edge {
     }
 }
 
-/// Edges one after another whose ends move evenly.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The first edge.
-    pub first: Edge,
-    /// How far its ends move from one edge to the next: input, weight, output.
-    pub step: [isize; 3],
-    /// How many edges there are.
-    pub count: usize,
-}
-
-impl Row {
-    /// The edges, in order.
-    pub fn edges(self) -> impl Iterator<Item = Edge> {
-        let [input, weight, output] = self.step;
-        std::iter::successors(Some(self.first), move |edge| {
-            Some(Edge {
-                input: edge.input.wrapping_add_signed(input),
-                weight: edge.weight.wrapping_add_signed(weight),
-                output: edge.output.wrapping_add_signed(output),
-            })
-        })
-        .take(self.count)
-    }
-}
-
 /// Which neurons are joined, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
 pub trait Edges: Debug + Send + Sync + 'static {
     /// How many edges the entries before `entry` have in this view.
     fn before(&self, view: View, entry: usize) -> u64;
 
+    /// The edges of an entry, in order.
+    fn nest(&self, view: View, entry: usize) -> Nest;
+
     /// Edge `term` (from 0) of an entry.
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge;
+    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
+        self.nest(view, entry).edge(count(term))
+    }
 
     /// Which term of its entry an edge is in this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
-
-    /// Adds the first `terms` edges of an entry to `sum`, in order, row by row. The sum is handed on by value, so that it stays in a register.
-    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64
-    where
-        Self: Sized,
-    {
-        (0..terms).fold(sum, |sum, term| add(sum, Row { first: self.edge(view, entry, term as u64), step: [0; 3], count: 1 }))
-    }
 
     /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`DY`].
     fn window(&self, _view: View) -> Option<Window> {
@@ -149,12 +128,17 @@ impl<E: Edges> Seen<E> {
         }
     }
 
-    fn places(&self, edge: Edge) -> (usize, usize) {
+    /// Which of [`Edge::ends`] these two are.
+    fn others(&self) -> [usize; 2] {
         match self.view {
-            View::Output => (edge.weight, edge.input),
-            View::Weight => (edge.input, edge.output),
-            View::Input => (edge.weight, edge.output),
+            View::Output => [1, 0],
+            View::Weight => [0, 2],
+            View::Input => [1, 2],
         }
+    }
+
+    fn places(&self, edge: Edge) -> [usize; 2] {
+        self.others().map(|end| edge.ends()[end])
     }
 }
 
@@ -170,31 +154,26 @@ impl<E: Weighted> Rule for Seen<E> {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let (a, b) = self.slots();
-        let (i, j) = self.places(self.edges.edge(self.view, at, term));
+        let [i, j] = self.places(self.edges.edge(self.view, at, term));
         Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
-        let (a, b) = (x.tensors[a], x.tensors[b]);
-        self.edges.fold(self.view, entry, usize::try_from(terms).expect("terms of an entry"), sum, |mut sum, row| {
-            let (mut i, mut j) = self.places(row.first);
-            let [input, weight, output] = row.step;
-            let (di, dj) = match self.view {
-                View::Output => (weight, input),
-                View::Weight => (input, output),
-                View::Input => (weight, output),
-            };
-            if (di, dj) == (1, 1) {
-                for (a, b) in a[i..][..row.count].iter().zip(&b[j..][..row.count]) {
-                    sum += a * b;
-                }
-                return sum;
-            }
-            for _ in 0..row.count {
-                sum += a[i] * b[j];
-                (i, j) = (i.wrapping_add_signed(di), j.wrapping_add_signed(dj));
-            }
+        let [i, j] = self.others();
+        self.edges.nest(self.view, entry).products((x.tensors[a], i), (x.tensors[b], j), count(terms), sum)
+    }
+
+    fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, tell: &mut dyn FnMut(&Term, f64)) -> f64 {
+        let (a, b) = self.slots();
+        let terms = count(terms.start)..count(terms.end);
+        let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
+        self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
+            let [i, j] = self.places(edge);
+            (term.args[0], term.args[1]) = (entry(x, a, i), entry(x, b, j));
+            term.value = term.args[0].value * term.args[1].value;
+            let sum = sum + term.value;
+            tell(&term, sum);
             sum
         })
     }
@@ -225,4 +204,8 @@ impl<E: Weighted> Rule for Seen<E> {
     fn window(&self) -> Option<Window> {
         self.edges.window(self.view)
     }
+}
+
+fn count(terms: u64) -> usize {
+    usize::try_from(terms).expect("terms of an entry")
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::edges::{Edge, Edges, View, X as IMAGE};
+use super::nest::Nest;
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
 
 /// The numbers on the edges.
@@ -100,11 +101,9 @@ impl<E: Edges> Rule for Seen<E> {
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
         let terms = usize::try_from(terms).expect("terms of an entry");
-        self.inner.edges.fold(self.view, entry, terms, sum, |sum, row| {
-            row.edges().fold(sum, |sum, edge| {
-                let value = read[edge.end(other)];
-                sum + self.weight(edge).map_or(value, |k| k * value)
-            })
+        self.inner.edges.nest(self.view, entry).edges(0..terms).fold(sum, |sum, edge| {
+            let value = read[edge.end(other)];
+            sum + self.weight(edge).map_or(value, |k| k * value)
         })
     }
 
@@ -135,8 +134,8 @@ impl Edges for Pairs {
         entry as u64
     }
 
-    fn edge(&self, _view: View, entry: usize, _term: u64) -> Edge {
-        Edge { input: entry, weight: entry, output: entry }
+    fn nest(&self, _view: View, entry: usize) -> Nest {
+        Nest::line(Edge { input: entry, weight: entry, output: entry }, [0; 3], 1)
     }
 
     fn rank(&self, _view: View, _edge: Edge) -> u64 {
