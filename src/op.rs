@@ -21,6 +21,7 @@ pub mod linear;
 pub mod loss;
 pub mod math;
 pub mod max_pool2d;
+pub mod nest;
 pub mod pool;
 pub mod rule;
 pub mod scalar;
