@@ -1,4 +1,4 @@
-//! What a person waits for: a scenario to its first frame, a key to its frame, step k of a trace of 1.45 · 10⁹ steps. `cargo bench`
+//! What a person waits for: a scenario to its first frame, a key to its frame, step k of traces of 1.45 and 1.8 · 10⁹ steps. `cargo bench`
 
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
@@ -53,11 +53,16 @@ fn open(text: &str, at: Option<&str>) -> State {
     state
 }
 
-static TRACE: LazyLock<Trace> = LazyLock::new(|| {
-    let scenario = scenario(LARGE);
+const ALEXNET: &str = include_str!("alexnet.toml");
+
+fn trace(text: &str) -> Trace {
+    let scenario = scenario(text);
     let run = Run::new(&scenario.network, &scenario.given(0));
     Trace::new(scenario.network, vec![run])
-});
+}
+
+static TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
+static ALEXNETS: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
 
 /// Text to network, run, trace and the first frame.
 #[divan::bench(sample_size = 1)]
@@ -103,9 +108,9 @@ fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
 
-#[divan::bench(sample_size = 100)]
-fn any_step_of_a_billion(bencher: Bencher<'_, '_>) {
-    let trace = &*TRACE;
+#[divan::bench(args = ["two-convolutions", "alexnet"], sample_size = 100)]
+fn any_step_of_a_billion(bencher: Bencher<'_, '_>, of: &str) {
+    let trace = if of == "alexnet" { &*ALEXNETS } else { &*TRACE };
     let mut places = spread(1, trace.len() + 1);
     bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
@@ -120,14 +125,13 @@ fn step_of(bencher: Bencher<'_, '_>, op: &str) {
 }
 
 /// Median, 99 % and worst of single calls, which the table does not have.
-fn quantiles() {
-    let trace = &*TRACE;
+fn quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
     let mut stretches = vec![("all".to_owned(), 1..trace.len() + 1)];
     stretches.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
     for (name, span) in stretches {
         let mut times: Vec<Duration> = spread(span.start, span.end)
-            .take(4_000)
+            .take(20_000)
             .map(|k| {
                 let begin = Instant::now();
                 black_box(trace.get(k));
@@ -144,6 +148,7 @@ fn main() {
     divan::main();
     // with a filter, only what it asks for
     if std::env::args().skip(1).all(|arg| arg == "--bench") {
-        quantiles();
+        quantiles(&TRACE);
+        quantiles(&ALEXNETS);
     }
 }

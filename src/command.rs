@@ -35,6 +35,7 @@ use crate::glyph;
 use crate::output::{self, Output, is_closed_pipe};
 use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
+use crate::threads;
 use look::Global;
 use source::shown;
 
@@ -106,6 +107,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(command: Option<Command>, global: &Global) -> anyhow::Result<ExitCode> {
+    global.threads.into_iter().for_each(threads::limit);
     match command {
         None => run::pick(global),
         Some(Command::Open(arguments)) => run::open(&arguments, global),

@@ -20,6 +20,7 @@ pub mod linear;
 pub mod loss;
 pub mod math;
 pub mod max_pool2d;
+pub mod nest;
 mod phase;
 pub mod pool;
 pub mod rule;

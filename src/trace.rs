@@ -5,6 +5,7 @@ mod find;
 mod paths;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::tensor::{len, unravel};
 
 pub use find::{Sources, UseOf};
 pub use paths::Path;
+pub use walk::{Tell, Walk};
 
 /// One op of one stretch: a piece of the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,21 +206,12 @@ impl Trace {
     /// The step at a position.
     #[must_use]
     pub fn step(&self, at: &Position) -> Step {
-        self.step_after(at, None)
-    }
-
-    /// The step at a position; with the running sum before it where that is known (−0 before an entry's first term), so that a whole entry
-    /// told in order costs no more than its terms.
-    #[must_use]
-    pub fn step_after(&self, at: &Position, known: Option<f64>) -> Step {
         let (run, op, number) = self.op(at.segment);
-        let mut sum = known.unwrap_or(-0.0);
+        let mut sum = -0.0;
         let mut term = at.term;
         for (part, (rule, x)) in run.parts(op, number).enumerate() {
             let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
-            if known.is_none() {
-                sum = rule.partial(&x, at.entry, term.min(terms), sum);
-            }
+            sum = rule.partial(&x, at.entry, term.min(terms), sum);
             if term >= terms {
                 term -= terms;
                 continue;
@@ -243,6 +236,12 @@ impl Trace {
             };
         }
         unreachable!("a position lies within the terms of its entry")
+    }
+
+    /// What a factor that is derived from operands of a part of the op at a position is called, from its text.
+    #[must_use]
+    pub fn derived_name(&self, at: &Position, part: usize, text: &str) -> String {
+        derived_name(self.network_of(at.stretch), &self.op_at(at).parts[part].operands, text)
     }
 
     /// The op of a position.
@@ -359,10 +358,13 @@ fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
         }
         &Origin::Derived { text, slot, at, by } => {
             let info = network.tensor(operands[slot]);
-            let name = fill(text, |slot, _| network.tensor(operands[slot]).name.to_string());
             let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
             let source = Some(Source { tensor: operands[slot], at });
-            Factor { name: Some(glyph::ascii_text(&name).into()), index, value, source, derived: Some(text) }
+            Factor { name: Some(derived_name(network, operands, text).into()), index, value, source, derived: Some(text) }
         }
     }
+}
+
+fn derived_name(network: &Network, operands: &[Id], text: &str) -> String {
+    glyph::ascii_text(&fill(text, |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

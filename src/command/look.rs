@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::env;
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
@@ -45,6 +46,9 @@ pub(super) struct Global {
     /// The most memory that a scenario's tensors may take, such as 512MiB or 4GiB
     #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory_limit: u64,
+    /// How many threads may compute; the results are the same with any number [default: one for each core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
 }
 
 impl Global {

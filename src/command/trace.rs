@@ -1,5 +1,10 @@
 //! `gradstep trace`: the steps, written as they are derived.
 
+mod json;
+mod name;
+mod stream;
+mod text;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -11,13 +16,17 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use json::Json;
+use text::Text;
+
 use super::look::Global;
 use super::source::Shelf;
 use super::{at_iteration, output_to, promised};
 use crate::network::{Id, Network};
 use crate::output::Output;
-use crate::step::{Address, Kind, Pass, Place, Step, Unit, number};
+use crate::step::{Address, Pass, Place, Unit, number};
 use crate::tensor::{Index, len, shape_text, unravel};
+use crate::threads;
 use crate::trace::Trace;
 use crate::ui::number::exact;
 
@@ -74,7 +83,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
     let mut lines = Lines { to, format: arguments.format, global };
     match arguments.level {
-        Level::Step => each_step(trace, steps, |step| lines.write(step))?,
+        Level::Step => match arguments.format {
+            Format::Jsonl => stream::write(trace, steps, threads::most(), || Json::new(trace), lines.to.raw())?,
+            Format::Text => stream::write(trace, steps, threads::most(), || Text::new(trace), lines.to.raw())?,
+        },
         Level::Element => each_entry(trace, &steps, |entry| lines.write(entry))?,
         Level::Op => each_op(trace, &steps, |op| lines.write(op))?,
     }
@@ -114,26 +126,6 @@ fn op(name: &str, trace: &Trace) -> anyhow::Result<Range<u64>> {
         _ => bail!("{name} is no op; an op is conv1.z, grad.fc1.weight, loss"),
     };
     Ok(trace.span(trace.resolve(&address).map_err(anyhow::Error::msg)?, unit))
-}
-
-fn each_step(trace: &Trace, steps: Range<u64>, mut give: impl FnMut(&Step) -> io::Result<()>) -> io::Result<()> {
-    let mut next = steps.start;
-    while let Some(mut at) = trace.position(next).filter(|at| at.step < steps.end) {
-        // the terms of one entry need no search, and no sum twice
-        let mut sum = if at.term == 0 { Some(-0.0) } else { None };
-        loop {
-            let step = trace.step_after(&at, sum);
-            sum = Some(step.sum);
-            give(&step)?;
-            at.step += 1;
-            at.term += 1;
-            if at.term == at.terms || at.step == steps.end {
-                break;
-            }
-        }
-        next = at.step;
-    }
-    Ok(())
 }
 
 /// One entry of an op's tensor.
@@ -246,34 +238,6 @@ fn entry(name: &str, index: &[usize]) -> String {
     }
     let index: Vec<String> = index.iter().map(ToString::to_string).collect();
     format!("{name}[{}]", index.join(","))
-}
-
-impl Told for Step {
-    fn told(&self) -> String {
-        let factors: Vec<String> = self
-            .factors
-            .iter()
-            .map(|factor| match &factor.name {
-                Some(name) => format!("{} {}", entry(name, &factor.index), exact(factor.value)),
-                None => exact(factor.value),
-            })
-            .collect();
-        let value = match self.kind {
-            Kind::Product => factors.join(" * "),
-            Kind::Copy => format!("copy {}", factors.join(", ")),
-            Kind::Select => format!("max({})", factors.join(", ")),
-            Kind::Apply => format!("{}({})", self.function.unwrap_or(""), factors.join(", ")),
-        };
-        format!(
-            "{}  {}#{} of {}  {value} = {}  sum {}",
-            self.step,
-            entry(&self.op, &self.index),
-            self.term,
-            self.terms,
-            exact(self.value),
-            exact(self.sum)
-        )
-    }
 }
 
 impl Told for Entry {

@@ -101,6 +101,11 @@ impl Rule for Gather {
         Term::product(smallvec![entry(x, DY, at * self.0.area + term)])
     }
 
+    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+        let terms = usize::try_from(terms).expect("terms of an entry");
+        x.tensors[DY][entry * self.0.area..][..terms].iter().fold(sum, |sum, error| sum + error)
+    }
+
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
         if slot != DY {
             return Vec::new();

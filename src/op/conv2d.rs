@@ -5,8 +5,9 @@ mod kernels;
 use std::sync::Arc;
 
 use super::axis::Axis;
-use super::edges::{Bilinear, DY, Edge, Edges, Row, View, W, Weighted, X};
+use super::edges::{Bilinear, DY, Edge, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::nest::Nest;
 use super::rule::{Equation, Window};
 
 /// The row of the registry.
@@ -142,12 +143,22 @@ impl Edges for Conv2d {
         Some(channel.cycle().take(count).collect())
     }
 
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
+    fn nest(&self, view: View, entry: usize) -> Nest {
         let (lead, y, x) = self.split(view, entry);
-        let term = usize::try_from(term).expect("a term of an entry");
         let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
-        let (o, i) = self.channels(view, lead, term / (rows.count * columns.count));
-        self.join(o, i, rows.get(term / columns.count % rows.count), columns.get(term % columns.count))
+        let (o, i) = self.channels(view, lead, 0);
+        let width = [self.columns.input, self.columns.kernel, self.columns.output].map(usize::cast_signed);
+        let [image, filter, error] = [self.rows.input, self.rows.kernel, self.rows.output].map(usize::cast_signed);
+        let plane = match view {
+            View::Output => [image * width[0], filter * width[1], 0],
+            View::Weight => [0; 3],
+            View::Input => [0, self.group_inputs().cast_signed() * filter * width[1], error * width[2]],
+        };
+        Nest {
+            first: self.join(o, i, rows.first, columns.first),
+            steps: [plane, std::array::from_fn(|end| rows.step[end] * width[end]), columns.step],
+            counts: [self.inner(view), rows.count, columns.count],
+        }
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
@@ -164,54 +175,16 @@ impl Edges for Conv2d {
         ((summed * height + down) * width + across) as u64
     }
 
-    fn fold(&self, view: View, entry: usize, terms: usize, mut sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
-        let (lead, y, x) = self.split(view, entry);
-        let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
-        let (o, i) = self.channels(view, lead, 0);
-        let mut base = self.join(o, i, [0; 3], [0; 3]);
-        let area = self.rows.kernel * self.columns.kernel;
-        let mut left = terms;
-        for _ in 0..self.inner(view) {
-            for [iy, ky, oy] in rows.iter() {
-                if left == 0 {
-                    return sum;
-                }
-                let [ix, kx, ox] = columns.first;
-                let first = Edge {
-                    input: base.input + iy * self.columns.input + ix,
-                    weight: base.weight + ky * self.columns.kernel + kx,
-                    output: base.output + oy * self.columns.output + ox,
-                };
-                let count = columns.count.min(left);
-                left -= count;
-                sum = add(sum, Row { first, step: columns.step, count });
-            }
-            // on to the next channel that is summed over
-            match view {
-                View::Output => {
-                    base.input += self.rows.input * self.columns.input;
-                    base.weight += area;
-                }
-                View::Weight => {}
-                View::Input => {
-                    base.weight += self.group_inputs() * area;
-                    base.output += self.rows.output * self.columns.output;
-                }
-            }
-        }
-        sum
-    }
-
-    fn sweep(&self, _view: View, _count: usize, mut show: impl FnMut(Row)) {
+    fn sweep(&self, _view: View, _count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
         let (rows, columns) = (&self.rows, &self.columns);
         let forwards: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
         // where few outputs have large windows, the row is the window's; the outputs go backwards then, as an input meets the kernel forwards
         let backwards: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
         let across = if columns.kernel > columns.output { backwards } else { forwards };
         for (o, i) in (0..self.outputs).flat_map(|o| (0..self.group_inputs()).map(move |i| (o, i))) {
-            for [iy, ky, oy] in (0..rows.kernel).flat_map(|ky| rows.taps(View::Weight, ky).iter()) {
+            for down in (0..rows.kernel).flat_map(|ky| rows.taps(View::Weight, ky).iter()) {
                 for taps in across.iter().filter(|taps| taps.count > 0) {
-                    show(Row { first: self.join(o, i, [iy, ky, oy], taps.first), step: taps.step, count: taps.count });
+                    show(self.join(o, i, down, taps.first), taps.step, taps.count);
                 }
             }
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::conv2d::Conv2d;
-use super::edges::{Bilinear, DY, Edge, Edges, Row, View, Weighted, X};
+use super::edges::{Bilinear, DY, Edge, Edges, View, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::nest::Nest;
 use super::rule::{Equation, Window};
 
 /// The row of the registry.
@@ -85,18 +86,13 @@ impl Edges for Transposed {
         self.0.reached(swapped(view), count)
     }
 
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        turned(self.0.edge(swapped(view), entry, term))
+    fn nest(&self, view: View, entry: usize) -> Nest {
+        let Nest { first, steps, counts } = self.0.nest(swapped(view), entry);
+        Nest { first: turned(first), steps: steps.map(|[input, weight, output]| [output, weight, input]), counts }
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
         self.0.rank(swapped(view), turned(edge))
-    }
-
-    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
-        self.0.fold(swapped(view), entry, terms, sum, |sum, Row { first, step: [input, weight, output], count }| {
-            add(sum, Row { first: turned(first), step: [output, weight, input], count })
-        })
     }
 
     fn window(&self, view: View) -> Option<Window> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::edges::{Edge, Edges, View};
 use super::fixed::{Fixed, Weights};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
+use super::nest::Nest;
 use super::rule::Equation;
 use crate::tensor::flat;
 
@@ -63,8 +64,8 @@ impl Edges for Kept {
         self.0[entry]
     }
 
-    fn edge(&self, _view: View, entry: usize, _term: u64) -> Edge {
-        Edge { input: entry, weight: 0, output: entry }
+    fn nest(&self, _view: View, entry: usize) -> Nest {
+        Nest::line(Edge { input: entry, weight: 0, output: entry }, [0; 3], 1)
     }
 
     fn rank(&self, _view: View, _edge: Edge) -> u64 {

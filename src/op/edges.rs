@@ -2,10 +2,12 @@
 //! edges is the forward pass, the weight gradient and the error's way back; so all three have as many multiplications as there are edges.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::nest::Nest;
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, entry};
 
 /// From which of its three ends an edge is looked at.
@@ -17,6 +19,17 @@ pub enum View {
     Weight,
     /// The error's way back: the entry is a neuron of the layer before.
     Input,
+}
+
+impl View {
+    /// Which of [`Edge::ends`] the two other ends are, in the order in which the series writes the product.
+    fn others(self) -> [usize; 2] {
+        match self {
+            View::Output => [1, 0],
+            View::Weight => [0, 2],
+            View::Input => [1, 2],
+        }
+    }
 }
 
 /// One edge: the row-major places of its three ends.
@@ -31,6 +44,12 @@ pub struct Edge {
 }
 
 impl Edge {
+    /// Its ends: input, weight, output.
+    #[must_use]
+    pub fn ends(self) -> [usize; 3] {
+        [self.input, self.weight, self.output]
+    }
+
     /// The end that is the entry in this view.
     #[must_use]
     pub fn end(&self, view: View) -> usize {
@@ -41,39 +60,15 @@ impl Edge {
         }
     }
 
-    /// The two other ends, in the order in which the series writes the product.
-    fn others(&self, view: View) -> (usize, usize) {
-        match view {
-            View::Output => (self.weight, self.input),
-            View::Weight => (self.input, self.output),
-            View::Input => (self.weight, self.output),
+    /// The same some turns of a loop later, in which its ends move so far.
+    #[must_use]
+    pub fn moved(self, step: [isize; 3], turns: isize) -> Self {
+        let [input, weight, output] = step.map(|step| step.wrapping_mul(turns));
+        Self {
+            input: self.input.wrapping_add_signed(input),
+            weight: self.weight.wrapping_add_signed(weight),
+            output: self.output.wrapping_add_signed(output),
         }
-    }
-}
-
-/// Edges one after another whose ends move evenly.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The first edge.
-    pub first: Edge,
-    /// How far its ends move from one edge to the next: input, weight, output.
-    pub step: [isize; 3],
-    /// How many edges there are.
-    pub count: usize,
-}
-
-impl Row {
-    /// The edges, in order.
-    pub fn edges(self) -> impl Iterator<Item = Edge> {
-        let [input, weight, output] = self.step;
-        std::iter::successors(Some(self.first), move |edge| {
-            Some(Edge {
-                input: edge.input.wrapping_add_signed(input),
-                weight: edge.weight.wrapping_add_signed(weight),
-                output: edge.output.wrapping_add_signed(output),
-            })
-        })
-        .take(self.count)
     }
 }
 
@@ -87,28 +82,26 @@ pub trait Edges: Debug + Send + Sync + 'static {
         Some((0..count).map(|entry| self.before(view, entry) < self.before(view, entry + 1)).collect())
     }
 
+    /// The edges of an entry, in order.
+    fn nest(&self, view: View, entry: usize) -> Nest;
+
     /// Edge `term` (from 0) of an entry.
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge;
+    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
+        self.nest(view, entry).edge(count(term))
+    }
 
     /// Which term of its entry an edge is in this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
-    /// Adds the first `terms` edges of an entry to `sum`, in order, row by row. The sum is handed on by value, so that it stays in a register.
-    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64
-    where
-        Self: Sized,
-    {
-        (0..terms).fold(sum, |sum, term| add(sum, Row { first: self.edge(view, entry, term as u64), step: [0; 3], count: 1 }))
-    }
-
-    /// Shows all edges, row by row, so that each of the `count` entries of this view, of the outputs or of the inputs, meets its own in order.
-    fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Row))
+    /// Shows all edges, as a first one, how far its ends move from one to the next, and how many there are, so that each of the `count` entries of this
+    /// view, of the outputs or of the inputs, meets its own in order.
+    fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize))
     where
         Self: Sized,
     {
         for entry in 0..count {
             for term in 0..self.before(view, entry + 1) - self.before(view, entry) {
-                show(Row { first: self.edge(view, entry, term), step: [0; 3], count: 1 });
+                show(self.edge(view, entry, term), [0; 3], 1);
             }
         }
     }
@@ -137,26 +130,8 @@ pub trait Weighted: Edges {
     where
         Self: Sized,
     {
-        self.fold(view, entry, terms, sum, |mut sum, row| {
-            let (mut i, mut j) = row.first.others(view);
-            let [input, weight, output] = row.step;
-            let (di, dj) = match view {
-                View::Output => (weight, input),
-                View::Weight => (input, output),
-                View::Input => (weight, output),
-            };
-            if (di, dj) == (1, 1) {
-                for (a, b) in a[i..][..row.count].iter().zip(&b[j..][..row.count]) {
-                    sum += a * b;
-                }
-                return sum;
-            }
-            for _ in 0..row.count {
-                sum += a[i] * b[j];
-                (i, j) = (i.wrapping_add_signed(di), j.wrapping_add_signed(dj));
-            }
-            sum
-        })
+        let [i, j] = view.others();
+        self.nest(view, entry).products((a, i), (b, j), terms, sum)
     }
 
     /// The equation seen so.
@@ -231,14 +206,29 @@ impl<E: Weighted> Rule for Seen<E> {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let (a, b) = self.slots();
-        let (i, j) = self.edges.edge(self.view, at, term).others(self.view);
+        let ends = self.edges.edge(self.view, at, term).ends();
+        let [i, j] = self.view.others().map(|end| ends[end]);
         Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
-        let terms = usize::try_from(terms).expect("terms of an entry");
+        let terms = count(terms);
         self.edges.add_up(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
+    }
+
+    fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, tell: &mut dyn FnMut(&Term, f64)) -> f64 {
+        let (a, b) = self.slots();
+        let terms = count(terms.start)..count(terms.end);
+        let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
+        self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
+            let [i, j] = self.view.others().map(|end| edge.ends()[end]);
+            (term.args[0], term.args[1]) = (entry(x, a, i), entry(x, b, j));
+            term.value = term.args[0].value * term.args[1].value;
+            let sum = sum + term.value;
+            tell(&term, sum);
+            sum
+        })
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
@@ -267,4 +257,8 @@ impl<E: Weighted> Rule for Seen<E> {
     fn window(&self) -> Option<Window> {
         self.edges.window(self.view)
     }
+}
+
+fn count(terms: u64) -> usize {
+    usize::try_from(terms).expect("terms of an entry")
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::edges::{Edge, Edges, Row, View, X as IMAGE};
+use super::edges::{Edge, Edges, View, X as IMAGE};
+use super::nest::Nest;
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
 
 /// The numbers on the edges.
@@ -83,10 +84,11 @@ impl<E: Edges> Seen<E> {
 impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (read, other) = (x.tensors[self.slot()], self.other());
-        self.inner.edges.sweep(self.view, out.len(), |row| {
-            for edge in row.edges() {
+        self.inner.edges.sweep(self.view, out.len(), |mut edge, step, count| {
+            for _ in 0..count {
                 let value = read[edge.end(other)];
                 out[edge.end(self.view)] += self.weight(edge).map_or(value, |k| k * value);
+                edge = edge.moved(step, 1);
             }
         });
     }
@@ -108,11 +110,9 @@ impl<E: Edges> Rule for Seen<E> {
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
         let terms = usize::try_from(terms).expect("terms of an entry");
-        self.inner.edges.fold(self.view, entry, terms, sum, |sum, row| {
-            row.edges().fold(sum, |sum, edge| {
-                let value = read[edge.end(other)];
-                sum + self.weight(edge).map_or(value, |k| k * value)
-            })
+        self.inner.edges.nest(self.view, entry).edges(0..terms).fold(sum, |sum, edge| {
+            let value = read[edge.end(other)];
+            sum + self.weight(edge).map_or(value, |k| k * value)
         })
     }
 
@@ -143,16 +143,16 @@ impl Edges for Pairs {
         entry as u64
     }
 
-    fn edge(&self, _view: View, entry: usize, _term: u64) -> Edge {
-        Edge { input: entry, weight: entry, output: entry }
+    fn nest(&self, _view: View, entry: usize) -> Nest {
+        Nest::line(Edge { input: entry, weight: entry, output: entry }, [0; 3], 1)
     }
 
     fn reached(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
         None
     }
 
-    fn sweep(&self, _view: View, count: usize, mut show: impl FnMut(Row)) {
-        show(Row { first: Edge { input: 0, weight: 0, output: 0 }, step: [1; 3], count });
+    fn sweep(&self, _view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
+        show(Edge { input: 0, weight: 0, output: 0 }, [1; 3], count);
     }
 
     fn rank(&self, _view: View, _edge: Edge) -> u64 {

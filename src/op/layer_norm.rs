@@ -11,6 +11,7 @@ use super::edges::{Bilinear, Edge, Edges, View, Weighted};
 use super::fixed::{Fixed, Pairs, Weights};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::linear::Linear;
+use super::nest::Nest;
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use crate::tensor::len;
 
@@ -170,8 +171,8 @@ impl Edges for Product {
         entry as u64 * if self.gathers(view) { self.entries as u64 } else { 1 }
     }
 
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        self.join(if self.gathers(view) { usize::try_from(term).expect("a term of an entry") } else { entry })
+    fn nest(&self, view: View, entry: usize) -> Nest {
+        if self.gathers(view) { Nest::line(self.join(0), [1, 0, 1], self.entries) } else { Nest::line(self.join(entry), [0; 3], 1) }
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::edges::{Bilinear, Edge, Edges, Row, View, Weighted};
+use super::edges::{Bilinear, Edge, Edges, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::nest::Nest;
 use super::rule::Equation;
 
 /// The row of the registry.
@@ -72,12 +73,11 @@ impl Edges for Linear {
         None
     }
 
-    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        let term = usize::try_from(term).expect("a term of an entry");
+    fn nest(&self, view: View, entry: usize) -> Nest {
         match view {
-            View::Output => self.join(entry, term),
-            View::Weight => self.join(entry / self.inputs, entry % self.inputs),
-            View::Input => self.join(term, entry),
+            View::Output => Nest::line(self.join(entry, 0), [1, 1, 0], self.inputs),
+            View::Weight => Nest::line(self.join(entry / self.inputs, entry % self.inputs), [0; 3], 1),
+            View::Input => Nest::line(self.join(0, entry), [0, self.inputs.cast_signed(), 1], self.outputs),
         }
     }
 
@@ -87,15 +87,6 @@ impl Edges for Linear {
             View::Weight => 0,
             View::Input => edge.output as u64,
         }
-    }
-
-    fn fold(&self, view: View, entry: usize, terms: usize, sum: f64, add: impl Fn(f64, Row) -> f64) -> f64 {
-        let step = match view {
-            View::Output => [1, 1, 0],
-            View::Weight => [0, 0, 0],
-            View::Input => [0, self.inputs.cast_signed(), 1],
-        };
-        add(sum, Row { first: self.edge(view, entry, 0), step, count: terms })
     }
 }
 

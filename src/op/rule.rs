@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -208,6 +209,16 @@ pub trait Rule: Debug + Send + Sync {
     /// `sum` after the first `terms` terms of an entry have been added to it, one by one.
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         (0..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
+    }
+
+    /// Tells of some terms of an entry in order, each with the running sum after it; `sum` is the one before the first. Returns the last.
+    fn walk(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, tell: &mut dyn FnMut(&Term, f64)) -> f64 {
+        terms.fold(sum, |sum, t| {
+            let term = self.term(x, entry, t);
+            let sum = sum + term.value;
+            tell(&term, sum);
+            sum
+        })
     }
 
     /// Which terms have a factor that is the entry `at` of the operand in `slot`, or is derived from it by name ([`Arg::reads`]).

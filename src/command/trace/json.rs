@@ -1,0 +1,116 @@
+//! A step as a line of JSON: to the byte what [`Step`](crate::step::Step) is as JSON, without making one.
+
+use serde::Serialize;
+
+use super::name::{Names, Spelling, digits};
+use super::stream::Lines;
+use crate::op::rule::Term;
+use crate::step::{Kind, not_finite};
+use crate::trace::{Position, Tell, Trace};
+
+const SPELLINGS: [Spelling; 2] = [
+    Spelling { before: |name, _| text(b",\"op\":", name, b",\"index\":["), after: [b"],\"term\":"; 2] },
+    Spelling { before: |name, _| text(b"{\"name\":", name, b",\"index\":["), after: [b"],\"value\":"; 2] },
+];
+
+fn text(before: &[u8], text: &str, after: &[u8]) -> Vec<u8> {
+    let mut whole = before.to_vec();
+    json(text, &mut whole);
+    whole.extend_from_slice(after);
+    whole
+}
+
+fn json(value: impl Serialize, to: &mut Vec<u8>) {
+    serde_json::to_writer(to, &value).expect("a vector takes everything");
+}
+
+fn number(value: f64, to: &mut Vec<u8>) {
+    match not_finite(value) {
+        None => json(value, to),
+        Some(text) => json(text, to),
+    }
+}
+
+/// Makes the lines.
+pub(super) struct Json<'a> {
+    trace: &'a Trace,
+    names: Names<'a>,
+    lines: Vec<u8>,
+    /// What all lines of the op begin with.
+    begin: Vec<u8>,
+    pass: Vec<u8>,
+    /// What all lines of the entry have between the step's number and the term's.
+    entry: Vec<u8>,
+    /// What they have after that.
+    terms: Vec<u8>,
+}
+
+impl<'a> Json<'a> {
+    pub(super) fn new(trace: &'a Trace) -> Self {
+        let names = Names::new(trace, &SPELLINGS);
+        let [lines, begin, pass, entry, terms] = [const { Vec::new() }; 5];
+        Self { trace, names, lines, begin, pass, entry, terms }
+    }
+}
+
+impl Tell for Json<'_> {
+    fn op(&mut self, at: &Position) {
+        self.names.op(at);
+        self.begin.clear();
+        self.begin.extend_from_slice(b"{\"iteration\":");
+        digits(self.trace.iteration(), &mut self.begin);
+        self.begin.extend_from_slice(b",\"sample\":");
+        json(self.trace.stretches()[at.stretch].sample.map(|sample| sample + 1), &mut self.begin);
+        self.begin.extend_from_slice(b",\"step\":");
+        self.pass.clear();
+        self.pass.extend_from_slice(b",\"pass\":");
+        json(self.trace.op_at(at).pass, &mut self.pass);
+    }
+
+    fn entry(&mut self, at: &Position) {
+        self.entry.clone_from(&self.pass);
+        self.names.entry(at.entry, &mut self.entry);
+        self.terms.clear();
+        self.terms.extend_from_slice(b",\"terms\":");
+        digits(at.terms, &mut self.terms);
+    }
+
+    fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64) {
+        let to = &mut self.lines;
+        to.extend_from_slice(&self.begin);
+        digits(at.step, to);
+        to.extend_from_slice(&self.entry);
+        digits(at.term + 1, to);
+        to.extend_from_slice(&self.terms);
+        to.extend_from_slice(match term.kind {
+            Kind::Product => b",\"kind\":\"product\",\"factors\":[",
+            Kind::Apply => b",\"kind\":\"apply\",\"factors\":[",
+            Kind::Select => b",\"kind\":\"select\",\"factors\":[",
+            Kind::Copy => b",\"kind\":\"copy\",\"factors\":[",
+        });
+        for (n, arg) in term.args.iter().enumerate() {
+            if n > 0 {
+                to.push(b',');
+            }
+            if !self.names.factor(part, arg, to) {
+                to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":");
+            }
+            number(arg.value, to);
+            to.push(b'}');
+        }
+        match term.function {
+            None => to.extend_from_slice(b"],\"function\":null,\"value\":"),
+            Some(function) => to.extend_from_slice(&text(b"],\"function\":", function, b",\"value\":")),
+        }
+        number(term.value, to);
+        to.extend_from_slice(b",\"sum\":");
+        number(sum, to);
+        to.extend_from_slice(b"}\n");
+    }
+}
+
+impl Lines for Json<'_> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.lines
+    }
+}

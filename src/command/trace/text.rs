@@ -1,0 +1,100 @@
+//! A step as a line for people.
+
+use std::io::Write as _;
+
+use super::name::{Names, Spelling};
+use super::stream::Lines;
+use crate::op::rule::Term;
+use crate::step::Kind;
+use crate::text::escape;
+use crate::trace::{Position, Tell, Trace};
+
+const SPELLINGS: [Spelling; 2] = [Spelling { before, after: [b"]#", b"#"] }, Spelling { before, after: [b"] ", b" "] }];
+
+fn before(name: &str, scalar: bool) -> Vec<u8> {
+    let bracket = if scalar { "" } else { "[" };
+    [&escape(name), bracket].concat().into_bytes()
+}
+
+/// Makes the lines.
+pub(super) struct Text<'a> {
+    names: Names<'a>,
+    lines: Vec<u8>,
+    /// The entry at hand.
+    entry: Vec<u8>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(trace: &'a Trace) -> Self {
+        Self { names: Names::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
+    }
+}
+
+/// Writes into a vector, which takes everything.
+macro_rules! put {
+    ($to:expr, $($text:tt)*) => {
+        write!($to, $($text)*).expect("a vector takes everything")
+    };
+}
+
+impl Tell for Text<'_> {
+    fn op(&mut self, at: &Position) {
+        self.names.op(at);
+    }
+
+    fn entry(&mut self, at: &Position) {
+        self.entry.clear();
+        self.names.entry(at.entry, &mut self.entry);
+    }
+
+    fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64) {
+        let to = &mut self.lines;
+        put!(to, "{}  ", at.step);
+        to.extend_from_slice(&self.entry);
+        put!(to, "{} of {}  ", at.term + 1, at.terms);
+        let (between, end) = match term.kind {
+            Kind::Product => (" * ", ""),
+            Kind::Copy => {
+                put!(to, "copy ");
+                (", ", "")
+            }
+            Kind::Select => {
+                put!(to, "max(");
+                (", ", ")")
+            }
+            Kind::Apply => {
+                put!(to, "{}(", term.function.unwrap_or(""));
+                (", ", ")")
+            }
+        };
+        for (n, arg) in term.args.iter().enumerate() {
+            if n > 0 {
+                put!(to, "{between}");
+            }
+            self.names.factor(part, arg, to);
+            number(arg.value, to);
+        }
+        put!(to, "{end} = ");
+        number(term.value, to);
+        put!(to, "  sum ");
+        number(sum, to);
+        to.push(b'\n');
+    }
+}
+
+/// As [`exact`](crate::ui::number::exact) writes it.
+fn number(value: f64, to: &mut Vec<u8>) {
+    if value.is_nan() {
+        return to.extend_from_slice(b"nan");
+    }
+    put!(to, "{value:?}");
+    if to.ends_with(b".0") {
+        to.truncate(to.len() - 2);
+    }
+}
+
+impl Lines for Text<'_> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.lines
+    }
+}
