@@ -10,6 +10,7 @@ mod look;
 pub mod offers;
 mod promised;
 pub mod replay;
+mod report;
 mod run;
 mod show;
 mod source;

@@ -1,60 +1,65 @@
-//! `gradstep gradcheck`: every derivative of iteration 1's samples against central differences of the loss.
+//! `gradstep gradcheck`: every derivative of iteration 1 against central differences of the loss.
 
-use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::look::Global;
-use super::source::Shelf;
+use super::report::{Asked, INTERRUPTED, Work};
 use crate::app::Lesson;
-use crate::network::{Checked, Compared, FLOOR, Network, TOLERANCE, Verdict, check};
+use crate::network::{BatchCheck, Checked, Compared, Extent, FLOOR, Network, TOLERANCE, Verdict, check};
 use crate::output;
 use crate::step::number;
 use crate::tensor::{Index, unravel};
 use crate::trace::Trace;
 use crate::ui::number::exact;
 
-/// Entries of one tensor that are looked at, for each sample.
-const MOST: usize = 200;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
 /// Exit status 1 when a derivative is off by more than 1e-6 (relative, or absolute by 1e-9 where that is more).
 ///
-/// Of a large tensor 200 entries are checked, always the same. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no
-/// derivative: that is said, and is no fault.
+/// Every derivative of the first iteration is checked: of each sample's loss by every parameter, input and intermediate tensor, and with several
+/// samples of the batch's loss by every parameter. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is said,
+/// and is no fault.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A path, a bundled scenario's name, or - for the standard input
-    scenario: OsString,
-    /// How to print it
-    #[arg(long, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    asked: Asked,
+    /// Look at no more than N entries of each tensor, spread over it [default: all]
+    #[arg(long, value_name = "N")]
+    entries: Option<NonZero<usize>>,
 }
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let lesson = Lesson::new(shelf.scenario(&arguments.scenario)?);
-    let report = Report::of(&lesson.scenario.title, &lesson.trace);
-    let mut to = output::stdout();
-    match arguments.format {
-        Format::Json => {
-            serde_json::to_writer(to.raw(), &report).map_err(io::Error::from)?;
-            to.raw().write_all(b"\n")?;
+    let lesson = Lesson::new(arguments.asked.read(global)?);
+    let extent = Extent {
+        entries: arguments.entries.map_or(usize::MAX, NonZero::get),
+        threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+    };
+    let all = all(&lesson.trace, extent);
+    let mut work = Work::new(all)?;
+    let report = Report::of(&lesson.scenario.title, &lesson.trace, extent, |done| work.go_on(done, || "derivatives".to_owned()));
+    work.clear()?;
+    let report = match report {
+        Ok(report) => report,
+        Err(stopped) => {
+            let Stopped { done, within, off } = stopped;
+            let off = if off == 0 { "none".to_owned() } else { off.to_string() };
+            let mut to = output::stderr();
+            writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} of them off")))?;
+            to.finish()?;
+            return Ok(ExitCode::from(INTERRUPTED));
         }
-        Format::Table => to.text(&global.text(&report.table()))?,
-    }
-    to.finish()?;
+    };
+    arguments.asked.print(global, output::stdout(), &report, Report::table)?;
     Ok(ExitCode::from(u8::from(!report.passed)))
+}
+
+/// How many derivatives of all samples are to be looked at.
+fn all(trace: &Trace, extent: Extent) -> u64 {
+    let samples = trace.stretches().iter().filter(|stretch| stretch.sample.is_some());
+    samples.map(|stretch| extent.derivatives(&stretch.network)).sum()
 }
 
 #[derive(Serialize)]
@@ -64,13 +69,13 @@ struct Report<'a> {
     tolerance: f64,
     floor: f64,
     passed: bool,
-    tensors: Vec<Row<'a>>,
+    tensors: Vec<Row>,
 }
 
-/// One tensor of derivatives, over all samples.
+/// One tensor of derivatives, over all samples; or that of the batch.
 #[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
+struct Row {
+    name: String,
     entries: usize,
     checked: usize,
     off: usize,
@@ -78,13 +83,15 @@ struct Row<'a> {
     not_finite: usize,
     unsettled: usize,
     worst: Option<Worst>,
+    #[serde(skip)]
+    reduced: bool,
 }
 
 #[derive(Serialize)]
 struct Worst {
     at: String,
-    /// In the file, from 1.
-    sample: usize,
+    /// In the file, from 1; none for the batch.
+    sample: Option<usize>,
     index: Index,
     #[serde(serialize_with = "number")]
     derivative: f64,
@@ -92,47 +99,115 @@ struct Worst {
     difference: f64,
     #[serde(serialize_with = "number")]
     error: f64,
+    #[serde(skip)]
+    off: bool,
 }
 
+/// Where Ctrl-C has stopped it.
+#[derive(Debug)]
+struct Stopped {
+    done: usize,
+    /// The tensor that was being looked at.
+    within: String,
+    off: usize,
+}
+
+/// Before the names of the batch's tensors, as in addresses.
+const REDUCE: &str = "reduce:";
+
 impl<'a> Report<'a> {
-    fn of(scenario: &'a str, trace: &'a Trace) -> Self {
-        let network = trace.network();
-        let mut tensors: Vec<Row<'a>> = Vec::new();
-        for stretch in trace.stretches() {
-            let Some(sample) = stretch.sample.map(|sample| sample + 1) else { continue };
-            for (n, checked) in check(network, &stretch.run, MOST).iter().enumerate() {
+    fn of(scenario: &'a str, trace: &Trace, extent: Extent, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
+        let several = trace.samples() > 1;
+        let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
+        let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
+        let mut tensors: Vec<Row> = Vec::new();
+        let (mut before, mut stopped) = (0, false);
+        let samples = trace.stretches().iter().filter_map(|stretch| Some((stretch, stretch.sample? + 1)));
+        for (place, (stretch, sample)) in samples.enumerate() {
+            let network = &*stretch.network;
+            let checked = check(network, &stretch.run, extent, |done| {
+                stopped |= !go_on(before + done);
+                !stopped
+            });
+            before += extent.derivatives(network);
+            let prefix = if several { format!("{sample}:") } else { String::new() };
+            for (n, checked) in checked.iter().enumerate() {
                 if n == tensors.len() {
-                    tensors.push(Row::of(&network.tensor(checked.gradient).name));
+                    tensors.push(Row::of(network.tensor(checked.gradient).name.to_string()));
                 }
-                tensors[n].add(network, sample, trace.samples() > 1, checked);
+                tensors[n].add(network, Some(sample), &prefix, checked);
+            }
+            if let Some(cut) = checked.iter().find(|checked| checked.compared.len() < checked.wanted) {
+                let sum = |count: fn(&Row) -> usize| tensors.iter().map(count).sum();
+                let within = format!("{prefix}{}", network.tensor(cut.gradient).name);
+                return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
+            }
+            if let Some((_, reduced)) = &mut reduced {
+                reduced.add(place, network, &checked);
+            }
+        }
+        if let Some((batch, reduced)) = reduced {
+            for checked in reduced.checked() {
+                let mut row = Row::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
+                row.reduced = true;
+                row.add(&batch.network, None, REDUCE, &checked);
+                tensors.push(row);
             }
         }
         let passed = tensors.iter().all(|row| row.off == 0);
-        Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors }
+        Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
 
     fn table(&self) -> String {
-        let mut rows = vec![["tensor", "entries", "error", "worst entry", ""].map(str::to_owned)];
-        rows.extend(self.tensors.iter().map(Row::cells));
-        let wide = [0, 1, 2, 3].map(|column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-        let [a, b, c, d] = wide;
-        let mut lines = vec![self.scenario.to_owned(), String::new()];
-        lines.extend(rows.iter().map(|[name, entries, error, at, rest]| {
-            format!("{name:<a$}  {entries:>b$}  {error:>c$}  {at:<d$}  {rest}").trim_end().to_owned()
-        }));
+        let total = |count: fn(&Row) -> usize| self.tensors.iter().map(count).sum::<usize>();
+        let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
+        let (kinks, rest) = (total(|row| row.kinks), total(|row| row.not_finite + row.unsettled));
+        let mut columns: Vec<Column> = COLUMNS.to_vec();
+        columns.retain(|column| match column.when {
+            When::Always => true,
+            When::Any(count) => total(count) > 0,
+            When::Sampled => checked < entries,
+        });
+        let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
+        rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
+        let wide: Vec<usize> =
+            (0..columns.len()).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&columns).zip(&wide).map(|((cell, column), &wide)| match column.side {
+                Side::Left => format!("{cell:<wide$}"),
+                Side::Right => format!("{cell:>wide$}"),
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let mut lines = vec![self.scenario.to_owned(), String::new(), line(&rows[0])];
+        let mut reduced = false;
+        for (row, cells) in self.tensors.iter().zip(&rows[1..]) {
+            if row.reduced && !reduced {
+                lines.extend([String::new(), "of the batch's loss, after reduce".to_owned()]);
+                reduced = true;
+            }
+            lines.push(line(cells));
+        }
         lines.push(String::new());
-        let total = |count: fn(&Row<'_>) -> usize| self.tensors.iter().map(count).sum::<usize>();
-        let (checked, off) = (total(|row| row.checked), total(|row| row.off));
-        let apart = total(|row| row.kinks + row.not_finite + row.unsettled);
-        let agree = checked - apart - off;
+        for worst in self.tensors.iter().filter(|row| row.off > 0).filter_map(|row| row.worst.as_ref()) {
+            lines.push(format!("{} is {}, by differences {}", worst.at, exact(worst.derivative), exact(worst.difference)));
+        }
+        if off > 0 {
+            lines.push(String::new());
+        }
+        if checked < entries {
+            lines.push(format!("only {checked} of {entries} derivatives were looked at"));
+        }
         lines.push(if self.passed {
-            format!("{agree} of {checked} derivatives agree with central differences within {TOLERANCE:e}")
+            format!("{} of {checked} derivatives agree with central differences within {TOLERANCE:e}", checked - kinks - rest)
         } else {
             format!("{off} of {checked} derivatives are off: they differ from central differences by more than {TOLERANCE:e}")
         });
-        if apart > 0 {
-            let why = if total(|row| row.kinks) > 0 { ": at a kink there is no derivative, only a convention" } else { "" };
-            lines.push(format!("{apart} could not be compared{why}"));
+        if kinks > 0 {
+            lines.push(format!("{kinks} stand at a kink, where there is no derivative, only a convention"));
+        }
+        if rest > 0 {
+            lines.push(format!("{rest} could not be compared: the loss is not finite there, or rounding hides its slope"));
         }
         lines.push(format!("errors are relative to the derivative, or to {FLOOR:e} where it is smaller"));
         lines.push(String::new());
@@ -140,41 +215,83 @@ impl<'a> Report<'a> {
     }
 }
 
-impl<'a> Row<'a> {
-    fn of(name: &'a str) -> Self {
-        Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None }
+/// A column of the table.
+#[derive(Clone, Copy)]
+struct Column {
+    title: &'static str,
+    side: Side,
+    when: When,
+    cell: fn(&Row) -> String,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// When a column is there.
+#[derive(Clone, Copy)]
+enum When {
+    Always,
+    /// Where there is any of these.
+    Any(fn(&Row) -> usize),
+    /// Where not all entries were looked at.
+    Sampled,
+}
+
+impl Column {
+    /// A column of counts, empty at 0.
+    const fn count(title: &'static str, of: fn(&Row) -> usize, cell: fn(&Row) -> String) -> Self {
+        Self { title, side: Side::Right, when: When::Any(of), cell }
+    }
+}
+
+#[rustfmt::skip]
+const COLUMNS: [Column; 9] = [
+    Column { title: "tensor", side: Side::Left, when: When::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
+    Column { title: "entries", side: Side::Right, when: When::Always, cell: |row| row.entries.to_string() },
+    Column { title: "looked at", side: Side::Right, when: When::Sampled, cell: |row| row.checked.to_string() },
+    Column::count("off", |row| row.off, |row| positive(row.off)),
+    Column::count("at a kink", |row| row.kinks, |row| positive(row.kinks)),
+    Column::count("not finite", |row| row.not_finite, |row| positive(row.not_finite)),
+    Column::count("rounded", |row| row.unsettled, |row| positive(row.unsettled)),
+    Column { title: "error", side: Side::Right, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), Worst::error) },
+    Column { title: "worst entry", side: Side::Left, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
+];
+
+/// A count; nothing for 0.
+fn positive(count: usize) -> String {
+    if count == 0 { String::new() } else { count.to_string() }
+}
+
+impl Worst {
+    fn error(&self) -> String {
+        if self.error == 0.0 { "0".to_owned() } else { format!("{:.1e}", self.error) }
+    }
+}
+
+impl Row {
+    fn of(name: String) -> Self {
+        Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None, reduced: false }
     }
 
-    fn add(&mut self, network: &Network, sample: usize, several: bool, checked: &Checked) {
+    fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &Checked) {
         self.entries += checked.entries;
         self.checked += checked.compared.len();
         self.off += checked.count(Verdict::Off);
         self.kinks += checked.count(Verdict::Kink);
         self.not_finite += checked.count(Verdict::NotFinite);
         self.unsettled += checked.count(Verdict::Unsettled);
-        let Some(&Compared { at, derivative, difference, error, .. }) = checked.worst() else { return };
-        if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
+        let Some(&Compared { at, derivative, difference, error, verdict }) = checked.worst() else { return };
+        let off = verdict == Verdict::Off;
+        if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
             let info = network.tensor(checked.gradient);
             let index = unravel(at, &info.shape);
             let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
             let inside = if inside.is_empty() { String::new() } else { format!("[{}]", inside.join(",")) };
-            let sample_of = if several { format!("{sample}:") } else { String::new() };
-            self.worst = Some(Worst { at: format!("{sample_of}{}{inside}", info.name), sample, index, derivative, difference, error });
+            self.worst = Some(Worst { at: format!("{prefix}{}{inside}", info.name), sample, index, derivative, difference, error, off });
         }
-    }
-
-    fn cells(&self) -> [String; 5] {
-        let entries = if self.checked == self.entries { self.checked.to_string() } else { format!("{} of {}", self.checked, self.entries) };
-        let mut notes = Vec::new();
-        if let Some(worst) = self.worst.as_ref().filter(|_| self.off > 0) {
-            notes.push(format!("{} off: {}, by differences {}", self.off, exact(worst.derivative), exact(worst.difference)));
-        }
-        let counts = [(self.kinks, "at a kink"), (self.not_finite, "not finite"), (self.unsettled, "hidden by rounding")];
-        notes.extend(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-        let worst = self.worst.as_ref();
-        let error =
-            worst.map_or_else(|| "-".to_owned(), |worst| if worst.error == 0.0 { "0".to_owned() } else { format!("{:.1e}", worst.error) });
-        [self.name.to_owned(), entries, error, worst.map_or_else(|| "-".to_owned(), |worst| worst.at.clone()), notes.join(", ")]
     }
 }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule};
 use crate::step::Pass;
@@ -66,22 +68,9 @@ impl Run {
     }
 
     fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
-        // −0 is the only start that leaves every first term as it is
-        let mut sums = vec![-0.0; len(shape)];
-        let mut memos = Vec::with_capacity(op.parts.len());
-        for part in &op.parts {
-            let tensors: Vec<&Tensor> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
-            memos.push(part.rule.memo(&tensors));
-            let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
-            part.rule.accumulate(&x, &mut sums);
-        }
-        let index = self.memos.len();
+        let mut sums = vec![0.0; len(shape)];
+        let memos = add_up(op, |id| &self.tensors[id], &mut sums);
         self.memos.push(memos);
-        for (at, sum) in sums.iter_mut().enumerate() {
-            if *sum == 0.0 && sum.is_sign_negative() && self.terms(op, index, at) == 0 {
-                *sum = 0.0; // nothing reaches it
-            }
-        }
         from_flat(shape, sums)
     }
 
@@ -120,4 +109,29 @@ impl Run {
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.before(op, index, entry + 1) - self.before(op, index, entry)
     }
+}
+
+/// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Vec<Memo> {
+    // −0 is the only start that leaves every first term as it is
+    sums.fill(-0.0);
+    let mut memos = Vec::with_capacity(op.parts.len());
+    for part in &op.parts {
+        let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
+        memos.push(part.rule.memo(&tensors));
+        part.rule.accumulate(&Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] }, sums);
+    }
+    for (at, sum) in sums.iter_mut().enumerate() {
+        if *sum == 0.0 && sum.is_sign_negative() {
+            let mut parts = op.parts.iter().zip(&memos);
+            let none = parts.all(|(part, memo)| {
+                let x = Operands { tensors: part.operands.iter().map(|&id| flat(tensor(id))).collect(), memo };
+                part.rule.before(&x, at) == part.rule.before(&x, at + 1)
+            });
+            if none {
+                *sum = 0.0; // nothing reaches it
+            }
+        }
+    }
+    memos
 }
