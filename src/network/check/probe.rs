@@ -127,27 +127,29 @@ impl<'a> Probe<'a> {
             add_up(&op, tensor, &mut self.sums);
         }
         if let Some(bends) = &self.of.bends[number] {
-            let mut see = |at: usize| bends.crossed(at, |id| flat(tensor(id)), |part, side| crossed.push((number, at, part, side)));
+            let say = |at, part, side| crossed.push((number, at, part, side));
             match reached {
-                Some(reached) => reached.iter().for_each(|&at| see(at)),
-                None => (0..self.sums.len()).for_each(see),
+                Some(reached) => bends.crossed(reached.iter().copied(), |id| flat(tensor(id)), say),
+                None => bends.crossed(0..self.sums.len(), |id| flat(tensor(id)), say),
             }
         }
-        let before = self.of.run.values(op.output);
-        let differs = |&(at, sum): &(usize, f64)| sum.to_bits() != before[at].to_bits();
-        let changed = &mut self.changed[op.output];
-        let sums = self.sums.iter().copied();
-        let new: &mut dyn Iterator<Item = (usize, f64)> = match reached {
-            Some(reached) => &mut reached.iter().copied().zip(sums),
-            None => &mut sums.enumerate(),
-        };
-        let mut new = new.filter(differs).peekable();
-        if new.peek().is_some() {
-            let now = entries(&mut self.tensors[op.output]);
-            for (at, sum) in new {
-                now[at] = sum;
-                changed.push(at);
-            }
+        let (before, changed) = (self.of.run.values(op.output), &mut self.changed[op.output]);
+        let (now, sums) = (&mut self.tensors[op.output], self.sums.iter().copied());
+        match reached {
+            Some(reached) => write(reached.iter().copied().zip(sums), before, now, changed),
+            None => write(sums.enumerate(), before, now, changed),
+        }
+    }
+}
+
+/// Writes what is not as before, and notes where.
+fn write(new: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, Tensor>, changed: &mut Vec<usize>) {
+    let mut new = new.filter(|&(at, sum)| sum.to_bits() != before[at].to_bits()).peekable();
+    if new.peek().is_some() {
+        let to = entries(to);
+        for (at, sum) in new {
+            to[at] = sum;
+            changed.push(at);
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::network::{Id, Network, Op, Run};
-use crate::op::rule::Origin;
+use crate::op::rule::{Origin, Term};
+use crate::step::Kind;
 use crate::tensor::len;
 
 /// The readers of every entry that one op reads.
@@ -46,7 +47,7 @@ impl Readers {
         let mut nodes = vec![(0, NONE)];
         // for each node the last reader that sent on from it, and where to
         let mut next = vec![(NONE, 0)];
-        let mut all = 0;
+        let (mut all, mut windows) = (0, 0);
         for (at, value) in values.iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return None;
@@ -56,7 +57,9 @@ impl Readers {
             for (rule, x, slots) in &parts {
                 let own = rule.before(x, at + 1) - rule.before(x, at);
                 for term in 0..own {
-                    for arg in rule.term(x, at, term).args {
+                    let Term { kind, args, .. } = rule.term(x, at, term);
+                    windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
+                    for arg in args {
                         let (slot, place) = match arg.origin {
                             Origin::Entry { slot, at } => (slot, at),
                             Origin::Constant => continue,
@@ -84,7 +87,7 @@ impl Readers {
             }
             all += terms;
         }
-        Some(Self { chains, nodes, few: few(values.len(), all) })
+        Some(Self { chains, nodes, few: few(values.len() as u64, all, windows) })
     }
 
     /// All that read one of these entries, in no order; `None` where they are too many to be computed one by one.
@@ -142,8 +145,9 @@ pub(super) fn whole(sum: f64, terms: u64) -> f64 {
     if terms == 0 { 0.0 } else { sum }
 }
 
-/// Measured: an entry by itself costs about 40 ns and 1 ns for each of its terms, among all others 1 ns and a quarter of one.
-fn few(entries: usize, terms: u64) -> usize {
-    let (entries, terms) = (entries as u64, terms);
-    usize::try_from(entries * (entries + terms / 4) / (40 * entries + terms).max(1)).unwrap_or(usize::MAX)
+/// Measured: an entry by itself costs about 40 ns and 1 ns for each of its terms, among all others 1 ns and a quarter of one; 6 ns for each entry of a
+/// window that is searched for its largest, in both.
+fn few(entries: u64, terms: u64, windows: u64) -> usize {
+    let (alone, together) = (40 * entries + terms + 6 * windows, entries + terms / 4 + 6 * windows);
+    usize::try_from(u128::from(entries) * u128::from(together) / u128::from(alone.max(1))).unwrap_or(usize::MAX)
 }

@@ -95,6 +95,10 @@ impl Slopes<'_, '_> {
         {
             return of(difference, Verdict::Agrees);
         }
+        // where the shortest step crosses a kink too, the entry stands on it
+        if first == Slope::Crossed && self.slope(at, STEPS[STEPS.len() - 1] * scale) == Slope::Crossed {
+            return of(f64::NAN, Verdict::Kink);
+        }
         let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
         let crossed = first == Slope::Crossed;
         let Some((difference, doubt)) = self.settled(&slopes, scale) else {
