@@ -17,11 +17,6 @@ use crate::tensor::{Index, unravel};
 use crate::trace::Trace;
 use crate::ui::number::exact;
 
-/// Exit status 1 when a derivative is off by more than 1e-6 (relative, or absolute by 1e-9 where that is more).
-///
-/// Every derivative of the first iteration is checked: of each sample's loss by every parameter, input and intermediate tensor, and with several
-/// samples of the batch's loss by every parameter. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is said,
-/// and is no fault.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -166,12 +161,11 @@ impl<'a> Report<'a> {
         columns.retain(|column| match column.when {
             When::Always => true,
             When::Any(count) => total(count) > 0,
-            When::Sampled => checked < entries,
+            When::Sampled(sampled) => sampled == (checked < entries),
         });
         let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
         rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
-        let wide: Vec<usize> =
-            (0..columns.len()).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0)).collect();
+        let wide: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0)).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&columns).zip(&wide).map(|((cell, column), &wide)| match column.side {
                 Side::Left => format!("{cell:<wide$}"),
@@ -190,7 +184,7 @@ impl<'a> Report<'a> {
         }
         lines.push(String::new());
         for worst in self.tensors.iter().filter(|row| row.off > 0).filter_map(|row| row.worst.as_ref()) {
-            lines.push(format!("{} is {}, by differences {}", worst.at, exact(worst.derivative), exact(worst.difference)));
+            lines.push(format!("{} is {}, by differences {}", worst.at, exact(worst.derivative), exact(rounded(worst.difference))));
         }
         if off > 0 {
             lines.push(String::new());
@@ -201,10 +195,11 @@ impl<'a> Report<'a> {
         lines.push(if self.passed {
             format!("{} of {checked} derivatives agree with central differences within {TOLERANCE:e}", checked - kinks - rest)
         } else {
-            format!("{off} of {checked} derivatives are off: they differ from central differences by more than {TOLERANCE:e}")
+            format!("{off} of {checked} derivatives off: more than {TOLERANCE:e} away from central differences")
         });
         if kinks > 0 {
-            lines.push(format!("{kinks} stand at a kink, where there is no derivative, only a convention"));
+            let stand = if kinks == 1 { "stands" } else { "stand" };
+            lines.push(format!("{kinks} {stand} at a kink, where there is no derivative, only a convention"));
         }
         if rest > 0 {
             lines.push(format!("{rest} could not be compared: the loss is not finite there, or rounding hides its slope"));
@@ -236,8 +231,8 @@ enum When {
     Always,
     /// Where there is any of these.
     Any(fn(&Row) -> usize),
-    /// Where not all entries were looked at.
-    Sampled,
+    /// Where not all entries were looked at; or where all were.
+    Sampled(bool),
 }
 
 impl Column {
@@ -250,15 +245,20 @@ impl Column {
 #[rustfmt::skip]
 const COLUMNS: [Column; 9] = [
     Column { title: "tensor", side: Side::Left, when: When::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
-    Column { title: "entries", side: Side::Right, when: When::Always, cell: |row| row.entries.to_string() },
-    Column { title: "looked at", side: Side::Right, when: When::Sampled, cell: |row| row.checked.to_string() },
+    Column { title: "entries", side: Side::Right, when: When::Sampled(false), cell: |row| row.entries.to_string() },
+    Column { title: "looked at", side: Side::Right, when: When::Sampled(true), cell: Row::looked_at },
     Column::count("off", |row| row.off, |row| positive(row.off)),
-    Column::count("at a kink", |row| row.kinks, |row| positive(row.kinks)),
+    Column::count("kinks", |row| row.kinks, |row| positive(row.kinks)),
     Column::count("not finite", |row| row.not_finite, |row| positive(row.not_finite)),
     Column::count("rounded", |row| row.unsettled, |row| positive(row.unsettled)),
     Column { title: "error", side: Side::Right, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), Worst::error) },
     Column { title: "worst entry", side: Side::Left, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];
+
+/// As many digits as a difference is good for.
+fn rounded(difference: f64) -> f64 {
+    format!("{difference:.8e}").parse().unwrap_or(difference)
+}
 
 /// A count; nothing for 0.
 fn positive(count: usize) -> String {
@@ -274,6 +274,10 @@ impl Worst {
 impl Row {
     fn of(name: String) -> Self {
         Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None, reduced: false }
+    }
+
+    fn looked_at(&self) -> String {
+        if self.checked == self.entries { self.entries.to_string() } else { format!("{} of {}", self.checked, self.entries) }
     }
 
     fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &Checked) {
@@ -300,9 +304,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Builder, Chain, Id, Node, Role, Run};
+    use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
     use crate::op::layer::{Layer, Source, Stage};
-    use crate::op::loss::Loss;
+    use crate::op::loss::{BatchReduction, Loss};
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::scalar::{Operand, Operator, Scalar, Seed};
     use crate::tensor::from_flat;
@@ -365,28 +369,48 @@ mod tests {
         }
     }
 
-    /// The table, and whether it passed, of a layer y = 3 x with this derivative, on two samples.
-    fn table(derivative: f64) -> (String, bool) {
+    /// The table, and whether it passed, of a layer y = 3 x + 3 w with this derivative, on two samples; the batch takes this many times their mean.
+    fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
-        let a = Stage::new("a", &[1]).with(Arc::new(Tripled(derivative)), [Source::Input(0)]);
-        chain.layer("act1", "activation", Layer { parameters: Vec::new(), stages: vec![a] }, &[None]);
+        let tripled = || Arc::new(Tripled(derivative));
+        let a = Stage::new("a", &[1]).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
+        let parameters = vec![("weight", from_flat(&[1], vec![0.25]))];
+        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]);
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input, x), given(Role::Target, 0.0)]));
-        let trace = Trace::new(Arc::clone(&network), runs.into());
-        let report = Report::of("y = 3 x", &trace);
+        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
+        let reads = batch.reads.iter().map(|(id, from)| {
+            let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let by = if network.loss() == of { 1.0 } else { times };
+            (*id, Arc::new(runs[sample].tensor(of).as_ref() * by))
+        });
+        let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
+        let samples = runs.into_iter().enumerate();
+        let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
+        let stretches = samples.chain([Stretch { network: Arc::new(batch.network), run, sample: None }]);
+        let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), Extent::WHOLE, |_| true).expect("the end");
         (report.table(), report.passed)
     }
 
     #[test]
     fn a_wrong_derivative_is_named_with_its_numbers() {
-        let (right, passed) = table(3.0);
-        assert!(passed && right.contains("4 of 4 derivatives agree"), "{right}");
-        let (wrong, passed) = table(4.0);
-        assert!(!passed && wrong.contains("2 of 4 derivatives are off"), "{wrong}");
-        assert!(wrong.contains("2 off: 4, by differences 3"), "{wrong}");
+        let (right, passed) = table(3.0, 1.0);
+        assert!(passed && right.contains("7 of 7 derivatives agree"), "{right}");
+        let (wrong, passed) = table(4.0, 1.0);
+        assert!(!passed && wrong.contains("5 of 7 derivatives off"), "{wrong}");
+        for line in ["1:grad.input[0] is 4, by differences 3", "reduce:grad.act1.weight[0] is 4, by differences 3"] {
+            assert!(wrong.contains(line), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_reduce_is_named_with_its_numbers() {
+        let (wrong, passed) = table(3.0, 2.0);
+        assert!(!passed && wrong.contains("1 of 7 derivatives off"), "{wrong}");
+        assert!(wrong.contains("reduce:grad.act1.weight[0] is 6, by differences 3"), "{wrong}");
     }
 
     #[test]
@@ -395,7 +419,7 @@ mod tests {
         let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = Report::of("|x|", &trace);
-        assert!(report.passed && report.table().contains("1 at a kink"), "{}", report.table());
+        let report = Report::of("|x|", &trace, Extent::WHOLE, |_| true).expect("the end");
+        assert!(report.passed && report.table().contains("1 stands at a kink"), "{}", report.table());
     }
 }

@@ -108,11 +108,12 @@ impl Work {
     /// The end: the line is as it was.
     pub fn clear(&self) -> io::Result<()> {
         if self.shown.is_some() {
-            write!(output::stderr().raw(), "\r{:WIDTH$}\r", "")?;
+            // with what the terminal has put behind it for Ctrl-C
+            write!(output::stderr().raw(), "\r{:1$}\r", "", WIDTH + 3)?;
         }
         Ok(())
     }
 }
 
-/// The progress stays within a line of 80, and a cursor behind it.
-const WIDTH: usize = 78;
+/// The progress and what is behind it stay within a line of 80.
+const WIDTH: usize = 76;

@@ -102,7 +102,12 @@ impl Bends {
     }
 
     /// Says which parts of these entries take another side with these numbers, and which.
-    pub fn crossed<'v>(&self, of: impl Iterator<Item = usize> + Clone, value: impl Fn(Id) -> &'v [f64], mut say: impl FnMut(usize, usize, usize)) {
+    pub fn crossed<'v>(
+        &self,
+        of: impl Iterator<Item = usize> + Clone,
+        value: impl Fn(Id) -> &'v [f64],
+        mut say: impl FnMut(usize, usize, usize),
+    ) {
         for (number, part) in self.0.iter().enumerate() {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| value(id)).chain([part.numbers.as_slice()]).collect();
             for at in of.clone() {
