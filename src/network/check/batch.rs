@@ -13,7 +13,7 @@ use crate::tensor::{from_flat, len};
 struct Sum {
     at: usize,
     difference: f64,
-    /// How far it may be from the true slope, going by the samples' own derivatives that agree.
+    /// How far it may be from the true slope, going by the samples' own derivatives that agree, and by rounding.
     doubt: f64,
     /// The first verdict that leaves no difference.
     none: Option<Verdict>,
@@ -54,6 +54,8 @@ impl<'a> BatchCheck<'a> {
     /// Adds what was found of its next sample.
     pub fn add(&mut self, sample: usize, network: &Network, checked: &[Checked]) {
         let share = self.shares[sample];
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+        let rounding = f64::EPSILON * self.shares.len() as f64;
         let by: HashMap<Id, &Checked> = checked
             .iter()
             .filter_map(|checked| match network.tensor(checked.gradient).role {
@@ -74,8 +76,7 @@ impl<'a> BatchCheck<'a> {
                     Verdict::Off => {}
                     none => sum.none = sum.none.or(Some(none)),
                 }
-                // the rounding of the sum itself
-                sum.doubt += f64::EPSILON * self.shares.len() as f64 * (share * compared.derivative).abs();
+                sum.doubt += rounding * (share * compared.derivative).abs();
             }
         }
     }

@@ -83,12 +83,11 @@ impl Bends {
             for at in 0..entries {
                 let args = if has_term(at) { rule.term(&x, at, 0).args } else { SmallVec::new() };
                 for arg in &args {
-                    let (slot, place) = match arg.origin {
-                        Origin::Entry { slot, at } => (slot, at),
-                        _ => {
-                            part.numbers.push(arg.value);
-                            (operands.len(), part.numbers.len() - 1)
-                        }
+                    let (slot, place) = if let Origin::Entry { slot, at } = arg.origin {
+                        (slot, at)
+                    } else {
+                        part.numbers.push(arg.value);
+                        (operands.len(), part.numbers.len() - 1)
                     };
                     let [slot, place] = [slot, place].map(|n| u32::try_from(n).ok());
                     part.arguments.push((slot?, place?));
@@ -104,7 +103,7 @@ impl Bends {
     /// Says which parts of these entries take another side with these numbers, and which.
     pub fn crossed<'v>(
         &self,
-        of: impl Iterator<Item = usize> + Clone,
+        of: &(impl Iterator<Item = usize> + Clone),
         value: impl Fn(Id) -> &'v [f64],
         mut say: impl FnMut(usize, usize, usize),
     ) {

@@ -129,8 +129,8 @@ impl<'a> Probe<'a> {
         if let Some(bends) = &self.of.bends[number] {
             let say = |at, part, side| crossed.push((number, at, part, side));
             match reached {
-                Some(reached) => bends.crossed(reached.iter().copied(), |id| flat(tensor(id)), say),
-                None => bends.crossed(0..self.sums.len(), |id| flat(tensor(id)), say),
+                Some(reached) => bends.crossed(&reached.iter().copied(), |id| flat(tensor(id)), say),
+                None => bends.crossed(&(0..self.sums.len()), |id| flat(tensor(id)), say),
             }
         }
         let (before, changed) = (self.of.run.values(op.output), &mut self.changed[op.output]);
