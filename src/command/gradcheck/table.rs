@@ -9,7 +9,7 @@ impl Report<'_> {
     pub fn table(&self) -> String {
         let total = |count: fn(&Row) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
-        let (kinks, rest) = (total(|row| row.kinks), total(|row| row.not_finite + row.unsettled));
+        let (kinks, infinite, unsettled) = (total(|row| row.kinks), total(|row| row.not_finite), total(|row| row.unsettled));
         let mut columns: Vec<Column> = COLUMNS.to_vec();
         columns.retain(|column| match column.when {
             When::Always => true,
@@ -46,7 +46,10 @@ impl Report<'_> {
             lines.push(format!("only {checked} of {entries} derivatives were looked at"));
         }
         lines.push(if self.passed {
-            format!("{} of {checked} derivatives agree with central differences within {TOLERANCE:e}", checked - kinks - rest)
+            format!(
+                "{} of {checked} derivatives agree with central differences within {TOLERANCE:e}",
+                checked - kinks - infinite - unsettled
+            )
         } else {
             format!("{off} of {checked} derivatives off: more than {TOLERANCE:e} away from central differences")
         });
@@ -54,8 +57,10 @@ impl Report<'_> {
             let stand = if kinks == 1 { "stands" } else { "stand" };
             lines.push(format!("{kinks} {stand} at a kink, where there is no derivative, only a convention"));
         }
-        if rest > 0 {
-            lines.push(format!("{rest} could not be compared: the loss is not finite there, or rounding hides its slope"));
+        for (count, why) in [(infinite, "the loss is not finite there"), (unsettled, "rounding hides the slope")] {
+            if count > 0 {
+                lines.push(format!("{count} could not be compared: {why}"));
+            }
         }
         lines.push(format!("errors are relative to the derivative, or to {FLOOR:e} where it is smaller"));
         lines.push(String::new());
