@@ -10,7 +10,7 @@ mod symbol;
 
 pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
-pub use check::{Checked, Compared, FLOOR, TOLERANCE, Verdict, check};
+pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict, check};
 pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train};
 pub use run::Run;
 pub use symbol::Symbol;

@@ -36,6 +36,7 @@ fn every_build_prints_the_same_bytes() {
         ("grads-all-activations", ["grads", "tests/oracle/made-all-activations.toml"]),
         ("grads-graph-functions", ["grads", "tests/oracle/made-graph-functions.toml"]),
         ("train-momentum", ["train", "tests/oracle/net-012.toml"]),
+        ("gradcheck-samples", ["gradcheck", "tests/oracle/net-012.toml"]),
     ] {
         let text = String::from_utf8(printed(&[arguments[0], "--format", "json", arguments[1]])).expect("UTF-8");
         insta::assert_snapshot!(name, text);

@@ -2,38 +2,59 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gradstep::app::Lesson;
 use gradstep::command::{Shelf, bundled};
-use gradstep::network::{Verdict, check};
+use gradstep::network::{Batch, BatchCheck, Checked, Extent, From, Run, Stretch, Verdict, check};
+use gradstep::op::loss::BatchReduction;
 use gradstep::scenario::Limits;
+use gradstep::tensor::{flat, from_flat, len};
+use gradstep::trace::Trace;
 
-/// Entries of one tensor and sample: the small tensors whole.
-const MOST: usize = 12;
+/// Entries of one tensor and sample, where there are many scenarios: the small tensors whole.
+const SOME: Extent = Extent { entries: 12, threads: NonZero::<usize>::MIN };
 
 fn lesson(scenario: &OsStr) -> Lesson {
     let shelf = Shelf { limits: Limits::default(), files: true };
     shelf.open(&scenario.to_string_lossy()).unwrap_or_else(|error| panic!("{}: {error}", scenario.display()))
 }
 
+/// The derivatives of the samples, each with its network and run, then those of the batch.
+fn all(trace: &Trace, extent: Extent) -> Vec<(&Stretch, Checked)> {
+    let mut all = Vec::new();
+    let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
+    let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
+    assert_eq!(reduced.is_some(), trace.samples() > 1);
+    for (n, stretch) in trace.stretches().iter().filter(|stretch| stretch.sample.is_some()).enumerate() {
+        let checked = check(&stretch.network, &stretch.run, extent, |_| true);
+        if let Some(reduced) = &mut reduced {
+            reduced.add(n, &stretch.network, &checked);
+        }
+        all.extend(checked.into_iter().map(|checked| (stretch, checked)));
+    }
+    if let Some((batch, reduced)) = batch.zip(reduced) {
+        all.extend(reduced.checked().into_iter().map(|checked| (batch, checked)));
+    }
+    all
+}
+
 /// Counts by verdict: agrees, off, kink, not finite, unsettled; what is off is added to `wrong`.
-fn tally(name: &str, lesson: &Lesson, most: usize, wrong: &mut Vec<String>) -> [usize; 5] {
-    let network = lesson.trace.network();
+fn tally(name: &str, lesson: &Lesson, extent: Extent, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
-    for stretch in lesson.trace.stretches().iter().filter(|stretch| stretch.sample.is_some()) {
-        for checked in check(network, &stretch.run, most) {
-            for compared in &checked.compared {
-                counts[match compared.verdict {
-                    Verdict::Agrees => 0,
-                    Verdict::Off => 1,
-                    Verdict::Kink => 2,
-                    Verdict::NotFinite => 3,
-                    Verdict::Unsettled => 4,
-                }] += 1;
-                if compared.verdict == Verdict::Off {
-                    wrong.push(format!("{name}: {} {compared:?}", network.tensor(checked.gradient).name));
-                }
+    for (stretch, checked) in all(&lesson.trace, extent) {
+        for compared in &checked.compared {
+            counts[match compared.verdict {
+                Verdict::Agrees => 0,
+                Verdict::Off => 1,
+                Verdict::Kink => 2,
+                Verdict::NotFinite => 3,
+                Verdict::Unsettled => 4,
+            }] += 1;
+            if compared.verdict == Verdict::Off {
+                wrong.push(format!("{name}: {} {compared:?}", stretch.network.tensor(checked.gradient).name));
             }
         }
     }
@@ -53,7 +74,7 @@ fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let own = tally(&name, &lesson(path.as_os_str()), MOST, &mut wrong);
+        let own = tally(&name, &lesson(path.as_os_str()), SOME, &mut wrong);
         for (count, own) in counts.iter_mut().zip(own) {
             *count += own;
         }
@@ -67,7 +88,7 @@ fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
 fn bundled_scenarios_pass() {
     let mut wrong = Vec::new();
     for bundled in bundled::ALL {
-        let [agrees, .., unsettled] = tally(bundled.name, &lesson(OsStr::new(bundled.name)), MOST, &mut wrong);
+        let [agrees, .., unsettled] = tally(bundled.name, &lesson(OsStr::new(bundled.name)), SOME, &mut wrong);
         assert!(agrees > 0 && unsettled == 0, "{}", bundled.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -83,13 +104,16 @@ fn oracle_scenarios_pass() {
     all_agree(&scenarios("tests/oracle"), 5);
 }
 
+fn read(text: &str) -> Lesson {
+    let source = gradstep::scenario::Source { name: "t".into(), path_shown: "t.toml".into(), text: text.to_owned() };
+    Lesson::new(gradstep::scenario::read(source, Limits::default()).unwrap())
+}
+
 /// The verdicts on a graph's nodes.
 fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
-    let text = format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n");
-    let source = gradstep::scenario::Source { name: "t".into(), path_shown: "t.toml".into(), text };
-    let lesson = Lesson::new(gradstep::scenario::read(source, Limits::default()).unwrap());
+    let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = lesson.trace.network();
-    let checked = check(network, lesson.trace.run(0), MOST);
+    let checked = check(network, lesson.trace.run(0), Extent::WHOLE, |_| true);
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.compared[0].verdict)).collect()
 }
 
@@ -126,4 +150,192 @@ fn steep_and_flat_functions_are_resolved() {
         let found = graph(inputs, nodes);
         assert!(found.iter().all(|(_, verdict)| !matches!(verdict, Verdict::Off | Verdict::Kink)), "{inputs}: {nodes}: {found:?}");
     }
+}
+
+/// Two samples of a small network with everything that has kinks or is computed in part: padding, strides, pools, a softmax.
+const SMALL: &str = r#"
+title = "small"
+loss = { type = "cross_entropy", batch_reduction = "mean" }
+[[sample]]
+input = { init = "uniform", low = -1.0, high = 1.0, shape = [2, 9, 9], seed = 1 }
+target = 1
+[[sample]]
+input = { init = "uniform", low = -1.0, high = 1.0, shape = [2, 9, 9], seed = 2 }
+target = 0
+[[layer]]
+type = "conv2d"
+out_channels = 4
+kernel_size = 3
+padding = 1
+weight = { init = "he_normal", seed = 3 }
+bias = { init = "uniform", low = -0.5, high = 0.5, seed = 4 }
+activation = "relu"
+[[layer]]
+type = "max_pool2d"
+kernel_size = 2
+[[layer]]
+type = "conv2d"
+out_channels = 6
+kernel_size = 3
+stride = 2
+padding = 1
+weight = { init = "he_normal", seed = 5 }
+bias = { init = "zeros" }
+activation = "leaky_relu"
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+out_features = 30
+weight = { init = "he_normal", seed = 6 }
+bias = { init = "zeros" }
+activation = "gelu"
+[[layer]]
+type = "linear"
+out_features = 3
+weight = { init = "he_normal", seed = 7 }
+bias = { init = "zeros" }
+activation = "softmax"
+"#;
+
+#[test]
+fn every_entry_is_looked_at() {
+    let lesson = read(SMALL);
+    let found = all(&lesson.trace, Extent::WHOLE);
+    for (stretch, checked) in &found {
+        let info = stretch.network.tensor(checked.gradient);
+        let places: Vec<usize> = checked.compared.iter().map(|compared| compared.at).collect();
+        assert_eq!(places, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
+        assert_eq!((checked.entries, checked.wanted), (places.len(), places.len()));
+        assert_eq!(checked.count(Verdict::Off), 0, "{}", info.name);
+    }
+    // every parameter, input and value of either sample, and every parameter of the batch
+    assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
+    let network = lesson.trace.network();
+    let of_a_run = found.iter().filter(|(stretch, _)| stretch.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
+    assert_eq!(Extent::WHOLE.derivatives(network), of_a_run.sum::<u64>());
+    let agree: usize = found.iter().map(|(_, checked)| checked.count(Verdict::Agrees)).sum();
+    let all: usize = found.iter().map(|(_, checked)| checked.entries).sum();
+    assert!(agree * 20 > all * 19, "{agree} of {all}");
+}
+
+/// Only what depends on an entry is computed anew, on several threads: the bits are those of the whole forward pass.
+#[test]
+fn the_differences_are_those_of_the_whole_forward_pass() {
+    let names = ["figure-01", "figure-14", "figure-19", "tests/valid/every-layer.toml", "tests/oracle/made-graph-functions.toml"];
+    let mut same = 0;
+    for lesson in names.map(|name| lesson(OsStr::new(name))).into_iter().chain([read(SMALL)]) {
+        let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+        for checked in check(network, run, Extent { entries: 5, threads: NonZero::new(3).unwrap() }, |_| true) {
+            let name = &network.tensor(checked.gradient).name;
+            let of = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
+            for compared in checked.compared.iter().filter(|compared| compared.verdict == Verdict::Agrees) {
+                let w = run.values(of)[compared.at];
+                let moved = |by: f64| {
+                    let mut entries = run.values(of).to_vec();
+                    entries[compared.at] = w + by;
+                    let run = run.with(network, of, from_flat(&network.tensor(of).shape, entries));
+                    flat(run.tensor(network.loss()))[0]
+                };
+                let slope = |step: f64| {
+                    let h = step * w.abs().max(1.0);
+                    let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|steps| moved(steps * h));
+                    (8.0 * (right - left) - (further - far)) / (12.0 * h)
+                };
+                let steps = [1e-5, 1e-2, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-9];
+                assert!(steps.iter().any(|&step| slope(step).to_bits() == compared.difference.to_bits()), "{name} {compared:?}");
+                same += 1;
+            }
+        }
+    }
+    assert!(same > 300, "{same}");
+}
+
+#[test]
+fn any_number_of_threads_finds_the_same() {
+    let lesson = read(SMALL);
+    let found = |threads: usize| {
+        format!(
+            "{:?}",
+            all(&lesson.trace, Extent { threads: NonZero::new(threads).unwrap(), ..Extent::WHOLE })
+                .iter()
+                .map(|(_, checked)| checked)
+                .collect::<Vec<_>>()
+        )
+    };
+    let one = found(1);
+    assert!(one == found(2) && one == found(7));
+}
+
+#[test]
+fn it_can_be_stopped() {
+    let lesson = read(SMALL);
+    let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+    let mut asked = 0;
+    let checked = check(network, run, Extent::WHOLE, |_| {
+        asked += 1;
+        false
+    });
+    assert!(asked > 0);
+    let looked: usize = checked.iter().map(|checked| checked.compared.len()).sum();
+    let wanted: usize = checked.iter().map(|checked| checked.wanted).sum();
+    assert!(looked < wanted, "{looked} of {wanted}");
+}
+
+/// A batch that reduces something else than its samples' gradients, and the tensors that this is found in.
+fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
+    let lesson = read(SMALL);
+    let trace = &lesson.trace;
+    let network = trace.network();
+    let batch = Batch::new(network, &[1, 2], reduction, None, true);
+    let given: Vec<_> = batch
+        .reads
+        .iter()
+        .map(|(id, from)| {
+            let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let (sample, by) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
+            (*id, Arc::new(trace.run(sample).tensor(of).as_ref() * by))
+        })
+        .collect();
+    let run = Run::new(&batch.network, &given);
+    let mut reduced = BatchCheck::new(&batch.network, &run).unwrap();
+    for sample in 0..2 {
+        reduced.add(sample, network, &check(network, trace.run(sample), SOME, |_| true));
+    }
+    let checked = reduced.checked();
+    assert_eq!(checked.len(), 8);
+    let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
+    off.map(|checked| batch.network.tensor(checked.gradient).name.to_string()).collect()
+}
+
+#[test]
+fn a_wrong_reduce_is_found() {
+    let weight = "grad.conv1.weight";
+    for reduction in [BatchReduction::Mean, BatchReduction::Sum] {
+        assert_eq!(batch(reduction, |_, _| None), <[String; 0]>::default());
+        // the first sample twice
+        assert_eq!(batch(reduction, |_, name| (name == weight).then_some((0, 1.0))), [weight]);
+        // the sum for the mean
+        assert_eq!(batch(reduction, |sample, name| (name == weight).then_some((sample, 2.0))), [weight]);
+        // one sample forgotten
+        assert_eq!(batch(reduction, |sample, name| (name == weight && sample == 1).then_some((sample, 0.0))), [weight]);
+        // not a number
+        assert_eq!(batch(reduction, |sample, name| (name == weight).then_some((sample, f64::NAN))), [weight]);
+    }
+}
+
+/// A sample's kink is the batch's.
+#[test]
+fn what_cannot_be_compared_in_a_sample_cannot_in_the_batch() {
+    let text = "title = \"t\"\nloss = { type = \"squared_error\", batch_reduction = \"mean\" }\n\
+        [[sample]]\ninput = [0]\ntarget = [1]\n[[sample]]\ninput = [1]\ntarget = [1]\n\
+        [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";
+    let lesson = read(text);
+    let batch = |name: &str| {
+        let found = all(&lesson.trace, Extent::WHOLE);
+        let (_, checked) = found.iter().find(|(s, c)| s.sample.is_none() && &*s.network.tensor(c.gradient).name == name).unwrap();
+        checked.compared[0].verdict
+    };
+    assert_eq!(batch("grad.fc1.bias"), Verdict::Kink);
+    assert_eq!(batch("grad.fc1.weight"), Verdict::Agrees);
 }

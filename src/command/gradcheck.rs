@@ -1,60 +1,61 @@
-//! `gradstep gradcheck`: every derivative of iteration 1's samples against central differences of the loss.
+//! `gradstep gradcheck`: every derivative of iteration 1 against central differences of the loss.
 
-use std::ffi::OsString;
-use std::io::{self, Write as _};
+mod table;
+
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::look::Global;
-use super::source::Shelf;
+use super::report::{Asked, INTERRUPTED, Work};
 use crate::app::Lesson;
-use crate::network::{Checked, Compared, FLOOR, Network, TOLERANCE, Verdict, check};
+use crate::network::{BatchCheck, Checked, Compared, Extent, FLOOR, Network, TOLERANCE, Verdict, check};
 use crate::output;
 use crate::step::number;
 use crate::tensor::{Index, unravel};
 use crate::trace::Trace;
-use crate::ui::number::exact;
 
-/// Entries of one tensor that are looked at, for each sample.
-const MOST: usize = 200;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
-/// Exit status 1 when a derivative is off by more than 1e-6 (relative, or absolute by 1e-9 where that is more).
-///
-/// Of a large tensor 200 entries are checked, always the same. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no
-/// derivative: that is said, and is no fault.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A path, a bundled scenario's name, or - for the standard input
-    scenario: OsString,
-    /// How to print it
-    #[arg(long, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    asked: Asked,
+    /// Look at no more than N entries of each tensor, spread over it [default: all]
+    #[arg(long, value_name = "N")]
+    entries: Option<NonZero<usize>>,
 }
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let lesson = Lesson::new(shelf.scenario(&arguments.scenario)?);
-    let report = Report::of(&lesson.scenario.title, &lesson.trace);
-    let mut to = output::stdout();
-    match arguments.format {
-        Format::Json => {
-            serde_json::to_writer(to.raw(), &report).map_err(io::Error::from)?;
-            to.raw().write_all(b"\n")?;
+    let lesson = Lesson::new(arguments.asked.read(global)?);
+    let extent = Extent {
+        entries: arguments.entries.map_or(usize::MAX, NonZero::get),
+        threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+    };
+    let all = all(&lesson.trace, extent);
+    let mut work = Work::new(all)?;
+    let report = Report::of(&lesson.scenario.title, &lesson.trace, extent, |done| work.go_on(done, || "derivatives".to_owned()));
+    work.clear()?;
+    let report = match report {
+        Ok(report) => report,
+        Err(stopped) => {
+            let Stopped { done, within, off } = stopped;
+            let off = if off == 0 { "none".to_owned() } else { off.to_string() };
+            let mut to = output::stderr();
+            writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} of them off")))?;
+            to.finish()?;
+            return Ok(ExitCode::from(INTERRUPTED));
         }
-        Format::Table => to.text(&global.text(&report.table()))?,
-    }
-    to.finish()?;
+    };
+    arguments.asked.print(global, output::stdout(), &report, Report::table)?;
     Ok(ExitCode::from(u8::from(!report.passed)))
+}
+
+/// How many derivatives of all samples are to be looked at.
+fn all(trace: &Trace, extent: Extent) -> u64 {
+    let samples = trace.stretches().iter().filter(|stretch| stretch.sample.is_some());
+    samples.map(|stretch| extent.derivatives(&stretch.network)).sum()
 }
 
 #[derive(Serialize)]
@@ -64,13 +65,13 @@ struct Report<'a> {
     tolerance: f64,
     floor: f64,
     passed: bool,
-    tensors: Vec<Row<'a>>,
+    tensors: Vec<Row>,
 }
 
-/// One tensor of derivatives, over all samples.
+/// One tensor of derivatives, over all samples; or that of the batch.
 #[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
+struct Row {
+    name: String,
     entries: usize,
     checked: usize,
     off: usize,
@@ -78,13 +79,15 @@ struct Row<'a> {
     not_finite: usize,
     unsettled: usize,
     worst: Option<Worst>,
+    #[serde(skip)]
+    reduced: bool,
 }
 
 #[derive(Serialize)]
 struct Worst {
     at: String,
-    /// In the file, from 1.
-    sample: usize,
+    /// In the file, from 1; none for the batch.
+    sample: Option<usize>,
     index: Index,
     #[serde(serialize_with = "number")]
     derivative: f64,
@@ -92,89 +95,87 @@ struct Worst {
     difference: f64,
     #[serde(serialize_with = "number")]
     error: f64,
+    #[serde(skip)]
+    off: bool,
 }
 
+/// Where Ctrl-C has stopped it.
+#[derive(Debug)]
+struct Stopped {
+    done: usize,
+    /// The tensor that was being looked at.
+    within: String,
+    off: usize,
+}
+
+/// Before the names of the batch's tensors, as in addresses.
+const REDUCE: &str = "reduce:";
+
 impl<'a> Report<'a> {
-    fn of(scenario: &'a str, trace: &'a Trace) -> Self {
-        let network = trace.network();
-        let mut tensors: Vec<Row<'a>> = Vec::new();
-        for stretch in trace.stretches() {
-            let Some(sample) = stretch.sample.map(|sample| sample + 1) else { continue };
-            for (n, checked) in check(network, &stretch.run, MOST).iter().enumerate() {
+    fn of(scenario: &'a str, trace: &Trace, extent: Extent, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
+        let several = trace.samples() > 1;
+        let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
+        let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
+        let mut tensors: Vec<Row> = Vec::new();
+        let (mut before, mut stopped) = (0, false);
+        let samples = trace.stretches().iter().filter_map(|stretch| Some((stretch, stretch.sample? + 1)));
+        for (place, (stretch, sample)) in samples.enumerate() {
+            let network = &*stretch.network;
+            let checked = check(network, &stretch.run, extent, |done| {
+                stopped |= !go_on(before + done);
+                !stopped
+            });
+            before += extent.derivatives(network);
+            let prefix = if several { format!("{sample}:") } else { String::new() };
+            for (n, checked) in checked.iter().enumerate() {
                 if n == tensors.len() {
-                    tensors.push(Row::of(&network.tensor(checked.gradient).name));
+                    tensors.push(Row::of(network.tensor(checked.gradient).name.to_string()));
                 }
-                tensors[n].add(network, sample, trace.samples() > 1, checked);
+                tensors[n].add(network, Some(sample), &prefix, checked);
+            }
+            if let Some(cut) = checked.iter().find(|checked| checked.compared.len() < checked.wanted) {
+                let sum = |count: fn(&Row) -> usize| tensors.iter().map(count).sum();
+                let within = format!("{prefix}{}", network.tensor(cut.gradient).name);
+                return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
+            }
+            if let Some((_, reduced)) = &mut reduced {
+                reduced.add(place, network, &checked);
+            }
+        }
+        if let Some((batch, reduced)) = reduced {
+            for checked in reduced.checked() {
+                let mut row = Row::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
+                row.reduced = true;
+                row.add(&batch.network, None, REDUCE, &checked);
+                tensors.push(row);
             }
         }
         let passed = tensors.iter().all(|row| row.off == 0);
-        Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors }
-    }
-
-    fn table(&self) -> String {
-        let mut rows = vec![["tensor", "entries", "error", "worst entry", ""].map(str::to_owned)];
-        rows.extend(self.tensors.iter().map(Row::cells));
-        let wide = [0, 1, 2, 3].map(|column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-        let [a, b, c, d] = wide;
-        let mut lines = vec![self.scenario.to_owned(), String::new()];
-        lines.extend(rows.iter().map(|[name, entries, error, at, rest]| {
-            format!("{name:<a$}  {entries:>b$}  {error:>c$}  {at:<d$}  {rest}").trim_end().to_owned()
-        }));
-        lines.push(String::new());
-        let total = |count: fn(&Row<'_>) -> usize| self.tensors.iter().map(count).sum::<usize>();
-        let (checked, off) = (total(|row| row.checked), total(|row| row.off));
-        let apart = total(|row| row.kinks + row.not_finite + row.unsettled);
-        let agree = checked - apart - off;
-        lines.push(if self.passed {
-            format!("{agree} of {checked} derivatives agree with central differences within {TOLERANCE:e}")
-        } else {
-            format!("{off} of {checked} derivatives are off: they differ from central differences by more than {TOLERANCE:e}")
-        });
-        if apart > 0 {
-            let why = if total(|row| row.kinks) > 0 { ": at a kink there is no derivative, only a convention" } else { "" };
-            lines.push(format!("{apart} could not be compared{why}"));
-        }
-        lines.push(format!("errors are relative to the derivative, or to {FLOOR:e} where it is smaller"));
-        lines.push(String::new());
-        lines.join("\n")
+        Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
 }
 
-impl<'a> Row<'a> {
-    fn of(name: &'a str) -> Self {
-        Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None }
+impl Row {
+    fn of(name: String) -> Self {
+        Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None, reduced: false }
     }
 
-    fn add(&mut self, network: &Network, sample: usize, several: bool, checked: &Checked) {
+    fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &Checked) {
         self.entries += checked.entries;
         self.checked += checked.compared.len();
         self.off += checked.count(Verdict::Off);
         self.kinks += checked.count(Verdict::Kink);
         self.not_finite += checked.count(Verdict::NotFinite);
         self.unsettled += checked.count(Verdict::Unsettled);
-        let Some(&Compared { at, derivative, difference, error, .. }) = checked.worst() else { return };
-        if self.worst.as_ref().is_none_or(|worst| error > worst.error) {
+        let Some(&Compared { at, derivative, difference, error, verdict }) = checked.worst() else { return };
+        let off = verdict == Verdict::Off;
+        if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
             let info = network.tensor(checked.gradient);
             let index = unravel(at, &info.shape);
             let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
             let inside = if inside.is_empty() { String::new() } else { format!("[{}]", inside.join(",")) };
-            let sample_of = if several { format!("{sample}:") } else { String::new() };
-            self.worst = Some(Worst { at: format!("{sample_of}{}{inside}", info.name), sample, index, derivative, difference, error });
+            self.worst = Some(Worst { at: format!("{prefix}{}{inside}", info.name), sample, index, derivative, difference, error, off });
         }
-    }
-
-    fn cells(&self) -> [String; 5] {
-        let entries = if self.checked == self.entries { self.checked.to_string() } else { format!("{} of {}", self.checked, self.entries) };
-        let mut notes = Vec::new();
-        if let Some(worst) = self.worst.as_ref().filter(|_| self.off > 0) {
-            notes.push(format!("{} off: {}, by differences {}", self.off, exact(worst.derivative), exact(worst.difference)));
-        }
-        let counts = [(self.kinks, "at a kink"), (self.not_finite, "not finite"), (self.unsettled, "hidden by rounding")];
-        notes.extend(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-        let worst = self.worst.as_ref();
-        let error =
-            worst.map_or_else(|| "-".to_owned(), |worst| if worst.error == 0.0 { "0".to_owned() } else { format!("{:.1e}", worst.error) });
-        [self.name.to_owned(), entries, error, worst.map_or_else(|| "-".to_owned(), |worst| worst.at.clone()), notes.join(", ")]
     }
 }
 
@@ -183,9 +184,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Builder, Chain, Id, Node, Role, Run};
+    use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
     use crate::op::layer::{Layer, Source, Stage};
-    use crate::op::loss::Loss;
+    use crate::op::loss::{BatchReduction, Loss};
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::scalar::{Operand, Operator, Scalar, Seed};
     use crate::tensor::from_flat;
@@ -248,28 +249,48 @@ mod tests {
         }
     }
 
-    /// The table, and whether it passed, of a layer y = 3 x with this derivative, on two samples.
-    fn table(derivative: f64) -> (String, bool) {
+    /// The table, and whether it passed, of a layer y = 3 x + 3 w with this derivative, on two samples; the batch takes this many times their mean.
+    fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
-        let a = Stage::new("a", &[1]).with(Arc::new(Tripled(derivative)), [Source::Input(0)]);
-        chain.layer("act1", "activation", Layer { parameters: Vec::new(), stages: vec![a] }, &[None]);
+        let tripled = || Arc::new(Tripled(derivative));
+        let a = Stage::new("a", &[1]).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
+        let parameters = vec![("weight", from_flat(&[1], vec![0.25]))];
+        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]);
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input, x), given(Role::Target, 0.0)]));
-        let trace = Trace::new(Arc::clone(&network), runs.into());
-        let report = Report::of("y = 3 x", &trace);
+        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
+        let reads = batch.reads.iter().map(|(id, from)| {
+            let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let by = if network.loss() == of { 1.0 } else { times };
+            (*id, Arc::new(runs[sample].tensor(of).as_ref() * by))
+        });
+        let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
+        let samples = runs.into_iter().enumerate();
+        let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
+        let stretches = samples.chain([Stretch { network: Arc::new(batch.network), run, sample: None }]);
+        let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), Extent::WHOLE, |_| true).expect("the end");
         (report.table(), report.passed)
     }
 
     #[test]
     fn a_wrong_derivative_is_named_with_its_numbers() {
-        let (right, passed) = table(3.0);
-        assert!(passed && right.contains("4 of 4 derivatives agree"), "{right}");
-        let (wrong, passed) = table(4.0);
-        assert!(!passed && wrong.contains("2 of 4 derivatives are off"), "{wrong}");
-        assert!(wrong.contains("2 off: 4, by differences 3"), "{wrong}");
+        let (right, passed) = table(3.0, 1.0);
+        assert!(passed && right.contains("7 of 7 derivatives agree"), "{right}");
+        let (wrong, passed) = table(4.0, 1.0);
+        assert!(!passed && wrong.contains("5 of 7 derivatives off"), "{wrong}");
+        for line in ["1:grad.input[0] is 4, by differences 3", "reduce:grad.act1.weight[0] is 4, by differences 3"] {
+            assert!(wrong.contains(line), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_reduce_is_named_with_its_numbers() {
+        let (wrong, passed) = table(3.0, 2.0);
+        assert!(!passed && wrong.contains("1 of 7 derivatives off"), "{wrong}");
+        assert!(wrong.contains("reduce:grad.act1.weight[0] is 6, by differences 3"), "{wrong}");
     }
 
     #[test]
@@ -278,7 +299,7 @@ mod tests {
         let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = Report::of("|x|", &trace);
-        assert!(report.passed && report.table().contains("1 at a kink"), "{}", report.table());
+        let report = Report::of("|x|", &trace, Extent::WHOLE, |_| true).expect("the end");
+        assert!(report.passed && report.table().contains("1 stands at a kink"), "{}", report.table());
     }
 }

@@ -1,70 +1,47 @@
 //! `gradstep train`: gradient descent to its end.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Serialize, Serializer};
 
 use super::look::Global;
 use super::output_to;
-use super::source::Shelf;
+use super::report::{Asked, INTERRUPTED, Work};
 use super::tensors::{Names, Nested, Tensors};
-use crate::network::{Descended, Descent, Id, Iteration, Role};
+use crate::network::{Descended, Descent, Id, Role};
 use crate::output;
 use crate::scenario::Scenario;
 use crate::step::number;
 use crate::tensor::{Tensor, flat};
 use crate::ui::number::exact;
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A path, a bundled scenario's name, or - for the standard input
-    scenario: OsString,
-    /// How to print it
-    #[arg(long, default_value = "table")]
-    format: Format,
+    #[command(flatten)]
+    asked: Asked,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// When the progress is first shown, and how often then.
-const FIRST: Duration = Duration::from_secs(1);
-const EVERY: Duration = Duration::from_millis(100);
-
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let scenario = shelf.scenario(&arguments.scenario)?;
+    let Arguments { asked, output } = arguments;
+    let scenario = asked.read(global)?;
     if scenario.train.is_none() {
         bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
     }
-    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &scenario.files)?;
+    let to = output_to(output.as_ref(), &asked.scenario, &scenario.files)?;
     let descent = scenario.descent();
-    let interrupted = interrupts()?;
-    let mut progress = Progress::new(descent.iterations());
-    let end = descent.run(|iteration| {
-        progress.see(iteration);
-        !interrupted.load(Ordering::Relaxed)
-    });
-    progress.clear()?;
+    let mut work = Work::new(descent.iterations())?;
+    let end = descent.run(|iteration| work.go_on(iteration.number, || format!("loss {}", exact(iteration.loss))));
+    work.clear()?;
     let done = end.losses.len() as u64;
-    if interrupted.load(Ordering::Relaxed) && !end.stopped && done < descent.iterations() {
+    if work.interrupted() && !end.stopped && done < descent.iterations() {
         let mut to = output::stderr();
         writeln!(
             to,
@@ -73,63 +50,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
             exact(end.losses[end.losses.len() - 1])
         )?;
         to.finish()?;
-        return Ok(ExitCode::from(130));
+        return Ok(ExitCode::from(INTERRUPTED));
     }
-    let trained = Trained::of(&scenario, &descent, &end);
-    match arguments.format {
-        Format::Json => {
-            serde_json::to_writer(to.raw(), &trained).map_err(io::Error::from)?;
-            to.raw().write_all(b"\n")?;
-        }
-        Format::Table => to.text(&global.text(&trained.table()))?,
-    }
-    to.finish()?;
+    asked.print(global, to, &Trained::of(&scenario, &descent, &end), Trained::table)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
-fn interrupts() -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    #[cfg(unix)]
-    {
-        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, Arc::clone(&flag))?;
-        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&flag))?;
-    }
-    Ok(flag)
-}
-
-/// A line on the terminal that says how far it is, once it takes long enough to wonder.
-struct Progress {
-    iterations: u64,
-    start: Instant,
-    shown: Option<Instant>,
-    terminal: bool,
-}
-
-impl Progress {
-    fn new(iterations: u64) -> Self {
-        Self { iterations, start: Instant::now(), shown: None, terminal: io::stderr().is_terminal() }
-    }
-
-    fn see(&mut self, iteration: &Iteration) {
-        const BAR: u64 = 30;
-        let due = self.shown.map_or(self.start + FIRST, |shown| shown + EVERY);
-        if !self.terminal || Instant::now() < due {
-            return;
-        }
-        self.shown = Some(Instant::now());
-        let done = usize::try_from(u128::from(iteration.number) * u128::from(BAR) / u128::from(self.iterations)).unwrap_or(0);
-        let bar = format!("{}{}", "#".repeat(done), "-".repeat(30 - done.min(30)));
-        // a progress that cannot be shown is no reason to stop
-        let _ = write!(output::stderr().raw(), "\r[{bar}] {}/{}  loss {:<24}", iteration.number, self.iterations, exact(iteration.loss));
-    }
-
-    fn clear(&self) -> io::Result<()> {
-        if self.shown.is_some() {
-            write!(output::stderr().raw(), "\r{:78}\r", "")?;
-        }
-        Ok(())
-    }
 }
 
 #[derive(Serialize)]

@@ -1,21 +1,31 @@
 //! Derivatives against differences of the loss: an entry of a tensor is moved a little both ways, what depends on it is computed anew, and the
 //! slope of the loss is compared with the derivative that the backward pass has found.
 
+mod batch;
+mod bends;
+mod probe;
+mod readers;
+mod slope;
+
+pub use batch::BatchCheck;
+
 use std::cmp::Ordering;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::scope;
+use std::time::Duration;
 
 use super::{Id, Network, Role, Run};
-use crate::step::{Kind, Pass};
-use crate::tensor::{flat, from_flat, len};
+use crate::step::Pass;
+use crate::tensor::len;
+use probe::{Forward, Probe};
+use slope::{Slopes, noise};
 
 /// The largest relative error of a derivative that agrees.
 pub const TOLERANCE: f64 = 1e-6;
 /// The smallest number that an error is taken relative to.
 pub const FLOOR: f64 = 1e-3;
-
-/// The first step, times max(1, |w|) of the entry w.
-const STEP: f64 = 1e-5;
-/// The steps that are compared with one another where the first does not settle it: long ones round off less, short ones bend less.
-const STEPS: [f64; 8] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
 
 /// What the differences say of a derivative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +57,14 @@ pub struct Compared {
     pub verdict: Verdict,
 }
 
+impl Compared {
+    fn of(at: usize, derivative: f64, difference: f64, verdict: Verdict) -> Self {
+        let error = (derivative - difference).abs() / derivative.abs().max(difference.abs()).max(FLOOR);
+        let error = if difference.is_finite() && !error.is_finite() { f64::INFINITY } else { error };
+        Self { at, derivative, difference, error, verdict }
+    }
+}
+
 /// The derivatives by one tensor's entries.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -54,7 +72,9 @@ pub struct Checked {
     pub gradient: Id,
     /// How many entries it has.
     pub entries: usize,
-    /// Those that were looked at, in order.
+    /// How many of them were to be looked at.
+    pub wanted: usize,
+    /// Those that were, in order.
     pub compared: Vec<Compared>,
 }
 
@@ -76,221 +96,145 @@ impl Checked {
     }
 }
 
-/// Every tensor that the backward pass has a derivative for, in its order: at most `most` entries of each, spread over it, the same in every run.
-#[must_use]
-pub fn check(network: &Network, run: &Run, most: usize) -> Vec<Checked> {
-    let backward = network.ops().iter().filter(|op| op.pass == Pass::Backward);
-    let checked = backward.filter_map(|op| {
-        let Role::Gradient(of) = network.tensor(op.output).role else { return None };
-        let entries = len(&network.tensor(of).shape);
-        let slopes = Slopes::new(network, run, of);
-        let compared = sample(entries, most).map(|at| slopes.compare(at, run.values(op.output)[at])).collect();
-        Some(Checked { gradient: op.output, entries, compared })
-    });
-    checked.collect()
+/// Which entries are looked at, and by how many threads; the result is the same bits whatever their number.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// The most entries of one tensor, spread over it, the same in every run.
+    pub entries: usize,
+    /// How many threads share the work.
+    pub threads: NonZero<usize>,
 }
 
-/// At most `most` of so many places: one from each of as many equal stretches, where within it by a multiplicative hash, so that no row or
-/// column of a matrix is missed altogether.
-fn sample(entries: usize, most: usize) -> impl Iterator<Item = usize> {
-    let count = entries.min(most);
-    let border = move |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
-    (0..count).map(move |k| {
-        let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let (from, to) = (border(k), border(k + 1));
-        from + usize::try_from((u128::from(hash) * (to - from) as u128) >> 32).unwrap_or(0)
+impl Extent {
+    /// Every entry, on one thread.
+    pub const WHOLE: Self = Self { entries: usize::MAX, threads: NonZero::<usize>::MIN };
+
+    /// How many derivatives of a run that is.
+    #[must_use]
+    pub fn derivatives(&self, network: &Network) -> u64 {
+        gradients(network).map(|(_, of)| len(&network.tensor(of).shape).min(self.entries) as u64).sum()
+    }
+}
+
+/// The derivatives of the backward pass, in its order, each with the tensor that it is by.
+fn gradients(network: &Network) -> impl Iterator<Item = (Id, Id)> {
+    let backward = network.ops().iter().filter(|op| op.pass == Pass::Backward);
+    backward.filter_map(|op| match network.tensor(op.output).role {
+        Role::Gradient(of) => Some((op.output, of)),
+        _ => None,
     })
 }
 
-/// The slope of the loss at one step, or why there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Slope {
-    Smooth(f64),
-    Crossed,
-    NotFinite,
-}
+/// How many entries a thread takes at a time, and how often it is asked whether to go on.
+const BLOCK: usize = 64;
+const LISTEN: Duration = Duration::from_millis(50);
 
-/// The slopes of the loss by one tensor's entries.
-struct Slopes<'a> {
-    network: &'a Network,
-    run: &'a Run,
+/// One tensor's work.
+struct Target {
+    gradient: Id,
     of: Id,
-    /// The forward ops with kinks that depend on the tensor.
-    bent: Vec<usize>,
-    /// About how far rounding moves the loss.
-    noise: f64,
+    entries: usize,
+    wanted: usize,
 }
 
-impl<'a> Slopes<'a> {
-    fn new(network: &'a Network, run: &'a Run, of: Id) -> Self {
-        let mut depends = vec![false; network.tensors().len()];
-        depends[of] = true;
-        let (mut bent, mut squares) = (Vec::new(), 0.0);
-        for (number, op) in network.ops().iter().enumerate().take_while(|(_, op)| op.pass != Pass::Backward) {
-            if op.output == of || !op.parts.iter().any(|part| part.operands.iter().any(|&read| depends[read])) {
-                continue;
-            }
-            depends[op.output] = true;
-            if has_kinks(network, run, number) {
-                bent.push(number);
-            }
-            if let Some(gradient) = network.gradient_of(op.output) {
-                let moves = run.values(op.output).iter().zip(run.values(gradient)).map(|(value, slope)| (value * slope).powi(2));
-                squares += moves.filter(|square| square.is_finite()).sum::<f64>();
-            }
-        }
-        let noise = 4.0 * f64::EPSILON * (squares.sqrt() + run.values(network.loss())[0].abs());
-        Self { network, run, of, bent, noise }
-    }
-
-    /// The run with one entry moved.
-    fn moved(&self, at: usize, by: f64) -> Run {
-        let mut entries = self.run.values(self.of).to_vec();
-        entries[at] += by;
-        self.run.with(self.network, self.of, from_flat(&self.network.tensor(self.of).shape, entries))
-    }
-
-    fn loss(&self, run: &Run) -> f64 {
-        flat(run.tensor(self.network.loss()))[0]
-    }
-
-    /// On which side of each kink a run stands.
-    fn sides(&self, run: &Run) -> Vec<usize> {
-        let mut sides = Vec::new();
-        for &number in &self.bent {
-            let op = &self.network.ops()[number];
-            for (rule, x) in run.parts(op, number) {
-                for entry in 0..len(&self.network.tensor(op.output).shape) {
-                    if rule.before(&x, entry) < rule.before(&x, entry + 1) {
-                        let term = rule.term(&x, entry, 0);
-                        let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
-                        sides.extend(side(term.kind, term.function, &args));
-                    }
-                }
-            }
-        }
-        sides
-    }
-
-    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h.
-    fn slope(&self, at: usize, h: f64) -> Slope {
-        let runs = [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h));
-        let sides = self.sides(&runs[0]);
-        if runs[1..].iter().any(|run| self.sides(run) != sides) {
-            return Slope::Crossed;
-        }
-        let [far, left, right, further] = runs.each_ref().map(|run| self.loss(run));
-        let slope = (8.0 * (right - left) - (further - far)) / (12.0 * h);
-        if slope.is_finite() { Slope::Smooth(slope) } else { Slope::NotFinite }
-    }
-
-    /// The same where several steps are needed: the slope on which two neighbouring steps agree best, and how well.
-    fn settled(&self, slopes: &[Slope], scale: f64) -> Option<(f64, f64)> {
-        let pairs = slopes.windows(2).zip(STEPS).filter_map(|(pair, step)| match pair {
-            [Slope::Smooth(long), Slope::Smooth(short)] => Some((*long, (long - short).abs() + self.noise / (step * scale))),
-            _ => None,
-        });
-        pairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
-    }
-
-    /// Whether the slopes to both sides differ, and go on differing as the step shrinks.
-    fn corner(&self, at: usize, scale: f64) -> bool {
-        let here = self.loss(&self.moved(at, 0.0));
-        let [wide, narrow] = [STEP, STEP / 10.0].map(|step| {
-            let h = step * scale;
-            let [left, right] = [-h, h].map(|by| (self.loss(&self.moved(at, by)) - here) / by);
-            ((right - left).abs(), left.abs().max(right.abs()), self.noise / h)
-        });
-        narrow.0 > 0.5 * wide.0 && narrow.0 > 0.01 * narrow.1 && narrow.0 > 100.0 * narrow.2
-    }
-
-    fn compare(&self, at: usize, derivative: f64) -> Compared {
-        let scale = self.run.values(self.of)[at].abs().max(1.0);
-        let allowed = |difference: f64| TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR);
-        let of = |difference: f64, verdict| {
-            let error = (derivative - difference).abs() / derivative.abs().max(difference.abs()).max(FLOOR);
-            let error = if difference.is_finite() && !error.is_finite() { f64::INFINITY } else { error };
-            Compared { at, derivative, difference, error, verdict }
-        };
-        let first = self.slope(at, STEP * scale);
-        if let Slope::Smooth(difference) = first
-            && derivative.is_finite()
-            && (derivative - difference).abs() <= allowed(difference)
-            && self.noise / (STEP * scale) <= allowed(difference)
-        {
-            return of(difference, Verdict::Agrees);
-        }
-        let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
-        let crossed = first == Slope::Crossed;
-        let Some((difference, doubt)) = self.settled(&slopes, scale) else {
-            return of(f64::NAN, if slopes.contains(&Slope::Crossed) { Verdict::Kink } else { Verdict::NotFinite });
-        };
-        let wrong = (derivative - difference).abs();
-        let allowed = if derivative.is_finite() { allowed(difference) } else { 0.0 };
-        if wrong <= allowed && doubt <= allowed {
-            return of(difference, Verdict::Agrees);
-        }
-        // also right for a derivative that is no number
-        let off = wrong.is_nan() || wrong > allowed + 10.0 * doubt;
-        if off && !self.corner(at, scale) {
-            return of(difference, Verdict::Off);
-        }
-        of(f64::NAN, if off || crossed { Verdict::Kink } else { Verdict::Unsettled })
-    }
-}
-
-/// Which of its pieces a function with kinks takes for these arguments; `None` for one without.
-fn side(kind: Kind, function: Option<&str>, args: &[f64]) -> Option<usize> {
-    let order = |a: f64, b: f64| match a.partial_cmp(&b) {
-        Some(Ordering::Less) => 0,
-        Some(Ordering::Equal) => 1,
-        Some(Ordering::Greater) => 2,
-        None => 3,
+/// Every tensor that the backward pass has a derivative for, in its order. `go_on` hears now and then how many derivatives have been looked at; when it
+/// says no, the rest is left out.
+pub fn check(network: &Network, run: &Run, extent: Extent, mut go_on: impl FnMut(u64) -> bool) -> Vec<Checked> {
+    let target = |(gradient, of): (Id, Id)| {
+        let entries = len(&network.tensor(of).shape);
+        Target { gradient, of, entries, wanted: entries.min(extent.entries) }
     };
-    match (kind, function) {
-        (Kind::Select, _) => Some((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
-        (_, Some("relu" | "leaky_relu" | "elu" | "abs")) => Some(order(args[0], 0.0)),
-        (_, Some("min" | "max")) => Some(order(args[0], args[1])),
-        _ => None,
+    let targets: Vec<Target> = gradients(network).map(target).collect();
+    let blocks: Vec<(usize, usize)> =
+        targets.iter().enumerate().flat_map(|(n, target)| (0..target.wanted).step_by(BLOCK).map(move |from| (n, from))).collect();
+    let mut found: Vec<Vec<Compared>> = vec![Vec::new(); blocks.len()];
+    let (next, stop, done) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicU64::new(0));
+    let (sender, receiver) = channel();
+    scope(|threads| {
+        let work = Work { targets: &targets, blocks: &blocks, next: &next, done: &done, stop: &stop };
+        // the first one prepares what they share, so that this one stays free to listen
+        threads.spawn(move || work.share(network, run, extent.threads.get().min(work.blocks.len()), sender));
+        loop {
+            match receiver.recv_timeout(LISTEN) {
+                Ok((block, compared)) => found[block] = compared,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if !go_on(done.load(Memory::Relaxed)) {
+                stop.store(true, Memory::Relaxed);
+            }
+        }
+    });
+    let mut checked: Vec<Checked> = targets
+        .iter()
+        .map(|&Target { gradient, entries, wanted, .. }| Checked { gradient, entries, wanted, compared: Vec::with_capacity(wanted) })
+        .collect();
+    for ((target, _), compared) in blocks.iter().zip(found) {
+        checked[*target].compared.extend(compared);
+    }
+    checked
+}
+
+/// What the threads share.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    targets: &'a [Target],
+    blocks: &'a [(usize, usize)],
+    /// The next block that nobody has taken.
+    next: &'a AtomicUsize,
+    done: &'a AtomicU64,
+    stop: &'a AtomicBool,
+}
+
+/// A block's number, and what was found in it.
+type Found = (usize, Vec<Compared>);
+
+impl Work<'_> {
+    fn share(self, network: &Network, run: &Run, threads: usize, to: Sender<Found>) {
+        let forward = Forward::of(network, run, self.stop);
+        let noises: Vec<f64> = self.targets.iter().map(|target| noise(&forward, target.of)).collect();
+        scope(|scope| {
+            for _ in 1..threads {
+                let (forward, noises, to) = (&forward, &noises, to.clone());
+                scope.spawn(move || self.take(forward, noises, &to));
+            }
+            self.take(&forward, &noises, &to);
+            drop(to);
+        });
+    }
+
+    fn take(self, forward: &Forward<'_>, noises: &[f64], to: &Sender<Found>) {
+        let mut probe = Probe::new(forward);
+        loop {
+            let block = self.next.fetch_add(1, Memory::Relaxed);
+            let Some(&(number, from)) = self.blocks.get(block) else { return };
+            let target = &self.targets[number];
+            let derivatives = forward.run.values(target.gradient);
+            let mut slopes = Slopes { probe: &mut probe, of: target.of, values: forward.run.values(target.of), noise: noises[number] };
+            let mut compared = Vec::with_capacity(BLOCK);
+            for k in from..target.wanted.min(from + BLOCK) {
+                if self.stop.load(Memory::Relaxed) {
+                    break;
+                }
+                let at = place(k, target.entries, target.wanted);
+                compared.push(slopes.compare(at, derivatives[at]));
+                self.done.fetch_add(1, Memory::Relaxed);
+            }
+            if to.send((block, compared)).is_err() {
+                return; // nobody listens any more
+            }
+        }
     }
 }
 
-/// Whether an op has kinks: its first term says so for all.
-fn has_kinks(network: &Network, run: &Run, number: usize) -> bool {
-    let op = &network.ops()[number];
-    let entries = len(&network.tensor(op.output).shape);
-    op.pass == Pass::Forward
-        && run.parts(op, number).any(|(rule, x)| {
-            let first = (0..entries).find(|&entry| rule.before(&x, entry) < rule.before(&x, entry + 1));
-            first.is_some_and(|entry| {
-                let term = rule.term(&x, entry, 0);
-                let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
-                side(term.kind, term.function, &args).is_some()
-            })
-        })
+/// The k-th of `count` places among so many: one from each of as many equal stretches, where within it by a multiplicative hash, so that no row or
+/// column of a matrix is missed altogether.
+fn place(k: usize, entries: usize, count: usize) -> usize {
+    let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
+    let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let (from, to) = (border(k), border(k + 1));
+    from + usize::try_from((u128::from(hash) * (to - from) as u128) >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_is_in_order_without_repetition_and_leaves_out_no_row() {
-        for (entries, most) in [(1, 200), (200, 200), (201, 200), (80_000, 200), (usize::MAX / 2, 7)] {
-            let places: Vec<usize> = sample(entries, most).collect();
-            assert_eq!(places.len(), entries.min(most));
-            assert!(places.is_sorted_by(|a, b| a < b) && places.iter().all(|&at| at < entries), "{entries}");
-        }
-        let columns: std::collections::BTreeSet<usize> = sample(80_000, 200).map(|at| at % 20).collect();
-        assert_eq!(columns.len(), 20);
-    }
-
-    #[test]
-    fn a_side_changes_with_a_sign_or_a_winner() {
-        let relu = |x: f64| side(Kind::Apply, Some("relu"), &[x]);
-        assert!(relu(-1e-9) != relu(0.0) && relu(0.0) != relu(1e-9) && relu(-1e-9) != relu(1e-9));
-        assert_ne!(side(Kind::Select, Some("max"), &[1.0, 2.0]), side(Kind::Select, Some("max"), &[2.0, 1.0]));
-        assert_ne!(side(Kind::Apply, Some("min"), &[1.0, 2.0]), side(Kind::Apply, Some("min"), &[2.0, 1.0]));
-        assert_eq!(side(Kind::Apply, Some("exp"), &[1.0]), None);
-    }
-}
+mod tests;

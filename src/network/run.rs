@@ -68,26 +68,8 @@ impl Run {
     }
 
     fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
-        let count = len(shape);
-        let mut sums = Vec::new();
-        let mut reached = Some(vec![false; count]);
-        let mut memos = Vec::with_capacity(op.parts.len());
-        for part in &op.parts {
-            let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| self.tensors[id].as_ref()).collect();
-            memos.push(part.rule.memo(&tensors));
-            let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
-            if sums.is_empty() {
-                sums = part.rule.sums(&x, count);
-            } else {
-                part.rule.accumulate(&x, &mut sums);
-            }
-            reached = reached.zip(part.rule.reached(&x, count)).map(either);
-        }
-        sums.resize(count, 0.0); // an op without parts
+        let (sums, memos) = add_up(op, |id| &self.tensors[id], len(shape));
         self.memos.push(memos);
-        for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
-            *sum = 0.0;
-        }
         from_flat(shape, sums)
     }
 
@@ -126,6 +108,29 @@ impl Run {
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.before(op, index, entry + 1) - self.before(op, index, entry)
     }
+}
+
+/// The `count` entries of the tensor of an op; and what its parts remember.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, count: usize) -> (Vec<f64>, Vec<Memo>) {
+    let mut sums = Vec::new();
+    let mut reached = Some(vec![false; count]);
+    let mut memos = Vec::with_capacity(op.parts.len());
+    for part in &op.parts {
+        let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
+        memos.push(part.rule.memo(&tensors));
+        let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
+        if sums.is_empty() {
+            sums = part.rule.sums(&x, count);
+        } else {
+            part.rule.accumulate(&x, &mut sums);
+        }
+        reached = reached.zip(part.rule.reached(&x, count)).map(either);
+    }
+    sums.resize(count, 0.0); // an op without parts
+    for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
+        *sum = 0.0;
+    }
+    (sums, memos)
 }
 
 /// What either has reached.

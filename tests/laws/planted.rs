@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use gradstep::network::{Chain, Checked, Id, Network, Role, Run, Verdict, check};
+use gradstep::network::{Chain, Checked, Extent, Id, Network, Role, Run, Verdict, check};
 use gradstep::op::activation;
 use gradstep::op::bias::Bias;
 use gradstep::op::edges::Bilinear;
@@ -23,6 +23,8 @@ enum Fault {
     Nothing,
     /// Twice the derivative, in the kernel and in the terms.
     Doubled,
+    /// The same, in one entry alone.
+    DoubledOnce,
     /// The kernel adds from the last term to the first.
     Reversed,
     /// The kernel fuses multiplication and addition.
@@ -38,6 +40,9 @@ enum Fault {
     /// Every entry has one term less than it should, in the kernel too.
     Short,
 }
+
+/// The entry of [`Fault::DoubledOnce`].
+const ONE: usize = 77;
 
 #[derive(Debug)]
 struct Crooked {
@@ -78,7 +83,8 @@ impl Rule for Crooked {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let mut found = self.rule.term(x, at, term);
         match self.fault {
-            Fault::Doubled => {
+            Fault::DoubledOnce if at != ONE => found,
+            Fault::Doubled | Fault::DoubledOnce => {
                 found.args.push(constant(2.0));
                 Term::product(found.args)
             }
@@ -270,6 +276,20 @@ fn differences_find_what_the_law_cannot_know() {
     assert!(slopes.expect_err("a sum with a term less").contains("grad.input"));
 }
 
+/// Every derivative of the network with a fault, checked.
+fn checked(fault: Fault, place: Where) -> (Network, Vec<Checked>) {
+    let (network, given) = network(fault, place);
+    let checked = check(&network, &Run::new(&network, &given), Extent::WHOLE, |_| true);
+    assert!(checked.iter().all(|checked| checked.compared.len() == checked.entries && checked.wanted == checked.entries));
+    (network, checked)
+}
+
+/// The names of the tensors that have derivatives that are off.
+fn off<'a>(network: &'a Network, checked: &[Checked]) -> Vec<&'a str> {
+    let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
+    off.map(|checked| &*network.tensor(checked.gradient).name).collect()
+}
+
 #[test]
 fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
     for (place, first) in [
@@ -279,14 +299,39 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
         (Where::Forward, None),
     ] {
         let fault = if place == Where::Forward { Fault::Nothing } else { Fault::Doubled };
-        let (network, given) = network(fault, place);
-        let checked = check(&network, &Run::new(&network, &given), 1_000);
-        let off: Vec<&Checked> = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).collect();
-        assert_eq!(off.first().map(|checked| &*network.tensor(checked.gradient).name), first, "{place:?}");
-        for checked in off {
-            let worst = checked.worst().expect("an entry that is off");
+        let (network, checked) = checked(fault, place);
+        assert_eq!(off(&network, &checked).first().copied(), first, "{place:?}");
+        for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(Checked::worst) {
+            let worst = worst.expect("an entry that is off");
             assert!((worst.derivative - 2.0 * worst.difference).abs() < 1e-6 && (worst.error - 0.5).abs() < 1e-3, "{worst:?}");
         }
-        assert!(checked.iter().all(|checked| checked.compared.len() == checked.entries));
+    }
+}
+
+#[test]
+fn gradcheck_finds_one_wrong_entry_among_many() {
+    let (network, checked) = checked(Fault::DoubledOnce, Where::WeightGradient);
+    assert_eq!(off(&network, &checked), ["grad.fc1.weight"]);
+    let wrong: Vec<usize> = checked
+        .iter()
+        .flat_map(|checked| &checked.compared)
+        .filter_map(|compared| (compared.verdict == Verdict::Off).then_some(compared.at))
+        .collect();
+    assert_eq!(wrong, [ONE]);
+}
+
+/// Who depends on whom is not asked of those that are checked: the rule that has an edge too few says so of its readers as well.
+#[test]
+fn gradcheck_finds_an_edge_that_nobody_knows_of() {
+    let (network, checked) = checked(Fault::Short, Where::InputGradient);
+    assert_eq!(off(&network, &checked), ["grad.input"]);
+}
+
+/// What is wrong with the telling of the forward pass is no fault of its derivatives.
+#[test]
+fn gradcheck_goes_by_what_the_forward_pass_computes() {
+    for fault in [Fault::Reversed, Fault::Fused, Fault::Forgotten, Fault::Unread] {
+        let (network, checked) = checked(fault, Where::Forward);
+        assert_eq!(off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");
     }
 }

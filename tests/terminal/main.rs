@@ -5,6 +5,7 @@
 mod faults;
 mod pty;
 mod stepper;
+mod work;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};

@@ -1,0 +1,145 @@
+//! Kinks: where a function is made of pieces, the one that each entry of its tensor takes.
+
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use crate::network::{Id, Op, Run};
+use crate::op::rule::{Origin, Term};
+use crate::step::{Kind, Pass};
+
+/// How the pieces of a function are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bend {
+    /// By the sign of its argument.
+    Sign,
+    /// By which of two arguments is larger.
+    Order,
+    /// By which of its arguments is the largest.
+    Winner,
+}
+
+impl Bend {
+    /// That of a function with kinks.
+    fn of(term: &Term) -> Option<Self> {
+        match (term.kind, term.function) {
+            (Kind::Select, _) => Some(Self::Winner),
+            (_, Some("relu" | "leaky_relu" | "elu" | "abs")) => Some(Self::Sign),
+            (_, Some("min" | "max")) => Some(Self::Order),
+            _ => None,
+        }
+    }
+
+    /// The piece for so many arguments.
+    fn side(self, count: usize, arg: impl Fn(usize) -> f64) -> usize {
+        let order = |a: f64, b: f64| match a.partial_cmp(&b) {
+            Some(Ordering::Less) => 0,
+            Some(Ordering::Equal) => 1,
+            Some(Ordering::Greater) => 2,
+            None => 3,
+        };
+        match self {
+            Self::Sign => order(arg(0), 0.0),
+            Self::Order => order(arg(0), arg(1)),
+            Self::Winner => {
+                let better = |(best, most), i| if arg(i) > most { (i, arg(i)) } else { (best, most) };
+                (1..count).fold((0, arg(0)), better).0
+            }
+        }
+    }
+}
+
+/// One entry's arguments, and the side that it takes where nothing moves.
+struct Entry {
+    /// Where its arguments end; they begin where those of the entry before end.
+    end: usize,
+    side: usize,
+}
+
+/// The kinks of a part of an op. An argument is an entry of one of its operands, or, past them, a number of the equation.
+struct Part {
+    bend: Bend,
+    entries: Vec<Entry>,
+    arguments: Vec<(u32, u32)>,
+    operands: SmallVec<[Id; 4]>,
+    numbers: Vec<f64>,
+}
+
+/// The kinks of an op.
+pub(super) struct Bends(Vec<Part>);
+
+impl Bends {
+    /// Those of an op with so many entries; `None` for one without. Its parts' first terms say it for all.
+    pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
+        if op.pass != Pass::Forward {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
+            let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
+            let first = (0..entries).find(|&at| has_term(at));
+            let Some(bend) = first.and_then(|at| Bend::of(&rule.term(&x, at, 0))) else { continue };
+            let mut part = Part { bend, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), numbers: Vec::new() };
+            for at in 0..entries {
+                let args = if has_term(at) { rule.term(&x, at, 0).args } else { SmallVec::new() };
+                for arg in &args {
+                    let (slot, place) = if let Origin::Entry { slot, at } = arg.origin {
+                        (slot, at)
+                    } else {
+                        part.numbers.push(arg.value);
+                        (operands.len(), part.numbers.len() - 1)
+                    };
+                    let [slot, place] = [slot, place].map(|n| u32::try_from(n).ok());
+                    part.arguments.push((slot?, place?));
+                }
+                let side = if args.is_empty() { 0 } else { bend.side(args.len(), |i| args[i].value) };
+                part.entries.push(Entry { end: part.arguments.len(), side });
+            }
+            parts.push(part);
+        }
+        (!parts.is_empty()).then_some(Self(parts))
+    }
+
+    /// Says which parts of these entries take another side with these numbers, and which.
+    pub fn crossed<'v>(
+        &self,
+        of: &(impl Iterator<Item = usize> + Clone),
+        value: impl Fn(Id) -> &'v [f64],
+        mut say: impl FnMut(usize, usize, usize),
+    ) {
+        for (number, part) in self.0.iter().enumerate() {
+            let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| value(id)).chain([part.numbers.as_slice()]).collect();
+            for at in of.clone() {
+                let Entry { end, side } = part.entries[at];
+                let begin = if at == 0 { 0 } else { part.entries[at - 1].end };
+                let arguments = &part.arguments[begin..end];
+                if arguments.is_empty() {
+                    continue;
+                }
+                let now = part.bend.side(arguments.len(), |i| {
+                    let (slot, place) = arguments[i];
+                    values[slot as usize][place as usize]
+                });
+                if now != side {
+                    say(at, number, now);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_changes_with_a_sign_or_a_winner() {
+        let relu = |x: f64| Bend::Sign.side(1, |_| x);
+        assert!(relu(-1e-9) != relu(0.0) && relu(0.0) != relu(1e-9) && relu(-1e-9) != relu(1e-9));
+        let of = |bend: Bend, args: &[f64]| bend.side(args.len(), |i| args[i]);
+        assert_ne!(of(Bend::Winner, &[1.0, 2.0]), of(Bend::Winner, &[2.0, 1.0]));
+        assert_eq!(of(Bend::Winner, &[1.0, 3.0, 3.0]), 1);
+        assert_ne!(of(Bend::Order, &[1.0, 2.0]), of(Bend::Order, &[2.0, 1.0]));
+        assert_ne!(of(Bend::Order, &[1.0, 1.0]), of(Bend::Order, &[2.0, 1.0]));
+    }
+}

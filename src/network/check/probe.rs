@@ -1,0 +1,159 @@
+//! What the loss becomes when one entry of a tensor is another number. Only what depends on that entry is computed anew, forwards and in the loss,
+//! with the same bits as if all were.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+
+use super::bends::Bends;
+use super::readers::{Marks, Readers, whole};
+use crate::network::run::add_up;
+use crate::network::{Id, Network, Op, Run};
+use crate::op::rule::{Operands, Rule};
+use crate::step::Pass;
+use crate::tensor::{Tensor, flat, len};
+
+/// What is known of a run's forward pass and loss before anything moves; all threads share it.
+pub(super) struct Forward<'a> {
+    pub network: &'a Network,
+    pub run: &'a Run,
+    /// By the ops' numbers.
+    readers: Vec<Option<Readers>>,
+    bends: Vec<Option<Bends>>,
+}
+
+impl<'a> Forward<'a> {
+    /// All of a run; told to stop, less.
+    pub fn of(network: &'a Network, run: &'a Run, stop: &AtomicBool) -> Self {
+        let ops = || ops(network).enumerate();
+        let readers = ops().map(|(number, op)| Readers::of(network, run, op, number, stop)).collect();
+        let bends = ops().map(|(number, op)| Bends::of(run, op, number, len(&network.tensor(op.output).shape))).collect();
+        Self { network, run, readers, bends }
+    }
+}
+
+/// The ops of the forward pass and the loss.
+pub(super) fn ops(network: &Network) -> impl Iterator<Item = &Op> {
+    network.ops().iter().take_while(|op| op.pass != Pass::Backward)
+}
+
+/// A kink that is crossed: the op's number, the entry, the part, and the side that it takes now.
+pub(super) type Crossing = (usize, usize, usize, usize);
+
+/// What has come of a move.
+#[derive(Debug, PartialEq)]
+pub(super) struct Moved {
+    pub loss: f64,
+    /// In order.
+    pub crossed: Vec<Crossing>,
+}
+
+/// One thread's copy of what moves. Between two moves it is as the run has it.
+pub(super) struct Probe<'a> {
+    of: &'a Forward<'a>,
+    tensors: Vec<Cow<'a, Tensor>>,
+    /// For each tensor, the entries that are not as the run has them.
+    changed: Vec<Vec<usize>>,
+    /// By the ops' numbers.
+    marks: Vec<Marks>,
+    sums: Vec<f64>,
+}
+
+impl<'a> Probe<'a> {
+    pub fn new(of: &'a Forward<'a>) -> Self {
+        let tensors: Vec<Cow<'a, Tensor>> = (0..of.network.tensors().len()).map(|id| Cow::Borrowed(of.run.tensor(id).as_ref())).collect();
+        let changed = vec![Vec::new(); tensors.len()];
+        let marks = of.readers.iter().map(|_| Marks::default()).collect();
+        Self { of, tensors, changed, marks, sums: Vec::new() }
+    }
+
+    /// One entry of a tensor is `value`.
+    pub fn moved(&mut self, id: Id, at: usize, value: f64) -> Moved {
+        let network = self.of.network;
+        entries(&mut self.tensors[id])[at] = value;
+        self.changed[id].push(at);
+        let mut crossed = Vec::new();
+        for (number, op) in ops(network).enumerate() {
+            let reads = |id: &Id| !self.changed[*id].is_empty();
+            if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(reads)) {
+                continue;
+            }
+            self.compute(number, op, &mut crossed);
+        }
+        let loss = flat(&self.tensors[network.loss()])[0];
+        for (id, changed) in self.changed.iter_mut().enumerate().filter(|(_, changed)| !changed.is_empty()) {
+            let (now, before) = (entries(&mut self.tensors[id]), self.of.run.values(id));
+            for at in changed.drain(..) {
+                now[at] = before[at];
+            }
+        }
+        crossed.sort_unstable();
+        Moved { loss, crossed }
+    }
+
+    fn compute(&mut self, number: usize, op: &Op, crossed: &mut Vec<Crossing>) {
+        let readers = self.of.readers[number].as_ref();
+        let reached = readers.and_then(|readers| readers.reached(&self.changed, &mut self.marks[number]));
+        let tensor = |id: Id| -> &Tensor { &self.tensors[id] };
+        if let Some(reached) = reached {
+            let parts: Vec<(&dyn Rule, Operands<'_>)> = op
+                .parts
+                .iter()
+                .map(|part| {
+                    let tensors = part.operands.iter().map(|&id| flat(tensor(id))).collect();
+                    (part.rule.as_ref(), Operands { tensors, memo: &None })
+                })
+                .collect();
+            self.sums.clear();
+            self.sums.extend(reached.iter().map(|&at| {
+                let (mut sum, mut all) = (-0.0, 0);
+                for (rule, x) in &parts {
+                    let terms = rule.before(x, at + 1) - rule.before(x, at);
+                    sum = rule.partial(x, at, terms, sum);
+                    all += terms;
+                }
+                whole(sum, all)
+            }));
+        } else {
+            let mut op = Cow::Borrowed(op);
+            // the output itself is what has moved, and not the z that it comes from
+            if let [output, _, z] = op.parts[0].operands[..]
+                && op.pass == Pass::Loss
+                && !self.changed[output].is_empty()
+                && self.changed[z].is_empty()
+            {
+                op.to_mut().parts[0].operands.pop();
+            }
+            (self.sums, _) = add_up(&op, tensor, len(&self.of.network.tensor(op.output).shape));
+        }
+        if let Some(bends) = &self.of.bends[number] {
+            let say = |at, part, side| crossed.push((number, at, part, side));
+            match reached {
+                Some(reached) => bends.crossed(&reached.iter().copied(), |id| flat(tensor(id)), say),
+                None => bends.crossed(&(0..self.sums.len()), |id| flat(tensor(id)), say),
+            }
+        }
+        let (before, changed) = (self.of.run.values(op.output), &mut self.changed[op.output]);
+        let (now, sums) = (&mut self.tensors[op.output], self.sums.iter().copied());
+        match reached {
+            Some(reached) => write(reached.iter().copied().zip(sums), before, now, changed),
+            None => write(sums.enumerate(), before, now, changed),
+        }
+    }
+}
+
+/// Writes what is not as before, and notes where.
+fn write(new: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, Tensor>, changed: &mut Vec<usize>) {
+    let mut new = new.filter(|&(at, sum)| sum.to_bits() != before[at].to_bits()).peekable();
+    if new.peek().is_some() {
+        let to = entries(to);
+        for (at, sum) in new {
+            to[at] = sum;
+            changed.push(at);
+        }
+    }
+}
+
+/// A tensor's entries, to be written.
+fn entries<'t>(tensor: &'t mut Cow<'_, Tensor>) -> &'t mut [f64] {
+    tensor.to_mut().as_slice_mut().expect("standard layout")
+}

@@ -1,0 +1,119 @@
+//! The slope of the loss by an entry, from differences, and what it says of a derivative.
+
+use super::probe::{Forward, Moved, Probe, ops};
+use super::{Compared, FLOOR, TOLERANCE, Verdict};
+use crate::network::Id;
+
+/// The first step, times max(1, |w|) of the entry w.
+const STEP: f64 = 1e-5;
+/// The steps that are compared with one another where the first does not settle it: long ones round off less, short ones bend less.
+const STEPS: [f64; 8] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
+
+/// The slope of the loss at one step, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Slope {
+    Smooth(f64),
+    Crossed,
+    NotFinite,
+}
+
+/// About how far rounding moves the loss while an entry of a tensor moves.
+pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
+    let Forward { network, run, .. } = forward;
+    let mut depends = vec![false; network.tensors().len()];
+    depends[of] = true;
+    let mut squares = 0.0;
+    for op in ops(network) {
+        if op.output == of || !op.parts.iter().any(|part| part.operands.iter().any(|&read| depends[read])) {
+            continue;
+        }
+        depends[op.output] = true;
+        if let Some(gradient) = network.gradient_of(op.output) {
+            let moves = run.values(op.output).iter().zip(run.values(gradient)).map(|(value, slope)| (value * slope).powi(2));
+            squares += moves.filter(|square| square.is_finite()).sum::<f64>();
+        }
+    }
+    4.0 * f64::EPSILON * (squares.sqrt() + run.values(network.loss())[0].abs())
+}
+
+/// The slopes of the loss by one tensor's entries.
+pub(super) struct Slopes<'a, 'p> {
+    pub probe: &'p mut Probe<'a>,
+    /// The tensor, and its entries where nothing moves.
+    pub of: Id,
+    pub values: &'a [f64],
+    /// [`noise`].
+    pub noise: f64,
+}
+
+impl Slopes<'_, '_> {
+    /// What becomes of the loss with one entry moved.
+    fn moved(&mut self, at: usize, by: f64) -> Moved {
+        self.probe.moved(self.of, at, self.values[at] + by)
+    }
+
+    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h.
+    fn slope(&mut self, at: usize, h: f64) -> Slope {
+        let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h));
+        if [&left, &right, &further].iter().any(|moved| moved.crossed != far.crossed) {
+            return Slope::Crossed;
+        }
+        let slope = (8.0 * (right.loss - left.loss) - (further.loss - far.loss)) / (12.0 * h);
+        if slope.is_finite() { Slope::Smooth(slope) } else { Slope::NotFinite }
+    }
+
+    /// The same where several steps are needed: the slope on which two neighbouring steps agree best, and how well.
+    fn settled(&self, slopes: &[Slope], scale: f64) -> Option<(f64, f64)> {
+        let pairs = slopes.windows(2).zip(STEPS).filter_map(|(pair, step)| match pair {
+            [Slope::Smooth(long), Slope::Smooth(short)] => Some((*long, (long - short).abs() + self.noise / (step * scale))),
+            _ => None,
+        });
+        pairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
+    /// Whether the slopes to both sides differ, and go on differing as the step shrinks.
+    fn corner(&mut self, at: usize, scale: f64) -> bool {
+        let here = self.moved(at, 0.0).loss;
+        let [wide, narrow] = [STEP, STEP / 10.0].map(|step| {
+            let h = step * scale;
+            let [left, right] = [-h, h].map(|by| (self.moved(at, by).loss - here) / by);
+            ((right - left).abs(), left.abs().max(right.abs()), self.noise / h)
+        });
+        narrow.0 > 0.5 * wide.0 && narrow.0 > 0.01 * narrow.1 && narrow.0 > 100.0 * narrow.2
+    }
+
+    /// The derivative by one entry, judged.
+    pub fn compare(&mut self, at: usize, derivative: f64) -> Compared {
+        let scale = self.values[at].abs().max(1.0);
+        let allowed = |difference: f64| TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR);
+        let of = |difference, verdict| Compared::of(at, derivative, difference, verdict);
+        let first = self.slope(at, STEP * scale);
+        if let Slope::Smooth(difference) = first
+            && derivative.is_finite()
+            && (derivative - difference).abs() <= allowed(difference)
+            && self.noise / (STEP * scale) <= allowed(difference)
+        {
+            return of(difference, Verdict::Agrees);
+        }
+        // where the shortest step crosses a kink too, the entry stands on it
+        if first == Slope::Crossed && self.slope(at, STEPS[STEPS.len() - 1] * scale) == Slope::Crossed {
+            return of(f64::NAN, Verdict::Kink);
+        }
+        let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
+        let crossed = first == Slope::Crossed;
+        let Some((difference, doubt)) = self.settled(&slopes, scale) else {
+            return of(f64::NAN, if slopes.contains(&Slope::Crossed) { Verdict::Kink } else { Verdict::NotFinite });
+        };
+        let wrong = (derivative - difference).abs();
+        let allowed = if derivative.is_finite() { allowed(difference) } else { 0.0 };
+        if wrong <= allowed && doubt <= allowed {
+            return of(difference, Verdict::Agrees);
+        }
+        // also right for a derivative that is no number
+        let off = wrong.is_nan() || wrong > allowed + 10.0 * doubt;
+        if off && !self.corner(at, scale) {
+            return of(difference, Verdict::Off);
+        }
+        of(f64::NAN, if off || crossed { Verdict::Kink } else { Verdict::Unsettled })
+    }
+}
