@@ -224,6 +224,22 @@ fn every_bundled_trace_adds_up_to_its_tensors() {
 }
 
 #[test]
+fn a_mask_is_a_factor_and_no_parameter() {
+    let scenario = "tests/oracle/made-dropout.toml";
+    let lines = printed(&["trace", scenario, "--op", "drop1.a"]);
+    let masks = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["factors"][1].clone());
+    let masks: Vec<Value> = masks.collect();
+    assert!(!masks.is_empty() && masks.iter().all(|mask| mask["name"] == "drop1.mask" && mask["value"] == 1.0), "{masks:?}");
+    for arguments in [&["grads", scenario, "--format", "json"][..], &["grads", scenario], &["gradcheck", scenario]] {
+        let text = printed(arguments);
+        assert!(text.contains("drop1.a") && !text.contains("mask"), "{text}");
+    }
+    let training = format!("{}\n[train]\nlearning_rate = 0.1\n", fs::read_to_string(scenario).unwrap());
+    let learned = with_input(&["train", "-", "--format", "json"], training.as_bytes());
+    assert!(learned.out.contains("fc1.weight") && !learned.out.contains("mask"), "{}{}", learned.out, learned.err);
+}
+
+#[test]
 fn trace_by_level_and_range() {
     insta::assert_snapshot!("trace-text", printed(&["trace", "figure-09", "--format", "text"]));
     insta::assert_snapshot!("trace-jsonl", printed(&["trace", "figure-14", "--from", "2", "--to", "3"]));

@@ -68,7 +68,7 @@ impl Descent {
     /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
     #[must_use]
     pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>) -> Self {
-        let parameters = network.parameters().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
+        let parameters = network.fixed().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
         let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None };
         Self { network, samples, reduction, train, points: Mutex::new(vec![start]) }
     }

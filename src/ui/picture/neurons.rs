@@ -54,7 +54,7 @@ struct Columns {
 
 /// Whether a tensor's entries are neurons.
 fn is_neuron(network: &Network, id: Id) -> bool {
-    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Target)
+    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Constant | TensorRole::Target)
 }
 
 fn is_weight(network: &Network, id: Id) -> bool {
