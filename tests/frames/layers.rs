@@ -19,7 +19,7 @@ layer = [
 ]
 "#;
 
-fn open(text: &str, keys: &str) -> State {
+pub fn open(text: &str, keys: &str) -> State {
     let source = Source { path_shown: "a test".to_owned(), name: "test".to_owned(), text: text.to_owned() };
     let lesson = Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"));
     let mut state = State::picker(Vec::new());
