@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, text_at, text_ending_at};
+use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
 use crate::tensor::len;
 use crate::trace::Progress;
@@ -191,7 +192,7 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
 fn label(view: &View<'_>, id: Id, at: usize) -> String {
     let number = match view.trace().progress(&view.at, id, at) {
         Progress::Done(value) | Progress::Partial(value) => short(value),
-        Progress::ToCome => "·".to_owned(),
+        Progress::ToCome => glyph::TO_COME.to_owned(),
     };
     format!("{} {number}", view.entry(id, at))
 }
