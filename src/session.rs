@@ -10,8 +10,12 @@
 //! [4000,"quit"]
 //! ```
 //!
+//! A scenario that reads weights from files brings them along: `"files":{"weights.npz":"UEsDB…"}` in the header, in base64. So a session replays
+//! anywhere, whatever has become of its scenario.
+//!
 //! Times are milliseconds since the start. A line that was cut off at the end of the file is dropped.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -38,6 +42,9 @@ pub struct Header {
     pub name: String,
     /// The scenario's whole text.
     pub scenario: String,
+    /// The bytes of the files that it reads, by the paths that it names them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "packed")]
+    pub files: BTreeMap<String, Vec<u8>>,
     /// The iteration at which the stepper opened.
     #[serde(default = "first")]
     pub iteration: u64,
@@ -53,7 +60,33 @@ impl Header {
     /// The header of a session that this program records.
     #[must_use]
     pub fn new(name: String, scenario: String, (iteration, at): (u64, u64), size: (u16, u16)) -> Self {
-        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), size, name, scenario, iteration, at }
+        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), size, name, scenario, files: BTreeMap::new(), iteration, at }
+    }
+
+    /// The same with the files that the scenario reads.
+    #[must_use]
+    pub fn with_files(self, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { files, ..self }
+    }
+}
+
+/// Bytes as text.
+mod packed {
+    use std::collections::BTreeMap;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::{Deserialize, Deserializer, Error as _};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(files: &BTreeMap<String, Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(files.iter().map(|(path, bytes)| (path, STANDARD.encode(bytes))))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<u8>>, D::Error> {
+        let packed = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let unpacked = packed.into_iter().map(|(path, text)| Ok((path, STANDARD.decode(text)?)));
+        unpacked.collect::<Result<_, base64::DecodeError>>().map_err(D::Error::custom)
     }
 }
 

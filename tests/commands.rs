@@ -522,12 +522,10 @@ fn weights_beside_a_scenario_are_read_and_not_written_over() {
         assert!(said.contains("would be lost"), "{said}");
     }
     assert_eq!(fs::read(weights).unwrap(), before);
-    // what is piped in has no folder, and a recording holds none
+    // what is piped in has no folder
     let piped = with_input(&["check", "-"], &fs::read(net).unwrap());
     assert_eq!(piped.status, 1);
     assert!(piped.out.contains("it comes from the standard input, so it has no folder"), "{}", piped.out);
-    let said = refused(1, &[net, "--record", folder.path().join("r.session").to_str().unwrap()]);
-    assert!(said.contains("a recording holds its scenario alone"), "{said}");
 }
 
 /// No invalid scenario takes longer than a second of the processor, or more than 100 MB: the limits are the system's, so that what goes

@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::live::{due, events};
 use super::look::Global;
-use super::source::{Shelf, file, shown};
+use super::source::{Carried, Shelf, file, shown};
 use super::stepper::{Done, Stepper};
 use super::{at_iteration, offers, output_to, promised};
 use crate::app::State;
@@ -92,7 +92,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
-    let scenario = scenario::read(Source { name: header.name.clone(), path_shown, text: header.scenario.clone() }, limits)?;
+    let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
+    let scenario = scenario::read_beside(source, limits, Arc::new(Carried(header.files.clone())))?;
     let lesson = Arc::new(at_iteration(scenario, header.iteration)?);
     if header.at == 0 || header.at > lesson.trace.len() {
         bail!("the session opens at step {}, and its scenario has the steps 1 to {}", header.at, lesson.trace.len());
