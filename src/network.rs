@@ -11,7 +11,7 @@ mod symbol;
 pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
 pub use check::{Checked, Compared, FLOOR, TOLERANCE, Verdict, check};
-pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train};
+pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train, Walk};
 pub use run::Run;
 pub use symbol::Symbol;
 

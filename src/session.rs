@@ -6,6 +6,7 @@
 //! [1250,"key","<Right>"]
 //! [1700,"click","grad.u"]
 //! [1900,"wheel",3]
+//! [2000,"work",500]
 //! [2100,"resize",[80,24]]
 //! [4000,"quit"]
 //! ```
@@ -101,6 +102,8 @@ pub enum Event {
     Wheel(i16),
     /// The screen has so many columns and rows now.
     Resize(u16, u16),
+    /// There was time to compute so many iterations more on the way to a far one.
+    Work(u64),
     /// The session was left.
     Quit,
 }
@@ -112,6 +115,7 @@ impl fmt::Display for Event {
             Self::Click(at) => write!(f, "click {at}"),
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
+            Self::Work(iterations) => write!(f, "work {iterations}"),
             Self::Quit => f.write_str("quit"),
         }
     }
@@ -158,6 +162,7 @@ impl<W: Write> Recorder<W> {
             Event::Click(at) => serde_json::to_vec(&(time, "click", at.to_string()))?,
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
             Event::Resize(columns, rows) => serde_json::to_vec(&(time, "resize", (columns, rows)))?,
+            Event::Work(iterations) => serde_json::to_vec(&(time, "work", iterations))?,
             Event::Quit => serde_json::to_vec(&(time, "quit"))?,
         };
         line.push(b'\n');
@@ -198,7 +203,7 @@ struct Version {
 #[serde(untagged)]
 enum Line {
     Text(u32, String, String),
-    Wheel(u32, String, i16),
+    Number(u32, String, i64),
     Resize(u32, String, (u16, u16)),
     Bare(u32, String),
 }
@@ -253,7 +258,8 @@ fn event(line: &[u8]) -> Option<(Duration, Event)> {
             _ => return None,
         },
         Line::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
-        Line::Wheel(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines)),
+        Line::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
+        Line::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
         Line::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
         Line::Bare(time, what) if what == "quit" => (time, Event::Quit),
         _ => return None,

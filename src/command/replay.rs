@@ -186,7 +186,7 @@ impl Player {
     fn stop(&mut self, now: Duration, why: &str) {
         self.since = (self.time(now), now);
         self.next = None;
-        self.stepper.state.play = None;
+        (self.stepper.state.play, self.stepper.state.way) = (None, None);
         self.stepper.state.say(why, false);
     }
 
@@ -208,6 +208,9 @@ impl Program for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
             self.advance(now);
+            if self.next.is_none() {
+                self.stepper.work(self.time(now));
+            }
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
@@ -231,10 +234,10 @@ impl Program for Player {
     }
 
     fn wake(&self) -> Option<Duration> {
-        let play = self.stepper.state.wake().map(due);
         let Some(next) = self.next else {
-            return play.map(|at| self.since.1 + at.saturating_sub(self.since.0));
+            return self.stepper.wake().map(|at| self.since.1 + at.saturating_sub(self.since.0));
         };
+        let play = self.stepper.state.wake().map(due);
         let event = self.session.events.get(next).map(|(at, _)| *at);
         let at = event.into_iter().chain(play).min()?;
         // a little late rather than early: the time that it is for must have come

@@ -144,3 +144,23 @@ fn a_recording_brings_its_weights_along() {
     let said = String::from_utf8(played.stderr).unwrap();
     assert!(played.status.code() == Some(1) && said.contains("the session has not brought \"w.npz\" along"), "{said}");
 }
+
+#[test]
+fn a_far_iteration_does_not_hold_the_screen_up() {
+    let folder = tempdir().unwrap();
+    let net = folder.path().join("net.toml");
+    let text = "title = \"t\"\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
+                weight = [[0.5, 1]]\n[train]\nlearning_rate = 1e-9\niterations = 1000000000\n";
+    fs::write(&net, text).unwrap();
+    let mut run = Run::start(gradstep(&[net.to_str().unwrap()]));
+    run.wait_for("step 1/");
+    run.press(":1000000000/1\r");
+    run.wait_for("computing: iteration ");
+    let shown = run.screen().contents();
+    run.wait_until("it goes on", |run| run.screen().contents() != shown);
+    run.press("\x1b");
+    run.wait_for("stopped at iteration ");
+    run.press("l");
+    run.wait_for("step 2/");
+    quits(run);
+}
