@@ -1,80 +1,19 @@
 //! Floor 5: what the program knows and does. [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal.
 
+mod lesson;
 mod motion;
 mod prompt;
+mod way;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use lesson::Lesson;
 pub use prompt::Prompt;
+pub use way::Way;
 
-use crate::network::{Descent, Id, Iteration};
-use crate::scenario::Scenario;
-use crate::step::{Address, Unit};
-use crate::trace::Trace;
-
-/// A scenario that is open, with its computation.
-#[derive(Debug)]
-pub struct Lesson {
-    /// What was read.
-    pub scenario: Arc<Scenario>,
-    /// What it computes: one iteration.
-    pub trace: Trace,
-    /// All its iterations.
-    pub descent: Arc<Descent>,
-    /// The loss of the batch.
-    pub loss: f64,
-    /// Whether the descent ends with this iteration.
-    pub last: bool,
-    /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
-    pub remarks: Vec<(Range<u64>, String)>,
-}
-
-impl Lesson {
-    /// Runs a scenario.
-    #[must_use]
-    pub fn new(scenario: Scenario) -> Self {
-        let descent = Arc::new(scenario.descent());
-        Self::at(Arc::new(scenario), descent, 1)
-    }
-
-    /// The same scenario at another iteration; at the last one where the descent ends before.
-    #[must_use]
-    pub fn iteration(&self, number: u64) -> Self {
-        Self::at(Arc::clone(&self.scenario), Arc::clone(&self.descent), number)
-    }
-
-    /// Where an address leads: the lesson at its iteration, where that is another one, and the step.
-    ///
-    /// # Errors
-    /// One sentence that says what is wrong and what there is instead.
-    pub fn find(&self, address: &Address) -> Result<(Option<Self>, u64), String> {
-        let Some(number) = address.iteration.filter(|number| *number != self.trace.iteration()) else {
-            return Ok((None, self.trace.resolve(address)?));
-        };
-        let last = self.descent.iterations();
-        if number > last {
-            let there = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
-            return Err(format!("there is no iteration {number}: {there}"));
-        }
-        let lesson = self.iteration(number);
-        let reached = lesson.trace.iteration();
-        if reached != number {
-            return Err(format!("there is no iteration {number}: the tolerance ends the descent at {reached}"));
-        }
-        let step = lesson.trace.resolve(address)?;
-        Ok((Some(lesson), step))
-    }
-
-    fn at(scenario: Arc<Scenario>, descent: Arc<Descent>, number: u64) -> Self {
-        let Iteration { number, stretches, loss, stopped } = descent.iteration(number);
-        let last = stopped || number >= descent.iterations();
-        let trace = Trace::of(number, stretches);
-        let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, remarks }
-    }
-}
+use crate::network::Id;
+use crate::step::Unit;
 
 /// One scenario that the picker offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +99,8 @@ pub struct State {
     pub count: Option<u64>,
     /// The address line, when it is open.
     pub prompt: Option<Prompt>,
+    /// The way to a far iteration, while it is computed.
+    pub way: Option<Way>,
     /// The text over the screen, and how far it is scrolled.
     pub overlay: Option<(Overlay, u16)>,
     /// The pane in the place that panes share.
@@ -245,6 +186,8 @@ pub enum Action {
     Quit,
     /// Time has passed.
     Clock(Duration),
+    /// There was time to compute so many iterations more on the way to a far one.
+    Work(u64),
 }
 
 /// What only the world outside can do.
@@ -268,6 +211,7 @@ impl State {
             speed: USUAL_SPEED,
             count: None,
             prompt: None,
+            way: None,
             overlay: None,
             pane: Pane::Picture,
             offers: Arc::new(offers),
@@ -293,6 +237,7 @@ impl State {
         self.play = None;
         self.picking = None;
         self.prompt = None;
+        self.way = None;
         self.message =
             lesson.scenario.notes.is_some().then(|| Message { text: "n: what to look for in this scenario".to_owned(), fault: false });
         self.lesson = Some(lesson);
@@ -356,9 +301,16 @@ impl State {
 
 /// Does what an action says. What only the world outside can do is returned.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
-    if let Action::Clock(now) = action {
-        state.clock(now);
-        return None;
+    match action {
+        Action::Clock(now) => {
+            state.clock(now);
+            return None;
+        }
+        Action::Work(iterations) => {
+            state.work(iterations);
+            return None;
+        }
+        _ => {}
     }
     let count = state.count.take();
     state.message = None;
@@ -401,8 +353,11 @@ impl State {
     }
 
     fn close(&mut self) {
-        if self.overlay.take().is_none() && self.prompt.take().is_none() && self.lesson.is_some() {
-            self.picking = None;
+        if self.overlay.take().is_some() || self.prompt.take().is_some() {
+            return;
+        }
+        if self.lesson.is_some() && self.picking.take().is_none() {
+            self.stop();
         }
     }
 

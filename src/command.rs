@@ -20,7 +20,6 @@ mod trace;
 mod train;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -217,8 +216,7 @@ fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow:
     {
         bail!("{} is what is read, and would be lost; write to another file", shown(path));
     }
-    let file = File::create(path).with_context(|| format!("cannot write {}", shown(path)))?;
-    Ok(Output::new(Box::new(file)))
+    output::file(path).with_context(|| format!("cannot write {}", shown(path)))
 }
 
 /// The lesson of a scenario at one of its iterations.

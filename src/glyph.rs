@@ -3,10 +3,13 @@
 /// What is drawn for a character that has no ASCII counterpart.
 pub const UNKNOWN: char = '?';
 
+/// A number that is not computed yet. It looks like a product's `·`, and is another character: in ASCII it is a blank to be filled in.
+pub const TO_COME: &str = "∙";
+
 /// The one ASCII character that stands for `c` where Unicode is not wanted; [`UNKNOWN`] when there is none.
 ///
 /// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error; `ε` is `E`. A product's
-/// `·` alone is `*`; a neuron is `o`, an edge is made of `.` and `:`.
+/// `·` alone is `*`, what is still to come is `_`; a neuron is `o`, an edge is made of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -16,6 +19,7 @@ pub const fn ascii(c: char) -> char {
         // Operators and relations.
         '−' | '–' | '—' | '‐' | '‑' => '-',
         '·' | '∗' | '⋅' => '*',
+        '∙' => '_',
         '×' => 'x',
         '∘' | '⊙' | '○' | '◦' | '⊗' => 'o',
         '±' => '+',
@@ -193,6 +197,7 @@ mod tests {
         assert_eq!(ascii_text("∂C/∂w₁₂ = Σᵢⱼ aᵢ,ⱼ₊₁ · δᵢⱼ"), "dC/dw12 = Sij ai,j+1 * eij");
         assert_eq!(ascii_text("δ⁽¹⁾ = W⁽²⁾ᵀ δ⁽²⁾ ∘ g′(z⁽¹⁾)"), "e(1) = W(2)T e(2) o g'(z(1))");
         assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
+        assert_eq!(ascii_text("2·3 + ∙"), "2*3 + _");
         assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
     }

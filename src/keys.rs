@@ -47,7 +47,7 @@ static TABLE: &[Row] = &[
     row(Mode::Stepper, &["n"], Action::Notes, "the scenario's notes", "notes"),
     row(Mode::Stepper, &["o"], Action::Pick, "open another scenario", ""),
     row(Mode::Stepper, &["?"], Action::Help, "these keys", "help"),
-    row(Mode::Stepper, &["<Esc>"], Action::Close, "close what is open, forget a number", ""),
+    row(Mode::Stepper, &["<Esc>"], Action::Close, "close what is open, stop a computation, forget a number", ""),
     row(Mode::Stepper, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Mode::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),

@@ -11,7 +11,7 @@ mod symbol;
 pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
 pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict, check};
-pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train};
+pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train, Walk};
 pub use run::Run;
 pub use symbol::Symbol;
 
@@ -36,6 +36,8 @@ pub enum Role {
     Target,
     /// A weight or bias.
     Parameter,
+    /// Given with a layer, and nothing learns it: a mask.
+    Constant,
     /// Computed in the forward pass.
     Value,
     /// The loss.
@@ -117,7 +119,7 @@ pub struct Network {
     ops: Vec<Op>,
     layers: Vec<LayerInfo>,
     by_name: HashMap<Arc<str>, Id>,
-    /// Values that do not come from a sample: the parameters.
+    /// Values that do not come from a sample.
     fixed: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
     made_by: Vec<Option<usize>>,
@@ -219,9 +221,9 @@ impl Network {
         self.graph
     }
 
-    /// The parameters with their values.
+    /// What does not come from a sample, with its values: parameters and constants; the inputs of a graph.
     #[must_use]
-    pub fn parameters(&self) -> &[(Id, Arc<Tensor>)] {
+    pub fn fixed(&self) -> &[(Id, Arc<Tensor>)] {
         &self.fixed
     }
 

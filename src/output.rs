@@ -4,12 +4,16 @@
 //! write and the last flush are answered for: a pipe closed by its reader (`trace | head`) is a
 //! quiet end, a full disk is an error.
 
+mod save;
+
 use std::fmt;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use self::save::{Saved, Target};
 use crate::text::escape;
 
 /// One stream: `write!` and `writeln!` escape, [`Output::raw`] does not.
@@ -17,6 +21,8 @@ use crate::text::escape;
 /// Nothing is certain to be written before [`Output::finish`].
 pub struct Output<W: Write> {
     to: BufWriter<W>,
+    /// The file that it becomes.
+    saved: Option<Saved>,
 }
 
 /// The standard output.
@@ -31,11 +37,23 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
+/// A file, which is whole or as it was before.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
+    let (file, saved) = match Target::open(path)? {
+        Target::Itself(file) => (file, None),
+        Target::Beside(file, saved) => (file, Some(saved)),
+    };
+    Ok(Output { saved, ..Output::new(Box::new(file)) })
+}
+
 impl<W: Write> Output<W> {
     /// Writes to `to`.
     #[must_use]
     pub fn new(to: W) -> Self {
-        Self { to: BufWriter::with_capacity(1 << 16, to) }
+        Self { to: BufWriter::with_capacity(1 << 16, to), saved: None }
     }
 
     /// What `write!` and `writeln!` call: text, escaped; newlines stay.
@@ -64,12 +82,12 @@ impl<W: Write> Output<W> {
         &mut self.to
     }
 
-    /// Writes what is left.
+    /// Writes what is left. A file is there from now on, in place of the one before.
     ///
     /// # Errors
     /// When it cannot all be written. Only after this do the bytes count as written.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        self.to.flush().context("cannot write the output")
+        self.to.flush().and_then(|()| self.saved.take().map_or(Ok(()), Saved::finish)).context("cannot write the output")
     }
 }
 

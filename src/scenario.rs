@@ -4,6 +4,7 @@ mod excerpt;
 mod expression;
 mod fault;
 mod file;
+mod gap;
 mod graph;
 mod init;
 mod keys;
@@ -271,10 +272,10 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     format(reader, table)?;
     if table.is_empty() {
         let help = "a scenario has a title, and either [[layer]] tables with input, target and loss, or a [graph]";
-        return Err(reader.whole("this file is empty", help));
+        return Err(reader.fault(gap::after_all(text), "this file is empty", help));
     }
     reader.unknown(table, KEYS, "a scenario");
-    let title = title(reader, table);
+    let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let built = network(reader, table, text);
     let train = train::train(
@@ -316,9 +317,9 @@ fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {
     Ok(())
 }
 
-fn title(reader: &mut Reader, table: &Table<'_>) -> Result<String, Faulty> {
+fn title(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<String, Faulty> {
     match reader.string(table, "title")? {
-        None => Err(reader.whole("title is missing", "add title = \"…\" as the first line")),
+        None => Err(reader.fault(gap::before_all(table, text), "title is missing", "add title = \"…\" as the first line")),
         Some((text, place)) if text.trim().is_empty() => Err(reader.fault(place, "the title is empty", "")),
         Some((text, _)) => Ok(excerpt::one_line(text.trim())),
     }
@@ -344,7 +345,7 @@ fn network(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<Built, 
         (None, Some(_)) => chain(reader, table),
         (None, None) => {
             let help = "add [[layer]] tables with input, target and loss; or a [graph]";
-            Err(reader.whole("there is no network: neither [[layer]] nor [graph]", help))
+            Err(reader.fault(gap::after_all(text), "there is no network: neither [[layer]] nor [graph]", help))
         }
     };
     if reader.faults.len() > before { Err(Faulty) } else { network }
@@ -370,8 +371,8 @@ fn chain(reader: &mut Reader, table: &Table<'_>) -> Result<Built, Faulty> {
         Ok((_, last)) if whole && !entries.is_empty() => Ok(last),
         _ => Err(Faulty),
     };
-    if whole && entries.is_empty() {
-        reader.whole("a network has at least one layer", "add a [[layer]]");
+    if let Some(none) = table.get("layer").filter(|_| whole && entries.is_empty()) {
+        reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
     }
     let loss = sample::loss(reader, table, last);
     let own = loss.as_ref().ok().and_then(|(loss, _)| loss.target.as_ref());

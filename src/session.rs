@@ -6,12 +6,17 @@
 //! [1250,"key","<Right>"]
 //! [1700,"click","grad.u"]
 //! [1900,"wheel",3]
+//! [2000,"work",500]
 //! [2100,"resize",[80,24]]
 //! [4000,"quit"]
 //! ```
 //!
+//! A scenario that reads weights from files brings them along: `"files":{"weights.npz":"UEsDB…"}` in the header, in base64. So a session replays
+//! anywhere, whatever has become of its scenario.
+//!
 //! Times are milliseconds since the start. A line that was cut off at the end of the file is dropped.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -38,6 +43,9 @@ pub struct Header {
     pub name: String,
     /// The scenario's whole text.
     pub scenario: String,
+    /// The bytes of the files that it reads, by the paths that it names them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "packed")]
+    pub files: BTreeMap<String, Vec<u8>>,
     /// The iteration at which the stepper opened.
     #[serde(default = "first")]
     pub iteration: u64,
@@ -53,7 +61,33 @@ impl Header {
     /// The header of a session that this program records.
     #[must_use]
     pub fn new(name: String, scenario: String, (iteration, at): (u64, u64), size: (u16, u16)) -> Self {
-        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), size, name, scenario, iteration, at }
+        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), size, name, scenario, files: BTreeMap::new(), iteration, at }
+    }
+
+    /// The same with the files that the scenario reads.
+    #[must_use]
+    pub fn with_files(self, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { files, ..self }
+    }
+}
+
+/// Bytes as text.
+mod packed {
+    use std::collections::BTreeMap;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::{Deserialize, Deserializer, Error as _};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(files: &BTreeMap<String, Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(files.iter().map(|(path, bytes)| (path, STANDARD.encode(bytes))))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<u8>>, D::Error> {
+        let packed = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let unpacked = packed.into_iter().map(|(path, text)| Ok((path, STANDARD.decode(text)?)));
+        unpacked.collect::<Result<_, base64::DecodeError>>().map_err(D::Error::custom)
     }
 }
 
@@ -68,6 +102,8 @@ pub enum Event {
     Wheel(i16),
     /// The screen has so many columns and rows now.
     Resize(u16, u16),
+    /// There was time to compute so many iterations more on the way to a far one.
+    Work(u64),
     /// The session was left.
     Quit,
 }
@@ -79,6 +115,7 @@ impl fmt::Display for Event {
             Self::Click(at) => write!(f, "click {at}"),
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
+            Self::Work(iterations) => write!(f, "work {iterations}"),
             Self::Quit => f.write_str("quit"),
         }
     }
@@ -125,6 +162,7 @@ impl<W: Write> Recorder<W> {
             Event::Click(at) => serde_json::to_vec(&(time, "click", at.to_string()))?,
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
             Event::Resize(columns, rows) => serde_json::to_vec(&(time, "resize", (columns, rows)))?,
+            Event::Work(iterations) => serde_json::to_vec(&(time, "work", iterations))?,
             Event::Quit => serde_json::to_vec(&(time, "quit"))?,
         };
         line.push(b'\n');
@@ -165,7 +203,7 @@ struct Version {
 #[serde(untagged)]
 enum Line {
     Text(u32, String, String),
-    Wheel(u32, String, i16),
+    Number(u32, String, i64),
     Resize(u32, String, (u16, u16)),
     Bare(u32, String),
 }
@@ -220,7 +258,8 @@ fn event(line: &[u8]) -> Option<(Duration, Event)> {
             _ => return None,
         },
         Line::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
-        Line::Wheel(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines)),
+        Line::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
+        Line::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
         Line::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
         Line::Bare(time, what) if what == "quit" => (time, Event::Quit),
         _ => return None,

@@ -224,6 +224,22 @@ fn every_bundled_trace_adds_up_to_its_tensors() {
 }
 
 #[test]
+fn a_mask_is_a_factor_and_no_parameter() {
+    let scenario = "tests/oracle/made-dropout.toml";
+    let lines = printed(&["trace", scenario, "--op", "drop1.a"]);
+    let masks = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["factors"][1].clone());
+    let masks: Vec<Value> = masks.collect();
+    assert!(!masks.is_empty() && masks.iter().all(|mask| mask["name"] == "drop1.mask" && mask["value"] == 1.0), "{masks:?}");
+    for arguments in [&["grads", scenario, "--format", "json"][..], &["grads", scenario], &["gradcheck", scenario]] {
+        let text = printed(arguments);
+        assert!(text.contains("drop1.a") && !text.contains("mask"), "{text}");
+    }
+    let training = format!("{}\n[train]\nlearning_rate = 0.1\n", fs::read_to_string(scenario).unwrap());
+    let learned = with_input(&["train", "-", "--format", "json"], training.as_bytes());
+    assert!(learned.out.contains("fc1.weight") && !learned.out.contains("mask"), "{}{}", learned.out, learned.err);
+}
+
+#[test]
 fn trace_by_level_and_range() {
     insta::assert_snapshot!("trace-text", printed(&["trace", "figure-09", "--format", "text"]));
     insta::assert_snapshot!("trace-jsonl", printed(&["trace", "figure-14", "--from", "2", "--to", "3"]));
@@ -506,12 +522,10 @@ fn weights_beside_a_scenario_are_read_and_not_written_over() {
         assert!(said.contains("would be lost"), "{said}");
     }
     assert_eq!(fs::read(weights).unwrap(), before);
-    // what is piped in has no folder, and a recording holds none
+    // what is piped in has no folder
     let piped = with_input(&["check", "-"], &fs::read(net).unwrap());
     assert_eq!(piped.status, 1);
     assert!(piped.out.contains("it comes from the standard input, so it has no folder"), "{}", piped.out);
-    let said = refused(1, &[net, "--record", folder.path().join("r.session").to_str().unwrap()]);
-    assert!(said.contains("a recording holds its scenario alone"), "{said}");
 }
 
 /// No invalid scenario takes longer than a second of the processor, or more than 100 MB: the limits are the system's, so that what goes

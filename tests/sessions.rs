@@ -216,6 +216,8 @@ fn what_is_no_session_is_said() {
     assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of a format that never was");
     assert_eq!(said(&header[..40]), "is cut off within its header: there is nothing to replay");
     assert!(said("{\"gradstep_session\":1}\n").starts_with("has a header that cannot be read: missing field"));
+    let damaged = header.replace("\"at\":1", "\"files\":{\"w.npz\":\"!\"},\"at\":1");
+    assert!(said(&format!("{damaged}\n")).starts_with("has a header that cannot be read: "));
     for line in [
         "",
         "[1]",
@@ -223,6 +225,8 @@ fn what_is_no_session_is_said() {
         "[1,\"key\",\"<Nope>\"]",
         "[-1,\"quit\"]",
         "[1,\"sing\"]",
+        "[1,\"work\",-1]",
+        "[1,\"wheel\",99999]",
         "[1,\"resize\",[1]]",
         "{}",
         "[1,\"key\",\"l\",1]",

@@ -38,7 +38,13 @@ impl State {
             Action::Play => return self.toggle_play(),
             _ => self.play = None,
         }
+        self.stop();
+        let before = (trace.iteration(), self.step);
         let moved = match action {
+            Action::Forward | Action::Back if self.unit == Unit::Iteration => {
+                self.by_iterations(&lesson, if *action == Action::Forward { times } else { -times });
+                self.way.is_some() || self.lesson.as_ref().map(|lesson| (lesson.trace.iteration(), self.step)) != Some(before)
+            }
             Action::Forward => self.move_by(self.unit, times),
             Action::Back => self.move_by(self.unit, -times),
             Action::StepForward => self.move_by(Unit::Step, times),

@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use super::{Lesson, State};
+use super::State;
 use crate::step::Address;
 
 /// The address line.
@@ -73,24 +73,8 @@ impl State {
             return;
         }
         self.play = None;
-        let address = typed.parse::<Address>().map_err(|why| why.to_string());
-        match address.and_then(|address| near(&lesson, &address).and_then(|()| lesson.find(&address))) {
-            Ok((other, step)) => self.jump(other, step),
-            Err(why) => self.say(crate::text::escape(&why), true),
+        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(&lesson, address)) {
+            self.say(crate::text::escape(&why), true);
         }
     }
-}
-
-/// The most steps that a key may have computed on the way to an iteration: a few seconds of work.
-const FARTHEST: u64 = 1_000_000_000;
-
-/// Refuses an iteration that could not be reached within the patience of somebody at a keyboard.
-fn near(lesson: &Lesson, address: &Address) -> Result<(), String> {
-    let Some(number) = address.iteration.filter(|number| *number <= lesson.descent.iterations()) else { return Ok(()) };
-    let far = lesson.descent.distance(number);
-    if far.saturating_mul(lesson.trace.len()) <= FARTHEST {
-        return Ok(());
-    }
-    let stage = number - far + FARTHEST / lesson.trace.len().max(1);
-    Err(format!("iteration {number} is too far to go to at once; go to {stage}/1 first"))
 }

@@ -56,6 +56,9 @@ impl Program for Live {
         let now = recorded(now);
         if input == Input::Wake {
             self.stepper.clock(now);
+            if let Some(event) = self.stepper.work(now) {
+                self.record(now, &event)?;
+            }
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
@@ -71,7 +74,7 @@ impl Program for Live {
     }
 
     fn wake(&self) -> Option<Duration> {
-        self.stepper.state.wake().map(due)
+        self.stepper.wake()
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {

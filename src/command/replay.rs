@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::live::{due, events};
 use super::look::Global;
-use super::source::{Shelf, file, shown};
+use super::source::{Carried, Shelf, file, shown};
 use super::stepper::{Done, Stepper};
 use super::{at_iteration, offers, output_to, promised};
 use crate::app::State;
@@ -92,7 +92,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
-    let scenario = scenario::read(Source { name: header.name.clone(), path_shown, text: header.scenario.clone() }, limits)?;
+    let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
+    let scenario = scenario::read_beside(source, limits, Arc::new(Carried(header.files.clone())))?;
     let lesson = Arc::new(at_iteration(scenario, header.iteration)?);
     if header.at == 0 || header.at > lesson.trace.len() {
         bail!("the session opens at step {}, and its scenario has the steps 1 to {}", header.at, lesson.trace.len());
@@ -185,7 +186,7 @@ impl Player {
     fn stop(&mut self, now: Duration, why: &str) {
         self.since = (self.time(now), now);
         self.next = None;
-        self.stepper.state.play = None;
+        (self.stepper.state.play, self.stepper.state.way) = (None, None);
         self.stepper.state.say(why, false);
     }
 
@@ -207,6 +208,9 @@ impl Program for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
             self.advance(now);
+            if self.next.is_none() {
+                self.stepper.work(self.time(now));
+            }
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
@@ -230,10 +234,10 @@ impl Program for Player {
     }
 
     fn wake(&self) -> Option<Duration> {
-        let play = self.stepper.state.wake().map(due);
         let Some(next) = self.next else {
-            return play.map(|at| self.since.1 + at.saturating_sub(self.since.0));
+            return self.stepper.wake().map(|at| self.since.1 + at.saturating_sub(self.since.0));
         };
+        let play = self.stepper.state.wake().map(due);
         let event = self.session.events.get(next).map(|(at, _)| *at);
         let at = event.into_iter().chain(play).min()?;
         // a little late rather than early: the time that it is for must have come

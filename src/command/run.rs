@@ -1,5 +1,6 @@
 //! `gradstep` and `gradstep SCENARIO`: the picker and the stepper.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use clap::Args;
 use super::live::Live;
 use super::look::Global;
 use super::offers;
-use super::source::{Shelf, shown};
+use super::source::{Shelf, recorded, shown};
 use super::stepper::Stepper;
 use crate::app::{Lesson, State};
 use crate::session::{Header, Recorder};
@@ -45,7 +46,11 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
     };
     // a recording must replay anywhere: no files in its picker
     let shelf = Shelf { limits: global.limits(), files: arguments.record.is_none() };
-    let lesson = Arc::new(Lesson::new(shelf.scenario(scenario)?));
+    let (scenario, carried) = match &arguments.record {
+        Some(_) => recorded(scenario, shelf.limits)?,
+        None => (shelf.scenario(scenario)?, BTreeMap::new()),
+    };
+    let lesson = Arc::new(Lesson::new(scenario));
     let (lesson, at) = address(arguments.at.as_deref(), lesson)?;
     let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
     state.open(Arc::clone(&lesson), at);
@@ -54,7 +59,7 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
             let size = terminal::size()?;
             let iteration = state.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
             let header = Header::new(lesson.scenario.name.clone(), lesson.scenario.text.to_string(), (iteration, state.step), size);
-            Some(record(path, &header)?)
+            Some(record(path, &header.with_files(carried))?)
         }
         None => None,
     };

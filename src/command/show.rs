@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         if stepper.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
             break;
         }
+        stepper.arrive();
     }
     let look = match arguments.format {
         Format::Text => global.plain(),

@@ -1,8 +1,9 @@
 //! From what is typed for SCENARIO to its text: a path, a bundled name, or `-`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, is_separator};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -12,6 +13,7 @@ use crate::app::Lesson;
 use crate::files::{Folder, limited, open};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::escape;
+use crate::weights::Wrong;
 
 /// A name or path as a message shows it: on one line.
 pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
@@ -32,10 +34,52 @@ pub(super) fn exists(typed: &OsStr) -> bool {
 const PIPED: NoFiles =
     NoFiles { why: "it comes from the standard input, so it has no folder", help: "save it as a file in the folder of its weights" };
 const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no folder", help: "" };
-const RECORDED: NoFiles = NoFiles {
-    why: "a recording holds its scenario alone, so that it replays anywhere",
-    help: "write the numbers into the scenario, or open it without --record",
-};
+
+/// Bytes of weights that a recording brings along.
+const CARRIED: usize = 32 << 20;
+
+/// Files, and what was read of them.
+#[derive(Debug)]
+struct Kept {
+    files: Arc<dyn Files>,
+    read: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+impl Files for Kept {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+        let bytes = self.files.read(path, most)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(path.to_owned(), bytes.clone());
+        if read.values().map(Vec::len).sum::<usize>() > CARRIED {
+            let help = "open it without --record";
+            return Err(Wrong::new("a recording brings its scenario's files along, and these have more than 32 MiB", help));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The files that a recording has brought along.
+#[derive(Debug)]
+pub(super) struct Carried(pub BTreeMap<String, Vec<u8>>);
+
+impl Files for Carried {
+    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+        let found = self.0.get(path).cloned();
+        found.ok_or_else(|| Wrong::new(format!("the session has not brought \"{path}\" along"), "record it again"))
+    }
+}
+
+/// A scenario that is to be recorded, with the files that it has read.
+///
+/// # Errors
+/// As [`Shelf::scenario`]; and when the files are too large to be recorded.
+pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
+    let (source, files) = source(typed)?;
+    let kept = Arc::new(Kept { files, read: Mutex::default() });
+    let scenario = scenario::read_beside(source, limits, Arc::clone(&kept) as Arc<dyn Files>)?;
+    let read = std::mem::take(&mut *kept.read.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((scenario, read))
+}
 
 /// The text of a scenario, and the files beside it. A bundled name wins over a file of that name; what has a separator or ends in `.toml` is always a path.
 fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
@@ -97,7 +141,7 @@ pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
 pub struct Shelf {
     /// What reading one may use.
     pub limits: Limits,
-    /// Whether there are files besides the bundled ones. A recorded session has none: it must replay anywhere.
+    /// Whether the picker opens files besides the bundled scenarios. That of a recorded session does not: it must replay anywhere.
     pub files: bool,
 }
 
@@ -114,7 +158,6 @@ impl Shelf {
     /// [`Faults`] when it is not valid, otherwise one sentence.
     pub(super) fn scenario(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
         let (source, files) = source(typed)?;
-        let files = if self.files { files } else { Arc::new(RECORDED) };
         Ok(scenario::read_beside(source, self.limits, files)?)
     }
 

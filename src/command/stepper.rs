@@ -1,11 +1,13 @@
 //! A state driven by events and the clock: the one path of the terminal, of `show --keys`, of a replay and of the tests.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::live::due;
 use super::source::Shelf;
 use crate::app::{self, Action, Mode, Request, State};
 use crate::keys;
@@ -31,13 +33,45 @@ pub struct Stepper {
     /// The state.
     pub state: State,
     shelf: Shelf,
+    /// Iterations that are computed at once on the way to a far one.
+    pace: u64,
 }
+
+/// How long that may take: the screen lives on in between.
+const SLICE: Range<Duration> = Duration::from_millis(15)..Duration::from_millis(50);
 
 impl Stepper {
     /// Drives a state.
     #[must_use]
     pub fn new(state: State, shelf: Shelf) -> Self {
-        Self { state, shelf }
+        Self { state, shelf, pace: 1 }
+    }
+
+    /// Works for a moment on what the state is waiting for; `None` when there is nothing. The event says what was done.
+    pub fn work(&mut self, now: Duration) -> Option<Event> {
+        self.state.way.as_ref()?;
+        let event = Event::Work(self.pace);
+        let begin = Instant::now();
+        self.event(&event, now);
+        let took = begin.elapsed();
+        if took < SLICE.start {
+            self.pace = self.pace.saturating_mul(2);
+        } else if took >= SLICE.end {
+            self.pace = (self.pace / 2).max(1);
+        }
+        Some(event)
+    }
+
+    /// Waits for what the state is waiting for, where nobody watches.
+    pub fn arrive(&mut self) {
+        app::update(&mut self.state, Action::Work(u64::MAX));
+    }
+
+    /// When the state changes by itself: at once, while it waits for something to be computed.
+    #[must_use]
+    pub fn wake(&self) -> Option<Duration> {
+        let at_once = self.state.way.is_some().then_some(Duration::ZERO);
+        at_once.or_else(|| self.state.wake().map(due))
     }
 
     /// Whatever time has brought about.
@@ -52,10 +86,15 @@ impl Stepper {
             Event::Key(key) => keys::action(&self.state, *key),
             Event::Click(at) => self.clicked(at),
             Event::Wheel(lines) => Some(Action::Wheel(*lines)),
+            Event::Work(iterations) => Some(Action::Work(*iterations)),
             Event::Resize(..) => return Done::Changed,
             Event::Quit => return Done::Quit,
         };
         let Some(action) = action else { return Done::Nothing };
+        if !matches!(event, Event::Work(_)) {
+            // what comes now may be slower
+            self.pace = 1;
+        }
         match app::update(&mut self.state, action) {
             None => {}
             Some(Request::Quit) => return Done::Quit,

@@ -73,29 +73,29 @@ impl Chain {
         let builder = &mut self.builder;
         let number = builder.layers.len();
         builder.layers.push(LayerInfo { name: name.into(), kind });
-        let parameters: Vec<Id> = layer
-            .parameters
-            .into_iter()
-            .map(|(part, value)| {
-                let symbol = match part {
-                    "weight" => Symbol::of("w", Some(number + 1)).with_whole("W"),
-                    "bias" => Symbol::of("b", Some(number + 1)),
-                    other => Symbol::of(other, Some(number + 1)),
-                };
-                let id = builder.tensor(format!("{name}.{part}"), value.shape(), symbol, Role::Parameter, Some(number));
-                builder.fixed.push((id, Arc::new(value)));
-                id
-            })
-            .collect();
+        let given = |builder: &mut Builder, role: Role, (part, value): (&'static str, Tensor)| {
+            let symbol = match part {
+                "weight" => Symbol::of("w", Some(number + 1)).with_whole("W"),
+                "bias" => Symbol::of("b", Some(number + 1)),
+                "mask" => Symbol::of("m", Some(number + 1)),
+                other => Symbol::of(other, Some(number + 1)),
+            };
+            let id = builder.tensor(format!("{name}.{part}"), value.shape(), symbol, role, Some(number));
+            builder.fixed.push((id, Arc::new(value)));
+            id
+        };
+        let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| given(builder, Role::Parameter, parameter)).collect();
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
+            let constants: Vec<Id> = stage.constants.into_iter().map(|constant| given(builder, Role::Constant, constant)).collect();
             let symbol = Symbol::of(stage.letter, Some(number + 1));
             let output = builder.tensor(format!("{name}.{}", stage.suffix), &stage.shape, symbol, Role::Value, Some(number));
             let read = |source: &Source| match *source {
                 Source::Input(i) => inputs[i],
                 Source::Parameter(i) => parameters[i],
                 Source::Stage(i) => stages[i],
+                Source::Constant(i) => constants[i],
             };
             let parts = stage.parts.into_iter().map(|(function, sources)| (function, sources.iter().map(read).collect())).collect();
             builder.forward.push(Forward { output, parts });
@@ -207,7 +207,7 @@ impl Builder {
                     ready.push(id);
                 }
             }
-            ready.retain(|&id| self.tensors[id].role != Role::Target);
+            ready.retain(|&id| !matches!(self.tensors[id].role, Role::Target | Role::Constant));
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
                 let parts = readers[id].iter().filter_map(|&use_| self.part(use_, &gradients, shortcut)).collect();

@@ -37,6 +37,18 @@ struct Point {
     loss: Option<f64>,
 }
 
+/// On the way to an iteration: the parameters before the next one.
+#[derive(Clone, Debug)]
+pub struct Walk(Point);
+
+impl Walk {
+    /// The next iteration, from 1.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.0.iteration
+    }
+}
+
 /// One iteration, computed.
 #[derive(Debug)]
 pub struct Iteration {
@@ -68,7 +80,7 @@ impl Descent {
     /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
     #[must_use]
     pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>) -> Self {
-        let parameters = network.parameters().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
+        let parameters = network.fixed().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
         let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None };
         Self { network, samples, reduction, train, points: Mutex::new(vec![start]) }
     }
@@ -147,20 +159,29 @@ impl Descent {
     #[must_use]
     pub fn iteration(&self, number: u64) -> Iteration {
         let number = number.clamp(1, self.iterations());
-        let mut point = {
-            let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = points.partition_point(|point| point.iteration <= number).max(1);
-            points[at - 1].clone()
-        };
+        let mut walk = self.walk(number);
         loop {
-            let (iteration, next) = self.compute(&point);
-            if point.iteration == number || iteration.stopped {
-                self.keep(next);
+            let iteration = self.advance(&mut walk);
+            if iteration.number == number || iteration.stopped {
                 return iteration;
             }
-            self.keep(next.clone());
-            point = next;
         }
+    }
+
+    /// The way to iteration `number` from the nearest parameters that are kept.
+    #[must_use]
+    pub fn walk(&self, number: u64) -> Walk {
+        let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = points.partition_point(|point| point.iteration <= number).max(1);
+        Walk(points[at - 1].clone())
+    }
+
+    /// Computes the next iteration of a way.
+    pub fn advance(&self, walk: &mut Walk) -> Iteration {
+        let (iteration, next) = self.compute(&walk.0);
+        self.keep(next.clone());
+        walk.0 = next;
+        iteration
     }
 
     /// All samples with these parameters, and their loss.
@@ -190,15 +211,6 @@ impl Descent {
     fn run_of(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Run {
         let given: Given = parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect();
         Run::new(&self.network, &given)
-    }
-
-    /// How many iterations have to be computed to reach this one.
-    #[must_use]
-    pub fn distance(&self, number: u64) -> u64 {
-        let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = number.clamp(1, self.iterations());
-        let at = points.partition_point(|point| point.iteration <= number).max(1);
-        number - points[at - 1].iteration + 1
     }
 
     /// Keeps a point where it extends the row of checkpoints, thinning them when there are too many.

@@ -27,7 +27,7 @@ impl Run {
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         let nothing = Arc::new(from_flat(&[0], Vec::new()));
         let mut run = Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::with_capacity(network.ops().len()) };
-        for (id, tensor) in network.parameters().iter().chain(given) {
+        for (id, tensor) in network.fixed().iter().chain(given) {
             run.tensors[*id] = Arc::clone(tensor);
         }
         for op in network.ops() {

@@ -1,13 +1,13 @@
 //! `dropout`: some neurons are taken out, and the others speak louder to make up for them. The mask is given, so that every run is the same.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::edges::{Edge, Edges, View};
-use super::fixed::{Fixed, Weights};
+use smallvec::smallvec;
+
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
-use super::nest::Nest;
-use super::rule::Equation;
-use crate::tensor::flat;
+use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
+use crate::tensor::{Tensor, flat};
 
 /// The row of the registry.
 pub const KIND: LayerKind =
@@ -30,45 +30,93 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     if let Some(other) = flat(&mask).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail("mask", format!("the mask holds {other}, but only 0 and 1 are possible"), "0 drops a neuron, 1 keeps it"));
     }
-    let equation = Equation {
-        symbols: "{0} ∘ mask / (1 − p)",
-        name: "dropout: what is kept grows by 1 / (1 − p)",
-        words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
-    };
-    let back = Equation {
-        symbols: "{2} ∘ mask / (1 − p)",
-        name: "the error goes back to the neurons that were kept",
-        words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
-    };
-    let dropout = Fixed::new(Kept::of(flat(&mask)), Weights::One(1.0 / (1.0 - p)), equation, back);
-    let a = Stage::new("a", &shape).with(Arc::new(dropout), [Source::Input(0)]);
+    let a = Stage::new("a", &shape).given("mask", mask).with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// An edge from each neuron that is kept to the one at the same place: for each place, how many before it are kept.
-#[derive(Debug)]
-struct Kept(Vec<u64>);
+const FORWARD: Equation = Equation {
+    symbols: "{0} ∘ {1} / (1 − p)",
+    name: "dropout: what is kept grows by 1 / (1 − p)",
+    words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
+};
+const BACK: Equation = Equation {
+    symbols: "{3} ∘ {1} / (1 − p)",
+    name: "the error back, to what was kept",
+    words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
+};
 
-impl Kept {
-    fn of(mask: &[f64]) -> Self {
-        let kept = mask.iter().scan(0, |kept, x| {
-            *kept += u64::from(*x != 0.0);
-            Some(*kept)
-        });
-        Self(std::iter::once(0).chain(kept).collect())
+/// y = x ∘ mask / (1 − p); its inputs are x and the mask.
+#[derive(Clone, Copy, Debug)]
+struct Dropout {
+    p: f64,
+}
+
+impl Function for Dropout {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Kept { from: X, p: self.p, equation: FORWARD })
+    }
+
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        (slot == X).then(|| Arc::new(Kept { from: DY, p: self.p, equation: BACK }) as Arc<dyn Rule>)
     }
 }
 
-impl Edges for Kept {
-    fn before(&self, _view: View, entry: usize) -> u64 {
-        self.0[entry]
+/// The slots of x, of the mask and, in the backward rule after y, of ∂C/∂y.
+const X: usize = 0;
+const MASK: usize = 1;
+const DY: usize = 3;
+
+/// Each entry is the one at the same place of the operand in slot `from`, times the mask's and 1 / (1 − p). What the mask drops has no edge. The
+/// memo is, for each place, how many before it are kept.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    from: usize,
+    p: f64,
+    equation: Equation,
+}
+
+impl Kept {
+    fn scale(&self) -> f64 {
+        1.0 / (1.0 - self.p)
+    }
+}
+
+impl Rule for Kept {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        let kept = flat(tensors[MASK]).iter().scan(0_u64, |kept, mask| {
+            *kept += u64::from(*mask != 0.0);
+            Some(*kept)
+        });
+        Some(Arc::new(std::iter::once(0).chain(kept).collect::<Vec<u64>>()))
     }
 
-    fn nest(&self, _view: View, entry: usize) -> Nest {
-        Nest::line(Edge { input: entry, weight: 0, output: entry }, [0; 3], 1)
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let scale = self.scale();
+        for ((y, x), mask) in out.iter_mut().zip(x.tensors[self.from]).zip(x.tensors[MASK]) {
+            if *mask != 0.0 {
+                *y += x * mask * scale;
+            }
+        }
     }
 
-    fn rank(&self, _view: View, _edge: Edge) -> u64 {
-        0
+    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        x.memo::<Vec<u64>>().map_or(0, |kept| kept[entry])
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        Term::product(smallvec![entry(x, self.from, at), entry(x, MASK, at), constant(self.scale())])
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let reads = (slot == self.from || slot == MASK) && x.get(MASK, at) != 0.0;
+        if reads { same_place(at) } else { Vec::new() }
+    }
+
+    fn equation(&self) -> Equation {
+        self.equation
+    }
+
+    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
+        Cow::Owned(self.equation.symbols.replace('p', &self.p.to_string()))
     }
 }

@@ -156,6 +156,8 @@ pub enum Source {
     Parameter(usize),
     /// An earlier stage of the layer.
     Stage(usize),
+    /// A constant of the stage itself.
+    Constant(usize),
 }
 
 /// One tensor that a layer computes: the sum of its parts.
@@ -167,6 +169,8 @@ pub struct Stage {
     pub letter: &'static str,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// Tensors that the layer is given and nothing learns, such as a mask; called after the layer, a point, and these names.
+    pub constants: Vec<(&'static str, Tensor)>,
     /// The functions that it is the sum of, each with what it reads.
     pub parts: Vec<(Arc<dyn Function>, Vec<Source>)>,
 }
@@ -175,13 +179,20 @@ impl Stage {
     /// A stage without parts.
     #[must_use]
     pub fn new(suffix: &'static str, shape: &[usize]) -> Self {
-        Self { suffix, letter: suffix, shape: shape.to_vec(), parts: Vec::new() }
+        Self { suffix, letter: suffix, shape: shape.to_vec(), constants: Vec::new(), parts: Vec::new() }
     }
 
     /// The same, written with this letter.
     #[must_use]
     pub fn written(self, letter: &'static str) -> Self {
         Self { letter, ..self }
+    }
+
+    /// The same with one constant more.
+    #[must_use]
+    pub fn given(mut self, name: &'static str, value: Tensor) -> Self {
+        self.constants.push((name, value));
+        self
     }
 
     /// The same with one part more.

@@ -3,6 +3,7 @@
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
+use super::gap;
 use super::keys::Keys;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
@@ -20,7 +21,7 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
     let Some(value) = table.get("input") else {
         let help = "add input = …, with the numbers that the first layer reads";
         return Err(match at {
-            None => reader.whole("input is missing", help),
+            None => reader.fault(gap::after_keys(table), "input is missing", help),
             Some(at) => reader.fault(at.clone(), "this sample has no input", help),
         });
     };
@@ -44,7 +45,7 @@ type Named<'t, 'i> = (&'static LossKind, Option<&'t Table<'i>>, Span);
 
 fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 'i>, Faulty> {
     let Some(value) = table.get("loss") else {
-        return Err(reader.whole("loss is missing", "add loss = \"squared_error\", or another loss"));
+        return Err(reader.fault(gap::after_keys(table), "loss is missing", "add loss = \"squared_error\", or another loss"));
     };
     let (name, place, own) = match value.get_ref() {
         DeValue::String(name) => (name.as_ref(), value.span(), None),

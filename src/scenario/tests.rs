@@ -228,7 +228,7 @@ fn random_tensors_begin_with_the_numbers_of_the_formulas() {
         (conv("\"he_normal\""), [0.064_766_135_114_346_23, -0.582_469_577_790_277_3, -1.026_850_184_790_868_9, -0.314_962_418_412_437_44]),
     ];
     for (scenario, right) in cases {
-        let (_, weight) = &scenario.network.parameters()[0];
+        let (_, weight) = &scenario.network.fixed()[0];
         for (is, right) in flat(weight).iter().zip(right) {
             assert!((is - right).abs() <= 1e-15, "{is}, not {right}: {}", scenario.text);
         }

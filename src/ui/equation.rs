@@ -14,6 +14,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::glyph;
 use crate::step::Unit;
 use crate::trace::Path;
 use crate::ui::number::short;
@@ -88,7 +89,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
     let column = |term: u64| {
         let (step, part) = view.term(term);
         let to_come = term > view.at.term;
-        let or_dot = |text: String| if to_come { "·".to_owned() } else { text };
+        let or_dot = |text: String| if to_come { glyph::TO_COME.to_owned() } else { text };
         Column { term, texts: [view.symbols(&step, part), or_dot(View::numbers(&step)), or_dot(short(step.value))] }
     };
     let now = view.at.term;

@@ -5,7 +5,7 @@
 //!    0  1  2
 //! 0 ‹1 [2] 0        [ ] a factor of this step
 //! 1 ‹0  1› 3        ‹ › what belongs to this entry
-//! 2  2  1 =1         =  the entry being computed;  · not computed yet;  ░ padding
+//! 2  2  1 =1         =  the entry being computed;  ∙ not computed yet;  ░ padding
 //! ```
 //!
 //! A vector stands as a column, and lies where only the height is short. Channels stand side by side, the filters of a layer
@@ -25,6 +25,7 @@ use unicode_width::UnicodeWidthStr as _;
 use self::layout::{Layout, Wanted};
 use super::number::Format;
 use super::theme::{Role, Theme};
+use crate::glyph;
 
 /// What an entry is to the current step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -261,7 +262,7 @@ impl<'a> Matrix<'a> {
                 (['=', ' '], number.not_underlined())
             }
         };
-        let text = value.map_or_else(|| self.format.align("·"), |v| self.format.cell(v));
+        let text = value.map_or_else(|| self.format.align(glyph::TO_COME), |v| self.format.cell(v));
         let around = text.chars().map(|c| (c, if c == ' ' { style } else { number }));
         pen.cells(x, y, std::iter::once((marks[0], style)).chain(around).chain([(marks[1], style)]));
     }

@@ -298,6 +298,12 @@ fn scientific(value: f64, decimals: usize) -> String {
 /// The number in an equation, with about 4 digits: `0.05`, `−0.12`, `1.2e−9`; whole numbers plain.
 #[must_use]
 pub fn short(value: f64) -> String {
+    brief(value, ENOUGH)
+}
+
+/// The same with about so many digits, at least one.
+#[must_use]
+pub fn brief(value: f64, enough: usize) -> String {
     let magnitude = value.abs();
     if let Some(whole) = whole_or_none(value, 7) {
         return whole;
@@ -307,12 +313,12 @@ pub fn short(value: f64) -> String {
     let digits = exact.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
     let plain = (1e-3..1e6).contains(&magnitude) || (digits <= 2 && (1e-4..1e6).contains(&magnitude));
     if plain {
-        let decimals = (ENOUGH.cast_signed() - places(magnitude)).max(1).unsigned_abs();
+        let decimals = (enough.cast_signed() - places(magnitude)).max(1).unsigned_abs();
         if let Some(text) = fixed(value, decimals) {
             return text;
         }
     }
-    scientific(value, ENOUGH - 1)
+    scientific(value, enough.max(1) - 1)
 }
 
 /// The fewest digits that read back to the same number, in ASCII: `0.1`, `-2`, `1e-9`, `inf`, `nan`; a negative zero is `-0`.

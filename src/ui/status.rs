@@ -32,7 +32,13 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
     let place = cut(&place, room);
     let left = room.saturating_sub(width(&place) + 3);
-    let right = if let Some(message) = &view.state.message {
+    let way = view.state.way.as_ref().map(|way| {
+        let (next, to) = way.progress();
+        format!("computing: iteration {next} of {to} · Esc stops")
+    });
+    let right = if let Some(way) = way {
+        Span::styled(cut(&way, left), status)
+    } else if let Some(message) = &view.state.message {
         Span::styled(cut(&message.text, left), if message.fault { theme.style(Role::Error) } else { status })
     } else {
         while facts.len() > 1 && width(&facts.join(" · ")) > left {

@@ -24,6 +24,9 @@ struct Stretch {
     count: String,
 }
 
+/// The least columns of a bar, on average.
+const LEAST: usize = 5;
+
 /// The passes of the current sample, laid out on a line of this width.
 fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
@@ -36,8 +39,14 @@ fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
         let role = if pass == Pass::Backward { Role::Backward } else { Role::Forward };
         stretches.push(Stretch { name: pass.name(), role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
     }
-    let fixed: usize = stretches.iter().map(|s| s.name.len() + 1 + s.count.len()).sum();
-    let bars = room.saturating_sub(fixed);
+    let left = |stretches: &[Stretch]| room.saturating_sub(stretches.iter().map(|s| s.name.len() + 1 + s.count.len()).sum());
+    if left(&stretches) < LEAST * stretches.len() {
+        // where there is no room for bars and counts, the pass at hand alone is counted
+        for stretch in stretches.iter_mut().filter(|stretch| stretch.name != view.step.pass.name()) {
+            "  ".clone_into(&mut stretch.count);
+        }
+    }
+    let bars: usize = left(&stretches);
     // the loss is short; the others share the rest
     let long = stretches.iter().filter(|s| s.name != "loss").count().max(1);
     let mut x = 0;

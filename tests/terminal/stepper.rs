@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use gradstep::weights::npz;
 use tempfile::tempdir;
 
 use crate::pty::Run;
@@ -109,5 +110,57 @@ fn what_is_recorded_is_replayed_and_can_be_stopped() {
 
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for("step 2/10");
+    quits(run);
+}
+
+#[test]
+fn a_recording_brings_its_weights_along() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (net, weights, session) = (path("net.toml"), path("w.npz"), path("session"));
+    let text = "title = \"t\"\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
+                weight = { file = \"w.npz\", key = \"fc1.weight\" }\n";
+    fs::write(&net, text).unwrap();
+    let named = [("fc1.weight".to_owned(), &[1, 2][..], &[0.5, -0.8125][..])];
+    npz::write(&mut fs::File::create(&weights).unwrap(), &named).unwrap();
+    let mut run = Run::start(gradstep(&[&net, "--record", &session]));
+    run.wait_for("step 1/");
+    run.press("l");
+    run.wait_for("step 2/");
+    quits(run);
+
+    // neither of them is needed any longer
+    fs::remove_file(&net).unwrap();
+    fs::remove_file(&weights).unwrap();
+    let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
+    let frames = String::from_utf8(played.stdout).expect("UTF-8");
+    assert!(played.status.success() && frames.contains("−0.8125·2"), "{frames}");
+
+    // a session without them
+    let recorded = fs::read_to_string(&session).unwrap();
+    let (before, rest) = recorded.split_once(",\"files\":{").unwrap();
+    fs::write(&session, format!("{before}{}", rest.split_once('}').unwrap().1)).unwrap();
+    let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
+    let said = String::from_utf8(played.stderr).unwrap();
+    assert!(played.status.code() == Some(1) && said.contains("the session has not brought \"w.npz\" along"), "{said}");
+}
+
+#[test]
+fn a_far_iteration_does_not_hold_the_screen_up() {
+    let folder = tempdir().unwrap();
+    let net = folder.path().join("net.toml");
+    let text = "title = \"t\"\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
+                weight = [[0.5, 1]]\n[train]\nlearning_rate = 1e-9\niterations = 1000000000\n";
+    fs::write(&net, text).unwrap();
+    let mut run = Run::start(gradstep(&[net.to_str().unwrap()]));
+    run.wait_for("step 1/");
+    run.press(":1000000000/1\r");
+    run.wait_for("computing: iteration ");
+    let shown = run.screen().contents();
+    run.wait_until("it goes on", |run| run.screen().contents() != shown);
+    run.press("\x1b");
+    run.wait_for("stopped at iteration ");
+    run.press("l");
+    run.wait_for("step 2/");
     quits(run);
 }

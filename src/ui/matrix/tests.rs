@@ -32,7 +32,7 @@ fn marks_are_told_without_colour() {
     };
     let value = |i: usize| (i != 8).then(|| values[i]);
     let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], Format::of(values), &value, &mark);
-    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   0  1  2\n0 ‹1 [2] 0\n1 ‹0  1› 3\n2  2  1 =·\n\n");
+    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   0  1  2\n0 ‹1 [2] 0\n1 ‹0  1› 3\n2  2  1 =∙\n\n");
     assert_eq!(matrix.size(), (11, 5));
 }
 

@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, text_at, text_ending_at};
+use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
 use crate::tensor::len;
 use crate::trace::Progress;
-use crate::ui::number::short;
+use crate::ui::number::brief;
 use crate::ui::theme::Role;
 use crate::ui::view::{View, cut, width};
 
@@ -54,7 +55,7 @@ struct Columns {
 
 /// Whether a tensor's entries are neurons.
 fn is_neuron(network: &Network, id: Id) -> bool {
-    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Target)
+    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Constant | TensorRole::Target)
 }
 
 fn is_weight(network: &Network, id: Id) -> bool {
@@ -126,8 +127,11 @@ impl Columns {
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let Some(columns) = Columns::of(view) else {
-        let text = "no neurons here: entry by entry, over the batch";
-        return text_at(buf, area, 1, 1, &cut(text, usize::from(area.width).saturating_sub(1)), view.theme.style(Role::Dim));
+        for (y, text) in ["no neurons here:", "entry by entry over the batch"].into_iter().enumerate() {
+            let text = cut(text, usize::from(area.width).saturating_sub(1));
+            text_at(buf, area, 1, u16::try_from(y + 1).unwrap_or(1), &text, view.theme.style(Role::Dim));
+        }
+        return;
     };
     if area.height < 2 || area.width < 16 {
         return;
@@ -138,9 +142,10 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let right = column(count(columns.right), near_right, columns.now.right, area.height);
     let (left_says, right_says) = (says(view, columns.left), says(view, columns.right));
     let most = usize::from(area.width.saturating_sub(10)) / 2;
-    let widest = |id: Id, neurons: &[Neuron]| neurons.iter().map(|n| width(&label(view, id, n.at))).max().unwrap_or(0).min(most);
-    let from = u16::try_from(widest(left_says, &left) + 2).unwrap_or(2);
-    let to = area.width.saturating_sub(u16::try_from(widest(right_says, &right) + 3).unwrap_or(3));
+    let (left_labels, right_labels) = (labels(view, left_says, &left, most), labels(view, right_says, &right, most));
+    let widest = |labels: &[String]| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(most);
+    let from = u16::try_from(widest(&left_labels) + 2).unwrap_or(2);
+    let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
     let shared = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
     for end in &right {
@@ -153,16 +158,16 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     canvas.render(buf);
-    for neuron in &left {
+    for (neuron, label) in left.iter().zip(&left_labels) {
         let style = neuron_style(view, neuron.at, columns.now.left, columns.entry.left);
-        let text = cut(&label(view, left_says, neuron.at), usize::from(from) - 1);
+        let text = cut(label, usize::from(from) - 1);
         text_ending_at(buf, area, from - 1, neuron.row, &text, style);
         text_at(buf, area, from, neuron.row, "●", style);
     }
-    for neuron in &right {
+    for (neuron, label) in right.iter().zip(&right_labels) {
         let style = neuron_style(view, neuron.at, columns.now.right, columns.entry.right);
         text_at(buf, area, to, neuron.row, "●", style);
-        let text = cut(&label(view, right_says, neuron.at), usize::from(area.width.saturating_sub(to + 2)));
+        let text = cut(label, usize::from(area.width.saturating_sub(to + 2)));
         text_at(buf, area, to + 2, neuron.row, &text, style);
     }
     say_more(view, area, (0, left.len(), count(columns.left)), buf);
@@ -187,13 +192,20 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
     }
 }
 
-/// A neuron's symbol and number, as far as it has come.
-fn label(view: &View<'_>, id: Id, at: usize) -> String {
-    let number = match view.trace().progress(&view.at, id, at) {
-        Progress::Done(value) | Progress::Partial(value) => short(value),
-        Progress::ToCome => "·".to_owned(),
+/// The symbols and numbers of a column, as far as they have come: with fewer digits where there is no room, and the number alone where the symbol
+/// would leave it none.
+fn labels(view: &View<'_>, id: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
+    let label = |n: &Neuron| {
+        let symbol = view.entry(id, n.at);
+        match view.trace().progress(&view.at, id, n.at) {
+            Progress::Done(value) | Progress::Partial(value) => {
+                let named = (1..=4).rev().map(|digits| format!("{symbol} {}", brief(value, digits)));
+                named.chain([brief(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| brief(value, 3))
+            }
+            Progress::ToCome => format!("{symbol} {}", glyph::TO_COME),
+        }
     };
-    format!("{} {number}", view.entry(id, at))
+    neurons.iter().map(label).collect()
 }
 
 /// Says how many neurons a column has beyond those drawn.

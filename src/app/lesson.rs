@@ -1,0 +1,87 @@
+//! A scenario with one of its iterations, and the way from an address to a step.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::network::{Descent, Iteration};
+use crate::scenario::Scenario;
+use crate::step::Address;
+use crate::trace::Trace;
+
+/// A scenario that is open, with its computation.
+#[derive(Debug)]
+pub struct Lesson {
+    /// What was read.
+    pub scenario: Arc<Scenario>,
+    /// What it computes: one iteration.
+    pub trace: Trace,
+    /// All its iterations.
+    pub descent: Arc<Descent>,
+    /// The loss of the batch.
+    pub loss: f64,
+    /// Whether the descent ends with this iteration.
+    pub last: bool,
+    /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
+    pub remarks: Vec<(Range<u64>, String)>,
+}
+
+impl Lesson {
+    /// Runs a scenario.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        let descent = Arc::new(scenario.descent());
+        Self::at(Arc::new(scenario), descent, 1)
+    }
+
+    /// The same scenario at another iteration; at the last one where the descent ends before.
+    #[must_use]
+    pub fn iteration(&self, number: u64) -> Self {
+        Self::at(Arc::clone(&self.scenario), Arc::clone(&self.descent), number)
+    }
+
+    /// Where an address leads: the lesson at its iteration, where that is another one, and the step.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what there is instead.
+    pub fn find(&self, address: &Address) -> Result<(Option<Self>, u64), String> {
+        match self.elsewhere(address)? {
+            None => Ok((None, self.trace.resolve(address)?)),
+            Some(number) => self.arrive(number, self.descent.iteration(number), address),
+        }
+    }
+
+    /// The iteration that an address names, where it is another one.
+    pub(super) fn elsewhere(&self, address: &Address) -> Result<Option<u64>, String> {
+        let number = address.iteration.filter(|number| *number != self.trace.iteration());
+        let last = self.descent.iterations();
+        if let Some(number) = number.filter(|number| *number > last) {
+            let there = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
+            return Err(format!("there is no iteration {number}: {there}"));
+        }
+        Ok(number)
+    }
+
+    /// Where an address leads in iteration `number`, which was computed; or an earlier one was, with which the descent ends.
+    pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
+        let reached = iteration.number;
+        if reached != number {
+            return Err(format!("there is no iteration {number}: the tolerance ends the descent at {reached}"));
+        }
+        let lesson = Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), iteration);
+        let step = lesson.trace.resolve(address)?;
+        Ok((Some(lesson), step))
+    }
+
+    fn at(scenario: Arc<Scenario>, descent: Arc<Descent>, number: u64) -> Self {
+        let iteration = descent.iteration(number);
+        Self::of(scenario, descent, iteration)
+    }
+
+    fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, iteration: Iteration) -> Self {
+        let Iteration { number, stretches, loss, stopped } = iteration;
+        let last = stopped || number >= descent.iterations();
+        let trace = Trace::of(number, stretches);
+        let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
+        Self { scenario, trace, descent, loss, last, remarks }
+    }
+}

@@ -1,0 +1,82 @@
+//! Which nodes of a scalar graph are drawn, and in which column each stands.
+
+use crate::network::{Id, Role};
+use crate::ui::number::short;
+use crate::ui::view::{View, cut, width};
+
+/// The widest name of a node.
+const LABEL: usize = 12;
+
+/// A node with its column, from the left.
+pub struct Node {
+    pub id: Id,
+    pub name: String,
+    pub depth: usize,
+    pub reads: Vec<Id>,
+    /// Cells that it takes with its final numbers beside it, and with them above and below: the picture must not move while they come.
+    pub wide: [i32; 2],
+}
+
+/// The most nodes that are laid out; of a larger graph, those around the current one.
+const MOST: usize = 150;
+
+/// What a node reads.
+fn reads(view: &View<'_>, id: Id) -> Vec<Id> {
+    let network = view.network();
+    let op = network.made_by(id).map(|n| &network.ops()[n]);
+    op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied())).collect()
+}
+
+/// The nodes to draw, in the order of the graph.
+fn chosen(view: &View<'_>) -> Vec<Id> {
+    let network = view.network();
+    let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
+    if network.tensors().len() <= 2 * MOST {
+        return (0..network.tensors().len()).filter(is_node).collect();
+    }
+    // outwards from the current node, along what is read and what reads
+    let mut found = vec![view.neuron(view.output)];
+    let mut next = 0;
+    while next < found.len() && found.len() < MOST {
+        let id = found[next];
+        next += 1;
+        let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_node).take(MOST / 10);
+        for near in reads(view, id).into_iter().chain(readers) {
+            if !found.contains(&near) {
+                found.push(near);
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The nodes to draw, each after those that it reads.
+pub fn nodes(view: &View<'_>) -> Vec<Node> {
+    let network = view.network();
+    let mut nodes: Vec<Node> = Vec::new();
+    for id in chosen(view) {
+        let info = network.tensor(id);
+        let reads = reads(view, id);
+        let depth = nodes.iter().filter(|node| reads.contains(&node.id)).map(|node| node.depth + 1).max().unwrap_or(0);
+        let name = cut(&info.name, LABEL);
+        let last = |id: Id| view.trace().run(view.at.stretch).values(id).first().map_or(0, |value| width(&short(*value)));
+        let (value, derivative) = (last(id), network.gradient_of(id).map_or(0, last));
+        let wide = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];
+        nodes.push(Node { id, name, depth, reads, wide: wide.map(cells) });
+    }
+    // an input stands just before the first node that reads it
+    for i in 0..nodes.len() {
+        if nodes[i].reads.is_empty()
+            && let Some(depth) = nodes.iter().filter(|node| node.reads.contains(&nodes[i].id)).map(|node| node.depth).min()
+        {
+            nodes[i].depth = depth - 1;
+        }
+    }
+    nodes
+}
+
+/// A number of cells, as places are counted.
+pub fn cells(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX / 2)
+}

@@ -1,0 +1,181 @@
+//! The way to a far iteration: piece by piece, left by Esc, the same bits, and the same again in a replay.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use gradstep::app::{Action, Lesson, State, update};
+use gradstep::command::stepper::Stepper;
+use gradstep::command::{Live, Shelf, replay};
+use gradstep::keys;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::session::{Event, Header, Recorder, Session};
+use gradstep::terminal::{Flow, Input, Program};
+use gradstep::ui::{Look, export};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+fn text(train: &str) -> String {
+    let network = "input = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nweight = [[0.5, -1]]\nbias = [0.25]\n\
+                   activation = \"tanh\"\n";
+    format!("title = \"far\"\n{network}[train]\nlearning_rate = 0.001\nmomentum = 0.5\n{train}\n")
+}
+
+fn open(train: &str) -> State {
+    let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: text(train) };
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    state
+}
+
+fn press(state: &mut State, text: &str) {
+    for key in keys::parse(text).unwrap() {
+        if let Some(action) = keys::action(state, key) {
+            update(state, action);
+        }
+    }
+}
+
+fn place(state: &State) -> (u64, u64) {
+    (state.lesson.as_ref().unwrap().trace.iteration(), state.step)
+}
+
+fn said(state: &State) -> &str {
+    state.message.as_ref().map_or("", |message| &message.text)
+}
+
+#[test]
+fn it_is_computed_piece_by_piece_and_can_be_left() {
+    let mut state = open("iterations = 6000");
+    press(&mut state, "ll:5000/2<Enter>");
+    assert_eq!((place(&state), state.way.as_ref().unwrap().progress()), ((1, 3), (2, 5_000)));
+    update(&mut state, Action::Work(1000));
+    assert_eq!((place(&state), state.way.as_ref().unwrap().progress()), ((1, 3), (1002, 5_000)));
+    let frame = |state: &State| {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+        gradstep::ui::render(state, &Look::default(), buffer.area, &mut buffer);
+        export::text(&buffer)
+    };
+    assert!(frame(&state).contains("computing: iteration 1002 of 5000 · Esc stops"), "{}", frame(&state));
+    press(&mut state, "<Esc>");
+    assert_eq!(place(&state), (1, 3));
+    assert!(state.way.is_none() && said(&state).starts_with("stopped at iteration 1002 of 5000"));
+
+    press(&mut state, ":5000/2<Enter>");
+    assert!(state.way.as_ref().unwrap().progress().0 > 900, "what was computed is kept");
+    while state.way.is_some() {
+        update(&mut state, Action::Work(777));
+    }
+    assert_eq!(place(&state), (5_000, 2));
+    let there = Lesson::iteration(open("iterations = 6000").lesson.as_ref().unwrap(), 5_000);
+    assert_eq!(state.lesson.as_ref().unwrap().loss.to_bits(), there.loss.to_bits());
+}
+
+#[test]
+fn a_near_iteration_is_there_at_once() {
+    let mut state = open("iterations = 6000");
+    press(&mut state, ":100/1<Enter>");
+    assert_eq!((place(&state), state.way.is_none()), ((100, 1), true));
+    press(&mut state, ":20000/1<Enter>");
+    assert!(state.way.is_none() && said(&state).contains("the last is 6000"));
+}
+
+#[test]
+fn a_descent_that_ends_before_says_so() {
+    let mut state = open("iterations = 6000\ntolerance = 1e-6");
+    press(&mut state, ":5900/1<Enter>");
+    update(&mut state, Action::Work(u64::MAX));
+    assert_eq!(place(&state), (1, 1));
+    assert!(said(&state).starts_with("there is no iteration 5900: the tolerance ends the descent at "), "{}", said(&state));
+    // by count, the end is where one wants to be
+    press(&mut state, "kkkkk5900l");
+    update(&mut state, Action::Work(u64::MAX));
+    let lesson = state.lesson.as_ref().unwrap();
+    assert!(lesson.last && state.step == lesson.trace.len() && place(&state).0 > 100, "{:?}", place(&state));
+}
+
+#[test]
+fn a_count_of_iterations_is_a_way_too() {
+    let mut state = open("iterations = 6000");
+    press(&mut state, "kkkkk2000l");
+    assert_eq!((place(&state), state.way.as_ref().unwrap().progress().1), ((1, 1), 2_001));
+    press(&mut state, "j");
+    assert!(state.way.is_some(), "another unit is no way elsewhere");
+    update(&mut state, Action::Work(u64::MAX));
+    assert_eq!(place(&state), (2_001, 1));
+    press(&mut state, "kl3h");
+    assert_eq!(place(&state), (1_999, 1));
+    press(&mut state, "s2h");
+    assert_eq!(place(&state), (1_998, 1), "the first of them to the beginning of this one");
+    press(&mut state, "9999l");
+    update(&mut state, Action::Work(5));
+    press(&mut state, "s");
+    assert_eq!((place(&state), state.way.is_none()), ((1_998, 2), true), "who moves has left");
+    press(&mut state, "9999l");
+    update(&mut state, Action::Work(u64::MAX));
+    assert_eq!(place(&state), (6_000, state.lesson.as_ref().unwrap().trace.len()));
+}
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const SIZE: (u16, u16) = (80, 24);
+
+fn drawn(live: &Live) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
+    live.draw(buffer.area, &mut buffer);
+    export::text(&buffer)
+}
+
+#[test]
+fn a_replay_shows_the_same_way() {
+    let state = open("iterations = 9000");
+    let header = Header::new("far".to_owned(), text("iterations = 9000"), (1, 1), SIZE);
+    let file = Shared::default();
+    let recorder = Recorder::new(Box::new(file.clone()) as Box<dyn io::Write>, &header).unwrap();
+    let mut live = Live::new(Stepper::new(state, Shelf::bundled(Limits::default())), Look::default(), Some(recorder));
+    let mut seen = drawn(&live);
+    let mut give = |live: &mut Live, input: Input| {
+        assert_eq!(live.input(input, Duration::from_secs(1)).unwrap(), Flow::Changed);
+        seen += &drawn(live);
+    };
+    let key = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    // the first is left, the second is gone to its end
+    let mut pieces = 0;
+    for (address, most) in [(":9000/1", 3), (":4000/3", u64::MAX)] {
+        address.chars().for_each(|c| give(&mut live, key(KeyCode::Char(c))));
+        give(&mut live, key(KeyCode::Enter));
+        let before = pieces;
+        while live.wake() == Some(Duration::ZERO) && pieces - before < most {
+            pieces += 1;
+            give(&mut live, Input::Wake);
+        }
+        give(&mut live, key(KeyCode::Esc));
+    }
+    drop(live);
+    let bytes = file.0.lock().unwrap().clone();
+    let session = Session::read(&bytes).unwrap();
+    assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Work(_))).count() as u64, pieces);
+    assert!(pieces > 3);
+    let stepper = replay::begin(&session, Limits::default()).unwrap();
+    let mut again = String::new();
+    replay::frames(&session, stepper, &Look::default(), |frame| {
+        again += &export::text(&frame.buffer);
+        Ok(())
+    })
+    .unwrap();
+    assert!(seen == again && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
+}

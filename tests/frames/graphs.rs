@@ -1,0 +1,34 @@
+//! Graphs that no small screen has room for.
+
+use super::layers::open;
+use super::{frame, picture};
+use gradstep::ui::{Look, export};
+
+/// One input that `n` nodes read, and their sum.
+fn star(n: usize) -> String {
+    let nodes: Vec<String> = (0..n).map(|i| format!("\"h{i} = x * {}\"", i + 1)).collect();
+    let sum: Vec<String> = (0..n).map(|i| format!("h{i}")).collect();
+    format!("title = \"star\"\n[graph]\ninputs = {{ x = 2 }}\nnodes = [{}, \"J = {}\"]\n", nodes.join(", "), sum.join(" + "))
+}
+
+#[test]
+fn nodes_without_room_are_counted_above_and_below() {
+    let text = star(20);
+    insta::assert_snapshot!("graph-star", picture(&open(&text, ":grad.x#12<Enter>"), 80, 24));
+    for (width, height) in [(80, 24), (60, 16), (120, 30)] {
+        for term in 0..20 {
+            let state = open(&text, &format!(":grad.x#{}<Enter>", term + 1));
+            let shown = export::text(&frame(&state, &Look::default(), width, height));
+            let picture = &shown[shown.find("─ picture").expect("the picture")..];
+            let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
+            assert!(has("x") && has(&format!("h{term}")), "the edge of this step, term {term}:\n{shown}");
+            let seen = (0..20).filter(|i| has(&format!("h{i}"))).count();
+            let count = |mark: char| {
+                let rest = picture.split(mark).nth(1).filter(|_| picture.split(mark).count() > 1);
+                let digits = rest.map(|rest| rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>());
+                digits.and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0)
+            };
+            assert_eq!(count('↑') + seen + count('↓'), 20, "{width}x{height} term {term}:\n{shown}");
+        }
+    }
+}
