@@ -8,6 +8,7 @@ mod graph;
 mod init;
 mod keys;
 mod layers;
+mod lifted;
 mod number;
 mod place;
 mod random;
@@ -36,6 +37,7 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
+use lifted::Lifted;
 use place::Ground;
 use reader::{Reader, Span, Table};
 
@@ -203,16 +205,32 @@ pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
 /// All faults of the file, and of those that it names, that do not follow from one another.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text: Arc<str> = source.text.into();
-    let mut reader = Reader::outline(limits.memory, Arc::clone(&files));
-    let mut read = document(&mut reader, &text);
-    if reader.put_off && reader.faults.is_empty() {
-        reader = Reader::new(limits.memory, files);
-        read = document(&mut reader, &text);
+    let (mut reader, mut read) = reading(&text, limits, &files, true);
+    if reader.lifted.is_some() && !reader.faults.is_empty() {
+        // the places of these faults are not those of the file
+        (reader, read) = reading(&text, limits, &files, false);
     }
     match read {
         Ok(parts) if reader.faults.is_empty() => Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths())),
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
+}
+
+/// What a text says, with the reader of its faults. Where `lifts` is set, arrays of numbers are taken out before.
+fn reading(text: &str, limits: Limits, files: &Arc<dyn Files>, lifts: bool) -> (Reader, Result<Parts, Faulty>) {
+    let with = |mut reader: Reader| {
+        let lifted = if lifts { lifted::lift(text) } else { None };
+        let read = match lifted {
+            Some(Lifted { text, arrays }) => {
+                reader.lifted = Some(arrays);
+                document(&mut reader, &text)
+            }
+            None => document(&mut reader, text),
+        };
+        (reader, read)
+    };
+    let (reader, read) = with(Reader::outline(limits.memory, Arc::clone(files)));
+    if reader.put_off && reader.faults.is_empty() { with(Reader::new(limits.memory, Arc::clone(files))) } else { (reader, read) }
 }
 
 /// What a file says.
