@@ -1,21 +1,21 @@
 //! `gradstep grads`: all values and gradients of one forward and backward pass.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use serde::Serialize;
 
+use super::json::{self, Piece, Piece::Number, Piece::Text, Piece::Word};
 use super::look::Global;
 use super::source::Shelf;
 use super::tensors::{Names, Nested, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Role, Run};
-use crate::step::number;
 use crate::tensor::{len, shape_text, unravel};
 use crate::ui::number::{Format as Numbers, exact};
 use crate::weights::npz;
@@ -52,10 +52,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     }
     let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
     match arguments.format {
-        Format::Json => {
-            serde_json::to_writer(to.raw(), &Grads::of(&lesson)).map_err(io::Error::from)?;
-            to.raw().write_all(b"\n")?;
-        }
+        Format::Json => json::write(Grads::of(&lesson).json(), to.raw())?,
         Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
         Format::Table => to.text(&global.text(&table(&lesson)))?,
     }
@@ -63,25 +60,18 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-#[derive(Serialize)]
 struct Grads<'a> {
-    format: u8,
     scenario: &'a str,
-    #[serde(serialize_with = "number")]
     loss: f64,
     samples: Vec<Sample<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<Tensors<'a>>,
     gradients: Tensors<'a>,
 }
 
-#[derive(Serialize)]
 struct Sample<'a> {
     /// In the file, from 1.
-    #[serde(skip)]
     number: usize,
     name: Option<&'a str>,
-    #[serde(serialize_with = "number")]
     loss: f64,
     values: Tensors<'a>,
     gradients: Tensors<'a>,
@@ -107,7 +97,6 @@ impl<'a> Grads<'a> {
         let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role == given);
         let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
         Self {
-            format: 1,
             scenario: &lesson.scenario.title,
             loss: lesson.loss,
             samples: samples.collect(),
@@ -131,7 +120,29 @@ fn total(lesson: &Lesson, gradient: Id) -> Nested<'_> {
     Nested { shape: &info.shape, values }
 }
 
+impl<'a> Sample<'a> {
+    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+        [Text("{\"name\":"), self.name.map_or(Text("null"), Word), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
+            .into_iter()
+            .chain(self.values.json())
+            .chain([Text(",\"gradients\":")])
+            .chain(self.gradients.json())
+            .chain([Text("}")])
+    }
+}
+
 impl<'a> Grads<'a> {
+    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+        [Text("{\"format\":1,\"scenario\":"), Word(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
+            .into_iter()
+            .chain(json::listed(self.samples.iter().map(Sample::json)))
+            .chain([Text("]")])
+            .chain(self.parameters.iter().flat_map(|parameters| iter::once(Text(",\"parameters\":")).chain(parameters.json())))
+            .chain([Text(",\"gradients\":")])
+            .chain(self.gradients.json())
+            .chain([Text("}\n")])
+    }
+
     /// All tensors for an .npz: the gradients under their names, the rest under those of the JSON's groups, with the number of the sample
     /// in front when there are several. A graph's loss is the value of its output.
     fn named(&self) -> Vec<npz::Named<'_>> {

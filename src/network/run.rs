@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule};
 use crate::step::Pass;
@@ -77,9 +79,11 @@ impl Run {
         }
         let index = self.memos.len();
         self.memos.push(memos);
+        let parts: SmallVec<[_; 2]> = self.parts(op, index).collect();
+        let reached = |at: usize| parts.iter().any(|(rule, x)| rule.before(x, at + 1) > rule.before(x, at));
         for (at, sum) in sums.iter_mut().enumerate() {
-            if *sum == 0.0 && sum.is_sign_negative() && self.terms(op, index, at) == 0 {
-                *sum = 0.0; // nothing reaches it
+            if *sum == 0.0 && sum.is_sign_negative() && !reached(at) {
+                *sum = 0.0;
             }
         }
         from_flat(shape, sums)
