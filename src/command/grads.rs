@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     match arguments.format {
         Format::Json => json::write(Grads::of(&lesson).json(), to.raw())?,
         Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
-        Format::Table => to.text(&global.text(&table(&lesson)))?,
+        Format::Table => table(&lesson, &mut |line| to.text(&global.text(line)).and_then(|()| to.text("\n")))?,
     }
     to.finish()?;
     Ok(ExitCode::SUCCESS)
@@ -169,18 +169,18 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
-fn table(lesson: &Lesson) -> String {
+/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample. They are not kept: a text is
+/// several times as large as its numbers.
+fn table(lesson: &Lesson, line: &mut Line<'_>) -> io::Result<()> {
     let trace = &lesson.trace;
     let network = trace.network();
     let names = Names::of(network);
-    let mut lines = vec![lesson.scenario.title.clone(), String::new()];
+    line(&lesson.scenario.title)?;
+    line("")?;
     if network.is_graph() {
-        lines.extend(graph(network, trace.run(0), &names.values));
-        lines.push(String::new());
-        return lines.join("\n");
+        return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| line(row));
     }
-    lines.push(format!("loss  {}", exact(lesson.loss)));
+    line(&format!("loss  {}", exact(lesson.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
     let several = trace.samples() > 1;
     for stretch in trace.stretches() {
@@ -188,8 +188,9 @@ fn table(lesson: &Lesson) -> String {
         let mut ids = names.values.clone();
         if several {
             let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
-            lines.extend([String::new(), format!("sample {}{name}", number + 1)]);
-            lines.push(format!("loss  {}", exact(stretch.run.values(network.loss())[0])));
+            line("")?;
+            line(&format!("sample {}{name}", number + 1))?;
+            line(&format!("loss  {}", exact(stretch.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
@@ -197,28 +198,31 @@ fn table(lesson: &Lesson) -> String {
         }
         for id in ids {
             let gradient = network.gradient_of(id).map(|gradient| stretch.run.values(gradient));
-            tensor(network, id, stretch.run.values(id), gradient, &mut lines);
+            tensor(network, id, stretch.run.values(id), gradient, line)?;
         }
     }
     if several {
-        lines.extend([String::new(), "all samples".to_owned()]);
+        line("")?;
+        line("all samples")?;
         for id in parameters {
             let gradient = network.gradient_of(id).map(|gradient| total(lesson, gradient).values);
-            tensor(network, id, trace.run(0).values(id), gradient, &mut lines);
+            tensor(network, id, trace.run(0).values(id), gradient, line)?;
         }
     }
-    lines.push(String::new());
-    lines.join("\n")
+    Ok(())
 }
 
-fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, lines: &mut Vec<String>) {
+/// Takes a line of a text.
+type Line<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
+
+fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, line: &mut Line<'_>) -> io::Result<()> {
     let info = network.tensor(id);
-    lines.extend([String::new(), format!("{}  {}", info.name, shape_text(&info.shape))]);
-    matrix(&info.shape, values, lines);
-    if let Some(gradient) = gradient {
-        lines.push(format!("∂C/∂ {}", info.name));
-        matrix(&info.shape, gradient, lines);
-    }
+    line("")?;
+    line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
+    matrix(&info.shape, values).try_for_each(|row| line(&row))?;
+    let Some(gradient) = gradient else { return Ok(()) };
+    line(&format!("∂C/∂ {}", info.name))?;
+    matrix(&info.shape, gradient).try_for_each(|row| line(&row))
 }
 
 fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
@@ -232,19 +236,20 @@ fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
 }
 
 /// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
-pub(super) fn matrix(shape: &[usize], values: &[f64], lines: &mut Vec<String>) {
+pub(super) fn matrix(shape: &[usize], values: &[f64]) -> impl Iterator<Item = String> {
     let numbers = Numbers::of(values.iter().copied());
     let columns = shape.last().copied().unwrap_or(1);
     let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
     let outer = &shape[..shape.len().saturating_sub(2)];
-    for (place, values) in values.chunks(rows * columns).enumerate() {
-        if len(outer) > 1 {
+    values.chunks(rows * columns).enumerate().flat_map(move |(place, values)| {
+        let head = (len(outer) > 1).then(|| {
             let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
-            lines.push(format!("  [{}]", index.join(",")));
-        }
-        for row in values.chunks(columns) {
+            format!("  [{}]", index.join(","))
+        });
+        let row = move |row: &[f64]| {
             let cells: Vec<String> = row.iter().map(|&value| numbers.cell(value)).collect();
-            lines.push(format!("  {}", cells.join("  ").trim_end()));
-        }
-    }
+            format!("  {}", cells.join("  ").trim_end())
+        };
+        head.into_iter().chain(values.chunks(columns).map(row))
+    })
 }
