@@ -75,7 +75,7 @@ impl Source {
             help: "a scenario is a TOML file; save it as UTF-8".to_owned(),
             also: None,
         };
-        Err(Faults::new(path_shown, text.into(), vec![fault]))
+        Err(Faults::new(path_shown, Arc::new(text.into_owned()), vec![fault]))
     }
 }
 
@@ -137,7 +137,7 @@ pub struct Scenario {
     /// The file's stem, a bundled scenario's name, or `-`; escaped.
     pub name: String,
     /// The text it was read from.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// The title, one line, escaped.
     pub title: String,
     /// What it is about, one line, escaped.
@@ -204,7 +204,7 @@ pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
 /// # Errors
 /// All faults of the file, and of those that it names, that do not follow from one another.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
-    let text: Arc<str> = source.text.into();
+    let text = Arc::new(source.text);
     let (mut reader, mut read) = reading(&text, limits, &files, true);
     if reader.lifted.is_some() && !reader.faults.is_empty() {
         // the places of these faults are not those of the file
@@ -249,7 +249,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn scenario(self, name: &str, text: Arc<str>, files: Vec<String>) -> Scenario {
+    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>) -> Scenario {
         Scenario {
             name: name.to_owned(),
             text,

@@ -57,6 +57,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         Format::Table => table(&lesson, &mut |line| to.text(&global.text(line)).and_then(|()| to.text("\n")))?,
     }
     to.finish()?;
+    // the program ends: nobody needs the room of its tensors
+    std::mem::forget(lesson);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! JSON of many numbers: written in order, made by two threads where it is worth one.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::iter;
 use std::ops::Range;
@@ -23,7 +24,7 @@ pub(super) enum Piece<'a> {
 }
 
 /// So many numbers are made at a time: a fraction of a millisecond, and less than the caches.
-const AT_A_TIME: usize = 1 << 13;
+const AT_A_TIME: usize = 1 << 12;
 
 /// All of a tensor.
 pub(super) fn tensor<'a>(tensor: Nested<'a>) -> impl Iterator<Item = Piece<'a>> {
@@ -51,28 +52,38 @@ pub(super) fn write<'a>(mut pieces: impl Iterator<Item = Piece<'a>>, to: &mut dy
         (!group.is_empty()).then_some(group)
     };
     thread::scope(|scope| {
+        // every second group is the helper's; two are given in advance, so that it never waits
+        let (mut turns, mut odd) = (VecDeque::new(), false);
         let mut helper = None;
-        let (mut mine, mut other) = (Vec::new(), Vec::new());
-        while let Some(group) = next() {
-            let makes = next().map(|group| {
-                let helper = helper.get_or_insert_with(|| {
-                    let (jobs, todo) = mpsc::channel::<(Vec<Piece<'a>>, Vec<u8>)>();
-                    let (done, texts) = mpsc::channel();
-                    scope.spawn(move || todo.iter().try_for_each(|(group, text)| done.send(made(&group, text))));
-                    (jobs, texts)
+        let mut rooms: Vec<Vec<u8>> = Vec::new();
+        loop {
+            while turns.len() < 4
+                && let Some(group) = next()
+            {
+                let room = rooms.pop().unwrap_or_default();
+                turns.push_back(if odd {
+                    let (jobs, _) = helper.get_or_insert_with(|| {
+                        let (jobs, todo) = mpsc::channel::<(Vec<Piece<'a>>, Vec<u8>)>();
+                        let (done, texts) = mpsc::channel();
+                        scope.spawn(move || todo.iter().try_for_each(|(group, room)| done.send(made(&group, room))));
+                        (jobs, texts)
+                    });
+                    let _ = jobs.send((group, room));
+                    None
+                } else {
+                    Some((group, room))
                 });
-                let _ = helper.0.send((group, std::mem::take(&mut other)));
-                &helper.1
-            });
-            mine = made(&group, mine);
-            to.write_all(&mine)?;
-            if let Some(texts) = makes {
-                let Ok(text) = texts.recv() else { break }; // it panicked, and so does the scope
-                other = text;
-                to.write_all(&other)?;
+                odd = !odd;
             }
+            let Some(turn) = turns.pop_front() else { return Ok(()) };
+            let text = match turn {
+                Some((group, room)) => made(&group, room),
+                // nothing comes from a helper that panicked; the scope hears of it
+                None => helper.as_ref().and_then(|(_, texts)| texts.recv().ok()).unwrap_or_default(),
+            };
+            to.write_all(&text)?;
+            rooms.push(text);
         }
-        Ok(())
     })
 }
 

@@ -31,12 +31,12 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct Faults {
     path: String,
-    text: Arc<str>,
+    text: Arc<String>,
     list: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) fn new(path: String, text: Arc<str>, mut faults: Vec<Fault>) -> Self {
+    pub(super) fn new(path: String, text: Arc<String>, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.span.as_ref().map(|span| span.start));
         Self { path, text, list: faults }
     }
