@@ -159,15 +159,46 @@ fn number(value: f64, text: &mut Vec<u8>) {
         text.extend([b"\"", word.as_bytes(), b"\""].concat());
         return;
     }
-    let mut buffer = zmij::Buffer::new();
-    let digits = buffer.format_finite(value).as_bytes();
-    // two copies of a known length, one over the other, are faster than one of any length
-    if let (Some(head), Some(tail)) = (digits.first_chunk::<16>(), digits.last_chunk::<16>()) {
-        let start = text.len();
-        text.extend_from_slice(head);
-        text.truncate(start + digits.len() - tail.len());
-        text.extend_from_slice(tail);
-    } else {
-        text.extend_from_slice(digits);
+    let mut digits = zmij::Buffer::new();
+    text.extend_from_slice(digits.format_finite(value).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> String {
+        let mut text = Vec::new();
+        write(pieces, &mut text).expect("a text takes everything");
+        String::from_utf8(text).expect("UTF-8")
+    }
+
+    /// Shapes around the number of entries that are made at a time, on both sides of it.
+    #[test]
+    fn tensors_are_what_serde_makes_of_them() {
+        let numbers = [0.0, -0.0, 1.0, -2.5, 1.0 / 3.0, 1e21, 5e-324, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        let shapes =
+            [&[][..], &[1], &[2, 1, 3], &[1, 2, 2, 2], &[AT_A_TIME], &[3, AT_A_TIME / 2 + 1], &[AT_A_TIME + 1, 1, 2], &[7, 1, 5, 13, 17]];
+        for shape in shapes {
+            let values: Vec<f64> = numbers.iter().copied().cycle().take(len(shape)).collect();
+            let nested = Nested { shape, values: &values };
+            assert_eq!(written(tensor(nested)), serde_json::to_string(&nested).expect("JSON"), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn pieces_stay_in_order_however_many_there_are() {
+        for count in [0, 1, AT_A_TIME - 1, AT_A_TIME, AT_A_TIME + 1, 20 * AT_A_TIME + 3] {
+            let numbers = (0_u32..).take(count).map(|n| iter::once(Piece::Number(n.into())));
+            let expected: Vec<String> = (0..count).map(|n| format!("{n}.0")).collect();
+            assert_eq!(written(listed(numbers)), expected.join(","), "{count}");
+        }
+        assert_eq!(written([Piece::Word("a\"\u{1}"), Piece::Text("\n")].into_iter()), "\"a\\\"\\u0001\"\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        let mut little = [0_u8; 100];
+        assert!(write(tensor(Nested { shape: &[100_000], values: &vec![1.5; 100_000] }), &mut &mut little[..]).is_err());
     }
 }
