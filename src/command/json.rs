@@ -27,7 +27,7 @@ pub(super) enum Piece<'a> {
 const AT_A_TIME: usize = 1 << 12;
 
 /// All of a tensor.
-pub(super) fn tensor<'a>(tensor: Nested<'a>) -> impl Iterator<Item = Piece<'a>> {
+pub(super) fn tensor(tensor: Nested<'_>) -> impl Iterator<Item = Piece<'_>> {
     let entries = tensor.values.len();
     (0..entries).step_by(AT_A_TIME).map(move |at| Piece::Entries(tensor, at..entries.min(at + AT_A_TIME)))
 }
@@ -90,7 +90,9 @@ pub(super) fn write<'a>(mut pieces: impl Iterator<Item = Piece<'a>>, to: &mut dy
 /// The text of some pieces, in the room of another text.
 fn made(pieces: &[Piece<'_>], mut text: Vec<u8>) -> Vec<u8> {
     text.clear();
-    pieces.iter().for_each(|piece| piece.add_to(&mut text));
+    for piece in pieces {
+        piece.add_to(&mut text);
+    }
     text
 }
 
@@ -117,17 +119,12 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
     // arrays that begin or end before an entry
     let turns = |at: usize| {
-        shape
-            .iter()
-            .rev()
-            .scan(1, |size, n| {
-                Some({
-                    *size *= n;
-                    *size
-                })
-            })
-            .take_while(|size| at % size == 0)
-            .count()
+        let mut size = 1;
+        let whole = |n: &&usize| {
+            size *= **n;
+            at.is_multiple_of(size)
+        };
+        shape.iter().rev().take_while(whole).count()
     };
     let row = shape.last().copied().unwrap_or(1);
     let mut at = range.start;

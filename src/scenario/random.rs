@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_what_a_number_takes() {
-        let numbers: [(usize, fn(&mut Generator) -> f64); 2] = [(UNIFORM, Generator::uniform), (NORMAL, Generator::normal)];
-        for (steps, number) in numbers {
+        type Number = fn(&mut Generator) -> f64;
+        for (steps, number) in [(UNIFORM, Generator::uniform as Number), (NORMAL, Generator::normal as Number)] {
             let (mut all, mut rest) = (Generator::new(7), Generator::new(7));
             rest.skip(5 * steps);
             let _: [f64; 5] = std::array::from_fn(|_| number(&mut all));

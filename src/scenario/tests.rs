@@ -241,7 +241,7 @@ fn what_is_lifted_is_what_toml_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
     let told = |text: &str, lifts: bool| {
-        let (reader, parts) = reading(text, limits, &files, lifts);
+        let (reader, parts) = reading(text, limits, Arc::clone(&files), lifts);
         let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
         let told = format!("{:?} {:?} {:?} {:?}", parts.network.parameters(), parts.samples, parts.remarks, parts.expectations);
         Some((told, reader.lifted.is_some()))
