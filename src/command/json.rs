@@ -156,6 +156,11 @@ fn number(value: f64, text: &mut Vec<u8>) {
         text.extend([b"\"", word.as_bytes(), b"\""].concat());
         return;
     }
+    // behind a relu every second number is one
+    if value == 0.0 {
+        text.extend_from_slice(if value.is_sign_negative() { &b"-0.0"[..] } else { &b"0.0"[..] });
+        return;
+    }
     let mut digits = zmij::Buffer::new();
     text.extend_from_slice(digits.format_finite(value).as_bytes());
 }
