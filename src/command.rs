@@ -4,6 +4,7 @@ pub mod bundled;
 mod check;
 mod gradcheck;
 mod grads;
+mod json;
 mod list;
 mod live;
 mod look;

@@ -9,12 +9,14 @@ mod graph;
 mod init;
 mod keys;
 mod layers;
+mod lifted;
 mod number;
 mod place;
 mod random;
 mod reader;
 mod sample;
 mod samples;
+mod source;
 mod suggest;
 mod tensor;
 mod train;
@@ -22,6 +24,7 @@ mod wiring;
 
 pub use fault::{Fault, Faults};
 pub use file::{Files, NoFiles};
+pub use source::Source;
 
 use std::sync::Arc;
 
@@ -37,6 +40,7 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
+use lifted::Lifted;
 use place::Ground;
 use reader::{Reader, Span, Table};
 
@@ -44,39 +48,6 @@ use reader::{Reader, Span, Table};
 const FORMAT: u64 = 1;
 /// A scenario file has at most so many bytes; larger data does not belong in TOML.
 pub const MAX_BYTES: usize = 4 << 20;
-
-/// The text of a scenario, and where it comes from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The file's stem, a bundled scenario's name, or `-`.
-    pub name: String,
-    /// The path as messages name it.
-    pub path_shown: String,
-    /// The text.
-    pub text: String,
-}
-
-impl Source {
-    /// The source with these bytes.
-    ///
-    /// # Errors
-    /// When they are no text in UTF-8.
-    pub fn from_bytes(name: String, path_shown: String, bytes: Vec<u8>) -> Result<Self, Faults> {
-        let error = match String::from_utf8(bytes) {
-            Ok(text) => return Ok(Self { name, path_shown, text }),
-            Err(error) => error,
-        };
-        let at = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes());
-        let fault = Fault {
-            span: Some(at..at + char::REPLACEMENT_CHARACTER.len_utf8()),
-            message: "this file is not text in UTF-8".to_owned(),
-            help: "a scenario is a TOML file; save it as UTF-8".to_owned(),
-            also: None,
-        };
-        Err(Faults::new(path_shown, text.into(), vec![fault]))
-    }
-}
 
 /// What reading a scenario may use.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +107,7 @@ pub struct Scenario {
     /// The file's stem, a bundled scenario's name, or `-`; escaped.
     pub name: String,
     /// The text it was read from.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// The title, one line, escaped.
     pub title: String,
     /// What it is about, one line, escaped.
@@ -203,17 +174,33 @@ pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
 /// # Errors
 /// All faults of the file, and of those that it names, that do not follow from one another.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
-    let text: Arc<str> = source.text.into();
-    let mut reader = Reader::outline(limits.memory, Arc::clone(&files));
-    let mut read = document(&mut reader, &text);
-    if reader.put_off && reader.faults.is_empty() {
-        reader = Reader::new(limits.memory, files);
-        read = document(&mut reader, &text);
+    let text = Arc::new(source.text);
+    let (mut reader, mut read) = reading(&text, limits, Arc::clone(&files), true);
+    if reader.lifted.is_some() && !reader.faults.is_empty() {
+        // the places of these faults are not those of the file
+        (reader, read) = reading(&text, limits, files, false);
     }
     match read {
         Ok(parts) if reader.faults.is_empty() => Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths())),
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
+}
+
+/// What a text says, with the reader of its faults. Where `lifts` is set, arrays of numbers are taken out before.
+fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (Reader, Result<Parts, Faulty>) {
+    let with = |mut reader: Reader| {
+        let lifted = if lifts { lifted::lift(text) } else { None };
+        let read = match lifted {
+            Some(Lifted { text, arrays }) => {
+                reader.lifted = Some(arrays);
+                document(&mut reader, &text)
+            }
+            None => document(&mut reader, text),
+        };
+        (reader, read)
+    };
+    let (reader, read) = with(Reader::outline(limits.memory, Arc::clone(&files)));
+    if reader.put_off && reader.faults.is_empty() { with(Reader::new(limits.memory, files)) } else { (reader, read) }
 }
 
 /// What a file says.
@@ -232,7 +219,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn scenario(self, name: &str, text: Arc<str>, files: Vec<String>) -> Scenario {
+    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>) -> Scenario {
         Scenario {
             name: name.to_owned(),
             text,

@@ -1,21 +1,21 @@
 //! `gradstep grads`: all values and gradients of one forward and backward pass.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use serde::Serialize;
 
+use super::json::{self, Piece, Piece::Number, Piece::Text, Piece::Word};
 use super::look::Global;
 use super::source::Shelf;
 use super::tensors::{Names, Nested, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Role, Run};
-use crate::step::number;
 use crate::tensor::{len, shape_text, unravel};
 use crate::ui::number::{Format as Numbers, exact};
 use crate::weights::npz;
@@ -52,36 +52,28 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     }
     let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
     match arguments.format {
-        Format::Json => {
-            serde_json::to_writer(to.raw(), &Grads::of(&lesson)).map_err(io::Error::from)?;
-            to.raw().write_all(b"\n")?;
-        }
+        Format::Json => json::write(Grads::of(&lesson).json(), to.raw())?,
         Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
-        Format::Table => to.text(&global.text(&table(&lesson)))?,
+        Format::Table => table(&lesson, &mut |line| to.text(&global.text(line)).and_then(|()| to.text("\n")))?,
     }
     to.finish()?;
+    // the program ends: nobody needs the room of its tensors
+    std::mem::forget(lesson);
     Ok(ExitCode::SUCCESS)
 }
 
-#[derive(Serialize)]
 struct Grads<'a> {
-    format: u8,
     scenario: &'a str,
-    #[serde(serialize_with = "number")]
     loss: f64,
     samples: Vec<Sample<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<Tensors<'a>>,
     gradients: Tensors<'a>,
 }
 
-#[derive(Serialize)]
 struct Sample<'a> {
     /// In the file, from 1.
-    #[serde(skip)]
     number: usize,
     name: Option<&'a str>,
-    #[serde(serialize_with = "number")]
     loss: f64,
     values: Tensors<'a>,
     gradients: Tensors<'a>,
@@ -107,7 +99,6 @@ impl<'a> Grads<'a> {
         let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role == given);
         let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
         Self {
-            format: 1,
             scenario: &lesson.scenario.title,
             loss: lesson.loss,
             samples: samples.collect(),
@@ -131,7 +122,29 @@ fn total(lesson: &Lesson, gradient: Id) -> Nested<'_> {
     Nested { shape: &info.shape, values }
 }
 
+impl<'a> Sample<'a> {
+    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+        [Text("{\"name\":"), self.name.map_or(Text("null"), Word), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
+            .into_iter()
+            .chain(self.values.json())
+            .chain([Text(",\"gradients\":")])
+            .chain(self.gradients.json())
+            .chain([Text("}")])
+    }
+}
+
 impl<'a> Grads<'a> {
+    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+        [Text("{\"format\":1,\"scenario\":"), Word(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
+            .into_iter()
+            .chain(json::listed(self.samples.iter().map(Sample::json)))
+            .chain([Text("]")])
+            .chain(self.parameters.iter().flat_map(|parameters| iter::once(Text(",\"parameters\":")).chain(parameters.json())))
+            .chain([Text(",\"gradients\":")])
+            .chain(self.gradients.json())
+            .chain([Text("}\n")])
+    }
+
     /// All tensors for an .npz: the gradients under their names, the rest under those of the JSON's groups, with the number of the sample
     /// in front when there are several. A graph's loss is the value of its output.
     fn named(&self) -> Vec<npz::Named<'_>> {
@@ -158,18 +171,18 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
-fn table(lesson: &Lesson) -> String {
+/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample. They are not kept: a text is
+/// several times as large as its numbers.
+fn table(lesson: &Lesson, line: &mut Line<'_>) -> io::Result<()> {
     let trace = &lesson.trace;
     let network = trace.network();
     let names = Names::of(network);
-    let mut lines = vec![lesson.scenario.title.clone(), String::new()];
+    line(&lesson.scenario.title)?;
+    line("")?;
     if network.is_graph() {
-        lines.extend(graph(network, trace.run(0), &names.values));
-        lines.push(String::new());
-        return lines.join("\n");
+        return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| line(row));
     }
-    lines.push(format!("loss  {}", exact(lesson.loss)));
+    line(&format!("loss  {}", exact(lesson.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
     let several = trace.samples() > 1;
     for stretch in trace.stretches() {
@@ -177,8 +190,9 @@ fn table(lesson: &Lesson) -> String {
         let mut ids = names.values.clone();
         if several {
             let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
-            lines.extend([String::new(), format!("sample {}{name}", number + 1)]);
-            lines.push(format!("loss  {}", exact(stretch.run.values(network.loss())[0])));
+            line("")?;
+            line(&format!("sample {}{name}", number + 1))?;
+            line(&format!("loss  {}", exact(stretch.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
@@ -186,28 +200,31 @@ fn table(lesson: &Lesson) -> String {
         }
         for id in ids {
             let gradient = network.gradient_of(id).map(|gradient| stretch.run.values(gradient));
-            tensor(network, id, stretch.run.values(id), gradient, &mut lines);
+            tensor(network, id, stretch.run.values(id), gradient, line)?;
         }
     }
     if several {
-        lines.extend([String::new(), "all samples".to_owned()]);
+        line("")?;
+        line("all samples")?;
         for id in parameters {
             let gradient = network.gradient_of(id).map(|gradient| total(lesson, gradient).values);
-            tensor(network, id, trace.run(0).values(id), gradient, &mut lines);
+            tensor(network, id, trace.run(0).values(id), gradient, line)?;
         }
     }
-    lines.push(String::new());
-    lines.join("\n")
+    Ok(())
 }
 
-fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, lines: &mut Vec<String>) {
+/// Takes a line of a text.
+type Line<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
+
+fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, line: &mut Line<'_>) -> io::Result<()> {
     let info = network.tensor(id);
-    lines.extend([String::new(), format!("{}  {}", info.name, shape_text(&info.shape))]);
-    matrix(&info.shape, values, lines);
-    if let Some(gradient) = gradient {
-        lines.push(format!("∂C/∂ {}", info.name));
-        matrix(&info.shape, gradient, lines);
-    }
+    line("")?;
+    line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
+    matrix(&info.shape, values).try_for_each(|row| line(&row))?;
+    let Some(gradient) = gradient else { return Ok(()) };
+    line(&format!("∂C/∂ {}", info.name))?;
+    matrix(&info.shape, gradient).try_for_each(|row| line(&row))
 }
 
 fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
@@ -221,19 +238,20 @@ fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
 }
 
 /// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
-pub(super) fn matrix(shape: &[usize], values: &[f64], lines: &mut Vec<String>) {
+pub(super) fn matrix(shape: &[usize], values: &[f64]) -> impl Iterator<Item = String> {
     let numbers = Numbers::of(values.iter().copied());
     let columns = shape.last().copied().unwrap_or(1);
     let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
     let outer = &shape[..shape.len().saturating_sub(2)];
-    for (place, values) in values.chunks(rows * columns).enumerate() {
-        if len(outer) > 1 {
+    values.chunks(rows * columns).enumerate().flat_map(move |(place, values)| {
+        let head = (len(outer) > 1).then(|| {
             let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
-            lines.push(format!("  [{}]", index.join(",")));
-        }
-        for row in values.chunks(columns) {
+            format!("  [{}]", index.join(","))
+        });
+        let row = move |row: &[f64]| {
             let cells: Vec<String> = row.iter().map(|&value| numbers.cell(value)).collect();
-            lines.push(format!("  {}", cells.join("  ").trim_end()));
-        }
-    }
+            format!("  {}", cells.join("  ").trim_end())
+        };
+        head.into_iter().chain(values.chunks(columns).map(row))
+    })
 }

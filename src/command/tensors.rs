@@ -1,8 +1,11 @@
 //! Tensors by name, as JSON has them.
 
+use std::iter;
+
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
+use super::json::{self, Piece, Piece::Text, Piece::Word};
 use crate::network::{Id, Network, Role, Run};
 use crate::step::number;
 use crate::tensor::len;
@@ -39,6 +42,14 @@ impl<'a> Tensors<'a> {
     }
 }
 
+impl<'a> Tensors<'a> {
+    /// The same as JSON.
+    pub fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+        let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(json::tensor(tensor));
+        iter::once(Text("{")).chain(json::listed(self.0.iter().map(named))).chain([Text("}")])
+    }
+}
+
 impl Serialize for Tensors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, tensor)))
@@ -46,6 +57,7 @@ impl Serialize for Tensors<'_> {
 }
 
 /// A tensor as nested arrays; a scalar as a number.
+#[derive(Clone, Copy)]
 pub(super) struct Nested<'a> {
     pub shape: &'a [usize],
     pub values: &'a [f64],

@@ -141,7 +141,7 @@ impl<'a> Trained<'a> {
         lines.push(format!("after the last update, over all samples: loss  {}", exact(self.loss)));
         for (name, tensor) in &self.parameters.0 {
             lines.extend([String::new(), format!("{name}  {}", crate::tensor::shape_text(tensor.shape))]);
-            super::grads::matrix(tensor.shape, tensor.values, &mut lines);
+            lines.extend(super::grads::matrix(tensor.shape, tensor.values));
         }
         lines.push(String::new());
         lines.join("\n")

@@ -31,12 +31,12 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct Faults {
     path: String,
-    text: Arc<str>,
+    text: Arc<String>,
     list: Vec<Fault>,
 }
 
 impl Faults {
-    pub(super) fn new(path: String, text: Arc<str>, mut faults: Vec<Fault>) -> Self {
+    pub(super) fn new(path: String, text: Arc<String>, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.span.as_ref().map(|span| span.start));
         Self { path, text, list: faults }
     }
@@ -111,7 +111,7 @@ mod tests {
     fn drawn(text: &str, span: Range<usize>) -> String {
         let fault =
             Fault { span: Some(span), message: "it is wrong".into(), help: "put it right".into(), also: Some((0..1, "so is this".into())) };
-        Faults::new("a.toml".into(), text.into(), vec![fault]).to_string()
+        Faults::new("a.toml".into(), Arc::new(text.to_owned()), vec![fault]).to_string()
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_path_and_a_message_cannot_write_to_the_terminal() {
         let fault = Fault { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), also: None };
-        let text = Faults::new("\u{1b}[2J".into(), "".into(), vec![fault]).to_string();
+        let text = Faults::new("\u{1b}[2J".into(), Arc::default(), vec![fault]).to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
     }
 }

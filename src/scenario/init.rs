@@ -1,9 +1,11 @@
 //! `{ init = KIND, … }`: tensors that are made by a rule.
 
+use std::thread;
+
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::random::Generator;
+use super::random::{Generator, NORMAL, UNIFORM};
 use super::reader::{Reader, Span, Table};
 use super::suggest;
 use crate::op::layer::{Fan, Faulty};
@@ -30,6 +32,9 @@ const KINDS: &[Kind] = &[
     Kind { name: "xavier_uniform", keys: &[], random: true, fans: true },
     Kind { name: "he_normal", keys: &[], random: true, fans: true },
 ];
+
+/// Entries whose making takes longer than a thread's: half a millisecond.
+const WORTH_A_THREAD: usize = 1 << 14;
 
 /// A rule with its numbers.
 #[derive(Clone, Debug)]
@@ -116,29 +121,47 @@ impl<'t, 'i> Init<'t, 'i> {
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     fn data(&self, n: usize, fan: Fan) -> Vec<f64> {
         let [a, b] = self.numbers;
-        let mut random = Generator::new(self.seed);
-        let mut make = |f: &mut dyn FnMut(&mut Generator, usize) -> f64| (0..n).map(|i| f(&mut random, i)).collect();
         match self.kind.name {
             "ones" => vec![1.0; n],
             "constant" => vec![a; n],
             "linspace" => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
                 // from both ends, so that both are exact, as in PyTorch
-                make(&mut |_, i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 })
+                (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
-            "arange" => make(&mut |_, i| a + b * i as f64),
-            "uniform" => make(&mut |random, _| a + (b - a) * random.uniform()),
-            "normal" => make(&mut |random, _| a + b * random.normal()),
+            "arange" => (0..n).map(|i| a + b * i as f64).collect(),
+            "uniform" => self.drawn(n, UNIFORM, |random| a + (b - a) * random.uniform()),
+            "normal" => self.drawn(n, NORMAL, |random| a + b * random.normal()),
             "xavier_uniform" => {
                 let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
-                make(&mut |random, _| -bound + (bound + bound) * random.uniform())
+                self.drawn(n, UNIFORM, |random| -bound + (bound + bound) * random.uniform())
             }
             "he_normal" => {
                 let std = (2.0 / fan.inputs as f64).sqrt();
-                make(&mut |random, _| std * random.normal())
+                self.drawn(n, NORMAL, |random| std * random.normal())
             }
             _ => vec![0.0; n],
         }
+    }
+
+    /// Random numbers, each of which takes `steps` of the generator.
+    fn drawn(&self, n: usize, steps: usize, number: impl Fn(&mut Generator) -> f64 + Sync) -> Vec<f64> {
+        let mut data = vec![0.0; n];
+        let fill = |from: usize, data: &mut [f64]| {
+            let mut random = Generator::new(self.seed);
+            random.skip(from * steps);
+            data.fill_with(|| number(&mut random));
+        };
+        if n < WORTH_A_THREAD {
+            fill(0, &mut data);
+        } else {
+            let (first, second) = data.split_at_mut(n / 2);
+            thread::scope(|scope| {
+                scope.spawn(|| fill(n / 2, second));
+                fill(0, first);
+            });
+        }
+        data
     }
 }
 

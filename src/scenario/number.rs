@@ -9,7 +9,7 @@ pub(super) type Wrong = (String, &'static str);
 pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, Wrong> {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => exact(value),
-        Err(_) => Err(("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")),
+        Err(_) => Err(too_long()),
     }
 }
 
@@ -30,27 +30,44 @@ pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, Wrong> {
     from_decimal(float.as_str())
 }
 
+/// How a number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Integer,
+    Float,
+}
+
+/// A decimal number of TOML, without underscores.
+pub(super) fn from_toml(text: &str, kind: Kind) -> Result<f64, Wrong> {
+    match kind {
+        Kind::Integer => text.parse().map_err(|_| too_long()).and_then(exact),
+        Kind::Float => from_decimal(text),
+    }
+}
+
+fn too_long() -> Wrong {
+    ("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")
+}
+
 /// The same for an expression's number: digits, perhaps with a point and an exponent.
 pub(super) fn from_text(text: &str) -> Result<f64, Wrong> {
     match text.parse::<i64>() {
         Ok(value) => exact(value),
-        Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => {
-            Err(("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point"))
-        }
+        Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => Err(too_long()),
         Err(_) => from_decimal(text),
     }
 }
 
 fn from_decimal(text: &str) -> Result<f64, Wrong> {
     let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
-    if text.contains("inf") || value.is_nan() {
+    if value.is_nan() || (value.is_infinite() && text.contains("inf")) {
         return Err(("numbers must be finite".to_owned(), ""));
     }
     if value.is_infinite() {
         return Err(("this number is too large for f64".to_owned(), "the largest is about 1.8e308"));
     }
-    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-    if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+    let mantissa = || text.split(['e', 'E']).next().unwrap_or(text);
+    if value == 0.0 && mantissa().bytes().any(|b| (b'1'..=b'9').contains(&b)) {
         return Err((
             "this number is too small for f64, it would become 0".to_owned(),
             "the smallest is about 5e-324; write 0 if you mean it",

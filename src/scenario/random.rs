@@ -1,6 +1,10 @@
 //! The generator of random tensors: xoshiro256++ seeded through SplitMix64 (Blackman and Vigna), so that one seed gives the same numbers
 //! everywhere.
 
+/// Steps of the generator for a uniform number, and for a normal one.
+pub(super) const UNIFORM: usize = 1;
+pub(super) const NORMAL: usize = 2;
+
 /// `SplitMix64`.
 #[derive(Debug)]
 struct SplitMix64(u64);
@@ -36,6 +40,13 @@ impl Generator {
         s[2] ^= t;
         s[3] = s[3].rotate_left(45);
         result
+    }
+
+    /// Leaves out what the next steps give.
+    pub fn skip(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.next();
+        }
     }
 
     /// A number in [0, 1).
@@ -111,6 +122,17 @@ mod tests {
                 let is = state.normal();
                 assert!((is - right).abs() <= 1e-15 * right.abs().max(1.0), "{seed}: {is}, not {right}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_a_number_takes() {
+        type Number = fn(&mut Generator) -> f64;
+        for (steps, number) in [(UNIFORM, Generator::uniform as Number), (NORMAL, Generator::normal as Number)] {
+            let (mut all, mut rest) = (Generator::new(7), Generator::new(7));
+            rest.skip(5 * steps);
+            let _: [f64; 5] = std::array::from_fn(|_| number(&mut all));
+            assert_eq!(number(&mut all), number(&mut rest));
         }
     }
 

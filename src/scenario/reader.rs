@@ -1,5 +1,6 @@
 //! What all parts of the reading share: the faults found so far, the memory asked for, and the reading of plain values with their place.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::excerpt::{one_line, quoted};
 use super::fault::Fault;
 use super::file::{Archives, Files};
+use super::lifted::Array;
 use super::{number, suggest};
 use crate::op::layer::Faulty;
 use crate::text::escape;
@@ -32,6 +34,8 @@ pub(super) struct Reader {
     pub faults: Vec<Fault>,
     /// The files that tensors come from.
     pub archives: Archives,
+    /// The arrays of numbers that were taken out of the text, until they are asked for; `None` where there were none.
+    pub lifted: Option<HashMap<usize, Array>>,
     limit: u64,
     asked: u64,
     refused: bool,
@@ -70,7 +74,8 @@ const LARGE: usize = 1 << 20;
 
 impl Reader {
     pub fn new(limit: u64, files: Arc<dyn Files>) -> Self {
-        Self { faults: Vec::new(), archives: Archives::new(files), limit, asked: 0, refused: false, outline: false, put_off: false }
+        let (faults, archives) = (Vec::new(), Archives::new(files));
+        Self { faults, archives, lifted: None, limit, asked: 0, refused: false, outline: false, put_off: false }
     }
 
     /// A reader that makes no large tensors, so that a file that asks for too much is refused before any is made.

@@ -57,7 +57,10 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
             collect(reader, key, value, &shape, &mut data);
             if reader.faults.len() > before { Err(Faulty) } else { Ok(Written::Inline { shape, data }) }
         }
-        _ => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", "")),
+        _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
+            Some((shape, data)) => Ok(Written::Inline { shape, data }),
+            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", "")),
+        },
     }
 }
 

@@ -234,3 +234,37 @@ fn random_tensors_begin_with_the_numbers_of_the_formulas() {
         }
     }
 }
+
+/// A text whose arrays of numbers were taken out says the same as it says with them, down to the lines.
+#[test]
+fn what_is_lifted_is_what_toml_reads() {
+    let limits = Limits::default();
+    let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
+    let told = |text: &str, lifts: bool| {
+        let (reader, parts) = reading(text, limits, Arc::clone(&files), lifts);
+        let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
+        let told = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
+        Some((told, reader.lifted.is_some()))
+    };
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders =
+        ["scenarios", "tests/valid", "tests/oracle", "tests/invalid"].map(|folder| std::fs::read_dir(root.join(folder)).expect("a folder"));
+    let (mut valid, mut lifted) = (0, 0);
+    for file in folders.into_iter().flatten() {
+        let path = file.expect("a file").path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let (with, without) = (told(&text, true), told(&text, false));
+        assert_eq!(with.as_ref().map(|(told, _)| told), without.as_ref().map(|(told, _)| told), "{}", path.display());
+        valid += usize::from(with.is_some());
+        lifted += usize::from(with.is_some_and(|(_, lifted)| lifted));
+    }
+    assert!(valid > 200 && lifted > 50, "{lifted} of {valid}");
+    // faults are told of the file as it is
+    let text = chain("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
+    let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
+    assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");
+    assert!(
+        faults(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{}", &text[12..])).contains(&"title must be a string, not an array".to_owned())
+    );
+    assert!(faults(&format!("title = 00:00:00\n{}", &text[12..])).contains(&"title must be a string, not a date".to_owned()));
+}

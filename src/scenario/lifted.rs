@@ -1,0 +1,238 @@
+//! Arrays of numbers, taken out of the text before TOML is parsed: the parser keeps some 40 bytes for each byte of them, and takes ten times as long.
+//!
+//! What is lifted is certain to be a rectangular array of numbers that all can be read. Anything else stays where it is, for the parser and
+//! its messages.
+
+use std::collections::HashMap;
+
+use super::MAX_BYTES;
+use super::number::{self, Kind};
+
+/// Arrays of fewer numbers are no gain, and the pairs of the format are none that a tensor could be.
+const LEAST: usize = 8;
+/// Deeper than any tensor of the format.
+const DEEPEST: usize = 8;
+/// What stands for an array: a time of day, which no key of the format takes, so that an array in a wrong place is still a fault.
+const STAND_IN: &str = "00:00:00";
+
+/// A tensor as it is written.
+pub(super) type Array = (Vec<usize>, Vec<f64>);
+
+/// A text without its arrays of numbers.
+#[derive(Debug)]
+pub(super) struct Lifted {
+    /// The text with a time of day and the array's line breaks in the place of each.
+    pub text: String,
+    /// The arrays, by the byte of this text where they stood.
+    pub arrays: HashMap<usize, Array>,
+}
+
+/// Lifts the arrays of numbers out of a text that is not too long; `None` when it has none. A text that is not TOML is none after this either.
+pub(super) fn lift(text: &str) -> Option<Lifted> {
+    let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
+    let mut lifted = Lifted { text: String::new(), arrays: HashMap::new() };
+    let (mut at, mut copied) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        at = match byte {
+            b'#' => line_end(bytes, at),
+            b'"' | b'\'' => string_end(bytes, at),
+            b'=' => {
+                let start = at + 1 + bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                match array(text, start) {
+                    Some((found, end)) => {
+                        lifted.text.push_str(&text[copied..start]);
+                        lifted.arrays.insert(lifted.text.len(), found);
+                        lifted.text.push_str(STAND_IN);
+                        lifted.text.extend(text[start..end].matches('\n'));
+                        copied = end;
+                        end
+                    }
+                    None => start,
+                }
+            }
+            _ => at + 1,
+        };
+    }
+    lifted.text.push_str(&text[copied..]);
+    (copied > 0).then_some(lifted)
+}
+
+fn line_end(bytes: &[u8], at: usize) -> usize {
+    bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
+}
+
+/// The end of the string that begins at `at`; the end of its line where it is not closed there.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let quote = bytes[at];
+    let long = bytes[at..].starts_with(&[quote; 3]);
+    let close = &[quote; 3][..if long { 3 } else { 1 }];
+    let mut end = at + close.len();
+    while let Some(&byte) = bytes.get(end) {
+        match byte {
+            b'\\' if quote == b'"' => end += 1,
+            b'\n' if !long => return end,
+            _ if bytes[end..].starts_with(close) => return end + close.len(),
+            _ => {}
+        }
+        end += 1;
+    }
+    bytes.len()
+}
+
+/// The array of numbers that begins at `at`, and its end.
+fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
+    let bytes = text.as_bytes();
+    if bytes.get(at) != Some(&b'[') {
+        return None;
+    }
+    let mut data = Vec::new();
+    // how many items the arrays at each depth have; and those that are open
+    let mut shape: Vec<Option<usize>> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    // whether an item may come, or else a comma
+    let mut item = true;
+    loop {
+        match *bytes.get(at)? {
+            b' ' | b'\t' | b'\n' => at += 1,
+            b'\r' if bytes.get(at + 1) == Some(&b'\n') => at += 2,
+            b',' if !item => {
+                item = true;
+                at += 1;
+            }
+            b'[' if item && open.len() < DEEPEST => {
+                if open.len() == shape.len() {
+                    if !data.is_empty() {
+                        return None; // deeper than the entries before
+                    }
+                    shape.push(None);
+                }
+                open.push(0);
+                at += 1;
+            }
+            b']' => {
+                let count = open.pop()?;
+                if count == 0 || *shape[open.len()].get_or_insert(count) != count {
+                    return None;
+                }
+                at += 1;
+                let Some(outer) = open.last_mut() else { break };
+                *outer += 1;
+                item = false;
+            }
+            b'0'..=b'9' | b'+' | b'-' if item && open.len() == shape.len() => {
+                let (end, kind) = number_end(bytes, at)?;
+                data.push(number::from_toml(&text[at..end], kind).ok()?);
+                *open.last_mut()? += 1;
+                item = false;
+                at = end;
+            }
+            _ => return None,
+        }
+    }
+    // [1, 2].5 is nothing, but 00:00:00.5 is a time
+    let ended = bytes.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'}' | b'#'));
+    let shape: Option<Vec<usize>> = shape.into_iter().collect();
+    Some(((shape?, data), at)).filter(|((_, data), _)| ended && data.len() >= LEAST)
+}
+
+/// The end of the decimal number of TOML that begins at `at`, and its kind; `None` for what has underscores or another radix, and for what is no
+/// number.
+fn number_end(bytes: &[u8], at: usize) -> Option<(usize, Kind)> {
+    let digits = at + usize::from(matches!(bytes[at], b'+' | b'-'));
+    let mut end = digits;
+    let mut kind = Kind::Integer;
+    while let Some(byte) = bytes.get(end) {
+        match byte {
+            b'0'..=b'9' => {}
+            b'+' | b'-' | b'e' | b'E' => kind = Kind::Float,
+            b'.' if bytes[end - 1].is_ascii_digit() && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) => kind = Kind::Float,
+            b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' => break,
+            _ => return None,
+        }
+        end += 1;
+    }
+    // the rest is what a number is in Rust too
+    match bytes[digits..end] {
+        [b'0', b'0'..=b'9', ..] => None,
+        [b'0'..=b'9', ..] => Some((end, kind)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lifted(text: &str) -> Option<(String, Vec<Array>)> {
+        let Lifted { text, arrays } = lift(text)?;
+        let mut arrays: Vec<(usize, Array)> = arrays.into_iter().collect();
+        arrays.sort_by_key(|(at, _)| *at);
+        assert!(arrays.iter().all(|(at, _)| text[*at..].starts_with(STAND_IN)));
+        Some((text, arrays.into_iter().map(|(_, array)| array).collect()))
+    }
+
+    #[test]
+    fn rectangular_arrays_of_numbers_are_lifted() {
+        let text = "a = 1\nb = [ # no\n1]\nc = [[1, -2.5, +3e2, 0.25],\r\n [0, -0, 5E-1, 1_0] ]\n";
+        assert_eq!(lifted(text), None);
+        let text = "a = [1, 2]\nb =[[1, -2.5, +3e2, 0.25],\r\n [0, -0.0, 5E-1, 10,],\n] # [\nc = { d = [1, 2, 3, 4, 5, 6, 7, 8], e = 1 }";
+        let (rest, arrays) = lifted(text).expect("two arrays");
+        assert_eq!(rest, "a = [1, 2]\nb =00:00:00\n\n # [\nc = { d = 00:00:00, e = 1 }");
+        assert_eq!(arrays[0], (vec![2, 4], vec![1.0, -2.5, 300.0, 0.25, 0.0, -0.0, 0.5, 10.0]));
+        assert!(arrays[0].1[5].is_sign_negative());
+        assert_eq!(arrays[1], (vec![8], (1..=8).map(f64::from).collect()));
+    }
+
+    #[test]
+    fn what_is_no_rectangular_array_of_numbers_stays() {
+        for array in [
+            "[1, 2, 3, 4, 5, 6, 7]",
+            "[[1, 2, 3, 4], [5, 6, 7, 8, 9]]",
+            "[[1, 2, 3, 4, 5, 6, 7, 8], 9]",
+            "[1, 2, 3, 4, 5, 6, 7, [8, 9]]",
+            "[[], [1, 2, 3, 4, 5, 6, 7, 8, 9]]",
+            "[1, 2, 3, 4, 5, 6, 7, 8,, 9]",
+            "[, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
+            "[1 2, 3, 4, 5, 6, 7, 8, 9]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 9",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 09]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, .9]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 9.]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 1e400]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 1e-400]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 9007199254740993]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, -99999999999999999999]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, inf]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, +nan]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 0x9]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, -]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 1-2]",
+            "[1, 2, 3, 4, 5, 6, 7, 8, 1e]",
+            "[1, 2, 3, 4, 5, 6, 7, 8].5",
+            "[[[[[[[[[1, 2, 3, 4, 5, 6, 7, 8, 9]]]]]]]]]",
+        ] {
+            assert_eq!(lifted(&format!("a = {array}")), None, "{array}");
+        }
+    }
+
+    #[test]
+    fn strings_and_comments_are_left_alone() {
+        let array = "b = [1, 2, 3, 4, 5, 6, 7, 8]";
+        for text in [
+            "# {}",
+            "a = \"{}\"",
+            "a = '{}'",
+            "a = \"\"\"\n{}\n\"\"\"",
+            "a = '''\n\\{}\n'''",
+            "a = \"\\\"{}\"",
+            "a = \"\"\"\\\"\"\" {}\"\"\"",
+        ] {
+            let text = text.replace("{}", array);
+            assert_eq!(lifted(&text), None, "{text}");
+            assert!(lifted(&format!("{text}\n{array}")).is_some_and(|(rest, _)| rest == format!("{text}\nb = {STAND_IN}")), "{text}");
+        }
+        for text in ["a = 'it' # it's", "a = \"\"\"b\"\"\"\"", "a = \"\\\\\"", "\"a=b\" = ''", "a = \"open"] {
+            assert!(lifted(&format!("{text}\n{array}")).is_some(), "{text}");
+        }
+    }
+}
