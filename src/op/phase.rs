@@ -4,7 +4,20 @@
 use super::axis::Axis;
 use super::edges::View;
 
-/// Places of the entries' axis that are a stride apart, and what they read.
+/// How entries read an axis: it is laid out in combs, and every phase of the entries slides along them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Combed {
+    /// Where each comb begins; below 0 and beyond the end is padding.
+    pub combs: Vec<isize>,
+    /// From one place of a comb to the next.
+    pub pitch: usize,
+    /// Places of a comb.
+    pub len: usize,
+    /// The entries.
+    pub phases: Vec<Phase>,
+}
+
+/// Entries that are a stride apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// The first place.
@@ -13,68 +26,72 @@ pub struct Phase {
     pub step: usize,
     /// How many places there are.
     pub count: usize,
-    /// Where each comb of places that are read begins; below 0 and beyond the end is padding.
-    pub combs: Vec<isize>,
-    /// From one place of a comb to the next.
-    pub pitch: usize,
-    /// Places of a comb.
-    pub len: usize,
-    /// What is read: entry n finds it at place n + shift of its comb.
+    /// What is read, in the order of the terms.
     pub taps: Vec<Shift>,
 }
 
-/// One tap of all places of a phase.
+/// One tap of all places of a phase: entry n finds it at place n + `by` of the comb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shift {
     /// The kernel place.
     pub kernel: usize,
     /// The comb.
     pub comb: usize,
-    /// How far along the comb.
+    /// How far along the comb; while it is laid out, from a place that may be padding.
     pub by: usize,
 }
 
-/// The phases of the outputs ([`View::Output`], reading inputs) or of the inputs ([`View::Input`], reading outputs). Taps that reach nothing and places
-/// that nothing reaches are left out.
+/// A tap before it is known where the combs begin: kernel place, comb, and the place that entry 0 reads.
+type Tap = (usize, usize, isize);
+
+/// How the outputs read inputs ([`View::Output`]), or the inputs outputs ([`View::Input`]). Taps that reach nothing and places that nothing reaches are
+/// left out.
 #[must_use]
-pub fn phases(axis: &Axis, view: View) -> Vec<Phase> {
+pub fn comb(axis: &Axis, view: View) -> Combed {
     let kernels = (0..axis.kernel).filter(|&k| !axis.outputs(k).is_empty());
     let Axis { stride, padding, dilation, .. } = *axis;
     if view == View::Input {
         let phase = |first: usize| {
-            let count = axis.input.checked_sub(first + 1)? / stride + 1;
             let reads = kernels.clone().filter(|k| (k * dilation) % stride == (first + padding) % stride);
-            let reads = reads.map(|k| (k, 0, ((first + padding).cast_signed() - (k * dilation).cast_signed()) / stride.cast_signed()));
-            Phase { first, step: stride, count, combs: vec![0], pitch: 1, len: 0, taps: Vec::new() }.with(reads)
+            let place = |k: usize| ((first + padding).cast_signed() - (k * dilation).cast_signed()) / stride.cast_signed();
+            let taps: Vec<Tap> = reads.map(|k| (k, 0, place(k))).collect();
+            (first, stride, (axis.input - first).div_ceil(stride), taps)
         };
-        return (0..stride.min(axis.input)).filter_map(phase).collect();
+        return Combed::new(vec![0], 1, (0..stride.min(axis.input)).map(phase).collect());
     }
     let mut combs: Vec<isize> = Vec::new();
-    let reads: Vec<_> = kernels
-        .map(|k| {
-            let start = (k * dilation % stride).cast_signed() - padding.cast_signed();
-            let comb = combs.iter().position(|&comb| comb == start).unwrap_or_else(|| {
-                combs.push(start);
-                combs.len() - 1
-            });
-            (k, comb, (k * dilation / stride).cast_signed())
-        })
-        .collect();
-    let phase = Phase { first: 0, step: 1, count: axis.output, combs, pitch: stride, len: 0, taps: Vec::new() };
-    phase.with(reads.into_iter()).into_iter().collect()
+    let taps = kernels.map(|k| {
+        let start = (k * dilation % stride).cast_signed() - padding.cast_signed();
+        let comb = combs.iter().position(|&comb| comb == start).unwrap_or_else(|| {
+            combs.push(start);
+            combs.len() - 1
+        });
+        (k, comb, (k * dilation / stride).cast_signed())
+    });
+    let taps = taps.collect();
+    Combed::new(combs, stride, vec![(0, 1, axis.output, taps)])
 }
 
-impl Phase {
-    /// The same with taps: kernel place, comb, and the place of the comb that entry 0 reads.
-    fn with(mut self, reads: impl Iterator<Item = (usize, usize, isize)> + Clone) -> Option<Self> {
-        let places = reads.clone().map(|(.., place)| place);
-        let (low, high) = (places.clone().min()?, places.max()?);
-        self.len = self.count + low.abs_diff(high);
-        for comb in &mut self.combs {
-            *comb += low * self.pitch.cast_signed();
+impl Combed {
+    /// From phases: first place, step, count, taps.
+    fn new(combs: Vec<isize>, pitch: usize, phases: Vec<(usize, usize, usize, Vec<Tap>)>) -> Self {
+        let places =
+            || phases.iter().flat_map(|(.., count, taps)| taps.iter().map(|(.., place)| (*place, place.saturating_add_unsigned(*count))));
+        let low = places().map(|(from, _)| from).min().unwrap_or(0);
+        let len = places().map(|(_, to)| to.abs_diff(low)).max().unwrap_or(0);
+        let shift = |(kernel, comb, place): Tap| Shift { kernel, comb, by: place.abs_diff(low) };
+        let phase = |(first, step, count, taps): (usize, usize, usize, Vec<Tap>)| Phase {
+            first,
+            step,
+            count,
+            taps: taps.into_iter().map(shift).collect(),
+        };
+        Self {
+            combs: combs.into_iter().map(|comb| comb + low * pitch.cast_signed()).collect(),
+            pitch,
+            len,
+            phases: phases.into_iter().filter(|(.., taps)| !taps.is_empty()).map(phase).collect(),
         }
-        self.taps = reads.map(|(kernel, comb, place)| Shift { kernel, comb, by: place.abs_diff(low) }).collect();
-        Some(self)
     }
 
     /// The first place of a comb that is not before the axis.
@@ -91,10 +108,13 @@ impl Phase {
 }
 
 /// Images of this height and width, one after the other, laid out comb by comb with 0 for padding: for every image, every comb of rows and every comb of columns, a
-/// plane of the phases' lengths. After the last come `more` zeros.
+/// plane of the combs' lengths. After the last come `more` zeros.
 #[must_use]
-pub fn combed(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Phase; 2], more: usize) -> Vec<f64> {
+pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Combed; 2], more: usize) -> Vec<f64> {
     let plane = rows.len * columns.len;
+    if plane == 0 {
+        return Vec::new();
+    }
     let count = images.len() / (height * width) * rows.combs.len() * columns.combs.len();
     let mut all = vec![0.0; count * plane + more];
     let mut planes = all.chunks_exact_mut(plane);

@@ -7,25 +7,30 @@ use smallvec::SmallVec;
 
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
-use crate::op::phase::{Phase, Shift, combed, phases};
+use crate::op::phase::{Combed, Phase, Shift, comb, laid_out};
 use crate::op::sums::{Gather, LANES, Slide, add, heights};
 use crate::threads;
 
 impl Conv2d {
     /// The forward pass, or the error's way back: the filters slide over the images, or over the errors.
     pub(super) fn slide(&self, view: View, filters: &[f64], images: &[f64], out: &mut [f64]) {
-        for rows in &phases(&self.rows, view) {
-            for columns in &phases(&self.columns, view) {
-                Sliding::new(self, view, [rows, columns], filters, images).run(out);
+        let read = if view == View::Output { View::Input } else { View::Output };
+        let axes = [comb(&self.rows, view), comb(&self.columns, view)];
+        let laid = Laid { image: laid_out(images, self.plane(read).into(), &axes, LANES), axes: &axes };
+        for rows in &axes[0].phases {
+            for columns in &axes[1].phases {
+                Sliding::new(self, view, &laid, [rows, columns], filters, images).run(out);
             }
         }
     }
 
     /// The weight gradient: what each weight saw of the images, times the errors.
     pub(super) fn gather(&self, images: &[f64], errors: &[f64], out: &mut [f64]) {
-        for rows in &phases(&self.rows, View::Output) {
-            for columns in &phases(&self.columns, View::Output) {
-                Gathering::new(self, [rows, columns], images, errors).run(out);
+        let axes = [comb(&self.rows, View::Output), comb(&self.columns, View::Output)];
+        let laid = Laid { image: laid_out(images, self.plane(View::Input).into(), &axes, 0), axes: &axes };
+        for rows in &axes[0].phases {
+            for columns in &axes[1].phases {
+                Gathering::new(self, &laid, [rows, columns], images, errors).run(out);
             }
         }
     }
@@ -62,26 +67,40 @@ fn copy(to: &mut [f64], step: usize, from: &[f64], stride: usize) {
     }
 }
 
-/// Kernel places of a phase: their place in a filter, and where entry 0 of the phase finds what lies under them, in a combed image.
-fn taps([rows, columns]: [&Phase; 2], width: usize) -> Vec<(usize, usize)> {
-    let plane = |y: usize, x: usize| (y * columns.combs.len() + x) * rows.len * columns.len;
-    let tap = |y: &Shift, x: &Shift| (y.kernel * width + x.kernel, plane(y.comb, x.comb) + y.by * columns.len + x.by);
-    rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()
+/// Images laid out in combs of rows and of columns.
+struct Laid<'a> {
+    image: Vec<f64>,
+    axes: &'a [Combed; 2],
 }
 
-/// How long a combed image is.
-fn length([rows, columns]: [&Phase; 2]) -> usize {
-    rows.combs.len() * columns.combs.len() * rows.len * columns.len
+impl Laid<'_> {
+    /// How long one channel is.
+    fn channel(&self) -> usize {
+        self.axes[0].combs.len() * self.axes[1].combs.len() * self.axes[0].len * self.axes[1].len
+    }
+
+    /// How long a line is.
+    fn width(&self) -> usize {
+        self.axes[1].len
+    }
+
+    /// Kernel places of a phase: their place in a filter, and where entry 0 of the phase finds what lies under them.
+    fn taps(&self, [rows, columns]: [&Phase; 2], width: usize) -> Vec<(usize, usize)> {
+        let [down, across] = self.axes;
+        let line = |y: &Shift, comb: usize| (y.comb * across.combs.len() + comb) * down.len + y.by;
+        let tap = |y: &Shift, x: &Shift| (y.kernel * width + x.kernel, line(y, x.comb) * across.len + x.by);
+        rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()
+    }
 }
 
 /// Entries of one phase, of the outputs or of the inputs.
 struct Sliding<'a> {
     conv: &'a Conv2d,
     view: View,
+    laid: &'a Laid<'a>,
     phase: [&'a Phase; 2],
     filters: &'a [f64],
     images: &'a [f64],
-    combed: Vec<f64>,
     /// The summed channels' taps, in order.
     taps: Vec<(usize, usize)>,
     starts: Vec<usize>,
@@ -96,12 +115,10 @@ struct Block<'a> {
 }
 
 impl<'a> Sliding<'a> {
-    fn new(conv: &'a Conv2d, view: View, phase: [&'a Phase; 2], filters: &'a [f64], images: &'a [f64]) -> Self {
-        let read = if view == View::Output { View::Input } else { View::Output };
-        let combed = combed(images, conv.plane(read).into(), phase, LANES);
-        let taps = taps(phase, conv.columns.kernel);
-        let starts = (0..conv.inner(view)).flat_map(|c| taps.iter().map(move |(_, start)| c * length(phase) + start)).collect();
-        Self { conv, view, phase, filters, images, combed, taps, starts }
+    fn new(conv: &'a Conv2d, view: View, laid: &'a Laid<'a>, phase: [&'a Phase; 2], filters: &'a [f64], images: &'a [f64]) -> Self {
+        let taps = laid.taps(phase, conv.columns.kernel);
+        let starts = (0..conv.inner(view)).flat_map(|c| taps.iter().map(move |(_, start)| c * laid.channel() + start)).collect();
+        Self { conv, view, laid, phase, filters, images, taps, starts }
     }
 
     /// Channels of entries in a group.
@@ -131,7 +148,7 @@ impl<'a> Sliding<'a> {
     /// How far the entries of the phase go, with what lies between their rows.
     fn count(&self) -> usize {
         let [rows, columns] = self.phase;
-        (rows.count - 1) * columns.len + columns.count
+        (rows.count - 1) * self.laid.width() + columns.count
     }
 
     fn block(&self, Block { group, first, out }: Block<'_>, factors: &mut Vec<f64>, sums: &mut Vec<f64>) {
@@ -140,13 +157,13 @@ impl<'a> Sliding<'a> {
         let (rows, stride) = (out.len() / plane, self.count().next_multiple_of(LANES));
         self.filters(first..first + rows, factors);
         sums.resize(rows * stride, 0.0);
-        let &Phase { step, count, len, .. } = self.phase[1];
+        let (&Phase { step, count, .. }, len) = (self.phase[1], self.laid.width());
         for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(plane)) {
             for (line, begin) in sums.chunks_mut(len).zip(self.lines()) {
                 copy(&mut line[..count], 1, &out[begin..], step);
             }
         }
-        let lanes = &self.combed[group * conv.inner(view) * length(self.phase)..];
+        let lanes = &self.laid.image[group * conv.inner(view) * self.laid.channel()..];
         add(&Slide { rows: factors, lanes, starts: &self.starts }, sums, self.count());
         for (row, (sums, out)) in sums.chunks_exact(stride).zip(out.chunks_exact_mut(plane)).enumerate() {
             for (line, begin) in sums.chunks(len).zip(self.lines()) {
@@ -197,20 +214,19 @@ const WIDE: usize = 4 * LANES;
 /// All weights.
 struct Gathering<'a> {
     conv: &'a Conv2d,
+    laid: &'a Laid<'a>,
     phase: [&'a Phase; 2],
     images: &'a [f64],
     errors: &'a [f64],
-    combed: Vec<f64>,
     /// A group's weights of one output channel, and what they see first.
     taps: Vec<(usize, usize)>,
 }
 
 impl<'a> Gathering<'a> {
-    fn new(conv: &'a Conv2d, phase: [&'a Phase; 2], images: &'a [f64], errors: &'a [f64]) -> Self {
-        let combed = combed(images, conv.plane(View::Input).into(), phase, 0);
-        let (taps, area) = (taps(phase, conv.columns.kernel), conv.area(View::Weight));
-        let channel = |i: usize| taps.iter().map(move |(tap, start)| (i * area + tap, i * length(phase) + start));
-        Self { conv, phase, images, errors, combed, taps: (0..conv.group_inputs()).flat_map(channel).collect() }
+    fn new(conv: &'a Conv2d, laid: &'a Laid<'a>, phase: [&'a Phase; 2], images: &'a [f64], errors: &'a [f64]) -> Self {
+        let (taps, area) = (laid.taps(phase, conv.columns.kernel), conv.area(View::Weight));
+        let channel = |i: usize| taps.iter().map(move |(tap, start)| (i * area + tap, i * laid.channel() + start));
+        Self { conv, laid, phase, images, errors, taps: (0..conv.group_inputs()).flat_map(channel).collect() }
     }
 
     fn run(&self, out: &mut [f64]) {
@@ -234,13 +250,8 @@ impl<'a> Gathering<'a> {
         let filter = conv.group_inputs() * conv.area(View::Weight);
         let (lanes, plane) = (out.len() / filter, conv.area(View::Output));
         let stride = lanes.next_multiple_of(LANES);
-        let mut errors = vec![0.0; stride * plane];
-        for (lane, channel) in self.errors[first * plane..].chunks_exact(plane).take(lanes).enumerate() {
-            for (error, to) in channel.iter().zip(errors[lane..].iter_mut().step_by(stride)) {
-                *to = *error;
-            }
-        }
-        let image = &self.combed[group * conv.group_inputs() * length(self.phase)..];
+        let errors = side_by_side(&self.errors[first * plane..][..lanes * plane], plane, stride);
+        let image = &self.laid.image[group * conv.group_inputs() * self.laid.channel()..];
         let mut sums = Vec::new();
         let mut rest = self.taps.as_slice();
         for height in heights(rest.len()) {
@@ -253,7 +264,7 @@ impl<'a> Gathering<'a> {
             }
             let starts: SmallVec<[usize; 4]> = taps.iter().map(|(_, start)| *start).collect();
             let size = [rows.count, columns.count];
-            add(&Gather { image, starts: &starts, size, pitch: columns.len, lanes: &errors }, &mut sums, lanes);
+            add(&Gather { image, starts: &starts, size, pitch: self.laid.width(), lanes: &errors }, &mut sums, lanes);
             for (sums, (tap, _)) in sums.chunks_exact(stride).zip(taps) {
                 for (at, sum) in (*tap..).step_by(filter).zip(&sums[..lanes]) {
                     out[at] = conv.exact(View::Weight, [self.images, self.errors], first * filter + at, plane, out[at], *sum);
@@ -261,4 +272,19 @@ impl<'a> Gathering<'a> {
             }
         }
     }
+}
+
+/// Channels of `plane` entries, as one row of `stride` for each entry.
+fn side_by_side(channels: &[f64], plane: usize, stride: usize) -> Vec<f64> {
+    /// Entries of a channel that share a cache line.
+    const LINE: usize = 8;
+    let mut rows = vec![0.0; stride * plane];
+    for (n, rows) in rows.chunks_mut(LINE * stride).enumerate() {
+        for (lane, channel) in channels.chunks_exact(plane).enumerate() {
+            for (to, from) in rows[lane..].iter_mut().step_by(stride).zip(&channel[n * LINE..]) {
+                *to = *from;
+            }
+        }
+    }
+    rows
 }
