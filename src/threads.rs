@@ -17,12 +17,17 @@ pub fn most() -> usize {
     MOST.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)).get()
 }
 
-/// Does all the work, each thread its share of neighbours. `steps` says how much it is, in multiplications: below some millions other threads cost more
-/// than they help.
-pub fn share<T: Send>(mut work: Vec<T>, steps: u64, run: impl Fn(Vec<T>) + Sync) {
+/// How many threads so many multiplications are worth: below some millions another one costs more than it helps.
+#[must_use]
+pub fn worth(multiplications: u64) -> usize {
     /// About a tenth of a millisecond; a thread starts in a third of that.
-    const WORTH: u64 = 1 << 21;
-    let threads = if steps < WORTH { 1 } else { most().min(work.len()) };
+    const SOME: u64 = 1 << 21;
+    if multiplications < SOME { 1 } else { most() }
+}
+
+/// Does all the work, each thread its share of neighbours.
+pub fn share<T: Send>(mut work: Vec<T>, multiplications: u64, run: impl Fn(Vec<T>) + Sync) {
+    let threads = worth(multiplications).min(work.len());
     let run = &run;
     std::thread::scope(|scope| {
         for others in (1..threads).rev() {

@@ -24,42 +24,21 @@ pub struct Slide<'a> {
     pub starts: &'a [usize],
 }
 
-/// For each row r and each lane n, adds image[starts[r] + place] · lanes[place][n] for every place of a picture, line by line.
-#[derive(Debug)]
-pub struct Gather<'a> {
-    /// The rows' factors.
-    pub image: &'a [f64],
-    /// For each row of sums, where its picture begins.
-    pub starts: &'a [usize],
-    /// Lines and columns of the picture.
-    pub size: [usize; 2],
-    /// From one line of the picture to the next.
-    pub pitch: usize,
-    /// The lanes' factors, for each place of the picture as many as a row of sums has, stretched.
-    pub lanes: &'a [f64],
-}
-
-/// What can be added to a tile of sums: `R` rows of `V` registers.
-pub trait Taps {
-    /// Adds all taps to the sums of the lanes from `at` on.
-    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>);
-}
-
 /// Sums in registers.
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
 /// Adds the taps to rows of sums: 1, 2 or 4, each of `count`, stretched to a multiple of [`LANES`]; what the rest of it holds has no meaning.
-pub fn add(taps: &impl Taps, sums: &mut [f64], count: usize) {
+pub fn add(taps: &Slide<'_>, sums: &mut [f64], count: usize) {
     Arch::new().dispatch(Cover { taps, sums, count });
 }
 
-struct Cover<'a, T> {
-    taps: &'a T,
+struct Cover<'a> {
+    taps: &'a Slide<'a>,
     sums: &'a mut [f64],
     count: usize,
 }
 
-impl<T: Taps> WithSimd for Cover<'_, T> {
+impl WithSimd for Cover<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -72,7 +51,7 @@ impl<T: Taps> WithSimd for Cover<'_, T> {
     }
 }
 
-impl<T: Taps> Cover<'_, T> {
+impl Cover<'_> {
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S) {
         // the tile, its lanes, a factor and a product must fit into the registers
@@ -120,29 +99,13 @@ fn step<S: Simd, const R: usize, const V: usize>(simd: S, tile: &mut Tile<S, R, 
     }
 }
 
-impl Taps for Slide<'_> {
+impl Slide<'_> {
+    /// Adds all taps to the sums of the lanes from `at` on.
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
         let mut tile = *sums;
         for (rows, start) in self.rows.as_chunks::<R>().0.iter().zip(self.starts) {
             step(simd, &mut tile, rows.each_ref(), &load::<S, V>(self.lanes, start + at));
-        }
-        *sums = tile;
-    }
-}
-
-impl Taps for Gather<'_> {
-    #[inline(always)]
-    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
-        let [height, width] = self.size;
-        let stride = self.lanes.len() / (height * width);
-        let starts: &[usize; R] = self.starts.try_into().expect("a start for each row");
-        let mut tile = *sums;
-        for (y, lanes) in self.lanes.chunks_exact(width * stride).enumerate() {
-            let rows = starts.map(|start| &self.image[start + y * self.pitch..][..width]);
-            for (x, lanes) in lanes.chunks_exact(stride).enumerate() {
-                step(simd, &mut tile, rows.map(|row| &row[x]), &load::<S, V>(lanes, at));
-            }
         }
         *sums = tile;
     }

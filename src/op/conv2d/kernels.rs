@@ -3,12 +3,10 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{Combed, Phase, Shift, comb, laid_out};
-use crate::op::sums::{Gather, LANES, Slide, add, heights};
+use crate::op::sums::{LANES, Slide, add, heights};
 use crate::threads;
 
 impl Conv2d {
@@ -208,8 +206,9 @@ impl<'a> Sliding<'a> {
     }
 }
 
-/// Output channels whose weights are added up side by side.
+/// Weights that are added up side by side, and places of the error that are laid out for them at once: what stays in the nearest caches.
 const WIDE: usize = 4 * LANES;
+const PLACES: usize = 512;
 
 /// All weights.
 struct Gathering<'a> {
@@ -218,7 +217,7 @@ struct Gathering<'a> {
     phase: [&'a Phase; 2],
     images: &'a [f64],
     errors: &'a [f64],
-    /// A group's weights of one output channel, and what they see first.
+    /// The weights of one output channel, and what they see first.
     taps: Vec<(usize, usize)>,
 }
 
@@ -229,62 +228,91 @@ impl<'a> Gathering<'a> {
         Self { conv, laid, phase, images, errors, taps: (0..conv.group_inputs()).flat_map(channel).collect() }
     }
 
+    /// Weights of one output channel.
+    fn filter(&self) -> usize {
+        self.conv.group_inputs() * self.conv.area(View::Weight)
+    }
+
     fn run(&self, out: &mut [f64]) {
-        let filter = self.conv.group_inputs() * self.conv.area(View::Weight);
+        let (channels, filter) = (self.conv.group_outputs(), self.filter());
+        let part = channels.div_ceil(threads::worth(self.conv.edges()));
         let mut blocks = Vec::new();
-        for (group, out) in out.chunks_exact_mut(self.conv.group_outputs() * filter).enumerate() {
-            for (n, out) in out.chunks_mut(WIDE * filter).enumerate() {
-                blocks.push(Block { group, first: group * self.conv.group_outputs() + n * WIDE, out });
-            }
+        for (group, out) in out.chunks_exact_mut(channels * filter).enumerate() {
+            let parts = out.chunks_mut(part * filter).enumerate();
+            blocks.extend(parts.map(|(n, out)| Block { group, first: group * channels + n * part, out }));
         }
-        threads::share(blocks, self.conv.edges(), |blocks| {
-            for block in blocks {
-                self.block(block);
-            }
-        });
+        threads::share(blocks, self.conv.edges(), |blocks| blocks.into_iter().for_each(|block| self.block(block)));
     }
 
     fn block(&self, Block { group, first, out }: Block<'_>) {
-        let conv = self.conv;
+        let begun = out.to_vec();
+        let image = &self.laid.image[group * self.conv.group_inputs() * self.laid.channel()..];
         let [rows, columns] = self.phase;
-        let filter = conv.group_inputs() * conv.area(View::Weight);
-        let (lanes, plane) = (out.len() / filter, conv.area(View::Output));
-        let stride = lanes.next_multiple_of(LANES);
-        let errors = side_by_side(&self.errors[first * plane..][..lanes * plane], plane, stride);
-        let image = &self.laid.image[group * conv.group_inputs() * self.laid.channel()..];
-        let mut sums = Vec::new();
-        let mut rest = self.taps.as_slice();
-        for height in heights(rest.len()) {
-            let (taps, more) = rest.split_at(height);
-            rest = more;
-            sums.clear();
-            for (tap, _) in taps {
-                sums.extend(out[*tap..].iter().step_by(filter));
-                sums.resize(sums.len().next_multiple_of(LANES), 0.0);
+        let lines = (PLACES / columns.count).max(1);
+        let (mut seen, mut sums) = (Vec::new(), Vec::new());
+        for top in (0..rows.count).step_by(lines) {
+            let lines = top..(top + lines).min(rows.count);
+            let places = lines.len() * columns.count;
+            let errors = self.errors(first, out.len() / self.filter(), &lines);
+            for taps in self.taps.chunks(WIDE) {
+                let stride = taps.len().next_multiple_of(LANES);
+                self.see(image, &lines, taps, &mut seen);
+                let starts: Vec<usize> = (0..places).map(|place| place * stride).collect();
+                let mut lead = 0;
+                for height in heights(out.len() / self.filter()) {
+                    let filters = &mut out[lead * self.filter()..][..height * self.filter()];
+                    sums.clear();
+                    for filter in filters.chunks_exact(self.filter()) {
+                        sums.extend(taps.iter().map(|(tap, _)| filter[*tap]));
+                        sums.resize(sums.len().next_multiple_of(LANES), 0.0);
+                    }
+                    let rows = &errors[lead * places..][..height * places];
+                    add(&Slide { rows, lanes: &seen, starts: &starts }, &mut sums, taps.len());
+                    for (filter, sums) in filters.chunks_exact_mut(self.filter()).zip(sums.chunks_exact(stride)) {
+                        for ((tap, _), sum) in taps.iter().zip(sums) {
+                            filter[*tap] = *sum;
+                        }
+                    }
+                    lead += height;
+                }
             }
-            let starts: SmallVec<[usize; 4]> = taps.iter().map(|(_, start)| *start).collect();
-            let size = [rows.count, columns.count];
-            add(&Gather { image, starts: &starts, size, pitch: self.laid.width(), lanes: &errors }, &mut sums, lanes);
-            for (sums, (tap, _)) in sums.chunks_exact(stride).zip(taps) {
-                for (at, sum) in (*tap..).step_by(filter).zip(&sums[..lanes]) {
-                    out[at] = conv.exact(View::Weight, [self.images, self.errors], first * filter + at, plane, out[at], *sum);
+        }
+        let plane = self.conv.area(View::Output);
+        for (n, filter) in out.chunks_exact_mut(self.filter()).enumerate() {
+            for (tap, _) in &self.taps {
+                let (at, begun) = ((first + n) * self.filter() + tap, begun[n * self.filter() + tap]);
+                filter[*tap] = self.conv.exact(View::Weight, [self.images, self.errors], at, plane, begun, filter[*tap]);
+            }
+        }
+    }
+
+    /// The errors of some lines of some channels, as many side by side as are taken at once.
+    fn errors(&self, first: usize, channels: usize, lines: &Range<usize>) -> Vec<f64> {
+        let (plane, width) = (self.conv.area(View::Output), self.phase[1].count);
+        let mut errors = vec![0.0; channels * lines.len() * width];
+        let mut rest = errors.as_mut_slice();
+        let mut channels_left = self.errors[first * plane..].chunks_exact(plane);
+        for height in heights(channels) {
+            let (block, more) = rest.split_at_mut(height * lines.len() * width);
+            rest = more;
+            for (row, channel) in channels_left.by_ref().take(height).enumerate() {
+                copy(&mut block[row..], height, &channel[lines.start * width..lines.end * width], 1);
+            }
+        }
+        errors
+    }
+
+    /// What some weights see of the image, side by side for each place of some lines.
+    fn see(&self, image: &[f64], lines: &Range<usize>, taps: &[(usize, usize)], seen: &mut Vec<f64>) {
+        let (stride, width) = (taps.len().next_multiple_of(LANES), self.phase[1].count);
+        seen.resize(lines.len() * width * stride, 0.0);
+        for (y, line) in lines.clone().zip(seen.chunks_exact_mut(width * stride)) {
+            for (n, places) in line.chunks_mut(LANES * stride).enumerate() {
+                for (lane, (_, start)) in taps.iter().enumerate() {
+                    let from = start + y * self.laid.width() + n * LANES;
+                    copy(&mut places[lane..], stride, &image[from..], 1);
                 }
             }
         }
     }
-}
-
-/// Channels of `plane` entries, as one row of `stride` for each entry.
-fn side_by_side(channels: &[f64], plane: usize, stride: usize) -> Vec<f64> {
-    /// Entries of a channel that share a cache line.
-    const LINE: usize = 8;
-    let mut rows = vec![0.0; stride * plane];
-    for (n, rows) in rows.chunks_mut(LINE * stride).enumerate() {
-        for (lane, channel) in channels.chunks_exact(plane).enumerate() {
-            for (to, from) in rows[lane..].iter_mut().step_by(stride).zip(&channel[n * LINE..]) {
-                *to = *from;
-            }
-        }
-    }
-    rows
 }
