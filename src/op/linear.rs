@@ -150,25 +150,23 @@ impl WithSimd for Kernel<'_> {
 /// Rows of W that are added up at once.
 const ROWS: usize = 8;
 
-/// out += W x, some rows side by side, each adding in the order of its columns.
+/// Columns of W that are multiplied at once; a longer row of sums would leave the others waiting.
+const CHUNK: usize = 16;
+
+/// out += W x, each row adding in the order of its columns: first products, in registers, then sums, of which the processor has several rows in flight.
 #[inline(always)]
 fn matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
-    let n = x.len();
-    let mut blocks = out.chunks_exact_mut(ROWS);
-    let mut rows = w.chunks_exact(ROWS * n);
-    for (out, w) in blocks.by_ref().zip(rows.by_ref()) {
-        let mut sums: [f64; ROWS] = (&*out).try_into().expect("a block");
-        let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &w[row * n..][..n]);
-        for (j, x) in x.iter().enumerate() {
-            for (sum, row) in sums.iter_mut().zip(&rows) {
-                *sum += row[j] * x;
+    let mut products = [[0.0; CHUNK]; ROWS];
+    for (sums, w) in out.chunks_mut(ROWS).zip(w.chunks(ROWS * x.len())) {
+        for (chunk, x) in x.chunks(CHUNK).enumerate() {
+            for (products, row) in products.iter_mut().zip(w.chunks_exact(w.len() / sums.len())) {
+                for (product, (w, x)) in products.iter_mut().zip(row[chunk * CHUNK..].iter().zip(x)) {
+                    *product = w * x;
+                }
             }
-        }
-        out.copy_from_slice(&sums);
-    }
-    for (sum, row) in blocks.into_remainder().iter_mut().zip(rows.remainder().chunks_exact(n)) {
-        for (w, x) in row.iter().zip(x) {
-            *sum += w * x;
+            for (sum, products) in sums.iter_mut().zip(&products) {
+                *sum = products[..x.len()].iter().fold(*sum, |sum, product| sum + product);
+            }
         }
     }
 }

@@ -53,15 +53,18 @@ impl Conv2d {
     }
 }
 
-/// Copies as many entries as both have at their steps.
-fn copy(to: &mut [f64], step: usize, from: &[f64], stride: usize) {
-    if (step, stride) == (1, 1) {
+/// Copies as many entries as both have, to every `step`-th place.
+fn spread(to: &mut [f64], step: usize, from: &[f64]) {
+    if step == 1 {
         let count = to.len().min(from.len());
         to[..count].copy_from_slice(&from[..count]);
         return;
     }
-    for (to, from) in to.iter_mut().step_by(step).zip(from.iter().step_by(stride)) {
+    let mut at = 0;
+    for from in from {
+        let Some(to) = to.get_mut(at) else { return };
         *to = *from;
+        at += step;
     }
 }
 
@@ -158,7 +161,9 @@ impl<'a> Sliding<'a> {
         let (&Phase { step, count, .. }, len) = (self.phase[1], self.laid.width());
         for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(plane)) {
             for (line, begin) in sums.chunks_mut(len).zip(self.lines()) {
-                copy(&mut line[..count], 1, &out[begin..], step);
+                for (sum, begun) in line[..count].iter_mut().zip(out[begin..].chunks(step)) {
+                    *sum = begun[0];
+                }
             }
         }
         let lanes = &self.laid.image[group * conv.inner(view) * self.laid.channel()..];
@@ -166,10 +171,10 @@ impl<'a> Sliding<'a> {
         for (row, (sums, out)) in sums.chunks_exact(stride).zip(out.chunks_exact_mut(plane)).enumerate() {
             for (line, begin) in sums.chunks(len).zip(self.lines()) {
                 let line = &line[..count];
-                #[allow(clippy::needless_bitwise_bool)] // without a branch for each, so that it is done in registers
-                let settled = line.iter().fold(true, |all, sum| all & (*sum != 0.0) & sum.is_finite());
-                if settled {
-                    copy(&mut out[begin..], step, line, 1);
+                // without a branch, and as wide as the sums, so that it is done in registers
+                let odd = line.iter().fold(0, |odd, sum| odd | u64::from(*sum == 0.0) | u64::from(!sum.is_finite()));
+                if odd == 0 {
+                    spread(&mut out[begin..], step, line);
                     continue;
                 }
                 for (at, sum) in (begin..).step_by(step).zip(line) {
@@ -296,7 +301,7 @@ impl<'a> Gathering<'a> {
             let (block, more) = rest.split_at_mut(height * lines.len() * width);
             rest = more;
             for (row, channel) in channels_left.by_ref().take(height).enumerate() {
-                copy(&mut block[row..], height, &channel[lines.start * width..lines.end * width], 1);
+                spread(&mut block[row..], height, &channel[lines.start * width..lines.end * width]);
             }
         }
         errors
@@ -307,11 +312,8 @@ impl<'a> Gathering<'a> {
         let (stride, width) = (taps.len().next_multiple_of(LANES), self.phase[1].count);
         seen.resize(lines.len() * width * stride, 0.0);
         for (y, line) in lines.clone().zip(seen.chunks_exact_mut(width * stride)) {
-            for (n, places) in line.chunks_mut(LANES * stride).enumerate() {
-                for (lane, (_, start)) in taps.iter().enumerate() {
-                    let from = start + y * self.laid.width() + n * LANES;
-                    copy(&mut places[lane..], stride, &image[from..], 1);
-                }
+            for (lane, (_, start)) in taps.iter().enumerate() {
+                spread(&mut line[lane..], stride, &image[start + y * self.laid.width()..]);
             }
         }
     }
