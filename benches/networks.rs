@@ -1,6 +1,6 @@
 //! Forward and backward of networks from tiny to large, and the same in PyTorch: `cargo bench --bench networks`.
 //!
-//! With `PYTHON` in the environment, an interpreter that has PyTorch, both take turns and the table has their ratio. `THREADS` is how many each may use (1).
+//! Both keep their memory from call to call, as in training. With `PYTHON` in the environment, an interpreter that has PyTorch, both take turns and the table has their ratio. `THREADS` is how many each may use (1).
 
 use std::env;
 use std::hint::black_box;
@@ -67,9 +67,17 @@ fn main() {
         let source = Source { name: name.into(), path_shown: name.into(), text: text.into() };
         let scenario = read(source, Limits::default()).expect("a scenario without faults");
         let given = scenario.given(0);
+        let mut run = Some(Run::new(&scenario.network, &given));
         let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
-            let turn: Vec<u64> = (0..calls).map(|_| time(|| black_box(Run::new(&scenario.network, &given)))).collect();
+            let turn: Vec<u64> = (0..calls)
+                .map(|_| {
+                    let spare = run.take().expect("one run after the other");
+                    let (time, again) = time(|| black_box(spare.again(&scenario.network, &given)));
+                    run = Some(again);
+                    time
+                })
+                .collect();
             let torch = torch.as_mut().map(|torch| torch.times(name, calls));
             // the first turn warms up
             if round > 0 {
@@ -92,10 +100,9 @@ fn main() {
     }
 }
 
-fn time<T>(work: impl FnOnce() -> T) -> u64 {
+/// Nanoseconds, and what came of them.
+fn time<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let begin = Instant::now();
     let result = work();
-    let time = begin.elapsed();
-    drop(result);
-    u64::try_from(time.as_nanos()).expect("not for centuries")
+    (u64::try_from(begin.elapsed().as_nanos()).expect("not for centuries"), result)
 }

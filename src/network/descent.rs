@@ -108,13 +108,13 @@ impl Descent {
         batch
     }
 
-    /// Computes the iteration that begins at a point, and the point after it.
-    fn compute(&self, point: &Point) -> (Iteration, Point) {
+    /// Computes the iteration that begins at a point, and the point after it, in the memory of samples' runs that nobody wants any more.
+    fn compute(&self, point: &Point, spare: &mut Vec<Run>) -> (Iteration, Point) {
         let samples = self.batch(point.iteration);
         let mut stretches: Vec<Stretch> = samples
             .iter()
             .map(|&sample| {
-                let run = self.run_of(&point.parameters, &self.samples[sample]);
+                let run = self.run_of(&point.parameters, &self.samples[sample], spare.pop());
                 Stretch { network: Arc::clone(&self.network), run, sample: Some(sample) }
             })
             .collect();
@@ -178,7 +178,7 @@ impl Descent {
 
     /// Computes the next iteration of a way.
     pub fn advance(&self, walk: &mut Walk) -> Iteration {
-        let (iteration, next) = self.compute(&walk.0);
+        let (iteration, next) = self.compute(&walk.0, &mut Vec::new());
         self.keep(next.clone());
         walk.0 = next;
         iteration
@@ -187,7 +187,7 @@ impl Descent {
     /// All samples with these parameters, and their loss.
     #[must_use]
     pub fn all_samples(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> Forecast {
-        let runs: Vec<Run> = self.samples.iter().map(|sample| self.run_of(parameters, sample)).collect();
+        let runs: Vec<Run> = self.samples.iter().map(|sample| self.run_of(parameters, sample, None)).collect();
         let numbers: Vec<usize> = (1..=runs.len()).collect();
         let batch = Batch::new(&self.network, &numbers, self.reduction, None, true);
         let own = |run: &Run| run.values(self.network.loss())[0];
@@ -208,9 +208,12 @@ impl Descent {
         Forecast { runs, loss }
     }
 
-    fn run_of(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Run {
+    fn run_of(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given, spare: Option<Run>) -> Run {
         let given: Given = parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect();
-        Run::new(&self.network, &given)
+        match spare {
+            Some(run) => run.again(&self.network, &given),
+            None => Run::new(&self.network, &given),
+        }
     }
 
     /// Keeps a point where it extends the row of checkpoints, thinning them when there are too many.
@@ -238,15 +241,16 @@ impl Descent {
     /// end it.
     pub fn run(&self, mut see: impl FnMut(&Iteration) -> bool) -> Descended {
         let mut point = self.points.lock().unwrap_or_else(PoisonError::into_inner)[0].clone();
-        let mut losses = Vec::new();
+        let (mut losses, mut spare) = (Vec::new(), Vec::new());
         loop {
-            let (iteration, next) = self.compute(&point);
+            let (iteration, next) = self.compute(&point, &mut spare);
             losses.push(iteration.loss);
             let go_on = see(&iteration);
             point = next;
             if iteration.stopped || !go_on || losses.len() as u64 >= self.iterations() {
                 return Descended { losses, stopped: iteration.stopped, parameters: point.parameters };
             }
+            spare.extend(iteration.stretches.into_iter().filter(|stretch| stretch.sample.is_some()).map(|stretch| stretch.run));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! All tensors of one sample.
 
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -26,15 +27,27 @@ impl Run {
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        let mut run = Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::with_capacity(network.ops().len()) };
+        Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() }.again(network, given)
+    }
+
+    /// The same network with other tensors given, in this run's memory: to get that anew from the system takes a large network as long as a part of its work.
+    ///
+    /// # Panics
+    /// As [`Run::new`].
+    #[must_use]
+    pub fn again(mut self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        self.memos.clear();
         for (id, tensor) in network.fixed().iter().chain(given) {
-            run.tensors[*id] = Arc::clone(tensor);
+            self.tensors[*id] = Arc::clone(tensor);
         }
+        let nothing = Arc::new(from_flat(&[0], Vec::new()));
         for op in network.ops() {
-            let tensor = run.compute(op, &network.tensor(op.output).shape);
-            run.tensors[op.output] = Arc::new(tensor);
+            let before = Arc::into_inner(mem::replace(&mut self.tensors[op.output], Arc::clone(&nothing)));
+            let memory = before.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
+            let tensor = self.compute(op, &network.tensor(op.output).shape, memory);
+            self.tensors[op.output] = Arc::new(tensor);
         }
-        run
+        self
     }
 
     /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
@@ -59,7 +72,7 @@ impl Run {
             {
                 op.to_mut().parts[0].operands.pop();
             }
-            let tensor = run.compute(&op, &network.tensor(op.output).shape);
+            let tensor = run.compute(&op, &network.tensor(op.output).shape, Vec::new());
             run.tensors[op.output] = Arc::new(tensor);
             changed[op.output] = true;
         }
@@ -67,8 +80,9 @@ impl Run {
         run
     }
 
-    fn compute(&mut self, op: &Op, shape: &[usize]) -> Tensor {
-        let (sums, memos) = add_up(op, |id| &self.tensors[id], len(shape));
+    fn compute(&mut self, op: &Op, shape: &[usize], mut sums: Vec<f64>) -> Tensor {
+        sums.resize(len(shape), 0.0);
+        let memos = add_up(op, |id| &self.tensors[id], &mut sums);
         self.memos.push(memos);
         from_flat(shape, sums)
     }
@@ -110,27 +124,25 @@ impl Run {
     }
 }
 
-/// The `count` entries of the tensor of an op; and what its parts remember.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, count: usize) -> (Vec<f64>, Vec<Memo>) {
-    let mut sums = Vec::new();
-    let mut reached = Some(vec![false; count]);
+/// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Vec<Memo> {
+    let mut reached = Some(vec![false; sums.len()]);
     let mut memos = Vec::with_capacity(op.parts.len());
-    for part in &op.parts {
+    for (number, part) in op.parts.iter().enumerate() {
         let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
         memos.push(part.rule.memo(&tensors));
-        let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[memos.len() - 1] };
-        if sums.is_empty() {
-            sums = part.rule.sums(&x, count);
+        let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[number] };
+        if number == 0 {
+            part.rule.begin(&x, sums);
         } else {
-            part.rule.accumulate(&x, &mut sums);
+            part.rule.accumulate(&x, sums);
         }
-        reached = reached.zip(part.rule.reached(&x, count)).map(either);
+        reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
     }
-    sums.resize(count, 0.0); // an op without parts
     for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
         *sum = 0.0;
     }
-    (sums, memos)
+    memos
 }
 
 /// What either has reached.

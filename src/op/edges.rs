@@ -118,11 +118,10 @@ pub trait Weighted: Edges {
     /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
 
-    /// The sums of the products alone, as in [`Rule::sums`].
-    fn sums(&self, view: View, a: &[f64], b: &[f64], count: usize) -> Vec<f64> {
-        let mut sums = vec![-0.0; count];
-        self.accumulate(view, a, b, &mut sums);
-        sums
+    /// The sums of the products alone, as in [`Rule::begin`].
+    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+        sums.fill(-0.0);
+        self.accumulate(view, a, b, sums);
     }
 
     /// Adds the products of the first `terms` edges of an entry to `sum`, in order; `a` and `b` as in [`Weighted::accumulate`].
@@ -191,9 +190,9 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.accumulate(self.view, x.tensors[a], x.tensors[b], out);
     }
 
-    fn sums(&self, x: &Operands<'_>, count: usize) -> Vec<f64> {
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         let (a, b) = self.slots();
-        self.edges.sums(self.view, x.tensors[a], x.tensors[b], count)
+        self.edges.begin(self.view, x.tensors[a], x.tensors[b], sums);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

@@ -95,13 +95,14 @@ impl Weighted for Linear {
         Arch::new().dispatch(Kernel { view, a, b, out });
     }
 
-    fn sums(&self, view: View, a: &[f64], b: &[f64], count: usize) -> Vec<f64> {
+    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if view == View::Weight {
-            return Arch::new().dispatch(Outer { x: a, e: b });
+            // one term each
+            Arch::new().dispatch(Outer { x: a, e: b, products: sums });
+            return;
         }
-        let mut sums = vec![-0.0; count];
-        self.accumulate(view, a, b, &mut sums);
-        sums
+        sums.fill(-0.0);
+        self.accumulate(view, a, b, sums);
     }
 
     fn equation(&self, view: View) -> Equation {
@@ -185,18 +186,19 @@ fn outer(x: &[f64], e: &[f64], out: &mut [f64]) {
 struct Outer<'a> {
     x: &'a [f64],
     e: &'a [f64],
+    products: &'a mut [f64],
 }
 
 impl WithSimd for Outer<'_> {
-    type Output = Vec<f64>;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> Vec<f64> {
-        let mut products = Vec::with_capacity(self.x.len() * self.e.len());
-        for e in self.e {
-            products.extend(self.x.iter().map(|x| x * e));
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for (row, e) in self.products.chunks_exact_mut(self.x.len()).zip(self.e) {
+            for (product, x) in row.iter_mut().zip(self.x) {
+                *product = x * e;
+            }
         }
-        products
     }
 }
 

@@ -187,12 +187,11 @@ pub trait Rule: Debug + Send + Sync {
     /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiplication and addition.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 
-    /// The sums of this rule's terms alone.
-    fn sums(&self, x: &Operands<'_>, count: usize) -> Vec<f64> {
+    /// The sums of this rule's terms alone, as many as `sums` holds, whatever it held.
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         // −0 is the only start that leaves every first term as it is
-        let mut sums = vec![-0.0; count];
-        self.accumulate(x, &mut sums);
-        sums
+        sums.fill(-0.0);
+        self.accumulate(x, sums);
     }
 
     /// How many terms all the entries before `entry` have together; `entry` may be one past the last.

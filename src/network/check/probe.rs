@@ -123,7 +123,8 @@ impl<'a> Probe<'a> {
             {
                 op.to_mut().parts[0].operands.pop();
             }
-            (self.sums, _) = add_up(&op, tensor, len(&self.of.network.tensor(op.output).shape));
+            self.sums.resize(len(&self.of.network.tensor(op.output).shape), 0.0);
+            add_up(&op, tensor, &mut self.sums);
         }
         if let Some(bends) = &self.of.bends[number] {
             let say = |at, part, side| crossed.push((number, at, part, side));
