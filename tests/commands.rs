@@ -363,6 +363,8 @@ fn wrong_usage_is_status_2() {
         &["--at", "9"],
         &["--asci", "list"],
         &["list", "--memory-limit", "many"],
+        &["list", "--threads", "0"],
+        &["gradcheck", "figure-14", "--entries", "0"],
         &["replay", "Cargo.toml"],
         &["replay", "none"],
         &["replay", "none", "--format", "cast"],
