@@ -67,8 +67,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
     let inner = crate::ui::below_title(area);
     let operands = operands(view);
+    let marks = marks(view);
     arrange(view, &operands, inner).into_iter().find_map(|(operand, place, _)| {
-        let at = with_matrix(view, operand, &Marks::new(), |matrix| matrix.entry_at(place, x, y))?;
+        let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
         place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
     })
 }
@@ -146,7 +147,9 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
     let focus = if operand.result {
         Some(view.at.entry)
     } else {
-        view.sources_now().into_iter().find(|source| source.tensor == operand.id).map(|source| source.at)
+        let now = view.sources_now().into_iter().find(|source| source.tensor == operand.id).map(|source| source.at);
+        // what only other terms of the entry read is in view as well
+        now.or_else(|| marks.keys().filter(|(id, _)| *id == operand.id).map(|(_, at)| *at).min())
     };
     let backward = view.network().made_by(operand.id).is_some_and(|n| view.network().ops()[n].pass == Pass::Backward);
     let matrix = Matrix {
