@@ -31,8 +31,8 @@ const fn row(mode: Mode, keys: &'static [&'static str], action: Action, words: &
 static TABLE: &[Row] = &[
     row(Mode::Stepper, &["l", "<Right>"], Action::Forward, "one unit forward", "forward"),
     row(Mode::Stepper, &["h", "<Left>"], Action::Back, "one unit back", "back"),
-    row(Mode::Stepper, &["j", "<Down>"], Action::Finer, "finer unit: pass, op, entry, step", "finer"),
-    row(Mode::Stepper, &["k", "<Up>"], Action::Coarser, "coarser unit: step, entry, op, pass", "coarser"),
+    row(Mode::Stepper, &["j", "<Down>"], Action::Finer, "finer unit: iteration, sample, pass, op, entry, step", "finer"),
+    row(Mode::Stepper, &["k", "<Up>"], Action::Coarser, "coarser unit: step, entry, op, pass, sample, iteration", "coarser"),
     row(Mode::Stepper, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
     row(Mode::Stepper, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
     row(Mode::Stepper, &["<Space>"], Action::Play, "play and pause", "play"),

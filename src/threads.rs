@@ -6,9 +6,12 @@ use std::thread::available_parallelism;
 
 static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
 
+/// Nothing here gets faster by more, and a system does not give a program any number of them.
+const SENSIBLE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
 /// Sets how many there may be. It counts where nothing has asked yet; after that it is too late, and nothing happens.
 pub fn limit(threads: NonZeroUsize) {
-    let _ = MOST.set(threads);
+    let _ = MOST.set(threads.min(SENSIBLE));
 }
 
 /// How many there may be: what was set, or as many as the machine has cores for this program.

@@ -123,7 +123,7 @@ fn stepper(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
             draw(view, place, buf);
         }
     }
-    status::keys(view.state, &view.theme, places.keys, buf);
+    status::last(view, places.keys, buf);
 }
 
 /// Where we are and what would help, on a screen that is too small for the panes.

@@ -1,6 +1,6 @@
 //! The real binary: every command, its errors and its exit statuses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -8,6 +8,10 @@ use std::process::{Command, Stdio};
 
 use gradstep::app::Lesson;
 use gradstep::command::{Shelf, bundled};
+use gradstep::op::LAYERS;
+use gradstep::op::activation::ACTIVATIONS;
+use gradstep::op::loss::LOSSES;
+use gradstep::op::scalar::FUNCTIONS;
 use gradstep::scenario::Limits;
 use gradstep::weights::{kind, npz};
 use serde_json::Value;
@@ -363,6 +367,8 @@ fn wrong_usage_is_status_2() {
         &["--at", "9"],
         &["--asci", "list"],
         &["list", "--memory-limit", "many"],
+        &["list", "--threads", "0"],
+        &["gradcheck", "figure-14", "--entries", "0"],
         &["replay", "Cargo.toml"],
         &["replay", "none"],
         &["replay", "none", "--format", "cast"],
@@ -579,6 +585,25 @@ fn the_readme_is_true() {
     for line in block("text").lines().filter(|line| !line.contains("-->") && !line.trim_start().starts_with(|c: char| c.is_ascii_digit())) {
         assert!(run.out.contains(line.trim()), "{line:?} is not said:\n{}", run.out);
     }
+}
+
+/// The page on scenario files names everything that there is, and its examples are valid.
+#[test]
+fn the_page_on_scenarios_is_true_and_whole() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md")).expect("the page");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|after| after.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let run = with_input(&["check", "-"], example.as_bytes());
+        assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+    }
+    let words: HashSet<&str> = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let layers = LAYERS.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
+    let activations = ACTIVATIONS.iter().flat_map(|kind| kind.keys.iter().map(|(key, _)| *key).chain([kind.name]));
+    let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
+    let missing: Vec<&str> =
+        layers.chain(activations).chain(losses).chain(FUNCTIONS.iter().map(|f| f.name)).filter(|name| !words.contains(name)).collect();
+    assert!(missing.is_empty(), "docs/scenarios.md is silent about {missing:?}");
 }
 
 #[test]

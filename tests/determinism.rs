@@ -1,6 +1,9 @@
-//! One scenario gives the same bytes in every run, in every build and on every machine.
+//! One scenario gives the same bytes in every run, in every build, on every machine and with any number of threads.
 
+use std::fs;
 use std::process::Command;
+
+use tempfile::tempdir;
 
 /// What the program prints.
 fn printed(arguments: &[&str]) -> Vec<u8> {
@@ -25,6 +28,57 @@ fn every_run_prints_the_same_bytes() {
     for scenario in ["tests/oracle/net-010.toml", "tests/oracle/net-012.toml", "tests/oracle/net-033.toml"] {
         let arguments = ["train", "--format", "json", scenario];
         assert_eq!(printed(&arguments), printed(&arguments), "{scenario}");
+    }
+}
+
+/// Large enough that the kernels share their work, and that random numbers and JSON do: what counts is that no share has other bits.
+const LARGE: &str = r#"
+title = "Much work"
+loss = "squared_error"
+target = [1]
+input = { init = "normal", seed = 1, shape = [3, 64, 64] }
+[train]
+learning_rate = 1e-3
+iterations = 2
+[[layer]]
+type = "conv2d"
+weight = { init = "he_normal", seed = 2 }
+out_channels = 24
+kernel_size = 3
+padding = 1
+activation = "relu"
+[[layer]]
+type = "conv2d"
+weight = { init = "he_normal", seed = 3 }
+out_channels = 16
+kernel_size = 3
+stride = 2
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+weight = { init = "uniform", low = -1, high = 1, seed = 4 }
+out_features = 1
+"#;
+
+#[test]
+fn any_number_of_threads_prints_the_same_bytes() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("large.toml");
+    fs::write(&file, LARGE).expect("a scenario");
+    let file = file.to_str().expect("a path");
+    for arguments in [
+        &["grads", file, "--format", "json"][..],
+        &["grads", file, "--format", "npz"],
+        &["train", file, "--format", "json"],
+        &["gradcheck", file, "--format", "json", "--entries", "3"],
+        &["gradcheck", "figure-01", "--format", "json", "--entries", "70"],
+    ] {
+        let with = |threads| printed(&[arguments, &["--threads", threads]].concat());
+        let one = with("1");
+        for threads in ["2", "3", "8"] {
+            assert!(with(threads) == one, "{arguments:?} with {threads} threads");
+        }
     }
 }
 

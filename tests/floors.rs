@@ -124,6 +124,8 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (&["app", "keys", "ui"], &["crossterm", "fs", "Instant", "SystemTime", "stdin", "stdout", "stderr"]),
     (&["tensor", "step", "op", "network", "trace", "scenario"], &["ratatui", "crossterm", "fs", "Instant", "SystemTime"]),
     (&["app"], &["ratatui"]),
+    // `--threads` says how many threads there may be
+    (&["op", "network", "trace", "scenario", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
 ];
 
 /// Macros that print past the writer that escapes, or were left behind.
@@ -205,6 +207,7 @@ fn what_is_wrong_is_seen() {
         ("keys.rs", "use ratatui::crossterm::event::KeyCode;"),
         ("terminal.rs", "println!(\"here\");"),
         ("op.rs", "dbg!(x)"),
+        ("command/trace.rs", "use std::thread::available_parallelism;"),
     ] {
         assert!(!forbidden(Path::new(path), text).is_empty(), "{path}: {text}");
     }

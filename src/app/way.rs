@@ -92,7 +92,7 @@ impl State {
     pub(super) fn stop(&mut self) {
         if let Some(way) = self.way.take() {
             let (next, to) = way.progress();
-            self.say(format!("stopped at iteration {next} of {to}; what was computed is kept"), false);
+            self.say(format!("stopped at iteration {next} of {to}"), false);
         }
     }
 }

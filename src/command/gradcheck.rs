@@ -4,18 +4,18 @@ mod table;
 
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::look::Global;
+use super::look::{Global, count};
 use super::report::{Asked, INTERRUPTED, Work};
 use crate::app::Lesson;
 use crate::network::{BatchCheck, Checked, Compared, Extent, FLOOR, Network, TOLERANCE, Verdict, check};
 use crate::output;
 use crate::step::number;
 use crate::tensor::{Index, unravel};
+use crate::threads;
 use crate::trace::Trace;
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     asked: Asked,
     /// Look at no more than N entries of each tensor, spread over it [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     entries: Option<NonZero<usize>>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let lesson = Lesson::new(arguments.asked.read(global)?);
     let extent = Extent {
         entries: arguments.entries.map_or(usize::MAX, NonZero::get),
-        threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+        threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
     };
     let all = all(&lesson.trace, extent);
     let mut work = Work::new(all)?;

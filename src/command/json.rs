@@ -10,6 +10,7 @@ use std::thread;
 use super::tensors::Nested;
 use crate::step::not_finite;
 use crate::tensor::len;
+use crate::threads;
 
 /// A part of the text.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ pub(super) fn write<'a>(mut pieces: impl Iterator<Item = Piece<'a>>, to: &mut dy
     };
     thread::scope(|scope| {
         // every second group is the helper's; two are given in advance, so that it never waits
-        let (mut turns, mut odd) = (VecDeque::new(), false);
+        let (mut turns, mut odd, alone) = (VecDeque::new(), false, threads::most() == 1);
         let mut helper = None;
         let mut rooms: Vec<Vec<u8>> = Vec::new();
         loop {
@@ -61,7 +62,7 @@ pub(super) fn write<'a>(mut pieces: impl Iterator<Item = Piece<'a>>, to: &mut dy
                 && let Some(group) = next()
             {
                 let room = rooms.pop().unwrap_or_default();
-                turns.push_back(if odd {
+                turns.push_back(if odd && !alone {
                     let (jobs, _) = helper.get_or_insert_with(|| {
                         let (jobs, todo) = mpsc::channel::<(Vec<Piece<'a>>, Vec<u8>)>();
                         let (done, texts) = mpsc::channel();

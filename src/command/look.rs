@@ -47,7 +47,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory_limit: u64,
     /// How many threads may compute; the results are the same with any number [default: one for each core]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = count)]
     pub(super) threads: Option<NonZeroUsize>,
 }
 
@@ -185,6 +185,11 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(wrong)
+}
+
+/// `N`, of what there must be one at least.
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "it is a whole number from 1 on".to_owned())
 }
 
 #[cfg(test)]

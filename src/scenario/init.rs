@@ -10,6 +10,7 @@ use super::reader::{Reader, Span, Table};
 use super::suggest;
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::len;
+use crate::threads;
 
 /// A kind: its name, and its keys with their defaults; `None` is required. Random kinds have a seed too.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ impl<'t, 'i> Init<'t, 'i> {
             random.skip(from * steps);
             data.fill_with(|| number(&mut random));
         };
-        if n < WORTH_A_THREAD {
+        if n < WORTH_A_THREAD || threads::most() == 1 {
             fill(0, &mut data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);

@@ -220,7 +220,7 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
     }
     let last = unravel(len(shape).saturating_sub(1), shape);
     let last: Vec<String> = last.iter().map(ToString::to_string).collect();
-    format!("the index is out of range: {name} is {}, its last entry is {name}[{}]", shape_text(shape), last.join(","))
+    format!("the index is out of range: {name} is {}, its last is [{}]", shape_text(shape), last.join(","))
 }
 
 /// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.

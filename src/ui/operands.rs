@@ -17,7 +17,7 @@ use crate::ui::Target;
 use crate::ui::matrix::{Mark, Matrix};
 use crate::ui::number::Format;
 use crate::ui::theme::Role;
-use crate::ui::view::View;
+use crate::ui::view::{self, View};
 
 /// Between two matrices: a sign with a blank on both sides.
 const GAP: u16 = 3;
@@ -67,8 +67,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
     let inner = crate::ui::below_title(area);
     let operands = operands(view);
+    let marks = marks(view);
     arrange(view, &operands, inner).into_iter().find_map(|(operand, place, _)| {
-        let at = with_matrix(view, operand, &Marks::new(), |matrix| matrix.entry_at(place, x, y))?;
+        let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
         place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
     })
 }
@@ -146,7 +147,9 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
     let focus = if operand.result {
         Some(view.at.entry)
     } else {
-        view.sources_now().into_iter().find(|source| source.tensor == operand.id).map(|source| source.at)
+        let now = view.sources_now().into_iter().find(|source| source.tensor == operand.id).map(|source| source.at);
+        // what only other terms of the entry read is in view as well
+        now.or_else(|| marks.keys().filter(|(id, _)| *id == operand.id).map(|(_, at)| *at).min())
     };
     let backward = view.network().made_by(operand.id).is_some_and(|n| view.network().ops()[n].pass == Pass::Backward);
     let matrix = Matrix {
@@ -176,11 +179,12 @@ fn transposed(view: &View<'_>, id: Id) -> bool {
     shares(view, id) && window.is_some_and(|window| window.turned)
 }
 
-/// What a matrix wants: the columns and rows that show all of its numbers, and the columns that show its whole title too.
+/// What a matrix wants: the columns and rows that show all of its numbers, and the columns that show its name, and its whole title, too.
 #[derive(Clone, Copy)]
 struct Size {
     wide: u16,
     high: u16,
+    named: u16,
     titled: u16,
 }
 
@@ -189,7 +193,8 @@ struct Size {
 fn size(view: &View<'_>, operand: &Operand) -> Size {
     let (titled, height) = with_matrix(view, operand, &Marks::new(), |matrix| matrix.size());
     let (numbers, _) = with_matrix(view, operand, &Marks::new(), |matrix| Matrix { title: "", ..matrix.clone() }.size());
-    Size { wide: titled.min(numbers.max(TITLE)), high: height, titled }
+    let named = u16::try_from(view::width(&operand.title)).unwrap_or(u16::MAX);
+    Size { wide: titled.min(numbers.max(TITLE)), high: height, named, titled }
 }
 
 fn draw(view: &View<'_>, operand: &Operand, marks: &Marks, area: Rect, buf: &mut Buffer) {
@@ -202,7 +207,8 @@ type Placed<'a> = (&'a Operand, Rect, Option<(&'static str, Rect)>);
 /// Rows of matrices: which stand side by side.
 type Rows = Vec<Range<usize>>;
 
-/// The arrangement in which the least of the matrices is seen best: side by side where that fits, else in rows.
+/// The arrangement in which the least of the matrices is seen best, and then the least of the names: side by side where that fits, else in
+/// rows.
 fn arrange<'a>(view: &View<'_>, operands: &'a [Operand], area: Rect) -> Vec<Placed<'a>> {
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand)).collect();
     let best = candidates(&sizes, area.width)
@@ -266,11 +272,13 @@ fn places(rows: &Rows, sizes: &[Size], area: Rect) -> Vec<Rect> {
     places
 }
 
-/// How much is seen of the matrix of which the least is seen, in parts of a thousand.
-fn seen(places: &[Rect], sizes: &[Size]) -> u32 {
+/// How much is seen of the matrix of which the least is seen, and of the name, in parts of a thousand.
+fn seen(places: &[Rect], sizes: &[Size]) -> (u32, u32) {
     let part = |room: u16, wanted: u16| u32::from(room.min(wanted)) * 1000 / u32::from(wanted.max(1));
-    let of = |(place, size): (&Rect, &Size)| part(place.width, size.wide).min(part(place.height, size.high));
-    places.iter().zip(sizes).map(of).min().unwrap_or(0)
+    let matrix = |(place, size): (&Rect, &Size)| part(place.width, size.wide).min(part(place.height, size.high));
+    let name = |(place, size): (&Rect, &Size)| part(place.width, size.named);
+    let both = || places.iter().zip(sizes);
+    (both().map(matrix).min().unwrap_or(0), both().map(name).min().unwrap_or(0))
 }
 
 /// Divides `room` among those who want so much: nobody gets more than it wants, the large ones share what the small ones leave.

@@ -61,7 +61,12 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         };
         spans.push(Span::styled(view.network().tensor(link.id).name.to_string(), style));
     }
-    Line::from(spans).render(area, buf);
+    let line = Line::from(spans);
+    let cut = line.width() > area.width as usize && !area.is_empty();
+    line.render(area, buf);
+    if cut && let Some(end) = buf.cell_mut((area.right() - 1, area.y)) {
+        end.set_symbol("…").set_style(dim);
+    }
 }
 
 /// The op under a column of the chain.

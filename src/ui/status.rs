@@ -5,18 +5,31 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Prompt, SPEEDS, State};
+use crate::app::{Message, Mode, Prompt, SPEEDS, State};
 use crate::keys;
 use crate::step::Unit;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::view::{View, cut, width};
+
+/// `grad.conv1.weight[0,0,1,1]  step 57/112`, as much of it as there is room for, and the columns beside it.
+fn place(view: &View<'_>, room: usize) -> (String, usize) {
+    let place = cut(&format!(" {}  step {}/{}", view.place(), view.at.step, view.trace().len()), room);
+    let left = room.saturating_sub(width(&place) + 3);
+    (place, left)
+}
+
+/// What there is to say, and whether it fits beside the position.
+fn message<'a>(view: &View<'a>, left: usize) -> Option<(&'a Message, bool)> {
+    view.state.message.as_ref().map(|message| (message, width(&message.text) <= left))
+}
 
 /// The position, always in one place: `grad.conv1.weight[0,0,1,1]  step 57/112`.
 pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let status = theme.style(Role::Status);
     buf.set_style(area, status);
-    let place = format!(" {}  step {}/{}", view.place(), view.at.step, view.trace().len());
+    let room = area.width as usize;
+    let (place, left) = place(view, room);
     let mut facts = Vec::new();
     let (entry, entries) = view.progress(Unit::Op);
     if entries > 1 {
@@ -29,17 +42,14 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let Some(count) = view.state.count {
         facts.push(count.to_string());
     }
-    let room = area.width as usize;
-    let place = cut(&place, room);
-    let left = room.saturating_sub(width(&place) + 3);
     let way = view.state.way.as_ref().map(|way| {
         let (next, to) = way.progress();
         format!("computing: iteration {next} of {to} · Esc stops")
     });
     let right = if let Some(way) = way {
         Span::styled(cut(&way, left), status)
-    } else if let Some(message) = &view.state.message {
-        Span::styled(cut(&message.text, left), if message.fault { theme.style(Role::Error) } else { status })
+    } else if let Some((message, true)) = message(view, left) {
+        Span::styled(message.text.clone(), if message.fault { theme.style(Role::Error) } else { status })
     } else {
         while facts.len() > 1 && width(&facts.join(" · ")) > left {
             facts.remove(0);
@@ -48,6 +58,18 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     };
     let gap = room.saturating_sub(width(&place) + width(&right.content) + 1);
     Line::from(vec![Span::styled(place, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
+}
+
+/// The last line: the keys, or what there is to say where it did not fit beside the position.
+pub fn last(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let (_, left) = place(view, area.width as usize);
+    match message(view, left) {
+        Some((message, false)) if view.state.mode() == Mode::Stepper && view.state.way.is_none() => {
+            let style = view.theme.style(if message.fault { Role::Error } else { Role::Plain });
+            Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
+        }
+        _ => keys(view.state, &view.theme, area, buf),
+    }
 }
 
 /// The keys of the mode, from the table that dispatches them; or the address line.

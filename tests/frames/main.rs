@@ -96,6 +96,18 @@ fn every_scenario_opens_on_a_picture_at_each_size() {
     }
 }
 
+/// What does not fit beside the position has the last line, and gives it back.
+#[test]
+fn a_long_message_is_not_cut() {
+    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &Look::default(), 80, 24));
+    let there = ":grad.conv1.weight[0,0,0,1]<Enter>";
+    let lines = text(&format!("{there}:grad.conv1.weight[0,0,9,9]<Enter>"));
+    let [status, last] = [1, 0].map(|n| lines.lines().rev().nth(n).unwrap().to_owned());
+    assert!(status.starts_with(" grad.conv1.weight[0,0,0,1]  step ") && !status.contains("range"), "{lines}");
+    assert_eq!(last.trim(), "the index is out of range: grad.conv1.weight is 1x1x2x2, its last is [0,0,1,1]");
+    assert_eq!(text(&format!("{there}:grad.conv1.weight[0,0,9,9]<Enter><Esc>")), text(there));
+}
+
 #[test]
 fn keys_lead_to_pictures() {
     let walks = [
