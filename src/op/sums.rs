@@ -13,7 +13,7 @@ pub fn heights(count: usize) -> impl Iterator<Item = usize> {
     std::iter::repeat_n(4, count / 4).chain([2, 1].into_iter().filter(move |height| count & height != 0))
 }
 
-/// For each row r and each lane n, adds rows[k][r] · lanes[starts[k] + n] for every tap k, in order.
+/// For each row r and each lane n, adds `rows[k][r] · lanes[starts[k] + n]` for every tap k, in order.
 #[derive(Debug)]
 pub struct Slide<'a> {
     /// For each tap the factor of every row.
