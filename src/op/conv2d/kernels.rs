@@ -15,11 +15,32 @@ impl Conv2d {
         let read = if view == View::Output { View::Input } else { View::Output };
         let axes = [comb(&self.rows, view), comb(&self.columns, view)];
         let laid = Laid { image: laid_out(images, self.plane(read).into(), &axes, LANES), axes: &axes };
-        for rows in &axes[0].phases {
-            for columns in &axes[1].phases {
-                Sliding::new(self, view, &laid, [rows, columns], filters, images).run(out);
+        let phases = axes[0].phases.iter().flat_map(|rows| axes[1].phases.iter().map(move |columns| [rows, columns]));
+        let phases: Vec<_> = phases.map(|phase| Sliding::new(self, view, &laid, phase, filters, images)).collect();
+        threads::share(self.blocks(view, out), self.edges(), |blocks| {
+            let (mut factors, mut sums) = (Vec::new(), Vec::new());
+            for mut block in blocks {
+                for phase in &phases {
+                    phase.add(&mut block, &mut factors, &mut sums);
+                }
+            }
+        });
+    }
+
+    /// The channels of a view, as many together as are taken at once.
+    fn blocks<'a>(&self, view: View, out: &'a mut [f64]) -> Vec<Block<'a>> {
+        let channels = if view == View::Output { self.group_outputs() } else { self.group_inputs() };
+        let plane = self.area(view);
+        let mut blocks = Vec::new();
+        for (group, mut rest) in out.chunks_exact_mut(channels * plane).enumerate() {
+            let mut first = group * channels;
+            for height in heights(channels) {
+                let (out, more) = rest.split_at_mut(height * plane);
+                blocks.push(Block { group, first, out });
+                (rest, first) = (more, first + height);
             }
         }
+        blocks
     }
 
     /// The weight gradient: what each weight saw of the images, times the errors.
@@ -122,37 +143,15 @@ impl<'a> Sliding<'a> {
         Self { conv, view, laid, phase, filters, images, taps, starts }
     }
 
-    /// Channels of entries in a group.
-    fn channels(&self) -> usize {
-        if self.view == View::Output { self.conv.group_outputs() } else { self.conv.group_inputs() }
-    }
-
-    fn run(&self, out: &mut [f64]) {
-        let plane = self.conv.area(self.view);
-        let mut blocks = Vec::new();
-        for (group, mut rest) in out.chunks_exact_mut(self.channels() * plane).enumerate() {
-            let mut first = group * self.channels();
-            for height in heights(self.channels()) {
-                let (out, more) = rest.split_at_mut(height * plane);
-                blocks.push(Block { group, first, out });
-                (rest, first) = (more, first + height);
-            }
-        }
-        threads::share(blocks, self.conv.edges(), |blocks| {
-            let (mut factors, mut sums) = (Vec::new(), Vec::new());
-            for block in blocks {
-                self.block(block, &mut factors, &mut sums);
-            }
-        });
-    }
-
     /// How far the entries of the phase go, with what lies between their rows.
     fn count(&self) -> usize {
         let [rows, columns] = self.phase;
         (rows.count - 1) * self.laid.width() + columns.count
     }
 
-    fn block(&self, Block { group, first, out }: Block<'_>, factors: &mut Vec<f64>, sums: &mut Vec<f64>) {
+    /// Adds what the phase's entries of some channels see, in memory that serves block after block.
+    fn add(&self, Block { group, first, out }: &mut Block<'_>, factors: &mut Vec<f64>, sums: &mut Vec<f64>) {
+        let (group, first) = (*group, *first);
         let (conv, view) = (self.conv, self.view);
         let plane = conv.area(view);
         let (rows, stride) = (out.len() / plane, self.count().next_multiple_of(LANES));
