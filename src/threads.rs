@@ -20,17 +20,11 @@ pub fn most() -> usize {
     MOST.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)).get()
 }
 
-/// How many threads so many multiplications are worth: below some millions another one costs more than it helps.
-#[must_use]
-pub fn worth(multiplications: u64) -> usize {
-    /// About a tenth of a millisecond; a thread starts in a third of that.
-    const SOME: u64 = 1 << 21;
-    if multiplications < SOME { 1 } else { most() }
-}
-
-/// Does all the work, each thread its share of neighbours.
+/// Does all the work, each thread its share of neighbours; below some millions of multiplications another thread costs more than it helps.
 pub fn share<T: Send>(mut work: Vec<T>, multiplications: u64, run: impl Fn(Vec<T>) + Sync) {
-    let threads = worth(multiplications).min(work.len());
+    /// About a tenth of a millisecond; a thread starts in a third of that.
+    const WORTH: u64 = 1 << 21;
+    let threads = if multiplications < WORTH { 1 } else { most().min(work.len()) };
     let run = &run;
     std::thread::scope(|scope| {
         for others in (1..threads).rev() {

@@ -238,55 +238,58 @@ impl<'a> Gathering<'a> {
     }
 
     fn run(&self, out: &mut [f64]) {
-        let (channels, filter) = (self.conv.group_outputs(), self.filter());
-        let part = channels.div_ceil(threads::worth(self.conv.edges()));
-        let mut blocks = Vec::new();
-        for (group, out) in out.chunks_exact_mut(channels * filter).enumerate() {
-            let parts = out.chunks_mut(part * filter).enumerate();
-            blocks.extend(parts.map(|(n, out)| Block { group, first: group * channels + n * part, out }));
-        }
-        threads::share(blocks, self.conv.edges(), |blocks| blocks.into_iter().for_each(|block| self.block(block)));
-    }
-
-    fn block(&self, Block { group, first, out }: Block<'_>) {
-        let begun = out.to_vec();
-        let image = &self.laid.image[group * self.conv.group_inputs() * self.laid.channel()..];
+        let (channels, filter, plane) = (self.conv.group_outputs(), self.filter(), self.conv.area(View::Output));
         let [rows, columns] = self.phase;
         let lines = (PLACES / columns.count).max(1);
-        let (mut seen, mut sums) = (Vec::new(), Vec::new());
-        for top in (0..rows.count).step_by(lines) {
-            let lines = top..(top + lines).min(rows.count);
-            let places = lines.len() * columns.count;
-            let errors = self.errors(first, out.len() / self.filter(), &lines);
-            for taps in self.taps.chunks(WIDE) {
-                let stride = taps.len().next_multiple_of(LANES);
-                self.see(image, &lines, taps, &mut seen);
-                let starts: Vec<usize> = (0..places).map(|place| place * stride).collect();
-                let mut lead = 0;
-                for height in heights(out.len() / self.filter()) {
-                    let filters = &mut out[lead * self.filter()..][..height * self.filter()];
-                    sums.clear();
-                    for filter in filters.chunks_exact(self.filter()) {
-                        sums.extend(taps.iter().map(|(tap, _)| filter[*tap]));
-                        sums.resize(sums.len().next_multiple_of(LANES), 0.0);
+        for (group, out) in out.chunks_exact_mut(channels * filter).enumerate() {
+            let first = group * channels;
+            let stretches = (0..rows.count).step_by(lines).map(|top| top..(top + lines).min(rows.count));
+            let errors: Vec<_> = stretches.map(|lines| (self.errors(first, channels, &lines), lines)).collect();
+            let mut panels: Vec<_> = self.taps.chunks(WIDE).map(|taps| (taps, self.begun(taps, out))).collect();
+            threads::share(panels.iter_mut().collect(), self.conv.edges(), |panels| {
+                let mut seen = Vec::new();
+                for (taps, sums) in panels {
+                    for (errors, lines) in &errors {
+                        self.see(group, lines, taps, &mut seen);
+                        Self::add(errors, &seen, taps.len(), sums);
                     }
-                    let rows = &errors[lead * places..][..height * places];
-                    add(&Slide { rows, lanes: &seen, starts: &starts }, &mut sums, taps.len());
-                    for (filter, sums) in filters.chunks_exact_mut(self.filter()).zip(sums.chunks_exact(stride)) {
-                        for ((tap, _), sum) in taps.iter().zip(sums) {
-                            filter[*tap] = *sum;
-                        }
+                }
+            });
+            for (taps, sums) in panels {
+                for ((n, filter), sums) in
+                    out.chunks_exact_mut(filter).enumerate().zip(sums.chunks_exact(taps.len().next_multiple_of(LANES)))
+                {
+                    for ((tap, _), sum) in taps.iter().zip(sums) {
+                        let at = (first + n) * self.filter() + tap;
+                        filter[*tap] = self.conv.exact(View::Weight, [self.images, self.errors], at, plane, filter[*tap], *sum);
                     }
-                    lead += height;
                 }
             }
         }
-        let plane = self.conv.area(View::Output);
-        for (n, filter) in out.chunks_exact_mut(self.filter()).enumerate() {
-            for (tap, _) in &self.taps {
-                let (at, begun) = ((first + n) * self.filter() + tap, begun[n * self.filter() + tap]);
-                filter[*tap] = self.conv.exact(View::Weight, [self.images, self.errors], at, plane, begun, filter[*tap]);
+    }
+
+    /// What some weights of all filters begin with, a row for each filter.
+    fn begun(&self, taps: &[(usize, usize)], filters: &[f64]) -> Vec<f64> {
+        let stride = taps.len().next_multiple_of(LANES);
+        let mut sums = vec![0.0; filters.len() / self.filter() * stride];
+        for (sums, filter) in sums.chunks_exact_mut(stride).zip(filters.chunks_exact(self.filter())) {
+            for (sum, (tap, _)) in sums.iter_mut().zip(taps) {
+                *sum = filter[*tap];
             }
+        }
+        sums
+    }
+
+    /// Adds what some weights see, times the errors of the channels, to a row of sums for each channel.
+    fn add(errors: &[f64], seen: &[f64], weights: usize, sums: &mut [f64]) {
+        let stride = weights.next_multiple_of(LANES);
+        let starts: Vec<usize> = (0..seen.len()).step_by(stride).collect();
+        let (mut errors, mut sums) = (errors, sums);
+        for height in heights(sums.len() / stride) {
+            let (rows, more) = errors.split_at(height * starts.len());
+            let (block, rest) = sums.split_at_mut(height * stride);
+            add(&Slide { rows, lanes: seen, starts: &starts }, block, weights);
+            (errors, sums) = (more, rest);
         }
     }
 
@@ -307,7 +310,8 @@ impl<'a> Gathering<'a> {
     }
 
     /// What some weights see of the image, side by side for each place of some lines.
-    fn see(&self, image: &[f64], lines: &Range<usize>, taps: &[(usize, usize)], seen: &mut Vec<f64>) {
+    fn see(&self, group: usize, lines: &Range<usize>, taps: &[(usize, usize)], seen: &mut Vec<f64>) {
+        let image = &self.laid.image[group * self.conv.group_inputs() * self.laid.channel()..];
         let (stride, width) = (taps.len().next_multiple_of(LANES), self.phase[1].count);
         seen.resize(lines.len() * width * stride, 0.0);
         for (y, line) in lines.clone().zip(seen.chunks_exact_mut(width * stride)) {
