@@ -27,7 +27,6 @@ pub mod rule;
 pub mod scalar;
 pub mod softmax;
 pub mod stable;
-mod sums;
 
 use layer::LayerKind;
 

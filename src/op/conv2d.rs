@@ -25,19 +25,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let [channels, height, width] = args.image()?;
     let given = args.shape("weight", 4)?;
     let outputs = args.size("out_channels", given.as_ref().map(|s| s[0]));
-    let kernel = args.sizes("kernel_size", given.as_ref().map(|s| [s[2], s[3]]));
-    let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
-    let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
-    let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
-    let groups = args.integer("groups", 1)?.unwrap_or(1);
-    let (outputs, kernel) = (outputs?, kernel?);
-    if channels % groups != 0 || outputs % groups != 0 {
-        return Err(args.fail(
-            "groups",
-            format!("{groups} groups do not divide {channels} input channels and {outputs} output channels evenly"),
-            "both numbers of channels must be multiples of groups",
-        ));
-    }
+    let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, given.as_deref())?;
     let mut axis = |what: &str, i: usize, n: usize| {
         Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|why| {
             let key = if args.has("kernel_size") { "kernel_size" } else { "weight" };
@@ -58,6 +46,46 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let conv = Conv2d { inputs: channels, outputs, groups, rows: rows.indexed(), columns: columns.indexed() };
     let z = Stage::new("z", &shape);
     weighted(args, z, Arc::new(Bilinear::new(conv)), &weights, outputs, fan)
+}
+
+/// The keys that convolutions share, read and checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Filters {
+    /// Output channels.
+    pub outputs: usize,
+    /// Rows and columns of a filter.
+    pub kernel: [usize; 2],
+    /// Places from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns of padding at either end.
+    pub padding: [usize; 2],
+    /// Places from one row or column of the filter to the next.
+    pub dilation: [usize; 2],
+    /// Groups of channels that see only each other.
+    pub groups: usize,
+}
+
+impl Filters {
+    /// Reads them for a layer of so many input channels, whose `out_channels` were looked for and whose weight, where it is given, has this shape.
+    ///
+    /// # Errors
+    /// When a key is faulty, a size is missing, or the groups do not divide the channels.
+    pub fn read(args: &mut dyn Args, channels: usize, outputs: Result<usize, Faulty>, weight: Option<&[usize]>) -> Result<Self, Faulty> {
+        let kernel = args.sizes("kernel_size", weight.map(|shape| [shape[2], shape[3]]));
+        let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
+        let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
+        let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
+        let groups = args.integer("groups", 1)?.unwrap_or(1);
+        let (outputs, kernel) = (outputs?, kernel?);
+        if !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+            return Err(args.fail(
+                "groups",
+                format!("{groups} groups do not divide {channels} input channels and {outputs} output channels evenly"),
+                "both numbers of channels must be multiples of groups",
+            ));
+        }
+        Ok(Self { outputs, kernel, stride, padding, dilation, groups })
+    }
 }
 
 /// The edges of a convolution: input `inputs` x H x W, filters `outputs` x inputs/groups x kh x kw, output `outputs` x H' x W'.

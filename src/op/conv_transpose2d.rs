@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::axis::Axis;
-use super::conv2d::Conv2d;
+use super::conv2d::{Conv2d, Filters};
 use super::edges::{Bilinear, DY, Edge, Edges, View, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::Nest;
@@ -26,19 +26,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let given = args.shape("weight", 4)?;
     let groups = args.integer("groups", 1)?.unwrap_or(1);
     let outputs = args.size("out_channels", given.as_ref().map(|s| s[1].saturating_mul(groups)));
-    let kernel = args.sizes("kernel_size", given.as_ref().map(|s| [s[2], s[3]]));
-    let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
-    let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
+    let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, given.as_deref())?;
     let more = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
-    let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
-    let (outputs, kernel) = (outputs?, kernel?);
-    if channels % groups != 0 || outputs % groups != 0 {
-        return Err(args.fail(
-            "groups",
-            format!("{groups} groups do not divide {channels} input channels and {outputs} output channels evenly"),
-            "both numbers of channels must be multiples of groups",
-        ));
-    }
     if let Some(i) = (0..2).find(|&i| more[i] >= stride[i].max(dilation[i])) {
         let message =
             format!("output_padding is {}, but must be less than the stride ({}) or the dilation ({})", more[i], stride[i], dilation[i]);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{Combed, Phase, Shift, comb, laid_out};
-use crate::op::sums::{LANES, Slide, add, heights};
+use crate::sums::{LANES, Slide, add, heights};
 use crate::threads;
 
 impl Conv2d {
