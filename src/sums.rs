@@ -3,39 +3,48 @@
 
 #![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows of sums are stretched to a multiple of so many: the lanes of the widest register that there is.
+/// Lanes come so many together, as many as the widest register has that there is.
 pub const LANES: usize = 8;
 
-/// How `count` rows of sums are taken: 4, 2 or 1 at a time share one load of the lanes' factors.
-pub fn heights(count: usize) -> impl Iterator<Item = usize> {
-    std::iter::repeat_n(4, count / 4).chain([2, 1].into_iter().filter(move |height| count & height != 0))
+/// Sums of products: row r and lane n add `rows.numbers[rows.firsts[r] + i] · lanes.numbers[first of n + j]` for every tap (i, j), in order.
+#[derive(Debug)]
+pub struct Products<'a> {
+    /// One factor for a whole row.
+    pub rows: Side<'a>,
+    /// One factor for each lane. Its `firsts` say where every [`LANES`] of them lie, side by side.
+    pub lanes: Side<'a>,
+    /// How far each tap goes on both sides.
+    pub taps: &'a [(usize, usize)],
+    /// They come in stretches of so many,
+    pub stretch: usize,
+    /// of which these are taken.
+    pub part: Range<usize>,
 }
 
-/// For each row r and each lane n, adds `rows[k][r] · lanes[starts[k] + n]` for every tap k, in order.
-#[derive(Debug)]
-pub struct Slide<'a> {
-    /// For each tap the factor of every row.
-    pub rows: &'a [f64],
-    /// The lanes' factors: from every start on as many as a row of sums has, stretched.
-    pub lanes: &'a [f64],
-    /// For each tap the place of lane 0.
-    pub starts: &'a [usize],
+/// Where factors lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// All numbers.
+    pub numbers: &'a [f64],
+    /// Where tap (0, 0) finds its own.
+    pub firsts: &'a [usize],
 }
 
 /// Sums in registers.
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
-/// Adds the taps to rows of sums: 1, 2 or 4, each of `count`, stretched to a multiple of [`LANES`]; what the rest of it holds has no meaning.
-pub fn add(taps: &Slide<'_>, sums: &mut [f64], count: usize) {
-    Arch::new().dispatch(Cover { taps, sums, count });
+/// Adds the products to rows of sums, each as long as all lanes.
+pub fn add(products: &Products<'_>, sums: &mut [f64]) {
+    Arch::new().dispatch(Cover { products, sums });
 }
 
 struct Cover<'a> {
-    taps: &'a Slide<'a>,
+    products: &'a Products<'a>,
     sums: &'a mut [f64],
-    count: usize,
 }
 
 impl WithSimd for Cover<'_> {
@@ -43,70 +52,93 @@ impl WithSimd for Cover<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        match self.sums.len() / self.count.next_multiple_of(LANES) {
-            4 => self.rows::<S, 4>(simd),
-            2 => self.rows::<S, 2>(simd),
-            _ => self.rows::<S, 1>(simd),
+        let (blocks, rest) = self.products.rows.firsts.as_chunks::<4>();
+        for (n, rows) in blocks.iter().enumerate() {
+            self.rows(simd, 4 * n, *rows);
+        }
+        let (pairs, rest) = rest.as_chunks::<2>();
+        let mut row = 4 * blocks.len();
+        for rows in pairs {
+            self.rows(simd, row, *rows);
+            row += 2;
+        }
+        for first in rest {
+            self.rows(simd, row, [*first]);
         }
     }
 }
 
 impl Cover<'_> {
+    /// Some rows, from `row` on, which share one load of the lanes' factors.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&mut self, simd: S) {
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, rows: [usize; R]) {
         // the tile, its lanes, a factor and a product must fit into the registers
         let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
+        let count = self.products.lanes.firsts.len() * (LANES / S::F64_LANES);
         let mut at = 0;
-        while at < self.count {
-            let left = (self.count - at).div_ceil(S::F64_LANES).min(most);
+        while at < count {
+            let left = (count - at).min(most);
             match left {
-                4 => self.tile::<S, R, 4>(simd, at),
-                3 => self.tile::<S, R, 3>(simd, at),
-                2 => self.tile::<S, R, 2>(simd, at),
-                _ => self.tile::<S, R, 1>(simd, at),
+                4 => self.tile::<S, R, 4>(simd, row, rows, at),
+                3 => self.tile::<S, R, 3>(simd, row, rows, at),
+                2 => self.tile::<S, R, 2>(simd, row, rows, at),
+                _ => self.tile::<S, R, 1>(simd, row, rows, at),
             }
-            at += left * S::F64_LANES;
+            at += left;
         }
     }
 
+    /// All taps for `V` registers of the rows, from register `at` on.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, at: usize) {
-        let stride = self.count.next_multiple_of(LANES);
+    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, rows: [usize; R], at: usize) {
+        let firsts = self.products.lanes.firsts;
+        let count = firsts.len() * LANES;
         let mut tile: Tile<S, R, V> = [[simd.splat_f64s(0.0); V]; R];
-        for (tile, row) in tile.iter_mut().zip(self.sums.chunks_exact(stride)) {
-            *tile = load::<S, V>(row, at);
+        let sums = &mut self.sums[row * count..][..R * count];
+        for (tile, row) in tile.iter_mut().zip(sums.chunks_exact(count)) {
+            *tile = std::array::from_fn(|v| load::<S>(row, (at + v) * S::F64_LANES));
         }
-        self.taps.add(simd, at, &mut tile);
-        for (tile, row) in tile.iter().zip(self.sums.chunks_exact_mut(stride)) {
-            S::as_mut_simd_f64s(&mut row[at..][..V * S::F64_LANES]).0.copy_from_slice(tile);
+        let lanes = std::array::from_fn(|v| {
+            let lane = (at + v) * S::F64_LANES;
+            firsts[lane / LANES] + lane % LANES
+        });
+        self.products.add(simd, rows, lanes, &mut tile);
+        for (tile, row) in tile.iter().zip(sums.chunks_exact_mut(count)) {
+            S::as_mut_simd_f64s(&mut row[at * S::F64_LANES..][..V * S::F64_LANES]).0.copy_from_slice(tile);
         }
     }
 }
 
 #[inline(always)]
-fn load<S: Simd, const V: usize>(from: &[f64], at: usize) -> [S::f64s; V] {
-    let (registers, _) = S::as_simd_f64s(&from[at..][..V * S::F64_LANES]);
-    registers.try_into().expect("V registers")
+fn load<S: Simd>(from: &[f64], at: usize) -> S::f64s {
+    S::as_simd_f64s(&from[at..][..S::F64_LANES]).0[0]
 }
 
-#[inline(always)]
-fn step<S: Simd, const R: usize, const V: usize>(simd: S, tile: &mut Tile<S, R, V>, rows: [&f64; R], lanes: &[S::f64s; V]) {
-    for (sums, factor) in tile.iter_mut().zip(rows) {
-        let factor = simd.splat_f64s(*factor);
-        for (sum, lane) in sums.iter_mut().zip(lanes) {
-            *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
-        }
-    }
-}
-
-impl Slide<'_> {
-    /// Adds all taps to the sums of the lanes from `at` on.
+impl Products<'_> {
+    /// Adds the products of rows that begin there, and of registers that begin there.
     #[inline(always)]
-    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, at: usize, sums: &mut Tile<S, R, V>) {
+    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, rows: [usize; R], lanes: [usize; V], sums: &mut Tile<S, R, V>) {
+        let rows = even(rows.map(|first| &self.rows.numbers[first..]));
+        let lanes = even(lanes.map(|first| &self.lanes.numbers[first..]));
         let mut tile = *sums;
-        for (rows, start) in self.rows.as_chunks::<R>().0.iter().zip(self.starts) {
-            step(simd, &mut tile, rows.each_ref(), &load::<S, V>(self.lanes, start + at));
+        for taps in self.taps.chunks_exact(self.stretch) {
+            for (i, j) in &taps[self.part.clone()] {
+                let lanes = lanes.map(|lanes| load::<S>(lanes, *j));
+                for (sums, row) in tile.iter_mut().zip(rows) {
+                    let factor = simd.splat_f64s(row[*i]);
+                    for (sum, lane) in sums.iter_mut().zip(&lanes) {
+                        *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
+                    }
+                }
+            }
         }
         *sums = tile;
     }
+}
+
+/// The same, equally long, so that one look at the length does for all.
+#[inline(always)]
+fn even<const N: usize>(slices: [&[f64]; N]) -> [&[f64]; N] {
+    let len = slices.iter().map(|slice| slice.len()).min().unwrap_or(0);
+    slices.map(|slice| &slice[..len])
 }

@@ -126,7 +126,8 @@ impl Run {
 
 /// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Vec<Memo> {
-    let mut reached = Some(vec![false; sums.len()]);
+    // all, until a part leaves some out
+    let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
     let mut memos = Vec::with_capacity(op.parts.len());
     for (number, part) in op.parts.iter().enumerate() {
         let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
@@ -137,10 +138,12 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut 
         } else {
             part.rule.accumulate(&x, sums);
         }
-        reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
+        let reached_now = part.rule.reached(&x, sums.len());
+        reached = if number == 0 { reached_now } else { reached.zip(reached_now).map(either) };
     }
-    for (sum, _) in sums.iter_mut().zip(reached.unwrap_or_default()).filter(|(_, reached)| !reached) {
-        *sum = 0.0;
+    for (sum, reached) in sums.iter_mut().zip(reached.unwrap_or_default()) {
+        // bits, so that it needs no branch: which entries are reached is as good as random behind a pool
+        *sum = f64::from_bits(sum.to_bits() & u64::from(reached).wrapping_neg());
     }
     memos
 }

@@ -85,10 +85,26 @@ impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (read, other) = (x.tensors[self.slot()], self.other());
         self.inner.edges.sweep(self.view, out.len(), |mut edge, step, count| {
-            for _ in 0..count {
-                let value = read[edge.end(other)];
-                out[edge.end(self.view)] += self.weight(edge).map_or(value, |k| k * value);
-                edge = edge.moved(step, 1);
+            let next = edge.moved(step, 1);
+            if edge.output != next.output {
+                for _ in 0..count {
+                    let value = read[edge.end(other)];
+                    out[edge.end(self.view)] += self.weight(edge).map_or(value, |k| k * value);
+                    edge = edge.moved(step, 1);
+                }
+                return;
+            }
+            // one window: what it sees goes to one sum, or one number to all that it sees
+            let k = self.weight(edge);
+            let apart = next.input.wrapping_sub(edge.input);
+            let inputs = (0..count).map(|n| edge.input.wrapping_add(apart.wrapping_mul(n)));
+            if self.view == View::Output {
+                out[edge.output] = inputs.fold(out[edge.output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
+            } else {
+                let share = k.map_or(read[edge.output], |k| k * read[edge.output]);
+                for at in inputs {
+                    out[at] += share;
+                }
             }
         });
     }

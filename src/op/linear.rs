@@ -148,26 +148,50 @@ impl WithSimd for Kernel<'_> {
     }
 }
 
-/// Rows of W that are added up at once.
-const ROWS: usize = 8;
+/// Rows of sums that share a register: a block of so many columns is turned within registers, so that each row adds in its own lane.
+const ROWS: usize = 4;
 
-/// Columns of W that are multiplied at once; a longer row of sums would leave the others waiting.
-const CHUNK: usize = 16;
-
-/// out += W x, each row adding in the order of its columns: first products, in registers, then sums, of which the processor has several rows in flight.
+/// out += W x, each row adding in the order of its columns. Two blocks at once, far apart: one alone would wait for its own sums.
 #[inline(always)]
 fn matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
-    let mut products = [[0.0; CHUNK]; ROWS];
-    for (sums, w) in out.chunks_mut(ROWS).zip(w.chunks(ROWS * x.len())) {
-        for (chunk, x) in x.chunks(CHUNK).enumerate() {
-            for (products, row) in products.iter_mut().zip(w.chunks_exact(w.len() / sums.len())) {
-                for (product, (w, x)) in products.iter_mut().zip(row[chunk * CHUNK..].iter().zip(x)) {
-                    *product = w * x;
-                }
-            }
-            for (sum, products) in sums.iter_mut().zip(&products) {
-                *sum = products[..x.len()].iter().fold(*sum, |sum, product| sum + product);
-            }
+    let half = out.len() / (2 * ROWS) * ROWS;
+    let (first, out) = out.split_at_mut(half);
+    let (second, out) = out.split_at_mut(half);
+    let (w_first, w) = w.split_at(half * x.len());
+    let (w_second, w) = w.split_at(half * x.len());
+    let w_both = w_first.chunks_exact(ROWS * x.len()).zip(w_second.chunks_exact(ROWS * x.len()));
+    for ((a, b), (u, v)) in first.as_chunks_mut().0.iter_mut().zip(second.as_chunks_mut().0).zip(w_both) {
+        two_blocks([u, v], x, [a, b]);
+    }
+    for (sum, row) in out.iter_mut().zip(w.chunks_exact(x.len())) {
+        *sum = row.iter().zip(x).fold(*sum, |sum, (w, x)| sum + w * x);
+    }
+}
+
+#[inline(always)]
+fn two_blocks(w: [&[f64]; 2], x: &[f64], out: [&mut [f64; ROWS]; 2]) {
+    let (blocks, rest) = x.as_chunks::<ROWS>();
+    let row = |half: usize, row: usize| &w[half][row * x.len()..].as_chunks::<ROWS>().0[..blocks.len()];
+    let [a, b, c, d] = [row(0, 0), row(0, 1), row(0, 2), row(0, 3)];
+    let [e, f, g, h] = [row(1, 0), row(1, 1), row(1, 2), row(1, 3)];
+    let mut sums = [*out[0], *out[1]];
+    for (i, x) in blocks.iter().enumerate() {
+        add_block([&a[i], &b[i], &c[i], &d[i]], x, &mut sums[0]);
+        add_block([&e[i], &f[i], &g[i], &h[i]], x, &mut sums[1]);
+    }
+    for ((sums, w), out) in sums.into_iter().zip(w).zip(out) {
+        for ((sum, w), out) in sums.into_iter().zip(w.chunks_exact(x.len())).zip(out) {
+            *out = w[x.len() - rest.len()..].iter().zip(rest).fold(sum, |sum, (w, x)| sum + w * x);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_block(rows: [&[f64; ROWS]; ROWS], x: &[f64; ROWS], sums: &mut [f64; ROWS]) {
+    let turned: [[f64; ROWS]; ROWS] = std::array::from_fn(|column| rows.map(|row| row[column]));
+    for (column, x) in turned.iter().zip(x) {
+        for (sum, w) in sums.iter_mut().zip(column) {
+            *sum += w * x;
         }
     }
 }
@@ -202,20 +226,25 @@ impl WithSimd for Outer<'_> {
     }
 }
 
+/// Rows of W that a sum takes before it goes back to memory.
+const TALL: usize = 8;
+
 /// out += Wᵀ e, some rows at once, in order.
 #[inline(always)]
 fn transposed_vector(w: &[f64], e: &[f64], out: &mut [f64]) {
     let n = out.len();
-    let (blocks, rest) = e.as_chunks::<ROWS>();
-    for (e, w) in blocks.iter().zip(w.chunks_exact(ROWS * n)) {
-        let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &w[row * n..][..n]);
-        for (j, sum) in out.iter_mut().enumerate() {
+    let (blocks, rest) = e.as_chunks::<TALL>();
+    for (e, w) in blocks.iter().zip(w.chunks_exact(TALL * n)) {
+        let rows: [&[f64]; TALL] = std::array::from_fn(|row| &w[row * n..][..n]);
+        for (j, out) in out.iter_mut().enumerate() {
+            let mut sum = *out;
             for (row, e) in rows.iter().zip(e) {
-                *sum += row[j] * e;
+                sum += row[j] * e;
             }
+            *out = sum;
         }
     }
-    for (row, e) in w[blocks.len() * ROWS * n..].chunks_exact(n).zip(rest) {
+    for (row, e) in w[blocks.len() * TALL * n..].chunks_exact(n).zip(rest) {
         for (sum, w) in out.iter_mut().zip(row) {
             *sum += w * e;
         }

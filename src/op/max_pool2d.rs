@@ -1,6 +1,6 @@
 //! `max_pool2d`: the maximum of each window. A tie goes to the first in row-major order, as in PyTorch.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::smallvec;
 
@@ -151,8 +151,23 @@ impl Rule for Select {
     }
 }
 
-/// Pairs of winner and output, sorted.
-struct Winners(Vec<(usize, usize)>);
+/// The winners of all outputs.
+struct Winners {
+    /// For each output, its winner.
+    of: Vec<usize>,
+    /// Pairs of winner and output, sorted, for whoever asks for the terms of one input.
+    pairs: OnceLock<Vec<(usize, usize)>>,
+}
+
+impl Winners {
+    fn pairs(&self) -> &[(usize, usize)] {
+        self.pairs.get_or_init(|| {
+            let mut pairs: Vec<_> = self.of.iter().copied().zip(0..).collect();
+            pairs.sort_unstable();
+            pairs
+        })
+    }
+}
 
 #[derive(Debug)]
 struct ToWinner(Arc<MaxPool2d>);
@@ -163,7 +178,7 @@ const DY: usize = 2;
 
 impl ToWinner {
     fn winners<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
-        x.memo::<Winners>().map_or(&[], |winners| &winners.0)
+        x.memo::<Winners>().map_or(&[], Winners::pairs)
     }
 
     fn first(winners: &[(usize, usize)], input: usize) -> usize {
@@ -173,26 +188,13 @@ impl ToWinner {
 
 impl Rule for ToWinner {
     fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let outputs = self.0.winners(flat(tensors[X]));
-        // where the pairs of each input go; inputs and outputs stay in order
-        let mut places = vec![0; tensors[X].len() + 1];
-        for winner in &outputs {
-            places[winner + 1] += 1;
-        }
-        for input in 1..places.len() {
-            places[input] += places[input - 1];
-        }
-        let mut winners = vec![(0, 0); outputs.len()];
-        for (output, winner) in outputs.into_iter().enumerate() {
-            winners[places[winner]] = (winner, output);
-            places[winner] += 1;
-        }
-        Some(Arc::new(Winners(winners)))
+        Some(Arc::new(Winners { of: self.0.winners(flat(tensors[X])), pairs: OnceLock::new() }))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for &(winner, output) in Self::winners(x) {
-            out[winner] += x.get(DY, output);
+        // an input meets its outputs in their order, whatever lies between them
+        for (winner, error) in x.memo::<Winners>().map_or(&[][..], |winners| &winners.of).iter().zip(x.tensors[DY]) {
+            out[*winner] += error;
         }
     }
 
@@ -201,9 +203,10 @@ impl Rule for ToWinner {
     }
 
     fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let winners = x.memo::<Winners>()?;
         let mut reached = vec![false; count];
-        for &(winner, _) in Self::winners(x) {
-            reached[winner] = true;
+        for winner in &winners.of {
+            reached[*winner] = true;
         }
         Some(reached)
     }

@@ -1,6 +1,8 @@
 //! Every stride-th place of an axis has its taps at the same distances. Laid out phase by phase, any strided or dilated window slides evenly:
 //! a tap is a shift.
 
+use std::ops::Range;
+
 use super::axis::Axis;
 use super::edges::View;
 
@@ -92,6 +94,15 @@ impl Combed {
             len,
             phases: phases.into_iter().filter(|(.., taps)| !taps.is_empty()).map(phase).collect(),
         }
+    }
+
+    /// Which taps of a phase entry `n` of it finds on an axis of `len` places, and not in the padding: as the places move evenly, neighbours.
+    #[must_use]
+    pub fn met(&self, phase: &Phase, n: usize, len: usize) -> Range<usize> {
+        let place = |tap: &Shift| self.combs[tap.comb].saturating_add_unsigned((n + tap.by) * self.pitch);
+        let inside = |tap: &Shift| (0..len.cast_signed()).contains(&place(tap));
+        let first = phase.taps.iter().take_while(|tap| !inside(tap)).count();
+        first..first + phase.taps[first..].iter().take_while(|tap| inside(tap)).count()
     }
 
     /// The first place of a comb that is not before the axis.
