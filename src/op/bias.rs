@@ -64,15 +64,12 @@ struct Gather(Bias);
 /// The slot of ∂C/∂y in the backward rule of a function of one input.
 const DY: usize = 2;
 
-impl Rule for Gather {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        // a sum waits for its last addition, so several go side by side
+impl Gather {
+    /// Adds up the errors of some channels at once.
+    fn gather<const N: usize>(&self, sums: &mut [[f64; N]], errors: &[f64]) {
         let area = self.0.area;
-        let errors = x.tensors[DY];
-        let (blocks, rest) = out.as_chunks_mut::<8>();
-        let done = blocks.len() * 8 * area;
-        for (sums, errors) in blocks.iter_mut().zip(errors.chunks_exact(8 * area)) {
-            let channels: [&[f64]; 8] = std::array::from_fn(|channel| &errors[channel * area..][..area]);
+        for (sums, errors) in sums.iter_mut().zip(errors.chunks_exact(N * area)) {
+            let channels: [&[f64]; N] = std::array::from_fn(|channel| &errors[channel * area..][..area]);
             let mut local = *sums;
             for at in 0..area {
                 for (sum, channel) in local.iter_mut().zip(&channels) {
@@ -81,11 +78,19 @@ impl Rule for Gather {
             }
             *sums = local;
         }
-        for (sum, channel) in rest.iter_mut().zip(errors[done..].chunks_exact(area)) {
-            for error in channel {
-                *sum += error;
-            }
-        }
+    }
+}
+
+impl Rule for Gather {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        // a sum waits for its last addition, so several go side by side
+        let (eights, rest) = out.as_chunks_mut::<8>();
+        let (fours, rest) = rest.as_chunks_mut::<4>();
+        let (first, more) = x.tensors[DY].split_at(eights.len() * 8 * self.0.area);
+        let (second, more) = more.split_at(fours.len() * 4 * self.0.area);
+        self.gather(eights, first);
+        self.gather(fours, second);
+        self.gather(rest.as_chunks_mut::<1>().0, more);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
