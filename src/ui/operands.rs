@@ -30,7 +30,7 @@ const TITLE: u16 = 16;
 const MARKED: u64 = 1024;
 
 /// The most terms of an entry that say what it reads.
-const NEEDED: u64 = 256;
+const NEEDED: u64 = 128;
 
 /// A matrix of the pane.
 struct Operand {
@@ -235,32 +235,32 @@ fn transposed(view: &View<'_>, id: Id) -> bool {
 
 /// The size that shows all of its numbers, of one matrix where no two fit so many columns; of its title as much as tells it from the others.
 fn size(view: &View<'_>, operand: &Operand, needs: &HashMap<Id, [usize; 2]>, most: u16) -> Size {
-    let shape = view.network().tensor(operand.id).shape.as_slice();
-    let numbers = |shape: &[usize], padding: [usize; 2]| {
-        let bare = |matrix: &Matrix<'_>| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
-        with_matrix(view, operand, &Marks::new(), bare)
-    };
-    let (titled, mut high) = with_matrix(view, operand, &Marks::new(), |matrix: &Matrix<'_>| matrix.size());
-    let (mut wide, _) = numbers(shape, operand.padding);
+    let need = if operand.result { [1, 1] } else { needs.get(&operand.id).copied().unwrap_or([1, 1]) };
+    with_matrix(view, operand, &Marks::new(), |matrix| size_of(matrix, operand, need, most))
+}
+
+fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], most: u16) -> Size {
+    let shape = matrix.shape;
+    let bare = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
+    let (titled, mut high) = matrix.size();
+    let (mut wide, _) = bare(shape, operand.padding);
     let (all, all_columns) = rows_and_columns(shape);
     let cell = u16::try_from(operand.format.width() + 2).unwrap_or(u16::MAX);
-    let margin = numbers(&[all], [0, 0]).0.saturating_sub(cell);
+    let margin = bare(&[all], [0, 0]).0.saturating_sub(cell);
     if shape.len() > 2 {
-        let (one, _) = numbers(&shape[shape.len() - 2..], operand.padding);
+        let (one, _) = bare(&shape[shape.len() - 2..], operand.padding);
         if wide > one && one.saturating_mul(2) > most {
             // the title says which it is
             (wide, high) = (one, high - 1);
         }
     }
-    let [rows, columns] = if operand.result { [1, 1] } else { needs.get(&operand.id).copied().unwrap_or([1, 1]) };
-    let part = |rows: usize, columns: usize| if columns > 1 { numbers(&[rows, columns], [0, 0]) } else { numbers(&[rows], [0, 0]) };
     let cells = |text: &str| u16::try_from(view::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
     let wide = titled.min(wide.max(TITLE));
     let region = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.min(all), columns.min(all_columns)];
-        let (cells, lines) = (part(all, columns).0, part(rows, columns).1);
-        [cells.max(symbol).min(wide), lines.saturating_add(1).min(high)]
+        let part = |rows: usize| if columns > 1 { bare(&[rows, columns], [0, 0]) } else { bare(&[rows], [0, 0]) };
+        [part(all).0.max(symbol).min(wide), part(rows).1.saturating_add(1).min(high)]
     };
     Size {
         // as much again around what is read

@@ -270,20 +270,24 @@ pub fn cut(text: &str, cells: usize) -> String {
 #[must_use]
 pub fn broken(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut line = String::new();
+    let (mut line, mut used) = (String::new(), 0);
     for word in text.split(' ') {
-        if !line.is_empty() && width(&line) + 1 + width(word) > cells {
+        if used > 0 && used + 1 + width(word) > cells {
             lines.push(std::mem::take(&mut line));
+            used = 0;
         }
-        if !line.is_empty() {
+        if used > 0 {
             line.push(' ');
+            used += 1;
         }
         for c in word.chars() {
             let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if !line.is_empty() && width(&line) + wide > cells {
+            if used > 0 && used + wide > cells {
                 lines.push(std::mem::take(&mut line));
+                used = 0;
             }
             line.push(c);
+            used += wide;
         }
     }
     lines.push(line);
