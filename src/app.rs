@@ -76,9 +76,6 @@ pub struct Message {
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 const USUAL_SPEED: usize = 3;
 
-/// How far matrices scroll away from what is marked.
-const FARTHEST_SCROLL: isize = 10_000;
-
 /// The longest count that a number before a key can give.
 const MOST: u64 = 999_999_999_999;
 
@@ -178,6 +175,8 @@ pub enum Action {
     PageDown,
     /// A page of the same, the other way.
     PageUp,
+    /// The overlay is scrolled by so many lines at most: there are no more.
+    ScrollAtMost(u16),
     /// Opens the picker.
     Pick,
     /// Closes whatever is open.
@@ -233,6 +232,7 @@ impl State {
         });
         self.step = at.or(start).unwrap_or(1).clamp(1, lesson.trace.len());
         self.unit = Unit::Step;
+        self.scroll = [0, 0];
         self.overlay = None;
         self.play = None;
         self.picking = None;
@@ -281,12 +281,31 @@ impl State {
         };
     }
 
+    fn page(&mut self, way: i16) {
+        self.wheel(way * if self.mode() == Mode::Stepper { 5 } else { 10 });
+    }
+
     fn wheel(&mut self, lines: i16) {
         if self.mode() == Mode::Stepper {
-            self.scroll[0] = (self.scroll[0] + isize::from(lines)).clamp(-FARTHEST_SCROLL, FARTHEST_SCROLL);
+            let most = self.rows();
+            self.scroll[0] = (self.scroll[0] + isize::from(lines)).clamp(-most, most);
         } else {
             self.scroll(i32::from(lines));
         }
+    }
+
+    /// The rows of the largest matrix on the screen: farther nothing scrolls away from what is marked.
+    fn rows(&self) -> isize {
+        let Some((trace, at)) = self.lesson.as_ref().and_then(|lesson| Some((&lesson.trace, lesson.trace.position(self.step)?))) else {
+            return 0;
+        };
+        let op = trace.op_at(&at);
+        let read = op.parts.iter().flat_map(|part| part.operands.iter().copied());
+        let rows = |id| match *trace.network_of(at.stretch).tensor(id).shape {
+            [.., rows, _] | [rows] => rows,
+            [] => 1,
+        };
+        read.chain([op.output]).map(rows).max().and_then(|rows| isize::try_from(rows).ok()).unwrap_or(0)
     }
 
     fn scroll(&mut self, lines: i32) {
@@ -310,6 +329,10 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
             state.work(iterations);
             return None;
         }
+        Action::ScrollAtMost(lines) => {
+            state.overlay = state.overlay.map(|(overlay, scroll)| (overlay, scroll.min(lines)));
+            return None;
+        }
         _ => {}
     }
     let count = state.count.take();
@@ -321,11 +344,11 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
         Action::Notes => state.notes(),
         Action::Down => state.scroll(1),
         Action::Up => state.scroll(-1),
-        Action::PageDown => state.scroll(10),
-        Action::PageUp => state.scroll(-10),
+        Action::PageDown => state.page(1),
+        Action::PageUp => state.page(-1),
         Action::Wheel(lines) => state.wheel(lines),
         Action::Close => state.close(),
-        Action::Pick => state.picking = Some(0),
+        Action::Pick => state.pick(),
         Action::Accept => return state.accept(),
         Action::NextPane => state.pane = turn(state.pane, 1),
         Action::PreviousPane => state.pane = turn(state.pane, 2),
@@ -338,13 +361,25 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
     None
 }
 
-fn turn(pane: Pane, by: usize) -> Pane {
+/// The pane that comes so many after another into the place that panes share.
+#[must_use]
+pub fn turn(pane: Pane, by: usize) -> Pane {
     const ORDER: [Pane; 3] = [Pane::Picture, Pane::Words, Pane::Operands];
     let place = ORDER.iter().position(|p| *p == pane).unwrap_or(0);
     ORDER[(place + by) % ORDER.len()]
 }
 
 impl State {
+    /// Opens the picker on the scenario that is open.
+    fn pick(&mut self) {
+        let open = self.lesson.as_ref().map(|lesson| &lesson.scenario);
+        let is_open = |offer: &Offer| {
+            let name = offer.name.strip_suffix(".toml").unwrap_or(&offer.name);
+            open.is_some_and(|open| name == open.name && offer.title == open.title)
+        };
+        self.picking = Some(self.offers.iter().position(is_open).unwrap_or(0));
+    }
+
     fn notes(&mut self) {
         match &self.lesson {
             Some(lesson) if lesson.scenario.notes.is_none() => self.say("this scenario has no notes", false),

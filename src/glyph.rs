@@ -6,6 +6,9 @@ pub const UNKNOWN: char = '?';
 /// A number that is not computed yet. It looks like a product's `·`, and is another character: in ASCII it is a blank to be filled in.
 pub const TO_COME: &str = "∙";
 
+/// Between two facts of one line. It is no dot: in ASCII that would be a product.
+pub const BETWEEN: &str = " │ ";
+
 /// The one ASCII character that stands for `c` where Unicode is not wanted; [`UNKNOWN`] when there is none.
 ///
 /// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error; `ε` is `E`. A product's
@@ -96,7 +99,7 @@ pub const fn ascii(c: char) -> char {
         '↓' | '▼' | '▾' | '↧' => 'v',
         '↔' | '⇔' | '↕' => '|',
         '↵' | '⏎' => '<',
-        '↻' | '⟳' => '@',
+        '↻' | '⟳' | '⟲' => '@',
         // Bullets.
         '•' | '◆' | '■' | '★' => '*',
         '●' | '◌' | '◇' | '□' | '☆' => 'o',

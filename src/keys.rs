@@ -42,8 +42,10 @@ static TABLE: &[Row] = &[
     row(Mode::Stepper, &["g", "<Home>"], Action::First, "to the first step", "first"),
     row(Mode::Stepper, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
     row(Mode::Stepper, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, 3/57, loss, backward", "address"),
-    row(Mode::Stepper, &["<Tab>"], Action::NextPane, "the next pane into the shared place (a small screen)", "pane"),
-    row(Mode::Stepper, &["<S-Tab>"], Action::PreviousPane, "the pane before", ""),
+    row(Mode::Stepper, &["<Tab>"], Action::NextPane, "on a small screen: the picture, the words, or the matrices alone", ""),
+    row(Mode::Stepper, &["<S-Tab>"], Action::PreviousPane, "the same, the other way", ""),
+    row(Mode::Stepper, &["<PgDn>"], Action::PageDown, "scroll the matrices down", ""),
+    row(Mode::Stepper, &["<PgUp>"], Action::PageUp, "scroll the matrices up", ""),
     row(Mode::Stepper, &["n"], Action::Notes, "the scenario's notes", "notes"),
     row(Mode::Stepper, &["o"], Action::Pick, "open another scenario", ""),
     row(Mode::Stepper, &["?"], Action::Help, "these keys", "help"),
@@ -76,7 +78,7 @@ static TABLE: &[Row] = &[
     row(Mode::Picker, &["<PgUp>"], Action::PageUp, "ten up", ""),
     row(Mode::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
     row(Mode::Picker, &["?"], Action::Help, "these keys", "help"),
-    row(Mode::Picker, &["<Esc>"], Action::Close, "back to the open scenario", ""),
+    row(Mode::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
     row(Mode::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 ];
 

@@ -39,7 +39,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Mode, State};
+use crate::app::{self, Action, Mode, Pane, State};
 use crate::network::Id;
 use layout::SMALLEST;
 use theme::{Role, Theme};
@@ -95,7 +95,7 @@ pub fn click(state: &State, screen: Rect, x: u16, y: u16) -> Option<Action> {
         return None;
     }
     let view = View::of(state, Theme::default())?;
-    let places = layout::places(screen, state.pane, operands::width(&view));
+    let places = places(&view, screen);
     let panes: [(Hit, Rect); 4] =
         [(timeline::hit, places.timeline), (ops::chain_hit, places.chain), (ops::list_hit, places.ops), (operands::hit, places.operands)];
     let (hit, place) = panes.into_iter().find(|(_, place)| place.contains((x, y).into()))?;
@@ -105,8 +105,14 @@ pub fn click(state: &State, screen: Rect, x: u16, y: u16) -> Option<Action> {
     })
 }
 
+/// Where the panes lie, by what they want.
+fn places(view: &View<'_>, screen: Rect) -> layout::Places {
+    let words = |columns| words::height(view, columns);
+    layout::places(screen, view.state.pane, layout::Wants { matrices: operands::width(view), words: &words })
+}
+
 fn stepper(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
-    let places = layout::places(screen, view.state.pane, operands::width(view));
+    let places = places(view, screen);
     let panes: [(Draw, Rect); 9] = [
         (header::render, places.header),
         (timeline::render, places.timeline),
@@ -123,6 +129,7 @@ fn stepper(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
             draw(view, place, buf);
         }
     }
+    turned_over(view, &places, buf);
     status::last(view, places.keys, buf);
 }
 
@@ -150,6 +157,28 @@ fn titled(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     ]);
     line.render(Rect { height: 1.min(area.height), ..area }, buf);
     below_title(area)
+}
+
+/// Says at the right end of the panes' first line what Tab shows, where panes share a place.
+fn turned_over(view: &View<'_>, places: &layout::Places, buf: &mut Buffer) {
+    let hidden = [places.picture, places.words].iter().any(|place| place.is_empty());
+    let last = [places.picture, places.words, places.operands].into_iter().find(|place| !place.is_empty());
+    let Some(last) = last.filter(|_| hidden) else { return };
+    let next = match app::turn(view.state.pane, 1) {
+        Pane::Operands => "matrices alone",
+        Pane::Picture => "picture",
+        Pane::Words => "why",
+    };
+    let text = format!(" Tab {next} ");
+    let wide = u16::try_from(view::width(&text)).unwrap_or(u16::MAX);
+    if last.width > wide + 12 {
+        let at = Rect { x: last.right() - wide - 1, width: wide, height: 1, ..last };
+        Line::from(vec![
+            Span::styled(" Tab", view.theme.style(Role::Key)),
+            Span::styled(format!(" {next} "), view.theme.style(Role::KeyBar)),
+        ])
+        .render(at, buf);
+    }
 }
 
 /// A pane's place without its title.

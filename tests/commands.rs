@@ -271,6 +271,15 @@ fn show_prints_a_frame() {
     assert!(printed(&["show", "figure-14", "--format", "svg"]).starts_with("<svg"));
 }
 
+/// At the end of the help one key back is one line back, however often the end was passed.
+#[test]
+fn the_help_ends_where_it_ends() {
+    let help = |keys: &str| printed(&["show", "figure-14", "--size", "80x24", "--keys", &format!("?{keys}")]);
+    let end = help(&"j".repeat(60));
+    assert_eq!(end, help(&"j".repeat(90)));
+    assert_ne!(end, help(&format!("{}k", "j".repeat(90))));
+}
+
 #[test]
 fn output_to_a_file_is_the_same() {
     let folder = tempdir().unwrap();

@@ -57,7 +57,7 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
         gradstep::ui::render(state, &Look::default(), buffer.area, &mut buffer);
         export::text(&buffer)
     };
-    assert!(frame(&state).contains("computing: iteration 1002 of 5000 · Esc stops"), "{}", frame(&state));
+    assert!(frame(&state).contains("computing: iteration 1002 of 5000, Esc stops"), "{}", frame(&state));
     press(&mut state, "<Esc>");
     assert_eq!(place(&state), (1, 3));
     assert!(state.way.is_none() && said(&state).starts_with("stopped at iteration 1002 of 5000"));

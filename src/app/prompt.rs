@@ -18,19 +18,29 @@ pub struct Prompt {
 const OFFERED: usize = 12;
 
 impl Prompt {
-    /// The names that begin with what was typed, then those that contain it.
+    /// The names that begin with what was typed, then those that contain it; after an iteration or a sample those of its ops.
     #[must_use]
     pub fn completions(&self, state: &State) -> Vec<String> {
         let Some(lesson) = &state.lesson else { return Vec::new() };
         let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
-        let network = lesson.trace.network();
-        let words = ["first", "last", "loss", "backward"].map(str::to_owned);
-        let ops = network.ops().iter().map(|op| network.tensor(op.output).name.to_string());
-        let mut found: Vec<String> = words.into_iter().chain(ops).filter(|name| name.contains(typed)).collect();
-        found.dedup();
+        let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
+        let trace = &lesson.trace;
+        // what the batch computes has the same names again
+        let batch = scope.ends_with("reduce:") || scope.ends_with("update:");
+        let of = |stretch: usize| if batch { trace.stretches()[stretch].sample.is_none() } else { stretch == 0 };
+        let ops = trace.ops().filter(|(stretch, ..)| of(*stretch));
+        let ops = ops.map(|(stretch, id, _)| trace.network_of(stretch).tensor(id).name.to_string());
+        let words = ["first", "last", "loss", "backward"].into_iter().filter(|_| !scope.contains(':')).map(str::to_owned);
+        let mut found: Vec<String> = Vec::new();
+        for name in words.chain(ops).filter(|name| name.contains(typed)) {
+            let leads = || format!("{scope}{name}").parse().is_ok_and(|at: Address| trace.resolve(&at.place.into()).is_ok());
+            if !found.contains(&name) && (!batch || leads()) {
+                found.push(name);
+            }
+        }
         found.sort_by_key(|name| !name.starts_with(typed));
         found.truncate(OFFERED);
-        found
+        found.into_iter().map(|name| format!("{scope}{name}")).collect()
     }
 
     /// Which completion is in the line.

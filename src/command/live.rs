@@ -62,7 +62,9 @@ impl Program for Live {
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
-        for event in events(input, &self.stepper, self.screen.get()) {
+        let screen = self.screen.get();
+        self.stepper.seen_on((screen.width, screen.height));
+        for event in events(input, &self.stepper, screen) {
             flow = Flow::Changed;
             self.record(now, &event)?;
             if self.stepper.event(&event, now) == Done::Quit {

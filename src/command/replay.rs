@@ -100,7 +100,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
     }
     let mut state = State::picker(offers::bundled());
     state.open(lesson, Some(header.at));
-    Ok(Stepper::new(state, Shelf::bundled(limits)))
+    let mut stepper = Stepper::new(state, Shelf::bundled(limits));
+    stepper.seen_on(header.size);
+    Ok(stepper)
 }
 
 /// A frame of a replay.
@@ -214,9 +216,11 @@ impl Program for Player {
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
-        for event in events(input, &self.stepper, self.screen.get()) {
+        let screen = self.screen.get();
+        for event in events(input, &self.stepper, screen) {
             flow = Flow::Changed;
             let Some(done) = self.next else {
+                self.stepper.seen_on((screen.width, screen.height));
                 if self.stepper.event(&event, self.time(now)) == Done::Quit {
                     return Ok(Flow::Quit);
                 }

@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let mut state = State::picker(offers::all());
     state.open(Arc::clone(&lesson), at);
     let mut stepper = Stepper::new(state, shelf);
+    stepper.seen_on(arguments.size);
     for key in keys {
         if stepper.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
             break;

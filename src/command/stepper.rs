@@ -35,6 +35,8 @@ pub struct Stepper {
     shelf: Shelf,
     /// Iterations that are computed at once on the way to a far one.
     pace: u64,
+    /// The screen that it is seen on, where one is known: beyond its end nothing scrolls.
+    screen: Option<Rect>,
 }
 
 /// How long that may take: the screen lives on in between.
@@ -44,7 +46,12 @@ impl Stepper {
     /// Drives a state.
     #[must_use]
     pub fn new(state: State, shelf: Shelf) -> Self {
-        Self { state, shelf, pace: 1 }
+        Self { state, shelf, pace: 1, screen: None }
+    }
+
+    /// The screen has so many columns and rows.
+    pub fn seen_on(&mut self, (columns, rows): (u16, u16)) {
+        self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
     /// Works for a moment on what the state is waiting for; `None` when there is nothing. The event says what was done.
@@ -87,7 +94,10 @@ impl Stepper {
             Event::Click(at) => self.clicked(at),
             Event::Wheel(lines) => Some(Action::Wheel(*lines)),
             Event::Work(iterations) => Some(Action::Work(*iterations)),
-            Event::Resize(..) => return Done::Changed,
+            Event::Resize(columns, rows) => {
+                self.seen_on((*columns, *rows));
+                return Done::Changed;
+            }
             Event::Quit => return Done::Quit,
         };
         let Some(action) = action else { return Done::Nothing };
@@ -96,7 +106,11 @@ impl Stepper {
             self.pace = 1;
         }
         match app::update(&mut self.state, action) {
-            None => {}
+            None => {
+                if let Some(end) = self.screen.and_then(|screen| ui::overlay::end(&self.state, screen)) {
+                    app::update(&mut self.state, Action::ScrollAtMost(end));
+                }
+            }
             Some(Request::Quit) => return Done::Quit,
             Some(Request::Open(name)) => match self.shelf.open(&name) {
                 Ok(lesson) => self.state.open(Arc::new(lesson), None),

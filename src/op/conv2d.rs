@@ -251,7 +251,7 @@ impl Weighted for Conv2d {
             },
             View::Input => Equation {
                 symbols: "{3} * rot180({1})",
-                name: "the error moves back: convolved with the filter turned by 180°",
+                name: "the error moves back: the filter turned by 180°",
                 words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
             },
         }

@@ -107,7 +107,7 @@ impl Weighted for Transposed {
         match view {
             View::Output => Equation {
                 symbols: "{0} * rot180({1})",
-                name: "transposed convolution: each input lays the filter on the output",
+                name: "transposed convolution: each input lays the filter",
                 words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
             },
             View::Weight => Equation {

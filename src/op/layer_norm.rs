@@ -136,7 +136,7 @@ const SCALE: [Equation; 3] = [
     },
     Equation {
         symbols: "{0} ∘ {3}",
-        name: "weight gradient: the normalised entry times the error",
+        name: "weight gradient: normalised entry times the error",
         words: "Each weight is used once, on the normalised entry at its place.",
     },
     Equation {

@@ -229,8 +229,8 @@ impl Rule for ToWinner {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{2} at the winner of each window, else 0",
-            name: "the error goes back to the winner",
+            symbols: "{2} at the winners, else 0",
+            name: "the error goes to the winner",
             words: "Only the largest entry of a window made its output, so it alone gets the error, unchanged. All others could move a little without any effect: their derivative is 0.",
         }
     }

@@ -266,16 +266,16 @@ impl Rule for Differentiated {
 
     fn equation(&self) -> Equation {
         let words = match self.scalar.operator {
-            Operator::Add => "A sum passes the derivative on unchanged: ∂v/∂u = 1.",
+            Operator::Add => "A sum passes the derivative on unchanged: the local derivative is 1.",
             Operator::Sub => "A difference passes the derivative on: unchanged to the first, with a minus to the second.",
-            Operator::Mul => "A product passes the derivative on times the other factor: ∂v/∂u is what u was multiplied with.",
+            Operator::Mul => "A product passes the derivative on times the other factor.",
             Operator::Div => "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −a/b².",
             Operator::Pow => "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.",
             Operator::Neg => "A minus turns the derivative's sign.",
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(name) => find(name).map_or("", |function| function.words),
         };
-        Equation { symbols: "", name: "the chain rule: upstream derivative times local derivative, summed over all uses", words }
+        Equation { symbols: "", name: "the chain rule: upstream times local derivative", words }
     }
 
     fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {

@@ -136,7 +136,7 @@ impl Rule for Jacobian {
     fn equation(&self) -> Equation {
         Equation {
             symbols: "Jᵀ {2},  Jⱼᵢ = ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ)",
-            name: "the error δ = ∂C/∂z through the softmax's Jacobian",
+            name: "the softmax's Jacobian",
             words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ), where δᵢⱼ is 1 if i = j, else 0.",
         }
     }

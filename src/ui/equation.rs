@@ -70,18 +70,29 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
 
 /// The op's equation on the left, what it is called on the right.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
-    let op = view.op();
+    let parts = view.op().parts.len();
     let part = view.trace().part_at(&view.at);
-    let right: Vec<String> = (0..op.parts.len()).map(|part| view.trace().equation(&view.at, part).1).collect();
-    let (equation, _) = view.trace().equation(&view.at, part);
-    let text = cut(&format!("{left:>margin$} {} {}", view.equals(), right.join(" + ")), room);
-    let name = cut(equation.name, room.saturating_sub(width(&text) + 3));
-    let gap = room.saturating_sub(width(&text) + width(&name));
+    let right: Vec<String> = (0..parts).map(|part| view.trace().equation(&view.at, part).1).collect();
+    let (equation, own) = view.trace().equation(&view.at, part);
+    let (before, after) = (if part > 0 { "… + " } else { "" }, if part + 1 < parts { " + …" } else { "" });
+    let texts = [right.join(" + ").replace("+ −", "− "), format!("{before}{own}{after}")]
+        .map(|right| format!("{left:>margin$} {} {right}", view.equals()));
+    let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
+    let fitting = texts.iter().flat_map(|text| shorter(equation.name).map(move |name| (text, name))).find(fits);
+    let (text, name) = fitting.unwrap_or((&texts[1], ""));
+    let text = cut(text, room);
+    let gap = room.saturating_sub(width(&text) + width(name));
     Line::from(vec![
         Span::styled(text, view.theme.style(view.pass_role()).bold()),
         Span::raw(" ".repeat(gap)),
         Span::styled(name, view.theme.style(Role::Heading)),
     ])
+}
+
+/// What an op is called, and what is left of that where there is less room: what comes after the colon, or before it.
+fn shorter(name: &'static str) -> [&'static str; 3] {
+    let (head, tail) = name.split_once(": ").unwrap_or((name, name));
+    [name, tail, head]
 }
 
 /// The terms around this step's, as many as have room.
@@ -90,7 +101,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
         let (step, part) = view.term(term);
         let to_come = term > view.at.term;
         let or_dot = |text: String| if to_come { glyph::TO_COME.to_owned() } else { text };
-        Column { term, texts: [view.symbols(&step, part), or_dot(View::numbers(&step)), or_dot(short(step.value))] }
+        Column { term, texts: [view.symbols(&step, part), or_dot(view.numbers(&step, part)), or_dot(short(step.value))] }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];

@@ -5,35 +5,23 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::glyph::BETWEEN;
 use crate::ui::theme::Role;
 use crate::ui::view::{View, cut, width};
 
 /// The title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let step = &view.step;
-    let mut place = vec![format!("iteration {}", step.iteration)];
-    if let Some(sample) = step.sample {
-        place.push(format!("sample {sample}/{}", view.lesson.scenario.samples.len()));
-    }
-    place.push(step.pass.name().to_owned());
-    if let Some(layer) = view.network().tensor(view.output).layer {
-        let layers = view.network().layers();
-        let info = &layers[layer];
-        place.push(format!("layer {}/{} {} {}", layer + 1, layers.len(), info.kind, info.name));
-    } else if view.network().is_graph() {
-        place.push(format!("node {}", view.network().tensor(view.neuron(view.output)).name));
-    }
     let room = area.width as usize;
-    // a title that has no room is worse than a pass that the timeline shows too
-    let title = width(&view.lesson.scenario.title).min(room * 2 / 5);
-    for part in ["iteration", "sample", step.pass.name()] {
-        if width(&place.join(" · ")) + title + 3 > room {
-            place
-                .retain(|text| !text.starts_with(part) || (part != step.pass.name() && (view.trace().samples() > 1 || step.iteration > 1)));
-        }
+    let title = &view.lesson.scenario.title;
+    let mut place = place(view);
+    // a title that has no room is worse than what there is only one of, or than a pass that the timeline shows too
+    while width(title) + 3 + width(&joined(&place)) > room
+        && let Some(fact) = place.iter_mut().find(|fact| fact.shorter.is_some())
+    {
+        fact.text = fact.shorter.take().unwrap_or_default();
     }
-    let right = cut(&place.join(" · "), room);
-    let title = cut(&view.lesson.scenario.title, room.saturating_sub(width(&right) + 3));
+    let right = cut(&joined(&place), room);
+    let title = cut(title, room.saturating_sub(width(&right) + 3));
     let gap = room.saturating_sub(width(&title) + width(&right));
     Line::from(vec![
         Span::styled(title, view.theme.style(Role::Heading).bold()),
@@ -41,4 +29,39 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         Span::styled(right, view.theme.style(view.pass_role())),
     ])
     .render(area, buf);
+}
+
+/// One fact, and what will do where there is less room; `None` where nothing less will.
+struct Fact {
+    text: String,
+    shorter: Option<String>,
+}
+
+/// Iteration, sample, pass and layer.
+fn place(view: &View<'_>) -> Vec<Fact> {
+    let step = &view.step;
+    let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
+    let spare = Some(String::new());
+    let mut place = vec![match view.lesson.descent.iterations() {
+        1 => fact("iteration 1".to_owned(), spare.clone()),
+        all => fact(format!("iteration {}/{all}", step.iteration), None),
+    }];
+    if let Some(sample) = step.sample {
+        let all = view.lesson.scenario.samples.len();
+        place.push(fact(format!("sample {sample}/{all}"), spare.clone().filter(|_| all == 1)));
+    }
+    place.push(fact(step.pass.name().to_owned(), spare));
+    if let Some(layer) = view.network().tensor(view.output).layer {
+        let layers = view.network().layers();
+        let info = &layers[layer];
+        let number = format!("layer {}/{}", layer + 1, layers.len());
+        place.push(fact(format!("{number} {} {}", info.kind, info.name), Some(format!("{number} {}", info.name))));
+    } else if view.network().is_graph() {
+        place.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
+    }
+    place
+}
+
+fn joined(place: &[Fact]) -> String {
+    place.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(BETWEEN)
 }

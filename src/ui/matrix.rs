@@ -14,7 +14,6 @@
 
 mod layout;
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -44,8 +43,10 @@ pub enum Mark {
 /// A tensor to be drawn. [`Matrix::new`] gives the plain case; the other fields are set by struct update.
 #[derive(Clone)]
 pub struct Matrix<'a> {
-    /// Its name, over it with the shape; empty for no title.
+    /// Its symbol, over it; empty for no title.
     pub title: &'a str,
+    /// Its name and its shape follow where there is room.
+    pub name: &'a str,
     /// The style of the title: its pass, say.
     pub role: Role,
     /// Its shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]`, `[o, i, h, w]`; more leading dimensions count as one.
@@ -86,6 +87,7 @@ impl<'a> Matrix<'a> {
     ) -> Self {
         Self {
             title,
+            name: "",
             role: Role::Plain,
             shape,
             format,
@@ -106,8 +108,14 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.wanted());
-        let width = width.max(self.title.width() + 2 + self.dimensions().width());
+        let width = width.max(self.full_name().width() + 2 + self.dimensions().width());
         (u16::try_from(width).unwrap_or(u16::MAX), u16::try_from(height).unwrap_or(u16::MAX))
+    }
+
+    /// The lines of an area that it fills.
+    #[must_use]
+    pub fn height_within(&self, area: Rect) -> u16 {
+        Layout::new(&self.wanted(), area).map_or(1, |layout| u16::try_from(layout.height()).unwrap_or(u16::MAX))
     }
 
     /// The flat index of the entry drawn at a cell, for a matrix rendered into `area`.
@@ -150,25 +158,32 @@ impl<'a> Matrix<'a> {
         self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
     }
 
+    fn full_name(&self) -> String {
+        if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
+    }
+
+    /// What fits of symbol, name, shape and what is in view of it; a shape or an index that is cut would be a false one.
     fn draw_title(&self, layout: Option<&Layout>, pen: &mut Pen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
-        let title = crate::ui::view::cut(self.title, room);
-        pen.text(x, y, &title, pen.theme.style(self.role).patch(pen.theme.style(Role::Heading)));
-        let mut more = self.dimensions();
-        if let Some((shown, of)) = layout.and_then(Layout::channels) {
-            let _ = match shown.len() {
-                1 => write!(more, "  channel {} of {of}", shown.start),
-                _ => write!(more, "  channels {}–{} of {of}", shown.start, shown.end - 1),
-            };
-        } else if let Some([o, i]) = layout.map(|l| l.grid).filter(|g| g.iter().any(|w| w.partial())) {
-            let _ = write!(more, "  [{}–{}, {}–{}]", o.start, o.start + o.len - 1, i.start, i.start + i.len - 1);
-        }
-        // a shape that is cut would be a false one
-        if self.title.width() + 2 + self.dimensions().width() <= room {
-            let more = crate::ui::view::cut(&more, room - self.title.width() - 2);
-            pen.text(x + self.title.width() + 2, y, &more, pen.theme.style(Role::Dim));
-        }
+        let (name, shape) = (self.full_name(), self.dimensions());
+        let title = self.title.to_owned();
+        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.in_view(self.leading)) {
+            Some([long, short, least]) => vec![
+                (&name, format!("{shape}  {long}")),
+                (&name, format!("{shape}  {short}")),
+                (&name, short.clone()),
+                (&title, format!("{shape}  {short}")),
+                (&title, short),
+                (&title, least),
+                (&name, String::new()),
+            ],
+            None => vec![(&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
+        };
+        let wide = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
+        let (name, more) = forms.into_iter().find(|form| wide(form) <= room).unwrap_or((&title, String::new()));
+        pen.text(x, y, &crate::ui::view::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(Role::Heading)));
+        pen.text(x + name.width() + 2, y, &more, pen.theme.style(Role::Dim));
     }
 
     fn draw_block(&self, layout: &Layout, block: usize, (x, y): (usize, usize), pen: &mut Pen<'_>) {

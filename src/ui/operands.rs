@@ -1,6 +1,8 @@
 //! From what: every operand as a matrix, this step's factors marked, those of the whole entry marked more lightly, and the result as far as it
 //! has come.
 
+mod arrange;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -9,6 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role as TensorRole};
 use crate::step::Pass;
 use crate::tensor::len;
@@ -19,8 +22,6 @@ use crate::ui::number::Format;
 use crate::ui::theme::Role;
 use crate::ui::view::{self, View};
 
-/// Between two matrices: a sign with a blank on both sides.
-const GAP: u16 = 3;
 /// The most entries that are looked at to choose a format.
 const SAMPLED: usize = 2048;
 /// The least columns for a title.
@@ -28,10 +29,15 @@ const TITLE: u16 = 16;
 /// The most terms of an entry that are marked; the window of a larger one is around this step.
 const MARKED: u64 = 1024;
 
+/// The most terms of an entry that say what it reads.
+const NEEDED: u64 = 128;
+
 /// A matrix of the pane.
 struct Operand {
     id: Id,
+    /// Its symbol, and its name where that is another.
     title: String,
+    name: String,
     format: Format,
     padding: [usize; 2],
     turned: bool,
@@ -45,7 +51,8 @@ type Marks = HashMap<(Id, usize), bool>;
 /// The width that shows all matrices side by side.
 #[must_use]
 pub fn width(view: &View<'_>) -> u16 {
-    let sizes = operands(view).into_iter().map(|operand| size(view, &operand).wide + GAP);
+    let none = HashMap::new();
+    let sizes = operands(view).into_iter().map(|operand| size(view, &operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
     sizes.fold(1, u16::saturating_add)
 }
 
@@ -93,12 +100,11 @@ fn operands(view: &View<'_>) -> Vec<Operand> {
             let sample = || values.iter().copied().step_by(stride);
             let turned = Some(id) == filter && window.is_some_and(|(_, w)| w.turned);
             let symbol = info.symbol.text();
-            let name = if symbol == *info.name { symbol } else { format!("{symbol} {}", info.name) };
-            // before the name: what is cut first must not be that the filter lies turned
-            let title = if turned { format!("⟲180° {name}") } else { name };
+            let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
             Operand {
                 id,
-                title,
+                title: if turned { format!("⟲180° {symbol}") } else { symbol },
+                name,
                 // of the result the sum so far has to fit too
                 format: Format::of(sample().chain((n == last).then_some(view.step.sum))),
                 padding: if Some(id) == image { view.trace().ring(&view.at) } else { [0, 0] },
@@ -157,6 +163,8 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
         focus,
         padding: operand.padding,
         turned: operand.turned,
+        around: around(view, operand, marks, focus),
+        name: &operand.name,
         leading: if transposed(view, operand.id) { ["in", "out"] } else { ["out", "in"] },
         scroll: view.state.scroll,
         tint: if shared { Some(&tint) } else { None },
@@ -164,6 +172,52 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
         ..Matrix::new(&operand.title, &info.shape, operand.format, &value, &mark)
     };
     f(&matrix)
+}
+
+/// The rows and columns of the focus' matrix that the terms of the entry read.
+fn around(view: &View<'_>, operand: &Operand, marks: &Marks, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
+    let shape = &view.network().tensor(operand.id).shape;
+    let (rows, columns) = rows_and_columns(shape);
+    let block = focus? / (rows * columns).max(1);
+    let own = marks.keys().filter(|(id, at)| *id == operand.id && at / (rows * columns) == block).map(|(_, at)| *at);
+    (!operand.result).then(|| region(shape, own))?
+}
+
+/// The rows and columns of a tensor's matrices; a vector stands.
+fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
+    match *shape {
+        [] => (1, 1),
+        [rows] => (rows, 1),
+        [.., rows, columns] => (rows, columns),
+    }
+}
+
+/// The rows and columns that hold these entries, in whichever matrix they are.
+fn region(shape: &[usize], entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
+    let (rows, columns) = rows_and_columns(shape);
+    entries.map(|at| [at / columns % rows, at % columns]).fold(None, |region: Option<[Range<usize>; 2]>, [row, column]| {
+        let [r, c] = region.unwrap_or([row..row + 1, column..column + 1]);
+        Some([r.start.min(row)..r.end.max(row + 1), c.start.min(column)..c.end.max(column + 1)])
+    })
+}
+
+/// The rows and columns of each tensor that an entry from the middle of the op reads: what should be seen at every step of the op, so that
+/// nothing moves from step to step.
+fn needs(view: &View<'_>) -> HashMap<Id, [usize; 2]> {
+    let trace = view.trace();
+    let shape = &view.network().tensor(view.output).shape;
+    let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
+    let made = trace.made(view.at.stretch, view.output, middle).filter(|steps| !steps.is_empty());
+    let at = made.and_then(|steps| trace.position(steps.start)).unwrap_or(view.at);
+    let mut read: HashMap<Id, Vec<usize>> = HashMap::new();
+    for (id, entry) in trace.sources_of(&at, 0..at.terms.min(NEEDED)).flatten() {
+        read.entry(id).or_default().push(entry);
+    }
+    let size = |(id, entries): (Id, Vec<usize>)| {
+        let [rows, columns] = region(&view.network().tensor(id).shape, entries.into_iter()).unwrap_or_default();
+        (id, [rows.len(), columns.len()])
+    };
+    read.into_iter().map(size).collect()
 }
 
 /// Whether one weight of this tensor belongs to many edges: a filter.
@@ -179,22 +233,43 @@ fn transposed(view: &View<'_>, id: Id) -> bool {
     shares(view, id) && window.is_some_and(|window| window.turned)
 }
 
-/// What a matrix wants: the columns and rows that show all of its numbers, and the columns that show its name, and its whole title, too.
-#[derive(Clone, Copy)]
-struct Size {
-    wide: u16,
-    high: u16,
-    named: u16,
-    titled: u16,
+/// The size that shows all of its numbers, of one matrix where no two fit so many columns; of its title as much as tells it from the others.
+fn size(view: &View<'_>, operand: &Operand, needs: &HashMap<Id, [usize; 2]>, most: u16) -> Size {
+    let need = if operand.result { [1, 1] } else { needs.get(&operand.id).copied().unwrap_or([1, 1]) };
+    with_matrix(view, operand, &Marks::new(), |matrix| size_of(matrix, operand, need, most))
 }
 
-/// The size that shows all of its numbers; of its title as much as tells it from the others.
-#[allow(clippy::redundant_closure_for_method_calls)] // the method's type is not general enough
-fn size(view: &View<'_>, operand: &Operand) -> Size {
-    let (titled, height) = with_matrix(view, operand, &Marks::new(), |matrix| matrix.size());
-    let (numbers, _) = with_matrix(view, operand, &Marks::new(), |matrix| Matrix { title: "", ..matrix.clone() }.size());
-    let named = u16::try_from(view::width(&operand.title)).unwrap_or(u16::MAX);
-    Size { wide: titled.min(numbers.max(TITLE)), high: height, named, titled }
+fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], most: u16) -> Size {
+    let shape = matrix.shape;
+    let bare = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
+    let (titled, mut high) = matrix.size();
+    let (mut wide, _) = bare(shape, operand.padding);
+    let (all, all_columns) = rows_and_columns(shape);
+    let cell = u16::try_from(operand.format.width() + 2).unwrap_or(u16::MAX);
+    let margin = bare(&[all], [0, 0]).0.saturating_sub(cell);
+    if shape.len() > 2 {
+        let (one, _) = bare(&shape[shape.len() - 2..], operand.padding);
+        if wide > one && one.saturating_mul(2) > most {
+            // the title says which it is
+            (wide, high) = (one, high - 1);
+        }
+    }
+    let cells = |text: &str| u16::try_from(view::width(text)).unwrap_or(u16::MAX);
+    let symbol = cells(&operand.title);
+    let wide = titled.min(wide.max(TITLE));
+    let region = |rows: usize, columns: usize| {
+        let [rows, columns] = [rows.min(all), columns.min(all_columns)];
+        let part = |rows: usize| if columns > 1 { bare(&[rows, columns], [0, 0]) } else { bare(&[rows], [0, 0]) };
+        [part(all).0.max(symbol).min(wide), part(rows).1.saturating_add(1).min(high)]
+    };
+    Size {
+        // as much again around what is read
+        wants: [region(rows, columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
+        margin,
+        cell,
+        named: if operand.name.is_empty() { symbol } else { symbol + 1 + cells(&operand.name) },
+        titled,
+    }
 }
 
 fn draw(view: &View<'_>, operand: &Operand, marks: &Marks, area: Rect, buf: &mut Buffer) {
@@ -204,105 +279,22 @@ fn draw(view: &View<'_>, operand: &Operand, marks: &Marks, area: Rect, buf: &mut
 /// A matrix with its place, and the sign before it.
 type Placed<'a> = (&'a Operand, Rect, Option<(&'static str, Rect)>);
 
-/// Rows of matrices: which stand side by side.
-type Rows = Vec<Range<usize>>;
-
-/// The arrangement in which the least of the matrices is seen best, and then the least of the names: side by side where that fits, else in
-/// rows.
+/// Where each matrix stands, and the sign before the result.
 fn arrange<'a>(view: &View<'_>, operands: &'a [Operand], area: Rect) -> Vec<Placed<'a>> {
-    let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand)).collect();
-    let best = candidates(&sizes, area.width)
-        .into_iter()
-        .map(|rows| places(&rows, &sizes, area))
-        .reduce(|best, next| if seen(&next, &sizes) > seen(&best, &sizes) { next } else { best });
-    let places = best.unwrap_or_default();
+    let needs = needs(view);
+    let mut sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, area.width)).collect();
+    let way = arrange::best(&sizes, area);
+    // a grid of filters cannot use every line that it wants: the others may
+    let none = Marks::new();
+    let places = way.places(&sizes, area);
+    for ((operand, size), place) in operands.iter().zip(&mut sizes).zip(places) {
+        let used = with_matrix(view, operand, &none, |matrix| matrix.height_within(place));
+        size.wants = size.wants.map(|[wide, high]| [wide, if used < place.height { high.min(used) } else { high }]);
+    }
+    let places = way.places(&sizes, area);
     let sign = |i: usize, place: Rect| {
         let at = Rect::new(place.x.saturating_sub(2), place.y, 1, 1).intersection(area);
         (operands[i].result && i > 0).then_some(("→", at))
     };
     operands.iter().zip(places).enumerate().map(|(i, (operand, place))| (operand, place, sign(i, place))).collect()
-}
-
-/// The ways to put the matrices: all side by side, as the widths allow, and one below the other.
-fn candidates(sizes: &[Size], width: u16) -> Vec<Rows> {
-    let mut fitting = Rows::new();
-    let (mut first, mut used) = (0, 0_u32);
-    for (i, size) in sizes.iter().enumerate() {
-        let more = u32::from(size.wide + GAP);
-        if i > first && used + more > u32::from(width) {
-            fitting.push(first..i);
-            (first, used) = (i, 0);
-        }
-        used += more;
-    }
-    fitting.push(first..sizes.len());
-    let mut all = vec![std::iter::once(0..sizes.len()).collect(), fitting];
-    // the operands in one row, the result in another; and each in its own
-    all.push(vec![0..sizes.len() - 1, sizes.len() - 1..sizes.len()]);
-    all.push((0..sizes.len()).map(|i| i..i + 1).collect());
-    all.retain(|rows: &Rows| rows.iter().all(|row| !row.is_empty()));
-    all
-}
-
-/// Where the matrices lie when they stand in these rows; what is too large gets an equal share and scrolls.
-fn places(rows: &Rows, sizes: &[Size], area: Rect) -> Vec<Rect> {
-    let wanted: Vec<u16> = rows.iter().map(|row| row.clone().map(|i| sizes[i].high).max().unwrap_or(0)).collect();
-    let between = u16::try_from(rows.len()).unwrap_or(1) - 1;
-    let heights = shares_of(area.height.saturating_sub(between), &wanted);
-    let mut places = Vec::with_capacity(sizes.len());
-    let mut y = area.y;
-    for (row, height) in rows.iter().zip(heights) {
-        let wanted: Vec<u16> = row.clone().map(|i| sizes[i].wide).collect();
-        let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
-        let mut x = area.x;
-        let room = area.width.saturating_sub(gaps);
-        let widths = shares_of(room, &wanted);
-        let mut left = room - widths.iter().sum::<u16>();
-        for (i, width) in row.clone().zip(widths) {
-            // what nobody needs for numbers shows whole titles
-            let more = sizes[i].titled.saturating_sub(width).min(left);
-            left -= more;
-            let width = width + more;
-            x += GAP;
-            places.push(Rect { x, y, width, height }.intersection(area));
-            x += width;
-        }
-        y += height + 1;
-    }
-    places
-}
-
-/// How much is seen of the matrix of which the least is seen, and of the name, in parts of a thousand.
-fn seen(places: &[Rect], sizes: &[Size]) -> (u32, u32) {
-    let part = |room: u16, wanted: u16| u32::from(room.min(wanted)) * 1000 / u32::from(wanted.max(1));
-    let matrix = |(place, size): (&Rect, &Size)| part(place.width, size.wide).min(part(place.height, size.high));
-    let name = |(place, size): (&Rect, &Size)| part(place.width, size.named);
-    let both = || places.iter().zip(sizes);
-    (both().map(matrix).min().unwrap_or(0), both().map(name).min().unwrap_or(0))
-}
-
-/// Divides `room` among those who want so much: nobody gets more than it wants, the large ones share what the small ones leave.
-fn shares_of(room: u16, wanted: &[u16]) -> Vec<u16> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by_key(|i| wanted[*i]);
-    let mut shares = vec![0; wanted.len()];
-    let (mut left, mut takers) = (room, u16::try_from(wanted.len()).unwrap_or(u16::MAX));
-    for i in order {
-        shares[i] = wanted[i].min(left / takers.max(1));
-        left -= shares[i];
-        takers -= 1;
-    }
-    shares
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_small_get_what_they_want_and_the_large_share() {
-        assert_eq!(shares_of(100, &[10, 200, 20]), [10, 70, 20]);
-        assert_eq!(shares_of(100, &[200, 200]), [50, 50]);
-        assert_eq!(shares_of(0, &[1, 2]), [0, 0]);
-    }
 }

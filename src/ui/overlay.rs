@@ -8,29 +8,48 @@ use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wra
 use crate::app::{Mode, Overlay, State};
 use crate::keys;
 use crate::ui::theme::{Role, Theme};
-use crate::ui::view::width;
+use crate::ui::view::{broken, width};
 
 /// The widest comfortable line.
 const WIDEST: u16 = 78;
 
-/// Draws the overlay that is open, if one is.
-pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-    let Some((overlay, scroll)) = state.overlay else { return };
+/// The overlay that is open, laid out on a screen.
+struct Laid {
+    title: &'static str,
+    text: Paragraph<'static>,
+    area: Rect,
+    /// By how many lines it can be scrolled.
+    end: u16,
+}
+
+fn laid(overlay: Overlay, state: &State, theme: &Theme, screen: Rect) -> Laid {
     let wide = WIDEST.min(screen.width.saturating_sub(4));
     let inside = wide.saturating_sub(6);
     let (title, text) = match overlay {
         Overlay::Help => (" keys ", help(state, theme, usize::from(inside))),
         Overlay::Notes => (" notes ", notes(state, theme)),
     };
-    let paragraph = Paragraph::new(text).wrap(Wrap { trim: false });
-    let lines = u16::try_from(wrapped(&paragraph, inside)).unwrap_or(u16::MAX);
+    let text = Paragraph::new(text).wrap(Wrap { trim: false });
+    let lines = u16::try_from(wrapped(&text, inside)).unwrap_or(u16::MAX);
     // the status line and the keys stay in view
     let room = screen.height.saturating_sub(2);
     let high = lines.saturating_add(4).min(room);
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
-    let shown = high.saturating_sub(4);
-    let scroll = scroll.min(lines.saturating_sub(shown));
-    let more = if scroll + shown < lines { " j: more, Esc: close " } else { " Esc: close " };
+    Laid { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) }
+}
+
+/// By how many lines the overlay that is open can be scrolled on a screen.
+#[must_use]
+pub fn end(state: &State, screen: Rect) -> Option<u16> {
+    state.overlay.map(|(overlay, _)| laid(overlay, state, &Theme::default(), screen).end)
+}
+
+/// Draws the overlay that is open, if one is.
+pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    let Some((overlay, scroll)) = state.overlay else { return };
+    let Laid { title, text, area, end } = laid(overlay, state, theme, screen);
+    let scroll = scroll.min(end);
+    let more = if scroll < end { " j: more, Esc: close " } else { " Esc: close " };
     Clear.render(area, buf);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
@@ -38,7 +57,7 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         .title(Span::styled(title, theme.style(Role::Heading)))
         .title_bottom(Line::from(Span::styled(more, theme.style(Role::Dim))).right_aligned())
         .padding(Padding::symmetric(2, 1));
-    paragraph.scroll((scroll, 0)).block(block).render(area, buf);
+    text.scroll((scroll, 0)).block(block).render(area, buf);
 }
 
 /// How many lines a text takes; counted by the drawing itself.
@@ -56,23 +75,6 @@ fn wrapped(paragraph: &Paragraph<'_>, width: u16) -> usize {
 
 /// Columns of the keys in the help.
 const KEYS: usize = 15;
-
-/// A text in lines of at most so many cells, broken between words.
-fn broken(text: &str, cells: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        if !lines[last].is_empty() && width(&lines[last]) + 1 + width(word) > cells {
-            lines.push(word.to_owned());
-        } else {
-            if !lines[last].is_empty() {
-                lines[last].push(' ');
-            }
-            lines[last].push_str(word);
-        }
-    }
-    lines
-}
 
 fn help(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let mode = if state.lesson.is_some() && state.picking.is_none() { Mode::Stepper } else { Mode::Picker };
@@ -98,6 +100,7 @@ fn help(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     if mode == Mode::Stepper {
         text.push_line("");
         text.push_line("A number before a key repeats it: 10l is ten units forward.");
+        text.push_line("The mouse: a click goes to the entry, the op or the step under it; the wheel scrolls the matrices.");
         text.push_line("Subscripts count from 1, as in mathematics; indices in brackets from 0, as in NumPy.");
     }
     text

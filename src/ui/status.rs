@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Message, Mode, Prompt, SPEEDS, State};
-use crate::keys;
+use crate::app::{Action, Message, Mode, Prompt, SPEEDS, State};
+use crate::glyph::BETWEEN;
+use crate::keys::{self, Row};
 use crate::step::Unit;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::view::{View, cut, width};
@@ -44,17 +45,17 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
     let way = view.state.way.as_ref().map(|way| {
         let (next, to) = way.progress();
-        format!("computing: iteration {next} of {to} · Esc stops")
+        format!("computing: iteration {next} of {to}, Esc stops")
     });
     let right = if let Some(way) = way {
         Span::styled(cut(&way, left), status)
     } else if let Some((message, true)) = message(view, left) {
         Span::styled(message.text.clone(), if message.fault { theme.style(Role::Error) } else { status })
     } else {
-        while facts.len() > 1 && width(&facts.join(" · ")) > left {
+        while facts.len() > 1 && width(&facts.join(BETWEEN)) > left {
             facts.remove(0);
         }
-        Span::styled(cut(&facts.join(" · "), left), status)
+        Span::styled(cut(&facts.join(BETWEEN), left), status)
     };
     let gap = room.saturating_sub(width(&place) + width(&right.content) + 1);
     Line::from(vec![Span::styled(place, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
@@ -77,16 +78,27 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if let Some(prompt) = &state.prompt {
         return address_line(state, prompt, theme, area, buf);
     }
+    // of several keys one, but arrows beside a letter
+    let arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
+    let shown = |row: &Row| {
+        let keys = row.keys.iter().enumerate().filter(|(n, key)| *n == 0 || (*n == 1 && arrow(key)));
+        keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
+    };
+    let wide = |row: &Row| width(&shown(row)) + width(row.bar) + 3;
+    let nowhere_back = state.mode() == Mode::Picker && state.lesson.is_none();
+    let rows = || keys::rows(state.mode()).filter(|row| !(row.bar.is_empty() || nowhere_back && row.action == Action::Close));
+    // whatever else has room, the way to all keys has
+    let help = |row: &Row| row.action == Action::Help;
+    let mut used = 1 + rows().filter(|row| help(row)).map(wide).sum::<usize>();
     let mut spans = vec![Span::raw(" ")];
-    let mut used = 1;
-    for row in keys::rows(state.mode()).filter(|row| !row.bar.is_empty()) {
-        let shown = row.keys.iter().take(2).filter(|key| !key.starts_with("<C-")).map(|key| keys::shown(key)).collect::<Vec<_>>().join(" ");
-        let more = width(&shown) + width(row.bar) + 3;
-        if used + more > area.width as usize + 2 {
-            continue;
+    for row in rows() {
+        if !help(row) {
+            if used + wide(row) > area.width as usize + 2 {
+                continue;
+            }
+            used += wide(row);
         }
-        used += more;
-        spans.push(Span::styled(shown, theme.style(Role::Key)));
+        spans.push(Span::styled(shown(row), theme.style(Role::Key)));
         spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(Role::KeyBar)));
     }
     Line::from(spans).render(area, buf);
@@ -105,8 +117,15 @@ fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: 
         Span::styled(under, theme.style(Role::Plain).reversed()),
         Span::raw(format!("{after}   ")),
     ];
-    for (i, name) in prompt.completions(state).iter().enumerate() {
-        let role = if prompt.chosen() == Some(i) { Role::Step } else { Role::Dim };
+    let names = prompt.completions(state);
+    let chosen = prompt.chosen();
+    // the chosen one is in view, with as many before it as have room
+    let room = (area.width as usize).saturating_sub(width(typed) + 6);
+    let wide = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
+    let end = chosen.map_or(0, |chosen| (chosen + 1).min(names.len()));
+    let first = (0..end).find(|first| wide(&names[*first..end]) <= room).unwrap_or(end.saturating_sub(1));
+    for (i, name) in names.iter().enumerate().skip(first) {
+        let role = if chosen == Some(i) { Role::Step } else { Role::Dim };
         spans.push(Span::styled(name.clone(), theme.style(role)));
         spans.push(Span::raw("  "));
     }

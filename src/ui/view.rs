@@ -7,6 +7,7 @@ use crate::op::rule::fill;
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::unravel;
 use crate::trace::{Position, Trace};
+use crate::ui::number::short;
 use crate::ui::theme::{self, Theme};
 
 /// So many parts of an op are looked at; no screen has room for the operands of more.
@@ -107,7 +108,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn factor(&self, factor: &Factor, part: usize) -> String {
         match (factor.source, factor.derived) {
-            (None, _) => crate::ui::number::short(factor.value),
+            (None, _) => short(factor.value),
             (Some(source), None) => self.told_apart(source.tensor, source.at),
             (Some(source), Some(text)) => {
                 let operands = &self.op().parts[part].operands;
@@ -126,10 +127,31 @@ impl<'a> View<'a> {
         joined(step, &step.factors.iter().map(|factor| self.factor(factor, part)).collect::<Vec<_>>())
     }
 
-    /// A term in numbers.
+    /// A term in numbers; a difference or a quotient that stands alone as those of its operands, for its value follows.
     #[must_use]
-    pub fn numbers(step: &Step) -> String {
-        joined(step, &step.factors.iter().map(|factor| crate::ui::number::short(factor.value)).collect::<Vec<_>>())
+    pub fn numbers(&self, step: &Step, part: usize) -> String {
+        let alone = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
+        let text = |factor: &Factor| self.worked_out(factor, part).filter(|_| alone).unwrap_or_else(|| short(factor.value));
+        joined(step, &step.factors.iter().map(text).collect::<Vec<_>>())
+    }
+
+    /// A factor that is derived by mere arithmetic, such as a − t, with its operands' numbers.
+    fn worked_out(&self, factor: &Factor, part: usize) -> Option<String> {
+        let (source, text) = (factor.source?, factor.derived?);
+        if text.contains(char::is_alphabetic) || text.contains("{=") {
+            return None;
+        }
+        let operands = &self.op().parts[part].operands;
+        let shape = &self.network().tensor(source.tensor).shape;
+        let mut seen = 0;
+        let mut known = true;
+        let text = fill(text, |slot, _| {
+            known &= self.network().tensor(operands[slot]).shape == *shape;
+            seen += 1;
+            let number = if known { short(self.trace().run(self.at.stretch).values(operands[slot])[source.at]) } else { String::new() };
+            if seen > 1 && number.starts_with('−') { format!("({number})") } else { number }
+        });
+        known.then_some(text)
     }
 
     /// What this step reads. Of a selection that is the winner alone: the others were only looked at.
@@ -242,6 +264,34 @@ pub fn cut(text: &str, cells: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// A text in lines of at most so many cells, broken between words; a longer word by itself.
+#[must_use]
+pub fn broken(text: &str, cells: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut line, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + width(word) > cells {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for c in word.chars() {
+            let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+            if used > 0 && used + wide > cells {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += wide;
+        }
+    }
+    lines.push(line);
+    lines
 }
 
 /// The layer's number as a superscript, where a tensor has one.

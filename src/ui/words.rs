@@ -2,29 +2,59 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Widget, Wrap};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
 use crate::ui::theme::Role;
-use crate::ui::view::View;
+use crate::ui::view::{View, broken, width};
+
+/// So many parts of an op are looked at for the height that its words take; more say the same.
+const PARTS: usize = 16;
+/// Before each line of a remark.
+const BAR: &str = "▌ ";
+/// In narrower places the words begin with the op's name, which the equation may have had no room for.
+const NARROW: usize = 60;
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("why", &view.theme, area, buf);
-    let part = view.trace().part_at(&view.at);
+    let text = lines(view, view.trace().part_at(&view.at), remark(view), usize::from(inner.width));
+    let cut = text.len() > usize::from(inner.height);
+    for (line, row) in text.into_iter().zip(inner.rows()) {
+        line.render(row, buf);
+    }
+    if cut
+        && !inner.is_empty()
+        && let Some(end) = buf.cell_mut((inner.right().saturating_sub(1), inner.bottom().saturating_sub(1)))
+    {
+        end.set_symbol("…").set_style(view.theme.style(Role::Dim));
+    }
+}
+
+/// The lines that the pane wants, its title among them, at a width: the most that any step of this op wants, so that nothing moves from step to
+/// step.
+#[must_use]
+pub fn height(view: &View<'_>, wide: u16) -> u16 {
+    let parts = 0..view.op().parts.len().min(PARTS);
+    let count = |remark| parts.clone().map(|part| lines(view, part, remark, usize::from(wide)).len()).max();
+    let op = view.trace().span(view.at.step, crate::step::Unit::Op);
+    let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
+    let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
+    u16::try_from(most + 1).unwrap_or(u16::MAX)
+}
+
+/// The remark, the op's name where there is little room, and the rule.
+fn lines(view: &View<'_>, part: usize, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let (equation, _) = view.trace().equation(&view.at, part);
-    let mut text = Text::default();
-    if let Some(remark) = remark(view) {
-        text.push_line(Line::from(vec![
-            Span::styled("▌ ", view.theme.style(Role::Note)),
-            Span::styled(remark.to_owned(), view.theme.style(Role::Note)),
-        ]));
+    let note = view.theme.style(Role::Note);
+    let remark = remark.map(|text| broken(&text.replace('\n', " "), wide.saturating_sub(width(BAR)))).unwrap_or_default();
+    let mut lines: Vec<Line<'static>> =
+        remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
+    if wide < NARROW {
+        lines.extend(broken(equation.name, wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))));
     }
-    if inner.width < 60 {
-        text.push_line(Line::styled(equation.name, view.theme.style(Role::Heading)));
-    }
-    text.push_line(Line::raw(equation.words));
-    Paragraph::new(text).wrap(Wrap { trim: true }).render(inner, buf);
+    lines.extend(broken(equation.words, wide).into_iter().map(Line::raw));
+    lines
 }
 
 /// The remark that belongs to this step most closely.

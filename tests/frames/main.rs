@@ -3,6 +3,7 @@
 
 mod graphs;
 mod layers;
+mod room;
 mod walk;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

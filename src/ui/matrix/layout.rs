@@ -141,15 +141,20 @@ impl Layout {
         let (dims, padding) = dims(wanted, lying);
         let (h, w) = (dims.rows + 2 * padding[0], dims.cols + 2 * padding[1]);
 
-        let heading = usize::from(dims.blocks > 1 && height > 2);
-        let header = usize::from(dims.cols > 1 && height > heading + h.min(2));
-        let above = heading + header;
-        let room = height - above;
         let gutter = Some(gutter(&dims)).filter(|g| width >= g + pitch).unwrap_or(0);
         let width = width - gutter;
-
         let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
-        let lines = if h > room { 1 } else { (height + 1) / (above + h + 1) };
+        let rows = |heading: usize| {
+            let header = usize::from(dims.cols > 1 && height > heading + h.min(2));
+            let room = height - heading - header;
+            (header, room, if h > room { 1 } else { (height + 1) / (heading + header + h + 1) })
+        };
+        let heading = usize::from(dims.blocks > 1 && height > 2);
+        // one of several alone is named by the title
+        let alone = title && per_row == 1 && rows(heading).2 == 1;
+        let heading = if alone { 0 } else { heading };
+        let (header, room, lines) = rows(heading);
+        let lines = if alone { 1 } else { lines };
         let across = dims.inner.unwrap_or(per_row);
         let down = dims.blocks.div_ceil(across);
 
@@ -214,6 +219,11 @@ impl Layout {
         (self.cols.len * self.pitch + GAP, self.above() + self.rows.len + 1)
     }
 
+    /// The lines that it fills.
+    pub fn height(&self) -> usize {
+        usize::from(self.title) + (self.grid[0].len * self.step().1).saturating_sub(1)
+    }
+
     /// Whether a number has room at all.
     pub fn roomy(&self) -> bool {
         self.gutter + self.pitch <= usize::from(self.area.width)
@@ -242,13 +252,24 @@ impl Layout {
         }
     }
 
-    /// The matrices of rank 3 in view, of how many; none when all are.
-    pub fn channels(&self) -> Option<(Range<usize>, usize)> {
+    /// Which of its matrices are in view, in three lengths; `None` when all are.
+    pub fn in_view(&self, [first, second]: [&str; 2]) -> Option<[String; 3]> {
         let [down, across] = self.grid;
+        if !down.partial() && !across.partial() {
+            return None;
+        }
+        let range = |from: usize, len: usize| if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() };
+        if self.dims.inner.is_some() {
+            let [outer, inner] = [down, across].map(|window| range(window.start, window.len));
+            let long = format!("{first} {outer}, {second} {inner}");
+            return Some([long.clone(), long, format!("[{outer},{inner}]")]);
+        }
         let n = self.dims.blocks;
-        (down.partial() || across.partial())
-            .then(|| (down.start * self.per_row..((down.start + down.len) * self.per_row).min(n), n))
-            .filter(|_| self.dims.inner.is_none())
+        let from = down.start * self.per_row;
+        let to = ((down.start + down.len) * self.per_row).min(n);
+        let shown = range(from, to - from);
+        let short = if to - from > 1 { format!("channels {shown}") } else { format!("channel {shown}") };
+        Some([format!("{short} of {n}"), short, format!("[{shown}]")])
     }
 
     /// The entry under a cell of the screen.

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
+use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Progress;
 use crate::ui::number::brief;
@@ -127,7 +128,8 @@ impl Columns {
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let Some(columns) = Columns::of(view) else {
-        for (y, text) in ["no neurons here:", "entry by entry over the batch"].into_iter().enumerate() {
+        let how = if view.step.pass == Pass::Update { "each parameter by itself" } else { "entry by entry over the batch" };
+        for (y, text) in ["no neurons here:", how].into_iter().enumerate() {
             let text = cut(text, usize::from(area.width).saturating_sub(1));
             text_at(buf, area, 1, u16::try_from(y + 1).unwrap_or(1), &text, view.theme.style(Role::Dim));
         }

@@ -1,0 +1,134 @@
+//! What must not be cut, hidden or moved, whatever the size.
+
+use gradstep::step::Unit;
+use gradstep::ui::theme::Theme;
+use gradstep::ui::view::View;
+use gradstep::ui::{Look, export};
+
+use super::{SIZES, frame, lessons, open};
+
+fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
+    export::text(&frame(&open(name, keys), &Look::default(), width, height))
+}
+
+/// The first steps of all ops.
+fn ops(name: &str) -> Vec<u64> {
+    lessons()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
+}
+
+#[test]
+fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
+    for name in lessons().keys() {
+        for step in ops(name) {
+            let mut state = open(name, "");
+            state.step = step;
+            let shown = export::text(&frame(&state, &Look::default(), 80, 24));
+            let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
+            let view = View::of(&state, Theme::default()).expect("a step");
+            let (equation, _) = view.trace().equation(&view.at, view.trace().part_at(&view.at));
+            assert!(!line.contains('…') && line.ends_with(equation.name), "{name}: {line}");
+            let title = &view.lesson.scenario.title;
+            assert!(shown.starts_with(title.as_str()), "{name}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn at_80x24_tab_shows_all_of_the_words() {
+    for name in lessons().keys() {
+        for step in ops(name) {
+            let mut state = open(name, "<Tab>");
+            state.step = step;
+            let shown = export::text(&frame(&state, &Look::default(), 80, 24));
+            let view = View::of(&state, Theme::default()).expect("a step");
+            let (equation, _) = view.trace().equation(&view.at, view.trace().part_at(&view.at));
+            let last = equation.words.split(' ').next_back().expect("a word");
+            assert!(shown.lines().take(22).any(|line| line.ends_with(last)), "{name} {last}: {shown}");
+        }
+    }
+}
+
+/// The panes and the names of the matrices stand still from step to step of an op.
+#[test]
+fn nothing_moves_within_an_op() {
+    for name in lessons().keys() {
+        for (width, height) in SIZES {
+            for (_, _, steps) in lessons()[name].trace.ops() {
+                let mut places = Vec::new();
+                let some = (steps.end - steps.start).div_ceil(5).max(1);
+                for step in steps.step_by(usize::try_from(some).expect("small")) {
+                    let mut state = open(name, "");
+                    state.step = step;
+                    let shown = export::text(&frame(&state, &Look::default(), width, height));
+                    let of = |(y, line): (usize, &str)| {
+                        ["─ why", "─ picture", "─ matrices"].map(|title| (y, line.find(title).map(|at| line[..at].chars().count())))
+                    };
+                    places.push((step, shown.lines().enumerate().flat_map(of).filter(|(_, at)| at.is_some()).collect::<Vec<_>>()));
+                }
+                assert!(places.windows(2).all(|pair| pair[0].1 == pair[1].1), "{name} at {width}x{height}: {places:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_way_to_the_keys_is_always_shown() {
+    for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+        for keys in ["l", "l<Tab>", "o"] {
+            let shown = text("figure-17", keys, (width, height));
+            assert!(shown.lines().last().expect("keys").contains("? help"), "{keys} at {width}x{height}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn where_panes_share_a_place_the_next_is_named() {
+    assert!(text("figure-17", "", (80, 24)).contains("Tab why"));
+    assert!(text("figure-17", "<Tab>", (80, 24)).contains("Tab matrices alone"));
+    assert!(text("figure-17", "<Tab><Tab>", (80, 24)).contains("Tab picture"));
+    assert!(!text("figure-17", "", (120, 40)).contains("Tab"));
+}
+
+#[test]
+fn the_picker_opens_on_what_is_open() {
+    let shown = text("figure-17", "o", (80, 24));
+    assert!(shown.contains("▸ figure-17"), "{shown}");
+    let shown = text("figure-17", "ojo<Esc>o", (80, 24));
+    assert!(shown.contains("▸ figure-17"), "{shown}");
+}
+
+#[test]
+fn the_chosen_completion_is_in_view() {
+    let names = |keys: &str| text("figure-01", keys, (80, 24)).lines().last().expect("a line").to_owned();
+    for tabs in 1..=12 {
+        let line = names(&format!(":grad{}", "<Tab>".repeat(tabs)));
+        let typed = line[1..].split(' ').next().expect("a name");
+        assert_eq!(line.matches(typed).count(), 2, "{line}");
+    }
+    assert!(names(":1:gra<Tab>").starts_with(":1:grad."), "{}", names(":1:gra<Tab>"));
+}
+
+/// In ASCII a product is a star, and what parts two facts is none.
+#[test]
+fn ascii_parts_facts_with_bars() {
+    let state = open("figure-20", "l");
+    let shown = export::text(&frame(&state, &Look { ascii: true, ..Look::default() }, 80, 24));
+    let line = |n: usize| shown.lines().nth(n).expect("a line").to_owned();
+    assert!(line(0).contains(" | ") && line(22).contains(" | unit:"), "{shown}");
+    assert!(!line(0).contains('*') && !line(22).contains('*') && line(4).contains('*'), "{shown}");
+}
+
+/// A difference that stands alone is told with its numbers.
+#[test]
+fn a_difference_is_worked_out() {
+    let shown = text("mazur-2-2-2", ":grad.fc2.a[0]<Enter>", (80, 24));
+    assert!(shown.contains("=  (a₁−t₁)\n") && shown.contains("=  (0.7514−0.01)\n") && shown.contains("=  0.7414\n"), "{shown}");
+}
+
+#[test]
+fn a_scenario_opens_unscrolled() {
+    let mut state = open("figure-01", "<PgDn><PgDn>");
+    assert_ne!(state.scroll, [0, 0]);
+    state.open(std::sync::Arc::clone(&lessons()["figure-17"]), None);
+    assert_eq!((state.scroll, state.unit), ([0, 0], Unit::Step));
+}
