@@ -199,8 +199,13 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (R
         };
         (reader, read)
     };
-    let (reader, read) = with(Reader::outline(limits.memory, Arc::clone(&files)));
-    if reader.put_off && reader.faults.is_empty() { with(Reader::new(limits.memory, files)) } else { (reader, read) }
+    let (reader, read) = with(Reader::outline(limits.memory, files));
+    if reader.put_off && reader.faults.is_empty() {
+        drop(read);
+        with(reader.in_full())
+    } else {
+        (reader, read)
+    }
 }
 
 /// What a file says.
