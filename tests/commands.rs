@@ -349,6 +349,7 @@ fn wrong_usage_is_status_2() {
         &["check"],
         &["grads", "figure-14", "--format", "yaml"],
         &["grads", "figure-14", "--iteration", "2"],
+        &["grads", "figure-14", "--iteration", "0"],
         &["trace", "figure-14", "--format", "csv"],
         &["trace", "figure-14", "--from", "11"],
         &["trace", "figure-14", "--from", "0"],
