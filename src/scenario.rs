@@ -18,6 +18,7 @@ mod sample;
 mod samples;
 mod source;
 mod suggest;
+mod syntax;
 mod tensor;
 mod train;
 mod wiring;
@@ -258,7 +259,7 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     }
     let table = match DeTable::parse(text) {
         Ok(table) => table,
-        Err(error) => return Err(syntax(reader, &error, text)),
+        Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
     };
     let table = table.get_ref();
     format(reader, table)?;
@@ -292,11 +293,6 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     drop(ground);
     let ((network, samples, batch_reduction), train) = (built?, train?);
     Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations })
-}
-
-fn syntax(reader: &mut Reader, error: &toml::de::Error, text: &str) -> Faulty {
-    let span = error.span().unwrap_or(text.len()..text.len());
-    reader.fault(span, format!("this is not TOML: {}", error.message()), "")
 }
 
 fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {

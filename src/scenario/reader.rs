@@ -105,23 +105,24 @@ impl Reader {
         self.faults.len() >= KEPT
     }
 
-    /// Keeps a fault.
+    /// Keeps a fault at a place.
     pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
+        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
     /// Keeps a fault that belongs to two places.
     pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Faulty {
         let also = Some((also.0, also.1.to_owned()));
-        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also })
+        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
     /// Keeps a fault of the whole file.
     pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.push(Fault { span: None, message: message.into(), help: help.into(), also: None })
+        self.keep(Fault { span: None, message: message.into(), help: help.into(), also: None })
     }
 
-    fn push(&mut self, fault: Fault) -> Faulty {
+    /// Keeps a fault.
+    pub fn keep(&mut self, fault: Fault) -> Faulty {
         if !self.full() {
             self.faults.push(fault);
         }
