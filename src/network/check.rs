@@ -34,7 +34,8 @@ pub enum Verdict {
     Agrees,
     /// It is wrong.
     Off,
-    /// The loss has a kink there: a sign or a winner changes, or its slope does. So there is no derivative, only a convention.
+    /// The loss has a kink there: a sign or a winner changes, or its slope does. So there is no derivative, only a convention; where it is one kink,
+    /// the convention lies between the slopes to both sides.
     Kink,
     /// The loss is not finite there.
     NotFinite,
@@ -49,7 +50,7 @@ pub struct Compared {
     pub at: usize,
     /// From the backward pass.
     pub derivative: f64,
-    /// From the differences; NaN where there is none.
+    /// From the differences; NaN where there is none. At a kink that the derivative misses, the nearer one of the slopes to both sides.
     pub difference: f64,
     /// |derivative − difference| relative to the larger of them, or to [`FLOOR`] where that is larger still; NaN where there is no difference.
     pub error: f64,

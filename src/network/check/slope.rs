@@ -1,6 +1,6 @@
 //! The slope of the loss by an entry, from differences, and what it says of a derivative.
 
-use super::probe::{Forward, Moved, Probe, ops};
+use super::probe::{Crossing, Forward, Moved, Probe, ops};
 use super::{Compared, FLOOR, TOLERANCE, Verdict};
 use crate::network::Id;
 
@@ -15,6 +15,11 @@ enum Slope {
     Smooth(f64),
     Crossed,
     NotFinite,
+}
+
+/// A kink, without the side that was taken.
+fn place((op, entry, part, _): Crossing) -> (usize, usize, usize) {
+    (op, entry, part)
 }
 
 /// About how far rounding moves the loss while an entry of a tensor moves.
@@ -71,6 +76,37 @@ impl Slopes<'_, '_> {
         pairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
+    /// The slopes to both sides of the kink that this entry stands on, the smaller one first, and how wrong they may be. `None` where several
+    /// kinks meet: there each may take another piece, and the derivative lies anywhere.
+    fn sides(&mut self, at: usize, scale: f64) -> Option<([f64; 2], f64)> {
+        let least = STEPS[STEPS.len() - 1] * scale;
+        let mut kinks: Vec<_> = [-least, least].into_iter().flat_map(|by| self.moved(at, by).crossed).map(place).collect();
+        kinks.dedup();
+        let [kink] = kinks[..] else { return None };
+        let here = self.moved(at, 0.0).loss;
+        let mut slope = |h: f64| {
+            let [near, far] = [h, 2.0 * h].map(|by| self.moved(at, by));
+            if near.crossed != far.crossed || near.crossed.into_iter().any(|crossing| place(crossing) != kink) {
+                return Slope::Crossed;
+            }
+            let slope = (4.0 * (near.loss - here) - (far.loss - here)) / (2.0 * h);
+            if slope.is_finite() { Slope::Smooth(slope) } else { Slope::NotFinite }
+        };
+        let [left, right] = [-scale, scale].map(|way| STEPS.map(|step| slope(step * way)));
+        let ((left, doubt_left), (right, doubt_right)) = (self.settled(&left, scale)?, self.settled(&right, scale)?);
+        Some(([left.min(right), left.max(right)], doubt_left.max(doubt_right)))
+    }
+
+    /// A derivative at a kink: the convention takes the slope of one side, or one between them.
+    fn at_kink(&mut self, at: usize, scale: f64, derivative: f64) -> (f64, Verdict) {
+        let Some(([low, high], doubt)) = self.sides(at, scale) else { return (f64::NAN, Verdict::Kink) };
+        let size = low.abs().max(high.abs()).max(FLOOR);
+        let nearest = if derivative < low { low } else { high };
+        // also right for a derivative that is no number
+        let between = (low..=high).contains(&derivative) || (derivative - nearest).abs() <= TOLERANCE * size + 10.0 * doubt;
+        if between || doubt > 1e-3 * size { (f64::NAN, Verdict::Kink) } else { (nearest, Verdict::Off) }
+    }
+
     /// Whether the slopes to both sides differ, and go on differing as the step shrinks.
     fn corner(&mut self, at: usize, scale: f64) -> bool {
         let here = self.moved(at, 0.0).loss;
@@ -97,7 +133,8 @@ impl Slopes<'_, '_> {
         }
         // where the shortest step crosses a kink too, the entry stands on it
         if first == Slope::Crossed && self.slope(at, STEPS[STEPS.len() - 1] * scale) == Slope::Crossed {
-            return of(f64::NAN, Verdict::Kink);
+            let (difference, verdict) = self.at_kink(at, scale, derivative);
+            return of(difference, verdict);
         }
         let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
         let crossed = first == Slope::Crossed;
