@@ -27,6 +27,7 @@ pub use fault::{Fault, Faults};
 pub use file::{Files, NoFiles};
 pub use source::Source;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -88,8 +89,6 @@ pub struct Remark {
 pub struct Expectation {
     /// The entry or tensor, always as an op's address.
     pub at: Address,
-    /// The tensor.
-    pub tensor: Id,
     /// The row-major place of the entry; `None` for the whole tensor.
     pub entry: Option<usize>,
     /// What is expected: a scalar for an entry, or in the tensor's shape.
@@ -286,6 +285,8 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
         samples: samples.len(),
         iterations: train.as_ref().ok().and_then(Option::as_ref).map_or(1, |train| train.iterations),
         updates: table.contains_key("train"),
+        train: train.as_ref().ok().and_then(Option::as_ref),
+        batch: OnceCell::new(),
     });
     let start = place::start(reader, table, ground.as_mut());
     let remarks = place::remarks(reader, table, ground.as_mut());
