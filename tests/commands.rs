@@ -341,11 +341,10 @@ fn an_invalid_scenario_is_status_1() {
 fn an_expectation_may_be_of_any_op_of_any_iteration() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("t.toml");
-    let mut text = "title = \"t\"\nloss = \"squared_error\"\n\
+    let begin = "title = \"t\"\nloss = \"squared_error\"\n\
         [[sample]]\ninput = [1, 2]\ntarget = 1\n[[sample]]\ninput = [2, -1]\ntarget = 0\n\
         [[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\nbias = 0\n\
-        [train]\nlearning_rate = 0.1\niterations = 2\nmomentum = 0.5\n"
-        .to_owned();
+        [train]\nlearning_rate = 0.1\niterations = 2\nmomentum = 0.5\n";
     let right = [
         ("loss", "8"),
         ("2:loss", "0"),
@@ -358,9 +357,9 @@ fn an_expectation_may_be_of_any_op_of_any_iteration() {
         ("fc1.weight", "[[1, 2]]"),
         ("update:fc1.weight", "[[0.8, 1.6]]"),
     ];
-    for (at, value) in right {
-        text += &format!("[[expect]]\nat = \"{at}\"\nvalue = {value}\n[[note]]\nat = \"{at}\"\ntext = \"here\"\n");
-    }
+    let expect =
+        |(at, value): (&str, &str)| format!("[[expect]]\nat = \"{at}\"\nvalue = {value}\n[[note]]\nat = \"{at}\"\ntext = \"here\"\n");
+    let text = begin.to_owned() + &right.map(expect).concat();
     fs::write(&file, &text).unwrap();
     let name = file.to_str().unwrap();
     assert_eq!(printed(&["check", name]), format!("ok  {name} ({} expected numbers hold)\n", right.len()));
