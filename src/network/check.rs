@@ -211,7 +211,13 @@ impl Work<'_> {
             let Some(&(number, from)) = self.blocks.get(block) else { return };
             let target = &self.targets[number];
             let derivatives = forward.run.values(target.gradient);
-            let mut slopes = Slopes { probe: &mut probe, of: target.of, values: forward.run.values(target.of), noise: noises[number] };
+            let mut slopes = Slopes {
+                probe: &mut probe,
+                of: target.of,
+                values: forward.run.values(target.of),
+                loss: forward.run.values(forward.network.loss())[0],
+                noise: noises[number],
+            };
             let mut compared = Vec::with_capacity(BLOCK);
             for k in from..target.wanted.min(from + BLOCK) {
                 if self.stop.load(Memory::Relaxed) {
