@@ -77,8 +77,9 @@ enum Command {
     /// Check every derivative against differences of the loss.
     ///
     /// Of the first iteration: of each sample's loss by every entry of every parameter, input and value, and with several samples of the batch's loss
-    /// by every parameter. Exit status 1 where one is off by more than 1e-6, relative to the derivative or to 1e-3 where it is smaller. Where the loss
-    /// has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is said, and is no fault.
+    /// by every parameter. Exit status 1 where one is off by more than 1e-6, relative to the derivative or to 1e-3 where it is smaller, and where none
+    /// could be compared. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is
+    /// said, and is no fault, unless it is less or more than the slopes to both sides.
     Gradcheck(gradcheck::Arguments),
     /// Print the steps.
     Trace(trace::Arguments),

@@ -18,6 +18,7 @@ mod sample;
 mod samples;
 mod source;
 mod suggest;
+mod syntax;
 mod tensor;
 mod train;
 mod wiring;
@@ -26,6 +27,7 @@ pub use fault::{Fault, Faults};
 pub use file::{Files, NoFiles};
 pub use source::Source;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -87,8 +89,6 @@ pub struct Remark {
 pub struct Expectation {
     /// The entry or tensor, always as an op's address.
     pub at: Address,
-    /// The tensor.
-    pub tensor: Id,
     /// The row-major place of the entry; `None` for the whole tensor.
     pub entry: Option<usize>,
     /// What is expected: a scalar for an entry, or in the tensor's shape.
@@ -199,8 +199,13 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (R
         };
         (reader, read)
     };
-    let (reader, read) = with(Reader::outline(limits.memory, Arc::clone(&files)));
-    if reader.put_off && reader.faults.is_empty() { with(Reader::new(limits.memory, files)) } else { (reader, read) }
+    let (reader, read) = with(Reader::outline(limits.memory, files));
+    if reader.put_off && reader.faults.is_empty() {
+        drop(read);
+        with(reader.in_full())
+    } else {
+        (reader, read)
+    }
 }
 
 /// What a file says.
@@ -253,7 +258,7 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     }
     let table = match DeTable::parse(text) {
         Ok(table) => table,
-        Err(error) => return Err(syntax(reader, &error, text)),
+        Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
     };
     let table = table.get_ref();
     format(reader, table)?;
@@ -280,6 +285,8 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
         samples: samples.len(),
         iterations: train.as_ref().ok().and_then(Option::as_ref).map_or(1, |train| train.iterations),
         updates: table.contains_key("train"),
+        train: train.as_ref().ok().and_then(Option::as_ref),
+        batch: OnceCell::new(),
     });
     let start = place::start(reader, table, ground.as_mut());
     let remarks = place::remarks(reader, table, ground.as_mut());
@@ -287,11 +294,6 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     drop(ground);
     let ((network, samples, batch_reduction), train) = (built?, train?);
     Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations })
-}
-
-fn syntax(reader: &mut Reader, error: &toml::de::Error, text: &str) -> Faulty {
-    let span = error.span().unwrap_or(text.len()..text.len());
-    reader.fault(span, format!("this is not TOML: {}", error.message()), "")
 }
 
 fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {

@@ -345,6 +345,39 @@ fn an_invalid_scenario_is_status_1() {
     assert_eq!(refused(1, &["tests/invalid/bias-wrong-length.toml"]), said, "before the terminal is looked for");
 }
 
+/// What samples, batches and later iterations compute can be expected, and has notes: everything that the trace names.
+#[test]
+fn an_expectation_may_be_of_any_op_of_any_iteration() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("t.toml");
+    let begin = "title = \"t\"\nloss = \"squared_error\"\n\
+        [[sample]]\ninput = [1, 2]\ntarget = 1\n[[sample]]\ninput = [2, -1]\ntarget = 0\n\
+        [[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\nbias = 0\n\
+        [train]\nlearning_rate = 0.1\niterations = 2\nmomentum = 0.5\n";
+    let right = [
+        ("loss", "8"),
+        ("2:loss", "0"),
+        ("reduce:loss", "4"),
+        ("2/loss", "3.92"),
+        ("grad.fc1.weight", "[[4, 8]]"),
+        ("reduce:grad.fc1.weight[0,1]", "4"),
+        ("velocity.fc1.weight", "[[2, 4]]"),
+        ("1/update:velocity.fc1.bias[0]", "2"),
+        ("fc1.weight", "[[1, 2]]"),
+        ("update:fc1.weight", "[[0.8, 1.6]]"),
+    ];
+    let expect =
+        |(at, value): (&str, &str)| format!("[[expect]]\nat = \"{at}\"\nvalue = {value}\n[[note]]\nat = \"{at}\"\ntext = \"here\"\n");
+    let text = begin.to_owned() + &right.map(expect).concat();
+    fs::write(&file, &text).unwrap();
+    let name = file.to_str().unwrap();
+    assert_eq!(printed(&["check", name]), format!("ok  {name} ({} expected numbers hold)\n", right.len()));
+    fs::write(&file, text.replace("[[0.8, 1.6]]", "[[0.8, 1.7]]")).unwrap();
+    let said = command(&["check", name]).output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8(said.stdout).unwrap().contains("update:fc1.weight[0,1] is 1.6, expected 1.7"));
+}
+
 #[test]
 fn wrong_usage_is_status_2() {
     let cases: &[&[&str]] = &[
@@ -358,6 +391,7 @@ fn wrong_usage_is_status_2() {
         &["check"],
         &["grads", "figure-14", "--format", "yaml"],
         &["grads", "figure-14", "--iteration", "2"],
+        &["grads", "figure-14", "--iteration", "0"],
         &["trace", "figure-14", "--format", "csv"],
         &["trace", "figure-14", "--from", "11"],
         &["trace", "figure-14", "--from", "0"],

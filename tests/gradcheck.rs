@@ -138,6 +138,40 @@ fn kinks_are_named_as_such() {
     }
 }
 
+/// The verdict on a graph's derivative by x, had the backward pass found this.
+fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
+    let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
+    let network = lesson.trace.network();
+    let id = network.find("grad.x").unwrap();
+    let run = lesson.trace.run(0).with(network, id, from_flat(&[], vec![derivative]));
+    let checked = check(network, &run, Extent::WHOLE, |_| true);
+    checked.iter().find(|checked| checked.gradient == id).unwrap().compared[0].verdict
+}
+
+/// A kink hides no derivative that is that of neither side, nor between.
+#[test]
+fn a_wrong_derivative_is_found_on_a_kink() {
+    for (inputs, nodes, low, high) in [
+        ("x = 0", "\"J = relu(x)\"", 0.0, 1.0),
+        ("x = 0", "\"J = 3 * abs(x) + x\"", -2.0, 4.0),
+        ("x = 2, y = 2", "\"J = max(x, y)\"", 0.0, 1.0),
+        ("x = 2, y = 2", "\"J = exp(min(y, x))\"", 0.0, 2f64.exp()),
+        ("x = 0", "\"J = 1e-9 * relu(x)\"", 0.0, 1e-9),
+    ] {
+        for right in [low, high, f64::midpoint(low, high)] {
+            assert_eq!(claimed(inputs, nodes, right), Verdict::Kink, "{nodes}: {right}");
+        }
+        let away = (high - low).max(1e-3) * 0.01;
+        for wrong in [low - away, high + away, -high - 1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(claimed(inputs, nodes, wrong), Verdict::Off, "{nodes}: {wrong}");
+        }
+    }
+    // two kinks at one place, each with its own convention: x here, and PyTorch says 0
+    assert_eq!(claimed("x = 0", "\"J = relu(x) - relu(-x)\"", 0.0), Verdict::Kink);
+    // no slope to the right
+    assert_eq!(claimed("x = 0", "\"J = sqrt(relu(x))\"", f64::NAN), Verdict::Kink);
+}
+
 #[test]
 fn steep_and_flat_functions_are_resolved() {
     for (inputs, nodes) in [

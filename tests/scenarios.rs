@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use gradstep::files::Folder;
 use gradstep::network::Run;
 use gradstep::scenario::{Faults, Limits, Scenario, Source, read, read_beside};
+use gradstep::step::Place;
 use gradstep::tensor::flat;
 use proptest::prelude::*;
 
@@ -40,7 +41,8 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
         let scenario = read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{shown}:\n{faults}"));
         let run = Run::new(&scenario.network, &scenario.given(0));
         for expectation in &scenario.expectations {
-            let values = run.values(expectation.tensor);
+            let Place::Op { name, .. } = &expectation.at.place else { panic!("{shown}: {}", expectation.at) };
+            let values = run.values(scenario.network.find(name).unwrap());
             let values = expectation.entry.map_or(values, |at| &values[at..=at]);
             let close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
             assert!(close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);

@@ -54,6 +54,9 @@ impl Lesson {
     pub(super) fn elsewhere(&self, address: &Address) -> Result<Option<u64>, String> {
         let number = address.iteration.filter(|number| *number != self.trace.iteration());
         let last = self.descent.iterations();
+        if number == Some(0) {
+            return Err("iterations count from 1".to_owned());
+        }
         if let Some(number) = number.filter(|number| *number > last) {
             let there = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
             return Err(format!("there is no iteration {number}: {there}"));

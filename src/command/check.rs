@@ -78,11 +78,10 @@ fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl W
 
 /// What is expected and what is, where the two differ.
 fn deviation(lesson: &Lesson, expectation: &Expectation) -> Option<String> {
-    let Expectation { at, tensor, entry, value, tolerance, source, line } = expectation;
+    let Expectation { at, entry, value, tolerance, source, line } = expectation;
     let other = at.iteration.filter(|n| *n != lesson.trace.iteration()).map(|n| lesson.iteration(n));
     let trace = &other.as_ref().unwrap_or(lesson).trace;
-    let network = lesson.trace.network();
-    let (stretch, tensor) = match trace.tensor(at, &network.tensor(*tensor).name) {
+    let (stretch, tensor) = match trace.tensor(at) {
         Ok(found) => found,
         Err(why) => return Some(format!("  line {line}: {why}")),
     };
@@ -98,7 +97,7 @@ fn deviation(lesson: &Lesson, expectation: &Expectation) -> Option<String> {
         at.to_string()
     } else {
         let index: Vec<String> = unravel(place, &info.shape).iter().map(ToString::to_string).collect();
-        format!("{}[{}]", info.name, index.join(","))
+        format!("{at}[{}]", index.join(","))
     };
     let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
     let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));

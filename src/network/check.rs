@@ -34,7 +34,8 @@ pub enum Verdict {
     Agrees,
     /// It is wrong.
     Off,
-    /// The loss has a kink there: a sign or a winner changes, or its slope does. So there is no derivative, only a convention.
+    /// The loss has a kink there: a sign or a winner changes, or its slope does. So there is no derivative, only a convention; where it is one kink,
+    /// the convention lies between the slopes to both sides.
     Kink,
     /// The loss is not finite there.
     NotFinite,
@@ -49,7 +50,7 @@ pub struct Compared {
     pub at: usize,
     /// From the backward pass.
     pub derivative: f64,
-    /// From the differences; NaN where there is none.
+    /// From the differences; NaN where there is none. At a kink that the derivative misses, the nearer one of the slopes to both sides.
     pub difference: f64,
     /// |derivative − difference| relative to the larger of them, or to [`FLOOR`] where that is larger still; NaN where there is no difference.
     pub error: f64,
@@ -210,7 +211,13 @@ impl Work<'_> {
             let Some(&(number, from)) = self.blocks.get(block) else { return };
             let target = &self.targets[number];
             let derivatives = forward.run.values(target.gradient);
-            let mut slopes = Slopes { probe: &mut probe, of: target.of, values: forward.run.values(target.of), noise: noises[number] };
+            let mut slopes = Slopes {
+                probe: &mut probe,
+                of: target.of,
+                values: forward.run.values(target.of),
+                loss: forward.run.values(forward.network.loss())[0],
+                noise: noises[number],
+            };
             let mut compared = Vec::with_capacity(BLOCK);
             for k in from..target.wanted.min(from + BLOCK) {
                 if self.stop.load(Memory::Relaxed) {

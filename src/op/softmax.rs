@@ -103,11 +103,14 @@ fn column(a: &[f64], i: usize, j: usize) -> f64 {
 
 impl Rule for Jacobian {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let (a, da) = (x.tensors[A], x.tensors[DA]);
-        for (i, sum) in out.iter_mut().enumerate() {
-            for j in 0..a.len() {
-                *sum += da[j] * a[j] * column(a, i, j);
-            }
+        let a = x.tensors[A];
+        // all entries side by side: each adds up its own terms in order
+        for (j, da) in x.tensors[DA].iter().enumerate() {
+            let moved = da * a[j];
+            let add = |out: &mut [f64], a: &[f64]| out.iter_mut().zip(a).for_each(|(sum, a)| *sum += moved * (0.0 - a));
+            add(&mut out[..j], &a[..j]);
+            out[j] += moved * column(a, j, j);
+            add(&mut out[j + 1..], &a[j + 1..]);
         }
     }
 

@@ -8,6 +8,7 @@ use super::excerpt::{cut, quoted};
 use super::reader::{Reader, Span, Table};
 use super::suggest;
 use crate::op::layer::Faulty;
+use crate::tensor::len;
 use crate::weights::{self, Archive, Layout, MAX_BYTES, Names, Wrong};
 
 /// Cells of a message that a file's own text may take.
@@ -52,6 +53,11 @@ pub(super) struct Archives {
 impl Archives {
     pub fn new(files: Arc<dyn Files>) -> Self {
         Self { files, opened: HashMap::new(), left: MAX_BYTES, unpacked: MAX_BYTES }
+    }
+
+    /// The same files, none of whose numbers were taken yet.
+    pub fn again(self) -> Self {
+        Self { unpacked: MAX_BYTES, ..self }
     }
 
     /// The paths of all files, as the scenario names them.
@@ -140,6 +146,9 @@ impl Stored {
             return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
         };
         reader.archives.unpacked = left;
+        if reader.puts_off(len(self.shape())) {
+            return Ok(vec![0.0; len(self.shape())]);
+        }
         let numbers = self.archive.bytes(self.place).and_then(|bytes| self.layout.numbers(&bytes));
         numbers.map_err(|wrong| unreadable(reader, &self.span, &self.label, &wrong))
     }
@@ -163,4 +172,54 @@ fn listed(names: &Names) -> String {
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     let list: Vec<String> = list.iter().map(|name| quoted(name)).collect();
     if list.is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}{more}", list.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::scenario::{Limits, Source, read_beside};
+
+    /// Of two tensors together too large for one reading, the second ends with this number.
+    #[derive(Debug)]
+    struct Two {
+        last: f32,
+        read: AtomicUsize,
+    }
+
+    const ENTRIES: usize = 600_000;
+
+    impl Files for Two {
+        fn read(&self, _: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+            self.read.fetch_add(1, Ordering::Relaxed);
+            let (size, end) = (4 * ENTRIES, 8 * ENTRIES);
+            let info = |from: usize| format!("{{\"dtype\":\"F32\",\"shape\":[{ENTRIES}],\"data_offsets\":[{from},{}]}}", from + size);
+            let header = format!("{{\"a\":{},\"b\":{}}}", info(0), info(size));
+            let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat();
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&self.last.to_le_bytes());
+            Ok(bytes)
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_before_numbers_are_taken_from_a_file() {
+        let told = |last: f32, memory: u64| {
+            let files = Arc::new(Two { last, read: AtomicUsize::new(0) });
+            let sample = |key: &str| format!("[[sample]]\ninput = {{ file = \"x.safetensors\", key = \"{key}\" }}\ntarget = 0\n");
+            let layers = "[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n[[layer]]\ntype = \"flatten\"\n";
+            let text = format!("title = \"t\"\nloss = \"squared_error\"\n{}{}{layers}", sample("a"), sample("b"));
+            let source = Source { name: "t".into(), path_shown: "t".into(), text };
+            let scenario = read_beside(source, Limits { memory }, files.clone());
+            let last = scenario.map(|scenario| scenario.samples[1].input.as_ref().and_then(|input| input.last().copied()));
+            let faults = |faults: crate::scenario::Faults| faults.faults().iter().map(|fault| fault.message.clone()).collect::<Vec<_>>();
+            (last.map_err(faults), files.read.load(Ordering::Relaxed))
+        };
+        assert_eq!(told(2.5, 1 << 30), (Ok(Some(2.5)), 1));
+        let (nan, _) = told(f32::NAN, 1 << 30);
+        assert!(nan.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("NaN")), "{nan:?}");
+        let (refused, _) = told(f32::NAN, 30 << 20);
+        assert!(refused.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("the limit is")), "{refused:?}");
+    }
 }

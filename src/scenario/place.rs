@@ -1,14 +1,16 @@
 //! Addresses in a file: `start`, and the `at` of notes and expectations. They must exist in the network.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::excerpt::quoted;
 use super::reader::{Reader, Span, Table};
 use super::tensor::{fan, raised, written};
 use super::{Expectation, Remark, suggest};
-use crate::network::{Id, Network, Run};
+use crate::network::{Batch, Id, Network, Run, Train};
 use crate::op::layer::Faulty;
-use crate::step::{Address, Place, Scope};
+use crate::op::loss::BatchReduction;
+use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, ravel, shape_text, shape_words};
 
 /// The network that addresses lead into, and what its run is given.
@@ -26,9 +28,39 @@ pub(super) struct Ground<'a> {
     pub iterations: u64,
     /// Whether parameters are updated.
     pub updates: bool,
+    /// How, where that is without a fault.
+    pub train: Option<&'a Train>,
+    /// The ops of a batch, once they matter.
+    pub batch: OnceCell<Network>,
 }
 
 impl Ground<'_> {
+    /// The ops of a batch. Their terms may be others after the first iteration.
+    fn batch(&self) -> &Network {
+        self.batch.get_or_init(|| {
+            let samples: Vec<usize> = (1..=self.train.map_or(self.samples, |train| train.batch_size)).collect();
+            let update = self.train.map(|train| (&train.rates, &train.learned[..]));
+            Batch::new(self.network, &samples, BatchReduction::default(), update, true).network
+        })
+    }
+
+    /// Whether a pass of the batch computes a tensor of this name.
+    fn reduces_or_updates(&self, pass: Pass, name: &str) -> bool {
+        let batch = self.batch();
+        batch.find(name).and_then(|id| batch.made_by(id)).is_some_and(|op| batch.ops()[op].pass == pass)
+    }
+
+    /// Where an op of this name is looked for: in a pass of the batch, or else in a sample. What no sample computes may be an update's.
+    fn pass(&self, scope: Scope, name: &str) -> Option<Pass> {
+        let computed = || self.network.find(name).and_then(|id| self.network.made_by(id)).is_some();
+        match scope {
+            Scope::Reduce => Some(Pass::Reduce),
+            Scope::Update => Some(Pass::Update),
+            Scope::Any if self.train.is_some() && !computed() && self.reduces_or_updates(Pass::Update, name) => Some(Pass::Update),
+            _ => None,
+        }
+    }
+
     fn run(&mut self) -> &Run {
         self.run.get_or_insert_with(|| Run::new(self.network, self.given))
     }
@@ -105,11 +137,15 @@ fn step(reader: &mut Reader, text: &str, span: &Span, ground: Option<&mut Ground
             return fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others");
         }
         Place::Op { scope, name, index, term } => {
-            let id = tensor(reader, name, span, ground.network, true)?;
             scoped(reader, *scope, span, ground)?;
-            if matches!(scope, Scope::Reduce | Scope::Update) {
+            if let Some(pass) = ground.pass(*scope, name) {
+                let Some((_, shape)) = of_batch(reader, pass, name, span, ground)? else { return Ok(address) };
+                if let Some(index) = index {
+                    entry(reader, name, index, span, &shape)?;
+                }
                 return Ok(address);
             }
+            let id = tensor(reader, name, span, ground.network, true)?;
             let Some(op) = ground.network.made_by(id) else {
                 return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), "");
             };
@@ -157,14 +193,39 @@ fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -
     let message = match scope {
         Scope::Any => return Ok(()),
         Scope::Sample(n) if n <= ground.samples => return Ok(()),
-        Scope::Reduce if ground.samples > 1 => return Ok(()),
+        Scope::Reduce if ground.train.map_or(ground.samples, |train| train.batch_size) > 1 => return Ok(()),
         Scope::Update if ground.updates => return Ok(()),
         Scope::Sample(_) if ground.samples == 1 => "there is only sample 1".to_owned(),
         Scope::Sample(n) => format!("there is no sample {n}: there are {}", ground.samples),
+        Scope::Reduce if ground.samples > 1 => "there is no reduce pass, because a batch is one sample".to_owned(),
         Scope::Reduce => "there is no reduce pass, because there is only one sample".to_owned(),
         Scope::Update => "there is no update pass without [train]".to_owned(),
     };
     Err(reader.fault(span.clone(), message, "leave out what stands before the :"))
+}
+
+/// The tensor that a pass of the batch computes, and its shape; `None` where `[train]` has faults of its own.
+fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, ground: &Ground<'_>) -> Result<Option<(Id, Vec<usize>)>, Faulty> {
+    if ground.updates && ground.train.is_none() {
+        return Ok(None);
+    }
+    let batch = ground.batch();
+    let made: Vec<Id> = batch.ops().iter().filter(|op| op.pass == pass).map(|op| op.output).collect();
+    if let Some(&id) = made.iter().find(|&&id| &*batch.tensor(id).name == name) {
+        return Ok(Some((id, batch.tensor(id).shape.clone())));
+    }
+    let names: Vec<&str> = made.iter().map(|&id| &*batch.tensor(id).name).collect();
+    let message = format!("no op of {} is called {}", pass.name(), quoted(name));
+    Err(reader.fault(span.clone(), message, possible(name, &names)))
+}
+
+/// The nearest of some names, or all of a few.
+fn possible(name: &str, names: &[&str]) -> String {
+    match suggest::nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if (1..=12).contains(&names.len()) => format!("possible here: {}", names.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The tensor of this name.
@@ -172,14 +233,9 @@ fn tensor(reader: &mut Reader, name: &str, span: &Span, network: &Network, compu
     if let Some(id) = network.find(name) {
         return Ok(id);
     }
-    let possible = network.tensors().iter().enumerate().filter(|&(id, _)| !computed || network.made_by(id).is_some());
-    let names: Vec<&str> = possible.map(|(_, tensor)| tensor.name.as_ref()).collect();
-    let help = match suggest::nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None if names.len() <= 12 => format!("possible here: {}", names.join(", ")),
-        None => String::new(),
-    };
-    Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help))
+    let there = network.tensors().iter().enumerate().filter(|&(id, _)| !computed || network.made_by(id).is_some());
+    let names: Vec<&str> = there.map(|(_, tensor)| tensor.name.as_ref()).collect();
+    Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), possible(name, &names)))
 }
 
 fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Faulty> {
@@ -241,11 +297,14 @@ fn expectation(
     };
     let source = reader.line(table, "source");
     let ((address, place), (value, value_span), tolerance) = (at?, value?, tolerance?);
-    let (Some(ground), Place::Op { name, index, .. }) = (ground, &address.place) else { return Err(Faulty) };
-    let id = tensor(reader, name, &place, ground.network, false)?;
-    let wanted: &[usize] = if index.is_some() { &[] } else { &ground.network.tensor(id).shape };
+    let (Some(ground), Place::Op { scope, name, index, .. }) = (ground, &address.place) else { return Err(Faulty) };
+    let shape = match ground.pass(*scope, name).filter(|_| *scope != Scope::Any || ground.network.find(name).is_none()) {
+        Some(pass) => of_batch(reader, pass, name, &place, ground)?.ok_or(Faulty)?.1,
+        None => ground.network.tensor(tensor(reader, name, &place, ground.network, false)?).shape.clone(),
+    };
+    let wanted: &[usize] = if index.is_some() { &[] } else { &shape };
     let entry = match index {
-        Some(index) => Some(entry(reader, name, index, &place, &ground.network.tensor(id).shape)?),
+        Some(index) => Some(entry(reader, name, index, &place, &shape)?),
         None => None,
     };
     if let Some(shape) = value.shape()
@@ -258,12 +317,13 @@ fn expectation(
     reader.claim(&value_span, wanted)?;
     let value = Arc::new(value.fill(reader, "value", wanted, fan(wanted))?);
     let line = lines.partition_point(|&newline| newline < place.start) + 1;
-    Ok(Expectation { at: address, value, tensor: id, entry, tolerance, source, line })
+    Ok(Expectation { at: address, value, entry, tolerance, source, line })
 }
 
 /// The address of an entry or of a whole tensor.
 fn tensor_address(reader: &mut Reader, text: &str, span: &Span, ground: Option<&Ground<'_>>) -> Result<Address, Faulty> {
-    if ground.is_some_and(|ground| ground.network.find(text).is_some()) {
+    let has = |name: &str| ground.is_some_and(|ground| ground.network.find(name).is_some());
+    if has(text) {
         return Ok(Place::Op { scope: Scope::Any, name: text.to_owned(), index: None, term: None }.into());
     }
     let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
@@ -271,6 +331,10 @@ fn tensor_address(reader: &mut Reader, text: &str, span: &Span, ground: Option<&
         iterated(reader, &address, span, ground)?;
     }
     match &address.place {
+        // the loss of another iteration; a graph may have a node of that name
+        Place::Loss if has("loss") => {
+            Ok(Address { place: Place::Op { scope: Scope::Any, name: "loss".to_owned(), index: None, term: None }, ..address })
+        }
         Place::Op { term: Some(_), .. } => {
             Err(reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows"))
         }

@@ -39,8 +39,8 @@ pub(super) struct Reader {
     limit: u64,
     asked: u64,
     refused: bool,
-    /// Whether only the shapes are wanted.
-    outline: bool,
+    /// Entries that may still be made in a reading that is for the shapes; `None` in one that makes them all.
+    at_once: Option<usize>,
     /// Whether numbers were left out for that.
     pub put_off: bool,
 }
@@ -69,23 +69,33 @@ fn memory_text(bytes: u128) -> String {
     }
 }
 
-/// Entries of a tensor that is worth a second reading of its file: 8 MiB.
-const LARGE: usize = 1 << 20;
+/// So many entries are made, or taken from files, in the first reading; more are worth a second one: 8 MiB.
+const AT_ONCE: usize = 1 << 20;
 
 impl Reader {
     pub fn new(limit: u64, files: Arc<dyn Files>) -> Self {
-        let (faults, archives) = (Vec::new(), Archives::new(files));
-        Self { faults, archives, lifted: None, limit, asked: 0, refused: false, outline: false, put_off: false }
+        Self::of(limit, Archives::new(files))
     }
 
-    /// A reader that makes no large tensors, so that a file that asks for too much is refused before any is made.
+    fn of(limit: u64, archives: Archives) -> Self {
+        Self { faults: Vec::new(), archives, lifted: None, limit, asked: 0, refused: false, at_once: None, put_off: false }
+    }
+
+    /// A reader that makes few numbers, so that a file that asks for too much is refused before much is made.
     pub fn outline(limit: u64, files: Arc<dyn Files>) -> Self {
-        Self { outline: true, ..Self::new(limit, files) }
+        Self { at_once: Some(AT_ONCE), ..Self::new(limit, files) }
+    }
+
+    /// A reader for what was put off; the files that are open stay open.
+    pub fn in_full(self) -> Self {
+        Self::of(self.limit, self.archives.again())
     }
 
     /// Whether the numbers of so many entries are left for a second reading.
     pub fn puts_off(&mut self, entries: usize) -> bool {
-        let later = self.outline && entries > LARGE;
+        let Some(left) = self.at_once else { return false };
+        self.at_once = Some(left.saturating_sub(entries));
+        let later = entries > left;
         self.put_off |= later;
         later
     }
@@ -95,23 +105,24 @@ impl Reader {
         self.faults.len() >= KEPT
     }
 
-    /// Keeps a fault.
+    /// Keeps a fault at a place.
     pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
+        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
     /// Keeps a fault that belongs to two places.
     pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Faulty {
         let also = Some((also.0, also.1.to_owned()));
-        self.push(Fault { span: Some(span), message: message.into(), help: help.into(), also })
+        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
     /// Keeps a fault of the whole file.
     pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.push(Fault { span: None, message: message.into(), help: help.into(), also: None })
+        self.keep(Fault { span: None, message: message.into(), help: help.into(), also: None })
     }
 
-    fn push(&mut self, fault: Fault) -> Faulty {
+    /// Keeps a fault.
+    pub fn keep(&mut self, fault: Fault) -> Faulty {
         if !self.full() {
             self.faults.push(fault);
         }

@@ -69,6 +69,9 @@ impl Trace {
         let stretch = self.stretch(scope)?;
         let network = self.network_of(stretch);
         let Some(tensor) = network.find(name) else {
+            if self.update_of(scope, name).is_some() {
+                return self.resolve_op(Scope::Update, name, index, term);
+            }
             if scope != Scope::Any && name.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(format!(
                     "a step's number counts over the whole iteration and takes nothing in front: write {name}, not {scope}{name}"
@@ -79,7 +82,7 @@ impl Trace {
         };
         let Some(made_by) = network.made_by(tensor) else {
             // what is given to the samples may be computed by the batch: the new value of a parameter
-            if scope == Scope::Any && self.stretch(Scope::Update).is_ok_and(|batch| self.computes(batch, name)) {
+            if self.update_of(scope, name).is_some() {
                 return self.resolve_op(Scope::Update, name, index, term);
             }
             return Err(format!("{name} is given, not computed: no step makes it"));
@@ -122,14 +125,23 @@ impl Trace {
         network.find(name).is_some_and(|id| network.made_by(id).is_some())
     }
 
-    /// The stretch and the tensor that an address names, computed or given.
+    /// The stretch and the tensor that an op's address names, computed or given.
     ///
     /// # Errors
     /// One sentence, when there is none.
-    pub fn tensor(&self, address: &Address, name: &str) -> Result<(usize, Id), String> {
-        let scope = if let Place::Op { scope, .. } = address.place { scope } else { Scope::Any };
-        let stretch = self.stretch(scope)?;
+    pub fn tensor(&self, address: &Address) -> Result<(usize, Id), String> {
+        let Place::Op { scope, name, .. } = &address.place else { return Err(format!("{address} is no tensor")) };
+        let mut stretch = self.stretch(*scope)?;
+        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(stretch).find(name).is_none()) {
+            stretch = batch;
+        }
         self.network_of(stretch).find(name).map(|id| (stretch, id)).ok_or_else(|| format!("there is no tensor {name}"))
+    }
+
+    /// The update that computes an op of this name, where nothing says in which pass it is: a parameter's new value, or its velocity.
+    fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
+        let batch = (scope == Scope::Any).then(|| self.stretch(Scope::Update).ok()).flatten()?;
+        self.computes(batch, name).then_some(batch)
     }
 
     /// The stretch that a scope means; where it says nothing, the first.

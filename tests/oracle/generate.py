@@ -170,7 +170,10 @@ def run_network(scenario):
             a = outputs[layer["from"]]
         if kind == "conv_transpose2d":
             groups = layer.get("groups", 1)
-            w = keep(parameters, f"{name}.weight", tensor(layer["weight"], None, 4))
+            shape = None
+            if "out_channels" in layer:
+                shape = [a.shape[0], layer["out_channels"] // groups, *pair(layer.get("kernel_size", 0))]
+            w = keep(parameters, f"{name}.weight", tensor(layer["weight"], shape, 4))
             b = None
             if "bias" in layer:
                 b = keep(parameters, f"{name}.bias", tensor(layer["bias"], [w.shape[1] * groups], 1))
@@ -181,7 +184,7 @@ def run_network(scenario):
             z = F.conv_transpose2d(a.unsqueeze(0), w, b, stride, padding, more, groups, dilation).squeeze(0)
             z = keep(values, f"{name}.z", z)
             function = layer.get("activation", "identity")
-            a, last = ACTIVATIONS[function](z), (function, z)
+            a, last = ACTIVATIONS[function](z, layer), (function, z)
         elif kind in ("conv2d", "linear"):
             if kind == "conv2d":
                 groups = layer.get("groups", 1)

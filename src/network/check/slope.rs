@@ -1,6 +1,6 @@
 //! The slope of the loss by an entry, from differences, and what it says of a derivative.
 
-use super::probe::{Forward, Moved, Probe, ops};
+use super::probe::{Crossing, Forward, Moved, Probe, ops};
 use super::{Compared, FLOOR, TOLERANCE, Verdict};
 use crate::network::Id;
 
@@ -15,6 +15,35 @@ enum Slope {
     Smooth(f64),
     Crossed,
     NotFinite,
+}
+
+/// A kink, without the side that is taken.
+type Place = (usize, usize, usize);
+
+fn place((op, entry, part, _): Crossing) -> Place {
+    (op, entry, part)
+}
+
+impl Slope {
+    fn of(slope: f64) -> Self {
+        if slope.is_finite() { Self::Smooth(slope) } else { Self::NotFinite }
+    }
+
+    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h.
+    fn central([far, left, right, further]: &[Moved; 4], h: f64) -> Self {
+        if [left, right, further].iter().any(|moved| moved.crossed != far.crossed) {
+            return Self::Crossed;
+        }
+        Self::of((8.0 * (right.loss - left.loss) - (further.loss - far.loss)) / (12.0 * h))
+    }
+
+    /// The difference (4 (C(h) − C) − (C(2h) − C)) / 2h to one side of a kink, where no other one is crossed.
+    fn sided([near, far]: &[Moved; 2], here: f64, h: f64, kink: Place) -> Self {
+        if near.crossed != far.crossed || near.crossed.iter().any(|&crossing| place(crossing) != kink) {
+            return Self::Crossed;
+        }
+        Self::of((4.0 * (near.loss - here) - (far.loss - here)) / (2.0 * h))
+    }
 }
 
 /// About how far rounding moves the loss while an entry of a tensor moves.
@@ -42,6 +71,8 @@ pub(super) struct Slopes<'a, 'p> {
     /// The tensor, and its entries where nothing moves.
     pub of: Id,
     pub values: &'a [f64],
+    /// The loss where nothing moves.
+    pub loss: f64,
     /// [`noise`].
     pub noise: f64,
 }
@@ -52,14 +83,13 @@ impl Slopes<'_, '_> {
         self.probe.moved(self.of, at, self.values[at] + by)
     }
 
-    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h.
+    /// What becomes of it 2h and h to the left, and to the right.
+    fn moves(&mut self, at: usize, h: f64) -> [Moved; 4] {
+        [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h))
+    }
+
     fn slope(&mut self, at: usize, h: f64) -> Slope {
-        let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h));
-        if [&left, &right, &further].iter().any(|moved| moved.crossed != far.crossed) {
-            return Slope::Crossed;
-        }
-        let slope = (8.0 * (right.loss - left.loss) - (further.loss - far.loss)) / (12.0 * h);
-        if slope.is_finite() { Slope::Smooth(slope) } else { Slope::NotFinite }
+        Slope::central(&self.moves(at, h), h)
     }
 
     /// The same where several steps are needed: the slope on which two neighbouring steps agree best, and how well.
@@ -69,6 +99,43 @@ impl Slopes<'_, '_> {
             _ => None,
         });
         pairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
+    /// The slopes to both sides of a kink, the smaller one first, and how wrong they may be.
+    fn sides(&mut self, at: usize, scale: f64, kink: Place) -> Option<([f64; 2], f64)> {
+        let here = self.loss;
+        let mut slope = |h: f64| Slope::sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), here, h, kink);
+        let [left, right] = [-scale, scale].map(|way| STEPS.map(|step| slope(step * way)));
+        let ((left, doubt_left), (right, doubt_right)) = (self.settled(&left, scale)?, self.settled(&right, scale)?);
+        Some(([left.min(right), left.max(right)], doubt_left.max(doubt_right)))
+    }
+
+    /// A derivative at a kink, with the moves of the first step and of the least: the convention takes the slope of one side, or one between them.
+    /// Where several kinks meet each may take another piece, and the derivative lies anywhere.
+    fn at_kink(&mut self, at: usize, scale: f64, derivative: f64, first: [Moved; 4], least: &[Moved; 4]) -> (f64, Verdict) {
+        let none = (f64::NAN, Verdict::Kink);
+        let mut kinks: Vec<Place> = least.iter().flat_map(|moved| &moved.crossed).copied().map(place).collect();
+        kinks.dedup();
+        let [kink] = kinks[..] else { return none };
+        let size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
+        let between = |sides: [f64; 2], doubt: f64| {
+            let allowed = TOLERANCE * size(sides) + 10.0 * doubt;
+            // also right for a derivative that is no number
+            derivative >= sides[0] - allowed && derivative <= sides[1] + allowed
+        };
+        let h = STEP * scale;
+        let [far, left, right, further] = first;
+        let sides = [([left, far], -h), ([right, further], h)].map(|(moves, h)| Slope::sided(&moves, self.loss, h, kink));
+        if let [Slope::Smooth(left), Slope::Smooth(right)] = sides
+            && between([left.min(right), left.max(right)], self.noise / h)
+        {
+            return none;
+        }
+        let Some((sides, doubt)) = self.sides(at, scale, kink) else { return none };
+        if between(sides, doubt) || doubt > 1e-3 * size(sides) {
+            return none;
+        }
+        (if derivative < sides[0] { sides[0] } else { sides[1] }, Verdict::Off)
     }
 
     /// Whether the slopes to both sides differ, and go on differing as the step shrinks.
@@ -87,7 +154,8 @@ impl Slopes<'_, '_> {
         let scale = self.values[at].abs().max(1.0);
         let allowed = |difference: f64| TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR);
         let of = |difference, verdict| Compared::of(at, derivative, difference, verdict);
-        let first = self.slope(at, STEP * scale);
+        let moves = self.moves(at, STEP * scale);
+        let first = Slope::central(&moves, STEP * scale);
         if let Slope::Smooth(difference) = first
             && derivative.is_finite()
             && (derivative - difference).abs() <= allowed(difference)
@@ -96,8 +164,13 @@ impl Slopes<'_, '_> {
             return of(difference, Verdict::Agrees);
         }
         // where the shortest step crosses a kink too, the entry stands on it
-        if first == Slope::Crossed && self.slope(at, STEPS[STEPS.len() - 1] * scale) == Slope::Crossed {
-            return of(f64::NAN, Verdict::Kink);
+        if first == Slope::Crossed {
+            let least = STEPS[STEPS.len() - 1] * scale;
+            let nearest = self.moves(at, least);
+            if Slope::central(&nearest, least) == Slope::Crossed {
+                let (difference, verdict) = self.at_kink(at, scale, derivative, moves, &nearest);
+                return of(difference, verdict);
+            }
         }
         let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
         let crossed = first == Slope::Crossed;

@@ -1,0 +1,105 @@
+//! What is no TOML: the parser says where and why, and here stands what to do.
+
+use super::excerpt::quoted;
+use super::fault::Fault;
+
+/// How the parser's word begins, and what to do.
+#[rustfmt::skip]
+const HELP: &[(&str, &str)] = &[
+    ("duplicate key", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),
+    ("invalid mantissa", "a number has a digit before its point: 0.5"),
+    ("invalid fraction", "a number has a digit after its point: 5.0"),
+    ("invalid exponent", "digits stand after the e: 1e-3"),
+    ("unexpected leading zero", "a number begins with no needless 0"),
+    ("missing comma between array elements", "a comma stands between two entries, and ] closes the array"),
+    ("unclosed array table", "[[layer]] begins with two brackets, and two close it"),
+    ("unclosed array", "add the ]"),
+    ("unclosed table", "add the ]"),
+    ("unclosed inline table", "add the }"),
+    ("extra assignment between key-value pairs", "a comma stands between two keys in braces: { init = \"normal\", seed = 1 }"),
+    ("missing comma between key-value pairs", "a comma stands between two keys in braces: { init = \"normal\", seed = 1 }"),
+    ("extra comma", "leave the comma out"),
+    ("key with no value", "write key = value"),
+    ("missing assignment", "write key = value"),
+    ("invalid key-value pair", "write key = value"),
+    ("unexpected key or value", "one key = value stands on a line; a comment begins with #"),
+    ("invalid basic string, expected `\"`", "close the text with \" on this line"),
+    ("missing opening quote", "a text stands in quotes, \"…\""),
+    ("missing escaped value", "write \\\\ for a backslash"),
+    ("invalid unquoted key", "a key is made of letters from a to z, digits, - and _"),
+    ("carriage return", "save the file with \\n or \\r\\n at the end of each line"),
+];
+
+/// The fault of a text that the TOML parser refuses.
+pub(super) fn fault(error: &toml::de::Error, text: &str) -> Fault {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let message = error.message();
+    let help = match HELP.iter().find(|(begin, _)| message.starts_with(begin)) {
+        Some((_, help)) => (*help).to_owned(),
+        None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => {
+            bare(text.get(span.start..).unwrap_or_default())
+        }
+        None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
+        None => String::new(),
+    };
+    Fault { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
+}
+
+/// What to write instead of a value without quotes.
+fn bare(rest: &str) -> String {
+    let word = rest.split(['\n', '\r', ',', ']', '}', '#']).next().unwrap_or_default().trim();
+    match word {
+        "" => "write key = value".to_owned(),
+        "True" | "False" => format!("write {}", word.to_lowercase()),
+        _ if word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            "numbers stand in an array, with commas between them: [1, 2]; a text stands in quotes".to_owned()
+        }
+        _ => format!("a text stands in quotes: {}", quoted(word)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_toml_has_a_help_line() {
+        let mut wrong = Vec::new();
+        for (text, help) in [
+            ("a = 1\na = 2", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),
+            ("a = [.5]", "a number has a digit before its point: 0.5"),
+            ("a = [5.]", "a number has a digit after its point: 5.0"),
+            ("a = 1e", "digits stand after the e: 1e-3"),
+            ("a = 05", "a number begins with no needless 0"),
+            ("a = [1, 2\nb = 1", "a comma stands between two entries, and ] closes the array"),
+            ("a = [1, 2", "add the ]"),
+            ("[[layer]\na = 1", "[[layer]] begins with two brackets, and two close it"),
+            ("[train\na = 1", "add the ]"),
+            ("a = { b = 1", "add the }"),
+            ("a = { b = 1 c = 2 }", "a comma stands between two keys in braces: { init = \"normal\", seed = 1 }"),
+            ("a = [1,, 2]", "leave the comma out"),
+            ("a: 1", "write key = value"),
+            ("a 1", "write key = value"),
+            ("{\"a\": 1}", "write key = value"),
+            ("a = ", "write key = value"),
+            ("a = 1 b = 2", "one key = value stands on a line; a comment begins with #"),
+            ("a = \"b\nc = 1", "close the text with \" on this line"),
+            ("a = \"\\d\"", "write \\\\ for a backslash"),
+            ("ä = 1", "a key is made of letters from a to z, digits, - and _"),
+            ("a = relu\nb = 1", "a text stands in quotes: \"relu\""),
+            ("a = relu\"", "a text stands in quotes, \"…\""),
+            ("a = true_relu # b", "a text stands in quotes: \"true_relu\""),
+            ("a = True", "write true"),
+            ("a = [1 2]", "numbers stand in an array, with commas between them: [1, 2]; a text stands in quotes"),
+            ("a = 1.0.0", "a number is written as 12, -0.5 or 1e-3"),
+            ("a = 1\rb = 1", "save the file with \\n or \\r\\n at the end of each line"),
+        ] {
+            let error = toml::de::DeTable::parse(text).expect_err(text);
+            let is = fault(&error, text).help;
+            if is != help {
+                wrong.push(format!("{text}: {}: {is}", error.message()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
