@@ -75,6 +75,9 @@ pub struct Matrix<'a> {
     pub scroll: [isize; 2],
 }
 
+/// More cells than a terminal is wide or high.
+const LARGEST: u16 = u16::MAX / 16;
+
 impl<'a> Matrix<'a> {
     /// A tensor without focus, padding, tint and heat.
     #[must_use]
@@ -104,12 +107,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The width and height that show all of it.
+    /// The width and height that show all of it; of what no terminal has as much as leaves room to reckon with several.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.wanted());
         let width = width.max(self.full_name().width() + 2 + self.dimensions().width());
-        (u16::try_from(width).unwrap_or(u16::MAX), u16::try_from(height).unwrap_or(u16::MAX))
+        [width, height].map(|cells| u16::try_from(cells).unwrap_or(LARGEST).min(LARGEST)).into()
     }
 
     /// The lines of an area that it fills.

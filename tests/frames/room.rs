@@ -132,3 +132,24 @@ fn a_scenario_opens_unscrolled() {
     state.open(std::sync::Arc::clone(&lessons()["figure-17"]), None);
     assert_eq!((state.scroll, state.unit), ([0, 0], Unit::Step));
 }
+
+#[test]
+fn padding_without_end_is_no_panic() {
+    let text = r#"title = "wide"
+input = [[[1.0]]]
+target = [[[1.0, 1.0], [1.0, 1.0]]]
+loss = "squared_error"
+[[layer]]
+type = "conv2d"
+weight = [[[[1.0, 1.0], [1.0, 1.0]]]]
+padding = 2000000000
+dilation = 2000000000
+stride = 2000000000
+"#;
+    for size in [(1, 1), (20, 5), (80, 24), (200, 60)] {
+        for address in ["conv1.z", "grad.conv1.weight", "grad.input"] {
+            let shown = export::text(&frame(&super::layers::open(text, &format!(":{address}<Enter>")), &Look::default(), size.0, size.1));
+            assert!(size.0 < 80 || shown.contains("[1]"), "{address} at {size:?}:\n{shown}");
+        }
+    }
+}
