@@ -1,8 +1,9 @@
 //! How many threads may compute at once: one setting for everything that can be shared out. No result depends on it.
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
+use std::vec::IntoIter;
 
 static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
 
@@ -20,17 +21,29 @@ pub fn most() -> usize {
     MOST.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)).get()
 }
 
-/// Does all the work, each thread its share of neighbours; below some millions of multiplications another thread costs more than it helps.
-pub fn share<T: Send>(mut work: Vec<T>, multiplications: u64, run: impl Fn(Vec<T>) + Sync) {
-    /// About a tenth of a millisecond; a thread starts in a third of that.
+/// Work of which every thread takes the next piece when it is done with the last one.
+#[derive(Debug)]
+pub struct Pieces<'a, T>(&'a Mutex<IntoIter<T>>);
+
+impl<T> Iterator for Pieces<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        // what a panic of another thread left is still whole: a piece is taken or not
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+}
+
+/// Does all the work; below some millions of multiplications another thread costs more than it helps.
+pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
+    /// About a tenth of a millisecond; a thread starts in half of that.
     const WORTH: u64 = 1 << 21;
     let threads = if multiplications < WORTH { 1 } else { most().min(work.len()) };
-    let run = &run;
+    let (work, run) = (&Mutex::new(work.into_iter()), &run);
     std::thread::scope(|scope| {
-        for others in (1..threads).rev() {
-            let share = work.split_off(work.len() * others / (others + 1));
-            scope.spawn(move || run(share));
+        for _ in 1..threads {
+            scope.spawn(move || run(Pieces(work)));
         }
-        run(work);
+        run(Pieces(work));
     });
 }

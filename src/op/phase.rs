@@ -110,11 +110,11 @@ impl Combed {
         comb.min(0).unsigned_abs().div_ceil(self.pitch)
     }
 
-    /// Those of a comb's things that lie on an axis of `n` places, each with its place there.
-    fn inside<T>(&self, things: impl Iterator<Item = T>, comb: isize, n: usize) -> impl Iterator<Item = (T, usize)> {
-        let begin = self.first_inside(comb);
-        let first = comb.saturating_add_unsigned(begin * self.pitch).cast_unsigned();
-        things.skip(begin).zip((first..n).step_by(self.pitch))
+    /// The places of a comb that lie on an axis of `n` places, and where the first of them lies there.
+    fn inside(&self, comb: isize, n: usize) -> (Range<usize>, usize) {
+        let begin = self.first_inside(comb).min(self.len);
+        let first = comb.saturating_add_unsigned(begin * self.pitch).max(0).cast_unsigned().min(n);
+        (begin..(begin + (n - first).div_ceil(self.pitch)).min(self.len), first)
     }
 }
 
@@ -132,23 +132,42 @@ pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[
     for image in images.chunks_exact(height * width) {
         for top in &rows.combs {
             for left in &columns.combs {
-                let lines = planes.next().expect("a plane for each comb").chunks_exact_mut(columns.len);
-                for (line, y) in rows.inside(lines, *top, height) {
-                    let row = &image[y * width..][..width];
-                    if columns.pitch == 1 {
-                        let begin = columns.first_inside(*left);
-                        let from = row.get(left.wrapping_add_unsigned(begin).cast_unsigned()..).unwrap_or_default();
-                        for (to, from) in line.iter_mut().skip(begin).zip(from) {
-                            *to = *from;
-                        }
-                        continue;
-                    }
-                    for (to, x) in columns.inside(line.iter_mut(), *left, width) {
-                        *to = row[x];
-                    }
+                let plane = planes.next().expect("a plane for each comb");
+                let (down, y) = rows.inside(*top, height);
+                let (across, x) = columns.inside(*left, width);
+                for (line, row) in plane
+                    .chunks_exact_mut(columns.len)
+                    .take(down.end)
+                    .skip(down.start)
+                    .zip(image.chunks_exact(width).skip(y).step_by(rows.pitch))
+                {
+                    every(&mut line[across.clone()], columns.pitch, &row[x..]);
                 }
             }
         }
     }
     all
+}
+
+/// Copies every `step`-th number, as many as there is room for.
+///
+/// # Panics
+/// When there are fewer.
+pub fn every(to: &mut [f64], step: usize, from: &[f64]) {
+    match step {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => {
+            let (pairs, rest) = from.as_chunks::<2>();
+            let (to, last) = to.split_at_mut(to.len().min(pairs.len()));
+            for (to, [first, _]) in to.iter_mut().zip(pairs) {
+                *to = *first;
+            }
+            last.copy_from_slice(&rest[..last.len()]);
+        }
+        _ => {
+            for (n, to) in to.iter_mut().enumerate() {
+                *to = from[n * step];
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Laid, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{Phase, comb, laid_out};
+use crate::op::phase::{Phase, comb, every, laid_out};
 use crate::sums::{LANES, Products, Side, add};
 use crate::threads;
 
@@ -122,7 +122,7 @@ impl<'a> Sliding<'a> {
         let &Phase { step, count, .. } = self.phase[1];
         for (sums, out) in sums.chunks_exact_mut(band.places.len() * LANES).zip(out.chunks_exact(self.conv.area(self.view))) {
             for (line, &begin) in sums.chunks_mut(band.apart).zip(&band.lines) {
-                gather(&mut line[..count], step, &out[begin..]);
+                every(&mut line[..count], step, &out[begin..]);
             }
         }
     }
@@ -163,17 +163,5 @@ impl Band {
         };
         let begin = |y: usize| (rows.first + y * rows.step) * conv.columns.len(view) + columns.first;
         Self { lines: lines.map(begin).collect(), apart, places, part }
-    }
-}
-
-/// Copies every `step`-th entry.
-fn gather(to: &mut [f64], step: usize, from: &[f64]) {
-    if step == 1 {
-        let count = to.len();
-        to.copy_from_slice(&from[..count]);
-        return;
-    }
-    for (to, from) in to.iter_mut().zip(from.iter().step_by(step)) {
-        *to = *from;
     }
 }
