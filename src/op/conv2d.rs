@@ -9,6 +9,7 @@ use super::edges::{Bilinear, DY, Edge, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::Nest;
 use super::rule::{Equation, Window};
+use kernels::Begun;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -232,8 +233,19 @@ impl Edges for Conv2d {
 impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
-            View::Weight => self.gather(a, b, out),
-            view => self.slide(view, a, b, out),
+            View::Weight => self.gather(a, b, out, Begun::Here),
+            view => self.slide(view, a, b, out, Begun::Here),
+        }
+    }
+
+    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+        if self.reached(view, sums.len()).is_some() {
+            sums.fill(-0.0);
+            return self.accumulate(view, a, b, sums);
+        }
+        match view {
+            View::Weight => self.gather(a, b, sums, Begun::Nowhere),
+            view => self.slide(view, a, b, sums, Begun::Nowhere),
         }
     }
 

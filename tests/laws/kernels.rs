@@ -43,6 +43,14 @@ fn agrees(rule: &dyn Rule, slots: &[Vec<f64>], begun: &[f64]) -> Result<(), Test
     let mut sums = begun.to_vec();
     rule.accumulate(&x, &mut sums);
     let reached = rule.reached(&x, sums.len());
+    // a sum that begins with its own terms, whatever stood there
+    let mut fresh = numbers(7, begun.len(), 3, true);
+    rule.begin(&x, &mut fresh);
+    for (entry, &sum) in fresh.iter().enumerate() {
+        let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
+        let plain = (0..terms).fold(-0.0, |sum, term| sum + rule.term(&x, entry, term).value);
+        prop_assert!(same(sum, plain), "{rule:?}: entry {entry} begins as {sum:e}, its {terms} terms add up to {plain:e}");
+    }
     for (entry, (&sum, &start)) in sums.iter().zip(begun).enumerate() {
         let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
         let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);

@@ -10,6 +10,22 @@ use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{Combed, Phase, Shift};
 
+/// Where sums were begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// Where they go on.
+    Here,
+    /// Nowhere: what stands there has no meaning. Every entry has a term.
+    Nowhere,
+}
+
+impl Begun {
+    /// What a sum was before.
+    fn before(self, sum: f64) -> f64 {
+        if self == Self::Here { sum } else { -0.0 }
+    }
+}
+
 impl Conv2d {
     /// How many entries a channel has.
     fn area(&self, view: View) -> usize {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Laid, Tap};
+use super::{Begun, Laid, Tap};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{Phase, comb, laid_out};
@@ -11,12 +11,12 @@ use crate::threads;
 
 impl Conv2d {
     /// The weight gradient.
-    pub(in super::super) fn gather(&self, images: &[f64], errors: &[f64], out: &mut [f64]) {
+    pub(in super::super) fn gather(&self, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
         let axes = [comb(&self.rows, View::Output), comb(&self.columns, View::Output)];
         let laid = Laid { image: laid_out(images, self.plane(View::Input).into(), &axes, LANES), axes: &axes };
         for rows in &axes[0].phases {
             for columns in &axes[1].phases {
-                Gathering::new(self, &laid, [rows, columns], images, errors).run(out);
+                Gathering::new(self, &laid, [rows, columns], images, errors).run(out, begun);
             }
         }
     }
@@ -68,13 +68,13 @@ impl<'a> Gathering<'a> {
         Self { conv, laid, images, errors, taps }
     }
 
-    fn run(&self, out: &mut [f64]) {
+    fn run(&self, out: &mut [f64], begun: Begun) {
         let (channels, filter) = (self.conv.group_outputs(), self.conv.filter());
         // lanes are channels, or else weights that lie side by side in the image: where there are few channels
         let runs: Vec<_> = self.taps.chunk_by(|a, b| a.place + 1 == b.place).flat_map(|run| run.chunks(LANES)).collect();
         if runs.len() * channels < self.taps.len() * channels.div_ceil(LANES) {
             let runs: Vec<_> = (0..self.conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| self.channel(i, run))).collect();
-            return self.direct(&runs, out);
+            return self.direct(&runs, out, begun);
         }
         let alike = self.alike();
         for (group, out) in out.chunks_exact_mut(channels * filter).enumerate() {
@@ -88,7 +88,7 @@ impl<'a> Gathering<'a> {
                 }
             }
             for block in &mut blocks {
-                block.each(filter, |sum, place| *sum = out[place]);
+                block.each(filter, |sum, place| *sum = begun.before(out[place]));
             }
             threads::share(blocks.iter_mut().collect(), self.conv.edges(), |blocks| {
                 for block in blocks {
@@ -98,7 +98,8 @@ impl<'a> Gathering<'a> {
             for block in &mut blocks {
                 let (whole, taps) = (block.alike.whole, self.conv.area(View::Output));
                 block.each(filter, |sum, place| {
-                    out[place] = if whole { *sum } else { self.exact(group * channels * filter + place, taps, out[place], *sum) };
+                    out[place] =
+                        if whole { *sum } else { self.exact(group * channels * filter + place, taps, begun.before(out[place]), *sum) };
                 });
             }
         }
@@ -153,7 +154,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// Sums in which the lanes are weights of one channel, in runs that lie side by side in the image.
-    fn direct(&self, runs: &[Vec<Tap>], out: &mut [f64]) {
+    fn direct(&self, runs: &[Vec<Tap>], out: &mut [f64], begun: Begun) {
         let (channels, filter, plane) = (self.conv.group_outputs(), self.conv.filter(), self.conv.area(View::Output));
         let width = self.conv.columns.output;
         let places: Vec<_> = (0..plane).map(|n| (n, n / width * self.laid.width() + n % width)).collect();
@@ -165,7 +166,7 @@ impl<'a> Gathering<'a> {
                 for (sums, filter) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
                     for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
                         for (sum, tap) in sums.iter_mut().zip(run) {
-                            *sum = filter[tap.weight];
+                            *sum = begun.before(filter[tap.weight]);
                         }
                     }
                 }
@@ -178,7 +179,7 @@ impl<'a> Gathering<'a> {
                     for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                         for (sum, tap) in sums.iter().zip(run) {
                             let entry = (group * channels + n) * filter + tap.weight;
-                            out[tap.weight] = self.exact(entry, plane, out[tap.weight], *sum);
+                            out[tap.weight] = self.exact(entry, plane, begun.before(out[tap.weight]), *sum);
                         }
                     }
                 }

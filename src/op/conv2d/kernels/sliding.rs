@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Laid, spread};
+use super::{Begun, Laid, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{Phase, comb, every, laid_out};
@@ -11,7 +11,7 @@ use crate::threads;
 
 impl Conv2d {
     /// The forward pass, or the error's way back: the filters slide over the images, or over the errors.
-    pub(in super::super) fn slide(&self, view: View, filters: &[f64], images: &[f64], out: &mut [f64]) {
+    pub(in super::super) fn slide(&self, view: View, filters: &[f64], images: &[f64], out: &mut [f64], begun: Begun) {
         let read = if view == View::Output { View::Input } else { View::Output };
         let axes = [comb(&self.rows, view), comb(&self.columns, view)];
         let laid = Laid { image: laid_out(images, self.plane(read).into(), &axes, LANES), axes: &axes };
@@ -21,7 +21,7 @@ impl Conv2d {
             let mut sums = Vec::new();
             for mut block in blocks {
                 for phase in &phases {
-                    phase.add(&mut block, &mut sums);
+                    phase.add(&mut block, &mut sums, begun);
                 }
             }
         });
@@ -99,7 +99,7 @@ impl<'a> Sliding<'a> {
     }
 
     /// Adds what the phase's entries of some channels see, in memory that serves block after block.
-    fn add(&self, Block { group, first, out }: &mut Block<'_>, sums: &mut Vec<f64>) {
+    fn add(&self, Block { group, first, out }: &mut Block<'_>, sums: &mut Vec<f64>, begun: Begun) {
         let (conv, view) = (self.conv, self.view);
         let weights = |lead: usize| {
             let (o, i) = conv.channels(view, lead, 0);
@@ -110,10 +110,13 @@ impl<'a> Sliding<'a> {
         let images = &self.laid.image[*group * conv.inner(view) * self.laid.channel()..];
         for band in &self.bands {
             sums.resize(filters.len() * band.places.len() * LANES, 0.0);
-            self.begin(band, sums, out);
+            match begun {
+                Begun::Here => self.begin(band, sums, out),
+                Begun::Nowhere => sums.fill(-0.0),
+            }
             let lanes = Side { numbers: images, firsts: &band.places };
             add(&Products { rows, lanes, taps: &self.taps, stretch: self.stretch, part: band.part.clone() }, sums);
-            self.end(band, sums, *first, out);
+            self.end(band, sums, *first, out, begun);
         }
     }
 
@@ -128,7 +131,7 @@ impl<'a> Sliding<'a> {
     }
 
     /// Puts the sums of the channels from `first` on where they belong.
-    fn end(&self, band: &Band, sums: &[f64], first: usize, out: &mut [f64]) {
+    fn end(&self, band: &Band, sums: &[f64], first: usize, out: &mut [f64], begun: Begun) {
         let &Phase { step, count, .. } = self.phase[1];
         let (plane, terms) = (self.conv.area(self.view), self.conv.inner(self.view) * band.part.len());
         for (row, (sums, out)) in sums.chunks_exact(band.places.len() * LANES).zip(out.chunks_exact_mut(plane)).enumerate() {
@@ -142,7 +145,7 @@ impl<'a> Sliding<'a> {
                 }
                 for (at, sum) in (begin..).step_by(step).zip(line) {
                     let entry = (first + row) * plane + at;
-                    out[at] = self.conv.exact(self.view, [self.filters, self.images], entry, terms, out[at], *sum);
+                    out[at] = self.conv.exact(self.view, [self.filters, self.images], entry, terms, begun.before(out[at]), *sum);
                 }
             }
         }
