@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
-use super::json::{self, Piece, Piece::Number, Piece::Text, Piece::Word};
+use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word};
 use super::look::Global;
 use super::source::Shelf;
-use super::tensors::{Names, Nested, Tensors};
+use super::tensors::{Names, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Role, Run};

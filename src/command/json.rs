@@ -7,10 +7,30 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
-use super::tensors::Nested;
-use crate::step::not_finite;
+use serde::ser::SerializeSeq as _;
+use serde::{Serialize, Serializer};
+
+use crate::step::{self, not_finite};
 use crate::tensor::len;
 use crate::threads;
+
+/// A tensor as nested arrays; a scalar as a number.
+#[derive(Clone, Copy)]
+pub(super) struct Nested<'a> {
+    pub shape: &'a [usize],
+    pub values: &'a [f64],
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((&n, shape)) = self.shape.split_first() else { return step::number(&self.values[0], serializer) };
+        let mut list = serializer.serialize_seq(Some(n))?;
+        for values in self.values.chunks(len(shape)) {
+            list.serialize_element(&Nested { shape, values })?;
+        }
+        list.end()
+    }
+}
 
 /// A part of the text.
 #[derive(Clone)]

@@ -2,13 +2,10 @@
 
 use std::iter;
 
-use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
-use super::json::{self, Piece, Piece::Text, Piece::Word};
+use super::json::{self, Nested, Piece, Piece::Text, Piece::Word};
 use crate::network::{Id, Network, Role, Run};
-use crate::step::number;
-use crate::tensor::len;
 
 /// The tensors that have a value, and those that have a gradient, in the order of the forward pass, a layer's parameters after its values.
 pub(super) struct Names {
@@ -53,23 +50,5 @@ impl<'a> Tensors<'a> {
 impl Serialize for Tensors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, tensor)))
-    }
-}
-
-/// A tensor as nested arrays; a scalar as a number.
-#[derive(Clone, Copy)]
-pub(super) struct Nested<'a> {
-    pub shape: &'a [usize],
-    pub values: &'a [f64],
-}
-
-impl Serialize for Nested<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&n, shape)) = self.shape.split_first() else { return number(&self.values[0], serializer) };
-        let mut list = serializer.serialize_seq(Some(n))?;
-        for values in self.values.chunks(len(shape)) {
-            list.serialize_element(&Nested { shape, values })?;
-        }
-        list.end()
     }
 }

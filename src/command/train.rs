@@ -9,10 +9,11 @@ use anyhow::bail;
 use clap::Args;
 use serde::{Serialize, Serializer};
 
+use super::json::Nested;
 use super::look::Global;
 use super::output_to;
 use super::report::{Asked, INTERRUPTED, Work};
-use super::tensors::{Names, Nested, Tensors};
+use super::tensors::{Names, Tensors};
 use crate::network::{Descended, Descent, Id, Role};
 use crate::output;
 use crate::scenario::Scenario;

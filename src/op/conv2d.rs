@@ -5,9 +5,9 @@ mod kernels;
 use std::sync::Arc;
 
 use super::axis::Axis;
-use super::edges::{Bilinear, DY, Edge, Edges, View, W, Weighted, X};
+use super::edges::{Bilinear, DY, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
-use super::nest::Nest;
+use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
 use kernels::Begun;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::conv2d::{Conv2d, Filters};
-use super::edges::{Bilinear, DY, Edge, Edges, View, Weighted, X};
+use super::edges::{Bilinear, DY, Edges, View, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
-use super::nest::Nest;
+use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
 
 /// The row of the registry.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::nest::Nest;
+use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, entry};
 
 /// From which of its three ends an edge is looked at.
@@ -32,24 +32,7 @@ impl View {
     }
 }
 
-/// One edge: the row-major places of its three ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The neuron of the layer before.
-    pub input: usize,
-    /// The weight.
-    pub weight: usize,
-    /// The neuron of this layer.
-    pub output: usize,
-}
-
 impl Edge {
-    /// Its ends: input, weight, output.
-    #[must_use]
-    pub fn ends(self) -> [usize; 3] {
-        [self.input, self.weight, self.output]
-    }
-
     /// The end that is the entry in this view.
     #[must_use]
     pub fn end(&self, view: View) -> usize {
@@ -57,17 +40,6 @@ impl Edge {
             View::Output => self.output,
             View::Weight => self.weight,
             View::Input => self.input,
-        }
-    }
-
-    /// The same some turns of a loop later, in which its ends move so far.
-    #[must_use]
-    pub fn moved(self, step: [isize; 3], turns: isize) -> Self {
-        let [input, weight, output] = step.map(|step| step.wrapping_mul(turns));
-        Self {
-            input: self.input.wrapping_add_signed(input),
-            weight: self.weight.wrapping_add_signed(weight),
-            output: self.output.wrapping_add_signed(output),
         }
     }
 }

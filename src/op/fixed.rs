@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::edges::{Edge, Edges, View, X as IMAGE};
-use super::nest::Nest;
+use super::edges::{Edges, View, X as IMAGE};
+use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
 
 /// The numbers on the edges.

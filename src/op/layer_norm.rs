@@ -7,11 +7,11 @@ use smallvec::smallvec;
 
 use super::avg_pool2d::reciprocal;
 use super::bias::Bias;
-use super::edges::{Bilinear, Edge, Edges, View, Weighted};
+use super::edges::{Bilinear, Edges, View, Weighted};
 use super::fixed::{Fixed, Pairs, Weights};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::linear::Linear;
-use super::nest::Nest;
+use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use crate::tensor::len;
 

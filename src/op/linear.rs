@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::edges::{Bilinear, Edge, Edges, View, Weighted};
+use super::edges::{Bilinear, Edges, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
-use super::nest::Nest;
+use super::nest::{Edge, Nest};
 use super::rule::Equation;
 
 /// The row of the registry.

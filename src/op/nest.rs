@@ -4,7 +4,35 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::edges::Edge;
+/// One edge: the row-major places of its three ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The neuron of the layer before.
+    pub input: usize,
+    /// The weight.
+    pub weight: usize,
+    /// The neuron of this layer.
+    pub output: usize,
+}
+
+impl Edge {
+    /// Its ends: input, weight, output.
+    #[must_use]
+    pub fn ends(self) -> [usize; 3] {
+        [self.input, self.weight, self.output]
+    }
+
+    /// The same some turns of a loop later, in which its ends move so far.
+    #[must_use]
+    pub fn moved(self, step: [isize; 3], turns: isize) -> Self {
+        let [input, weight, output] = step.map(|step| step.wrapping_mul(turns));
+        Self {
+            input: self.input.wrapping_add_signed(input),
+            weight: self.weight.wrapping_add_signed(weight),
+            output: self.output.wrapping_add_signed(output),
+        }
+    }
+}
 
 /// The edges of one entry: planes of rows of columns, say the input channels, filter rows and filter columns under one output.
 #[derive(Clone, Copy, Debug)]
