@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::keys::Keys;
 use super::reader::{Reader, Span, Table};
+use super::wiring::Entry;
 use super::{suggest, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
@@ -17,18 +18,6 @@ use crate::tensor::shape_words;
 
 /// Names that tensors already have.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];
-
-/// A layer of the file, before it is built.
-#[derive(Debug)]
-pub(super) struct Entry<'t, 'i> {
-    pub table: &'t Table<'i>,
-    /// Where messages point to: its type, or its beginning.
-    pub at: Span,
-    pub name: String,
-    pub kind: Result<&'static LayerKind, Faulty>,
-    /// What it reads: the numbers of layers before it; `None` is the input.
-    pub from: Result<Vec<Option<usize>>, Faulty>,
-}
 
 /// The layers with their names; unknown types, keys and names that clash are reported.
 pub(super) fn entries<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Span)>) -> Vec<Entry<'t, 'i>> {

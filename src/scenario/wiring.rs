@@ -5,13 +5,24 @@ use std::collections::HashMap;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::layers::Entry;
-use super::reader::{Reader, Span, Value};
+use super::reader::{Reader, Span, Table, Value};
 use super::suggest;
-use crate::op::layer::Faulty;
+use crate::op::layer::{Faulty, LayerKind};
 
 /// The input's name.
 const INPUT: &str = "input";
+
+/// A layer of the file, before it is built.
+#[derive(Debug)]
+pub(super) struct Entry<'t, 'i> {
+    pub table: &'t Table<'i>,
+    /// Where messages point to: its type, or its beginning.
+    pub at: Span,
+    pub name: String,
+    pub kind: Result<&'static LayerKind, Faulty>,
+    /// What it reads: the numbers of layers before it; `None` is the input.
+    pub from: Result<Vec<Option<usize>>, Faulty>,
+}
 
 /// Reads every `from`, and reports layers that nothing reads. `sure` says that all layers' names are known: else a name that is not found may
 /// well be one of them.
