@@ -1,10 +1,10 @@
 //! JSON of many numbers: written in order, made by two threads where it is worth one.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::iter;
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use serde::ser::SerializeSeq as _;
@@ -58,54 +58,77 @@ pub(super) fn listed<'a, I: Iterator<Item = Piece<'a>>>(items: impl Iterator<Ite
     items.enumerate().flat_map(|(n, item)| iter::once(Piece::Text(if n == 0 { "" } else { "," })).chain(item))
 }
 
-/// Writes pieces, one after the other.
+/// Texts of the helper that wait until it is their turn.
+const AHEAD: usize = 4;
+
+/// Writes pieces, one after the other. A helper makes texts too: each takes the next group when it is done with one, so that none waits for the other.
 ///
 /// # Errors
 /// When they cannot be written.
-pub(super) fn write<'a>(mut pieces: impl Iterator<Item = Piece<'a>>, to: &mut dyn Write) -> io::Result<()> {
-    let mut next = || {
+pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>> + Send, to: &mut dyn Write) -> io::Result<()> {
+    let groups = &Mutex::new(Groups { pieces: pieces.fuse(), taken: 0 });
+    let rooms: &Mutex<Vec<Vec<u8>>> = &Mutex::new(Vec::new());
+    let room = || locked(rooms).pop().unwrap_or_default();
+    let (done, texts) = mpsc::sync_channel(AHEAD);
+    thread::scope(move |scope| {
+        let (mut done, mut ready, mut written) = (Some(done), BTreeMap::<usize, Vec<u8>>::new(), 0);
+        loop {
+            while let Some(text) = ready.remove(&written) {
+                to.write_all(&text)?;
+                locked(rooms).push(text);
+                written += 1;
+            }
+            let group = locked(groups).next();
+            if let Some((number, group)) = group {
+                if number == 1
+                    && threads::most() > 1
+                    && let Some(done) = done.take()
+                {
+                    // an error means that nobody writes any more: the output has failed
+                    scope.spawn(move || {
+                        while let Some((number, group)) = { locked(groups).next() }
+                            && done.send((number, made(&group, room()))).is_ok()
+                        {}
+                    });
+                }
+                ready.insert(number, made(&group, room()));
+            } else {
+                drop(done.take());
+                match texts.recv() {
+                    Ok((number, text)) => ready.insert(number, text),
+                    // the helper is done, or has panicked: the scope hears of that
+                    Err(_) => return Ok(()),
+                };
+            }
+            ready.extend(texts.try_iter());
+        }
+    })
+}
+
+/// Pieces that are made into one text, by their number.
+struct Groups<I> {
+    pieces: I,
+    taken: usize,
+}
+
+impl<'a, I: Iterator<Item = Piece<'a>>> Iterator for Groups<I> {
+    type Item = (usize, Vec<Piece<'a>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
         let (mut group, mut numbers) = (Vec::new(), 0);
         while numbers < AT_A_TIME {
-            let Some(piece) = pieces.next() else { break };
+            let Some(piece) = self.pieces.next() else { break };
             numbers += piece.numbers();
             group.push(piece);
         }
-        (!group.is_empty()).then_some(group)
-    };
-    thread::scope(|scope| {
-        // every second group is the helper's; two are given in advance, so that it never waits
-        let (mut turns, mut odd, alone) = (VecDeque::new(), false, threads::most() == 1);
-        let mut helper = None;
-        let mut rooms: Vec<Vec<u8>> = Vec::new();
-        loop {
-            while turns.len() < 4
-                && let Some(group) = next()
-            {
-                let room = rooms.pop().unwrap_or_default();
-                turns.push_back(if odd && !alone {
-                    let (jobs, _) = helper.get_or_insert_with(|| {
-                        let (jobs, todo) = mpsc::channel::<(Vec<Piece<'a>>, Vec<u8>)>();
-                        let (done, texts) = mpsc::channel();
-                        scope.spawn(move || todo.iter().try_for_each(|(group, room)| done.send(made(&group, room))));
-                        (jobs, texts)
-                    });
-                    let _ = jobs.send((group, room));
-                    None
-                } else {
-                    Some((group, room))
-                });
-                odd = !odd;
-            }
-            let Some(turn) = turns.pop_front() else { return Ok(()) };
-            let text = match turn {
-                Some((group, room)) => made(&group, room),
-                // nothing comes from a helper that panicked; the scope hears of it
-                None => helper.as_ref().and_then(|(_, texts)| texts.recv().ok()).unwrap_or_default(),
-            };
-            to.write_all(&text)?;
-            rooms.push(text);
-        }
-    })
+        self.taken += 1;
+        (!group.is_empty()).then_some((self.taken - 1, group))
+    }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // who panicked while it was locked ends the program
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The text of some pieces, in the room of another text.
@@ -190,7 +213,7 @@ fn number(value: f64, text: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn written<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> String {
+    fn written<'a>(pieces: impl Iterator<Item = Piece<'a>> + Send) -> String {
         let mut text = Vec::new();
         write(pieces, &mut text).expect("a text takes everything");
         String::from_utf8(text).expect("UTF-8")
