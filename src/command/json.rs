@@ -78,7 +78,8 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>> + Send, to: &mut
                 locked(rooms).push(text);
                 written += 1;
             }
-            let group = locked(groups).next();
+            // what waits for a slow helper takes memory
+            let group = if ready.len() < AHEAD { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
                 if number == 1
                     && threads::most() > 1
