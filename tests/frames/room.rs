@@ -1,5 +1,6 @@
 //! What must not be cut, hidden or moved, whatever the size.
 
+use gradstep::op::rule::Equation;
 use gradstep::step::Unit;
 use gradstep::ui::theme::Theme;
 use gradstep::ui::view::View;
@@ -16,36 +17,36 @@ fn ops(name: &str) -> Vec<u64> {
     lessons()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
 }
 
-#[test]
-fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
+/// Shows the first step of every op of every scenario at 80x24, with the words of its equation.
+fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
     for name in lessons().keys() {
         for step in ops(name) {
-            let mut state = open(name, "");
+            let mut state = open(name, keys);
             state.step = step;
             let shown = export::text(&frame(&state, &Look::default(), 80, 24));
-            let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
             let view = View::of(&state, Theme::default()).expect("a step");
             let (equation, _) = view.trace().equation(&view.at, view.trace().part_at(&view.at));
-            assert!(!line.contains('…') && line.ends_with(equation.name), "{name}: {line}");
-            let title = &view.lesson.scenario.title;
-            assert!(shown.starts_with(title.as_str()), "{name}: {shown}");
+            look_at(&view, equation, &shown);
         }
     }
 }
 
 #[test]
+fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
+    each_op_at_80x24("", |view, equation, shown| {
+        let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
+        let title = &view.lesson.scenario.title;
+        assert!(!line.contains('…') && line.ends_with(equation.name), "{title}: {line}");
+        assert!(shown.starts_with(title.as_str()), "{title}: {shown}");
+    });
+}
+
+#[test]
 fn at_80x24_tab_shows_all_of_the_words() {
-    for name in lessons().keys() {
-        for step in ops(name) {
-            let mut state = open(name, "<Tab>");
-            state.step = step;
-            let shown = export::text(&frame(&state, &Look::default(), 80, 24));
-            let view = View::of(&state, Theme::default()).expect("a step");
-            let (equation, _) = view.trace().equation(&view.at, view.trace().part_at(&view.at));
-            let last = equation.words.split(' ').next_back().expect("a word");
-            assert!(shown.lines().take(22).any(|line| line.ends_with(last)), "{name} {last}: {shown}");
-        }
-    }
+    each_op_at_80x24("<Tab>", |_, equation, shown| {
+        let last = equation.words.split(' ').next_back().expect("a word");
+        assert!(shown.lines().take(22).any(|line| line.ends_with(last)), "{last}: {shown}");
+    });
 }
 
 /// The panes and the names of the matrices stand still from step to step of an op.
