@@ -47,7 +47,7 @@ impl Files for Folder {
             let what = if about.is_dir() { "a folder" } else { "not a regular file" };
             return Err(Wrong::new(format!("\"{path}\" is {what}"), ""));
         }
-        let bytes = if about.len() > most as u64 { None } else { limited(&mut file, most).map_err(|error| cannot(&error))? };
+        let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).map_err(|error| cannot(&error))? };
         bytes.ok_or_else(|| match most {
             MAX_BYTES => Wrong::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
             _ => Wrong::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
@@ -71,9 +71,10 @@ pub(crate) fn open(path: &Path, follow_link: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// All of a stream; `None` when it has more than `most` bytes.
-pub(crate) fn limited(from: &mut dyn Read, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
+/// All of a stream, which may have `about` bytes; `None` when it has more than `most`.
+pub(crate) fn limited(from: &mut dyn Read, about: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
+    // one byte more: the end is seen without another allocation
+    let mut bytes = Vec::with_capacity(usize::try_from(about).unwrap_or(most).min(most) + 1);
     from.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))
 }

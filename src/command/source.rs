@@ -84,7 +84,7 @@ pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenari
 /// The text of a scenario, and the files beside it. A bundled name wins over a file of that name; what has a separator or ends in `.toml` is always a path.
 fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if typed == "-" {
-        let bytes = limited(&mut io::stdin().lock(), MAX_BYTES).context("cannot read the standard input")?;
+        let bytes = limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
         let bytes = bytes.ok_or_else(|| anyhow!("the standard input is no scenario: it has more than 4 MiB"))?;
         return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
     }
@@ -132,7 +132,7 @@ pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     if !about.is_file() {
         bail!("{name} is not a regular file; `-` reads the standard input");
     }
-    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, most).with_context(cannot)? };
+    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).with_context(cannot)? };
     bytes.ok_or_else(|| anyhow!("{name} is too large: it may have {} MiB", most >> 20))
 }
 

@@ -138,25 +138,21 @@ fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
 /// The end of the decimal number of TOML that begins at `at`, and its kind; `None` for what has underscores or another radix, and for what is no
 /// number.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, Kind)> {
-    let digits = at + usize::from(matches!(bytes[at], b'+' | b'-'));
-    let mut end = digits;
+    let sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+    let digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
+    let start = sign(at);
+    let mut end = digits(start)?;
+    if bytes[start] == b'0' && end > start + 1 {
+        return None;
+    }
     let mut kind = Kind::Integer;
-    while let Some(byte) = bytes.get(end) {
-        match byte {
-            b'0'..=b'9' => {}
-            b'+' | b'-' | b'e' | b'E' => kind = Kind::Float,
-            b'.' if bytes[end - 1].is_ascii_digit() && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) => kind = Kind::Float,
-            b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' => break,
-            _ => return None,
-        }
-        end += 1;
+    if bytes.get(end) == Some(&b'.') {
+        (end, kind) = (digits(end + 1)?, Kind::Float);
     }
-    // the rest is what a number is in Rust too
-    match bytes[digits..end] {
-        [b'0', b'0'..=b'9', ..] => None,
-        [b'0'..=b'9', ..] => Some((end, kind)),
-        _ => None,
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        (end, kind) = (digits(sign(end + 1))?, Kind::Float);
     }
+    matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\t' | b'\r' | b'\n')).then_some((end, kind))
 }
 
 #[cfg(test)]
