@@ -18,7 +18,7 @@ pub struct Bundled {
 /// All of them, in the order in which they are listed.
 pub const ALL: &[Bundled] = bundled![
     "figure-01" "figure-02" "figure-07" "figure-09" "figure-14" "figure-15" "figure-16" "figure-17" "figure-18" "figure-19" "figure-20"
-    "mazur-2-2-2"
+    "mazur-2-2-2" "xor"
 ];
 
 /// The scenario of this name.

@@ -75,11 +75,15 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let right: Vec<String> = (0..parts).map(|part| view.trace().equation(&view.at, part).1).collect();
     let (equation, own) = view.trace().equation(&view.at, part);
     let (before, after) = (if part > 0 { "… + " } else { "" }, if part + 1 < parts { " + …" } else { "" });
-    let texts = [right.join(" + ").replace("+ −", "− "), format!("{before}{own}{after}")]
-        .map(|right| format!("{left:>margin$} {} {right}", view.equals()));
+    let ends = match right.as_slice() {
+        [first, _, .., last] => format!("{first} + … + {last}"),
+        few => few.join(" + "),
+    };
+    let texts = [right.join(" + "), ends, format!("{before}{own}{after}")]
+        .map(|right| format!("{left:>margin$} {} {}", view.equals(), right.replace("+ −", "− ")));
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| shorter(equation.name).map(move |name| (text, name))).find(fits);
-    let (text, name) = fitting.unwrap_or((&texts[1], ""));
+    let (text, name) = fitting.unwrap_or((&texts[2], ""));
     let text = cut(text, room);
     let gap = room.saturating_sub(width(&text) + width(name));
     Line::from(vec![

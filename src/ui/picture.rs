@@ -1,6 +1,7 @@
 //! What is connected with what: a scalar graph as boxes (figure 14), neurons in two columns with their edges (figures 8, 18 to 20), and the
-//! filter lying on its image. All is derived from the steps; no op draws itself.
+//! filter lying on its image; or the terms of an entry as bars. All is derived from the steps; no op draws itself.
 
+mod bars;
 mod canvas;
 mod graph;
 mod inset;

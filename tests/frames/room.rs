@@ -36,7 +36,9 @@ fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
     each_op_at_80x24("", |view, equation, shown| {
         let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
         let title = &view.lesson.scenario.title;
-        assert!(!line.contains('…') && line.ends_with(equation.name), "{title}: {line}");
+        // a sum of many may be written with its ends
+        let cut = line.replacen(" + … + ", "", 1).contains('…');
+        assert!(!cut && line.ends_with(equation.name), "{title}: {line}");
         assert!(shown.starts_with(title.as_str()), "{title}: {shown}");
     });
 }

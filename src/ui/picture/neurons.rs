@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::bars;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
-use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Progress;
 use crate::ui::number::brief;
@@ -127,14 +127,7 @@ impl Columns {
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let Some(columns) = Columns::of(view) else {
-        let how = if view.step.pass == Pass::Update { "each parameter by itself" } else { "entry by entry over the batch" };
-        for (y, text) in ["no neurons here:", how].into_iter().enumerate() {
-            let text = cut(text, usize::from(area.width).saturating_sub(1));
-            text_at(buf, area, 1, u16::try_from(y + 1).unwrap_or(1), &text, view.theme.style(Role::Dim));
-        }
-        return;
-    };
+    let Some(columns) = Columns::of(view) else { return bars::render(view, area, buf) };
     if area.height < 2 || area.width < 16 {
         return;
     }

@@ -1,0 +1,107 @@
+//! The terms of an entry as bars, to the left of an axis where they are negative: for what joins no neurons, as the batch's sums and the update.
+//!
+//! ```text
+//! 0.25·1:∂C/∂w₁₁  0.01314            │━━━
+//! 0.25·2:∂C/∂w₁₁ −0.0551 ━━━━━━━━━━━━│
+//! 0.25·3:∂C/∂w₁₁                     │∙
+//! so far         −0.0420    ━━━━━━━━━│
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::canvas::{text_at, text_ending_at};
+use crate::glyph;
+use crate::ui::number::short;
+use crate::ui::theme::Role;
+use crate::ui::view::{View, cut, width};
+
+/// Cells that the bars have at least.
+const LEAST: usize = 12;
+
+/// A line of the picture.
+struct Bar {
+    name: String,
+    /// `None` as long as it is to come.
+    value: Option<f64>,
+    role: Role,
+}
+
+/// Draws the picture.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    // a line above, one below with the sum, and one that says how many terms there are
+    let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
+    let (now, all) = (view.at.term, view.at.terms);
+    let rows = u64::from(rows);
+    let first = now.saturating_sub(rows / 2).min(all.saturating_sub(rows));
+    let terms: Vec<_> = (first..all.min(first + rows)).map(|term| (term, view.term(term))).collect();
+    let mut bars: Vec<Bar> = Vec::with_capacity(terms.len() + 1);
+    bars.extend(terms.iter().map(|(term, (step, part))| Bar {
+        name: view.symbols(step, *part),
+        value: (*term <= now).then_some(step.value),
+        role: if *term == now { Role::Step } else { Role::Plain },
+    }));
+    let result = format!("→ {}", view.told_apart(view.output, view.at.entry));
+    let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
+    let (name, role) = if now + 1 == all { (result, Role::Result) } else { ("so far".to_owned(), Role::Plain) };
+    bars.push(Bar { name, value: Some(view.step.sum), role });
+
+    // all terms say how wide everything is, those to come too, so that nothing moves from step to step
+    let values = || terms.iter().flat_map(|(_, (step, _))| [step.value, step.sum]);
+    let room = usize::from(area.width) - 2;
+    let names = widest.min(room - LEAST);
+    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0);
+    // the equation has the numbers too, but nothing else has the bars
+    let numbers = Some(numbers + 1).filter(|numbers| names + numbers + LEAST <= room).unwrap_or(0);
+    let left = 1 + names + numbers + 1;
+    let [negative, positive] =
+        [-1.0, 1.0].map(|sign| values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max));
+    let scale = Scale { largest: negative + positive, cells: room + 1 - left };
+    let axis = left + scale.cells(negative);
+    for (y, bar) in (1..).zip(&bars) {
+        let style = view.theme.style(bar.role);
+        text_at(buf, area, 1, y, &cut(&bar.name, names), style);
+        if let Some(value) = bar.value.filter(|_| numbers > 0) {
+            text_ending_at(buf, area, cell(1 + names + numbers), y, &short(value), style);
+        }
+        text_at(buf, area, cell(axis), y, "│", view.theme.style(Role::Dim));
+        let Some(value) = bar.value else {
+            text_at(buf, area, cell(axis + 1), y, glyph::TO_COME, style);
+            continue;
+        };
+        // a line in front, not a block behind
+        let role = if bar.role == Role::Step { Role::Result } else { bar.role };
+        let (line, style) = ("━".repeat(scale.cells(value.abs())), view.theme.style(role).not_underlined());
+        if value < 0.0 {
+            text_ending_at(buf, area, cell(axis), y, &line, style);
+        } else {
+            text_at(buf, area, cell(axis + 1), y, &line, style);
+        }
+    }
+    if terms.len() as u64 != all {
+        let text = format!("{} of {all} terms", terms.len());
+        text_at(buf, area, 1, area.height - 1, &text, view.theme.style(Role::Dim));
+    }
+}
+
+fn cell(x: usize) -> u16 {
+    u16::try_from(x).unwrap_or(u16::MAX)
+}
+
+/// What the cells beside the axis stand for.
+struct Scale {
+    largest: f64,
+    cells: usize,
+}
+
+impl Scale {
+    /// How many cells a size takes; none only if it is 0, or not finite.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // between 0 and `cells`
+    fn cells(&self, size: f64) -> usize {
+        if size == 0.0 || !size.is_finite() {
+            return 0;
+        }
+        let most = self.cells.saturating_sub(1);
+        ((size / self.largest * most as f64).round() as usize).clamp(1, most.max(1))
+    }
+}
