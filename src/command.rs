@@ -59,7 +59,7 @@ SCENARIO is the path of a file, the name of a bundled scenario, or - for the sta
 a path; of anything else a bundled name wins over a file.
 
 ADDRESS is a step 57, an op grad.conv1.weight, an entry grad.conv1.weight[0,0,1,1], a term of it grad.conv1.weight[0,0,1,1]#3, or first, \
-last, loss, backward.
+last, loss, backward. Before an op 2: means the second sample, reduce: and update: what the batch does; before all 12/ means iteration 12.
 
 Exit status: 0 done; 1 something was found, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 

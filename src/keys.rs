@@ -41,7 +41,7 @@ static TABLE: &[Row] = &[
     row(Mode::Stepper, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward"),
     row(Mode::Stepper, &["g", "<Home>"], Action::First, "to the first step", "first"),
     row(Mode::Stepper, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
-    row(Mode::Stepper, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, 3/57, loss, backward", "address"),
+    row(Mode::Stepper, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
     row(Mode::Stepper, &["<Tab>"], Action::NextPane, "on a small screen: the picture, the words, or the matrices alone", ""),
     row(Mode::Stepper, &["<S-Tab>"], Action::PreviousPane, "the same, the other way", ""),
     row(Mode::Stepper, &["<PgDn>"], Action::PageDown, "scroll the matrices down", ""),

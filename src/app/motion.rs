@@ -9,6 +9,8 @@ use crate::trace::Trace;
 
 /// The most units that one key moves; more is a slip of the finger.
 const FARTHEST: u64 = 100_000;
+/// The most iterations that a key enters on its way: each is computed, and the next key waits.
+const MOST_ITERATIONS: u64 = 32;
 
 impl State {
     /// Time has passed: the steps of play that are due are made.
@@ -64,7 +66,14 @@ impl State {
         };
         if !moved {
             let which = if self.step == 1 { "first" } else { "last" };
-            let of = if lesson.descent.iterations() > 1 { format!(" of iteration {}", trace.iteration()) } else { String::new() };
+            let (iteration, all) = (trace.iteration(), lesson.descent.iterations());
+            let of = match all {
+                1 => String::new(),
+                _ if lesson.last && self.step > 1 && iteration < all => {
+                    format!(": the tolerance ends the descent at iteration {iteration}")
+                }
+                _ => format!(" of iteration {iteration}"),
+            };
             self.say(format!("this is the {which} step{of}"), false);
         }
     }
@@ -95,6 +104,7 @@ impl State {
     fn move_by(&mut self, unit: Unit, times: i64) -> bool {
         let place = |state: &Self| (state.lesson.as_ref().map(|lesson| lesson.trace.iteration()), state.step);
         let from = place(self);
+        let mut iterations = 0;
         for _ in 0..times.unsigned_abs() {
             let before = place(self);
             if times > 0 {
@@ -102,7 +112,13 @@ impl State {
             } else {
                 self.back(unit);
             }
-            if place(self) == before {
+            let now = place(self);
+            if now == before {
+                break;
+            }
+            iterations += u64::from(now.0 != before.0);
+            if iterations == MOST_ITERATIONS {
+                self.say("further only by an address, such as :100/first, or by iterations", false);
                 break;
             }
         }

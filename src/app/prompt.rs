@@ -27,14 +27,20 @@ impl Prompt {
         let trace = &lesson.trace;
         // what the batch computes has the same names again
         let batch = scope.ends_with("reduce:") || scope.ends_with("update:");
-        let of = |stretch: usize| if batch { trace.stretches()[stretch].sample.is_none() } else { stretch == 0 };
-        let ops = trace.ops().filter(|(stretch, ..)| of(*stretch));
-        let ops = ops.map(|(stretch, id, _)| trace.network_of(stretch).tensor(id).name.to_string());
-        let words = ["first", "last", "loss", "backward"].into_iter().filter(|_| !scope.contains(':')).map(str::to_owned);
+        let of_batch = |stretch: usize| trace.stretches()[stretch].sample.is_none();
+        let ops = trace.ops().filter(|(stretch, ..)| if batch { of_batch(*stretch) } else { *stretch == 0 || of_batch(*stretch) });
+        let ops = ops.map(|(stretch, id, _)| (trace.network_of(stretch).tensor(id).name.to_string(), of_batch(stretch)));
+        let passes = ["reduce:", "update:"].map(|pass| (pass, true));
+        let words = ["first", "last", "loss", "backward"].map(|word| (word, false)).into_iter().chain(passes);
+        let words = words.filter(|_| !scope.contains(':')).map(|(word, of_batch)| (word.to_owned(), of_batch));
+        let exists = |address: &str| address.parse().is_ok_and(|at: Address| trace.resolve(&at.place.into()).is_ok());
         let mut found: Vec<String> = Vec::new();
-        for name in words.chain(ops).filter(|name| name.contains(typed)) {
-            let leads = || format!("{scope}{name}").parse().is_ok_and(|at: Address| trace.resolve(&at.place.into()).is_ok());
-            if !found.contains(&name) && (!batch || leads()) {
+        for (name, of_batch) in words.chain(ops).filter(|(name, _)| name.contains(typed)) {
+            let leads = || match name.strip_suffix(':') {
+                Some(pass) => trace.ops().any(|(stretch, id, _)| exists(&format!("{pass}:{}", trace.network_of(stretch).tensor(id).name))),
+                None => exists(&format!("{scope}{name}")),
+            };
+            if !found.contains(&name) && (!of_batch || leads()) {
                 found.push(name);
             }
         }

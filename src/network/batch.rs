@@ -133,7 +133,7 @@ impl Builder<'_> {
         let each: Vec<Summand> = (0..self.samples.len())
             .map(|n| {
                 let sample = self.samples[n];
-                let symbol = Symbol { before: format!("{sample}:{}", symbol.before).into(), ..symbol.clone() };
+                let symbol = symbol.clone().of_sample(sample, &self.network.tensor(self.network.loss()).symbol.letter);
                 (by, symbols, self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of)))
             })
             .collect();

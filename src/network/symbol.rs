@@ -37,6 +37,13 @@ impl Symbol {
         Self { before: Cow::Owned(format!("∂{by}/∂")), ..self.clone() }
     }
 
+    /// That of one sample: of its own loss, such as C₂, and derivatives of that.
+    #[must_use]
+    pub fn of_sample(self, number: usize, loss: &str) -> Self {
+        let own = format!("{loss}{}", glyph::subscript(&[number]));
+        if self.before.is_empty() { Self::of(own, self.layer) } else { Self { before: self.before.replace(loss, &own).into(), ..self } }
+    }
+
     /// The whole tensor.
     #[must_use]
     pub fn text(&self) -> String {

@@ -201,6 +201,8 @@ impl Axis {
         match view {
             View::Output | View::Weight => self.padding,
             // full padding, less what the forward pass padded; a stride spreads the error and has no such picture
+            // of a single place nothing slides over
+            View::Input if self.output == 1 => 0,
             View::Input if self.stride == 1 => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
             View::Input => 0,
         }

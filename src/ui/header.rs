@@ -42,14 +42,13 @@ fn place(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
     let spare = Some(String::new());
+    let iteration = step.iteration;
     let mut place = vec![match view.lesson.descent.iterations() {
         1 => fact("iteration 1".to_owned(), spare.clone()),
-        all => fact(format!("iteration {}/{all}", step.iteration), None),
+        all if view.lesson.last && iteration < all => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
+        all => fact(format!("iteration {iteration}/{all}"), None),
     }];
-    if let Some(sample) = step.sample {
-        let all = view.lesson.scenario.samples.len();
-        place.push(fact(format!("sample {sample}/{all}"), spare.clone().filter(|_| all == 1)));
-    }
+    place.extend(sample(view));
     place.push(fact(step.pass.name().to_owned(), spare));
     if let Some(layer) = view.network().tensor(view.output).layer {
         let layers = view.network().layers();
@@ -60,6 +59,30 @@ fn place(view: &View<'_>) -> Vec<Fact> {
         place.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
     }
     place
+}
+
+/// The sample with its name; where a batch does not hold all, which of its own it is, and which samples it has.
+fn sample(view: &View<'_>) -> Option<Fact> {
+    let samples = &view.lesson.scenario.samples;
+    let stretches = view.trace().stretches();
+    let numbers: Vec<usize> = stretches.iter().filter_map(|stretch| stretch.sample).collect();
+    let whole = numbers.len() == samples.len();
+    let Some(number) = stretches[view.at.stretch].sample else {
+        let list: Vec<String> = numbers.iter().map(|number| (number + 1).to_string()).collect();
+        return (!whole).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
+    };
+    if view.network().is_graph() {
+        return None;
+    }
+    let mut text = format!("sample {}/{}", number + 1, samples.len());
+    let shorter = Some(if samples.len() > 1 { text.clone() } else { String::new() });
+    if let Some(name) = &samples[number].name {
+        text = format!("{text} {name}");
+    }
+    if !whole && let Some(nth) = numbers.iter().position(|other| *other == number) {
+        text = format!("{text}, {} of {} in the batch", nth + 1, numbers.len());
+    }
+    Some(Fact { text, shorter })
 }
 
 fn joined(place: &[Fact]) -> String {

@@ -97,10 +97,11 @@ const SHARED_SIXTEEN: [(Color, Color); 9] = [
 /// What tells the colours of one round from those of the next.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The scale `PuOr` of Cynthia Brewer's, from zero outwards; on dark the middle is dark.
-const ORANGE: [[Rgb; 4]; 2] = [
-    [[0x26, 0x24, 0x22], [0x5e, 0x36, 0x0c], [0xb3, 0x58, 0x06], [0xf1, 0xa3, 0x40]],
-    [[0xf7, 0xf7, 0xf7], [0xfe, 0xe0, 0xb6], [0xfd, 0xb8, 0x63], [0xe0, 0x82, 0x14]],
+/// The reds of `RdBu` and the purples of `PuOr`, both Cynthia Brewer's, from zero outwards; on dark the middle is dark. The oranges of `PuOr` would be too
+/// near to the current step's colour.
+const RED: [[Rgb; 4]; 2] = [
+    [[0x26, 0x23, 0x22], [0x55, 0x22, 0x1f], [0x9a, 0x32, 0x2a], [0xd6, 0x60, 0x4d]],
+    [[0xf7, 0xf7, 0xf7], [0xfd, 0xdb, 0xc7], [0xf4, 0xa5, 0x82], [0xd6, 0x60, 0x4d]],
 ];
 const PURPLE: [[Rgb; 4]; 2] = [
     [[0x24, 0x23, 0x28], [0x42, 0x33, 0x66], [0x70, 0x58, 0xa6], [0xb2, 0xab, 0xd2]],
@@ -161,8 +162,8 @@ impl Theme {
         self.fg(SHARED[i % n], SHARED_SIXTEEN[i % n]).add_modifier(ROUNDS[i / n % ROUNDS.len()])
     }
 
-    /// The style of a value among values of at most `max` in magnitude: orange below zero, purple above (of sixteen
-    /// colours red and cyan, for the upper half alone), the stronger the larger;
+    /// The style of a value among values of at most `max` in magnitude: red below zero, purple above (of sixteen
+    /// colours cyan for purple, for the upper half alone), the stronger the larger;
     /// as an error where it is not finite.
     #[must_use]
     pub fn heat(&self, value: f64, max: f64) -> Style {
@@ -179,7 +180,7 @@ impl Theme {
             return if part < 0.5 { Style::new() } else { style };
         }
         let light = usize::from(self.background == Background::Light);
-        let scale = if value < 0.0 { ORANGE[light] } else { PURPLE[light] };
+        let scale = if value < 0.0 { RED[light] } else { PURPLE[light] };
         let back = self.seen(between(&scale, part));
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }

@@ -93,15 +93,25 @@ impl<'a> View<'a> {
     /// The same, with its layer where the op has the same letter of another one too, as a pool or a sum of layers does.
     #[must_use]
     pub fn told_apart(&self, tensor: Id, at: usize) -> String {
-        let symbol = |id: Id| &self.network().tensor(id).symbol;
-        let own = symbol(tensor);
-        let alike = |other: Id| other != tensor && symbol(other).letter == own.letter && symbol(other).before == own.before;
         let mut sources = self.trace().firsts(&self.at).take(PARTS).flat_map(|term| self.trace().sources(&self.at, term));
-        if alike(self.output) || sources.any(|(other, _)| alike(other)) {
-            own.entry(&self.index(tensor, at))
+        if self.alike(self.output, tensor) || sources.any(|(other, _)| self.alike(other, tensor)) {
+            self.whole_entry(tensor, at)
         } else {
             self.entry(tensor, at)
         }
+    }
+
+    /// Whether two tensors have the same letter, so that their layers tell them apart.
+    #[must_use]
+    pub fn alike(&self, one: Id, other: Id) -> bool {
+        let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
+        one != other && a.letter == b.letter && a.before == b.before
+    }
+
+    /// An entry with its layer.
+    #[must_use]
+    pub fn whole_entry(&self, tensor: Id, at: usize) -> String {
+        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at))
     }
 
     /// A factor in symbols; `part` is the part of the op that its step belongs to.
@@ -189,10 +199,10 @@ impl<'a> View<'a> {
         operands
     }
 
-    /// The sign of the equation: an arrow where the new value of a parameter takes the place of the old one.
+    /// The sign of the equation: an arrow where a new parameter or velocity takes the place of the old one.
     #[must_use]
     pub fn equals(&self) -> &'static str {
-        if self.step.pass == Pass::Update && self.network().tensor(self.output).role == Role::Parameter { "←" } else { "=" }
+        if self.step.pass == Pass::Update { "←" } else { "=" }
     }
 
     /// The neuron's tensor behind a tensor: z for ∂C/∂z.

@@ -147,7 +147,7 @@ fn keys_lead_to_pictures() {
 #[test]
 fn terms_without_neurons_are_bars() {
     let shown = picture(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), 120, 40);
-    let rows = shown.lines().filter_map(|line| line.rsplit_once('│').filter(|(left, _)| left.contains("∂C/∂w₁₁ ")));
+    let rows = shown.lines().filter_map(|line| line.rsplit_once('│').filter(|(left, _)| left.contains("/∂w₁₁ ")));
     let bar = |side: &str| side.chars().filter(|c| *c == '━').count();
     let bars: Vec<(usize, usize)> = rows.map(|(left, right)| (bar(left), bar(right))).collect();
     let [(0, a), (b, 0), (c, 0), (0, d), (1, 0)] = bars[..] else { panic!("{bars:?}\n{shown}") };

@@ -1,9 +1,9 @@
 //! The terms of an entry as bars, to the left of an axis where they are negative: for what joins no neurons, as the batch's sums and the update.
 //!
 //! ```text
-//! 0.25·1:∂C/∂w₁₁  0.01314            │━━━
-//! 0.25·2:∂C/∂w₁₁ −0.0551 ━━━━━━━━━━━━│
-//! 0.25·3:∂C/∂w₁₁                     │∙
+//! 0.25·∂C₁/∂w₁₁  0.01314            │━━━
+//! 0.25·∂C₂/∂w₁₁ −0.0551 ━━━━━━━━━━━━│
+//! 0.25·∂C₃/∂w₁₁                     │∙
 //! so far         −0.0420    ━━━━━━━━━│
 //! ```
 

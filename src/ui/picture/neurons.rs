@@ -137,7 +137,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let right = column(count(columns.right), near_right, columns.now.right, area.height);
     let (left_says, right_says) = (says(view, columns.left), says(view, columns.right));
     let most = usize::from(area.width.saturating_sub(10)) / 2;
-    let (left_labels, right_labels) = (labels(view, left_says, &left, most), labels(view, right_says, &right, most));
+    let (left_labels, right_labels) = (labels(view, left_says, right_says, &left, most), labels(view, right_says, left_says, &right, most));
     let widest = |labels: &[String]| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(most);
     let from = u16::try_from(widest(&left_labels) + 2).unwrap_or(2);
     let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
@@ -188,16 +188,17 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
 }
 
 /// The symbols and numbers of a column, as far as they have come: with fewer digits where there is no room, and the number alone where the symbol
-/// would leave it none.
-fn labels(view: &View<'_>, id: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
+/// would leave it none; with the layer where the `other` column has the same letter.
+fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
     let label = |n: &Neuron| {
         let symbol = view.entry(id, n.at);
+        let symbols = if view.alike(id, other) { vec![view.whole_entry(id, n.at), symbol] } else { vec![symbol] };
         match view.trace().progress(&view.at, id, n.at) {
             Progress::Done(value) | Progress::Partial(value) => {
-                let named = (1..=4).rev().map(|digits| format!("{symbol} {}", brief(value, digits)));
+                let named = symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", brief(value, digits))));
                 named.chain([brief(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| brief(value, 3))
             }
-            Progress::ToCome => format!("{symbol} {}", glyph::TO_COME),
+            Progress::ToCome => format!("{} {}", symbols[0], glyph::TO_COME),
         }
     };
     neurons.iter().map(label).collect()
