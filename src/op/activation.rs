@@ -148,11 +148,13 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, DA, at), derived(self.0.curve.prime, Z, at, self.slope(x, at))])
+        let (error, slope) = (entry(x, DA, at), derived(self.0.curve.prime, Z, at, self.slope(x, at)));
+        if self.0.curve.derivative.is_gate() { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if matches!(slot, Z | DA) { same_place(at) } else { Vec::new() }
+    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+        let reads = slot == Z || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
+        if reads { same_place(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

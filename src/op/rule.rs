@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::step::Kind;
 use crate::tensor::{Index, Tensor};
@@ -124,6 +124,14 @@ impl Term {
     pub fn product(args: Args) -> Self {
         let value = args.iter().skip(1).fold(args.first().map_or(1.0, |a| a.value), |p, a| p * a.value);
         Self { kind: Kind::Product, function: None, args, value }
+    }
+
+    /// What comes, times a gate that is 0 where it is shut. Then nothing passes, neither ∞ nor what is no number, as PyTorch masks it: the gate alone is the
+    /// factor.
+    #[must_use]
+    pub fn gated(arrives: Arg, gate: Arg) -> Self {
+        let passes = gate.value != 0.0 || arrives.value.is_finite();
+        Self::product(if passes { smallvec![arrives, gate] } else { smallvec![gate] })
     }
 
     /// A copy of one entry.

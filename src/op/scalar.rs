@@ -91,7 +91,7 @@ pub const FUNCTIONS: &[Named] = &[
     Named { name: "tan", arity: 1, value: |x, _| libm::tan(x), derivative: [|_, _, y| 1.0 + y * y, none], prime: "tan′({0})", words: "The derivative of tan x is 1 + tan² x." },
     Named { name: "tanh", arity: 1, value: |x, _| libm::tanh(x), derivative: [|_, _, y| 1.0 - y * y, none], prime: "tanh′({0})", words: "The derivative of tanh x is 1 − tanh² x." },
     Named { name: "sigmoid", arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], prime: "sigmoid′({0})", words: "The derivative of the sigmoid y is y (1 − y)." },
-    Named { name: "relu", arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x > 0.0 { 1.0 } else { 0.0 }, none], prime: "relu′({0})", words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
+    Named { name: "relu", arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x <= 0.0 { 0.0 } else { 1.0 }, none], prime: "relu′({0})", words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
     Named { name: "abs", arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], prime: "abs′({0})", words: "The derivative of |x| is the sign of x, and 0 at 0." },
     Named { name: "min", arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], prime: "", words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each." },
     Named { name: "max", arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], prime: "", words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each." },
@@ -256,7 +256,10 @@ impl Rule for Differentiated {
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, self.scalar.inputs() + 1, 0), self.local(x)])
+        let (upstream, local) = (entry(x, self.scalar.inputs() + 1, 0), self.local(x));
+        // what these do not choose has no part in the value
+        let chooses = matches!(self.scalar.operator, Operator::Call("relu" | "min" | "max"));
+        if chooses { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {

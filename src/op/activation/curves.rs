@@ -51,6 +51,32 @@ pub(super) trait Derivative: Sync {
 
     /// Adds ∂C/∂a · g′(z) to the sums.
     fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]);
+
+    /// Whether a g′(z) of 0 is a shut gate, as in [`crate::op::rule::Term::gated`].
+    fn is_gate(&self) -> bool {
+        false
+    }
+}
+
+/// The derivative of relu.
+struct Gate;
+
+impl Derivative for Gate {
+    fn of(&self, z: f64, _a: f64, _keys: &[f64]) -> f64 {
+        // what is no number passes, as in PyTorch
+        if z <= 0.0 { 0.0 } else { 1.0 }
+    }
+
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]) {
+        for (sum, ((z, a), da)) in sums.iter_mut().zip(z.iter().zip(a).zip(da)) {
+            let gate = self.of(*z, *a, keys);
+            *sum += if gate != 0.0 || da.is_finite() { da * gate } else { gate };
+        }
+    }
+
+    fn is_gate(&self) -> bool {
+        true
+    }
 }
 
 impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
@@ -70,7 +96,7 @@ const ERROR: &str = "the error δ = ∂C/∂z";
 pub(super) const RELU: Curve = Curve {
     name: "relu",
     value: &|z: f64, _: &[f64]| math::relu(z),
-    derivative: &|z: f64, _: f64, _: &[f64]| if z > 0.0 { 1.0 } else { 0.0 },
+    derivative: &Gate,
     prime: "relu′({0})",
     equation: Equation {
         symbols: "relu({0})",
