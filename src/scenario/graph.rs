@@ -70,6 +70,10 @@ fn checked_name(name: &str, span: Range<usize>) -> Result<(), Wrong> {
     if scalar::find(name).is_some() {
         return Err(Wrong { span, message: format!("{name} is a function"), help: "choose another name".to_owned() });
     }
+    if ["first", "last", "backward"].contains(&name) {
+        let message = format!("the name \"{name}\" is taken: it is the address of a step");
+        return Err(Wrong { span, message, help: "choose another name".to_owned() });
+    }
     Ok(())
 }
 

@@ -133,7 +133,7 @@ fn step(reader: &mut Reader, text: &str, span: &Span, ground: Option<&mut Ground
                 return fail(reader, format!("there is no step {n}, the last is {steps}"), "");
             }
         }
-        Place::Loss if ground.network.is_graph() => {
+        Place::Loss if ground.network.is_graph() && ground.network.find("loss").is_none() => {
             return fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others");
         }
         Place::Op { scope, name, index, term } => {

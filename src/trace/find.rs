@@ -45,7 +45,12 @@ impl Trace {
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
-            Place::Loss => self.resolve_op(Scope::Any, &self.network().tensor(self.network().loss()).name, None, None),
+            // the loss of a network, a graph's node of that name, or else its output
+            Place::Loss => {
+                let network = self.network();
+                let loss = network.find("loss").unwrap_or(network.loss());
+                self.resolve_op(Scope::Any, &network.tensor(loss).name, None, None)
+            }
             Place::Op { scope, name, index, term } => self.resolve_op(*scope, name, index.as_deref(), *term),
         }
     }
