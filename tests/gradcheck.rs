@@ -117,6 +117,28 @@ fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.compared[0].verdict)).collect()
 }
 
+/// What bends too much for any step is no kink, and no fault either.
+#[test]
+fn smooth_functions_have_no_kinks() {
+    for (inputs, nodes) in [
+        ("x = 1e8", "\"J = sin(x)\""),
+        ("x = 1e-8", "\"J = 1 / x\""),
+        ("x = 1.5707963267948966", "\"J = tan(x)\""),
+        ("x = 1e-6", "\"J = log(x)\""),
+        ("x = 3", "\"J = exp(exp(x))\""),
+    ] {
+        let found = graph(inputs, nodes);
+        assert!(found.iter().all(|(_, verdict)| !matches!(verdict, Verdict::Kink | Verdict::Off)), "{inputs}: {nodes}: {found:?}");
+    }
+}
+
+/// Where the loss is no number, its differences say nothing.
+#[test]
+fn a_loss_that_is_no_number_judges_nothing() {
+    let found = graph("x = 0, y = 1", "\"u = x / x\", \"J = u + y\"");
+    assert!(found.iter().all(|(_, verdict)| *verdict == Verdict::NotFinite), "{found:?}");
+}
+
 #[test]
 fn kinks_are_named_as_such() {
     for (inputs, nodes, kinks) in [

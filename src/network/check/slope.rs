@@ -138,15 +138,20 @@ impl Slopes<'_, '_> {
         (if derivative < sides[0] { sides[0] } else { sides[1] }, Verdict::Off)
     }
 
-    /// Whether the slopes to both sides differ, and go on differing as the step shrinks.
-    fn corner(&mut self, at: usize, scale: f64) -> bool {
+    /// Where the slopes to both sides differ, and go on differing as the step shrinks: a kink if each side settles, else a place where the differences
+    /// mean nothing, for the loss bends too much, or is rounded too much.
+    fn corner(&mut self, at: usize, scale: f64) -> Option<Verdict> {
         let here = self.moved(at, 0.0).loss;
-        let [wide, narrow] = [STEP, STEP / 10.0].map(|step| {
-            let h = step * scale;
-            let [left, right] = [-h, h].map(|by| (self.moved(at, by).loss - here) / by);
-            ((right - left).abs(), left.abs().max(right.abs()), self.noise / h)
-        });
-        narrow.0 > 0.5 * wide.0 && narrow.0 > 0.01 * narrow.1 && narrow.0 > 100.0 * narrow.2
+        let [wide, narrow] =
+            [STEP, STEP / 10.0].map(|step| [-1.0, 1.0].map(|way| (self.moved(at, way * step * scale).loss - here) / (way * step * scale)));
+        let jump = |[left, right]: [f64; 2]| (right - left).abs();
+        let size = narrow[0].abs().max(narrow[1].abs());
+        let noise = self.noise / (STEP / 10.0 * scale);
+        if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > 100.0 * noise) {
+            return None;
+        }
+        let settles = wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size);
+        Some(if settles { Verdict::Kink } else { Verdict::Unsettled })
     }
 
     /// The derivative by one entry, judged.
@@ -154,6 +159,9 @@ impl Slopes<'_, '_> {
         let scale = self.values[at].abs().max(1.0);
         let allowed = |difference: f64| TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR);
         let of = |difference, verdict| Compared::of(at, derivative, difference, verdict);
+        if !self.loss.is_finite() {
+            return of(f64::NAN, Verdict::NotFinite);
+        }
         let moves = self.moves(at, STEP * scale);
         let first = Slope::central(&moves, STEP * scale);
         if let Slope::Smooth(difference) = first
@@ -184,9 +192,12 @@ impl Slopes<'_, '_> {
         }
         // also right for a derivative that is no number
         let off = wrong.is_nan() || wrong > allowed + 10.0 * doubt;
-        if off && !self.corner(at, scale) {
-            return of(difference, Verdict::Off);
+        if off {
+            return match self.corner(at, scale) {
+                Some(verdict) => of(f64::NAN, verdict),
+                None => of(difference, Verdict::Off),
+            };
         }
-        of(f64::NAN, if off || crossed { Verdict::Kink } else { Verdict::Unsettled })
+        of(f64::NAN, if crossed { Verdict::Kink } else { Verdict::Unsettled })
     }
 }
