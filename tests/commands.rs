@@ -602,6 +602,30 @@ fn what_is_invalid_costs_little() {
     assert!(seen >= 60, "{seen} invalid scenarios");
 }
 
+/// What a table leaves out is said, and a descent that has run away too.
+#[test]
+fn the_table_of_a_descent_says_what_it_leaves_out() {
+    let folder = tempdir().expect("a folder");
+    let train = |rate: &str, iterations: u32| {
+        let file = folder.path().join("line.toml");
+        let text = format!(
+            "title = \"a line\"\ninput = [1]\ntarget = [2]\nloss = \"squared_error\"\n[train]\nlearning_rate = {rate}\niterations = {iterations}\n\
+             [[layer]]\ntype = \"linear\"\nweight = [[1]]\nbias = [0]\n"
+        );
+        fs::write(&file, text).expect("a file");
+        printed(&["train", file.to_str().expect("a name")])
+    };
+    let (one, many, away) = (train("0.1", 1), train("0.1", 50), train("1e9", 50));
+    assert!(one.contains("\n1 iteration\n"), "{one}");
+    assert!(many.contains("\n50 iterations; one in 3 is shown, and the last\n") && !many.contains("finite"), "{many}");
+    assert_eq!(many.lines().filter(|line| line.contains("  loss  ") && !line.contains("after")).count(), 18, "{many}");
+    let first = away.lines().find_map(|line| line.strip_prefix("from iteration ")?.split(' ').next()?.parse().ok());
+    let shown = |line: &str| Some((line.trim().split(' ').next()?.parse::<usize>().ok()?, line.contains("inf") || line.contains("nan")));
+    let first: usize = first.expect("a warning");
+    let rows: Vec<(usize, bool)> = away.lines().filter(|line| line.contains("  loss  ")).filter_map(shown).collect();
+    assert!(rows.len() > 10 && rows.iter().all(|(n, lost)| *lost == (*n >= first)), "{first}: {away}");
+}
+
 /// The picture in the README is a frame of this program.
 #[test]
 fn the_picture_of_the_readme_is_a_real_frame() {

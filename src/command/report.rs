@@ -93,9 +93,11 @@ impl Work {
             self.shown = Some(Instant::now());
             let full = usize::try_from(u128::from(done) * u128::from(BAR) / u128::from(self.all.max(1))).unwrap_or(0);
             let bar = format!("{}{}", "#".repeat(full), "-".repeat(30 - full.min(30)));
-            let text = format!("[{bar}] {done}/{}  {}", self.all, what());
+            let (counted, what, room) = (format!("{done}/{}", self.all), what(), room());
+            let whole = format!("[{bar}] {counted}  {what}");
+            let text = if whole.len() > room { format!("{counted}  {what}") } else { whole };
             // a progress that cannot be shown is no reason to stop
-            let _ = write!(output::stderr().raw(), "\r{text:<WIDTH$.WIDTH$}");
+            let _ = write!(output::stderr().raw(), "\r{text:<room$.room$}");
         }
         !self.interrupted()
     }
@@ -109,11 +111,14 @@ impl Work {
     pub fn clear(&self) -> io::Result<()> {
         if self.shown.is_some() {
             // with what the terminal has put behind it for Ctrl-C
-            write!(output::stderr().raw(), "\r{:1$}\r", "", WIDTH + 3)?;
+            write!(output::stderr().raw(), "\r{:1$}\r", "", room() + 3)?;
         }
         Ok(())
     }
 }
 
-/// The progress and what is behind it stay within a line of 80.
-const WIDTH: usize = 76;
+/// Cells for the progress: with what comes behind it, it stays within a line, as a longer one could not be written over.
+fn room() -> usize {
+    let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
+    usize::from(columns).min(80).saturating_sub(4)
+}

@@ -19,7 +19,7 @@ use crate::output;
 use crate::scenario::Scenario;
 use crate::step::number;
 use crate::tensor::{Tensor, flat};
-use crate::ui::number::exact;
+use crate::ui::number::{exact, short};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let to = output_to(output.as_ref(), &asked.scenario, &scenario.files)?;
     let descent = scenario.descent();
     let mut work = Work::new(descent.iterations())?;
-    let end = descent.run(|iteration| work.go_on(iteration.number, || format!("loss {}", exact(iteration.loss))));
+    let end = descent.run(|iteration| work.go_on(iteration.number, || format!("loss {}", short(iteration.loss))));
     work.clear()?;
     let done = end.losses.len() as u64;
     if work.interrupted() && !end.stopped && done < descent.iterations() {
@@ -132,8 +132,13 @@ impl<'a> Trained<'a> {
         const ROWS: usize = 20;
         let mut lines = vec![self.scenario.to_owned(), String::new()];
         let why = if self.stopped == "tolerance" { ", ended by the tolerance" } else { "" };
-        lines.push(format!("{} iterations{why}", self.iterations));
+        let plural = if self.iterations == 1 { "" } else { "s" };
         let every = self.losses.len().div_ceil(ROWS).max(1);
+        let thinned = if every > 1 { format!("; one in {every} is shown, and the last") } else { String::new() };
+        lines.push(format!("{} iteration{plural}{why}{thinned}", self.iterations));
+        if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
+            lines.push(format!("from iteration {} on the loss is not finite: perhaps the learning rate is too large", n + 1));
+        }
         let last = self.losses.len() - 1;
         let wide = self.losses.len().to_string().len();
         for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
