@@ -54,8 +54,11 @@ impl Item {
 }
 
 impl Columns {
-    /// The columns around node `here` that have room, at most so many, spread over the width.
-    fn new(nodes: &[Node], here: usize, roomy: bool, width: i32, most: usize) -> Self {
+    /// The columns around the first node of `focus` that have room, at most so many, spread over the width; the next one's comes first.
+    fn new(nodes: &[Node], focus: &[usize], roomy: bool, width: i32, most: usize) -> Self {
+        let depth = |n: usize| focus.get(n).map(|node| nodes[*node].depth);
+        let here = depth(0).unwrap_or(0);
+        let other = depth(1).unwrap_or(here);
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let wide = |depth| nodes.iter().filter(|node| node.depth == depth).map(|node| node.wide[usize::from(roomy)]).max().unwrap_or(1);
         let wides: Vec<i32> = (0..=deepest).map(wide).collect();
@@ -65,12 +68,13 @@ impl Columns {
         if end > most || needed(first, end) > width {
             // a mark of cut edges at both sides
             margin = 3;
-            (first, end) = (nodes[here].depth, nodes[here].depth + 1);
+            (first, end) = (here, here + 1);
             while end - first < most {
                 let left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
                 let right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
                 match (left, right) {
-                    (true, true) if nodes[here].depth - first > end - 1 - nodes[here].depth => end += 1,
+                    (_, true) if other >= end => end += 1,
+                    (true, true) if here - first > end - 1 - here => end += 1,
                     (true, _) => first -= 1,
                     (_, true) => end += 1,
                     _ => break,
@@ -97,12 +101,11 @@ impl Plan {
     /// The plan with the most columns, and of those the most spacious. Where there is no room for all nodes, those of `focus` are in view, the first
     /// of them for certain.
     pub fn best(nodes: &[Node], focus: &[usize], (width, height): (i32, i32)) -> Self {
-        let here = focus.first().copied().unwrap_or(0);
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
-        let widest = [false, true].map(|roomy| Columns::new(nodes, here, roomy, width, deepest + 1).places.len());
+        let widest = [false, true].map(|roomy| Columns::new(nodes, focus, roomy, width, deepest + 1).places.len());
         for most in (2.min(deepest + 1)..=widest[0].max(widest[1])).rev() {
             for (apart, roomy) in SPACINGS.into_iter().filter(|(_, roomy)| widest[usize::from(*roomy)] >= most) {
-                let mut plan = Self::new(nodes, roomy, Columns::new(nodes, here, roomy, width, most), (0, height));
+                let mut plan = Self::new(nodes, roomy, Columns::new(nodes, focus, roomy, width, most), (0, height));
                 if plan.may_fit(apart) && plan.place(nodes, apart) {
                     plan.centre();
                     return plan;
@@ -110,7 +113,7 @@ impl Plan {
             }
         }
         let (apart, roomy) = if height < LEAST_ROOMY { (1, false) } else { (3, true) };
-        let mut plan = Self::new(nodes, roomy, Columns::new(nodes, here, roomy, width, 2), (1, height - 1));
+        let mut plan = Self::new(nodes, roomy, Columns::new(nodes, focus, roomy, width, 2), (1, height - 1));
         if !plan.place(nodes, apart) {
             plan.scroll(focus);
         }
