@@ -34,17 +34,53 @@ pub struct Side<'a> {
     pub firsts: &'a [usize],
 }
 
+/// Where sums were begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Where they go on.
+    Here,
+    /// Nowhere: what stands there has no meaning.
+    Nowhere,
+}
+
+impl Begun {
+    /// What a sum was before: −0 is the only start that leaves every first term as it is.
+    #[must_use]
+    #[inline(always)]
+    pub fn before(self, sum: f64) -> f64 {
+        if self == Self::Here { sum } else { -0.0 }
+    }
+}
+
 /// Sums in registers.
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
 /// Adds the products to rows of sums, each as long as all lanes.
-pub fn add(products: &Products<'_>, sums: &mut [f64]) {
-    Arch::new().dispatch(Cover { products, sums });
+pub fn add(products: &Products<'_>, sums: &mut [f64], begun: Begun) {
+    Arch::new().dispatch(Cover { products, sums, begun });
+}
+
+/// Adds one term to each sum.
+pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, begun: Begun) {
+    let sums = sums.iter_mut().zip(terms);
+    Arch::new().dispatch(move || match begun {
+        Begun::Here => sums.for_each(|(sum, term)| *sum += term),
+        Begun::Nowhere => sums.for_each(|(sum, term)| *sum = term),
+    });
+}
+
+/// Whether no sum is 0 or not finite.
+#[must_use]
+pub fn plain(sums: &[f64]) -> bool {
+    // without a branch, and as wide as the sums, so that it is done in registers
+    let odd = |odd, sum: &f64| odd | u64::from(*sum == 0.0) | u64::from(!sum.is_finite());
+    Arch::new().dispatch(move || sums.iter().fold(0, odd)) == 0
 }
 
 struct Cover<'a> {
     products: &'a Products<'a>,
     sums: &'a mut [f64],
+    begun: Begun,
 }
 
 impl WithSimd for Cover<'_> {
@@ -52,40 +88,52 @@ impl WithSimd for Cover<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (blocks, rest) = self.products.rows.firsts.as_chunks::<4>();
-        for (n, rows) in blocks.iter().enumerate() {
-            self.rows(simd, 4 * n, *rows);
-        }
-        let (pairs, rest) = rest.as_chunks::<2>();
-        let mut row = 4 * blocks.len();
-        for rows in pairs {
-            self.rows(simd, row, *rows);
-            row += 2;
-        }
-        for first in rest {
-            self.rows(simd, row, [*first]);
+        let firsts = self.products.rows.firsts;
+        let mut row = 0;
+        while row < firsts.len() {
+            row += match &firsts[row..] {
+                // three and three rather than four and two, of which a sum would wait for itself
+                [a, b, c] | [a, b, c, _, _] | [a, b, c, _, _, _] => self.rows(simd, row, [*a, *b, *c]),
+                [a, b, c, d, ..] => self.rows(simd, row, [*a, *b, *c, *d]),
+                [a, b, ..] => self.rows(simd, row, [*a, *b]),
+                [a, ..] => self.rows(simd, row, [*a]),
+                [] => break,
+            };
         }
     }
 }
 
 impl Cover<'_> {
-    /// Some rows, from `row` on, which share one load of the lanes' factors.
+    /// Some rows, from `row` on, which share one load of the lanes' factors; how many they are.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, rows: [usize; R]) {
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, rows: [usize; R]) -> usize {
         // the tile, its lanes, a factor and a product must fit into the registers
-        let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
+        let most = match (S::REGISTER_COUNT < 32, R) {
+            (true, 4) => 2,
+            (true, 3) => 3,
+            (true, _) | (_, 4) => 4,
+            (_, 3) => 5,
+            _ => 8,
+        };
         let count = self.products.lanes.firsts.len() * (LANES / S::F64_LANES);
         let mut at = 0;
         while at < count {
-            let left = (count - at).min(most);
-            match left {
+            let left = count - at;
+            // two of a size rather than a large one and a small one, in which sums wait for themselves
+            let now = if left > most && left < 2 * most { left.div_ceil(2) } else { left.min(most) };
+            match now {
+                8 => self.tile::<S, R, 8>(simd, row, rows, at),
+                7 => self.tile::<S, R, 7>(simd, row, rows, at),
+                6 => self.tile::<S, R, 6>(simd, row, rows, at),
+                5 => self.tile::<S, R, 5>(simd, row, rows, at),
                 4 => self.tile::<S, R, 4>(simd, row, rows, at),
                 3 => self.tile::<S, R, 3>(simd, row, rows, at),
                 2 => self.tile::<S, R, 2>(simd, row, rows, at),
                 _ => self.tile::<S, R, 1>(simd, row, rows, at),
             }
-            at += left;
+            at += now;
         }
+        R
     }
 
     /// All taps for `V` registers of the rows, from register `at` on.
@@ -93,18 +141,21 @@ impl Cover<'_> {
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, rows: [usize; R], at: usize) {
         let firsts = self.products.lanes.firsts;
         let count = firsts.len() * LANES;
-        let mut tile: Tile<S, R, V> = [[simd.splat_f64s(0.0); V]; R];
-        let sums = &mut self.sums[row * count..][..R * count];
-        for (tile, row) in tile.iter_mut().zip(sums.chunks_exact(count)) {
-            *tile = std::array::from_fn(|v| load::<S>(row, (at + v) * S::F64_LANES));
+        let part = |r: usize| (row + r) * count + at * S::F64_LANES..(row + r) * count + (at + V) * S::F64_LANES;
+        let mut tile: Tile<S, R, V> = [[simd.splat_f64s(-0.0); V]; R];
+        if self.begun == Begun::Here {
+            for (r, tile) in tile.iter_mut().enumerate() {
+                tile.copy_from_slice(S::as_simd_f64s(&self.sums[part(r)]).0);
+            }
         }
-        let lanes = std::array::from_fn(|v| {
+        let mut lanes = [0; V];
+        for (v, place) in lanes.iter_mut().enumerate() {
             let lane = (at + v) * S::F64_LANES;
-            firsts[lane / LANES] + lane % LANES
-        });
+            *place = firsts[lane / LANES] + lane % LANES;
+        }
         self.products.add(simd, rows, lanes, &mut tile);
-        for (tile, row) in tile.iter().zip(sums.chunks_exact_mut(count)) {
-            S::as_mut_simd_f64s(&mut row[at * S::F64_LANES..][..V * S::F64_LANES]).0.copy_from_slice(tile);
+        for (r, tile) in tile.iter().enumerate() {
+            S::as_mut_simd_f64s(&mut self.sums[part(r)]).0.copy_from_slice(tile);
         }
     }
 }
@@ -118,27 +169,36 @@ impl Products<'_> {
     /// Adds the products of rows that begin there, and of registers that begin there.
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, rows: [usize; R], lanes: [usize; V], sums: &mut Tile<S, R, V>) {
-        let rows = even(rows.map(|first| &self.rows.numbers[first..]));
-        let lanes = even(lanes.map(|first| &self.lanes.numbers[first..]));
+        let (rows, lanes) = (even(self.rows.numbers, rows), even(self.lanes.numbers, lanes));
         let mut tile = *sums;
-        for taps in self.taps.chunks_exact(self.stretch) {
+        let mut rest = self.taps;
+        while let Some((taps, after)) = rest.split_at_checked(self.stretch) {
             for (i, j) in &taps[self.part.clone()] {
-                let lanes = lanes.map(|lanes| load::<S>(lanes, *j));
-                for (sums, row) in tile.iter_mut().zip(rows) {
+                // no `map`: of a large array it is a call, and its registers go through memory
+                let mut factors = [simd.splat_f64s(0.0); V];
+                for (factor, lanes) in factors.iter_mut().zip(&lanes) {
+                    *factor = load::<S>(lanes, *j);
+                }
+                for (sums, row) in tile.iter_mut().zip(&rows) {
                     let factor = simd.splat_f64s(row[*i]);
-                    for (sum, lane) in sums.iter_mut().zip(&lanes) {
+                    for (sum, lane) in sums.iter_mut().zip(&factors) {
                         *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
                     }
                 }
             }
+            rest = after;
         }
         *sums = tile;
     }
 }
 
-/// The same, equally long, so that one look at the length does for all.
+/// What begins at each place, equally long, so that one look at the length does for all.
 #[inline(always)]
-fn even<const N: usize>(slices: [&[f64]; N]) -> [&[f64]; N] {
-    let len = slices.iter().map(|slice| slice.len()).min().unwrap_or(0);
-    slices.map(|slice| &slice[..len])
+fn even<const N: usize>(numbers: &[f64], firsts: [usize; N]) -> [&[f64]; N] {
+    let len = numbers.len() - firsts.iter().fold(0, |last, first| last.max(*first));
+    let mut slices = [numbers; N];
+    for (slice, first) in slices.iter_mut().zip(firsts) {
+        *slice = &numbers[first..][..len];
+    }
+    slices
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Id, Network, Op};
-use crate::op::rule::{Memo, Operands, Rule};
+use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tensor::{Tensor, flat, from_flat, len};
 
@@ -126,24 +126,28 @@ impl Run {
 
 /// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Vec<Memo> {
+    let mut memos = Vec::with_capacity(op.parts.len());
     // all, until a part leaves some out
     let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
-    let mut memos = Vec::with_capacity(op.parts.len());
     for (number, part) in op.parts.iter().enumerate() {
         let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
         memos.push(part.rule.memo(&tensors));
         let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[number] };
         if number == 0 {
-            part.rule.begin(&x, sums);
-        } else {
-            part.rule.accumulate(&x, sums);
+            reached = if op.parts.len() > 1 { part.rule.reached(&x, sums.len()) } else { None };
+            if reached.is_none() {
+                part.rule.begin(&x, sums);
+                continue;
+            }
+            // what has no term yet may get its first from another part
+            sums.fill(-0.0);
+        } else if reached.is_some() {
+            reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
         }
-        let reached_now = part.rule.reached(&x, sums.len());
-        reached = if number == 0 { reached_now } else { reached.zip(reached_now).map(either) };
+        part.rule.accumulate(&x, sums);
     }
-    for (sum, reached) in sums.iter_mut().zip(reached.unwrap_or_default()) {
-        // bits, so that it needs no branch: which entries are reached is as good as random behind a pool
-        *sum = f64::from_bits(sum.to_bits() & u64::from(reached).wrapping_neg());
+    if let Some(reached) = reached {
+        clear(sums, &reached);
     }
     memos
 }

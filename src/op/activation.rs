@@ -13,6 +13,7 @@ use super::flatten::Copy;
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::softmax::Softmax;
+use crate::sums::Begun;
 
 /// The row of the layers' registry.
 pub const KIND: LayerKind =
@@ -94,7 +95,11 @@ struct Applied(Elementwise);
 
 impl Rule for Applied {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.curve.value.add(x.tensors[0], &self.0.keys, out);
+        self.0.curve.value.add(x.tensors[0], &self.0.keys, out, Begun::Here);
+    }
+
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.0.curve.value.add(x.tensors[0], &self.0.keys, sums, Begun::Nowhere);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -132,11 +137,19 @@ impl Slope {
     fn slope(&self, x: &Operands<'_>, at: usize) -> f64 {
         self.0.curve.derivative.of(x.get(Z, at), x.get(A, at), &self.0.keys)
     }
+
+    fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
+        self.0.curve.derivative.add(x.tensors[Z], x.tensors[A], x.tensors[DA], &self.0.keys, sums, begun);
+    }
 }
 
 impl Rule for Slope {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.curve.derivative.add(x.tensors[Z], x.tensors[A], x.tensors[DA], &self.0.keys, out);
+        self.add(x, out, Begun::Here);
+    }
+
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.add(x, sums, Begun::Nowhere);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

@@ -9,7 +9,8 @@ use super::edges::{Bilinear, DY, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
-use kernels::Begun;
+use crate::sums::Begun;
+use kernels::Plans;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -44,7 +45,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     args.claim(&weights)?;
     let area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * area, outputs: outputs * area };
-    let conv = Conv2d { inputs: channels, outputs, groups, rows: rows.indexed(), columns: columns.indexed() };
+    let conv = Conv2d::new(channels, outputs, groups, rows, columns);
     let z = Stage::new("z", &shape);
     weighted(args, z, Arc::new(Bilinear::new(conv)), &weights, outputs, fan)
 }
@@ -102,9 +103,16 @@ pub struct Conv2d {
     pub rows: Axis,
     /// The horizontal axis, indexed.
     pub columns: Axis,
+    plans: Plans,
 }
 
 impl Conv2d {
+    /// The edges of so many channels along these axes.
+    #[must_use]
+    pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
+        Self { inputs, outputs, groups, rows: rows.indexed(), columns: columns.indexed(), plans: Plans::default() }
+    }
+
     fn group_inputs(&self) -> usize {
         self.inputs / self.groups
     }
@@ -164,10 +172,11 @@ impl Edges for Conv2d {
 
     fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
         let some = |axis: &Axis| axis.prefix(view).windows(2).map(|places| places[0] < places[1]).collect::<Vec<_>>();
-        let (rows, columns) = (some(&self.rows), some(&self.columns));
-        if !rows.contains(&false) && !columns.contains(&false) {
+        let all = |axis: &Axis| axis.prefix(view).windows(2).all(|places| places[0] < places[1]);
+        if all(&self.rows) && all(&self.columns) {
             return None;
         }
+        let (rows, columns) = (some(&self.rows), some(&self.columns));
         let channel = rows.iter().flat_map(|row| columns.iter().map(move |column| *row && *column));
         Some(channel.cycle().take(count).collect())
     }
@@ -232,21 +241,14 @@ impl Edges for Conv2d {
 
 impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
-        match view {
-            View::Weight => self.gather(a, b, out, Begun::Here),
-            view => self.slide(view, a, b, out, Begun::Here),
-        }
+        self.sums(view, a, b, out, Begun::Here);
     }
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if self.reached(view, sums.len()).is_some() {
-            sums.fill(-0.0);
-            return self.accumulate(view, a, b, sums);
+            return self.begin_with_nothing(view, a, b, sums);
         }
-        match view {
-            View::Weight => self.gather(a, b, sums, Begun::Nowhere),
-            view => self.slide(view, a, b, sums, Begun::Nowhere),
-        }
+        self.sums(view, a, b, sums, Begun::Nowhere);
     }
 
     fn equation(&self, view: View) -> Equation {

@@ -45,7 +45,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let area = kernel[0] * kernel[1];
     // PyTorch reads the fans from the weight's shape as if it were a convolution's
     let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
-    let conv = Conv2d { inputs: outputs, outputs: channels, groups, rows: rows.indexed(), columns: columns.indexed() };
+    let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     let z = Stage::new("z", &shape);
     weighted(args, z, Arc::new(Bilinear::new(Transposed(conv))), &weights, outputs, fan)
 }
@@ -100,6 +100,13 @@ impl Weighted for Transposed {
         match view {
             View::Weight => self.0.accumulate(View::Weight, b, a, out),
             view => self.0.accumulate(swapped(view), a, b, out),
+        }
+    }
+
+    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+        match view {
+            View::Weight => self.0.begin(View::Weight, b, a, sums),
+            view => self.0.begin(swapped(view), a, b, sums),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, entry};
+use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, clear, entry};
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +92,16 @@ pub trait Weighted: Edges {
 
     /// The sums of the products alone, as in [`Rule::begin`].
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+        self.begin_with_nothing(view, a, b, sums);
+    }
+
+    /// The same, added to nothing.
+    fn begin_with_nothing(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
+        if let Some(reached) = self.reached(view, sums.len()) {
+            clear(sums, &reached);
+        }
     }
 
     /// Adds the products of the first `terms` edges of an entry to `sum`, in order; `a` and `b` as in [`Weighted::accumulate`].

@@ -102,8 +102,10 @@ impl<E: Edges> Rule for Seen<E> {
                 out[edge.output] = inputs.fold(out[edge.output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
             } else {
                 let share = k.map_or(read[edge.output], |k| k * read[edge.output]);
-                for at in inputs {
-                    out[at] += share;
+                if apart == 1 {
+                    out[edge.input..][..count].iter_mut().for_each(|sum| *sum += share);
+                } else {
+                    inputs.for_each(|at| out[at] += share);
                 }
             }
         });

@@ -61,6 +61,10 @@ impl Rule for Copied {
         }
     }
 
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        sums.copy_from_slice(x.tensors[self.from]);
+    }
+
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }

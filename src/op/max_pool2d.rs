@@ -1,10 +1,11 @@
 //! `max_pool2d`: the maximum of each window. A tie goes to the first in row-major order, as in PyTorch.
 
+use std::hint::select_unpredictable;
 use std::sync::{Arc, OnceLock};
 
 use smallvec::smallvec;
 
-use super::axis::Taps;
+use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
@@ -26,79 +27,109 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let windows = windows(args)?;
-    let a = Stage::new("a", &shape(&windows)).with(Arc::new(Max(Arc::new(MaxPool2d(windows)))), [Source::Input(0)]);
+    let a = Stage::new("a", &shape(&windows)).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
 /// The windows; padding lies in none of them, so it never wins.
 #[derive(Debug)]
-struct MaxPool2d(Conv2d);
+struct MaxPool2d {
+    edges: Conv2d,
+    /// What the outputs' rows and columns see.
+    down: Vec<Taps>,
+    across: Vec<Taps>,
+    /// How far the places of a window that meets no padding lie from its first, in row-major order.
+    whole: Vec<usize>,
+}
 
 impl MaxPool2d {
-    /// The places of an output's window, in row-major order.
-    fn window(&self, output: usize) -> impl Iterator<Item = usize> + '_ {
-        let Conv2d { rows, columns, .. } = &self.0;
-        let (h, w) = (rows.output, columns.output);
-        let (channel, y, x) = (output / (h * w), output / w % h, output % w);
-        rows.taps(View::Output, y).iter().flat_map(move |[iy, ..]| {
-            columns.taps(View::Output, x).iter().map(move |[ix, ..]| (channel * rows.input + iy) * columns.input + ix)
-        })
+    fn new(edges: Conv2d) -> Self {
+        let taps = |axis: &Axis| (0..axis.output).map(|at| axis.taps(View::Output, at)).collect();
+        let (down, across) = (taps(&edges.rows), taps(&edges.columns));
+        let whole = places(&edges, 0, edges.rows.kernel, edges.columns.kernel).collect();
+        Self { edges, down, across, whole }
     }
 
-    /// The place of a window's maximum: the first of equals; the first that is not a number, as PyTorch has it.
-    fn winner(&self, image: &[f64], output: usize) -> usize {
-        let Conv2d { rows, columns, .. } = &self.0;
-        let (h, w) = (rows.output, columns.output);
-        self.best(image, output / (h * w), rows.taps(View::Output, output / w % h), columns.taps(View::Output, output % w))
+    /// The window of an output: where it begins in the image, and what it sees of its rows and columns.
+    fn window(&self, output: usize) -> (usize, &Taps, &Taps) {
+        let (h, w) = (self.down.len(), self.across.len());
+        let (channel, down, across) = (output / (h * w), &self.down[output / w % h], &self.across[output % w]);
+        (self.begin(channel, down) + across.first[0], down, across)
     }
 
-    /// The winners of all outputs.
-    fn winners(&self, image: &[f64]) -> Vec<usize> {
-        let Conv2d { rows, columns, outputs, .. } = &self.0;
-        let across: Vec<_> = (0..columns.output).map(|x| columns.taps(View::Output, x)).collect();
-        let mut winners = Vec::with_capacity(outputs * rows.output * columns.output);
-        for channel in 0..*outputs {
-            for y in 0..rows.output {
-                let down = rows.taps(View::Output, y);
-                winners.extend(across.iter().map(|across| self.best(image, channel, down, *across)));
-            }
-        }
-        winners
+    /// Where the rows of windows begin in a channel.
+    fn begin(&self, channel: usize, down: &Taps) -> usize {
+        let Conv2d { rows, columns, .. } = &self.edges;
+        (channel * rows.input + down.first[0]) * columns.input
     }
 
-    #[inline]
-    fn best(&self, image: &[f64], channel: usize, down: Taps, across: Taps) -> usize {
-        let Conv2d { rows, columns, .. } = &self.0;
-        let first = (channel * rows.input + down.first[0]) * columns.input + across.first[0];
-        let (mut best, mut largest) = (first, image[first]);
-        for y in 0..down.count {
-            for x in 0..across.count {
-                let at = first + y * rows.dilation * columns.input + x * columns.dilation;
-                let value = image[at];
-                if value > largest || (value.is_nan() && !largest.is_nan()) {
-                    (best, largest) = (at, value);
+    /// Shows the winner of each output: the place of its window's maximum, the first of equals; the first that is not a number, as PyTorch has it.
+    fn winners(&self, image: &[f64], mut show: impl FnMut(usize)) {
+        for channel in 0..self.edges.outputs {
+            for down in &self.down {
+                let begin = self.begin(channel, down);
+                for across in &self.across {
+                    show(self.winner(image, (begin + across.first[0], down, across)));
                 }
             }
         }
-        best
+    }
+
+    /// The winner of a window.
+    #[inline]
+    fn winner(&self, image: &[f64], (first, down, across): (usize, &Taps, &Taps)) -> usize {
+        if down.count * across.count == self.whole.len() {
+            return winner(image, first, self.whole.iter().map(|place| first + place));
+        }
+        winner(image, first, places(&self.edges, first, down.count, across.count))
     }
 
     /// The outputs whose window holds an input, in row-major order.
     fn readers(&self, input: usize) -> Vec<usize> {
-        let terms = self.0.before(View::Input, input + 1) - self.0.before(View::Input, input);
-        let mut outputs: Vec<usize> = (0..terms).map(|term| self.0.edge(View::Input, input, term).output).collect();
+        let terms = self.edges.before(View::Input, input + 1) - self.edges.before(View::Input, input);
+        let mut outputs: Vec<usize> = (0..terms).map(|term| self.edges.edge(View::Input, input, term).output).collect();
         outputs.sort_unstable();
         outputs
     }
 
     fn image(&self, slot: usize) -> Window {
-        let Conv2d { rows, columns, .. } = &self.0;
+        let Conv2d { rows, columns, .. } = &self.edges;
         Window { image: slot, filter: None, turned: false, padding: [rows.ring(View::Output), columns.ring(View::Output)], pitch: [0, 0] }
     }
 }
 
+/// The places of a window of so many rows and columns, in row-major order.
+fn places(Conv2d { rows, columns, .. }: &Conv2d, first: usize, down: usize, across: usize) -> impl Iterator<Item = usize> + Clone + use<> {
+    let (line, pitch) = (rows.dilation * columns.input, columns.dilation);
+    (0..down).flat_map(move |y| (0..across).map(move |x| first + y * line + x * pitch))
+}
+
+/// Which of some places has the maximum; `first` is the first of them.
+#[inline]
+fn winner(image: &[f64], first: usize, mut places: impl Iterator<Item = usize> + Clone) -> usize {
+    let (mut best, mut largest, mut odd) = (first, image[first], false);
+    for at in places.clone() {
+        let value = image[at];
+        // nobody can guess who wins, so nothing must branch
+        let wins = value > largest;
+        best = select_unpredictable(wins, at, best);
+        largest = if wins { value } else { largest };
+        odd |= value.is_nan();
+    }
+    if odd { places.find(|at| image[*at].is_nan()).unwrap_or(best) } else { best }
+}
+
+/// The maximum of each window; its input is x.
 #[derive(Debug)]
-struct Max(Arc<MaxPool2d>);
+pub struct Max(Arc<MaxPool2d>);
+
+impl Max {
+    /// Over these windows, none of which lies on nothing but padding.
+    #[must_use]
+    pub fn new(windows: Conv2d) -> Self {
+        Self(Arc::new(MaxPool2d::new(windows)))
+    }
+}
 
 impl Function for Max {
     fn forward(&self) -> Arc<dyn Rule> {
@@ -115,9 +146,12 @@ struct Select(Arc<MaxPool2d>);
 
 impl Rule for Select {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (y, winner) in out.iter_mut().zip(self.0.winners(x.tensors[0])) {
-            *y += x.tensors[0][winner];
-        }
+        let mut out = out.iter_mut();
+        self.0.winners(x.tensors[0], |winner| {
+            if let Some(y) = out.next() {
+                *y += x.tensors[0][winner];
+            }
+        });
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -129,8 +163,10 @@ impl Rule for Select {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let args: Factors = self.0.window(at).map(|place| entry(x, 0, place)).collect();
-        let value = x.get(0, self.0.winner(x.tensors[0], at));
+        let window = self.0.window(at);
+        let (first, down, across) = window;
+        let args: Factors = places(&self.0.edges, first, down.count, across.count).map(|place| entry(x, 0, place)).collect();
+        let value = x.get(0, self.0.winner(x.tensors[0], window));
         Term { kind: Kind::Select, function: Some("max"), args, value }
     }
 
@@ -177,6 +213,12 @@ const X: usize = 0;
 const DY: usize = 2;
 
 impl ToWinner {
+    /// The winners of all outputs.
+    fn of<'a>(x: &'a Operands<'_>) -> &'a [usize] {
+        x.memo::<Winners>().map_or(&[], |winners| &winners.of)
+    }
+
+    /// Pairs of winner and output, sorted.
     fn winners<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
         x.memo::<Winners>().map_or(&[], Winners::pairs)
     }
@@ -188,14 +230,25 @@ impl ToWinner {
 
 impl Rule for ToWinner {
     fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        Some(Arc::new(Winners { of: self.0.winners(flat(tensors[X])), pairs: OnceLock::new() }))
+        let mut of = Vec::with_capacity(self.0.edges.outputs * self.0.down.len() * self.0.across.len());
+        self.0.winners(flat(tensors[X]), |winner| of.push(winner));
+        Some(Arc::new(Winners { of, pairs: OnceLock::new() }))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         // an input meets its outputs in their order, whatever lies between them
-        for (winner, error) in x.memo::<Winners>().map_or(&[][..], |winners| &winners.of).iter().zip(x.tensors[DY]) {
+        for (winner, error) in Self::of(x).iter().zip(x.tensors[DY]) {
             out[*winner] += error;
         }
+    }
+
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        sums.fill(0.0);
+        // most entries win nothing
+        for winner in Self::of(x) {
+            sums[*winner] = -0.0;
+        }
+        self.accumulate(x, sums);
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
@@ -203,9 +256,8 @@ impl Rule for ToWinner {
     }
 
     fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let winners = x.memo::<Winners>()?;
         let mut reached = vec![false; count];
-        for winner in &winners.of {
+        for winner in Self::of(x) {
             reached[*winner] = true;
         }
         Some(reached)
@@ -221,7 +273,7 @@ impl Rule for ToWinner {
         if slot != DY {
             return Vec::new();
         }
-        let winner = self.0.winner(x.tensors[X], at);
+        let winner = self.0.winner(x.tensors[X], self.0.window(at));
         let winners = Self::winners(x);
         let term = winners[Self::first(winners, winner)..].iter().position(|&(_, output)| output == at);
         term.map(|term| Use { entry: winner, term: term as u64 }).into_iter().collect()

@@ -127,25 +127,24 @@ pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[
         return Vec::new();
     }
     let count = images.len() / (height * width) * rows.combs.len() * columns.combs.len();
-    let mut all = vec![0.0; count * plane + more];
-    let mut planes = all.chunks_exact_mut(plane);
+    let mut all = Vec::with_capacity(count * plane + more);
     for image in images.chunks_exact(height * width) {
         for top in &rows.combs {
+            let (down, y) = rows.inside(*top, height);
             for left in &columns.combs {
-                let plane = planes.next().expect("a plane for each comb");
-                let (down, y) = rows.inside(*top, height);
                 let (across, x) = columns.inside(*left, width);
-                for (line, row) in plane
-                    .chunks_exact_mut(columns.len)
-                    .take(down.end)
-                    .skip(down.start)
-                    .zip(image.chunks_exact(width).skip(y).step_by(rows.pitch))
-                {
-                    every(&mut line[across.clone()], columns.pitch, &row[x..]);
+                let mut zeros = down.start * columns.len;
+                for row in image.chunks_exact(width).skip(y).step_by(rows.pitch).take(down.len()) {
+                    let begin = all.len() + zeros + across.start;
+                    all.resize(begin + across.len(), 0.0);
+                    every(&mut all[begin..], columns.pitch, &row[x..]);
+                    zeros = columns.len - across.end;
                 }
+                all.resize(all.len() + zeros + (rows.len - down.end) * columns.len, 0.0);
             }
         }
     }
+    all.resize(all.len() + more, 0.0);
     all
 }
 

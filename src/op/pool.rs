@@ -46,7 +46,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
 /// The edges of a window with these axes, on each channel alone.
 #[must_use]
 pub fn each_channel(channels: usize, rows: Axis, columns: Axis) -> Conv2d {
-    Conv2d { inputs: channels, outputs: channels, groups: channels, rows: rows.indexed(), columns: columns.indexed() }
+    Conv2d::new(channels, channels, channels, rows, columns)
 }
 
 /// The shape of what a pool with these windows computes.

@@ -195,11 +195,14 @@ pub trait Rule: Debug + Send + Sync {
     /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiplication and addition.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 
-    /// The sums of this rule's terms alone, as many as `sums` holds, whatever it held.
+    /// The sums of this rule's terms alone, 0 where it has none: as many as `sums` holds, whatever it held.
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         // −0 is the only start that leaves every first term as it is
         sums.fill(-0.0);
         self.accumulate(x, sums);
+        if let Some(reached) = self.reached(x, sums.len()) {
+            clear(sums, &reached);
+        }
     }
 
     /// How many terms all the entries before `entry` have together; `entry` may be one past the last.
@@ -278,6 +281,14 @@ pub trait Function: Debug + Send + Sync {
     /// The rule of this function's part of ∂C/∂x for the input in `slot`; its slots are the inputs, then y, then ∂C/∂y. `None` for an
     /// input that no error reaches (a target).
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>>;
+}
+
+/// Sets to 0 what no term has reached.
+pub fn clear(sums: &mut [f64], reached: &[bool]) {
+    for (sum, reached) in sums.iter_mut().zip(reached) {
+        // bits, so that it needs no branch: which entries are reached is as good as random behind a pool
+        *sum = f64::from_bits(sum.to_bits() & u64::from(*reached).wrapping_neg());
+    }
 }
 
 /// Every entry has exactly one term: the prefix count of such a rule.

@@ -8,6 +8,7 @@ use gradstep::op::bias::Bias;
 use gradstep::op::conv2d::Conv2d;
 use gradstep::op::edges::Bilinear;
 use gradstep::op::linear::Linear;
+use gradstep::op::max_pool2d::Max;
 use gradstep::op::rule::{Function, Operands, Rule};
 use gradstep::tensor::{from_flat, len};
 use proptest::prelude::*;
@@ -48,7 +49,7 @@ fn agrees(rule: &dyn Rule, slots: &[Vec<f64>], begun: &[f64]) -> Result<(), Test
     rule.begin(&x, &mut fresh);
     for (entry, &sum) in fresh.iter().enumerate() {
         let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
-        let plain = (0..terms).fold(-0.0, |sum, term| sum + rule.term(&x, entry, term).value);
+        let plain = (0..terms).fold(if terms == 0 { 0.0 } else { -0.0 }, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} begins as {sum:e}, its {terms} terms add up to {plain:e}");
     }
     for (entry, (&sum, &start)) in sums.iter().zip(begun).enumerate() {
@@ -110,9 +111,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 fn conv(Shape { groups, inputs, outputs, axes: [rows, columns] }: &Shape) -> Option<Conv2d> {
-    let axis =
-        |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Some(Axis::checked(n, kernel, stride, padding, dilation).ok()?.indexed());
-    Some(Conv2d { inputs: groups * inputs, outputs: groups * outputs, groups: *groups, rows: axis(rows)?, columns: axis(columns)? })
+    let axis = |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Axis::checked(n, kernel, stride, padding, dilation).ok();
+    Some(Conv2d::new(groups * inputs, groups * outputs, *groups, axis(rows)?, axis(columns)?))
 }
 
 fn convolution(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
@@ -139,6 +139,59 @@ proptest! {
     #[test]
     fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
         views(&Bias { channels, area }, &[channels], None, &[channels, area], seed, odd, infinite)?;
+    }
+}
+
+/// Where a window has its maximum, by looking at one place after the other: the first of equals, or the first that is no number.
+fn first_of_the_largest(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
+    places
+        .reduce(|best, at| if image[at] > image[best] || (image[at].is_nan() && !image[best].is_nan()) { at } else { best })
+        .expect("a window")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn maxima_are_the_first_of_the_largest(channels in 1..=3_usize, rows in axis(1..=14), columns in axis(1..=40), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        let shape = Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] };
+        let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
+        let plane = windows.rows.output * windows.columns.output;
+        let window = |output: usize| {
+            let (down, across) = (windows.rows.kernels(output / windows.columns.output), windows.columns.kernels(output % windows.columns.output));
+            let (y, x) = (output / windows.columns.output, output % windows.columns.output);
+            let (height, width) = (windows.rows.clone(), windows.columns.clone());
+            down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx])).map(move |[ky, kx]| height.source(ky, y) * width.input + width.source(kx, x))
+        };
+        if (0..plane).any(|output| window(output).next().is_none()) {
+            return Err(TestCaseError::reject("a window lies on padding"));
+        }
+        let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
+        let image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
+        let area = windows.rows.input * windows.columns.input;
+        let winners: Vec<usize> =
+            (0..channels * plane).map(|n| n / plane * area + first_of_the_largest(&image[n / plane * area..][..area], window(n % plane))).collect();
+        let max = Max::new(conv(&shape).expect("as above"));
+        let mut largest = vec![7.0; channels * plane];
+        let slots = Operands { tensors: SmallVec::from_slice(&[&image[..]]), memo: &None };
+        max.forward().begin(&slots, &mut largest);
+        for (largest, winner) in largest.iter().zip(&winners) {
+            prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
+        }
+        // every output's error is its number from 1
+        #[allow(clippy::cast_precision_loss)] // a few hundred
+        let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
+        let backward = max.backward(0).expect("a derivative");
+        let tensors = [&image, &largest, &errors].map(|numbers| from_flat(&[numbers.len()], numbers.clone()));
+        let memo = backward.memo(&tensors.iter().collect::<Vec<_>>());
+        let mut gradient = vec![7.0; image.len()];
+        backward.begin(&Operands { tensors: [&image[..], &largest, &errors].into_iter().collect(), memo: &memo }, &mut gradient);
+        let mut right = vec![0.0; image.len()];
+        for (winner, error) in winners.iter().zip(&errors) {
+            right[*winner] += error;
+        }
+        prop_assert_eq!(gradient, right);
+        views(&max, &x, None, &y, seed, odd, infinite)?;
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::op::math;
 use crate::op::rule::Equation;
+use crate::sums::{Begun, put};
 
 /// A function of one number, with its derivative; both are given the activation's keys, in the order of its row.
 pub(super) struct Curve {
@@ -30,7 +31,7 @@ pub(super) trait Value: Sync {
     fn of(&self, z: f64, keys: &[f64]) -> f64;
 
     /// Adds g(z) to the sums.
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64]);
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun);
 }
 
 impl<F: Fn(f64, &[f64]) -> f64 + Sync> Value for F {
@@ -38,10 +39,8 @@ impl<F: Fn(f64, &[f64]) -> f64 + Sync> Value for F {
         self(z, keys)
     }
 
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64]) {
-        for (sum, z) in sums.iter_mut().zip(z) {
-            *sum += self(*z, keys);
-        }
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
+        put(sums, z.iter().map(|z| self(*z, keys)), begun);
     }
 }
 
@@ -50,7 +49,7 @@ pub(super) trait Derivative: Sync {
     fn of(&self, z: f64, a: f64, keys: &[f64]) -> f64;
 
     /// Adds ∂C/∂a · g′(z) to the sums.
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]);
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun);
 
     /// Whether a g′(z) of 0 is a shut gate, as in [`crate::op::rule::Term::gated`].
     fn is_gate(&self) -> bool {
@@ -67,11 +66,12 @@ impl Derivative for Gate {
         if z <= 0.0 { 0.0 } else { 1.0 }
     }
 
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]) {
-        for (sum, ((z, a), da)) in sums.iter_mut().zip(z.iter().zip(a).zip(da)) {
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
+        let term = |((z, a), da): ((&f64, &f64), &f64)| {
             let gate = self.of(*z, *a, keys);
-            *sum += if gate != 0.0 || da.is_finite() { da * gate } else { gate };
-        }
+            if gate != 0.0 || da.is_finite() { da * gate } else { gate }
+        };
+        put(sums, z.iter().zip(a).zip(da).map(term), begun);
     }
 
     fn is_gate(&self) -> bool {
@@ -84,10 +84,8 @@ impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
         self(z, a, keys)
     }
 
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64]) {
-        for (sum, ((z, a), da)) in sums.iter_mut().zip(z.iter().zip(a).zip(da)) {
-            *sum += da * self(*z, *a, keys);
-        }
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
+        put(sums, z.iter().zip(a).zip(da).map(|((z, a), da)| da * self(*z, *a, keys)), begun);
     }
 }
 

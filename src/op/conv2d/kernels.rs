@@ -1,32 +1,41 @@
 //! The fast kernels: entries run side by side, so that each adds in the order of its own terms. Padding lies in the buffers as 0. A product with it
 //! could show only in an entry whose sum is 0 (it may turn its sign) or not finite (0 · ∞): such an entry is added up anew, edge by edge.
+//!
+//! How they go depends on the shape alone, and is found out once.
 
 mod gathering;
 mod sliding;
 
 use std::ops::Range;
+use std::sync::OnceLock;
+
+use gathering::Gathering;
+use sliding::Sliding;
 
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{Combed, Phase, Shift};
+use crate::sums::Begun;
 
-/// Where sums were begun.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begun {
-    /// Where they go on.
-    Here,
-    /// Nowhere: what stands there has no meaning. Every entry has a term.
-    Nowhere,
-}
-
-impl Begun {
-    /// What a sum was before.
-    fn before(self, sum: f64) -> f64 {
-        if self == Self::Here { sum } else { -0.0 }
-    }
+/// How the three views of a convolution are computed, each found out when it is first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Plans {
+    output: OnceLock<Sliding>,
+    weight: OnceLock<Gathering>,
+    input: OnceLock<Sliding>,
 }
 
 impl Conv2d {
+    /// The sums of a view, from `a` and `b` as in [`Weighted::accumulate`]. Where they were begun nowhere every entry has a term.
+    pub(super) fn sums(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], begun: Begun) {
+        let Plans { output, weight, input } = &self.plans;
+        match view {
+            View::Output => output.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, begun),
+            View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, begun),
+            View::Input => input.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, begun),
+        }
+    }
+
     /// How many entries a channel has.
     fn area(&self, view: View) -> usize {
         self.rows.len(view) * self.columns.len(view)
@@ -43,6 +52,7 @@ impl Conv2d {
     }
 
     /// An entry that was `start` before, from the sum of its `taps`, some of which may be padding.
+    #[inline]
     fn exact(&self, view: View, [a, b]: [&[f64]; 2], entry: usize, taps: usize, start: f64, sum: f64) -> f64 {
         // a sum is -0 only when all that was added was, and what began otherwise cannot become -0 any more
         let negative = (-0.0_f64).to_bits();
@@ -61,16 +71,13 @@ fn spread(to: &mut [f64], step: usize, from: &[f64]) {
         to[..count].copy_from_slice(&from[..count]);
         return;
     }
-    let mut at = 0;
-    for from in from {
-        let Some(to) = to.get_mut(at) else { return };
+    for (to, from) in to.iter_mut().step_by(step).zip(from) {
         *to = *from;
-        at += step;
     }
 }
 
 /// A weight on a place of the image.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Tap {
     /// The weight's place in a filter.
     weight: usize,
@@ -78,13 +85,13 @@ struct Tap {
     place: usize,
 }
 
-/// Images laid out in combs of rows and of columns.
-struct Laid<'a> {
-    image: Vec<f64>,
-    axes: &'a [Combed; 2],
+/// How images lie that are laid out in combs of rows and of columns.
+#[derive(Debug)]
+struct Layout {
+    axes: [Combed; 2],
 }
 
-impl Laid<'_> {
+impl Layout {
     /// How long one channel is.
     fn channel(&self) -> usize {
         self.axes[0].combs.len() * self.axes[1].combs.len() * self.axes[0].len * self.axes[1].len
@@ -95,6 +102,12 @@ impl Laid<'_> {
         self.axes[1].len
     }
 
+    /// All pairs of a phase of the rows and one of the columns.
+    fn phases(&self) -> impl Iterator<Item = [&Phase; 2]> {
+        let [rows, columns] = &self.axes;
+        rows.phases.iter().flat_map(|rows| columns.phases.iter().map(move |columns| [rows, columns]))
+    }
+
     /// Which taps of a phase of one axis its entries meet, and not padding.
     fn met(&self, view: View, conv: &Conv2d, axis: usize, phase: &Phase) -> impl Iterator<Item = Range<usize>> {
         let len = [&conv.rows, &conv.columns][axis].len(if view == View::Output { View::Input } else { View::Output });
@@ -103,7 +116,7 @@ impl Laid<'_> {
 
     /// Kernel places of a phase, in the order of the terms, as entry 0 of it meets them.
     fn taps(&self, [rows, columns]: [&Phase; 2], width: usize) -> Vec<Tap> {
-        let [down, across] = self.axes;
+        let [down, across] = &self.axes;
         let line = |y: &Shift, comb: usize| (y.comb * across.combs.len() + comb) * down.len + y.by;
         let tap = |y: &Shift, x: &Shift| Tap { weight: y.kernel * width + x.kernel, place: line(y, x.comb) * across.len + x.by };
         rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()

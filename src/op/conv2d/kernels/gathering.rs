@@ -1,216 +1,272 @@
 //! The weight gradient: what each weight saw of the images, times the errors.
 
-use std::ops::Range;
-
-use super::{Begun, Laid, Tap};
+use super::{Layout, Tap};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{Phase, comb, laid_out};
-use crate::sums::{LANES, Products, Side, add};
+use crate::op::phase::{comb, laid_out};
+use crate::sums::{Begun, LANES, Products, Side, add};
 use crate::threads;
-
-impl Conv2d {
-    /// The weight gradient.
-    pub(in super::super) fn gather(&self, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
-        let axes = [comb(&self.rows, View::Output), comb(&self.columns, View::Output)];
-        let laid = Laid { image: laid_out(images, self.plane(View::Input).into(), &axes, LANES), axes: &axes };
-        for rows in &axes[0].phases {
-            for columns in &axes[1].phases {
-                Gathering::new(self, &laid, [rows, columns], images, errors).run(out, begun);
-            }
-        }
-    }
-}
 
 /// Output channels side by side, weights and places of the error that are taken together: what stays in the nearest cache.
 const CHANNELS: usize = 4 * LANES;
 const WEIGHTS: usize = 64;
 const PLACES: usize = 64;
 
-/// All weights.
-struct Gathering<'a> {
-    conv: &'a Conv2d,
-    laid: &'a Laid<'a>,
-    images: &'a [f64],
-    errors: &'a [f64],
-    /// The kernel places, in the order of what they see.
-    taps: Vec<Tap>,
+/// How all weights of a group are summed up.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    layout: Layout,
+    ways: Vec<Way>,
+}
+
+/// What lies in the lanes.
+#[derive(Debug)]
+enum Way {
+    /// Output channels.
+    Channels(Vec<Alike>),
+    /// Weights that lie side by side in the image.
+    Weights(Direct),
 }
 
 /// Weights that are used by the same outputs.
+#[derive(Debug)]
 struct Alike {
-    /// These lines and columns of them.
-    window: [Range<usize>; 2],
     /// The weights of one output channel.
-    taps: Vec<Tap>,
-    /// Whether none of them sees padding.
+    weights: Vec<usize>,
+    /// Where each lies in the image.
+    firsts: Vec<usize>,
+    /// The outputs: how far each moves the weights in the image, and where its errors lie.
+    places: Vec<(usize, usize)>,
+    /// Whether none of the weights sees padding.
     whole: bool,
 }
 
-/// Some sums.
-struct Block<'a> {
-    /// Neighbouring output channels: the first of them in their group,
+/// Weights in runs of neighbours.
+#[derive(Debug)]
+struct Direct {
+    /// The weights of each run.
+    runs: Vec<Vec<usize>>,
+    /// Where each run lies in the image.
+    firsts: Vec<usize>,
+    /// The outputs: where each one's error lies, and how far it moves the weights.
+    places: Vec<(usize, usize)>,
+}
+
+/// What is read.
+#[derive(Clone, Copy)]
+struct Read<'a> {
+    conv: &'a Conv2d,
+    images: &'a [f64],
+    errors: &'a [f64],
+    /// The images as they are laid out.
+    laid: &'a [f64],
+    begun: Begun,
+}
+
+/// Neighbouring output channels of a group.
+struct Panel {
+    /// The first of them in their group,
     first: usize,
     /// how many they are,
     channels: usize,
     /// and their errors, place by place.
-    errors: &'a [f64],
+    errors: Vec<f64>,
+}
+
+/// Some sums.
+struct Block<'a> {
+    panel: &'a Panel,
     alike: &'a Alike,
-    /// Weights of each channel.
-    taps: &'a [Tap],
+    /// The first of its weights.
+    from: usize,
     sums: Vec<f64>,
 }
 
-impl<'a> Gathering<'a> {
-    fn new(conv: &'a Conv2d, laid: &'a Laid<'a>, phase: [&'a Phase; 2], images: &'a [f64], errors: &'a [f64]) -> Self {
-        let mut taps = laid.taps(phase, conv.columns.kernel);
-        taps.sort_unstable_by_key(|tap| tap.place);
-        Self { conv, laid, images, errors, taps }
-    }
-
-    fn run(&self, out: &mut [f64], begun: Begun) {
-        let (channels, filter) = (self.conv.group_outputs(), self.conv.filter());
-        // lanes are channels, or else weights that lie side by side in the image: where there are few channels
-        let runs: Vec<_> = self.taps.chunk_by(|a, b| a.place + 1 == b.place).flat_map(|run| run.chunks(LANES)).collect();
-        if runs.len() * channels < self.taps.len() * channels.div_ceil(LANES) {
-            let runs: Vec<_> = (0..self.conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| self.channel(i, run))).collect();
-            return self.direct(&runs, out, begun);
-        }
-        let alike = self.alike();
-        for (group, out) in out.chunks_exact_mut(channels * filter).enumerate() {
-            let firsts = (0..channels).step_by(CHANNELS).map(|first| (first, CHANNELS.min(channels - first)));
-            let panels: Vec<_> = firsts.map(|(n, count)| (n, count, self.side_by_side(group * channels + n, count))).collect();
-            let mut blocks = Vec::new();
-            for (first, count, errors) in &panels {
-                for (alike, taps) in alike.iter().flat_map(|alike| alike.taps.chunks(WEIGHTS).map(move |taps| (alike, taps))) {
-                    let sums = vec![0.0; taps.len() * count.next_multiple_of(LANES)];
-                    blocks.push(Block { first: *first, channels: *count, errors, alike, taps, sums });
-                }
-            }
-            for block in &mut blocks {
-                block.each(filter, |sum, place| *sum = begun.before(out[place]));
-            }
-            threads::share(blocks.iter_mut().collect(), self.conv.edges(), |blocks| {
-                for block in blocks {
-                    self.add(group, block);
-                }
-            });
-            for block in &mut blocks {
-                let (whole, taps) = (block.alike.whole, self.conv.area(View::Output));
-                block.each(filter, |sum, place| {
-                    out[place] =
-                        if whole { *sum } else { self.exact(group * channels * filter + place, taps, begun.before(out[place]), *sum) };
-                });
-            }
-        }
-    }
-
-    /// The taps in an input channel of each group.
-    fn channel(&self, i: usize, taps: &[Tap]) -> Vec<Tap> {
-        let (area, channel) = (self.conv.area(View::Weight), self.laid.channel());
-        taps.iter().map(|tap| Tap { weight: i * area + tap.weight, place: i * channel + tap.place }).collect()
-    }
-
-    /// All weights of an output channel, so that none sees padding; where there are few input channels, that would make too many small parts.
-    fn alike(&self) -> Vec<Alike> {
-        let Conv2d { rows, columns, .. } = self.conv;
-        let window = |tap: &Tap| [rows.outputs(tap.weight / columns.kernel), columns.outputs(tap.weight % columns.kernel)];
-        let mut kinds: Vec<Alike> = Vec::new();
-        let all = [0..rows.output, 0..columns.output];
-        let few = self.conv.group_inputs() < 4;
-        let whole = !few || self.taps.iter().all(|tap| window(tap) == all);
-        for tap in &self.taps {
-            let window = if few { all.clone() } else { window(tap) };
-            match kinds.iter_mut().find(|kind| kind.window == window) {
-                Some(kind) => kind.taps.push(*tap),
-                None => kinds.push(Alike { window, taps: vec![*tap], whole }),
-            }
-        }
-        for Alike { taps, .. } in &mut kinds {
-            *taps = (0..self.conv.group_inputs()).flat_map(|i| self.channel(i, taps)).collect();
-        }
-        kinds
-    }
-
-    /// Adds what the weights of a block see, times the errors.
-    fn add(&self, group: usize, Block { channels, errors, alike, taps, sums, .. }: &mut Block<'_>) {
-        let stride = channels.next_multiple_of(LANES);
-        let [down, across] = &alike.window;
-        let mut places = Vec::with_capacity(down.len() * across.len());
-        for y in down.clone() {
-            places.extend(across.clone().map(|x| (y * self.laid.width() + x, (y * self.conv.columns.output + x) * stride)));
-        }
-        let weights: Vec<_> = taps.iter().map(|tap| tap.place).collect();
-        let registers: Vec<_> = (0..stride).step_by(LANES).collect();
-        let rows = Side { numbers: &self.laid.image[group * self.conv.group_inputs() * self.laid.channel()..], firsts: &weights };
-        let lanes = Side { numbers: errors, firsts: &registers };
-        for places in places.chunks(PLACES) {
-            add(&Products { rows, lanes, taps: places, stretch: places.len(), part: 0..places.len() }, sums);
-        }
-    }
-
-    fn exact(&self, entry: usize, taps: usize, begun: f64, sum: f64) -> f64 {
-        self.conv.exact(View::Weight, [self.images, self.errors], entry, taps, begun, sum)
-    }
-
-    /// Sums in which the lanes are weights of one channel, in runs that lie side by side in the image.
-    fn direct(&self, runs: &[Vec<Tap>], out: &mut [f64], begun: Begun) {
-        let (channels, filter, plane) = (self.conv.group_outputs(), self.conv.filter(), self.conv.area(View::Output));
-        let width = self.conv.columns.output;
-        let places: Vec<_> = (0..plane).map(|n| (n, n / width * self.laid.width() + n % width)).collect();
-        let registers: Vec<_> = runs.iter().map(|run| run[0].place).collect();
-        let stride = runs.len() * LANES;
-        threads::share(out.chunks_exact_mut(channels * filter).enumerate().collect(), self.conv.edges(), |groups| {
-            let mut sums = vec![0.0; channels * stride];
-            for (group, out) in groups {
-                for (sums, filter) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
-                    for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
-                        for (sum, tap) in sums.iter_mut().zip(run) {
-                            *sum = begun.before(filter[tap.weight]);
-                        }
-                    }
-                }
-                let outputs: Vec<_> = (0..channels).map(|n| (group * channels + n) * plane).collect();
-                let rows = Side { numbers: self.errors, firsts: &outputs };
-                let lanes =
-                    Side { numbers: &self.laid.image[group * self.conv.group_inputs() * self.laid.channel()..], firsts: &registers };
-                add(&Products { rows, lanes, taps: &places, stretch: plane, part: 0..plane }, &mut sums);
-                for ((n, sums), out) in sums.chunks_exact(stride).enumerate().zip(out.chunks_exact_mut(filter)) {
-                    for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
-                        for (sum, tap) in sums.iter().zip(run) {
-                            let entry = (group * channels + n) * filter + tap.weight;
-                            out[tap.weight] = self.exact(entry, plane, begun.before(out[tap.weight]), *sum);
-                        }
-                    }
-                }
+impl Gathering {
+    pub(super) fn new(conv: &Conv2d) -> Self {
+        let layout = Layout { axes: [comb(&conv.rows, View::Output), comb(&conv.columns, View::Output)] };
+        let ways = layout.phases().map(|phase| {
+            // the kernel places, in the order of what they see
+            let mut taps = layout.taps(phase, conv.columns.kernel);
+            taps.sort_unstable_by_key(|tap| tap.place);
+            let runs: Vec<_> = taps.chunk_by(|a, b| a.place + 1 == b.place).flat_map(|run| run.chunks(LANES)).collect();
+            // lanes are channels, whose errors must be laid side by side, or else weights that lie so in the image: whichever takes less for an output
+            let (channels, inputs) = (conv.group_outputs(), conv.group_inputs());
+            if runs.len() * channels * inputs < taps.len() * channels.div_ceil(LANES) * inputs + channels {
+                Way::Weights(Direct::new(conv, &layout, &runs))
+            } else {
+                Way::Channels(Alike::all(conv, &layout, &taps))
             }
         });
+        let ways = ways.collect();
+        Self { layout, ways }
     }
 
-    /// The errors of some channels, place by place, side by side.
-    fn side_by_side(&self, first: usize, channels: usize) -> Vec<f64> {
-        let plane = self.conv.area(View::Output);
-        let stride = channels.next_multiple_of(LANES);
-        let mut errors = vec![0.0; plane * stride];
-        // a few places at once, so that what is read and what is written is near
-        for (n, errors) in errors.chunks_mut(LANES * stride).enumerate() {
-            for (lane, channel) in self.errors[first * plane..].chunks_exact(plane).take(channels).enumerate() {
-                for (place, error) in errors[lane..].iter_mut().step_by(stride).zip(&channel[n * LANES..]) {
-                    *place = *error;
+    pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
+        let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
+        let read = Read { conv, images, errors, laid: &laid, begun };
+        let group = (conv.group_outputs() * conv.filter()).max(1);
+        for way in &self.ways {
+            match way {
+                Way::Channels(alike) => {
+                    out.chunks_exact_mut(group).enumerate().for_each(|(group, out)| self.by_channels(alike, read, group, out));
+                }
+                Way::Weights(direct) => threads::share(out.chunks_exact_mut(group).enumerate().collect(), conv.edges(), |groups| {
+                    groups.for_each(|(group, out)| self.by_weights(direct, read, group, out));
+                }),
+            }
+        }
+    }
+
+    /// What the weights of a group see.
+    fn image<'a>(&self, read: Read<'a>, group: usize) -> &'a [f64] {
+        &read.laid[group * read.conv.group_inputs() * self.layout.channel()..]
+    }
+
+    fn by_channels(&self, alike: &[Alike], read: Read<'_>, group: usize, out: &mut [f64]) {
+        let (conv, filter) = (read.conv, read.conv.filter());
+        let all = conv.group_outputs();
+        let panel = |first| {
+            let channels = CHANNELS.min(all - first);
+            Panel { first, channels, errors: side_by_side(conv, &read.errors[(group * all + first) * conv.area(View::Output)..], channels) }
+        };
+        let panels: Vec<_> = (0..all).step_by(CHANNELS).map(panel).collect();
+        let blocks = panels.iter().flat_map(|panel| alike.iter().map(move |alike| (panel, alike)));
+        let blocks = blocks.flat_map(|(panel, alike)| (0..alike.weights.len()).step_by(WEIGHTS).map(move |from| (panel, alike, from)));
+        let mut blocks: Vec<_> = blocks.map(|(panel, alike, from)| Block::new(panel, alike, from)).collect();
+        if read.begun == Begun::Here {
+            for block in &mut blocks {
+                block.each(filter, |sum, place| *sum = out[place]);
+            }
+        }
+        threads::share(blocks.iter_mut().collect(), conv.edges(), |blocks| {
+            blocks.for_each(|block| block.add(self.image(read, group), read.begun));
+        });
+        for block in &mut blocks {
+            if block.alike.whole {
+                block.each(filter, |sum, place| out[place] = *sum);
+            } else {
+                block.each(filter, |sum, place| out[place] = read.exact(group * all * filter + place, out[place], *sum));
+            }
+        }
+    }
+
+    fn by_weights(&self, Direct { runs, firsts, places }: &Direct, read: Read<'_>, group: usize, out: &mut [f64]) {
+        let (conv, filter, stride) = (read.conv, read.conv.filter(), runs.len() * LANES);
+        let (channels, plane) = (conv.group_outputs(), conv.area(View::Output));
+        let mut sums = vec![0.0; channels * stride];
+        if read.begun == Begun::Here {
+            for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
+                for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
+                    sums.iter_mut().zip(run).for_each(|(sum, weight)| *sum = out[*weight]);
                 }
             }
         }
-        errors
+        let outputs: Vec<_> = (0..channels).map(|n| (group * channels + n) * plane).collect();
+        let rows = Side { numbers: read.errors, firsts: &outputs };
+        let lanes = Side { numbers: self.image(read, group), firsts };
+        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
+        for ((n, sums), out) in sums.chunks_exact(stride).enumerate().zip(out.chunks_exact_mut(filter)) {
+            for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
+                for (sum, &weight) in sums.iter().zip(run) {
+                    out[weight] = read.exact((group * channels + n) * filter + weight, out[weight], *sum);
+                }
+            }
+        }
     }
 }
 
-impl Block<'_> {
+impl Read<'_> {
+    /// The gradient of a weight that was `start` before, from its sum over all outputs.
+    #[inline]
+    fn exact(&self, entry: usize, start: f64, sum: f64) -> f64 {
+        let taps = self.conv.area(View::Output);
+        self.conv.exact(View::Weight, [self.images, self.errors], entry, taps, self.begun.before(start), sum)
+    }
+}
+
+/// The taps in an input channel of each group.
+fn in_channel<'a>(conv: &Conv2d, layout: &Layout, i: usize, taps: &'a [Tap]) -> impl Iterator<Item = Tap> + use<'a> {
+    let (area, channel) = (conv.area(View::Weight), layout.channel());
+    taps.iter().map(move |tap| Tap { weight: i * area + tap.weight, place: i * channel + tap.place })
+}
+
+impl Alike {
+    /// All weights of an output channel, so that none sees padding; where there are few input channels, that would make too many small parts.
+    fn all(conv: &Conv2d, layout: &Layout, taps: &[Tap]) -> Vec<Self> {
+        let Conv2d { rows, columns, .. } = conv;
+        let window = |tap: &Tap| [rows.outputs(tap.weight / columns.kernel), columns.outputs(tap.weight % columns.kernel)];
+        let all = [0..rows.output, 0..columns.output];
+        let few = conv.group_inputs() < 4;
+        let whole = !few || taps.iter().all(|tap| window(tap) == all);
+        let mut kinds: Vec<(_, Vec<Tap>)> = Vec::new();
+        for tap in taps {
+            let window = if few { all.clone() } else { window(tap) };
+            match kinds.iter_mut().find(|(of, _)| *of == window) {
+                Some((_, taps)) => taps.push(*tap),
+                None => kinds.push((window, vec![*tap])),
+            }
+        }
+        let stride = conv.group_outputs().min(CHANNELS).next_multiple_of(LANES);
+        let alike = kinds.into_iter().map(|([down, across], taps)| {
+            let taps = (0..conv.group_inputs()).flat_map(|i| in_channel(conv, layout, i, &taps));
+            let (weights, firsts) = taps.map(|tap| (tap.weight, tap.place)).unzip();
+            let line = |y: usize| across.clone().map(move |x| (y * layout.width() + x, (y * columns.output + x) * stride));
+            Self { weights, firsts, places: down.flat_map(line).collect(), whole }
+        });
+        alike.collect()
+    }
+}
+
+impl Direct {
+    fn new(conv: &Conv2d, layout: &Layout, runs: &[&[Tap]]) -> Self {
+        let runs = (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| in_channel(conv, layout, i, run).collect::<Vec<_>>()));
+        let (runs, firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].place)).unzip();
+        let line = |y: usize| (0..conv.columns.output).map(move |x| (y * conv.columns.output + x, y * layout.width() + x));
+        Self { runs, firsts, places: (0..conv.rows.output).flat_map(line).collect() }
+    }
+}
+
+/// The errors of some channels, place by place, side by side; in every panel of a group as many, so the last may have more lanes than channels.
+fn side_by_side(conv: &Conv2d, errors: &[f64], channels: usize) -> Vec<f64> {
+    let (plane, stride) = (conv.area(View::Output), conv.group_outputs().min(CHANNELS).next_multiple_of(LANES));
+    let mut all = vec![0.0; plane * stride];
+    // a few places at once, so that what is read and what is written is near
+    for (n, places) in all.chunks_mut(LANES * stride).enumerate() {
+        for (lane, channel) in errors.chunks_exact(plane).take(channels).enumerate() {
+            for (place, error) in places[lane..].iter_mut().step_by(stride).zip(&channel[n * LANES..]) {
+                *place = *error;
+            }
+        }
+    }
+    all
+}
+
+impl<'a> Block<'a> {
+    fn new(panel: &'a Panel, alike: &'a Alike, from: usize) -> Self {
+        let weights = WEIGHTS.min(alike.weights.len() - from);
+        Self { panel, alike, from, sums: vec![0.0; weights * panel.channels.next_multiple_of(LANES)] }
+    }
+
+    /// Adds what the weights see, times the errors.
+    fn add(&mut self, image: &[f64], begun: Begun) {
+        let registers: Vec<_> = (0..self.panel.channels).step_by(LANES).collect();
+        let weights = self.sums.len() / (registers.len() * LANES);
+        let rows = Side { numbers: image, firsts: &self.alike.firsts[self.from..][..weights] };
+        let lanes = Side { numbers: &self.panel.errors, firsts: &registers };
+        let mut begun = begun;
+        for places in self.alike.places.chunks(PLACES) {
+            add(&Products { rows, lanes, taps: places, stretch: places.len(), part: 0..places.len() }, &mut self.sums, begun);
+            begun = Begun::Here;
+        }
+    }
+
     /// Shows each sum with its place in the group's weights, channel by channel.
     fn each(&mut self, filter: usize, mut show: impl FnMut(&mut f64, usize)) {
-        let stride = self.channels.next_multiple_of(LANES);
-        for n in 0..self.channels {
-            for (sum, tap) in self.sums[n..].iter_mut().step_by(stride).zip(self.taps) {
-                show(sum, (self.first + n) * filter + tap.weight);
+        let stride = self.panel.channels.next_multiple_of(LANES);
+        for n in 0..self.panel.channels {
+            for (sums, weight) in self.sums.chunks_exact_mut(stride).zip(&self.alike.weights[self.from..]) {
+                show(&mut sums[n], (self.panel.first + n) * filter + weight);
             }
         }
     }
