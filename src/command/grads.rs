@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
-use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word};
+use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word, Repeated};
 use super::look::Global;
 use super::source::Shelf;
 use super::tensors::{Names, Tensors};
@@ -52,7 +52,13 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     }
     let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
     match arguments.format {
-        Format::Json => json::write(Grads::of(&lesson).json(), to.raw())?,
+        Format::Json => {
+            let grads = Grads::of(&lesson);
+            // the total loss of one sample is its own
+            let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
+            let repeated = Repeated::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
+            json::write(grads.json(&repeated), to.raw())?;
+        }
         Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
         Format::Table => table(&lesson, &mut |line| to.text(&global.text(line)).and_then(|()| to.text("\n")))?,
     }
@@ -123,25 +129,25 @@ fn total(lesson: &Lesson, gradient: Id) -> Nested<'_> {
 }
 
 impl<'a> Sample<'a> {
-    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+    fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
         [Text("{\"name\":"), self.name.map_or(Text("null"), Word), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
             .into_iter()
-            .chain(self.values.json())
+            .chain(self.values.json(repeated))
             .chain([Text(",\"gradients\":")])
-            .chain(self.gradients.json())
+            .chain(self.gradients.json(repeated))
             .chain([Text("}")])
     }
 }
 
 impl<'a> Grads<'a> {
-    fn json(&self) -> impl Iterator<Item = Piece<'a>> {
+    fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
         [Text("{\"format\":1,\"scenario\":"), Word(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
             .into_iter()
-            .chain(json::listed(self.samples.iter().map(Sample::json)))
+            .chain(json::listed(self.samples.iter().map(|sample| sample.json(repeated))))
             .chain([Text("]")])
-            .chain(self.parameters.iter().flat_map(|parameters| iter::once(Text(",\"parameters\":")).chain(parameters.json())))
+            .chain(self.parameters.iter().flat_map(|parameters| iter::once(Text(",\"parameters\":")).chain(parameters.json(repeated))))
             .chain([Text(",\"gradients\":")])
-            .chain(self.gradients.json())
+            .chain(self.gradients.json(repeated))
             .chain([Text("}\n")])
     }
 

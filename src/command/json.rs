@@ -1,10 +1,10 @@
 //! JSON of many numbers: written in order, made by two threads where it is worth one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 use std::iter;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 
 use serde::ser::SerializeSeq as _;
@@ -40,17 +40,49 @@ pub(super) enum Piece<'a> {
     /// In quotation marks.
     Word(&'a str),
     Number(f64),
-    /// Some entries of a tensor, with the commas and brackets before them, and those at its end.
-    Entries(Nested<'a>, Range<usize>),
+    /// Some entries of a tensor, with the commas and brackets before them, and those at its end; where they come again, with their text.
+    Entries(Nested<'a>, Range<usize>, Option<Kept>),
 }
+
+/// A text that is made once.
+type Kept = Arc<OnceLock<Box<[u8]>>>;
 
 /// So many numbers are made at a time: a fraction of a millisecond, and less than the caches.
 const AT_A_TIME: usize = 1 << 12;
 
-/// All of a tensor.
-pub(super) fn tensor(tensor: Nested<'_>) -> impl Iterator<Item = Piece<'_>> {
-    let entries = tensor.values.len();
-    (0..entries).step_by(AT_A_TIME).map(move |at| Piece::Entries(tensor, at..entries.min(at + AT_A_TIME)))
+/// Of so many numbers the texts are kept.
+const KEPT: usize = 1 << 17;
+
+/// Tensors that come more than once: the texts of their entries, some at a time, by where their numbers lie.
+#[derive(Default)]
+pub(super) struct Repeated(HashMap<usize, Vec<Kept>>);
+
+impl Repeated {
+    /// What comes again among these, up to a size.
+    pub fn among<'a>(tensors: impl Iterator<Item = Nested<'a>>) -> Self {
+        let (mut seen, mut repeated, mut left) = (HashSet::new(), HashMap::new(), KEPT);
+        for Nested { values, .. } in tensors {
+            if !seen.insert(place(values)) && values.len() <= left && !repeated.contains_key(&place(values)) {
+                left -= values.len();
+                repeated.insert(place(values), (0..values.len().div_ceil(AT_A_TIME)).map(|_| Kept::default()).collect());
+            }
+        }
+        Self(repeated)
+    }
+
+    /// All of a tensor.
+    pub fn tensor<'a>(&self, tensor: Nested<'a>) -> impl Iterator<Item = Piece<'a>> + use<'a> {
+        let entries = tensor.values.len();
+        let kept = self.0.get(&place(tensor.values)).cloned().unwrap_or_default();
+        (0..entries)
+            .step_by(AT_A_TIME)
+            .enumerate()
+            .map(move |(n, at)| Piece::Entries(tensor, at..entries.min(at + AT_A_TIME), kept.get(n).cloned()))
+    }
+}
+
+fn place(values: &[f64]) -> usize {
+    values.as_ptr().addr()
 }
 
 /// Items with commas between them.
@@ -145,7 +177,7 @@ impl Piece<'_> {
     /// About how many numbers it is worth.
     fn numbers(&self) -> usize {
         match self {
-            Self::Entries(_, range) => range.len(),
+            Self::Entries(_, range, _) => range.len(),
             _ => 1,
         }
     }
@@ -155,7 +187,12 @@ impl Piece<'_> {
             Self::Text(plain) => text.extend_from_slice(plain.as_bytes()),
             Self::Word(word) => serde_json::to_writer(text, word).expect("a text takes every string"),
             Self::Number(value) => number(*value, text),
-            Self::Entries(tensor, range) => entries(tensor, range.clone(), text),
+            Self::Entries(tensor, range, None) => entries(tensor, range.clone(), text),
+            Self::Entries(tensor, range, Some(kept)) => text.extend_from_slice(kept.get_or_init(|| {
+                let mut text = Vec::new();
+                entries(tensor, range.clone(), &mut text);
+                text.into()
+            })),
         }
     }
 }
@@ -229,8 +266,24 @@ mod tests {
         for shape in shapes {
             let values: Vec<f64> = numbers.iter().copied().cycle().take(len(shape)).collect();
             let nested = Nested { shape, values: &values };
-            assert_eq!(written(tensor(nested)), serde_json::to_string(&nested).expect("JSON"), "{shape:?}");
+            let text = serde_json::to_string(&nested).expect("JSON");
+            assert_eq!(written(Repeated::default().tensor(nested)), text, "{shape:?}");
+            let repeated = Repeated::among([nested, nested].into_iter());
+            let both = [nested, nested].map(|nested| repeated.tensor(nested));
+            assert_eq!(written(listed(both.into_iter())), format!("{text},{text}"), "{shape:?}, twice");
         }
+    }
+
+    #[test]
+    fn only_what_comes_again_is_kept_and_not_too_much_of_it() {
+        let (large, other) = (vec![0.5; KEPT], vec![0.5; KEPT + 1]);
+        let kept = |tensors: &[&[f64]]| {
+            let tensors = tensors.iter().map(|values| Nested { shape: &[], values });
+            Repeated::among(tensors).0.into_keys().collect::<Vec<_>>()
+        };
+        assert!(kept(&[&large, &other]).is_empty());
+        assert_eq!(kept(&[&large, &other, &large, &other, &large]), [place(&large)]);
+        assert_eq!(kept(&[&other[..1], &other[1..], &other[1..], &other[..1]]), [place(&other[1..])]);
     }
 
     #[test]
@@ -246,6 +299,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_an_error() {
         let mut little = [0_u8; 100];
-        assert!(write(tensor(Nested { shape: &[100_000], values: &vec![1.5; 100_000] }), &mut &mut little[..]).is_err());
+        let large = Nested { shape: &[100_000], values: &vec![1.5; 100_000] };
+        assert!(write(Repeated::default().tensor(large), &mut &mut little[..]).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::iter;
 
 use serde::{Serialize, Serializer};
 
-use super::json::{self, Nested, Piece, Piece::Text, Piece::Word};
+use super::json::{self, Nested, Piece, Piece::Text, Piece::Word, Repeated};
 use crate::network::{Id, Network, Role, Run};
 
 /// The tensors that have a value, and those that have a gradient, in the order of the forward pass, a layer's parameters after its values.
@@ -41,8 +41,8 @@ impl<'a> Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     /// The same as JSON.
-    pub fn json(&self) -> impl Iterator<Item = Piece<'a>> {
-        let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(json::tensor(tensor));
+    pub fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
+        let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
         iter::once(Text("{")).chain(json::listed(self.0.iter().map(named))).chain([Text("}")])
     }
 }

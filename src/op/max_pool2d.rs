@@ -76,7 +76,8 @@ impl MaxPool2d {
     }
 
     /// The winner of a window.
-    #[inline]
+    #[allow(clippy::inline_always)] // for each window a call costs as much as a place
+    #[inline(always)]
     fn winner(&self, image: &[f64], (first, down, across): (usize, &Taps, &Taps)) -> usize {
         if down.count * across.count == self.whole.len() {
             return winner(image, first, self.whole.iter().map(|place| first + place));
@@ -105,7 +106,8 @@ fn places(Conv2d { rows, columns, .. }: &Conv2d, first: usize, down: usize, acro
 }
 
 /// Which of some places has the maximum; `first` is the first of them.
-#[inline]
+#[allow(clippy::inline_always)] // as above
+#[inline(always)]
 fn winner(image: &[f64], first: usize, mut places: impl Iterator<Item = usize> + Clone) -> usize {
     let (mut best, mut largest, mut odd) = (first, image[first], false);
     for at in places.clone() {
