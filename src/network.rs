@@ -59,6 +59,8 @@ pub struct TensorInfo {
     pub role: Role,
     /// The layer it belongs to; `None` for the input, the target, the loss and the tensors of a graph.
     pub layer: Option<usize>,
+    /// Whether a filter, or its gradient, leads from its first dimension to its second, not the other way round.
+    pub inputs_first: bool,
 }
 
 /// One rule with what it reads.

@@ -100,8 +100,8 @@ type Summand = (Option<f64>, &'static str, Id);
 
 impl Builder<'_> {
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
-        let TensorInfo { shape, layer, .. } = self.network.tensor(like).clone();
-        self.tensors.push(TensorInfo { name: name.into(), shape, symbol, role, layer });
+        let like = self.network.tensor(like).clone();
+        self.tensors.push(TensorInfo { name: name.into(), symbol, role, ..like });
         self.tensors.len() - 1
     }
 

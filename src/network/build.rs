@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::op::layer::{Layer, Source};
 use crate::op::loss::Loss;
-use crate::op::rule::{Function, Rule};
+use crate::op::rule::{Function, Rule, Window};
 use crate::op::scalar::{Scalar, Seed};
 use crate::op::stable::Stable;
 use crate::step::Pass;
@@ -51,7 +51,7 @@ pub struct Node {
 
 impl Builder {
     fn tensor(&mut self, name: impl Into<Arc<str>>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
-        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer });
+        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false });
         self.tensors.len() - 1
     }
 }
@@ -163,6 +163,12 @@ impl Builder {
                 Op { output: op.output, pass, parts }
             })
             .collect();
+        for part in ops.iter().flat_map(|op| &op.parts) {
+            // a filter that lies turned on its image already in the forward pass
+            if let Some(Window { filter: Some(slot), turned: true, .. }) = part.rule.window() {
+                self.tensors[part.operands[slot]].inputs_first = true;
+            }
+        }
         let backward = self.backward(loss, shortcut, graph);
         ops.extend(backward);
         Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, graph)
@@ -234,10 +240,12 @@ impl Builder {
     }
 
     fn gradient(&mut self, of: Id, by: &str) -> Id {
-        let TensorInfo { name, shape, symbol, layer, .. } = self.tensors[of].clone();
+        let like = self.tensors[of].clone();
         // the error of a layer has a letter of its own
-        let symbol = if layer.is_some() && symbol.letter == "z" { Symbol::of("δ", symbol.layer) } else { symbol.derivative(by) };
-        self.tensor(format!("grad.{name}"), &shape, symbol, Role::Gradient(of), layer)
+        let error = like.layer.is_some() && like.symbol.letter == "z";
+        let symbol = if error { Symbol::of("δ", like.symbol.layer) } else { like.symbol.derivative(by) };
+        self.tensors.push(TensorInfo { name: format!("grad.{}", like.name).into(), symbol, role: Role::Gradient(of), ..like });
+        self.tensors.len() - 1
     }
 
     /// The part of a tensor's derivative that comes from one of its readers.

@@ -165,7 +165,7 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
         turned: operand.turned,
         around: around(view, operand, marks, focus),
         name: &operand.name,
-        leading: if transposed(view, operand.id) { ["in", "out"] } else { ["out", "in"] },
+        leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         scroll: view.state.scroll,
         tint: if shared { Some(&tint) } else { None },
         heat: (!shared && len(&info.shape) > 1).then_some(operand.largest),
@@ -223,14 +223,6 @@ fn needs(view: &View<'_>) -> HashMap<Id, [usize; 2]> {
 /// Whether one weight of this tensor belongs to many edges: a filter.
 fn shares(view: &View<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
-}
-
-/// Whether a filter, or its gradient, leads from its first dimension to its second: it lies turned on its image already in the forward pass.
-fn transposed(view: &View<'_>, id: Id) -> bool {
-    let network = view.network();
-    let reader = network.readers(view.neuron(id)).first();
-    let window = reader.and_then(|reader| network.ops()[reader.op].parts[reader.part].rule.window());
-    shares(view, id) && window.is_some_and(|window| window.turned)
 }
 
 /// The size that shows all of its numbers, of one matrix where no two fit so many columns; of its title as much as tells it from the others.

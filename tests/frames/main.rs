@@ -1,6 +1,7 @@
 //! Frames as tests: a scenario, keys, a picture. The pictures are snapshots of our own output, read by people when they change; the last
 //! line is a hash of the styles.
 
+mod batch;
 mod graphs;
 mod layers;
 mod room;

@@ -1,0 +1,51 @@
+//! What a batch does: its ops have a network of their own, whose tensors are not those of the samples'.
+
+use gradstep::ui::theme::Theme;
+use gradstep::ui::{Look, export, view::View};
+
+use super::{frame, layers::open};
+
+const SMALL: &str = include_str!("../valid/batch-of-two.toml");
+const TRANSPOSED: &str = include_str!("../valid/batch-of-transposed.toml");
+const LAYERS: &str = include_str!("layers.toml");
+
+/// The first step of every op of the batch can be drawn, whatever pane is in front.
+#[test]
+fn every_op_of_a_batch_is_drawn() {
+    for text in [SMALL, TRANSPOSED, LAYERS] {
+        let mut state = open(text, "");
+        let lesson = state.lesson.clone().expect("open");
+        let batch = lesson.trace.ops().filter(|(stretch, ..)| lesson.trace.stretches()[*stretch].sample.is_none());
+        for (_, _, steps) in batch {
+            state.step = steps.start;
+            let op = View::of(&state, Theme::default()).expect("a step").step.op;
+            for (width, height) in [(80, 24), (120, 40)] {
+                let shown = export::text(&frame(&state, &Look::default(), width, height));
+                assert!(shown.contains(&*op) && shown.contains("─ matrices"), "{shown}");
+            }
+        }
+    }
+}
+
+/// What the two leading dimensions of a filter count does not depend on who reads it.
+#[test]
+fn a_filter_has_the_same_dimensions_in_every_pass() {
+    for address in [
+        "convt1.z[3,1,1]",
+        "grad.convt1.weight[2,3,1,1]",
+        "reduce:grad.convt1.weight[2,3,1,1]",
+        "update:velocity.convt1.weight[2,3,1,1]",
+        "update:convt1.weight[2,3,1,1]",
+        "2/update:velocity.convt1.weight[2,3,1,1]",
+    ] {
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            let state = open(TRANSPOSED, &format!(":{address}<Enter><Tab><Tab>"));
+            let shown = export::text(&frame(&state, &Look::default(), width, height));
+            assert!(shown.contains("in 2, out 3") || shown.contains("in 0, out 3"), "{address} at {width}x{height}:\n{shown}");
+            assert!(
+                !shown.lines().any(|line| line.contains("  out ") && line.contains(", in ")),
+                "{address} at {width}x{height}:\n{shown}"
+            );
+        }
+    }
+}
