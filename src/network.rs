@@ -44,6 +44,8 @@ pub enum Role {
     Loss,
     /// ∂C/∂ of another tensor.
     Gradient(Id),
+    /// In a batch: what becomes of this tensor of the samples' network, over all of them.
+    Reduced(Id),
 }
 
 /// What is known of a tensor without its numbers.

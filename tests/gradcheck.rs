@@ -31,7 +31,7 @@ fn all(trace: &Trace, extent: Extent) -> Vec<(&Stretch, Checked)> {
     for (n, stretch) in trace.stretches().iter().filter(|stretch| stretch.sample.is_some()).enumerate() {
         let checked = check(&stretch.network, &stretch.run, extent, |_| true);
         if let Some(reduced) = &mut reduced {
-            reduced.add(n, &stretch.network, &checked);
+            reduced.add(n, &checked);
         }
         all.extend(checked.into_iter().map(|checked| (stretch, checked)));
     }
@@ -356,7 +356,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
     let run = Run::new(&batch.network, &given);
     let mut reduced = BatchCheck::new(&batch.network, &run).unwrap();
     for sample in 0..2 {
-        reduced.add(sample, network, &check(network, trace.run(sample), SOME, |_| true));
+        reduced.add(sample, &check(network, trace.run(sample), SOME, |_| true));
     }
     let checked = reduced.checked();
     assert_eq!(checked.len(), 8);

@@ -139,7 +139,7 @@ impl<'a> Report<'a> {
                 return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
             }
             if let Some((_, reduced)) = &mut reduced {
-                reduced.add(place, network, &checked);
+                reduced.add(place, &checked);
             }
         }
         if let Some((batch, reduced)) = reduced {

@@ -121,7 +121,7 @@ impl Builder<'_> {
 
     /// A tensor of every sample, reduced; the sample's own where there is only one.
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
-        let TensorInfo { name, symbol, role, .. } = self.network.tensor(of).clone();
+        let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
             return self.given(of, name.to_string(), symbol, From::Sample(0, of));
         }
@@ -137,7 +137,7 @@ impl Builder<'_> {
                 (by, symbols, self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of)))
             })
             .collect();
-        let output = self.tensor(of, name.to_string(), symbol, role);
+        let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
         self.combine(output, Pass::Reduce, equation, &each);
         output
     }

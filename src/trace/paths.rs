@@ -35,7 +35,7 @@ impl Trace {
             if path.nodes.len() > LONGEST {
                 return Vec::new();
             }
-            if here == self.network().output() {
+            if here == self.network_of(stretch).output() {
                 let mut path = path;
                 path.nodes.reverse();
                 path.locals.reverse();

@@ -26,7 +26,7 @@ pub struct BatchCheck<'a> {
     run: &'a Run,
     /// For each sample, the derivative of the batch's loss by its loss, from differences too.
     shares: Vec<f64>,
-    /// Tensor of the samples' network, its derivative here, and the sums by its entries.
+    /// Gradient in the samples' network, what becomes of it here, and the sums by its entries.
     sums: Vec<(Id, Id, Vec<Sum>)>,
 }
 
@@ -43,26 +43,20 @@ impl<'a> BatchCheck<'a> {
         };
         // it is linear: a long step rounds off least
         let shares = losses.iter().map(|&id| (at(id, largest) - at(id, -largest)) / (2.0 * largest)).collect();
-        let reduced = network.ops().iter().filter(|op| op.pass == Pass::Reduce);
-        let sums = reduced.filter_map(|op| match network.tensor(op.output).role {
-            Role::Gradient(of) => Some((of, op.output, Vec::new())),
+        let reduced = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
+        let sums = reduced.filter_map(|id| match network.tensor(id).role {
+            Role::Reduced(of) => Some((of, id, Vec::new())),
             _ => None,
         });
         Some(Self { network, run, shares, sums: sums.collect() })
     }
 
     /// Adds what was found of its next sample.
-    pub fn add(&mut self, sample: usize, network: &Network, checked: &[Checked]) {
+    pub fn add(&mut self, sample: usize, checked: &[Checked]) {
         let share = self.shares[sample];
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
         let rounding = f64::EPSILON * self.shares.len() as f64;
-        let by: HashMap<Id, &Checked> = checked
-            .iter()
-            .filter_map(|checked| match network.tensor(checked.gradient).role {
-                Role::Gradient(of) => Some((of, checked)),
-                _ => None,
-            })
-            .collect();
+        let by: HashMap<Id, &Checked> = checked.iter().map(|checked| (checked.gradient, checked)).collect();
         for (of, _, sums) in &mut self.sums {
             let Some(checked) = by.get(of) else { continue };
             if sums.is_empty() {
