@@ -14,6 +14,7 @@ pub use way::Way;
 
 use crate::network::Id;
 use crate::step::Unit;
+use crate::trace::{Position, Trace};
 
 /// One scenario that the picker offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +160,7 @@ pub enum Action {
     Accept,
     /// Goes to a step.
     Go(u64),
-    /// Goes to the step that makes this entry of a tensor; to the first that reads it, where it is given.
+    /// Goes to the step that makes this entry of a tensor on the screen; to the first that reads it, where it is given.
     Visit(Id, usize),
     /// Scrolls what scrolls: an overlay, the picker, or the matrices by rows.
     Wheel(i16),
@@ -257,6 +258,13 @@ impl State {
         }
     }
 
+    /// The trace, and where the step on the screen stands in it. All tensors on the screen are those of its stretch: of a sample, or of the batch.
+    #[must_use]
+    pub fn here(&self) -> Option<(&Trace, Position)> {
+        let trace = &self.lesson.as_ref()?.trace;
+        Some((trace, trace.position(self.step)?))
+    }
+
     /// When the state changes by itself.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
@@ -296,9 +304,7 @@ impl State {
 
     /// The rows of the largest matrix on the screen: farther nothing scrolls away from what is marked.
     fn rows(&self) -> isize {
-        let Some((trace, at)) = self.lesson.as_ref().and_then(|lesson| Some((&lesson.trace, lesson.trace.position(self.step)?))) else {
-            return 0;
-        };
+        let Some((trace, at)) = self.here() else { return 0 };
         let op = trace.op_at(&at);
         let read = op.parts.iter().flat_map(|part| part.operands.iter().copied());
         let rows = |id| match *trace.network_of(at.stretch).tensor(id).shape {

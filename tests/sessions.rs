@@ -1,5 +1,6 @@
 //! Recorded sessions: what is replayed is what was seen, however much of the file is left.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -7,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use gradstep::app::State;
-use gradstep::command::stepper::Stepper;
+use gradstep::app::{Action, State, update};
+use gradstep::command::stepper::{Done, Stepper};
 use gradstep::command::{Live, Shelf, offers, replay};
 use gradstep::scenario::Limits;
-use gradstep::session::{Header, Recorder, Session};
+use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
-use gradstep::ui::Look;
 use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{self, Look};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tempfile::tempdir;
@@ -198,6 +199,42 @@ fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
                 }
                 Ok(session) => assert!(session.torn || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n' || session.events.is_empty()),
             }
+        }
+    }
+}
+
+/// A click leads to the same step at once and from its recording, to the one that the entry under it names, whosever tensors are on the screen.
+#[test]
+fn a_click_is_on_what_is_on_the_screen() {
+    let shelf = Shelf::bundled(Limits::default());
+    let screen = Rect::new(0, 0, 100, 30);
+    for (name, address, tensors) in [
+        ("figure-17", "loss", &["loss", "fc2.a", "target"][..]),
+        ("xor", "2:grad.fc2.weight", &["grad.fc2.weight", "fc1.a", "grad.fc2.z"]),
+        ("xor", "reduce:loss", &["loss", "1:loss", "2:loss", "3:loss", "4:loss"]),
+        ("xor", "reduce:grad.fc1.weight[1,0]", &["grad.fc1.weight", "1:grad.fc1.weight", "4:grad.fc1.weight"]),
+        ("xor", "update:velocity.fc1.weight[1,0]", &["grad.fc1.weight", "velocity.fc1.weight"]),
+        ("xor", "update:fc1.weight[1,0]", &["fc1.weight", "velocity.fc1.weight"]),
+    ] {
+        let lesson = Arc::new(shelf.open(name).unwrap());
+        let mut state = State::picker(Vec::new());
+        state.open(Arc::clone(&lesson), Some(lesson.trace.resolve(&address.parse().unwrap()).unwrap()));
+        let stepper = Stepper::new(state, shelf.clone());
+        let mut seen = HashSet::new();
+        for place in screen.positions() {
+            let Some(action @ Action::Visit(..)) = ui::click(&stepper.state, screen, place.x, place.y) else { continue };
+            let at = stepper.under(screen, place.x, place.y).unwrap();
+            let mut state = stepper.state.clone();
+            update(&mut state, action);
+            for at in [&at, &at.to_string().parse().unwrap()] {
+                let mut stepper = stepper.clone();
+                assert_eq!(stepper.event(&Event::Click(at.clone()), Duration::ZERO), Done::Changed, "{name} {address}: {at}");
+                assert_eq!(stepper.state.step, state.step, "{name} {address}: {at}");
+            }
+            seen.insert(at.to_string().split('[').next().unwrap().to_owned());
+        }
+        for tensor in tensors {
+            assert!(seen.contains(*tensor), "{name} {address}: {tensor} is not in {seen:?}");
         }
     }
 }

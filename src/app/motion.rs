@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Action, Lesson, SPEEDS, State};
 use crate::step::{Place, Unit};
-use crate::trace::Trace;
 
 /// The most units that one key moves; more is a slip of the finger.
 const FARTHEST: u64 = 100_000;
@@ -54,7 +53,7 @@ impl State {
             Action::First => self.go(1),
             Action::Last => self.go(count.unwrap_or(trace.len()).clamp(1, trace.len())),
             Action::Go(k) => self.go((*k).clamp(1, trace.len())),
-            Action::Visit(tensor, entry) => match self.maker_or_reader(trace, *tensor, *entry) {
+            Action::Visit(tensor, entry) => match self.maker_or_reader(*tensor, *entry) {
                 Some(k) => self.go(k),
                 None => return self.say("no step makes or reads this entry", false),
             },
@@ -92,11 +91,11 @@ impl State {
     }
 
     /// The first step that makes an entry; of what is given, the first that reads it.
-    fn maker_or_reader(&self, trace: &Trace, tensor: usize, entry: usize) -> Option<u64> {
-        let stretch = trace.position(self.step).map_or(0, |at| at.stretch);
-        match trace.made(stretch, tensor, entry) {
+    fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
+        let (trace, at) = self.here()?;
+        match trace.made(at.stretch, tensor, entry) {
             Some(made) => (!made.is_empty()).then_some(made.start),
-            None => trace.uses(stretch, tensor, entry).first().map(|found| found.step),
+            None => trace.uses(at.stretch, tensor, entry).first().map(|found| found.step),
         }
     }
 

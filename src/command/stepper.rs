@@ -11,6 +11,7 @@ use super::live::due;
 use super::source::Shelf;
 use crate::app::{self, Action, Mode, Request, State};
 use crate::keys;
+use crate::network::Network;
 use crate::session::Event;
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
@@ -120,19 +121,25 @@ impl Stepper {
         Done::Changed
     }
 
+    /// The network of what is on the screen.
+    fn network(&self) -> Option<&Network> {
+        self.state.here().map(|(trace, at)| trace.network_of(at.stretch))
+    }
+
     /// What a click on this does, when it is still there to be clicked on.
     fn clicked(&self, at: &Address) -> Option<Action> {
-        let lesson = self.state.lesson.as_ref().filter(|_| self.state.mode() == Mode::Stepper)?;
-        match &at.place {
-            Place::Step(k) => Some(Action::Go(*k)),
-            Place::Op { name, index, .. } => {
-                let network = lesson.trace.network();
-                let tensor = network.find(name)?;
-                let entry = ravel(index.as_deref().unwrap_or_default(), &network.tensor(tensor).shape)?;
-                Some(Action::Visit(tensor, entry))
-            }
-            _ => None,
-        }
+        let network = self.network().filter(|_| self.state.mode() == Mode::Stepper)?;
+        let (name, index) = match &at.place {
+            Place::Step(k) => return Some(Action::Go(*k)),
+            // what the batch reads has its sample's number in its own name
+            Place::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
+            // so a tensor of that name reads back
+            Place::Loss => ("loss".to_owned(), &[][..]),
+            _ => return None,
+        };
+        let tensor = network.find(&name)?;
+        let entry = ravel(index, &network.tensor(tensor).shape)?;
+        Some(Action::Visit(tensor, entry))
     }
 
     /// What lies under a cell of the screen, as a click is recorded.
@@ -141,7 +148,7 @@ impl Stepper {
         let place = match ui::click(&self.state, screen, column, row)? {
             Action::Go(step) => Place::Step(step),
             Action::Visit(tensor, entry) => {
-                let info = self.state.lesson.as_ref()?.trace.network().tensor(tensor);
+                let info = self.network()?.tensor(tensor);
                 let index = unravel(entry, &info.shape);
                 let index = (!index.is_empty()).then_some(index);
                 Place::Op { scope: Scope::Any, name: info.name.to_string(), index, term: None }
