@@ -1,4 +1,4 @@
-//! Text from files, made safe to show.
+//! Text from files, made safe to show, and to line up.
 //!
 //! A terminal obeys control characters, and format characters (a right-to-left override, a zero
 //! width) make a text look like another. Both become visible, as `<U+202E>`; dropping them would
@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Combining marks on one letter; no script needs more, and stacked ones reach into other lines.
 const MARKS: usize = 3;
@@ -39,6 +39,22 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
     out.push_str(&text[shown..]);
     Cow::Owned(out)
+}
+
+/// `text` in so many cells, with blanks behind it; a longer one as it is. A name has any length, but `format!` panics at a width beyond a `u16`.
+#[must_use]
+pub fn to_left(text: &str, cells: usize) -> String {
+    text.to_owned() + &blanks(text, cells)
+}
+
+/// The same with the blanks before it.
+#[must_use]
+pub fn to_right(text: &str, cells: usize) -> String {
+    blanks(text, cells) + text
+}
+
+fn blanks(text: &str, cells: usize) -> String {
+    " ".repeat(cells.saturating_sub(text.width()))
 }
 
 /// What the letter before already carries.
@@ -119,6 +135,14 @@ mod tests {
         assert_eq!(escape("e\u{301}\u{302}\u{303}\u{304}\u{305}"), "e\u{301}\u{302}\u{303}<U+0304><U+0305>");
         assert_eq!(escape("✔\u{fe0f}\u{fe0f}"), "✔\u{fe0f}<U+FE0F>");
         assert_eq!(escape("\u{fe0f}"), "<U+FE0F>");
+    }
+
+    #[test]
+    fn texts_line_up_by_their_cells_whatever_their_length() {
+        assert_eq!((to_left("δ", 3), to_right("δ", 3)), ("δ  ".to_owned(), "  δ".to_owned()));
+        assert_eq!((to_left("中", 3), to_right("e\u{301}", 3)), ("中 ".to_owned(), "  e\u{301}".to_owned()));
+        assert_eq!((to_left("long", 3), to_right("long", 3)), ("long".to_owned(), "long".to_owned()));
+        assert_eq!((to_left("", 70_000).len(), to_right("x", 70_000).len()), (70_000, 70_000));
     }
 
     proptest! {

@@ -688,3 +688,35 @@ fn gradcheck_prints_a_row_for_each_tensor() {
     assert_eq!((&weight["entries"], &weight["off"], &weight["kinks"]), (&Value::from(4), &Value::from(0), &Value::from(0)));
     assert!(weight["worst"]["at"].as_str().unwrap().starts_with("grad.conv1.weight[0,0,"), "{weight}");
 }
+
+/// A name may be as long as its file: wider than any width that a column is printed in.
+#[test]
+fn a_name_without_end_is_printed() {
+    let name = "a".repeat(65_536);
+    let graph = format!(
+        "title = \"long\"\n[graph]\ninputs = {{ {name} = 2, b = 3 }}\nnodes = [\"J = {name} * b\"]\n[train]\nlearning_rate = 1\nlearn = [\"{name}\"]\n"
+    );
+    let layers = format!(
+        "title = \"long\"\ninput = [1]\ntarget = 0\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n\
+         [[layer]]\nname = \"{}\"\ntype = \"linear\"\nweight = [[1]]\n",
+        &name[2..]
+    );
+    for (text, name) in [(&graph, &name[..]), (&layers, &name[2..])] {
+        for arguments in [
+            &["check", "-"][..],
+            &["grads", "-"],
+            &["grads", "-", "--format", "json"],
+            &["gradcheck", "-"],
+            &["train", "-"],
+            &["trace", "-"],
+            &["trace", "-", "--format", "text"],
+            &["trace", "-", "--format", "text", "--level", "element"],
+            &["show", "-"],
+            &["show", "-", "--at", "last"],
+        ] {
+            let run = with_input(arguments, text.as_bytes());
+            assert_eq!((run.status, run.err.as_str()), (0, ""), "{arguments:?}");
+            assert!(run.out.contains(name) || matches!(arguments[0], "check" | "show"), "{arguments:?}");
+        }
+    }
+}

@@ -17,7 +17,9 @@ use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Role, Run};
 use crate::tensor::{len, shape_text, unravel};
+use crate::text::{to_left, to_right};
 use crate::ui::number::{Format as Numbers, exact};
+use crate::ui::view::width;
 use crate::weights::npz;
 
 #[derive(Clone, Copy, Debug)]
@@ -239,8 +241,8 @@ fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
         let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| exact(run.values(gradient)[0]));
         rows.push([network.tensor(id).name.to_string(), exact(run.values(id)[0]), gradient]);
     }
-    let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-    rows.into_iter().map(|[name, value, gradient]| format!("{name:<a$}  {value:>b$}  {gradient:>c$}")).collect()
+    let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    rows.iter().map(|[name, value, gradient]| [to_left(name, a), to_right(value, b), to_right(gradient, c)].join("  ")).collect()
 }
 
 /// The rows of a tensor, its points below one another; above each matrix of several, where it stands.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::look::{Global, is_terminal};
 use super::offers;
 use crate::output;
+use crate::text::to_left;
 use crate::ui::view::{cut, width};
 
 pub(super) fn run(global: &Global) -> anyhow::Result<ExitCode> {
@@ -14,8 +15,7 @@ pub(super) fn run(global: &Global) -> anyhow::Result<ExitCode> {
     let title = offers.iter().map(|offer| width(&offer.title)).max().unwrap_or(0);
     let mut to = output::stdout();
     for offer in &offers {
-        let pad = |text: &str, to: usize| " ".repeat(to.saturating_sub(width(text)));
-        let line = format!("{}{}  {}{}  {}", offer.name, pad(&offer.name, name), offer.title, pad(&offer.title, title), offer.summary);
+        let line = [&to_left(&offer.name, name), &to_left(&offer.title, title), &offer.summary].map(String::as_str).join("  ");
         writeln!(to, "{}", global.text(&cut(line.trim_end(), columns)))?;
     }
     to.finish()?;

@@ -19,6 +19,7 @@ use crate::output;
 use crate::scenario::Scenario;
 use crate::step::number;
 use crate::tensor::{Tensor, flat};
+use crate::text::to_right;
 use crate::ui::number::{exact, short};
 
 #[derive(Debug, Args)]
@@ -142,7 +143,7 @@ impl<'a> Trained<'a> {
         let last = self.losses.len() - 1;
         let wide = self.losses.len().to_string().len();
         for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
-            lines.push(format!("{:>wide$}  loss  {}", n + 1, exact(*loss)));
+            lines.push(format!("{}  loss  {}", to_right(&(n + 1).to_string(), wide), exact(*loss)));
         }
         lines.push(format!("after the last update, over all samples: loss  {}", exact(self.loss)));
         for (name, tensor) in &self.parameters.0 {

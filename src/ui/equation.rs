@@ -16,6 +16,7 @@ use ratatui::widgets::Widget;
 
 use crate::glyph;
 use crate::step::Unit;
+use crate::text::{to_left, to_right};
 use crate::trace::Path;
 use crate::ui::number::short;
 use crate::ui::theme::Role;
@@ -55,7 +56,7 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, begin) in [left[1].as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
-            format!("{begin:>margin$} {} ", if n == 0 { view.equals() } else { "=" }),
+            format!("{} {} ", to_right(begin, margin), if n == 0 { view.equals() } else { "=" }),
             if n == 0 { plain.bold() } else { plain },
         )];
         spans.extend(row(view, &columns, n));
@@ -80,7 +81,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
         few => few.join(" + "),
     };
     let texts = [right.join(" + "), ends, format!("{before}{own}{after}")]
-        .map(|right| format!("{left:>margin$} {} {}", view.equals(), right.replace("+ −", "− ")));
+        .map(|right| format!("{} {} {}", to_right(left, margin), view.equals(), right.replace("+ −", "− ")));
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| shorter(equation.name).map(move |name| (text, name))).find(fits);
     let (text, name) = fitting.unwrap_or((&texts[2], ""));
@@ -156,10 +157,9 @@ fn row(view: &View<'_>, columns: &[Column], n: usize) -> Vec<Span<'static>> {
             spans.push(Span::styled("+", dim));
         }
         let text = &column.texts[n];
-        let pad = " ".repeat(column.width().saturating_sub(width(text)));
         let style = term_style(view, column.term);
         let (open, close) = if column.term == view.at.term && view.at.terms > 1 { ("[", "]") } else { (" ", " ") };
-        spans.push(Span::styled(format!("{open}{text}{pad}{close}"), style));
+        spans.push(Span::styled(format!("{open}{}{close}", to_left(text, column.width())), style));
     }
     if columns.last().is_some_and(|column| column.term + 1 < view.at.terms) {
         spans.push(Span::styled("+ …", dim));
@@ -186,7 +186,7 @@ fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
         Some(before) => format!("{} + {} = {result}", short(view.term(before).0.sum), short(step.value)),
     };
     let right = format!("term {} of {}", step.term, step.terms);
-    let start = format!("{left:>margin$} = ");
+    let start = format!("{} = ", to_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
     let style = view.theme.style(if last { Role::Result } else { Role::Plain });

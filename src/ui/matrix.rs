@@ -25,6 +25,7 @@ use self::layout::{Layout, Wanted};
 use super::number::Format;
 use super::theme::{Role, Theme};
 use crate::glyph;
+use crate::text::to_right;
 
 /// What an entry is to the current step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,7 +209,7 @@ impl<'a> Matrix<'a> {
                     () => " ",
                 };
                 let index = layout.row(row).map_or(String::new(), |r| r.to_string());
-                pen.text(x - layout.gutter, y, &format!("{index:>0$}{arrow}", layout.gutter - 1), dim);
+                pen.text(x - layout.gutter, y, &(to_right(&index, layout.gutter - 1) + arrow), dim);
             }
             for (col, x) in layout.cols.range().zip((x..).step_by(layout.pitch)) {
                 if !layout.roomy() {

@@ -259,7 +259,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], 
         wants: [region(rows, columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
-        named: if operand.name.is_empty() { symbol } else { symbol + 1 + cells(&operand.name) },
+        named: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
         titled,
     }
 }

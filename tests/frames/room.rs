@@ -156,3 +156,29 @@ stride = 2000000000
         }
     }
 }
+
+/// Names are as long as their file allows.
+#[test]
+fn names_without_end_are_no_panic() {
+    for length in [300, 60_000, 65_530, 65_536, 70_000] {
+        let name = "a".repeat(length);
+        let graph = format!(
+            "title = \"long\"\n[graph]\ninputs = {{ {name} = 2, b = 3 }}\nnodes = [\"{name}b = {name} * b\", \"J = {name}b * {name}\"]\n"
+        );
+        let layer = format!("[[layer]]\nname = \"{name}\"\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\nactivation = \"tanh\"\n");
+        let samples = "[[sample]]\ninput = [1, 2]\ntarget = [0, 1]\n".repeat(2);
+        let layers = format!("title = \"long\"\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n{samples}{layer}");
+        for text in [graph, layers] {
+            let mut state = super::layers::open(&text, "");
+            let lesson = state.lesson.clone().expect("open");
+            for (_, _, steps) in lesson.trace.ops() {
+                state.step = steps.start;
+                for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+                    let shown = export::text(&frame(&state, &Look::default(), width, height));
+                    assert!(shown.contains("aaaa") || shown.contains("loss") || shown.contains('J'), "{shown}");
+                    assert!(shown.lines().all(|line| line.chars().count() <= usize::from(width)), "{shown}");
+                }
+            }
+        }
+    }
+}

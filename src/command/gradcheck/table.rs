@@ -2,7 +2,9 @@
 
 use super::{REDUCE, Report, Row, Worst};
 use crate::network::{FLOOR, TOLERANCE};
+use crate::text::{to_left, to_right};
 use crate::ui::number::exact;
+use crate::ui::view::width;
 
 impl Report<'_> {
     /// The whole text.
@@ -18,11 +20,11 @@ impl Report<'_> {
         });
         let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
         rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
-        let wide: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0)).collect();
+        let wide: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0)).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&columns).zip(&wide).map(|((cell, column), &wide)| match column.side {
-                Side::Left => format!("{cell:<wide$}"),
-                Side::Right => format!("{cell:>wide$}"),
+                Side::Left => to_left(cell, wide),
+                Side::Right => to_right(cell, wide),
             });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
