@@ -6,12 +6,11 @@
 
 mod save;
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
-
-use anyhow::Context as _;
 
 use self::save::{Saved, Target};
 use crate::text::escape;
@@ -20,7 +19,7 @@ use crate::text::escape;
 ///
 /// Nothing is certain to be written before [`Output::finish`].
 pub struct Output<W: Write> {
-    to: BufWriter<W>,
+    to: BufWriter<Stream<W>>,
     /// The file that it becomes.
     saved: Option<Saved>,
 }
@@ -53,7 +52,7 @@ impl<W: Write> Output<W> {
     /// Writes to `to`.
     #[must_use]
     pub fn new(to: W) -> Self {
-        Self { to: BufWriter::with_capacity(1 << 16, to), saved: None }
+        Self { to: BufWriter::with_capacity(1 << 16, Stream(to)), saved: None }
     }
 
     /// What `write!` and `writeln!` call: text, escaped; newlines stay.
@@ -78,7 +77,7 @@ impl<W: Write> Output<W> {
 
     /// The stream itself, for bytes that are safe already or meant for the terminal: JSON, SVG, a
     /// frame with its colours.
-    pub fn raw(&mut self) -> &mut BufWriter<W> {
+    pub fn raw(&mut self) -> &mut impl Write {
         &mut self.to
     }
 
@@ -87,7 +86,43 @@ impl<W: Write> Output<W> {
     /// # Errors
     /// When it cannot all be written. Only after this do the bytes count as written.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        self.to.flush().and_then(|()| self.saved.take().map_or(Ok(()), Saved::finish)).context("cannot write the output")
+        self.to.flush()?;
+        Ok(self.saved.take().map_or(Ok(()), Saved::finish).map_err(failed)?)
+    }
+}
+
+/// A stream whose errors say what has failed: each of its bytes may be the one that finds no room.
+#[derive(Debug)]
+struct Stream<W>(W);
+
+impl<W: Write> Write for Stream<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(failed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(failed)
+    }
+}
+
+/// Why the output could not be written.
+#[derive(Debug)]
+struct Failed(io::Error);
+
+/// An error of the same kind, so that a closed pipe stays one.
+fn failed(why: io::Error) -> io::Error {
+    io::Error::new(why.kind(), Failed(why))
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot write the output")
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
     }
 }
 
@@ -114,6 +149,8 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context as _;
+
     use super::*;
 
     /// A stream that fails after `room` bytes.
@@ -164,7 +201,17 @@ mod tests {
     fn a_full_disk_is_an_error_that_only_the_flush_finds() {
         assert!(write(3, io::ErrorKind::StorageFull).is_ok());
         let error = write(2, io::ErrorKind::StorageFull).unwrap_err();
-        assert!(format!("{error:#}").starts_with("cannot write the output: "));
+        assert_eq!(format!("{error:#}"), format!("cannot write the output: {}", io::Error::from(io::ErrorKind::StorageFull)));
         assert_eq!(exit(Err(error)), ExitCode::from(2));
+    }
+
+    #[test]
+    fn a_full_disk_that_is_found_before_the_flush_is_the_same_error() {
+        let mut to = Output::new(Full { room: 2, kind: io::ErrorKind::StorageFull });
+        let text = "a line\n".repeat(100_000);
+        let errors = [to.text(&text).unwrap_err(), to.raw().write_all(text.as_bytes()).unwrap_err()];
+        for error in errors.map(anyhow::Error::from) {
+            assert_eq!(format!("{error:#}"), format!("cannot write the output: {}", io::Error::from(io::ErrorKind::StorageFull)));
+        }
     }
 }
