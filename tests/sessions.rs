@@ -219,7 +219,7 @@ fn a_click_is_on_what_is_on_the_screen() {
         let lesson = Arc::new(shelf.open(name).unwrap());
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(&lesson), Some(lesson.trace.resolve(&address.parse().unwrap()).unwrap()));
-        let stepper = Stepper::new(state, shelf.clone());
+        let stepper = Stepper::new(state, shelf);
         let mut seen = HashSet::new();
         for place in screen.positions() {
             let Some(action @ Action::Visit(..)) = ui::click(&stepper.state, screen, place.x, place.y) else { continue };
