@@ -208,6 +208,50 @@ fn steep_and_flat_functions_are_resolved() {
     }
 }
 
+/// The verdicts on a layer's derivatives, but for those by what it puts out, had the backward pass found one tensor of them to be so much more.
+fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
+    let lesson = read(&format!("title = \"t\"\n{scenario}"));
+    let network = lesson.trace.network();
+    let run = lesson.trace.run(0);
+    let planted = wrong.map(|(name, by)| {
+        let id = network.find(name).unwrap();
+        run.with(network, id, run.tensor(id).as_ref() + by)
+    });
+    let checked = check(network, planted.as_ref().unwrap_or(run), Extent::WHOLE, |_| true);
+    let of = |checked: &Checked| checked.compared.iter().map(|compared| compared.verdict).collect();
+    let named = checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), of(checked)));
+    named.filter(|(name, _)| name != "grad.fc1.a").collect()
+}
+
+/// An output within rounding of 0 or 1 has a steep ∂C/∂a, but the loss is computed from its z: neither what lies before it nor another output is hidden
+/// by it, right or wrong.
+#[test]
+fn a_saturated_output_hides_no_derivative() {
+    for (loss, function) in [
+        ("binary_cross_entropy", "sigmoid"),
+        ("binary_cross_entropy_with_logits", "identity"),
+        ("cross_entropy", "sigmoid"),
+        ("cross_entropy", "softmax"),
+        ("cross_entropy_with_logits", "identity"),
+    ] {
+        for z in [-800.0, -36.0, -20.0, -16.0, 2.0, 15.0, 16.0, 18.0, 20.0, 25.0, 30.0, 36.7, 36.8, 40.0, 800.0] {
+            for target in [[0.0, 1.0], [1.0, 0.0], [0.5, 0.25]] {
+                let network = format!(
+                    "loss = \"{loss}\"\ninput = [1, 0.5]\ntarget = {target:?}\n\
+                    [[layer]]\ntype = \"linear\"\nweight = [[{z:?}, 0], [0.5, -0.3]]\nactivation = \"{function}\"\n"
+                );
+                for (name, verdicts) in saturated(&network, None) {
+                    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Agrees), "{network}{name}: {verdicts:?}");
+                    for (other, verdicts) in saturated(&network, Some((&name, 0.01))) {
+                        let expected = if other == name { Verdict::Off } else { Verdict::Agrees };
+                        assert!(verdicts.iter().all(|verdict| *verdict == expected), "{network}{name} is wrong, {other}: {verdicts:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Two samples of a small network with everything that has kinks or is computed in part: padding, strides, pools, a softmax.
 const SMALL: &str = r#"
 title = "small"

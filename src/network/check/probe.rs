@@ -36,6 +36,15 @@ pub(super) fn ops(network: &Network) -> impl Iterator<Item = &Op> {
     network.ops().iter().take_while(|op| op.pass != Pass::Backward)
 }
 
+/// The output and the input z of its activation, of a loss that has both. It takes the output from z; only where the output itself is what moves does
+/// it read that, for z stays and does not know of it.
+pub(super) fn output_and_z(op: &Op) -> Option<[Id; 2]> {
+    match op.parts[0].operands[..] {
+        [output, _, z] if op.pass == Pass::Loss => Some([output, z]),
+        _ => None,
+    }
+}
+
 /// A kink that is crossed: the op's number, the entry, the part, and the side that it takes now.
 pub(super) type Crossing = (usize, usize, usize, usize);
 
@@ -77,7 +86,7 @@ impl<'a> Probe<'a> {
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(reads)) {
                 continue;
             }
-            self.compute(number, op, &mut crossed);
+            self.compute(number, op, id, &mut crossed);
         }
         let loss = flat(&self.tensors[network.loss()])[0];
         for (id, changed) in self.changed.iter_mut().enumerate().filter(|(_, changed)| !changed.is_empty()) {
@@ -90,7 +99,8 @@ impl<'a> Probe<'a> {
         Moved { loss, crossed }
     }
 
-    fn compute(&mut self, number: usize, op: &Op, crossed: &mut Vec<Crossing>) {
+    /// An op's tensor, as far as it depends on what has changed because this tensor was moved.
+    fn compute(&mut self, number: usize, op: &Op, id: Id, crossed: &mut Vec<Crossing>) {
         let readers = self.of.readers[number].as_ref();
         let reached = readers.and_then(|readers| readers.reached(&self.changed, &mut self.marks[number]));
         let tensor = |id: Id| -> &Tensor { &self.tensors[id] };
@@ -115,12 +125,7 @@ impl<'a> Probe<'a> {
             }));
         } else {
             let mut op = Cow::Borrowed(op);
-            // the output itself is what has moved, and not the z that it comes from
-            if let [output, _, z] = op.parts[0].operands[..]
-                && op.pass == Pass::Loss
-                && !self.changed[output].is_empty()
-                && self.changed[z].is_empty()
-            {
+            if output_and_z(&op).is_some_and(|[output, _]| output == id) {
                 op.to_mut().parts[0].operands.pop();
             }
             self.sums.resize(len(&self.of.network.tensor(op.output).shape), 0.0);

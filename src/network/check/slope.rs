@@ -1,6 +1,8 @@
 //! The slope of the loss by an entry, from differences, and what it says of a derivative.
 
-use super::probe::{Crossing, Forward, Moved, Probe, ops};
+use smallvec::SmallVec;
+
+use super::probe::{Crossing, Forward, Moved, Probe, ops, output_and_z};
 use super::{Compared, FLOOR, TOLERANCE, Verdict};
 use crate::network::Id;
 
@@ -46,23 +48,26 @@ impl Slope {
     }
 }
 
-/// About how far rounding moves the loss while an entry of a tensor moves.
+/// About how far rounding moves the loss while an entry of a tensor moves. What is computed anew is rounded anew, and counts where it is read: the output
+/// of a sigmoid does not where the loss is computed from its z, however steep the loss is in it.
 pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
     let Forward { network, run, .. } = forward;
-    let mut depends = vec![false; network.tensors().len()];
+    let (mut depends, mut counts) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
     depends[of] = true;
-    let mut squares = 0.0;
-    for op in ops(network) {
-        if op.output == of || !op.parts.iter().any(|part| part.operands.iter().any(|&read| depends[read])) {
-            continue;
-        }
-        depends[op.output] = true;
-        if let Some(gradient) = network.gradient_of(op.output) {
-            let moves = run.values(op.output).iter().zip(run.values(gradient)).map(|(value, slope)| (value * slope).powi(2));
-            squares += moves.filter(|square| square.is_finite()).sum::<f64>();
-        }
+    counts[network.loss()] = true;
+    for op in ops(network).filter(|op| op.output != of) {
+        let unread = output_and_z(op).map(|[output, z]| if output == of { z } else { output });
+        let reads = op.parts.iter().flat_map(|part| &part.operands).filter(|&&id| depends[id] && Some(id) != unread);
+        let reads: SmallVec<[Id; 4]> = reads.copied().collect();
+        depends[op.output] = !reads.is_empty();
+        reads.iter().for_each(|&id| counts[id] = true);
     }
-    4.0 * f64::EPSILON * (squares.sqrt() + run.values(network.loss())[0].abs())
+    let rounded = (0..counts.len()).filter(|&id| id != of && depends[id] && counts[id]);
+    let moves = rounded.filter_map(|id| Some((id, network.gradient_of(id)?))).flat_map(|(id, gradient)| {
+        let entries = run.values(id).iter().zip(run.values(gradient));
+        entries.map(|(value, slope)| (value * slope).powi(2)).filter(|square| square.is_finite())
+    });
+    4.0 * f64::EPSILON * (moves.sum::<f64>().sqrt() + run.values(network.loss())[0].abs())
 }
 
 /// The slopes of the loss by one tensor's entries.
