@@ -28,9 +28,14 @@ impl Folder {
 impl Files for Folder {
     fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
         let inside = "name a file in the scenario's folder, or in a folder of it";
-        let leads_out = Path::new(path).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
-        if leads_out {
-            return Err(Wrong::new(format!("\"{path}\" leads out of the scenario's folder"), inside));
+        // refused wherever it leads: behind a symbolic link a .. goes up from somewhere else
+        for part in Path::new(path).components() {
+            let (what, help) = match part {
+                Component::Normal(_) | Component::CurDir => continue,
+                Component::ParentDir => ("has a .., and a path may not go up", "write it without .., from the scenario's folder down"),
+                Component::RootDir | Component::Prefix(_) => ("is an absolute path", "write it from the scenario's folder down"),
+            };
+            return Err(Wrong::new(format!("\"{path}\" {what}"), help));
         }
         let cannot = |error: &io::Error| match error.kind() {
             io::ErrorKind::NotFound => Wrong::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
