@@ -50,17 +50,33 @@ impl Conv2d {
     fn edges(&self) -> u64 {
         self.before(View::Weight, self.outputs * self.filter())
     }
+}
 
-    /// An entry that was `start` before, from the sum of its `taps`, some of which may be padding.
+/// What is read: the two other ends' values, as in [`Weighted::accumulate`], and how the sums were begun.
+#[derive(Clone, Copy)]
+struct Read<'a> {
+    conv: &'a Conv2d,
+    view: View,
+    a: &'a [f64],
+    b: &'a [f64],
+    /// The images among them, as they are laid out.
+    laid: &'a [f64],
+    begun: Begun,
+}
+
+impl Read<'_> {
+    /// An entry that was `before`, from the sum of its `taps`, some of which may be padding.
     #[inline]
-    fn exact(&self, view: View, [a, b]: [&[f64]; 2], entry: usize, taps: usize, start: f64, sum: f64) -> f64 {
+    fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
+        let Read { conv, view, .. } = *self;
+        let start = self.begun.before(before);
         // a sum is -0 only when all that was added was, and what began otherwise cannot become -0 any more
         let negative = (-0.0_f64).to_bits();
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative || start.to_bits() != negative) {
             return sum;
         }
-        let terms = usize::try_from(self.before(view, entry + 1) - self.before(view, entry)).expect("terms of an entry");
-        if terms == taps { sum } else { self.add_up(view, a, b, entry, terms, start) }
+        let terms = usize::try_from(conv.before(view, entry + 1) - conv.before(view, entry)).expect("terms of an entry");
+        if terms == taps { sum } else { conv.add_up(view, self.a, self.b, entry, terms, start) }
     }
 }
 

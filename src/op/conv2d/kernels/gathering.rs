@@ -1,6 +1,6 @@
 //! The weight gradient: what each weight saw of the images, times the errors.
 
-use super::{Layout, Tap};
+use super::{Layout, Read, Tap};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{comb, laid_out};
@@ -52,17 +52,6 @@ struct Direct {
     places: Vec<(usize, usize)>,
 }
 
-/// What is read.
-#[derive(Clone, Copy)]
-struct Read<'a> {
-    conv: &'a Conv2d,
-    images: &'a [f64],
-    errors: &'a [f64],
-    /// The images as they are laid out.
-    laid: &'a [f64],
-    begun: Begun,
-}
-
 /// Neighbouring output channels of a group.
 struct Panel {
     /// The first of them in their group,
@@ -104,7 +93,7 @@ impl Gathering {
 
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
         let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
-        let read = Read { conv, images, errors, laid: &laid, begun };
+        let read = Read { conv, view: View::Weight, a: images, b: errors, laid: &laid, begun };
         let group = (conv.group_outputs() * conv.filter()).max(1);
         for way in &self.ways {
             match way {
@@ -128,7 +117,7 @@ impl Gathering {
         let all = conv.group_outputs();
         let panel = |first| {
             let channels = CHANNELS.min(all - first);
-            Panel { first, channels, errors: side_by_side(conv, &read.errors[(group * all + first) * conv.area(View::Output)..], channels) }
+            Panel { first, channels, errors: side_by_side(conv, &read.b[(group * all + first) * conv.area(View::Output)..], channels) }
         };
         let panels: Vec<_> = (0..all).step_by(CHANNELS).map(panel).collect();
         let blocks = panels.iter().flat_map(|panel| alike.iter().map(move |alike| (panel, alike)));
@@ -142,11 +131,12 @@ impl Gathering {
         threads::share(blocks.iter_mut().collect(), conv.edges(), |blocks| {
             blocks.for_each(|block| block.add(self.image(read, group), read.begun));
         });
+        let taps = conv.area(View::Output);
         for block in &mut blocks {
             if block.alike.whole {
                 block.each(filter, |sum, place| out[place] = *sum);
             } else {
-                block.each(filter, |sum, place| out[place] = read.exact(group * all * filter + place, out[place], *sum));
+                block.each(filter, |sum, place| out[place] = read.exact(group * all * filter + place, taps, out[place], *sum));
             }
         }
     }
@@ -163,25 +153,16 @@ impl Gathering {
             }
         }
         let outputs: Vec<_> = (0..channels).map(|n| (group * channels + n) * plane).collect();
-        let rows = Side { numbers: read.errors, firsts: &outputs };
+        let rows = Side { numbers: read.b, firsts: &outputs };
         let lanes = Side { numbers: self.image(read, group), firsts };
         add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
         for ((n, sums), out) in sums.chunks_exact(stride).enumerate().zip(out.chunks_exact_mut(filter)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {
-                    out[weight] = read.exact((group * channels + n) * filter + weight, out[weight], *sum);
+                    out[weight] = read.exact((group * channels + n) * filter + weight, plane, out[weight], *sum);
                 }
             }
         }
-    }
-}
-
-impl Read<'_> {
-    /// The gradient of a weight that was `start` before, from its sum over all outputs.
-    #[inline]
-    fn exact(&self, entry: usize, start: f64, sum: f64) -> f64 {
-        let taps = self.conv.area(View::Output);
-        self.conv.exact(View::Weight, [self.images, self.errors], entry, taps, self.begun.before(start), sum)
     }
 }
 

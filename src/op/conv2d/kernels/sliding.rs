@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Layout, spread};
+use super::{Layout, Read, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{Phase, comb, every, laid_out};
@@ -60,16 +60,6 @@ struct Block<'a> {
     out: &'a mut [f64],
 }
 
-/// What is read.
-#[derive(Clone, Copy)]
-struct Read<'a> {
-    conv: &'a Conv2d,
-    filters: &'a [f64],
-    images: &'a [f64],
-    /// The images as they are laid out.
-    laid: &'a [f64],
-}
-
 impl Sliding {
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
         let layout = Layout { axes: [comb(&conv.rows, view), comb(&conv.columns, view)] };
@@ -78,14 +68,14 @@ impl Sliding {
     }
 
     pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], begun: Begun) {
-        let read = if self.view == View::Output { View::Input } else { View::Output };
-        let laid = laid_out(images, conv.plane(read).into(), &self.layout.axes, LANES);
-        let read = Read { conv, filters, images, laid: &laid };
+        let other = if self.view == View::Output { View::Input } else { View::Output };
+        let laid = laid_out(images, conv.plane(other).into(), &self.layout.axes, LANES);
+        let read = Read { conv, view: self.view, a: filters, b: images, laid: &laid, begun };
         threads::share(self.blocks(conv, out), conv.edges(), |blocks| {
             let mut sums = Vec::new();
             for mut block in blocks {
                 for glide in &self.glides {
-                    self.add(glide, read, &mut block, &mut sums, begun);
+                    self.add(glide, read, &mut block, &mut sums);
                 }
             }
         });
@@ -102,54 +92,24 @@ impl Sliding {
     }
 
     /// Adds what a phase's entries of some channels see, in memory that serves block after block.
-    fn add(&self, glide: &Glide, read: Read<'_>, Block { group, first, out }: &mut Block<'_>, sums: &mut Vec<f64>, begun: Begun) {
-        let Read { conv, .. } = read;
-        let weights = |lead: usize| {
-            let (o, i) = conv.channels(self.view, lead, 0);
+    fn add(&self, glide: &Glide, read: Read<'_>, block: &mut Block<'_>, sums: &mut Vec<f64>) {
+        let Read { conv, begun, .. } = read;
+        let weights = |n: usize| {
+            let (o, i) = conv.channels(self.view, block.first + n, 0);
             (o * conv.group_inputs() + i) * conv.area(View::Weight)
         };
-        let filters: [usize; TOGETHER] = std::array::from_fn(|n| weights(*first + n));
-        let filters = &filters[..out.len() / conv.area(self.view)];
-        let rows = Side { numbers: read.filters, firsts: filters };
-        let images = &read.laid[*group * conv.inner(self.view) * self.layout.channel()..];
+        let filters: [usize; TOGETHER] = std::array::from_fn(weights);
+        let filters = &filters[..block.out.len() / conv.area(self.view)];
+        let rows = Side { numbers: read.a, firsts: filters };
+        let images = &read.laid[block.group * conv.inner(self.view) * self.layout.channel()..];
         for strip in &glide.strips {
             sums.resize(filters.len() * strip.places.len() * LANES, 0.0);
             if begun == Begun::Here {
-                self.begin(conv, glide.step, strip, sums, out);
+                strip.begin(glide.step, conv.area(self.view), sums, block.out);
             }
             let lanes = Side { numbers: images, firsts: &strip.places };
             add(&Products { rows, lanes, taps: &glide.taps, stretch: glide.stretch, part: strip.part.clone() }, sums, begun);
-            self.end(glide, strip, read, sums, *first, out, begun);
-        }
-    }
-
-    /// What the sums of some channels were before.
-    fn begin(&self, conv: &Conv2d, step: usize, strip: &Strip, sums: &mut [f64], out: &[f64]) {
-        for (sums, out) in sums.chunks_exact_mut(strip.places.len() * LANES).zip(out.chunks_exact(conv.area(self.view))) {
-            for (line, &begin) in sums.chunks_mut(strip.apart).zip(&strip.lines) {
-                every(&mut line[..strip.count], step, &out[begin..]);
-            }
-        }
-    }
-
-    /// Puts the sums of the channels from `first` on where they belong.
-    #[allow(clippy::too_many_arguments)] // what was added, and where it goes
-    fn end(&self, glide: &Glide, strip: &Strip, read: Read<'_>, sums: &[f64], first: usize, out: &mut [f64], begun: Begun) {
-        let Read { conv, filters, images, .. } = read;
-        let (plane, terms) = (conv.area(self.view), conv.inner(self.view) * strip.part.len());
-        for (row, (sums, out)) in sums.chunks_exact(strip.places.len() * LANES).zip(out.chunks_exact_mut(plane)).enumerate() {
-            let whole = glide.whole || plain(sums);
-            for (line, &begin) in sums.chunks(strip.apart).zip(&strip.lines) {
-                let line = &line[..strip.count];
-                if whole || plain(line) {
-                    spread(&mut out[begin..], glide.step, line);
-                    continue;
-                }
-                for (at, sum) in (begin..).step_by(glide.step).zip(line) {
-                    let entry = (first + row) * plane + at;
-                    out[at] = conv.exact(self.view, [filters, images], entry, terms, begun.before(out[at]), *sum);
-                }
-            }
+            strip.end(glide, read, sums, block);
         }
     }
 }
@@ -198,5 +158,32 @@ impl Strip {
             return Self { lines: vec![begin(lines.start)], count: all, apart: all, places, part };
         }
         Self { lines: lines.map(begin).collect(), count, apart: count.next_multiple_of(LANES), places, part }
+    }
+    /// What the sums of some channels of so many entries were before.
+    fn begin(&self, step: usize, plane: usize, sums: &mut [f64], out: &[f64]) {
+        for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out.chunks_exact(plane)) {
+            for (line, &begin) in sums.chunks_mut(self.apart).zip(&self.lines) {
+                every(&mut line[..self.count], step, &out[begin..]);
+            }
+        }
+    }
+
+    /// Puts the sums of some channels where they belong.
+    fn end(&self, glide: &Glide, read: Read<'_>, sums: &[f64], block: &mut Block<'_>) {
+        let plane = read.conv.area(read.view);
+        let taps = read.conv.inner(read.view) * self.part.len();
+        for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(block.out.chunks_exact_mut(plane)).enumerate() {
+            let whole = glide.whole || plain(sums);
+            for (line, &begin) in sums.chunks(self.apart).zip(&self.lines) {
+                let line = &line[..self.count];
+                if whole || plain(line) {
+                    spread(&mut out[begin..], glide.step, line);
+                    continue;
+                }
+                for (at, sum) in (begin..).step_by(glide.step).zip(line) {
+                    out[at] = read.exact((block.first + row) * plane + at, taps, out[at], *sum);
+                }
+            }
+        }
     }
 }
