@@ -8,8 +8,10 @@ mod gap;
 mod graph;
 mod init;
 mod keys;
+mod known;
 mod layers;
 mod lifted;
+mod names;
 mod number;
 mod place;
 mod random;
@@ -17,6 +19,7 @@ mod reader;
 mod sample;
 mod samples;
 mod source;
+mod spelling;
 mod suggest;
 mod syntax;
 mod tensor;
@@ -27,11 +30,9 @@ pub use fault::{Fault, Faults};
 pub use file::{Files, NoFiles};
 pub use source::Source;
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::network::{Descent, Id, Network, Role, Train};
 use crate::op::layer::Faulty;
@@ -42,9 +43,11 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
+use known::{Built, Known};
 use lifted::Lifted;
 use place::Ground;
-use reader::{Reader, Span, Table};
+use reader::{Reader, Table};
+use train::Schedule;
 
 /// The newest format that this program knows.
 const FORMAT: u64 = 1;
@@ -200,7 +203,9 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (R
         (reader, read)
     };
     let (reader, read) = with(Reader::outline(limits.memory, files));
-    if reader.put_off && reader.faults.is_empty() {
+    // faults of a lifted text are not told, so none are looked for
+    let tells = reader.faults.is_empty() || reader.lifted.is_none();
+    if reader.put_off && tells && !reader.refused {
         drop(read);
         with(reader.in_full())
     } else {
@@ -244,11 +249,6 @@ impl Parts {
     }
 }
 
-const KEYS: &[&str] = &[
-    "title", "summary", "source", "notes", "format", "start", "input", "target", "loss", "layer", "graph", "note", "expect", "sample",
-    "train",
-];
-
 fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     if text.len() > MAX_BYTES {
         return Err(reader.whole(
@@ -256,50 +256,40 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
             "large tensors belong into files, { file = … }, or are made with { init = … }",
         ));
     }
-    let table = match DeTable::parse(text) {
-        Ok(table) => table,
+    let mut table = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
         Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
     };
-    let table = table.get_ref();
-    format(reader, table)?;
+    format(reader, &table)?;
     if table.is_empty() {
         let help = "a scenario has a title, and either [[layer]] tables with input, target and loss, or a [graph]";
         return Err(reader.fault(gap::after_all(text), "this file is empty", help));
     }
-    reader.unknown(table, KEYS, "a scenario");
+    spelling::mend(reader, &mut table);
+    let table = &table;
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
-    let built = network(reader, table, text);
-    let train = train::train(
-        reader,
-        table,
-        built.as_ref().ok().map(|(network, ..)| network),
-        built.as_ref().map_or(1, |(_, samples, _)| samples.len()),
-    );
-    let given = built.as_ref().map(|(network, samples, _)| given(network, &samples[0])).unwrap_or_default();
-    let mut ground = built.as_ref().ok().map(|(network, samples, _)| Ground {
-        network,
-        given: &given,
-        run: None,
-        steps: None,
-        samples: samples.len(),
-        iterations: train.as_ref().ok().and_then(Option::as_ref).map_or(1, |train| train.iterations),
-        updates: table.contains_key("train"),
-        train: train.as_ref().ok().and_then(Option::as_ref),
-        batch: OnceCell::new(),
-    });
-    let start = place::start(reader, table, ground.as_mut());
-    let remarks = place::remarks(reader, table, ground.as_mut());
-    let expectations = place::expectations(reader, table, ground.as_ref(), text);
+    let before = reader.faults.len();
+    let Built { network, count, samples, reduction } = known::built(reader, table, text);
+    // nothing is known without numbers
+    let whole = reader.faults.len() == before && !reader.put_off;
+    let given = network.tensors().zip(samples.as_ref().ok()).filter(|_| whole).map(|(network, samples)| given(network, &samples[0]));
+    let schedule = train::train(reader, table, &network, count);
+    let mut ground = Ground::new(&network, given, count, schedule.as_ref());
+    let start = place::start(reader, table, &mut ground);
+    let remarks = place::remarks(reader, table, &mut ground);
+    let expectations = place::expectations(reader, table, &ground, text);
     drop(ground);
-    let ((network, samples, batch_reduction), train) = (built?, train?);
+    let Known::Tensors(network) = network else { return Err(Faulty) };
+    let (samples, batch_reduction, train) = (samples?, reduction?, schedule.map(Schedule::whole).transpose()?);
     Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations })
 }
 
 fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {
     let Some(value) = table.get("format") else { return Ok(()) };
-    let format = reader.integer("format", value, 1)?;
-    if format > FORMAT {
+    if let Ok(format) = reader.integer("format", value, 1)
+        && format > FORMAT
+    {
         let message = format!("this file has format {format}, which is newer than this program; it reads format {FORMAT}");
         return Err(reader.fault(value.span(), message, "take a newer version of gradstep"));
     }
@@ -312,70 +302,4 @@ fn title(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<String, F
         Some((text, place)) if text.trim().is_empty() => Err(reader.fault(place, "the title is empty", "")),
         Some((text, _)) => Ok(excerpt::one_line(text.trim())),
     }
-}
-
-/// The network, its samples, and how several are reduced.
-type Built = (Network, Vec<Sample>, BatchReduction);
-
-fn network(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<Built, Faulty> {
-    let before = reader.faults.len();
-    let network = match (table.get_key_value("graph"), table.get_key_value("layer")) {
-        (Some((graph, value)), _) => {
-            let both = table.get_key_value("layer");
-            let rest = ["input", "target", "loss"].into_iter().filter_map(|key| table.get_key_value(key));
-            for (key, _) in both.map_or_else(|| rest.collect(), |both| vec![both]) {
-                let message = format!("a graph has no {}", key.get_ref());
-                let help = "a file has either layers, with input, target and loss, or a graph";
-                reader.fault_with(key.span(), message, help, (graph.span(), "the graph is here"));
-            }
-            graph_table(reader, value, text)
-                .map(|network| (network, vec![Sample { name: None, input: None, target: None }], BatchReduction::default()))
-        }
-        (None, Some(_)) => chain(reader, table),
-        (None, None) => {
-            let help = "add [[layer]] tables with input, target and loss; or a [graph]";
-            Err(reader.fault(gap::after_all(text), "there is no network: neither [[layer]] nor [graph]", help))
-        }
-    };
-    if reader.faults.len() > before { Err(Faulty) } else { network }
-}
-
-fn graph_table(reader: &mut Reader, value: &Spanned<DeValue<'_>>, text: &str) -> Result<Network, Faulty> {
-    let span: Span = value.span();
-    match value.get_ref() {
-        DeValue::Table(table) => graph::graph(reader, table, span, text),
-        _ => Err(reader.wrong("graph", value, "a table", "write [graph] on a line of its own, and its keys below")),
-    }
-}
-
-fn chain(reader: &mut Reader, table: &Table<'_>) -> Result<Built, Faulty> {
-    let tables = reader.tables(table, "layer");
-    let whole = tables.is_ok();
-    let entries = layers::entries(reader, tables.unwrap_or_default());
-    let rows = samples::rows(reader, table);
-    let inputs = rows.as_ref().map_err(|&fault| fault).and_then(|rows| samples::inputs(reader, rows, layers::wanted_rank(&entries)));
-    let shape = inputs.as_ref().map(|inputs| inputs[0].shape()).map_err(|&fault| fault);
-    let built = layers::chain(reader, &entries, shape);
-    let last = match &built {
-        Ok((_, last)) if whole && !entries.is_empty() => Ok(last),
-        _ => Err(Faulty),
-    };
-    if let Some(none) = table.get("layer").filter(|_| whole && entries.is_empty()) {
-        reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
-    }
-    let loss = sample::loss(reader, table, last);
-    let own = loss.as_ref().ok().and_then(|(loss, _)| loss.target.as_ref());
-    // without a loss a target that is missing is no fault of its own
-    let wanted = loss.is_ok() || table.contains_key("target") || table.contains_key("sample");
-    let targets = match &rows {
-        Ok(rows) if wanted => samples::targets(reader, rows, table, last, own),
-        _ => Err(Faulty),
-    };
-    let (rows, inputs, targets, (loss, batch_reduction)) = (rows?, inputs?, targets?, loss?);
-    let (chain, _) = built?;
-    if entries.is_empty() {
-        return Err(Faulty);
-    }
-    let samples = samples::joined(reader, &rows, inputs, targets);
-    Ok((chain.finish(loss), samples, batch_reduction))
 }

@@ -21,10 +21,10 @@ pub const KIND: LayerKind =
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = args.input_shape().to_vec();
-    args.claim(&shape)?;
     if !args.has("function") {
-        return Err(args.fail("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
+        return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
+    args.claim(&shape)?;
     let a = Stage::new("a", &shape).with(args.activation("function", &shape), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -15,21 +15,27 @@ pub const KIND: LayerKind =
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = args.input_shape().to_vec();
-    let p = args.number("p");
-    args.claim(&shape)?;
-    args.claim(&shape)?;
+    let p = args.number("p")?.unwrap_or(0.5);
+    let range = if (0.0..1.0).contains(&p) {
+        Ok(())
+    } else {
+        Err(args.fail_alone("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
+    };
     if !args.has("mask") {
         let help = "add mask = …, of the input's shape: 0 drops a neuron, 1 keeps it";
-        return Err(args.fail("mask", "the mask is missing".to_owned(), help));
+        return Err(args.fail_alone("mask", "the mask is missing".to_owned(), help));
     }
+    args.claim(&shape)?;
+    args.claim(&shape)?;
     let mask = args.tensor("mask", &shape, Fan { inputs: 1, outputs: 1 });
-    let p = p?.unwrap_or(0.5);
-    if !(0.0..1.0).contains(&p) {
-        return Err(args.fail("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"));
-    }
     if let Some(other) = flat(&mask).iter().find(|x| **x != 0.0 && **x != 1.0) {
-        return Err(args.fail("mask", format!("the mask holds {other}, but only 0 and 1 are possible"), "0 drops a neuron, 1 keeps it"));
+        return Err(args.fail_alone(
+            "mask",
+            format!("the mask holds {other}, but only 0 and 1 are possible"),
+            "0 drops a neuron, 1 keeps it",
+        ));
     }
+    range?;
     let a = Stage::new("a", &shape).given("mask", mask).with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -19,13 +19,17 @@ pub struct Fan {
     pub outputs: usize,
 }
 
-/// The description of one layer. Faults are reported where the key stands; a method that returns [`Faulty`] has reported one.
+/// The description of one layer. Faults are reported where the key stands. A key with a fault is as if it were absent, so that the others are looked at
+/// too: what is built with it goes nowhere. A method that returns [`Faulty`] has reported a fault, or follows from one that was.
 pub trait Args {
     /// The shapes of what the layer reads: one, or as many as its `from` lists.
     fn inputs(&self) -> &[&[usize]];
 
-    /// Reports a fault at a key, or at the layer where the key is absent.
+    /// Reports a fault at a key, or at the layer where the key is absent. It follows from the sizes: where one of them is faulty, nothing is reported.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty;
+
+    /// Reports a fault of a key by itself, whatever the sizes are, or that it is missing.
+    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Faulty;
 
     /// Whether the key is there.
     fn has(&self, key: &str) -> bool;
@@ -140,10 +144,17 @@ impl dyn Args + '_ {
     }
 
     fn missing(&mut self, key: &str) -> Faulty {
-        if self.has("weight") {
-            return self.fail("weight", format!("the shape of this weight is not known: {key} is missing"), &format!("add {key} = …"));
+        if self.has(key) {
+            return Faulty; // it is there, with a fault
         }
-        self.fail(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape says it"))
+        if self.has("weight") {
+            return self.fail_alone(
+                "weight",
+                format!("the shape of this weight is not known: {key} is missing"),
+                &format!("add {key} = …"),
+            );
+        }
+        self.fail_alone(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape says it"))
     }
 }
 

@@ -24,7 +24,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let n = len(&shape);
     let eps = args.number("eps")?.unwrap_or(1e-5);
     if eps < 0.0 {
-        return Err(args.fail("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's is 1e-5"));
+        return Err(args.fail_alone("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's is 1e-5"));
     }
     for tensor in [&shape, &vec![], &vec![], &vec![], &shape] {
         args.claim(tensor)?;

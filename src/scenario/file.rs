@@ -16,6 +16,9 @@ const QUOTED: usize = 380;
 /// So many keys are listed; more would not be read.
 const LISTED: usize = 12;
 
+/// The keys of a tensor from a file.
+pub(super) const KEYS: &[&str] = &["file", "key"];
+
 /// What gives a scenario the files beside it.
 pub trait Files: Debug + Send + Sync {
     /// The bytes of the file at this path, as it is written in the scenario; at most `most` of them.
@@ -108,7 +111,6 @@ impl Stored {
         if reader.full() {
             return Err(Faulty);
         }
-        reader.unknown(table, &["file", "key"], "a tensor from a file");
         let (path, name) = (reader.string(table, "file")?, reader.string(table, "key")?);
         let Some((path, path_span)) = path else { return Err(Faulty) };
         let opened = reader.archives.opened.get(path).cloned();

@@ -8,62 +8,86 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::expression::{self, Item, Wrong, name_length};
-use super::reader::{Reader, Span, Table};
+use super::known::Known;
+use super::reader::{KEPT, Reader, Span, Table};
 use super::suggest;
-use crate::network::{Builder, Network, Node};
+use crate::network::{Builder, Node};
 use crate::op::layer::Faulty;
 use crate::op::scalar::{self, Operand, Operator, Scalar};
 
+pub(super) const KEYS: &[&str] = &["inputs", "nodes", "output"];
+
 /// Reads `[graph]`.
-pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &str) -> Result<Network, Faulty> {
+pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &str) -> Known {
+    let (inputs, all_inputs) = inputs(reader, table, span.clone());
+    let (lines, all_lines) = lines(reader, table, span, text);
+    let mut graph = Graph::new(&inputs, &lines, all_inputs && all_lines);
     let before = reader.faults.len();
-    reader.unknown(table, &["inputs", "nodes", "output"], "[graph]");
-    let inputs = inputs(reader, table, span.clone());
-    let lines = lines(reader, table, span, text);
-    let (Ok(inputs), Ok(lines)) = (inputs, lines) else { return Err(Faulty) };
-    let mut graph = Graph::new(&inputs, &lines);
     for line in &lines {
-        if reader.full() {
+        let operations = line.text.bytes().filter(|b| b"+-*/^(".contains(b)).count();
+        if reader.full() || reader.claim_many(&line.place(0..line.text.len()), &[], operations.max(1)).is_err() {
             break;
         }
-        let operations = line.text.bytes().filter(|b| b"+-*/^(".contains(b)).count();
-        reader.claim_many(&line.place(0..line.text.len()), &[], operations.max(1))?;
-        if let Err(Wrong { span, message, help }) = graph.line(line) {
+        for Wrong { span, message, help } in graph.line(line) {
             reader.fault(line.place(span), message, help);
         }
     }
-    let output = output(reader, table, &graph, &lines);
-    if reader.faults.len() > before {
-        return Err(Faulty);
+    let whole = reader.faults.len() == before;
+    let output = output(reader, table, &mut graph, &lines);
+    let Graph { nodes, known, missing, .. } = graph;
+    if whole
+        && known
+        && let Ok(output) = output
+    {
+        return Known::Tensors(Builder::graph(&inputs, &nodes, output));
     }
-    Ok(Builder::graph(&inputs, &graph.nodes, output?))
+    let inputs: Vec<String> = inputs.iter().map(|(name, _)| name.clone()).collect();
+    let names = || {
+        inputs
+            .iter()
+            .map(String::as_str)
+            .chain(lines.iter().filter_map(|line| Some(line.name()?.0)))
+            .chain(missing)
+            .map(str::to_owned)
+            .collect()
+    };
+    let names = known.then(names);
+    Known::Graph { names, inputs: all_inputs.then_some(inputs) }
 }
 
-/// The inputs with their values.
-fn inputs(reader: &mut Reader, table: &Table<'_>, span: Span) -> Result<Vec<(String, f64)>, Faulty> {
+/// The inputs with their values; whether all their names are known.
+fn inputs(reader: &mut Reader, table: &Table<'_>, span: Span) -> (Vec<(String, f64)>, bool) {
     let help = "write inputs = { a = 3, b = 2 }";
     let Some(value) = table.get("inputs") else {
-        return Err(reader.fault(span, "the inputs of the graph are missing", help));
+        reader.fault(span, "the inputs of the graph are missing", help);
+        return (Vec::new(), false);
     };
     let DeValue::Table(inputs) = value.get_ref() else {
-        return Err(reader.wrong("inputs", value, "a table of numbers", help));
+        reader.wrong("inputs", value, "a table of numbers", help);
+        return (Vec::new(), false);
     };
     let mut found = Vec::with_capacity(inputs.len());
+    let mut all = true;
     for (key, value) in inputs {
         let name = key.get_ref().as_ref();
         if let Err(Wrong { message, help, .. }) = checked_name(name, 0..0) {
             reader.fault(key.span(), message, help);
         }
         let number = reader.number(&format!("the input {}", quoted(name)), value);
-        reader.claim(&key.span(), &[])?;
+        all &= is_name(name) && reader.claim(&key.span(), &[]).is_ok();
         // one that is faulty is still defined
         found.push((name.to_owned(), number.unwrap_or(0.0)));
     }
-    Ok(found)
+    (found, all)
+}
+
+/// Whether it is written as a name is.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name_length(name) == name.len()
 }
 
 fn checked_name(name: &str, span: Range<usize>) -> Result<(), Wrong> {
-    if name.is_empty() || name_length(name) != name.len() {
+    if !is_name(name) {
         let help = "a name begins with a letter or _, and goes on with letters, digits and _".to_owned();
         return Err(Wrong { span, message: format!("{} cannot be a name", quoted(name)), help });
     }
@@ -99,16 +123,20 @@ impl Line<'_> {
     }
 }
 
-fn lines<'t>(reader: &mut Reader, table: &'t Table<'_>, span: Span, text: &str) -> Result<Vec<Line<'t>>, Faulty> {
+/// The texts of `nodes`; whether these are all.
+fn lines<'t>(reader: &mut Reader, table: &'t Table<'_>, span: Span, text: &str) -> (Vec<Line<'t>>, bool) {
     let help = "write nodes = [\"u = a * b\", \"v = u + c\"]";
     let Some(value) = table.get("nodes") else {
-        return Err(reader.fault(span, "the nodes of the graph are missing", help));
+        reader.fault(span, "the nodes of the graph are missing", help);
+        return (Vec::new(), false);
     };
     let DeValue::Array(items) = value.get_ref() else {
-        return Err(reader.wrong("nodes", value, "an array of strings", help));
+        reader.wrong("nodes", value, "an array of strings", help);
+        return (Vec::new(), false);
     };
     if items.is_empty() {
-        return Err(reader.fault(value.span(), "a graph has at least one node", help));
+        reader.fault(value.span(), "a graph has at least one node", help);
+        return (Vec::new(), false);
     }
     let mut lines = Vec::with_capacity(items.len());
     for item in &items[..] {
@@ -118,7 +146,8 @@ fn lines<'t>(reader: &mut Reader, table: &'t Table<'_>, span: Span, text: &str) 
             reader.wrong("each of the nodes", item, "a string such as \"u = a * b\"", "");
         }
     }
-    if lines.len() == items.len() { Ok(lines) } else { Err(Faulty) }
+    let all = lines.len() == items.len();
+    (lines, all)
 }
 
 /// Where the content of a TOML string begins in the file, when it stands there without escapes.
@@ -131,7 +160,8 @@ fn verbatim(text: &str, span: Span, content: &str) -> Option<usize> {
     (&inside[newline..] == content).then_some(span.start + start + newline)
 }
 
-fn output(reader: &mut Reader, table: &Table<'_>, graph: &Graph<'_>, lines: &[Line<'_>]) -> Result<usize, Faulty> {
+/// The number of the output; what it is called must be defined.
+fn output<'t>(reader: &mut Reader, table: &'t Table<'_>, graph: &mut Graph<'t>, lines: &[Line<'_>]) -> Result<usize, Faulty> {
     let Some((name, place)) = reader.string(table, "output")? else {
         let last = lines.last().and_then(Line::name).and_then(|(name, _)| graph.defined.get(name));
         return last.copied().ok_or(Faulty);
@@ -139,6 +169,10 @@ fn output(reader: &mut Reader, table: &Table<'_>, graph: &Graph<'_>, lines: &[Li
     if let Some(&number) = graph.defined.get(name) {
         return Ok(number);
     }
+    if !graph.known {
+        return Err(Faulty); // it may be one that is not known
+    }
+    graph.missing.insert(name);
     let names: Vec<&str> = lines.iter().filter_map(|line| Some(line.name()?.0)).collect();
     Err(reader.fault(place, format!("the output {} is not defined", quoted(name)), suggest::help(name, &names)))
 }
@@ -149,6 +183,12 @@ struct Graph<'t> {
     defined: HashMap<&'t str, usize>,
     /// All names of the file.
     used: HashSet<&'t str>,
+    /// Whether they are all: else a name that is not found may be one that could not be read.
+    known: bool,
+    /// Names that nothing has, and something may get: they were reported where they are used.
+    missing: HashSet<&'t str>,
+    /// Those that may not be names, though they are written as such.
+    refused: HashSet<&'t str>,
     inputs: usize,
     nodes: Vec<Node>,
     /// The number of the last intermediate name.
@@ -156,20 +196,51 @@ struct Graph<'t> {
 }
 
 impl<'t> Graph<'t> {
-    fn new(inputs: &'t [(String, f64)], lines: &'t [Line<'_>]) -> Self {
-        let defined: HashMap<&str, usize> = inputs.iter().enumerate().map(|(number, (name, _))| (name.as_str(), number)).collect();
-        let mut used: HashSet<&str> = defined.keys().copied().collect();
-        used.extend(lines.iter().filter_map(|line| Some(line.name()?.0)));
-        Self { defined, used, inputs: inputs.len(), nodes: Vec::new(), counter: 0 }
+    fn new(inputs: &'t [(String, f64)], lines: &'t [Line<'_>], all: bool) -> Self {
+        let inputs = inputs.iter().map(|(name, _)| name.as_str());
+        let nodes = || lines.iter().map(|line| line.name().map_or("", |(name, _)| name));
+        let used: HashSet<&str> = inputs.clone().chain(nodes()).collect();
+        let refused = used.iter().copied().filter(|name| checked_name(name, 0..0).is_err()).collect();
+        let known = all && nodes().all(is_name);
+        let defined: HashMap<&str, usize> = inputs.enumerate().map(|(number, name)| (name, number)).collect();
+        Self { inputs: defined.len(), defined, used, known, missing: HashSet::new(), refused, nodes: Vec::new(), counter: 0 }
     }
 
-    /// Adds the nodes of one line.
-    fn line(&mut self, line: &'t Line<'_>) -> Result<(), Wrong> {
+    /// Adds the nodes of one line; what is wrong with it.
+    fn line(&mut self, line: &'t Line<'_>) -> Vec<Wrong> {
         let text = line.text;
         let Some((name, equals)) = line.name() else {
             let message = "a node is written name = expression".to_owned();
-            return Err(Wrong { span: 0..text.len(), message, help: "for example u = a * b".to_owned() });
+            return vec![Wrong { span: 0..text.len(), message, help: "for example u = a * b".to_owned() }];
         };
+        let mut wrong: Vec<Wrong> = self.checked_definition(line, name, equals).err().into_iter().collect();
+        let new = !self.defined.contains_key(name);
+        let faults = match expression::parse(text, equals + 1..text.len()) {
+            Ok(items) => self.checked_uses(name, text, &items).map(|()| items),
+            // a name that was refused will be another
+            Err(fault) if self.refused.contains(&text[fault.span.clone()]) => Err(Vec::new()),
+            Err(fault) => Err(vec![fault]),
+        };
+        match faults {
+            Ok(items) if new => self.decompose(name, text, &items),
+            Ok(_) => {}
+            Err(faults) => {
+                if new {
+                    // so that what uses it is not faulty too
+                    self.push(name, Operator::Copy, &[Operand::Constant(0.0)], &[]);
+                }
+                wrong.extend(faults);
+            }
+        }
+        if new {
+            self.defined.insert(name, self.inputs + self.nodes.len() - 1);
+        }
+        wrong
+    }
+
+    /// A node has a name that no other has.
+    fn checked_definition(&self, line: &Line<'_>, name: &str, equals: usize) -> Result<(), Wrong> {
+        let text = line.text;
         let start = text.len() - text.trim_start().len();
         let place = if name.is_empty() { equals..equals + 1 } else { start..start + name.len() };
         if name.is_empty() {
@@ -180,21 +251,32 @@ impl<'t> Graph<'t> {
             let message = format!("{} is defined twice", quoted(name));
             return Err(Wrong { span: place, message, help: "choose another name".to_owned() });
         }
-        let read = expression::parse(text, equals + 1..text.len()).and_then(|items| self.decompose(name, text, &items));
-        if read.is_err() {
-            // so that what uses it is not faulty too
-            self.push(name, Operator::Copy, &[Operand::Constant(0.0)], &[]);
-        }
-        self.defined.insert(name, self.inputs + self.nodes.len() - 1);
-        read
+        Ok(())
     }
 
-    fn decompose(&mut self, name: &str, text: &str, items: &[Item]) -> Result<(), Wrong> {
+    /// The names in an expression must be defined before; each is reported once.
+    fn checked_uses(&mut self, node: &str, text: &'t str, items: &[Item]) -> Result<(), Vec<Wrong>> {
+        let (mut wrong, mut told) = (Vec::new(), HashSet::new());
+        let mut unknown = false;
         for item in items {
-            if let Item::Name(span) = item {
-                self.checked_use(name, &text[span.clone()], span)?;
+            if let Item::Name(span) = item
+                && wrong.len() < KEPT
+            {
+                let name = &text[span.clone()];
+                match self.checked_use(node, name, span) {
+                    Err(_) if !self.known && !self.used.contains(name) => unknown = true,
+                    Err(fault) if told.insert(name) => {
+                        self.missing.insert(name);
+                        wrong.push(fault);
+                    }
+                    _ => {}
+                }
             }
         }
+        if wrong.is_empty() && !unknown { Ok(()) } else { Err(wrong) }
+    }
+
+    fn decompose(&mut self, name: &str, text: &str, items: &[Item]) {
         let mut stack: Vec<Argument> = Vec::new();
         for (place, item) in items.iter().enumerate() {
             let value = match item {
@@ -212,7 +294,6 @@ impl<'t> Graph<'t> {
         if !matches!(items.last(), Some(Item::Apply(..))) {
             self.apply(name, Operator::Copy, &stack);
         }
-        Ok(())
     }
 
     /// A name must be defined before it is used.

@@ -7,7 +7,8 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::random::{Generator, NORMAL, UNIFORM};
 use super::reader::{Reader, Span, Table};
-use super::suggest;
+use super::spelling::mend_keys;
+use super::{file, suggest};
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::len;
 use crate::threads;
@@ -49,23 +50,39 @@ pub(super) struct Init<'t, 'i> {
     pub shape: Option<Vec<usize>>,
 }
 
+/// Mends the keys of a table that says how a tensor is made, or which file has it.
+pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
+    if table.contains_key("file") {
+        return mend_keys(reader, table, file::KEYS, "a tensor from a file");
+    }
+    let kind = table.get("init").and_then(|name| find(name.get_ref().as_str()?));
+    let mut known = vec!["init", "shape"];
+    for own in KINDS.iter().filter(|own| kind.is_none_or(|kind| kind.name == own.name)) {
+        known.extend(own.keys.iter().map(|(key, _)| *key));
+        known.extend(own.random.then_some("seed"));
+    }
+    if !table.contains_key("init") {
+        known.extend(file::KEYS);
+    }
+    let owner = kind.map_or_else(|| "a tensor".to_owned(), |kind| format!("init \"{}\"", kind.name));
+    mend_keys(reader, table, &known, &owner);
+}
+
+fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
 impl<'t, 'i> Init<'t, 'i> {
     /// Reads a rule; every fault in it is reported.
     pub fn read(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Self, Faulty> {
         let Some((name, place)) = reader.string(table, "init")? else {
             return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
-        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+        let Some(kind) = find(name) else {
             let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
             return Err(reader.fault(place, format!("there is no init {}", quoted(name)), suggest::help(name, &names)));
         };
         let before = reader.faults.len();
-        let mut known = vec!["init", "shape"];
-        known.extend(kind.keys.iter().map(|(key, _)| *key));
-        if kind.random {
-            known.push("seed");
-        }
-        reader.unknown(table, &known, &format!("init \"{name}\""));
         let mut numbers = [0.0; 2];
         for (number, (key, default)) in numbers.iter_mut().zip(kind.keys) {
             match (table.get(*key), default) {
@@ -85,8 +102,10 @@ impl<'t, 'i> Init<'t, 'i> {
                 reader.fault(span.clone(), format!("init \"{name}\" needs a seed"), help);
             }
         }
-        let shape = shape(reader, table);
-        if reader.faults.len() > before { Err(Faulty) } else { Ok(Self { kind, numbers, seed, table, span, shape: shape.ok().flatten() }) }
+        // a rule with a fault makes zeros, for its shape is known all the same
+        let kind = if reader.faults.len() > before { &KINDS[0] } else { kind };
+        let shape = shape(reader, table)?;
+        Ok(Self { kind, numbers, seed, table, span, shape })
     }
 
     /// The place of a key, or of the whole.

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
+use super::layers::TENSORS;
 use super::reader::{Reader, Span, Table, Value};
 use super::suggest;
 use super::tensor::{Written, raised, written};
@@ -29,10 +30,16 @@ pub(super) struct Keys<'a, 't, 'i> {
     pub inputs: &'a [&'a [usize]],
     /// Where the shapes of its tensors come from, in words.
     pub shapes: &'a str,
-    /// Tensors that have been looked at.
+    /// Whether the sizes are known. Else what is built goes nowhere, and what does not fit may follow from that.
+    pub sized: bool,
+    /// Keys with a fault, which are told of no second one.
+    faulty: Vec<String>,
+    /// Keys of tensors and of the activation that have been looked at.
+    seen: Vec<String>,
+    /// Tensors that have been looked at, and not made yet.
     tensors: HashMap<String, Result<Written<'t, 'i>, Faulty>>,
     /// The activation that it asked for.
-    pub activation: Option<&'static str>,
+    pub activation: Result<Option<&'static str>, Faulty>,
 }
 
 impl<'a, 't, 'i> Keys<'a, 't, 'i> {
@@ -44,11 +51,21 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         inputs: &'a [&'a [usize]],
         shapes: &'a str,
     ) -> Self {
-        Self { reader, table, at, who, inputs, shapes, tensors: HashMap::new(), activation: None }
+        let (faulty, seen, tensors) = Default::default();
+        Self { reader, table, at, who, inputs, shapes, sized: true, faulty, seen, tensors, activation: Ok(None) }
     }
 
     fn value(&self, key: &str) -> Option<&'t Value<'i>> {
         self.table?.get(key)
+    }
+
+    fn is_faulty(&self, key: &str) -> bool {
+        self.faulty.iter().any(|faulty| faulty == key)
+    }
+
+    /// What stands under a key, unless its fault was told.
+    fn unless_told(&self, key: &str) -> Option<&'t Value<'i>> {
+        self.value(key).filter(|_| !self.is_faulty(key))
     }
 
     fn place(&self, key: &str) -> Span {
@@ -59,42 +76,77 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         format!("{key} of {}", self.who)
     }
 
-    /// Reads the tensor under a key, once; whether there is one.
-    fn look(&mut self, key: &str) -> Result<bool, Faulty> {
-        let Some(value) = self.value(key) else { return Ok(false) };
-        if !self.tensors.contains_key(key) {
+    /// What a key says, unless it is faulty; `size` where the sizes are not known without it.
+    fn unless_faulty<T>(&mut self, key: &str, size: bool, read: Result<T, Faulty>) -> Option<T> {
+        if read.is_err() {
+            self.excuse(key);
+            self.sized &= !size;
+        }
+        read.ok()
+    }
+
+    /// Says nothing of a key, for it may follow from something that is not known.
+    pub fn excuse(&mut self, key: &str) {
+        self.faulty.push(key.to_owned());
+    }
+
+    /// Whether it is the first time that this key is looked at.
+    fn first(&mut self, key: &str) -> bool {
+        let first = !self.seen.iter().any(|seen| seen == key);
+        if first {
+            self.seen.push(key.to_owned());
+        }
+        first
+    }
+
+    /// Reads the tensor under a key, where there is one, once.
+    fn look(&mut self, key: &str) {
+        if let Some(value) = self.value(key)
+            && self.first(key)
+        {
             let read = written(self.reader, &self.label(key), value);
             self.tensors.insert(key.to_owned(), read);
         }
-        self.tensors[key].as_ref().map_or_else(|&fault| Err(fault), |_| Ok(true))
     }
 
     /// The shape of the tensor under a key, where it is known from itself.
     fn own_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Faulty> {
-        let there = self.look(key)?;
-        Ok(if there { self.tensors[key].as_ref().ok().and_then(Written::shape).map(<[usize]>::to_vec) } else { None })
+        self.look(key);
+        match self.tensors.get(key) {
+            Some(read) => read.as_ref().map(|found| found.shape().map(<[usize]>::to_vec)).map_err(|&fault| fault),
+            None => Ok(None),
+        }
     }
 
-    /// The activation under `key`, with its own keys; `None` when there is none.
+    /// The activation under `key`, with its own keys; `None` when there is none, or when it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Faulty> {
-        let Some(table) = self.table else { return Ok(None) };
-        let Some((name, place)) = self.reader.string(table, key)? else { return Ok(None) };
+        let Some(table) = self.table.filter(|_| self.first(key)) else { return Ok(None) };
+        // not known, until it is read
+        let none = std::mem::replace(&mut self.activation, Err(Faulty));
+        let Some((name, place)) = self.reader.string(table, key)? else {
+            if !self.is_faulty(key) {
+                self.activation = none;
+            }
+            return Ok(None);
+        };
         let Some(found) = activation::find(name) else {
+            for (key, _) in ACTIVATIONS.iter().flat_map(|activation| activation.keys) {
+                let _ = table.get(*key).map(|value| self.reader.number(key, value));
+            }
             let names: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
             return Err(self.reader.fault(place, format!("there is no activation {}", quoted(name)), suggest::help(name, &names)));
         };
-        self.activation = Some(found.name);
+        self.activation = Ok(Some(found.name));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
-        let keys: Vec<f64> = found.keys.iter().map(number).collect::<Result<_, _>>()?;
+        let keys: Vec<Result<f64, Faulty>> = found.keys.iter().map(number).collect();
+        let keys: Vec<f64> = keys.into_iter().collect::<Result<_, _>>()?;
         Ok(Some((found.function)(&keys)))
     }
 
-    /// Checks what can be checked of a layer whose input is not known.
-    pub fn check_alone(&mut self, keys: &[&str], activation: Option<&str>) {
-        for key in keys {
-            if matches!(key, &"weight" | &"bias" | &"mask") {
-                let _ = self.look(key); // its faults are reported
-            }
+    /// Looks at those of these keys that nobody has looked at; their faults are reported.
+    pub fn look_at_rest(&mut self, keys: &[&str], activation: Option<&str>) {
+        for key in keys.iter().filter(|key| TENSORS.contains(key)) {
+            self.look(key);
         }
         if let Some(key) = activation {
             let _ = self.read_activation(key);
@@ -119,6 +171,15 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         }
         found?.fill(self.reader, &label, shape, fan)
     }
+
+    /// The tensor under a key, or zeros; nothing for a layer that goes nowhere.
+    fn tensor_of(&mut self, key: &str, shape: &[usize], fan: Fan, flat: bool) -> Tensor {
+        if !self.sized {
+            self.look(key); // its own faults are reported
+            return from_flat(&[0], Vec::new());
+        }
+        self.try_tensor(key, shape, fan, flat).unwrap_or_else(|Faulty| from_flat(shape, vec![0.0; len(shape)]))
+    }
 }
 
 impl Args for Keys<'_, '_, '_> {
@@ -127,6 +188,14 @@ impl Args for Keys<'_, '_, '_> {
     }
 
     fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty {
+        if self.sized { self.fail_alone(key, message, help) } else { Faulty }
+    }
+
+    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Faulty {
+        if self.is_faulty(key) {
+            return Faulty;
+        }
+        self.excuse(key);
         let place = self.place(key);
         self.reader.fault(place, message, help)
     }
@@ -136,17 +205,19 @@ impl Args for Keys<'_, '_, '_> {
     }
 
     fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Faulty> {
-        self.value(key).map(|value| self.reader.size(key, value, least)).transpose()
+        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let read = self.reader.size(key, value, least);
+        Ok(self.unless_faulty(key, true, read))
     }
 
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Faulty> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        match value.get_ref() {
-            DeValue::Integer(_) => self.reader.size(key, value, least).map(|n| Some([n, n])),
+        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let read = match value.get_ref() {
+            DeValue::Integer(_) => self.reader.size(key, value, least).map(|n| [n, n]),
             DeValue::Array(items) => match &items[..] {
                 [vertical, horizontal] => {
                     let pair = (self.reader.size(key, vertical, least), self.reader.size(key, horizontal, least));
-                    Ok(Some([pair.0?, pair.1?]))
+                    pair.0.and_then(|vertical| Ok([vertical, pair.1?]))
                 }
                 items => {
                     let message = format!("{key} has {} entries", items.len());
@@ -154,49 +225,61 @@ impl Args for Keys<'_, '_, '_> {
                 }
             },
             _ => Err(self.reader.wrong(key, value, "an integer, or [vertical, horizontal]", "")),
-        }
+        };
+        Ok(self.unless_faulty(key, true, read))
     }
 
     fn number(&mut self, key: &str) -> Result<Option<f64>, Faulty> {
-        self.value(key).map(|value| self.reader.number(key, value)).transpose()
+        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let read = self.reader.number(key, value);
+        Ok(self.unless_faulty(key, false, read))
     }
 
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Faulty> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        match value.get_ref() {
-            DeValue::Boolean(flag) => Ok(Some(*flag)),
+        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let read = match value.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.reader.wrong(key, value, "true or false", "")),
-        }
+        };
+        Ok(self.unless_faulty(key, false, read))
     }
 
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Faulty> {
-        let Some(table) = self.table else { return Ok(None) };
-        let Some((word, place)) = self.reader.string(table, key)? else { return Ok(None) };
-        match words.iter().find(|known| **known == word) {
-            Some(known) => Ok(Some(known)),
-            None => Err(self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), suggest::help(word, words))),
-        }
+        let Some(table) = self.table.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
+        let read = match self.reader.string(table, key) {
+            Ok(None) => return Ok(None),
+            Ok(Some((word, place))) => words
+                .iter()
+                .find(|known| **known == word)
+                .copied()
+                .ok_or_else(|| self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), suggest::help(word, words))),
+            Err(fault) => Err(fault),
+        };
+        Ok(self.unless_faulty(key, false, read))
     }
 
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Faulty> {
-        let Some(own) = self.own_shape(key)? else { return Ok(None) };
-        if let Some(shape) = raised(&own, rank) {
-            return Ok(Some(shape));
-        }
-        let message = format!("{} has {} dimensions ({}), but at most {rank} are possible", self.label(key), own.len(), shape_words(&own));
-        Err(self.reader.fault(self.place(key), message, ""))
+        let read = self.own_shape(key).and_then(|own| {
+            let Some(own) = own.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
+            raised(&own, rank).map(Some).ok_or_else(|| {
+                let (label, shape) = (self.label(key), shape_words(&own));
+                let message = format!("{label} has {} dimensions ({shape}), but at most {rank} are possible", own.len());
+                self.reader.fault(self.place(key), message, "")
+            })
+        });
+        Ok(self.unless_faulty(key, true, read).flatten())
     }
 
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor {
-        self.try_tensor(key, shape, fan, false).unwrap_or_else(|Faulty| from_flat(shape, vec![0.0; len(shape)]))
+        self.tensor_of(key, shape, fan, false)
     }
 
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor {
-        self.try_tensor(key, shape, fan, true).unwrap_or_else(|Faulty| from_flat(shape, vec![0.0; len(shape)]))
+        self.tensor_of(key, shape, fan, true)
     }
 
     fn claim(&mut self, shape: &[usize]) -> Result<(), Faulty> {
-        self.reader.claim(&self.at, shape)
+        if self.sized { self.reader.claim(&self.at, shape) } else { self.reader.suppose(shape) }
     }
 
     fn activation(&mut self, key: &str, _shape: &[usize]) -> Arc<dyn Function> {

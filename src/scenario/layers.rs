@@ -7,25 +7,36 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::keys::Keys;
+use super::names::{Doubt, Names};
 use super::reader::{Reader, Span, Table};
 use super::wiring::Entry;
-use super::{suggest, wiring};
+use super::{spelling, suggest, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS};
 use crate::op::layer::{Faulty, Layer, LayerKind};
 use crate::tensor::shape_words;
 
+/// The keys that are tensors.
+pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
+
 /// Names that tensors already have.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];
 
-/// The layers with their names; unknown types, keys and names that clash are reported.
-pub(super) fn entries<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Span)>) -> Vec<Entry<'t, 'i>> {
+/// The layers of a file, before they are built.
+#[derive(Debug)]
+pub(super) struct Layers<'t, 'i> {
+    pub entries: Vec<Entry<'t, 'i>>,
+    pub names: Names,
+}
+
+/// The layers with their names, if these are `all`; unknown types and names that clash are reported.
+pub(super) fn layers<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Span)>, all: bool) -> Layers<'t, 'i> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken: HashMap<String, (Span, bool)> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());
-    // whether all names are known
-    let mut sure = true;
+    let mut faulty = Vec::new();
+    let mut doubt = if all { Doubt::Nothing } else { Doubt::Everything };
     for (table, span) in tables {
         let at = table.get("type").map_or(span, Spanned::span);
         let (kind, base) = kind(reader, table, &at);
@@ -33,13 +44,15 @@ pub(super) fn entries<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, S
         let default = format!("{base}{number}");
         let from = Ok(vec![entries.len().checked_sub(1)]);
         let mut entry = Entry { table, at: at.clone(), name: default, kind, from };
-        match kind {
-            Ok(kind) => keys(reader, table, kind),
-            Err(Faulty) => sure = false,
+        if kind.is_err() {
+            doubt = doubt.max(Doubt::Defaults);
         }
         let given = match given_name(reader, table) {
-            Err(Faulty) => {
-                sure = false;
+            Err(name) => {
+                if name.is_none() {
+                    doubt = Doubt::Everything;
+                }
+                faulty.extend(name);
                 None
             }
             Ok(None) => Some((at, false)),
@@ -50,13 +63,16 @@ pub(super) fn entries<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, S
         };
         if let Some((place, given)) = given
             && (given || !base.is_empty())
+            && clash(reader, &mut taken, &entry.name, place, given).is_err()
         {
-            clash(reader, &mut taken, &entry.name, place, given);
+            doubt = Doubt::Everything;
         }
         entries.push(entry);
     }
-    wiring::resolve(reader, &mut entries, sure);
-    entries
+    let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()).collect(), doubt, faulty);
+    wiring::resolve(reader, &mut entries, &names);
+    names.missing = wiring::missing(&entries, &names);
+    Layers { entries, names }
 }
 
 /// The type, and the base of its names; empty when it is not known.
@@ -69,68 +85,77 @@ fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static L
             return (Err(fault), "");
         }
     };
-    if let Some(kind) = LAYERS.iter().find(|kind| kind.name == name) {
+    if let Some(kind) = find(name) {
         return (Ok(kind), kind.base);
     }
     let names: Vec<&str> = LAYERS.iter().map(|kind| kind.name).collect();
     (Err(reader.fault(place, format!("there is no layer of type {}", quoted(name)), suggest::help(name, &names))), "")
 }
 
-/// Reports the keys that a layer does not have.
-fn keys(reader: &mut Reader, table: &Table<'_>, kind: &LayerKind) {
+/// Mends the keys of a layer.
+pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
     let mut known = vec!["type", "name", "from"];
-    known.extend(kind.keys);
-    known.extend(kind.activation);
-    let activation = kind.activation.and_then(|key| match table.get(key)?.get_ref() {
+    let own = |kind: &'static LayerKind| kind.keys.iter().chain(&kind.activation).copied();
+    let kind = spelling::find(table, "type", &known).and_then(|name| find(name.get_ref().as_str()?));
+    let Some(kind) = kind else {
+        // whatever it is, it has no others
+        known.extend(LAYERS.iter().flat_map(own));
+        known.extend(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
+        return spelling::mend_keys(reader, table, &known, "a layer");
+    };
+    known.extend(own(kind));
+    let activation = kind.activation.and_then(|key| match spelling::find(table, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
-    let own = activation.flatten().map_or(&[][..], |activation| activation.keys);
-    known.extend(own.iter().map(|(key, _)| key));
-    for (key, _) in table {
-        let name = key.get_ref().as_ref();
-        if known.contains(&name) {
-            continue;
-        }
-        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(key, _)| *key == name));
+    known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
+    for (key, place) in spelling::foreign(table, &known) {
+        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own, _)| *own == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the activation itself is reported
             (Some(owner), _) if kind.activation.is_some() => {
                 let other = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = other.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
-                let message = format!("{name} belongs to the activation \"{}\"", owner.name);
-                reader.fault(key.span(), message, format!("{add}leave it out"));
+                let message = format!("{key} belongs to the activation \"{}\"", owner.name);
+                reader.fault(place, message, format!("{add}leave it out"));
             }
             _ => {
                 let article = if kind.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-                let message = format!("{article} {} layer has no key {}", kind.name, quoted(name));
-                reader.fault(key.span(), message, suggest::help(name, &known));
+                spelling::mend_key(reader, table, &key, place, &known, &format!("{article} {} layer", kind.name));
             }
         }
     }
 }
 
-fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&'t str, Span)>, Faulty> {
-    let Some((name, place)) = reader.string(table, "name")? else { return Ok(None) };
+fn find(name: &str) -> Option<&'static LayerKind> {
+    LAYERS.iter().find(|kind| kind.name == name)
+}
+
+/// The name that a layer is given; or that text, where it cannot be one.
+fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
+    let Some((name, place)) = reader.string(table, "name").map_err(|Faulty| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !starts || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         let help = "a name begins with a letter or _, and goes on with letters, digits, _ and -";
-        return Err(reader.fault(place, format!("{} cannot be a name", quoted(name)), help));
+        reader.fault(place, format!("{} cannot be a name", quoted(name)), help);
+        return Err(Some(name.to_owned()));
     }
     if RESERVED.contains(&name) {
-        return Err(reader.fault(place, format!("the name \"{name}\" is taken by gradstep itself"), "choose another name"));
+        reader.fault(place, format!("the name \"{name}\" is taken by gradstep itself"), "choose another name");
+        return Err(Some(name.to_owned()));
     }
     Ok(Some((name, place)))
 }
 
-fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &str, place: Span, given: bool) {
+/// Takes a name that nobody has taken.
+fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &str, place: Span, given: bool) -> Result<(), Faulty> {
     let Some((other, other_given)) = taken.get(name).cloned() else {
         taken.insert(name.to_owned(), (place, given));
-        return;
+        return Ok(());
     };
     let name = quoted(name);
-    match (given, other_given) {
+    Err(match (given, other_given) {
         (true, true) => {
             reader.fault_with(place, format!("two layers have the name {name}"), "choose another name", (other, "the first is here"))
         }
@@ -148,15 +173,16 @@ fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &
                 also,
             )
         }
-    };
+    })
 }
 
 /// The last layer, as a loss sees it.
 #[derive(Debug)]
 pub(super) struct Last {
     pub name: String,
-    pub shape: Vec<usize>,
-    pub activation: Option<&'static str>,
+    pub shape: Result<Vec<usize>, Faulty>,
+    /// The activation that computes its output; `None` for a layer without one.
+    pub activation: Result<Option<&'static str>, Faulty>,
 }
 
 /// The highest rank that a layer which reads the network's input wants of it.
@@ -165,57 +191,87 @@ pub(super) fn wanted_rank(entries: &[Entry<'_, '_>]) -> Option<usize> {
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
-/// The layers as a network without its loss; what cannot be built is reported, and what comes after it is checked as far as possible.
-pub(super) fn chain(reader: &mut Reader, entries: &[Entry<'_, '_>], input: Result<&[usize], Faulty>) -> Result<(Chain, Last), Faulty> {
+/// The layers as a network without its loss, and the last one; what cannot be built is reported, and what comes after it is checked as far as possible.
+pub(super) fn chain(
+    reader: &mut Reader,
+    entries: &[Entry<'_, '_>],
+    input: Result<&[usize], Faulty>,
+) -> (Result<Chain, Faulty>, Option<Last>) {
     let mut chain = input.map(Chain::new);
     let mut shapes: Vec<Result<Vec<usize>, Faulty>> = Vec::with_capacity(entries.len());
-    let mut last = input.map(|shape| Last { name: "the input".to_owned(), shape: shape.to_vec(), activation: None });
+    let mut last = None;
     for entry in entries {
-        let (layer, activation) = build(reader, entries, entry, &shapes, input);
-        shapes.push(
-            layer.as_ref().map(|layer| layer.stages.last().map_or_else(Vec::new, |stage| stage.shape.clone())).map_err(|&fault| fault),
-        );
-        last = shapes[shapes.len() - 1].clone().map(|shape| Last { name: entry.name.clone(), shape, activation });
+        let Made { layer, shape, activation } = build(reader, entries, entry, &shapes, input);
+        shapes.push(shape.clone());
+        last = Some(Last { name: entry.name.clone(), shape, activation });
         match (layer, &mut chain, &entry.kind, &entry.from) {
             (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from),
             _ => chain = Err(Faulty),
         }
     }
-    Ok((chain?, last?))
+    (chain, last)
 }
 
-/// One layer, and its activation.
+/// What is known of a layer.
+struct Made {
+    layer: Result<Layer, Faulty>,
+    /// The shape of its output.
+    shape: Result<Vec<usize>, Faulty>,
+    activation: Result<Option<&'static str>, Faulty>,
+}
+
+/// The shape of what a layer computes.
+fn output(layer: &Layer) -> Vec<usize> {
+    layer.stages.last().map_or_else(Vec::new, |stage| stage.shape.clone())
+}
+
+/// One layer.
 fn build(
     reader: &mut Reader,
     entries: &[Entry<'_, '_>],
     entry: &Entry<'_, '_>,
     shapes: &[Result<Vec<usize>, Faulty>],
     input: Result<&[usize], Faulty>,
-) -> (Result<Layer, Faulty>, Option<&'static str>) {
+) -> Made {
     let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&fault| fault));
     let inputs: Result<Vec<&[usize]>, Faulty> =
         entry.from.as_ref().map_err(|&fault| fault).and_then(|from| from.iter().map(shape_of).collect());
     let known = inputs.is_ok();
-    let inputs = inputs.unwrap_or_default();
+    // where they are not known, two suppositions: what is the same with both does not depend on them
+    let (rank, count) = entry.kind.map_or((1, 1), |kind| (kind.rank.unwrap_or(1), if kind.joins { 2 } else { 1 }));
+    let lengths = [1, 2].map(|n| vec![n; rank]);
+    let suppositions = || lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect();
+    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Faulty| suppositions(), |inputs| vec![inputs]);
     let from = match entry.from.as_deref() {
         Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
         _ => "the input of the network".to_owned(),
     };
-    let shape = shape_words(inputs.first().copied().unwrap_or(&[]));
+    let shape = shape_words(inputs[0].first().copied().unwrap_or(&[]));
+    let who = if entry.kind.is_ok() { &entry.name } else { "this layer" };
     let text = format!("its shape follows from the sizes of {} and its input, {shape} ({from})", entry.name);
-    let mut keys = Keys::new(reader, Some(entry.table), entry.at.clone(), &entry.name, &inputs, &text);
-    let Ok(kind) = entry.kind else { return (Err(Faulty), None) };
-    if !known {
-        keys.check_alone(kind.keys, kind.activation);
-        return (Err(Faulty), None);
+    let mut keys = Keys::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
+    let Ok(kind) = entry.kind else {
+        keys.look_at_rest(TENSORS, Some("activation"));
+        return Made { layer: Err(Faulty), shape: Err(Faulty), activation: Err(Faulty) };
+    };
+    keys.sized = known;
+    let mut layer = Err(Faulty);
+    let mut shapes = Vec::with_capacity(inputs.len());
+    for inputs in &inputs {
+        keys.inputs = inputs;
+        layer = (kind.build)(&mut keys);
+        shapes.push(layer.as_ref().map(output).map_err(|&fault| fault));
     }
-    let layer = (kind.build)(&mut keys);
-    (layer, keys.activation)
+    keys.look_at_rest(kind.keys, kind.activation);
+    // of an image, two sizes say too little
+    let certain = if known { keys.sized } else { kind.rank == Some(1) && shapes[0] == shapes[1] };
+    let shape = shapes.swap_remove(0).and_then(|shape| if certain { Ok(shape) } else { Err(Faulty) });
+    Made { layer: if keys.sized { layer } else { Err(Faulty) }, shape, activation: keys.activation }
 }
 
 impl Last {
     /// Its shape in words, with its name.
-    pub fn words(&self) -> String {
-        format!("the output of {} is {}", self.name, shape_words(&self.shape))
+    pub fn words(&self, shape: &[usize]) -> String {
+        format!("the output of {} is {}", self.name, shape_words(shape))
     }
 }

@@ -4,102 +4,126 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::excerpt::quoted;
+use super::known::Known;
 use super::reader::{Reader, Span, Table};
 use super::tensor::{fan, raised, written};
+use super::train::{self, Schedule};
 use super::{Expectation, Remark, suggest};
-use crate::network::{Batch, Id, Network, Run, Train};
+use crate::network::{Batch, Id, Network, Rates, Run};
 use crate::op::layer::Faulty;
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, ravel, shape_text, shape_words};
 
-/// The network that addresses lead into, and what its run is given.
+/// The keys of a `[[note]]`, and of an `[[expect]]`.
+pub(super) const NOTE: &[&str] = &["at", "text"];
+pub(super) const EXPECT: &[&str] = &["at", "value", "tolerance", "source"];
+
+/// What addresses lead into.
 #[derive(Debug)]
 pub(super) struct Ground<'a> {
-    pub network: &'a Network,
-    pub given: &'a [(Id, Arc<Tensor>)],
+    network: &'a Known,
+    /// What a sample's run is given; `None` where its numbers are not those of the file.
+    given: Option<Vec<(Id, Arc<Tensor>)>>,
     /// Computed when the number of steps matters.
-    pub run: Option<Run>,
+    run: Option<Run>,
     /// The number of steps of a sample, once it is known.
-    pub steps: Option<u64>,
-    /// How many samples there are.
-    pub samples: usize,
-    /// The most iterations.
-    pub iterations: u64,
-    /// Whether parameters are updated.
-    pub updates: bool,
-    /// How, where that is without a fault.
-    pub train: Option<&'a Train>,
+    steps: Option<u64>,
+    /// How many samples there are, and how many are a batch; `None` where that is not known.
+    samples: Option<usize>,
+    batch_size: Option<usize>,
+    /// The most iterations, likewise.
+    iterations: Option<u64>,
+    /// How parameters are updated, and which; where it is not known, with all that an update may have.
+    updates: Option<(Rates, Vec<Id>)>,
     /// The ops of a batch, once they matter.
-    pub batch: OnceCell<Network>,
+    batch: OnceCell<Network>,
 }
 
-impl Ground<'_> {
-    /// The ops of a batch. Their terms may be others after the first iteration.
-    fn batch(&self) -> &Network {
+impl<'a> Ground<'a> {
+    /// The network with so many samples, as it is told by `[train]`.
+    pub fn new(network: &'a Known, given: Option<Vec<(Id, Arc<Tensor>)>>, samples: Option<usize>, schedule: Option<&Schedule>) -> Self {
+        let most = || Rates { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
+        let all = || network.tensors().map_or_else(Vec::new, |network| network.with_role(train::learning(network.is_graph())).collect());
+        let updates =
+            |schedule: &Schedule| (schedule.rates.unwrap_or_else(|Faulty| most()), schedule.learned.clone().unwrap_or_else(|Faulty| all()));
+        Self {
+            network,
+            given,
+            run: None,
+            steps: None,
+            samples,
+            batch_size: schedule.map_or(samples, |schedule| schedule.batch_size.ok()),
+            iterations: schedule.map_or(Some(1), |schedule| schedule.iterations.ok()),
+            updates: schedule.map(updates),
+            batch: OnceCell::new(),
+        }
+    }
+
+    /// The ops of a batch of this network. Their terms may be others after the first iteration.
+    fn batch(&self, network: &Network) -> &Network {
         self.batch.get_or_init(|| {
-            let samples: Vec<usize> = (1..=self.train.map_or(self.samples, |train| train.batch_size)).collect();
-            let update = self.train.map(|train| (&train.rates, &train.learned[..]));
-            Batch::new(self.network, &samples, BatchReduction::default(), update, true).network
+            // where the size is not known, the passes that there may be
+            let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
+            let update = self.updates.as_ref().map(|(rates, learned)| (rates, &learned[..]));
+            Batch::new(network, &samples, BatchReduction::default(), update, true).network
         })
     }
 
     /// Whether a pass of the batch computes a tensor of this name.
-    fn reduces_or_updates(&self, pass: Pass, name: &str) -> bool {
-        let batch = self.batch();
+    fn reduces_or_updates(&self, network: &Network, pass: Pass, name: &str) -> bool {
+        let batch = self.batch(network);
         batch.find(name).and_then(|id| batch.made_by(id)).is_some_and(|op| batch.ops()[op].pass == pass)
     }
 
     /// Where an op of this name is looked for: in a pass of the batch, or else in a sample. What no sample computes may be an update's.
-    fn pass(&self, scope: Scope, name: &str) -> Option<Pass> {
-        let computed = || self.network.find(name).and_then(|id| self.network.made_by(id)).is_some();
+    fn pass(&self, network: &Network, scope: Scope, name: &str, computed: bool) -> Option<Pass> {
+        let in_sample = || network.find(name).is_some_and(|id| !computed || network.made_by(id).is_some());
         match scope {
             Scope::Reduce => Some(Pass::Reduce),
             Scope::Update => Some(Pass::Update),
-            Scope::Any if self.train.is_some() && !computed() && self.reduces_or_updates(Pass::Update, name) => Some(Pass::Update),
+            Scope::Any if self.updates.is_some() && !in_sample() && self.reduces_or_updates(network, Pass::Update, name) => {
+                Some(Pass::Update)
+            }
             _ => None,
         }
     }
 
-    fn run(&mut self) -> &Run {
-        self.run.get_or_insert_with(|| Run::new(self.network, self.given))
-    }
-
-    /// How many terms an op has, or one of its entries.
-    fn terms(&mut self, op: usize, entry: Option<usize>) -> u64 {
-        let network = self.network;
+    /// How many terms an op has, or one of its entries, where that is known.
+    fn terms(&mut self, op: usize, entry: Option<usize>) -> Option<u64> {
+        let network = self.network.tensors()?;
+        let given = self.given.as_ref()?;
+        let run = self.run.get_or_insert_with(|| Run::new(network, given));
         let made = &network.ops()[op];
         let entries = crate::tensor::len(&network.tensor(made.output).shape);
-        match entry {
-            Some(entry) => self.run().terms(made, op, entry),
-            None => self.run().before(made, op, entries),
-        }
+        Some(entry.map_or_else(|| run.before(made, op, entries), |entry| run.terms(made, op, entry)))
     }
 
-    fn steps(&mut self) -> u64 {
+    /// How many steps a sample has, where that is known.
+    fn steps(&mut self) -> Option<u64> {
         if self.steps.is_none() {
-            self.steps = Some((0..self.network.ops().len()).map(|op| self.terms(op, None)).sum());
+            let ops = self.network.tensors()?.ops().len();
+            self.steps = (0..ops).map(|op| self.terms(op, None)).sum();
         }
-        self.steps.unwrap_or_default()
+        self.steps
     }
 }
 
 /// Reads `start`.
-pub(super) fn start(reader: &mut Reader, table: &Table<'_>, ground: Option<&mut Ground<'_>>) -> Option<Address> {
+pub(super) fn start(reader: &mut Reader, table: &Table<'_>, ground: &mut Ground<'_>) -> Option<Address> {
     let (text, span) = reader.string(table, "start").ok()??;
     step(reader, text, &span, ground).ok()
 }
 
 /// Reads all of `[[note]]`.
-pub(super) fn remarks(reader: &mut Reader, table: &Table<'_>, mut ground: Option<&mut Ground<'_>>) -> Vec<Remark> {
-    let tables = reader.tables(table, "note").unwrap_or_default();
+pub(super) fn remarks(reader: &mut Reader, table: &Table<'_>, ground: &mut Ground<'_>) -> Vec<Remark> {
+    let (tables, _) = reader.tables(table, "note");
     let mut remarks = Vec::new();
     for (note, span) in tables {
         if reader.full() {
             break;
         }
-        reader.unknown(note, &["at", "text"], "[[note]]");
-        let at = at(reader, note, &span, "note").and_then(|(text, span)| step(reader, text, &span, ground.as_deref_mut()));
+        let at = at(reader, note, &span, "note").and_then(|(text, span)| step(reader, text, &span, ground));
         if !note.contains_key("text") {
             reader.fault(span, "this note has no text", "add text = \"…\"");
         }
@@ -119,52 +143,41 @@ fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) ->
 }
 
 /// The address of a step, which must exist.
-fn step(reader: &mut Reader, text: &str, span: &Span, ground: Option<&mut Ground<'_>>) -> Result<Address, Faulty> {
+fn step(reader: &mut Reader, text: &str, span: &Span, ground: &mut Ground<'_>) -> Result<Address, Faulty> {
     let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
-    let Some(ground) = ground else { return Ok(address) };
+    let iterated = iterated(reader, &address, span, ground);
+    there(reader, text, &address.place, span, ground).and(iterated)?;
+    Ok(address)
+}
+
+fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &mut Ground<'_>) -> Result<(), Faulty> {
     let fail = |reader: &mut Reader, message: String, help: &str| Err(reader.fault(span.clone(), message, help));
-    iterated(reader, &address, span, ground)?;
-    match &address.place {
-        // the steps of the batch, and of later iterations, are known only when they are computed; and nothing is known without numbers
-        Place::Step(_) if ground.samples > 1 || ground.updates || reader.put_off => {}
-        Place::Step(n) => {
-            let steps = ground.steps();
-            if *n > steps {
-                return fail(reader, format!("there is no step {n}, the last is {steps}"), "");
-            }
-        }
-        Place::Loss if ground.network.is_graph() && ground.network.find("loss").is_none() => {
-            return fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others");
+    match place {
+        // the steps of the batch, and of later iterations, are known only when they are computed
+        Place::Step(n) if ground.samples == Some(1) && ground.updates.is_none() => match ground.steps() {
+            Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
+            _ => Ok(()),
+        },
+        Place::Loss if ground.network.is_graph() == Some(true) && ground.network.lacks("loss").is_some() => {
+            fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
         Place::Op { scope, name, index, term } => {
-            scoped(reader, *scope, span, ground)?;
-            if let Some(pass) = ground.pass(*scope, name) {
-                let Some((_, shape)) = of_batch(reader, pass, name, span, ground)? else { return Ok(address) };
-                if let Some(index) = index {
-                    entry(reader, name, index, span, &shape)?;
-                }
-                return Ok(address);
-            }
-            let id = tensor(reader, name, span, ground.network, true)?;
-            let Some(op) = ground.network.made_by(id) else {
-                return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), "");
-            };
+            let Some((shape, id)) = named(reader, *scope, name, span, ground, true)? else { return Ok(()) };
             let entry = match index {
-                Some(index) => Some(entry(reader, name, index, span, &ground.network.tensor(id).shape)?),
+                Some(index) => Some(entry(reader, name, index, span, &shape)?),
                 None => None,
             };
-            if let Some(term) = *term
-                && !reader.put_off
-            {
-                let terms = ground.terms(op, entry.or(Some(0)));
-                if term > terms {
-                    return fail(reader, format!("{text} does not exist: this entry has {}", count(terms)), "");
-                }
+            let Some((network, id)) = ground.network.tensors().zip(id) else { return Ok(()) };
+            let Some(op) = network.made_by(id) else {
+                return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), "");
+            };
+            match term.zip(term.and_then(|_| ground.terms(op, entry.or(Some(0))))) {
+                Some((term, terms)) if term > terms => fail(reader, format!("{text} does not exist: this entry has {}", count(terms)), ""),
+                _ => Ok(()),
             }
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(address)
 }
 
 fn count(terms: u64) -> String {
@@ -181,38 +194,56 @@ fn not_an_address(reader: &mut Reader, span: &Span, why: &impl ToString) -> Faul
 
 /// The iteration must be one that there is.
 fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground<'_>) -> Result<(), Faulty> {
-    let message = match (ground.updates, address.iteration) {
-        (false, Some(2..)) => "there is only iteration 1 without [train]".to_owned(),
-        (true, Some(n)) if n > ground.iterations => format!("there is no iteration {n}: the last is {}", ground.iterations),
+    let message = match (&ground.updates, address.iteration, ground.iterations) {
+        (None, Some(2..), _) => "there is only iteration 1 without [train]".to_owned(),
+        (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
         _ => return Ok(()),
     };
     Err(reader.fault(span.clone(), message, "leave out what stands before the /"))
 }
 
 fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -> Result<(), Faulty> {
-    let message = match scope {
-        Scope::Any => return Ok(()),
-        Scope::Sample(n) if n <= ground.samples => return Ok(()),
-        Scope::Reduce if ground.train.map_or(ground.samples, |train| train.batch_size) > 1 => return Ok(()),
-        Scope::Update if ground.updates => return Ok(()),
-        Scope::Sample(_) if ground.samples == 1 => "there is only sample 1".to_owned(),
-        Scope::Sample(n) => format!("there is no sample {n}: there are {}", ground.samples),
-        Scope::Reduce if ground.samples > 1 => "there is no reduce pass, because a batch is one sample".to_owned(),
-        Scope::Reduce => "there is no reduce pass, because there is only one sample".to_owned(),
-        Scope::Update => "there is no update pass without [train]".to_owned(),
+    let message = match (scope, ground.samples) {
+        (Scope::Sample(_), Some(1)) if scope != Scope::Sample(1) => "there is only sample 1".to_owned(),
+        (Scope::Sample(n), Some(samples)) if n > samples => format!("there is no sample {n}: there are {samples}"),
+        (Scope::Reduce, Some(1)) => "there is no reduce pass, because there is only one sample".to_owned(),
+        (Scope::Reduce, _) if ground.batch_size == Some(1) => "there is no reduce pass, because a batch is one sample".to_owned(),
+        (Scope::Update, _) if ground.updates.is_none() => "there is no update pass without [train]".to_owned(),
+        _ => return Ok(()),
     };
     Err(reader.fault(span.clone(), message, "leave out what stands before the :"))
 }
 
-/// The tensor that a pass of the batch computes, and its shape; `None` where `[train]` has faults of its own.
-fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, ground: &Ground<'_>) -> Result<Option<(Id, Vec<usize>)>, Faulty> {
-    if ground.updates && ground.train.is_none() {
-        return Ok(None);
+/// The tensor that a name means: its shape, and its number where it is a sample's; `None` where it is not known whether there is one.
+type Named = Option<(Vec<usize>, Option<Id>)>;
+
+/// Finds a tensor: one that is `computed`, or any.
+fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Ground<'_>, computed: bool) -> Result<Named, Faulty> {
+    let scoped = scoped(reader, scope, span, ground);
+    if scoped.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
+        return Err(Faulty); // what a pass computes that is not there cannot be said
     }
-    let batch = ground.batch();
+    let is_graph = ground.network.is_graph() == Some(true);
+    let Some(network) = ground.network.tensors() else {
+        return match ground.network.lacks(name) {
+            Some(help) => Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help)),
+            None => scoped.map(|()| is_graph.then(|| (Vec::new(), None))),
+        };
+    };
+    let found = if let Some(pass) = ground.pass(network, scope, name, computed) {
+        (of_batch(reader, pass, name, span, ground.batch(network))?, None)
+    } else {
+        let id = tensor(reader, name, span, network, computed)?;
+        (network.tensor(id).shape.clone(), Some(id))
+    };
+    scoped.map(|()| Some(found))
+}
+
+/// The shape of the tensor that a pass of the batch computes.
+fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Faulty> {
     let made: Vec<Id> = batch.ops().iter().filter(|op| op.pass == pass).map(|op| op.output).collect();
     if let Some(&id) = made.iter().find(|&&id| &*batch.tensor(id).name == name) {
-        return Ok(Some((id, batch.tensor(id).shape.clone())));
+        return Ok(batch.tensor(id).shape.clone());
     }
     let names: Vec<&str> = made.iter().map(|&id| &*batch.tensor(id).name).collect();
     let message = format!("no op of {} is called {}", pass.name(), quoted(name));
@@ -262,8 +293,8 @@ fn numbers(n: usize) -> String {
 }
 
 /// Reads all of `[[expect]]`.
-pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: Option<&Ground<'_>>, text: &str) -> Vec<Expectation> {
-    let tables = reader.tables(table, "expect").unwrap_or_default();
+pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: &Ground<'_>, text: &str) -> Vec<Expectation> {
+    let (tables, _) = reader.tables(table, "expect");
     let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     let mut found = Vec::with_capacity(tables.len());
     for (expect, span) in tables {
@@ -275,15 +306,10 @@ pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: Optio
     found
 }
 
-fn expectation(
-    reader: &mut Reader,
-    table: &Table<'_>,
-    span: &Span,
-    ground: Option<&Ground<'_>>,
-    lines: &[usize],
-) -> Result<Expectation, Faulty> {
-    reader.unknown(table, &["at", "value", "tolerance", "source"], "[[expect]]");
-    let at = at(reader, table, span, "expectation").and_then(|(name, place)| Ok((tensor_address(reader, name, &place, ground)?, place)));
+fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Ground<'_>, lines: &[usize]) -> Result<Expectation, Faulty> {
+    let at = at(reader, table, span, "expectation");
+    let line = at.as_ref().map_or(0, |(_, place)| lines.partition_point(|&newline| newline < place.start) + 1);
+    let wanted = at.and_then(|(text, place)| wanted(reader, text, &place, ground));
     let value = match table.get("value") {
         None => Err(reader.fault(span.clone(), "this expectation has no value", "add value = …")),
         Some(value) => written(reader, "value", value).map(|found| (found, value.span())),
@@ -296,59 +322,53 @@ fn expectation(
         },
     };
     let source = reader.line(table, "source");
-    let ((address, place), (value, value_span), tolerance) = (at?, value?, tolerance?);
-    let (Some(ground), Place::Op { scope, name, index, .. }) = (ground, &address.place) else { return Err(Faulty) };
-    let shape = match ground.pass(*scope, name).filter(|_| *scope != Scope::Any || ground.network.find(name).is_none()) {
-        Some(pass) => of_batch(reader, pass, name, &place, ground)?.ok_or(Faulty)?.1,
-        None => ground.network.tensor(tensor(reader, name, &place, ground.network, false)?).shape.clone(),
-    };
-    let wanted: &[usize] = if index.is_some() { &[] } else { &shape };
-    let entry = match index {
-        Some(index) => Some(entry(reader, name, index, &place, &shape)?),
-        None => None,
-    };
-    if let Some(shape) = value.shape()
-        && raised(shape, wanted.len()).as_deref() != Some(wanted)
+    let (Wanted { address, name, shape, entry }, (value, value_span)) = (wanted?, value?);
+    if let Some(own) = value.shape()
+        && raised(own, shape.len()).as_ref() != Some(&shape)
     {
-        let message = format!("the value of {address} is {}, not {}", shape_words(wanted), shape_words(shape));
-        let help = if shape.is_empty() { format!("add an index to the address: {name} is {}", shape_text(wanted)) } else { String::new() };
+        let message = format!("the value of {address} is {}, not {}", shape_words(&shape), shape_words(own));
+        let help = if own.is_empty() { format!("add an index to the address: {name} is {}", shape_text(&shape)) } else { String::new() };
         return Err(reader.fault(value_span, message, help));
     }
-    reader.claim(&value_span, wanted)?;
-    let value = Arc::new(value.fill(reader, "value", wanted, fan(wanted))?);
-    let line = lines.partition_point(|&newline| newline < place.start) + 1;
-    Ok(Expectation { at: address, value, entry, tolerance, source, line })
+    reader.claim(&value_span, &shape)?;
+    let value = Arc::new(value.fill(reader, "value", &shape, fan(&shape))?);
+    Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
 }
 
-/// The address of an entry or of a whole tensor.
-fn tensor_address(reader: &mut Reader, text: &str, span: &Span, ground: Option<&Ground<'_>>) -> Result<Address, Faulty> {
-    let has = |name: &str| ground.is_some_and(|ground| ground.network.find(name).is_some());
-    if has(text) {
-        return Ok(Place::Op { scope: Scope::Any, name: text.to_owned(), index: None, term: None }.into());
-    }
-    let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
-    if let Some(ground) = ground {
-        iterated(reader, &address, span, ground)?;
-    }
-    match &address.place {
+/// What a number is expected of: an entry, or all of a tensor, of this shape.
+struct Wanted {
+    address: Address,
+    name: String,
+    shape: Vec<usize>,
+    entry: Option<usize>,
+}
+
+/// Finds what a number is expected of.
+fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> Result<Wanted, Faulty> {
+    let there = |name: &str| ground.network.tensors().is_some_and(|network| network.find(name).is_some());
+    let whole = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
+    let address: Address = if there(text) { whole(text).into() } else { text.parse().map_err(|why| not_an_address(reader, span, &why))? };
+    let _ = iterated(reader, &address, span, ground); // it is reported, and the rest is looked at
+    let place = match address.place {
         // the loss of another iteration; a graph may have a node of that name
-        Place::Loss if has("loss") => {
-            Ok(Address { place: Place::Op { scope: Scope::Any, name: "loss".to_owned(), index: None, term: None }, ..address })
-        }
-        Place::Op { term: Some(_), .. } => {
-            Err(reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows"))
-        }
-        Place::Op { scope, .. } => {
-            if let Some(ground) = ground {
-                scoped(reader, *scope, span, ground)?;
-            }
-            Ok(address)
-        }
-        _ if ground.is_none() => Ok(address),
-        _ => Err(reader.fault(
-            span.clone(),
-            format!("{} is no tensor", quoted(text)),
-            "name a tensor such as \"conv1.z\", or an entry \"conv1.z[0,0,0]\"",
-        )),
+        Place::Loss if ground.network.lacks("loss").is_none() => whole("loss"),
+        place => place,
+    };
+    let Place::Op { scope, name, index, term } = &place else {
+        let help = "name a tensor such as \"conv1.z\", or an entry \"conv1.z[0,0,0]\"";
+        return Err(reader.fault(span.clone(), format!("{} is no tensor", quoted(text)), help));
+    };
+    if term.is_some() {
+        reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
     }
+    let shape = named(reader, *scope, name, span, ground, false).and_then(|found| found.map(|(shape, _)| shape).ok_or(Faulty));
+    let entry = match index {
+        Some(index) => shape.as_deref().ok().and_then(|shape| entry(reader, name, index, span, shape).ok()),
+        None => None,
+    };
+    // an entry is one number, whichever it is, and so is a node
+    let one = index.is_some() || ground.network.is_graph() == Some(true);
+    let shape = if one { Vec::new() } else { shape? };
+    let name = name.clone();
+    Ok(Wanted { address: Address { place, ..address }, name, shape, entry })
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::excerpt::{one_line, quoted};
+use super::excerpt::one_line;
 use super::fault::Fault;
 use super::file::{Archives, Files};
 use super::lifted::Array;
-use super::{number, suggest};
+use super::number;
 use crate::op::layer::Faulty;
 use crate::text::escape;
 
@@ -26,7 +26,7 @@ pub(super) type Span = Range<usize>;
 const ENTRY: u128 = 16;
 const KEPT_FOR_EACH: u128 = 2048;
 /// So many faults are looked for; nobody reads more, and looking costs time.
-const KEPT: usize = 100;
+pub(super) const KEPT: usize = 100;
 
 /// Faults and memory.
 #[derive(Debug)]
@@ -38,7 +38,10 @@ pub(super) struct Reader {
     pub lifted: Option<HashMap<usize, Array>>,
     limit: u64,
     asked: u64,
-    refused: bool,
+    /// Whether more memory was asked for than there may be.
+    pub refused: bool,
+    /// Entries that may still be supposed.
+    supposed: usize,
     /// Entries that may still be made in a reading that is for the shapes; `None` in one that makes them all.
     at_once: Option<usize>,
     /// Whether numbers were left out for that.
@@ -78,7 +81,17 @@ impl Reader {
     }
 
     fn of(limit: u64, archives: Archives) -> Self {
-        Self { faults: Vec::new(), archives, lifted: None, limit, asked: 0, refused: false, at_once: None, put_off: false }
+        Self {
+            faults: Vec::new(),
+            archives,
+            lifted: None,
+            limit,
+            asked: 0,
+            refused: false,
+            supposed: AT_ONCE,
+            at_once: None,
+            put_off: false,
+        }
     }
 
     /// A reader that makes few numbers, so that a file that asks for too much is refused before much is made.
@@ -134,16 +147,6 @@ impl Reader {
         self.fault(value.span(), format!("{key} must be {wanted}, not {}", kind_of(value.get_ref())), help)
     }
 
-    /// Reports the keys of a table that are not among `known`.
-    pub fn unknown(&mut self, table: &Table<'_>, known: &[&str], owner: &str) {
-        for (key, _) in table {
-            if !known.contains(&key.get_ref().as_ref()) {
-                let message = format!("{owner} has no key {}", quoted(key.get_ref()));
-                self.fault(key.span(), message, suggest::help(key.get_ref(), known));
-            }
-        }
-    }
-
     /// A text as it is in the file.
     pub fn string<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Faulty> {
         match table.get(key) {
@@ -165,22 +168,25 @@ impl Reader {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
-    /// The tables of an array of tables, `[[key]]`.
-    pub fn tables<'t, 'i>(&mut self, table: &'t Table<'i>, key: &str) -> Result<Vec<(&'t Table<'i>, Span)>, Faulty> {
+    /// The tables of an array of tables, `[[key]]`; whether there is nothing else.
+    pub fn tables<'t, 'i>(&mut self, table: &'t Table<'i>, key: &str) -> (Vec<(&'t Table<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
-        let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+        let Some(value) = table.get(key) else { return (Vec::new(), true) };
         let DeValue::Array(items) = value.get_ref() else {
-            return Err(self.wrong(key, value, "a list of tables", &help));
+            self.wrong(key, value, "a list of tables", &help);
+            return (Vec::new(), false);
         };
         let mut found = Vec::with_capacity(items.len());
-        let mut fault = None;
         for item in &items[..] {
             match item.get_ref() {
                 DeValue::Table(table) => found.push((table, item.span())),
-                _ => fault = Some(self.wrong(&format!("each {key}"), item, "a table", &help)),
+                _ => {
+                    self.wrong(&format!("each {key}"), item, "a table", &help);
+                }
             }
         }
-        fault.map_or(Ok(found), Err)
+        let all = found.len() == items.len();
+        (found, all)
     }
 
     /// A finite number.
@@ -216,6 +222,13 @@ impl Reader {
     /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
     pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
         self.claim_many(span, shape, 1)
+    }
+
+    /// Asks for a tensor that is made in a layer of which the size of the input is not known: some is allowed, and nothing is reported.
+    pub fn suppose(&mut self, shape: &[usize]) -> Result<(), Faulty> {
+        let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Faulty)?;
+        self.supposed = self.supposed.checked_sub(entries).ok_or(Faulty)?;
+        Ok(())
     }
 
     /// The same for several tensors of this shape.

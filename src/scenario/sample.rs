@@ -7,6 +7,7 @@ use super::gap;
 use super::keys::Keys;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
+use super::spelling::mend_keys;
 use super::suggest;
 use super::tensor::{fan, raised, written};
 use crate::op::layer::Faulty;
@@ -36,8 +37,8 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
     }
     let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim(&value.span(), &shape)?;
-    let fan = fan(&shape);
-    found.fill(reader, "input", &shape, fan)
+    // with faulty numbers its shape is known all the same
+    Ok(found.fill(reader, "input", &shape, fan(&shape)).unwrap_or_else(|Faulty| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// The kind of the loss, its own table, and where it stands.
@@ -57,82 +58,90 @@ fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 
         },
         _ => return Err(reader.wrong("loss", value, "a string, or { type = …, … }", "")),
     };
-    let Some(kind) = LOSSES.iter().find(|kind| kind.name == name) else {
+    let Some(kind) = find(name) else {
         let names: Vec<&str> = LOSSES.iter().map(|kind| kind.name).collect();
         return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), suggest::help(name, &names)));
     };
-    if let Some(own) = own {
-        let mut known = vec!["type", BATCH_REDUCTION];
-        known.extend(kind.keys);
-        reader.unknown(own, &known, &format!("the loss \"{name}\""));
-    }
     Ok((kind, own, place))
 }
 
-/// The loss for the output of the last layer, and how it is reduced over several samples.
-pub(super) fn loss(reader: &mut Reader, table: &Table<'_>, last: Result<&Last, Faulty>) -> Result<(Loss, BatchReduction), Faulty> {
-    let (kind, own, place) = named(reader, table)?;
-    let (shape, shapes) = last.map_or_else(|Faulty| Default::default(), |last| (last.shape.clone(), last.words()));
-    let inputs = [shape.as_slice()];
-    let mut keys = Keys::new(reader, own, place, "the loss", &inputs, &shapes);
-    let batch = BatchReduction::read(&mut keys);
-    let last = last?;
-    let output = Output { layer: &last.name, shape: &last.shape, activation: last.activation };
-    Ok(((kind.build)(&mut keys, &output)?, batch?))
+/// Mends the keys of a loss.
+pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
+    let kind = table.get("type").and_then(|name| find(name.get_ref().as_str()?));
+    let mut known = vec!["type", BATCH_REDUCTION];
+    known.extend(LOSSES.iter().filter(|loss| kind.is_none_or(|kind| kind.name == loss.name)).flat_map(|loss| loss.keys));
+    let owner = kind.map_or_else(|| "a loss".to_owned(), |kind| format!("the loss \"{}\"", kind.name));
+    mend_keys(reader, table, &known, &owner);
 }
 
-/// The target of the sample, in the shape of the output.
-pub(super) fn target(
-    reader: &mut Reader,
-    table: &Table<'_>,
-    place: Span,
-    last: Result<&Last, Faulty>,
-    loss: Option<&Tensor>,
-) -> Result<Tensor, Faulty> {
-    let value = table.get_key_value("target");
-    match (value, loss, last) {
-        (Some((key, _)), Some(_), _) => {
-            Err(reader.fault(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
-        }
-        (None, Some(given), _) => Ok(given.clone()),
-        (None, None, Ok(last)) => {
-            let help = format!("add target = …; {}", last.words());
-            Err(reader.fault(place, "target is missing", help))
-        }
-        (None, None, Err(fault)) => Err(fault),
-        (Some((_, value)), None, Ok(last)) => {
-            reader.claim(&value.span(), &last.shape)?;
-            given(reader, value, last)
-        }
-        (Some((_, value)), None, Err(fault)) => {
-            let _ = written(reader, "target", value); // its own faults are reported
-            Err(fault)
-        }
-    }
+fn find(name: &str) -> Option<&'static LossKind> {
+    LOSSES.iter().find(|kind| kind.name == name)
 }
 
-fn given(reader: &mut Reader, value: &Value<'_>, last: &Last) -> Result<Tensor, Faulty> {
-    let entries = len(&last.shape);
+/// What the network is to learn.
+#[derive(Debug)]
+pub(super) struct Goal {
+    pub loss: Result<Loss, Faulty>,
+    /// How it is reduced over several samples.
+    pub reduction: Result<BatchReduction, Faulty>,
+    /// Whether its kind is known.
+    pub named: bool,
+    /// Whether it gives the target of all samples.
+    pub gives_target: bool,
+}
+
+/// The loss for the output of the last layer, where that is known.
+pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) -> Goal {
+    let named = named(reader, table);
+    let own = table.get("loss").and_then(|value| value.get_ref().as_table());
+    let gives_target =
+        named.as_ref().map_or(true, |(kind, ..)| kind.keys.contains(&"gradient")) && own.is_some_and(|own| own.contains_key("gradient"));
+    let place = named.as_ref().map_or_else(|Faulty| Span::default(), |(.., place)| place.clone());
+    let shape = last.and_then(|last| last.shape.as_deref().ok());
+    let words = last.zip(shape).map_or_else(String::new, |(last, shape)| last.words(shape));
+    let mut keys = Keys::new(reader, own, place, "the loss", &[], &words);
+    let reduction = BatchReduction::read(&mut keys);
+    let loss = named.as_ref().map_err(|&fault| fault).and_then(|(kind, ..)| {
+        keys.sized = shape.is_some();
+        let activation = last.map_or(Err(Faulty), |last| last.activation);
+        if activation.is_err() {
+            keys.excuse("type");
+        }
+        let output =
+            Output { layer: last.map_or("", |last| &last.name), shape: shape.unwrap_or(&[1]), activation: activation.unwrap_or_default() };
+        (kind.build)(&mut keys, &output)
+    });
+    Goal { loss: if keys.sized { loss } else { Err(Faulty) }, reduction, named: named.is_ok(), gives_target }
+}
+
+/// The target of a sample, in the shape of the output.
+pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>) -> Result<Tensor, Faulty> {
+    let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
+        // its own faults are reported
+        return written(reader, "target", value).and(Err(Faulty));
+    };
+    reader.claim(&value.span(), shape)?;
+    let (entries, words) = (len(shape), last.words(shape));
     if entries > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
-        return class(reader, value, last, entries);
+        return class(reader, value, shape, &words);
     }
     let found = written(reader, "target", value)?;
     if let Some(own) = found.shape()
-        && raised(own, last.shape.len()).as_ref() != Some(&last.shape)
+        && raised(own, shape.len()).as_ref() != Some(shape)
         && own != [entries]
         && !(entries == 1 && own.is_empty())
     {
-        let flat = if last.shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
-        let message = format!("target must be {}{flat}, not {}", shape_words(&last.shape), shape_words(own));
-        return Err(reader.fault(value.span(), message, last.words()));
+        let flat = if shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
+        let message = format!("target must be {}{flat}, not {}", shape_words(shape), shape_words(own));
+        return Err(reader.fault(value.span(), message, words));
     }
-    let fan = fan(&last.shape);
-    found.fill(reader, "target", &last.shape, fan)
+    found.fill(reader, "target", shape, fan(shape))
 }
 
 /// The one-hot target of a class index.
-fn class(reader: &mut Reader, value: &Value<'_>, last: &Last, entries: usize) -> Result<Tensor, Faulty> {
-    let help = format!("{}: write an integer from 0 to {}, or all {entries} numbers", last.words(), entries - 1);
+fn class(reader: &mut Reader, value: &Value<'_>, shape: &[usize], words: &str) -> Result<Tensor, Faulty> {
+    let entries = len(shape);
+    let help = format!("{words}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
     let index = match value.get_ref() {
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok(),
         _ => return Err(reader.fault(value.span(), "a target that is one number is the index of a class, an integer", help)),
@@ -143,5 +152,5 @@ fn class(reader: &mut Reader, value: &Value<'_>, last: &Last, entries: usize) ->
     };
     let mut data = vec![0.0; entries];
     data[place] = 1.0;
-    Ok(from_flat(&last.shape, data))
+    Ok(from_flat(shape, data))
 }

@@ -3,88 +3,120 @@
 use std::sync::Arc;
 
 use super::Sample;
-use super::excerpt::one_line;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table};
-use super::sample;
+use super::sample::{self, Goal};
 use crate::op::layer::Faulty;
 use crate::tensor::{Tensor, shape_words};
 
-/// The keys of a `[[sample]]`.
-const KEYS: &[&str] = &["name", "input", "target"];
+/// The keys of a `[[sample]]`, and those of them that are tensors.
+pub(super) const KEYS: &[&str] = &["name", "input", "target"];
+pub(super) const TENSORS: &[&str] = &["input", "target"];
 
 /// Where a sample is written.
 pub(super) struct Row<'t, 'i> {
     table: &'t Table<'i>,
     /// Where its table stands; `None` for the file itself.
     at: Option<Span>,
+    name: Option<String>,
 }
 
-/// The places of all samples; at least one.
-pub(super) fn rows<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Vec<Row<'t, 'i>>, Faulty> {
-    let Some((key, _)) = table.get_key_value("sample") else { return Ok(vec![Row { table, at: None }]) };
+/// The places of the samples.
+pub(super) struct Rows<'t, 'i> {
+    list: Vec<Row<'t, 'i>>,
+    /// Whether these are all, for certain.
+    all: bool,
+}
+
+impl Rows<'_, '_> {
+    /// How many samples there are, where that is certain.
+    pub fn count(&self) -> Option<usize> {
+        self.all.then_some(self.list.len())
+    }
+}
+
+/// The places of all samples.
+pub(super) fn rows<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Rows<'t, 'i> {
+    let Some((key, _)) = table.get_key_value("sample") else {
+        return Rows { list: vec![Row { table, at: None, name: None }], all: true };
+    };
     let help = "write each sample as a [[sample]], or leave [[sample]] out";
+    let before = reader.faults.len();
     for single in ["input", "target"] {
         if let Some((place, _)) = table.get_key_value(single) {
             let message = format!("{single} stands beside [[sample]]");
             reader.fault_with(place.span(), message, help, (key.span(), "the samples are here"));
         }
     }
-    let tables = reader.tables(table, "sample")?;
-    if tables.is_empty() {
-        return Err(reader.fault(key.span(), "there is no sample", "add a [[sample]] with an input and a target"));
+    let (tables, all) = reader.tables(table, "sample");
+    if all && tables.is_empty() {
+        reader.fault(key.span(), "there is no sample", "add a [[sample]] with an input and a target");
     }
-    for (own, _) in &tables {
-        reader.unknown(own, KEYS, "[[sample]]");
-    }
-    Ok(tables.into_iter().map(|(table, at)| Row { table, at: Some(at) }).collect())
+    let all = reader.faults.len() == before;
+    let row = |(table, at)| Row { table, at: Some(at), name: reader.line(table, "name") };
+    Rows { list: tables.into_iter().map(row).collect(), all }
 }
 
 /// The inputs of all samples, which have one shape.
-pub(super) fn inputs(reader: &mut Reader, rows: &[Row<'_, '_>], rank: Option<usize>) -> Result<Vec<Tensor>, Faulty> {
-    let mut inputs: Vec<Tensor> = Vec::with_capacity(rows.len());
-    let mut whole = Ok(());
-    for row in rows {
-        match sample::input(reader, row.table, row.at.as_ref(), rank) {
-            Err(fault) => whole = Err(fault),
-            Ok(input) => {
-                if let Some(first) = inputs.first()
-                    && first.shape() != input.shape()
-                {
-                    let place = row.table.get("input").map(toml::Spanned::span).unwrap_or_default();
-                    let message = format!(
-                        "this input is {}, but that of the first sample is {}",
-                        shape_words(input.shape()),
-                        shape_words(first.shape())
-                    );
-                    whole = Err(reader.fault(place, message, "all inputs have one shape"));
-                }
-                inputs.push(input);
-            }
+pub(super) fn inputs(reader: &mut Reader, rows: &Rows<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Faulty>> {
+    let mut inputs: Vec<Result<Tensor, Faulty>> = Vec::with_capacity(rows.list.len());
+    for row in &rows.list {
+        let input = sample::input(reader, row.table, row.at.as_ref(), rank);
+        if let Ok(input) = &input
+            && let Some(first) = inputs.iter().flatten().next()
+            && first.shape() != input.shape()
+        {
+            let place = row.table.get("input").map(toml::Spanned::span).unwrap_or_default();
+            let message =
+                format!("this input is {}, but that of the first sample is {}", shape_words(input.shape()), shape_words(first.shape()));
+            reader.fault(place, message, "all inputs have one shape");
         }
+        inputs.push(input);
     }
-    whole.map(|()| inputs)
+    inputs
+}
+
+/// The shape of the inputs, where they agree on one.
+pub(super) fn shape(inputs: &[Result<Tensor, Faulty>]) -> Result<Vec<usize>, Faulty> {
+    let mut shapes = inputs.iter().flatten().map(Tensor::shape);
+    let first = shapes.next().ok_or(Faulty)?;
+    if shapes.all(|shape| shape == first) { Ok(first.to_vec()) } else { Err(Faulty) }
 }
 
 /// The targets of all samples.
 pub(super) fn targets(
     reader: &mut Reader,
-    rows: &[Row<'_, '_>],
+    rows: &Rows<'_, '_>,
     file: &Table<'_>,
-    last: Result<&Last, Faulty>,
-    own: Option<&Tensor>,
-) -> Result<Vec<Tensor>, Faulty> {
+    last: Option<&Last>,
+    goal: &Goal,
+) -> Vec<Result<Tensor, Faulty>> {
+    // without a loss a target that is missing is no fault of its own
+    let wanted = goal.named || file.contains_key("sample");
     let place = |row: &Row<'_, '_>| row.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
-    let targets: Vec<Result<Tensor, Faulty>> = rows.iter().map(|row| sample::target(reader, row.table, place(row), last, own)).collect();
-    targets.into_iter().collect()
+    let target = |row: &Row<'_, '_>| match row.table.get_key_value("target") {
+        Some((key, _)) if goal.gives_target => {
+            Err(reader.fault(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
+        }
+        Some((_, value)) => sample::target(reader, value, last),
+        None if goal.gives_target => goal.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Faulty),
+        None if wanted => {
+            let shape = last.and_then(|last| Some(format!("; {}", last.words(last.shape.as_ref().ok()?))));
+            Err(reader.fault(place(row), "target is missing", format!("add target = …{}", shape.unwrap_or_default())))
+        }
+        None => Err(Faulty),
+    };
+    rows.list.iter().map(target).collect()
 }
 
 /// The samples of these inputs and targets.
-pub(super) fn joined(reader: &mut Reader, rows: &[Row<'_, '_>], inputs: Vec<Tensor>, targets: Vec<Tensor>) -> Vec<Sample> {
-    let name =
-        |reader: &mut Reader, row: &Row<'_, '_>| row.at.as_ref().and_then(|_| reader.line(row.table, "name")).map(|name| one_line(&name));
-    let samples = rows.iter().zip(inputs).zip(targets);
+pub(super) fn joined(
+    rows: Rows<'_, '_>,
+    inputs: Vec<Result<Tensor, Faulty>>,
+    targets: Vec<Result<Tensor, Faulty>>,
+) -> Result<Vec<Sample>, Faulty> {
+    let samples = rows.list.into_iter().zip(inputs).zip(targets);
     samples
-        .map(|((row, input), target)| Sample { name: name(reader, row), input: Some(Arc::new(input)), target: Some(Arc::new(target)) })
+        .map(|((row, input), target)| Ok(Sample { name: row.name, input: Some(Arc::new(input?)), target: Some(Arc::new(target?)) }))
         .collect()
 }

@@ -33,11 +33,13 @@ pub(super) fn fan(shape: &[usize]) -> Fan {
     }
 }
 
-/// Reads what stands under `key`; every fault in it is reported.
+/// Reads what stands under `key`; every fault in it is reported. A number that is faulty leaves the shape known.
 pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Faulty> {
     match value.get_ref() {
         DeValue::Table(table) => from_table(reader, key, table, value.span()),
-        DeValue::Integer(_) | DeValue::Float(_) => Ok(Written::Inline { shape: Vec::new(), data: vec![reader.number(key, value)?] }),
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            Ok(Written::Inline { shape: Vec::new(), data: vec![reader.number(key, value).unwrap_or(0.0)] })
+        }
         DeValue::Array(_) => {
             let mut shape = Vec::new();
             let mut inner = value;
@@ -53,9 +55,9 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
                 inner = first;
             }
             let mut data = Vec::new();
-            let before = reader.faults.len();
             collect(reader, key, value, &shape, &mut data);
-            if reader.faults.len() > before { Err(Faulty) } else { Ok(Written::Inline { shape, data }) }
+            // what is ragged leaves some out
+            if data.len() == len(&shape) { Ok(Written::Inline { shape, data }) } else { Err(Faulty) }
         }
         _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(Written::Inline { shape, data }),
@@ -71,7 +73,7 @@ fn from_table<'t, 'i>(reader: &mut Reader, key: &str, table: &'t Table<'i>, span
     Init::read(reader, key, table, span).map(Written::Init)
 }
 
-/// Adds the numbers of an array of this shape. What does not fit is reported; the nesting of a TOML file is limited.
+/// Adds the numbers of an array of this shape. What does not fit is reported, and what is no number is 0; the nesting of a TOML file is limited.
 fn collect(reader: &mut Reader, key: &str, value: &Value<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [n, inner @ ..]) => {
@@ -98,9 +100,10 @@ fn collect(reader: &mut Reader, key: &str, value: &Value<'_>, shape: &[usize], d
                 "nest all entries equally deep",
             );
         }
-        (DeValue::Integer(_) | DeValue::Float(_), []) => data.extend(reader.number(key, value)),
+        (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(key, value).unwrap_or(0.0)),
         (other, _) => {
             reader.fault(value.span(), format!("{key} may hold only numbers, not {}", kind_of(other)), "");
+            data.extend(shape.is_empty().then_some(0.0));
         }
     }
 }

@@ -1,39 +1,61 @@
 //! `[train]`: how the network learns.
 
+use std::collections::HashSet;
+
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
+use super::known::Known;
+use super::names::Names;
 use super::reader::{Reader, Span, Table};
 use super::suggest;
-use crate::network::{Id, Network, Rates, Role, Train};
+use crate::network::{Id, Rates, Role, Train};
 use crate::op::layer::Faulty;
 
-const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
+pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
+
+/// `[train]`, as far as it is known.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub rates: Result<Rates, Faulty>,
+    pub iterations: Result<u64, Faulty>,
+    pub batch_size: Result<usize, Faulty>,
+    tolerance: Result<Option<f64>, Faulty>,
+    pub learned: Result<Vec<Id>, Faulty>,
+}
+
+impl Schedule {
+    /// How the network learns, if all of it is known.
+    pub fn whole(self) -> Result<Train, Faulty> {
+        let Self { rates, iterations, batch_size, tolerance, learned } = self;
+        Ok(Train { rates: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
+    }
+}
 
 /// Reads `[train]`, for a network and so many samples; `None` where the file has none.
-pub(super) fn train(reader: &mut Reader, file: &Table<'_>, network: Option<&Network>, samples: usize) -> Result<Option<Train>, Faulty> {
-    let Some((key, value)) = file.get_key_value("train") else { return Ok(None) };
+pub(super) fn train(reader: &mut Reader, file: &Table<'_>, network: &Known, samples: Option<usize>) -> Option<Schedule> {
+    let (key, value) = file.get_key_value("train")?;
     let DeValue::Table(table) = value.get_ref() else {
-        return Err(reader.wrong("train", value, "a table", "write [train] on a line of its own, and its keys below"));
+        let none = reader.wrong("train", value, "a table", "write [train] on a line of its own, and its keys below");
+        return Some(Schedule { rates: Err(none), iterations: Err(none), batch_size: Err(none), tolerance: Err(none), learned: Err(none) });
     };
     let at = key.span();
-    let before = reader.faults.len();
-    reader.unknown(table, KEYS, "[train]");
-    let rates = rates(reader, table, &at);
-    let iterations = table.get("iterations").map_or(Ok(1), |value| reader.integer("iterations", value, 1));
-    let batch_size = batch_size(reader, table, network.map(|_| samples));
-    let tolerance = match table.get("tolerance") {
-        None => Ok(None),
-        Some(value) => match reader.number("tolerance", value) {
-            Ok(tolerance) if tolerance < 0.0 => Err(reader.fault(value.span(), "tolerance must be at least 0", "")),
-            other => other.map(Some),
-        },
-    };
-    let learned = network.ok_or(Faulty).and_then(|network| learned(reader, table, &at, network));
-    if reader.faults.len() > before {
-        return Err(Faulty);
+    Some(Schedule {
+        rates: rates(reader, table, &at),
+        iterations: table.get("iterations").map_or(Ok(1), |value| reader.integer("iterations", value, 1)),
+        batch_size: batch_size(reader, table, samples),
+        tolerance: at_least_0(reader, table, "tolerance"),
+        learned: learned(reader, table, &at, network),
+    })
+}
+
+/// A number that is not negative, where there is one.
+fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Option<f64>, Faulty> {
+    let Some(value) = table.get(key) else { return Ok(None) };
+    match reader.number(key, value) {
+        Ok(number) if number < 0.0 => Err(reader.fault(value.span(), format!("{key} must be at least 0"), "")),
+        other => other.map(Some),
     }
-    Ok(Some(Train { rates: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? }))
 }
 
 fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Faulty> {
@@ -44,19 +66,12 @@ fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Fau
             other => other,
         },
     };
-    let mut optional = |key: &str| match table.get(key) {
-        None => Ok(0.0),
-        Some(value) => match reader.number(key, value) {
-            Ok(number) if number < 0.0 => Err(reader.fault(value.span(), format!("{key} must be at least 0"), "")),
-            other => other,
-        },
-    };
-    let (momentum, weight_decay) = (optional("momentum"), optional("weight_decay"));
-    Ok(Rates { learning_rate: learning_rate?, momentum: momentum?, weight_decay: weight_decay? })
+    let (momentum, weight_decay) = (at_least_0(reader, table, "momentum"), at_least_0(reader, table, "weight_decay"));
+    Ok(Rates { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
 }
 
 fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) -> Result<usize, Faulty> {
-    let Some(value) = table.get("batch_size") else { return Ok(samples.unwrap_or(1)) };
+    let Some(value) = table.get("batch_size") else { return samples.ok_or(Faulty) };
     let size = reader.size("batch_size", value, 1)?;
     match samples {
         Some(samples) if size > samples => {
@@ -68,54 +83,73 @@ fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) ->
 }
 
 /// The parameters that are updated: those of a graph that `learn` names, or those of a network that `freeze` does not.
-fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Network) -> Result<Vec<Id>, Faulty> {
-    let ids = |role| network.with_role(role).collect::<Vec<Id>>();
-    if network.is_graph() {
-        if let Some((key, _)) = table.get_key_value("freeze") {
-            return Err(reader.fault(
-                key.span(),
-                "a graph has no layers to freeze",
-                "name the inputs that are updated with learn = [\"a\"]",
-            ));
-        }
-        let inputs = ids(Role::Input);
-        if !table.contains_key("learn") {
-            let help = "add learn = [\"a\"], with the inputs that are updated";
-            return Err(reader.fault(at.clone(), "learn is missing", help));
-        }
-        let names: Vec<&str> = inputs.iter().map(|id| network.tensor(*id).name.as_ref()).collect();
-        let learned = names_of(reader, table, "learn", &names, "input")?;
-        return Ok(inputs.into_iter().filter(|id| learned.contains(&network.tensor(*id).name.to_string())).collect());
+fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -> Result<Vec<Id>, Faulty> {
+    let graph = network.is_graph().ok_or(Faulty)?;
+    let (key, other) = if graph { ("learn", "freeze") } else { ("freeze", "learn") };
+    let foreign = table.get_key_value(other).map(|(other, _)| {
+        let (message, help) = if graph {
+            ("a graph has no layers to freeze", "name the inputs that are updated with learn = [\"a\"]")
+        } else {
+            ("learn belongs to a graph", "all parameters of layers are updated but those in freeze")
+        };
+        reader.fault(other.span(), message, help)
+    });
+    if graph && foreign.is_none() && !table.contains_key(key) {
+        return Err(reader.fault(at.clone(), "learn is missing", "add learn = [\"a\"], with the inputs that are updated"));
     }
-    if let Some((key, _)) = table.get_key_value("learn") {
-        return Err(reader.fault(key.span(), "learn belongs to a graph", "all parameters of layers are updated but those in freeze"));
-    }
-    let parameters = ids(Role::Parameter);
-    let name = |id: &Id| network.tensor(*id).name.to_string();
-    let layer = |id: &Id| network.tensor(*id).layer.map(|layer| network.layers()[layer].name.to_string());
-    let named: Vec<String> = parameters.iter().map(name).chain(network.layers().iter().map(|layer| layer.name.to_string())).collect();
-    let possible: Vec<&str> = named.iter().map(String::as_str).collect();
-    let frozen = names_of(reader, table, "freeze", &possible, "parameter or layer")?;
-    Ok(parameters.into_iter().filter(|id| !frozen.contains(&name(id)) && layer(id).is_none_or(|layer| !frozen.contains(&layer))).collect())
+    let names = names_of(reader, table, key, network);
+    let (Some(network), None) = (network.tensors(), foreign) else { return Err(Faulty) };
+    let names = names?;
+    let listed = |id: &Id| {
+        let tensor = network.tensor(*id);
+        let layer = tensor.layer.map(|layer| &network.layers()[layer].name);
+        names.contains(&*tensor.name) || layer.is_some_and(|layer| names.contains(&**layer))
+    };
+    Ok(network.with_role(learning(graph)).filter(|id| listed(id) == graph).collect())
 }
 
-/// A list of names, each of which must be possible.
-fn names_of(reader: &mut Reader, table: &Table<'_>, key: &str, possible: &[&str], what: &str) -> Result<Vec<String>, Faulty> {
-    let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+/// What can learn.
+pub(super) fn learning(graph: bool) -> Role {
+    if graph { Role::Input } else { Role::Parameter }
+}
+
+/// A list of names, each of which must be one of an input, or of a parameter or layer.
+fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &Known) -> Result<HashSet<&'t str>, Faulty> {
+    let Some(value) = table.get(key) else { return Ok(HashSet::new()) };
     let DeValue::Array(items) = value.get_ref() else {
         return Err(reader.wrong(key, value, "a list of names", ""));
     };
-    let mut names = Vec::with_capacity(items.len());
+    let possible: Vec<&str> = match network {
+        Known::Tensors(network) => {
+            let tensors = network.with_role(learning(network.is_graph())).map(|id| &*network.tensor(id).name);
+            tensors.chain(network.layers().iter().map(|layer| &*layer.name)).collect()
+        }
+        Known::Layers(Names { list: names, .. }) | Known::Graph { inputs: Some(names), .. } => names.iter().map(String::as_str).collect(),
+        Known::Graph { inputs: None, .. } | Known::Nothing => Vec::new(),
+    };
+    let all: HashSet<&str> = possible.iter().copied().collect();
+    let is_possible = |name: &str| match network {
+        Known::Tensors(_) | Known::Graph { inputs: Some(_), .. } => all.contains(name),
+        // which parameters a layer has is not known
+        Known::Layers(layers) => !layers.lack(name.split_once('.').map_or(name, |(layer, _)| layer)),
+        Known::Graph { inputs: None, .. } | Known::Nothing => true,
+    };
+    let what = if network.is_graph() == Some(true) { "input" } else { "parameter or layer" };
+    let mut names = HashSet::new();
+    let mut whole = Ok(());
     for item in &items[..] {
+        if reader.full() {
+            break;
+        }
         match item.get_ref() {
-            DeValue::String(name) if possible.contains(&name.as_ref()) => names.push(name.to_string()),
+            DeValue::String(name) if is_possible(name) => {
+                names.insert(name.as_ref());
+            }
             DeValue::String(name) => {
-                reader.fault(item.span(), format!("there is no {what} {}", quoted(name)), suggest::help(name, possible));
+                whole = Err(reader.fault(item.span(), format!("there is no {what} {}", quoted(name)), suggest::help(name, &possible)));
             }
-            _ => {
-                reader.wrong(&format!("each of {key}"), item, "a name", "");
-            }
+            _ => whole = Err(reader.wrong(&format!("each of {key}"), item, "a name", "")),
         }
     }
-    if names.len() == items.len() { Ok(names) } else { Err(Faulty) }
+    whole.map(|()| names)
 }

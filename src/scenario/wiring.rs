@@ -1,10 +1,11 @@
 //! Which layer reads which: `from`, or else the layer before.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
+use super::names::Names;
 use super::reader::{Reader, Span, Table, Value};
 use super::suggest;
 use crate::op::layer::{Faulty, LayerKind};
@@ -24,14 +25,10 @@ pub(super) struct Entry<'t, 'i> {
     pub from: Result<Vec<Option<usize>>, Faulty>,
 }
 
-/// Reads every `from`, and reports layers that nothing reads. `sure` says that all layers' names are known: else a name that is not found may
-/// well be one of them.
-pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], sure: bool) {
-    let ordered: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
-    let numbers = ordered.iter().enumerate().map(|(number, name)| (name.as_str(), number)).collect();
-    let names = Names { ordered: &ordered, numbers, sure };
+/// Reads every `from`, and reports layers that nothing reads.
+pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], names: &Names) {
     for number in 0..entries.len() {
-        if let Some(from) = from(reader, entries, number, &names) {
+        if let Some(from) = from(reader, entries, number, names) {
             entries[number].from = from;
         }
     }
@@ -43,14 +40,29 @@ pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], sure: 
         read[number] = true;
     }
     read.pop(); // the last is the output
+    let Some(first) = read.iter().position(|read| !read) else { return };
     for (entry, _) in entries.iter().zip(read).filter(|(_, read)| !read) {
         let message = format!("nothing reads the output of {}", quoted(&entry.name));
         reader.fault(entry.at.clone(), message, "name it in the from of a later layer, or take it out");
     }
+    // one of these may be the one that should
+    for entry in entries[first + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
+        entry.from = Err(Faulty);
+    }
+}
+
+/// The names that layers read in vain.
+pub(super) fn missing(entries: &[Entry<'_, '_>], names: &Names) -> HashSet<String> {
+    let said = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
+    let said = said.flat_map(|said| match said {
+        DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
+        said => said.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    said.filter(|name| !names.numbers.contains_key(*name)).map(str::to_owned).collect()
 }
 
 /// What the `from` of a layer says; `None` where it has and needs none.
-fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names<'_>) -> Option<Result<Vec<Option<usize>>, Faulty>> {
+fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names) -> Option<Result<Vec<Option<usize>>, Faulty>> {
     let Entry { table, at, kind, .. } = &entries[number];
     let joins = kind.ok().map(|kind| kind.joins);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
@@ -59,7 +71,7 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
         return (joins == Some(true)).then(missing);
     };
     Some(match (value.get_ref(), joins) {
-        (DeValue::String(name), Some(false) | None) => names.before(reader, number, name, value.span()).map(|from| vec![from]),
+        (DeValue::String(name), Some(false) | None) => before(reader, names, number, name, value.span()).map(|from| vec![from]),
         (DeValue::Array(items), Some(true) | None) => {
             if items.len() < 2 && joins.is_some() {
                 return Some(Err(reader.fault(
@@ -69,7 +81,7 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
                 )));
             }
             let read = |item: &Value<'_>| match item.get_ref() {
-                DeValue::String(name) => names.before(reader, number, name, item.span()),
+                DeValue::String(name) => before(reader, names, number, name, item.span()),
                 _ => Err(reader.wrong("each entry of from", item, "the name of a layer", help)),
             };
             // all of them, so that all faults are reported
@@ -81,30 +93,20 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
     })
 }
 
-/// The layers by name.
-struct Names<'a> {
-    ordered: &'a [String],
-    numbers: HashMap<&'a str, usize>,
-    /// Whether they are all.
-    sure: bool,
-}
-
-impl Names<'_> {
-    /// The layer of this name, if it stands before the one that reads it; `None` for the input.
-    fn before(&self, reader: &mut Reader, number: usize, name: &str, place: Span) -> Result<Option<usize>, Faulty> {
-        let help = "a layer reads the input or a layer before it";
-        match self.numbers.get(name) {
-            _ if name == INPUT => Ok(None),
-            Some(&found) if found < number => Ok(Some(found)),
-            Some(&found) if found == number => Err(reader.fault(place, format!("{} cannot read itself", quoted(name)), help)),
-            Some(_) => Err(reader.fault(place, format!("{} comes after this layer", quoted(name)), help)),
-            None if !self.sure || reader.full() => Err(Faulty),
-            None => {
-                let before = self.ordered[..number].iter().map(String::as_str);
-                let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));
-                let help = near.map_or_else(|| help.to_owned(), |near| format!("did you mean \"{near}\"?"));
-                Err(reader.fault(place, format!("there is no layer {}", quoted(name)), help))
-            }
+/// The layer of this name, if it stands before the one that reads it; `None` for the input.
+fn before(reader: &mut Reader, names: &Names, number: usize, name: &str, place: Span) -> Result<Option<usize>, Faulty> {
+    let help = "a layer reads the input or a layer before it";
+    match names.numbers.get(name) {
+        _ if name == INPUT => Ok(None),
+        Some(&found) if found < number => Ok(Some(found)),
+        Some(&found) if found == number => Err(reader.fault(place, format!("{} cannot read itself", quoted(name)), help)),
+        Some(_) => Err(reader.fault(place, format!("{} comes after this layer", quoted(name)), help)),
+        None if names.may_have(name) || reader.full() => Err(Faulty),
+        None => {
+            let before = names.list[..number].iter().map(String::as_str);
+            let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));
+            let help = near.map_or_else(|| help.to_owned(), |near| format!("did you mean \"{near}\"?"));
+            Err(reader.fault(place, format!("there is no layer {}", quoted(name)), help))
         }
     }
 }

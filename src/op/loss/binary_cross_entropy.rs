@@ -24,7 +24,7 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
             Some(name) => (format!("the activation \"{name}\""), "give the last layer activation = \"sigmoid\""),
         };
         let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {has}", output.layer);
-        return Err(args.fail("type", message, help));
+        return Err(args.fail_alone("type", message, help));
     }
     let (mean, scale) = reduction?;
     let text = if mean { "1/n ({1} − {3})" } else { "{1} − {3}" };

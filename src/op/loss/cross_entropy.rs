@@ -20,7 +20,7 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         Some("sigmoid") => false,
         other => {
             let has = other.map_or_else(|| "no activation".to_owned(), |name| format!("the activation \"{name}\""));
-            return Err(args.fail(
+            return Err(args.fail_alone(
                 "type",
                 format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {has}", output.layer),
                 "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",

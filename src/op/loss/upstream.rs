@@ -7,6 +7,7 @@ use smallvec::smallvec;
 use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
 use crate::op::layer::{Args, Fan, Faulty};
 use crate::op::rule::{Args as Factors, Equation, Operands, Term, entry};
+use crate::tensor::Tensor;
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
@@ -15,7 +16,12 @@ pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], bui
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
     let entries = crate::tensor::len(output.shape);
     let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan { inputs: entries, outputs: entries }));
-    Ok(Loss { function: Arc::new(Entries(Upstream)), reads_z: false, shortcut: None, target })
+    Ok(of(target))
+}
+
+/// The loss with this G, or with one that each sample gives.
+pub(super) fn of(target: Option<Tensor>) -> Loss {
+    Loss { function: Arc::new(Entries(Upstream)), reads_z: false, shortcut: None, target }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,273 @@
+//! All independent faults of a file are told in one run. What follows from one is not: the files of `tests/invalid` have one each.
+
+use gradstep::scenario::{Fault, Limits, Source, read};
+
+fn faults(text: &str) -> Vec<Fault> {
+    let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.to_owned() };
+    read(source, Limits::default()).map_or_else(|faults| faults.faults().to_vec(), |_| Vec::new())
+}
+
+/// The messages of all faults, in the order of the file.
+fn told(text: &str) -> Vec<String> {
+    faults(text).into_iter().map(|fault| fault.message).collect()
+}
+
+const LAYERS: &str = r#"title = "layers"
+summary = "all that refers to something"
+start = "conv1.a"
+loss = { type = "cross_entropy", batch_reduction = "mean" }
+
+[[sample]]
+name = "one"
+input = [[1, 2, 0], [0, 1, 3], [2, 1, 1]]
+target = 1
+
+[[sample]]
+name = "two"
+input = [[1, 2, 0], [0, 1, 3], [2, 1, 5]]
+target = [1, 0]
+
+[[layer]]
+type = "conv2d"
+weight = [[1, 0], [0, -1]]
+bias = 0.5
+stride = 1
+padding = 0
+activation = "leaky_relu"
+negative_slope = 0.1
+
+[[layer]]
+type = "max_pool2d"
+kernel_size = 2
+
+[[layer]]
+type = "flatten"
+from = "pool1"
+
+[[layer]]
+type = "linear"
+name = "out"
+weight = [[0.1], [0.4]]
+bias = [0, 0]
+activation = "softmax"
+
+[train]
+learning_rate = 0.5
+iterations = 10
+batch_size = 2
+momentum = 0.9
+freeze = ["conv1.bias"]
+
+[[note]]
+at = "pool1.a"
+text = "the maximum"
+
+[[note]]
+at = "2/reduce:grad.out.weight[0,0]"
+text = "a batch"
+
+[[expect]]
+at = "out.z[0]"
+value = 0.25
+tolerance = 9
+"#;
+
+/// What is put in the place of what, each a fault by itself.
+type Edits = &'static [(&'static str, &'static str)];
+
+const LAYER_FAULTS: Edits = &[
+    ("title = \"layers\"", "title = \"\""),
+    ("summary =", "sumary ="),
+    ("start = \"conv1.a\"", "start = \"conv9.a\""),
+    ("\"cross_entropy\"", "\"cross_entropie\""),
+    ("\"mean\"", "\"meen\""),
+    ("name = \"one\"", "name = 1"),
+    ("[[1, 2, 0], [0, 1, 3], [2, 1, 1]]", "[[1, 2, 0], [0, 1], [2, 1, 1]]"),
+    ("[2, 1, 5]", "[2, 1, nan]"),
+    ("target = 1\n", "target = 2\n"),
+    ("target = [1, 0]", "target = [1, 0, 0]"),
+    ("\"conv2d\"", "\"conv2\""),
+    ("[[1, 0], [0, -1]]", "[[1, 0], [0, \"x\"]]"),
+    ("bias = 0.5", "biass = 0.5"),
+    ("stride = 1", "stride = 0"),
+    ("padding = 0", "padding = \"no\""),
+    ("\"leaky_relu\"", "\"leeky_relu\""),
+    ("negative_slope = 0.1", "negative_slope = \"x\""),
+    ("kernel_size = 2", "kernel_size = []"),
+    ("from = \"pool1\"", "from = \"pool7\""),
+    ("name = \"out\"", "name = \"out.\""),
+    ("[[0.1], [0.4]]", "[[0.1, 1], [0.4, 1]]"),
+    ("bias = [0, 0]", "bias = [0, 0, 0]"),
+    ("\"softmax\"", "\"relu\""),
+    ("learning_rate = 0.5", "learning_rate = 0"),
+    ("iterations = 10", "iterations = 0"),
+    ("batch_size = 2", "batch_size = 3"),
+    ("momentum = 0.9", "momentun = 0.9"),
+    ("[\"conv1.bias\"]", "[\"conv9.bias\"]"),
+    ("\"pool1.a\"", "\"pool9.a\""),
+    ("text = \"the maximum\"", "text = 1"),
+    ("2/reduce:grad.out.weight[0,0]", "99/reduce:grad.out.weight[0,0]"),
+    ("grad.out.weight[0,0]", "grad.out.weight[0,7]"),
+    ("text = \"a batch\"", "txt = \"a batch\""),
+    ("\"out.z[0]\"", "\"out.z[2]\""),
+    ("value = 0.25", "value = [0.25]"),
+    ("tolerance = 9", "tolerance = -9"),
+];
+
+/// What may follow from which fault, by what was put there: what has its sizes from a layer that cannot be built, what a loss that is not known asks
+/// for, what a layer of unknown type has.
+const FROM_LAYERS: &[(&str, &[&str])] = &[
+    ("\"cross_entropie\"", &["\"relu\""]),
+    ("\"conv2\"", &["stride = 0", "padding = \"no\"", "[[0.1, 1], [0.4, 1]]", "bias = [0, 0, 0]", "grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("stride = 0", &["[[0.1, 1], [0.4, 1]]", "bias = [0, 0, 0]", "grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("padding = \"no\"", &["[[0.1, 1], [0.4, 1]]", "bias = [0, 0, 0]", "grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("kernel_size = []", &["[[0.1, 1], [0.4, 1]]", "bias = [0, 0, 0]", "grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("from = \"pool7\"", &["[[0.1, 1], [0.4, 1]]", "bias = [0, 0, 0]", "grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("name = \"out.\"", &["grad.out.weight[0,7]", "\"out.z[2]\""]),
+    ("iterations = 0", &["99/reduce:grad.out.weight[0,0]"]),
+];
+
+const GRAPH: &str = r#"title = "graph"
+start = "t1"
+[graph]
+inputs = { a = 1, b = 2, c = 3 }
+nodes = ["u = a * b + 1", "v = u + c", "w = 2 * v", "x = w - u"]
+output = "x"
+[train]
+learning_rate = 1
+iterations = 5
+learn = ["a", "b"]
+[[note]]
+at = "5/grad.u"
+text = "two paths"
+[[expect]]
+at = "grad.w"
+value = 1
+"#;
+
+const GRAPH_FAULTS: Edits = &[
+    ("title =", "titel ="),
+    ("start = \"t1\"", "start = \"first/1\""),
+    ("a = 1,", "a = \"x\","),
+    ("c = 3", "c = inf"),
+    ("a * b + 1", "a ** b + 1"),
+    ("u + c", "u + d"),
+    ("2 * v", "foo(v)"),
+    ("x = w", "x : w"),
+    ("output = \"x\"", "output = \"z\""),
+    ("learning_rate = 1", "learning_rate = true"),
+    ("iterations = 5", "iteration = 5"),
+    ("\"a\", \"b\"]", "\"a\", \"q\"]"),
+    ("5/grad.u", "5/grad.y"),
+    ("5/grad", "6/grad"),
+    ("text = \"two paths\"", "text = []"),
+    ("\"grad.w\"", "\"grad.k\""),
+    ("value = 1", "value = [1]"),
+];
+
+/// Where a node has no name that can be read, any name may be its.
+const FROM_NODES: &[(&str, &[&str])] = &[("x : w", &["u + d", "output = \"z\"", "5/grad.y", "\"grad.k\""])];
+
+/// Every two faults of a file are told together, and nothing else is: each by the line where it stands.
+fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
+    let lines = |text: &str| {
+        let line = |fault: Fault| text[..fault.span.map_or(0, |span| span.start)].matches('\n').count() + 1;
+        faults(text).into_iter().map(line).collect::<Vec<usize>>()
+    };
+    let edited = |text: &str, (from, to): (&str, &str)| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text.replacen(from, to, 1)
+    };
+    let follows = |one: &str, other: &str| follow.iter().any(|(from, all)| *from == one && all.contains(&other));
+    assert_eq!(told(text), <[&str; 0]>::default());
+    for (n, one) in edits.iter().enumerate() {
+        let alone = lines(&edited(text, *one));
+        assert_eq!(alone.len(), 1, "{one:?}: {:?}", told(&edited(text, *one)));
+        for other in edits[n + 1..].iter().filter(|other| edited(text, *one).contains(other.0)) {
+            let mut expected = Vec::new();
+            if !follows(other.1, one.1) {
+                expected.extend(&alone);
+            }
+            if !follows(one.1, other.1) {
+                expected.extend(lines(&edited(text, *other)));
+            }
+            expected.sort_unstable();
+            let both = edited(&edited(text, *one), *other);
+            assert_eq!(lines(&both), expected, "{one:?}, {other:?}: {:#?}", told(&both));
+        }
+    }
+}
+
+#[test]
+fn every_two_faults_of_a_network_are_told_together() {
+    pairs(LAYERS, LAYER_FAULTS, FROM_LAYERS);
+}
+
+#[test]
+fn every_two_faults_of_a_graph_are_told_together() {
+    pairs(GRAPH, GRAPH_FAULTS, FROM_NODES);
+}
+
+const CHAIN: &str = "title = \"t\"\nloss = \"squared_error\"\ninput = [1]\ntarget = [0]\n";
+const LINEAR: &str = "[[layer]]\ntype = \"linear\"\nweight = [[1]]\n";
+
+#[test]
+fn what_refers_to_a_network_with_a_fault_is_checked_too() {
+    let foo = format!("{CHAIN}{LINEAR}foo = 1\n[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n");
+    let target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
+    let output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
+        [train]\nlearning_rate = 1\nlearn = [\"q\", \"u\"]\n[[note]]\nat = \"zz\"\ntext = \"x\"\n";
+    // nothing is known of the tensors but the names of their layers
+    let input = format!(
+        "{}{LINEAR}[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n",
+        CHAIN.replace("[1]", "[[1], [1, 2]]")
+    );
+    for (text, messages) in [
+        (&*foo, &["a linear layer has no key \"foo\"", "no op is called \"fc7.z\"", "there is no parameter or layer \"fc2\""][..]),
+        (&target, &["target must be a vector of 1 number, not a vector of 2 numbers", "there is no parameter or layer \"fc2\""]),
+        (output, &["the output \"v\" is not defined", "there is no input \"q\"", "there is no input \"u\"", "no op is called \"zz\""]),
+        (
+            &input,
+            &[
+                "input is ragged: this array has length 2, the first has length 1",
+                "no op is called \"fc7.z\"",
+                "there is no parameter or layer \"fc2\"",
+            ],
+        ),
+    ] {
+        assert_eq!(told(text), messages, "{text}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_layer_do_not_hide_one_another() {
+    let conv = "title = \"t\"\nloss = \"squared_error\"\ninput = [[1, 2], [3, 4]]\ntarget = [0]\n\
+        [[layer]]\ntype = \"conv2d\"\nweight = [[1, 1], [1, \"x\"]]\nstride = 0\npadding = \"a\"\ndilation = 0\nactivation = \"rellu\"\n\
+        bias = [1, \"x\"]\n[[layer]]\ntype = \"max_pool2d\"\nstride = 0\n[[layer]]\ntype = \"dropout\"\np = 1\n[[layer]]\ntype = \"flatten\"\n";
+    let messages = [
+        "weight of conv1 may hold only numbers, not a string",
+        "stride must be at least 1, not 0",
+        "padding must be an integer, or [vertical, horizontal], not a string",
+        "dilation must be at least 1, not 0",
+        "there is no activation \"rellu\"",
+        "bias of conv1 may hold only numbers, not a string",
+        "kernel_size is missing",
+        "stride must be at least 1, not 0",
+        "the mask is missing",
+        "p is 1, but a probability of dropping is at least 0 and less than 1",
+    ];
+    assert_eq!(told(conv), messages);
+}
+
+/// A layer whose input is not known may have an output that is.
+#[test]
+fn what_a_linear_layer_computes_is_known_without_its_input() {
+    let text = CHAIN.replace("[1]", "[[1], [1, 2]]").replace("[0]", "[0, 1]")
+        + "[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4], [5, 6]]\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\n";
+    let messages = [
+        "input is ragged: this array has length 2, the first has length 1",
+        "target must be a vector of 1 number, not a vector of 2 numbers",
+        "weight of fc2 must be 1x3, not 1x2",
+    ];
+    assert_eq!(told(&text), messages);
+}
