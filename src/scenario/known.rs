@@ -82,7 +82,7 @@ impl Known {
 pub(super) fn built(reader: &mut Reader, table: &Table<'_>, text: &str) -> Built {
     match (table.get_key_value("graph"), table.get_key_value("layer")) {
         (Some((graph, value)), both) => {
-            let rest = ["input", "target", "loss"].into_iter().filter_map(|key| table.get_key_value(key));
+            let rest = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
             for (key, _) in both.map_or_else(|| rest.collect(), |both| vec![both]) {
                 let message = format!("a graph has no {}", key.get_ref());
                 let help = "a file has either layers, with input, target and loss, or a graph";
