@@ -36,8 +36,8 @@ impl<T> Iterator for Pieces<'_, T> {
 
 /// Does all the work; below some millions of multiplications another thread costs more than it helps.
 pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
-    /// About a tenth of a millisecond; a thread starts in half of that.
-    const WORTH: u64 = 1 << 21;
+    /// About a sixth of a millisecond; until a thread has begun and is joined, more than half of that is over.
+    const WORTH: u64 = 1 << 22;
     let threads = if multiplications < WORTH { 1 } else { most().min(work.len()) };
     let (work, run) = (&Mutex::new(work.into_iter()), &run);
     std::thread::scope(|scope| {
