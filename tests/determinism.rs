@@ -43,7 +43,7 @@ iterations = 2
 [[layer]]
 type = "conv2d"
 weight = { init = "he_normal", seed = 2 }
-out_channels = 24
+out_channels = 40
 kernel_size = 3
 padding = 1
 activation = "relu"
