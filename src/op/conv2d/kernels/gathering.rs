@@ -1,5 +1,7 @@
 //! The weight gradient: what each weight saw of the images, times the errors.
 
+use std::ops::Range;
+
 use super::{Layout, Read, Tap};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
@@ -35,8 +37,8 @@ struct Alike {
     weights: Vec<usize>,
     /// Where each lies in the image.
     firsts: Vec<usize>,
-    /// The outputs: how far each moves the weights in the image, and where its errors lie.
-    places: Vec<(usize, usize)>,
+    /// The outputs' lines and columns.
+    window: [Range<usize>; 2],
     /// Whether none of the weights sees padding.
     whole: bool,
 }
@@ -48,8 +50,6 @@ struct Direct {
     runs: Vec<Vec<usize>>,
     /// Where each run lies in the image.
     firsts: Vec<usize>,
-    /// The outputs: where each one's error lies, and how far it moves the weights.
-    places: Vec<(usize, usize)>,
 }
 
 /// Neighbouring output channels of a group.
@@ -58,8 +58,10 @@ struct Panel {
     first: usize,
     /// how many they are,
     channels: usize,
-    /// and their errors, place by place.
+    /// and their errors, place by place,
     errors: Vec<f64>,
+    /// each so far from the next.
+    stride: usize,
 }
 
 /// Some sums.
@@ -115,9 +117,13 @@ impl Gathering {
     fn by_channels(&self, alike: &[Alike], read: Read<'_>, group: usize, out: &mut [f64]) {
         let (conv, filter) = (read.conv, read.conv.filter());
         let all = conv.group_outputs();
+        // in every panel as many lanes, so the last may have more than channels
+        let stride = all.min(CHANNELS).next_multiple_of(LANES);
         let panel = |first| {
             let channels = CHANNELS.min(all - first);
-            Panel { first, channels, errors: side_by_side(conv, &read.b[(group * all + first) * conv.area(View::Output)..], channels) }
+            let errors =
+                side_by_side(&read.b[(group * all + first) * conv.area(View::Output)..], conv.area(View::Output), channels, stride);
+            Panel { first, channels, errors, stride }
         };
         let panels: Vec<_> = (0..all).step_by(CHANNELS).map(panel).collect();
         let blocks = panels.iter().flat_map(|panel| alike.iter().map(move |alike| (panel, alike)));
@@ -129,7 +135,7 @@ impl Gathering {
             }
         }
         threads::share(blocks.iter_mut().collect(), conv.edges(), |blocks| {
-            blocks.for_each(|block| block.add(self.image(read, group), read.begun));
+            blocks.for_each(|block| block.add(self.image(read, group), [conv.columns.output, self.layout.width()], read.begun));
         });
         let taps = conv.area(View::Output);
         for block in &mut blocks {
@@ -141,7 +147,7 @@ impl Gathering {
         }
     }
 
-    fn by_weights(&self, Direct { runs, firsts, places }: &Direct, read: Read<'_>, group: usize, out: &mut [f64]) {
+    fn by_weights(&self, Direct { runs, firsts }: &Direct, read: Read<'_>, group: usize, out: &mut [f64]) {
         let (conv, filter, stride) = (read.conv, read.conv.filter(), runs.len() * LANES);
         let (channels, plane) = (conv.group_outputs(), conv.area(View::Output));
         let mut sums = vec![0.0; channels * stride];
@@ -153,9 +159,12 @@ impl Gathering {
             }
         }
         let outputs: Vec<_> = (0..channels).map(|n| (group * channels + n) * plane).collect();
+        let [width, apart] = [conv.columns.output, self.layout.width()];
+        // not kept with the rest: for every place of an image it would take more than the image
+        let places: Vec<_> = (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect();
         let rows = Side { numbers: read.b, firsts: &outputs };
         let lanes = Side { numbers: self.image(read, group), firsts };
-        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
+        add(&Products { rows, lanes, taps: &places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
         for ((n, sums), out) in sums.chunks_exact(stride).enumerate().zip(out.chunks_exact_mut(filter)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {
@@ -188,12 +197,10 @@ impl Alike {
                 None => kinds.push((window, vec![*tap])),
             }
         }
-        let stride = conv.group_outputs().min(CHANNELS).next_multiple_of(LANES);
-        let alike = kinds.into_iter().map(|([down, across], taps)| {
+        let alike = kinds.into_iter().map(|(window, taps)| {
             let taps = (0..conv.group_inputs()).flat_map(|i| in_channel(conv, layout, i, &taps));
             let (weights, firsts) = taps.map(|tap| (tap.weight, tap.place)).unzip();
-            let line = |y: usize| across.clone().map(move |x| (y * layout.width() + x, (y * columns.output + x) * stride));
-            Self { weights, firsts, places: down.flat_map(line).collect(), whole }
+            Self { weights, firsts, window, whole }
         });
         alike.collect()
     }
@@ -203,14 +210,12 @@ impl Direct {
     fn new(conv: &Conv2d, layout: &Layout, runs: &[&[Tap]]) -> Self {
         let runs = (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| in_channel(conv, layout, i, run).collect::<Vec<_>>()));
         let (runs, firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].place)).unzip();
-        let line = |y: usize| (0..conv.columns.output).map(move |x| (y * conv.columns.output + x, y * layout.width() + x));
-        Self { runs, firsts, places: (0..conv.rows.output).flat_map(line).collect() }
+        Self { runs, firsts }
     }
 }
 
-/// The errors of some channels, place by place, side by side; in every panel of a group as many, so the last may have more lanes than channels.
-fn side_by_side(conv: &Conv2d, errors: &[f64], channels: usize) -> Vec<f64> {
-    let (plane, stride) = (conv.area(View::Output), conv.group_outputs().min(CHANNELS).next_multiple_of(LANES));
+/// The errors of some channels, place by place, side by side.
+fn side_by_side(errors: &[f64], plane: usize, channels: usize, stride: usize) -> Vec<f64> {
     let mut all = vec![0.0; plane * stride];
     // a few places at once, so that what is read and what is written is near
     for (n, places) in all.chunks_mut(LANES * stride).enumerate() {
@@ -229,14 +234,18 @@ impl<'a> Block<'a> {
         Self { panel, alike, from, sums: vec![0.0; weights * panel.channels.next_multiple_of(LANES)] }
     }
 
-    /// Adds what the weights see, times the errors.
-    fn add(&mut self, image: &[f64], begun: Begun) {
+    /// Adds what the weights see, times the errors; so long are the lines of the errors, and of the image.
+    fn add(&mut self, image: &[f64], [width, apart]: [usize; 2], begun: Begun) {
+        let ([down, across], stride) = (&self.alike.window, self.panel.stride);
+        let line = |y: usize| across.clone().map(move |x| (y * apart + x, (y * width + x) * stride));
+        // not kept with the rest: for every place of an image, and all that see it differently, it would take more than the image
+        let places: Vec<_> = down.clone().flat_map(line).collect();
         let registers: Vec<_> = (0..self.panel.channels).step_by(LANES).collect();
         let weights = self.sums.len() / (registers.len() * LANES);
         let rows = Side { numbers: image, firsts: &self.alike.firsts[self.from..][..weights] };
         let lanes = Side { numbers: &self.panel.errors, firsts: &registers };
         let mut begun = begun;
-        for places in self.alike.places.chunks(PLACES) {
+        for places in places.chunks(PLACES) {
             add(&Products { rows, lanes, taps: places, stretch: places.len(), part: 0..places.len() }, &mut self.sums, begun);
             begun = Begun::Here;
         }
