@@ -1,9 +1,17 @@
 //! How many threads may compute at once: one setting for everything that can be shared out. No result depends on it.
+//!
+//! The helpers are asleep until something large begins. From its first large part to its end they stay awake, as a thread that has to be woken is late by
+//! what a hundred thousand multiplications take.
 
+use std::cell::RefCell;
+use std::hint;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::available_parallelism;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, available_parallelism};
 use std::vec::IntoIter;
+
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
 static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
 
@@ -21,29 +29,147 @@ pub fn most() -> usize {
     MOST.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)).get()
 }
 
-/// Work of which every thread takes the next piece when it is done with the last one.
+/// All threads but the one that asks; none where the system gives none.
+fn helpers() -> Option<&'static ThreadPool> {
+    static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let build = || ThreadPoolBuilder::new().num_threads(most() - 1).build().ok();
+    if most() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
+}
+
+/// Helpers that stay awake until this is dropped.
 #[derive(Debug)]
-pub struct Pieces<'a, T>(&'a Mutex<IntoIter<T>>);
+struct Awake(Arc<AtomicBool>);
+
+impl Awake {
+    fn new(helpers: &ThreadPool) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let team = Self(Arc::clone(&over));
+        helpers.spawn_broadcast(move |_| {
+            for turn in 1_u32.. {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                if rayon::yield_now() != Some(Yield::Executed) {
+                    rest(turn);
+                }
+            }
+        });
+        team
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What this thread has under way: helpers come to it with the first part that is large.
+#[derive(Debug, Default)]
+enum Team {
+    /// Nothing that is shared out.
+    #[default]
+    Nobody,
+    /// Nothing large until now.
+    Asleep,
+    Awake(#[expect(dead_code, reason = "it is dropped")] Awake),
+}
+
+thread_local! {
+    static TEAM: RefCell<Team> = const { RefCell::new(Team::Nobody) };
+}
+
+/// Does something whose parts are [`share`]d out where that is worth it.
+pub fn together<R>(run: impl FnOnce() -> R) -> R {
+    struct Over(Team);
+    impl Drop for Over {
+        fn drop(&mut self) {
+            TEAM.replace(std::mem::take(&mut self.0));
+        }
+    }
+    let _over = Over(TEAM.replace(Team::Asleep));
+    run()
+}
+
+/// A moment, and now and then a longer one for whoever else needs the processor.
+fn rest(turn: u32) {
+    if turn.is_multiple_of(64) { thread::yield_now() } else { hint::spin_loop() }
+}
+
+/// Work of which every thread takes a piece when it is done with the last one: some from the front and some from the back, so that what one has written
+/// is mostly near to it when it reads it again.
+#[derive(Debug)]
+pub struct Pieces<'a, T> {
+    work: &'a Mutex<IntoIter<T>>,
+    back: bool,
+}
 
 impl<T> Iterator for Pieces<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
         // what a panic of another thread left is still whole: a piece is taken or not
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.back { work.next_back() } else { work.next() }
     }
 }
 
-/// Does all the work; below some millions of multiplications another thread costs more than it helps.
-pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
-    /// About a sixth of a millisecond; until a thread has begun and is joined, more than half of that is over.
-    const WORTH: u64 = 1 << 22;
-    let threads = if multiplications < WORTH { 1 } else { most().min(work.len()) };
-    let (work, run) = (&Mutex::new(work.into_iter()), &run);
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(move || run(Pieces(work)));
+/// How many threads take part in so many multiplications: where that is worth it for helpers that are awake, or even to wake them.
+#[must_use]
+pub fn hands(multiplications: u64) -> usize {
+    /// About twenty microseconds.
+    const WORTH_WAKING: u64 = 1 << 20;
+    /// About five.
+    const WORTH: u64 = 1 << 17;
+    let helped = TEAM.with_borrow_mut(|team| match team {
+        Team::Nobody => false,
+        Team::Awake(_) => multiplications >= WORTH,
+        Team::Asleep => {
+            let helpers = if multiplications < WORTH_WAKING { None } else { helpers() };
+            if let Some(helpers) = helpers {
+                *team = Team::Awake(Awake::new(helpers));
+            }
+            helpers.is_some()
         }
-        run(Pieces(work));
+    });
+    if helped { most() } else { 1 }
+}
+
+/// Does something to all entries, in stretches of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
+pub fn stretches(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
+    /// About five microseconds.
+    const LONG: u64 = 1 << 17;
+    let long = usize::try_from(LONG / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
+    if entries.len() <= long {
+        return run(0, entries);
+    }
+    let multiplications = entries.len() as u64 * each;
+    share(entries.chunks_mut(long).enumerate().collect(), multiplications, |stretches| {
+        stretches.for_each(|(n, stretch)| run(n * long, stretch));
+    });
+}
+
+/// Does all the work, which is about so many multiplications.
+pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
+    let threads = if work.len() > 1 { hands(multiplications).min(work.len()) } else { 1 };
+    let work = &Mutex::new(work.into_iter());
+    let Some(helpers) = helpers().filter(|_| threads > 1) else { return run(Pieces { work, back: false }) };
+    helpers.in_place_scope(|scope| {
+        let (hand, run) = (Arc::new(()), &run);
+        for thread in 1..threads {
+            let hand = Arc::clone(&hand);
+            scope.spawn(move |_| {
+                run(Pieces { work, back: thread % 2 == 1 });
+                drop(hand);
+            });
+        }
+        run(Pieces { work, back: false });
+        // at the end of the scope this thread would go to sleep
+        for turn in 1_u32.. {
+            if Arc::strong_count(&hand) == 1 {
+                return;
+            }
+            rest(turn);
+        }
     });
 }

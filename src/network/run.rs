@@ -10,6 +10,7 @@ use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tensor::{Tensor, flat, from_flat, len};
+use crate::threads::together;
 
 /// All tensors of one sample, and what the rules remember of them.
 #[derive(Debug)]
@@ -35,7 +36,11 @@ impl Run {
     /// # Panics
     /// As [`Run::new`].
     #[must_use]
-    pub fn again(mut self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+    pub fn again(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        together(|| self.computed(network, given))
+    }
+
+    fn computed(mut self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         self.memos.clear();
         for (id, tensor) in network.fixed().iter().chain(given) {
             self.tensors[*id] = Arc::clone(tensor);

@@ -14,6 +14,7 @@ use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::softmax::Softmax;
 use crate::sums::Begun;
+use crate::threads::stretches;
 
 /// The row of the layers' registry.
 pub const KIND: LayerKind =
@@ -93,13 +94,23 @@ impl Function for Elementwise {
 #[derive(Debug)]
 struct Applied(Elementwise);
 
+/// An entry takes about as long as so many multiplications, where the curve is a simple one.
+const EACH: u64 = 8;
+
+impl Applied {
+    fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
+        let Elementwise { curve, keys } = &self.0;
+        stretches(sums, 1, EACH, |at, sums| curve.value.add(&x.tensors[0][at..][..sums.len()], keys, sums, begun));
+    }
+}
+
 impl Rule for Applied {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.curve.value.add(x.tensors[0], &self.0.keys, out, Begun::Here);
+        self.add(x, out, Begun::Here);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        self.0.curve.value.add(x.tensors[0], &self.0.keys, sums, Begun::Nowhere);
+        self.add(x, sums, Begun::Nowhere);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -139,7 +150,11 @@ impl Slope {
     }
 
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
-        self.0.curve.derivative.add(x.tensors[Z], x.tensors[A], x.tensors[DA], &self.0.keys, sums, begun);
+        let Elementwise { curve, keys } = &self.0;
+        stretches(sums, 1, EACH, |at, sums| {
+            let [z, a, da] = [Z, A, DA].map(|slot| &x.tensors[slot][at..][..sums.len()]);
+            curve.derivative.add(z, a, da, keys, sums, begun);
+        });
     }
 }
 

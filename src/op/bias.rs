@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each};
+use crate::threads::stretches;
 
 /// y = b, spread over `area` neurons of each of `channels` channels.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +31,14 @@ struct Spread(Bias);
 
 impl Rule for Spread {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (channel, b) in out.chunks_exact_mut(self.0.area).zip(x.tensors[0]) {
-            for y in channel {
-                *y += b;
+        let area = self.0.area;
+        stretches(out, area, 2, |at, out| {
+            for (channel, b) in out.chunks_exact_mut(area).zip(&x.tensors[0][at / area..]) {
+                for y in channel {
+                    *y += b;
+                }
             }
-        }
+        });
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -83,14 +87,17 @@ impl Gather {
 
 impl Rule for Gather {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        // a sum waits for its last addition, so several go side by side
-        let (eights, rest) = out.as_chunks_mut::<8>();
-        let (fours, rest) = rest.as_chunks_mut::<4>();
-        let (first, more) = x.tensors[DY].split_at(eights.len() * 8 * self.0.area);
-        let (second, more) = more.split_at(fours.len() * 4 * self.0.area);
-        self.gather(eights, first);
-        self.gather(fours, second);
-        self.gather(rest.as_chunks_mut::<1>().0, more);
+        let area = self.0.area;
+        stretches(out, 8, 6 * area as u64, |at, out| {
+            // a sum waits for its last addition, so several go side by side
+            let (eights, rest) = out.as_chunks_mut::<8>();
+            let (fours, rest) = rest.as_chunks_mut::<4>();
+            let (first, more) = x.tensors[DY][at * area..].split_at(eights.len() * 8 * area);
+            let (second, more) = more.split_at(fours.len() * 4 * area);
+            self.gather(eights, first);
+            self.gather(fours, second);
+            self.gather(rest.as_chunks_mut::<1>().0, more);
+        });
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

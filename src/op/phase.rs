@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::axis::Axis;
 use super::edges::View;
+use crate::scratch::Scratch;
+use crate::threads::stretches;
 
 /// How entries read an axis: it is laid out in combs, and every phase of the entries slides along them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,30 +123,35 @@ impl Combed {
 /// Images of this height and width, one after the other, laid out comb by comb with 0 for padding: for every image, every comb of rows and every comb of columns, a
 /// plane of the combs' lengths. After the last come `more` zeros.
 #[must_use]
-pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Combed; 2], more: usize) -> Vec<f64> {
+pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Combed; 2], more: usize) -> Scratch {
     let plane = rows.len * columns.len;
     if plane == 0 {
-        return Vec::new();
+        return Scratch::new(0);
     }
-    let count = images.len() / (height * width) * rows.combs.len() * columns.combs.len();
-    let mut all = Vec::with_capacity(count * plane + more);
-    for image in images.chunks_exact(height * width) {
-        for top in &rows.combs {
-            let (down, y) = rows.inside(*top, height);
-            for left in &columns.combs {
-                let (across, x) = columns.inside(*left, width);
-                let mut zeros = down.start * columns.len;
-                for row in image.chunks_exact(width).skip(y).step_by(rows.pitch).take(down.len()) {
-                    let begin = all.len() + zeros + across.start;
-                    all.resize(begin + across.len(), 0.0);
-                    every(&mut all[begin..], columns.pitch, &row[x..]);
-                    zeros = columns.len - across.end;
+    let whole = rows.combs.len() * columns.combs.len() * plane;
+    let count = images.len() / (height * width);
+    let mut all = Scratch::new(count * whole + more);
+    let (laid, zeros) = all.split_at_mut(count * whole);
+    zeros.fill(0.0);
+    stretches(laid, whole, 8, |at, laid| {
+        for (laid, image) in laid.chunks_exact_mut(whole).zip(images[at / whole * height * width..].chunks_exact(height * width)) {
+            let mut planes = laid.chunks_exact_mut(plane);
+            for top in &rows.combs {
+                let (down, y) = rows.inside(*top, height);
+                for (left, plane) in columns.combs.iter().zip(&mut planes) {
+                    let (across, x) = columns.inside(*left, width);
+                    plane[..down.start * columns.len].fill(0.0);
+                    plane[down.end * columns.len..].fill(0.0);
+                    let lines = plane.chunks_exact_mut(columns.len).skip(down.start).take(down.len());
+                    for (line, row) in lines.zip(image.chunks_exact(width).skip(y).step_by(rows.pitch)) {
+                        line[..across.start].fill(0.0);
+                        line[across.end..].fill(0.0);
+                        every(&mut line[across.clone()], columns.pitch, &row[x..]);
+                    }
                 }
-                all.resize(all.len() + zeros + (rows.len - down.end) * columns.len, 0.0);
             }
         }
-    }
-    all.resize(all.len() + more, 0.0);
+    });
     all
 }
 

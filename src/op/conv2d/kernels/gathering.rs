@@ -1,18 +1,25 @@
 //! The weight gradient: what each weight saw of the images, times the errors.
 
+#![allow(clippy::inline_always)] // as in the sums: vector registers are chosen where the loop is built in
+
 use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
 
 use super::{Layout, Read, Tap};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{comb, laid_out};
+use crate::scratch::Scratch;
 use crate::sums::{Begun, LANES, Products, Side, add};
 use crate::threads;
 
-/// Output channels side by side, weights and places of the error that are taken together: what stays in the nearest cache.
-const CHANNELS: usize = 4 * LANES;
+/// Weights and places of the error that are taken together: what stays in the nearest cache.
 const WEIGHTS: usize = 64;
 const PLACES: usize = 64;
+
+/// Places whose errors lie side by side at once.
+const TURNED: usize = 256;
 
 /// How all weights of a group are summed up.
 #[derive(Debug)]
@@ -53,24 +60,22 @@ struct Direct {
 }
 
 /// Neighbouring output channels of a group.
-struct Panel {
-    /// The first of them in their group,
+struct Block<'a> {
+    group: usize,
+    /// The first of them.
     first: usize,
-    /// how many they are,
-    channels: usize,
-    /// and their errors, place by place,
-    errors: Vec<f64>,
-    /// each so far from the next.
-    stride: usize,
+    /// Their weights.
+    out: &'a mut [f64],
 }
 
-/// Some sums.
-struct Block<'a> {
-    panel: &'a Panel,
-    alike: &'a Alike,
-    /// The first of its weights.
-    from: usize,
-    sums: Vec<f64>,
+impl<'a> Block<'a> {
+    /// All channels, at most so many together.
+    fn all(conv: &Conv2d, together: usize, out: &'a mut [f64]) -> Vec<Self> {
+        let (channels, filter) = (conv.group_outputs(), conv.filter());
+        let groups = out.chunks_exact_mut((channels * filter).max(1)).enumerate();
+        let block = move |group, n, out| Block { group, first: group * channels + n * together, out };
+        groups.flat_map(|(group, out)| out.chunks_mut(together * filter).enumerate().map(move |(n, out)| block(group, n, out))).collect()
+    }
 }
 
 impl Gathering {
@@ -96,15 +101,17 @@ impl Gathering {
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
         let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
         let read = Read { conv, view: View::Weight, a: images, b: errors, laid: &laid, begun };
-        let group = (conv.group_outputs() * conv.filter()).max(1);
         for way in &self.ways {
             match way {
                 Way::Channels(alike) => {
-                    out.chunks_exact_mut(group).enumerate().for_each(|(group, out)| self.by_channels(alike, read, group, out));
+                    let work = Block::all(conv, together(conv), out);
+                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_channels(alike, read, block)));
                 }
-                Way::Weights(direct) => threads::share(out.chunks_exact_mut(group).enumerate().collect(), conv.edges(), |groups| {
-                    groups.for_each(|(group, out)| self.by_weights(direct, read, group, out));
-                }),
+                Way::Weights(direct) => {
+                    let places = self.places(conv);
+                    let work = Block::all(conv, LANES, out);
+                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_weights(direct, read, &places, block)));
+                }
             }
         }
     }
@@ -114,43 +121,56 @@ impl Gathering {
         &read.laid[group * read.conv.group_inputs() * self.layout.channel()..]
     }
 
-    fn by_channels(&self, alike: &[Alike], read: Read<'_>, group: usize, out: &mut [f64]) {
-        let (conv, filter) = (read.conv, read.conv.filter());
-        let all = conv.group_outputs();
-        // in every panel as many lanes, so the last may have more than channels
-        let stride = all.min(CHANNELS).next_multiple_of(LANES);
-        let panel = |first| {
-            let channels = CHANNELS.min(all - first);
-            let errors =
-                side_by_side(&read.b[(group * all + first) * conv.area(View::Output)..], conv.area(View::Output), channels, stride);
-            Panel { first, channels, errors, stride }
-        };
-        let panels: Vec<_> = (0..all).step_by(CHANNELS).map(panel).collect();
-        let blocks = panels.iter().flat_map(|panel| alike.iter().map(move |alike| (panel, alike)));
-        let blocks = blocks.flat_map(|(panel, alike)| (0..alike.weights.len()).step_by(WEIGHTS).map(move |from| (panel, alike, from)));
-        let mut blocks: Vec<_> = blocks.map(|(panel, alike, from)| Block::new(panel, alike, from)).collect();
-        if read.begun == Begun::Here {
-            for block in &mut blocks {
-                block.each(filter, |sum, place| *sum = out[place]);
+    /// All places of a channel's errors, and how far the weights have moved on the image there. It is not kept with the rest: for every place of an image
+    /// it would take more than the image.
+    fn places(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
+        let [width, apart] = [conv.columns.output, self.layout.width()];
+        (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect()
+    }
+
+    fn by_channels(&self, alike: &[Alike], read: Read<'_>, Block { group, first, out }: Block<'_>) {
+        let Read { conv, begun, .. } = read;
+        let (image, plane, filter) = (self.image(read, group), conv.area(View::Output), conv.filter());
+        let channels: Vec<_> = read.b.chunks_exact(plane).skip(first).take(out.len() / filter).collect();
+        let registers: Vec<_> = (0..channels.len()).step_by(LANES).collect();
+        let stride = registers.len() * LANES;
+        let mut sums = Scratch::new(alike.iter().map(|alike| alike.weights.len()).sum::<usize>() * stride);
+        sums.fill(-0.0);
+        if begun == Begun::Here {
+            for (alike, sums) in parts(alike, stride, &mut sums) {
+                alike.each(sums, stride, channels.len(), filter, |sum, place| *sum = out[place]);
             }
         }
-        threads::share(blocks.iter_mut().collect(), conv.edges(), |blocks| {
-            blocks.for_each(|block| block.add(self.image(read, group), [conv.columns.output, self.layout.width()], read.begun));
-        });
-        let taps = conv.area(View::Output);
-        for block in &mut blocks {
-            if block.alike.whole {
-                block.each(filter, |sum, place| out[place] = *sum);
-            } else {
-                block.each(filter, |sum, place| out[place] = read.exact(group * all * filter + place, taps, out[place], *sum));
+        let mut turned = Scratch::new(TURNED * stride);
+        for from in (0..plane).step_by(TURNED) {
+            let places = from..plane.min(from + TURNED);
+            let turned = &mut turned[..places.len() * stride];
+            Arch::new().dispatch(Turn { channels: &channels, from, places: turned, stride });
+            let lanes = Side { numbers: turned, firsts: &registers };
+            for (alike, sums) in parts(alike, stride, &mut sums) {
+                let taps = alike.places(&places, [conv.columns.output, self.layout.width()], stride);
+                for (firsts, sums) in alike.firsts.chunks(WEIGHTS).zip(sums.chunks_mut(WEIGHTS * stride)) {
+                    for taps in taps.chunks(PLACES) {
+                        let rows = Side { numbers: image, firsts };
+                        add(&Products { rows, lanes, taps, stretch: taps.len(), part: 0..taps.len() }, sums, Begun::Here);
+                    }
+                }
             }
+        }
+        for (alike, sums) in parts(alike, stride, &mut sums) {
+            alike.each(sums, stride, channels.len(), filter, |sum, place| {
+                let weight = &mut out[place];
+                *weight = if alike.whole { *sum } else { read.exact(first * filter + place, plane, *weight, *sum) };
+            });
         }
     }
 
-    fn by_weights(&self, Direct { runs, firsts }: &Direct, read: Read<'_>, group: usize, out: &mut [f64]) {
-        let (conv, filter, stride) = (read.conv, read.conv.filter(), runs.len() * LANES);
-        let (channels, plane) = (conv.group_outputs(), conv.area(View::Output));
-        let mut sums = vec![0.0; channels * stride];
+    fn by_weights(&self, Direct { runs, firsts }: &Direct, read: Read<'_>, places: &[(usize, usize)], block: Block<'_>) {
+        let Block { group, first, out } = block;
+        let (image, plane, filter) = (self.image(read, group), places.len(), read.conv.filter());
+        let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
+        let stride = runs.len() * LANES;
+        let mut sums = Scratch::new(errors.len() * stride);
         if read.begun == Begun::Here {
             for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
                 for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
@@ -158,21 +178,29 @@ impl Gathering {
                 }
             }
         }
-        let outputs: Vec<_> = (0..channels).map(|n| (group * channels + n) * plane).collect();
-        let [width, apart] = [conv.columns.output, self.layout.width()];
-        // not kept with the rest: for every place of an image it would take more than the image
-        let places: Vec<_> = (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect();
-        let rows = Side { numbers: read.b, firsts: &outputs };
-        let lanes = Side { numbers: self.image(read, group), firsts };
-        add(&Products { rows, lanes, taps: &places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
-        for ((n, sums), out) in sums.chunks_exact(stride).enumerate().zip(out.chunks_exact_mut(filter)) {
+        let rows = Side { numbers: read.b, firsts: &errors };
+        let lanes = Side { numbers: image, firsts };
+        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
+        for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {
-                    out[weight] = read.exact((group * channels + n) * filter + weight, plane, out[weight], *sum);
+                    out[weight] = read.exact(channel * filter + weight, plane, out[weight], *sum);
                 }
             }
         }
     }
+}
+
+/// How many channels lie side by side: the more, the faster, but not so many that there is nothing for a thread.
+fn together(conv: &Conv2d) -> usize {
+    let (hands, channels) = (threads::hands(conv.edges()), conv.group_outputs());
+    let blocks = |registers: usize| conv.groups * channels.div_ceil(registers * LANES);
+    [4, 2].into_iter().find(|&registers| hands == 1 || blocks(registers) >= hands).unwrap_or(1) * LANES
+}
+
+/// The sums of all weights, weight by weight.
+fn parts<'a>(alike: &'a [Alike], stride: usize, mut sums: &'a mut [f64]) -> impl Iterator<Item = (&'a Alike, &'a mut [f64])> {
+    alike.iter().map_while(move |alike| Some((alike, sums.split_off_mut(..alike.weights.len() * stride)?)))
 }
 
 /// The taps in an input channel of each group.
@@ -204,6 +232,30 @@ impl Alike {
         });
         alike.collect()
     }
+
+    /// Which of these places of a channel's errors the weights meet: how far they have moved on the image there, and where the errors lie. Lines of the
+    /// errors and of the image are so long.
+    fn places(&self, places: &Range<usize>, [width, apart]: [usize; 2], stride: usize) -> Vec<(usize, usize)> {
+        let [down, across] = &self.window;
+        let line = |y: usize| {
+            let inside = |place: usize| place.saturating_sub(y * width);
+            let across = across.start.max(inside(places.start))..across.end.min(inside(places.end));
+            across.map(move |x| (y * apart + x, (y * width + x - places.start) * stride))
+        };
+        (down.start.max(places.start / width)..down.end.min(places.end.div_ceil(width))).flat_map(line).collect()
+    }
+
+    /// Shows each sum with its place among the channels' weights.
+    fn each(&self, sums: &mut [f64], stride: usize, channels: usize, filter: usize, mut show: impl FnMut(&mut f64, usize)) {
+        // a few weights at once, so that what is read and what is written is near
+        for (sums, weights) in sums.chunks_mut(2 * LANES * stride).zip(self.weights.chunks(2 * LANES)) {
+            for n in 0..channels {
+                for (sums, weight) in sums.chunks_exact_mut(stride).zip(weights) {
+                    show(&mut sums[n], n * filter + weight);
+                }
+            }
+        }
+    }
 }
 
 impl Direct {
@@ -214,49 +266,38 @@ impl Direct {
     }
 }
 
-/// The errors of some channels, place by place, side by side.
-fn side_by_side(errors: &[f64], plane: usize, channels: usize, stride: usize) -> Vec<f64> {
-    let mut all = vec![0.0; plane * stride];
-    // a few places at once, so that what is read and what is written is near
-    for (n, places) in all.chunks_mut(LANES * stride).enumerate() {
-        for (lane, channel) in errors.chunks_exact(plane).take(channels).enumerate() {
-            for (place, error) in places[lane..].iter_mut().step_by(stride).zip(&channel[n * LANES..]) {
-                *place = *error;
-            }
-        }
-    }
-    all
+/// Places from one on, of all channels, that are laid side by side.
+struct Turn<'a> {
+    channels: &'a [&'a [f64]],
+    from: usize,
+    places: &'a mut [f64],
+    /// How far one place is from the next.
+    stride: usize,
 }
 
-impl<'a> Block<'a> {
-    fn new(panel: &'a Panel, alike: &'a Alike, from: usize) -> Self {
-        let weights = WEIGHTS.min(alike.weights.len() - from);
-        Self { panel, alike, from, sums: vec![0.0; weights * panel.channels.next_multiple_of(LANES)] }
-    }
+impl WithSimd for Turn<'_> {
+    type Output = ();
 
-    /// Adds what the weights see, times the errors; so long are the lines of the errors, and of the image.
-    fn add(&mut self, image: &[f64], [width, apart]: [usize; 2], begun: Begun) {
-        let ([down, across], stride) = (&self.alike.window, self.panel.stride);
-        let line = |y: usize| across.clone().map(move |x| (y * apart + x, (y * width + x) * stride));
-        // not kept with the rest: for every place of an image, and all that see it differently, it would take more than the image
-        let places: Vec<_> = down.clone().flat_map(line).collect();
-        let registers: Vec<_> = (0..self.panel.channels).step_by(LANES).collect();
-        let weights = self.sums.len() / (registers.len() * LANES);
-        let rows = Side { numbers: image, firsts: &self.alike.firsts[self.from..][..weights] };
-        let lanes = Side { numbers: &self.panel.errors, firsts: &registers };
-        let mut begun = begun;
-        for places in places.chunks(PLACES) {
-            add(&Products { rows, lanes, taps: places, stretch: places.len(), part: 0..places.len() }, &mut self.sums, begun);
-            begun = Begun::Here;
-        }
-    }
-
-    /// Shows each sum with its place in the group's weights, channel by channel.
-    fn each(&mut self, filter: usize, mut show: impl FnMut(&mut f64, usize)) {
-        let stride = self.panel.channels.next_multiple_of(LANES);
-        for n in 0..self.panel.channels {
-            for (sums, weight) in self.sums.chunks_exact_mut(stride).zip(&self.alike.weights[self.from..]) {
-                show(&mut sums[n], (self.panel.first + n) * filter + weight);
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { channels, from, places, stride } = self;
+        // of a few places some channels at once, which are turned within registers
+        for (lane, channels) in (0..).step_by(LANES).zip(channels.chunks(LANES)) {
+            for (n, places) in places.chunks_mut(LANES * stride).enumerate() {
+                let mut tile = [[0.0; LANES]; LANES];
+                for (row, channel) in tile.iter_mut().zip(channels) {
+                    let channel = &channel[from + n * LANES..];
+                    match channel.first_chunk() {
+                        Some(errors) => *row = *errors,
+                        None => row[..channel.len()].copy_from_slice(channel),
+                    }
+                }
+                for (n, place) in places.chunks_mut(stride).enumerate() {
+                    let place = place[lane..].first_chunk_mut::<LANES>().expect("a register of a place");
+                    for (error, row) in place.iter_mut().zip(&tile) {
+                        *error = row[n];
+                    }
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{Layout, Read, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{Phase, comb, every, laid_out};
+use crate::scratch::Scratch;
 use crate::sums::{Begun, LANES, Products, Side, add, plain};
 use crate::threads;
 
@@ -71,8 +72,9 @@ impl Sliding {
         let other = if self.view == View::Output { View::Input } else { View::Output };
         let laid = laid_out(images, conv.plane(other).into(), &self.layout.axes, LANES);
         let read = Read { conv, view: self.view, a: filters, b: images, laid: &laid, begun };
+        let longest = self.glides.iter().flat_map(|glide| &glide.strips).map(|strip| strip.places.len()).max().unwrap_or(0);
         threads::share(self.blocks(conv, out), conv.edges(), |blocks| {
-            let mut sums = Vec::new();
+            let mut sums = Scratch::new(TOGETHER * longest * LANES);
             for mut block in blocks {
                 for glide in &self.glides {
                     self.add(glide, read, &mut block, &mut sums);
@@ -85,14 +87,15 @@ impl Sliding {
     fn blocks<'a>(&self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<Block<'a>> {
         let channels = if self.view == View::Output { conv.group_outputs() } else { conv.group_inputs() };
         let plane = conv.area(self.view);
-        let together = channels.div_ceil(channels.div_ceil(TOGETHER));
+        let most = TOGETHER.min((conv.groups * channels).div_ceil(threads::hands(conv.edges())));
+        let together = channels.div_ceil(channels.div_ceil(most));
         let block = |group, n, out| Block { group, first: group * channels + n * together, out };
         let groups = out.chunks_exact_mut(channels * plane).enumerate();
         groups.flat_map(|(group, out)| out.chunks_mut(together * plane).enumerate().map(move |(n, out)| block(group, n, out))).collect()
     }
 
     /// Adds what a phase's entries of some channels see, in memory that serves block after block.
-    fn add(&self, glide: &Glide, read: Read<'_>, block: &mut Block<'_>, sums: &mut Vec<f64>) {
+    fn add(&self, glide: &Glide, read: Read<'_>, block: &mut Block<'_>, memory: &mut [f64]) {
         let Read { conv, begun, .. } = read;
         let weights = |n: usize| {
             let (o, i) = conv.channels(self.view, block.first + n, 0);
@@ -103,7 +106,7 @@ impl Sliding {
         let rows = Side { numbers: read.a, firsts: filters };
         let images = &read.laid[block.group * conv.inner(self.view) * self.layout.channel()..];
         for strip in &glide.strips {
-            sums.resize(filters.len() * strip.places.len() * LANES, 0.0);
+            let sums = &mut memory[..filters.len() * strip.places.len() * LANES];
             if begun == Begun::Here {
                 strip.begin(glide.step, conv.area(self.view), sums, block.out);
             }
