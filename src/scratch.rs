@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut, Range};
+use std::sync::MutexGuard;
 
 thread_local! {
     /// What this thread has and does not use.
@@ -16,7 +17,7 @@ pub struct Scratch {
     memory: Vec<f64>,
     place: Range<usize>,
     /// It stays with its thread, so that none gathers what others have asked for.
-    here: PhantomData<*const ()>,
+    here: PhantomData<MutexGuard<'static, ()>>,
 }
 
 /// Bytes of a line of the cache.

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::hint;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -67,7 +68,7 @@ impl Drop for Awake {
 /// What this thread has under way: helpers come to it with the first part that is large.
 #[derive(Debug, Default)]
 enum Team {
-    /// Nothing that is shared out.
+    /// Nothing that is shared out, or a piece of what is.
     #[default]
     Nobody,
     /// Nothing large until now.
@@ -79,16 +80,23 @@ thread_local! {
     static TEAM: RefCell<Team> = const { RefCell::new(Team::Nobody) };
 }
 
+impl Team {
+    /// Does something with this team; afterwards there is the one from before again.
+    fn during<R>(self, run: impl FnOnce() -> R) -> R {
+        struct Before(Team);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                TEAM.replace(mem::take(&mut self.0));
+            }
+        }
+        let _before = Before(TEAM.replace(self));
+        run()
+    }
+}
+
 /// Does something whose parts are [`share`]d out where that is worth it.
 pub fn together<R>(run: impl FnOnce() -> R) -> R {
-    struct Over(Team);
-    impl Drop for Over {
-        fn drop(&mut self) {
-            TEAM.replace(std::mem::take(&mut self.0));
-        }
-    }
-    let _over = Over(TEAM.replace(Team::Asleep));
-    run()
+    Team::Asleep.during(run)
 }
 
 /// A moment, and now and then a longer one for whoever else needs the processor.
@@ -114,16 +122,22 @@ impl<T> Iterator for Pieces<'_, T> {
     }
 }
 
-/// How many threads take part in so many multiplications: where that is worth it for helpers that are awake, or even to wake them.
+/// How many threads are worth their while for so many multiplications, if they are awake.
+#[must_use]
+pub fn worth(multiplications: u64) -> usize {
+    /// About five microseconds.
+    const WORTH: u64 = 1 << 17;
+    if multiplications < WORTH { 1 } else { most() }
+}
+
+/// How many threads take part in so many multiplications: helpers that are awake, or are woken for them.
 #[must_use]
 pub fn hands(multiplications: u64) -> usize {
-    /// About twenty microseconds.
+    /// About forty microseconds.
     const WORTH_WAKING: u64 = 1 << 20;
-    /// About five.
-    const WORTH: u64 = 1 << 17;
     let helped = TEAM.with_borrow_mut(|team| match team {
         Team::Nobody => false,
-        Team::Awake(_) => multiplications >= WORTH,
+        Team::Awake(_) => true,
         Team::Asleep => {
             let helpers = if multiplications < WORTH_WAKING { None } else { helpers() };
             if let Some(helpers) = helpers {
@@ -132,7 +146,7 @@ pub fn hands(multiplications: u64) -> usize {
             helpers.is_some()
         }
     });
-    if helped { most() } else { 1 }
+    if helped { worth(multiplications) } else { 1 }
 }
 
 /// Does something to all entries, in stretches of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
@@ -140,10 +154,10 @@ pub fn stretches(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize
     /// About five microseconds.
     const LONG: u64 = 1 << 17;
     let long = usize::try_from(LONG / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
-    if entries.len() <= long {
+    let multiplications = entries.len() as u64 * each;
+    if entries.len() <= long || hands(multiplications) == 1 {
         return run(0, entries);
     }
-    let multiplications = entries.len() as u64 * each;
     share(entries.chunks_mut(long).enumerate().collect(), multiplications, |stretches| {
         stretches.for_each(|(n, stretch)| run(n * long, stretch));
     });
@@ -163,7 +177,7 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_
                 drop(hand);
             });
         }
-        run(Pieces { work, back: false });
+        Team::Nobody.during(|| run(Pieces { work, back: false }));
         // at the end of the scope this thread would go to sleep
         for turn in 1_u32.. {
             if Arc::strong_count(&hand) == 1 {

@@ -107,6 +107,20 @@ impl Combed {
         first..first + phase.taps[first..].iter().take_while(|tap| inside(tap)).count()
     }
 
+    /// What some of the entries of every phase read, as if they were all: the phases' first places are counted from the part's own.
+    #[must_use]
+    pub fn part(&self, entries: Range<usize>) -> Self {
+        let inside = |phase: &Phase| Phase { count: phase.count.min(entries.end).saturating_sub(entries.start), ..phase.clone() };
+        let phases: Vec<_> = self.phases.iter().map(inside).filter(|phase| phase.count > 0).collect();
+        let ends = phases.iter().flat_map(|phase| phase.taps.iter().map(|tap| tap.by + phase.count));
+        Self {
+            combs: self.combs.iter().map(|comb| comb + (entries.start * self.pitch).cast_signed()).collect(),
+            pitch: self.pitch,
+            len: ends.max().unwrap_or(0),
+            phases,
+        }
+    }
+
     /// The first place of a comb that is not before the axis.
     fn first_inside(&self, comb: isize) -> usize {
         comb.min(0).unsigned_abs().div_ceil(self.pitch)

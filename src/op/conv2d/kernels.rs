@@ -59,8 +59,6 @@ struct Read<'a> {
     view: View,
     a: &'a [f64],
     b: &'a [f64],
-    /// The images among them, as they are laid out.
-    laid: &'a [f64],
     begun: Begun,
 }
 

@@ -100,25 +100,22 @@ impl Gathering {
 
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
         let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
-        let read = Read { conv, view: View::Weight, a: images, b: errors, laid: &laid, begun };
+        let read = Read { conv, view: View::Weight, a: images, b: errors, begun };
+        // what the weights of a group see
+        let image = |group: usize| &laid[group * conv.group_inputs() * self.layout.channel()..];
         for way in &self.ways {
             match way {
                 Way::Channels(alike) => {
                     let work = Block::all(conv, together(conv), out);
-                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_channels(alike, read, block)));
+                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_channels(alike, read, image(block.group), block)));
                 }
                 Way::Weights(direct) => {
                     let places = self.places(conv);
                     let work = Block::all(conv, LANES, out);
-                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_weights(direct, read, &places, block)));
+                    threads::share(work, conv.edges(), |work| work.for_each(|block| direct.add(read, image(block.group), &places, block)));
                 }
             }
         }
-    }
-
-    /// What the weights of a group see.
-    fn image<'a>(&self, read: Read<'a>, group: usize) -> &'a [f64] {
-        &read.laid[group * read.conv.group_inputs() * self.layout.channel()..]
     }
 
     /// All places of a channel's errors, and how far the weights have moved on the image there. It is not kept with the rest: for every place of an image
@@ -128,9 +125,9 @@ impl Gathering {
         (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect()
     }
 
-    fn by_channels(&self, alike: &[Alike], read: Read<'_>, Block { group, first, out }: Block<'_>) {
+    fn by_channels(&self, alike: &[Alike], read: Read<'_>, image: &[f64], Block { first, out, .. }: Block<'_>) {
         let Read { conv, begun, .. } = read;
-        let (image, plane, filter) = (self.image(read, group), conv.area(View::Output), conv.filter());
+        let (plane, filter) = (conv.area(View::Output), conv.filter());
         let channels: Vec<_> = read.b.chunks_exact(plane).skip(first).take(out.len() / filter).collect();
         let registers: Vec<_> = (0..channels.len()).step_by(LANES).collect();
         let stride = registers.len() * LANES;
@@ -162,31 +159,6 @@ impl Gathering {
                 let weight = &mut out[place];
                 *weight = if alike.whole { *sum } else { read.exact(first * filter + place, plane, *weight, *sum) };
             });
-        }
-    }
-
-    fn by_weights(&self, Direct { runs, firsts }: &Direct, read: Read<'_>, places: &[(usize, usize)], block: Block<'_>) {
-        let Block { group, first, out } = block;
-        let (image, plane, filter) = (self.image(read, group), places.len(), read.conv.filter());
-        let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
-        let stride = runs.len() * LANES;
-        let mut sums = Scratch::new(errors.len() * stride);
-        if read.begun == Begun::Here {
-            for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
-                for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
-                    sums.iter_mut().zip(run).for_each(|(sum, weight)| *sum = out[*weight]);
-                }
-            }
-        }
-        let rows = Side { numbers: read.b, firsts: &errors };
-        let lanes = Side { numbers: image, firsts };
-        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
-        for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
-            for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
-                for (sum, &weight) in sums.iter().zip(run) {
-                    out[weight] = read.exact(channel * filter + weight, plane, out[weight], *sum);
-                }
-            }
         }
     }
 }
@@ -263,6 +235,32 @@ impl Direct {
         let runs = (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| in_channel(conv, layout, i, run).collect::<Vec<_>>()));
         let (runs, firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].place)).unzip();
         Self { runs, firsts }
+    }
+
+    /// Adds what the weights see, times the errors at all the places.
+    fn add(&self, read: Read<'_>, image: &[f64], places: &[(usize, usize)], Block { first, out, .. }: Block<'_>) {
+        let Self { runs, firsts } = self;
+        let (plane, filter) = (places.len(), read.conv.filter());
+        let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
+        let stride = runs.len() * LANES;
+        let mut sums = Scratch::new(errors.len() * stride);
+        if read.begun == Begun::Here {
+            for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
+                for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
+                    sums.iter_mut().zip(run).for_each(|(sum, weight)| *sum = out[*weight]);
+                }
+            }
+        }
+        let rows = Side { numbers: read.b, firsts: &errors };
+        let lanes = Side { numbers: image, firsts };
+        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
+        for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
+            for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
+                for (sum, &weight) in sums.iter().zip(run) {
+                    out[weight] = read.exact(channel * filter + weight, plane, out[weight], *sum);
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Layout, Read, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{Phase, comb, every, laid_out};
+use crate::op::phase::{Combed, Phase, comb, every, laid_out};
 use crate::scratch::Scratch;
 use crate::sums::{Begun, LANES, Products, Side, add, plain};
 use crate::threads;
@@ -16,10 +16,20 @@ const TOGETHER: usize = 4;
 /// Lanes that are taken together: the sums of so many channels stay in the nearest cache.
 const STRIP: usize = 64 * LANES;
 
+/// The least that a band has, in lanes: below that, registers are not full.
+const BAND: usize = 16 * LANES;
+
 /// How filters slide: over the images, or over the errors.
 #[derive(Debug)]
 pub(super) struct Sliding {
     view: View,
+    bands: Vec<Band>,
+}
+
+/// Neighbouring rows of all channels. What they read is laid out for them alone, so that it is near to the thread that takes them.
+#[derive(Debug)]
+struct Band {
+    rows: Range<usize>,
     layout: Layout,
     glides: Vec<Glide>,
 }
@@ -53,66 +63,75 @@ struct Strip {
     part: Range<usize>,
 }
 
-/// Neighbouring channels of one group.
+/// Neighbouring channels of one group, in a band.
 struct Block<'a> {
+    band: &'a Band,
     group: usize,
-    /// The first of them.
+    /// The first channel.
     first: usize,
-    out: &'a mut [f64],
+    /// The band of each.
+    out: Vec<&'a mut [f64]>,
 }
 
 impl Sliding {
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
-        let layout = Layout { axes: [comb(&conv.rows, view), comb(&conv.columns, view)] };
-        let glides = layout.phases().map(|phase| Glide::new(conv, view, &layout, phase)).collect();
-        Self { view, layout, glides }
+        let [rows, columns] = [comb(&conv.rows, view), comb(&conv.columns, view)];
+        let longest = |axis: &Combed| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
+        let (all, wide) = (longest(&rows), longest(&columns));
+        let count = threads::worth(conv.edges()).min(all * wide / BAND).max(1);
+        let step = rows.phases.first().map_or(1, |phase| phase.step);
+        let border = |band: usize| all * band / count;
+        let bands = (0..count).map(|band| {
+            let end = if band + 1 == count { conv.rows.len(view) } else { border(band + 1) * step };
+            let layout = Layout { axes: [rows.part(border(band)..border(band + 1)), columns.clone()] };
+            let glides = layout.phases().map(|phase| Glide::new(conv, view, &layout, phase)).collect();
+            Band { rows: border(band) * step..end, layout, glides }
+        });
+        let bands = bands.collect();
+        Self { view, bands }
     }
 
     pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], begun: Begun) {
-        let other = if self.view == View::Output { View::Input } else { View::Output };
-        let laid = laid_out(images, conv.plane(other).into(), &self.layout.axes, LANES);
-        let read = Read { conv, view: self.view, a: filters, b: images, laid: &laid, begun };
-        let longest = self.glides.iter().flat_map(|glide| &glide.strips).map(|strip| strip.places.len()).max().unwrap_or(0);
-        threads::share(self.blocks(conv, out), conv.edges(), |blocks| {
-            let mut sums = Scratch::new(TOGETHER * longest * LANES);
-            for mut block in blocks {
-                for glide in &self.glides {
-                    self.add(glide, read, &mut block, &mut sums);
-                }
-            }
-        });
+        let read = Read { conv, view: self.view, a: filters, b: images, begun };
+        threads::share(self.blocks(conv, out), conv.edges(), |blocks| blocks.for_each(|block| block.add(read)));
     }
 
-    /// The channels of a view, some together, and in every block about as many.
-    fn blocks<'a>(&self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<Block<'a>> {
+    /// All entries, band by band; where those are fewer than the threads, some channels at a time.
+    fn blocks<'a>(&'a self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<Block<'a>> {
         let channels = if self.view == View::Output { conv.group_outputs() } else { conv.group_inputs() };
-        let plane = conv.area(self.view);
-        let most = TOGETHER.min((conv.groups * channels).div_ceil(threads::hands(conv.edges())));
-        let together = channels.div_ceil(channels.div_ceil(most));
-        let block = |group, n, out| Block { group, first: group * channels + n * together, out };
-        let groups = out.chunks_exact_mut(channels * plane).enumerate();
-        groups.flat_map(|(group, out)| out.chunks_mut(together * plane).enumerate().map(move |(n, out)| block(group, n, out))).collect()
-    }
-
-    /// Adds what a phase's entries of some channels see, in memory that serves block after block.
-    fn add(&self, glide: &Glide, read: Read<'_>, block: &mut Block<'_>, memory: &mut [f64]) {
-        let Read { conv, begun, .. } = read;
-        let weights = |n: usize| {
-            let (o, i) = conv.channels(self.view, block.first + n, 0);
-            (o * conv.group_inputs() + i) * conv.area(View::Weight)
+        let parts = threads::hands(conv.edges()).div_ceil(conv.groups * self.bands.len());
+        let some = channels.div_ceil(parts).next_multiple_of(TOGETHER);
+        let parts = channels.div_ceil(some);
+        let block = |band, n: usize| {
+            let (group, part) = (n / parts, n % parts);
+            Block { band, group, first: group * channels + part * some, out: Vec::with_capacity(some.min(channels)) }
         };
-        let filters: [usize; TOGETHER] = std::array::from_fn(weights);
-        let filters = &filters[..block.out.len() / conv.area(self.view)];
-        let rows = Side { numbers: read.a, firsts: filters };
-        let images = &read.laid[block.group * conv.inner(self.view) * self.layout.channel()..];
-        for strip in &glide.strips {
-            let sums = &mut memory[..filters.len() * strip.places.len() * LANES];
-            if begun == Begun::Here {
-                strip.begin(glide.step, conv.area(self.view), sums, block.out);
+        let mut blocks: Vec<_> = self.bands.iter().flat_map(|band| (0..conv.groups * parts).map(move |n| block(band, n))).collect();
+        for (channel, mut plane) in out.chunks_exact_mut(conv.area(self.view)).enumerate() {
+            let n = channel / channels * parts + channel % channels / some;
+            for block in blocks[n..].iter_mut().step_by(conv.groups * parts) {
+                let band = plane.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
+                block.out.push(band.expect("all bands of a channel"));
             }
-            let lanes = Side { numbers: images, firsts: &strip.places };
-            add(&Products { rows, lanes, taps: &glide.taps, stretch: glide.stretch, part: strip.part.clone() }, sums, begun);
-            strip.end(glide, read, sums, block);
+        }
+        blocks
+    }
+}
+
+impl Block<'_> {
+    /// Adds what the entries see.
+    fn add(mut self, read: Read<'_>) {
+        let Read { conv, view, .. } = read;
+        let other = if view == View::Output { View::Input } else { View::Output };
+        let images = conv.inner(view) * conv.area(other);
+        let laid = laid_out(&read.b[self.group * images..][..images], conv.plane(other).into(), &self.band.layout.axes, LANES);
+        let lanes = self.band.glides.iter().flat_map(|glide| &glide.strips).map(|strip| strip.places.len() * LANES).max();
+        let mut memory = Scratch::new(TOGETHER * lanes.unwrap_or(0));
+        let together = self.out.len().div_ceil(self.out.len().div_ceil(TOGETHER));
+        for (n, out) in self.out.chunks_mut(together).enumerate() {
+            for glide in &self.band.glides {
+                glide.add(read, self.band, self.first + n * together, &laid, &mut memory, out);
+            }
         }
     }
 }
@@ -140,6 +159,27 @@ impl Glide {
         let whole = layout.met(view, conv, 1, columns).all(|met| met.len() == columns.taps.len());
         Self { taps, stretch, step: columns.step, strips, whole }
     }
+
+    /// Adds what the phase's entries in a band of some channels see.
+    fn add(&self, read: Read<'_>, band: &Band, first: usize, images: &[f64], memory: &mut [f64], out: &mut [&mut [f64]]) {
+        let Read { conv, view, .. } = read;
+        let weights = |n: usize| {
+            let (o, i) = conv.channels(view, first + n, 0);
+            (o * conv.group_inputs() + i) * conv.area(View::Weight)
+        };
+        let filters: [usize; TOGETHER] = std::array::from_fn(weights);
+        let rows = Side { numbers: read.a, firsts: &filters[..out.len()] };
+        for strip in &self.strips {
+            let sums = &mut memory[..out.len() * strip.places.len() * LANES];
+            if read.begun == Begun::Here {
+                strip.begin(self.step, sums, out);
+            }
+            let lanes = Side { numbers: images, firsts: &strip.places };
+            add(&Products { rows, lanes, taps: &self.taps, stretch: self.stretch, part: strip.part.clone() }, sums, read.begun);
+            let entry = first * conv.area(view) + band.rows.start * conv.columns.len(view);
+            strip.end(self, read, entry, sums, out);
+        }
+    }
 }
 
 impl Strip {
@@ -162,20 +202,21 @@ impl Strip {
         }
         Self { lines: lines.map(begin).collect(), count, apart: count.next_multiple_of(LANES), places, part }
     }
-    /// What the sums of some channels of so many entries were before.
-    fn begin(&self, step: usize, plane: usize, sums: &mut [f64], out: &[f64]) {
-        for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out.chunks_exact(plane)) {
+
+    /// What the sums of some channels were before.
+    fn begin(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
+        for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out) {
             for (line, &begin) in sums.chunks_mut(self.apart).zip(&self.lines) {
                 every(&mut line[..self.count], step, &out[begin..]);
             }
         }
     }
 
-    /// Puts the sums of some channels where they belong.
-    fn end(&self, glide: &Glide, read: Read<'_>, sums: &[f64], block: &mut Block<'_>) {
+    /// Puts the sums of some channels where they belong; `entry` is the first one.
+    fn end(&self, glide: &Glide, read: Read<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
         let plane = read.conv.area(read.view);
         let taps = read.conv.inner(read.view) * self.part.len();
-        for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(block.out.chunks_exact_mut(plane)).enumerate() {
+        for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(out).enumerate() {
             let whole = glide.whole || plain(sums);
             for (line, &begin) in sums.chunks(self.apart).zip(&self.lines) {
                 let line = &line[..self.count];
@@ -184,7 +225,7 @@ impl Strip {
                     continue;
                 }
                 for (at, sum) in (begin..).step_by(glide.step).zip(line) {
-                    out[at] = read.exact((block.first + row) * plane + at, taps, out[at], *sum);
+                    out[at] = read.exact(entry + row * plane + at, taps, out[at], *sum);
                 }
             }
         }
