@@ -16,7 +16,7 @@ use crate::threads;
 
 /// Weights and places of the error that are taken together: what stays in the nearest cache.
 const WEIGHTS: usize = 64;
-const PLACES: usize = 64;
+const PLACES: usize = 128;
 
 /// Places whose errors lie side by side at once.
 const TURNED: usize = 256;
@@ -134,9 +134,7 @@ impl Gathering {
         let mut sums = Scratch::new(alike.iter().map(|alike| alike.weights.len()).sum::<usize>() * stride);
         sums.fill(-0.0);
         if begun == Begun::Here {
-            for (alike, sums) in parts(alike, stride, &mut sums) {
-                alike.each(sums, stride, channels.len(), filter, |sum, place| *sum = out[place]);
-            }
+            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| *sum = out[place]);
         }
         let mut turned = Scratch::new(TURNED * stride);
         for from in (0..plane).step_by(TURNED) {
@@ -154,11 +152,11 @@ impl Gathering {
                 }
             }
         }
-        for (alike, sums) in parts(alike, stride, &mut sums) {
-            alike.each(sums, stride, channels.len(), filter, |sum, place| {
-                let weight = &mut out[place];
-                *weight = if alike.whole { *sum } else { read.exact(first * filter + place, plane, *weight, *sum) };
-            });
+        if alike.iter().all(|alike| alike.whole) {
+            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| out[place] = *sum);
+        } else {
+            let exact = |before, sum, place| read.exact(first * filter + place, plane, before, sum);
+            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| out[place] = exact(out[place], *sum, place));
         }
     }
 }
@@ -173,6 +171,25 @@ fn together(conv: &Conv2d) -> usize {
 /// The sums of all weights, weight by weight.
 fn parts<'a>(alike: &'a [Alike], stride: usize, mut sums: &'a mut [f64]) -> impl Iterator<Item = (&'a Alike, &'a mut [f64])> {
     alike.iter().map_while(move |alike| Some((alike, sums.split_off_mut(..alike.weights.len() * stride)?)))
+}
+
+/// Shows the sums of all weights of some channels, each with its place among the weights.
+fn each_sum(conv: &Conv2d, alike: &[Alike], sums: &mut [f64], channels: usize, mut show: impl FnMut(&mut f64, usize)) {
+    /// Input channels that are taken together, so that what is read and what is written is near.
+    const INPUTS: usize = 4;
+    let (stride, filter, inputs) = (channels.next_multiple_of(LANES), conv.filter(), conv.group_inputs());
+    for from in (0..inputs).step_by(INPUTS) {
+        for (alike, sums) in parts(alike, stride, sums) {
+            let taps = alike.weights.len() / inputs;
+            let some = from * taps..inputs.min(from + INPUTS) * taps;
+            let (sums, weights) = (&mut sums[some.start * stride..some.end * stride], &alike.weights[some]);
+            for n in 0..channels {
+                for (sums, weight) in sums.chunks_exact_mut(stride).zip(weights) {
+                    show(&mut sums[n], n * filter + weight);
+                }
+            }
+        }
+    }
 }
 
 /// The taps in an input channel of each group.
@@ -215,18 +232,6 @@ impl Alike {
             across.map(move |x| (y * apart + x, (y * width + x - places.start) * stride))
         };
         (down.start.max(places.start / width)..down.end.min(places.end.div_ceil(width))).flat_map(line).collect()
-    }
-
-    /// Shows each sum with its place among the channels' weights.
-    fn each(&self, sums: &mut [f64], stride: usize, channels: usize, filter: usize, mut show: impl FnMut(&mut f64, usize)) {
-        // a few weights at once, so that what is read and what is written is near
-        for (sums, weights) in sums.chunks_mut(2 * LANES * stride).zip(self.weights.chunks(2 * LANES)) {
-            for n in 0..channels {
-                for (sums, weight) in sums.chunks_exact_mut(stride).zip(weights) {
-                    show(&mut sums[n], n * filter + weight);
-                }
-            }
-        }
     }
 }
 
