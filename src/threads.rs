@@ -19,6 +19,15 @@ static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
 /// Nothing here gets faster by more, and a system does not give a program any number of them.
 const SENSIBLE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// The module's tests share out what is tiny, and among as many on every machine.
+const FEW: NonZeroUsize = NonZeroUsize::new(3).unwrap();
+
+/// About five microseconds.
+const WORTH: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
+
+/// About forty microseconds.
+const WORTH_WAKING: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
+
 /// Sets how many there may be. It counts where nothing has asked yet; after that it is too late, and nothing happens.
 pub fn limit(threads: NonZeroUsize) {
     let _ = MOST.set(threads.min(SENSIBLE));
@@ -27,7 +36,8 @@ pub fn limit(threads: NonZeroUsize) {
 /// How many there may be: what was set, or as many as the machine has cores for this program.
 #[must_use]
 pub fn most() -> usize {
-    MOST.get_or_init(|| available_parallelism().unwrap_or(NonZeroUsize::MIN)).get()
+    let cores = || if cfg!(test) { FEW } else { available_parallelism().unwrap_or(NonZeroUsize::MIN) };
+    MOST.get_or_init(cores).get()
 }
 
 /// All threads but the one that asks; none where the system gives none.
@@ -125,16 +135,12 @@ impl<T> Iterator for Pieces<'_, T> {
 /// How many threads are worth their while for so many multiplications, if they are awake.
 #[must_use]
 pub fn worth(multiplications: u64) -> usize {
-    /// About five microseconds.
-    const WORTH: u64 = 1 << 17;
-    if multiplications < WORTH { 1 } else { most() }
+    usize::try_from(multiplications / WORTH).unwrap_or(usize::MAX).clamp(1, most())
 }
 
 /// How many threads take part in so many multiplications: helpers that are awake, or are woken for them.
 #[must_use]
 pub fn hands(multiplications: u64) -> usize {
-    /// About forty microseconds.
-    const WORTH_WAKING: u64 = 1 << 20;
     let helped = TEAM.with_borrow_mut(|team| match team {
         Team::Nobody => false,
         Team::Awake(_) => true,
@@ -151,9 +157,7 @@ pub fn hands(multiplications: u64) -> usize {
 
 /// Does something to all entries, in stretches of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
 pub fn stretches(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
-    /// About five microseconds.
-    const LONG: u64 = 1 << 17;
-    let long = usize::try_from(LONG / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
+    let long = usize::try_from(WORTH / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * each;
     if entries.len() <= long || hands(multiplications) == 1 {
         return run(0, entries);
@@ -186,4 +190,51 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_
             rest(turn);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread::ThreadId;
+
+    use super::*;
+
+    /// All entries counted up, in stretches within stretches; who did it.
+    fn count_up(entries: &mut [f64]) -> Vec<ThreadId> {
+        let threads = Mutex::new(Vec::new());
+        stretches(entries, 3, 1, |at, entries| {
+            threads.lock().expect("nobody panics").push(thread::current().id());
+            stretches(entries, 1, 1, |inside, entries| {
+                for (n, entry) in entries.iter_mut().enumerate() {
+                    #[allow(clippy::cast_precision_loss)] // few
+                    let place = (at + inside + n) as f64;
+                    *entry += place;
+                }
+            });
+        });
+        threads.into_inner().expect("nobody panics")
+    }
+
+    #[test]
+    fn every_entry_has_its_turn_once() {
+        let mut entries = vec![0.5; 10_000];
+        let alone = count_up(&mut entries);
+        assert_eq!(alone, [thread::current().id()], "nobody helps with what is not large");
+        let shared = together(|| count_up(&mut entries));
+        assert!(shared.len() > 3, "{shared:?}");
+        #[allow(clippy::cast_precision_loss)] // few
+        let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
+        assert_eq!(entries, expected);
+    }
+
+    #[test]
+    fn a_panic_of_any_piece_reaches_whoever_shared() {
+        for bad in [0, 50, 99] {
+            let work = || share((0..100).collect(), 1 << 20, |pieces| pieces.for_each(|piece| assert_ne!(piece, bad)));
+            assert!(catch_unwind(AssertUnwindSafe(|| together(work))).is_err(), "{bad}");
+        }
+        let mut entries = vec![0.0; 100];
+        together(|| count_up(&mut entries));
+        assert_eq!(entries[99], 99.0, "the helpers are there for the next");
+    }
 }

@@ -10,6 +10,8 @@ use super::edges::{Bilinear, Edges, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::Equation;
+use crate::sums::LANES;
+use crate::threads::stretches;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -92,13 +94,24 @@ impl Edges for Linear {
 
 impl Weighted for Linear {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
-        Arch::new().dispatch(Kernel { view, a, b, out });
+        let Self { inputs, outputs } = *self;
+        match view {
+            View::Output => stretches(out, 2 * ROWS, inputs as u64, |at, out| {
+                Arch::new().dispatch(Kernel { view, a: &a[at * inputs..][..out.len() * inputs], b, inputs, out });
+            }),
+            View::Weight => stretches(out, inputs, 1, |at, out| {
+                Arch::new().dispatch(Kernel { view, a, b: &b[at / inputs..], inputs, out });
+            }),
+            View::Input => stretches(out, LANES, outputs as u64, |at, out| {
+                Arch::new().dispatch(Kernel { view, a: &a[at..], b, inputs, out });
+            }),
+        }
     }
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if view == View::Weight {
             // one term each
-            Arch::new().dispatch(Outer { x: a, e: b, products: sums });
+            stretches(sums, self.inputs, 1, |at, products| Arch::new().dispatch(Outer { x: a, e: &b[at / self.inputs..], products }));
             return;
         }
         sums.fill(-0.0);
@@ -126,11 +139,12 @@ impl Weighted for Linear {
     }
 }
 
-/// The plain loops, built anew for each kind of vector registers.
+/// The plain loops, for some of the sums, built anew for each kind of vector registers.
 struct Kernel<'a> {
     view: View,
     a: &'a [f64],
     b: &'a [f64],
+    inputs: usize,
     out: &'a mut [f64],
 }
 
@@ -139,11 +153,11 @@ impl WithSimd for Kernel<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Self { view, a, b, out } = self;
+        let Self { view, a, b, inputs, out } = self;
         match view {
             View::Output => matrix_vector(a, b, out),
             View::Weight => outer(a, b, out),
-            View::Input => transposed_vector(a, b, out),
+            View::Input => transposed_vector(a, b, inputs, out),
         }
     }
 }
@@ -229,13 +243,14 @@ impl WithSimd for Outer<'_> {
 /// Rows of W that a sum takes before it goes back to memory.
 const TALL: usize = 8;
 
-/// out += Wᵀ e, some rows at once, in order.
+/// out += Wᵀ e for some columns, of which W begins with the first, some rows at once, in order; a row is so long.
 #[inline(always)]
-fn transposed_vector(w: &[f64], e: &[f64], out: &mut [f64]) {
+fn transposed_vector(w: &[f64], e: &[f64], long: usize, out: &mut [f64]) {
     let n = out.len();
+    let row = |row: usize| &w[row * long..][..n];
     let (blocks, rest) = e.as_chunks::<TALL>();
-    for (e, w) in blocks.iter().zip(w.chunks_exact(TALL * n)) {
-        let rows: [&[f64]; TALL] = std::array::from_fn(|row| &w[row * n..][..n]);
+    for (block, e) in blocks.iter().enumerate() {
+        let rows: [&[f64]; TALL] = std::array::from_fn(|n| row(block * TALL + n));
         for (j, out) in out.iter_mut().enumerate() {
             let mut sum = *out;
             for (row, e) in rows.iter().zip(e) {
@@ -244,8 +259,8 @@ fn transposed_vector(w: &[f64], e: &[f64], out: &mut [f64]) {
             *out = sum;
         }
     }
-    for (row, e) in w[blocks.len() * TALL * n..].chunks_exact(n).zip(rest) {
-        for (sum, w) in out.iter_mut().zip(row) {
+    for (n, e) in (blocks.len() * TALL..).zip(rest) {
+        for (sum, w) in out.iter_mut().zip(row(n)) {
             *sum += w * e;
         }
     }

@@ -136,3 +136,68 @@ impl Layout {
         rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::op::axis::Axis;
+    use crate::threads::together;
+
+    fn axis() -> impl Strategy<Value = Axis> {
+        let sizes = (1..=14_usize, 1..=5_usize, 1..=3_usize, 0..=3_usize, 1..=2_usize);
+        sizes.prop_filter_map("no window fits", |(n, kernel, stride, padding, dilation)| {
+            Axis::checked(n, kernel, stride, padding, dilation).ok()
+        })
+    }
+
+    /// Some numbers of every kind.
+    fn numbers(seed: usize, count: usize) -> Vec<f64> {
+        let number = |n: usize| match n.wrapping_mul(0x9e37_79b9) >> 7 & 63 {
+            0 => -0.0,
+            1 => 0.0,
+            2 => f64::INFINITY,
+            #[allow(clippy::cast_precision_loss)] // six bits
+            n => (n as f64 - 31.5) / 7.0,
+        };
+        (seed..seed + count).map(number).collect()
+    }
+
+    fn bits(sums: Vec<f64>) -> Vec<u64> {
+        // what is no number has no sign
+        sums.into_iter().map(|sum| if sum.is_nan() { f64::NAN.to_bits() } else { sum.to_bits() }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn threads_that_share_add_the_same(
+            (groups, inputs, outputs) in (1..=2_usize, 1..=6_usize, 1..=40_usize),
+            (rows, columns) in (axis(), axis()),
+            seed in 0..1000_usize,
+        ) {
+            let conv = Conv2d::new(groups * inputs, groups * outputs, groups, rows, columns);
+            let x = numbers(seed, conv.inputs * conv.area(View::Input));
+            let w = numbers(seed + 1, conv.outputs * conv.filter());
+            let y = numbers(seed + 2, conv.outputs * conv.area(View::Output));
+            for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
+                let sums = || {
+                    let (mut begun, mut fresh) = (before.clone(), before.clone());
+                    conv.accumulate(view, a, b, &mut begun);
+                    conv.begin(view, a, b, &mut fresh);
+                    [begun, fresh].map(bits)
+                };
+                let plain = |entry: usize, start: f64, nothing: f64| {
+                    let terms = conv.before(view, entry + 1) - conv.before(view, entry);
+                    let sum = |terms| conv.add_up(view, a, b, entry, usize::try_from(terms).expect("few"), start);
+                    if terms == 0 { nothing } else { sum(terms) }
+                };
+                let begun = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
+                let fresh = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
+                let expected = [begun, fresh].map(bits);
+                prop_assert_eq!(&together(sums), &expected, "{:?} shared", view);
+                prop_assert_eq!(&sums(), &expected, "{:?} alone", view);
+            }
+        }
+    }
+}

@@ -107,7 +107,9 @@ impl Gathering {
             match way {
                 Way::Channels(alike) => {
                     let work = Block::all(conv, together(conv), out);
-                    threads::share(work, conv.edges(), |work| work.for_each(|block| self.by_channels(alike, read, image(block.group), block)));
+                    threads::share(work, conv.edges(), |work| {
+                        work.for_each(|block| self.by_channels(alike, read, image(block.group), block));
+                    });
                 }
                 Way::Weights(direct) => {
                     let places = self.places(conv);

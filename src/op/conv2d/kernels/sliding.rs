@@ -17,7 +17,7 @@ const TOGETHER: usize = 4;
 const STRIP: usize = 64 * LANES;
 
 /// The least that a band has, in lanes: below that, registers are not full.
-const BAND: usize = 16 * LANES;
+const BAND: usize = if cfg!(test) { 1 } else { 16 * LANES };
 
 /// How filters slide: over the images, or over the errors.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Sliding {
         let [rows, columns] = [comb(&conv.rows, view), comb(&conv.columns, view)];
         let longest = |axis: &Combed| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
         let (all, wide) = (longest(&rows), longest(&columns));
-        let count = threads::worth(conv.edges()).min(all * wide / BAND).max(1);
+        let count = threads::worth(conv.edges()).min(all).min(all * wide / BAND).max(1);
         let step = rows.phases.first().map_or(1, |phase| phase.step);
         let border = |band: usize| all * band / count;
         let bands = (0..count).map(|band| {
