@@ -20,7 +20,7 @@ static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
 const SENSIBLE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// The module's tests share out what is tiny, and among as many on every machine.
-const FEW: NonZeroUsize = NonZeroUsize::new(3).unwrap();
+const FEW: usize = 3;
 
 /// About five microseconds.
 const WORTH: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
@@ -36,15 +36,26 @@ pub fn limit(threads: NonZeroUsize) {
 /// How many there may be: what was set, or as many as the machine has cores for this program.
 #[must_use]
 pub fn most() -> usize {
-    let cores = || if cfg!(test) { FEW } else { available_parallelism().unwrap_or(NonZeroUsize::MIN) };
-    MOST.get_or_init(cores).get()
+    MOST.get_or_init(|| NonZeroUsize::new(cores()).unwrap_or(NonZeroUsize::MIN)).get()
+}
+
+/// How many cores this program may use.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| if cfg!(test) { FEW } else { available_parallelism().map_or(1, NonZeroUsize::get) })
+}
+
+/// How many share the parts of a run. They do not sleep, so those without a core would only keep others from working; a few are no harm, and show on a
+/// small machine what happens on a larger one.
+fn team() -> usize {
+    most().min(cores().max(8))
 }
 
 /// All threads but the one that asks; none where the system gives none.
 fn helpers() -> Option<&'static ThreadPool> {
     static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    let build = || ThreadPoolBuilder::new().num_threads(most() - 1).build().ok();
-    if most() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
+    let build = || ThreadPoolBuilder::new().num_threads(team() - 1).build().ok();
+    if team() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
 }
 
 /// Helpers that stay awake until this is dropped.
@@ -135,7 +146,7 @@ impl<T> Iterator for Pieces<'_, T> {
 /// How many threads are worth their while for so many multiplications, if they are awake.
 #[must_use]
 pub fn worth(multiplications: u64) -> usize {
-    usize::try_from(multiplications / WORTH).unwrap_or(usize::MAX).clamp(1, most())
+    usize::try_from(multiplications / WORTH).unwrap_or(usize::MAX).clamp(1, team())
 }
 
 /// How many threads take part in so many multiplications: helpers that are awake, or are woken for them.

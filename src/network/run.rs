@@ -164,27 +164,3 @@ fn either((mut some, more): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
     }
     some
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{Limits, Source, read};
-
-    #[test]
-    fn threads_that_share_compute_the_same() {
-        for (path, text) in [
-            ("every-layer.toml", include_str!("../../tests/valid/every-layer.toml")),
-            ("figure-01.toml", include_str!("../../scenarios/figure-01.toml")),
-        ] {
-            let source = Source { name: path.into(), path_shown: path.into(), text: text.into() };
-            let scenario = read(source, Limits::default()).expect("a scenario without faults");
-            let run = Run::new(&scenario.network, &scenario.given(0));
-            for op in scenario.network.ops() {
-                // whatever was there before
-                let mut sums = vec![7.0; run.values(op.output).len()];
-                add_up(op, |id| run.tensor(id), &mut sums);
-                assert_eq!(sums, run.values(op.output), "{}", scenario.network.tensor(op.output).name);
-            }
-        }
-    }
-}

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::network::{Builder, Node};
+use crate::op::rule::{Operands, Rule};
 use crate::op::scalar::{Operand, Operator, Scalar};
+use crate::scenario::{Limits, Source, read};
 
 /// J = 2 (a b + c), the series' figure 14.
 fn figure_14() -> Trace {
@@ -77,4 +79,24 @@ fn uses_lead_to_the_steps_that_read() {
     let b = trace.network().find("b").expect("b");
     let ops: Vec<String> = trace.uses(0, b, 0).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
     assert_eq!(ops, ["u", "grad.a"]);
+}
+
+#[test]
+fn what_threads_have_shared_is_the_sum_of_its_terms() {
+    for (path, text) in
+        [("figure-01", include_str!("../../scenarios/figure-01.toml")), ("every-layer", include_str!("../../tests/valid/every-layer.toml"))]
+    {
+        let scenario =
+            read(Source { name: path.into(), path_shown: path.into(), text: text.into() }, Limits::default()).expect("no faults");
+        let run = Run::new(&scenario.network, &scenario.given(0));
+        for (number, op) in scenario.network.ops().iter().enumerate() {
+            for (entry, value) in run.values(op.output).iter().enumerate() {
+                let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.before(x, entry + 1) - rule.before(x, entry);
+                let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.partial(&part.1, entry, terms(&part), sum);
+                let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
+                let sum: f64 = run.parts(op, number).fold(start, add);
+                assert_eq!(sum.to_bits(), value.to_bits(), "{path}: {} {entry}", scenario.network.tensor(op.output).name);
+            }
+        }
+    }
 }
