@@ -170,6 +170,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn threads_that_share_add_the_same(
             (groups, inputs, outputs) in (1..=2_usize, 1..=6_usize, 1..=40_usize),
