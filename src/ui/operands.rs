@@ -33,7 +33,8 @@ const MARKED: u64 = 1024;
 const NEEDED: u64 = 128;
 
 /// A matrix of the pane.
-struct Operand {
+#[derive(Debug)]
+pub(super) struct Operand {
     id: Id,
     /// Its symbol, and its name where that is another.
     title: String,
@@ -52,16 +53,15 @@ type Marks = HashMap<(Id, usize), bool>;
 #[must_use]
 pub fn width(view: &View<'_>) -> u16 {
     let none = HashMap::new();
-    let sizes = operands(view).into_iter().map(|operand| size(view, &operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
+    let sizes = view.matrices().iter().map(|operand| size(view, operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
     sizes.fold(1, u16::saturating_add)
 }
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("matrices", &view.theme, area, buf);
-    let operands = operands(view);
     let marks = marks(view);
-    for (operand, place, sign) in arrange(view, &operands, inner) {
+    for (operand, place, sign) in arrange(view, view.matrices(), inner) {
         draw(view, operand, &marks, place, buf);
         if let Some((sign, place)) = sign {
             Line::styled(sign, view.theme.style(Role::Dim)).render(place, buf);
@@ -73,15 +73,15 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
     let inner = crate::ui::below_title(area);
-    let operands = operands(view);
     let marks = marks(view);
-    arrange(view, &operands, inner).into_iter().find_map(|(operand, place, _)| {
+    arrange(view, view.matrices(), inner).into_iter().find_map(|(operand, place, _)| {
         let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
         place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
     })
 }
 
-fn operands(view: &View<'_>) -> Vec<Operand> {
+/// All matrices of the pane, the result last.
+pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
     let window = view.op().parts.iter().enumerate().find_map(|(part, p)| Some((part, p.rule.window()?)));
     let slot = |slot: usize| window.map(|(part, _)| view.op().parts[part].operands[slot]);
     let image = window.and_then(|(_, w)| slot(w.image));

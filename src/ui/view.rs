@@ -1,5 +1,7 @@
 //! What all panes ask about the step on the screen, worked out once for a frame.
 
+use std::cell::OnceCell;
+
 use crate::app::{Lesson, State};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
@@ -8,6 +10,7 @@ use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::unravel;
 use crate::trace::{Position, Trace};
 use crate::ui::number::short;
+use crate::ui::operands::{self, Operand};
 use crate::ui::theme::{self, Theme};
 
 /// So many parts of an op are looked at; no screen has room for the operands of more.
@@ -28,6 +31,7 @@ pub struct View<'a> {
     pub output: Id,
     /// The colours.
     pub theme: Theme,
+    matrices: OnceCell<Vec<Operand>>,
 }
 
 impl<'a> View<'a> {
@@ -38,7 +42,12 @@ impl<'a> View<'a> {
         let at = lesson.trace.position(state.step)?;
         let step = lesson.trace.step(&at);
         let output = lesson.trace.op_at(&at).output;
-        Some(Self { state, lesson, at, step, output, theme })
+        Some(Self { state, lesson, at, step, output, theme, matrices: OnceCell::new() })
+    }
+
+    /// The matrices of the step: its operands and the result.
+    pub(super) fn matrices(&self) -> &[Operand] {
+        self.matrices.get_or_init(|| operands::all(self))
     }
 
     /// The trace.
