@@ -1,7 +1,7 @@
 //! How many threads may compute at once: one setting for everything that can be shared out. No result depends on it.
 //!
-//! The helpers are asleep until something large begins. From its first large part to its end they stay awake, as a thread that has to be woken is late by
-//! what a hundred thousand multiplications take.
+//! The helpers are asleep until something large begins. From its first large part to its end they stay awake, as a thread that has to be woken is later
+//! than many a part takes.
 
 use std::cell::RefCell;
 use std::hint;
