@@ -20,18 +20,19 @@ pub struct Scratch {
     here: PhantomData<MutexGuard<'static, ()>>,
 }
 
-/// Bytes of a line of the cache.
+/// Bytes of a line of the cache, and the numbers in it.
 const LINE: usize = 64;
+const NUMBERS: usize = LINE / size_of::<f64>();
 
 impl Scratch {
     /// So many numbers, in the memory that was given back last.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        if memory.len() < len + LINE {
-            memory = vec![0.0; len + LINE];
+        if memory.len() < len + NUMBERS {
+            memory = vec![0.0; len + NUMBERS];
         }
-        let begin = memory.as_ptr().align_offset(LINE).min(LINE);
+        let begin = memory.as_ptr().align_offset(LINE).min(NUMBERS);
         Self { memory, place: begin..begin + len, here: PhantomData }
     }
 }

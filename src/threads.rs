@@ -3,11 +3,11 @@
 //! The helpers are asleep until something large begins. From its first large part to its end they stay awake, as a thread that has to be woken is later
 //! than many a part takes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hint;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, available_parallelism};
 use std::vec::IntoIter;
@@ -58,32 +58,43 @@ fn helpers() -> Option<&'static ThreadPool> {
     if team() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
 }
 
-/// Helpers that stay awake until this is dropped.
+/// The helpers are awake until the last of these is dropped.
 #[derive(Debug)]
-struct Awake(Arc<AtomicBool>);
+struct Awake;
+
+/// How many there are.
+static AWAKE: AtomicUsize = AtomicUsize::new(0);
 
 impl Awake {
     fn new(helpers: &ThreadPool) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let team = Self(Arc::clone(&over));
-        helpers.spawn_broadcast(move |_| {
-            for turn in 1_u32.. {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                if rayon::yield_now() != Some(Yield::Executed) {
-                    rest(turn);
-                }
-            }
-        });
-        team
+        AWAKE.fetch_add(1, Ordering::Relaxed);
+        helpers.spawn_broadcast(|_| stay_awake());
+        Self
     }
 }
 
 impl Drop for Awake {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        AWAKE.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Does a helper's work as it comes, until nobody wants it awake.
+fn stay_awake() {
+    thread_local! {
+        static HERE: Cell<bool> = const { Cell::new(false) };
+    }
+    // work that came may be the wish of another run to stay awake: this helper does already, and one within the other they would never end
+    if HERE.replace(true) {
+        return;
+    }
+    let mut turn = 0;
+    while AWAKE.load(Ordering::Relaxed) > 0 {
+        if rayon::yield_now() != Some(Yield::Executed) {
+            rest(&mut turn);
+        }
+    }
+    HERE.set(false);
 }
 
 /// What this thread has under way: helpers come to it with the first part that is large.
@@ -94,7 +105,7 @@ enum Team {
     Nobody,
     /// Nothing large until now.
     Asleep,
-    Awake(#[expect(dead_code, reason = "it is dropped")] Awake),
+    Awake(Awake),
 }
 
 thread_local! {
@@ -121,8 +132,9 @@ pub fn together<R>(run: impl FnOnce() -> R) -> R {
 }
 
 /// A moment, and now and then a longer one for whoever else needs the processor.
-fn rest(turn: u32) {
-    if turn.is_multiple_of(64) { thread::yield_now() } else { hint::spin_loop() }
+fn rest(turn: &mut u8) {
+    *turn = turn.wrapping_add(1) % 64;
+    if *turn == 0 { thread::yield_now() } else { hint::spin_loop() }
 }
 
 /// Work of which every thread takes a piece when it is done with the last one: some from the front and some from the back, so that what one has written
@@ -194,11 +206,9 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_
         }
         Team::Nobody.during(|| run(Pieces { work, back: false }));
         // at the end of the scope this thread would go to sleep
-        for turn in 1_u32.. {
-            if Arc::strong_count(&hand) == 1 {
-                return;
-            }
-            rest(turn);
+        let mut turn = 0;
+        while Arc::strong_count(&hand) > 1 {
+            rest(&mut turn);
         }
     });
 }
@@ -236,6 +246,21 @@ mod tests {
         #[allow(clippy::cast_precision_loss)] // few
         let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
         assert_eq!(entries, expected);
+    }
+
+    #[test]
+    fn runs_at_the_same_time_share_the_helpers() {
+        let run = || {
+            let mut entries = vec![0.0; 300];
+            for _ in 0..200 {
+                together(|| count_up(&mut entries));
+            }
+            entries[299]
+        };
+        thread::scope(|scope| {
+            let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            assert!(runs.into_iter().all(|run| run.join().expect("no panic") == 200.0 * 299.0));
+        });
     }
 
     #[test]
