@@ -217,7 +217,10 @@ fn escape(out: &mut String, text: &str) {
     }
 }
 
-/// The box-drawing characters and blocks, drawn so that they meet whatever the font and the height of a line; `@` stands for the colour.
+/// The dots of the braille patterns, in the order of their bits: column and row.
+const DOTS: [[f64; 2]; 8] = [[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [0.0, 3.0], [1.0, 3.0]];
+
+/// The box-drawing characters, blocks and braille patterns, drawn so that they meet whatever the font and the height of a line; `@` stands for the colour.
 fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
     let c = symbol.chars().next()?;
     // Lines of one pixel, in the middle of a pixel.
@@ -234,6 +237,13 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         line(format!("M{cx:.1} {ey:.1}V{:.1}Q{cx:.1} {cy:.1} {:.1} {cy:.1}H{ex:.1}", cy + dy * r, cx + dx * r), 1.0, "")
     };
     Some(match c {
+        '\u{2800}'..='\u{28ff}' => {
+            let set = |bit: &usize| u32::from(c) >> bit & 1 == 1;
+            let place = |[column, row]: [f64; 2]| (x + WIDTH * (0.25 + column / 2.0), y + HEIGHT * (0.125 + row / 4.0));
+            let dots = (0..DOTS.len()).filter(set).map(|bit| place(DOTS[bit]));
+            let d = dots.fold(String::new(), |d, (x, y)| d + &format!("M{x:.1} {y:.2}h0"));
+            line(d, 2.2, " stroke-linecap=\"round\"")
+        }
         '█' => rect(x, y, WIDTH, HEIGHT, 1.0),
         '▓' => rect(x, y, WIDTH, HEIGHT, 0.75),
         '▒' => rect(x, y, WIDTH, HEIGHT, 0.5),
@@ -321,5 +331,13 @@ mod tests {
         assert!(shape("▄", 0.0, 0.0).unwrap().contains("height=\"9.0\""));
         assert!(shape("▌", 0.0, 0.0).unwrap().contains("width=\"4.2\""));
         assert!(shape("x", 0.0, 0.0).is_none());
+    }
+
+    #[test]
+    fn every_dot_of_a_braille_pattern_is_drawn() {
+        // dots 1 and 2, the upper two of the left column, and 8, the last of the right one
+        let dots = shape("\u{2883}", 0.0, 0.0).expect("a shape");
+        assert!(dots.contains("d=\"M2.1 2.25h0M2.1 6.75h0M6.3 15.75h0\""), "{dots}");
+        assert_eq!(shape("⣿", 0.0, 0.0).expect("a shape").matches('M').count(), 8);
     }
 }
