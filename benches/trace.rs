@@ -1,4 +1,5 @@
-//! `gradstep trace` of figure 1, a million lines: the program with one thread and with two, beside two yardsticks over the same lines. `cargo bench`
+//! `gradstep trace` of figure 1, a million lines, and of scenarios with many samples or nodes: the program with one thread and with two, beside
+//! yardsticks over the same lines. `cargo bench`
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,9 +14,40 @@ use gradstep::trace::Trace;
 const SCENARIO: &str = "figure-01";
 
 fn program(threads: &str) -> Command {
+    program_of(SCENARIO, threads)
+}
+
+fn program_of(scenario: &str, threads: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
-    command.args(["trace", SCENARIO, "--threads", threads]);
+    command.args(["trace", scenario, "--threads", threads]);
     command
+}
+
+const MANY: usize = 10_000;
+const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
+
+/// A scenario of which there is much of one thing, in a file.
+fn many(what: &str) -> tempfile::NamedTempFile {
+    let nodes = |first: &str, node: &dyn Fn(usize) -> String, last: &str| {
+        let nodes = (1..MANY).map(|n| format!("\"{}\",\n", node(n))).collect::<Vec<_>>().concat();
+        format!("title = \"nodes\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"{first}\",\n{nodes}{last}]\n")
+    };
+    let text = match what {
+        "samples" => {
+            let samples =
+                (0..MANY).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
+            let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
+            format!("title = \"samples\"\nloss = \"squared_error\"\n{samples}{layer}")
+        }
+        "chain" => nodes("n0 = a + b", &|n| format!("n{n} = n{} {} b", n - 1, if n % 2 == 0 { '*' } else { '+' }), ""),
+        _ => {
+            let sum: Vec<String> = (0..MANY).map(|n| format!("n{n}")).collect();
+            nodes("n0 = a + b", &|n| format!("n{n} = a * b"), &format!("\"J = {}\",\n", sum.join(" + ")))
+        }
+    };
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    file.write_all(text.as_bytes()).expect("a file");
+    file
 }
 
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| program("1").output().expect("the program runs").stdout);
@@ -26,6 +58,24 @@ static TRACE: LazyLock<Trace> = LazyLock::new(|| Shelf::bundled(Limits::default(
 fn threads(bencher: Bencher<'_, '_>, threads: &str) {
     let bencher = bencher.counter(BytesCount::of_slice(&**LINES));
     bencher.bench(|| program(threads).stdout(Stdio::null()).status().expect("the program runs"));
+}
+
+/// The whole program where there are many samples or nodes. Its start is the most of that: `start_of_many` is to be taken off.
+#[divan::bench(args = OF_MANY, sample_count = 20, sample_size = 1)]
+fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
+    let file = many(what);
+    let path = file.path().to_str().expect("UTF-8");
+    let lines = program_of(path, "1").output().expect("the program runs").stdout;
+    let bencher = bencher.counter(BytesCount::of_slice(&*lines));
+    bencher.bench(|| program_of(path, threads).stdout(Stdio::null()).status().expect("the program runs"));
+}
+
+/// The same with a single line.
+#[divan::bench(args = ["samples", "chain", "fan"], sample_count = 20, sample_size = 1)]
+fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
+    let file = many(what);
+    let path = file.path().to_str().expect("UTF-8");
+    bencher.bench(|| program_of(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
 /// The steps, each found by itself and written by `serde_json`.

@@ -6,9 +6,10 @@ pub use address::{Address, AddressError, Place, Scope};
 
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::tensor::Index;
+use crate::tensor::{Index, Places};
 
 /// The five stretches of one iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -98,22 +99,46 @@ pub struct Source {
     pub at: usize,
 }
 
-/// One factor of a product, or one argument of a function.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One factor of a product, or one argument of a function; or many arguments at once.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// The tensor's name, or a derivative such as `relu'(conv1.z)`; `None` for a constant.
     pub name: Option<Arc<str>>,
     /// The entry, from 0; empty for a scalar or a constant.
     pub index: Index,
-    /// Its value.
-    #[serde(serialize_with = "number")]
+    /// Its value; of no meaning where it is many.
     pub value: f64,
-    /// The tensor and place that it is read or derived from.
-    #[serde(skip)]
+    /// The tensor and place that it is read or derived from; of many, the first.
     pub source: Option<Source>,
     /// For a derivative: its text in symbols, with the operands in braces. `None` for a tensor's own entry.
-    #[serde(skip)]
     pub derived: Option<&'static str>,
+    /// Which entries it is, where it is many.
+    pub slice: Option<Places>,
+}
+
+impl Serialize for Factor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Factor", if self.slice.is_some() { 4 } else { 3 })?;
+        fields.serialize_field("name", &self.name)?;
+        if let Some(places) = self.slice {
+            fields.serialize_field("index", &())?;
+            fields.serialize_field("value", &())?;
+            fields.serialize_field("of", &places.len())?;
+        } else {
+            fields.serialize_field("index", &self.index)?;
+            fields.serialize_field("value", &Number(self.value))?;
+        }
+        fields.end()
+    }
+}
+
+/// A number as [`number`] writes it.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        number(&self.0, serializer)
+    }
 }
 
 /// One step of the computation, explained by itself.

@@ -51,6 +51,51 @@ pub fn ravel(index: &[usize], shape: &[usize]) -> Option<usize> {
         .then(|| index.iter().zip(shape).fold(0, |at, (i, n)| at * n + i))
 }
 
+/// Places in a tensor that lie evenly: rows of columns, such as a window on an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The first, in row-major order.
+    pub first: usize,
+    /// How many rows there are, and how many places a row has.
+    pub counts: [usize; 2],
+    /// How far the next row lies, and the next place of a row.
+    pub steps: [usize; 2],
+}
+
+impl Places {
+    /// All places of a tensor with so many entries.
+    #[must_use]
+    pub fn all(entries: usize) -> Self {
+        Self { first: 0, counts: [1, entries], steps: [0, 1] }
+    }
+
+    /// How many they are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // nobody names nothing
+    pub fn len(self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+
+    /// The places, row by row.
+    pub fn each(self) -> impl Iterator<Item = usize> + Clone {
+        let Self { first, counts: [rows, columns], steps: [down, across] } = self;
+        (0..rows).flat_map(move |row| (0..columns).map(move |column| first + row * down + column * across))
+    }
+
+    /// Whether a place is among them.
+    #[must_use]
+    pub fn contains(self, at: usize) -> bool {
+        let Self { first, counts: [rows, columns], steps: [down, across] } = self;
+        let Some(from) = at.checked_sub(first) else { return false };
+        // the rows of a dilated window may lie in one another's gaps, so its row is not to be told by a division alone
+        let row = if down == 0 { 0 } else { from / down }.min(rows.saturating_sub(1));
+        (0..=row).rev().take_while(|row| from - row * down <= columns.saturating_sub(1) * across).any(|row| {
+            let along = from - row * down;
+            along.is_multiple_of(across.max(1)) && along / across.max(1) < columns
+        })
+    }
+}
+
 /// A shape as it is written in messages: `1x32x32`; `scalar` for rank 0.
 #[must_use]
 pub fn shape_text(shape: &[usize]) -> String {
@@ -84,5 +129,17 @@ mod tests {
         assert_eq!(ravel(&[], &[]), Some(0));
         assert_eq!(ravel(&[0, 3, 0], &shape), None);
         assert_eq!(ravel(&[0, 0], &shape), None);
+    }
+
+    #[test]
+    fn a_place_is_contained_where_it_is_listed() {
+        let all = Places::all(7);
+        let window = Places { first: 12, counts: [3, 2], steps: [10, 3] };
+        let overlapping = Places { first: 2, counts: [3, 4], steps: [5, 4] };
+        for places in [all, window, overlapping, Places { first: 4, counts: [1, 1], steps: [9, 1] }] {
+            let listed: Vec<usize> = places.each().collect();
+            assert_eq!(listed.len(), places.len());
+            assert!((0..60).all(|at| places.contains(at) == listed.contains(&at)), "{places:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! for, in time that grows neither with k nor with the number of steps: prefix counts lead from k to its op, its entry and its term.
 
 mod find;
+mod kept;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,9 @@ use crate::glyph;
 use crate::network::{Id, Network, Op, Run, Stretch};
 use crate::op::rule::{Arg, Equation, Origin, Term, fill, joined};
 use crate::step::{Factor, Pass, Source, Step, Unit};
-use crate::tensor::{len, unravel};
+use crate::tensor::{Index, len, unravel};
+
+use kept::{Kept, Mark};
 
 pub use find::{Sources, UseOf};
 pub use paths::Path;
@@ -79,7 +82,10 @@ pub struct Trace {
     segments: Vec<Segment>,
     /// For each stretch, the number of its first segment.
     firsts: Vec<usize>,
+    /// For each pass, the number of its first segment.
+    passes: Vec<usize>,
     len: u64,
+    kept: Kept,
 }
 
 impl Trace {
@@ -94,16 +100,20 @@ impl Trace {
     /// The trace of an iteration: the samples of its batch, then what the batch does with them.
     #[must_use]
     pub fn of(iteration: u64, stretches: Vec<Stretch>) -> Self {
-        let (mut segments, mut firsts) = (Vec::new(), Vec::new());
+        let (mut segments, mut firsts, mut passes) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
         for (stretch, Stretch { network, run, .. }) in stretches.iter().enumerate() {
             firsts.push(segments.len());
+            let mut pass = None;
             for (number, op) in network.ops().iter().enumerate() {
+                if pass.replace(op.pass) != Some(op.pass) {
+                    passes.push(segments.len());
+                }
                 segments.push(Segment { stretch, op: number, before });
                 before += run.before(op, number, len(&network.tensor(op.output).shape));
             }
         }
-        Self { iteration, stretches, segments, firsts, len: before }
+        Self { iteration, stretches, segments, firsts, passes, len: before, kept: Kept::default() }
     }
 
     /// How many steps there are; at least 1 for a network that computes anything.
@@ -122,7 +132,7 @@ impl Trace {
     /// How many samples the batch has.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.stretches.iter().filter(|stretch| stretch.sample.is_some()).count()
+        self.stretches.len() - usize::from(self.stretches.last().is_some_and(|last| last.sample.is_none()))
     }
 
     /// The samples of the batch, then the batch itself where it has ops.
@@ -160,6 +170,11 @@ impl Trace {
         self.firsts[stretch] + op
     }
 
+    /// The next segment that has steps.
+    fn next(&self, segment: usize) -> Option<usize> {
+        (segment + 1..self.segments.len()).find(|segment| self.segments[*segment].before < self.end(*segment))
+    }
+
     /// Steps before the end of a segment.
     fn end(&self, segment: usize) -> u64 {
         self.segments.get(segment + 1).map_or(self.len, |next| next.before)
@@ -175,6 +190,9 @@ impl Trace {
     pub fn position(&self, k: u64) -> Option<Position> {
         if k == 0 || k > self.len {
             return None;
+        }
+        if let Some(position) = self.kept.position(k) {
+            return Some(position);
         }
         let segment = self.segments.partition_point(|s| s.before < k) - 1;
         let Segment { stretch, op: number, before } = self.segments[segment];
@@ -207,35 +225,26 @@ impl Trace {
     #[must_use]
     pub fn step(&self, at: &Position) -> Step {
         let (run, op, number) = self.op(at.segment);
-        let mut sum = -0.0;
-        let mut term = at.term;
-        for (part, (rule, x)) in run.parts(op, number).enumerate() {
-            let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
-            sum = rule.partial(&x, at.entry, term.min(terms), sum);
-            if term >= terms {
-                term -= terms;
-                continue;
-            }
-            let Term { kind, function, args, value } = rule.term(&x, at.entry, term);
-            let network = self.network_of(at.stretch);
-            let info = network.tensor(op.output);
-            return Step {
-                iteration: self.iteration,
-                sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
-                step: at.step,
-                pass: op.pass,
-                op: Arc::clone(&info.name),
-                index: unravel(at.entry, &info.shape),
-                term: at.term + 1,
-                terms: at.terms,
-                kind,
-                factors: args.iter().map(|arg| factor(network, &op.parts[part].operands, arg)).collect(),
-                function,
-                value,
-                sum: sum + value,
-            };
+        let Mark { part, before, sum } = self.before(at);
+        let (rule, x) = run.part(op, number, part);
+        let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - before);
+        let network = self.network_of(at.stretch);
+        let info = network.tensor(op.output);
+        Step {
+            iteration: self.iteration,
+            sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
+            step: at.step,
+            pass: op.pass,
+            op: Arc::clone(&info.name),
+            index: unravel(at.entry, &info.shape),
+            term: at.term + 1,
+            terms: at.terms,
+            kind,
+            factors: args.iter().map(|arg| factor(network, &op.parts[part].operands, arg)).collect(),
+            function,
+            value,
+            sum: sum + value,
         }
-        unreachable!("a position lies within the terms of its entry")
     }
 
     /// What a factor that is derived from operands of a part of the op at a position is called, from its text.
@@ -253,16 +262,7 @@ impl Trace {
     /// Which part of the op the step belongs to.
     #[must_use]
     pub fn part_at(&self, at: &Position) -> usize {
-        let (run, op, number) = self.op(at.segment);
-        let mut term = at.term;
-        for (part, (rule, x)) in run.parts(op, number).enumerate() {
-            let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
-            if term < terms {
-                return part;
-            }
-            term -= terms;
-        }
-        unreachable!("a position lies within the terms of its entry")
+        self.before(at).part
     }
 
     /// The equation of a part of the op at a position, and its right-hand side with the operands' symbols.
@@ -294,32 +294,27 @@ impl Trace {
     #[must_use]
     pub fn span(&self, k: u64, unit: Unit) -> Range<u64> {
         let Some(at) = self.position(k) else { return k..k };
-        let same = |same: &dyn Fn(&Segment) -> bool| {
-            let first = self.segments[..at.segment].iter().rposition(|s| !same(s)).map_or(0, |s| s + 1);
-            let last = self.segments[at.segment..].iter().position(|s| !same(s)).map_or(self.len, |n| self.segments[at.segment + n].before);
-            self.segments[first].before + 1..last + 1
-        };
         match unit {
             Unit::Step => k..k + 1,
             Unit::Entry => k - at.term..k - at.term + at.terms,
             Unit::Op => self.segments[at.segment].before + 1..self.end(at.segment) + 1,
-            Unit::Pass => {
-                let pass = self.op(at.segment).1.pass;
-                same(&|s| s.stretch == at.stretch && self.network_of(s.stretch).ops()[s.op].pass == pass)
-            }
-            Unit::Sample => same(&|s| s.stretch == at.stretch),
+            Unit::Pass => self.among(&self.passes, self.passes.partition_point(|first| *first <= at.segment) - 1),
+            Unit::Sample => self.among(&self.firsts, at.stretch),
             Unit::Iteration => 1..self.len + 1,
         }
     }
 
-    /// The passes in order, each with its stretch and its steps.
+    /// The steps of one of the units that begin with these segments.
+    fn among(&self, firsts: &[usize], number: usize) -> Range<u64> {
+        let before = |number: usize| firsts.get(number).and_then(|first| self.segments.get(*first)).map_or(self.len, |s| s.before);
+        before(number) + 1..before(number + 1) + 1
+    }
+
+    /// The passes in order that have steps, each with its stretch and its steps.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
-        let mut k = 1;
-        std::iter::from_fn(move || {
-            let at = self.position(k)?;
-            let span = self.span(k, Unit::Pass);
-            k = span.end;
-            Some((at.stretch, self.op(at.segment).1.pass, span))
+        self.passes.iter().enumerate().filter_map(|(number, first)| {
+            let span = self.among(&self.passes, number);
+            (!span.is_empty()).then(|| (self.segments[*first].stretch, self.op(*first).1.pass, span))
         })
     }
 
@@ -350,17 +345,22 @@ impl Trace {
 fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
     let value = arg.value;
     match &arg.origin {
-        Origin::Constant => Factor { name: None, index: crate::tensor::Index::new(), value, source: None, derived: None },
+        Origin::Constant => Factor { name: None, index: Index::new(), value, source: None, derived: None, slice: None },
+        &Origin::Slice { slot, places } => {
+            let source = Some(Source { tensor: operands[slot], at: places.first });
+            let name = Some(Arc::clone(&network.tensor(operands[slot]).name));
+            Factor { name, index: Index::new(), value, source, derived: None, slice: Some(places) }
+        }
         &Origin::Entry { slot, at } => {
             let info = network.tensor(operands[slot]);
             let source = Some(Source { tensor: operands[slot], at });
-            Factor { name: Some(Arc::clone(&info.name)), index: unravel(at, &info.shape), value, source, derived: None }
+            Factor { name: Some(Arc::clone(&info.name)), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
         }
         &Origin::Derived { text, slot, at, by } => {
             let info = network.tensor(operands[slot]);
             let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
             let source = Some(Source { tensor: operands[slot], at });
-            Factor { name: Some(derived_name(network, operands, text).into()), index, value, source, derived: Some(text) }
+            Factor { name: Some(derived_name(network, operands, text).into()), index, value, source, derived: Some(text), slice: None }
         }
     }
 }

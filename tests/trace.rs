@@ -54,6 +54,9 @@ fn entry(name: &str, index: &[usize]) -> String {
 /// A step as a line for people.
 fn told(step: &Step) -> String {
     let factor = |factor: &Factor| {
+        if let Some(places) = factor.slice {
+            return format!("{} of {}", places.len(), factor.name.as_ref().expect("a tensor"));
+        }
         let name = factor.name.as_ref().map_or_else(String::new, |name| entry(name, &factor.index) + " ");
         name + &exact(factor.value)
     };
@@ -68,19 +71,52 @@ fn told(step: &Step) -> String {
     format!("{step}  {}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))
 }
 
+/// The lines of a scenario are its steps.
+#[track_caller]
+fn lines_are_steps(file: &str, lesson: &Lesson) {
+    let (mut json, mut text) = (String::new(), String::new());
+    for k in 1..=lesson.trace.len() {
+        let step = lesson.trace.get(k).expect("a step");
+        writeln!(json, "{}", serde_json::to_string(&step).expect("JSON")).expect("a string");
+        writeln!(text, "{}", told(&step)).expect("a string");
+    }
+    for threads in ["1", "2"] {
+        assert!(printed(&[file, "--threads", threads]) == json, "{file} with {threads} threads");
+        assert!(printed(&[file, "--threads", threads, "--format", "text"]) == text, "{file} as text with {threads} threads");
+    }
+}
+
 #[test]
 fn every_line_is_its_step() {
     for (file, lesson) in scenarios() {
-        let (mut json, mut text) = (String::new(), String::new());
-        for k in 1..=lesson.trace.len() {
-            let step = lesson.trace.get(k).expect("a step");
-            writeln!(json, "{}", serde_json::to_string(&step).expect("JSON")).expect("a string");
-            writeln!(text, "{}", told(&step)).expect("a string");
-        }
-        for threads in ["1", "2"] {
-            assert!(printed(&[&file, "--threads", threads]) == json, "{file} with {threads} threads");
-            assert!(printed(&[&file, "--threads", threads, "--format", "text"]) == text, "{file} as text with {threads} threads");
-        }
+        lines_are_steps(&file, &lesson);
+    }
+}
+
+/// More samples, nodes and parts of a sum than names are kept for, and than a chunk has steps.
+#[test]
+fn every_line_is_its_step_where_there_are_many() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = (0..1100).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
+    let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
+    let nodes =
+        (1..1200).map(|n| format!("\"n{n} = n{} {} b\",\n", n - 1, if n % 2 == 0 { '*' } else { '+' })).collect::<Vec<_>>().concat();
+    let sum: Vec<String> = (0..1200).map(|n| format!("n{n}")).collect();
+    let (first, last) = ("\"n0 = sin(a) + b\"", format!("\"J = {}\"", sum.join(" + ")));
+    let graph = format!("[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n{first},\n{nodes}{last},\n]\n");
+    let texts = [
+        (
+            "samples",
+            format!("title = \"samples\"\nloss = \"squared_error\"\n{samples}{layer}[train]\nlearning_rate = 0.1\niterations = 1\n"),
+        ),
+        ("graph", format!("title = \"graph\"\n{graph}")),
+    ];
+    for (name, text) in texts {
+        let file = folder.path().join(name).with_extension("toml");
+        fs::write(&file, text).expect("a file");
+        let file = file.to_str().expect("UTF-8");
+        let lesson = Shelf { limits: Limits::default(), files: true }.open(file).expect("a valid scenario");
+        lines_are_steps(file, &lesson);
     }
 }
 
@@ -102,29 +138,87 @@ fn a_part_is_a_part_of_the_whole() {
     }
 }
 
-/// Three lines of more than a megabyte each, among many short ones.
+/// Lines so long that a thread gives them away before their chunk ends, among short ones.
 #[test]
 fn long_lines_are_the_same_with_any_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("pool.toml");
-    let text = r#"
-title = "pools as large as their image"
-input = { init = "normal", seed = 1, shape = [3, 140, 140] }
-target = { init = "normal", seed = 2 }
+    let file = folder.path().join("long.toml");
+    let text = format!(
+        r#"
+title = "a long name"
+input = {{ init = "normal", seed = 1, shape = [3000] }}
+target = {{ init = "normal", seed = 2 }}
 loss = "upstream"
 [[layer]]
 type = "activation"
 function = "relu"
 [[layer]]
-type = "max_pool2d"
-kernel_size = 140
-"#;
+name = "{}"
+type = "activation"
+function = "relu"
+"#,
+        "long".repeat(1000)
+    );
     fs::write(&file, text).expect("a file");
     let file = file.to_str().expect("UTF-8");
-    let range = ["--from", "56000", "--to", "62000"];
-    let lines = printed(&[&[file, "--threads", "1"], &range[..]].concat());
-    assert_eq!(lines.lines().filter(|line| line.len() > 1 << 20).count(), 3);
-    assert!(printed(&[&[file, "--threads", "2"], &range[..]].concat()) == lines);
+    let lines = printed(&[file, "--threads", "1"]);
+    assert!(lines.lines().filter(|line| line.len() > 4000).take(1024).map(str::len).sum::<usize>() > 4 << 20);
+    assert!(printed(&[file, "--threads", "2"]) == lines);
+}
+
+/// What a function of a whole slice takes is named at once where it is much, and one by one where it is little: up to 16.
+#[test]
+fn a_step_does_not_grow_with_the_slice_that_it_reads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = |n: usize, kernel: usize| {
+        let file = folder.path().join(format!("{n}-{kernel}.toml"));
+        let text = format!(
+            r#"
+title = "a pool and a softmax"
+input = {{ init = "normal", seed = 1, shape = [1, {kernel}, {kernel}] }}
+target = {{ init = "normal", seed = 2 }}
+loss = "upstream"
+[[layer]]
+type = "max_pool2d"
+kernel_size = {kernel}
+[[layer]]
+type = "flatten"
+[[layer]]
+type = "linear"
+out_features = {n}
+weight = {{ init = "normal", seed = 3 }}
+bias = {{ init = "zeros" }}
+activation = "softmax"
+"#
+        );
+        fs::write(&file, text).expect("a file");
+        file.to_str().expect("UTF-8").to_owned()
+    };
+    let lines = |file: &str, op: &str, format: &str| printed(&[file, "--op", op, "--format", format]);
+
+    let few = scenario(16, 4);
+    for op in ["pool1.a[0,0,0]", "fc1.a[3]"] {
+        let line: serde_json::Value = serde_json::from_str(&lines(&few, op, "jsonl")).expect("JSON");
+        let factors = line["factors"].as_array().expect("a list");
+        assert_eq!(factors.len(), 16, "{op}");
+        assert!(factors.iter().all(|factor| factor["index"].is_array() && factor.get("of").is_none()), "{op}");
+    }
+
+    let many = scenario(17, 5);
+    for (op, of, named) in [("pool1.a[0,0,0]", 25, "input"), ("fc1.a[3]", 17, "fc1.z")] {
+        let line: serde_json::Value = serde_json::from_str(&lines(&many, op, "jsonl")).expect("JSON");
+        let [main, all] = line["factors"].as_array().expect("a list").as_slice() else { panic!("{line}") };
+        assert_eq!(*all, serde_json::json!({"name": named, "index": null, "value": null, "of": of}));
+        assert_eq!(main["name"], named);
+        assert!(main["value"].is_number(), "{line}");
+        assert!(lines(&many, op, "text").contains(&format!(", {of} of {named}) = ")), "{op}");
+    }
+    let line: serde_json::Value = serde_json::from_str(&lines(&many, "fc1.a[3]", "jsonl")).expect("JSON");
+    assert_eq!(line["factors"][0]["index"], serde_json::json!([3]));
+
+    let large = scenario(3000, 60);
+    let longest = |op: &str| lines(&large, op, "jsonl").lines().map(str::len).max();
+    assert!(longest("pool1.a").max(longest("fc1.a")) < Some(500));
 }
 
 /// As `trace | head -1`: the reader goes away long before the end, and nobody waits for anybody.

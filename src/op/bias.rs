@@ -1,5 +1,6 @@
 //! The bias of a layer: one number for each channel, added to every neuron of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::smallvec;
@@ -113,9 +114,9 @@ impl Rule for Gather {
         Term::product(smallvec![entry(x, DY, at * self.0.area + term)])
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
-        let terms = usize::try_from(terms).expect("terms of an entry");
-        x.tensors[DY][entry * self.0.area..][..terms].iter().fold(sum, |sum, error| sum + error)
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("terms of an entry"));
+        x.tensors[DY][entry * self.0.area..][start..end].iter().fold(sum, |sum, error| sum + error)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {

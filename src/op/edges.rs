@@ -196,6 +196,16 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.add_up(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
     }
 
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        if terms.start == 0 {
+            return self.partial(x, entry, terms.end, sum);
+        }
+        let (a, b) = self.slots();
+        let [i, j] = self.view.others();
+        let terms = count(terms.start)..count(terms.end);
+        self.edges.nest(self.view, entry).more_products((x.tensors[a], i), (x.tensors[b], j), terms, sum)
+    }
+
     fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, tell: &mut dyn FnMut(&Term, f64)) -> f64 {
         let (a, b) = self.slots();
         let terms = count(terms.start)..count(terms.end);

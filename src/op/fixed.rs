@@ -1,5 +1,6 @@
 //! Edges whose weight is a number of the equation, not a parameter: sums, means, masks.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::edges::{Edges, View, X as IMAGE};
@@ -125,10 +126,10 @@ impl<E: Edges> Rule for Seen<E> {
         Term::product(self.weight(edge).map(constant).into_iter().chain([read]).collect())
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
-        let terms = usize::try_from(terms).expect("terms of an entry");
-        self.inner.edges.nest(self.view, entry).edges(0..terms).fold(sum, |sum, edge| {
+        let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("terms of an entry"));
+        self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, |sum, edge| {
             let value = read[edge.end(other)];
             sum + self.weight(edge).map_or(value, |k| k * value)
         })

@@ -10,9 +10,9 @@ use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
-use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use, Window, entry, one_each};
+use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use crate::step::Kind;
-use crate::tensor::{Tensor, flat};
+use crate::tensor::{Places, Tensor, flat};
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -167,9 +167,11 @@ impl Rule for Select {
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let window = self.0.window(at);
         let (first, down, across) = window;
-        let args: Factors = places(&self.0.edges, first, down.count, across.count).map(|place| entry(x, 0, place)).collect();
-        let value = x.get(0, self.0.winner(x.tensors[0], window));
-        Term { kind: Kind::Select, function: Some("max"), args, value }
+        let Conv2d { rows, columns, .. } = &self.0.edges;
+        let steps = [rows.dilation * columns.input, columns.dilation];
+        let all = Places { first, counts: [down.count, across.count], steps };
+        let winner = self.0.winner(x.tensors[0], window);
+        Term { kind: Kind::Select, function: Some("max"), args: entries(x, 0, winner, all, all.each()), value: x.get(0, winner) }
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {

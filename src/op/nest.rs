@@ -126,6 +126,21 @@ impl Nest {
         sum
     }
 
+    /// Adds to `sum`, in order, the products of some edges, as in [`Nest::products`].
+    #[must_use]
+    pub fn more_products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: Range<usize>, mut sum: f64) -> f64 {
+        let [_, _, columns] = self.counts;
+        let column = [self.steps[2][i], self.steps[2][j]];
+        let mut term = terms.start;
+        while term < terms.end {
+            let count = (columns - term % columns).min(terms.end - term);
+            let edge = self.edge(term).ends();
+            sum = line(a, b, [edge[i], edge[j]], column, count, sum);
+            term += count;
+        }
+        sum
+    }
+
     /// The places of a plane, counted from its first.
     fn places([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
         let mut places = SmallVec::with_capacity(rows * columns);
@@ -211,6 +226,9 @@ mod tests {
                 for (term, edge) in edges.iter().enumerate() {
                     assert_eq!(nest.edge(term), *edge, "{counts:?}");
                     assert!(nest.edges(term..edges.len()).eq(edges[term..].iter().copied()), "{counts:?} from {term}");
+                    let plain = edges[term..].iter().fold(0.5, |sum, edge| sum + a[edge.weight] * b[edge.output]);
+                    let sum = nest.more_products((&a, 1), (&b, 2), term..edges.len(), 0.5);
+                    assert_eq!(sum.to_bits(), f64::to_bits(plain), "{counts:?}: from {term}");
                 }
                 let mut sum = -0.0;
                 for terms in 0..=edges.len() {

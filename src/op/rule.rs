@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::step::Kind;
-use crate::tensor::{Index, Tensor};
+use crate::tensor::{Index, Places, Tensor};
 
 /// What a rule remembers about the values of one run (the winners of a max-pool, say); only the rule itself looks into it.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
@@ -59,6 +59,13 @@ pub enum Origin {
         /// A second place, for a derivative of one entry by another (a Jacobian's column).
         by: Option<usize>,
     },
+    /// Many entries of the operand in `slot`, named at once. They have no one value.
+    Slice {
+        /// The operand.
+        slot: usize,
+        /// Which of its entries.
+        places: Places,
+    },
     /// A number of the equation itself.
     Constant,
 }
@@ -79,6 +86,7 @@ impl Arg {
         match self.origin {
             Origin::Entry { slot: s, at: place } => (s, place) == (slot, at),
             Origin::Derived { text, at: place, .. } => (place == at && text.contains(&format!("{{{slot}}}"))) || self.reads_all(slot),
+            Origin::Slice { slot: s, places } => s == slot && places.contains(at),
             Origin::Constant => false,
         }
     }
@@ -88,6 +96,7 @@ impl Arg {
         let (own, text) = match self.origin {
             Origin::Entry { slot, .. } => (Some(slot), ""),
             Origin::Derived { text, slot, .. } => (Some(slot), text),
+            Origin::Slice { slot, .. } => (Some(slot), ""),
             Origin::Constant => (None, ""),
         };
         // a whole operand, {=0}, is no number
@@ -151,6 +160,29 @@ impl Term {
 #[must_use]
 pub fn entry(x: &Operands<'_>, slot: usize, at: usize) -> Arg {
     Arg { origin: Origin::Entry { slot, at }, value: x.get(slot, at) }
+}
+
+/// The most arguments of a function that are named one by one.
+pub const NAMED: usize = 16;
+
+/// The arguments of a function of many entries of the operand in `slot`: one by one while they are few. Where they are more than [`NAMED`], the entry
+/// `main` that says most, then all of them at once, so that a step does not grow with its operand.
+#[must_use]
+pub fn entries(x: &Operands<'_>, slot: usize, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Args {
+    if places.len() <= NAMED {
+        return few.map(|at| entry(x, slot, at)).collect();
+    }
+    smallvec![entry(x, slot, main), Arg { origin: Origin::Slice { slot, places }, value: f64::NAN }]
+}
+
+/// The arguments of a function one by one, those too that are named at once.
+#[must_use]
+pub fn unfolded(x: &Operands<'_>, args: Args) -> Args {
+    match args.last() {
+        // the entry that stands before them is one of them
+        Some(&Arg { origin: Origin::Slice { slot, places }, .. }) => places.each().map(|at| entry(x, slot, at)).collect(),
+        _ => args,
+    }
 }
 
 /// A number of the equation itself as a factor.
@@ -218,7 +250,12 @@ pub trait Rule: Debug + Send + Sync {
 
     /// `sum` after the first `terms` terms of an entry have been added to it, one by one.
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
-        (0..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
+        self.more(x, entry, 0..terms, sum)
+    }
+
+    /// `sum` after some terms of an entry have been added to it, one by one.
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        terms.fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     /// Tells of some terms of an entry in order, each with the running sum after it; `sum` is the one before the first. Returns the last.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::rule::{Arg, one_each};
-use super::rule::{Args, Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entry};
-use crate::tensor::{Tensor, flat};
+use super::rule::{Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use crate::tensor::{Places, Tensor, flat};
 
 /// The function.
 #[derive(Debug)]
@@ -62,11 +62,11 @@ impl Rule for Forward {
         None
     }
 
-    /// The arguments are all entries of z, the one of the same place first.
+    /// The arguments are all entries of z, the one of the same place first; many are named at once.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let shared = x.memo::<Shared>().expect("made from the same operands");
-        let others = (0..x.tensors[0].len()).filter(|&j| j != at);
-        let args: Args = std::iter::once(at).chain(others).map(|j| entry(x, 0, j)).collect();
+        let all = Places::all(x.tensors[0].len());
+        let args = entries(x, 0, at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
         Term::apply("softmax", args, shared.value(x.get(0, at)))
     }
 

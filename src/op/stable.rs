@@ -2,6 +2,7 @@
 //! error ∂C/∂z, taken in one step, is harmless. This rule takes the two steps of the chain rule wherever they stay finite, and the one step
 //! where they do not.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::rule::{Equation, Memo, Operands, Rule, Term, Use};
@@ -70,6 +71,11 @@ impl Rule for Stable {
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (rule, x) = self.choose(x);
         rule.partial(&x, entry, terms, sum)
+    }
+
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let (rule, x) = self.choose(x);
+        rule.more(&x, entry, terms, sum)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {

@@ -242,7 +242,11 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
 
 /// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.
 fn places(network: &Network, operands: &[Id], arg: &Arg) -> Sources {
-    let (Origin::Entry { slot: own, at } | Origin::Derived { slot: own, at, .. }) = arg.origin else { return Sources::new() };
+    let (own, at) = match arg.origin {
+        Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
+        Origin::Slice { slot, places } => return places.each().map(|at| (operands[slot], at)).collect(),
+        Origin::Constant => return Sources::new(),
+    };
     let shape = |slot: usize| &network.tensor(operands[slot]).shape;
     arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
 }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::*;
@@ -99,4 +100,97 @@ fn what_threads_have_shared_is_the_sum_of_its_terms() {
             }
         }
     }
+}
+
+thread_local! {
+    /// Parts that have been looked at and terms that have been added up, to know running sums.
+    pub(super) static WORK: Cell<u64> = const { Cell::new(0) };
+}
+
+fn trace_of(text: &str) -> Trace {
+    let source = Source { name: "test".into(), path_shown: "test".into(), text: text.into() };
+    let scenario = read(source, Limits::default()).expect("no faults");
+    Trace::of(1, scenario.descent().iteration(1).stretches)
+}
+
+/// The work of getting these steps one after another, and of one of them again.
+fn work_of(trace: &Trace, steps: Range<u64>) -> (u64, u64) {
+    let before = WORK.get();
+    let sums: Vec<f64> = steps.clone().map(|k| trace.get(k).expect("a step").sum).collect();
+    let all = WORK.get() - before;
+    let last = trace.get(steps.end - 1).expect("a step");
+    assert_eq!(last.sum.to_bits(), sums[sums.len() - 1].to_bits());
+    (all, WORK.get() - before - all)
+}
+
+fn many_samples() -> Trace {
+    let samples = (0..3000).map(|n| format!("[[sample]]\ninput = [{}]\ntarget = [1]\n", n % 7)).collect::<Vec<_>>().concat();
+    let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.5]]\nbias = [0.25]\n";
+    trace_of(&format!("title = \"many\"\nloss = \"squared_error\"\n{samples}{layer}"))
+}
+
+#[test]
+fn a_step_of_a_long_sum_costs_no_more_than_one_of_a_short_sum() {
+    let long = trace_of(
+        "title = \"long\"\ninput = { init = \"normal\", seed = 1, shape = [1, 200, 200] }\ntarget = { init = \"normal\", seed = 2 }\n\
+         loss = \"squared_error\"\n[[layer]]\ntype = \"conv2d\"\nout_channels = 1\nkernel_size = 3\npadding = 1\n\
+         weight = { init = \"he_normal\", seed = 3 }\nbias = { init = \"zeros\" }\nactivation = \"relu\"\n\
+         [[layer]]\ntype = \"layer_norm\"\n",
+    );
+    let many = many_samples();
+    let middles = ["loss", "grad.conv1.weight[0,0,1,1]", "grad.conv1.bias[0]", "norm1.mean", "norm1.var", "grad.norm1.rstd"];
+    let places = middles.map(|op| (&long, op)).into_iter().chain([(&many, "reduce:loss"), (&many, "reduce:grad.fc1.weight")]);
+    for (trace, op) in places {
+        let first = trace.resolve(&op.parse().expect("an address")).expect(op);
+        let terms = trace.position(first).expect("a step").terms;
+        assert!(terms >= 3000, "{op} has {terms} terms");
+        // the first step of an entry may cost what the entry has, all further ones may not
+        let (arriving, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
+        assert!(arriving <= 3 * terms, "{op}: {arriving}");
+        let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
+        assert!(hundred <= 100 * 2 * 64 && again <= 2 * 64, "{op}: {hundred} and {again} of {terms} terms");
+        // the other way, and beyond
+        let (back, _) = work_of(trace, first + 100..first + 200);
+        assert!(back <= 100 * 2 * 64, "{op}: {back}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_entry_changes_no_step() {
+    let text = "title = \"sum\"\ninput = { init = \"normal\", seed = 1, shape = [300] }\ntarget = [0.5, 0.25]\nloss = \"squared_error\"\n\
+                [[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nbias = [1, 2]\nactivation = \"tanh\"\n";
+    let walked = trace_of(text);
+    let steps = (1..=walked.len()).map(|k| walked.get(k).expect("a step"));
+    let of = |k: u64| trace_of(text).get(k).expect("a step");
+    for step in steps.step_by(23) {
+        // backwards, and asked of a trace that keeps nothing yet
+        assert_eq!(walked.get(walked.len() + 1 - step.step), Some(of(walked.len() + 1 - step.step)));
+        assert_eq!(step, of(step.step));
+    }
+}
+
+/// Counts the steps that it is told of.
+struct Count(u64);
+
+impl Tell for Count {
+    fn op(&mut self, _at: &Position) {}
+    fn entry(&mut self, _at: &Position) {}
+    fn step(&mut self, _at: &Position, _part: usize, _term: &Term, _sum: f64) {
+        self.0 += 1;
+    }
+}
+
+/// Two walks, as of two threads, that take turns in short pieces: also in sums that have a part for each sample.
+#[test]
+fn a_walk_costs_what_its_steps_cost() {
+    let trace = many_samples();
+    let (mut walks, mut told) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
+    let before = WORK.get();
+    for (number, first) in (1..=trace.len()).step_by(64).enumerate() {
+        let (walk, end) = (&mut walks[number % 2], (first + 64).min(trace.len() + 1));
+        walk.go(first);
+        while walk.entry(end, &mut told) {}
+    }
+    assert_eq!(told.0, trace.len());
+    assert!(WORK.get() - before <= 4 * trace.len(), "{} for {} steps", WORK.get() - before, trace.len());
 }

@@ -7,7 +7,7 @@ use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
 use crate::op::rule::fill;
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
-use crate::tensor::unravel;
+use crate::tensor::{len, unravel};
 use crate::trace::{Position, Trace};
 use crate::ui::number::short;
 use crate::ui::operands::{self, Operand};
@@ -126,6 +126,11 @@ impl<'a> View<'a> {
     /// A factor in symbols; `part` is the part of the op that its step belongs to.
     #[must_use]
     pub fn factor(&self, factor: &Factor, part: usize) -> String {
+        if let (Some(places), Some(source)) = (factor.slice, factor.source) {
+            let info = self.network().tensor(source.tensor);
+            let symbol = info.symbol.text();
+            return if places.len() == len(&info.shape) { symbol } else { format!("{} of {symbol}", places.len()) };
+        }
         match (factor.source, factor.derived) {
             (None, _) => short(factor.value),
             (Some(source), None) => self.told_apart(source.tensor, source.at),
@@ -150,7 +155,10 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn numbers(&self, step: &Step, part: usize) -> String {
         let alone = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
-        let text = |factor: &Factor| self.worked_out(factor, part).filter(|_| alone).unwrap_or_else(|| short(factor.value));
+        let text = |factor: &Factor| match factor.slice {
+            Some(places) => format!("{} numbers", places.len()),
+            None => self.worked_out(factor, part).filter(|_| alone).unwrap_or_else(|| short(factor.value)),
+        };
         joined(step, &step.factors.iter().map(text).collect::<Vec<_>>())
     }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gradstep::network::Id;
-use gradstep::op::rule::fill;
-use gradstep::step::{Address, Kind, Place, Step, Unit};
-use gradstep::tensor::{len, unravel};
+use gradstep::op::rule::{NAMED, fill};
+use gradstep::step::{Address, Factor, Kind, Place, Step, Unit};
+use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Position, Progress, Trace};
 
 /// Whether two numbers have the same bits; what is not a number has no sign.
@@ -93,7 +93,15 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!(step.op == output.name && step.index == unravel(at.entry, &output.shape), "{name} says {}{:?}", step.op, step.index);
     ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
 
-    let values: Vec<f64> = step.factors.iter().map(|factor| factor.value).collect();
+    // many arguments at once are those of the tensor, and the one that stands before them is one of them
+    let each = |factor: &Factor| match (factor.slice, factor.source) {
+        (Some(places), Some(source)) => places.each().map(|at| run.values(source.tensor)[at]).collect(),
+        _ => vec![factor.value],
+    };
+    let values: Vec<f64> = step.factors.iter().flat_map(each).collect();
+    let arguments = step.factors.iter().map(|factor| factor.slice.map_or(1, Places::len)).max().unwrap_or(0);
+    ensure!(arguments == 1 || arguments > NAMED && step.factors.len() == 2, "{name} names {arguments} arguments at once");
+    ensure!(step.factors.len() <= NAMED, "{name} names {} arguments one by one", step.factors.len());
     let value = match step.kind {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
@@ -107,6 +115,11 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         let (Some(source), None) = (factor.source, factor.derived) else { continue };
         let info = network.tensor(source.tensor);
         ensure!(factor.name.as_ref() == Some(&info.name), "{name} calls {} {:?}", info.name, factor.name);
+        if let Some(places) = factor.slice {
+            let first = step.factors[0].source.map(|source| source.at);
+            ensure!(first.is_some_and(|at| places.contains(at)), "{name}: its first argument {first:?} is none of {places:?}");
+            continue;
+        }
         ensure!(factor.index == unravel(source.at, &info.shape), "{name} has a factor at a wrong index");
         let entry = run.values(source.tensor)[source.at];
         ensure!(same(entry, factor.value), "{name}: {}[{}] is {entry:?}, not {:?}", info.name, source.at, factor.value);
@@ -176,6 +189,10 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let mut sources = Vec::new();
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
+        if let Some(places) = factor.slice {
+            sources.extend(places.each().map(|at| (source.tensor, at)));
+            continue;
+        }
         sources.push((source.tensor, source.at));
         let _ = fill(factor.derived.unwrap_or_default(), |slot, whole| {
             let tensor = operands[slot];
@@ -195,7 +212,8 @@ fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
         let Some(text) = factor.derived else {
-            places.insert((source.tensor, source.at));
+            let one = Places { first: source.at, counts: [1, 1], steps: [0, 0] };
+            places.extend(factor.slice.unwrap_or(one).each().map(|at| (source.tensor, at)));
             continue;
         };
         let _ = fill(text, |slot, whole| {

@@ -2,22 +2,27 @@
 
 use serde::Serialize;
 
-use super::name::{Names, Spelling, digits};
+use super::name::{Called, Names, Spelling, digits};
 use super::stream::Lines;
 use crate::op::rule::Term;
 use crate::step::{Kind, not_finite};
 use crate::trace::{Position, Tell, Trace};
 
 const SPELLINGS: [Spelling; 2] = [
-    Spelling { before: |name, _| text(b",\"op\":", name, b",\"index\":["), after: [b"],\"term\":"; 2] },
-    Spelling { before: |name, _| text(b"{\"name\":", name, b",\"index\":["), after: [b"],\"value\":"; 2] },
+    Spelling { before: |name, _, to| text(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], many },
+    Spelling { before: |name, _, to| text(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], many },
 ];
 
-fn text(before: &[u8], text: &str, after: &[u8]) -> Vec<u8> {
-    let mut whole = before.to_vec();
-    json(text, &mut whole);
-    whole.extend_from_slice(after);
-    whole
+fn many(name: &str, of: usize, to: &mut Vec<u8>) {
+    text(b"{\"name\":", name, b",\"index\":null,\"value\":null,\"of\":", to);
+    digits(of, to);
+    to.push(b'}');
+}
+
+fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
+    to.extend_from_slice(before);
+    json(text, to);
+    to.extend_from_slice(after);
 }
 
 fn json(value: impl Serialize, to: &mut Vec<u8>) {
@@ -92,15 +97,17 @@ impl Tell for Json<'_> {
             if n > 0 {
                 to.push(b',');
             }
-            if !self.names.factor(part, arg, to) {
-                to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":");
+            match self.names.factor(part, arg, to) {
+                Called::Many => continue,
+                Called::Nothing => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
+                Called::One => {}
             }
             number(arg.value, to);
             to.push(b'}');
         }
         match term.function {
             None => to.extend_from_slice(b"],\"function\":null,\"value\":"),
-            Some(function) => to.extend_from_slice(&text(b"],\"function\":", function, b",\"value\":")),
+            Some(function) => text(b"],\"function\":", function, b",\"value\":", to),
         }
         number(term.value, to);
         to.extend_from_slice(b",\"sum\":");

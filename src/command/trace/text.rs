@@ -2,18 +2,29 @@
 
 use std::io::Write as _;
 
-use super::name::{Names, Spelling};
+use super::name::{Called, Names, Spelling};
 use super::stream::Lines;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text::escape;
 use crate::trace::{Position, Tell, Trace};
 
-const SPELLINGS: [Spelling; 2] = [Spelling { before, after: [b"]#", b"#"] }, Spelling { before, after: [b"] ", b" "] }];
+/// Writes into a vector, which takes everything.
+macro_rules! put {
+    ($to:expr, $($text:tt)*) => {
+        write!($to, $($text)*).expect("a vector takes everything")
+    };
+}
 
-fn before(name: &str, scalar: bool) -> Vec<u8> {
-    let bracket = if scalar { "" } else { "[" };
-    [&escape(name), bracket].concat().into_bytes()
+const SPELLINGS: [Spelling; 2] = [Spelling { before, after: [b"]#", b"#"], many }, Spelling { before, after: [b"] ", b" "], many }];
+
+fn many(name: &str, of: usize, to: &mut Vec<u8>) {
+    put!(to, "{of} of {}", escape(name));
+}
+
+fn before(name: &str, scalar: bool, to: &mut Vec<u8>) {
+    to.extend_from_slice(escape(name).as_bytes());
+    to.extend_from_slice(if scalar { b"" } else { b"[" });
 }
 
 /// Makes the lines.
@@ -28,13 +39,6 @@ impl<'a> Text<'a> {
     pub(super) fn new(trace: &'a Trace) -> Self {
         Self { names: Names::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
     }
-}
-
-/// Writes into a vector, which takes everything.
-macro_rules! put {
-    ($to:expr, $($text:tt)*) => {
-        write!($to, $($text)*).expect("a vector takes everything")
-    };
 }
 
 impl Tell for Text<'_> {
@@ -71,8 +75,9 @@ impl Tell for Text<'_> {
             if n > 0 {
                 put!(to, "{between}");
             }
-            self.names.factor(part, arg, to);
-            number(arg.value, to);
+            if self.names.factor(part, arg, to) != Called::Many {
+                number(arg.value, to);
+            }
         }
         put!(to, "{end} = ");
         number(term.value, to);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::network::{Id, Op, Run};
-use crate::op::rule::{Origin, Term};
+use crate::op::rule::{Origin, Term, unfolded};
 use crate::step::{Kind, Pass};
 
 /// How the pieces of a function are told apart.
@@ -81,7 +81,7 @@ impl Bends {
             let Some(bend) = first.and_then(|at| Bend::of(&rule.term(&x, at, 0))) else { continue };
             let mut part = Part { bend, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), numbers: Vec::new() };
             for at in 0..entries {
-                let args = if has_term(at) { rule.term(&x, at, 0).args } else { SmallVec::new() };
+                let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
                 for arg in &args {
                     let (slot, place) = if let Origin::Entry { slot, at } = arg.origin {
                         (slot, at)

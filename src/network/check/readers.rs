@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::network::{Id, Network, Op, Run};
-use crate::op::rule::{Origin, Term};
+use crate::op::rule::{Origin, Term, unfolded};
 use crate::step::Kind;
 use crate::tensor::len;
 
@@ -58,12 +58,13 @@ impl Readers {
                 let own = rule.before(x, at + 1) - rule.before(x, at);
                 for term in 0..own {
                     let Term { kind, args, .. } = rule.term(x, at, term);
+                    let args = unfolded(x, args);
                     windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
                     for arg in args {
                         let (slot, place) = match arg.origin {
                             Origin::Entry { slot, at } => (slot, at),
                             Origin::Constant => continue,
-                            Origin::Derived { .. } => return None,
+                            Origin::Derived { .. } | Origin::Slice { .. } => return None,
                         };
                         let node = &mut chains[slots[slot]].1[place];
                         let last = *node as usize;

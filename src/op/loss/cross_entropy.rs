@@ -90,9 +90,23 @@ const ERROR_T: usize = 3;
 #[derive(Debug)]
 struct SoftmaxError;
 
+/// Σt, which all entries share.
+struct Total(f64);
+
+impl SoftmaxError {
+    fn total(x: &Operands<'_>) -> f64 {
+        let Total(total) = x.memo().expect("made from the same operands");
+        *total
+    }
+}
+
 impl Rule for SoftmaxError {
+    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+        Some(Arc::new(Total(flat(tensors[ERROR_T]).iter().sum())))
+    }
+
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let total: f64 = x.tensors[ERROR_T].iter().sum();
+        let total = Self::total(x);
         for (i, sum) in out.iter_mut().enumerate() {
             *sum += x.get(ERROR_A, i) * total;
             *sum -= x.get(ERROR_T, i);
@@ -105,8 +119,7 @@ impl Rule for SoftmaxError {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         if term == 0 {
-            let total: f64 = x.tensors[ERROR_T].iter().sum();
-            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({=3})", ERROR_T, at, total)]);
+            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({=3})", ERROR_T, at, Self::total(x))]);
         }
         Term::product(smallvec![constant(-1.0), entry(x, ERROR_T, at)])
     }
