@@ -13,13 +13,14 @@ use gradstep::network::Run;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::threads;
 
-const NETWORKS: [(&str, &str, usize); 6] = [
+const NETWORKS: [(&str, &str, usize); 7] = [
     ("n1", include_str!("networks/n1.toml"), 1000),
     ("n2", include_str!("networks/n2.toml"), 1000),
     ("n3", include_str!("networks/n3.toml"), 300),
     ("n4", include_str!("networks/n4.toml"), 300),
     ("n5", include_str!("networks/n5.toml"), 20),
     ("n6", include_str!("networks/n6.toml"), 2),
+    ("pool", include_str!("networks/pool.toml"), 2),
 ];
 
 /// How often each has its turn.

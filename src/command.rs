@@ -210,7 +210,7 @@ fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
 
 /// Where a command's output goes: to a file, or to the standard output. What it was made from, and the files beside that, are not written over.
 fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow::Result<Output<Box<dyn Write>>> {
-    let Some(path) = file else { return Ok(Output::new(Box::new(io::stdout().lock()))) };
+    let Some(path) = file else { return Ok(output::unlined()) };
     let mut read = vec![PathBuf::from(from)];
     read.extend(beside.iter().map(|file| Path::new(from).with_file_name(file)));
     if let Ok(to) = path.canonicalize()

@@ -8,7 +8,11 @@ mod save;
 
 use std::error::Error;
 use std::fmt;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,6 +32,16 @@ pub struct Output<W: Write> {
 #[must_use]
 pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
+}
+
+/// The standard output for the result of a command: [`io::stdout`] would search everything for the last end of a line, and JSON is one line of megabytes.
+#[must_use]
+pub fn unlined() -> Output<Box<dyn Write>> {
+    #[cfg(unix)]
+    if let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() {
+        return Output::new(Box::new(File::from(stdout)));
+    }
+    Output::new(Box::new(io::stdout().lock()))
 }
 
 /// The standard error, for messages.

@@ -45,10 +45,13 @@ pub(super) enum Piece<'a> {
 }
 
 /// A text that is made once.
-type Kept = Arc<OnceLock<Box<[u8]>>>;
+type Kept = Arc<OnceLock<Vec<u8>>>;
 
 /// So many numbers are made at a time: a fraction of a millisecond, and less than the caches.
 const AT_A_TIME: usize = 1 << 12;
+
+/// The most bytes of a number and the comma before it, as in `,-1.7976931348623157e+308`.
+const WIDEST: usize = 25;
 
 /// Of so many numbers the texts are kept.
 const KEPT: usize = 1 << 17;
@@ -191,7 +194,7 @@ impl Piece<'_> {
             Self::Entries(tensor, range, Some(kept)) => text.extend_from_slice(kept.get_or_init(|| {
                 let mut text = Vec::new();
                 entries(tensor, range.clone(), &mut text);
-                text.into()
+                text
             })),
         }
     }
@@ -209,6 +212,8 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
         shape.iter().rev().take_while(whole).count()
     };
     let row = shape.last().copied().unwrap_or(1);
+    // a text that grows is moved, and memory that it leaves goes back to the system and comes again as new pages
+    text.reserve(range.len() * WIDEST);
     let mut at = range.start;
     while at < range.end {
         let turns = turns(at);
@@ -284,6 +289,16 @@ mod tests {
         assert!(kept(&[&large, &other]).is_empty());
         assert_eq!(kept(&[&large, &other, &large, &other, &large]), [place(&large)]);
         assert_eq!(kept(&[&other[..1], &other[1..], &other[1..], &other[..1]]), [place(&other[1..])]);
+    }
+
+    #[test]
+    fn the_text_of_entries_does_not_grow() {
+        for value in [-f64::MAX, -f64::MIN_POSITIVE, -1.234_567_890_123_456_7e-300, 5e-324, -0.000_012_345_678_901_234_567] {
+            let values = vec![value; AT_A_TIME];
+            let mut text = Vec::new();
+            entries(&Nested { shape: &[AT_A_TIME], values: &values }, 0..AT_A_TIME - 1, &mut text);
+            assert_eq!(text.capacity(), (AT_A_TIME - 1) * WIDEST, "{value}");
+        }
     }
 
     #[test]

@@ -86,6 +86,10 @@ impl Run {
     }
 
     fn compute(&mut self, op: &Op, shape: &[usize], mut sums: Vec<f64>) -> Tensor {
+        if sums.capacity() == 0 {
+            // pages that the system has cleared already
+            sums = vec![0.0; len(shape)];
+        }
         sums.resize(len(shape), 0.0);
         let memos = add_up(op, |id| &self.tensors[id], &mut sums);
         self.memos.push(memos);

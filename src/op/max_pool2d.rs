@@ -1,4 +1,7 @@
-//! `max_pool2d`: the maximum of each window. A tie goes to the first in row-major order, as in PyTorch.
+//! `max_pool2d`: the maximum of each window. As in PyTorch, a tie goes to the first entry in row-major order, and NaN is larger than every number: the last NaN
+//! of a window wins.
+
+mod running;
 
 use std::hint::select_unpredictable;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +15,9 @@ use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use crate::step::Kind;
-use crate::tensor::{Places, Tensor, flat};
+use crate::tensor::{Places, Tensor, flat, len};
+use crate::threads::{hands, share};
+use running::Running;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -27,6 +32,9 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let windows = windows(args)?;
+    if Running::worthwhile(&windows).is_some() {
+        args.claim(&Running::room(&windows))?;
+    }
     let a = Stage::new("a", &shape(&windows)).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
@@ -40,6 +48,8 @@ struct MaxPool2d {
     across: Vec<Taps>,
     /// How far the places of a window that meets no padding lie from its first, in row-major order.
     whole: Vec<usize>,
+    /// For windows so large that not every place of each should be looked at.
+    running: Option<Running>,
 }
 
 impl MaxPool2d {
@@ -47,7 +57,8 @@ impl MaxPool2d {
         let taps = |axis: &Axis| (0..axis.output).map(|at| axis.taps(View::Output, at)).collect();
         let (down, across) = (taps(&edges.rows), taps(&edges.columns));
         let whole = places(&edges, 0, edges.rows.kernel, edges.columns.kernel).collect();
-        Self { edges, down, across, whole }
+        let running = Running::worthwhile(&edges);
+        Self { edges, down, across, whole, running }
     }
 
     /// The window of an output: where it begins in the image, and what it sees of its rows and columns.
@@ -63,14 +74,35 @@ impl MaxPool2d {
         (channel * rows.input + down.first[0]) * columns.input
     }
 
-    /// Shows the winner of each output: the place of its window's maximum, the first of equals; the first that is not a number, as PyTorch has it.
-    fn winners(&self, image: &[f64], mut show: impl FnMut(usize)) {
-        for channel in 0..self.edges.outputs {
-            for down in &self.down {
-                let begin = self.begin(channel, down);
-                for across in &self.across {
-                    show(self.winner(image, (begin + across.first[0], down, across)));
-                }
+    /// Puts the winner of each output into `out`: the place of its window's maximum.
+    fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize) + Sync) {
+        let wide = self.across.len();
+        let plane = self.down.len() * wide;
+        let (rows, each) = match &self.running {
+            Some(running) => (running.rows_together(), EACH_RUNNING),
+            None => (self.down.len(), self.whole.len()),
+        };
+        let multiplications = (out.len() * each) as u64;
+        let groups = out.chunks_mut(plane).enumerate().flat_map(|(channel, out)| {
+            let groups = out.chunks_mut(rows * wide).enumerate();
+            groups.map(move |(group, out)| (channel, group * rows, out))
+        });
+        let group = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
+            Some(running) => running.winners(image, channel, first_row, out, &put),
+            None => self.plain_winners(image, channel, first_row, out, &put),
+        };
+        if hands(multiplications) == 1 {
+            return groups.for_each(group);
+        }
+        share(groups.collect(), multiplications, |groups| groups.for_each(&group));
+    }
+
+    /// The winners of some rows of outputs, by a look at every place of their windows.
+    fn plain_winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
+        for (down, out) in self.down[first_row..].iter().zip(out.chunks_mut(self.across.len())) {
+            let begin = self.begin(channel, down);
+            for (across, out) in self.across.iter().zip(out) {
+                put(out, self.winner(image, (begin + across.first[0], down, across)));
             }
         }
     }
@@ -99,16 +131,26 @@ impl MaxPool2d {
     }
 }
 
+/// An output's share of the comparisons of running maxima, in multiplications.
+const EACH_RUNNING: usize = 16;
+
 /// The places of a window of so many rows and columns, in row-major order.
 fn places(Conv2d { rows, columns, .. }: &Conv2d, first: usize, down: usize, across: usize) -> impl Iterator<Item = usize> + Clone + use<> {
     let (line, pitch) = (rows.dilation * columns.input, columns.dilation);
     (0..down).flat_map(move |y| (0..across).map(move |x| first + y * line + x * pitch))
 }
 
-/// Which of some places has the maximum; `first` is the first of them.
+/// Whether a value wins over one that comes before it in row-major order.
 #[allow(clippy::inline_always)] // as above
 #[inline(always)]
-fn winner(image: &[f64], first: usize, mut places: impl Iterator<Item = usize> + Clone) -> usize {
+fn beats(value: f64, earlier: f64) -> bool {
+    value > earlier || value.is_nan()
+}
+
+/// The place of the maximum among some places; `first` is the first of them.
+#[allow(clippy::inline_always)] // as above
+#[inline(always)]
+fn winner(image: &[f64], first: usize, places: impl Iterator<Item = usize> + Clone) -> usize {
     let (mut best, mut largest, mut odd) = (first, image[first], false);
     for at in places.clone() {
         let value = image[at];
@@ -118,7 +160,7 @@ fn winner(image: &[f64], first: usize, mut places: impl Iterator<Item = usize> +
         largest = if wins { value } else { largest };
         odd |= value.is_nan();
     }
-    if odd { places.find(|at| image[*at].is_nan()).unwrap_or(best) } else { best }
+    if odd { places.filter(|at| image[*at].is_nan()).last().unwrap_or(best) } else { best }
 }
 
 /// The maximum of each window; its input is x.
@@ -148,12 +190,7 @@ struct Select(Arc<MaxPool2d>);
 
 impl Rule for Select {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let mut out = out.iter_mut();
-        self.0.winners(x.tensors[0], |winner| {
-            if let Some(y) = out.next() {
-                *y += x.tensors[0][winner];
-            }
-        });
+        self.0.winners(x.tensors[0], out, |y, winner| *y += x.tensors[0][winner]);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -202,8 +239,17 @@ struct Winners {
 impl Winners {
     fn pairs(&self) -> &[(usize, usize)] {
         self.pairs.get_or_init(|| {
-            let mut pairs: Vec<_> = self.of.iter().copied().zip(0..).collect();
-            pairs.sort_unstable();
+            let mut next = vec![0; self.of.iter().max().map_or(0, |last| last + 2)];
+            self.of.iter().for_each(|winner| next[winner + 1] += 1);
+            for n in 1..next.len() {
+                next[n] += next[n - 1];
+            }
+            // by winner, and the outputs of a winner in their order, in a time that grows with their number
+            let mut pairs = vec![(0, 0); self.of.len()];
+            for (output, &winner) in self.of.iter().enumerate() {
+                pairs[next[winner]] = (winner, output);
+                next[winner] += 1;
+            }
             pairs
         })
     }
@@ -234,8 +280,8 @@ impl ToWinner {
 
 impl Rule for ToWinner {
     fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let mut of = Vec::with_capacity(self.0.edges.outputs * self.0.down.len() * self.0.across.len());
-        self.0.winners(flat(tensors[X]), |winner| of.push(winner));
+        let mut of = vec![0; len(&shape(&self.0.edges))];
+        self.0.winners(flat(tensors[X]), &mut of, |of, winner| *of = winner);
         Some(Arc::new(Winners { of, pairs: OnceLock::new() }))
     }
 
@@ -277,10 +323,10 @@ impl Rule for ToWinner {
         if slot != DY {
             return Vec::new();
         }
-        let winner = self.0.winner(x.tensors[X], self.0.window(at));
+        let Some(&winner) = Self::of(x).get(at) else { return Vec::new() };
         let winners = Self::winners(x);
-        let term = winners[Self::first(winners, winner)..].iter().position(|&(_, output)| output == at);
-        term.map(|term| Use { entry: winner, term: term as u64 }).into_iter().collect()
+        let term = winners.binary_search(&(winner, at)).map_or(0, |place| place - Self::first(winners, winner));
+        vec![Use { entry: winner, term: term as u64 }]
     }
 
     fn equation(&self) -> Equation {
@@ -293,5 +339,31 @@ impl Rule for ToWinner {
 
     fn window(&self) -> Option<Window> {
         Some(self.0.image(X))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::pool::each_channel;
+
+    fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
+        let axis = Axis::checked(input, kernel, stride, 0, 1).expect("it fits");
+        each_channel(2, axis.clone(), axis)
+    }
+
+    #[test]
+    fn only_large_windows_that_overlap_have_running_maxima() {
+        for (kernel, stride, running) in [(31, 1, true), (8, 1, true), (31, 4, true), (2, 2, false), (3, 2, false), (31, 31, false)] {
+            assert_eq!(MaxPool2d::new(windows(64, kernel, stride)).running.is_some(), running, "{kernel}, stride {stride}");
+        }
+    }
+
+    #[test]
+    fn winners_are_sorted_by_winner_and_output() {
+        let of = vec![4, 0, 4, 7, 0, 4];
+        let winners = Winners { of, pairs: OnceLock::new() };
+        assert_eq!(winners.pairs(), [(0, 1), (0, 4), (4, 0), (4, 2), (4, 5), (7, 3)]);
+        assert!(Winners { of: Vec::new(), pairs: OnceLock::new() }.pairs().is_empty());
     }
 }

@@ -36,9 +36,12 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
     // with padding a kernel may be longer than its input, and the axes count its places
     args.claim(&[kernel[0]])?;
     args.claim(&[kernel[1]])?;
-    if [&rows, &columns].iter().any(|axis| (0..axis.output).any(|at| axis.kernels(at).is_empty())) {
-        let message = "one window would lie on nothing but padding".to_owned();
-        return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
+    for (what, axis) in [("height", &rows), ("width", &columns)] {
+        if let Some(at) = (0..axis.output).find(|&at| axis.kernels(at).is_empty()) {
+            // PyTorch gives -inf here, and in its backward pass writes outside of the gradient
+            let message = format!("window {at} along the {what} lies on padding alone, so it has no maximum");
+            return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
+        }
     }
     Ok(each_channel(channels, rows, columns))
 }

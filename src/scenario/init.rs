@@ -150,27 +150,37 @@ impl<'t, 'i> Init<'t, 'i> {
                 (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
             "arange" => (0..n).map(|i| a + b * i as f64).collect(),
-            "uniform" => self.drawn(n, UNIFORM, |random| a + (b - a) * random.uniform()),
-            "normal" => self.drawn(n, NORMAL, |random| a + b * random.normal()),
+            "uniform" => self.drawn(n, UNIFORM, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
+            "normal" => self.drawn(n, NORMAL, |random, data| {
+                random.normals(data);
+                for x in data {
+                    *x = a + b * *x;
+                }
+            }),
             "xavier_uniform" => {
                 let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
-                self.drawn(n, UNIFORM, |random| -bound + (bound + bound) * random.uniform())
+                self.drawn(n, UNIFORM, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()))
             }
             "he_normal" => {
                 let std = (2.0 / fan.inputs as f64).sqrt();
-                self.drawn(n, NORMAL, |random| std * random.normal())
+                self.drawn(n, NORMAL, |random, data| {
+                    random.normals(data);
+                    for x in data {
+                        *x *= std;
+                    }
+                })
             }
             _ => vec![0.0; n],
         }
     }
 
     /// Random numbers, each of which takes `steps` of the generator.
-    fn drawn(&self, n: usize, steps: usize, number: impl Fn(&mut Generator) -> f64 + Sync) -> Vec<f64> {
+    fn drawn(&self, n: usize, steps: usize, draw: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
         let mut data = vec![0.0; n];
         let fill = |from: usize, data: &mut [f64]| {
             let mut random = Generator::new(self.seed);
             random.skip(from * steps);
-            data.fill_with(|| number(&mut random));
+            draw(&mut random, data);
         };
         if n < WORTH_A_THREAD || threads::most() == 1 {
             fill(0, &mut data);

@@ -1,6 +1,8 @@
 //! The generator of random tensors: xoshiro256++ seeded through SplitMix64 (Blackman and Vigna), so that one seed gives the same numbers
 //! everywhere.
 
+mod normal;
+
 /// Steps of the generator for a uniform number, and for a normal one.
 pub(super) const UNIFORM: usize = 1;
 pub(super) const NORMAL: usize = 2;
@@ -55,11 +57,24 @@ impl Generator {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// A number of the normal distribution with mean 0 and standard deviation 1.
-    pub fn normal(&mut self) -> f64 {
-        let u = self.uniform();
-        let v = self.uniform();
-        (-2.0 * libm::log(1.0 - u)).sqrt() * libm::cos(2.0 * std::f64::consts::PI * v)
+    /// Numbers of the normal distribution with mean 0 and standard deviation 1.
+    pub fn normals(&mut self, numbers: &mut [f64]) {
+        let (blocks, rest) = numbers.as_chunks_mut();
+        for block in blocks {
+            let pairs: [[f64; 2]; normal::BLOCK] = std::array::from_fn(|_| self.pair());
+            *block = normal::normals(&pairs.map(|[u, _]| u), &pairs.map(|[_, v]| v));
+        }
+        rest.fill_with(|| self.normal());
+    }
+
+    /// One such number.
+    fn normal(&mut self) -> f64 {
+        let [u, v] = self.pair();
+        normal::normal(u, v)
+    }
+
+    fn pair(&mut self) -> [f64; 2] {
+        [self.uniform(), self.uniform()]
     }
 }
 
@@ -133,6 +148,17 @@ mod tests {
             rest.skip(5 * steps);
             let _: [f64; 5] = std::array::from_fn(|_| number(&mut all));
             assert_eq!(number(&mut all), number(&mut rest));
+        }
+    }
+
+    #[test]
+    fn many_normal_numbers_are_those_that_come_one_by_one() {
+        for count in [0, 1, normal::BLOCK - 1, normal::BLOCK, 3 * normal::BLOCK + 5] {
+            let (mut one_by_one, mut together) = (Generator::new(11), Generator::new(11));
+            let mut numbers = vec![0.0; count];
+            together.normals(&mut numbers);
+            assert!(numbers.into_iter().all(|number| number == one_by_one.normal()), "{count}");
+            assert_eq!(together.next(), one_by_one.next());
         }
     }
 

@@ -9,7 +9,7 @@ use gradstep::op::conv2d::Conv2d;
 use gradstep::op::edges::Bilinear;
 use gradstep::op::linear::Linear;
 use gradstep::op::max_pool2d::Max;
-use gradstep::op::rule::{Function, Operands, Rule};
+use gradstep::op::rule::{Function, Operands, Rule, Use};
 use gradstep::tensor::{from_flat, len};
 use proptest::prelude::*;
 use smallvec::SmallVec;
@@ -144,11 +144,68 @@ proptest! {
     }
 }
 
-/// Where a window has its maximum, by looking at one place after the other: the first of equals, or the first that is no number.
-fn first_of_the_largest(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
-    places
-        .reduce(|best, at| if image[at] > image[best] || (image[at].is_nan() && !image[best].is_nan()) { at } else { best })
-        .expect("a window")
+/// The place of a window's maximum, by a look at one place after the other: the first of equals, or the last NaN.
+fn winner(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
+    places.reduce(|best, at| if image[at] > image[best] || image[at].is_nan() { at } else { best }).expect("a window")
+}
+
+/// Max pooling of windows that see one channel each.
+fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
+    let windows = conv(shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
+    let channels = windows.outputs;
+    let plane = windows.rows.output * windows.columns.output;
+    let window = |output: usize| {
+        let (y, x) = (output / windows.columns.output, output % windows.columns.output);
+        let (down, across) = (windows.rows.kernels(y), windows.columns.kernels(x));
+        let (height, width) = (windows.rows.clone(), windows.columns.clone());
+        down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx]))
+            .map(move |[ky, kx]| height.source(ky, y) * width.input + width.source(kx, x))
+    };
+    if (0..plane).any(|output| window(output).next().is_none()) {
+        return Err(TestCaseError::reject("a window lies on padding"));
+    }
+    let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
+    let mut image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
+    if seed.is_multiple_of(3) {
+        // many equals, of which only the first wins
+        image.iter_mut().for_each(|value| *value = (*value * 1.5).trunc());
+    }
+    let area = windows.rows.input * windows.columns.input;
+    let winners: Vec<usize> =
+        (0..channels * plane).map(|n| n / plane * area + winner(&image[n / plane * area..][..area], window(n % plane))).collect();
+    let max = Max::new(conv(shape).expect("as above"));
+    let mut largest = vec![7.0; channels * plane];
+    let slots = Operands { tensors: SmallVec::from_slice(&[&image[..]]), memo: &None };
+    max.forward().begin(&slots, &mut largest);
+    for (largest, winner) in largest.iter().zip(&winners) {
+        prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
+    }
+    // every output's error is its number from 1
+    #[allow(clippy::cast_precision_loss)] // some thousands
+    let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
+    let backward = max.backward(0).expect("a derivative");
+    let tensors = [&image, &largest, &errors].map(|numbers| from_flat(&[numbers.len()], numbers.clone()));
+    let memo = backward.memo(&tensors.iter().collect::<Vec<_>>());
+    let x_back = Operands { tensors: [&image[..], &largest, &errors].into_iter().collect(), memo: &memo };
+    let mut gradient = vec![7.0; image.len()];
+    backward.begin(&x_back, &mut gradient);
+    let mut right = vec![0.0; image.len()];
+    for (winner, error) in winners.iter().zip(&errors) {
+        right[*winner] += error;
+    }
+    prop_assert_eq!(gradient, right);
+    for (output, &entry) in winners.iter().enumerate() {
+        let uses = backward.uses(&x_back, 2, output);
+        prop_assert!(matches!(uses[..], [Use { entry: there, .. }] if there == entry), "{uses:?} of {output}");
+        prop_assert_eq!(backward.term(&x_back, entry, uses[0].term).value, errors[output]);
+    }
+    views(&max, &x, None, &y, seed, odd, infinite)
+}
+
+/// A window's axis with a kernel of some size on some places, padded so that no window lies on padding alone.
+fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
+    let sizes = (places, kernels, 1..=3_usize, 1..=3_usize);
+    sizes.prop_flat_map(|(n, kernel, stride, dilation)| (0..=kernel / 2).prop_map(move |padding| [n, kernel, stride, padding, dilation]))
 }
 
 proptest! {
@@ -156,44 +213,26 @@ proptest! {
 
     #[test]
     fn maxima_are_the_first_of_the_largest(channels in 1..=3_usize, rows in axis(1..=14), columns in axis(1..=40), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        let shape = Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] };
-        let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
-        let plane = windows.rows.output * windows.columns.output;
-        let window = |output: usize| {
-            let (down, across) = (windows.rows.kernels(output / windows.columns.output), windows.columns.kernels(output % windows.columns.output));
-            let (y, x) = (output / windows.columns.output, output % windows.columns.output);
-            let (height, width) = (windows.rows.clone(), windows.columns.clone());
-            down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx])).map(move |[ky, kx]| height.source(ky, y) * width.input + width.source(kx, x))
-        };
-        if (0..plane).any(|output| window(output).next().is_none()) {
-            return Err(TestCaseError::reject("a window lies on padding"));
-        }
-        let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
-        let image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
-        let area = windows.rows.input * windows.columns.input;
-        let winners: Vec<usize> =
-            (0..channels * plane).map(|n| n / plane * area + first_of_the_largest(&image[n / plane * area..][..area], window(n % plane))).collect();
-        let max = Max::new(conv(&shape).expect("as above"));
-        let mut largest = vec![7.0; channels * plane];
-        let slots = Operands { tensors: SmallVec::from_slice(&[&image[..]]), memo: &None };
-        max.forward().begin(&slots, &mut largest);
-        for (largest, winner) in largest.iter().zip(&winners) {
-            prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
-        }
-        // every output's error is its number from 1
-        #[allow(clippy::cast_precision_loss)] // a few hundred
-        let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
-        let backward = max.backward(0).expect("a derivative");
-        let tensors = [&image, &largest, &errors].map(|numbers| from_flat(&[numbers.len()], numbers.clone()));
-        let memo = backward.memo(&tensors.iter().collect::<Vec<_>>());
-        let mut gradient = vec![7.0; image.len()];
-        backward.begin(&Operands { tensors: [&image[..], &largest, &errors].into_iter().collect(), memo: &memo }, &mut gradient);
-        let mut right = vec![0.0; image.len()];
-        for (winner, error) in winners.iter().zip(&errors) {
-            right[*winner] += error;
-        }
-        prop_assert_eq!(gradient, right);
-        views(&max, &x, None, &y, seed, odd, infinite)?;
+        maxima(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] }, seed, odd, infinite)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 100, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn running_maxima_are_the_first_of_the_largest(
+        channels in 1..=2_usize,
+        axes in prop_oneof![
+            (wide(1..=30, 3..=17), wide(10..=60, 3..=17)),
+            (wide(3..=12, 3..=5), wide(100..=300, 3..=19)),
+            (wide(100..=300, 3..=19), wide(10..=16, 3..=7)),
+        ],
+        seed in any::<u64>(),
+        odd in 1..=9_u64,
+        infinite in any::<bool>(),
+    ) {
+        maxima(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [axes.0, axes.1] }, seed, odd, infinite)?;
     }
 }
 
