@@ -41,6 +41,9 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let windows = windows(args)?;
     let shape = shape(&windows);
     let weights = if include {
+        if let Some(filter) = windows.constant_filter() {
+            args.claim(&filter)?;
+        }
         Weights::One(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
         args.claim(&shape)?;

@@ -9,7 +9,8 @@ use super::edges::{Bilinear, DY, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
-use crate::sums::Begun;
+use crate::sums::{Begun, LANES};
+use crate::tensor::len;
 use kernels::Plans;
 
 /// The row of the registry.
@@ -111,6 +112,15 @@ impl Conv2d {
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
         Self { inputs, outputs, groups, rows: rows.indexed(), columns: columns.indexed(), plans: Plans::default() }
+    }
+
+    /// The shape of a filter that has one weight everywhere, where its windows are large and overlap or lie side by side often enough that the kernels of a
+    /// convolution are worth it.
+    #[must_use]
+    pub fn constant_filter(&self) -> Option<[usize; 4]> {
+        let Self { rows, columns, .. } = self;
+        let worth = rows.kernel * columns.kernel >= 9 && columns.output >= LANES;
+        worth.then(|| [self.outputs, self.group_inputs(), rows.kernel, columns.kernel])
     }
 
     fn group_inputs(&self) -> usize {
@@ -226,6 +236,14 @@ impl Edges for Conv2d {
                 }
             }
         }
+    }
+
+    fn accumulate_constant(&self, view: View, weight: f64, read: &[f64], out: &mut [f64]) -> bool {
+        let filter = self.constant_filter().filter(|_| view != View::Weight);
+        if let Some(filter) = filter {
+            self.accumulate(view, &vec![weight; len(&filter)], read, out);
+        }
+        filter.is_some()
     }
 
     fn window(&self, view: View) -> Option<Window> {

@@ -78,6 +78,12 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
+    /// Adds to each entry of `out` the products of one weight with what its edges read, in order, where a kernel is faster than a walk along the edges.
+    /// Returns whether it did.
+    fn accumulate_constant(&self, _view: View, _weight: f64, _read: &[f64], _out: &mut [f64]) -> bool {
+        false
+    }
+
     /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`DY`].
     fn window(&self, _view: View) -> Option<Window> {
         None

@@ -85,6 +85,11 @@ impl<E: Edges> Seen<E> {
 impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (read, other) = (x.tensors[self.slot()], self.other());
+        if let Weights::One(k) = self.inner.weights
+            && self.inner.edges.accumulate_constant(self.view, k, read, out)
+        {
+            return;
+        }
         self.inner.edges.sweep(self.view, out.len(), |mut edge, step, count| {
             let next = edge.moved(step, 1);
             if edge.output != next.output {

@@ -31,6 +31,7 @@ impl Generator {
         Self(std::array::from_fn(|_| state.next()))
     }
 
+    #[inline]
     fn next(&mut self) -> u64 {
         let s = &mut self.0;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
@@ -52,6 +53,7 @@ impl Generator {
     }
 
     /// A number in [0, 1).
+    #[inline]
     #[allow(clippy::cast_precision_loss)] // 53 bits
     pub fn uniform(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
@@ -60,9 +62,12 @@ impl Generator {
     /// Numbers of the normal distribution with mean 0 and standard deviation 1.
     pub fn normals(&mut self, numbers: &mut [f64]) {
         let (blocks, rest) = numbers.as_chunks_mut();
+        let (mut u, mut v) = ([0.0; normal::BLOCK], [0.0; normal::BLOCK]);
         for block in blocks {
-            let pairs: [[f64; 2]; normal::BLOCK] = std::array::from_fn(|_| self.pair());
-            *block = normal::normals(&pairs.map(|[u, _]| u), &pairs.map(|[_, v]| v));
+            for n in 0..normal::BLOCK {
+                [u[n], v[n]] = self.pair();
+            }
+            *block = normal::normals(&u, &v);
         }
         rest.fill_with(|| self.normal());
     }
@@ -73,6 +78,7 @@ impl Generator {
         normal::normal(u, v)
     }
 
+    #[inline]
     fn pair(&mut self) -> [f64; 2] {
         [self.uniform(), self.uniform()]
     }

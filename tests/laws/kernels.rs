@@ -7,9 +7,10 @@ use gradstep::op::axis::Axis;
 use gradstep::op::bias::Bias;
 use gradstep::op::conv2d::Conv2d;
 use gradstep::op::edges::Bilinear;
+use gradstep::op::fixed::{Fixed, Weights};
 use gradstep::op::linear::Linear;
 use gradstep::op::max_pool2d::Max;
-use gradstep::op::rule::{Function, Operands, Rule, Use};
+use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
 use gradstep::tensor::{from_flat, len};
 use proptest::prelude::*;
 use smallvec::SmallVec;
@@ -141,6 +142,26 @@ proptest! {
     #[test]
     fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
         views(&Bias { channels, area }, &[channels], None, &[channels, area], seed, odd, infinite)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 100, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn means_add_in_order(
+        channels in 1..=3_usize,
+        rows in wide(1..=20, 1..=9),
+        columns in wide(5..=40, 1..=9),
+        seed in any::<u64>(),
+        odd in 1..=9_u64,
+        infinite in any::<bool>(),
+    ) {
+        let shape = Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] };
+        let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
+        let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, windows.rows.output, windows.columns.output]);
+        let mean = Equation { symbols: "", name: "", words: "" };
+        views(&Fixed::new(windows, Weights::One(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
     }
 }
 
