@@ -4,6 +4,7 @@ pub mod bundled;
 mod check;
 mod gradcheck;
 mod grads;
+mod holds;
 mod json;
 mod list;
 mod live;
@@ -56,10 +57,12 @@ struct Cli {
 
 const AFTER: &str = "\
 SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. What has a separator in it or ends in .toml is \
-a path; of anything else a bundled name wins over a file.
+a path; of anything else a bundled name wins over a file, and the beginning of one bundled name is enough where no file is called so. A file with weights \
+(.npy, .npz, .safetensors) is no scenario: gradstep FILE lists what is in it.
 
 ADDRESS is a step 57, an op grad.conv1.weight, an entry grad.conv1.weight[0,0,1,1], a term of it grad.conv1.weight[0,0,1,1]#3, or first, \
-last, loss, backward. Before an op 2: means the second sample, reduce: and update: what the batch does; before all 12/ means iteration 12.
+last, loss, backward. Before an op 2: means the second sample, reduce: and update: what the batch does; before all 12/ means iteration 12. With several samples 12/loss is the first sample's, and \
+12/reduce:loss the batch's.
 
 Exit status: 0 done; 1 something was found, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 

@@ -737,3 +737,53 @@ fn a_name_without_end_is_printed() {
         }
     }
 }
+
+/// A file with weights is listed where a scenario opens, and refused with the list by the commands.
+#[test]
+fn a_file_with_weights_is_listed() {
+    let folder = tempdir().unwrap();
+    let header =
+        r#"{"fc1.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"fc1.bias":{"dtype":"F64","shape":[1],"data_offsets":[8,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 16]].concat();
+    fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.current_dir(folder.path());
+        finish(command)
+    };
+    let list = "model.safetensors holds 2 tensors, and no scenario:\n  fc1.weight  1x2  f32\n  fc1.bias    1  f64\n\
+        a scenario takes its tensors from it: weight = { file = \"…\", key = \"…\" }; docs/pytorch.md says how\n";
+    let found = run(&["model.safetensors"]);
+    assert_eq!((found.status, found.out.as_str(), found.err.as_str()), (0, list, ""));
+    for name in ["check", "grads", "gradcheck", "trace", "train", "show"] {
+        let found = run(&[name, "model.safetensors"]);
+        assert_eq!((found.status, found.out.as_str()), (2, ""), "{name}");
+        assert_eq!(found.err, format!("error: {list}"), "{name}");
+    }
+    let found = run(&["missing.safetensors"]);
+    assert_eq!((found.status, found.out.as_str()), (2, ""));
+}
+
+/// The beginning of the one bundled name opens it, and says so; several are listed, and a file of that name wins.
+#[test]
+fn the_beginning_of_a_bundled_name_is_enough() {
+    let folder = tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.current_dir(folder.path());
+        finish(command)
+    };
+    let found = run(&["check", "mazur"]);
+    assert_eq!(found.status, 0, "{}", found.err);
+    assert_eq!(found.err, "mazur is mazur-2-2-2, the only bundled scenario whose name begins so\n");
+    let found = run(&["show", "figure-1"]);
+    assert_eq!((found.status, found.out.as_str()), (2, ""));
+    assert!(found.err.starts_with("error: 6 bundled scenarios begin with figure-1: figure-14, figure-15,"), "{}", found.err);
+    let found = run(&["figure"]);
+    assert_eq!(found.status, 2);
+    assert!(found.err.contains("11 bundled scenarios begin with figure: figure-01,"), "{}", found.err);
+    fs::write(folder.path().join("mazur"), "title = \"mine\"\n").unwrap();
+    let found = run(&["show", "mazur"]);
+    assert_eq!(found.status, 1, "{}", found.err);
+    assert!(found.err.contains("there is no network"), "{}", found.err);
+}

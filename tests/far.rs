@@ -179,3 +179,22 @@ fn a_replay_shows_the_same_way() {
     .unwrap();
     assert!(seen == again && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
 }
+
+/// With several samples an address of the loss is that of one sample; the status line names the batch's.
+#[test]
+fn the_loss_of_one_sample_names_that_of_the_batch() {
+    let text = "title = \"two\"\nloss = \"squared_error\"\n[[sample]]\ninput = [1]\ntarget = [2]\n[[sample]]\ninput = [2]\ntarget = [3]\n\
+                [[layer]]\ntype = \"linear\"\nweight = [[0.5]]\n[train]\nlearning_rate = 0.1\niterations = 200\n";
+    let source = Source { name: "two".to_owned(), path_shown: "two".to_owned(), text: text.to_owned() };
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    press(&mut state, ":100/loss<Enter>");
+    assert_eq!(said(&state), "this is the loss of one sample; the batch's is 100/reduce:loss");
+    press(&mut state, ":100/reduce:loss<Enter>");
+    assert_eq!(said(&state), "");
+    press(&mut state, ":2:loss<Enter>");
+    assert_eq!(said(&state), "this is the loss of one sample; the batch's is 100/reduce:loss");
+    let mut one = open("iterations = 10");
+    press(&mut one, ":2/loss<Enter>");
+    assert_eq!(said(&one), "");
+}

@@ -75,6 +75,17 @@ fn every_invalid_scenario_has_its_one_error() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// Typical mistakes of those who come from PyTorch, Keras, NumPy or a textbook: the whole of what they are told.
+#[test]
+fn a_newcomer_is_told_what_to_write_instead() {
+    for path in files("tests/newcomer") {
+        let faults = read_bytes(&path, fs::read(&path).unwrap()).expect_err(&path.display().to_string());
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots/newcomer" }, {
+            insta::assert_snapshot!(stem(&path), faults.to_string());
+        });
+    }
+}
+
 #[test]
 fn independent_faults_are_reported_together() {
     let text = r#"

@@ -83,6 +83,17 @@ impl State {
             self.lesson = Some(Arc::new(other));
         }
         self.go(step);
+        if self.is_loss_of_one_sample() {
+            let iteration = self.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
+            self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
+        }
+    }
+
+    /// Whether the step on the screen is of the loss of one sample of several that make a batch.
+    fn is_loss_of_one_sample(&self) -> bool {
+        let Some((trace, at)) = self.here() else { return false };
+        let network = trace.network_of(at.stretch);
+        trace.samples() > 1 && trace.stretches()[at.stretch].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
     fn go(&mut self, step: u64) -> bool {

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::holds;
 use super::live::Live;
 use super::look::Global;
 use super::offers;
-use super::source::{Shelf, recorded, shown};
+use super::source::{self, Shelf, recorded, shown};
 use super::stepper::Stepper;
 use crate::app::{Lesson, State};
+use crate::output;
 use crate::session::{Header, Recorder};
 use crate::step::Address;
 use crate::terminal::{self, Options};
@@ -44,6 +46,12 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
     let Some(scenario) = &arguments.scenario else {
         bail!("--at and --record need a scenario: `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
     };
+    if holds::is_weights(Path::new(scenario)) && Path::new(scenario).exists() {
+        let mut to = output::stdout();
+        writeln!(to, "{}", holds::listing(Path::new(scenario))?)?;
+        to.finish()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // a recording must replay anywhere: no files in its picker
     let shelf = Shelf { limits: global.limits(), files: arguments.record.is_none() };
     let (scenario, carried) = match &arguments.record {
@@ -54,6 +62,9 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
     let (lesson, at) = address(arguments.at.as_deref(), lesson)?;
     let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
     state.open(Arc::clone(&lesson), at);
+    if let Some(said) = arguments.scenario.as_deref().and_then(source::completed).and_then(Result::ok) {
+        state.say(said.1, false);
+    }
     let recorder = match &arguments.record {
         Some(path) => {
             let size = terminal::size()?;

@@ -8,9 +8,11 @@ use std::{fs, io};
 
 use anyhow::{Context as _, anyhow, bail};
 
-use super::bundled;
+use super::bundled::{self, Bundled};
+use super::holds;
 use crate::app::Lesson;
 use crate::files::{Folder, limited, open};
+use crate::output;
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::escape;
 use crate::weights::Wrong;
@@ -28,7 +30,26 @@ pub(super) fn is_path(typed: &OsStr) -> bool {
 
 /// Whether there is such a scenario, without reading it.
 pub(super) fn exists(typed: &OsStr) -> bool {
-    typed == "-" || is_path(typed) || typed.to_str().is_some_and(|name| bundled::find(name).is_some()) || Path::new(typed).exists()
+    let is_bundled = || typed.to_str().is_some_and(|name| bundled::find(name).is_some());
+    typed == "-" || is_path(typed) || is_bundled() || Path::new(typed).exists() || completed(typed).is_some()
+}
+
+/// The one bundled scenario whose name begins with what is typed, and a sentence that says so; an error that lists them where there are several.
+/// `None` where what is typed is something else.
+pub(super) fn completed(typed: &OsStr) -> Option<anyhow::Result<(Bundled, String)>> {
+    let text = typed.to_str().filter(|text| !text.is_empty() && bundled::find(text).is_none())?;
+    if is_path(typed) || Path::new(typed).exists() {
+        return None;
+    }
+    let begin: Vec<Bundled> = bundled::ALL.iter().filter(|bundled| bundled.name.starts_with(text)).copied().collect();
+    match begin[..] {
+        [] => None,
+        [one] => Some(Ok((one, format!("{text} is {}, the only bundled scenario whose name begins so", one.name)))),
+        _ => {
+            let names: Vec<&str> = begin.iter().map(|bundled| bundled.name).collect();
+            Some(Err(anyhow!("{} bundled scenarios begin with {text}: {}; name one of them", names.len(), names.join(", "))))
+        }
+    }
 }
 
 const PIPED: NoFiles =
@@ -93,11 +114,21 @@ fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
             let name = bundled.name.to_owned();
             return Ok((Source { path_shown: name.clone(), name, text: bundled.text.to_owned() }, Arc::new(BUNDLED)));
         }
+        if let Some(found) = completed(typed) {
+            let (bundled, said) = found?;
+            let mut to = output::stderr();
+            writeln!(to, "{said}")?;
+            to.finish()?;
+            return source(OsStr::new(bundled.name));
+        }
         if !Path::new(typed).exists() {
             return Err(unknown(typed));
         }
     }
     let path = Path::new(typed);
+    if holds::is_weights(path) && path.exists() {
+        return Err(anyhow!(holds::listing(path)?));
+    }
     let bytes = file(path, MAX_BYTES)?;
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if !utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {

@@ -26,24 +26,35 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = args.input_shape().to_vec();
-    let inputs = match shape.as_slice() {
-        [] => 1,
-        &[n] => n,
-        _ => {
-            let text = crate::tensor::shape_text(&shape);
-            return Err(args.fail(
-                "type",
-                format!("a linear layer reads a vector, but its input is {text}"),
-                "put a layer with type = \"flatten\" before it",
-            ));
-        }
-    };
     let given = args.shape("weight", 2)?;
-    let outputs = args.size("out_features", given.as_ref().map(|s| s[0]))?;
+    let inputs = match *shape {
+        [] => 1,
+        [n] => n,
+        _ => flattened(args, &shape, given.as_deref())?,
+    };
+    let outputs = args.size("out_features", given.map(|s| s[0]))?;
     args.claim(&[outputs, inputs])?;
     args.claim(&[outputs])?;
     let z = Stage::new("z", &[outputs]);
     weighted(args, z, Arc::new(Bilinear::new(Linear { inputs, outputs })), &[outputs, inputs], outputs, Fan { inputs, outputs })
+}
+
+/// Reports an input that is not a vector, and goes on as if it were flattened: the inputs of a neuron, where the outputs are certain all the same.
+fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Faulty> {
+    let text = crate::tensor::shape_text(shape);
+    let flatten = "put a layer with type = \"flatten\" before it";
+    let help = match *shape {
+        [1, n] => format!("if its first dimension counts one sample, leave that out and write the {n} numbers alone; otherwise {flatten}"),
+        [n, 1] => format!("if it is one sample as a column, write the {n} numbers in one array; otherwise {flatten}"),
+        [rows, n] => format!(
+            "are its {rows} rows samples? Then write each as a [[sample]] of its own, with input = {n} numbers and its target; otherwise {flatten}"
+        ),
+        _ => flatten.to_owned(),
+    };
+    let fault = args.fail("type", format!("a linear layer reads a vector, but its input is {text}"), &help);
+    let inputs = crate::tensor::len(shape);
+    let certain = args.has("out_features") || weight.is_some_and(|weight| weight[1] == inputs);
+    if shape.len() < 3 || !certain { Err(fault) } else { Ok(weight.map_or(inputs, |weight| weight[1])) }
 }
 
 /// The edges of a fully-connected layer: `outputs` x `inputs`.

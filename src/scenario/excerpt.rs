@@ -132,9 +132,26 @@ pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if start.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(format!("{start}…")) }
 }
 
+/// As many of a text's words as fit into `room` cells; a word that is longer than that alone is cut.
+pub(super) fn cut_at_word(text: &str, room: usize) -> Cow<'_, str> {
+    let start = head(text, room);
+    if start.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let whole = start.rfind(char::is_whitespace).map(|at| start[..at].trim_end()).filter(|words| !words.is_empty());
+    Cow::Owned(format!("{} …", whole.unwrap_or(start)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_is_cut() {
+        assert_eq!(cut_at_word("some words", 10), "some words");
+        assert_eq!(cut_at_word("some words", 9), "some …");
+        assert_eq!(cut_at_word("somewords", 5), "somew …");
+    }
 
     fn shown(text: &str, span: Range<usize>) -> (usize, usize, String, String) {
         let found = excerpt(text, &span);

@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::excerpt::quoted;
-use super::{number, suggest};
+use super::number;
+use super::words::{self, At};
 use crate::op::scalar::{self, FUNCTIONS, Operator};
 
 /// Parentheses, minuses and powers may be nested this deep.
@@ -119,6 +120,12 @@ impl<'a> Parser<'a> {
         };
         let length = if name > 0 {
             self.token = Token::Name;
+            let dotted = rest[name..].strip_prefix('.').map_or(0, name_length);
+            if dotted > 0 {
+                let whole = name + 1 + dotted;
+                let help = format!("write {} alone: a name has no point in it", &rest[name + 1..whole]);
+                return wrong(start..start + whole, format!("{} cannot be a name", quoted(&rest[..whole])), help);
+            }
             name
         } else if first.is_ascii_digit() || first == '.' {
             let length = number_length(rest);
@@ -259,7 +266,7 @@ impl<'a> Parser<'a> {
         let word = &self.text[name.clone()];
         let Some(function) = scalar::find(word) else {
             let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
-            return wrong(name, format!("there is no function {}", quoted(word)), suggest::help(word, &names));
+            return wrong(name, format!("there is no function {}", quoted(word)), words::help(At::Function, word, &names));
         };
         let open = self.span.clone();
         self.advance()?;

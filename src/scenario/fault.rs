@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::excerpt::{cut, excerpt, one_line};
+use super::excerpt::{cut_at_word, excerpt, one_line};
 
 /// More faults than anybody reads; the rest is counted.
 const SHOWN: usize = 50;
@@ -59,13 +59,14 @@ impl Faults {
     }
 
     fn report(&self, fault: &Fault) -> Vec<Group<'static>> {
-        let mut group = Level::ERROR.primary_title(one_line(&cut(&fault.message, LONGEST))).elements(std::iter::empty::<Origin<'_>>());
+        let mut group =
+            Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, LONGEST))).elements(std::iter::empty::<Origin<'_>>());
         match &fault.span {
             Some(span) => group = self.place(group, span),
             None => group = group.element(Origin::path(one_line(&self.path))),
         }
         if !fault.help.is_empty() {
-            group = group.element(Level::HELP.message(one_line(&cut(&fault.help, LONGEST))));
+            group = group.element(Level::HELP.message(one_line(&cut_at_word(&fault.help, LONGEST))));
         }
         let mut groups = vec![group];
         if let Some((span, what)) = &fault.also {

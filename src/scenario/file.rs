@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use super::excerpt::{cut, quoted};
+use super::excerpt::{cut_at_word, quoted};
 use super::reader::{Reader, Span, Table};
 use super::suggest;
 use crate::op::layer::Faulty;
@@ -102,7 +102,7 @@ impl Debug for Stored {
 }
 
 fn fault(reader: &mut Reader, span: Span, wrong: &Wrong) -> Faulty {
-    reader.fault(span, cut(&wrong.message, QUOTED), cut(&wrong.help, QUOTED))
+    reader.fault(span, cut_at_word(&wrong.message, QUOTED), cut_at_word(&wrong.help, QUOTED))
 }
 
 impl Stored {

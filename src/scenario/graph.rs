@@ -11,6 +11,7 @@ use super::expression::{self, Item, Wrong, name_length};
 use super::known::Known;
 use super::reader::{KEPT, Reader, Span, Table};
 use super::suggest;
+use super::words::{self, At};
 use crate::network::{Builder, Node};
 use crate::op::layer::Faulty;
 use crate::op::scalar::{self, Operand, Operator, Scalar};
@@ -307,9 +308,9 @@ impl<'t> Graph<'t> {
             (format!("{} is used before its definition", quoted(name)), "put its node before this one".to_owned())
         } else {
             let names: Vec<&str> = self.defined.keys().copied().collect();
-            let help = suggest::nearest(name, names.iter().copied());
-            let help = help
-                .map_or_else(|| "add it to inputs, or define it before this node".to_owned(), |name| format!("did you mean \"{name}\"?"));
+            let near = suggest::nearest(name, names.iter().copied()).map(|name| format!("did you mean \"{name}\"?"));
+            let help = near.or_else(|| words::answer(At::Name, name, &[], |_| false));
+            let help = help.unwrap_or_else(|| "add it to inputs, or define it before this node".to_owned());
             (format!("{} is not defined", quoted(name)), help)
         };
         Err(Wrong { span: span.clone(), message, help })

@@ -5,10 +5,11 @@ use std::thread;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
+use super::file;
 use super::random::{Generator, NORMAL, UNIFORM};
 use super::reader::{Reader, Span, Table};
 use super::spelling::mend_keys;
-use super::{file, suggest};
+use super::words::{self, At};
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::len;
 use crate::threads;
@@ -53,7 +54,7 @@ pub(super) struct Init<'t, 'i> {
 /// Mends the keys of a table that says how a tensor is made, or which file has it.
 pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
     if table.contains_key("file") {
-        return mend_keys(reader, table, file::KEYS, "a tensor from a file");
+        return mend_keys(reader, table, file::KEYS, At::InitKey, "a tensor from a file");
     }
     let kind = table.get("init").and_then(|name| find(name.get_ref().as_str()?));
     let mut known = vec!["init", "shape"];
@@ -65,7 +66,24 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
         known.extend(file::KEYS);
     }
     let owner = kind.map_or_else(|| "a tensor".to_owned(), |kind| format!("init \"{}\"", kind.name));
-    mend_keys(reader, table, &known, &owner);
+    mend_keys(reader, table, &known, At::InitKey, &owner);
+}
+
+/// The names of all kinds.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// Whether this kind needs a seed.
+pub(super) fn is_random(name: &str) -> bool {
+    find(name).is_some_and(|kind| kind.random)
+}
+
+/// The keys of all tensors that are tables.
+#[cfg(test)]
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    let own = KINDS.iter().flat_map(|kind| kind.keys).map(|(key, _)| *key);
+    ["init", "shape", "seed"].into_iter().chain(file::KEYS.iter().copied()).chain(own)
 }
 
 fn find(name: &str) -> Option<&'static Kind> {
@@ -79,8 +97,8 @@ impl<'t, 'i> Init<'t, 'i> {
             return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
         let Some(kind) = find(name) else {
-            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), suggest::help(name, &names)));
+            let names: Vec<&str> = names().collect();
+            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), words::help(At::Init, name, &names)));
         };
         let before = reader.faults.len();
         let mut numbers = [0.0; 2];

@@ -8,9 +8,10 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::layers::TENSORS;
+use super::misfit;
 use super::reader::{Reader, Span, Table, Value};
-use super::suggest;
 use super::tensor::{Written, raised, written};
+use super::words::{self, At};
 use crate::op::activation::{self, ACTIVATIONS};
 use crate::op::layer::{Args, Fan, Faulty};
 use crate::op::rule::Function;
@@ -32,6 +33,10 @@ pub(super) struct Keys<'a, 't, 'i> {
     pub shapes: &'a str,
     /// Whether the sizes are known. Else what is built goes nowhere, and what does not fit may follow from that.
     pub sized: bool,
+    /// Whether it reads the network's input.
+    pub reads_input: bool,
+    /// Whether a fault leaves the sizes of what it computes in doubt.
+    pub doubtful: bool,
     /// Keys with a fault, which are told of no second one.
     faulty: Vec<String>,
     /// Keys of tensors and of the activation that have been looked at.
@@ -52,7 +57,21 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         shapes: &'a str,
     ) -> Self {
         let (faulty, seen, tensors) = Default::default();
-        Self { reader, table, at, who, inputs, shapes, sized: true, faulty, seen, tensors, activation: Ok(None) }
+        Self {
+            reader,
+            table,
+            at,
+            who,
+            inputs,
+            shapes,
+            sized: true,
+            reads_input: false,
+            doubtful: false,
+            faulty,
+            seen,
+            tensors,
+            activation: Ok(None),
+        }
     }
 
     fn value(&self, key: &str) -> Option<&'t Value<'i>> {
@@ -134,7 +153,11 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
                 let _ = table.get(*key).map(|value| self.reader.number(key, value));
             }
             let names: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
-            return Err(self.reader.fault(place, format!("there is no activation {}", quoted(name)), suggest::help(name, &names)));
+            return Err(self.reader.fault(
+                place,
+                format!("there is no activation {}", quoted(name)),
+                words::help(At::Activation, name, &names),
+            ));
         };
         self.activation = Ok(Some(found.name));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
@@ -164,12 +187,44 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         if let Some(own) = own
             && raised(&own, shape.len()).as_deref() != Some(shape)
             && !(flat && own == [len(shape)])
+            && !(key == "bias" && shape.len() == 1 && misfit::is_vector(&own, shape[0]))
         {
-            let or_flat = if flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
-            let message = format!("{label} must be {}{or_flat}, not {}", shape_words(shape), shape_words(&own));
-            return Err(self.reader.fault(self.place(key), message, self.shapes));
+            return Err(self.misfit(key, shape, &own, flat));
         }
         found?.fill(self.reader, &label, shape, fan)
+    }
+
+    /// The shape out x in of a weight that seems to be written in x out: then its outputs are known all the same, and the tensor itself does not fit.
+    fn right_way_round(&self, key: &str, shape: Vec<usize>) -> Vec<usize> {
+        let says_rows = |rows: usize| {
+            let said = self.value("out_features").and_then(|value| value.get_ref().as_integer());
+            said.is_some_and(|said| said.as_str().parse() == Ok(rows))
+        };
+        match (self.inputs.first(), &shape[..]) {
+            (Some(&&[inputs]), &[rows, columns])
+                if self.sized && key == "weight" && inputs > 1 && rows == inputs && columns != inputs && !says_rows(rows) =>
+            {
+                vec![columns, rows]
+            }
+            _ => shape,
+        }
+    }
+
+    /// Reports a tensor of another shape than the one that it must have.
+    fn misfit(&mut self, key: &str, shape: &[usize], own: &[usize], flat: bool) -> Faulty {
+        let is_weight = key == "weight" && shape.len() > 1;
+        if is_weight {
+            let sizes: &[&str] = if shape.len() == 2 { &["out_features"] } else { &["out_channels", "kernel_size"] };
+            self.doubtful |= !sizes.iter().all(|key| self.has(key));
+        } else if self.doubtful {
+            return Faulty; // it may follow
+        }
+        let input = self.inputs.first().copied().filter(|_| self.reads_input);
+        let transposed = self.value("type").and_then(|value| value.get_ref().as_str()) == Some("conv_transpose2d");
+        let help = if is_weight { misfit::weight(shape, own, input, transposed) } else { None };
+        let or_flat = if flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
+        let message = format!("{} must be {}{or_flat}, not {}", self.label(key), shape_words(shape), shape_words(own));
+        self.reader.fault(self.place(key), message, help.unwrap_or_else(|| self.shapes.to_owned()))
     }
 
     /// The tensor under a key, or zeros; nothing for a layer that goes nowhere.
@@ -197,7 +252,10 @@ impl Args for Keys<'_, '_, '_> {
         }
         self.excuse(key);
         let place = self.place(key);
-        self.reader.fault(place, message, help)
+        // what does not fit into an image may be a fault of the image
+        let input = self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight") && self.has(key));
+        let suspected = input.and_then(|input| misfit::channels_last(input));
+        self.reader.fault(place, message, suspected.unwrap_or_else(|| help.to_owned()))
     }
 
     fn has(&self, key: &str) -> bool {
@@ -224,7 +282,10 @@ impl Args for Keys<'_, '_, '_> {
                     Err(self.reader.fault(value.span(), message, "write one integer, or [vertical, horizontal]"))
                 }
             },
-            _ => Err(self.reader.wrong(key, value, "an integer, or [vertical, horizontal]", "")),
+            other => {
+                let help = other.as_str().filter(|_| key == "padding").and_then(|word| words::answer(At::Padding, word, &[], |_| false));
+                Err(self.reader.wrong(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
+            }
         };
         Ok(self.unless_faulty(key, true, read))
     }
@@ -248,11 +309,9 @@ impl Args for Keys<'_, '_, '_> {
         let Some(table) = self.table.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
         let read = match self.reader.string(table, key) {
             Ok(None) => return Ok(None),
-            Ok(Some((word, place))) => words
-                .iter()
-                .find(|known| **known == word)
-                .copied()
-                .ok_or_else(|| self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), suggest::help(word, words))),
+            Ok(Some((word, place))) => words.iter().find(|known| **known == word).copied().ok_or_else(|| {
+                self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), words::help(At::Reduction, word, words))
+            }),
             Err(fault) => Err(fault),
         };
         Ok(self.unless_faulty(key, false, read))
@@ -261,7 +320,7 @@ impl Args for Keys<'_, '_, '_> {
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Faulty> {
         let read = self.own_shape(key).and_then(|own| {
             let Some(own) = own.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
-            raised(&own, rank).map(Some).ok_or_else(|| {
+            raised(&own, rank).map(|shape| Some(self.right_way_round(key, shape))).ok_or_else(|| {
                 let (label, shape) = (self.label(key), shape_words(&own));
                 let message = format!("{label} has {} dimensions ({shape}), but at most {rank} are possible", own.len());
                 self.reader.fault(self.place(key), message, "")

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use toml::de::DeValue;
 
+use super::layers::Tensors;
 use super::names::Names;
 use super::reader::{Reader, Table};
-use super::{Sample, gap, graph, layers, sample, samples, suggest};
+use super::{Sample, gap, graph, layers, sample, samples, suggest, tensors};
 use crate::network::Network;
 use crate::op::layer::Faulty;
 use crate::op::loss::{BatchReduction, Loss};
@@ -16,8 +17,8 @@ use crate::op::loss::{BatchReduction, Loss};
 pub(super) enum Known {
     /// All tensors, by name and shape. Where the file has faults, the numbers and the loss may be stand-ins.
     Tensors(Network),
-    /// That there are layers, and their names.
-    Layers(Names),
+    /// That there are layers, their names, and the tensors of those that are certain, with their shapes.
+    Layers(Names, Tensors),
     /// That it is a graph, and the names of its inputs, and of these and the nodes that are written down, where they are all certain.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
     /// Not even that.
@@ -48,7 +49,7 @@ impl Known {
     pub fn is_graph(&self) -> Option<bool> {
         match self {
             Self::Tensors(network) => Some(network.is_graph()),
-            Self::Layers(_) => Some(false),
+            Self::Layers(..) => Some(false),
             Self::Graph { .. } => Some(true),
             Self::Nothing => None,
         }
@@ -61,7 +62,12 @@ impl Known {
             |near: Option<&str>, after: &str| near.map_or_else(String::new, |near| format!("did you mean \"{before}{near}{after}\"?"));
         match self {
             Self::Tensors(network) => network.find(name).is_none().then(String::new),
-            Self::Layers(layers) if !["input", "target", "loss"].contains(&own) => {
+            Self::Layers(_, known) if known.get(layer_of(own)).is_some_and(|parts| !parts.contains_key(part_of(own))) => {
+                let all: Vec<String> =
+                    known.iter().flat_map(|(layer, parts)| parts.keys().map(move |part| format!("{before}{layer}.{part}"))).collect();
+                Some(tensors::help(name, &all.iter().map(String::as_str).collect::<Vec<_>>()))
+            }
+            Self::Layers(layers, _) if !["input", "target", "loss"].contains(&own) => {
                 let lack = |own: &str| own.split_once('.').is_none_or(|(layer, _)| layers.lack(layer));
                 let (layer, after) = own.split_at(own.find('.').unwrap_or(own.len()));
                 (lack(own) && own.strip_prefix("velocity.").is_none_or(lack)).then(|| near(layers.nearest(layer), after))
@@ -73,9 +79,31 @@ impl Known {
                 let found = names.contains(own) || digits.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
                 (!found).then(|| near(suggest::nearest(own, names.iter().map(String::as_str)), ""))
             }
-            Self::Layers(_) | Self::Graph { .. } | Self::Nothing => None,
+            Self::Layers(..) | Self::Graph { .. } | Self::Nothing => None,
         }
     }
+
+    /// The shape of the tensor of this name, where it is certain.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        match self {
+            Self::Tensors(network) => network.find(name).map(|id| network.tensor(id).shape.clone()),
+            Self::Layers(_, known) => {
+                let own = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
+                known.get(layer_of(own))?.get(part_of(own))?.clone()
+            }
+            Self::Graph { .. } => Some(Vec::new()),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The layer, and the part of it, that the name of a tensor has.
+fn layer_of(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(layer, _)| layer)
+}
+
+fn part_of(name: &str) -> &str {
+    name.split_once('.').map_or("", |(_, part)| part)
 }
 
 /// Reads `[[layer]]` with its samples and loss, or `[graph]`.
@@ -128,13 +156,13 @@ fn chain(reader: &mut Reader, table: &Table<'_>) -> Built {
     let rows = samples::rows(reader, table);
     let inputs = samples::inputs(reader, &rows, layers::wanted_rank(&layers.entries));
     let shape = samples::shape(&inputs);
-    let (chain, last) = layers::chain(reader, &layers.entries, shape.as_deref().map_err(|&fault| fault));
+    let (chain, tensors, last) = layers::chain(reader, &layers.entries, shape.as_deref().map_err(|&fault| fault));
     let last = last.as_ref().filter(|_| all);
     let goal = sample::goal(reader, table, last);
     let targets = samples::targets(reader, &rows, table, last, &goal);
     let network = match chain {
         Ok(chain) if all && layers.names.are_certain() => Known::Tensors(chain.finish(goal.loss.unwrap_or_else(|Faulty| Loss::stand_in()))),
-        _ => Known::Layers(layers.names),
+        _ => Known::Layers(layers.names, tensors),
     };
     Built { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }
 }

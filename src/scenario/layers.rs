@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::names::{Doubt, Names};
 use super::reader::{Reader, Span, Table};
 use super::wiring::Entry;
+use super::words::{self, At};
 use super::{spelling, suggest, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
@@ -88,23 +89,59 @@ fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static L
     if let Some(kind) = find(name) {
         return (Ok(kind), kind.base);
     }
-    let names: Vec<&str> = LAYERS.iter().map(|kind| kind.name).collect();
-    (Err(reader.fault(place, format!("there is no layer of type {}", quoted(name)), suggest::help(name, &names))), "")
+    (Err(reader.fault(place, format!("there is no layer of type {}", quoted(name)), unknown(name, table))), "")
+}
+
+/// What to do about an unknown type of a layer, and about the keys that came with it.
+fn unknown(name: &str, table: &Table<'_>) -> String {
+    let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
+    let is_activation = |row: Option<&str>| row.is_some() && words::translated(At::Type, name, &types()).is_none();
+    let activation = words::meant(At::Activation, name, &activations);
+    let answer = words::answer(At::Type, name, &types(), |_| true);
+    if let Some(function) =
+        activation.filter(|_| answer.is_none() && suggest::nearest(name, types()).is_none() && is_activation(activation))
+    {
+        return format!(
+            "{function} is an activation: write activation = \"{function}\" in the layer before, or type = \"activation\" and function = \"{function}\""
+        );
+    }
+    let help = answer.unwrap_or_else(|| suggest::help(name, &types()));
+    let Some(kind) = words::meant(At::Type, name, &types()).and_then(find) else { return help };
+    let known = known_keys(kind);
+    let renamed = spelling::foreign(table, &known).into_iter().filter_map(|(key, _)| {
+        let is = words::meant_where(At::Layer, &key, &known, |is| spelling::fits(is, &table[key.as_str()]))?;
+        Some(format!("{} is called \"{is}\"", quoted(&key)))
+    });
+    let renamed: Vec<String> = renamed.collect();
+    if renamed.is_empty() { help } else { format!("{help}; {}", renamed.join(", ")) }
+}
+
+/// The types of layers.
+fn types() -> Vec<&'static str> {
+    LAYERS.iter().map(|kind| kind.name).collect()
+}
+
+/// The keys of every layer.
+const EVERY: [&str; 3] = ["type", "name", "from"];
+
+/// The keys of a kind of layer, without those of its activation.
+fn known_keys(kind: &LayerKind) -> Vec<&'static str> {
+    EVERY.iter().chain(kind.keys).chain(&kind.activation).copied().collect()
+}
+
+/// The keys of all layers and activations.
+#[cfg(test)]
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().flat_map(known_keys).chain(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| *key))
 }
 
 /// Mends the keys of a layer.
 pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
-    let mut known = vec!["type", "name", "from"];
-    let own = |kind: &'static LayerKind| kind.keys.iter().chain(&kind.activation).copied();
-    let kind = spelling::find(table, "type", &known).and_then(|name| find(name.get_ref().as_str()?));
-    let Some(kind) = kind else {
-        // whatever it is, it has no others
-        known.extend(LAYERS.iter().flat_map(own));
-        known.extend(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
-        return spelling::mend_keys(reader, table, &known, "a layer");
-    };
-    known.extend(own(kind));
-    let activation = kind.activation.and_then(|key| match spelling::find(table, key, &known)?.get_ref() {
+    mend_type(reader, table);
+    // of a layer of unknown type no key is wrong
+    let Some(kind) = table.get("type").and_then(|name| find(name.get_ref().as_str()?)) else { return };
+    let mut known = known_keys(kind);
+    let activation = kind.activation.and_then(|key| match spelling::find(table, At::Layer, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
@@ -113,7 +150,7 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own, _)| *own == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the activation itself is reported
-            (Some(owner), _) if kind.activation.is_some() => {
+            (Some(owner), _) if kind.activation.is_some() && words::translated(At::Layer, &key, &known).is_none() => {
                 let other = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = other.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
                 let message = format!("{key} belongs to the activation \"{}\"", owner.name);
@@ -121,9 +158,23 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
             }
             _ => {
                 let article = if kind.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-                spelling::mend_key(reader, table, &key, place, &known, &format!("{article} {} layer", kind.name));
+                spelling::mend_key(reader, table, &key, place, &known, At::Layer, &format!("{article} {} layer", kind.name));
             }
         }
+    }
+}
+
+/// Mends the key `type`, where it is misspelt or called otherwise.
+fn mend_type(reader: &mut Reader, table: &mut Table<'_>) {
+    if table.contains_key("type") {
+        return;
+    }
+    let all: Vec<&str> = LAYERS.iter().flat_map(known_keys).collect();
+    let is_type =
+        |key: &str| words::meant_where(At::Layer, key, &EVERY, |is| is == "type" && spelling::fits(is, &table[key])) == Some("type");
+    let found = spelling::foreign(table, &all).into_iter().find(|(key, _)| is_type(key));
+    if let Some((key, place)) = found {
+        spelling::mend_key(reader, table, &key, place, &["type"], At::Layer, "a layer");
     }
 }
 
@@ -191,30 +242,38 @@ pub(super) fn wanted_rank(entries: &[Entry<'_, '_>]) -> Option<usize> {
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
-/// The layers as a network without its loss, and the last one; what cannot be built is reported, and what comes after it is checked as far as possible.
+/// The tensors of the layers that are known: by layer and part, with their shapes where these are certain.
+pub(super) type Tensors = HashMap<String, HashMap<&'static str, Option<Vec<usize>>>>;
+
+/// The layers as a network without its loss, their tensors, and the last one; what cannot be built is reported, and what comes after it is checked as far
+/// as possible.
 pub(super) fn chain(
     reader: &mut Reader,
     entries: &[Entry<'_, '_>],
     input: Result<&[usize], Faulty>,
-) -> (Result<Chain, Faulty>, Option<Last>) {
+) -> (Result<Chain, Faulty>, Tensors, Option<Last>) {
     let mut chain = input.map(Chain::new);
     let mut shapes: Vec<Result<Vec<usize>, Faulty>> = Vec::with_capacity(entries.len());
+    let mut tensors = Tensors::new();
     let mut last = None;
     for entry in entries {
-        let Made { layer, shape, activation } = build(reader, entries, entry, &shapes, input);
+        let Made { layer, tensors: own, shape, activation } = build(reader, entries, entry, &shapes, input);
         shapes.push(shape.clone());
         last = Some(Last { name: entry.name.clone(), shape, activation });
+        tensors.extend(own.map(|own| (entry.name.clone(), own)));
         match (layer, &mut chain, &entry.kind, &entry.from) {
             (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from),
             _ => chain = Err(Faulty),
         }
     }
-    (chain, last)
+    (chain, tensors, last)
 }
 
 /// What is known of a layer.
 struct Made {
     layer: Result<Layer, Faulty>,
+    /// Its tensors, where all their names are known.
+    tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
     /// The shape of its output.
     shape: Result<Vec<usize>, Faulty>,
     activation: Result<Option<&'static str>, Faulty>,
@@ -223,6 +282,20 @@ struct Made {
 /// The shape of what a layer computes.
 fn output(layer: &Layer) -> Vec<usize> {
     layer.stages.last().map_or_else(Vec::new, |stage| stage.shape.clone())
+}
+
+/// The tensors of a layer, with their shapes if these are `certain`.
+fn tensors(layer: &Layer, certain: bool) -> HashMap<&'static str, Option<Vec<usize>>> {
+    let shape = |shape: &[usize]| certain.then(|| shape.to_vec());
+    let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
+    let given = layer.parameters.iter().chain(constants).map(|(part, tensor)| (*part, shape(tensor.shape())));
+    given.chain(layer.stages.iter().map(|stage| (stage.suffix, shape(&stage.shape)))).collect()
+}
+
+/// Two suppositions of what a layer of this kind reads: what is the same with both does not depend on it.
+fn supposed<'a>(kind: Result<&LayerKind, Faulty>, lengths: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
+    let count = kind.map_or(1, |kind| if kind.joins { 2 } else { 1 });
+    lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect()
 }
 
 /// One layer.
@@ -237,11 +310,10 @@ fn build(
     let inputs: Result<Vec<&[usize]>, Faulty> =
         entry.from.as_ref().map_err(|&fault| fault).and_then(|from| from.iter().map(shape_of).collect());
     let known = inputs.is_ok();
-    // where they are not known, two suppositions: what is the same with both does not depend on them
-    let (rank, count) = entry.kind.map_or((1, 1), |kind| (kind.rank.unwrap_or(1), if kind.joins { 2 } else { 1 }));
+    let rank = entry.kind.map_or(1, |kind| kind.rank.unwrap_or(1));
     let lengths = [1, 2].map(|n| vec![n; rank]);
-    let suppositions = || lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect();
-    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Faulty| suppositions(), |inputs| vec![inputs]);
+    let supposed = supposed(entry.kind, &lengths);
+    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Faulty| supposed.clone(), |inputs| vec![inputs]);
     let from = match entry.from.as_deref() {
         Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
         _ => "the input of the network".to_owned(),
@@ -252,9 +324,10 @@ fn build(
     let mut keys = Keys::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
     let Ok(kind) = entry.kind else {
         keys.look_at_rest(TENSORS, Some("activation"));
-        return Made { layer: Err(Faulty), shape: Err(Faulty), activation: Err(Faulty) };
+        return Made { layer: Err(Faulty), tensors: None, shape: Err(Faulty), activation: Err(Faulty) };
     };
     keys.sized = known;
+    keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
     let mut layer = Err(Faulty);
     let mut shapes = Vec::with_capacity(inputs.len());
     for inputs in &inputs {
@@ -262,11 +335,21 @@ fn build(
         layer = (kind.build)(&mut keys);
         shapes.push(layer.as_ref().map(output).map_err(|&fault| fault));
     }
-    keys.look_at_rest(kind.keys, kind.activation);
     // of an image, two sizes say too little
-    let certain = if known { keys.sized } else { kind.rank == Some(1) && shapes[0] == shapes[1] };
+    let certain = if known { keys.sized && !keys.doubtful } else { kind.rank == Some(1) && shapes[0] == shapes[1] };
+    if known && layer.is_err() {
+        // what it reads does not fit: its keys are looked at all the same
+        keys.sized = false;
+        for inputs in &supposed {
+            keys.inputs = inputs;
+            let _ = (kind.build)(&mut keys);
+        }
+    }
+    keys.look_at_rest(kind.keys, kind.activation);
     let shape = shapes.swap_remove(0).and_then(|shape| if certain { Ok(shape) } else { Err(Faulty) });
-    Made { layer: if keys.sized { layer } else { Err(Faulty) }, shape, activation: keys.activation }
+    let whole = keys.sized && !keys.doubtful;
+    let tensors = layer.as_ref().ok().map(|layer| tensors(layer, whole));
+    Made { layer: if whole { layer } else { Err(Faulty) }, tensors, shape, activation: keys.activation }
 }
 
 impl Last {

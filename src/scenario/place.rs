@@ -8,7 +8,7 @@ use super::known::Known;
 use super::reader::{Reader, Span, Table};
 use super::tensor::{fan, raised, written};
 use super::train::{self, Schedule};
-use super::{Expectation, Remark, suggest};
+use super::{Expectation, Remark, tensors};
 use crate::network::{Batch, Id, Network, Rates, Run};
 use crate::op::layer::Faulty;
 use crate::op::loss::BatchReduction;
@@ -169,7 +169,8 @@ fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &m
             };
             let Some((network, id)) = ground.network.tensors().zip(id) else { return Ok(()) };
             let Some(op) = network.made_by(id) else {
-                return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), "");
+                let gradient = network.gradient_of(id).map(|id| format!("its gradient is \"{}\"", network.tensor(id).name));
+                return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), &gradient.unwrap_or_default());
             };
             match term.zip(term.and_then(|_| ground.terms(op, entry.or(Some(0))))) {
                 Some((term, terms)) if term > terms => fail(reader, format!("{text} does not exist: this entry has {}", count(terms)), ""),
@@ -223,11 +224,10 @@ fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Gr
     if scoped.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
         return Err(Faulty); // what a pass computes that is not there cannot be said
     }
-    let is_graph = ground.network.is_graph() == Some(true);
     let Some(network) = ground.network.tensors() else {
         return match ground.network.lacks(name) {
             Some(help) => Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help)),
-            None => scoped.map(|()| is_graph.then(|| (Vec::new(), None))),
+            None => scoped.map(|()| ground.network.shape(name).map(|shape| (shape, None))),
         };
     };
     let found = if let Some(pass) = ground.pass(network, scope, name, computed) {
@@ -247,16 +247,7 @@ fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Ne
     }
     let names: Vec<&str> = made.iter().map(|&id| &*batch.tensor(id).name).collect();
     let message = format!("no op of {} is called {}", pass.name(), quoted(name));
-    Err(reader.fault(span.clone(), message, possible(name, &names)))
-}
-
-/// The nearest of some names, or all of a few.
-fn possible(name: &str, names: &[&str]) -> String {
-    match suggest::nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None if (1..=12).contains(&names.len()) => format!("possible here: {}", names.join(", ")),
-        None => String::new(),
-    }
+    Err(reader.fault(span.clone(), message, tensors::help(name, &names)))
 }
 
 /// The tensor of this name.
@@ -264,9 +255,22 @@ fn tensor(reader: &mut Reader, name: &str, span: &Span, network: &Network, compu
     if let Some(id) = network.find(name) {
         return Ok(id);
     }
-    let there = network.tensors().iter().enumerate().filter(|&(id, _)| !computed || network.made_by(id).is_some());
-    let names: Vec<&str> = there.map(|(_, tensor)| tensor.name.as_ref()).collect();
-    Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), possible(name, &names)))
+    let names: Vec<&str> = network.tensors().iter().map(|tensor| &*tensor.name).collect();
+    let is_computed = |name: &str| network.find(name).is_some_and(|id| network.made_by(id).is_some());
+    let help = match tensors::meant(name, &names) {
+        Some(near) if computed && !is_computed(&near) => given(network, &near).map_or_else(String::new, |help| format!("{near} {help}")),
+        _ => {
+            let names: Vec<&str> = names.into_iter().filter(|name| !computed || is_computed(name)).collect();
+            tensors::help(name, &names)
+        }
+    };
+    Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help))
+}
+
+/// What to write instead of a tensor that is given, where its derivative is computed.
+fn given(network: &Network, name: &str) -> Option<String> {
+    let gradient = network.gradient_of(network.find(name)?)?;
+    Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
 }
 
 fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Faulty> {

@@ -8,8 +8,8 @@ use super::keys::Keys;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
 use super::spelling::mend_keys;
-use super::suggest;
 use super::tensor::{fan, raised, written};
+use super::words::{self, At};
 use crate::op::layer::Faulty;
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, Output};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
@@ -33,7 +33,16 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
     };
     if shape.len() > RANK {
         let message = format!("input has {} dimensions ({}), but at most {RANK} are possible", shape.len(), shape_words(shape));
-        return Err(reader.fault(value.span(), message, "an image is channels x height x width"));
+        let help = match *shape {
+            [1, c, h, w] => {
+                format!("its first dimension seems to count one sample: leave it out, an image is channels x height x width, {c}x{h}x{w}")
+            }
+            [n, c, h, w] => format!(
+                "its first dimension seems to count {n} samples: write each as a [[sample]] of its own, with an input of {c}x{h}x{w} and its target"
+            ),
+            _ => "an image is channels x height x width".to_owned(),
+        };
+        return Err(reader.fault(value.span(), message, help));
     }
     let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim(&value.span(), &shape)?;
@@ -60,7 +69,7 @@ fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 
     };
     let Some(kind) = find(name) else {
         let names: Vec<&str> = LOSSES.iter().map(|kind| kind.name).collect();
-        return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), suggest::help(name, &names)));
+        return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), words::help(At::Loss, name, &names)));
     };
     Ok((kind, own, place))
 }
@@ -71,7 +80,7 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
     let mut known = vec!["type", BATCH_REDUCTION];
     known.extend(LOSSES.iter().filter(|loss| kind.is_none_or(|kind| kind.name == loss.name)).flat_map(|loss| loss.keys));
     let owner = kind.map_or_else(|| "a loss".to_owned(), |kind| format!("the loss \"{}\"", kind.name));
-    mend_keys(reader, table, &known, &owner);
+    mend_keys(reader, table, &known, At::LossKey, &owner);
 }
 
 fn find(name: &str) -> Option<&'static LossKind> {

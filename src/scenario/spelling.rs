@@ -5,10 +5,11 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::reader::{Reader, Span, Table, Value};
-use super::{graph, init, layers, place, sample, samples, suggest, train};
+use super::words::{self, At};
+use super::{graph, init, layers, misplaced, place, sample, samples, suggest, train};
 
 /// The keys of the file itself.
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "title", "summary", "source", "notes", "format", "start", "input", "target", "loss", "layer", "graph", "note", "expect", "sample",
     "train",
 ];
@@ -18,15 +19,19 @@ const LISTS: &[&str] = &["layer", "note", "expect", "sample"];
 
 /// Mends the keys of a whole file.
 pub(super) fn mend(reader: &mut Reader, file: &mut Table<'_>) {
-    mend_keys(reader, file, KEYS, "a scenario");
+    let told = mend_headers(reader, file);
+    misplaced::mend(reader, file);
+    for (key, span) in foreign(file, KEYS).into_iter().filter(|(key, _)| !told.contains(key)) {
+        mend_key(reader, file, &key, span, KEYS, At::File, "a scenario");
+    }
     mend_tensors(reader, file, samples::TENSORS);
     for (key, value) in file.iter_mut() {
         let (own, tensors): (fn(&mut Reader, &mut Table<'_>), &[&str]) = match key.get_ref().as_ref() {
-            "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, "[graph]"), &[]),
-            "train" => (|reader, table| mend_keys(reader, table, train::KEYS, "[train]"), &[]),
-            "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, "[[sample]]"), samples::TENSORS),
-            "note" => (|reader, table| mend_keys(reader, table, place::NOTE, "[[note]]"), &[]),
-            "expect" => (|reader, table| mend_keys(reader, table, place::EXPECT, "[[expect]]"), &["value"]),
+            "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, At::Graph, "[graph]"), &[]),
+            "train" => (|reader, table| mend_keys(reader, table, train::KEYS, At::Train, "[train]"), &[]),
+            "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, At::Sample, "[[sample]]"), samples::TENSORS),
+            "note" => (|reader, table| mend_keys(reader, table, place::NOTE, At::Note, "[[note]]"), &[]),
+            "expect" => (|reader, table| mend_keys(reader, table, place::EXPECT, At::Expect, "[[expect]]"), &["value"]),
             "loss" => (sample::mend, &["gradient"]),
             "layer" => (layers::mend, layers::TENSORS),
             _ => continue,
@@ -38,8 +43,21 @@ pub(super) fn mend(reader: &mut Reader, file: &mut Table<'_>) {
     }
 }
 
+/// Mends the headers that are misspelt, so that the keys below them are looked at; returns those that it has reported.
+fn mend_headers(reader: &mut Reader, file: &mut Table<'_>) -> Vec<String> {
+    let is_header = |value: &Value<'_>| is_list(value) || matches!(value.get_ref(), DeValue::Table(_));
+    let mut headers = foreign(file, KEYS);
+    // the inputs of a graph without its header are a table too
+    let is_graphs = |key: &str| key == "inputs" && file.contains_key("nodes");
+    headers.retain(|(key, _)| file.get(key.as_str()).is_some_and(is_header) && !is_graphs(key));
+    for (key, span) in &headers {
+        mend_key(reader, file, key, span.clone(), KEYS, At::File, "a scenario");
+    }
+    headers.into_iter().map(|(key, _)| key).collect()
+}
+
 /// The table that a value is, or the tables of a list.
-fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>> {
+pub(super) fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>> {
     let values = match value.get_mut() {
         DeValue::Array(items) => items.iter_mut().map(Value::get_mut).collect(),
         value => vec![value],
@@ -61,9 +79,9 @@ fn mend_tensors(reader: &mut Reader, table: &mut Table<'_>, keys: &[&str]) {
 }
 
 /// Mends the keys of a table that are not among `known`.
-pub(super) fn mend_keys(reader: &mut Reader, table: &mut Table<'_>, known: &[&str], owner: &str) {
+pub(super) fn mend_keys(reader: &mut Reader, table: &mut Table<'_>, known: &[&str], at: At, owner: &str) {
     for (key, span) in foreign(table, known) {
-        mend_key(reader, table, &key, span, known, owner);
+        mend_key(reader, table, &key, span, known, at, owner);
     }
 }
 
@@ -74,12 +92,13 @@ pub(super) fn foreign(table: &Table<'_>, known: &[&str]) -> Vec<(String, Span)> 
 }
 
 /// Mends a key that is not among `known`.
-pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, span: Span, known: &[&str], owner: &str) {
-    if reader.full() {
-        return;
-    }
-    reader.fault(span, format!("{owner} has no key {}", quoted(key)), suggest::help(key, known));
-    let Some(meant) = suggest::nearest(key, known.iter().copied()) else { return };
+pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, span: Span, known: &[&str], at: At, owner: &str) {
+    let Some(value) = table.get(key).filter(|_| !reader.full()) else { return };
+    let fits = |is: &str| fits(is, value);
+    let help = words::answer(at, key, known, fits).unwrap_or_else(|| suggest::help(key, known));
+    let meant = words::meant_where(at, key, known, fits);
+    reader.fault(span, format!("{owner} has no key {}", quoted(key)), help);
+    let Some(meant) = meant else { return };
     // [[layer]] may stand beside another [[layer]], and nothing else beside its like
     let listed = LISTS.contains(&meant);
     if table.get(key).is_none_or(|value| is_list(value) != listed) || table.get(meant).is_some_and(|value| !(listed && is_list(value))) {
@@ -100,9 +119,25 @@ fn is_list(value: &Value<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(items) if items.first().is_some_and(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 
+/// Whether a value is of the kind that a key takes, where the same word is brought for keys of several kinds.
+pub(super) fn fits(key: &str, value: &Value<'_>) -> bool {
+    let is_name = |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(_));
+    match (key, value.get_ref()) {
+        ("from", DeValue::Array(items)) => items.iter().all(is_name),
+        ("from" | "function" | "activation" | "name" | "type", _) => is_name(value),
+        ("kernel_size", DeValue::Array(items)) => items.iter().all(|item| matches!(item.get_ref(), DeValue::Integer(_))),
+        ("kernel_size" | "out_channels" | "out_features", other) => matches!(other, DeValue::Integer(_)),
+        ("weight" | "bias" | "input" | "target", other) => !matches!(other, DeValue::String(_) | DeValue::Boolean(_)) && !is_list(value),
+        ("train" | "graph", other) => matches!(other, DeValue::Table(_)),
+        ("layer" | "sample" | "note" | "expect", _) => is_list(value),
+        _ => true,
+    }
+}
+
 /// What stands under a key, or under one that is a misspelling of it.
-pub(super) fn find<'t, 'i>(table: &'t Table<'i>, key: &str, known: &[&str]) -> Option<&'t Value<'i>> {
-    let is_meant = |other: &str| suggest::nearest(other, known.iter().copied()) == Some(key);
+pub(super) fn find<'t, 'i>(table: &'t Table<'i>, at: At, key: &str, known: &[&str]) -> Option<&'t Value<'i>> {
+    let is_meant =
+        |other: &str| table.get(other).is_some_and(|value| words::meant_where(at, other, known, |is| fits(is, value)) == Some(key));
     let misspelt = || foreign(table, known).into_iter().find(|(other, _)| is_meant(other));
     table.get(key).or_else(|| table.get(misspelt()?.0.as_str()))
 }

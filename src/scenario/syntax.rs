@@ -39,6 +39,12 @@ pub(super) fn fault(error: &toml::de::Error, text: &str) -> Fault {
         None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => {
             bare(text.get(span.start..).unwrap_or_default())
         }
+        None if ["None", "null", "nil"]
+            .iter()
+            .any(|none| text.get(span.start..).is_some_and(|rest| rest.trim_start().starts_with(none))) =>
+        {
+            "TOML has no such value: leave the key out".to_owned()
+        }
         None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
         None => String::new(),
     };

@@ -2,9 +2,11 @@
 
 use toml::de::DeValue;
 
+use super::excerpt::quoted;
 use super::file::Stored;
-use super::init::Init;
+use super::init::{self, Init};
 use super::reader::{Reader, Span, Table, Value, kind_of};
+use super::words::{self, At};
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::{Tensor, from_flat, len};
 
@@ -61,8 +63,24 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
         }
         _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(Written::Inline { shape, data }),
-            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", "")),
+            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(value))),
         },
+    }
+}
+
+/// What to write for a word in the place of a tensor, such as `bias = true` and `weight = "xavier"`.
+fn meant(value: &Value<'_>) -> String {
+    let names: Vec<&str> = init::names().collect();
+    match value.get_ref() {
+        DeValue::Boolean(flag) => words::answer(At::Bias, if *flag { "true" } else { "false" }, &[], |_| false).unwrap_or_default(),
+        DeValue::String(word) => match words::meant(At::Init, word, &names) {
+            Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
+            Some(name) => format!("write {{ init = \"{name}\" }}"),
+            None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
+            None if word.ends_with(".npz") || word.ends_with(".safetensors") => format!("write {{ file = {}, key = \"…\" }}", quoted(word)),
+            None => words::answer(At::Bias, word, &[], |_| false).unwrap_or_default(),
+        },
+        _ => String::new(),
     }
 }
 

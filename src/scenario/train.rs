@@ -124,14 +124,16 @@ fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &
             let tensors = network.with_role(learning(network.is_graph())).map(|id| &*network.tensor(id).name);
             tensors.chain(network.layers().iter().map(|layer| &*layer.name)).collect()
         }
-        Known::Layers(Names { list: names, .. }) | Known::Graph { inputs: Some(names), .. } => names.iter().map(String::as_str).collect(),
+        Known::Layers(Names { list: names, .. }, _) | Known::Graph { inputs: Some(names), .. } => {
+            names.iter().map(String::as_str).collect()
+        }
         Known::Graph { inputs: None, .. } | Known::Nothing => Vec::new(),
     };
     let all: HashSet<&str> = possible.iter().copied().collect();
     let is_possible = |name: &str| match network {
         Known::Tensors(_) | Known::Graph { inputs: Some(_), .. } => all.contains(name),
         // which parameters a layer has is not known
-        Known::Layers(layers) => !layers.lack(name.split_once('.').map_or(name, |(layer, _)| layer)),
+        Known::Layers(layers, _) => !layers.lack(name.split_once('.').map_or(name, |(layer, _)| layer)),
         Known::Graph { inputs: None, .. } | Known::Nothing => true,
     };
     let what = if network.is_graph() == Some(true) { "input" } else { "parameter or layer" };

@@ -54,6 +54,11 @@ impl Dtype {
         NAMES.iter().find(|row| row.2 == name).map(|row| row.0)
     }
 
+    /// Its name in messages, such as f32.
+    pub fn name(self) -> String {
+        NAMES.iter().find(|row| row.0 == self).map_or_else(String::new, |row| row.2.to_lowercase())
+    }
+
     /// Bytes of one number.
     pub fn size(self) -> usize {
         match self {

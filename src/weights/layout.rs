@@ -47,6 +47,12 @@ impl Layout {
         &self.shape
     }
 
+    /// The name of its type, such as f32.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        self.dtype.name()
+    }
+
     /// How many bytes its numbers take in the file.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -21,6 +21,10 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
                 "no activation".to_owned(),
                 "give the last layer activation = \"sigmoid\", or take the loss \"binary_cross_entropy_with_logits\"",
             ),
+            Some("softmax") => (
+                "the activation \"softmax\"".to_owned(),
+                "after a softmax take the loss \"cross_entropy\"; for classes that do not exclude one another give the last layer activation = \"sigmoid\"",
+            ),
             Some(name) => (format!("the activation \"{name}\""), "give the last layer activation = \"sigmoid\""),
         };
         let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {has}", output.layer);

@@ -20,11 +20,14 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         Some("sigmoid") => false,
         other => {
             let has = other.map_or_else(|| "no activation".to_owned(), |name| format!("the activation \"{name}\""));
-            return Err(args.fail_alone(
-                "type",
-                format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {has}", output.layer),
-                "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",
-            ));
+            let help = match other {
+                None | Some("identity") => {
+                    "take the loss \"cross_entropy_with_logits\", which reads the numbers as they are (as PyTorch's does), or give the last layer activation = \"softmax\""
+                }
+                _ => "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",
+            };
+            let message = format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {has}", output.layer);
+            return Err(args.fail_alone("type", message, help));
         }
     };
     let shortcut: (Arc<dyn Rule>, _) =

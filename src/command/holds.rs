@@ -1,0 +1,52 @@
+//! A file with weights in the place of a scenario: what is in it.
+
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
+
+use super::source::{file, shown};
+use crate::tensor::shape_text;
+use crate::text::escape;
+use crate::weights::{self, MAX_BYTES};
+
+/// Tensors that are listed; more would not be read.
+const LISTED: usize = 1000;
+
+/// What to write to use them.
+const HOW: &str = "a scenario takes its tensors from it: weight = { file = \"…\", key = \"…\" }; docs/pytorch.md says how";
+
+/// Whether a path is that of a file with tensors, by its ending.
+pub(super) fn is_weights(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| weights::kind(path).is_ok())
+}
+
+/// The names, shapes and types of the tensors in a file, a line each, and where they belong.
+///
+/// # Errors
+/// One sentence when the file cannot be read.
+pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
+    let name = shown(path);
+    let refused = |wrong: weights::Wrong| anyhow!("{name} cannot be read: {}", escape(&wrong.message).replace('\n', " "));
+    let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is no file with tensors") };
+    let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
+    let names: Vec<String> = match archive.names() {
+        Some(names) => names.list().iter().map(|name| shown(name)).collect(),
+        None => vec!["(one tensor without a name)".to_owned()],
+    };
+    let tensors = if names.len() == 1 { "1 tensor".to_owned() } else { format!("{} tensors", names.len()) };
+    let mut lines = vec![format!("{name} holds {tensors}, and no scenario:")];
+    let width = names.iter().take(LISTED).map(|name| name.chars().count()).max().unwrap_or(0);
+    for (place, name) in names.iter().enumerate().take(LISTED) {
+        let about = match archive.layout(place) {
+            Ok(layout) if layout.shape().is_empty() => format!("a single number  {}", layout.type_name()),
+            Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
+            Err(wrong) => format!("cannot be read: {}", escape(&wrong.message).replace('\n', " ")),
+        };
+        lines.push(format!("  {name:width$}  {about}"));
+    }
+    if names.len() > LISTED {
+        lines.push(format!("  and {} more", names.len() - LISTED));
+    }
+    lines.push(HOW.to_owned());
+    Ok(lines.join("\n"))
+}
