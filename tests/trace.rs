@@ -216,6 +216,13 @@ activation = "softmax"
     let line: serde_json::Value = serde_json::from_str(&lines(&many, "fc1.a[3]", "jsonl")).expect("JSON");
     assert_eq!(line["factors"][0]["index"], serde_json::json!([3]));
 
+    for (at, says) in [("fc1.a[3]", [" | z⁽³⁾)", " | 17 numbers)"]), ("pool1.a[0,0,0]", [", a⁽⁰⁾)", ", 25 numbers)"])] {
+        let mut show = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+        let frame = show.args(["show", &many, "--at", at, "--size", "120x40"]).env("LC_ALL", "C.UTF-8").output().expect("the binary runs");
+        let frame = String::from_utf8(frame.stdout).expect("UTF-8");
+        assert!(says.iter().all(|says| frame.contains(says)), "{frame}");
+    }
+
     let large = scenario(3000, 60);
     let longest = |op: &str| lines(&large, op, "jsonl").lines().map(str::len).max();
     assert!(longest("pool1.a").max(longest("fc1.a")) < Some(500));
