@@ -84,7 +84,7 @@ pub enum Kind {
     Product,
     /// Its value is a function of its arguments.
     Apply,
-    /// Its value is the maximum of its arguments.
+    /// Its value is the maximum of its arguments; or it is a term of a loss that a target of 0 leaves out, and its value is 0.
     Select,
     /// Its value is its argument.
     Copy,

@@ -27,7 +27,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     }
     args.claim(&shape)?;
     args.claim(&shape)?;
-    let mask = args.tensor("mask", &shape, Fan { inputs: 1, outputs: 1 });
+    let mask = args.tensor("mask", &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
             "mask",

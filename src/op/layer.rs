@@ -4,19 +4,30 @@ use std::sync::Arc;
 
 use super::bias::Bias;
 use super::rule::Function;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, len};
 
 /// A fault has been reported; there is nothing to build on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulty;
 
-/// How many inputs and outputs a weight joins, for the initialisations that ask; PyTorch's fans.
+/// The numbers of inputs and outputs that a weight joins, for the initialisations that ask; PyTorch's fans.
 #[derive(Clone, Copy, Debug)]
 pub struct Fan {
     /// Inputs of one output.
     pub inputs: usize,
     /// Outputs of one input.
     pub outputs: usize,
+}
+
+impl Fan {
+    /// The fans of a tensor of this shape, as PyTorch takes them from the shape alone: out x in x area. A tensor with fewer than two dimensions has none.
+    #[must_use]
+    pub fn of(shape: &[usize]) -> Self {
+        match shape {
+            [outputs, inputs, area @ ..] => Self { inputs: inputs * len(area), outputs: outputs * len(area) },
+            _ => Self { inputs: 1, outputs: 1 },
+        }
+    }
 }
 
 /// The description of one layer. Faults are reported where the key stands. A key with a fault is as if it were absent, so that the others are looked at

@@ -33,7 +33,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     for key in ["weight", "bias"] {
         if args.has(key) {
             args.claim(&shape)?;
-            parameters.push((key, args.tensor(key, &shape, Fan { inputs: 1, outputs: 1 })));
+            parameters.push((key, args.tensor(key, &shape, Fan::of(&shape))));
         }
     }
     let (input, [mean, centred, var, rstd, norm]) = (Source::Input(0), std::array::from_fn(Source::Stage));

@@ -112,6 +112,10 @@ trait Pointwise: Debug + Send + Sync + Copy + 'static {
     const SLOPES: usize = 1;
     /// The factors of the loss's term `term` for entry i.
     fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
+    /// The loss's term `term` for entry i.
+    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::product(self.loss(x, i, term))
+    }
     /// Term `term` of ∂C/∂aᵢ.
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
     /// C.
@@ -145,7 +149,7 @@ impl<P: Pointwise> Rule for Sum<P> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for i in 0..x.tensors[A].len() {
             for term in 0..P::TERMS {
-                out[0] += Term::product(self.0.loss(x, i, term)).value;
+                out[0] += self.0.term(x, i, term).value;
             }
         }
     }
@@ -156,7 +160,7 @@ impl<P: Pointwise> Rule for Sum<P> {
 
     fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
         let term = place(term);
-        Term::product(self.0.loss(x, term / P::TERMS, term % P::TERMS))
+        self.0.term(x, term / P::TERMS, term % P::TERMS)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {

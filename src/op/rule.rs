@@ -114,6 +114,9 @@ impl Arg {
 /// The factors of one term.
 pub type Args = SmallVec<[Arg; 4]>;
 
+/// The function of a selection that selects 0 whatever its arguments are ([`Term::of_loss`]).
+pub const LEFT_OUT: &str = "left_out";
+
 /// One term of one entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
@@ -141,6 +144,17 @@ impl Term {
     pub fn gated(arrives: Arg, gate: Arg) -> Self {
         let passes = gate.value != 0.0 || arrives.value.is_finite();
         Self::product(if passes { smallvec![arrives, gate] } else { smallvec![gate] })
+    }
+
+    /// The term of a loss with these factors, one of which is a target or made of it. A target of 0 leaves a logarithm of −∞ out: 0 · −∞ would be NaN,
+    /// 0 log 0 is 0. The term stays a step of its own, so that the number of steps does not depend on values.
+    #[must_use]
+    pub fn of_loss(args: Args) -> Self {
+        let zero = args.iter().any(|arg| arg.value == 0.0);
+        if zero && args.iter().any(|arg| arg.value == f64::NEG_INFINITY) {
+            return Self { kind: Kind::Select, function: Some(LEFT_OUT), args, value: 0.0 };
+        }
+        Self::product(args)
     }
 
     /// A copy of one entry.

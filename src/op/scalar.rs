@@ -1,5 +1,8 @@
 //! The operations of a scalar graph: arithmetic and functions of one or two numbers, with their derivatives. Conventions at kinks are
-//! PyTorch's: abs and relu have derivative 0 at 0, a tie of min or max gives each half.
+//! PyTorch's: abs and relu have derivative 0 at 0, a tie of min or max gives each half, and where an argument is NaN each gets the whole.
+//!
+//! A local derivative may overflow or underflow where its product with the upstream derivative does not: 1/b is infinite for b = 1e−310, but 1e−20 / b is 1e290.
+//! Then the step is the quotient itself.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -69,14 +72,14 @@ fn none(_: f64, _: f64, _: f64) -> f64 {
     0.0
 }
 
-/// 1 where `wins`, ½ at a tie, else 0.
-fn share(wins: bool, tie: bool) -> f64 {
+/// The share of the derivative that an argument of min or max gets: ½ at a tie, 0 where it loses, else 1. NaN neither ties nor loses.
+fn share(loses: bool, tie: bool) -> f64 {
     if tie {
         0.5
-    } else if wins {
-        1.0
-    } else {
+    } else if loses {
         0.0
+    } else {
+        1.0
     }
 }
 
@@ -93,8 +96,8 @@ pub const FUNCTIONS: &[Named] = &[
     Named { name: "sigmoid", arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], prime: "sigmoid′({0})", words: "The derivative of the sigmoid y is y (1 − y)." },
     Named { name: "relu", arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x <= 0.0 { 0.0 } else { 1.0 }, none], prime: "relu′({0})", words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
     Named { name: "abs", arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], prime: "abs′({0})", words: "The derivative of |x| is the sign of x, and 0 at 0." },
-    Named { name: "min", arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], prime: "", words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each." },
-    Named { name: "max", arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], prime: "", words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each." },
+    Named { name: "min", arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], prime: "", words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
+    Named { name: "max", arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], prime: "", words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
 ];
 
 /// The function of this name.
@@ -224,11 +227,37 @@ impl Differentiated {
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
             (Operator::Mul, by) => scalar.arg(x, 1 - by),
             (Operator::Div, 0) => local(1.0 / b),
-            (Operator::Div, _) => local(-a / (b * b)),
+            // b · b would overflow and underflow where the derivative does not
+            (Operator::Div, _) => local(-(a / b) / b),
             (Operator::Pow, 0) => local(if b == 0.0 { 0.0 } else { b * libm::pow(a, b - 1.0) }),
             (Operator::Pow, _) => local(if a == 0.0 && b >= 0.0 { 0.0 } else { v * libm::log(a) }),
             (Operator::Call(name), by) => local(find(name).map_or(f64::NAN, |f| (f.derivative[by])(a, b, v))),
         }
+    }
+
+    /// The same as one quotient, where ∂v/∂u overflows or underflows and ∂C/∂v · ∂v/∂u need not: ∂C/∂v / b, −∂C/∂v · v / b, b · ∂C/∂v · v / a for
+    /// v = aᵇ, ∂C/∂v / x for v = log x.
+    fn quotient(&self, x: &Operands<'_>, upstream: &Arg, local: f64) -> Option<Term> {
+        let scalar = &self.scalar;
+        let alone = scalar.inputs() == 1;
+        let v = x.get(scalar.inputs(), 0);
+        if local.is_normal() {
+            return None;
+        }
+        let of = |text, value| derived(text, self.slot, 0, value);
+        let (dividend, by) = match (scalar.operator, self.by) {
+            (Operator::Div, 0) => (upstream.clone(), 1),
+            (Operator::Div, _) if v != 0.0 => (of(if alone { "(−{2}·{1})" } else { "(−{3}·{2})" }, -(upstream.value * v)), 1),
+            (Operator::Pow, 0) if v != 0.0 => {
+                let b = scalar.number(x, 1);
+                (of(if alone { "(b·{2}·{1})" } else { "({1}·{3}·{2})" }, b * (upstream.value * v)), 0)
+            }
+            (Operator::Call("log"), _) => (upstream.clone(), 0),
+            _ => return None,
+        };
+        let divisor = scalar.arg(x, by);
+        let value = dividend.value / divisor.value;
+        (divisor.value != 0.0 && value.is_finite()).then(|| Term::apply("/", smallvec![dividend, divisor], value))
     }
 
     fn symbol(&self) -> &'static str {
@@ -257,8 +286,15 @@ impl Rule for Differentiated {
 
     fn term(&self, x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
         let (upstream, local) = (entry(x, self.scalar.inputs() + 1, 0), self.local(x));
-        // what these do not choose has no part in the value
-        let chooses = matches!(self.scalar.operator, Operator::Call("relu" | "min" | "max"));
+        if let Some(term) = self.quotient(x, &upstream, local.value) {
+            return term;
+        }
+        // what these do not choose has no part in the value, and x⁰ does not depend on x
+        let chooses = match self.scalar.operator {
+            Operator::Call(name) => matches!(name, "relu" | "min" | "max"),
+            Operator::Pow => self.by == 0 && self.scalar.number(x, 1) == 0.0,
+            _ => false,
+        };
         if chooses { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
@@ -272,7 +308,7 @@ impl Rule for Differentiated {
             Operator::Add => "A sum passes the derivative on unchanged: the local derivative is 1.",
             Operator::Sub => "A difference passes the derivative on: unchanged to the first, with a minus to the second.",
             Operator::Mul => "A product passes the derivative on times the other factor.",
-            Operator::Div => "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −a/b².",
+            Operator::Div => "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.",
             Operator::Pow => "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.",
             Operator::Neg => "A minus turns the derivative's sign.",
             Operator::Copy => "A copy passes the derivative on unchanged.",

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::excerpt::quoted;
 use super::known::Known;
 use super::reader::{Reader, Span, Table};
-use super::tensor::{fan, raised, written};
+use super::tensor::{raised, written};
 use super::train::{self, Schedule};
 use super::{Expectation, Remark, tensors};
 use crate::network::{Batch, Id, Network, Rates, Run};
-use crate::op::layer::Faulty;
+use crate::op::layer::{Fan, Faulty};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, ravel, shape_text, shape_words};
@@ -335,7 +335,7 @@ fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Gro
         return Err(reader.fault(value_span, message, help));
     }
     reader.claim(&value_span, &shape)?;
-    let value = Arc::new(value.fill(reader, "value", &shape, fan(&shape))?);
+    let value = Arc::new(value.fill(reader, "value", &shape, Fan::of(&shape))?);
     Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
 }
 

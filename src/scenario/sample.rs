@@ -8,9 +8,9 @@ use super::keys::Keys;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
 use super::spelling::mend_keys;
-use super::tensor::{fan, raised, written};
+use super::tensor::{raised, written};
 use super::words::{self, At};
-use crate::op::layer::Faulty;
+use crate::op::layer::{Fan, Faulty};
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, Output};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 
@@ -47,7 +47,7 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
     let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim(&value.span(), &shape)?;
     // with faulty numbers its shape is known all the same
-    Ok(found.fill(reader, "input", &shape, fan(&shape)).unwrap_or_else(|Faulty| from_flat(&shape, vec![0.0; len(&shape)])))
+    Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Faulty| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// The kind of the loss, its own table, and where it stands.
@@ -144,7 +144,7 @@ pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>
         let message = format!("target must be {}{flat}, not {}", shape_words(shape), shape_words(own));
         return Err(reader.fault(value.span(), message, words));
     }
-    found.fill(reader, "target", shape, fan(shape))
+    found.fill(reader, "target", shape, Fan::of(shape))
 }
 
 /// The one-hot target of a class index.

@@ -27,14 +27,6 @@ pub(super) fn raised(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// PyTorch's fans of a tensor that is no layer's weight.
-pub(super) fn fan(shape: &[usize]) -> Fan {
-    match shape {
-        [outputs, inputs, area @ ..] => Fan { inputs: inputs * len(area), outputs: outputs * len(area) },
-        _ => Fan { inputs: 1, outputs: 1 },
-    }
-}
-
 /// Reads what stands under `key`; every fault in it is reported. A number that is faulty leaves the shape known.
 pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Faulty> {
     match value.get_ref() {

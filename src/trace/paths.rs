@@ -3,8 +3,8 @@
 
 use super::Trace;
 use crate::network::{Id, Role};
-use crate::op::rule::Origin;
-use crate::step::Pass;
+use crate::op::rule::{Origin, Term};
+use crate::step::{Kind, Pass};
 
 /// One way from the output back to a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,8 @@ impl Trace {
                 done.push(path);
                 continue;
             }
-            for (above, local) in self.locals(stretch, here).into_iter().rev() {
+            let Some(locals) = self.locals(stretch, here) else { return Vec::new() };
+            for (above, local) in locals.into_iter().rev() {
                 let mut next = path.clone();
                 next.nodes.push(above);
                 next.locals.push(local);
@@ -54,18 +55,22 @@ impl Trace {
         done
     }
 
-    /// The nodes that read a node, each with its local derivative: the factors of the node's own backward steps.
-    fn locals(&self, stretch: usize, node: Id) -> Vec<(Id, f64)> {
+    /// The nodes that read a node, each with its local derivative: the factors of the node's own backward steps. `None` where a step is a quotient, because
+    /// the local derivative overflows.
+    fn locals(&self, stretch: usize, node: Id) -> Option<Vec<(Id, f64)>> {
         let network = self.network_of(stretch);
-        let Some(number) = network.gradient_of(node).and_then(|gradient| network.made_by(gradient)) else { return Vec::new() };
+        let Some(number) = network.gradient_of(node).and_then(|gradient| network.made_by(gradient)) else { return Some(Vec::new()) };
         let op = &network.ops()[number];
         if op.pass != Pass::Backward {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let mut found = Vec::new();
         for (part, (rule, x)) in self.run(stretch).parts(op, number).enumerate() {
             for term in 0..rule.before(&x, 1) {
-                let args = rule.term(&x, 0, term).args;
+                let Term { kind, args, .. } = rule.term(&x, 0, term);
+                if kind == Kind::Apply {
+                    return None;
+                }
                 if let [upstream, local] = args.as_slice()
                     && let Origin::Entry { slot, .. } = upstream.origin
                     && let Role::Gradient(above) = network.tensor(op.parts[part].operands[slot]).role
@@ -74,6 +79,6 @@ impl Trace {
                 }
             }
         }
-        found
+        Some(found)
     }
 }

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use crate::app::{Lesson, State};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
-use crate::op::rule::fill;
+use crate::op::rule::{LEFT_OUT, fill};
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::{len, unravel};
 use crate::trace::{Position, Trace};
@@ -181,10 +181,10 @@ impl<'a> View<'a> {
         known.then_some(text)
     }
 
-    /// What this step reads. Of a selection that is the winner alone: the others were only looked at.
+    /// What this step reads. Of a selection that is the winner alone: the others were only looked at. A term that is left out reads its factors all the same.
     #[must_use]
     pub fn sources_now(&self) -> Vec<Source> {
-        if self.step.kind == Kind::Select {
+        if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
             let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
             return winner.and_then(|factor| factor.source).into_iter().collect();
         }
@@ -258,7 +258,7 @@ impl<'a> View<'a> {
 /// Factors as a product, arguments as a call.
 fn joined(step: &Step, texts: &[String]) -> String {
     match (step.kind, step.function) {
-        (Kind::Product | Kind::Copy, _) | (_, None) => texts.join("·"),
+        (Kind::Product | Kind::Copy, _) | (_, None | Some(LEFT_OUT)) => texts.join("·"),
         (Kind::Select, _) | (_, Some("min" | "max")) => format!("{}({})", step.function.unwrap_or("max"), texts.join(", ")),
         (_, Some(function)) if !function.chars().all(|c| c.is_alphanumeric() || c == '_') => texts.join(&format!(" {function} ")),
         (_, Some(function)) => match texts {

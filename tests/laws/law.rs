@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gradstep::network::Id;
-use gradstep::op::rule::{NAMED, fill};
-use gradstep::step::{Address, Factor, Kind, Place, Step, Unit};
+use gradstep::op::rule::{LEFT_OUT, NAMED, fill};
+use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Position, Progress, Trace};
 
@@ -105,6 +105,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let value = match step.kind {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
+        Kind::Select if step.function == Some(LEFT_OUT) => (step.pass == Pass::Loss && values.contains(&0.0)).then_some(0.0),
         Kind::Select => values.iter().copied().reduce(|best, x| if x > best || (x.is_nan() && !best.is_nan()) { x } else { best }),
         Kind::Apply => Some(step.value),
         Kind::Copy => None,

@@ -1,6 +1,7 @@
 //! The laws of the core, on random networks and random graphs: `entry = sum of its terms` bit for bit, derivatives against central
 //! differences, addresses, uses. And that these checks find what is wrong.
 
+mod corners;
 mod differences;
 mod graphs;
 mod kernels;

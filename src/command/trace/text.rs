@@ -63,7 +63,7 @@ impl Tell for Text<'_> {
                 (", ", "")
             }
             Kind::Select => {
-                put!(to, "max(");
+                put!(to, "{}(", term.function.unwrap_or("max"));
                 (", ", ")")
             }
             Kind::Apply => {

@@ -66,6 +66,10 @@ impl Pointwise for Binary {
         }
     }
 
+    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss(x, i, term))
+    }
+
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         let (a, t) = (x.get(A, i), x.get(T, i));
         if term == 0 {

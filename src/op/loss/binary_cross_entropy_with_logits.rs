@@ -36,6 +36,10 @@ impl Pointwise for Binary {
         }
     }
 
+    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss(x, i, term))
+    }
+
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = derived("(sigmoid({0})−{1})", A, i, sigmoid(x.get(A, i)) - x.get(T, i));
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })

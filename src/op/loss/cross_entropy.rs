@@ -62,6 +62,10 @@ impl Pointwise for CrossEntropy {
         smallvec![constant(-1.0), entry(x, T, i), derived("log({0})", A, i, log)]
     }
 
+    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss(x, i, term))
+    }
+
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let t = x.get(T, i);
         let ratio = if t == 0.0 { 0.0 } else { t / x.get(A, i) };

@@ -52,6 +52,10 @@ impl Pointwise for CrossEntropy {
         smallvec![constant(-1.0), entry(x, T, i), derived("log(softmax({0} | {=0}))", A, i, (x.get(A, i) - largest) - log)]
     }
 
+    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss(x, i, term))
+    }
+
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         let Known { softmax, total, .. } = Known::of(x);
         Term::product(if term == 0 {

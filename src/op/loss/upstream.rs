@@ -14,8 +14,7 @@ pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], bui
 
 #[allow(clippy::unnecessary_wraps)] // the signature of the registry
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
-    let entries = crate::tensor::len(output.shape);
-    let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan { inputs: entries, outputs: entries }));
+    let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
     Ok(of(target))
 }
 

@@ -1,0 +1,131 @@
+//! Numbers in the corners: where an intermediate overflows or underflows, is NaN or infinite, while what is asked for is not. The right numbers are PyTorch
+//! 2.15's in float64 (`torch.autograd`), or worked out by hand where a comment says so.
+
+use std::path::{Path, PathBuf};
+
+use gradstep::app::Lesson;
+use gradstep::step::Kind;
+use gradstep::trace::Trace;
+
+use crate::{law, scenario};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corners").join(name).with_extension("toml")
+}
+
+fn lesson(name: &str) -> Lesson {
+    Lesson::new(scenario(&std::fs::read_to_string(path(name)).unwrap()).unwrap())
+}
+
+fn values<'t>(trace: &'t Trace, name: &str) -> &'t [f64] {
+    trace.run(0).values(trace.network().find(name).unwrap_or_else(|| panic!("{name}")))
+}
+
+/// The same number: its sign where it is 0, its class where it is not finite, else 14 digits.
+fn same(is: f64, right: f64) -> bool {
+    is == right && is.is_sign_negative() == right.is_sign_negative()
+        || is.is_nan() && right.is_nan()
+        || (is - right).abs() <= 1e-14 * right.abs()
+}
+
+#[test]
+fn derivatives_are_those_of_pytorch() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    #[rustfmt::skip]
+    let right: &[(&str, &str, &[f64])] = &[
+        ("quotient-over", "grad.a", &[1e-200]),
+        ("quotient-over", "grad.b", &[-1e-100]),
+        ("quotient-under", "grad.a", &[1e170]),
+        ("quotient-under", "grad.b", &[-1e140]),
+        ("quotient-zero", "grad.a", &[1e170]),
+        ("quotient-zero", "grad.b", &[-0.0]),
+        ("quotient-n-over-n", "grad.n", &[0.0]),
+        // 1e-20 / 1e-310, where 1e-310 is rounded to a multiple of 2^-1074
+        ("quotient-denormal", "grad.a", &[1.000_000_000_000_003e290]),
+        // by hand: -(1e-20 · 1) / 1e-310; PyTorch divides 1 / 1e-310 first, which is infinite
+        ("quotient-denormal", "grad.b", &[-1.000_000_000_000_003e290]),
+        ("quotient-log-denormal", "grad.x", &[1.000_000_000_000_003e290]),
+        // by hand: -1e-150 / 1e-400 for either; PyTorch's is infinite, for 1e-200^-2 is
+        ("quotient-power", "grad.x", &[-2e250]),
+        // by hand: -1e250 · 1e-50 / 1e300; PyTorch's is 0, for 1e-350 is
+        ("quotient-underflow", "grad.b", &[-1e-100]),
+        ("quotient-underflow", "grad.a", &[1e100]),
+        ("max-nan", "grad.u", &[2.0]),
+        ("max-nan", "grad.b", &[2.0]),
+        ("pow-zero-exponent", "grad.u", &[inf]),
+        ("pow-zero-exponent", "grad.x", &[0.0]),
+        ("nan-derivative-of-a-power", "grad.t2", &[nan]),
+        ("nan-derivative-of-infinite-ones", "grad.x", &[nan]),
+        // by our decision: a dropped neuron has no edge; PyTorch multiplies inf by 0
+        ("dropout-inf", "drop1.a", &[0.0, -2e200, 2.0]),
+        ("dropout-inf", "grad.fc1.a", &[0.0, 2.0, 2.0]),
+        // by our decision, as PyTorch has it where mean and variance of its own two passes do not become NaN before ([1e200, -1e200, 0])
+        ("layer-norm-overflow", "norm1.a", &[0.0, -0.0, 0.0]),
+    ];
+    for (file, name, right) in right {
+        let lesson = lesson(file);
+        let is = values(&lesson.trace, name);
+        assert!(
+            is.len() == right.len() && is.iter().zip(*right).all(|(is, right)| same(*is, *right)),
+            "{file}: {name} is {is:?}, not {right:?}"
+        );
+    }
+}
+
+/// ln 2; softplus(−1) + softplus(2); log(e + e²) − 1; softplus(−1): by hand. PyTorch's loss is NaN where it multiplies a target of 0 by −∞.
+#[test]
+fn a_target_of_0_leaves_a_logarithm_of_minus_infinity_out() {
+    let softplus = |x: f64| x.exp().ln_1p();
+    for (file, loss) in [
+        ("cross-entropy-logits-overflow", 2f64.ln()),
+        ("cross-entropy-minus-inf-midway-bce", softplus(-1.0) + softplus(2.0)),
+        ("cross-entropy-minus-inf-midway-logits", (1f64.exp() + 2f64.exp()).ln() - 1.0),
+        ("cross-entropy-minus-inf-midway-softmax", (1f64.exp() + 2f64.exp()).ln() - 1.0),
+        ("cross-entropy-minus-inf-midway-sigmoid", softplus(-1.0)),
+    ] {
+        let lesson = lesson(file);
+        assert!(same(values(&lesson.trace, "loss")[0], loss), "{file}: {:?}, not {loss}", values(&lesson.trace, "loss"));
+        let step = |k| lesson.trace.get(k).unwrap();
+        let out: Vec<_> = (1..=lesson.trace.len()).map(step).filter(|step| step.kind == Kind::Select).collect();
+        let [step] = &out[..] else { panic!("{file}: {} terms are left out", out.len()) };
+        assert!(
+            &*step.op == "loss" && step.value == 0.0 && step.factors.iter().any(|factor| factor.value == f64::NEG_INFINITY),
+            "{file}: {step:?}"
+        );
+    }
+}
+
+/// The same network has as many steps, whatever its numbers are.
+#[test]
+fn the_number_of_steps_does_not_depend_on_values() {
+    let text = std::fs::read_to_string(path("cross-entropy-minus-inf-midway-bce")).unwrap();
+    let steps = |text: &str| Lesson::new(scenario(text).unwrap()).trace.len();
+    assert_eq!(steps(&text), steps(&text.replace("1e200", "0.5")));
+}
+
+/// 0.5397 = b (2u − 1) with b = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1 (`the_first_numbers_of_a_seed_are_those_of_the_formulas`).
+#[test]
+fn fans_are_those_of_the_shape() {
+    let first = (6.0 / 8.0_f64).sqrt() * (2.0 * 0.811_612_158_881_884_8 - 1.0);
+    assert!((first - 0.5397).abs() < 5e-5);
+    let (gradient, target, norm) =
+        (lesson("upstream-gradient-fans-gradient"), lesson("upstream-gradient-fans-target"), lesson("layer-norm-fans"));
+    for is in [values(&gradient.trace, "target"), values(&target.trace, "target"), values(&norm.trace, "norm1.weight")] {
+        assert!(same(is[0], first) && is == values(&target.trace, "target"), "{is:?}");
+    }
+    // √(2 / 6) times the first normal number of seed 1
+    let bias = values(&norm.trace, "norm1.bias")[0];
+    assert!((bias + 0.033_237_095_940_591_78 * (2.0 / 6.0_f64).sqrt()).abs() < 1e-15, "{bias}");
+}
+
+#[test]
+fn corners_obey_the_law() {
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(path("max-nan").parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() >= 23);
+    for name in names {
+        let name = name.file_stem().unwrap().to_string_lossy().into_owned();
+        law::whole(&lesson(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
