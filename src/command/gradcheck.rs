@@ -77,7 +77,10 @@ struct Row {
     off: usize,
     kinks: usize,
     not_finite: usize,
+    undefined: usize,
     unsettled: usize,
+    /// Entries within 10⁻⁶ of a kink, judged on their own side of it.
+    near_kinks: usize,
     worst: Option<Worst>,
     #[serde(skip)]
     reduced: bool,
@@ -158,12 +161,24 @@ impl<'a> Report<'a> {
 
 impl Row {
     fn of(name: String) -> Self {
-        Self { name, entries: 0, checked: 0, off: 0, kinks: 0, not_finite: 0, unsettled: 0, worst: None, reduced: false }
+        Self {
+            name,
+            entries: 0,
+            checked: 0,
+            off: 0,
+            kinks: 0,
+            not_finite: 0,
+            undefined: 0,
+            unsettled: 0,
+            near_kinks: 0,
+            worst: None,
+            reduced: false,
+        }
     }
 
     /// How many derivatives agree.
     fn agree(&self) -> usize {
-        self.checked - self.off - self.kinks - self.not_finite - self.unsettled
+        self.checked - self.off - self.kinks - self.not_finite - self.undefined - self.unsettled
     }
 
     fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &Checked) {
@@ -172,8 +187,10 @@ impl Row {
         self.off += checked.count(Verdict::Off);
         self.kinks += checked.count(Verdict::Kink);
         self.not_finite += checked.count(Verdict::NotFinite);
+        self.undefined += checked.count(Verdict::Undefined);
         self.unsettled += checked.count(Verdict::Unsettled);
-        let Some(&Compared { at, derivative, difference, error, verdict }) = checked.worst() else { return };
+        self.near_kinks += checked.near();
+        let Some(&Compared { at, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
         let off = verdict == Verdict::Off;
         if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
             let info = network.tensor(checked.gradient);

@@ -3,9 +3,12 @@
 
 mod batch;
 mod bends;
+mod noise;
 mod probe;
 mod readers;
 mod slope;
+mod steps;
+mod undefined;
 
 pub use batch::BatchCheck;
 
@@ -19,8 +22,10 @@ use std::time::Duration;
 use super::{Id, Network, Role, Run};
 use crate::step::Pass;
 use crate::tensor::len;
+use noise::noise;
 use probe::{Forward, Probe};
-use slope::{Slopes, noise};
+use slope::Slopes;
+use undefined::undefined;
 
 /// The largest relative error of a derivative that agrees.
 pub const TOLERANCE: f64 = 1e-6;
@@ -34,13 +39,15 @@ pub enum Verdict {
     Agrees,
     /// It is wrong.
     Off,
-    /// The loss has a kink there: a sign or a winner changes, or its slope does. So there is no derivative, only a convention; where it is one kink,
+    /// The entry is exactly on a kink: a sign or a winner changes, or the loss's slope does. So there is no derivative, only a convention; where it is one kink,
     /// the convention lies between the slopes to both sides.
     Kink,
     /// The loss is not finite there.
     NotFinite,
     /// Rounding hides the slope: differences of several steps do not agree among themselves.
     Unsettled,
+    /// It is infinite or NaN because the chain rule meets an infinite derivative on its way, or a product that overflows.
+    Undefined,
 }
 
 /// One derivative and the slope of the loss.
@@ -56,13 +63,15 @@ pub struct Compared {
     pub error: f64,
     /// What follows.
     pub verdict: Verdict,
+    /// Whether the entry is within 10⁻⁶ of a kink and not on it. It was judged by differences that do not cross the kink.
+    pub near: bool,
 }
 
 impl Compared {
     fn of(at: usize, derivative: f64, difference: f64, verdict: Verdict) -> Self {
         let error = (derivative - difference).abs() / derivative.abs().max(difference.abs()).max(FLOOR);
         let error = if difference.is_finite() && !error.is_finite() { f64::INFINITY } else { error };
-        Self { at, derivative, difference, error, verdict }
+        Self { at, derivative, difference, error, verdict, near: false }
     }
 }
 
@@ -84,6 +93,12 @@ impl Checked {
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.compared.iter().filter(|compared| compared.verdict == verdict).count()
+    }
+
+    /// How many entries are near a kink.
+    #[must_use]
+    pub fn near(&self) -> usize {
+        self.compared.iter().filter(|compared| compared.near).count()
     }
 
     /// The entry with the largest error, among those that agree or are off.
@@ -173,6 +188,7 @@ pub fn check(network: &Network, run: &Run, extent: Extent, mut go_on: impl FnMut
     for ((target, _), compared) in blocks.iter().zip(found) {
         checked[*target].compared.extend(compared);
     }
+    undefined(network, run, &mut checked);
     checked
 }
 

@@ -11,7 +11,8 @@ impl Report<'_> {
     pub fn table(&self) -> String {
         let total = |count: fn(&Row) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
-        let (kinks, infinite, unsettled) = (total(|row| row.kinks), total(|row| row.not_finite), total(|row| row.unsettled));
+        let (kinks, near) = (total(|row| row.kinks), total(|row| row.near_kinks));
+        let (infinite, undefined, unsettled) = (total(|row| row.not_finite), total(|row| row.undefined), total(|row| row.unsettled));
         let mut columns: Vec<Column> = COLUMNS.to_vec();
         columns.retain(|column| match column.when {
             When::Always => true,
@@ -58,7 +59,18 @@ impl Report<'_> {
             let stand = if kinks == 1 { "stands" } else { "stand" };
             lines.push(format!("{kinks} {stand} at a kink, where there is no derivative, only a convention"));
         }
-        for (count, why) in [(infinite, "the loss is not finite there"), (unsettled, "rounding hides the slope")] {
+        if near > 0 {
+            let (is, was) = if near == 1 { ("is", "was") } else { ("are", "were") };
+            lines.push(format!(
+                "{near} {is} within 1e-6 of a kink and {was} compared on {} own side of it",
+                if near == 1 { "its" } else { "their" }
+            ));
+        }
+        for (count, why) in [
+            (infinite, "the loss is not finite there"),
+            (undefined, "a derivative on the way is infinite, or overflows"),
+            (unsettled, "rounding hides the slope"),
+        ] {
             if count > 0 {
                 lines.push(format!("{count} could not be compared: {why}"));
             }
@@ -102,13 +114,15 @@ impl Column {
 }
 
 #[rustfmt::skip]
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 11] = [
     Column { title: "tensor", side: Side::Left, when: When::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
     Column { title: "entries", side: Side::Right, when: When::Sampled(false), cell: |row| row.entries.to_string() },
     Column { title: "looked at", side: Side::Right, when: When::Sampled(true), cell: Row::looked_at },
     Column::count("off", |row| row.off, |row| positive(row.off)),
     Column::count("kinks", |row| row.kinks, |row| positive(row.kinks)),
+    Column::count("near kinks", |row| row.near_kinks, |row| positive(row.near_kinks)),
     Column::count("not finite", |row| row.not_finite, |row| positive(row.not_finite)),
+    Column::count("undefined", |row| row.undefined, |row| positive(row.undefined)),
     Column::count("rounded", |row| row.unsettled, |row| positive(row.unsettled)),
     Column { title: "error", side: Side::Right, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), Worst::error) },
     Column { title: "worst entry", side: Side::Left, when: When::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },

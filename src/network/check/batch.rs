@@ -17,6 +17,8 @@ struct Sum {
     doubt: f64,
     /// The first verdict that leaves no difference.
     none: Option<Verdict>,
+    /// Whether it is near a kink of a sample.
+    near: bool,
 }
 
 /// A batch's derivatives, checked.
@@ -60,10 +62,11 @@ impl<'a> BatchCheck<'a> {
         for (of, _, sums) in &mut self.sums {
             let Some(checked) = by.get(of) else { continue };
             if sums.is_empty() {
-                let zero = |compared: &Compared| Sum { at: compared.at, difference: 0.0, doubt: 0.0, none: None };
+                let zero = |compared: &Compared| Sum { at: compared.at, difference: 0.0, doubt: 0.0, none: None, near: false };
                 sums.extend(checked.compared.iter().map(zero));
             }
             for (sum, compared) in sums.iter_mut().zip(&checked.compared) {
+                sum.near |= compared.near;
                 sum.difference += share * compared.difference;
                 match compared.verdict {
                     Verdict::Agrees => sum.doubt += (share * (compared.derivative - compared.difference)).abs(),
@@ -89,7 +92,7 @@ impl<'a> BatchCheck<'a> {
 
 impl Sum {
     fn compare(&self, derivative: f64) -> Compared {
-        let of = |difference, verdict| Compared::of(self.at, derivative, difference, verdict);
+        let of = |difference, verdict| Compared { near: self.near, ..Compared::of(self.at, derivative, difference, verdict) };
         if let Some(verdict) = self.none {
             return of(f64::NAN, verdict);
         }

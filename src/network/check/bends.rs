@@ -47,6 +47,18 @@ impl Bend {
             }
         }
     }
+
+    /// Whether these arguments are exactly where the piece changes.
+    fn tie(self, args: &[f64]) -> bool {
+        match self {
+            Self::Sign => args[0] == 0.0,
+            Self::Order => args[0] == args[1],
+            Self::Winner => {
+                let largest = args[self.side(args.len(), |i| args[i])];
+                args.iter().filter(|arg| **arg == largest).count() > 1
+            }
+        }
+    }
 }
 
 /// One entry's arguments, and the side that it takes where nothing moves.
@@ -54,6 +66,8 @@ struct Entry {
     /// Where its arguments end; they begin where those of the entry before end.
     end: usize,
     side: usize,
+    /// Whether its arguments are exactly where the piece changes.
+    tie: bool,
 }
 
 /// The kinks of a part of an op. An argument is an entry of one of its operands, or, past them, a number of the equation.
@@ -92,12 +106,18 @@ impl Bends {
                     let [slot, place] = [slot, place].map(|n| u32::try_from(n).ok());
                     part.arguments.push((slot?, place?));
                 }
-                let side = if args.is_empty() { 0 } else { bend.side(args.len(), |i| args[i].value) };
-                part.entries.push(Entry { end: part.arguments.len(), side });
+                let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
+                let (side, tie) = if values.is_empty() { (0, false) } else { (bend.side(values.len(), |i| values[i]), bend.tie(&values)) };
+                part.entries.push(Entry { end: part.arguments.len(), side, tie });
             }
             parts.push(part);
         }
         (!parts.is_empty()).then_some(Self(parts))
+    }
+
+    /// Whether an entry is exactly where this part's piece changes.
+    pub fn is_tie(&self, entry: usize, part: usize) -> bool {
+        self.0[part].entries[entry].tie
     }
 
     /// Says which parts of these entries take another side with these numbers, and which.
@@ -110,7 +130,7 @@ impl Bends {
         for (number, part) in self.0.iter().enumerate() {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| value(id)).chain([part.numbers.as_slice()]).collect();
             for at in of.clone() {
-                let Entry { end, side } = part.entries[at];
+                let Entry { end, side, .. } = part.entries[at];
                 let begin = if at == 0 { 0 } else { part.entries[at - 1].end };
                 let arguments = &part.arguments[begin..end];
                 if arguments.is_empty() {
@@ -141,5 +161,7 @@ mod tests {
         assert_eq!(of(Bend::Winner, &[1.0, 3.0, 3.0]), 1);
         assert_ne!(of(Bend::Order, &[1.0, 2.0]), of(Bend::Order, &[2.0, 1.0]));
         assert_ne!(of(Bend::Order, &[1.0, 1.0]), of(Bend::Order, &[2.0, 1.0]));
+        assert!(Bend::Winner.tie(&[1.0, 3.0, 3.0]) && !Bend::Winner.tie(&[1.0, 1.0, 3.0]));
+        assert!(Bend::Sign.tie(&[-0.0]) && !Bend::Sign.tie(&[1e-300]) && Bend::Order.tie(&[2.0, 2.0]));
     }
 }

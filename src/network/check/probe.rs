@@ -31,6 +31,14 @@ impl<'a> Forward<'a> {
     }
 }
 
+impl Forward<'_> {
+    /// For each entry of a tensor, the largest number that was rounded on the way to it; `None` where the terms are not known.
+    pub fn sizes(&self, id: Id) -> Option<&[f64]> {
+        let number = self.network.made_by(id)?;
+        self.readers.get(number)?.as_ref().map(Readers::sizes)
+    }
+}
+
 /// The ops of the forward pass and the loss.
 pub(super) fn ops(network: &Network) -> impl Iterator<Item = &Op> {
     network.ops().iter().take_while(|op| op.pass != Pass::Backward)
@@ -73,6 +81,11 @@ impl<'a> Probe<'a> {
         let changed = vec![Vec::new(); tensors.len()];
         let marks = of.readers.iter().map(|_| Marks::default()).collect();
         Self { of, tensors, changed, marks, sums: Vec::new() }
+    }
+
+    /// Whether an entry of an op's tensor is exactly on the kink of this part, where nothing moves.
+    pub fn is_tie(&self, op: usize, entry: usize, part: usize) -> bool {
+        self.of.bends[op].as_ref().is_some_and(|bends| bends.is_tie(entry, part))
     }
 
     /// One entry of a tensor is `value`.

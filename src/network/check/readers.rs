@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::network::{Id, Network, Op, Run};
-use crate::op::rule::{Origin, Term, unfolded};
+use crate::op::rule::{Arg, Origin, Term, unfolded};
 use crate::step::Kind;
 use crate::tensor::len;
 
@@ -19,6 +19,30 @@ pub(super) struct Readers {
     nodes: Vec<(u32, u32)>,
     /// The most entries that are sooner computed one by one than all together.
     few: usize,
+    /// For each entry, the largest number that was rounded on the way to it.
+    sizes: Vec<f64>,
+}
+
+/// The largest number that is rounded while the terms of an entry are computed and added up: products, functions, and sums of two terms or more.
+#[derive(Default)]
+struct Rounded {
+    sum: f64,
+    terms: u64,
+    largest: f64,
+}
+
+impl Rounded {
+    fn add(&mut self, kind: Kind, args: &[Arg], value: f64) {
+        self.sum += value;
+        self.terms += 1;
+        if self.terms > 1 {
+            self.largest = self.largest.max(self.sum.abs());
+        }
+        // a product by 1 or −1 is exact
+        if kind == Kind::Apply || kind == Kind::Product && args.iter().filter(|arg| arg.value.abs() != 1.0).count() > 1 {
+            self.largest = self.largest.max(value.abs());
+        }
+    }
 }
 
 const NONE: u32 = u32::MAX;
@@ -48,17 +72,19 @@ impl Readers {
         // for each node the last reader that sent on from it, and where to
         let mut next = vec![(NONE, 0)];
         let (mut all, mut windows) = (0, 0);
+        let mut sizes = Vec::with_capacity(values.len());
         for (at, value) in values.iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
             let reader = u32::try_from(at).ok()?;
-            let (mut sum, mut terms) = (-0.0, 0);
+            let (mut sum, mut terms, mut rounded) = (-0.0, 0, Rounded::default());
             for (rule, x, slots) in &parts {
                 let own = rule.before(x, at + 1) - rule.before(x, at);
                 for term in 0..own {
-                    let Term { kind, args, .. } = rule.term(x, at, term);
+                    let Term { kind, args, value, .. } = rule.term(x, at, term);
                     let args = unfolded(x, args);
+                    rounded.add(kind, &args, value);
                     windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
                     for arg in args {
                         let (slot, place) = match arg.origin {
@@ -87,8 +113,14 @@ impl Readers {
                 return None;
             }
             all += terms;
+            sizes.push(rounded.largest);
         }
-        Some(Self { chains, nodes, few: few(values.len() as u64, all, windows) })
+        Some(Self { chains, nodes, few: few(values.len() as u64, all, windows), sizes })
+    }
+
+    /// For each entry, the largest number that was rounded on the way to it.
+    pub fn sizes(&self) -> &[f64] {
+        &self.sizes
     }
 
     /// All that read one of these entries, in no order; `None` where they are too many to be computed one by one.

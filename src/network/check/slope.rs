@@ -1,15 +1,18 @@
-//! The slope of the loss by an entry, from differences, and what it says of a derivative.
+//! The slope of the loss by an entry, from differences, and the verdict that follows on a derivative.
+//!
+//! A step that is longer than the bend of the loss shows a slope that has nothing to do with the derivative: a step of 1 at tanh(10⁶ (x − 1000)). A step that is too
+//! short shows rounding. So no single step is believed where the first one does not agree: slopes are taken at steps of many sizes, and from the finest three
+//! neighbours that agree the search goes to coarser ones for as long as they do not contradict. The most exact of these is the slope.
 
-use smallvec::SmallVec;
+use std::cmp::Ordering;
 
-use super::probe::{Crossing, Forward, Moved, Probe, ops, output_and_z};
+use super::probe::{Crossing, Moved, Probe};
+use super::steps::{COARSE, FIRST, coarse, exact, fine};
 use super::{Compared, FLOOR, TOLERANCE, Verdict};
 use crate::network::Id;
 
-/// The first step, times max(1, |w|) of the entry w.
-const STEP: f64 = 1e-5;
-/// The steps that are compared with one another where the first does not settle it: long ones round off less, short ones bend less.
-const STEPS: [f64; 8] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
+/// An entry that is not farther than this from a kink is near it.
+const NEAR: f64 = 1e-6;
 
 /// The slope of the loss at one step, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,48 +29,93 @@ fn place((op, entry, part, _): Crossing) -> Place {
     (op, entry, part)
 }
 
+/// To which sides an entry is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Both,
+    Left,
+    Right,
+}
+
 impl Slope {
     fn of(slope: f64) -> Self {
         if slope.is_finite() { Self::Smooth(slope) } else { Self::NotFinite }
     }
 
-    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h.
-    fn central([far, left, right, further]: &[Moved; 4], h: f64) -> Self {
-        if [left, right, further].iter().any(|moved| moved.crossed != far.crossed) {
+    /// The five-point difference (8 (C(+h) − C(−h)) − (C(+2h) − C(−2h))) / 12h, where no kink is crossed.
+    fn central(moves: &[Moved; 4], h: f64) -> Self {
+        if moves.iter().any(|moved| moved.crossed != moves[0].crossed) {
             return Self::Crossed;
         }
-        Self::of((8.0 * (right.loss - left.loss) - (further.loss - far.loss)) / (12.0 * h))
+        let [narrow, wide] = central(moves, h);
+        Self::of((4.0 * narrow - wide) / 3.0)
     }
 
-    /// The difference (4 (C(h) − C) − (C(2h) − C)) / 2h to one side of a kink, where no other one is crossed.
-    fn sided([near, far]: &[Moved; 2], here: f64, h: f64, kink: Place) -> Self {
-        if near.crossed != far.crossed || near.crossed.iter().any(|&crossing| place(crossing) != kink) {
+    /// The difference (4 (C(h) − C) − (C(2h) − C)) / 2h to one side, where no kink is crossed but this one.
+    fn sided([near, far]: &[Moved; 2], here: f64, h: f64, kink: Option<Place>) -> Self {
+        if near.crossed != far.crossed || near.crossed.iter().any(|&crossing| Some(place(crossing)) != kink) {
             return Self::Crossed;
         }
-        Self::of((4.0 * (near.loss - here) - (far.loss - here)) / (2.0 * h))
+        Self::of(2.0 * ((near.loss - here) / h) - (far.loss - here) / (2.0 * h))
     }
 }
 
-/// About how far rounding moves the loss while an entry of a tensor moves. What is computed anew is rounded anew, and counts where it is read: the output
-/// of a sigmoid does not where the loss is computed from its z, however steep the loss is in it.
-pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
-    let Forward { network, run, .. } = forward;
-    let (mut depends, mut counts) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
-    depends[of] = true;
-    counts[network.loss()] = true;
-    for op in ops(network).filter(|op| op.output != of) {
-        let unread = output_and_z(op).map(|[output, z]| if output == of { z } else { output });
-        let reads = op.parts.iter().flat_map(|part| &part.operands).filter(|&&id| depends[id] && Some(id) != unread);
-        let reads: SmallVec<[Id; 4]> = reads.copied().collect();
-        depends[op.output] = !reads.is_empty();
-        reads.iter().for_each(|&id| counts[id] = true);
-    }
-    let rounded = (0..counts.len()).filter(|&id| id != of && depends[id] && counts[id]);
-    let moves = rounded.filter_map(|id| Some((id, network.gradient_of(id)?))).flat_map(|(id, gradient)| {
-        let entries = run.values(id).iter().zip(run.values(gradient));
-        entries.map(|(value, slope)| (value * slope).powi(2)).filter(|square| square.is_finite())
+/// The three-point differences of h and of 2h.
+fn central([far, left, right, further]: &[Moved; 4], h: f64) -> [f64; 2] {
+    [(right.loss - left.loss) / (2.0 * h), (further.loss - far.loss) / (4.0 * h)]
+}
+
+/// Whether the loss bends little within the step: the slopes of h and 2h are alike, and the curvatures too, up to this error.
+fn smooth(moves: &[Moved; 4], here: f64, h: f64, error: f64) -> bool {
+    let [narrow, wide] = central(moves, h);
+    let [far, left, right, further] = moves;
+    // how much the slope to the right is larger than that to the left; twice as much at the double step, where the loss is smooth
+    let jump = |left: &Moved, right: &Moved| (right.loss - here) / h + (left.loss - here) / h;
+    let (inner, outer) = (jump(left, right), jump(far, further));
+    let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
+    (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
+}
+
+/// A slope that the differences of several steps agree on.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    slope: f64,
+    /// How wrong it may be.
+    doubt: f64,
+    /// The step; `None` where no three neighbours agree.
+    step: Option<f64>,
+}
+
+/// The slope that the differences of these steps, from long to short, settle on; `noise` is about how far rounding moves the loss.
+fn settled(slopes: &[(f64, Slope)], noise: f64) -> Option<Settled> {
+    let slopes: Vec<(f64, f64)> = slopes
+        .iter()
+        .filter_map(|&(h, slope)| match slope {
+            Slope::Smooth(slope) => Some((h, slope)),
+            _ => None,
+        })
+        .collect();
+    let pairs: Vec<Settled> = slopes
+        .windows(2)
+        .map(|pair| Settled { slope: pair[0].1, doubt: (pair[0].1 - pair[1].1).abs() + noise / pair[0].0, step: None })
+        .collect();
+    let sure = slopes.windows(3).zip(&pairs).enumerate().rev().find_map(|(n, (three, pair))| {
+        let [(_, long), (_, middle), (h, short)] = *three else { return None };
+        let spread = (long - middle).abs().max((long - short).abs()).max((middle - short).abs()) + noise / h;
+        (spread <= 0.01 * middle.abs().max(FLOOR)).then_some((n, Settled { doubt: spread, step: Some(three[0].0), ..*pair }))
     });
-    4.0 * f64::EPSILON * (moves.sum::<f64>().sqrt() + run.values(network.loss())[0].abs())
+    let Some((finest, mut best)) = sure else {
+        return pairs.into_iter().min_by(|a, b| a.doubt.total_cmp(&b.doubt));
+    };
+    for (pair, (h, _)) in pairs[..=finest].iter().zip(&slopes).rev() {
+        if (pair.slope - best.slope).abs() > 3.0 * (pair.doubt + best.doubt) {
+            break;
+        }
+        if pair.doubt < best.doubt {
+            best = Settled { step: Some(*h), ..*pair };
+        }
+    }
+    Some(best)
 }
 
 /// The slopes of the loss by one tensor's entries.
@@ -78,8 +126,26 @@ pub(super) struct Slopes<'a, 'p> {
     pub values: &'a [f64],
     /// The loss where nothing moves.
     pub loss: f64,
-    /// [`noise`].
+    /// About how far rounding moves the loss while an entry moves.
     pub noise: f64,
+}
+
+/// The largest error of a derivative that agrees with a difference.
+fn allowed(derivative: f64, difference: f64) -> f64 {
+    if derivative.is_finite() { TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR) } else { 0.0 }
+}
+
+impl Settled {
+    fn agrees(&self, derivative: f64) -> bool {
+        let allowed = allowed(derivative, self.slope);
+        (derivative - self.slope).abs() <= allowed && self.doubt <= allowed
+    }
+
+    /// Also right for a derivative that is NaN.
+    fn contradicts(&self, derivative: f64) -> bool {
+        let wrong = (derivative - self.slope).abs();
+        wrong.is_nan() || wrong > allowed(derivative, self.slope) + 10.0 * self.doubt
+    }
 }
 
 impl Slopes<'_, '_> {
@@ -93,50 +159,47 @@ impl Slopes<'_, '_> {
         [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h))
     }
 
-    fn slope(&mut self, at: usize, h: f64) -> Slope {
-        Slope::central(&self.moves(at, h), h)
+    /// The slope at a step, to both sides or to one, where no kink is crossed but this one.
+    fn slope(&mut self, at: usize, h: f64, side: Side, kink: Option<Place>) -> Slope {
+        let h = match side {
+            Side::Both => return Slope::central(&self.moves(at, h), h),
+            Side::Left => -h,
+            Side::Right => h,
+        };
+        Slope::sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
     }
 
-    /// The same where several steps are needed: the slope on which two neighbouring steps agree best, and how well.
-    fn settled(&self, slopes: &[Slope], scale: f64) -> Option<(f64, f64)> {
-        let pairs = slopes.windows(2).zip(STEPS).filter_map(|(pair, step)| match pair {
-            [Slope::Smooth(long), Slope::Smooth(short)] => Some((*long, (long - short).abs() + self.noise / (step * scale))),
-            _ => None,
-        });
-        pairs.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    fn slopes(&mut self, at: usize, steps: &[f64], side: Side, kink: Option<Place>) -> Vec<(f64, Slope)> {
+        steps.iter().map(|&h| (h, self.slope(at, h, side, kink))).collect()
     }
 
     /// The slopes to both sides of a kink, the smaller one first, and how wrong they may be.
-    fn sides(&mut self, at: usize, scale: f64, kink: Place) -> Option<([f64; 2], f64)> {
-        let here = self.loss;
-        let mut slope = |h: f64| Slope::sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), here, h, kink);
-        let [left, right] = [-scale, scale].map(|way| STEPS.map(|step| slope(step * way)));
-        let ((left, doubt_left), (right, doubt_right)) = (self.settled(&left, scale)?, self.settled(&right, scale)?);
-        Some(([left.min(right), left.max(right)], doubt_left.max(doubt_right)))
+    fn sides(&mut self, at: usize, kink: Place) -> Option<([f64; 2], f64)> {
+        let steps = coarse(self.values[at]);
+        let [left, right] = [Side::Left, Side::Right].map(|side| self.slopes(at, &steps, side, Some(kink)));
+        let (left, right) = (settled(&left, self.noise)?, settled(&right, self.noise)?);
+        Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.doubt.max(right.doubt)))
     }
 
-    /// A derivative at a kink, with the moves of the first step and of the least: the convention takes the slope of one side, or one between them.
+    /// A derivative at a kink, with the moves of the first step, and the kinks: the convention takes the slope of one side, or one between them.
     /// Where several kinks meet each may take another piece, and the derivative lies anywhere.
-    fn at_kink(&mut self, at: usize, scale: f64, derivative: f64, first: [Moved; 4], least: &[Moved; 4]) -> (f64, Verdict) {
+    fn at_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Moved; 4], kinks: &[Place]) -> (f64, Verdict) {
         let none = (f64::NAN, Verdict::Kink);
-        let mut kinks: Vec<Place> = least.iter().flat_map(|moved| &moved.crossed).copied().map(place).collect();
-        kinks.dedup();
-        let [kink] = kinks[..] else { return none };
+        let &[kink] = kinks else { return none };
         let size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
         let between = |sides: [f64; 2], doubt: f64| {
             let allowed = TOLERANCE * size(sides) + 10.0 * doubt;
-            // also right for a derivative that is no number
+            // also right for a derivative that is NaN
             derivative >= sides[0] - allowed && derivative <= sides[1] + allowed
         };
-        let h = STEP * scale;
         let [far, left, right, further] = first;
-        let sides = [([left, far], -h), ([right, further], h)].map(|(moves, h)| Slope::sided(&moves, self.loss, h, kink));
+        let sides = [([left, far], -h), ([right, further], h)].map(|(moves, h)| Slope::sided(&moves, self.loss, h, Some(kink)));
         if let [Slope::Smooth(left), Slope::Smooth(right)] = sides
             && between([left.min(right), left.max(right)], self.noise / h)
         {
             return none;
         }
-        let Some((sides, doubt)) = self.sides(at, scale, kink) else { return none };
+        let Some((sides, doubt)) = self.sides(at, kink) else { return none };
         if between(sides, doubt) || doubt > 1e-3 * size(sides) {
             return none;
         }
@@ -145,13 +208,13 @@ impl Slopes<'_, '_> {
 
     /// Where the slopes to both sides differ, and go on differing as the step shrinks: a kink if each side settles, else a place where the differences
     /// mean nothing, for the loss bends too much, or is rounded too much.
-    fn corner(&mut self, at: usize, scale: f64) -> Option<Verdict> {
+    fn corner(&mut self, at: usize, step: f64) -> Option<Verdict> {
         let here = self.moved(at, 0.0).loss;
         let [wide, narrow] =
-            [STEP, STEP / 10.0].map(|step| [-1.0, 1.0].map(|way| (self.moved(at, way * step * scale).loss - here) / (way * step * scale)));
+            [step, exact(step / 8.0)].map(|step| [-1.0, 1.0].map(|way| (self.moved(at, way * step).loss - here) / (way * step)));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
         let size = narrow[0].abs().max(narrow[1].abs());
-        let noise = self.noise / (STEP / 10.0 * scale);
+        let noise = self.noise / (step / 8.0);
         if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > 100.0 * noise) {
             return None;
         }
@@ -159,50 +222,78 @@ impl Slopes<'_, '_> {
         Some(if settles { Verdict::Kink } else { Verdict::Unsettled })
     }
 
+    /// The kinks that the shortest step crosses and that the entry is exactly on.
+    fn kinks(&mut self, at: usize) -> Vec<Place> {
+        let shortest = coarse(self.values[at])[COARSE.len() - 1];
+        let moves = self.moves(at, shortest);
+        let mut kinks: Vec<Place> = moves.iter().flat_map(|moved| &moved.crossed).copied().map(place).collect();
+        kinks.sort_unstable();
+        kinks.dedup();
+        kinks.retain(|&(op, entry, part)| self.probe.is_tie(op, entry, part));
+        kinks
+    }
+
+    /// The most certain of the slopes to these sides, at these steps.
+    fn settle(&mut self, at: usize, steps: &[f64], sides: &[Side]) -> Option<Settled> {
+        let settled = sides.iter().filter_map(|&side| {
+            let slopes = self.slopes(at, steps, side, None);
+            settled(&slopes, self.noise)
+        });
+        let order = |a: &Settled, b: &Settled| {
+            b.step.is_some().cmp(&a.step.is_some()).then(a.doubt.partial_cmp(&b.doubt).unwrap_or(Ordering::Equal))
+        };
+        settled.min_by(order)
+    }
+
     /// The derivative by one entry, judged.
     pub fn compare(&mut self, at: usize, derivative: f64) -> Compared {
-        let scale = self.values[at].abs().max(1.0);
-        let allowed = |difference: f64| TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR);
         let of = |difference, verdict| Compared::of(at, derivative, difference, verdict);
         if !self.loss.is_finite() {
             return of(f64::NAN, Verdict::NotFinite);
         }
-        let moves = self.moves(at, STEP * scale);
-        let first = Slope::central(&moves, STEP * scale);
-        if let Slope::Smooth(difference) = first
-            && derivative.is_finite()
-            && (derivative - difference).abs() <= allowed(difference)
-            && self.noise / (STEP * scale) <= allowed(difference)
-        {
-            return of(difference, Verdict::Agrees);
-        }
-        // where the shortest step crosses a kink too, the entry stands on it
-        if first == Slope::Crossed {
-            let least = STEPS[STEPS.len() - 1] * scale;
-            let nearest = self.moves(at, least);
-            if Slope::central(&nearest, least) == Slope::Crossed {
-                let (difference, verdict) = self.at_kink(at, scale, derivative, moves, &nearest);
-                return of(difference, verdict);
+        let h = exact(FIRST * self.values[at].abs().max(1.0));
+        let moves = self.moves(at, h);
+        let first = Slope::central(&moves, h);
+        let mut trusted = true;
+        if let Slope::Smooth(difference) = first {
+            let error = allowed(derivative, difference);
+            trusted = smooth(&moves, self.loss, h, TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h);
+            if trusted && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
+                return of(difference, Verdict::Agrees);
             }
         }
-        let slopes = STEPS.map(|step| if step == STEP { first } else { self.slope(at, step * scale) });
         let crossed = first == Slope::Crossed;
-        let Some((difference, doubt)) = self.settled(&slopes, scale) else {
-            return of(f64::NAN, if slopes.contains(&Slope::Crossed) { Verdict::Kink } else { Verdict::NotFinite });
-        };
-        let wrong = (derivative - difference).abs();
-        let allowed = if derivative.is_finite() { allowed(difference) } else { 0.0 };
-        if wrong <= allowed && doubt <= allowed {
-            return of(difference, Verdict::Agrees);
+        let mut near = false;
+        if crossed {
+            let kinks = self.kinks(at);
+            if !kinks.is_empty() {
+                let (difference, verdict) = self.at_kink(at, h, derivative, moves, &kinks);
+                return of(difference, verdict);
+            }
+            near = [-NEAR, NEAR].iter().any(|&by| !self.moved(at, by).crossed.is_empty());
         }
-        // also right for a derivative that is no number
-        let off = wrong.is_nan() || wrong > allowed + 10.0 * doubt;
-        if off {
-            return match self.corner(at, scale) {
-                Some(verdict) => of(f64::NAN, verdict),
-                None => of(difference, Verdict::Off),
-            };
+        let sides: &[Side] = if crossed { &[Side::Both, Side::Left, Side::Right] } else { &[Side::Both] };
+        let mut settled = self.settle(at, &coarse(self.values[at]), sides);
+        if !(trusted && settled.is_some_and(|settled| settled.agrees(derivative))) {
+            settled = self.settle(at, &fine(self.values[at], self.loss, derivative), sides);
         }
-        of(f64::NAN, if crossed { Verdict::Kink } else { Verdict::Unsettled })
+        Compared { near, ..self.judged(at, derivative, settled, crossed) }
+    }
+
+    /// The verdict on a derivative by an entry, from the slope that differences settle on, which crosses no kink that is known to be `beside` it.
+    fn judged(&mut self, at: usize, derivative: f64, settled: Option<Settled>, beside: bool) -> Compared {
+        let of = |difference, verdict| Compared::of(at, derivative, difference, verdict);
+        let Some(settled) = settled else { return of(f64::NAN, Verdict::NotFinite) };
+        if settled.agrees(derivative) {
+            return of(settled.slope, Verdict::Agrees);
+        }
+        if !settled.contradicts(derivative) {
+            return of(f64::NAN, Verdict::Unsettled);
+        }
+        let step = settled.step.unwrap_or(FIRST * self.values[at].abs().max(1.0));
+        match if beside { None } else { self.corner(at, step) } {
+            Some(verdict) => of(f64::NAN, verdict),
+            None => of(settled.slope, Verdict::Off),
+        }
     }
 }
