@@ -1,6 +1,7 @@
 //! The laws of the core, on random networks and random graphs: `entry = sum of its terms` bit for bit, derivatives against central
 //! differences, addresses, uses. And that these checks find what is wrong.
 
+mod checked;
 mod corners;
 mod differences;
 mod graphs;
@@ -52,6 +53,11 @@ fn tame() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
+/// By how much a planted derivative is wrong, relative to it: forgotten, its sign turned, doubled, a little.
+fn faults() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(-1.0), Just(-2.0), Just(1.0), Just(1e-3), Just(-1e-4)]
+}
+
 /// Steps all over the trace, its ends among them.
 fn places(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
@@ -79,6 +85,16 @@ proptest! {
     fn derivatives_of_graphs_are_central_differences(mut tape in tape(), sharp in any::<bool>()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
         slopes(&graphs::graph(&mut tape, flavour))?;
+    }
+
+    #[test]
+    fn gradcheck_judges_networks_rightly(mut tape in tape(), flavour in tame(), seed in any::<u64>(), by in faults()) {
+        checked::judges(&layers::network(&mut tape, flavour), seed, by)?;
+    }
+
+    #[test]
+    fn gradcheck_judges_graphs_rightly(mut tape in tape(), flavour in flavours(), seed in any::<u64>(), by in faults()) {
+        checked::judges(&graphs::graph(&mut tape, flavour), seed, by)?;
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! `gradcheck` on random networks and graphs: it accuses no derivative that is right, and finds one that is not.
+
+use gradstep::app::Lesson;
+use gradstep::network::{Extent, Verdict, check};
+use gradstep::tensor::from_flat;
+use proptest::prelude::*;
+
+use crate::scenario;
+
+/// A few entries of each tensor.
+const FEW: Extent = Extent { entries: 4, threads: std::num::NonZero::<usize>::MIN };
+
+/// Nothing is off; and with one of the derivatives that agree made wrong by `by`, relative to it, that one is.
+///
+/// # Errors
+/// What is wrong.
+pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
+    let lesson = Lesson::new(scenario(text)?);
+    let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+    let checked = check(network, run, FEW, |_| true);
+    let mut agree = Vec::new();
+    for checked in &checked {
+        for compared in &checked.compared {
+            let name = &network.tensor(checked.gradient).name;
+            prop_assert!(compared.verdict != Verdict::Off, "{name} {compared:?}\n{text}");
+            if compared.verdict == Verdict::Agrees && compared.derivative.abs() > 0.1 {
+                agree.push((checked.gradient, compared.at));
+            }
+        }
+    }
+    if agree.is_empty() {
+        return Ok(());
+    }
+    let (gradient, at) = agree[usize::try_from(seed % agree.len() as u64).expect("a place")];
+    let mut entries = run.values(gradient).to_vec();
+    entries[at] *= 1.0 + by;
+    let planted = run.with(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
+    for checked in check(network, &planted, FEW, |_| true) {
+        for compared in checked.compared.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
+            prop_assert!(compared.verdict == Verdict::Off, "planted in {}: {compared:?}\n{text}", network.tensor(gradient).name);
+        }
+    }
+    Ok(())
+}
