@@ -1,9 +1,11 @@
 //! The same numbers as PyTorch in float64: what `grads` and `train` print, against what PyTorch computed for the same scenario.
 
+mod numbers;
+
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use numbers::{number, printed};
 use serde_json::Value;
 
 /// Relative tolerances, and the smallest denominator.
@@ -14,20 +16,6 @@ const FLOOR: f64 = 1e-3;
 /// Entries where the given number is that of another node, and what is right: PyTorch knows no copy, so there `n3 = n0` is one tensor with
 /// two names (see `tests/oracle/README.md`).
 const COPIES: [(&str, &str, f64); 2] = [("graph-075", "n3", 1.682), ("graph-100", "n1", 1.0)];
-
-/// What the program prints.
-fn printed(command: &str, scenario: &Path) -> Result<Value, String> {
-    let run = Command::new(env!("CARGO_BIN_EXE_gradstep")).arg(command).arg(scenario).args(["--format", "json"]).output();
-    let output = run.map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok())
-}
 
 fn close(a: f64, b: f64, tolerance: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(FLOOR)

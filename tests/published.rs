@@ -1,0 +1,63 @@
+//! Worked examples that others have published, with the numbers that their authors print: `tests/published/NAME.toml` is the network,
+//! `NAME.published.json` the source and the numbers. A tolerance is as wide as the digits that the author gives.
+
+mod numbers;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use numbers::{number, printed};
+use serde_json::Value;
+
+fn scenarios() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/published");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    paths.sort();
+    paths
+}
+
+/// The value at a path of keys and positions.
+fn at<'a>(mut value: &'a Value, path: &Value) -> Option<&'a Value> {
+    for key in path.as_array()? {
+        value = match key {
+            Value::String(name) => value.get(name)?,
+            position => value.get(usize::try_from(position.as_u64()?).ok()?)?,
+        };
+    }
+    Some(value)
+}
+
+/// The number of numbers compared; the first pair that differs is an error.
+fn compare(expected: &Value, actual: &Value, tolerance: f64) -> Result<usize, String> {
+    if let (Value::Array(expected), Value::Array(actual)) = (expected, actual)
+        && expected.len() == actual.len()
+    {
+        return expected.iter().zip(actual).map(|(expected, actual)| compare(expected, actual, tolerance)).sum();
+    }
+    match (number(expected), number(actual)) {
+        (Some(wanted), Some(is)) if (wanted - is).abs() <= tolerance => Ok(1),
+        _ => Err(format!("{actual} instead of {expected}")),
+    }
+}
+
+#[test]
+fn every_published_number_is_found() {
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    let scenarios = scenarios();
+    for path in &scenarios {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let published: Value = serde_json::from_str(&fs::read_to_string(path.with_extension("published.json")).unwrap()).unwrap();
+        let printed = printed("grads", path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for check in published["checks"].as_array().unwrap() {
+            let (place, tolerance) = (&check["path"], check["tolerance"].as_f64().unwrap());
+            let result = at(&printed, place).ok_or("is missing".to_owned());
+            match result.and_then(|actual| compare(&check["value"], actual, tolerance)) {
+                Ok(count) => compared += count,
+                Err(error) => wrong.push(format!("{name}: {place}: {error} ({})", published["source"])),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(scenarios.len() >= 21 && compared >= 400, "{} examples with {compared} numbers", scenarios.len());
+}
