@@ -1,0 +1,16 @@
+//! The text of a scenario file.
+
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+
+static NO_FILES: LazyLock<Arc<targets::Memory>> = LazyLock::new(|| Arc::new(targets::Memory(BTreeMap::new())));
+
+fuzz_target!(|text: &[u8]| targets::scenario(text, &NO_FILES));

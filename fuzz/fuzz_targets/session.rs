@@ -1,0 +1,11 @@
+//! A recorded session.
+
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| targets::session(bytes));

@@ -1,0 +1,15 @@
+//! A file with tensors, read as each kind.
+
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for name in ["fuzz.npy", "fuzz.npz", "fuzz.safetensors"] {
+        targets::weights(name, bytes);
+    }
+});

@@ -1,0 +1,134 @@
+//! Fuzzing as a test: files of the project with random damage, and random keys. `PROPTEST_CASES` says how many, `PROPTEST_RNG_SEED` makes a run
+//! repeatable; CONTRIBUTING says how to run for hours. A case that fails is shrunk and printed.
+
+mod mutation;
+mod targets;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use gradstep::app::Lesson;
+use gradstep::scenario::{self, Limits, Source};
+use mutation::{Mutation, mutations};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// The files below these folders of the project whose names end so, in the order of their paths.
+fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of the project") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| ends.iter().any(|known| end == *known)) {
+                let bytes = fs::read(&path).expect("a file of the project");
+                found.push((path, bytes));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+/// The seeds of a target, read once.
+fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
+    static SCENARIOS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    static WEIGHTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    static SESSIONS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    let tests = ["scenarios", "tests/valid", "tests/invalid", "tests/published"];
+    match target {
+        "scenarios" => SCENARIOS.get_or_init(|| {
+            let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
+            files(&tests, &["toml"]).into_iter().filter(small).collect()
+        }),
+        "weights" => WEIGHTS.get_or_init(|| {
+            let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
+            files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors"]).into_iter().filter(small).collect()
+        }),
+        _ => SESSIONS.get_or_init(|| files(&["tests/sessions"], &["session"])),
+    }
+}
+
+/// The weights that scenarios of the tests name.
+fn memory() -> &'static Arc<targets::Memory> {
+    static MEMORY: OnceLock<Arc<targets::Memory>> = OnceLock::new();
+    MEMORY.get_or_init(|| {
+        let named = |(path, bytes): &(PathBuf, Vec<u8>)| Some((format!("weights/{}", path.file_name()?.to_str()?), bytes.clone()));
+        let valid = seeds("weights").iter().filter(|(path, _)| path.components().any(|part| part.as_os_str() == "valid"));
+        Arc::new(targets::Memory(valid.filter_map(named).collect::<BTreeMap<_, _>>()))
+    })
+}
+
+/// The bundled scenarios, open.
+fn lessons() -> &'static [Arc<Lesson>] {
+    static LESSONS: OnceLock<Vec<Arc<Lesson>>> = OnceLock::new();
+    LESSONS.get_or_init(|| {
+        let open = |(path, bytes): &(PathBuf, Vec<u8>)| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            let source = Source { path_shown: name.clone(), name, text: String::from_utf8(bytes.clone()).ok()? };
+            Some(Arc::new(Lesson::new(scenario::read(source, Limits::default()).ok()?)))
+        };
+        files(&["scenarios"], &["toml"]).iter().filter_map(open).collect()
+    })
+}
+
+/// A seed, and damage to it.
+fn damaged() -> impl Strategy<Value = (Index, Vec<Mutation>)> {
+    (any::<Index>(), mutations())
+}
+
+/// `cases` unless `PROPTEST_CASES` says another number.
+fn config(cases: u32) -> ProptestConfig {
+    let usual = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases, ..usual } }
+}
+
+#[test]
+fn damaged_scenarios() {
+    proptest!(config(2000), |((seed, damage) in damaged())| {
+        let (_, bytes) = seed.get(seeds("scenarios"));
+        targets::scenario(&mutation::apply(bytes, &damage), memory());
+    });
+}
+
+#[test]
+fn damaged_weights() {
+    proptest!(config(20_000), |((seed, damage) in damaged())| {
+        let (path, bytes) = seed.get(seeds("weights"));
+        targets::weights(&path.to_string_lossy(), &mutation::apply(bytes, &damage));
+    });
+}
+
+#[test]
+fn damaged_sessions() {
+    proptest!(config(1000), |((seed, damage) in damaged())| {
+        let (_, bytes) = seed.get(seeds("sessions"));
+        targets::session(&mutation::apply(bytes, &damage));
+    });
+}
+
+#[test]
+fn random_keys() {
+    proptest!(config(300), |(lesson in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
+        targets::keys(lesson.get(lessons()), &bytes);
+    });
+}
+
+/// A seed without damage passes its target, so the targets see more than refusals.
+#[test]
+fn the_seeds_themselves() {
+    for (_, bytes) in seeds("scenarios") {
+        targets::scenario(bytes, memory());
+    }
+    for (path, bytes) in seeds("weights") {
+        targets::weights(&path.to_string_lossy(), bytes);
+    }
+    for (_, bytes) in seeds("sessions") {
+        targets::session(bytes);
+    }
+}

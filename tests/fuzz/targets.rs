@@ -1,0 +1,187 @@
+//! The fuzz targets: functions of bytes that panic where a promise is broken. `main.rs` beside this file drives them with mutated files,
+//! `fuzz/` with libFuzzer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gradstep::app::{Action, Lesson, State, update};
+use gradstep::command::{offers, replay};
+use gradstep::keys;
+use gradstep::scenario::{self, Files, Limits, Scenario, Source};
+use gradstep::session::Session;
+use gradstep::step::{Address, Kind};
+use gradstep::text::escape;
+use gradstep::trace::Trace;
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{self, Look, export};
+use gradstep::weights::{self, Wrong};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Enough for every seed, and little enough that a scenario is computed within milliseconds.
+const LIMITS: Limits = Limits { memory: 2 << 20 };
+
+/// No frame and no error message is longer, whatever the file: faults are cut to their surroundings.
+const LONGEST_MESSAGE: usize = 1 << 20;
+
+/// What is shown has no character that a terminal obeys or that hides.
+fn visible(text: &str) {
+    assert_eq!(escape(text), text, "a character reaches the screen that must be escaped");
+}
+
+/// Files that a scenario may name, from memory.
+#[derive(Debug)]
+pub struct Memory(pub BTreeMap<String, Vec<u8>>);
+
+impl Files for Memory {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+        let bytes = self.0.get(path).filter(|bytes| bytes.len() <= most);
+        bytes.cloned().ok_or_else(|| Wrong::new("there is no such file", ""))
+    }
+}
+
+fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
+    let source = Source::from_bytes("fuzz".to_owned(), "fuzz.toml".to_owned(), text.to_vec());
+    match source.and_then(|source| scenario::read_beside(source, LIMITS, Arc::clone(files) as _)) {
+        Ok(scenario) => Some(scenario),
+        Err(faults) => {
+            assert!(!faults.faults().is_empty(), "a refusal without a fault");
+            let message = faults.render(false);
+            visible(&message);
+            assert!(message.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
+            None
+        }
+    }
+}
+
+/// The text of a scenario file: refused with a message, or every step that is asked for keeps the law and every frame is drawn.
+pub fn scenario(text: &[u8], files: &Arc<Memory>) {
+    let Some(scenario) = read(text, files) else { return };
+    let lesson = Arc::new(Lesson::new(scenario));
+    let count = lesson.trace.len();
+    for k in [1, 2, count / 3, count / 2, count.saturating_sub(1), count] {
+        law(&lesson.trace, k);
+    }
+    let mut state = State::picker(Vec::new());
+    for step in [1, count.div_ceil(2), count] {
+        state.open(Arc::clone(&lesson), Some(step));
+        for (width, height) in [(80, 24), (130, 45)] {
+            visible(&export::text(&frame(&state, width, height)));
+        }
+    }
+}
+
+/// A step and the one before it: product, running sum, address.
+fn law(trace: &Trace, k: u64) {
+    let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    let (Some(step), Some(at)) = (trace.get(k), trace.position(k)) else {
+        assert!(k == 0 || k > trace.len(), "there is no step {k} of {}", trace.len());
+        return;
+    };
+    if step.kind == Kind::Product {
+        let product = step.factors.iter().map(|factor| factor.value).reduce(|product, factor| product * factor);
+        assert!(product.is_some_and(|product| same(product, step.value)), "step {k} is no product of its factors: {step:?}");
+    }
+    let before = (step.term > 1).then(|| trace.get(k - 1)).flatten().map_or(-0.0, |before| before.sum);
+    assert!(same(before + step.value, step.sum), "step {k} does not add up: {step:?}");
+    if step.term == step.terms {
+        let entry = trace.run(at.stretch).values(trace.op_at(&at).output)[at.entry];
+        assert!(same(step.sum, entry), "step {k} ends at another value than its entry's, {entry:?}: {step:?}");
+    }
+    let address = trace.address(&at).to_string();
+    let found = address.parse::<Address>().map_err(|error| error.to_string()).and_then(|address| trace.resolve(&address));
+    assert_eq!(found, Ok(k), "the address {address} of step {k}");
+}
+
+fn frame(state: &State, width: u16, height: u16) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    ui::render(state, &Look { theme: Theme::new(Colours::True, Background::Dark), ascii: false }, area, &mut buffer);
+    buffer
+}
+
+/// The bytes of a file with tensors, of the kind that its name says: refused, or as many numbers as each shape says.
+pub fn weights(name: &str, bytes: &[u8]) {
+    let Err(wrong) = tensors(name, bytes) else { return };
+    assert!(!wrong.message.is_empty(), "a refusal without a message");
+    assert!(wrong.message.len() < LONGEST_MESSAGE, "{} bytes of message", wrong.message.len());
+}
+
+fn tensors(name: &str, bytes: &[u8]) -> Result<(), Wrong> {
+    let archive = weights::kind(name)?(bytes.to_vec())?;
+    let names = archive.names().map_or(1, |names| names.list().len());
+    for place in 0..names {
+        let layout = archive.layout(place)?;
+        let numbers = layout.numbers(&archive.bytes(place)?)?;
+        assert_eq!(numbers.len(), layout.shape().iter().product::<usize>(), "{name}: tensor {place} of shape {:?}", layout.shape());
+    }
+    Ok(())
+}
+
+/// The bytes of a session file: refused with a sentence, or its frames are drawn, up to the hundredth.
+pub fn session(bytes: &[u8]) {
+    let session = match Session::read(bytes) {
+        Ok(session) => session,
+        Err(why) => return visible(&escape(&why.to_string())),
+    };
+    let Ok(stepper) = replay::begin(&session, LIMITS) else { return };
+    let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
+    let mut drawn = 0;
+    let _ = replay::frames(&session, stepper, &look, |frame| {
+        visible(&export::text(&frame.buffer));
+        drawn += 1;
+        anyhow::ensure!(drawn < 100, "these are enough");
+        Ok(())
+    });
+}
+
+/// Inputs decoded from bytes, given to a stepper that is open on a scenario. Every byte string is valid.
+pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
+    let mut state = State::picker(offers::bundled());
+    state.open(Arc::clone(lesson), None);
+    let (mut size, mut now) = ((80, 24), Duration::ZERO);
+    for input in bytes.chunks(2) {
+        let (what, with) = (input[0], input.get(1).copied().unwrap_or(0));
+        match what {
+            0..=15 => size = (u16::from(what) * 16 + u16::from(with) % 16, u16::from(with) % 70),
+            16..=31 => {
+                now += Duration::from_millis(u64::from(with) << (what - 16));
+                update(&mut state, Action::Clock(now));
+            }
+            32..=47 => {
+                update(&mut state, Action::Work(u64::from(with)));
+            }
+            48..=79 => {
+                let screen = Rect::new(0, 0, size.0, size.1);
+                let (x, y) = (u16::from(what - 48) * size.0 / 32, u16::from(with) * size.1 / 256);
+                if let Some(action) = ui::click(&state, screen, x, y) {
+                    update(&mut state, action);
+                }
+            }
+            _ => press(&mut state, with),
+        }
+        let trace = &state.lesson.as_ref().expect("a lesson stays open").trace;
+        assert!((1..=trace.len()).contains(&state.step), "step {} of {}", state.step, trace.len());
+        assert!(state.picking.is_none_or(|picked| picked < state.offers.len()));
+        visible(&export::text(&frame(&state, size.0, size.1)));
+    }
+}
+
+/// A key of the table, or a character, by a byte.
+fn press(state: &mut State, byte: u8) {
+    const NAMED: [&str; 24] = [
+        "<Esc>", "<Enter>", "<Tab>", "<S-Tab>", "<Left>", "<Right>", "<Up>", "<Down>", "<Home>", "<End>", "<PgUp>", "<PgDn>", "<BS>",
+        "<Del>", "<Space>", "<C-u>", "<C-w>", "<C-d>", "<C-f>", "<C-b>", "<M-l>", "<S-Left>", "<S-Right>", "<F5>",
+    ];
+    let text = match byte {
+        b' '..=b'~' if byte != b'<' => char::from(byte).to_string(),
+        128..=131 => ["\u{202e}", "ß", "∂", "\u{200b}"][usize::from(byte - 128)].to_owned(),
+        _ => NAMED[usize::from(byte) % NAMED.len()].to_owned(),
+    };
+    for key in keys::parse(&text).expect("a key") {
+        if let Some(action) = keys::action(state, key) {
+            update(state, action);
+        }
+    }
+}
