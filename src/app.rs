@@ -97,7 +97,7 @@ pub struct State {
     pub count: Option<u64>,
     /// The address line, when it is open.
     pub prompt: Option<Prompt>,
-    /// The way to a far iteration, while it is computed.
+    /// The way to a far iteration or through many units, while it is not at its end.
     pub way: Option<Way>,
     /// The text over the screen, and how far it is scrolled.
     pub overlay: Option<(Overlay, u16)>,
@@ -188,6 +188,8 @@ pub enum Action {
     Clock(Duration),
     /// There was time to compute so many iterations more on the way to a far one.
     Work(u64),
+    /// There was time for so many pieces of what is under way: an op, the beginning or the end of a run, or a move by a unit.
+    Pieces(u64),
 }
 
 /// What only the world outside can do.
@@ -222,16 +224,11 @@ impl State {
         }
     }
 
-    /// Opens a scenario at its start; `at` is a step of it.
-    pub fn open(&mut self, mut lesson: Arc<Lesson>, at: Option<u64>) {
-        let start = lesson.scenario.start.as_ref().filter(|_| at.is_none()).and_then(|start| lesson.find(start).ok());
-        let start = start.map(|(other, step)| {
-            if let Some(other) = other {
-                lesson = Arc::new(other);
-            }
-            step
-        });
-        self.step = at.or(start).unwrap_or(1).clamp(1, lesson.trace.len());
+    /// Opens a scenario at step `at`; without it at its start, or on the way there where that is far.
+    pub fn open(&mut self, lesson: Arc<Lesson>, at: Option<u64>) {
+        let start = lesson.scenario.start.clone().filter(|_| at.is_none());
+        let notes = lesson.scenario.notes.is_some();
+        self.step = at.unwrap_or(1).clamp(1, lesson.trace.len());
         self.unit = Unit::Step;
         self.scroll = [0, 0];
         self.overlay = None;
@@ -239,9 +236,13 @@ impl State {
         self.picking = None;
         self.prompt = None;
         self.way = None;
-        self.message =
-            lesson.scenario.notes.is_some().then(|| Message { text: "n: what to look for in this scenario".to_owned(), fault: false });
+        self.message = None;
         self.lesson = Some(lesson);
+        if let Some(Err(why)) = start.map(|start| self.set_out(start)) {
+            self.say(why, true);
+        } else if notes && self.message.is_none() {
+            self.say("n: what to look for in this scenario", false);
+        }
     }
 
     /// What keys mean now.
@@ -332,7 +333,11 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
             return None;
         }
         Action::Work(iterations) => {
-            state.work(iterations);
+            state.worked(iterations, u64::MAX);
+            return None;
+        }
+        Action::Pieces(pieces) => {
+            state.worked(u64::MAX, pieces);
             return None;
         }
         Action::ScrollAtMost(lines) => {

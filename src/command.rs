@@ -39,6 +39,7 @@ use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
 use crate::threads;
 use look::Global;
+use report::{INTERRUPTED, Interrupted};
 use source::shown;
 
 /// Step through every multiplication of backpropagation.
@@ -106,7 +107,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = completed(arguments).and_then(|arguments| match Cli::try_parse_from(arguments) {
         Ok(cli) => run(cli.command, &cli.global).or_else(|error| match error.downcast::<Faults>() {
             Ok(faults) => invalid(&faults, &cli.global),
-            Err(error) => Err(error),
+            Err(error) => stopped(error),
         }),
         Err(error) => usage(&error, ascii),
     });
@@ -138,6 +139,15 @@ fn invalid(faults: &Faults, global: &Global) -> anyhow::Result<ExitCode> {
     writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&io::stderr()))))?;
     to.finish()?;
     Ok(ExitCode::from(1))
+}
+
+/// Says where Ctrl-C has stopped a command, if that is what has happened.
+fn stopped(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    let why = error.downcast::<Interrupted>()?;
+    let mut to = output::stderr();
+    writeln!(to, "{why}")?;
+    to.finish()?;
+    Ok(ExitCode::from(INTERRUPTED))
 }
 
 /// Help and version, or what is wrong with the command line.
@@ -228,6 +238,11 @@ fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow:
 fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Lesson> {
     let lesson = Lesson::new(scenario);
     let address = Address { iteration: Some(n), place: Place::First };
-    let (other, _) = lesson.find(&address).map_err(anyhow::Error::msg)?;
+    let other = found(&lesson, &address)?.map_err(anyhow::Error::msg)?.0;
     Ok(other.unwrap_or(lesson))
+}
+
+/// Where an address leads, with progress on the way; or why it leads nowhere.
+fn found(lesson: &Lesson, address: &Address) -> anyhow::Result<Result<(Option<Lesson>, u64), String>> {
+    report::travel(|go_on| lesson.find(address, go_on).transpose())
 }

@@ -97,7 +97,7 @@ pub struct Reader {
 }
 
 /// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stretch {
     /// Its ops and tensors.
     pub network: Arc<Network>,

@@ -6,13 +6,17 @@
 //! [1250,"key","<Right>"]
 //! [1700,"click","grad.u"]
 //! [1900,"wheel",3]
-//! [2000,"work",500]
+//! [1950,"play"]
+//! [2000,"pieces",500]
 //! [2100,"resize",[80,24]]
 //! [4000,"quit"]
 //! ```
 //!
 //! A scenario that reads weights from files brings them along: `"files":{"weights.npz":"UEsDB…"}` in the header, in base64. So a session replays
 //! anywhere, whatever has become of its scenario.
+//!
+//! An `exact` session has an event for each unit of play and each slice of work. In others play follows from the times, and `work` counts iterations.
+//! What a session asks for is bounded: a gap between two events counts at most 60 s, and work at most until the next event (`command/replay/course.rs`).
 //!
 //! Times are milliseconds since the start. A line that was cut off at the end of the file is dropped.
 
@@ -28,6 +32,9 @@ use crate::step::Address;
 
 /// The newest format that this program reads, and the one that it writes.
 pub const FORMAT: u64 = 1;
+
+/// The longest time between two events.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
 
 /// What is known before the first event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +53,17 @@ pub struct Header {
     /// The bytes of the files that it reads, by the paths that it names them by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "packed")]
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Whether each unit of play and each slice of work is an event of its own.
+    #[serde(default)]
+    pub exact: bool,
     /// The iteration at which the stepper opened.
     #[serde(default = "first")]
     pub iteration: u64,
     /// The step of it.
     pub at: u64,
+    /// The address that it was on the way to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 fn first() -> u64 {
@@ -61,7 +74,14 @@ impl Header {
     /// The header of a session that this program records.
     #[must_use]
     pub fn new(name: String, scenario: String, (iteration, at): (u64, u64), size: (u16, u16)) -> Self {
-        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), size, name, scenario, files: BTreeMap::new(), iteration, at }
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        Self { format: FORMAT, program, size, name, scenario, files: BTreeMap::new(), exact: true, iteration, at, to: None }
+    }
+
+    /// The same on the way to an address, where there is one.
+    #[must_use]
+    pub fn on_the_way(self, to: Option<Address>) -> Self {
+        Self { to: to.map(|to| to.to_string()), ..self }
     }
 
     /// The same with the files that the scenario reads.
@@ -104,6 +124,10 @@ pub enum Event {
     Resize(u16, u16),
     /// There was time to compute so many iterations more on the way to a far one.
     Work(u64),
+    /// There was time for so many pieces of what was under way.
+    Pieces(u64),
+    /// A unit of play was due.
+    Play,
     /// The session was left.
     Quit,
 }
@@ -116,6 +140,8 @@ impl fmt::Display for Event {
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
             Self::Work(iterations) => write!(f, "work {iterations}"),
+            Self::Pieces(pieces) => write!(f, "work {pieces}"),
+            Self::Play => f.write_str("play"),
             Self::Quit => f.write_str("quit"),
         }
     }
@@ -163,6 +189,8 @@ impl<W: Write> Recorder<W> {
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
             Event::Resize(columns, rows) => serde_json::to_vec(&(time, "resize", (columns, rows)))?,
             Event::Work(iterations) => serde_json::to_vec(&(time, "work", iterations))?,
+            Event::Pieces(pieces) => serde_json::to_vec(&(time, "pieces", pieces))?,
+            Event::Play => serde_json::to_vec(&(time, "play"))?,
             Event::Quit => serde_json::to_vec(&(time, "quit"))?,
         };
         line.push(b'\n');
@@ -176,7 +204,7 @@ impl<W: Write> Recorder<W> {
 pub struct Session {
     /// What is known before the first event.
     pub header: Header,
-    /// The events, each with its time since the start, in order.
+    /// The events, each with its time since the start, in order. Between two of them lie at most 60 s, whatever the file says.
     pub events: Vec<(Duration, Event)>,
     /// Whether the last line was cut off, and dropped.
     pub torn: bool,
@@ -217,11 +245,12 @@ impl Session {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), torn: false };
-        let mut last = Duration::ZERO;
+        let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
         for (number, line) in lines.enumerate() {
             match event(line) {
                 Some((time, event)) if time >= last => {
-                    session.events.push((time, event));
+                    now += time.saturating_sub(last).min(LONGEST_GAP);
+                    session.events.push((now, event));
                     last = time;
                 }
                 _ if line.ends_with(b"\n") => return Err(NoSession(format!("is damaged: its line {} is no event", number + 2))),
@@ -260,6 +289,8 @@ fn event(line: &[u8]) -> Option<(Duration, Event)> {
         Line::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
         Line::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
         Line::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
+        Line::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),
+        Line::Bare(time, what) if what == "play" => (time, Event::Play),
         Line::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
         Line::Bare(time, what) if what == "quit" => (time, Event::Quit),
         _ => return None,

@@ -74,6 +74,19 @@ impl Unit {
             Self::Iteration => "iteration",
         }
     }
+
+    /// Its name for several.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Step => "steps",
+            Self::Entry => "entries",
+            Self::Op => "ops",
+            Self::Pass => "passes",
+            Self::Sample => "samples",
+            Self::Iteration => "iterations",
+        }
+    }
 }
 
 /// What a step does.

@@ -123,6 +123,12 @@ impl Trace {
         self.len
     }
 
+    /// The number of ops of all stretches together.
+    #[must_use]
+    pub fn op_count(&self) -> usize {
+        self.segments.len()
+    }
+
     /// The iteration of gradient descent, from 1.
     #[must_use]
     pub fn iteration(&self) -> u64 {

@@ -168,7 +168,7 @@ fn a_replay_shows_the_same_way() {
     drop(live);
     let bytes = file.0.lock().unwrap().clone();
     let session = Session::read(&bytes).unwrap();
-    assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Work(_))).count() as u64, pieces);
+    assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Pieces(_))).count() as u64, pieces);
     assert!(pieces > 3);
     let stepper = replay::begin(&session, Limits::default()).unwrap();
     let mut again = String::new();

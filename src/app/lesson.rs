@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::network::{Descent, Iteration};
 use crate::scenario::Scenario;
-use crate::step::Address;
+use crate::step::{Address, Place};
 use crate::trace::Trace;
 
 /// A scenario that is open, with its computation.
@@ -39,14 +39,47 @@ impl Lesson {
         Self::at(Arc::clone(&self.scenario), Arc::clone(&self.descent), number)
     }
 
-    /// Where an address leads: the lesson at its iteration, where that is another one, and the step.
+    /// The same scenario at another iteration, or at the last one where the descent ends before. `go_on` is asked after each piece of work, with the next
+    /// iteration and the wanted one; `None` where it says no.
+    pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Self> {
+        let iteration = self.compute(number, go_on)?;
+        Some(Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), iteration))
+    }
+
+    /// The step that an address means, and the lesson at its iteration where that is another one. `go_on` is asked as in [`Lesson::reach`]; `None` where
+    /// it says no.
     ///
     /// # Errors
     /// One sentence that says what is wrong and what there is instead.
-    pub fn find(&self, address: &Address) -> Result<(Option<Self>, u64), String> {
-        match self.elsewhere(address)? {
-            None => Ok((None, self.trace.resolve(address)?)),
-            Some(number) => self.arrive(number, self.descent.iteration(number), address),
+    pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
+        let Some(number) = self.elsewhere(address)? else { return Ok(Some((None, self.trace.resolve(address)?))) };
+        self.known(address)?;
+        let Some(iteration) = self.compute(number, go_on) else { return Ok(None) };
+        self.arrive(number, iteration, address).map(Some)
+    }
+
+    fn compute(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
+        let mut walk = self.descent.walk(number);
+        while go_on(walk.next(), number) {
+            if let Some(iteration) = self.descent.advance(&mut walk, &mut { 1 })
+                && (iteration.number >= number || iteration.stopped)
+            {
+                return Some(iteration);
+            }
+        }
+        None
+    }
+
+    /// Finds out what can be known of an address in another iteration before that is computed: whether any op has its name.
+    ///
+    /// # Errors
+    /// As [`Lesson::find`].
+    pub(super) fn known(&self, address: &Address) -> Result<(), String> {
+        match &address.place {
+            Place::Op { name, .. } if !self.trace.stretches().iter().any(|stretch| stretch.network.find(name).is_some()) => {
+                self.trace.resolve(&address.place.clone().into()).map(|_| ())
+            }
+            _ => Ok(()),
         }
     }
 

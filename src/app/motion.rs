@@ -8,21 +8,24 @@ use crate::step::{Place, Unit};
 
 /// The most units that one key moves; more is a slip of the finger.
 const FARTHEST: u64 = 100_000;
-/// The most iterations that a key enters on its way: each is computed, and the next key waits.
-const MOST_ITERATIONS: u64 = 32;
-
 impl State {
-    /// Time has passed: the steps of play that are due are made.
+    /// Time has passed. Where a unit of play is due it is made: one, however late it is, and the next is due a period later. What is missed is missed.
     pub(super) fn clock(&mut self, now: Duration) {
         self.now = self.now.max(now);
-        while let Some(due) = self.play
-            && due <= self.now
-        {
-            self.play = Some(due + self.period());
-            if !self.move_by(self.unit, 1) {
-                self.play = None;
-                self.say("the end", false);
-            }
+        let Some(due) = self.play.filter(|due| *due <= self.now && self.way.is_none()) else { return };
+        let next = due + self.period();
+        self.play = Some(if next > self.now { next } else { self.now + self.period() });
+        if !self.move_by(self.unit, 1) {
+            self.play = None;
+            self.say("the end", false);
+        }
+    }
+
+    /// There was time to work on the way: it goes on. Play goes on a period after its unit is made.
+    pub(super) fn worked(&mut self, iterations: u64, pieces: u64) {
+        self.work(iterations, pieces);
+        if self.way.is_none() && self.play.is_some() {
+            self.play = Some(self.now + self.period());
         }
     }
 
@@ -110,57 +113,12 @@ impl State {
         }
     }
 
-    /// Moves by so many units; whether it moved at all.
+    /// Moves by so many units; whether it moved at all, or is on its way.
     fn move_by(&mut self, unit: Unit, times: i64) -> bool {
         let place = |state: &Self| (state.lesson.as_ref().map(|lesson| lesson.trace.iteration()), state.step);
         let from = place(self);
-        let mut iterations = 0;
-        for _ in 0..times.unsigned_abs() {
-            let before = place(self);
-            if times > 0 {
-                self.forward(unit);
-            } else {
-                self.back(unit);
-            }
-            let now = place(self);
-            if now == before {
-                break;
-            }
-            iterations += u64::from(now.0 != before.0);
-            if iterations == MOST_ITERATIONS {
-                self.say("further only by an address, such as :100/first, or by iterations", false);
-                break;
-            }
-        }
-        place(self) != from
-    }
-
-    /// To the first step of the next unit, in the next iteration after the last; to the last step of all where there is none.
-    fn forward(&mut self, unit: Unit) {
-        let Some(lesson) = self.lesson.clone() else { return };
-        let end = lesson.trace.span(self.step, unit).end;
-        if end <= lesson.trace.len() {
-            self.go(end);
-        } else if lesson.last {
-            self.go(lesson.trace.len());
-        } else {
-            self.jump(Some(lesson.iteration(lesson.trace.iteration() + 1)), 1);
-        }
-    }
-
-    /// To the first step of this unit, or of the one before when already there.
-    fn back(&mut self, unit: Unit) {
-        let Some(lesson) = self.lesson.clone() else { return };
-        let start = lesson.trace.span(self.step, unit).start;
-        if start < self.step {
-            self.go(start);
-        } else if start > 1 {
-            self.go(lesson.trace.span(start - 1, unit).start);
-        } else if lesson.trace.iteration() > 1 {
-            let before = lesson.iteration(lesson.trace.iteration() - 1);
-            let step = before.trace.span(before.trace.len(), unit).start;
-            self.jump(Some(before), step);
-        }
+        self.by_units(unit, times);
+        self.way.is_some() || place(self) != from
     }
 
     fn change_unit(&mut self, by: i64) {
@@ -196,16 +154,11 @@ impl State {
                 None
             }
             None => Some(self.now + self.period()),
-            Some(_) => None,
+            Some(_) => return self.pause(),
         };
     }
 }
 
 fn per_second(speed: f64, unit: Unit) -> String {
-    let plural = match unit {
-        Unit::Entry => "entries".to_owned(),
-        Unit::Pass => "passes".to_owned(),
-        unit => format!("{}s", unit.name()),
-    };
-    format!("{speed} {plural}")
+    format!("{speed} {}", unit.plural())
 }

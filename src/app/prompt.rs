@@ -83,13 +83,13 @@ impl State {
     }
 
     pub(super) fn go_to_prompt(&mut self) {
-        let (Some(prompt), Some(lesson)) = (self.prompt.take(), self.lesson.clone()) else { return };
+        let Some(prompt) = self.prompt.take() else { return };
         let typed = prompt.input.value().trim();
         if typed.is_empty() {
             return;
         }
         self.play = None;
-        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(&lesson, address)) {
+        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(address)) {
             self.say(crate::text::escape(&why), true);
         }
     }

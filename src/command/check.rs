@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::look::Global;
+use super::report::travel;
 use super::source::{Shelf, shown};
 use crate::app::Lesson;
 use crate::output::{self, Output};
@@ -63,7 +64,7 @@ fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl W
     let expectations = &lesson.scenario.expectations;
     let mut deviations = Vec::new();
     for expectation in expectations {
-        deviations.extend(deviation(&lesson, expectation));
+        deviations.extend(deviation(&lesson, expectation)?);
     }
     let numbers = expectations.len();
     let line = match (numbers, deviations.len()) {
@@ -77,20 +78,20 @@ fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl W
 }
 
 /// What is expected and what is, where the two differ.
-fn deviation(lesson: &Lesson, expectation: &Expectation) -> Option<String> {
+fn deviation(lesson: &Lesson, expectation: &Expectation) -> anyhow::Result<Option<String>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
-    let other = at.iteration.filter(|n| *n != lesson.trace.iteration()).map(|n| lesson.iteration(n));
+    let other = at.iteration.filter(|n| *n != lesson.trace.iteration()).map(|n| travel(|go_on| lesson.reach(n, go_on))).transpose()?;
     let trace = &other.as_ref().unwrap_or(lesson).trace;
     let (stretch, tensor) = match trace.tensor(at) {
         Ok(found) => found,
-        Err(why) => return Some(format!("  line {line}: {why}")),
+        Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
     };
     let values = trace.run(stretch).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
     // also right for a value that is no number
     let holds = |is: f64, expected: f64| (is - expected).abs() <= *tolerance;
     let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (is, expected))| !holds(**is, **expected));
-    let (place, (is, expected)) = wrong.next()?;
+    let Some((place, (is, expected))) = wrong.next() else { return Ok(None) };
     let more = wrong.count();
     let info = trace.network_of(stretch).tensor(tensor);
     let name = if entry.is_some() || info.shape.is_empty() {
@@ -101,5 +102,6 @@ fn deviation(lesson: &Lesson, expectation: &Expectation) -> Option<String> {
     };
     let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
     let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
-    Some(format!("  line {line}: {name} is {}, expected {} within {}{source}{more}", exact(*is), exact(*expected), exact(*tolerance)))
+    let (is, expected, within) = (exact(*is), exact(*expected), exact(*tolerance));
+    Ok(Some(format!("  line {line}: {name} is {is}, expected {expected} within {within}{source}{more}")))
 }

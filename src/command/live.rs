@@ -42,6 +42,12 @@ impl Live {
         Self { stepper, look, recorder, screen: Cell::default() }
     }
 
+    /// What it shows.
+    #[must_use]
+    pub fn stepper(&self) -> &Stepper {
+        &self.stepper
+    }
+
     fn record(&mut self, time: Duration, event: &Event) -> anyhow::Result<()> {
         match &mut self.recorder {
             Some(recorder) => recorder.add(time, event).context("cannot write the recording"),
@@ -55,8 +61,7 @@ impl Program for Live {
         // the clock of a recording, so that its replay makes the same steps
         let now = recorded(now);
         if input == Input::Wake {
-            self.stepper.clock(now);
-            if let Some(event) = self.stepper.work(now) {
+            if let Some(event) = self.stepper.turn(now) {
                 self.record(now, &event)?;
             }
             return Ok(Flow::Changed);
@@ -66,6 +71,10 @@ impl Program for Live {
         self.stepper.seen_on((screen.width, screen.height));
         for event in events(input, &self.stepper, screen) {
             flow = Flow::Changed;
+            if self.stepper.is_due(now) {
+                self.stepper.clock(now);
+                self.record(now, &Event::Play)?;
+            }
             self.record(now, &event)?;
             if self.stepper.event(&event, now) == Done::Quit {
                 self.record(now, &Event::Quit)?;

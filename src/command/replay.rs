@@ -1,6 +1,8 @@
 //! `gradstep replay`: a recorded session, on the screen or as text.
 
-use std::cell::Cell;
+mod course;
+mod player;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,23 +11,26 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
-use super::live::{due, events};
+pub use player::Player;
+
 use super::look::Global;
 use super::source::{Carried, Shelf, file, shown};
 use super::stepper::{Done, Stepper};
-use super::{at_iteration, offers, output_to, promised};
-use crate::app::State;
-use crate::keys::{Code, Key};
+use super::{offers, output_to, promised};
+use crate::app::{Lesson, State};
 use crate::output;
 use crate::scenario::{self, Limits, Source};
 use crate::session::{Event, Session};
-use crate::terminal::{self, Flow, Input, Options, Program};
-use crate::ui::{self, Look, export};
+use crate::step::{Address, Place};
+use crate::terminal::{self, Options};
+use crate::ui::{Look, export};
+use course::{Course, Next};
 
 /// No session is larger: a scenario, and a million keys.
 const LARGEST: usize = 64 << 20;
+/// The most frames for one event: those of the play before it, and its own.
+const MOST: u64 = 999;
 /// The largest side of a frame.
 const LONGEST: u16 = 1000;
 
@@ -67,13 +72,17 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         Some(Format::Text) => {
             let mut to = output_to(arguments.output.as_ref(), arguments.session.as_os_str(), &[])?;
             frames(&session, stepper, &global.plain(), |frame| {
-                let Frame { number, time, what, buffer } = frame;
+                let Frame { number, time, what, left_out, buffer } = frame;
+                if left_out > 0 {
+                    let first = number - left_out;
+                    writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; an event shows at most 1000", number - 1)?;
+                }
                 write!(to, "{}", global.text(&format!("--- {number}  {:.3}s  {what}\n", time.as_secs_f64())))?;
                 Ok(to.text(&export::text(&buffer))?)
             })?;
             to.finish()?;
         }
-        None => terminal::run(&mut Player::new(session, stepper, arguments.speed, global.look()), &Options { mouse: !global.no_mouse })?,
+        None => terminal::run(&mut Player::new(&session, stepper, arguments.speed, global.look()), &Options { mouse: !global.no_mouse })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -94,15 +103,29 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_beside(source, limits, Arc::new(Carried(header.files.clone())))?;
-    let lesson = Arc::new(at_iteration(scenario, header.iteration)?);
-    if header.at == 0 || header.at > lesson.trace.len() {
-        bail!("the session opens at step {}, and its scenario has the steps 1 to {}", header.at, lesson.trace.len());
-    }
     let mut state = State::picker(offers::bundled());
-    state.open(lesson, Some(header.at));
+    state.open(Arc::new(Lesson::new(scenario)), Some(1));
+    if header.at == 0 {
+        bail!("the session opens at step 0, and steps count from 1");
+    }
+    let opens = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
+    state.set_out(opens).map_err(|why| anyhow!("the session opens where its scenario has nothing: {why}"))?;
+    if let Some(to) = &header.to {
+        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.set_out(to));
+        to.map_err(|why| anyhow!("the session is on the way to what its scenario does not have: {why}"))?;
+    }
+    faultless(&state)?;
     let mut stepper = Stepper::new(state, Shelf::bundled(limits));
     stepper.seen_on(header.size);
     Ok(stepper)
+}
+
+/// Where the way to the session's beginning has ended in a fault, that is the end.
+fn faultless(state: &State) -> anyhow::Result<()> {
+    match &state.message {
+        Some(message) if message.fault => bail!("the session opens where its scenario has nothing: {}", message.text),
+        _ => Ok(()),
+    }
 }
 
 /// A frame of a replay.
@@ -114,6 +137,8 @@ pub struct Frame {
     pub time: Duration,
     /// What led to it: `open`, a key, `play`, a new size.
     pub what: String,
+    /// How many frames of play were left out before this one.
+    pub left_out: u64,
     /// The screen.
     pub buffer: Buffer,
 }
@@ -128,128 +153,43 @@ pub fn frames(
     look: &Look,
     mut give: impl FnMut(Frame) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let mut course = Course::new(session);
     let mut size = session.header.size;
     let mut number = 0;
-    let mut show = |stepper: &Stepper, size: (u16, u16), time: Duration, what: String| {
+    let mut show = |stepper: &Stepper, size: (u16, u16), time: Duration, what: String, left_out: u64| {
         let buffer = stepper.frame(look, (size.0.min(LONGEST), size.1.min(LONGEST)));
-        number += 1;
-        give(Frame { number: number - 1, time, what, buffer }).context("cannot write the frames")
+        number += left_out + 1;
+        give(Frame { number: number - 1, time, what, left_out, buffer }).context("cannot write the frames")
     };
-    show(&stepper, size, Duration::ZERO, "open".to_owned())?;
-    for (time, event) in &session.events {
-        let time = *time;
-        while let Some(wake) = stepper.state.wake().map(due).filter(|&wake| wake < time) {
-            stepper.clock(wake);
-            show(&stepper, size, wake, "play".to_owned())?;
+    stepper.finish(course.opening())?;
+    faultless(&stepper.state)?;
+    show(&stepper, size, Duration::ZERO, "open".to_owned(), 0)?;
+    // units of play since the last event, and the time of the last of those that are not shown
+    let (mut played, mut hidden) = (0, None);
+    while let Some((time, next)) = course.next(&stepper) {
+        if let (Next::Event(_), Some(last)) = (next, hidden.take()) {
+            show(&stepper, size, last, "play".to_owned(), played - MOST)?;
         }
-        if stepper.event(event, time) == Done::Quit {
+        let (done, left) = course.go_on(&mut stepper);
+        if done == Done::Quit {
             return Ok(());
         }
+        stepper.finish(left)?;
+        let Next::Event(event) = next else {
+            played += 1;
+            if played < MOST {
+                show(&stepper, size, time, "play".to_owned(), 0)?;
+            } else {
+                hidden = Some(time);
+            }
+            continue;
+        };
+        played = 0;
+        let Some(event) = course.event(event) else { continue };
         if let Event::Resize(columns, rows) = event {
             size = (*columns, *rows);
         }
-        show(&stepper, size, time, event.to_string())?;
+        show(&stepper, size, time, event.to_string(), 0)?;
     }
     Ok(())
-}
-
-/// A replay on the terminal. Any key stops it; from then on the keys are the user's.
-struct Player {
-    session: Session,
-    stepper: Stepper,
-    look: Look,
-    /// The next event; `None` when the user has taken over.
-    next: Option<usize>,
-    speed: f64,
-    /// Session time and terminal time at which the user took over.
-    since: (Duration, Duration),
-    screen: Cell<Rect>,
-}
-
-impl Player {
-    fn new(session: Session, mut stepper: Stepper, speed: f64, look: Look) -> Self {
-        stepper.state.say("a recorded session: any key stops it, q quits", false);
-        let mut player =
-            Self { session, stepper, look, next: Some(0), speed, since: (Duration::ZERO, Duration::ZERO), screen: Cell::default() };
-        if player.session.events.is_empty() {
-            player.stop(Duration::ZERO, "the session has no keys: go on by hand");
-        }
-        player
-    }
-
-    /// The session's time at a time of the terminal.
-    fn time(&self, now: Duration) -> Duration {
-        match self.next {
-            Some(_) => now.mul_f64(self.speed),
-            None => self.since.0 + now.saturating_sub(self.since.1),
-        }
-    }
-
-    fn stop(&mut self, now: Duration, why: &str) {
-        self.since = (self.time(now), now);
-        self.next = None;
-        (self.stepper.state.play, self.stepper.state.way) = (None, None);
-        self.stepper.state.say(why, false);
-    }
-
-    /// The events that are due, and the play between them.
-    fn advance(&mut self, now: Duration) {
-        let time = self.time(now);
-        while let Some((at, event)) = self.next.and_then(|next| self.session.events.get(next)).filter(|(at, _)| *at <= time) {
-            let ends = self.stepper.event(event, *at) == Done::Quit;
-            self.next = self.next.map(|next| next + 1);
-            if ends || self.next == Some(self.session.events.len()) {
-                return self.stop(now, "the end of the session: go on by hand, q quits");
-            }
-        }
-        self.stepper.clock(time);
-    }
-}
-
-impl Program for Player {
-    fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
-        if input == Input::Wake {
-            self.advance(now);
-            if self.next.is_none() {
-                self.stepper.work(self.time(now));
-            }
-            return Ok(Flow::Changed);
-        }
-        let mut flow = Flow::Same;
-        let screen = self.screen.get();
-        for event in events(input, &self.stepper, screen) {
-            flow = Flow::Changed;
-            let Some(done) = self.next else {
-                self.stepper.seen_on((screen.width, screen.height));
-                if self.stepper.event(&event, self.time(now)) == Done::Quit {
-                    return Ok(Flow::Quit);
-                }
-                continue;
-            };
-            match event {
-                Event::Key(Key { code: Code::Char('q'), ctrl: false, .. } | Key { code: Code::Char('c'), ctrl: true, .. }) => {
-                    return Ok(Flow::Quit);
-                }
-                Event::Key(_) => self.stop(now, &format!("stopped after {done} of {}: go on by hand, q quits", self.session.events.len())),
-                _ => {}
-            }
-        }
-        Ok(flow)
-    }
-
-    fn wake(&self) -> Option<Duration> {
-        let Some(next) = self.next else {
-            return self.stepper.wake().map(|at| self.since.1 + at.saturating_sub(self.since.0));
-        };
-        let play = self.stepper.state.wake().map(due);
-        let event = self.session.events.get(next).map(|(at, _)| *at);
-        let at = event.into_iter().chain(play).min()?;
-        // a little late rather than early: the time that it is for must have come
-        Some(at.div_f64(self.speed) + Duration::from_micros(1))
-    }
-
-    fn draw(&self, area: Rect, buffer: &mut Buffer) {
-        self.screen.set(area);
-        ui::render(&self.stepper.state, &self.look, area, buffer);
-    }
 }

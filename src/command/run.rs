@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 
 use super::holds;
@@ -20,7 +20,7 @@ use super::stepper::Stepper;
 use crate::app::{Lesson, State};
 use crate::output;
 use crate::session::{Header, Recorder};
-use crate::step::Address;
+use crate::step::{Address, AddressError};
 use crate::terminal::{self, Options};
 
 #[derive(Debug, Args)]
@@ -58,10 +58,17 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
         Some(_) => recorded(scenario, shelf.limits)?,
         None => (shelf.scenario(scenario)?, BTreeMap::new()),
     };
+    let at = arguments.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, address(text)?))).transpose()?;
     let lesson = Arc::new(Lesson::new(scenario));
-    let (lesson, at) = address(arguments.at.as_deref(), lesson)?;
     let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
-    state.open(Arc::clone(&lesson), at);
+    state.open(Arc::clone(&lesson), at.is_some().then_some(1));
+    let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| lesson.scenario.start.clone());
+    if let Some((text, at)) = at {
+        state.set_out(at).map_err(|why| misplaced(text, &why))?;
+        if let Some(message) = state.message.take_if(|message| message.fault) {
+            return Err(misplaced(text, &message.text));
+        }
+    }
     if let Some(said) = arguments.scenario.as_deref().and_then(source::completed).and_then(Result::ok) {
         state.say(said.1, false);
     }
@@ -70,19 +77,22 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
             let size = terminal::size()?;
             let iteration = state.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
             let header = Header::new(lesson.scenario.name.clone(), lesson.scenario.text.to_string(), (iteration, state.step), size);
-            Some(record(path, &header.with_files(carried))?)
+            let header = header.with_files(carried).on_the_way(to.filter(|_| state.way.is_some()));
+            Some(record(path, &header)?)
         }
         None => None,
     };
     start(Stepper::new(state, shelf), global, recorder)
 }
 
-/// The step that an address of the command line means, and the lesson at its iteration.
-pub(super) fn address(at: Option<&str>, lesson: Arc<Lesson>) -> anyhow::Result<(Arc<Lesson>, Option<u64>)> {
-    let Some(text) = at else { return Ok((lesson, None)) };
-    let found = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|at| lesson.find(&at));
-    let (other, step) = found.map_err(|why| anyhow::anyhow!("--at {}: {why}", shown(text)))?;
-    Ok((other.map_or(lesson, Arc::new), Some(step)))
+/// An address of the command line.
+pub(super) fn address(text: &str) -> anyhow::Result<Address> {
+    text.parse().map_err(|why: AddressError| misplaced(text, &why.to_string()))
+}
+
+/// An address of the command line leads nowhere.
+pub(super) fn misplaced(text: &str, why: &str) -> anyhow::Error {
+    anyhow!("--at {}: {why}", shown(text))
 }
 
 /// Begins a recording. What was recorded before is never overwritten.

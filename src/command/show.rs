@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::look::Global;
-use super::run::address;
+use super::run::{address, misplaced};
 use super::source::Shelf;
 use super::stepper::{Done, Stepper};
-use super::{offers, output_to, promised};
+use super::{found, offers, output_to, promised};
 use crate::app::{Lesson, State};
 use crate::keys;
 use crate::session::Event;
@@ -60,16 +60,23 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let keys = keys::parse(arguments.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
     let shelf = Shelf { limits: global.limits(), files: true };
     let lesson = Arc::new(Lesson::new(shelf.scenario(&arguments.scenario)?));
-    let (lesson, at) = address(arguments.at.as_deref(), lesson)?;
+    let (lesson, at) = match arguments.at.as_deref() {
+        None => (lesson, None),
+        Some(text) => {
+            let (other, step) = found(&lesson, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
+            (other.map_or(lesson, Arc::new), Some(step))
+        }
+    };
     let mut state = State::picker(offers::all());
     state.open(Arc::clone(&lesson), at);
     let mut stepper = Stepper::new(state, shelf);
     stepper.seen_on(arguments.size);
+    stepper.arrive()?;
     for key in keys {
         if stepper.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
             break;
         }
-        stepper.arrive();
+        stepper.arrive()?;
     }
     let look = match arguments.format {
         Format::Text => global.plain(),

@@ -1,15 +1,15 @@
 //! A state driven by events and the clock: the one path of the terminal, of `show --keys`, of a replay and of the tests.
 
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::live::due;
+use super::report::travel;
 use super::source::Shelf;
-use crate::app::{self, Action, Mode, Request, State};
+use crate::app::{self, Action, Mode, Request, State, Way};
 use crate::keys;
 use crate::network::Network;
 use crate::session::Event;
@@ -34,20 +34,51 @@ pub struct Stepper {
     /// The state.
     pub state: State,
     shelf: Shelf,
-    /// Iterations that are computed at once on the way to a far one.
-    pace: u64,
+    /// The time, by which slices of work end.
+    watch: fn() -> Duration,
     /// The screen that it is seen on, where one is known: beyond its end nothing scrolls.
     screen: Option<Rect>,
 }
 
-/// How long that may take: the screen lives on in between.
-const SLICE: Range<Duration> = Duration::from_millis(15)..Duration::from_millis(50);
+/// The longest that is worked between two looks at the keyboard, but for the piece that is under way then.
+pub(super) const SLICE: Duration = Duration::from_millis(15);
+
+/// The time since it was first asked for.
+fn time() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}
+
+/// Work that is left to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// At most this number of iterations.
+    pub iterations: u64,
+    /// At most this number of pieces of them.
+    pub pieces: u64,
+}
+
+impl Left {
+    /// All that is under way.
+    pub const ALL: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
+}
 
 impl Stepper {
     /// Drives a state.
     #[must_use]
     pub fn new(state: State, shelf: Shelf) -> Self {
-        Self { state, shelf, pace: 1, screen: None }
+        Self { state, shelf, watch: time, screen: None }
+    }
+
+    /// The same with another clock for its slices of work.
+    #[must_use]
+    pub fn timed_by(self, watch: fn() -> Duration) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// The time since some moment.
+    pub(super) fn time(&self) -> Duration {
+        (self.watch)()
     }
 
     /// The screen has so many columns and rows.
@@ -55,24 +86,68 @@ impl Stepper {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// Works for a moment on what the state is waiting for; `None` when there is nothing. The event says what was done.
-    pub fn work(&mut self, now: Duration) -> Option<Event> {
-        self.state.way.as_ref()?;
-        let event = Event::Work(self.pace);
-        let begin = Instant::now();
-        self.event(&event, now);
-        let took = begin.elapsed();
-        if took < SLICE.start {
-            self.pace = self.pace.saturating_mul(2);
-        } else if took >= SLICE.end {
-            self.pace = (self.pace / 2).max(1);
+    /// One turn of the loop that the clock has asked for: a unit of play that is due, or a slice of what is under way. Returns the event that says what
+    /// was done.
+    pub fn turn(&mut self, now: Duration) -> Option<Event> {
+        let due = self.is_due(now);
+        self.clock(now);
+        if due {
+            return Some(Event::Play);
         }
-        Some(event)
+        let mut all = Left::ALL;
+        let pieces = self.slice(&mut all);
+        (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Waits for what the state is waiting for, where nobody watches.
-    pub fn arrive(&mut self) {
-        app::update(&mut self.state, Action::Work(u64::MAX));
+    /// Whether the clock makes a unit of play.
+    #[must_use]
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.state.way.is_none() && self.state.play.is_some_and(|due| due <= now)
+    }
+
+    /// Works for a slice of time on what is under way, and takes that off what is left; returns the number of pieces.
+    pub fn slice(&mut self, left: &mut Left) -> u64 {
+        let (end, mut done) = (self.time() + SLICE, 0);
+        while left.iterations > 0 && left.pieces > 0 {
+            let Some(before) = self.state.way.as_ref().map(Way::progress) else { break };
+            app::update(&mut self.state, Action::Pieces(1));
+            done += 1;
+            left.pieces -= 1;
+            if self.state.way.as_ref().map(Way::progress) != Some(before) {
+                left.iterations -= 1;
+            }
+            if self.time() >= end {
+                break;
+            }
+        }
+        if self.state.way.is_none() {
+            *left = Left::default();
+        }
+        done
+    }
+
+    /// Waits for what is under way, where nobody watches.
+    ///
+    /// # Errors
+    /// When Ctrl-C stops it.
+    pub fn arrive(&mut self) -> anyhow::Result<()> {
+        self.finish(Left::ALL)
+    }
+
+    /// The same, as far as that is left to be done.
+    pub(super) fn finish(&mut self, mut left: Left) -> anyhow::Result<()> {
+        if self.state.way.is_none() {
+            return Ok(());
+        }
+        travel(|go_on| {
+            while let Some((next, to)) = self.state.way.as_ref().map(Way::progress).filter(|_| left.iterations > 0 && left.pieces > 0) {
+                if !go_on(next, to) {
+                    return None;
+                }
+                self.slice(&mut left);
+            }
+            Some(())
+        })
     }
 
     /// When the state changes by itself: at once, while it waits for something to be computed.
@@ -95,6 +170,8 @@ impl Stepper {
             Event::Click(at) => self.clicked(at),
             Event::Wheel(lines) => Some(Action::Wheel(*lines)),
             Event::Work(iterations) => Some(Action::Work(*iterations)),
+            Event::Pieces(pieces) => Some(Action::Pieces(*pieces)),
+            Event::Play => return Done::Changed,
             Event::Resize(columns, rows) => {
                 self.seen_on((*columns, *rows));
                 return Done::Changed;
@@ -102,10 +179,6 @@ impl Stepper {
             Event::Quit => return Done::Quit,
         };
         let Some(action) = action else { return Done::Nothing };
-        if !matches!(event, Event::Work(_)) {
-            // what comes now may be slower
-            self.pace = 1;
-        }
         match app::update(&mut self.state, action) {
             None => {
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::end(&self.state, screen)) {

@@ -13,7 +13,7 @@ use crate::tensor::{Tensor, flat, from_flat, len};
 use crate::threads::together;
 
 /// All tensors of one sample, and what the rules remember of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     tensors: Vec<Arc<Tensor>>,
     /// For each op, the memo of each part.
@@ -27,8 +27,13 @@ impl Run {
     /// When `given` leaves out an input or target of the network; scenarios are checked for that.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        Self::empty(network).again(network, given)
+    }
+
+    /// A run in which nothing is computed.
+    fn empty(network: &Network) -> Self {
         let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() }.again(network, given)
+        Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() }
     }
 
     /// The same network with other tensors given, in this run's memory: to get that anew from the system takes a large network as long as a part of its work.
@@ -37,22 +42,9 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn again(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        together(|| self.computed(network, given))
-    }
-
-    fn computed(mut self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        self.memos.clear();
-        for (id, tensor) in network.fixed().iter().chain(given) {
-            self.tensors[*id] = Arc::clone(tensor);
-        }
-        let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        for op in network.ops() {
-            let before = Arc::into_inner(mem::replace(&mut self.tensors[op.output], Arc::clone(&nothing)));
-            let memory = before.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
-            let tensor = self.compute(op, &network.tensor(op.output).shape, memory);
-            self.tensors[op.output] = Arc::new(tensor);
-        }
-        self
+        let mut begun = Begun::new(network, given, Some(self));
+        together(|| while begun.proceed(network) {});
+        begun.run
     }
 
     /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
@@ -130,6 +122,47 @@ impl Run {
     #[must_use]
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.before(op, index, entry + 1) - self.before(op, index, entry)
+    }
+}
+
+/// A run that is computed op by op, with pauses in between.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    run: Run,
+    /// What is in the place of a tensor while it is computed.
+    nothing: Arc<Tensor>,
+}
+
+impl Begun {
+    /// The beginning of a run with these tensors, in the memory of another run of the same network where one is to spare.
+    #[must_use]
+    pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)], spare: Option<Run>) -> Self {
+        let mut run = spare.unwrap_or_else(|| Run::empty(network));
+        run.memos.clear();
+        for (id, tensor) in network.fixed().iter().chain(given) {
+            run.tensors[*id] = Arc::clone(tensor);
+        }
+        Self { run, nothing: Arc::new(from_flat(&[0], Vec::new())) }
+    }
+
+    /// Computes the next op; `false` when all are computed.
+    ///
+    /// # Panics
+    /// As [`Run::new`].
+    pub fn proceed(&mut self, network: &Network) -> bool {
+        let run = &mut self.run;
+        let Some(op) = network.ops().get(run.memos.len()) else { return false };
+        let before = Arc::into_inner(mem::replace(&mut run.tensors[op.output], Arc::clone(&self.nothing)));
+        let memory = before.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
+        let tensor = run.compute(op, &network.tensor(op.output).shape, memory);
+        run.tensors[op.output] = Arc::new(tensor);
+        true
+    }
+
+    /// The run; whole once [`Begun::proceed`] has returned `false`.
+    #[must_use]
+    pub fn into_run(self) -> Run {
+        self.run
     }
 }
 

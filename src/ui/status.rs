@@ -43,10 +43,7 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let Some(count) = view.state.count {
         facts.push(count.to_string());
     }
-    let way = view.state.way.as_ref().map(|way| {
-        let (next, to) = way.progress();
-        format!("computing: iteration {next} of {to}, Esc stops")
-    });
+    let way = view.state.way.as_ref().map(|way| format!("computing: {}, Esc stops", way.told()));
     let right = if let Some(way) = way {
         Span::styled(cut(&way, left), status)
     } else if let Some((message, true)) = message(view, left) {

@@ -180,11 +180,22 @@ fn every_small_screen_can_be_drawn() {
 fn play_steps_by_the_clock_and_stops_at_the_end() {
     let mut state = open("figure-14", "g<Space>");
     let period = state.period();
-    update(&mut state, Action::Clock(period * 3));
-    assert_eq!(state.step, 4);
-    update(&mut state, Action::Clock(period * 1000));
-    assert_eq!(state.step, state.lesson.as_ref().expect("open").trace.len());
+    let len = state.lesson.as_ref().expect("open").trace.len();
+    for turn in 1..=2 * u32::try_from(len).expect("few") {
+        update(&mut state, Action::Clock(period * turn));
+        assert_eq!(state.step, len.min(u64::from(turn) + 1));
+    }
     assert!(state.play.is_none());
+}
+
+#[test]
+fn play_that_is_late_makes_one_unit_and_catches_nothing_up() {
+    let mut state = open("figure-14", "g<Space>");
+    let period = state.period();
+    update(&mut state, Action::Clock(period * 1000));
+    assert_eq!((state.step, state.play), (2, Some(period * 1001)));
+    update(&mut state, Action::Clock(period * 1001 + period / 2));
+    assert_eq!((state.step, state.play), (3, Some(period * 1002)), "a little late is no reason to be slower");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Commands that take a while: how far they are, and Ctrl-C.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use tempfile::tempdir;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::{TempDir, tempdir};
 
 use crate::pty::Run;
 
@@ -83,4 +86,100 @@ fn gradcheck_says_how_far_it_is_and_where_it_was_stopped() {
 fn train_says_how_far_it_is_and_where_it_was_stopped() {
     let said = interrupted("train", ENDLESS, "/1000000000  loss ");
     assert!(said.starts_with("stopped after iteration ") && said.contains("the loss of its batch was "), "{said}");
+}
+
+const FAR: &str = r#"
+loss = "squared_error"
+target = [1]
+input = [1]
+[[layer]]
+type = "linear"
+weight = [[0.5]]
+[train]
+learning_rate = 1e-9
+iterations = 1_000_000_000_000
+"#;
+
+/// A scenario that starts in an iteration that nobody waits for, and one that expects something there.
+fn far() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempdir().unwrap();
+    let (start, expects) = (folder.path().join("start.toml"), folder.path().join("expects.toml"));
+    fs::write(&start, format!("title = \"far start\"\nstart = \"1000000000/loss\"{FAR}")).unwrap();
+    fs::write(&expects, format!("title = \"far\"{FAR}[[expect]]\nat = \"100000000000/loss\"\nvalue = 0\n")).unwrap();
+    (folder, start, expects)
+}
+
+fn gradstep(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(arguments).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+#[test]
+fn on_the_way_to_a_far_iteration_a_command_says_how_far_it_is_and_ctrl_c_ends_it() {
+    let (_folder, start, expects) = far();
+    let (start, expects) = (start.to_str().unwrap(), expects.to_str().unwrap());
+    let session = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/iter.session");
+    for (arguments, to) in [
+        (&["show", start][..], "/1000000000  iterations"),
+        (&["show", expects, "--at", "2000000000/loss"], "/2000000000  iterations"),
+        (&["show", expects, "--keys", ":3000000000/loss<Enter>"], "/3000000000  iterations"),
+        (&["check", expects], "/100000000000  iterations"),
+        (&["grads", expects, "--iteration", "4000000000"], "/4000000000  iterations"),
+        (&["trace", expects, "--iteration", "5000000000"], "/5000000000  iterations"),
+        (&["replay", session, "--format", "text"], "/1000000000  iterations"),
+    ] {
+        // without a terminal: a line
+        let mut child = gradstep(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = said.next().unwrap().unwrap();
+        assert!(line.contains(to) && line.ends_with(", after 1 s"), "{arguments:?}: {line}");
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let line = said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopped"))).unwrap().unwrap();
+        assert!(line.starts_with("stopped at iteration "), "{arguments:?}: {line}");
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
+    }
+    // on one, a line that is written over
+    let mut run = Run::start(gradstep(&["check", expects]));
+    run.wait_for("/100000000000  iterations");
+    run.press("\x03");
+    assert_eq!(run.end().code(), Some(130));
+    run.assert_restored();
+    assert!(run.screen().contents().starts_with("stopped at iteration "), "{}", run.screen().contents());
+}
+
+#[test]
+fn a_far_start_opens_at_once_and_the_keys_are_heard_on_the_way() {
+    let (folder, start, expects) = far();
+    for (arguments, keys) in [
+        (vec![start.to_str().unwrap()], ""),
+        (vec![expects.to_str().unwrap(), "--at", "1000000000/loss"], ""),
+        // the files of the folder are the last in the picker
+        (vec![], "\x1b[6~\x1b[6~\x1b[6~\r"),
+    ] {
+        for (quit, code) in [("q", 0), ("\x03", 0)] {
+            let mut command = gradstep(&arguments);
+            command.current_dir(folder.path());
+            let mut run = Run::start(command);
+            if !keys.is_empty() {
+                run.wait_for("figure-01");
+                run.press(keys);
+            }
+            run.wait_for("of 1000000000, Esc stops");
+            run.wait_for("step 1/");
+            if quit == "q" {
+                run.press("\x1b");
+                run.wait_for("stopped at iteration");
+            }
+            run.press(quit);
+            assert_eq!(run.end().code(), Some(code));
+            run.assert_restored();
+        }
+    }
+    let session = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/iter.session");
+    let mut run = Run::start(gradstep(&["replay", session]));
+    run.wait_for("of 1000000000, Esc stops");
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
 }

@@ -1,0 +1,304 @@
+//! Between two looks at the keyboard at most one slice of work is done, in every mode, however late it is: counted, with a clock that runs ahead.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use gradstep::app::{Lesson, Mode, Offer, State};
+use gradstep::command::replay::{self, Player};
+use gradstep::command::stepper::Stepper;
+use gradstep::command::{Live, Shelf};
+use gradstep::keys::{Code, parse};
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::session::{Event, Header, Session};
+use gradstep::terminal::{Input, Program};
+use gradstep::ui::Look;
+
+/// More ops than are computed at once.
+const NODES: usize = 6000;
+/// The most that a key computes by itself: `AT_ONCE / OP` of `app/way.rs`.
+const AT_ONCE: u64 = 10_000;
+/// Any look at the clock is so much later than the one before.
+const LATE: Duration = Duration::from_secs(60);
+
+fn late() -> Duration {
+    thread_local! {
+        static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+    NOW.set(NOW.get() + LATE);
+    NOW.get()
+}
+
+/// A graph of many nodes, each iteration of which takes longer than a key may.
+fn chain(start: &str) -> String {
+    let mut text = format!("title = \"chain\"\n{start}\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"n0 = a + b\",\n");
+    for n in 1..NODES {
+        writeln!(text, "\"n{n} = n{} {} b\",", n - 1, if n % 2 == 0 { "*" } else { "+" }).unwrap();
+    }
+    text + "]\n[train]\nlearn = [\"a\"]\nlearning_rate = 1e-9\niterations = 1000000000\n"
+}
+
+fn state(text: &str) -> State {
+    let source = Source { name: "chain".to_owned(), path_shown: "chain".to_owned(), text: text.to_owned() };
+    let offer =
+        |name: &str| Offer { name: name.to_owned(), title: String::new(), summary: String::new(), source: String::new(), bundled: true };
+    let mut state = State::picker(vec![offer("figure-14"), offer("xor")]);
+    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    state
+}
+
+fn stepper(state: State) -> Stepper {
+    Stepper::new(state, Shelf::bundled(Limits::default())).timed_by(late)
+}
+
+fn input(text: &str) -> Vec<Input> {
+    let code = |code| match code {
+        Code::Char(c) => KeyCode::Char(c),
+        Code::Enter => KeyCode::Enter,
+        Code::Esc => KeyCode::Esc,
+        other => panic!("{other:?}"),
+    };
+    parse(text).unwrap().into_iter().map(|key| Input::Key(KeyEvent::new(code(key.code), KeyModifiers::NONE))).collect()
+}
+
+fn computed(stepper: &Stepper) -> u64 {
+    stepper.state.lesson.as_ref().map_or(0, |lesson| lesson.descent.computed())
+}
+
+/// The program in a world where every look at a clock is a minute after the one before.
+struct World {
+    live: Live,
+    now: Duration,
+}
+
+impl World {
+    fn new(text: &str) -> Self {
+        Self { live: Live::new(stepper(state(text)), Look::default(), None), now: Duration::ZERO }
+    }
+
+    fn state(&self) -> &State {
+        &self.live.stepper().state
+    }
+
+    fn place(&self) -> (u64, u64) {
+        (self.state().lesson.as_ref().unwrap().trace.iteration(), self.state().step)
+    }
+
+    /// Gives an input; how much it computes.
+    fn give(&mut self, input: Input) -> u64 {
+        let before = computed(self.live.stepper());
+        self.now += LATE;
+        self.live.input(input, self.now).unwrap();
+        let most = if self.live.stepper().state.way.is_some() { AT_ONCE } else { 1 };
+        let done = computed(self.live.stepper()) - before;
+        assert!(done <= most.max(AT_ONCE), "an event computes {done} ops");
+        done
+    }
+
+    fn press(&mut self, keys: &str) {
+        for input in input(keys) {
+            self.give(input);
+        }
+    }
+
+    /// Wakes the program when it asks for it, and looks whether it does one piece of work or one unit of play; how much it computes.
+    fn wake(&mut self) -> u64 {
+        let (way, before) = (self.state().way.is_some(), self.place());
+        let done = self.give(Input::Wake);
+        if way {
+            assert!(done <= 1, "a slice without time computes {done} ops");
+        } else {
+            let trace = &self.state().lesson.as_ref().unwrap().trace;
+            let span = trace.span(before.1, self.state().unit);
+            let (after, far) = (self.place(), self.state().way.is_some());
+            assert!(far || after.0 > before.0 || after.1 <= span.end, "{before:?} to {after:?} is more than one unit");
+        }
+        done
+    }
+}
+
+#[test]
+fn play_makes_a_unit_or_a_slice_of_it_in_each_turn() {
+    for (coarser, opens, mode) in [
+        ("", "", Mode::Stepper),
+        ("k", "?", Mode::Overlay),
+        ("kk", ":", Mode::Prompt),
+        ("kkk", "o", Mode::Picker),
+        ("kkkk", "", Mode::Stepper),
+    ] {
+        let mut world = World::new(&chain(""));
+        world.press(&format!("{coarser}++++++++<Space>{opens}"));
+        assert_eq!(world.state().mode(), mode);
+        let begin = world.place();
+        for _ in 0..200 {
+            assert!(world.live.wake().is_some(), "play goes on");
+            world.wake();
+        }
+        assert!(world.place() > begin || world.state().way.is_some(), "{mode:?} {:?}", world.place());
+        // the keys are heard
+        world.press(if opens.is_empty() { "<Space>" } else { "<Esc><Space>" });
+        assert!(world.state().play.is_none() && world.state().way.is_none(), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_unit_of_play_that_is_long_is_made_slice_by_slice_and_the_next_is_due_a_period_later() {
+    let mut world = World::new(&chain(""));
+    world.press("kkkk<Space>");
+    world.wake();
+    assert!(world.state().way.is_some());
+    let mut pieces = 0;
+    while world.state().way.is_some() {
+        pieces += world.wake();
+    }
+    assert_eq!(world.place(), (2, 1));
+    assert!(pieces > 10_000, "{pieces}");
+    assert_eq!(world.state().play, Some(world.now + world.state().period()), "nothing is caught up");
+    // Esc stops a unit that is on its way, and play with it
+    world.wake();
+    world.wake();
+    assert!(world.state().way.is_some());
+    world.press("<Esc>");
+    assert!(world.state().way.is_none() && world.state().play.is_none());
+    assert_eq!(world.place(), (2, 1));
+}
+
+#[test]
+fn a_key_leaves_what_is_long_to_the_slices() {
+    let mut world = World::new(&chain(""));
+    for keys in ["3G", "kkk99999l", "<Esc>", "99999h", ":1000000/loss<Enter>", "<Esc>", "kkkk5l", "<Esc>", "h", "jjjjG", "l", "<Esc>"] {
+        world.press(keys);
+        for _ in 0..20 {
+            world.wake();
+        }
+    }
+    world.press("g5l");
+    assert!(world.place() == (1, 6) && world.state().way.is_none(), "what is near is there at once");
+}
+
+/// What a count leaves to slices ends where it would have ended at once.
+#[test]
+fn a_count_through_iterations_arrives() {
+    let mut world = World::new(&chain(""));
+    world.press("kkk7l");
+    assert!(world.state().way.is_some());
+    let mut turns = 0;
+    while world.state().way.is_some() {
+        world.wake();
+        turns += 1;
+    }
+    // forward, backward and update, twice over
+    assert_eq!(world.place().0, 3);
+    let trace = &world.state().lesson.as_ref().unwrap().trace;
+    assert_eq!(trace.passes().nth(1).unwrap().2.start, world.place().1);
+    assert!(turns > 20_000, "{turns}");
+    world.press("7h");
+    while world.state().way.is_some() {
+        world.wake();
+    }
+    assert_eq!(world.place(), (1, 1));
+}
+
+#[test]
+fn a_far_start_opens_at_once_and_is_travelled_to() {
+    let mut world = World::new(&chain("start = \"1000000000/n5\""));
+    assert_eq!((world.place(), world.state().way.as_ref().unwrap().progress()), ((1, 1), (2, 1_000_000_000)));
+    assert!(computed(world.live.stepper()) < 2 * AT_ONCE + 100, "only the first iteration is computed");
+    assert_eq!(world.live.wake(), Some(Duration::ZERO));
+    for _ in 0..50 {
+        world.wake();
+    }
+    world.press("<Esc>");
+    assert!(world.state().way.is_none());
+    assert_eq!(world.place(), (1, 1));
+}
+
+/// A session of these keys, a second apart.
+fn session(text: &str, keys: &str, exact: bool) -> Session {
+    let mut header = Header::new("chain".to_owned(), text.to_owned(), (1, 1), (80, 24));
+    header.exact = exact;
+    let keys = (1..).map(Duration::from_secs).zip(parse(keys).unwrap());
+    Session { header, events: keys.map(|(time, key)| (time, Event::Key(key))).collect(), torn: false }
+}
+
+#[test]
+fn a_replay_does_one_event_or_slice_in_each_turn() {
+    let session = session(&chain(""), "kkkk<Space>?l:9/1<Enter>jjj", false);
+    let stepper = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    let mut player = Player::new(&session, stepper, 1000.0, Look::default());
+    let mut now = Duration::ZERO;
+    let mut turns = 0;
+    while player.stepper().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the end of the session")) {
+        let before = computed(player.stepper());
+        now += LATE;
+        player.input(Input::Wake, now).unwrap();
+        let done = computed(player.stepper()) - before;
+        assert!(done <= 1, "a turn computes {done} ops");
+        turns += 1;
+        assert!(turns < 1_000_000);
+    }
+    assert!(turns > 15, "{turns}");
+}
+
+fn stored(name: &str) -> Session {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions").join(name);
+    Session::read(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The frames of a session, each with its number and what is left out before it.
+fn frames(session: &Session) -> Vec<(u64, u64, String)> {
+    let stepper = replay::begin(session, Limits::default()).unwrap();
+    let mut frames = Vec::new();
+    replay::frames(session, stepper, &Look::default(), |frame| {
+        frames.push((frame.number, frame.left_out, frame.what));
+        Ok(())
+    })
+    .unwrap();
+    frames
+}
+
+#[test]
+fn play_over_weeks_counts_a_minute_and_shows_a_thousand_frames() {
+    let frames = frames(&stored("play.session"));
+    let (last, before) = (&frames[frames.len() - 1], &frames[frames.len() - 2]);
+    assert_eq!(frames.len(), 16 + 1000 - 1 + 1);
+    assert_eq!(last.2, "?");
+    // a minute of 64 a second, less what begins and ends it
+    assert!((3750..=3900).contains(&last.0), "{last:?}");
+    assert_eq!(before.1, last.0 - 1 - 15 - 999, "{before:?}");
+}
+
+#[test]
+fn work_without_end_is_bounded_by_the_next_event() {
+    let session = stored("work.session");
+    let stepper = replay::begin(&session, Limits::default()).unwrap();
+    let mut player = Player::new(&session, stepper.timed_by(late), 1.0, Look::default());
+    // on the screen it is a row of slices
+    let mut now = Duration::from_secs(1);
+    for _ in 0..200 {
+        let before = computed(player.stepper());
+        player.input(Input::Wake, now).unwrap();
+        assert!(computed(player.stepper()) - before <= AT_ONCE);
+        now += Duration::from_millis(20);
+    }
+    assert!(player.stepper().state.way.is_some());
+    assert_eq!(frames(&session).last().unwrap().2, "l");
+}
+
+#[test]
+fn the_far_start_of_a_session_is_travelled_to() {
+    let session = stored("iter.session");
+    let stepper = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    assert!(computed(&stepper) < 100, "{}", computed(&stepper));
+    let mut player = Player::new(&session, stepper, 1.0, Look::default());
+    for n in 1..200 {
+        player.input(Input::Wake, LATE * n).unwrap();
+    }
+    // the first key waits for it
+    assert!(player.stepper().state.way.is_some());
+    assert!((10..1000).contains(&computed(player.stepper())), "{}", computed(player.stepper()));
+}
