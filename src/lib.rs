@@ -6,6 +6,7 @@
 pub mod glyph;
 pub mod scratch;
 pub mod sums;
+pub mod tally;
 pub mod tensor;
 pub mod text;
 pub mod threads;

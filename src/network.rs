@@ -129,9 +129,27 @@ pub struct Network {
     made_by: Vec<Option<usize>>,
     /// For each tensor, who reads it.
     readers: Vec<Vec<Reader>>,
+    /// For each op of many parts, what [`Network::shares`] says of it.
+    shares: HashMap<usize, Vec<u64>>,
     output: Id,
     loss: Id,
     graph: bool,
+}
+
+/// As many parts as are sooner looked at one by one.
+const FEW: usize = 4;
+
+/// Terms of one entry before each part of an op, and all of them, where the op has many parts and each has as many terms for every entry.
+fn shares(op: &Op) -> Option<Vec<u64>> {
+    if op.parts.len() <= FEW {
+        return None;
+    }
+    let mut before = Vec::with_capacity(op.parts.len() + 1);
+    before.push(0);
+    for part in &op.parts {
+        before.push(before[before.len() - 1] + part.rule.each()?);
+    }
+    Some(before)
 }
 
 impl Network {
@@ -156,7 +174,8 @@ impl Network {
                 }
             }
         }
-        Self { tensors, ops, layers, by_name, fixed, made_by, readers, output, loss, graph }
+        let shares = ops.iter().enumerate().filter_map(|(number, op)| Some((number, shares(op)?))).collect();
+        Self { tensors, ops, layers, by_name, fixed, made_by, readers, shares, output, loss, graph }
     }
 
     /// All tensors.
@@ -199,6 +218,13 @@ impl Network {
     #[must_use]
     pub fn readers(&self, id: Id) -> &[Reader] {
         &self.readers[id]
+    }
+
+    /// Terms of one entry before each part of an op, and all of them: for an op of many parts, each with as many terms for every entry. Whoever
+    /// looks for a part need not go through them.
+    #[must_use]
+    pub fn shares(&self, op: usize) -> Option<&[u64]> {
+        self.shares.get(&op).map(Vec::as_slice)
     }
 
     /// The ∂C/∂ of a tensor.

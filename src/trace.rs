@@ -3,6 +3,8 @@
 
 mod find;
 mod kept;
+mod meet;
+mod parts;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,8 @@ use crate::tensor::{Index, len, unravel};
 
 use kept::{Kept, Mark};
 
-pub use find::{Sources, UseOf};
+pub use find::{ARGUMENTS, Sources, UseOf};
+pub use meet::Meeting;
 pub use paths::Path;
 pub use walk::{Tell, Walk};
 
@@ -102,15 +105,15 @@ impl Trace {
     pub fn of(iteration: u64, stretches: Vec<Stretch>) -> Self {
         let (mut segments, mut firsts, mut passes) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
-        for (stretch, Stretch { network, run, .. }) in stretches.iter().enumerate() {
+        for (number, stretch) in stretches.iter().enumerate() {
             firsts.push(segments.len());
             let mut pass = None;
-            for (number, op) in network.ops().iter().enumerate() {
-                if pass.replace(op.pass) != Some(op.pass) {
+            for (op, Op { output, pass: own, .. }) in stretch.network.ops().iter().enumerate() {
+                if pass.replace(*own) != Some(*own) {
                     passes.push(segments.len());
                 }
-                segments.push(Segment { stretch, op: number, before });
-                before += run.before(op, number, len(&network.tensor(op.output).shape));
+                segments.push(Segment { stretch: number, op, before });
+                before += parts::terms_before(stretch, op, len(&stretch.network.tensor(*output).shape));
             }
         }
         Self { iteration, stretches, segments, firsts, passes, len: before, kept: Kept::default() }
@@ -194,16 +197,17 @@ impl Trace {
     /// Where step k stands; `None` past either end.
     #[must_use]
     pub fn position(&self, k: u64) -> Option<Position> {
-        if k == 0 || k > self.len {
-            return None;
-        }
         if let Some(position) = self.kept.position(k) {
             return Some(position);
         }
-        let segment = self.segments.partition_point(|s| s.before < k) - 1;
+        let segment = self.segment_of(k)?;
         let Segment { stretch, op: number, before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         let local = k - before - 1;
+        if let Some([.., terms]) = self.network_of(stretch).shares(number) {
+            let entry = usize::try_from(local / terms).ok()?;
+            return Some(Position { step: k, stretch, op: number, entry, term: local % terms, terms: *terms, segment });
+        }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.before(x, entry)).sum::<u64>();
         // the last entry before which there are at most `local` terms
@@ -327,7 +331,7 @@ impl Trace {
     /// The ops that have steps, in order, each with its stretch, its tensor and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(n, s)| {
-            let span = s.before + 1..self.end(n) + 1;
+            let span = self.steps_of(n);
             (!span.is_empty()).then(|| (s.stretch, self.network_of(s.stretch).ops()[s.op].output, span))
         })
     }

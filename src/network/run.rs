@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
+use crate::tally;
 use crate::tensor::{Tensor, flat, from_flat, len};
 use crate::threads::together;
 
@@ -103,6 +104,7 @@ impl Run {
     /// The rule of a part of an op, with what it reads.
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
+        tally::count(1);
         let tensors = op.parts[part].operands.iter().map(|&id| self.values(id)).collect();
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: &self.memos[index][part] })
     }
@@ -112,7 +114,7 @@ impl Run {
         (0..op.parts.len()).map(move |part| self.part(op, index, part))
     }
 
-    /// How many terms the entries before `entry` have together, over all parts.
+    /// How many terms the entries before `entry` have together, over all parts. [`Network::shares`] says it sooner where it says anything.
     #[must_use]
     pub fn before(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.parts(op, index).map(|(rule, x)| rule.before(&x, entry)).sum()

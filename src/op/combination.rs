@@ -24,6 +24,10 @@ impl Rule for Scaled {
         one_each(entry)
     }
 
+    fn each(&self) -> Option<u64> {
+        Some(1)
+    }
+
     fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, clear, entry};
+use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,6 +243,16 @@ impl<E: Weighted> Rule for Seen<E> {
                 Use { entry: edge.end(self.view), term: self.edges.rank(self.view, edge) }
             })
             .collect()
+    }
+
+    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        let (a, b) = self.slots();
+        let [i, j] = self.view.others();
+        match slot {
+            _ if slot == a => self.edges.nest(self.view, entry).reaching(i, at),
+            _ if slot == b => self.edges.nest(self.view, entry).reaching(j, at),
+            _ => Meets::new(),
+        }
     }
 
     fn equation(&self) -> Equation {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::edges::{Edges, View, X as IMAGE};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, Window, constant, entry};
+use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, constant, entry};
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
@@ -146,6 +146,15 @@ impl<E: Edges> Rule for Seen<E> {
         }
         let edges = (0..self.terms(self.other(), at)).map(|term| self.inner.edges.edge(self.other(), at, term));
         edges.map(|edge| Use { entry: edge.end(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
+    }
+
+    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        if slot != self.slot() {
+            return Meets::new();
+        }
+        // an input is the first of an edge's ends, an output the last
+        let end = if self.view == View::Output { 0 } else { 2 };
+        self.inner.edges.nest(self.view, entry).reaching(end, at)
     }
 
     fn equation(&self) -> Equation {

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::layer::{Args, Faulty};
-use super::rule::{Args as Factors, Equation, Function, Memo, Operands, Rule, Term, Use};
+use super::rule::{Args as Factors, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
 use crate::tensor::Tensor;
 
 /// All losses.
@@ -173,6 +173,14 @@ impl<P: Pointwise> Rule for Sum<P> {
         uses
     }
 
+    fn meets(&self, x: &Operands<'_>, _entry: usize, slot: usize, at: usize) -> Meets {
+        if at >= x.tensors[A].len() {
+            return Meets::new();
+        }
+        let own = (0..P::TERMS).filter(|term| self.0.loss(x, at, *term).iter().any(|arg| arg.lies_at(slot, at)));
+        own.map(|term| (at * P::TERMS + term) as u64).collect()
+    }
+
     fn equation(&self) -> Equation {
         self.0.equation()
     }
@@ -210,6 +218,11 @@ impl<P: Pointwise> Rule for Slope<P> {
         }
         uses.sort_unstable();
         uses
+    }
+
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        let reads = |term: &usize| self.0.gradient(x, at, *term).args.iter().any(|arg| arg.lies_at(slot, at));
+        (0..P::SLOPES).filter(|term| entry == at && reads(term)).map(|term| term as u64).collect()
     }
 
     fn equation(&self) -> Equation {

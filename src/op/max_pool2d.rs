@@ -13,7 +13,7 @@ use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
-use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
+use super::rule::{Equation, Function, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use crate::step::Kind;
 use crate::tensor::{Places, Tensor, flat, len};
 use crate::threads::{hands, share};
@@ -213,6 +213,15 @@ impl Rule for Select {
 
     fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
         self.0.readers(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn meets(&self, _x: &Operands<'_>, entry: usize, _slot: usize, at: usize) -> Meets {
+        let reads = self.0.edges.nest(View::Output, entry).reaching(0, at);
+        reads.first().map(|_| 0).into_iter().collect()
+    }
+
+    fn gathers(&self) -> bool {
+        true
     }
 
     fn equation(&self) -> Equation {

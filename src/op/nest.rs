@@ -63,6 +63,33 @@ impl Nest {
         self.steps.iter().zip(turns).fold(self.first, |edge, (step, turns)| edge.moved(*step, turns.cast_signed()))
     }
 
+    /// The edges, by their numbers and in order, whose end `end` (input, weight, output) is the place `at`. In each loop only the turns are tried from
+    /// which the loops within can reach it: one or two, where the places of a turn lie apart from those of the next.
+    #[must_use]
+    pub fn reaching(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
+        let mut found = SmallVec::new();
+        if self.counts.contains(&0) {
+            return found;
+        }
+        let steps = self.steps.map(|step| step[end]);
+        let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
+        // how far the loops within the first one reach, and those within the second
+        let row = [last(2).min(0), last(2).max(0)];
+        let plane = [row[0] + last(1).min(0), row[1] + last(1).max(0)];
+        let left = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
+        for p in turns(left, steps[0], self.counts[0], plane) {
+            let left = left - p * steps[0];
+            for r in turns(left, steps[1], self.counts[1], row) {
+                let left = left - r * steps[1];
+                for c in turns(left, steps[2], self.counts[2], [0, 0]) {
+                    let number = (p.unsigned_abs() * self.counts[1] + r.unsigned_abs()) * self.counts[2] + c.unsigned_abs();
+                    found.push(number as u64);
+                }
+            }
+        }
+        found
+    }
+
     /// Some of the edges, in order.
     pub fn edges(&self, terms: Range<usize>) -> impl Iterator<Item = Edge> {
         let [_, rows, columns] = self.counts;
@@ -157,6 +184,19 @@ impl Nest {
     }
 }
 
+/// The turns n below `count` after which what is left of the way, left − n·step, lies within a range.
+fn turns(left: isize, step: isize, count: usize, [low, high]: [isize; 2]) -> Range<isize> {
+    let all = 0..count.cast_signed();
+    if step == 0 {
+        return if (low..=high).contains(&left) { all } else { 0..0 };
+    }
+    let (from, to) = if step > 0 { (left - high, left - low) } else { (low - left, high - left) };
+    let step = step.abs();
+    // from the first multiple that is not below the range to the last that is not above it
+    let first = from.div_euclid(step) + isize::from(from.rem_euclid(step) > 0);
+    first.max(0)..(to.div_euclid(step) + 1).min(all.end)
+}
+
 fn on([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
     [i.wrapping_add_signed(di), j.wrapping_add_signed(dj)]
 }
@@ -229,6 +269,10 @@ mod tests {
                     let plain = edges[term..].iter().fold(0.5, |sum, edge| sum + a[edge.weight] * b[edge.output]);
                     let sum = nest.more_products((&a, 1), (&b, 2), term..edges.len(), 0.5);
                     assert_eq!(sum.to_bits(), f64::to_bits(plain), "{counts:?}: from {term}");
+                }
+                for (end, place) in (0..3).flat_map(|end| edges.iter().map(move |edge| (end, edge.ends()[end]))) {
+                    let expected = (0..).zip(&edges).filter(|(_, edge)| edge.ends()[end] == place).map(|(term, _)| term);
+                    assert!(nest.reaching(end, place).into_iter().eq(expected), "{counts:?}: {place} at {end}");
                 }
                 let mut sum = -0.0;
                 for terms in 0..=edges.len() {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::step::Kind;
+use crate::tally;
 use crate::tensor::{Index, Places, Tensor};
 
 /// What a rule remembers about the values of one run (the winners of a max-pool, say); only the rule itself looks into it.
@@ -104,12 +105,22 @@ impl Arg {
         own.into_iter().chain(named.filter(move |slot| Some(*slot) != own))
     }
 
+    /// Whether it is the entry `at` of the operand in `slot`, or derived from it or from another at its place, and not from all of an operand.
+    #[must_use]
+    pub fn lies_at(&self, slot: usize, at: usize) -> bool {
+        let (Origin::Entry { at: place, .. } | Origin::Derived { at: place, .. }) = self.origin else { return false };
+        place == at && self.slots().any(|own| own == slot)
+    }
+
     /// Whether it is derived from all of the operand in `slot`, by name.
     #[must_use]
     pub fn reads_all(&self, slot: usize) -> bool {
         matches!(self.origin, Origin::Derived { text, .. } if text.contains(&format!("{{={slot}}}")))
     }
 }
+
+/// The terms of an entry that read another entry.
+pub type Meets = SmallVec<[u64; 2]>;
 
 /// The factors of one term.
 pub type Args = SmallVec<[Arg; 4]>;
@@ -173,6 +184,7 @@ impl Term {
 /// The entry `at` of operand `slot` as a factor.
 #[must_use]
 pub fn entry(x: &Operands<'_>, slot: usize, at: usize) -> Arg {
+    tally::count(1);
     Arg { origin: Origin::Entry { slot, at }, value: x.get(slot, at) }
 }
 
@@ -208,6 +220,7 @@ pub fn constant(value: f64) -> Arg {
 /// A value derived from the entry `at` of operand `slot` as a factor; `text` names it, with slots in braces.
 #[must_use]
 pub fn derived(text: &'static str, slot: usize, at: usize, value: f64) -> Arg {
+    tally::count(1);
     Arg { origin: Origin::Derived { text, slot, at, by: None }, value }
 }
 
@@ -254,6 +267,11 @@ pub trait Rule: Debug + Send + Sync {
     /// How many terms all the entries before `entry` have together; `entry` may be one past the last.
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64;
 
+    /// How many terms every entry has, where all have as many whatever the operands are.
+    fn each(&self) -> Option<u64> {
+        None
+    }
+
     /// Which of all `count` entries have a term, where not all have; the others are 0.
     fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         Some((0..count).map(|entry| self.before(x, entry) < self.before(x, entry + 1)).collect())
@@ -284,6 +302,19 @@ pub trait Rule: Debug + Send + Sync {
 
     /// Which terms have a factor that is the entry `at` of the operand in `slot`, or is derived from it by name ([`Arg::reads`]).
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use>;
+
+    /// Which terms of an entry have a factor that lies at the entry `at` of the operand in `slot` ([`Arg::lies_at`]), in order. A picture asks this for
+    /// each pair of neurons on the screen, so it costs the same however many terms the entry has, and however many arguments a term.
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        let mut terms: Meets = self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
+        terms.retain(|term| self.term(x, entry, *term).args.iter().any(|arg| arg.lies_at(slot, at)));
+        terms
+    }
+
+    /// Whether one term reads as much as an operand or a window of it has. Who asks for what it reads at some places asks [`Rule::meets`].
+    fn gathers(&self) -> bool {
+        false
+    }
 
     /// The equation in symbols and words.
     fn equation(&self) -> Equation;

@@ -107,6 +107,11 @@ pub fn find(name: &str) -> Option<&'static Named> {
 }
 
 impl Scalar {
+    /// How many terms its value has.
+    fn terms(&self) -> u64 {
+        if matches!(self.operator, Operator::Add | Operator::Sub) { 2 } else { 1 }
+    }
+
     fn inputs(&self) -> usize {
         self.operands.iter().filter(|operand| matches!(operand, Operand::Slot(_))).count()
     }
@@ -158,8 +163,11 @@ impl Rule for Computed {
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        let terms = if matches!(self.0.operator, Operator::Add | Operator::Sub) { 2 } else { 1 };
-        entry as u64 * terms
+        entry as u64 * self.0.terms()
+    }
+
+    fn each(&self) -> Option<u64> {
+        Some(self.0.terms())
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
@@ -282,6 +290,10 @@ impl Rule for Differentiated {
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
+    }
+
+    fn each(&self) -> Option<u64> {
+        Some(1)
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, _term: u64) -> Term {

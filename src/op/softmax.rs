@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::rule::{Arg, one_each};
+use super::rule::{Arg, Meets, one_each};
 use super::rule::{Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
 use crate::tensor::{Places, Tensor, flat};
 
@@ -79,6 +79,14 @@ impl Rule for Forward {
         (0..x.tensors[0].len()).map(|entry| Use { entry, term: 0 }).collect()
     }
 
+    fn meets(&self, _x: &Operands<'_>, _entry: usize, _slot: usize, _at: usize) -> Meets {
+        smallvec![0]
+    }
+
+    fn gathers(&self) -> bool {
+        true
+    }
+
     fn equation(&self) -> Equation {
         Equation {
             symbols: "softmax({0})",
@@ -133,6 +141,14 @@ impl Rule for Jacobian {
             A => column.chain(all.map(|term| Use { entry: at, term: term as u64 })).collect(),
             DA => column.collect(),
             _ => Vec::new(),
+        }
+    }
+
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        match slot {
+            A if entry == at => (0..x.tensors[A].len() as u64).collect(),
+            A | DA => smallvec![at as u64],
+            _ => Meets::new(),
         }
     }
 

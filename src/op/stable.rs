@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::rule::{Equation, Memo, Operands, Rule, Term, Use};
+use super::rule::{Equation, Meets, Memo, Operands, Rule, Term, Use};
 use crate::tensor::Tensor;
 
 /// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
@@ -81,6 +81,11 @@ impl Rule for Stable {
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
         let (rule, x) = self.choose(x);
         rule.uses(&x, slot, at)
+    }
+
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+        let (rule, x) = self.choose(x);
+        rule.meets(&x, entry, slot, at)
     }
 
     fn equation(&self) -> Equation {

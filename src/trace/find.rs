@@ -6,12 +6,15 @@ use smallvec::SmallVec;
 
 use super::{Position, Trace};
 use crate::network::{Id, Network, Reader, Stretch};
-use crate::op::rule::{Arg, Origin};
+use crate::op::rule::{Arg, Origin, Term};
 use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{len, ravel, shape_text, unravel};
 
 /// What a term reads: tensors and places.
 pub type Sources = SmallVec<[(Id, usize); 4]>;
+
+/// So many arguments of a term are told at most; of a term that reads more, [`Trace::meetings`] knows which.
+pub const ARGUMENTS: usize = 1024;
 
 /// A step that reads an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +109,8 @@ impl Trace {
         let (first, steps) = match entry {
             None => (before, end - before),
             Some(entry) => {
-                let (run, op, number) = self.op(segment);
-                let first = run.before(op, number, entry);
-                (before + first, run.before(op, number, entry + 1) - first)
+                let first = self.terms_before(segment, entry);
+                (before + first, self.terms_before(segment, entry + 1) - first)
             }
         };
         match term.unwrap_or(1) {
@@ -188,9 +190,8 @@ impl Trace {
     #[must_use]
     pub fn made(&self, stretch: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
         let segment = self.segment(stretch, self.network_of(stretch).made_by(tensor)?);
-        let (run, op, number) = self.op(segment);
         let before = self.segments[segment].before;
-        Some(before + run.before(op, number, entry) + 1..before + run.before(op, number, entry + 1) + 1)
+        Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
     /// The steps that read an entry, in a stretch, in the order of the trace.
@@ -199,12 +200,11 @@ impl Trace {
         let mut uses = Vec::new();
         let Stretch { network, run, .. } = &self.stretches[stretch];
         for &Reader { op: number, part, slot } in network.readers(tensor) {
-            let (op, before) = (&network.ops()[number], self.segments[self.segment(stretch, number)].before);
+            let (op, segment) = (&network.ops()[number], self.segment(stretch, number));
             let (rule, x) = run.part(op, number, part);
             for found in rule.uses(&x, slot, entry) {
-                let earlier: u64 =
-                    run.parts(op, number).take(part).map(|(rule, x)| rule.before(&x, found.entry + 1) - rule.before(&x, found.entry)).sum();
-                let step = before + run.before(op, number, found.entry) + earlier + found.term + 1;
+                let earlier = self.before_part(segment, found.entry, part);
+                let step = self.segments[segment].before + self.terms_before(segment, found.entry) + earlier + found.term + 1;
                 uses.push(UseOf { tensor: op.output, entry: found.entry, step });
             }
         }
@@ -244,47 +244,50 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
 fn places(network: &Network, operands: &[Id], arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
-        Origin::Slice { slot, places } => return places.each().map(|at| (operands[slot], at)).collect(),
+        Origin::Slice { slot, places } => return places.each().take(ARGUMENTS).map(|at| (operands[slot], at)).collect(),
         Origin::Constant => return Sources::new(),
     };
     let shape = |slot: usize| &network.tensor(operands[slot]).shape;
     arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
 }
 
+/// What a term reads.
+pub(super) fn read(network: &Network, operands: &[Id], term: &Term) -> Sources {
+    let mut sources = Sources::new();
+    for arg in term.args.iter().take(ARGUMENTS) {
+        match arg.origin {
+            // by far the most, and there are thousands in a picture
+            Origin::Entry { slot, at } => sources.push((operands[slot], at)),
+            _ => sources.extend(places(network, operands, arg)),
+        }
+    }
+    sources
+}
+
 impl Trace {
-    /// What a term of the entry at a position reads: tensors and places, from 0. A derived factor reads all that it names.
+    /// What a term of the entry at a position reads: tensors and places, from 0. A derived factor reads all that it names; of a term of more than
+    /// [`ARGUMENTS`] the first are told.
     #[must_use]
     pub fn sources(&self, at: &Position, term: u64) -> Sources {
         self.sources_of(at, term..term + 1).next().unwrap_or_default()
     }
 
     /// What some terms of the entry at a position read, term by term.
-    pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + '_ {
+    pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.stretch);
-        let entry = at.entry;
-        let mut before = 0;
-        let parts: SmallVec<[_; 2]> = run
-            .parts(op, number)
-            .enumerate()
-            .map(|(part, (rule, x))| {
-                let first = before;
-                before += rule.before(&x, entry + 1) - rule.before(&x, entry);
-                (&op.parts[part].operands, rule, x, first..before)
-            })
-            .collect();
+        let (entry, segment) = (at.entry, at.segment);
+        // the part at hand, with its terms
+        let mut here = None;
         terms.map_while(move |term| {
-            let (operands, rule, x, own) = parts.iter().find(|(.., own)| own.contains(&term))?;
-            let term = rule.term(x, entry, term - own.start);
-            let mut sources = Sources::new();
-            for arg in &term.args {
-                match arg.origin {
-                    // by far the most, and there are thousands in a picture
-                    Origin::Entry { slot, at } => sources.push((operands[slot], at)),
-                    _ => sources.extend(places(network, operands, arg)),
-                }
+            if here.as_ref().is_none_or(|(.., own): &(_, _, _, Range<u64>)| !own.contains(&term)) {
+                let (part, first) = self.part_of(segment, entry, term)?;
+                let (rule, x) = run.part(op, number, part);
+                let own = first..first + rule.before(&x, entry + 1) - rule.before(&x, entry);
+                here = Some((&op.parts[part].operands, rule, x, own));
             }
-            Some(sources)
+            let (operands, rule, x, own) = here.as_ref()?;
+            Some(read(network, operands, &rule.term(x, entry, term - own.start)))
         })
     }
 

@@ -25,6 +25,9 @@ use crate::ui::view::{View, cut, width};
 /// Lines that the pane wants.
 pub const HEIGHT: u16 = 6;
 
+/// So many parts are joined by signs at most: more than any line has room for.
+const LINKED: usize = 256;
+
 /// The most terms that fit any screen.
 const MOST: u64 = 64;
 
@@ -73,7 +76,9 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
     let part = view.trace().part_at(&view.at);
-    let right: Vec<String> = (0..parts).map(|part| view.trace().equation(&view.at, part).1).collect();
+    // what has no room in any line is not put together
+    let named = |part: usize| part < LINKED || part + 1 == parts;
+    let right: Vec<String> = (0..parts).filter(|part| named(*part)).map(|part| view.trace().equation(&view.at, part).1).collect();
     let (equation, own) = view.trace().equation(&view.at, part);
     let (before, after) = (if part > 0 { "… + " } else { "" }, if part + 1 < parts { " + …" } else { "" });
     let ends = match right.as_slice() {

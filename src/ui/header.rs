@@ -9,6 +9,9 @@ use crate::glyph::BETWEEN;
 use crate::ui::theme::Role;
 use crate::ui::view::{View, cut, width};
 
+/// So many samples of a batch are named: more than a line has room for.
+const MOST: usize = 512;
+
 /// The title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
@@ -64,11 +67,11 @@ fn place(view: &View<'_>) -> Vec<Fact> {
 /// The sample with its name; where a batch does not hold all, which of its own it is, and which samples it has.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.lesson.scenario.samples;
-    let stretches = view.trace().stretches();
-    let numbers: Vec<usize> = stretches.iter().filter_map(|stretch| stretch.sample).collect();
-    let whole = numbers.len() == samples.len();
+    let (stretches, batch) = (view.trace().stretches(), view.trace().samples());
+    let whole = batch == samples.len();
     let Some(number) = stretches[view.at.stretch].sample else {
-        let list: Vec<String> = numbers.iter().map(|number| (number + 1).to_string()).collect();
+        let numbers = stretches.iter().filter_map(|stretch| stretch.sample).take(MOST);
+        let list: Vec<String> = numbers.map(|number| (number + 1).to_string()).collect();
         return (!whole).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
     };
     if view.network().is_graph() {
@@ -79,8 +82,8 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     if let Some(name) = &samples[number].name {
         text = format!("{text} {name}");
     }
-    if !whole && let Some(nth) = numbers.iter().position(|other| *other == number) {
-        text = format!("{text}, {} of {} in the batch", nth + 1, numbers.len());
+    if !whole {
+        text = format!("{text}, {} of {batch} in the batch", view.at.stretch + 1);
     }
     Some(Fact { text, shorter })
 }

@@ -66,9 +66,9 @@ impl Format {
                 format.widen(&text, matches!(style, Style::Fixed(_)));
             }
         }
-        let plain = (format.left, format.right) == widest;
+        let plain = Some(style).filter(|_| (format.left, format.right) == widest).and_then(plain);
         for &v in &values {
-            if plain && format.is_plain(v) {
+            if plain.is_some_and(|plain| plain.has(v)) {
                 continue;
             }
             if format.fitting(v).is_none() {
@@ -90,13 +90,6 @@ impl Format {
         let largest = finite().fold(0.0_f64, |most, v| most.max(v.abs()));
         let left = usize::from(finite().any(|v| v < 0.0)) + places(largest).max(1).unsigned_abs();
         (left, if decimals == 0 { 0 } else { decimals + 1 })
-    }
-
-    /// Whether a number surely has decimals to show, or needs none.
-    fn is_plain(&self, value: f64) -> bool {
-        let Style::Fixed(decimals) = self.style else { return false };
-        let least = 2.0 * 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX));
-        value == 0.0 || (value.is_finite() && value.abs() >= least && value.abs() < 1e15 && (decimals > 0 || value.fract() == 0.0))
     }
 
     /// Makes room for a text; with `plain` not for an exponent, which is fitted into what the others need where it can be.
@@ -160,6 +153,25 @@ impl Format {
             if value.is_finite() { left <= self.left && right <= self.right } else { left <= self.width() }
         })
     }
+}
+
+/// Numbers that surely have decimals to show, or need none.
+#[derive(Clone, Copy)]
+struct Plain {
+    least: f64,
+    whole: bool,
+}
+
+impl Plain {
+    fn has(self, value: f64) -> bool {
+        value == 0.0 || (value.abs() >= self.least && value.abs() < 1e15 && (!self.whole || value.fract() == 0.0))
+    }
+}
+
+/// The plain numbers of a style; `None` for exponents.
+fn plain(style: Style) -> Option<Plain> {
+    let Style::Fixed(decimals) = style else { return None };
+    Some(Plain { least: 2.0 * 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX)), whole: decimals == 0 })
 }
 
 /// Fixed decimals or an exponent, for numbers that are all finite.
@@ -284,10 +296,11 @@ fn scientific(value: f64, decimals: usize) -> String {
     }
     let exact = format!("{magnitude:e}");
     let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
-    let mut text = format!("{magnitude:.decimals$e}");
     if mantissa.len() <= 2 + decimals && (decimals > 0 || mantissa.len() == 1) {
-        text.clone_from(&exact);
-    } else if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
+        return signed(value, &exact.replace("e-", "e−"));
+    }
+    let mut text = format!("{magnitude:.decimals$e}");
+    if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
         // Rounded up to the next power of ten, or beyond what an f64 holds: cut instead.
         let end = if decimals == 0 { 1 } else { 2 + decimals };
         text = format!("{}e{exponent}", &mantissa[..end]);
@@ -309,9 +322,8 @@ pub fn brief(value: f64, enough: usize) -> String {
         return whole;
     }
     // Exact and short is best.
-    let exact = scientific(value, 16);
-    let digits = exact.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
-    let plain = (1e-3..1e6).contains(&magnitude) || (digits <= 2 && (1e-4..1e6).contains(&magnitude));
+    let digits = || format!("{magnitude:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    let plain = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
     if plain {
         let decimals = (enough.cast_signed() - places(magnitude)).max(1).unsigned_abs();
         if let Some(text) = fixed(value, decimals) {

@@ -3,7 +3,6 @@
 
 mod arrange;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -13,7 +12,7 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role as TensorRole};
-use crate::step::Pass;
+use crate::step::{Kind, Pass};
 use crate::tensor::len;
 use crate::trace::Progress;
 use crate::ui::Target;
@@ -46,13 +45,45 @@ pub(super) struct Operand {
     result: bool,
 }
 
-/// What the terms of the whole entry read: tensor and place, and whether this step does.
-type Marks = HashMap<(Id, usize), bool>;
+/// What some terms read of each tensor: its places, ascending.
+#[derive(Default)]
+struct Read(Vec<(Id, Vec<usize>)>);
+
+/// What the terms of the whole entry read, and what this step does.
+#[derive(Default)]
+struct Marks {
+    entry: Read,
+    now: Read,
+}
+
+impl Read {
+    /// The places in a tensor.
+    fn of(&self, tensor: Id) -> &[usize] {
+        self.0.iter().find(|(id, _)| *id == tensor).map_or(&[], |(_, places)| places)
+    }
+
+    /// Gathers what terms read by the tensors.
+    fn by_tensor(sources: impl Iterator<Item = (Id, usize)>) -> Self {
+        let mut read: Vec<(Id, Vec<usize>)> = Vec::new();
+        for (id, at) in sources {
+            // terms read the same few tensors in turn
+            match read.iter_mut().find(|(own, _)| *own == id) {
+                Some((_, places)) => places.push(at),
+                None => read.push((id, vec![at])),
+            }
+        }
+        for (_, places) in &mut read {
+            places.sort_unstable();
+            places.dedup();
+        }
+        Self(read)
+    }
+}
 
 /// The width that shows all matrices side by side.
 #[must_use]
 pub fn width(view: &View<'_>) -> u16 {
-    let none = HashMap::new();
+    let none = Read::default();
     let sizes = view.matrices().iter().map(|operand| size(view, operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
     sizes.fold(1, u16::saturating_add)
 }
@@ -119,14 +150,9 @@ pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
 fn marks(view: &View<'_>) -> Marks {
     let first = view.at.term.saturating_sub(MARKED / 2);
     let last = (first + MARKED).min(view.at.terms);
-    let mut marks = Marks::new();
-    for (id, at) in view.trace().sources_of(&view.at, first..last).flatten() {
-        marks.insert((id, at), false);
-    }
-    for source in view.sources_now() {
-        marks.insert((source.tensor, source.at), true);
-    }
-    marks
+    let now = || view.sources_now().iter().map(|source| (source.tensor, source.at));
+    let entry = view.trace().sources_of(&view.at, first..last).flatten().chain(now());
+    Marks { entry: Read::by_tensor(entry), now: Read::by_tensor(now()) }
 }
 
 /// Builds the widget of an operand and hands it on.
@@ -138,24 +164,24 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
         (true, Progress::Done(value) | Progress::Partial(value)) => Some(value),
         (true, Progress::ToCome) => None,
     };
-    let mark = |at: usize| {
-        if operand.result && at == view.at.entry {
-            return Mark::Result;
-        }
-        match marks.get(&(operand.id, at)) {
-            Some(true) => Mark::Step,
-            Some(false) => Mark::Entry,
-            None => Mark::None,
-        }
+    let (own, now) = (marks.entry.of(operand.id), marks.now.of(operand.id));
+    // a slice may be longer than what is listed of it
+    let slice = view.slices().find(|(tensor, _)| *tensor == operand.id).map(|(_, places)| places);
+    let in_slice = |at: usize| slice.is_some_and(|places| places.contains(at));
+    let mark = |at: usize| match () {
+        () if operand.result && at == view.at.entry => Mark::Result,
+        () if own.binary_search(&at).is_err() && !in_slice(at) => Mark::None,
+        () if now.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice(at) => Mark::Step,
+        () => Mark::Entry,
     };
     let shared = info.role == TensorRole::Parameter && shares(view, operand.id);
     let tint = |at: usize| Some(view.theme.shared(at));
     let focus = if operand.result {
         Some(view.at.entry)
     } else {
-        let now = view.sources_now().into_iter().find(|source| source.tensor == operand.id).map(|source| source.at);
+        let now = view.sources_now().iter().find(|source| source.tensor == operand.id).map(|source| source.at);
         // what only other terms of the entry read is in view as well
-        now.or_else(|| marks.keys().filter(|(id, _)| *id == operand.id).map(|(_, at)| *at).min())
+        now.or_else(|| own.first().copied())
     };
     let backward = view.network().made_by(operand.id).is_some_and(|n| view.network().ops()[n].pass == Pass::Backward);
     let matrix = Matrix {
@@ -179,7 +205,7 @@ fn around(view: &View<'_>, operand: &Operand, marks: &Marks, focus: Option<usize
     let shape = &view.network().tensor(operand.id).shape;
     let (rows, columns) = rows_and_columns(shape);
     let block = focus? / (rows * columns).max(1);
-    let own = marks.keys().filter(|(id, at)| *id == operand.id && at / (rows * columns) == block).map(|(_, at)| *at);
+    let own = marks.entry.of(operand.id).iter().copied().filter(|at| at / (rows * columns) == block);
     (!operand.result).then(|| region(shape, own))?
 }
 
@@ -203,21 +229,13 @@ fn region(shape: &[usize], entries: impl Iterator<Item = usize>) -> Option<[Rang
 
 /// The rows and columns of each tensor that an entry from the middle of the op reads: what should be seen at every step of the op, so that
 /// nothing moves from step to step.
-fn needs(view: &View<'_>) -> HashMap<Id, [usize; 2]> {
+fn needs(view: &View<'_>) -> Read {
     let trace = view.trace();
     let shape = &view.network().tensor(view.output).shape;
     let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
     let made = trace.made(view.at.stretch, view.output, middle).filter(|steps| !steps.is_empty());
     let at = made.and_then(|steps| trace.position(steps.start)).unwrap_or(view.at);
-    let mut read: HashMap<Id, Vec<usize>> = HashMap::new();
-    for (id, entry) in trace.sources_of(&at, 0..at.terms.min(NEEDED)).flatten() {
-        read.entry(id).or_default().push(entry);
-    }
-    let size = |(id, entries): (Id, Vec<usize>)| {
-        let [rows, columns] = region(&view.network().tensor(id).shape, entries.into_iter()).unwrap_or_default();
-        (id, [rows.len(), columns.len()])
-    };
-    read.into_iter().map(size).collect()
+    Read::by_tensor(trace.sources_of(&at, 0..at.terms.min(NEEDED)).flatten())
 }
 
 /// Whether one weight of this tensor belongs to many edges: a filter.
@@ -226,9 +244,10 @@ fn shares(view: &View<'_>, id: Id) -> bool {
 }
 
 /// The size that shows all of its numbers, of one matrix where no two fit so many columns; of its title as much as tells it from the others.
-fn size(view: &View<'_>, operand: &Operand, needs: &HashMap<Id, [usize; 2]>, most: u16) -> Size {
-    let need = if operand.result { [1, 1] } else { needs.get(&operand.id).copied().unwrap_or([1, 1]) };
-    with_matrix(view, operand, &Marks::new(), |matrix| size_of(matrix, operand, need, most))
+fn size(view: &View<'_>, operand: &Operand, needs: &Read, most: u16) -> Size {
+    let read = if operand.result { &[] } else { needs.of(operand.id) };
+    let [rows, columns] = region(&view.network().tensor(operand.id).shape, read.iter().copied()).unwrap_or([0..1, 0..1]);
+    with_matrix(view, operand, &Marks::default(), |matrix| size_of(matrix, operand, [rows.len(), columns.len()], most))
 }
 
 fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], most: u16) -> Size {
@@ -277,7 +296,7 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [Operand], area: Rect) -> Vec<Plac
     let mut sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, area.width)).collect();
     let way = arrange::best(&sizes, area);
     // a grid of filters cannot use every line that it wants: the others may
-    let none = Marks::new();
+    let none = Marks::default();
     let places = way.places(&sizes, area);
     for ((operand, size), place) in operands.iter().zip(&mut sizes).zip(places) {
         let used = with_matrix(view, operand, &none, |matrix| matrix.height_within(place));

@@ -1,5 +1,7 @@
 //! The ops: those of the pass as a chain in one line, or those of the sample as a list.
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -25,23 +27,29 @@ const EARLIER: &str = "… → ";
 
 /// The ops of this pass that fit a line, the current one among them; whether there are earlier ones.
 fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
-    let in_pass = |(stretch, id, _): &(usize, Id, _)| *stretch == view.at.stretch && pass_of(view, *id) == view.step.pass;
-    let ops: Vec<_> = view.trace().ops().filter(in_pass).collect();
-    let here = ops.iter().position(|(_, id, _)| *id == view.output).unwrap_or(0);
-    let wide = |i: usize| width(&view.network().tensor(ops[i].1).name) + width(ARROW);
-    let mut first = here;
-    let mut used = wide(here) + width(EARLIER);
-    while first > 0 && used + wide(first - 1) <= room {
-        first -= 1;
-        used += wide(first);
+    let (trace, at) = (view.trace(), &view.at);
+    let in_pass = |(id, _): &(Id, Range<u64>)| pass_of(view, *id) == view.step.pass;
+    let wide = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
+    let mut used = wide(view.output) + width(EARLIER);
+    let mut earlier = trace.ops_before(at.stretch, at.op).take_while(in_pass).peekable();
+    let mut ops = Vec::new();
+    while let Some(op) = earlier.next_if(|(id, _)| used + wide(*id) <= room) {
+        used += wide(op.0);
+        ops.push(op);
     }
-    let mut x = if first > 0 { width(EARLIER) } else { 0 };
+    let earlier = earlier.peek().is_some();
+    ops.reverse();
+    let mut x = if earlier { width(EARLIER) } else { 0 };
     let mut links = Vec::new();
-    for (i, (_, id, steps)) in ops.iter().enumerate().skip(first) {
-        links.push(Link { id: *id, x, step: steps.start });
-        x += wide(i);
+    for (id, steps) in ops.into_iter().chain(trace.ops_from(at.stretch, at.op).take_while(in_pass)) {
+        // one more than has room, as the line is cut there
+        if x > room + width(ARROW) {
+            break;
+        }
+        links.push(Link { id, x, step: steps.start });
+        x += wide(id);
     }
-    (links, first > 0)
+    (links, earlier)
 }
 
 /// The ops of this pass in one line, the current one in view.
@@ -83,9 +91,12 @@ fn pass_of(view: &View<'_>, id: usize) -> Pass {
 
 /// The ops of the sample that fit so many rows, and the place of the current one among them.
 fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
-    let of_sample = view.trace().ops().filter(|(stretch, ..)| *stretch == view.at.stretch);
-    let ops: Vec<(Id, u64)> = of_sample.map(|(_, id, steps)| (id, steps.start)).collect();
-    let here = ops.iter().position(|(id, _)| *id == view.output).unwrap_or(0);
+    let (trace, at) = (view.trace(), &view.at);
+    let first = |(id, steps): (Id, Range<u64>)| (id, steps.start);
+    let mut ops: Vec<(Id, u64)> = trace.ops_before(at.stretch, at.op).take(rows).map(first).collect();
+    ops.reverse();
+    let here = ops.len();
+    ops.extend(trace.ops_from(at.stretch, at.op).take(rows).map(first));
     let first = here.saturating_sub(rows / 2).min(ops.len().saturating_sub(rows));
     (ops.into_iter().skip(first).take(rows).collect(), here - first)
 }

@@ -30,10 +30,10 @@ const LEAST: usize = 5;
 /// The passes of the current sample, laid out on a line of this width.
 fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
+    let (here, samples) = (view.at.stretch, view.trace().samples());
     // the sample at hand, or before the batch's own passes the last one; then those
-    let of_batch = |stretch: usize| view.trace().stretches()[stretch].sample.is_none();
-    let sample = if of_batch(view.at.stretch) { view.at.stretch.saturating_sub(1) } else { view.at.stretch };
-    for (_, pass, steps) in view.trace().passes().filter(|(stretch, ..)| *stretch == sample || of_batch(*stretch)) {
+    let shown = std::iter::once(here.min(samples.saturating_sub(1))).chain(samples..view.trace().stretches().len());
+    for (pass, steps) in shown.flat_map(|stretch| view.trace().passes_of(stretch)) {
         let all = steps.end - steps.start;
         let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
         let role = if pass == Pass::Backward { Role::Backward } else { Role::Forward };

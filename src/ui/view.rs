@@ -7,7 +7,7 @@ use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
 use crate::op::rule::{LEFT_OUT, fill};
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
-use crate::tensor::{len, unravel};
+use crate::tensor::{Places, len, unravel};
 use crate::trace::{Position, Trace};
 use crate::ui::number::short;
 use crate::ui::operands::{self, Operand};
@@ -32,6 +32,10 @@ pub struct View<'a> {
     /// The colours.
     pub theme: Theme,
     matrices: OnceCell<Vec<Operand>>,
+    /// What this step reads.
+    now: OnceCell<Vec<Source>>,
+    /// The tensors that the first parts of the op read.
+    read: OnceCell<Vec<Id>>,
 }
 
 impl<'a> View<'a> {
@@ -42,7 +46,8 @@ impl<'a> View<'a> {
         let at = lesson.trace.position(state.step)?;
         let step = lesson.trace.step(&at);
         let output = lesson.trace.op_at(&at).output;
-        Some(Self { state, lesson, at, step, output, theme, matrices: OnceCell::new() })
+        let (matrices, now, read) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Some(Self { state, lesson, at, step, output, theme, matrices, now, read })
     }
 
     /// The matrices of the step: its operands and the result.
@@ -102,12 +107,27 @@ impl<'a> View<'a> {
     /// The same, with its layer where the op has the same letter of another one too, as a pool or a sum of layers does.
     #[must_use]
     pub fn told_apart(&self, tensor: Id, at: usize) -> String {
-        let mut sources = self.trace().firsts(&self.at).take(PARTS).flat_map(|term| self.trace().sources(&self.at, term));
-        if self.alike(self.output, tensor) || sources.any(|(other, _)| self.alike(other, tensor)) {
+        if self.alike(self.output, tensor) || self.read_first().iter().any(|other| self.alike(*other, tensor)) {
             self.whole_entry(tensor, at)
         } else {
             self.entry(tensor, at)
         }
+    }
+
+    /// The tensors that the first term of each of the first parts reads.
+    fn read_first(&self) -> &[Id] {
+        self.read.get_or_init(|| self.tensors(self.trace().firsts(&self.at).take(PARTS)))
+    }
+
+    /// The tensors that some terms read, each once, in the order of the terms.
+    fn tensors(&self, terms: impl Iterator<Item = u64>) -> Vec<Id> {
+        let mut tensors = Vec::new();
+        for (tensor, _) in terms.flat_map(|term| self.trace().sources(&self.at, term)) {
+            if !tensors.contains(&tensor) {
+                tensors.push(tensor);
+            }
+        }
+        tensors
     }
 
     /// Whether two tensors have the same letter, so that their layers tell them apart.
@@ -183,13 +203,22 @@ impl<'a> View<'a> {
 
     /// What this step reads. Of a selection that is the winner alone: the others were only looked at. A term that is left out reads its factors all the same.
     #[must_use]
-    pub fn sources_now(&self) -> Vec<Source> {
+    pub fn sources_now(&self) -> &[Source] {
+        self.now.get_or_init(|| self.reads())
+    }
+
+    fn reads(&self) -> Vec<Source> {
         if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
             let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
             return winner.and_then(|factor| factor.source).into_iter().collect();
         }
         let sources = self.trace().sources(&self.at, self.at.term);
         sources.into_iter().map(|(tensor, at)| Source { tensor, at }).collect()
+    }
+
+    /// The slices of tensors that this step reads at once.
+    pub fn slices(&self) -> impl Iterator<Item = (Id, Places)> + '_ {
+        self.step.factors.iter().filter_map(|factor| Some((factor.source?.tensor, factor.slice?)))
     }
 
     /// The step of this entry's term `term`, from 0, with the part of the op that it belongs to.
@@ -205,14 +234,10 @@ impl<'a> View<'a> {
     /// The tensors that the op reads, in the order in which its equation names them; each with its slot's part.
     #[must_use]
     pub fn operands(&self) -> Vec<Id> {
-        let mut operands = Vec::new();
         // terms of one part read the same tensors, but for the last of some
-        let samples = self.trace().firsts(&self.at).take(PARTS).chain([self.at.term, self.at.terms.saturating_sub(1)]);
-        for (tensor, _) in samples.flat_map(|term| self.trace().sources(&self.at, term)) {
-            if !operands.contains(&tensor) {
-                operands.push(tensor);
-            }
-        }
+        let mut operands = self.read_first().to_vec();
+        let more = self.tensors([self.at.term, self.at.terms.saturating_sub(1)].into_iter());
+        operands.extend(more.into_iter().filter(|tensor| !self.read_first().contains(tensor)));
         operands
     }
 

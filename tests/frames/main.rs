@@ -2,6 +2,7 @@
 //! line is a hash of the styles.
 
 mod batch;
+mod bounded;
 mod graphs;
 mod layers;
 mod room;

@@ -6,7 +6,7 @@ use gradstep::network::Id;
 use gradstep::op::rule::{LEFT_OUT, NAMED, fill};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
-use gradstep::trace::{Position, Progress, Trace};
+use gradstep::trace::{Meeting, Position, Progress, Trace};
 
 /// Whether two numbers have the same bits; what is not a number has no sign.
 pub fn same(a: f64, b: f64) -> bool {
@@ -58,6 +58,7 @@ pub fn whole(trace: &Trace) -> Result<(), String> {
             ensure!(count > 0 || same(value, 0.0), "nothing reaches {}[{entry}], but it is {value:?}", info.name);
         }
     }
+    counts(trace)?;
     edges(trace)
 }
 
@@ -127,6 +128,15 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     }
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
+    for (tensor, place) in trace.sources(&at, at.term) {
+        // by the way through the terms, and by the way from the places
+        let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
+        for places in [&places[place..=place], &places] {
+            let own = |found: &&Meeting| found.term == at.term && found.place == place;
+            let met = trace.meetings(&at, tensor, places);
+            ensure!(met.iter().filter(own).count() == 1, "{name} reads {tensor}[{place}] among {}, which is not known", places.len());
+        }
+    }
     let address = trace.address(&at).to_string();
     let found = address.parse::<Address>().map_err(|error| error.to_string()).and_then(|address| trace.resolve(&address));
     ensure!(found == Ok(k), "{name} has the address {address}, which is {found:?}");
@@ -225,6 +235,23 @@ fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
         });
     }
     places
+}
+
+/// A rule that says how many terms each entry has has them.
+///
+/// # Errors
+/// The tensor of which it is not so.
+pub fn counts(trace: &Trace) -> Result<(), String> {
+    let (network, run) = (trace.network(), trace.run(0));
+    for (number, op) in network.ops().iter().enumerate() {
+        let info = network.tensor(op.output);
+        for (rule, x) in run.parts(op, number) {
+            let Some(each) = rule.each() else { continue };
+            let told = (0..=len(&info.shape)).all(|entry| rule.before(&x, entry) == entry as u64 * each);
+            ensure!(told, "not every entry of {} has {each} terms", info.name);
+        }
+    }
+    Ok(())
 }
 
 /// A linear or convolutional layer multiplies as often forwards as for its weights and for its inputs: once for every edge.

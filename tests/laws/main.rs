@@ -112,6 +112,18 @@ proptest! {
     }
 }
 
+/// Where a node has many readers its derivative has many parts, and none is found by going through them.
+#[test]
+fn a_node_that_many_read_obeys_the_law() {
+    for readers in [3, 4, 5, 40] {
+        let ways = ["a * b", "a + b", "b - a", "sin(a)", "a / b"];
+        let nodes: Vec<String> = (0..readers).map(|n| format!("\"n{n} = {}\"", ways[n % ways.len()])).collect();
+        let sum = (0..readers).map(|n| format!("n{n}")).collect::<Vec<_>>().join(" + ");
+        let text = format!("title = \"fan\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [{}, \"J = {sum}\"]\n", nodes.join(", "));
+        holds(&text, 1).unwrap();
+    }
+}
+
 /// As many tapes, always the same ones.
 fn tapes(count: usize) -> Vec<Tape> {
     let mut runner = TestRunner::deterministic();

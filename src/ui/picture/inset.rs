@@ -9,12 +9,11 @@ use ratatui::layout::Rect;
 use super::canvas::text_at;
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
-use crate::tensor::unravel;
+use crate::tensor::{len, unravel};
+use crate::trace::{Meeting, Sources};
 use crate::ui::theme;
 use crate::ui::view::{View, width};
 
-/// The most terms of an entry that are laid out.
-const MOST: u64 = 1024;
 /// The most rows and columns of the image that are drawn.
 const SIDE: usize = 12;
 
@@ -22,7 +21,6 @@ const SIDE: usize = 12;
 struct Covered {
     weight: usize,
     text: String,
-    now: bool,
 }
 
 /// The filter on one channel of its image.
@@ -36,6 +34,8 @@ pub struct Inset {
     padding: [usize; 2],
     image: [usize; 2],
     covered: HashMap<(usize, usize), Covered>,
+    /// Where this step is.
+    now: (usize, usize),
     /// Whether the filter's entries are shared weights, each with its colour.
     shared: bool,
 }
@@ -57,16 +57,11 @@ impl Inset {
         let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
         let &[.., height, wide] = image_shape.as_slice() else { return None };
         let [py, px] = window.padding;
-        let tap = |term: u64| tap(view, term, image, filter).map(|tap| Tap { y: tap.y + py, x: tap.x + px, ..tap });
-        let now = tap(view.at.term)?;
-        let taps: Vec<Tap> = (0..view.at.terms.min(MOST)).filter_map(tap).filter(|t| t.channel == now.channel).collect();
-        let cover = |tap: &Tap| {
-            let here = (tap.y, tap.x) == (now.y, now.x);
-            ((tap.y, tap.x), Covered { weight: tap.weight, text: view.entry(filter, tap.weight), now: here })
-        };
-        let mut covered: HashMap<_, _> = on_padding(filter_shape, window, &taps).iter().map(cover).collect();
-        covered.extend(taps.iter().map(cover));
-        let cell = covered.values().map(|c| width(&c.text)).max().unwrap_or(1) + 2;
+        let now = tap(view, &view.trace().sources(&view.at, view.at.term), image, filter)?;
+        let now = Tap { y: now.y + py, x: now.x + px, ..now };
+        // an index has the most digits at the end
+        let last = len(filter_shape).saturating_sub(1);
+        let cell = width(&view.entry(filter, last)) + 2;
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
         let title = format!("{}{} on {}", symbol(filter), if window.turned { ", turned by 180°," } else { "" }, symbol(image));
         let around = |at: usize, n: usize, side: usize| {
@@ -76,15 +71,24 @@ impl Inset {
         let side = SIDE.min(usize::from(most) / cell).max(1);
         let all = wide + 2 * px;
         let title = if side < all { format!("{title}, in part") } else { title };
+        let (rows, columns) = (around(now.y, height + 2 * py, SIDE), around(now.x, all, side));
+        let seen = rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x)));
+        let covered = if window.pitch.contains(&0) {
+            met(view, (image, filter), now, window.padding, seen)
+        } else {
+            seen.filter_map(|place| Some((place, lying(filter_shape, window, now, place)?))).collect()
+        };
+        let cover = |(place, weight): ((usize, usize), usize)| (place, Covered { weight, text: view.entry(filter, weight) });
         Some(Self {
             title,
             cell,
-            rows: around(now.y, height + 2 * py, SIDE),
-            columns: around(now.x, all, side),
+            covered: covered.into_iter().map(cover).collect(),
+            now: (now.y, now.x),
+            rows,
+            columns,
             shared: view.network().tensor(filter).role == Role::Parameter,
             padding: [py, px],
             image: [height, wide],
-            covered,
         })
     }
 
@@ -103,7 +107,7 @@ impl Inset {
                 let on_image = y.checked_sub(self.padding[0]).is_some_and(|y| y < self.image[0])
                     && x.checked_sub(self.padding[1]).is_some_and(|x| x < self.image[1]);
                 let (text, style) = match self.covered.get(&(y, x)) {
-                    Some(covered) if covered.now => (format!("[{}]", covered.text), view.theme.style(theme::Role::Step)),
+                    Some(covered) if (y, x) == self.now => (format!("[{}]", covered.text), view.theme.style(theme::Role::Step)),
                     Some(covered) if on_image && self.shared => {
                         (format!(" {} ", covered.text), entry.patch(view.theme.shared(covered.weight)))
                     }
@@ -120,32 +124,43 @@ impl Inset {
     }
 }
 
-/// Where a term lies on the image, without padding.
-fn tap(view: &View<'_>, term: u64, image: Id, filter: Id) -> Option<Tap> {
-    let sources = view.trace().sources(&view.at, term);
-    let find = |id: Id| sources.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
+/// Where a term that reads these lies on the image, without padding.
+fn tap(view: &View<'_>, reads: &Sources, image: Id, filter: Id) -> Option<Tap> {
+    let find = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
     let (at, weight) = (find(image)?, find(filter)?);
     let index = unravel(at, &view.network().tensor(image).shape);
     let &[.., y, x] = index.as_slice() else { return None };
     Some(Tap { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y, x })
 }
 
-/// The filter's weights that lie on padding: they make no step, but belong to the picture. Their places follow from that of one tap.
-fn on_padding(filter: &[usize], window: Window, taps: &[Tap]) -> Vec<Tap> {
-    let (&[.., height, wide], Some(first)) = (filter, taps.first()) else { return Vec::new() };
-    if window.pitch.contains(&0) {
-        return Vec::new();
-    }
-    let signed = |n: usize| i64::try_from(n).unwrap_or(0);
-    let way = if window.turned { -1 } else { 1 };
-    let at = |tap: usize, own: usize, first: usize, pitch: usize| {
-        usize::try_from(signed(tap) + way * (signed(own) - signed(first)) * signed(pitch)).ok()
+/// The filter's weight that lies on a place, on padding too, as that follows from the tap of this step.
+fn lying(filter: &[usize], window: Window, now: Tap, (y, x): (usize, usize)) -> Option<usize> {
+    let &[.., height, wide] = filter else { return None };
+    let own = |at: usize, now: usize, own: usize, pitch: usize, all: usize| {
+        let [at, now, own, pitch] = [at, now, own, pitch].map(|n| i64::try_from(n).unwrap_or(0));
+        let way = if window.turned { now - at } else { at - now };
+        let there = usize::try_from(own + way / pitch).ok()?;
+        (way % pitch == 0 && there < all).then_some(there)
     };
-    let lead = first.weight - first.weight % (height * wide);
-    let place = |i: usize| {
-        let y = at(first.y, i / wide, first.weight / wide % height, window.pitch[0])?;
-        let x = at(first.x, i % wide, first.weight % wide, window.pitch[1])?;
-        Some(Tap { weight: lead + i, channel: first.channel, y, x })
+    let row = own(y, now.y, now.weight / wide % height, window.pitch[0], height)?;
+    let column = own(x, now.x, now.weight % wide, window.pitch[1], wide)?;
+    Some(now.weight - now.weight % (height * wide) + row * wide + column)
+}
+
+/// The filter's weights on some places of the image, as the terms have them that read these: those of a filter that does not lie still.
+fn met(
+    view: &View<'_>,
+    (image, filter): (Id, Id),
+    now: Tap,
+    [py, px]: [usize; 2],
+    seen: impl Iterator<Item = (usize, usize)>,
+) -> Vec<((usize, usize), usize)> {
+    let &[.., height, wide] = view.network().tensor(image).shape.as_slice() else { return Vec::new() };
+    let entry = |(y, x): (usize, usize)| {
+        let (y, x) = (y.checked_sub(py)?, x.checked_sub(px)?);
+        (y < height && x < wide).then_some((now.channel * height + y) * wide + x)
     };
-    (0..height * wide).filter_map(place).collect()
+    let places: Vec<usize> = seen.filter_map(entry).collect();
+    let lies = |met: Meeting| tap(view, &met.reads, image, filter).map(|tap| ((tap.y + py, tap.x + px), tap.weight));
+    view.trace().meetings(&view.at, image, &places).into_iter().filter_map(lies).collect()
 }

@@ -9,13 +9,10 @@ use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
 use crate::tensor::len;
-use crate::trace::Progress;
+use crate::trace::{ARGUMENTS, Meeting, Position, Progress};
 use crate::ui::number::brief;
 use crate::ui::theme::Role;
 use crate::ui::view::{View, cut, width};
-
-/// The most terms of one neuron that are looked at.
-const MOST: u64 = 4096;
 
 /// A neuron of a column: the row-major place in its tensor, and the row of the area.
 struct Neuron {
@@ -82,7 +79,7 @@ impl Columns {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
-        let mut ends: Vec<(Id, usize)> = view.sources_now().into_iter().map(|s| (view.neuron(s.tensor), s.at)).collect();
+        let mut ends: Vec<(Id, usize)> = view.sources_now().iter().map(|s| (view.neuron(s.tensor), s.at)).collect();
         ends.push(result);
         let neurons = ends.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
         let last = neurons.max_by_key(|id| network.made_by(*id).map_or(0, |n| n + 1))?;
@@ -104,19 +101,27 @@ impl Columns {
         })
     }
 
-    /// The edges that end at a neuron of the right column.
-    fn edges(&self, view: &View<'_>, right: usize) -> Vec<Edge> {
-        let trace = view.trace();
-        // an entry without steps has no edges
-        let made = trace.made(view.at.stretch, self.right, right).filter(|span| !span.is_empty());
-        let Some(at) = made.and_then(|span| trace.position(span.start)) else { return Vec::new() };
-        let mut edges = Vec::new();
-        for sources in trace.sources_of(&at, 0..at.terms.min(MOST)) {
-            let weight = sources.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
-            let lefts = sources.iter().filter(|(id, _)| *id == self.left);
-            edges.extend(lefts.map(|(_, left)| Edge { left: Some(*left), right: Some(right), weight }));
-        }
-        edges
+    /// Where the steps of a neuron of the right column begin; an entry without steps has no edges.
+    fn begin(&self, view: &View<'_>, right: usize) -> Option<Position> {
+        let made = view.trace().made(view.at.stretch, self.right, right).filter(|span| !span.is_empty())?;
+        view.trace().position(made.start)
+    }
+
+    /// The edges from some neurons of the left column, whose places ascend, to one of the right column.
+    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<Edge> {
+        let Some(at) = self.begin(view, right) else { return Vec::new() };
+        let edge = |Meeting { place, reads, .. }: Meeting| {
+            let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
+            Edge { left: Some(place), right: Some(right), weight }
+        };
+        view.trace().meetings(&at, self.left, lefts).into_iter().map(edge).collect()
+    }
+
+    /// The first neurons of the left column that the first terms of one of the right column read.
+    fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
+        let at = self.begin(view, right);
+        let sources = at.into_iter().flat_map(move |at| view.trace().sources_of(&at, 0..at.terms.min(most as u64)));
+        sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
     /// Whether the step says enough to point at an edge: both ends, or the left one where there is only one right one.
@@ -143,9 +148,10 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
     let shared = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
+    let lefts: Vec<usize> = left.iter().map(|neuron| neuron.at).collect();
     for end in &right {
-        for edge in columns.edges(view, end.at) {
-            let Some(start) = left.iter().find(|n| Some(n.at) == edge.left) else { continue };
+        for edge in columns.edges(view, &lefts, end.at) {
+            let Some(start) = edge.left.and_then(|at| lefts.binary_search(&at).ok()).map(|n| &left[n]) else { continue };
             let now = columns.points(view) && edge.agrees(columns.now);
             let colour = edge.weight.filter(|_| shared).map(|weight| view.theme.shared(weight).not_underlined());
             let (style, rank) = line(view, colour, now, columns.entry.is_known() && edge.agrees(columns.entry));
@@ -231,10 +237,20 @@ fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usi
             right.push(at);
         }
     }
+    // of a long slice those around this step
+    for (id, places) in view.slices().filter(|(_, places)| places.len() > ARGUMENTS) {
+        let (neurons, now) = match view.neuron(id) {
+            id if id == columns.left => (&mut left, columns.now.left),
+            id if id == columns.right => (&mut right, columns.now.right),
+            _ => continue,
+        };
+        let middle = now.unwrap_or(places.first);
+        neurons.extend((middle.saturating_sub(rows)..=middle + rows).filter(|at| places.contains(*at)));
+    }
     left.extend(columns.entry.left);
     right.extend(columns.entry.right);
     if left.is_empty() {
-        left = right.iter().take(rows).flat_map(|right| columns.edges(view, *right)).filter_map(|edge| edge.left).take(rows).collect();
+        left = right.iter().take(rows).flat_map(|right| columns.first_lefts(view, *right, rows)).take(rows).collect();
     }
     (left, right)
 }

@@ -1,0 +1,52 @@
+//! Which terms of an entry read the entries that are on the screen. Nothing here costs more because the entry has more terms.
+
+use super::find::{Sources, read};
+use super::{Position, Trace};
+use crate::network::Id;
+use crate::tally;
+
+/// A term that reads an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meeting {
+    /// The term, from 0.
+    pub term: u64,
+    /// The row-major place of the entry that it reads.
+    pub place: usize,
+    /// All that the term reads; that entry alone where it reads a whole operand or a window of it.
+    pub reads: Sources,
+}
+
+impl Trace {
+    /// The terms of the entry at a position that read some entries of a tensor, in order. The places of these ascend.
+    #[must_use]
+    pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
+        let (run, op, number) = self.op(at.segment);
+        let network = self.network_of(at.stretch);
+        let mut found = Vec::new();
+        for (part, operands) in op.parts.iter().map(|part| &part.operands).enumerate().filter(|(_, operands)| operands.contains(&tensor)) {
+            let (rule, x) = run.part(op, number, part);
+            let before = self.before_part(at.segment, at.entry, part);
+            let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
+            if !rule.gathers() && terms <= places.len() as u64 {
+                for term in 0..terms {
+                    let reads = reads(term);
+                    let own = reads.iter().filter(|(id, place)| *id == tensor && places.binary_search(place).is_ok());
+                    found.extend(own.map(|(_, place)| Meeting { term: before + term, place: *place, reads: reads.clone() }));
+                }
+                continue;
+            }
+            let slots = (0..operands.len()).filter(|slot| operands[*slot] == tensor);
+            for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
+                tally::count(1);
+                found.extend(rule.meets(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
+                    let reads = if rule.gathers() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };
+                    Meeting { term: before + term, place, reads }
+                }));
+            }
+        }
+        found.sort_by_key(|meeting| (meeting.term, meeting.place));
+        found.dedup_by_key(|meeting| (meeting.term, meeting.place));
+        found
+    }
+}

@@ -1,0 +1,98 @@
+//! What is on the screen decides the cost of a frame: the same scenario with something larger in it asks the rules for no more.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use gradstep::app::{Action, Lesson, State, update};
+use gradstep::scenario::{self, Limits, Source};
+use gradstep::step::Unit;
+use gradstep::tally;
+use gradstep::ui::Look;
+
+/// The most that any frame asks for: factors of terms, parts of ops, ops and passes that are looked at.
+const MOST: u64 = 40_000;
+
+const UP: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
+const SQUARED: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"squared_error\"\n";
+
+fn head(shape: &[usize]) -> String {
+    format!("title = \"larger\"\ninput = {{ init = \"normal\", seed = 1, shape = {shape:?} }}\n")
+}
+
+fn conv(channels: usize, more: &str) -> String {
+    format!(
+        "[[layer]]\ntype = \"conv2d\"\nout_channels = {channels}\nkernel_size = 3\npadding = 1\nweight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\nactivation = \"relu\"\n{more}"
+    )
+}
+
+fn linear(features: usize) -> String {
+    format!("[[layer]]\ntype = \"linear\"\nout_features = {features}\nweight = {{ init = \"he_normal\", seed = 3 }}\n")
+}
+
+fn graph(count: usize, node: impl Fn(usize) -> String) -> String {
+    let nodes: Vec<String> = (1..count).map(|i| format!("\"n{i} = {}\"", node(i))).collect();
+    let sum = (0..count).map(|i| format!("n{i}")).collect::<Vec<_>>().join(" + ");
+    format!("title = \"graph\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\"n0 = a + b\", {}, \"J = {sum}\"]\n", nodes.join(", "))
+}
+
+fn samples(count: usize) -> String {
+    let mut text = "title = \"samples\"\nloss = \"squared_error\"\n".to_owned();
+    for i in 0..count {
+        let _ = writeln!(text, "[[sample]]\ninput = [{}, {}]\ntarget = 1", i % 7, i % 3);
+    }
+    text + "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\n[train]\nlearning_rate = 0.01\niterations = 2\n"
+}
+
+fn lesson(text: &str) -> Arc<Lesson> {
+    let source = Source { name: "larger".into(), path_shown: "larger.toml".into(), text: text.into() };
+    Arc::new(Lesson::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
+}
+
+/// The most that a frame asks for, at the ends of the trace and in the middle of an entry of some ops.
+fn most(text: &str, (width, height): (u16, u16)) -> (u64, u64) {
+    let lesson = lesson(text);
+    let (trace, mut state) = (&lesson.trace, State::picker(Vec::new()));
+    state.open(Arc::clone(&lesson), Some(1));
+    let ops: Vec<_> = trace.ops().map(|(.., steps)| steps).collect();
+    let every = ops.len().div_ceil(24);
+    let middle = |steps: &std::ops::Range<u64>| {
+        let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
+        entry.start + (entry.end - entry.start) / 2
+    };
+    let places = ops.iter().step_by(every).chain(ops.last()).map(middle).chain([1, trace.len() / 2, trace.len()]);
+    let cost = |k| {
+        update(&mut state, Action::Go(k));
+        let _ = tally::taken();
+        let _ = super::frame(&state, &Look::default(), width, height);
+        (tally::taken(), k)
+    };
+    places.map(cost).max().expect("a place")
+}
+
+#[test]
+fn a_frame_asks_for_no_more_where_more_is_in_the_file() {
+    type Larger = (&'static str, [usize; 3], fn(usize) -> String);
+    let families: [Larger; 10] = [
+        ("images", [24, 72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
+        ("filters", [8, 24, 72], |n| head(&[2, 10, 10]) + UP + &conv(n, "") + &conv(n, "stride = 2\n")),
+        ("pools", [5, 11, 31], |n| head(&[2, 40, 40]) + UP + &format!("[[layer]]\ntype = \"max_pool2d\"\nkernel_size = {n}\nstride = 1\n")),
+        ("classes", [60, 400, 3000], |n| {
+            head(&[n]) + "target = 3\nloss = \"cross_entropy\"\n[[layer]]\ntype = \"activation\"\nfunction = \"softmax\"\n"
+        }),
+        ("norms", [60, 400, 3000], |n| head(&[n]) + UP + "[[layer]]\ntype = \"layer_norm\"\n"),
+        ("features", [60, 200, 600], |n| head(&[n]) + SQUARED + &linear(n)),
+        ("layers", [10, 40, 160], |n| head(&[2]) + SQUARED + &linear(2).repeat(n)),
+        ("samples", [10, 100, 1000], samples),
+        ("chains", [10, 100, 1000], |n| graph(n, |i| format!("n{} * b", i - 1))),
+        ("fans", [10, 100, 1000], |n| graph(n, |_| "a * b".to_owned())),
+    ];
+    for (name, sizes, text) in families {
+        for size in super::SIZES {
+            let [_, second, third] = sizes.map(|n| most(&text(n), size));
+            let costs = format!("{name} at {size:?}: {second:?}, then {third:?}");
+            assert!(third.0 <= MOST, "{costs}");
+            // what is drawn differs a little: names are longer, other numbers are on the screen
+            assert!(third.0 <= second.0 + second.0 / 4 + 200, "{costs}");
+        }
+    }
+}
