@@ -10,6 +10,7 @@
 
 mod modes;
 mod panic;
+pub mod pen;
 mod screen;
 #[cfg(unix)]
 mod signals;

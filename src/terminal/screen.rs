@@ -1,11 +1,11 @@
 //! Frames: the cells that changed since the last, in one write.
 
-use std::io::{self, Write};
+use std::io;
 
-use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::pen::Pen;
 use super::{Program, modes};
 
 /// No real screen is larger; a terminal that claims so costs cells, not memory without end.
@@ -13,7 +13,7 @@ const LARGEST: (u16, u16) = (1000, 500);
 
 /// What the terminal shows, and the way to change it.
 pub(super) struct Screen {
-    backend: CrosstermBackend<Frame>,
+    pen: Pen,
     shown: Buffer,
     next: Buffer,
     /// What the terminal shows is not known: it is cleared before the next frame.
@@ -23,8 +23,7 @@ pub(super) struct Screen {
 impl Screen {
     /// A screen of `columns` and `rows`, of which nothing is known.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
-        let mut screen =
-            Self { backend: CrosstermBackend::new(Frame(Vec::new())), shown: Buffer::default(), next: Buffer::default(), unknown: true };
+        let mut screen = Self { pen: Pen::default(), shown: Buffer::default(), next: Buffer::default(), unknown: true };
         screen.resize((columns, rows));
         screen
     }
@@ -46,34 +45,15 @@ impl Screen {
         self.next.reset();
         program.draw(area, &mut self.next);
         if self.unknown {
-            self.backend.write_all(b"\x1b[0m\x1b[2J")?;
+            self.pen.write(b"\x1b[0m\x1b[2J");
         }
-        let mut changed = self.shown.diff_iter(&self.next).peekable();
-        if changed.peek().is_some() {
-            self.backend.draw(changed)?;
+        self.pen.draw(&self.shown, &self.next);
+        let bytes = self.pen.take();
+        if !bytes.is_empty() {
+            modes::write_frame(&bytes)?;
         }
-        io::Write::flush(&mut self.backend)?;
         self.unknown = false;
         std::mem::swap(&mut self.shown, &mut self.next);
         Ok(())
-    }
-}
-
-/// The bytes of a frame until it is whole.
-struct Frame(Vec<u8>);
-
-impl Write for Frame {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let written = modes::write_frame(&self.0);
-        self.0.clear();
-        written
     }
 }

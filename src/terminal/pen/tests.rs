@@ -1,0 +1,128 @@
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::*;
+
+/// Numbers without end, always the same.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.roll(of.len() as u64)).unwrap()]
+    }
+}
+
+const COLOURS: [Color; 7] =
+    [Color::Reset, Color::Reset, Color::Red, Color::LightBlue, Color::DarkGray, Color::Indexed(99), Color::Rgb(1, 200, 30)];
+const MODIFIERS: [Modifier; 6] =
+    [Modifier::empty(), Modifier::BOLD, Modifier::DIM, Modifier::UNDERLINED, Modifier::REVERSED, Modifier::BOLD.union(Modifier::ITALIC)];
+
+/// Some more words on a screen, in some ink.
+fn scribble(dice: &mut Dice, buffer: &mut Buffer) {
+    let area = buffer.area;
+    for _ in 0..dice.roll(12) {
+        let (x, y) = (dice.roll(area.width.into()), dice.roll(area.height.into()));
+        let style = Style::new().fg(dice.pick(&COLOURS)).bg(dice.pick(&COLOURS)).add_modifier(dice.pick(&MODIFIERS));
+        let text = dice.pick(&["a", "ab", " ", "      ", "∂C/∂w₁₂", "x  y", "0.25 ", "━━━", "漢字"]);
+        buffer.set_string(u16::try_from(x).unwrap(), u16::try_from(y).unwrap(), text, style);
+    }
+}
+
+fn seen(colour: Color) -> vt100::Color {
+    let own = |n| vt100::Color::Idx(n);
+    match colour {
+        Color::Red => own(1),
+        Color::DarkGray => own(8),
+        Color::LightBlue => own(12),
+        Color::Indexed(n) => own(n),
+        Color::Rgb(r, g, b) => vt100::Color::Rgb(r, g, b),
+        _ => vt100::Color::Default,
+    }
+}
+
+/// Whether a terminal shows a cell as it should.
+fn is_shown(terminal: &vt100::Parser, cell: &Cell, x: u16, y: u16) -> bool {
+    let Some(shown) = terminal.screen().cell(y, x) else { return false };
+    let text = if shown.contents().is_empty() { " " } else { shown.contents() };
+    let blank = shown.bgcolor() == seen(cell.bg)
+        && shown.underline() == cell.modifier.contains(Modifier::UNDERLINED)
+        && shown.inverse() == cell.modifier.contains(Modifier::REVERSED);
+    let ink = shown.fgcolor() == seen(cell.fg)
+        && shown.bold() == cell.modifier.contains(Modifier::BOLD)
+        && shown.dim() == cell.modifier.contains(Modifier::DIM)
+        && shown.italic() == cell.modifier.contains(Modifier::ITALIC);
+    text == cell.symbol() && blank && (ink || is_blank(cell))
+}
+
+#[test]
+fn a_terminal_shows_the_frame() {
+    let mut dice = Dice(7);
+    for (width, height) in [(3, 2), (20, 5), (80, 24)] {
+        let area = Rect::new(0, 0, width, height);
+        let mut terminal = vt100::Parser::new(height, width, 0);
+        let (mut shown, mut pen) = (Buffer::empty(area), Pen::default());
+        for frame in 0..400 {
+            let mut next = if dice.roll(9) == 0 { Buffer::empty(area) } else { shown.clone() };
+            scribble(&mut dice, &mut next);
+            pen.draw(&shown, &next);
+            terminal.process(&pen.take());
+            let mut x = 0;
+            for (n, cell) in next.content().iter().enumerate() {
+                let (column, row) = next.pos_of(n);
+                // the second half of a wide character is nothing by itself
+                if column >= x || column == 0 {
+                    assert!(
+                        is_shown(&terminal, cell, column, row),
+                        "frame {frame}, {column},{row}: {cell:?}\n{}",
+                        terminal.screen().contents()
+                    );
+                    x = if column + super::width(cell) >= width { 0 } else { column + super::width(cell) };
+                }
+            }
+            shown = next;
+        }
+        // plain behind each
+        assert_eq!((terminal.screen().fgcolor(), terminal.screen().bold()), (vt100::Color::Default, false));
+    }
+}
+
+/// What is written for a frame that differs in some texts.
+fn bytes(before: &[(u16, u16, &str, Style)], after: &[(u16, u16, &str, Style)]) -> String {
+    let area = Rect::new(0, 0, 40, 4);
+    let frame = |texts: &[(u16, u16, &str, Style)]| {
+        let mut buffer = Buffer::empty(area);
+        for (x, y, text, style) in texts {
+            buffer.set_string(*x, *y, text, *style);
+        }
+        buffer
+    };
+    let mut pen = Pen::default();
+    pen.draw(&frame(before), &frame(after));
+    String::from_utf8(pen.take()).unwrap().replace('\x1b', "ESC")
+}
+
+#[test]
+fn as_few_bytes_as_it_takes() {
+    let (plain, red) = (Style::new(), Style::new().fg(Color::Red));
+    assert_eq!(bytes(&[], &[]), "");
+    // a blank has no foreground and no weight
+    assert_eq!(bytes(&[(3, 1, " ", red)], &[(3, 1, " ", plain.bold())]), "");
+    assert_eq!(bytes(&[], &[(3, 1, "a b", red)]), "ESC[2;4HESC[31ma bESC[m");
+    // a small gap is written again, a larger one jumped over
+    assert_eq!(bytes(&[(3, 1, "a--b", plain)], &[(3, 1, "c--d", plain)]), "ESC[2;4Hc--d");
+    assert_eq!(bytes(&[(3, 1, "a------b", plain)], &[(3, 1, "c------d", plain)]), "ESC[2;4HcESC[6Cd");
+    // below, and back in the same line
+    assert_eq!(bytes(&[], &[(3, 1, "a", plain), (3, 2, "b", plain)]), "ESC[2;4HaESC[3;4Hb");
+    assert_eq!(bytes(&[], &[(3, 1, "a", plain), (4, 2, "b", plain)]), "ESC[2;4HaESC[Bb");
+    // one ink after the other
+    let by_ink = bytes(&[], &[(0, 0, "a", red), (5, 0, "b", plain), (9, 0, "c", red), (14, 0, "d", plain)]);
+    assert_eq!(by_ink, "ESC[31mESC[HaESC[8CcESC[mESC[5DbESC[8Cd");
+    // by what differs, or anew
+    let changes = bytes(&[], &[(0, 0, "a", red.bold()), (1, 0, "b", red), (2, 0, "c", plain.bg(Color::Blue))]);
+    assert_eq!(changes, "ESC[1;31mESC[HaESC[22mbESC[0;44mcESC[m");
+}
