@@ -1,0 +1,191 @@
+//! What a key costs with its frame, in time and in bytes to the terminal, at places of all bundled scenarios, of large networks and of
+//! scenarios in which one thing is large, at three sizes of the screen: `cargo bench --bench keys`. With words after `--`, only those whose names hold one.
+
+mod heavy;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gradstep::app::{Action, Lesson, State, update};
+use gradstep::keys;
+use gradstep::network::Role;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::step::{Pass, Unit};
+use gradstep::terminal::pen::Pen;
+use gradstep::ui::{self, Look};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// Each key is pressed as often from the same place; the least time counts: the rest of it is another program's.
+const ROUNDS: usize = 3;
+
+/// Keys at each place: forward by steps, back, and the same by entries and ops.
+const KEYS: &str = "lllhkllhkllhjj";
+
+/// A key that was pressed.
+struct Pressed {
+    what: String,
+    is_step: bool,
+    time: Duration,
+    bytes: usize,
+}
+
+fn bundled() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    files.sort();
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    files.iter().map(|path| (name(path), fs::read_to_string(path).expect("a scenario"))).collect()
+}
+
+fn open(text: &str) -> Arc<Lesson> {
+    let source = Source { name: "bench".into(), path_shown: "bench.toml".into(), text: text.into() };
+    Arc::new(Lesson::new(read(source, Limits::default()).expect("a scenario without faults")))
+}
+
+/// Steps at the ends and in the middle, in the loss, and in the middle of each kind of op: forward, an error, a weight gradient, a reduction.
+fn places(lesson: &Lesson) -> Vec<u64> {
+    let trace = &lesson.trace;
+    let len = trace.len();
+    let mut places = vec![1, len / 2, len.saturating_sub(3)];
+    let mut seen = 0;
+    for (stretch, id, steps) in trace.ops() {
+        let network = trace.network_of(stretch);
+        let pass = network.made_by(id).map(|op| network.ops()[op].pass);
+        let weight = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
+        // the middle of an entry in the middle
+        let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
+        if stretch == 0 || pass != Some(Pass::Forward) && stretch + 2 >= trace.stretches().len() {
+            seen += 1;
+            if seen <= 40 || weight || pass != Some(Pass::Forward) && seen <= 80 {
+                places.push(entry.start + (entry.end - entry.start) / 2);
+            }
+        }
+        if places.len() > 60 {
+            break;
+        }
+    }
+    places.retain(|k| (1..=len).contains(k));
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// Presses the keys at a place.
+fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
+    let screen = Rect::new(0, 0, width, height);
+    let (mut shown, mut next) = (Buffer::empty(screen), Buffer::empty(screen));
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(lesson), Some(1));
+    ui::render(&state, &Look::default(), screen, &mut shown);
+    let mut pen = Pen::default();
+    let mut frame = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
+        let step = state.step;
+        let begin = Instant::now();
+        act(state);
+        next.reset();
+        ui::render(state, &Look::default(), screen, &mut next);
+        pen.draw(&shown, &next);
+        let time = begin.elapsed();
+        let bytes = pen.take().len();
+        std::mem::swap(&mut shown, &mut next);
+        let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.step } else { step });
+        Pressed { what, is_step: false, time, bytes }
+    };
+    let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
+        update(state, Action::Go(place));
+    })];
+    for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
+        // an iteration is computed, not drawn
+        if state.step >= lesson.trace.len() {
+            update(&mut state, Action::Go(place.saturating_sub(1).max(1)));
+        }
+        let unit = state.unit;
+        let name = name.to_string();
+        let mut key = frame(&mut state, &name, &mut |state| {
+            if let Some(action) = keys::action(state, key) {
+                update(state, action);
+            }
+        });
+        key.is_step = unit == Unit::Step && name == "l";
+        pressed.push(key);
+    }
+    pressed
+}
+
+fn quantile<T: Copy + Ord + Default>(of: impl Iterator<Item = T>, part: usize) -> T {
+    let mut all: Vec<T> = of.collect();
+    all.sort_unstable();
+    all.get(((all.len().saturating_sub(1)) * part).div_ceil(100)).copied().unwrap_or_default()
+}
+
+/// All keys at all places, each with its least time.
+fn measure(lesson: &Arc<Lesson>, size: (u16, u16)) -> Vec<Pressed> {
+    let all = places(lesson).into_iter().flat_map(|place| {
+        let mut rounds = (0..ROUNDS).map(|_| press(lesson, place, size));
+        let mut keys = rounds.next().unwrap_or_default();
+        for round in rounds {
+            for (key, again) in keys.iter_mut().zip(round) {
+                key.time = key.time.min(again.time);
+            }
+        }
+        keys
+    });
+    all.collect()
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// A line of the table.
+fn line(name: &str, (width, height): (u16, u16), keys: &[Pressed]) {
+    let (Some(slowest), Some(longest)) = (keys.iter().max_by_key(|key| key.time), keys.iter().max_by_key(|key| key.bytes)) else { return };
+    let steps = || keys.iter().filter(|key| key.is_step);
+    println!(
+        "{name:20} {width:3}x{height:<3} {:5} {:8.0} {:8.0} {:8.0} {:9.0} {:7} {:7} {:7}   {}; {}",
+        keys.len(),
+        micros(quantile(steps().map(|key| key.time), 50)),
+        micros(quantile(keys.iter().map(|key| key.time), 50)),
+        micros(quantile(keys.iter().map(|key| key.time), 99)),
+        micros(slowest.time),
+        quantile(steps().map(|key| key.bytes), 50),
+        quantile(steps().map(|key| key.bytes), 100),
+        longest.bytes,
+        slowest.what,
+        longest.what,
+    );
+}
+
+fn main() {
+    let words: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    let small = bundled();
+    let networks = [("n5", include_str!("networks/n5.toml")), ("n6", include_str!("networks/n6.toml"))];
+    let large = networks.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().chain(heavy::all());
+    println!(
+        "µs, and bytes                        keys        l      all     99 %     worst   bytes: l, worst l, all   worst by time; by bytes"
+    );
+    let mut all: [Vec<Pressed>; SIZES.len()] = Default::default();
+    for (n, (name, text)) in small.iter().cloned().chain(large).enumerate().filter(|(_, (name, _))| wanted(name)) {
+        let begin = Instant::now();
+        let lesson = open(&text);
+        for (size, all) in SIZES.into_iter().zip(&mut all) {
+            let keys = measure(&lesson, size);
+            line(&name, size, &keys);
+            if n < small.len() {
+                all.extend(keys);
+            }
+        }
+        eprintln!("{name}: {:.1} s", begin.elapsed().as_secs_f64());
+    }
+    for (size, all) in SIZES.into_iter().zip(&all) {
+        line("all bundled", size, all);
+    }
+}
