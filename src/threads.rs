@@ -9,7 +9,7 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, available_parallelism};
+use std::thread::{self, Builder, Scope, available_parallelism};
 use std::vec::IntoIter;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
@@ -188,6 +188,12 @@ pub fn stretches(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize
     share(entries.chunks_mut(long).enumerate().collect(), multiplications, |stretches| {
         stretches.for_each(|(n, stretch)| run(n * long, stretch));
     });
+}
+
+/// Starts a thread that works beside this one. Where the system gives no thread, `run` is dropped: whoever calls this does all the work alone, so what
+/// `run` would do must be there to be taken by anyone.
+pub fn beside<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Send + 'scope) -> bool {
+    Builder::new().spawn_scoped(scope, run).is_ok()
 }
 
 /// Does all the work, which is about so many multiplications.

@@ -120,8 +120,8 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>> + Send, to: &mut
                     && threads::most() > 1
                     && let Some(done) = done.take()
                 {
-                    // an error means that nobody writes any more: the output has failed
-                    scope.spawn(move || {
+                    // an error means that nobody writes any more: the output has failed; without a helper all groups are made here
+                    threads::beside(scope, move || {
                         while let Some((number, group)) = { locked(groups).next() }
                             && done.send((number, made(&group, room()))).is_ok()
                         {}

@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::{Id, Network, Role, Run};
 use crate::step::Pass;
 use crate::tensor::len;
+use crate::threads::beside;
 use noise::noise;
 use probe::{Forward, Probe};
 use slope::Slopes;
@@ -169,7 +170,12 @@ pub fn check(network: &Network, run: &Run, extent: Extent, mut go_on: impl FnMut
     scope(|threads| {
         let work = Work { targets: &targets, blocks: &blocks, next: &next, done: &done, stop: &stop };
         // the first one prepares what they share, so that this one stays free to listen
-        threads.spawn(move || work.share(network, run, extent.threads.get().min(work.blocks.len()), sender));
+        let hands = extent.threads.get().min(work.blocks.len());
+        let other = sender.clone();
+        if !beside(threads, move || work.share(network, run, hands, other)) {
+            work.share(network, run, 1, sender.clone());
+        }
+        drop(sender);
         loop {
             match receiver.recv_timeout(LISTEN) {
                 Ok((block, compared)) => found[block] = compared,
@@ -213,7 +219,8 @@ impl Work<'_> {
         scope(|scope| {
             for _ in 1..threads {
                 let (forward, noises, to) = (&forward, &noises, to.clone());
-                scope.spawn(move || self.take(forward, noises, &to));
+                // without this one the others take its blocks
+                beside(scope, move || self.take(forward, noises, &to));
             }
             self.take(&forward, &noises, &to);
             drop(to);

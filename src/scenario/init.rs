@@ -1,5 +1,6 @@
 //! `{ init = KIND, … }`: tensors that are made by a rule.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use toml::de::DeValue;
@@ -204,9 +205,16 @@ impl<'t, 'i> Init<'t, 'i> {
             fill(0, &mut data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);
+            let second = Mutex::new(Some(second));
+            // whoever comes to it first
+            let fill_second = || {
+                let second = second.lock().unwrap_or_else(PoisonError::into_inner).take();
+                second.into_iter().for_each(|data| fill(n / 2, data));
+            };
             thread::scope(|scope| {
-                scope.spawn(|| fill(n / 2, second));
+                threads::beside(scope, fill_second);
                 fill(0, first);
+                fill_second();
             });
         }
         data

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
+use crate::threads;
 use crate::trace::{Tell, Trace, Walk};
 
 /// Steps of a chunk: so many that handing them over costs nothing beside writing them, and so few that their lines stay in the processor's cache.
@@ -32,31 +33,43 @@ pub(super) fn write<L: Lines>(
     let last = steps.end;
     let chunks = steps.step_by(CHUNK).map(|first| first..last.min(first + CHUNK as u64));
     let threads = chunks.clone().take(threads.min(MOST)).count();
-    if threads < 2 {
-        return each(trace, chunks, lines(), |lines, _| {
+    let alone = |to: &mut dyn Write| {
+        each(trace, chunks.clone(), lines(), |lines, _| {
             to.write_all(lines)?;
             lines.clear();
             Ok(())
-        });
+        })
+    };
+    if threads < 2 {
+        return alone(to);
     }
     thread::scope(|scope| {
         let hands: Vec<_> = (0..threads)
-            .map(|first| {
+            .map_while(|first| {
                 // a thread is never further ahead than what waits here, so that memory is bounded
                 let (done, next) = sync_channel(1);
                 let (back, empty) = channel();
-                let (own, lines) = (chunks.clone().skip(first).step_by(threads), &lines);
-                thread::Builder::new().spawn_scoped(scope, move || {
+                let (begin, begun) = channel();
+                let (chunks, lines) = (chunks.clone(), &lines);
+                let started = threads::beside(scope, move || {
+                    let Ok(threads) = begun.recv() else { return };
                     // an error means that nobody writes any more: the output has failed
-                    let _ = each(trace, own, lines(), |lines, whole| {
+                    let _ = each(trace, chunks.skip(first).step_by(threads), lines(), |lines, whole| {
                         let lines = replace(lines, empty.try_recv().unwrap_or_default());
                         done.send((lines, whole)).map_err(|_| io::ErrorKind::BrokenPipe.into())
                     });
-                })?;
-                Ok((next, back))
+                });
+                started.then_some((next, back, begin))
             })
-            .collect::<io::Result<_>>()?;
-        for (_, (next, back)) in chunks.zip(hands.iter().cycle()) {
+            .collect();
+        if hands.is_empty() {
+            return alone(to);
+        }
+        // each of those that the system gives has its share of the chunks
+        for (.., begin) in &hands {
+            let _ = begin.send(hands.len());
+        }
+        for (_, (next, back, _)) in chunks.clone().zip(hands.iter().cycle()) {
             loop {
                 // a thread that is gone has panicked, and the scope passes that on
                 let Ok((mut lines, whole)) = next.recv() else { return Ok(()) };
