@@ -14,6 +14,7 @@ pub use way::Way;
 
 use crate::network::Id;
 use crate::step::Unit;
+use crate::text;
 use crate::trace::{Position, Trace};
 
 /// One scenario that the picker offers.
@@ -272,9 +273,9 @@ impl State {
         self.play
     }
 
-    /// A sentence in the status line.
-    pub fn say(&mut self, text: impl Into<String>, fault: bool) {
-        self.message = Some(Message { text: text.into(), fault });
+    /// A sentence in the status line, escaped: what was typed, or was in a session, may be in it.
+    pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
+        self.message = Some(Message { text: text::line(text.as_ref()), fault });
     }
 
     /// From one step of play to the next.

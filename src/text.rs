@@ -41,6 +41,24 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The characters of `text`, each as [`escape`] shows it; a newline is escaped too.
+pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut marks = Marks::default();
+    text.char_indices().map(move |(at, c)| {
+        if marks.allow(c) && c != '\n' { text[at..at + c.len_utf8()].into() } else { format!("<U+{:04X}>", u32::from(c)).into() }
+    })
+}
+
+/// `text` escaped onto one line: a newline is `<U+000A>`.
+///
+/// ```
+/// assert_eq!(gradstep::text::line("a\u{202e}b\n"), "a<U+202E>b<U+000A>");
+/// ```
+#[must_use]
+pub fn line(text: &str) -> String {
+    characters(text).collect()
+}
+
 /// `text` in so many cells, with blanks behind it; a longer one as it is. A name has any length, but `format!` panics at a width beyond a `u16`.
 #[must_use]
 pub fn to_left(text: &str, cells: usize) -> String {
@@ -146,6 +164,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_characters_are_the_text_as_it_is_escaped(text in any::<String>()) {
+            prop_assert_eq!(characters(&text).count(), text.chars().count());
+            prop_assert_eq!(line(&text), escape(&text).replace('\n', "<U+000A>"));
+        }
+
         #[test]
         fn escaping_twice_is_escaping_once(text in any::<String>()) {
             let once = escape(&text).into_owned();

@@ -10,12 +10,12 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use gradstep::app::{Action, State, update};
 use gradstep::command::stepper::{Done, Stepper};
-use gradstep::command::{Live, Shelf, offers, replay};
+use gradstep::command::{Live, Shelf, bundled, offers, replay};
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::{self, Look};
+use gradstep::ui::{self, Look, export, svg};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tempfile::tempdir;
@@ -286,4 +286,58 @@ fn a_step_that_the_scenario_has_not_is_said() {
         let session = Session { header, events: Vec::new(), torn: false };
         assert_eq!(replay::begin(&session, Limits::default()).is_err(), says, "{at}");
     }
+}
+
+/// What commands a terminal or cannot be seen.
+const HIDDEN: &str = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{1b}\u{9b}\u{7}e\u{301}\u{302}\u{303}\u{304}\u{305}";
+
+#[track_caller]
+fn assert_visible(frame: &Buffer, what: &str) {
+    let (text, ansi) = (export::text(frame), export::ansi(frame));
+    assert_eq!(gradstep::text::escape(&text), text, "{what}");
+    // its own escape sequences aside
+    assert!(gradstep::text::escape(&ansi.replace('\u{1b}', "")) == ansi.replace('\u{1b}', ""), "{what}");
+    assert_eq!(ansi.matches('\u{1b}').count(), ansi.matches("\u{1b}[").count(), "{what}");
+    let svg = svg::svg(frame, Background::Dark);
+    assert!(gradstep::text::escape(&svg) == svg, "{what}");
+}
+
+#[test]
+fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("session");
+    let hidden = |before: &str| -> Vec<Input> { before.chars().map(typed).chain(HIDDEN.chars().map(typed)).collect() };
+    // in the address line: alone, before a name, as a completion, sent off as an address; then in each other mode
+    let modes: [Vec<Input>; 8] = [
+        hidden(":"),
+        [hidden(":"), vec![typed('/'), typed('g'), key(KeyCode::Tab), key(KeyCode::Tab)]].concat(),
+        [hidden(":"), vec![typed(':'), key(KeyCode::Home), key(KeyCode::Right)]].concat(),
+        [hidden(":"), vec![key(KeyCode::Enter)]].concat(),
+        [hidden(":grad.u["), vec![key(KeyCode::Enter)]].concat(),
+        vec![typed(':'), Input::Paste(HIDDEN.to_owned()), key(KeyCode::Left), key(KeyCode::Enter)],
+        [vec![typed('?'), Input::Paste(HIDDEN.to_owned())], hidden("")].concat(),
+        [vec![typed('o'), Input::Paste(HIDDEN.to_owned())], hidden("")].concat(),
+    ];
+    for (n, mode) in modes.into_iter().enumerate() {
+        let script: Vec<(u64, Input)> = (1..).map(|n| n * 1000).zip(mode).collect();
+        for frame in play(("figure-14", (80, 24), &script), &path) {
+            assert_visible(&frame, &format!("mode {n}"));
+        }
+        let bytes = fs::read(&path).unwrap();
+        for frame in replayed(&Session::read(&bytes).unwrap()) {
+            assert_visible(&frame, &format!("mode {n}, replayed"));
+        }
+        let lines = String::from_utf8(bytes).unwrap();
+        for line in lines.lines().skip(1) {
+            assert_eq!(gradstep::text::escape(line), line);
+        }
+    }
+    // older recordings have the characters themselves
+    let header = Header::new("x".to_owned(), bundled::find("figure-14").unwrap().text.to_owned(), (1, 1), (80, 24));
+    let mut session = Vec::new();
+    Recorder::new(&mut session, &header).unwrap();
+    session.extend("[1,\"key\",\":\"]\n[2,\"key\",\"\u{202e}\"]\n[3,\"key\",\"\\u200b\"]\n[4,\"key\",\"<Enter>\"]\n".bytes());
+    let frames = replayed(&Session::read(&session).unwrap());
+    frames.iter().for_each(|frame| assert_visible(frame, "an older recording"));
+    assert!(export::text(&frames[3]).contains(":<U+202E><U+200B>"), "{}", export::text(&frames[3]));
 }

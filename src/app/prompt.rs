@@ -90,7 +90,7 @@ impl State {
         }
         self.play = None;
         if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(address)) {
-            self.say(crate::text::escape(&why), true);
+            self.say(why, true);
         }
     }
 }

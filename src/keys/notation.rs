@@ -1,6 +1,9 @@
-//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`.
+//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`; and `<U+202E>` for a character that cannot be seen.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::text;
 
 /// Which key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +107,9 @@ fn named(name: &str) -> Result<Key, String> {
     let mut chars = rest.chars();
     key.code = match (chars.next(), chars.next()) {
         (Some(c), None) => Code::Char(c),
+        (Some('U' | 'u'), Some('+')) => {
+            u32::from_str_radix(&rest[2..], 16).ok().and_then(char::from_u32).map(Code::Char).ok_or_else(|| unknown(name))?
+        }
         (Some('F' | 'f'), Some('0'..='9')) => {
             rest[1..].parse().ok().filter(|n| (1..=12).contains(n)).map(Code::F).ok_or_else(|| unknown(name))?
         }
@@ -123,6 +129,9 @@ impl fmt::Display for Key {
         let modifiers = [(self.ctrl, "C-"), (self.alt, "M-"), (self.shift, "S-")];
         let before: String = modifiers.into_iter().filter(|(on, _)| *on).map(|(_, text)| text).collect();
         match self.code {
+            Code::Char(c) if matches!(text::characters(c.encode_utf8(&mut [0; 4])).next(), Some(Cow::Owned(_))) => {
+                write!(f, "<{before}U+{:04X}>", u32::from(c))
+            }
             Code::Char(c) if before.is_empty() && c != '<' && c != ' ' => write!(f, "{c}"),
             Code::Char(c) if c != '<' && c != ' ' => write!(f, "<{before}{c}>"),
             Code::F(n) => write!(f, "<{before}F{n}>"),
@@ -140,7 +149,9 @@ mod tests {
 
     #[test]
     fn keys_read_back() {
-        for text in ["l", "<Enter>", "<Space>", "<C-c>", "<S-Tab>", "<lt>", "<F12>", "<M-x>", "G", ":", "é", "<C-Left>"] {
+        for text in
+            ["l", "<Enter>", "<Space>", "<C-c>", "<S-Tab>", "<lt>", "<F12>", "<M-x>", "G", ":", "é", "<C-Left>", "<U+202E>", "<M-U+200B>"]
+        {
             let keys = parse(text).expect(text);
             assert_eq!(keys.len(), 1, "{text}");
             assert_eq!(keys[0].to_string(), text);
@@ -154,5 +165,7 @@ mod tests {
         assert!(parse("<Enter").is_err());
         assert!(parse("<>").is_err());
         assert!(parse("<F99>").is_err());
+        assert!(parse("<U+>").is_err());
+        assert!(parse("<U+D800>").is_err());
     }
 }

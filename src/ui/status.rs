@@ -9,6 +9,7 @@ use crate::app::{Action, Message, Mode, Prompt, SPEEDS, State};
 use crate::glyph::BETWEEN;
 use crate::keys::{self, Row};
 use crate::step::Unit;
+use crate::text;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::view::{View, cut, width};
 
@@ -102,11 +103,12 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 }
 
 fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let typed = prompt.input.value();
-    let cursor = prompt.input.cursor();
-    let before: String = typed.chars().take(cursor).collect();
-    let under: String = typed.chars().skip(cursor).take(1).collect();
-    let after: String = typed.chars().skip(cursor + 1).collect();
+    // nobody has read what is typed, pasted or replayed: it is escaped here
+    let mut typed = text::characters(prompt.input.value());
+    let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
+    let under = typed.next().unwrap_or_default().into_owned();
+    let after: String = typed.collect();
+    let wide_typed = width(&before) + width(&under) + width(&after);
     let under = if under.is_empty() { " ".to_owned() } else { under };
     let mut spans = vec![
         Span::styled(":", theme.style(Role::Key)),
@@ -114,10 +116,11 @@ fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: 
         Span::styled(under, theme.style(Role::Plain).reversed()),
         Span::raw(format!("{after}   ")),
     ];
-    let names = prompt.completions(state);
+    // what is typed before a name comes back in it
+    let names: Vec<String> = prompt.completions(state).iter().map(|name| text::line(name)).collect();
     let chosen = prompt.chosen();
     // the chosen one is in view, with as many before it as have room
-    let room = (area.width as usize).saturating_sub(width(typed) + 6);
+    let room = (area.width as usize).saturating_sub(wide_typed + 6);
     let wide = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
     let end = chosen.map_or(0, |chosen| (chosen + 1).min(names.len()));
     let first = (0..end).find(|first| wide(&names[*first..end]) <= room).unwrap_or(end.saturating_sub(1));
