@@ -34,7 +34,7 @@ pub use source::Shelf;
 
 use crate::app::Lesson;
 use crate::glyph;
-use crate::output::{self, Output, is_closed_pipe};
+use crate::output::{self, Output, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
 use crate::threads;
@@ -95,6 +95,20 @@ enum Command {
     Replay(replay::Arguments),
 }
 
+impl Command {
+    /// Whether `-o` says where the output goes.
+    fn writes_to_a_file(&self) -> bool {
+        match self {
+            Self::Grads(arguments) => arguments.output.is_some(),
+            Self::Trace(arguments) => arguments.output.is_some(),
+            Self::Train(arguments) => arguments.output.is_some(),
+            Self::Show(arguments) => arguments.output.is_some(),
+            Self::Replay(arguments) => arguments.output.is_some(),
+            Self::Open(_) | Self::List | Self::Check(_) | Self::Gradcheck(_) => false,
+        }
+    }
+}
+
 /// The command that a scenario without a command stands for.
 const OPEN: &str = "open";
 
@@ -117,6 +131,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(command: Option<Command>, global: &Global) -> anyhow::Result<ExitCode> {
+    // before anything is read or computed in vain
+    if !command.as_ref().is_some_and(Command::writes_to_a_file) {
+        standard::stdout_is_open()?;
+    }
     global.threads.into_iter().for_each(threads::limit);
     match command {
         None => run::pick(global),
@@ -161,6 +179,7 @@ fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
         to.finish()?;
         return Ok(ExitCode::from(2));
     }
+    standard::stdout_is_open()?;
     let mut to = output::stdout();
     let coloured = look::is_terminal() && look::colour_wanted() && !ascii;
     if coloured {

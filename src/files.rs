@@ -2,7 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+#[cfg(unix)]
+use std::sync::Arc;
 
 use crate::scenario::Files;
 use crate::weights::{MAX_BYTES, Wrong};
@@ -10,8 +14,11 @@ use crate::weights::{MAX_BYTES, Wrong};
 /// The folder of a scenario.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    /// Without symbolic links.
+    /// Its path without symbolic links.
     root: PathBuf,
+    /// The folder itself: whatever takes its name later is another one.
+    #[cfg(unix)]
+    open: Arc<OwnedFd>,
 }
 
 impl Folder {
@@ -21,13 +28,164 @@ impl Folder {
     /// When there is none.
     pub fn of(scenario: &Path) -> io::Result<Self> {
         let folder = scenario.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self { root: fs::canonicalize(folder)? })
+        let root = fs::canonicalize(folder)?;
+        Ok(Self {
+            #[cfg(unix)]
+            open: Arc::new(beneath::folder(&root)?),
+            root,
+        })
+    }
+
+    /// Opens a file of the folder, or says why not. Links inside the folder are followed.
+    fn open(&self, path: &str) -> Result<File, Wrong> {
+        let inside = "name a file in the scenario's folder, or in a folder of it";
+        let cannot = |error: &io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Wrong::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
+            _ => Wrong::new(format!("\"{path}\" cannot be read: {error}"), ""),
+        };
+        for attempt in 1.. {
+            let found = fs::canonicalize(self.root.join(path)).map_err(|error| cannot(&error))?;
+            let Ok(real) = found.strip_prefix(&self.root) else {
+                return Err(Wrong::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), inside));
+            };
+            match self.open_without_links(real) {
+                Ok(file) => return Ok(file),
+                // a link was put in the way after the look; what it leads to is seen by another look
+                Err(error) if is_a_link(&error) && attempt < ATTEMPTS => {}
+                Err(error) => return Err(cannot(&error)),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    #[cfg(unix)]
+    fn open_without_links(&self, path: &Path) -> io::Result<File> {
+        beneath::open(&self.open, path)
+    }
+
+    #[cfg(not(unix))]
+    fn open_without_links(&self, path: &Path) -> io::Result<File> {
+        open(&self.root.join(path))
+    }
+}
+
+/// The looks at a path that changes while it is looked at.
+const ATTEMPTS: u32 = 8;
+
+/// Whether a path could not be opened because a link is in it, or a file where a folder was.
+fn is_a_link(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        [Errno::LOOP, Errno::MLINK, Errno::XDEV, Errno::NOTDIR, Errno::NOENT, Errno::AGAIN]
+            .iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// Opening beneath a folder, so that no link on the way is followed, whoever changes the way meanwhile.
+#[cfg(unix)]
+mod beneath {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::path::{Component, Path};
+
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    use rustix::io::Errno;
+
+    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+    /// Reading, held up neither by a pipe without a writer nor by a terminal.
+    pub const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+    /// The folder itself.
+    pub fn folder(path: &Path) -> io::Result<OwnedFd> {
+        Ok(openat(CWD, path, SEARCH, Mode::empty())?)
+    }
+
+    /// A folder only to find files in: it need not be readable.
+    #[cfg(target_os = "linux")]
+    const SEARCH: OFlags = FOLDER.union(OFlags::PATH);
+    #[cfg(not(target_os = "linux"))]
+    const SEARCH: OFlags = FOLDER;
+
+    /// A file beneath a folder, by a path without links.
+    pub fn open(folder: &impl AsFd, path: &Path) -> io::Result<File> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{ResolveFlags, openat2};
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            match openat2(folder, path, READ, Mode::empty(), resolve) {
+                // an old kernel, or one that is told to know only old calls
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                opened => return Ok(opened?.into()),
+            }
+        }
+        component_by_component(folder, path)
+    }
+
+    /// The same for any system: each folder is opened in the one before.
+    pub fn component_by_component(folder: &impl AsFd, path: &Path) -> io::Result<File> {
+        let mut here = folder.as_fd().try_clone_to_owned()?;
+        let mut parts = path.components().peekable();
+        while let Some(part) = parts.next() {
+            let name = match part {
+                Component::Normal(name) => name,
+                Component::CurDir => std::ffi::OsStr::new("."),
+                _ => return Err(Errno::XDEV.into()),
+            };
+            let flags = if parts.peek().is_some() { SEARCH } else { READ };
+            here = openat(&here, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        }
+        Ok(here.into())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::fs;
+        use std::io::Read as _;
+        use std::os::unix::fs::symlink;
+
+        use super::*;
+
+        type Open = fn(&OwnedFd, &Path) -> io::Result<File>;
+
+        #[test]
+        fn both_ways_open_the_same_and_follow_no_link() {
+            let outside = tempfile::tempdir().unwrap();
+            let here = outside.path().join("here");
+            fs::create_dir_all(here.join("sub/deep")).unwrap();
+            fs::write(outside.path().join("a"), "outside").unwrap();
+            fs::write(here.join("a"), "1").unwrap();
+            fs::write(here.join("sub/deep/b"), "2").unwrap();
+            symlink("..", here.join("up")).unwrap();
+            symlink("a", here.join("link")).unwrap();
+            symlink("sub", here.join("folder")).unwrap();
+            let root = folder(&here).unwrap();
+            for open in [open as Open, component_by_component as Open] {
+                let read = |path: &str| -> io::Result<String> {
+                    let mut text = String::new();
+                    open(&root, Path::new(path))?.read_to_string(&mut text)?;
+                    Ok(text)
+                };
+                assert_eq!((read("a").unwrap().as_str(), read("sub/deep/b").unwrap().as_str()), ("1", "2"));
+                for path in ["up/a", "link", "folder/deep/b", "../a", "/a", "a/b", "none", "sub/none/b"] {
+                    assert!(read(path).is_err(), "{path}");
+                }
+            }
+        }
     }
 }
 
 impl Files for Folder {
     fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
-        let inside = "name a file in the scenario's folder, or in a folder of it";
         // refused wherever it leads: behind a symbolic link a .. goes up from somewhere else
         for part in Path::new(path).components() {
             let (what, help) = match part {
@@ -37,16 +195,8 @@ impl Files for Folder {
             };
             return Err(Wrong::new(format!("\"{path}\" {what}"), help));
         }
-        let cannot = |error: &io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Wrong::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
-            _ => Wrong::new(format!("\"{path}\" cannot be read: {error}"), ""),
-        };
-        let found = fs::canonicalize(self.root.join(path)).map_err(|error| cannot(&error))?;
-        if !found.starts_with(&self.root) {
-            return Err(Wrong::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), inside));
-        }
-        // a link that was put there meanwhile is not followed
-        let mut file = open(&found, false).map_err(|error| cannot(&error))?;
+        let cannot = |error: &io::Error| Wrong::new(format!("\"{path}\" cannot be read: {error}"), "");
+        let mut file = self.open(path)?;
         let about = file.metadata().map_err(|error| cannot(&error))?;
         if !about.is_file() {
             let what = if about.is_dir() { "a folder" } else { "not a regular file" };
@@ -61,18 +211,14 @@ impl Files for Folder {
 }
 
 /// Opened so that neither a pipe without a writer nor a terminal can hold us up.
-pub(crate) fn open(path: &Path, follow_link: bool) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
-        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt as _;
-        let link = if follow_link { OFlags::empty() } else { OFlags::NOFOLLOW };
-        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY | link).bits().cast_signed());
+        options.custom_flags(beneath::READ.bits().cast_signed());
     }
-    #[cfg(not(unix))]
-    let _ = follow_link;
     options.open(path)
 }
 

@@ -5,6 +5,7 @@
 //! quiet end, a full disk is an error.
 
 mod save;
+pub mod standard;
 
 use std::error::Error;
 use std::fmt;

@@ -91,3 +91,131 @@ fn what_may_not_be_written_is_refused() {
     assert_eq!(shell(folder.path(), "gradstep grads figure-14 -o .").status.code(), Some(2));
     assert_eq!(names(folder.path()), ["out"]);
 }
+
+/// Every command, each with a good scenario.
+const COMMANDS: [&str; 15] = [
+    "list",
+    "check figure-14",
+    "grads figure-14",
+    "grads figure-14 --format json",
+    "gradcheck figure-14",
+    "trace figure-14",
+    "trace figure-14 --format json",
+    "train xor",
+    "show figure-14",
+    "show figure-14 --format svg",
+    "replay --format text s.session",
+    "--help",
+    "--version",
+    "help trace",
+    "trace --help",
+];
+
+/// A folder with a recorded session.
+fn with_a_session() -> tempfile::TempDir {
+    let folder = tempdir().unwrap();
+    let text = gradstep::command::bundled::find("figure-14").unwrap().text;
+    let header = gradstep::session::Header::new("figure-14".to_owned(), text.to_owned(), (1, 1), (80, 24));
+    gradstep::session::Recorder::new(fs::File::create(folder.path().join("s.session")).unwrap(), &header).unwrap();
+    folder
+}
+
+#[test]
+fn a_closed_stdout_is_an_error_of_every_command() {
+    let folder = with_a_session();
+    let terminal = ["figure-14", "", "replay s.session", "figure-14 --at loss"];
+    for command in COMMANDS.into_iter().chain(terminal) {
+        let run = shell(folder.path(), &format!("exec gradstep {command} >&-"));
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!((run.status.code(), said.lines().count()), (Some(2), 1), "{command}: {said}");
+        assert!(said.contains("the standard output is closed"), "{command}: {said}");
+        // with nobody to be told, the status tells
+        assert_eq!(shell(folder.path(), &format!("exec gradstep {command} >&- 2>&-")).status.code(), Some(2), "{command}");
+    }
+    assert_eq!(shell(folder.path(), "exec gradstep trcae >&-").status.code(), Some(2));
+    assert_eq!(names(folder.path()), ["s.session"]);
+}
+
+#[test]
+fn a_null_device_is_no_closed_stdout() {
+    let folder = with_a_session();
+    for command in COMMANDS {
+        for to in ["> /dev/null", "1<> /dev/null", "1<> /dev/null 0<&- 2>&-"] {
+            let run = shell(folder.path(), &format!("exec gradstep {command} {to}"));
+            assert_eq!(run.status.code(), Some(0), "{command} {to}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_written_whole_whatever_is_closed() {
+    let folder = with_a_session();
+    for command in ["grads figure-14", "trace figure-14", "train xor", "show figure-14", "replay --format text s.session"] {
+        let wanted = done(folder.path(), &format!("gradstep {command}"));
+        done(folder.path(), &format!("gradstep {command} -o out 0<&- >&- 2>&-"));
+        assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), wanted, "{command}");
+    }
+}
+
+#[test]
+fn a_closed_stdin_is_no_empty_scenario() {
+    let folder = tempdir().unwrap();
+    for command in ["check -", "grads -", "show -", "trace -"] {
+        let run = shell(folder.path(), &format!("exec gradstep {command} <&-"));
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{command}: {said}");
+        assert!(said.contains("the standard input is closed"), "{command}: {said}");
+    }
+    // who does not read it does not miss it
+    done(folder.path(), "gradstep list <&-");
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_whole_file_and_the_next_save_no_other() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    let wanted = done(folder.path(), "gradstep trace figure-14");
+    fs::write(&out, "old").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(["trace", "figure-14", "-o", "out"]).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    let begun = std::time::Instant::now();
+    assert!(command.status().unwrap().success());
+    let whole = begun.elapsed();
+    for part in 0..60 {
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(whole * part / 50);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = fs::read_to_string(&out).unwrap();
+        assert!(found == "old" || found == wanted, "killed after {part}/50: {} bytes", found.len());
+    }
+    assert!(command.status().unwrap().success());
+    assert_eq!((fs::read_to_string(&out).unwrap(), names(folder.path())), (wanted, vec!["out".to_owned()]));
+}
+
+/// A stack that no system gives: every thread is refused, the first one alone is there.
+const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "1152921504606846976");
+
+#[test]
+fn without_threads_everything_is_computed_alone() {
+    let folder = with_a_session();
+    let scenario = "title = \"large\"\nloss = \"squared_error\"\ntarget = { init = \"normal\", seed = 1 }\n\
+        input = { init = \"normal\", shape = [1, 48, 48], seed = 2 }\n\
+        [[layer]]\ntype = \"conv2d\"\nout_channels = 4\nkernel_size = 5\nweight = { init = \"he_normal\", seed = 3 }\nactivation = \"relu\"\n\
+        [[layer]]\ntype = \"flatten\"\n\
+        [[layer]]\ntype = \"linear\"\nout_features = 40\nweight = { init = \"xavier_uniform\", seed = 4 }\n";
+    fs::write(folder.path().join("large.toml"), scenario).unwrap();
+    let large = ["grads large.toml --format json", "trace large.toml --to 20000", "trace large.toml --format json --to 20000"];
+    let gradcheck = ["gradcheck figure-15", "gradcheck xor"];
+    for command in COMMANDS.into_iter().chain(large).chain(gradcheck) {
+        let line = format!("exec gradstep {command}");
+        // an option before the command, as help has no other place for it
+        let line = if command.starts_with("--") || command.starts_with("help") { line } else { format!("{line} --threads 4") };
+        let [with, without] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
+            let run = shell(folder.path(), &line.replacen("exec ", &format!("{environment}exec "), 1));
+            (run.status.code(), run.stdout, String::from_utf8(run.stderr).unwrap())
+        });
+        assert_eq!(with.0, Some(0), "{command}: {}", with.2);
+        assert!(with == without, "{command}: {:?} {}", without.0, without.2);
+    }
+}

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     format: Option<Format>,
     /// Write the frames to a file
     #[arg(short, long, value_name = "FILE", requires = "format")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     keys: Option<String>,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
 }
 
 /// Columns and rows.

@@ -12,7 +12,7 @@ use super::bundled::{self, Bundled};
 use super::holds;
 use crate::app::Lesson;
 use crate::files::{Folder, limited, open};
-use crate::output;
+use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::escape;
 use crate::weights::Wrong;
@@ -105,6 +105,7 @@ pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenari
 /// The text of a scenario, and the files beside it. A bundled name wins over a file of that name; what has a separator or ends in `.toml` is always a path.
 fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if typed == "-" {
+        standard::stdin_is_open()?;
         let bytes = limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
         let bytes = bytes.ok_or_else(|| anyhow!("the standard input is no scenario: it has more than 4 MiB"))?;
         return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
@@ -152,7 +153,7 @@ fn unknown(typed: &OsStr) -> anyhow::Error {
 pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     let name = shown(path);
     let cannot = || format!("cannot read {name}");
-    let mut file = match open(path, true) {
+    let mut file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no file {name}"),
         file => file.with_context(cannot)?,
     };

@@ -1,4 +1,7 @@
 //! A file that is written whole or not at all: its bytes go to a file of no name, or of one beside it, and take its place at the end.
+//!
+//! No system call puts a file without a name in the place of another, so there is a moment with a name of our own. Who is killed in it leaves a file, which
+//! the next save in the folder removes: a lock tells it from one that is still being written.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -17,7 +20,7 @@ pub enum Target {
 #[derive(Debug)]
 pub struct Saved {
     file: File,
-    /// Where it lies; `None` while it has no name, so that not even SIGKILL leaves anything behind.
+    /// Its own name; `None` while it has none, so that not even SIGKILL leaves anything behind.
     temporary: Option<PathBuf>,
     path: PathBuf,
 }
@@ -82,12 +85,17 @@ fn like(file: &File, about: &Metadata) -> io::Result<()> {
 
 impl Saved {
     fn begin(path: PathBuf) -> io::Result<Self> {
+        clear(folder(&path));
         if let Some(file) = nameless(folder(&path)) {
+            // whoever tidies up later sees by the lock that this one lives
+            hold(&file);
             return Ok(Self { file, temporary: None, path });
         }
         let mut made = None;
         let temporary = free(&path, |name| {
-            made = Some(OpenOptions::new().write(true).create_new(true).open(name)?);
+            let file = OpenOptions::new().write(true).create_new(true).open(name)?;
+            hold(&file);
+            made = Some(file);
             Ok(())
         })?;
         let file = made.ok_or(io::ErrorKind::NotFound)?;
@@ -100,14 +108,28 @@ impl Saved {
     /// When it cannot be; what was there before is there still.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        if self.temporary.is_none() {
-            self.temporary = Some(free(&self.path, |name| link(&self.file, name))?);
-        }
-        if let Some(temporary) = &self.temporary {
-            fs::rename(temporary, &self.path)?;
+        if !self.take_name()? {
+            if self.temporary.is_none() {
+                self.temporary = Some(free(&self.path, |name| link(&self.file, name))?);
+            }
+            if let Some(temporary) = &self.temporary {
+                fs::rename(temporary, &self.path)?;
+            }
         }
         self.temporary = None;
-        Ok(())
+        sync(folder(&self.path))
+    }
+
+    /// Gives a file without a name the one that it is for, at once, where nothing has that name.
+    fn take_name(&self) -> io::Result<bool> {
+        if self.temporary.is_some() {
+            return Ok(false);
+        }
+        match link(&self.file, &self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -124,10 +146,16 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a file of a name beside `path` that nobody has, and says which.
+/// The names that a file beside others has until it is whole: the same for every process, so that one that was killed leaves them where the next looks.
+const NAMES: u32 = 1000;
+
+fn name(folder: &Path, n: u32) -> PathBuf {
+    folder.join(format!(".gradstep-unfinished-{n}"))
+}
+
+/// Makes a file of a name beside `path` that nobody has, and returns the name.
 fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-    for n in 0..1000 {
-        let name = folder(path).join(format!(".gradstep-{}-{n}", std::process::id()));
+    for name in (0..NAMES).map(|n| name(folder(path), n)) {
         match make(&name) {
             Ok(()) => return Ok(name),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -135,6 +163,65 @@ fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Resul
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Removes what a process left in a folder that was killed between giving its file a name and putting it in its place.
+fn clear(folder: &Path) {
+    // the first name is free again as soon as its file is in its place, though the next one is not
+    const LOOKED_AT: u32 = 8;
+    for n in 0..NAMES {
+        let name = name(folder, n);
+        if fs::symlink_metadata(&name).is_ok() {
+            clear_one(&name);
+        } else if n >= LOOKED_AT {
+            return;
+        }
+    }
+}
+
+/// Locks a file as one that is being written; the lock goes with the process. Where the file system has no locks, nothing is ever tidied up.
+fn hold(file: &File) {
+    #[cfg(unix)]
+    let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    #[cfg(not(unix))]
+    let _ = file;
+}
+
+/// Removes one file if no process holds it. Failures leave it for the next.
+#[cfg(unix)]
+fn clear_one(name: &Path) {
+    use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+    use std::os::unix::fs::MetadataExt as _;
+
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = openat(CWD, name, flags, Mode::empty()).map(File::from) else { return };
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return;
+    }
+    // the name may have become another file's meanwhile
+    let same = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
+    if let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(name))
+        && same(&ours, &there)
+    {
+        let _ = fs::remove_file(name);
+    }
+}
+
+#[cfg(not(unix))]
+fn clear_one(_name: &Path) {}
+
+/// Waits until the names of a folder are on the disk. Some file systems have no such call, and who may write in a folder may not always read it.
+fn sync(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Ok(open) = File::open(folder) {
+        match open.sync_all() {
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput && error.kind() != io::ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
 }
 
 /// A new file of a folder that has no name yet; `None` where there is no such thing.
@@ -185,6 +272,7 @@ mod tests {
     fn named(path: &Path) -> Saved {
         let temporary = free(path, |name| File::create_new(name).map(|_| ())).unwrap();
         let file = OpenOptions::new().write(true).open(&temporary).unwrap();
+        hold(&file);
         Saved { file, temporary: Some(temporary), path: path.to_owned() }
     }
 
@@ -203,6 +291,39 @@ mod tests {
             saved.file.write_all(b"new").unwrap();
             saved.finish().unwrap();
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["out".to_owned()]));
+        }
+    }
+
+    /// As if the process had been killed between the name and the place: nobody holds the file any more.
+    fn killed(saved: Saved) {
+        let mut saved = saved;
+        if saved.temporary.is_none() {
+            free(&saved.path, |name| link(&saved.file, name)).unwrap();
+        }
+        // dropped without a name, it removes none
+        saved.temporary = None;
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_killed_process_left_goes_with_the_next_save_and_what_a_living_one_writes_stays() {
+        for begin in [|path: &Path| Saved::begin(path.to_owned()).unwrap(), named] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out");
+            let save = |bytes: &[u8]| {
+                let mut saved = Saved::begin(path.clone()).unwrap();
+                saved.file.write_all(bytes).unwrap();
+                saved
+            };
+            fs::write(&path, "old").unwrap();
+            [begin(&path), begin(&path)].into_iter().for_each(killed);
+            assert_eq!(names(folder.path()).len(), 3);
+            let living = named(&path);
+            save(b"new").finish().unwrap();
+            let left = vec![living.temporary.as_ref().unwrap().file_name().unwrap().to_str().unwrap().to_owned(), "out".to_owned()];
+            assert_eq!(names(folder.path()), left);
+            living.finish().unwrap();
+            assert_eq!(names(folder.path()), ["out"]);
         }
     }
 
