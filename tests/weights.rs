@@ -198,6 +198,137 @@ fn every_beginning_of_a_file_is_refused() {
     }
 }
 
+/// The bytes that no checksum and no second mention guards: a changed one is another name, or another type of the same size.
+fn unguarded(name: &str, bytes: &[u8], at: usize) -> bool {
+    let inside = |text: &[u8], letters: std::ops::Range<usize>| {
+        bytes.windows(text.len()).enumerate().any(|(begin, found)| found == text && letters.contains(&at.wrapping_sub(begin)))
+    };
+    match name {
+        "x.npy" => inside(b"'>f8'", 1..4),
+        "x.safetensors" => inside(b"\"F64\"", 1..4) || inside(b"\"a\":", 1..2) || inside(b"\"b\":", 1..2),
+        _ => false,
+    }
+}
+
+#[test]
+fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
+    for (name, whole) in small() {
+        let before = all(name, &whole).unwrap();
+        let numbers: usize = before.iter().map(|tensor| tensor.2.len() * 8).sum();
+        // what has no checksum may be any numbers
+        let end = if name.ends_with("npz") { whole.len() } else { whole.len() - numbers };
+        for at in (0..end).filter(|&at| !unguarded(name, &whole, at)) {
+            for flip in 1..=255 {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                match all(name, &bytes) {
+                    Err(wrong) => assert!(!wrong.message.is_empty()),
+                    Ok(after) => assert!(same(&before, &after), "byte {at} of {name} is {:#04x}: {after:?}", bytes[at]),
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn refused(name: &str, bytes: &[u8], expected: &str) {
+    let wrong = open(name, bytes).expect_err(expected);
+    assert!(wrong.message.contains(expected), "{}", wrong.message);
+}
+
+#[test]
+fn versions_of_npy_that_numpy_does_not_know_are_refused() {
+    let bytes = npy(&[1], &[0.5], false, false);
+    for (major, minor) in [(0, 0), (1, 1), (1, 255), (2, 1), (3, 9), (4, 0)] {
+        let mut bytes = bytes.clone();
+        bytes[6..8].copy_from_slice(&[major, minor]);
+        refused("x.npy", &bytes, &format!("version {major}.{minor} of .npy, which is not known"));
+    }
+}
+
+#[test]
+fn flags_and_directories_of_zip_that_do_not_fit_are_refused() {
+    let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
+    let at = |magic: &[u8]| bytes.windows(4).position(|found| found == magic).unwrap();
+    let (central, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
+    let changed = |places: &[usize], flip: u8| {
+        let mut bytes = bytes.clone();
+        places.iter().for_each(|&place| bytes[place] ^= flip);
+        bytes
+    };
+    for bit in 0..16 {
+        let (byte, flip) = (bit / 8, 1 << (bit % 8));
+        let both = changed(&[6 + byte, central + 8 + byte], flip);
+        match bit {
+            0 | 6 | 13 => refused("x.npz", &both, "is encrypted"),
+            1 | 2 | 3 | 11 => assert!(all("x.npz", &both).is_ok(), "bit {bit}"),
+            _ => refused("x.npz", &both, "has the zip flags"),
+        }
+        if [1, 2, 3, 11].contains(&bit) {
+            refused("x.npz", &changed(&[6 + byte], flip), "otherwise than its own header");
+        }
+    }
+    refused("x.npz", &changed(&[14], 1), "otherwise than its own header"); // the checksum
+    refused("x.npz", &changed(&[8, central + 10], 9), "compressed by method 1");
+    refused("x.npz", &changed(&[end + 4], 1), "one of several");
+    refused("x.npz", &changed(&[end + 8], 1), "one of several");
+    refused("x.npz", &changed(&[end + 12], 1), "not where its end says");
+    refused("x.npz", &changed(&[end + 8, end + 10], 1), "another length than its end says");
+    // the checksum and the sizes are unknown to the file's own header, as where Python writes to a pipe
+    let mut streamed = changed(&[6, central + 8], 1 << 3);
+    streamed[14..26].fill(0);
+    assert!(same(&all("x.npz", &streamed).unwrap(), &all("x.npz", &bytes).unwrap()));
+    streamed[6] ^= 1 << 3;
+    streamed[central + 8] ^= 1 << 3;
+    refused("x.npz", &streamed, "otherwise than its own header");
+}
+
+#[test]
+fn entries_of_a_zip_that_share_bytes_are_refused() {
+    let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
+    let begin = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
+    let end = bytes.len() - 22;
+    let mut twice = [&bytes[..end], &bytes[begin..end], &bytes[end..]].concat();
+    let last = twice.len() - 22;
+    twice[last + 8] = 2;
+    twice[last + 10] = 2;
+    let length = u32::try_from(last - begin).unwrap();
+    twice[last + 12..last + 16].copy_from_slice(&length.to_le_bytes());
+    refused("x.npz", &twice, "overlap");
+}
+
+#[test]
+fn a_safetensors_header_is_refused_for_any_of_its_tensors() {
+    let file = |header: &[u8], data: usize| [&(header.len() as u64).to_le_bytes()[..], header, &vec![0; data]].concat();
+    let neighbour = |dtype: &str, shape: &str, offsets: &str| {
+        let good = r#""a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#;
+        format!(r#"{{{good},"b":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
+    };
+    for (dtype, shape, offsets, expected) in [
+        ("F65", "[1]", "[8,16]", "has the type \"F65\", which safetensors does not have"),
+        ("F64", "[2]", "[8,16]", "has the shape [2] of F64, but 8 bytes of numbers"),
+        ("F4", "[1]", "[8,9]", "has the shape [1] of F4, but 1 bytes of numbers"),
+        ("F64", "[4294967296,4294967296]", "[8,16]", "has the shape [4294967296, 4294967296] of F64"),
+        ("F64", "[1]", "[9,17]", "overlaps another or leaves a gap, at byte 8"),
+        ("F64", "[1]", "[7,15]", "overlaps another or leaves a gap, at byte 8"),
+        ("F64", "[1]", "[16,8]", "overlaps another or leaves a gap, at byte 8"),
+        ("F32", "[1]", "[8,12]", "claims 12 bytes of numbers, but there are 16"),
+        ("F64", "[-1]", "[8,16]", "is not that of safetensors"),
+        ("F64", "[1]", "[8]", "is not that of safetensors"),
+    ] {
+        refused("x.safetensors", &file(neighbour(dtype, shape, offsets).as_bytes(), 16), expected);
+    }
+    // what the format knows and is not read may be there beside what is, and so may blanks at the end
+    for (dtype, shape, offsets) in [("F8_E4M3", "[8]", "[8,16]"), ("F4", "[16]", "[8,16]"), ("F64", "[0]", "[8,8]")] {
+        let data = if offsets == "[8,8]" { 8 } else { 16 };
+        let archive = open("x.safetensors", &file((neighbour(dtype, shape, offsets) + "  ").as_bytes(), data)).unwrap();
+        assert!(archive.layout(0).is_ok() && archive.layout(1).is_err(), "{dtype}");
+    }
+    refused("x.safetensors", &file(b"{\"__metadata__\":{\"a\":\"\xff\"}}", 0), "not UTF-8 at byte 30");
+    refused("x.safetensors", &file(b"{\"__metadata__\":{\"a\":1}}", 0), "is not that of safetensors");
+    refused("x.safetensors", &file(b"{\"__metadata__\":{}}x", 0), "is not that of safetensors");
+}
+
 /// What the system gave this process at most, in KiB.
 #[cfg(target_os = "linux")]
 fn peak() -> u64 {
@@ -325,4 +456,45 @@ fn links_that_lead_out_pipes_and_devices_are_refused() {
     // the scenario's own folder may be a link
     symlink("here", outside.path().join("link")).unwrap();
     assert_eq!(message(&Folder::of(&outside.path().join("link/t.toml")).unwrap(), "a.npy", 100), "4 bytes");
+}
+
+/// A folder on the way changes places with a link that leads out, while the file in it is read.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    let outside = tempfile::tempdir().unwrap();
+    let here = outside.path().join("here");
+    let (sub, link) = (here.join("sub"), here.join("link"));
+    fs::create_dir_all(&sub).unwrap();
+    fs::create_dir(outside.path().join("there")).unwrap();
+    fs::write(sub.join("a.npy"), "inside").unwrap();
+    fs::write(outside.path().join("there/a.npy"), "outside").unwrap();
+    symlink("../there", &link).unwrap();
+    let folder = Folder::of(&here.join("t.toml")).unwrap();
+    let done = AtomicBool::new(false);
+    let mut read = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for _ in 0..20_000 {
+            match folder.read("sub/a.npy", 100) {
+                Ok(bytes) if bytes == b"inside" => read += 1,
+                Ok(bytes) => {
+                    done.store(true, Relaxed);
+                    panic!("read {:?}", String::from_utf8_lossy(&bytes));
+                }
+                Err(_) => {}
+            }
+        }
+        done.store(true, Relaxed);
+    });
+    assert!(read > 0, "the folder itself is read now and then");
 }

@@ -44,10 +44,13 @@ pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(Layout, usize), W
         return Err(Wrong::new("it does not begin as an .npy file does", ""));
     }
     let cut = || Wrong::new("its header is cut off", "the file is damaged or incomplete");
-    let (length, begin) = match beginning.get(MAGIC.len()).ok_or_else(cut)? {
-        1 => (number::<2>(beginning, 8).ok_or_else(cut)?, 10),
-        2 | 3 => (number::<4>(beginning, 8).ok_or_else(cut)?, 12),
-        version => return Err(Wrong::new(format!("it has version {version} of .npy, which is not known"), "versions 1 to 3 are read")),
+    let (length, begin) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
+        [1, 0] => (number::<2>(beginning, 8).ok_or_else(cut)?, 10),
+        [2 | 3, 0] => (number::<4>(beginning, 8).ok_or_else(cut)?, 12),
+        version => {
+            let message = format!("it has version {}.{} of .npy, which is not known", version[0], version[1]);
+            return Err(Wrong::new(message, "versions 1.0, 2.0 and 3.0 are read"));
+        }
     };
     let length = usize::try_from(length).ok().filter(|&length| length <= LONGEST);
     let Some(length) = length else {

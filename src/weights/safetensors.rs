@@ -1,12 +1,13 @@
 //! `.safetensors`: the length of a JSON header, the header, then the numbers of all tensors without a gap.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 
 use super::dtype::{Dtype, READ};
 use super::{Archive, Layout, Names, Wrong, number};
@@ -48,7 +49,8 @@ impl<'de> Deserialize<'de> for Infos {
                 let mut all = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        map.next_value::<IgnoredAny>()?;
+                        // strings alone, as the format says: anything else is damage
+                        map.next_value::<HashMap<String, String>>()?;
                     } else {
                         all.push((name, map.next_value()?));
                     }
@@ -71,24 +73,67 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, Wrong> {
         return Err(Wrong::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
     }
     let begin = 8 + length;
-    let Infos(all) =
-        serde_json::from_slice(&bytes[8..begin]).map_err(|error| damaged(format!("its header is not that of safetensors: {error}")))?;
+    // as a whole, since serde does not look into what it skips
+    let header = str::from_utf8(&bytes[8..begin])
+        .map_err(|error| damaged(format!("its header is not that of safetensors: it is not UTF-8 at byte {}", 8 + error.valid_up_to())))?;
+    let Infos(all) = serde_json::from_str(header).map_err(|error| damaged(format!("its header is not that of safetensors: {error}")))?;
     let (names, infos): (Vec<String>, Vec<Info>) = all.into_iter().unzip();
     let names = Names::new(names)?;
-    let mut places: Vec<[usize; 2]> = infos.iter().map(|info| info.data_offsets).collect();
-    places.sort_unstable();
-    let mut filled = 0;
-    for [from, to] in places {
-        if from != filled || to < from {
-            return Err(damaged(format!("its tensors overlap or leave a gap, at byte {filled} of the numbers")));
-        }
-        filled = to;
-    }
-    if filled != bytes.len() - begin {
-        return Err(damaged(format!("its header claims {filled} bytes of numbers, but there are {}", bytes.len() - begin)));
-    }
+    check(&names, &infos, bytes.len() - begin)?;
     Ok(Arc::new(Safetensors { bytes, infos, names, begin }))
 }
+
+/// Every tensor's claims, of those too that nobody asks for: where one is false, the file is damaged, and what the others claim may be too.
+fn check(names: &Names, infos: &[Info], there: usize) -> Result<(), Wrong> {
+    let mut places: Vec<usize> = (0..infos.len()).collect();
+    places.sort_unstable_by_key(|&place| infos[place].data_offsets);
+    let mut filled = 0;
+    for place in places {
+        let Info { dtype, shape, data_offsets: [from, to] } = &infos[place];
+        let damaged =
+            |what: String| Wrong::new(format!("its tensor \"{}\" {what}", names.list()[place]), "the file is damaged or incomplete");
+        if *from != filled || to < from {
+            return Err(damaged(format!("overlaps another or leaves a gap, at byte {filled} of the numbers")));
+        }
+        let Some(bits) = bits(dtype) else {
+            return Err(damaged(format!("has the type {dtype:?}, which safetensors does not have")));
+        };
+        let claimed = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
+        if claimed != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
+            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+            return Err(damaged(format!("has the shape [{}] of {dtype}, but {} bytes of numbers", sizes.join(", "), to - from)));
+        }
+        filled = *to;
+    }
+    if filled != there {
+        return Err(Wrong::new(
+            format!("its header claims {filled} bytes of numbers, but there are {there}"),
+            "the file is damaged or incomplete",
+        ));
+    }
+    Ok(())
+}
+
+/// The bits of a number of this type; `None` where safetensors has no such type.
+fn bits(dtype: &str) -> Option<u64> {
+    if let Some(dtype) = Dtype::safetensors(dtype) {
+        return Some(8 * dtype.size() as u64);
+    }
+    UNREAD.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
+}
+
+/// The types of the format that are not read, with the bits of a number: a file may have them beside those that are.
+const UNREAD: [(&str, u64); 9] = [
+    ("F4", 4),
+    ("F6_E2M3", 6),
+    ("F6_E3M2", 6),
+    ("F8_E4M3", 8),
+    ("F8_E5M2", 8),
+    ("F8_E8M0", 8),
+    ("F8_E4M3FNUZ", 8),
+    ("F8_E5M2FNUZ", 8),
+    ("C64", 64),
+];
 
 impl Safetensors {
     fn range(&self, place: usize) -> Range<usize> {

@@ -17,14 +17,22 @@ const END: u64 = 0x0605_4b50;
 const LOCAL_SIZE: usize = 30;
 const CENTRAL_SIZE: usize = 46;
 const END_SIZE: usize = 22;
-/// Deflate turns one byte into at most so many.
+/// Deflate turns one byte into at most 1032.
 const RATIO: usize = 1032;
+/// The flags of encryption: of the bytes, of a strong kind, and of the directory.
+const ENCRYPTED: usize = 1 | 1 << 6 | 1 << 13;
+/// The flag of sizes and checksum that follow the bytes.
+const AFTERWARDS: usize = 1 << 3;
+/// The flags that change nothing in how an entry is read: how hard the compressor tried (two bits), sizes afterwards, a name in UTF-8.
+const KNOWN: usize = 0b110 | AFTERWARDS | 1 << 11;
 
 /// One file inside.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub name: String,
     deflated: bool,
+    /// The bytes of the archive that belong to it, its header among them.
+    whole: Range<usize>,
     /// Its bytes as they lie in the archive.
     packed: Range<usize>,
     /// Bytes of it unpacked; what is stored has as many packed.
@@ -40,13 +48,17 @@ fn damaged(what: &str) -> Wrong {
 pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Wrong> {
     let end = end(bytes).ok_or_else(|| damaged("it has no zip directory"))?;
     let cut = || damaged("its zip directory is cut off");
-    let count = number::<2>(bytes, end + 10).ok_or_else(cut)?;
-    let start = number::<4>(bytes, end + 16).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut)?;
+    let short = |offset: usize| number::<2>(bytes, end + offset).ok_or_else(cut);
+    let long = |offset: usize| number::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
+    let (count, length, start) = (short(10)?, long(12)?, long(16)?);
     if count >= MAX_TENSORS as u64 {
         return Err(Wrong::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
-    if start > end {
-        return Err(cut());
+    if short(4)? != 0 || short(6)? != 0 || short(8)? != count {
+        return Err(damaged("its zip directory claims to be one of several"));
+    }
+    if start.checked_add(length) != Some(end) {
+        return Err(damaged("its zip directory is not where its end says"));
     }
     let mut at = start;
     let mut entries = Vec::new();
@@ -55,7 +67,21 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Wrong> {
         entries.push(entry);
         at = next;
     }
+    if at != end {
+        return Err(damaged("its zip directory has another length than its end says"));
+    }
+    apart(&entries)?;
     Ok(entries)
+}
+
+/// Refuses entries that share bytes: no writer makes them, and a small file of them unpacks to a huge one.
+fn apart(entries: &[Entry]) -> Result<(), Wrong> {
+    let mut order: Vec<&Entry> = entries.iter().collect();
+    order.sort_unstable_by_key(|entry| entry.whole.start);
+    match order.windows(2).find(|pair| pair[0].whole.end > pair[1].whole.start) {
+        Some(pair) => Err(damaged(&format!("\"{}\" and \"{}\" overlap", pair[0].name, pair[1].name))),
+        None => Ok(()),
+    }
 }
 
 /// Where the record at the end begins; only a comment comes after it.
@@ -68,69 +94,100 @@ fn end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// The description of a file that its local header and the directory share.
+#[derive(Debug, PartialEq, Eq)]
+struct About<'a> {
+    flags: usize,
+    method: usize,
+    crc: u64,
+    /// Bytes unpacked, and packed.
+    sizes: [u64; 2],
+    name: &'a [u8],
+}
+
+/// Reads the fields that both headers have in this order, from `at` on; then the name and the extra field, which begin at `name_at`.
+fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(About<'_>, [u64; 3], usize)> {
+    let short = |offset: usize| number::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
+    let long = |offset: usize| number::<4>(bytes, at.checked_add(offset)?);
+    let extra_at = name_at.checked_add(short(20)?)?;
+    let end = extra_at.checked_add(short(22)?)?;
+    let name = bytes.get(name_at..extra_at)?;
+    let wide = wide(bytes.get(extra_at..end)?, [long(16)?, long(12)?, more.unwrap_or(0)])?;
+    let about = About { flags: short(0)?, method: short(2)?, crc: long(8)?, sizes: [wide[0], wide[1]], name };
+    Some((about, wide, end))
+}
+
 /// The entry described at a place of the directory, and where the next description is; the files end where the directory begins.
 fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(Entry, usize), Wrong> {
     let cut = || damaged("its zip directory is cut off");
-    let short = |offset: usize| number::<2>(bytes, at + offset).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut);
-    let long = |offset: usize| number::<4>(bytes, at + offset).ok_or_else(cut);
-    if long(0)? != CENTRAL {
+    if number::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
         return Err(damaged("its zip directory is not what its end says"));
     }
-    let (flags, method) = (short(8)?, short(10)?);
-    let (name_length, extra_length, comment_length) = (short(28)?, short(30)?, short(32)?);
-    let name_at = at + CENTRAL_SIZE;
-    let extra_at = name_at + name_length;
-    let name = bytes.get(name_at..extra_at).ok_or_else(cut)?;
-    let extra = bytes.get(extra_at..extra_at + extra_length).ok_or_else(cut)?;
-    let (size, packed, offset) = wide(extra, [long(24)?, long(20)?, long(42)?]).ok_or_else(cut)?;
-    let crc = u32::try_from(long(16)?).map_err(|_| cut())?;
-    let shown = String::from_utf8_lossy(name).into_owned();
-    if flags & 1 == 1 {
-        return Err(Wrong::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
+    let comment = number::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
+    let offset = number::<4>(bytes, at + 42).ok_or_else(cut)?;
+    let (about, [size, packed, offset], extra_end) = self::about(bytes, at + 8, at + CENTRAL_SIZE, Some(offset)).ok_or_else(cut)?;
+    let shown = String::from_utf8_lossy(about.name).into_owned();
+    let deflated = readable(&about, &shown)?;
+    if str::from_utf8(about.name).is_err() {
+        return Err(damaged(&format!("the name \"{shown}\" is not UTF-8")));
     }
-    let deflated = match method {
-        0 => false,
-        8 => true,
-        _ => {
-            return Err(Wrong::new(
-                format!("\"{shown}\" is compressed by method {method}"),
-                "np.savez and np.savez_compressed can be read",
-            ));
-        }
-    };
-    // the name and extra fields of the local header may have other lengths
-    let local = |offset_in: usize| number::<2>(bytes, offset.checked_add(offset_in)?).and_then(|n| usize::try_from(n).ok());
-    let begin = (number::<4>(bytes, offset) == Some(LOCAL))
-        .then(|| offset.checked_add(LOCAL_SIZE)?.checked_add(local(26)?)?.checked_add(local(28)?))
+    let sized = |n: u64| usize::try_from(n).ok();
+    let (Some(size), Some(packed), Some(offset)) = (sized(size), sized(packed), sized(offset)) else { return Err(cut()) };
+    // what the file itself says of it, with a name and extra fields of other lengths
+    let local = (number::<4>(bytes, offset) == Some(LOCAL))
+        .then(|| self::about(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
         .flatten();
-    let same_name = offset.checked_add(LOCAL_SIZE).and_then(|at| bytes.get(at..at.checked_add(name.len())?)) == Some(name);
-    let range = begin.and_then(|begin| Some(begin..begin.checked_add(packed)?)).filter(|range| range.end <= directory.min(bytes.len()));
-    let Some(range) = range.filter(|_| same_name && local(26) == Some(name.len())) else {
+    let local = local.filter(|(local, ..)| local.name == about.name);
+    let found = local.and_then(|(local, _, begin)| Some((local, begin..begin.checked_add(packed)?)));
+    let Some((local, range)) = found.filter(|(_, range)| range.end <= directory.min(bytes.len())) else {
         return Err(damaged(&format!("\"{shown}\" is not where the zip directory says")));
     };
     if deflated && size > packed.saturating_mul(RATIO) || !deflated && size != packed {
         let message = format!("\"{shown}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
         return Err(Wrong::new(message, "the file is damaged, or made to do harm"));
     }
-    Ok((Entry { name: shown, deflated, packed: range, size, crc }, extra_at + extra_length + comment_length))
+    // a writer that cannot go back leaves 0 there, and repeats what it did not know after the bytes
+    let unknown = about.flags & AFTERWARDS != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
+    if local != (if unknown { About { crc: 0, sizes: [0; 2], ..about } } else { about }) {
+        return Err(damaged(&format!("the zip directory describes \"{shown}\" otherwise than its own header")));
+    }
+    let crc = number::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
+    Ok((Entry { name: shown, deflated, whole: offset..range.end, packed: range, size, crc }, extra_end + comment))
 }
 
-/// Size, packed size and offset, from the field for 64 bits where the fields of 32 say so.
-fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<(usize, usize, usize)> {
+/// Whether the entry is deflated, where its flags and method are some that are read.
+fn readable(about: &About<'_>, shown: &str) -> Result<bool, Wrong> {
+    if about.flags & ENCRYPTED != 0 {
+        return Err(Wrong::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
+    }
+    if about.flags & !KNOWN != 0 {
+        let message = format!("\"{shown}\" has the zip flags {:#06x}, which are not those of an .npz", about.flags);
+        return Err(Wrong::new(message, "the file is damaged, or not one that NumPy has written"));
+    }
+    match about.method {
+        0 => Ok(false),
+        8 => Ok(true),
+        method => Err(Wrong::new(format!("\"{shown}\" is compressed by method {method}"), "np.savez and np.savez_compressed can be read")),
+    }
+}
+
+/// Unpacked size, packed size and offset, from the field for 64 bits where the fields of 32 say so. `None` where a field is cut off.
+fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     const ID: u64 = 1;
     let mut at = 0;
     while let (Some(id), Some(length)) = (number::<2>(extra, at), number::<2>(extra, at + 2)) {
+        let length = usize::try_from(length).ok()?;
+        let field = extra.get(at + 4..at + 4 + length)?;
         if id == ID {
-            let mut from = at + 4;
-            for field in fields.iter_mut().filter(|field| **field == u64::from(u32::MAX)) {
-                *field = number::<8>(extra, from)?;
+            let mut from = 0;
+            for wide in fields.iter_mut().filter(|wide| **wide == u64::from(u32::MAX)) {
+                *wide = number::<8>(field, from)?;
                 from += 8;
             }
         }
-        at += 4 + usize::try_from(length).ok()?;
+        at += 4 + length;
     }
-    let [size, packed, offset] = fields.map(|field| usize::try_from(field).ok());
-    Some((size?, packed?, offset?))
+    Some(fields)
 }
 
 impl Entry {
