@@ -8,10 +8,14 @@
 //!
 //! Only here are events read and modes switched; a program is pure and runs without a terminal too.
 
+pub mod capability;
 mod modes;
 mod panic;
 pub mod pen;
+mod reader;
 mod screen;
+#[cfg(unix)]
+mod sequence;
 #[cfg(unix)]
 mod signals;
 mod tty;
@@ -20,19 +24,18 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use crossterm::event::{self, Event, KeyEvent, KeyEventKind, MouseEvent};
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseEvent};
 #[cfg(unix)]
 use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::modes::Guard;
+use self::reader::Reader;
 use self::screen::Screen;
 
 /// The longest that events are taken before a frame shows what they did.
 const FRAME: Duration = Duration::from_millis(16);
-/// At once, in a number with which crossterm still looks: for zero it says "nothing" unseen.
-const AT_ONCE: Duration = Duration::from_micros(20);
 /// For ever, in a number that every system's poll takes.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -99,10 +102,10 @@ pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // Crossterm notes a resize from its first poll on; only then is the size a safe one to start
-    // from, and a wake-up by `signals` certain to arrive.
-    event::poll(AT_ONCE).context(READ)?;
-    let result = Loop { program, screen: Screen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();
+    // Resizes are noted from here on; only then is the size a safe one to start from, and a wake-up by
+    // `signals` certain to arrive.
+    let reader = Reader::new().context(READ)?;
+    let result = Loop { program, reader, screen: Screen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();
     #[cfg(unix)]
     if result.is_err() {
         signals::end_if_hung_up();
@@ -124,6 +127,7 @@ const SIZE: &str = "cannot learn the terminal's size";
 
 struct Loop<'a> {
     program: &'a mut dyn Program,
+    reader: Reader,
     screen: Screen,
     start: Instant,
     /// Something that shows has changed since the last frame.
@@ -149,12 +153,13 @@ impl Loop<'_> {
     /// Waits for the next event or wake, and takes all events that are there by then.
     fn events(&mut self) -> anyhow::Result<ControlFlow<()>> {
         let mut wait = match self.program.wake() {
-            Some(at) => at.saturating_sub(self.start.elapsed()).clamp(AT_ONCE, LONG),
+            Some(at) => at.saturating_sub(self.start.elapsed()).min(LONG),
             None => LONG,
         };
         let mut began = None;
-        while event::poll(wait).context(READ)? {
-            if let Some(input) = self.translate(event::read().context(READ)?)?
+        while self.reader.poll(wait).context(READ)? {
+            if let Some(event) = self.reader.read().context(READ)?
+                && let Some(input) = self.translate(event)?
                 && self.give(input)?.is_break()
             {
                 return Ok(ControlFlow::Break(()));
@@ -162,7 +167,7 @@ impl Loop<'_> {
             if began.get_or_insert_with(Instant::now).elapsed() >= FRAME {
                 break;
             }
-            wait = AT_ONCE;
+            wait = Duration::ZERO;
         }
         Ok(ControlFlow::Continue(()))
     }

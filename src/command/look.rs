@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::glyph;
 use crate::scenario::Limits;
+use crate::terminal::capability;
 use crate::ui::Look;
 use crate::ui::theme::{Background, Colours, Theme};
 
@@ -86,7 +87,7 @@ impl Global {
         let colours = match self.color {
             When::Never => Colours::None,
             When::Auto if !colour_wanted() => Colours::None,
-            _ => depth(|name| env::var(name).ok()),
+            _ => self.shown(),
         };
         if self.color == When::Always {
             crossterm::style::force_color_output(true);
@@ -105,7 +106,15 @@ impl Global {
             return self.plain();
         }
         let shown = to_stdout && is_terminal();
-        self.with(if shown { depth(|name| env::var(name).ok()) } else { Colours::True })
+        self.with(if shown { self.shown() } else { Colours::True })
+    }
+
+    /// The terminal's colours; the usual ones where it has none and they are asked for.
+    fn shown(&self) -> Colours {
+        match depth(|name| env::var(name).ok()) {
+            Colours::None if self.color == When::Always => Colours::Sixteen,
+            colours => colours,
+        }
     }
 
     /// How a frame looks in a picture, which no terminal limits.
@@ -132,20 +141,26 @@ fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Whether the environment has nothing against colours.
+/// Whether the environment has nothing against colours, and the terminal has some.
 pub(super) fn colour_wanted() -> bool {
-    !no_color() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+    !no_color() && depth(|name| env::var(name).ok()) != Colours::None
 }
 
-/// How many colours the terminal shows.
+/// The colours that the terminal shows. Its own description counts, but for what is beyond it: terminals say by another variable that they have all
+/// colours, and with eight every one of today has the bright ones too.
 fn depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
-    let is = |name: &str, words: &[&str]| variable(name).is_some_and(|value| words.iter().any(|word| value.contains(word)));
-    if is("COLORTERM", &["truecolor", "24bit"]) || is("TERM", &["-direct", "truecolor"]) {
-        Colours::True
-    } else if is("TERM", &["256color"]) {
-        Colours::Indexed
-    } else {
-        Colours::Sixteen
+    let term = variable("TERM").unwrap_or_default();
+    let colours = capability::colours(&term);
+    let is = |value: &str, words: &[&str]| words.iter().any(|word| value.contains(word));
+    match colours {
+        Some(..8) => Colours::None,
+        _ if variable("COLORTERM").is_some_and(|value| is(&value, &["truecolor", "24bit"])) || is(&term, &["-direct", "truecolor"]) => {
+            Colours::True
+        }
+        Some(0x0100_0000..) => Colours::True,
+        Some(256..) => Colours::Indexed,
+        _ if is(&term, &["256color"]) => Colours::Indexed,
+        _ => Colours::Sixteen,
     }
 }
 
@@ -213,7 +228,13 @@ mod tests {
     fn the_terminal_says_how_many_colours_it_has() {
         assert_eq!(depth(set(&[("COLORTERM", "truecolor"), ("TERM", "xterm")])), Colours::True);
         assert_eq!(depth(set(&[("TERM", "screen-256color")])), Colours::Indexed);
-        assert_eq!(depth(set(&[("TERM", "linux")])), Colours::Sixteen);
+        for term in ["linux", "xterm-16color", "ansi", "rxvt", "xterm", "", "no-such-terminal"] {
+            assert_eq!(depth(set(&[("TERM", term)])), Colours::Sixteen, "{term}");
+        }
+        for term in ["vt100", "vt220", "dumb"] {
+            assert_eq!(depth(set(&[("TERM", term), ("COLORTERM", "truecolor")])), Colours::None, "{term}");
+        }
+        assert_eq!(depth(set(&[("TERM", "xterm-direct")])), Colours::True);
         assert_eq!(background(Some("0;15")), Background::Light);
         assert_eq!(background(Some("15;default;0")), Background::Dark);
         assert_eq!(background(None), Background::Dark);

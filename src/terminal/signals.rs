@@ -1,7 +1,6 @@
 //! Signals and the terminal's hang-up, each waited for by a thread of its own.
 //!
-//! The loop cannot do it: once the terminal is gone, crossterm's `poll` and `read` spin and never
-//! return. These threads restore the terminal themselves and end the process by the signal, so that
+//! The loop cannot do it: it may hang in a write to a terminal that is stuck. These threads restore the terminal themselves and end the process by the signal, so that
 //! its parent sees why (128 + n in a shell). They live as long as the process.
 
 use std::io;
@@ -91,7 +90,7 @@ fn resume() {
     let _ = modes::enter();
     RESUMED.store(true, SeqCst);
     AWAY.store(false, SeqCst);
-    // Wakes the loop: crossterm takes it for a resize.
+    // Wakes the loop, which takes it for a resize.
     let _ = raise(SIGWINCH);
 }
 

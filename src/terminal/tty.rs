@@ -3,7 +3,10 @@
 //! Frames go past the standard library's stdout on purpose: a terminal that is stuck would never
 //! give its lock back, and whoever restores the terminal would wait for it.
 
+use std::env;
 use std::io::{self, IsTerminal as _};
+
+use super::capability::can_be_drawn_on;
 
 const HINT: &str = "`gradstep show` prints the same as text";
 
@@ -14,6 +17,9 @@ const HINT: &str = "`gradstep show` prints the same as text";
 pub(super) fn check() -> anyhow::Result<()> {
     anyhow::ensure!(io::stdout().is_terminal(), "the stepper draws on a terminal, and stdout is not one; {HINT}");
     anyhow::ensure!(have_keys(), "the stepper takes keys from a terminal, and there is none; {HINT}");
+    if let Some(term) = env::var("TERM").ok().filter(|term| !can_be_drawn_on(term)) {
+        anyhow::bail!("the stepper draws on the whole screen, and a terminal of the type \"{term}\" (TERM) cannot be drawn on; {HINT}");
+    }
     Ok(())
 }
 
@@ -64,8 +70,8 @@ mod unix {
         poll(&mut out, Some(&limit)).is_ok_and(|n| n > 0)
     }
 
-    /// In raw mode: a read finds nothing instead of waiting. Crossterm reads on after half a key
-    /// (an escape sequence cut in two by the network), and would hear nothing else meanwhile.
+    /// In raw mode: a read finds nothing instead of waiting, where another program has taken what was
+    /// there.
     pub fn read_without_waiting() -> io::Result<()> {
         let keys = keys()?;
         let mut modes = tcgetattr(&keys)?;
@@ -79,7 +85,7 @@ mod unix {
         keys().is_ok()
     }
 
-    /// The terminal that the keys come from, the same that crossterm chooses.
+    /// The terminal that the keys come from, the same that crossterm makes raw.
     pub fn keys() -> io::Result<OwnedFd> {
         if isatty(stdio::stdin()) {
             stdio::stdin().try_clone_to_owned()

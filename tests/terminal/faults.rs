@@ -62,7 +62,7 @@ fn victim() {
 
 fn opened() -> Run {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "faults::victim", "--nocapture"]).env(VICTIM, "1").env_remove("RUST_BACKTRACE");
+    command.args(["--exact", "faults::victim", "--nocapture"]).env(VICTIM, "1").env("TERM", "xterm-256color").env_remove("RUST_BACKTRACE");
     let mut run = Run::start(command);
     run.wait_for("0 keys");
     run.assert_full_screen();

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod faults;
+mod keys;
 mod pty;
 mod stepper;
 mod work;
@@ -26,7 +27,7 @@ const QUIT: &str = "q";
 
 fn gradstep() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
-    command.args(ARGUMENTS);
+    command.args(ARGUMENTS).env("TERM", "xterm-256color");
     command
 }
 
@@ -108,7 +109,7 @@ fn signals_restore_and_end_by_themselves() {
 #[test]
 fn suspends_and_comes_back_in_a_shell() {
     let mut shell = Command::new("sh");
-    shell.arg("-i").env("PS1", "ready> ").env_remove("ENV");
+    shell.arg("-i").env("PS1", "ready> ").env("TERM", "xterm-256color").env_remove("ENV");
     let mut run = Run::start(shell);
     run.wait_for("ready>");
     let words: Vec<_> =

@@ -49,7 +49,11 @@ impl Run {
     }
 
     pub fn press(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
+        self.press_bytes(keys.as_bytes());
+    }
+
+    pub fn press_bytes(&mut self, keys: &[u8]) {
+        self.master.write_all(keys).unwrap();
     }
 
     pub fn resize(&mut self, columns: u16, rows: u16) {

@@ -1,0 +1,156 @@
+//! Events from the terminal: bytes as they come, resizes, and a look at the clock for what was cut off.
+
+#[cfg(unix)]
+pub(super) use unix::Reader;
+
+#[cfg(not(unix))]
+pub(super) use other::Reader;
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{self, ErrorKind, Read as _};
+    use std::os::fd::{AsRawFd as _, OwnedFd};
+    use std::os::unix::net::UnixStream;
+    use std::time::{Duration, Instant};
+
+    use crossterm::event::Event;
+    use filedescriptor::{POLLERR, POLLHUP, POLLIN, poll, pollfd};
+    use rustix::io::Errno;
+    use signal_hook::SigId;
+    use signal_hook::consts::SIGWINCH;
+    use signal_hook::low_level::{pipe, unregister};
+
+    use super::super::sequence::Sequences;
+    use super::super::tty;
+
+    /// The silence after which half a sequence is all that comes of it. A terminal sends a sequence at once, and a network seldom pauses for a second.
+    const SILENCE: Duration = Duration::from_secs(1);
+
+    /// The terminal's events. A resize counts from the making of this.
+    #[derive(Debug)]
+    pub(in super::super) struct Reader {
+        keys: OwnedFd,
+        resizes: UnixStream,
+        watch: SigId,
+        sequences: Sequences,
+        resized: bool,
+        /// The time of the last byte.
+        heard: Instant,
+    }
+
+    impl Reader {
+        pub fn new() -> io::Result<Self> {
+            let (resizes, sender) = UnixStream::pair()?;
+            resizes.set_nonblocking(true)?;
+            sender.set_nonblocking(true)?;
+            let watch = pipe::register(SIGWINCH, sender)?;
+            Ok(Self { keys: tty::keys()?, resizes, watch, sequences: Sequences::default(), resized: false, heard: Instant::now() })
+        }
+
+        /// Waits for an event, at most so long; whether there is one. It looks at least once.
+        ///
+        /// # Errors
+        /// When the terminal is gone.
+        pub fn poll(&mut self, wait: Duration) -> io::Result<bool> {
+            let begun = Instant::now();
+            loop {
+                if self.resized || self.sequences.has_event() {
+                    return Ok(true);
+                }
+                let left = wait.saturating_sub(begun.elapsed());
+                let silent = self.sequences.unfinished().then(|| SILENCE.saturating_sub(self.heard.elapsed()));
+                let heard = self.look(silent.map_or(left, |silent| silent.min(left)))?;
+                // only where nothing was there to be read: what comes in time may be looked at late
+                if !heard && self.sequences.unfinished() && self.heard.elapsed() >= SILENCE {
+                    self.sequences.give_up();
+                }
+                if left.is_zero() {
+                    return Ok(self.resized || self.sequences.has_event());
+                }
+            }
+        }
+
+        /// The event that [`Self::poll`] has found.
+        pub fn read(&mut self) -> io::Result<Option<Event>> {
+            if std::mem::take(&mut self.resized) {
+                let (columns, rows) = tty::size()?;
+                return Ok(Some(Event::Resize(columns, rows)));
+            }
+            Ok(self.sequences.next())
+        }
+
+        /// Waits for bytes or a resize and takes what is there; whether there was anything.
+        fn look(&mut self, wait: Duration) -> io::Result<bool> {
+            // on macOS a terminal can be waited for in this crate's way alone
+            let entry = |fd| pollfd { fd, events: POLLIN, revents: 0 };
+            let mut fds = [entry(self.keys.as_raw_fd()), entry(self.resizes.as_raw_fd())];
+            match poll(&mut fds, Some(wait)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => {}
+                Err(filedescriptor::Error::Poll(error) | filedescriptor::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {
+                    return Ok(true);
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+            if fds[1].revents != 0 {
+                while matches!(self.resizes.read(&mut [0; 64]), Ok(1..)) {}
+                self.resized = true;
+            }
+            let there = fds[0].revents & POLLIN != 0 && self.bytes()? > 0;
+            if !there && (fds[0].revents & (POLLHUP | POLLERR) != 0 || tty::is_gone()) {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            Ok(true)
+        }
+
+        /// Takes the bytes that are there, but not so many that the next frame is late; returns their number. Another program may have taken them.
+        fn bytes(&mut self) -> io::Result<usize> {
+            let mut buffer = [0; 1024];
+            let n = match rustix::io::read(&self.keys, &mut buffer) {
+                Err(Errno::AGAIN | Errno::INTR) => 0,
+                read => read?,
+            };
+            self.sequences.take(&buffer[..n]);
+            if n > 0 {
+                self.heard = Instant::now();
+            }
+            if n < buffer.len() {
+                self.sequences.pause();
+            }
+            Ok(n)
+        }
+    }
+
+    impl Drop for Reader {
+        fn drop(&mut self) {
+            unregister(self.watch);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod other {
+    use std::io;
+    use std::time::Duration;
+
+    use crossterm::event::{self, Event};
+
+    /// The console's events, which come whole.
+    #[derive(Debug)]
+    pub(in super::super) struct Reader;
+
+    impl Reader {
+        pub fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub fn poll(&mut self, wait: Duration) -> io::Result<bool> {
+            // for zero, crossterm says "nothing" unseen
+            event::poll(wait.max(Duration::from_micros(20)))
+        }
+
+        pub fn read(&mut self) -> io::Result<Option<Event>> {
+            event::read().map(Some)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Keys after sequences that were cut off, and the colours of each kind of terminal.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::pty::Run;
+
+fn gradstep(arguments: &[&str], term: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(arguments).env("LC_ALL", "C.UTF-8").env("TERM", term).env_remove("COLORTERM").env_remove("NO_COLOR");
+    command
+}
+
+fn opened() -> Run {
+    let mut run = Run::start(gradstep(&["figure-14"], "xterm-256color"));
+    run.wait_for("step 1/");
+    run
+}
+
+/// Beginnings of a mouse report, of an answer, of a paste, of keys and of a letter.
+const HALVES: [&[u8]; 9] =
+    [b"\x1b[<", b"\x1b[<0;12", b"\x1b[?", b"\x1b[200~", b"\x1b[200~text\x1b[20", b"\x1b[M ", b"\x1b[1;", b"\x1bO", b"\xe2\x82"];
+
+/// Longer than the silence after which the rest of a sequence is not waited for.
+const SILENCE: Duration = Duration::from_millis(1500);
+
+#[test]
+fn keys_work_again_a_second_after_half_a_sequence() {
+    let mut runs: Vec<(&[u8], Run)> = HALVES.iter().map(|half| (*half, opened())).collect();
+    // Esc is seen in what it closes
+    for (half, run) in &mut runs {
+        run.press("?");
+        run.wait_for("Esc: close");
+        run.press_bytes(half);
+    }
+    sleep(SILENCE);
+    for (_, run) in &mut runs {
+        run.press("\x1b");
+    }
+    for (half, run) in &mut runs {
+        run.wait_until(&format!("the end of the help after {half:?}"), |run| !run.screen().contents().contains("Esc: close"));
+        run.press("l");
+        run.wait_for("step 2/");
+        run.press_bytes(half);
+    }
+    sleep(SILENCE);
+    for (n, (half, run)) in runs.iter_mut().enumerate() {
+        run.press(if n % 2 == 0 { "q" } else { "\x03" });
+        assert_eq!(run.end().code(), Some(0), "{half:?}");
+        run.assert_restored();
+    }
+}
+
+#[test]
+fn a_sequence_that_comes_in_pieces_is_whole() {
+    let mut run = opened();
+    for piece in ["\x1b[", "C"] {
+        run.press(piece);
+        sleep(Duration::from_millis(50));
+    }
+    run.wait_for("step 2/");
+    for piece in [":\x1b[200", "~gr", "ad\x1b[2", "01~"] {
+        run.press(piece);
+        sleep(Duration::from_millis(50));
+    }
+    run.wait_for(":grad");
+    run.press("\x1b");
+    // Ctrl-C is in no sequence: it counts at once
+    run.press("\x1b[<0;1\x03");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+#[test]
+fn a_paste_without_an_end_is_what_has_come() {
+    let mut run = opened();
+    run.press(":\x1b[200~loss");
+    run.wait_for(":loss");
+    run.press("\x1b");
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+/// The colours that a screen is drawn with: the numbers of each sequence that ends in m, colours with their kind.
+fn colours(raw: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(raw);
+    let mut found = BTreeSet::new();
+    for sequence in text.split("\x1b[").skip(1) {
+        let end = sequence.find(|c: char| !matches!(c, '0'..='9' | ';')).unwrap_or(sequence.len());
+        if !sequence[end..].starts_with('m') {
+            continue;
+        }
+        let mut numbers = sequence[..end].split(';').filter_map(|number| number.parse::<u8>().ok());
+        while let Some(number) = numbers.next() {
+            match number {
+                38 | 48 => {
+                    let kind = numbers.next().unwrap_or(0);
+                    numbers.by_ref().take(if kind == 2 { 3 } else { 1 }).for_each(drop);
+                    found.insert(format!("38;{kind}"));
+                }
+                30..=37 | 40..=47 => {
+                    found.insert("30".to_owned());
+                }
+                90..=97 | 100..=107 => {
+                    found.insert("90".to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_terminal_is_drawn_with_the_colours_that_it_has() {
+    let shown = |term: &str, truecolour: bool| {
+        let mut command = gradstep(&["figure-14"], term);
+        if truecolour {
+            command.env("COLORTERM", "truecolor");
+        }
+        let mut run = Run::start(command);
+        run.wait_for("step 1/");
+        run.press("l?");
+        run.wait_for("Esc: close");
+        run.press("qq");
+        assert_eq!(run.end().code(), Some(0), "{term}");
+        colours(&run.raw)
+    };
+    assert_eq!(shown("vt100", false), BTreeSet::new());
+    for term in ["linux", "xterm-16color", "ansi", "rxvt", "xterm"] {
+        let found = shown(term, false);
+        assert!(!found.is_empty() && found.iter().all(|kind| kind == "30" || kind == "90"), "{term}: {found:?}");
+    }
+    let found = shown("xterm-256color", false);
+    assert!(found.contains("38;5") && !found.contains("38;2"), "{found:?}");
+    assert!(shown("xterm-256color", true).contains("38;2"));
+}
+
+#[test]
+fn a_terminal_that_cannot_be_drawn_on_is_left_alone() {
+    let mut run = Run::start(gradstep(&["figure-14"], "dumb"));
+    assert_eq!(run.end().code(), Some(2));
+    let said = run.screen().contents();
+    assert!(said.contains("cannot be drawn on") && said.contains("gradstep show"), "{said}");
+    assert!(!run.raw.contains(&0x1b), "{said}");
+}
