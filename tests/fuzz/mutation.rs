@@ -61,6 +61,7 @@ const TOKENS: &[&[u8]] = &[
 ];
 
 /// Numbers at the ends of what is representable, and of what is allowed.
+#[rustfmt::skip]
 const NUMBERS: &[&[u8]] = &[
     b"0", b"-1", b"1", b"2", b"3", b"-0.0", b"1e308", b"1e-320", b"1e999", b"nan", b"inf", b"65536", b"4294967296", b"9223372036854775807",
     b"18446744073709551615", b"0x7f", b"1_0", b"99999999999999999999999",

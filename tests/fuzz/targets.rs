@@ -170,14 +170,12 @@ pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
 
 /// A key of the table, or a character, by a byte.
 fn press(state: &mut State, byte: u8) {
-    const NAMED: [&str; 24] = [
-        "<Esc>", "<Enter>", "<Tab>", "<S-Tab>", "<Left>", "<Right>", "<Up>", "<Down>", "<Home>", "<End>", "<PgUp>", "<PgDn>", "<BS>",
-        "<Del>", "<Space>", "<C-u>", "<C-w>", "<C-d>", "<C-f>", "<C-b>", "<M-l>", "<S-Left>", "<S-Right>", "<F5>",
-    ];
+    const NAMED: &str = "<Esc> <Enter> <Tab> <S-Tab> <Left> <Right> <Up> <Down> <Home> <End> <PgUp> <PgDn> <BS> <Del> <Space> <C-u> <C-w> <C-d> \
+        <C-f> <C-b> <M-l> <S-Left> <S-Right> <F5>";
     let text = match byte {
         b' '..=b'~' if byte != b'<' => char::from(byte).to_string(),
         128..=131 => ["\u{202e}", "ß", "∂", "\u{200b}"][usize::from(byte - 128)].to_owned(),
-        _ => NAMED[usize::from(byte) % NAMED.len()].to_owned(),
+        _ => NAMED.split(' ').cycle().nth(byte.into()).unwrap_or_default().to_owned(),
     };
     for key in keys::parse(&text).expect("a key") {
         if let Some(action) = keys::action(state, key) {
