@@ -100,7 +100,7 @@ const COMMANDS: [&str; 15] = [
     "grads figure-14 --format json",
     "gradcheck figure-14",
     "trace figure-14",
-    "trace figure-14 --format json",
+    "trace figure-14 --format jsonl",
     "train xor",
     "show figure-14",
     "show figure-14 --format svg",
@@ -205,7 +205,7 @@ fn without_threads_everything_is_computed_alone() {
         [[layer]]\ntype = \"flatten\"\n\
         [[layer]]\ntype = \"linear\"\nout_features = 40\nweight = { init = \"xavier_uniform\", seed = 4 }\n";
     fs::write(folder.path().join("large.toml"), scenario).unwrap();
-    let large = ["grads large.toml --format json", "trace large.toml --to 20000", "trace large.toml --format json --to 20000"];
+    let large = ["grads large.toml --format json", "trace large.toml --to 20000", "trace large.toml --format jsonl --to 20000"];
     let gradcheck = ["gradcheck figure-15", "gradcheck xor"];
     for command in COMMANDS.into_iter().chain(large).chain(gradcheck) {
         let line = format!("exec gradstep {command}");

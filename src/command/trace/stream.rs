@@ -49,10 +49,10 @@ pub(super) fn write<L: Lines>(
                 // a thread is never further ahead than what waits here, so that memory is bounded
                 let (done, next) = sync_channel(1);
                 let (back, empty) = channel();
-                let (begin, begun) = channel();
+                let (begin, told) = channel();
                 let (chunks, lines) = (chunks.clone(), &lines);
                 let started = threads::beside(scope, move || {
-                    let Ok(threads) = begun.recv() else { return };
+                    let Ok(threads) = told.recv() else { return };
                     // an error means that nobody writes any more: the output has failed
                     let _ = each(trace, chunks.skip(first).step_by(threads), lines(), |lines, whole| {
                         let lines = replace(lines, empty.try_recv().unwrap_or_default());
