@@ -30,7 +30,7 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is no file with tensors") };
     let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
     let names: Vec<String> = match archive.names() {
-        Some(names) => names.list().iter().map(|name| shown(name)).collect(),
+        Some(names) => names.list().iter().map(shown).collect(),
         None => vec!["(one tensor without a name)".to_owned()],
     };
     let tensors = if names.len() == 1 { "1 tensor".to_owned() } else { format!("{} tensors", names.len()) };
