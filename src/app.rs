@@ -2,6 +2,7 @@
 
 mod lesson;
 mod motion;
+mod names;
 mod prompt;
 mod way;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use lesson::Lesson;
+pub use names::Names;
 pub use prompt::Prompt;
 pub use way::Way;
 
@@ -238,6 +240,8 @@ impl State {
         self.prompt = None;
         self.way = None;
         self.message = None;
+        // the first look at the address line takes no longer than the others
+        let _ = lesson.names();
         self.lesson = Some(lesson);
         if let Some(Err(why)) = start.map(|start| self.set_out(start)) {
             self.say(why, true);

@@ -328,6 +328,12 @@ impl Trace {
         })
     }
 
+    /// The steps of each op of a stretch, in order.
+    pub fn spans_of(&self, stretch: usize) -> impl Iterator<Item = Range<u64>> + '_ {
+        let first = self.firsts[stretch];
+        (first..first + self.network_of(stretch).ops().len()).map(|n| self.segments[n].before + 1..self.end(n) + 1)
+    }
+
     /// The ops that have steps, in order, each with its stretch, its tensor and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(n, s)| {

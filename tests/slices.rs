@@ -302,3 +302,39 @@ fn the_far_start_of_a_session_is_travelled_to() {
     assert!(player.stepper().state.way.is_some());
     assert!((10..1000).contains(&computed(player.stepper())), "{}", computed(player.stepper()));
 }
+
+/// What the address line offers after some keys.
+fn offered(world: &mut World, typed: &str) -> Vec<String> {
+    world.press(&format!(":{typed}"));
+    let offered = world.state().prompt.as_ref().unwrap().completions(world.state());
+    world.press("<Esc>");
+    offered
+}
+
+#[test]
+fn the_address_line_offers_what_begins_so_then_what_has_it_and_the_loss_of_the_batch_before_a_samples() {
+    let mut xor = World::new(gradstep::command::bundled::find("xor").unwrap().text);
+    let all = ["first", "last", "reduce:loss", "loss", "backward", "reduce:", "update:", "fc1.z", "fc1.a", "fc2.z", "fc2.a", "grad.fc2.a"];
+    assert_eq!(offered(&mut xor, ""), all);
+    assert_eq!(offered(&mut xor, "3/los"), ["3/reduce:loss", "3/loss"]);
+    assert_eq!(
+        offered(&mut xor, "l"),
+        ["last", "reduce:loss", "loss", "velocity.fc1.weight", "velocity.fc1.bias", "velocity.fc2.weight", "velocity.fc2.bias"]
+    );
+    assert_eq!(offered(&mut xor, "reduce:l"), ["reduce:loss"]);
+    assert_eq!(offered(&mut xor, "2:lo"), ["2:loss"]);
+    assert_eq!(
+        offered(&mut xor, "update:fc1"),
+        ["update:fc1.weight", "update:fc1.bias", "update:velocity.fc1.weight", "update:velocity.fc1.bias"]
+    );
+    let weights = ["grad.fc2.weight", "grad.fc1.weight", "velocity.fc1.weight", "fc1.weight", "velocity.fc2.weight", "fc2.weight"];
+    assert_eq!(offered(&mut xor, "eight"), weights);
+    assert_eq!(offered(&mut xor, "nothing"), Vec::<String>::new());
+    let mut one = World::new(gradstep::command::bundled::find("figure-17").unwrap().text);
+    assert_eq!(offered(&mut one, "lo")[0], "loss");
+    // of many the first, without a look at all of them
+    let mut chain = World::new(&chain(""));
+    assert_eq!(offered(&mut chain, "n59")[..3], ["n59", "n590", "n591"]);
+    assert_eq!(offered(&mut chain, "grad.n5999"), ["grad.n5999"]);
+    assert_eq!(offered(&mut chain, "n5999"), ["n5999", "grad.n5999"]);
+}

@@ -1,11 +1,12 @@
 //! A scenario with one of its iterations, and the way from an address to a step.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::network::{Descent, Iteration};
+use super::Names;
+use crate::network::{Descent, Iteration, Op};
 use crate::scenario::Scenario;
-use crate::step::{Address, Place};
+use crate::step::{Address, Pass, Place};
 use crate::trace::Trace;
 
 /// A scenario that is open, with its computation.
@@ -23,6 +24,10 @@ pub struct Lesson {
     pub last: bool,
     /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
     pub remarks: Vec<(Range<u64>, String)>,
+    /// The names of a sample's ops, the same in all iterations.
+    names: Arc<OnceLock<Names>>,
+    /// Those of the batch's ops, in `reduce` and in `update`.
+    batch: [OnceLock<Names>; 2],
 }
 
 impl Lesson {
@@ -30,20 +35,20 @@ impl Lesson {
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         let descent = Arc::new(scenario.descent());
-        Self::at(Arc::new(scenario), descent, 1)
+        let iteration = descent.iteration(1);
+        Self::of(Arc::new(scenario), descent, Arc::default(), iteration)
     }
 
     /// The same scenario at another iteration; at the last one where the descent ends before.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Self {
-        Self::at(Arc::clone(&self.scenario), Arc::clone(&self.descent), number)
+        self.with(self.descent.iteration(number))
     }
 
     /// The same scenario at another iteration, or at the last one where the descent ends before. `go_on` is asked after each piece of work, with the next
     /// iteration and the wanted one; `None` where it says no.
     pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Self> {
-        let iteration = self.compute(number, go_on)?;
-        Some(Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), iteration))
+        self.compute(number, go_on).map(|iteration| self.with(iteration))
     }
 
     /// The step that an address means, and the lesson at its iteration where that is another one. `go_on` is asked as in [`Lesson::reach`]; `None` where
@@ -103,21 +108,44 @@ impl Lesson {
         if reached != number {
             return Err(format!("there is no iteration {number}: the tolerance ends the descent at {reached}"));
         }
-        let lesson = Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), iteration);
+        let lesson = self.with(iteration);
         let step = lesson.trace.resolve(address)?;
         Ok((Some(lesson), step))
     }
 
-    fn at(scenario: Arc<Scenario>, descent: Arc<Descent>, number: u64) -> Self {
-        let iteration = descent.iteration(number);
-        Self::of(scenario, descent, iteration)
+    /// The names of a sample's ops that have steps.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        self.names.get_or_init(|| self.names_of(0, |_| true))
     }
 
-    fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, iteration: Iteration) -> Self {
+    /// The names of the batch's ops that have steps, in one of its passes.
+    #[must_use]
+    pub fn batch_names(&self, pass: Pass) -> &Names {
+        self.batch[usize::from(pass == Pass::Update)].get_or_init(|| {
+            let batch = self.trace.stretches().len() - 1;
+            if self.trace.stretches()[batch].sample.is_some() {
+                return Names::default();
+            }
+            self.names_of(batch, |op| op.pass == pass)
+        })
+    }
+
+    fn names_of(&self, stretch: usize, wanted: impl Fn(&Op) -> bool) -> Names {
+        let network = self.trace.network_of(stretch);
+        let ops = network.ops().iter().zip(self.trace.spans_of(stretch)).filter(|(op, span)| wanted(op) && !span.is_empty());
+        Names::new(ops.map(|(op, _)| Arc::clone(&network.tensor(op.output).name)))
+    }
+
+    fn with(&self, iteration: Iteration) -> Self {
+        Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), iteration)
+    }
+
+    fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<Names>>, iteration: Iteration) -> Self {
         let Iteration { number, stretches, loss, stopped } = iteration;
         let last = stopped || number >= descent.iterations();
         let trace = Trace::of(number, stretches);
         let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, remarks }
+        Self { scenario, trace, descent, loss, last, remarks, names, batch: Default::default() }
     }
 }

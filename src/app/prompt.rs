@@ -3,7 +3,7 @@
 use tui_input::{Input, InputRequest};
 
 use super::State;
-use crate::step::Address;
+use crate::step::{Address, Pass};
 
 /// The address line.
 #[derive(Clone, Debug, Default)]
@@ -18,35 +18,41 @@ pub struct Prompt {
 const OFFERED: usize = 12;
 
 impl Prompt {
-    /// The names that begin with what was typed, then those that contain it; after an iteration or a sample those of its ops.
+    /// The names that begin with what was typed, then those that contain it; after an iteration or a sample those of its ops. Each list is cut before it
+    /// is compared, so a key costs the same however many ops there are.
     #[must_use]
     pub fn completions(&self, state: &State) -> Vec<String> {
         let Some(lesson) = &state.lesson else { return Vec::new() };
         let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
         let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
-        let trace = &lesson.trace;
+        let [samples, reduce, update] = [lesson.names(), lesson.batch_names(Pass::Reduce), lesson.batch_names(Pass::Update)];
         // what the batch computes has the same names again
-        let batch = scope.ends_with("reduce:") || scope.ends_with("update:");
-        let of_batch = |stretch: usize| trace.stretches()[stretch].sample.is_none();
-        let ops = trace.ops().filter(|(stretch, ..)| if batch { of_batch(*stretch) } else { *stretch == 0 || of_batch(*stretch) });
-        let ops = ops.map(|(stretch, id, _)| (trace.network_of(stretch).tensor(id).name.to_string(), of_batch(stretch)));
-        let passes = ["reduce:", "update:"].map(|pass| (pass, true));
-        let words = ["first", "last", "loss", "backward"].map(|word| (word, false)).into_iter().chain(passes);
-        let words = words.filter(|_| !scope.contains(':')).map(|(word, of_batch)| (word.to_owned(), of_batch));
-        let exists = |address: &str| address.parse().is_ok_and(|at: Address| trace.resolve(&at.place.into()).is_ok());
-        let mut found: Vec<String> = Vec::new();
-        for (name, of_batch) in words.chain(ops).filter(|(name, _)| name.contains(typed)) {
-            let leads = || match name.strip_suffix(':') {
-                Some(pass) => trace.ops().any(|(stretch, id, _)| exists(&format!("{pass}:{}", trace.network_of(stretch).tensor(id).name))),
-                None => exists(&format!("{scope}{name}")),
-            };
-            if !found.contains(&name) && (!of_batch || leads()) {
-                found.push(name);
+        let sources = match &scope[scope.rfind('/').map_or(0, |end| end + 1)..] {
+            "reduce:" => vec![reduce],
+            "update:" => vec![update],
+            "" => vec![samples, update],
+            _ => vec![samples],
+        };
+        let mut words: Vec<&str> = Vec::new();
+        if !scope.contains(':') {
+            words.extend(["first", "last"]);
+            // the batch's loss is what is mostly meant
+            words.extend((reduce.has("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
+            words.extend(["loss", "backward"]);
+            words.extend([("reduce:", reduce), ("update:", update)].iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
+        }
+        let begins = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
+        let mut found: Vec<&str> = words.iter().copied().filter(begins).collect();
+        found.extend(sources.iter().flat_map(|names| names.beginning(typed, OFFERED)).map(|name| &**name));
+        found.extend(words.iter().filter(|word| word.contains(typed)));
+        found.extend(sources.iter().flat_map(|names| names.within(typed, OFFERED)).map(|name| &**name));
+        let mut offered: Vec<&str> = Vec::new();
+        for name in found {
+            if offered.len() < OFFERED && !offered.contains(&name) {
+                offered.push(name);
             }
         }
-        found.sort_by_key(|name| !name.starts_with(typed));
-        found.truncate(OFFERED);
-        found.into_iter().map(|name| format!("{scope}{name}")).collect()
+        offered.into_iter().map(|name| format!("{scope}{name}")).collect()
     }
 
     /// Which completion is in the line.
