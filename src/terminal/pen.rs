@@ -110,7 +110,9 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (x, y, cell) in shown.diff_iter(next) {
         let blank = is_blank(cell);
-        if blank && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
+        // half of a wide character looks as that does, whatever its own cell says
+        let half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
+        if blank && !half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
         }
         let end = x + width(cell).max(1);

@@ -54,7 +54,7 @@ fn most(text: &str, (width, height): (u16, u16)) -> (u64, u64) {
     let (trace, mut state) = (&lesson.trace, State::picker(Vec::new()));
     state.open(Arc::clone(&lesson), Some(1));
     let ops: Vec<_> = trace.ops().map(|(.., steps)| steps).collect();
-    let every = ops.len().div_ceil(24);
+    let every = ops.len().div_ceil(12);
     let middle = |steps: &std::ops::Range<u64>| {
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         entry.start + (entry.end - entry.start) / 2
@@ -62,37 +62,42 @@ fn most(text: &str, (width, height): (u16, u16)) -> (u64, u64) {
     let places = ops.iter().step_by(every).chain(ops.last()).map(middle).chain([1, trace.len() / 2, trace.len()]);
     let cost = |k| {
         update(&mut state, Action::Go(k));
-        let _ = tally::taken();
-        let _ = super::frame(&state, &Look::default(), width, height);
-        (tally::taken(), k)
+        let draw = || {
+            let _ = super::frame(&state, &Look::default(), width, height);
+            tally::taken()
+        };
+        // the running sum up to here is added up once, by the first
+        draw();
+        (draw(), k)
     };
     places.map(cost).max().expect("a place")
 }
 
 #[test]
 fn a_frame_asks_for_no_more_where_more_is_in_the_file() {
+    // the second and the third size have more than a pane looks at
     type Larger = (&'static str, [usize; 3], fn(usize) -> String);
     let families: [Larger; 10] = [
         ("images", [24, 72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
         ("filters", [8, 24, 72], |n| head(&[2, 10, 10]) + UP + &conv(n, "") + &conv(n, "stride = 2\n")),
         ("pools", [5, 11, 31], |n| head(&[2, 40, 40]) + UP + &format!("[[layer]]\ntype = \"max_pool2d\"\nkernel_size = {n}\nstride = 1\n")),
-        ("classes", [60, 400, 3000], |n| {
+        ("classes", [60, 1200, 2400], |n| {
             head(&[n]) + "target = 3\nloss = \"cross_entropy\"\n[[layer]]\ntype = \"activation\"\nfunction = \"softmax\"\n"
         }),
-        ("norms", [60, 400, 3000], |n| head(&[n]) + UP + "[[layer]]\ntype = \"layer_norm\"\n"),
-        ("features", [60, 200, 600], |n| head(&[n]) + SQUARED + &linear(n)),
+        ("norms", [60, 1500, 4500], |n| head(&[n]) + UP + "[[layer]]\ntype = \"layer_norm\"\n"),
+        ("features", [60, 1100, 1500], |n| head(&[n]) + SQUARED + &linear(n)),
         ("layers", [10, 40, 160], |n| head(&[2]) + SQUARED + &linear(2).repeat(n)),
         ("samples", [10, 100, 1000], samples),
-        ("chains", [10, 100, 1000], |n| graph(n, |i| format!("n{} * b", i - 1))),
-        ("fans", [10, 100, 1000], |n| graph(n, |_| "a * b".to_owned())),
+        ("chains", [10, 500, 2000], |n| graph(n, |i| format!("n{} * b", i - 1))),
+        ("fans", [10, 500, 2000], |n| graph(n, |_| "a * b".to_owned())),
     ];
+    let mut grown = Vec::new();
     for (name, sizes, text) in families {
-        for size in super::SIZES {
-            let [_, second, third] = sizes.map(|n| most(&text(n), size));
-            let costs = format!("{name} at {size:?}: {second:?}, then {third:?}");
-            assert!(third.0 <= MOST, "{costs}");
-            // what is drawn differs a little: names are longer, other numbers are on the screen
-            assert!(third.0 <= second.0 + second.0 / 4 + 200, "{costs}");
+        let [_, second, third] = sizes.map(|n| most(&text(n), super::SIZES[1]));
+        // what is drawn differs a little: names are longer, other numbers are on the screen
+        if third.0 > MOST || third.0 > second.0 + second.0 / 4 + 200 {
+            grown.push(format!("{name}: {second:?}, then {third:?}"));
         }
     }
+    assert!(grown.is_empty(), "{grown:#?}");
 }
