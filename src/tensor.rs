@@ -88,7 +88,7 @@ impl Places {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(from) = at.checked_sub(first) else { return false };
         // the rows of a dilated window may lie in one another's gaps, so its row is not to be told by a division alone
-        let row = if down == 0 { 0 } else { from / down }.min(rows.saturating_sub(1));
+        let row = from.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         (0..=row).rev().take_while(|row| from - row * down <= columns.saturating_sub(1) * across).any(|row| {
             let along = from - row * down;
             along.is_multiple_of(across.max(1)) && along / across.max(1) < columns

@@ -338,6 +338,8 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
     Recorder::new(&mut session, &header).unwrap();
     session.extend("[1,\"key\",\":\"]\n[2,\"key\",\"\u{202e}\"]\n[3,\"key\",\"\\u200b\"]\n[4,\"key\",\"<Enter>\"]\n".bytes());
     let frames = replayed(&Session::read(&session).unwrap());
-    frames.iter().for_each(|frame| assert_visible(frame, "an older recording"));
+    for frame in &frames {
+        assert_visible(frame, "an older recording");
+    }
     assert!(export::text(&frames[3]).contains(":<U+202E><U+200B>"), "{}", export::text(&frames[3]));
 }

@@ -19,7 +19,7 @@ const SEARCHED: usize = 2000;
 /// The names of ops, in their order.
 #[derive(Debug, Default)]
 pub struct Names {
-    names: Vec<Arc<str>>,
+    all: Vec<Arc<str>>,
     /// Where names begin.
     whole: Sorted,
     /// Where parts after a dot begin.
@@ -33,41 +33,41 @@ impl Names {
         let whole = Sorted::new(&names, (0..names.len()).map(|name| (name, 0)));
         let parts = names.iter().enumerate().flat_map(|(number, name)| name.match_indices('.').map(move |(at, _)| (number, at + 1)));
         let parts = Sorted::new(&names, parts);
-        Self { names, whole, parts }
+        Self { all: names, whole, parts }
     }
 
     /// Whether there is no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether this is one of them.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        let range = self.whole.range(&self.names, name);
-        range.clone().next().is_some_and(|at| self.whole.text(&self.names, at) == name)
+        let range = self.whole.range(&self.all, name);
+        range.clone().next().is_some_and(|at| self.whole.text(&self.all, at) == name)
     }
 
     /// The first `most` names that begin with this text, in the order of the ops.
     #[must_use]
     pub fn beginning(&self, text: &str, most: usize) -> Vec<&Arc<str>> {
-        self.whole.first(self.whole.range(&self.names, text), most).into_iter().map(|number| &self.names[number]).collect()
+        self.whole.first(self.whole.range(&self.all, text), most).into_iter().map(|number| &self.all[number]).collect()
     }
 
     /// The first `most` names that have this text in them, but do not begin with it. Where there are many, only parts count that begin with it.
     #[must_use]
     pub fn within(&self, text: &str, most: usize) -> Vec<&Arc<str>> {
-        let searched = self.names.iter().take(SEARCHED).enumerate().filter(|(_, name)| looked_at(name).contains(text));
+        let searched = self.all.iter().take(SEARCHED).enumerate().filter(|(_, name)| looked_at(name).contains(text));
         let mut found: Vec<usize> =
-            searched.map(|(number, _)| number).filter(|&number| !self.names[number].starts_with(text)).take(most).collect();
-        if self.names.len() > SEARCHED && found.len() < most {
+            searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(most).collect();
+        if self.all.len() > SEARCHED && found.len() < most {
             // as many again may be among those that were searched
-            let parts = self.parts.first(self.parts.range(&self.names, text), 2 * most);
-            found.extend(parts.into_iter().filter(|&number| number >= SEARCHED && !self.names[number].starts_with(text)));
+            let parts = self.parts.first(self.parts.range(&self.all, text), 2 * most);
+            found.extend(parts.into_iter().filter(|&number| number >= SEARCHED && !self.all[number].starts_with(text)));
             found.truncate(most);
         }
-        found.into_iter().map(|number| &self.names[number]).collect()
+        found.into_iter().map(|number| &self.all[number]).collect()
     }
 }
 

@@ -95,9 +95,8 @@ impl Arg {
     /// The slots of the operands whose entry it is, or that its text names: its own, then the others.
     pub fn slots(&self) -> impl Iterator<Item = usize> + use<> {
         let (own, text) = match self.origin {
-            Origin::Entry { slot, .. } => (Some(slot), ""),
+            Origin::Entry { slot, .. } | Origin::Slice { slot, .. } => (Some(slot), ""),
             Origin::Derived { text, slot, .. } => (Some(slot), text),
-            Origin::Slice { slot, .. } => (Some(slot), ""),
             Origin::Constant => (None, ""),
         };
         // a whole operand, {=0}, is no number

@@ -209,7 +209,9 @@ impl<'t, 'i> Init<'t, 'i> {
             // whoever comes to it first
             let fill_second = || {
                 let second = second.lock().unwrap_or_else(PoisonError::into_inner).take();
-                second.into_iter().for_each(|data| fill(n / 2, data));
+                if let Some(data) = second {
+                    fill(n / 2, data);
+                }
             };
             thread::scope(|scope| {
                 threads::beside(scope, fill_second);

@@ -68,7 +68,9 @@ impl Sequences {
 
     /// Takes bytes as they come.
     pub fn take(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.byte(byte));
+        for &byte in bytes {
+            self.byte(byte);
+        }
     }
 
     /// No more bytes are there at the moment: an ESC is the Esc key.
@@ -432,7 +434,7 @@ mod tests {
             let found = read(bytes);
             assert!(found.is_empty(), "{bytes:?}: {found:?}");
         }
-        let long = [&b"\x1b[<"[..], &[b'1'; 100_000], b"Mx"].concat();
+        let long = [&b"\x1b[<"[..], &b"1".repeat(100_000), b"Mx"].concat();
         assert_eq!(read(&long), ["Char('x')"]);
     }
 

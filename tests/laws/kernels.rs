@@ -189,7 +189,9 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     let mut image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
     if seed.is_multiple_of(3) {
         // many equals, of which only the first wins
-        image.iter_mut().for_each(|value| *value = (*value * 1.5).trunc());
+        for value in &mut image {
+            *value = (*value * 1.5).trunc();
+        }
     }
     let area = windows.rows.input * windows.columns.input;
     let winners: Vec<usize> =
