@@ -89,9 +89,6 @@ impl Global {
             When::Auto if !colour_wanted() => Colours::None,
             _ => self.shown(),
         };
-        if self.color == When::Always {
-            crossterm::style::force_color_output(true);
-        }
         self.with(colours)
     }
 
