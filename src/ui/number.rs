@@ -67,8 +67,10 @@ impl Format {
             }
         }
         let plain = Some(style).filter(|_| (format.left, format.right) == widest).and_then(plain);
+        // with exponents every finite number has had the room that it wants
+        let has_room = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
         for &v in &values {
-            if plain.is_some_and(|plain| plain.has(v)) {
+            if has_room(v) || plain.is_some_and(|plain| plain.has(v)) {
                 continue;
             }
             if format.fitting(v).is_none() {
@@ -83,13 +85,21 @@ impl Format {
         format
     }
 
-    /// The most cells before the point and from there on that the decimals of these numbers can need; out of reach with exponents.
+    /// The most cells before the point and from there on that these numbers can need.
     fn widest(&self, values: &[f64]) -> (usize, usize) {
-        let Style::Fixed(decimals) = self.style else { return (usize::MAX, usize::MAX) };
         let finite = || values.iter().copied().filter(|v| v.is_finite());
         let largest = finite().fold(0.0_f64, |most, v| most.max(v.abs()));
-        let left = usize::from(finite().any(|v| v < 0.0)) + places(largest).max(1).unsigned_abs();
-        (left, if decimals == 0 { 0 } else { decimals + 1 })
+        let sign = usize::from(finite().any(|v| v < 0.0));
+        match self.style {
+            Style::Fixed(decimals) => (sign + places(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
+            Style::Scientific(decimals) => {
+                let least = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+                // the exponents between these two are no longer
+                let exponent = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
+                let longest = [least, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent).max().unwrap_or(0);
+                (sign + 1, if decimals == 0 { 0 } else { 1 + decimals } + 1 + longest)
+            }
+        }
     }
 
     /// Makes room for a text; with `plain` not for an exponent, which is fitted into what the others need where it can be.
