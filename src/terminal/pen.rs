@@ -105,10 +105,25 @@ impl Pen {
     }
 }
 
+/// The cells that differ, from the first line to the last. Most do not, and of these nothing else is asked; only where a wide character changes does it
+/// take more, as terminals differ in what becomes of its other half.
+fn changed<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+    let pairs = shown.content.iter().zip(&next.content).enumerate().filter(|(_, (before, after))| before != after);
+    let mut cells = Vec::with_capacity(256);
+    for (n, (before, after)) in pairs {
+        if width(before) != 1 || width(after) != 1 {
+            return shown.diff_iter(next).collect();
+        }
+        let (x, y) = next.pos_of(n);
+        cells.push((x, y, after));
+    }
+    cells
+}
+
 /// What looks otherwise, from the first line to the last.
 fn runs(shown: &Buffer, next: &Buffer) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (x, y, cell) in shown.diff_iter(next) {
+    for (x, y, cell) in changed(shown, next) {
         let blank = is_blank(cell);
         // half of a wide character looks as that does, whatever its own cell says
         let half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
