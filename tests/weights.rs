@@ -251,10 +251,8 @@ fn flags_and_directories_of_zip_that_do_not_fit_are_refused() {
     let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
     let at = |magic: &[u8]| bytes.windows(4).position(|found| found == magic).unwrap();
     let (central, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
-    let changed = |places: &[usize], flip: u8| {
-        let mut bytes = bytes.clone();
-        places.iter().for_each(|&place| bytes[place] ^= flip);
-        bytes
+    let changed = |places: &[usize], flip: u8| -> Vec<u8> {
+        bytes.iter().enumerate().map(|(n, byte)| if places.contains(&n) { byte ^ flip } else { *byte }).collect()
     };
     for bit in 0..16 {
         let (byte, flip) = (bit / 8, 1 << (bit % 8));

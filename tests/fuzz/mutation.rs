@@ -84,7 +84,7 @@ pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
 
 /// The bytes with the changes made one after another.
 pub fn apply(bytes: &[u8], changes: &[Mutation]) -> Vec<u8> {
-    changes.iter().fold(bytes.to_vec(), |bytes, change| applied(bytes, change))
+    changes.iter().fold(bytes.to_vec(), applied)
 }
 
 fn applied(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {

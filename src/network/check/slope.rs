@@ -102,7 +102,8 @@ fn settled(slopes: &[(f64, Slope)], noise: f64) -> Option<Settled> {
     let sure = slopes.windows(3).zip(&pairs).enumerate().rev().find_map(|(n, (three, pair))| {
         let [(_, long), (_, middle), (h, short)] = *three else { return None };
         let spread = (long - middle).abs().max((long - short).abs()).max((middle - short).abs()) + noise / h;
-        (spread <= 0.01 * middle.abs().max(FLOOR)).then_some((n, Settled { doubt: spread, step: Some(three[0].0), ..*pair }))
+        // relative to the slope itself: random slopes are not alike because they are small
+        (spread <= (0.01 * middle.abs()).max(10.0 * noise / h)).then_some((n, Settled { doubt: spread, step: Some(three[0].0), ..*pair }))
     });
     let Some((finest, mut best)) = sure else {
         return pairs.into_iter().min_by(|a, b| a.doubt.total_cmp(&b.doubt));
@@ -141,8 +142,11 @@ impl Settled {
         (derivative - self.slope).abs() <= allowed && self.doubt <= allowed
     }
 
-    /// Also right for a derivative that is NaN.
+    /// Whether the derivative is wrong beyond doubt, NaN too. Where no three neighbours agree, no slope is certain enough.
     fn contradicts(&self, derivative: f64) -> bool {
+        if self.step.is_none() {
+            return false;
+        }
         let wrong = (derivative - self.slope).abs();
         wrong.is_nan() || wrong > allowed(derivative, self.slope) + 10.0 * self.doubt
     }

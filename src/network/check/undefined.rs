@@ -10,8 +10,9 @@ use crate::op::rule::{Arg, Operands, Origin, Rule, Term};
 use crate::step::Pass;
 use crate::tensor::{Tensor, from_flat, len};
 
-/// Gives [`Verdict::Undefined`] to the derivatives that are off because they are not finite and follow, by their own terms, from one that is not and is not off,
-/// from a local derivative that differences find infinite too, or from a product that overflows. `checked` is in the order of the backward pass.
+/// Gives [`Verdict::Undefined`] to the derivatives that are off because they are not finite and follow, by their own terms, from one that is not
+/// and is not off, from a local derivative that differences find infinite too, from an infinite number of the forward pass, or from a product
+/// that overflows. `checked` is in the order of the backward pass.
 pub(super) fn undefined(network: &Network, run: &Run, checked: &mut [Checked]) {
     let places: HashMap<Id, usize> = checked.iter().enumerate().map(|(n, checked)| (checked.gradient, n)).collect();
     for n in 0..checked.len() {
@@ -50,6 +51,18 @@ fn excused(network: &Network, run: &Run, gradient: Id, at: usize, off: impl Fn(I
             }
             if args.iter().all(|arg| arg.value.is_finite()) {
                 return true; // it overflows
+            }
+            // a number of the forward pass that is not finite, by itself or in a local derivative
+            let forward = |slot: usize| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
+            let infinite = |arg: &Arg| match arg.origin {
+                Origin::Entry { slot, .. } => forward(slot),
+                Origin::Derived { at, .. } => {
+                    arg.slots().any(|slot| forward(slot) && x.tensors[slot].get(at).is_some_and(|value| !value.is_finite()))
+                }
+                _ => false,
+            };
+            if args.iter().any(|arg| !arg.value.is_finite() && infinite(arg)) {
+                return true;
             }
             // the derivative by what this one goes through
             let upstream = args.iter().find_map(|arg| match arg.origin {
