@@ -86,6 +86,10 @@ impl State {
             self.lesson = Some(Arc::new(other));
         }
         self.go(step);
+    }
+
+    /// Names the batch's loss on arriving at that of one sample.
+    pub(super) fn name_the_loss(&mut self) {
         if self.is_loss_of_one_sample() {
             let iteration = self.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);

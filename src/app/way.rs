@@ -81,6 +81,7 @@ impl State {
                 self.way = None;
                 let step = lesson.trace.resolve(&address)?;
                 self.jump(None, step);
+                self.name_the_loss();
             }
             Some(to) => {
                 lesson.known(&address)?;
@@ -159,6 +160,9 @@ impl State {
         }
         let Goal::Units(unit, times) = goal else {
             self.message = None;
+            if matches!(goal, Goal::Address(_)) {
+                self.name_the_loss();
+            }
             return;
         };
         if times < 0

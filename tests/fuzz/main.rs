@@ -90,7 +90,7 @@ fn config(cases: u32) -> ProptestConfig {
 
 #[test]
 fn damaged_scenarios() {
-    proptest!(config(2000), |((seed, damage) in damaged())| {
+    proptest!(config(12_000), |((seed, damage) in damaged())| {
         let (_, bytes) = seed.get(seeds("scenarios"));
         targets::scenario(&mutation::apply(bytes, &damage), memory());
     });
@@ -98,7 +98,7 @@ fn damaged_scenarios() {
 
 #[test]
 fn damaged_weights() {
-    proptest!(config(20_000), |((seed, damage) in damaged())| {
+    proptest!(config(150_000), |((seed, damage) in damaged())| {
         let (path, bytes) = seed.get(seeds("weights"));
         targets::weights(&path.to_string_lossy(), &mutation::apply(bytes, &damage));
     });
@@ -106,7 +106,7 @@ fn damaged_weights() {
 
 #[test]
 fn damaged_sessions() {
-    proptest!(config(1000), |((seed, damage) in damaged())| {
+    proptest!(config(3_000), |((seed, damage) in damaged())| {
         let (_, bytes) = seed.get(seeds("sessions"));
         targets::session(&mutation::apply(bytes, &damage));
     });
@@ -114,7 +114,7 @@ fn damaged_sessions() {
 
 #[test]
 fn random_keys() {
-    proptest!(config(300), |(lesson in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
+    proptest!(config(1_000), |(lesson in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
         targets::keys(lesson.get(lessons()), &bytes);
     });
 }

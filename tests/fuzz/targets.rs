@@ -22,6 +22,9 @@ use ratatui::layout::Rect;
 /// Enough for every seed, and little enough that a scenario is computed within milliseconds.
 const LIMITS: Limits = Limits { memory: 2 << 20 };
 
+/// The last iteration at which a session may begin.
+const NEAR: u64 = 1000;
+
 /// No frame and no error message is longer, whatever the file: faults are cut to their surroundings.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
@@ -125,6 +128,9 @@ pub fn session(bytes: &[u8]) {
         Ok(session) => session,
         Err(why) => return visible(&escape(&why.to_string())),
     };
+    if session.header.iteration > NEAR || session.header.to.is_some() {
+        return; // a recording that began far away is travelled to, with progress, however long that takes
+    }
     let Ok(stepper) = replay::begin(&session, LIMITS) else { return };
     let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
     let mut drawn = 0;
