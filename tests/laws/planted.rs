@@ -1,6 +1,7 @@
 //! Rules with a fault of ours, to see that each check finds the fault that it is there for.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gradstep::network::{Chain, Checked, Extent, Id, Network, Role, Run, Verdict, check};
@@ -103,6 +104,11 @@ impl Rule for Crooked {
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let first = u64::from(self.fault == Fault::Forgotten && terms > 1);
         (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
+    }
+
+    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let first = terms.start + u64::from(self.fault == Fault::Forgotten && terms.end > terms.start + 1);
+        (first..terms.end).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
@@ -253,7 +259,7 @@ fn a_broken_law_is_found() {
         (Fault::RightToLeft, Where::Softmax, "but Product of"),
         (Fault::Misnamed, Where::Forward, "fc1.weight[0] is"),
         (Fault::Unread, Where::WeightGradient, "is read by steps"),
-        (Fault::Unread, Where::Forward, "is read by steps"),
+        (Fault::Unread, Where::Forward, "is not known"),
         (Fault::Short, Where::InputGradient, "is read by steps"),
     ] {
         let said = verdicts(fault, place).0.expect_err(&format!("{fault:?} in {place:?}"));

@@ -142,10 +142,10 @@ impl Settled {
         (derivative - self.slope).abs() <= allowed && self.doubt <= allowed
     }
 
-    /// Whether the derivative is wrong beyond doubt, NaN too. Where no three neighbours agree, no slope is certain enough.
+    /// Whether the derivative is wrong beyond doubt. Where no three neighbours agree, no slope is certain enough but to contradict NaN and infinities.
     fn contradicts(&self, derivative: f64) -> bool {
         if self.step.is_none() {
-            return false;
+            return !derivative.is_finite();
         }
         let wrong = (derivative - self.slope).abs();
         wrong.is_nan() || wrong > allowed(derivative, self.slope) + 10.0 * self.doubt

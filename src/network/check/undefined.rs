@@ -56,8 +56,9 @@ fn excused(network: &Network, run: &Run, gradient: Id, at: usize, off: impl Fn(I
             let forward = |slot: usize| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
             let infinite = |arg: &Arg| match arg.origin {
                 Origin::Entry { slot, .. } => forward(slot),
+                // its text need not name all that it is derived from: 2 and ∞ make the derivative of 2^∞
                 Origin::Derived { at, .. } => {
-                    arg.slots().any(|slot| forward(slot) && x.tensors[slot].get(at).is_some_and(|value| !value.is_finite()))
+                    (0..part.operands.len()).any(|slot| forward(slot) && x.tensors[slot].get(at).is_some_and(|value| !value.is_finite()))
                 }
                 _ => false,
             };
