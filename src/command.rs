@@ -10,6 +10,7 @@ mod list;
 mod live;
 mod look;
 pub mod offers;
+mod paper;
 mod promised;
 pub mod replay;
 mod report;
@@ -255,13 +256,11 @@ fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow:
 
 /// The lesson of a scenario at one of its iterations.
 fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Lesson> {
-    let lesson = Lesson::new(scenario);
     let address = Address { iteration: Some(n), place: Place::First };
-    let other = found(&lesson, &address)?.map_err(anyhow::Error::msg)?.0;
-    Ok(other.unwrap_or(lesson))
+    Ok(opened(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 
-/// Where an address leads, with progress on the way; or why it leads nowhere.
-fn found(lesson: &Lesson, address: &Address) -> anyhow::Result<Result<(Option<Lesson>, u64), String>> {
-    report::travel(|go_on| lesson.find(address, go_on).transpose())
+/// A scenario where an address leads, with progress on the way; or why it leads nowhere.
+fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Lesson, u64), String>> {
+    report::travel(|go_on| Lesson::open(scenario, address, go_on).transpose())
 }

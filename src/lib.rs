@@ -4,6 +4,7 @@
 
 // floor 0
 pub mod glyph;
+pub mod room;
 pub mod scratch;
 pub mod sums;
 pub mod tally;

@@ -5,7 +5,9 @@ mod batch;
 mod build;
 mod check;
 mod descent;
+mod learn;
 mod run;
+mod size;
 mod symbol;
 
 pub use batch::{Batch, From, Rates};
@@ -13,6 +15,7 @@ pub use build::{Builder, Chain, Node};
 pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict, check};
 pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train, Walk};
 pub use run::Run;
+pub use size::{Lack, Sizes};
 pub use symbol::Symbol;
 
 use std::collections::HashMap;
@@ -255,6 +258,11 @@ impl Network {
     #[must_use]
     pub fn fixed(&self) -> &[(Id, Arc<Tensor>)] {
         &self.fixed
+    }
+
+    /// Takes away what does not come from a sample: whoever runs the network gives it then.
+    pub(super) fn take_fixed(&mut self) -> Vec<(Id, Arc<Tensor>)> {
+        std::mem::take(&mut self.fixed)
     }
 
     /// The tensors with this role.

@@ -11,6 +11,7 @@ mod keys;
 mod known;
 mod layers;
 mod lifted;
+mod memory;
 mod misfit;
 mod misplaced;
 mod names;
@@ -41,6 +42,7 @@ use toml::de::DeTable;
 use crate::network::{Descent, Id, Network, Role, Train};
 use crate::op::layer::Faulty;
 use crate::op::loss::BatchReduction;
+use crate::room::Room;
 use crate::step::Address;
 use crate::tensor::Tensor;
 
@@ -139,6 +141,8 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// The files that its tensors come from, as it names them.
     pub files: Vec<String>,
+    /// The memory that it may take, of which it has taken what its own tensors need.
+    pub room: Arc<Room>,
 }
 
 impl Scenario {
@@ -146,7 +150,14 @@ impl Scenario {
     #[must_use]
     pub fn descent(&self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
-        Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone())
+        Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.room))
+    }
+
+    /// The same descent for whoever needs no other: it takes the parameters out of the network, so that they are updated where they are.
+    #[must_use]
+    pub fn descent_alone(self) -> Descent {
+        let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
+        Descent::alone(self.network, samples, self.batch_reduction, self.train, self.room)
     }
 
     /// What a run of the network is given for a sample, counted from 0.
@@ -188,7 +199,10 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
         (reader, read) = reading(&text, limits, files, false);
     }
     match read {
-        Ok(parts) if reader.faults.is_empty() => Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths())),
+        Ok(parts) if reader.faults.is_empty() => {
+            let room = Arc::new(Room::new(limits.memory, parts.taken));
+            Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), room))
+        }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
 }
@@ -209,7 +223,7 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (R
     let (reader, read) = with(Reader::outline(limits.memory, files));
     // faults of a lifted text are not told, so none are looked for
     let tells = reader.faults.is_empty() || reader.lifted.is_none();
-    if reader.put_off && tells && !reader.refused {
+    if reader.put_off && tells && !reader.budget.refused {
         drop(read);
         with(reader.in_full())
     } else {
@@ -230,10 +244,12 @@ struct Parts {
     batch_reduction: BatchReduction,
     remarks: Vec<Remark>,
     expectations: Vec<Expectation>,
+    /// Bytes of its tensors.
+    taken: u64,
 }
 
 impl Parts {
-    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>) -> Scenario {
+    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>, room: Arc<Room>) -> Scenario {
         Scenario {
             name: name.to_owned(),
             text,
@@ -249,6 +265,7 @@ impl Parts {
             remarks: self.remarks,
             expectations: self.expectations,
             files,
+            room,
         }
     }
 }
@@ -260,6 +277,7 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
             "large tensors belong into files, { file = … }, or are made with { init = … }",
         ));
     }
+    reader.tree(text)?;
     let mut table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
         Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
@@ -286,7 +304,8 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     drop(ground);
     let Known::Tensors(network) = network else { return Err(Faulty) };
     let (samples, batch_reduction, train) = (samples?, reduction?, schedule.map(Schedule::whole).transpose()?);
-    Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations })
+    let taken = memory::iteration(reader, table, &network, samples.len(), train.as_ref())?;
+    Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations, taken })
 }
 
 fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {

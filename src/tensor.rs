@@ -27,6 +27,15 @@ pub fn flat(tensor: &Tensor) -> &[f64] {
     tensor.as_slice().expect("standard layout")
 }
 
+/// The same, to be changed.
+///
+/// # Panics
+/// As [`flat`].
+#[must_use]
+pub fn flat_mut(tensor: &mut Tensor) -> &mut [f64] {
+    tensor.as_slice_mut().expect("standard layout")
+}
+
 /// The number of entries of a tensor of this shape; 1 for a scalar.
 #[must_use]
 pub fn len(shape: &[usize]) -> usize {

@@ -1,5 +1,7 @@
 //! Several samples and gradient descent: the law holds in `reduce` and `update` too, and any iteration can be gone to with the same bits.
 
+use std::collections::BTreeMap;
+
 use gradstep::app::Lesson;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::step::{Kind, Pass};
@@ -123,4 +125,46 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     assert!(last.last && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
     assert!(!obeys(&last).contains(&Pass::Update));
     assert!((last.loss - lesson.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
+}
+
+/// The parameters that `train` ends with, by name.
+fn trained(text: &str) -> BTreeMap<String, Vec<u64>> {
+    let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.to_owned() };
+    let scenario = read(source, Limits::default()).expect("a valid scenario");
+    let end = scenario.descent().run(|_, _| true).expect("enough memory");
+    let bits = |tensor: &ndarray::ArrayD<f64>| tensor.iter().map(|value| value.to_bits()).collect();
+    end.parameters.iter().map(|(id, tensor)| (scenario.network.tensor(*id).name.to_string(), bits(tensor))).collect()
+}
+
+#[test]
+fn training_in_place_has_the_bits_of_its_steps() {
+    let texts = [
+        TEXT.to_owned(),
+        TEXT.replace("momentum = 0.5\n", ""),
+        TEXT.replace("weight_decay = 0.01\n", ""),
+        TEXT.replace("momentum = 0.5\nweight_decay = 0.01\nbatch_size = 2", "batch_size = 1"),
+        TEXT.replace("\"mean\"", "\"sum\"").replace("learning_rate = 0.05", "learning_rate = 0.01"),
+        TEXT.replace("batch_size = 2", "freeze = [\"conv1\"]"),
+        TEXT.replace("batch_size = 2", "tolerance = 1e-4"),
+    ];
+    for text in texts.map(|text| text.replace("iterations = 700", "iterations = 40")) {
+        let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.clone() };
+        let first = Lesson::new(read(source, Limits::default()).expect("a valid scenario"));
+        let mut stepped: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for n in 1..=40 {
+            let lesson = first.iteration(n);
+            let batch = lesson.trace.stretches().len() - 1;
+            let network = lesson.trace.network_of(batch);
+            for op in network.ops().iter().filter(|op| op.pass == Pass::Update) {
+                let bits = lesson.trace.run(batch).values(op.output).iter().map(|value| value.to_bits());
+                stepped.insert(network.tensor(op.output).name.to_string(), bits.collect());
+            }
+        }
+        stepped.retain(|name, _| !name.starts_with("velocity."));
+        let trained = trained(&text);
+        assert!(!stepped.is_empty());
+        for (name, bits) in stepped {
+            assert_eq!(bits, trained[&name], "{name}\n{text}");
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::Names;
-use crate::network::{Descent, Iteration, Op};
+use crate::network::{Descent, Iteration, Lack, Op, Walk};
+use crate::room::Claim;
 use crate::scenario::Scenario;
-use crate::step::{Address, Pass, Place};
+use crate::step::{Address, Pass, Place, Scope};
 use crate::trace::Trace;
 
 /// A scenario that is open, with its computation.
@@ -22,6 +23,10 @@ pub struct Lesson {
     pub loss: f64,
     /// Whether the descent ends with this iteration.
     pub last: bool,
+    /// Why it has no update, where memory is too short for one.
+    pub lack: Option<Lack>,
+    /// The memory of the iteration.
+    _memory: Arc<Claim>,
     /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of a sample's ops, the same in all iterations.
@@ -39,6 +44,24 @@ impl Lesson {
         Self::of(Arc::new(scenario), descent, Arc::default(), iteration)
     }
 
+    /// A scenario at an address, and the step that this means; no other iteration than its own is kept meanwhile. `go_on` is asked as in
+    /// [`Lesson::reach`]; `None` where it says no.
+    ///
+    /// # Errors
+    /// As [`Lesson::find`].
+    pub fn open(scenario: Scenario, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Self, u64)>, String> {
+        let first = Self::new(scenario);
+        let Some(number) = first.elsewhere(address)? else {
+            let step = first.resolve(address)?;
+            return Ok(Some((first, step)));
+        };
+        first.known(address)?;
+        let (scenario, descent, names) = (Arc::clone(&first.scenario), Arc::clone(&first.descent), Arc::clone(&first.names));
+        drop(first);
+        let Some(iteration) = compute(&descent, number, go_on)? else { return Ok(None) };
+        arrive(scenario, descent, names, number, iteration, address).map(Some)
+    }
+
     /// The same scenario at another iteration; at the last one where the descent ends before.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Self {
@@ -47,8 +70,12 @@ impl Lesson {
 
     /// The same scenario at another iteration, or at the last one where the descent ends before. `go_on` is asked after each piece of work, with the next
     /// iteration and the wanted one; `None` where it says no.
-    pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Self> {
-        self.compute(number, go_on).map(|iteration| self.with(iteration))
+    ///
+    /// # Errors
+    /// That there is too little memory.
+    pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Self>, String> {
+        let iteration = compute(&self.descent, number, go_on)?;
+        Ok(iteration.map(|iteration| self.with(iteration)))
     }
 
     /// The step that an address means, and the lesson at its iteration where that is another one. `go_on` is asked as in [`Lesson::reach`]; `None` where
@@ -57,22 +84,36 @@ impl Lesson {
     /// # Errors
     /// One sentence that says what is wrong and what there is instead.
     pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
-        let Some(number) = self.elsewhere(address)? else { return Ok(Some((None, self.trace.resolve(address)?))) };
+        let Some(number) = self.elsewhere(address)? else { return Ok(Some((None, self.resolve(address)?))) };
         self.known(address)?;
-        let Some(iteration) = self.compute(number, go_on) else { return Ok(None) };
+        let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
         self.arrive(number, iteration, address).map(Some)
     }
 
-    fn compute(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
-        let mut walk = self.descent.walk(number);
-        while go_on(walk.next(), number) {
-            if let Some(iteration) = self.descent.advance(&mut walk, &mut { 1 })
-                && (iteration.number >= number || iteration.stopped)
-            {
-                return Some(iteration);
-            }
-        }
-        None
+    /// The step that an address in this iteration means.
+    ///
+    /// # Errors
+    /// As [`Lesson::find`].
+    pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
+        self.trace.resolve(address).map_err(|why| match (self.lack, &address.place) {
+            (Some(lack), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.is_updated(name) => lack.to_string(),
+            _ => why,
+        })
+    }
+
+    /// Whether an update would make a tensor of this name.
+    fn is_updated(&self, name: &str) -> bool {
+        let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name));
+        self.descent.train().is_some_and(|train| parameter.is_some_and(|id| train.learned.contains(&id)))
+    }
+
+    /// Whether there is memory for the end of a way.
+    ///
+    /// # Errors
+    /// That there is too little, and how much it takes.
+    pub fn fits(&self, walk: &Walk) -> Result<(), String> {
+        let lack = self.lack.filter(|_| walk.next() > self.trace.iteration());
+        walk.refused().or(lack).map_or(Ok(()), |lack| Err(lack.to_string()))
     }
 
     /// Finds out what can be known of an address in another iteration before that is computed: whether any op has its name.
@@ -104,12 +145,8 @@ impl Lesson {
 
     /// Where an address leads in iteration `number`, which was computed; or an earlier one was, with which the descent ends.
     pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
-        let reached = iteration.number;
-        if reached != number {
-            return Err(format!("there is no iteration {number}: the tolerance ends the descent at {reached}"));
-        }
-        let lesson = self.with(iteration);
-        let step = lesson.trace.resolve(address)?;
+        let (lesson, step) =
+            arrive(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), number, iteration, address)?;
         Ok((Some(lesson), step))
     }
 
@@ -142,10 +179,45 @@ impl Lesson {
     }
 
     fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<Names>>, iteration: Iteration) -> Self {
-        let Iteration { number, stretches, loss, stopped } = iteration;
-        let last = stopped || number >= descent.iterations();
+        let last = iteration.ends() || iteration.number >= descent.iterations();
+        let Iteration { number, stretches, loss, lack, memory, .. } = iteration;
         let trace = Trace::of(number, stretches);
         let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, remarks, names, batch: Default::default() }
+        Self { scenario, trace, descent, loss, last, lack, _memory: memory, remarks, names, batch: Default::default() }
     }
+}
+
+/// Computes iteration `number`, or the last one where the descent ends before.
+fn compute(descent: &Descent, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Iteration>, String> {
+    let mut walk = descent.walk(number);
+    if let Some(lack) = walk.refused() {
+        return Err(lack.to_string());
+    }
+    while go_on(walk.next(), number) {
+        if let Some(iteration) = descent.advance(&mut walk, &mut { 1 })
+            && (iteration.number >= number || iteration.ends())
+        {
+            return Ok(Some(iteration));
+        }
+    }
+    Ok(None)
+}
+
+/// Where an address leads in iteration `number`, which was computed; or an earlier one was, with which the descent ends.
+fn arrive(
+    scenario: Arc<Scenario>,
+    descent: Arc<Descent>,
+    names: Arc<OnceLock<Names>>,
+    number: u64,
+    iteration: Iteration,
+    address: &Address,
+) -> Result<(Lesson, u64), String> {
+    let (reached, lack) = (iteration.number, iteration.lack);
+    if reached != number {
+        let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
+        return Err(lack.map_or(why, |lack| lack.to_string()));
+    }
+    let lesson = Lesson::of(scenario, descent, names, iteration);
+    let step = lesson.resolve(address)?;
+    Ok((lesson, step))
 }

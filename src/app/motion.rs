@@ -66,11 +66,14 @@ impl State {
             },
             _ => return,
         };
-        if !moved {
+        if !moved && self.message.is_none() {
             let which = if self.step == 1 { "first" } else { "last" };
             let (iteration, all) = (trace.iteration(), lesson.descent.iterations());
             let of = match all {
                 1 => String::new(),
+                _ if self.step > 1 && lesson.lack.is_some() => {
+                    return lesson.lack.into_iter().for_each(|lack| self.say(lack.to_string(), true));
+                }
                 _ if lesson.last && self.step > 1 && iteration < all => {
                     format!(": the tolerance ends the descent at iteration {iteration}")
                 }

@@ -79,13 +79,15 @@ impl State {
         match lesson.elsewhere(&address)? {
             None => {
                 self.way = None;
-                let step = lesson.trace.resolve(&address)?;
+                let step = lesson.resolve(&address)?;
                 self.jump(None, step);
                 self.name_the_loss();
             }
             Some(to) => {
                 lesson.known(&address)?;
-                self.begin(Way { goal: Goal::Address(address), to, walk: Some(lesson.descent.walk(to)) });
+                let walk = lesson.descent.walk(to);
+                lesson.fits(&walk)?;
+                self.begin(Way { goal: Goal::Address(address), to, walk: Some(walk) });
             }
         }
         Ok(())
@@ -101,9 +103,14 @@ impl State {
         let (to, place) = if wanted > end { (end, Place::Last) } else { (wanted, Place::First) };
         if to == now {
             let step = if place == Place::Last { len } else { 1 };
-            return self.jump(None, step);
+            self.jump(None, step);
+            return lesson.lack.filter(|_| wanted > end).into_iter().for_each(|lack| self.say(lack.to_string(), true));
         }
-        self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(lesson.descent.walk(to)) });
+        let walk = lesson.descent.walk(to);
+        match lesson.fits(&walk) {
+            Ok(()) => self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(walk) }),
+            Err(why) => self.say(why, true),
+        }
     }
 
     /// Moves by a number of units, on or back: to the first step of the unit that it comes to, or as far as there are any.
@@ -139,7 +146,7 @@ impl State {
             };
             let Some(iteration) = lesson.descent.advance(walk, &mut pieces) else { return };
             iterations -= 1;
-            if iteration.number >= way.to || iteration.stopped {
+            if iteration.number >= way.to || iteration.ends() {
                 self.arrived(&lesson, iteration);
             }
         }
@@ -200,7 +207,12 @@ impl State {
             return self.units_left(unit, 0);
         } else {
             let to = if times > 0 { number + 1 } else { number - 1 };
-            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(lesson.descent.walk(to)) });
+            let walk = lesson.descent.walk(to);
+            if let Err(why) = lesson.fits(&walk) {
+                self.units_left(unit, 0);
+                return self.say(why, true);
+            }
+            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(walk) });
             return;
         }
         self.units_left(unit, times - times.signum());

@@ -80,7 +80,11 @@ fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl W
 /// What is expected and what is, where the two differ.
 fn deviation(lesson: &Lesson, expectation: &Expectation) -> anyhow::Result<Option<String>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
-    let other = at.iteration.filter(|n| *n != lesson.trace.iteration()).map(|n| travel(|go_on| lesson.reach(n, go_on))).transpose()?;
+    let number = at.iteration.filter(|n| *n != lesson.trace.iteration());
+    let other = match number.map(|n| travel(|go_on| lesson.reach(n, go_on).transpose())).transpose()?.transpose() {
+        Ok(other) => other,
+        Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
+    };
     let trace = &other.as_ref().unwrap_or(lesson).trace;
     let (stretch, tensor) = match trace.tensor(at) {
         Ok(found) => found,

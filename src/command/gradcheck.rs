@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
-    arguments.asked.print(global, output::stdout(), &report, Report::table)?;
+    arguments.asked.print(global, output::stdout(), &report, |report, paper| paper.text(&report.table()))?;
     Ok(ExitCode::from(u8::from(!report.passed)))
 }
 
@@ -293,7 +293,7 @@ mod tests {
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
-        let stretches = samples.chain([Stretch { network: Arc::new(batch.network), run, sample: None }]);
+        let stretches = samples.chain([Stretch { network: batch.network, run, sample: None }]);
         let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), Extent::WHOLE, |_| true).expect("the end");
         (report.table(), report.passed)
     }

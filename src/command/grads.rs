@@ -11,14 +11,15 @@ use clap::Args;
 
 use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word, Repeated};
 use super::look::Global;
+use super::paper::Paper;
 use super::source::Shelf;
 use super::tensors::{Names, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Role, Run};
-use crate::tensor::{len, shape_text, unravel};
+use crate::tensor::shape_text;
 use crate::text::{to_left, to_right};
-use crate::ui::number::{Format as Numbers, exact};
+use crate::ui::number::exact;
 use crate::ui::view::width;
 use crate::weights::npz;
 
@@ -62,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
             json::write(grads.json(&repeated), to.raw())?;
         }
         Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
-        Format::Table => table(&lesson, &mut |line| to.text(&global.text(line)).and_then(|()| to.text("\n")))?,
+        Format::Table => table(&lesson, &mut Paper(&mut |text| to.text(&global.text(text))))?,
     }
     to.finish()?;
     // the program ends: nobody needs the room of its tensors
@@ -179,18 +180,17 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample. They are not kept: a text is
-/// several times as large as its numbers.
-fn table(lesson: &Lesson, line: &mut Line<'_>) -> io::Result<()> {
+/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
+fn table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
     let trace = &lesson.trace;
     let network = trace.network();
     let names = Names::of(network);
-    line(&lesson.scenario.title)?;
-    line("")?;
+    paper.line(&lesson.scenario.title)?;
+    paper.line("")?;
     if network.is_graph() {
-        return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| line(row));
+        return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
     }
-    line(&format!("loss  {}", exact(lesson.loss)))?;
+    paper.line(&format!("loss  {}", exact(lesson.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
     let several = trace.samples() > 1;
     for stretch in trace.stretches() {
@@ -198,9 +198,9 @@ fn table(lesson: &Lesson, line: &mut Line<'_>) -> io::Result<()> {
         let mut ids = names.values.clone();
         if several {
             let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
-            line("")?;
-            line(&format!("sample {}{name}", number + 1))?;
-            line(&format!("loss  {}", exact(stretch.run.values(network.loss())[0])))?;
+            paper.line("")?;
+            paper.line(&format!("sample {}{name}", number + 1))?;
+            paper.line(&format!("loss  {}", exact(stretch.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
@@ -208,31 +208,28 @@ fn table(lesson: &Lesson, line: &mut Line<'_>) -> io::Result<()> {
         }
         for id in ids {
             let gradient = network.gradient_of(id).map(|gradient| stretch.run.values(gradient));
-            tensor(network, id, stretch.run.values(id), gradient, line)?;
+            tensor(network, id, stretch.run.values(id), gradient, paper)?;
         }
     }
     if several {
-        line("")?;
-        line("all samples")?;
+        paper.line("")?;
+        paper.line("all samples")?;
         for id in parameters {
             let gradient = network.gradient_of(id).map(|gradient| total(lesson, gradient).values);
-            tensor(network, id, trace.run(0).values(id), gradient, line)?;
+            tensor(network, id, trace.run(0).values(id), gradient, paper)?;
         }
     }
     Ok(())
 }
 
-/// Takes a line of a text.
-type Line<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
-
-fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, line: &mut Line<'_>) -> io::Result<()> {
+fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, paper: &mut Paper<'_>) -> io::Result<()> {
     let info = network.tensor(id);
-    line("")?;
-    line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
-    matrix(&info.shape, values).try_for_each(|row| line(&row))?;
+    paper.line("")?;
+    paper.line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
+    paper.matrix(&info.shape, values)?;
     let Some(gradient) = gradient else { return Ok(()) };
-    line(&format!("∂C/∂ {}", info.name))?;
-    matrix(&info.shape, gradient).try_for_each(|row| line(&row))
+    paper.line(&format!("∂C/∂ {}", info.name))?;
+    paper.matrix(&info.shape, gradient)
 }
 
 fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
@@ -243,23 +240,4 @@ fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
     }
     let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     rows.iter().map(|[name, value, gradient]| [to_left(name, a), to_right(value, b), to_right(gradient, c)].join("  ")).collect()
-}
-
-/// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
-pub(super) fn matrix(shape: &[usize], values: &[f64]) -> impl Iterator<Item = String> {
-    let numbers = Numbers::of(values.iter().copied());
-    let columns = shape.last().copied().unwrap_or(1);
-    let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
-    let outer = &shape[..shape.len().saturating_sub(2)];
-    values.chunks(rows * columns).enumerate().flat_map(move |(place, values)| {
-        let head = (len(outer) > 1).then(|| {
-            let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
-            format!("  [{}]", index.join(","))
-        });
-        let row = move |row: &[f64]| {
-            let cells: Vec<String> = row.iter().map(|&value| numbers.cell(value)).collect();
-            format!("  {}", cells.join("  ").trim_end())
-        };
-        head.into_iter().chain(values.chunks(columns).map(row))
-    })
 }

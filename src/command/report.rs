@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::look::Global;
+use super::paper::Paper;
 use super::source::Shelf;
 use crate::output::{self, Output};
 use crate::scenario::Scenario;
@@ -45,14 +46,14 @@ impl Asked {
         global: &Global,
         mut to: Output<W>,
         report: &R,
-        table: impl FnOnce(&R) -> String,
+        table: impl FnOnce(&R, &mut Paper<'_>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
         match self.format {
             Format::Json => {
                 serde_json::to_writer(to.raw(), report).map_err(io::Error::from)?;
                 to.raw().write_all(b"\n")?;
             }
-            Format::Table => to.text(&global.text(&table(report)))?,
+            Format::Table => table(report, &mut Paper(&mut |text| to.text(&global.text(text))))?,
         }
         to.finish()
     }

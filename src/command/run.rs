@@ -60,9 +60,11 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
     };
     let at = arguments.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, address(text)?))).transpose()?;
     let lesson = Arc::new(Lesson::new(scenario));
+    let scenario = Arc::clone(&lesson.scenario);
     let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
-    state.open(Arc::clone(&lesson), at.is_some().then_some(1));
-    let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| lesson.scenario.start.clone());
+    // it alone keeps the iteration, which goes when another one comes
+    state.open(lesson, at.is_some().then_some(1));
+    let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
     if let Some((text, at)) = at {
         state.set_out(at).map_err(|why| misplaced(text, &why))?;
         if let Some(message) = state.message.take_if(|message| message.fault) {
@@ -76,7 +78,7 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
         Some(path) => {
             let size = terminal::size()?;
             let iteration = state.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
-            let header = Header::new(lesson.scenario.name.clone(), lesson.scenario.text.to_string(), (iteration, state.step), size);
+            let header = Header::new(scenario.name.clone(), scenario.text.to_string(), (iteration, state.step), size);
             let header = header.with_files(carried).on_the_way(to.filter(|_| state.way.is_some()));
             Some(record(path, &header)?)
         }

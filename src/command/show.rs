@@ -14,7 +14,7 @@ use super::look::Global;
 use super::run::{address, misplaced};
 use super::source::Shelf;
 use super::stepper::{Done, Stepper};
-use super::{found, offers, output_to, promised};
+use super::{offers, opened, output_to, promised};
 use crate::app::{Lesson, State};
 use crate::keys;
 use crate::session::Event;
@@ -59,16 +59,18 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let keys = keys::parse(arguments.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
     let shelf = Shelf { limits: global.limits(), files: true };
-    let lesson = Arc::new(Lesson::new(shelf.scenario(&arguments.scenario)?));
+    let scenario = shelf.scenario(&arguments.scenario)?;
     let (lesson, at) = match arguments.at.as_deref() {
-        None => (lesson, None),
+        None => (Lesson::new(scenario), None),
         Some(text) => {
-            let (other, step) = found(&lesson, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
-            (other.map_or(lesson, Arc::new), Some(step))
+            let (lesson, step) = opened(scenario, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
+            (lesson, Some(step))
         }
     };
+    let scenario = Arc::clone(&lesson.scenario);
     let mut state = State::picker(offers::all());
-    state.open(Arc::clone(&lesson), at);
+    // it alone keeps the iteration, which goes when another one comes
+    state.open(Arc::new(lesson), at);
     let mut stepper = Stepper::new(state, shelf);
     stepper.seen_on(arguments.size);
     stepper.arrive()?;
@@ -84,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         Format::Svg => global.drawn(),
     };
     let frame = stepper.frame(&look, arguments.size);
-    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
+    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &scenario.files)?;
     match arguments.format {
         Format::Text => to.text(&export::text(&frame))?,
         Format::Ansi => to.raw().write_all(export::ansi(&frame).as_bytes())?,

@@ -80,6 +80,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let lesson = at_iteration(shelf.scenario(&arguments.scenario)?, arguments.iteration)?;
     let trace = &lesson.trace;
     let steps = steps(arguments, trace)?;
+    if let Some(lack) = lesson.lack.filter(|_| arguments.op.is_none() && arguments.to.is_none()) {
+        bail!("{lack}; or end before the update, with --to {}", trace.len());
+    }
     let to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
     let mut lines = Lines { to, format: arguments.format, global };
     match arguments.level {

@@ -1,17 +1,20 @@
 //! `gradstep train`: gradient descent to its end.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use serde::{Serialize, Serializer};
 
 use super::json::Nested;
 use super::look::Global;
 use super::output_to;
+use super::paper::Paper;
 use super::report::{Asked, INTERRUPTED, Work};
 use super::tensors::{Names, Tensors};
 use crate::network::{Descended, Descent, Id, Role};
@@ -38,10 +41,12 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
     }
     let to = output_to(output.as_ref(), &asked.scenario, &scenario.files)?;
-    let descent = scenario.descent();
+    let told = Told::of(&scenario);
+    let mut descent = scenario.descent_alone();
     let mut work = Work::new(descent.iterations())?;
-    let end = descent.run(|iteration| work.go_on(iteration.number, || format!("loss {}", short(iteration.loss))));
+    let end = descent.run(|number, loss| work.go_on(number, || format!("loss {}", short(loss))));
     work.clear()?;
+    let end = end.map_err(|short| anyhow!("training {short}"))?;
     let done = end.losses.len() as u64;
     if work.interrupted() && !end.stopped && done < descent.iterations() {
         let mut to = output::stderr();
@@ -54,8 +59,21 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
         to.finish()?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    asked.print(global, to, &Trained::of(&scenario, &descent, &end), Trained::table)?;
+    asked.print(global, to, &Trained::of(&told, &descent, &end), Trained::table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is told of the scenario itself, which the descent takes apart.
+struct Told {
+    title: String,
+    /// Those of its samples.
+    names: Vec<Option<String>>,
+}
+
+impl Told {
+    fn of(scenario: &Scenario) -> Self {
+        Self { title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
+    }
 }
 
 #[derive(Serialize)]
@@ -77,15 +95,24 @@ struct Sample<'a> {
     name: Option<&'a str>,
     #[serde(serialize_with = "number")]
     loss: f64,
-    values: Held,
+    values: Values<'a>,
 }
 
-/// Tensors of a run that nobody else keeps.
-struct Held(Vec<(String, Arc<Tensor>)>);
+/// The values of a sample, which are computed when they are written: those of all samples may be larger than what may be kept.
+struct Values<'a> {
+    descent: &'a Descent,
+    parameters: &'a HashMap<Id, Arc<Tensor>>,
+    names: Rc<Names>,
+    /// From 0.
+    sample: usize,
+}
 
-impl Serialize for Held {
+impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, Nested { shape: tensor.shape(), values: flat(tensor) })))
+        let network = self.descent.network();
+        let run = self.descent.forward(self.parameters, self.sample);
+        let pairs = self.names.values.iter().map(|&id| (id, id));
+        Tensors::of(network, &run, pairs).serialize(serializer)
     }
 }
 
@@ -100,9 +127,9 @@ fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl<'a> Trained<'a> {
-    fn of(scenario: &'a Scenario, descent: &Descent, end: &'a Descended) -> Self {
-        let network = &scenario.network;
-        let names = Names::of(network);
+    fn of(told: &'a Told, descent: &'a Descent, end: &'a Descended) -> Self {
+        let network = descent.network();
+        let names = Rc::new(Names::of(network));
         let after = descent.all_samples(&end.parameters);
         let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
         let learned = |id: &Id| match network.tensor(*id).role {
@@ -111,14 +138,14 @@ impl<'a> Trained<'a> {
             _ => false,
         };
         let nested = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
-        let samples = after.runs.iter().zip(&scenario.samples).map(|(run, sample)| Sample {
-            name: sample.name.as_deref(),
-            loss: run.values(network.loss())[0],
-            values: Held(names.values.iter().map(|&id| (network.tensor(id).name.to_string(), Arc::clone(run.tensor(id)))).collect()),
+        let samples = after.losses.iter().zip(&told.names).enumerate().map(|(n, (loss, name))| Sample {
+            name: name.as_deref(),
+            loss: *loss,
+            values: Values { descent, parameters, names: Rc::clone(&names), sample: n },
         });
         Self {
             format: 1,
-            scenario: &scenario.title,
+            scenario: &told.title,
             iterations: end.losses.len(),
             stopped: if end.stopped { "tolerance" } else { "iterations" },
             losses: &end.losses,
@@ -129,28 +156,29 @@ impl<'a> Trained<'a> {
     }
 
     /// The same for people: the losses, thinned where there are many, and the parameters.
-    fn table(&self) -> String {
+    fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         const ROWS: usize = 20;
-        let mut lines = vec![self.scenario.to_owned(), String::new()];
+        paper.line(self.scenario)?;
+        paper.line("")?;
         let why = if self.stopped == "tolerance" { ", ended by the tolerance" } else { "" };
         let plural = if self.iterations == 1 { "" } else { "s" };
         let every = self.losses.len().div_ceil(ROWS).max(1);
         let thinned = if every > 1 { format!("; one in {every} is shown, and the last") } else { String::new() };
-        lines.push(format!("{} iteration{plural}{why}{thinned}", self.iterations));
+        paper.line(&format!("{} iteration{plural}{why}{thinned}", self.iterations))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            lines.push(format!("from iteration {} on the loss is not finite: perhaps the learning rate is too large", n + 1));
+            paper.line(&format!("from iteration {} on the loss is not finite: perhaps the learning rate is too large", n + 1))?;
         }
         let last = self.losses.len() - 1;
         let wide = self.losses.len().to_string().len();
         for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
-            lines.push(format!("{}  loss  {}", to_right(&(n + 1).to_string(), wide), exact(*loss)));
+            paper.line(&format!("{}  loss  {}", to_right(&(n + 1).to_string(), wide), exact(*loss)))?;
         }
-        lines.push(format!("after the last update, over all samples: loss  {}", exact(self.loss)));
+        paper.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;
         for (name, tensor) in &self.parameters.0 {
-            lines.extend([String::new(), format!("{name}  {}", crate::tensor::shape_text(tensor.shape))]);
-            lines.extend(super::grads::matrix(tensor.shape, tensor.values));
+            paper.line("")?;
+            paper.line(&format!("{name}  {}", crate::tensor::shape_text(tensor.shape)))?;
+            paper.matrix(tensor.shape, tensor.values)?;
         }
-        lines.push(String::new());
-        lines.join("\n")
+        Ok(())
     }
 }

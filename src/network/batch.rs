@@ -37,7 +37,7 @@ pub enum From {
 #[derive(Debug)]
 pub struct Batch {
     /// The ops: those of `reduce`, then those of `update`.
-    pub network: Network,
+    pub network: Arc<Network>,
     /// What is given to them.
     pub reads: Vec<(Id, From)>,
     /// For each updated parameter: its tensor in the samples' network, its new value here, and its v here where it has one.
@@ -85,6 +85,18 @@ fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
     Equation { symbols: "{0}", name: "the velocity of gradient descent", words }
 }
 
+/// The coefficient of each sample in a batch of this number of them.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f64> {
+    (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
+}
+
+/// The batch's loss, from its samples' losses: the same terms in the same order as those of its op.
+pub(super) fn reduced(reduction: BatchReduction, losses: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let by = coefficient(reduction, losses.len());
+    losses.fold(-0.0, |sum, loss| sum + by.map_or(loss, |by| by * loss))
+}
+
 /// A batch under construction.
 struct Builder<'a> {
     network: &'a Network,
@@ -125,10 +137,10 @@ impl Builder<'_> {
         if let [_] = self.samples {
             return self.given(of, name.to_string(), symbol, From::Sample(0, of));
         }
-        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-        let (by, symbols, equation) = match reduction {
-            BatchReduction::Mean => (Some(1.0 / self.samples.len() as f64), "1/n {0}", REDUCE),
-            BatchReduction::Sum => (None, "{0}", TOTAL),
+        let by = coefficient(reduction, self.samples.len());
+        let (symbols, equation) = match reduction {
+            BatchReduction::Mean => ("1/n {0}", REDUCE),
+            BatchReduction::Sum => ("{0}", TOTAL),
         };
         let each: Vec<Summand> = (0..self.samples.len())
             .map(|n| {
@@ -167,7 +179,7 @@ impl Batch {
         }
         let Builder { tensors, ops, reads, .. } = b;
         let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), false);
-        Self { network, reads, updated: new_values, loss }
+        Self { network: Arc::new(network), reads, updated: new_values, loss }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::batch::{Batch, From, Rates};
+use super::batch::{Batch, From, Rates, reduced};
+use super::learn::Learner;
 use super::run::Begun;
-use super::{Id, Network, Run, Stretch};
+use super::{Id, Lack, Network, Run, Sizes, Stretch};
 use crate::op::loss::BatchReduction;
+use crate::room::{Claim, Room, Short};
 use crate::tensor::Tensor;
 use crate::threads::together;
 
@@ -39,6 +41,8 @@ struct Point {
     velocities: HashMap<Id, Arc<Tensor>>,
     /// The loss of the batch before.
     loss: Option<f64>,
+    /// Its memory, where it is kept as a checkpoint: whoever has begun from it keeps that too.
+    _memory: Option<Arc<Claim>>,
 }
 
 /// On the way to an iteration: the parameters before the next one, and as much of that as is computed.
@@ -46,6 +50,10 @@ struct Point {
 pub struct Walk {
     point: Point,
     half: Half,
+    /// The memory of the iterations on the way, one after the other.
+    memory: Arc<Claim>,
+    /// What the memory lacks.
+    lack: Option<Lack>,
 }
 
 impl Walk {
@@ -53,6 +61,12 @@ impl Walk {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.point.iteration
+    }
+
+    /// Why this way is not to be gone: there is too little memory for its end.
+    #[must_use]
+    pub fn refused(&self) -> Option<Lack> {
+        self.lack.filter(|lack| matches!(lack, Lack::Iteration(..)))
     }
 }
 
@@ -66,17 +80,8 @@ struct Half {
     /// The run that is being computed: of the next sample, or of the batch.
     run: Option<Begun>,
     /// The batch, once all samples are computed.
-    batch: Option<Reduction>,
+    batch: Option<Arc<Batch>>,
     stopped: bool,
-}
-
-/// What is computed of the batch.
-#[derive(Clone, Debug)]
-struct Reduction {
-    network: Arc<Network>,
-    /// As in [`Batch`].
-    updated: Vec<(Id, Id, Option<Id>)>,
-    loss: Option<Id>,
 }
 
 /// One iteration, computed.
@@ -90,6 +95,18 @@ pub struct Iteration {
     pub loss: f64,
     /// Whether the tolerance ends the descent here, without an update.
     pub stopped: bool,
+    /// Why there is no update, where memory is too short for it.
+    pub lack: Option<Lack>,
+    /// Its memory.
+    pub memory: Arc<Claim>,
+}
+
+impl Iteration {
+    /// Whether none comes after it, of those that there may be.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.stopped || self.lack.is_some()
+    }
 }
 
 /// A network with its samples, and how it learns from them.
@@ -103,18 +120,53 @@ pub struct Descent {
     points: Mutex<Vec<Point>>,
     /// How many ops were computed.
     computed: AtomicU64,
+    /// The memory that there is.
+    room: Arc<Room>,
+    sizes: Sizes,
+    /// The ops of batches, of which a descent has few: the last ones.
+    batches: Mutex<Vec<(Kind, Arc<Batch>)>>,
 }
 
-/// The most checkpoints that are kept; when there are more, every second one goes.
+/// What the ops of a batch depend on: the samples' numbers in the file, from 1; whether it updates; and whether there is no velocity yet.
+type Kind = (Vec<usize>, bool, bool);
+
+/// Ops of batches that are kept: in the first iteration there is no velocity, in the last perhaps no update.
+const BATCHES: usize = 2;
+
+/// The most checkpoints that are kept; when there are more, or memory is short, every second one goes.
 const KEPT: usize = 64;
 
 impl Descent {
     /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
     #[must_use]
-    pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>) -> Self {
-        let parameters = network.fixed().iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).collect();
-        let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None };
-        Self { network, samples, reduction, train, points: Mutex::new(vec![start]), computed: AtomicU64::new(0) }
+    pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>, room: Arc<Room>) -> Self {
+        let parameters = network.fixed().to_vec();
+        Self::from(parameters, network, samples, reduction, train, room)
+    }
+
+    fn from(
+        parameters: Given,
+        network: Arc<Network>,
+        samples: Vec<Given>,
+        reduction: BatchReduction,
+        train: Option<Train>,
+        room: Arc<Room>,
+    ) -> Self {
+        let batch = train.as_ref().map_or(samples.len(), |train| train.batch_size.min(samples.len()));
+        let sizes = Sizes::of(&network, batch, train.as_ref());
+        let parameters = parameters.into_iter().collect();
+        let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None };
+        Self {
+            network,
+            samples,
+            reduction,
+            train,
+            points: Mutex::new(vec![start]),
+            room,
+            sizes,
+            batches: Mutex::default(),
+            computed: AtomicU64::new(0),
+        }
     }
 
     /// How many iterations there are at most.
@@ -140,22 +192,25 @@ impl Descent {
         batch
     }
 
-    /// Computes the iteration that begins at a point, and the point after it, in the memory of samples' runs that nobody wants any more.
-    fn compute(&self, point: &Point, spare: &mut Vec<Run>) -> (Iteration, Point) {
-        let mut half = Half::default();
-        together(|| {
-            loop {
-                if let Some(whole) = self.proceed(point, &mut half, spare) {
-                    return whole;
-                }
-            }
-        })
+    /// The ops of the batch of these samples.
+    fn batch_of(&self, numbers: &[usize], update: bool, first: bool) -> Arc<Batch> {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, batch)) = batches.iter().find(|((of, updates, begins), _)| of == numbers && (*updates, *begins) == (update, first))
+        {
+            return Arc::clone(batch);
+        }
+        let rates = self.train.as_ref().filter(|_| update).map(|train| (&train.rates, train.learned.as_slice()));
+        let batch = Arc::new(Batch::new(&self.network, numbers, self.reduction, rates, first));
+        batches.truncate(BATCHES - 1);
+        batches.insert(0, ((numbers.to_vec(), update, first), Arc::clone(&batch)));
+        batch
     }
 
-    /// Computes the next op of the iteration that begins at a point; the iteration, and the point after it, once it is whole.
-    fn proceed(&self, point: &Point, half: &mut Half, spare: &mut Vec<Run>) -> Option<(Iteration, Point)> {
+    /// Computes the next op of a way; the iteration, and the point after it, once it is whole.
+    fn proceed(&self, walk: &mut Walk) -> Option<(Iteration, Point)> {
+        let Walk { point, half, memory, lack } = walk;
         let Some(run) = &mut half.run else {
-            self.begin(point, half, spare);
+            self.begin(point, half, lack.is_none());
             return None;
         };
         let network = half.batch.as_ref().map_or(&self.network, |batch| &batch.network);
@@ -171,28 +226,27 @@ impl Descent {
         };
         let loss = batch.loss.map_or_else(|| half.stretches[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
-        let stops = matches!((tolerance, point.loss), (Some(tolerance), Some(before)) if (loss - before).abs() < tolerance);
-        if stops && !half.stopped {
+        if ends(tolerance, point.loss, loss) && !half.stopped {
             // the same without an update
             half.stopped = true;
             return None;
         }
-        Some(Self::whole(point, mem::take(half), batch, run, loss))
+        let (stretches, stopped, next) = Self::whole(point, mem::take(half), &batch, run, loss);
+        let lack = lack.filter(|_| !stopped);
+        Some((Iteration { number: point.iteration, stretches, loss, stopped, lack, memory: Arc::clone(memory) }, next))
     }
 
-    /// Begins the next run of an iteration.
-    fn begin(&self, point: &Point, half: &mut Half, spare: &mut Vec<Run>) {
+    /// Begins the next run of an iteration, which has an update where it may.
+    fn begin(&self, point: &Point, half: &mut Half, updates: bool) {
         if half.samples.is_empty() {
             half.samples = self.batch(point.iteration);
         }
         if let Some(&sample) = half.samples.get(half.stretches.len()) {
-            half.run = Some(self.begun(&point.parameters, &self.samples[sample], spare.pop()));
+            half.run = Some(Begun::new(&self.network, &given(&point.parameters, &self.samples[sample]), None));
             return;
         }
         let numbers: Vec<usize> = half.samples.iter().map(|sample| sample + 1).collect();
-        let update = self.train.as_ref().filter(|_| !half.stopped).map(|train| (&train.rates, train.learned.as_slice()));
-        let Batch { network, reads, updated, loss } =
-            Batch::new(&self.network, &numbers, self.reduction, update, point.velocities.is_empty());
+        let batch = self.batch_of(&numbers, updates && !half.stopped, point.velocities.is_empty());
         let read = |(id, from): &(Id, From)| {
             let tensor = match from {
                 From::Sample(n, id) => half.stretches[*n].run.tensor(*id),
@@ -201,15 +255,15 @@ impl Descent {
             };
             (*id, Arc::clone(tensor))
         };
-        let given: Given = reads.iter().map(read).collect();
-        half.run = Some(Begun::new(&network, &given, None));
-        half.batch = Some(Reduction { network: Arc::new(network), updated, loss });
+        let given: Given = batch.reads.iter().map(read).collect();
+        half.run = Some(Begun::new(&batch.network, &given, None));
+        half.batch = Some(batch);
     }
 
-    /// An iteration whose runs are all there, and the point after it.
-    fn whole(point: &Point, half: Half, batch: Reduction, run: Run, loss: f64) -> (Iteration, Point) {
+    /// The runs of an iteration which are all there, whether the tolerance ends the descent, and the point after it.
+    fn whole(point: &Point, half: Half, batch: &Batch, run: Run, loss: f64) -> (Vec<Stretch>, bool, Point) {
         let Half { mut stretches, stopped, .. } = half;
-        let mut next = Point { iteration: point.iteration + 1, loss: Some(loss), ..point.clone() };
+        let mut next = Point { iteration: point.iteration + 1, loss: Some(loss), _memory: None, ..point.clone() };
         for (parameter, new, velocity) in &batch.updated {
             next.parameters.insert(*parameter, Arc::clone(run.tensor(*new)));
             if let Some(velocity) = velocity {
@@ -217,9 +271,9 @@ impl Descent {
             }
         }
         if !batch.network.ops().is_empty() {
-            stretches.push(Stretch { network: batch.network, run, sample: None });
+            stretches.push(Stretch { network: Arc::clone(&batch.network), run, sample: None });
         }
-        (Iteration { number: point.iteration, stretches, loss, stopped }, next)
+        (stretches, stopped, next)
     }
 
     /// How many ops were computed until now, in all iterations that were gone to.
@@ -235,19 +289,58 @@ impl Descent {
         let mut walk = self.walk(number);
         loop {
             if let Some(iteration) = self.advance(&mut walk, &mut { u64::MAX })
-                && (iteration.number == number || iteration.stopped)
+                && (iteration.number == number || iteration.ends())
             {
                 return iteration;
             }
         }
     }
 
-    /// The way to iteration `number` from the nearest parameters that are kept.
+    /// The way to iteration `number` from the nearest parameters that are kept. Where there is too little memory for it, it says so.
     #[must_use]
     pub fn walk(&self, number: u64) -> Walk {
-        let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let (memory, lack) = self.claim(number);
+        let points = self.points();
         let at = points.partition_point(|point| point.iteration <= number).max(1);
-        Walk { point: points[at - 1].clone(), half: Half::default() }
+        Walk { point: points[at - 1].clone(), half: Half::default(), memory: Arc::new(memory), lack }
+    }
+
+    /// The memory of an iteration, for which checkpoints are given up where that is needed; and what it lacks.
+    fn claim(&self, number: u64) -> (Claim, Option<Lack>) {
+        let Sizes { pass, .. } = self.sizes;
+        // what it begins with is another's in the first iteration alone
+        let before = if number > 1 { self.sizes.update() } else { 0 };
+        let whole = pass.saturating_add(self.sizes.update()).saturating_add(before);
+        let short = loop {
+            match self.room.claim(whole) {
+                Ok(claim) => return (claim, None),
+                Err(short) if !self.thin() => break short,
+                Err(_) => {}
+            }
+        };
+        if number == 1 {
+            let without = self.room.claim(pass);
+            if let Ok(claim) = without {
+                return (claim, Some(Lack::Update(number, short)));
+            }
+        }
+        (self.room.insist(whole), Some(Lack::Iteration(number, short)))
+    }
+
+    fn points(&self) -> MutexGuard<'_, Vec<Point>> {
+        self.points.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up every second checkpoint; whether there were any.
+    fn thin(&self) -> bool {
+        let mut points = self.points();
+        let before = points.len();
+        let mut n = 0;
+        points.retain(|_| {
+            n += 1;
+            n % 2 == 1
+        });
+        points.len() < before
     }
 
     /// Does at most this number of pieces of the work on a way, and takes them off the number. Returns the iteration that this completes, if it does; the
@@ -256,8 +349,10 @@ impl Descent {
         together(|| {
             while *pieces > 0 {
                 *pieces -= 1;
-                if let Some((iteration, next)) = self.proceed(&walk.point, &mut walk.half, &mut Vec::new()) {
-                    self.keep(next.clone());
+                if let Some((iteration, next)) = self.proceed(walk) {
+                    if !iteration.ends() {
+                        self.keep(&next);
+                    }
                     walk.point = next;
                     return Some(iteration);
                 }
@@ -266,73 +361,105 @@ impl Descent {
         })
     }
 
-    /// All samples with these parameters, and their loss.
+    /// The losses of all samples with these parameters, and the loss of them all.
     #[must_use]
     pub fn all_samples(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> Forecast {
-        let runs: Vec<Run> = self.samples.iter().map(|sample| self.run_of(parameters, sample)).collect();
-        let numbers: Vec<usize> = (1..=runs.len()).collect();
-        let batch = Batch::new(&self.network, &numbers, self.reduction, None, true);
-        let own = |run: &Run| run.values(self.network.loss())[0];
-        let loss = batch.loss.map_or_else(
-            || own(&runs[0]),
-            |id| {
-                let given: Given = batch
-                    .reads
-                    .iter()
-                    .filter_map(|(id, from)| match from {
-                        From::Sample(n, of) => Some((*id, Arc::clone(runs[*n].tensor(*of)))),
-                        _ => None,
-                    })
-                    .collect();
-                Run::new(&batch.network, &given).values(id)[0]
-            },
-        );
-        Forecast { runs, loss }
+        let own = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
+        let losses: Vec<f64> = (0..self.samples.len()).map(own).collect();
+        let loss = reduced(self.reduction, losses.iter().copied());
+        Forecast { losses, loss }
     }
 
-    fn run_of(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Run {
-        Run::new(&self.network, &given(parameters, sample))
+    /// A sample, counted from 0, with these parameters, up to its loss.
+    #[must_use]
+    pub fn forward(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: usize) -> Run {
+        Run::forward(&self.network, &given(parameters, &self.samples[sample]))
     }
 
-    fn begun(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given, spare: Option<Run>) -> Begun {
-        Begun::new(&self.network, &given(parameters, sample), spare)
+    /// The network that learns.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
-    /// Keeps a point where it extends the row of checkpoints, thinning them when there are too many.
-    fn keep(&self, point: Point) {
-        let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
-        let gap = match points.as_slice() {
-            [.., a, b] => b.iteration - a.iteration,
-            _ => 1,
-        };
-        let last = points.last().map_or(0, |last| last.iteration);
-        if point.iteration < last + gap {
-            return;
-        }
-        points.push(point);
-        if points.len() > KEPT {
-            let mut n = 0;
-            points.retain(|_| {
-                n += 1;
-                n % 2 == 1
-            });
-        }
-    }
-
-    /// The descent to its end: each batch's loss, whether the tolerance ended it, and the final parameters. `see` hears of every iteration and may
-    /// end it.
-    pub fn run(&self, mut see: impl FnMut(&Iteration) -> bool) -> Descended {
-        let mut point = self.points.lock().unwrap_or_else(PoisonError::into_inner)[0].clone();
-        let (mut losses, mut spare) = (Vec::new(), Vec::new());
-        loop {
-            let (iteration, next) = self.compute(&point, &mut spare);
-            losses.push(iteration.loss);
-            let go_on = see(&iteration);
-            point = next;
-            if iteration.stopped || !go_on || losses.len() as u64 >= self.iterations() {
-                return Descended { losses, stopped: iteration.stopped, parameters: point.parameters };
+    /// Keeps a point where it extends the row of checkpoints, if there is memory for it, and thins them when there are too many.
+    fn keep(&self, point: &Point) {
+        let many = {
+            let mut points = self.points();
+            let gap = match points.as_slice() {
+                [.., a, b] => b.iteration - a.iteration,
+                _ => 1,
+            };
+            let last = points.last().map_or(0, |last| last.iteration);
+            if point.iteration < last + gap {
+                return;
             }
-            spare.extend(iteration.stretches.into_iter().filter(|stretch| stretch.sample.is_some()).map(|stretch| stretch.run));
+            let Ok(memory) = self.room.claim(self.sizes.update()) else {
+                drop(points);
+                // the next has more room, and keeps more distance
+                self.thin();
+                return;
+            };
+            points.push(Point { _memory: Some(Arc::new(memory)), ..point.clone() });
+            points.len() > KEPT
+        };
+        if many {
+            self.thin();
+        }
+    }
+
+    /// How many checkpoints are kept, with the beginning.
+    #[must_use]
+    pub fn checkpoints(&self) -> usize {
+        self.points().len()
+    }
+
+    /// The descent to its end: each batch's loss, whether the tolerance ended it, and the final parameters. `see` hears of the number of every iteration and
+    /// of its loss, and may end it.
+    ///
+    /// # Errors
+    /// That there is too little memory.
+    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<Descended, Short> {
+        let Sizes { run, parameters, velocities, .. } = self.sizes;
+        let train = self.train.as_ref();
+        let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
+        // parameters that belong to the descent alone are updated where they are
+        let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
+        let kept = train.filter(|train| train.rates.momentum != 0.0).map_or(0, |_| velocities);
+        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept))?;
+        let start = match self.points.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut_slice() {
+            [start, ..] if copied == 0 => mem::take(&mut start.parameters).into_iter().collect(),
+            _ => self.network.fixed().to_vec(),
+        };
+        let mut learner = Learner::new(&self.network, self.reduction, train, start);
+        let tolerance = train.and_then(|train| train.tolerance);
+        let (mut losses, mut memory): (Vec<f64>, Vec<Claim>) = (Vec::new(), Vec::new());
+        loop {
+            if losses.len() == losses.capacity() {
+                // the list is copied to one of twice its size
+                memory.push(self.room.claim(losses.len() as u64 * 16)?);
+            }
+            let number = losses.len() as u64 + 1;
+            let samples = self.batch(number);
+            let loss = learner.pass(samples.iter().map(|&sample| &self.samples[sample]));
+            let stopped = ends(tolerance, losses.last().copied(), loss);
+            losses.push(loss);
+            if !stopped {
+                learner.update();
+            }
+            let go_on = see(number, loss);
+            if stopped || !go_on || number >= self.iterations() {
+                return Ok(Descended { losses, stopped, parameters: learner.into_parameters() });
+            }
+        }
+    }
+
+    /// The same descent with the network's parameters for itself, where nobody else has the network.
+    #[must_use]
+    pub fn alone(mut network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>, room: Arc<Room>) -> Self {
+        match Arc::get_mut(&mut network).map(Network::take_fixed) {
+            Some(fixed) => Self::from(fixed, network, samples, reduction, train, room),
+            None => Self::new(network, samples, reduction, train, room),
         }
     }
 }
@@ -342,11 +469,16 @@ fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
     parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
 }
 
+/// Whether the tolerance ends a descent with this loss, after another one.
+fn ends(tolerance: Option<f64>, before: Option<f64>, loss: f64) -> bool {
+    matches!((tolerance, before), (Some(tolerance), Some(before)) if (loss - before).abs() < tolerance)
+}
+
 /// What parameters make of all samples.
 #[derive(Debug)]
 pub struct Forecast {
-    /// Every sample, in file order.
-    pub runs: Vec<Run>,
+    /// Every sample's loss, in file order.
+    pub losses: Vec<f64>,
     /// Their loss, reduced.
     pub loss: f64,
 }

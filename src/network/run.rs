@@ -48,6 +48,26 @@ impl Run {
         begun.run
     }
 
+    /// Computes up to the loss; the derivatives have no entries.
+    ///
+    /// # Panics
+    /// As [`Run::new`].
+    #[must_use]
+    pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        let nothing = Arc::new(from_flat(&[0], Vec::new()));
+        let mut run = Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() };
+        for (id, tensor) in network.fixed().iter().chain(given) {
+            run.tensors[*id] = Arc::clone(tensor);
+        }
+        together(|| {
+            for op in network.ops().iter().take_while(|op| op.pass != Pass::Backward) {
+                let tensor = run.compute(op, &network.tensor(op.output).shape, Vec::new());
+                run.tensors[op.output] = Arc::new(tensor);
+            }
+        });
+        run
+    }
+
     /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
     /// stay those of this run. A loss that reads the input z of the output's activation reads the output itself where only that is another.
     #[must_use]
@@ -87,6 +107,16 @@ impl Run {
         let memos = add_up(op, |id| &self.tensors[id], &mut sums);
         self.memos.push(memos);
         from_flat(shape, sums)
+    }
+
+    /// Lets go of a tensor that was given.
+    pub(super) fn forget(&mut self, id: Id) {
+        self.tensors[id] = Arc::new(from_flat(&[0], Vec::new()));
+    }
+
+    /// A tensor, to be changed.
+    pub(super) fn own(&mut self, id: Id) -> &mut Tensor {
+        Arc::make_mut(&mut self.tensors[id])
     }
 
     /// A tensor.

@@ -13,11 +13,38 @@ pub struct Scaled {
     pub equation: Equation,
 }
 
+/// Adds c x to y, entry by entry: a product, then a sum.
+pub fn add_scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
+    match by {
+        Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y += by * x),
+        None => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
+    }
+}
+
+/// Sets y to c x.
+fn scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
+    match by {
+        Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y = by * x),
+        None => y.copy_from_slice(x),
+    }
+}
+
+/// Makes c x of x.
+pub fn scale(by: Option<f64>, x: &mut [f64]) {
+    if let Some(by) = by {
+        for x in x {
+            *x *= by;
+        }
+    }
+}
+
 impl Rule for Scaled {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (y, x) in out.iter_mut().zip(x.tensors[0]) {
-            *y += self.by.map_or(*x, |by| by * x);
-        }
+        add_scaled(self.by, x.tensors[0], out);
+    }
+
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        scaled(self.by, x.tensors[0], sums);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

@@ -37,7 +37,7 @@ pub(super) struct Ground<'a> {
     /// How parameters are updated, and which; where it is not known, with all that an update may have.
     updates: Option<(Rates, Vec<Id>)>,
     /// The ops of a batch, once they matter.
-    batch: OnceCell<Network>,
+    batch: OnceCell<Arc<Network>>,
 }
 
 impl<'a> Ground<'a> {

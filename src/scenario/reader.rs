@@ -11,6 +11,7 @@ use super::excerpt::one_line;
 use super::fault::Fault;
 use super::file::{Archives, Files};
 use super::lifted::Array;
+use super::memory::Budget;
 use super::number;
 use crate::op::layer::Faulty;
 use crate::text::escape;
@@ -22,9 +23,6 @@ pub(super) type Table<'i> = DeTable<'i>;
 /// Bytes of the file.
 pub(super) type Span = Range<usize>;
 
-/// Bytes of an entry and its gradient, and what the network keeps for each tensor besides (measured).
-const ENTRY: u128 = 16;
-const KEPT_FOR_EACH: u128 = 2048;
 /// So many faults are looked for; nobody reads more, and looking costs time.
 pub(super) const KEPT: usize = 100;
 
@@ -36,10 +34,7 @@ pub(super) struct Reader {
     pub archives: Archives,
     /// The arrays of numbers that were taken out of the text, until they are asked for; `None` where there were none.
     pub lifted: Option<HashMap<usize, Array>>,
-    limit: u64,
-    asked: u64,
-    /// Whether more memory was asked for than there may be.
-    pub refused: bool,
+    pub budget: Budget,
     /// Entries that may still be supposed.
     supposed: usize,
     /// Entries that may still be made in a reading that is for the shapes; `None` in one that makes them all.
@@ -61,17 +56,6 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn memory_text(bytes: u128) -> String {
-    #[allow(clippy::cast_precision_loss)] // one digit after the point
-    let number = bytes as f64;
-    match bytes {
-        0..0x10_0000 => format!("{bytes} bytes"),
-        0x10_0000..0x4000_0000 => format!("{:.1} MiB", number / f64::from(1 << 20)),
-        0x4000_0000..0x400_0000_0000 => format!("{:.1} GiB", number / f64::from(1 << 30)),
-        _ => "more than 4096 GiB".to_owned(),
-    }
-}
-
 /// So many entries are made, or taken from files, in the first reading; more are worth a second one: 8 MiB.
 const AT_ONCE: usize = 1 << 20;
 
@@ -81,17 +65,7 @@ impl Reader {
     }
 
     fn of(limit: u64, archives: Archives) -> Self {
-        Self {
-            faults: Vec::new(),
-            archives,
-            lifted: None,
-            limit,
-            asked: 0,
-            refused: false,
-            supposed: AT_ONCE,
-            at_once: None,
-            put_off: false,
-        }
+        Self { faults: Vec::new(), archives, lifted: None, budget: Budget::new(limit), supposed: AT_ONCE, at_once: None, put_off: false }
     }
 
     /// A reader that makes few numbers, so that a file that asks for too much is refused before much is made.
@@ -101,7 +75,7 @@ impl Reader {
 
     /// A reader for what was put off; the files that are open stay open.
     pub fn in_full(self) -> Self {
-        Self::of(self.limit, self.archives.again())
+        Self::of(self.budget.limit, self.archives.again())
     }
 
     /// Whether the numbers of so many entries are left for a second reading.
@@ -219,36 +193,10 @@ impl Reader {
         usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
     }
 
-    /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
-    pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
-        self.claim_many(span, shape, 1)
-    }
-
     /// Asks for a tensor that is made in a layer of which the size of the input is not known: some is allowed, and nothing is reported.
     pub fn suppose(&mut self, shape: &[usize]) -> Result<(), Faulty> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Faulty)?;
         self.supposed = self.supposed.checked_sub(entries).ok_or(Faulty)?;
-        Ok(())
-    }
-
-    /// The same for several tensors of this shape.
-    pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Faulty> {
-        let bytes = shape.iter().try_fold(ENTRY, |bytes, &n| bytes.checked_mul(n as u128));
-        let each = bytes.and_then(|bytes| bytes.checked_add(KEPT_FOR_EACH));
-        let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
-        let total = all.saturating_add(u128::from(self.asked));
-        if total > u128::from(self.limit) {
-            if !self.refused {
-                self.refused = true;
-                let (total, limit) = (memory_text(total), memory_text(u128::from(self.limit)));
-                let more =
-                    if total == limit { format!("more than the limit of {limit}") } else { format!("{total}; the limit is {limit}") };
-                let message = format!("up to here the tensors and their gradients take {more}");
-                self.fault(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
-            }
-            return Err(Faulty);
-        }
-        self.asked = u64::try_from(total).unwrap_or(u64::MAX);
         Ok(())
     }
 }

@@ -1,0 +1,53 @@
+//! Text for people, written as it is made: that of a tensor is several times as large as its numbers, so no more of it is kept than a piece of a row.
+
+use std::io;
+
+use crate::tensor::{len, unravel};
+use crate::ui::number::Format as Numbers;
+
+/// Where the text goes, piece by piece.
+pub(super) struct Paper<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
+
+/// Entries of a row that are written at once.
+const AT_ONCE: usize = 1024;
+
+impl Paper<'_> {
+    /// A text as it is.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        (self.0)(text)
+    }
+
+    /// A line.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.text(text)?;
+        self.text("\n")
+    }
+
+    /// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
+    pub fn matrix(&mut self, shape: &[usize], values: &[f64]) -> io::Result<()> {
+        let numbers = Numbers::of(values.iter().copied());
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
+        let outer = &shape[..shape.len().saturating_sub(2)];
+        let mut text = String::new();
+        for (place, values) in values.chunks(rows * columns).enumerate() {
+            if len(outer) > 1 {
+                let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
+                self.line(&format!("  [{}]", index.join(",")))?;
+            }
+            for row in values.chunks(columns) {
+                let pieces = row.len().div_ceil(AT_ONCE);
+                for (n, piece) in row.chunks(AT_ONCE).enumerate() {
+                    text.clear();
+                    for &value in piece {
+                        text.push_str("  ");
+                        text.push_str(&numbers.cell(value));
+                    }
+                    self.text(if n + 1 == pieces { text.trim_end() } else { &text })?;
+                }
+                self.text("\n")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The memory that a scenario asks for: of its text, of its tensors, and of one iteration.
+
+use super::reader::{Reader, Span, Table};
+use crate::network::{Network, Role, Sizes, Train};
+use crate::op::layer::Faulty;
+use crate::room;
+use crate::tensor::len;
+
+/// Bytes of an entry and its gradient, and what the network keeps for each tensor besides (measured).
+const ENTRY: u128 = 16;
+const KEPT_FOR_EACH: u128 = 2048;
+/// Bytes of the parsed text for each byte of it, at most (measured); and what is too short to count.
+const TREE: u64 = 56;
+const SHORT: u64 = 64 << 10;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    pub limit: u64,
+    /// Bytes of tensors and their gradients.
+    asked: u64,
+    /// Those that are no entries.
+    besides: u64,
+    /// Bytes of the parsed text.
+    tree: u64,
+    /// Whether more was asked for than there may be.
+    pub refused: bool,
+}
+
+impl Budget {
+    pub fn new(limit: u64) -> Self {
+        Self { limit, asked: 0, besides: 0, tree: 0, refused: false }
+    }
+}
+
+impl Reader {
+    /// Asks for the memory of the parsed text.
+    pub fn tree(&mut self, text: &str) -> Result<(), Faulty> {
+        self.budget.tree = (text.len() as u64).saturating_sub(SHORT) * TREE;
+        let Budget { tree, limit, .. } = self.budget;
+        if tree <= limit {
+            return Ok(());
+        }
+        self.budget.refused = true;
+        let [tree, limit] = [tree, limit].map(|bytes| room::text(bytes.into()));
+        let message = format!("to read this file takes {tree}; the limit is {limit}");
+        Err(self.whole(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
+    }
+
+    /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
+    pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
+        self.claim_many(span, shape, 1)
+    }
+
+    /// The same for several tensors of this shape.
+    pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Faulty> {
+        let bytes = shape.iter().try_fold(ENTRY, |bytes, &n| bytes.checked_mul(n as u128));
+        let each = bytes.and_then(|bytes| bytes.checked_add(KEPT_FOR_EACH));
+        let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
+        let total = all.saturating_add(u128::from(self.budget.asked));
+        // while the text is read, there are no gradients
+        let now = total / 2 + u128::from(self.budget.tree);
+        let limit = u128::from(self.budget.limit);
+        if total > limit || now > limit {
+            if !self.budget.refused {
+                self.budget.refused = true;
+                let (text, limit) = (room::text(total.max(now)), room::text(limit));
+                let more = if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
+                let message = if total >= now {
+                    format!("up to here the tensors and their gradients take {more}")
+                } else {
+                    format!("up to here the tensors and the text of this file take {more}")
+                };
+                self.fault(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
+            }
+            return Err(Faulty);
+        }
+        self.budget.asked = u64::try_from(total).unwrap_or(u64::MAX);
+        self.budget.besides += u64::try_from(KEPT_FOR_EACH * count as u128).unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// Asks for the memory of one iteration without its update, which is asked for when it is made. Returns what the scenario itself takes.
+pub(super) fn iteration(
+    reader: &mut Reader,
+    file: &Table<'_>,
+    network: &Network,
+    samples: usize,
+    train: Option<&Train>,
+) -> Result<u64, Faulty> {
+    let batch = train.map_or(samples, |train| train.batch_size.min(samples));
+    let sizes = Sizes::of(network, batch, train);
+    let given = network.with_role(Role::Input).chain(network.with_role(Role::Target)).filter(|_| !network.is_graph());
+    let given = given.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>().saturating_mul(samples as u64);
+    let taken = sizes.fixed.saturating_add(given).saturating_add(reader.budget.besides);
+    let total = taken.saturating_add(sizes.pass);
+    if total <= reader.budget.limit || reader.budget.refused {
+        return Ok(taken);
+    }
+    reader.budget.refused = true;
+    let [total, limit] = [total, reader.budget.limit].map(|bytes| room::text(bytes.into()));
+    let place = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
+    let place = place.or_else(|| file.get_key_value("sample").map(|(key, _)| key.span()));
+    let (what, help) = match (batch, train) {
+        (1, _) => ("one iteration".to_owned(), "make the network smaller, or raise the limit with --memory-limit"),
+        (_, None) => (format!("the passes of {batch} samples"), "leave samples out, or raise the limit with --memory-limit"),
+        _ => (format!("one iteration with {batch} samples"), "take a smaller batch_size, or raise the limit with --memory-limit"),
+    };
+    let message = format!("{what} takes {total}; the limit is {limit}");
+    Err(match place {
+        Some(place) => reader.fault(place, message, help),
+        None => reader.whole(message, help),
+    })
+}

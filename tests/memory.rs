@@ -1,0 +1,136 @@
+//! The memory that a scenario takes is counted: whatever the limit, the process stays within it and a little more. Linux alone says how large one was.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a process may take besides, in KiB.
+const BESIDES: u64 = 64 << 10;
+
+/// A linear layer of n x n weights that learns.
+fn square(n: usize) -> String {
+    format!(
+        r#"title = "square"
+loss = "squared_error"
+target = {{ init = "zeros" }}
+input = {{ init = "normal", seed = 1, shape = [{n}] }}
+[[layer]]
+type = "linear"
+out_features = {n}
+weight = {{ init = "he_normal", seed = 3 }}
+bias = {{ init = "zeros" }}
+[train]
+learning_rate = 0.0000001
+iterations = 40
+"#
+    )
+}
+
+struct Ended {
+    /// The largest resident size, in KiB.
+    largest: u64,
+    status: Option<i32>,
+    out: String,
+    error: String,
+}
+
+/// Runs the binary, and watches its largest resident size.
+fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    // a process that has ended has no size any more, so it is read again and again while it lives
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gradstep"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let status_file = format!("/proc/{}/status", child.id());
+    let (mut out, mut error) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let reads = std::thread::spawn(move || {
+        let mut text = String::new();
+        out.read_to_string(&mut text).map(|_| text)
+    });
+    let mut largest = 0;
+    let status = loop {
+        let status = fs::read_to_string(&status_file).unwrap_or_default();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        largest = largest.max(size.unwrap_or(0));
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    let mut told = String::new();
+    error.read_to_string(&mut told).expect("text");
+    Ended { largest, status: status.code(), out: reads.join().expect("no panic").expect("text"), error: told }
+}
+
+fn in_folder(n: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("square.toml"), square(n)).expect("a file");
+    folder
+}
+
+#[test]
+fn no_command_takes_more_than_the_limit_and_a_little() {
+    // 15 MiB of weights: 40 checkpoints would take 600 MiB
+    let folder = in_folder(1400);
+    for limit in [96_u64, 128] {
+        let text = format!("{limit}MiB");
+        for arguments in [
+            &["show", "square.toml", "--at", "40/loss"][..],
+            &["show", "square.toml", "--keys", "kkkkkk30l"],
+            &["show", "square.toml", "--keys", ":40/last<Enter>:3/first<Enter>"],
+            &["train", "square.toml", "--format", "json", "-o", "out.json"],
+            &["grads", "square.toml", "--iteration", "20", "--format", "npz", "-o", "out.npz"],
+        ] {
+            let Ended { largest, status, error, .. } = run(folder.path(), &[arguments, &["--memory-limit", &text]].concat());
+            assert_eq!(status, Some(0), "{arguments:?}: {error}");
+            assert!(largest > 10 << 10, "{largest} KiB are no size of a process");
+            assert!(largest < (limit << 10) + BESIDES, "{arguments:?} took {largest} KiB with a limit of {limit} MiB");
+        }
+    }
+}
+
+#[test]
+fn the_update_is_refused_where_one_goes_there() {
+    // weights and their gradient take 15.3 MiB each: there is no room for a third
+    let folder = in_folder(1415);
+    let limited = |arguments: &[&str]| run(folder.path(), &[arguments, &["--memory-limit", "36MiB"]].concat());
+    for arguments in [&["show", "square.toml"][..], &["show", "square.toml", "--at", "last"], &["grads", "square.toml", "-o", "out"]] {
+        let Ended { status, error, .. } = limited(arguments);
+        assert_eq!(status, Some(0), "{arguments:?}: {error}");
+    }
+    for keys in ["Gl", ":update:fc1.weight<Enter>", ":2/first<Enter>", "kkkkkkl"] {
+        let Ended { status, out, error, .. } = limited(&["show", "square.toml", "--size", "200x60", "--keys", keys]);
+        assert_eq!(status, Some(0), "{keys}: {error}");
+        assert!(out.contains("raise the limit with --memory-limit 64MiB"), "{keys}\n{out}");
+    }
+    for arguments in
+        [&["trace", "square.toml"][..], &["show", "square.toml", "--at", "2/first"], &["grads", "square.toml", "--iteration", "2"]]
+    {
+        let Ended { status, error, .. } = limited(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {error}");
+        assert!(error.contains("--memory-limit 64MiB"), "{error}");
+    }
+    // in the place of the weights
+    let Ended { status, error, .. } = limited(&["train", "square.toml", "-o", "out"]);
+    assert_eq!(status, Some(0), "{error}");
+}
+
+#[test]
+fn every_sample_of_a_batch_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples: String = (0..200).map(|n| format!("[[sample]]\ninput = [{n}, 1]\ntarget = {{ init = \"zeros\" }}\n")).collect();
+    let text = format!(
+        "title = \"many\"\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nout_features = 50000\nweight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\n{samples}"
+    );
+    fs::write(folder.path().join("many.toml"), &text).expect("a file");
+    let Ended { status, error, largest, .. } = run(folder.path(), &["show", "many.toml", "--memory-limit", "256MiB"]);
+    assert_eq!(status, Some(1), "{error}");
+    assert!(error.contains("200 samples") && error.contains("--memory-limit"), "{error}");
+    assert!(largest < (256 << 10) + BESIDES, "{largest} KiB");
+}
