@@ -124,7 +124,7 @@ fn the_update_is_refused_where_one_goes_there() {
 #[test]
 fn every_sample_of_a_batch_counts() {
     let folder = tempfile::tempdir().expect("a folder");
-    let samples: String = (0..200).map(|n| format!("[[sample]]\ninput = [{n}, 1]\ntarget = {{ init = \"zeros\" }}\n")).collect();
+    let samples = "[[sample]]\ninput = [2, 1]\ntarget = { init = \"zeros\" }\n".repeat(200);
     let text = format!(
         "title = \"many\"\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nout_features = 50000\nweight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\n{samples}"
     );
