@@ -46,7 +46,8 @@ fn bundled() -> Vec<(String, String)> {
 
 fn open(text: &str) -> Arc<Lesson> {
     let source = Source { name: "bench".into(), path_shown: "bench.toml".into(), text: text.into() };
-    Arc::new(Lesson::new(read(source, Limits::default()).expect("a scenario without faults")))
+    let scenario = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    Arc::new(Lesson::new(scenario))
 }
 
 /// Steps at the ends and in the middle, in the loss, and in the middle of each kind of op: forward, an error, a weight gradient, a reduction.

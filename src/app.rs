@@ -312,7 +312,7 @@ impl State {
     fn rows(&self) -> isize {
         let Some((trace, at)) = self.here() else { return 0 };
         let op = trace.op_at(&at);
-        let read = op.parts.iter().flat_map(|part| part.operands.iter().copied());
+        let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
         let rows = |id| match *trace.network_of(at.stretch).tensor(id).shape {
             [.., rows, _] | [rows] => rows,
             [] => 1,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::op::rule::Rule;
+use crate::op::rule::{Rule, Window};
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
@@ -88,6 +88,23 @@ pub struct Op {
     pub parts: Vec<Part>,
 }
 
+/// So many parts of an op are looked at to tell what kind of op it is; no screen has room for the operands of more.
+const FIRST: usize = 16;
+
+impl Op {
+    /// Its first parts: all, but for an op of very many.
+    #[must_use]
+    pub fn first_parts(&self) -> &[Part] {
+        &self.parts[..self.parts.len().min(FIRST)]
+    }
+
+    /// The first of these that lays a filter on an image, and how.
+    #[must_use]
+    pub fn window(&self) -> Option<(&Part, Window)> {
+        self.first_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
+    }
+}
+
 /// Where a tensor is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
@@ -131,7 +148,7 @@ pub struct Network {
     /// For each tensor, the op that computes it.
     made_by: Vec<Option<usize>>,
     /// For each tensor, who reads it.
-    readers: Vec<Vec<Reader>>,
+    readers: Vec<SmallVec<[Reader; 1]>>,
     /// For each op of many parts, what [`Network::shares`] says of it.
     shares: HashMap<usize, Vec<u64>>,
     output: Id,
@@ -168,7 +185,7 @@ impl Network {
     ) -> Self {
         let by_name = tensors.iter().enumerate().map(|(id, t)| (Arc::clone(&t.name), id)).collect();
         let mut made_by = vec![None; tensors.len()];
-        let mut readers = vec![Vec::new(); tensors.len()];
+        let mut readers = vec![SmallVec::<[Reader; 1]>::new(); tensors.len()];
         for (number, op) in ops.iter().enumerate() {
             made_by[op.output] = Some(number);
             for (part, reads) in op.parts.iter().enumerate() {

@@ -290,7 +290,8 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.stretch);
         let index = unravel(at.entry, &network.tensor(op.output).shape);
-        run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
+        (0..op.first_parts().len()).find_map(|part| {
+            let (rule, x) = run.part(op, number, part);
             let (text, value) = rule.shortcut(&x, at.entry)?;
             let symbol = |slot: usize, whole: bool| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;

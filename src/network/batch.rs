@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::op::combination::Scaled;
 use crate::op::loss::BatchReduction;
-use crate::op::rule::Equation;
+use crate::op::rule::{Equation, Rule};
 use crate::step::Pass;
 
 /// How a parameter is updated: PyTorch's SGD.
@@ -110,6 +110,10 @@ struct Builder<'a> {
 /// One term of a linear combination: the coefficient, its symbol, and the tensor.
 type Summand = (Option<f64>, &'static str, Id);
 
+fn scaled(by: Option<f64>, symbols: &'static str, equation: Equation) -> Arc<dyn Rule> {
+    Arc::new(Scaled { by, equation: Equation { symbols, ..equation } })
+}
+
 impl Builder<'_> {
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
         let like = self.network.tensor(like).clone();
@@ -124,10 +128,7 @@ impl Builder<'_> {
     }
 
     fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
-        let part = |&(by, symbols, id): &Summand| {
-            let equation = Equation { symbols, ..equation };
-            Part { rule: Arc::new(Scaled { by, equation }), operands: smallvec![id] }
-        };
+        let part = |&(by, symbols, id): &Summand| Part { rule: scaled(by, symbols, equation), operands: smallvec![id] };
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
@@ -142,15 +143,18 @@ impl Builder<'_> {
             BatchReduction::Mean => ("1/n {0}", REDUCE),
             BatchReduction::Sum => ("{0}", TOTAL),
         };
-        let each: Vec<Summand> = (0..self.samples.len())
-            .map(|n| {
-                let sample = self.samples[n];
-                let symbol = symbol.clone().of_sample(sample, &self.network.tensor(self.network.loss()).symbol.letter);
-                (by, symbols, self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of)))
-            })
-            .collect();
+        // all samples share it, as they may be many
+        let rule = scaled(by, symbols, equation);
+        let mut parts = Vec::with_capacity(self.samples.len());
+        self.tensors.reserve(self.samples.len());
+        self.reads.reserve(self.samples.len());
+        for (n, sample) in self.samples.iter().enumerate() {
+            let symbol = symbol.clone().of_sample(*sample, &self.network.tensor(self.network.loss()).symbol.letter);
+            let given = self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of));
+            parts.push(Part { rule: Arc::clone(&rule), operands: smallvec![given] });
+        }
         let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
-        self.combine(output, Pass::Reduce, equation, &each);
+        self.ops.push(Op { output, pass: Pass::Reduce, parts });
         output
     }
 }

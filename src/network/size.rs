@@ -25,8 +25,8 @@ pub struct Sizes {
 /// Bytes of an entry.
 const ENTRY: u64 = 8;
 /// Bytes that a tensor of a run takes besides its entries, and a term of each sample in a reduction (measured).
-const TENSOR: u64 = 512;
-const TERM: u64 = 1536;
+const TENSOR: u64 = 256;
+const TERM: u64 = 768;
 /// Bytes that a winner of a max-pool takes, in all of its rules' memos.
 const WINNER: u64 = 32;
 

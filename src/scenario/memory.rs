@@ -9,6 +9,9 @@ use crate::tensor::len;
 /// Bytes of an entry and its gradient, and what the network keeps for each tensor besides (measured).
 const ENTRY: u128 = 16;
 const KEPT_FOR_EACH: u128 = 2048;
+/// The same of a tensor that a sample gives, which has no gradient before the sample is computed.
+const GIVEN_ENTRY: u128 = 8;
+const KEPT_FOR_GIVEN: u128 = 320;
 /// Bytes of the parsed text for each byte of it, at most (measured); and what is too short to count.
 const TREE: u64 = 56;
 const SHORT: u64 = 64 << 10;
@@ -54,8 +57,17 @@ impl Reader {
 
     /// The same for several tensors of this shape.
     pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Faulty> {
-        let bytes = shape.iter().try_fold(ENTRY, |bytes, &n| bytes.checked_mul(n as u128));
-        let each = bytes.and_then(|bytes| bytes.checked_add(KEPT_FOR_EACH));
+        self.ask(span, shape, count, [ENTRY, KEPT_FOR_EACH])
+    }
+
+    /// The same for a tensor that a sample gives.
+    pub fn claim_given(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
+        self.ask(span, shape, 1, [GIVEN_ENTRY, KEPT_FOR_GIVEN])
+    }
+
+    fn ask(&mut self, span: &Span, shape: &[usize], count: usize, [entry, besides]: [u128; 2]) -> Result<(), Faulty> {
+        let bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
+        let each = bytes.and_then(|bytes| bytes.checked_add(besides));
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.asked));
         // while the text is read, there are no gradients
@@ -76,7 +88,7 @@ impl Reader {
             return Err(Faulty);
         }
         self.budget.asked = u64::try_from(total).unwrap_or(u64::MAX);
-        self.budget.besides += u64::try_from(KEPT_FOR_EACH * count as u128).unwrap_or(0);
+        self.budget.besides += u64::try_from(besides * count as u128).unwrap_or(0);
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
         return Err(reader.fault(value.span(), message, help));
     }
     let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
-    reader.claim(&value.span(), &shape)?;
+    reader.claim_given(&value.span(), &shape)?;
     // with faulty numbers its shape is known all the same
     Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Faulty| from_flat(&shape, vec![0.0; len(&shape)])))
 }
@@ -129,7 +129,7 @@ pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>
         // its own faults are reported
         return written(reader, "target", value).and(Err(Faulty));
     };
-    reader.claim(&value.span(), shape)?;
+    reader.claim_given(&value.span(), shape)?;
     let (entries, words) = (len(shape), last.words(shape));
     if entries > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
         return class(reader, value, shape, &words);

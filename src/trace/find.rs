@@ -305,7 +305,6 @@ impl Trace {
     /// How many rows and columns of padding the filter of the op at a position reaches over, above and to the left of its image.
     #[must_use]
     pub fn ring(&self, at: &Position) -> [usize; 2] {
-        let op = self.op_at(at);
-        op.parts.iter().find_map(|part| part.rule.window()).map_or([0, 0], |window| window.padding)
+        self.op_at(at).window().map_or([0, 0], |(_, window)| window.padding)
     }
 }

@@ -23,7 +23,12 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.stretch);
         let mut found = Vec::new();
-        for (part, operands) in op.parts.iter().map(|part| &part.operands).enumerate().filter(|(_, operands)| operands.contains(&tensor)) {
+        let readers = network.readers(tensor);
+        let readers = &readers[readers.partition_point(|reader| reader.op < number)..];
+        let mut parts: Vec<usize> = readers.iter().take_while(|reader| reader.op == number).map(|reader| reader.part).collect();
+        parts.dedup();
+        for part in parts {
+            let operands = &op.parts[part].operands;
             let (rule, x) = run.part(op, number, part);
             let before = self.before_part(at.segment, at.entry, part);
             let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);

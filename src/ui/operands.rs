@@ -113,8 +113,8 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
 
 /// All matrices of the pane, the result last.
 pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
-    let window = view.op().parts.iter().enumerate().find_map(|(part, p)| Some((part, p.rule.window()?)));
-    let slot = |slot: usize| window.map(|(part, _)| view.op().parts[part].operands[slot]);
+    let window = view.op().window();
+    let slot = |slot: usize| window.map(|(part, _)| part.operands[slot]);
     let image = window.and_then(|(_, w)| slot(w.image));
     let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
     let mut ids = view.operands();

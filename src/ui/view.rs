@@ -13,9 +13,6 @@ use crate::ui::number::short;
 use crate::ui::operands::{self, Operand};
 use crate::ui::theme::{self, Theme};
 
-/// So many parts of an op are looked at; no screen has room for the operands of more.
-const PARTS: usize = 16;
-
 /// The step on the screen and what surrounds it.
 #[derive(Debug)]
 pub struct View<'a> {
@@ -116,7 +113,7 @@ impl<'a> View<'a> {
 
     /// The tensors that the first term of each of the first parts reads.
     fn read_first(&self) -> &[Id] {
-        self.read.get_or_init(|| self.tensors(self.trace().firsts(&self.at).take(PARTS)))
+        self.read.get_or_init(|| self.tensors(self.trace().firsts(&self.at).take(self.op().first_parts().len())))
     }
 
     /// The tensors that some terms read, each once, in the order of the terms.

@@ -7,9 +7,6 @@ use ratatui::widgets::Widget;
 
 use crate::ui::theme::Role;
 use crate::ui::view::{View, broken, width};
-
-/// So many parts of an op are looked at for the height that its words take; more say the same.
-const PARTS: usize = 16;
 /// Before each line of a remark.
 const BAR: &str = "▌ ";
 /// In narrower places the words begin with the op's name, which the equation may have had no room for.
@@ -35,7 +32,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// step.
 #[must_use]
 pub fn height(view: &View<'_>, wide: u16) -> u16 {
-    let parts = 0..view.op().parts.len().min(PARTS);
+    let parts = 0..view.op().first_parts().len();
     let count = |remark| parts.clone().map(|part| lines(view, part, remark, usize::from(wide)).len()).max();
     let op = view.trace().span(view.at.step, crate::step::Unit::Op);
     let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);

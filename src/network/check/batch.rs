@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
+use smallvec::smallvec;
+
 use super::{Checked, Compared, FLOOR, TOLERANCE, Verdict};
-use crate::network::{Id, Network, Role, Run};
+use crate::network::{Id, Network, Part, Role, Run};
+use crate::op::rule::Operands;
 use crate::step::Pass;
-use crate::tensor::{from_flat, len};
+use crate::tensor::len;
 
 /// The differences of a batch's loss by one entry, as far as they are put together.
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +40,19 @@ impl<'a> BatchCheck<'a> {
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.made_by(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
-        let losses: Vec<Id> = loss.parts.iter().map(|part| part.operands[0]).collect();
-        let largest = losses.iter().map(|&id| run.values(id)[0].abs()).fold(1.0, f64::max);
-        let at = |id: Id, by: f64| {
-            let moved = from_flat(&network.tensor(id).shape, vec![run.values(id)[0] + by]);
-            run.with(network, id, moved).values(network.loss())[0]
+        let largest = loss.parts.iter().map(|part| run.values(part.operands[0])[0].abs()).fold(1.0, f64::max);
+        // each sample has a part of its own, so the others need not be added up again
+        let share = |part: &Part| {
+            let own = run.values(part.operands[0])[0];
+            let at = |moved: f64| {
+                let (moved, mut sum) = ([moved], [0.0]);
+                part.rule.accumulate(&Operands { tensors: smallvec![&moved[..]], memo: &None }, &mut sum);
+                sum[0]
+            };
+            // it is linear: a long step rounds off least
+            (at(own + largest) - at(own - largest)) / (2.0 * largest)
         };
-        // it is linear: a long step rounds off least
-        let shares = losses.iter().map(|&id| (at(id, largest) - at(id, -largest)) / (2.0 * largest)).collect();
+        let shares = loss.parts.iter().map(share).collect();
         let reduced = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
         let sums = reduced.filter_map(|id| match network.tensor(id).role {
             Role::Reduced(of) => Some((of, id, Vec::new())),

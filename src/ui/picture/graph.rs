@@ -34,7 +34,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let mut marks = Vec::new();
     let mut strongest = vec![(0, view.theme.style(Role::Dim)); nodes.len()];
     for (t, to) in nodes.iter().enumerate() {
-        for (f, from) in nodes.iter().enumerate().filter(|(_, from)| to.reads.contains(&from.id)) {
+        for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
             let now = is_now(view, from.id, to.id);
             let passed = view.backward() && derivative(view, from.id).is_some();
             let (style, rank) = match (now, passed) {

@@ -52,7 +52,7 @@ struct Tap {
 impl Inset {
     /// The inset of this step, at most so wide; `None` for an op without a filter.
     pub fn of(view: &View<'_>, most: u16) -> Option<Self> {
-        let (part, window) = view.op().parts.iter().find_map(|part| Some((part, part.rule.window()?)))?;
+        let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
         let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
         let &[.., height, wide] = image_shape.as_slice() else { return None };

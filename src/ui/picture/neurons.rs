@@ -64,7 +64,7 @@ fn is_weight(network: &Network, id: Id) -> bool {
 /// The neurons that a neuron's tensor is computed from; of several the ones at the end of this step, if they are.
 fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.made_by(id)?];
-    let mut neurons = op.parts.iter().flat_map(|part| &part.operands).copied().filter(|id| is_neuron(network, *id)).peekable();
+    let mut neurons = op.first_parts().iter().flat_map(|part| &part.operands).copied().filter(|id| is_neuron(network, *id)).peekable();
     let first = *neurons.peek()?;
     if ends.iter().any(|(end, _)| *end == first) {
         Some(first)
@@ -221,7 +221,7 @@ fn say_more(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), b
 
 /// Whether the weights of the edges to a tensor are shared: those of a filter.
 fn is_shared(network: &Network, right: Id) -> bool {
-    network.made_by(right).is_some_and(|n| network.ops()[n].parts.iter().any(|part| part.rule.window().is_some()))
+    network.made_by(right).is_some_and(|n| network.ops()[n].window().is_some())
 }
 
 /// The neurons that have to do with this entry, left and right; those around this step, where there are many.

@@ -53,15 +53,22 @@ impl Item {
     }
 }
 
+/// The widest node of each column, up to the deepest.
+fn wides(nodes: &[Node], deepest: usize, roomy: bool) -> Vec<i32> {
+    let mut wides = vec![1; deepest + 1];
+    for node in nodes {
+        wides[node.depth] = wides[node.depth].max(node.wide[usize::from(roomy)]);
+    }
+    wides
+}
+
 impl Columns {
     /// The columns around the first node of `focus` that have room, at most so many, spread over the width; the next one's comes first.
-    fn new(nodes: &[Node], focus: &[usize], roomy: bool, width: i32, most: usize) -> Self {
+    fn new(nodes: &[Node], focus: &[usize], wides: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| focus.get(n).map(|node| nodes[*node].depth);
         let here = depth(0).unwrap_or(0);
         let other = depth(1).unwrap_or(here);
-        let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
-        let wide = |depth| nodes.iter().filter(|node| node.depth == depth).map(|node| node.wide[usize::from(roomy)]).max().unwrap_or(1);
-        let wides: Vec<i32> = (0..=deepest).map(wide).collect();
+        let deepest = wides.len() - 1;
         let (mut first, mut end) = (0, deepest + 1);
         let needed = |first: usize, end: usize| wides[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
@@ -102,10 +109,12 @@ impl Plan {
     /// of them for certain.
     pub fn best(nodes: &[Node], focus: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
-        let widest = [false, true].map(|roomy| Columns::new(nodes, focus, roomy, width, deepest + 1).places.len());
+        let wides = [false, true].map(|roomy| wides(nodes, deepest, roomy));
+        let columns = |roomy: bool, most: usize| Columns::new(nodes, focus, &wides[usize::from(roomy)], width, most);
+        let widest = [false, true].map(|roomy| columns(roomy, deepest + 1).places.len());
         for most in (2.min(deepest + 1)..=widest[0].max(widest[1])).rev() {
             for (apart, roomy) in SPACINGS.into_iter().filter(|(_, roomy)| widest[usize::from(*roomy)] >= most) {
-                let mut plan = Self::new(nodes, roomy, Columns::new(nodes, focus, roomy, width, most), (0, height));
+                let mut plan = Self::new(nodes, roomy, columns(roomy, most), (0, height));
                 if plan.may_fit(apart) && plan.place(nodes, apart) {
                     plan.centre();
                     return plan;
@@ -113,7 +122,7 @@ impl Plan {
             }
         }
         let (apart, roomy) = if height < LEAST_ROOMY { (1, false) } else { (3, true) };
-        let mut plan = Self::new(nodes, roomy, Columns::new(nodes, focus, roomy, width, 2), (1, height - 1));
+        let mut plan = Self::new(nodes, roomy, columns(roomy, 2), (1, height - 1));
         if !plan.place(nodes, apart) {
             plan.scroll(focus);
         }
@@ -123,17 +132,20 @@ impl Plan {
     /// Whether the items of each column could have room, whatever their order.
     fn may_fit(&self, apart: i32) -> bool {
         let room = self.rows.end - self.rows.start - 1;
-        (0..self.columns.places.len()).all(|column| {
-            let items = || self.items.iter().filter(|item| item.column == column);
-            cells(items().count()) - 1 <= room && (cells(items().filter(|item| item.is_node).count()) - 1) * apart <= room
-        })
+        let mut counts = vec![(0, 0); self.columns.places.len()];
+        for item in &self.items {
+            let (items, nodes) = &mut counts[item.column];
+            *items += 1;
+            *nodes += i32::from(item.is_node);
+        }
+        counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * apart <= room)
     }
 
     /// The items of each column, without their rows, to be placed with all their numbers between two rows.
     fn new(nodes: &[Node], roomy: bool, columns: Columns, (top, bottom): (i32, i32)) -> Self {
         let (mut items, mut ways) = (Vec::new(), BTreeMap::new());
         for (source, node) in nodes.iter().enumerate() {
-            let readers = nodes.iter().filter(|reader| reader.reads.contains(&node.id)).map(|reader| reader.depth);
+            let readers = node.readers.iter().map(|reader| nodes[*reader].depth);
             let shown = columns.of(node.depth);
             // of a node to the left only the lines that end in view are drawn
             let farthest = readers.filter(|depth| shown.is_some() || columns.of(*depth).is_some()).max().unwrap_or(0);
@@ -147,15 +159,15 @@ impl Plan {
         Self { roomy, columns, items, ways, rows: top + margin..bottom - margin }
     }
 
-    /// The pairs of items with a line between, from left to right.
-    fn links(&self, nodes: &[Node]) -> Vec<(usize, usize)> {
-        let mut links = Vec::new();
+    /// The items that a line leads to from each: those to the left, and those to the right.
+    fn links(&self, nodes: &[Node]) -> Vec<[Vec<usize>; 2]> {
+        let mut links = vec![[const { Vec::new() }; 2]; self.items.len()];
         for (&(source, column), &item) in &self.ways {
-            links.extend(self.ways.get(&(source, column + 1)).map(|next| (item, *next)));
-            for (reader, node) in nodes.iter().enumerate() {
-                if node.depth == self.columns.first + column + 1 && node.reads.contains(&nodes[source].id) {
-                    links.extend(self.ways.get(&(reader, column + 1)).map(|next| (item, *next)));
-                }
+            let deep = self.columns.first + column + 1;
+            let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == deep);
+            for next in std::iter::once(source).chain(readers).filter_map(|next| self.ways.get(&(next, column + 1))) {
+                links[item][1].push(*next);
+                links[*next][0].push(item);
             }
         }
         links
@@ -181,7 +193,7 @@ impl Plan {
         }
         for column in &mut columns {
             // what reads nothing goes below
-            column.sort_by_key(|i| nodes[self.items[*i].source].reads.is_empty());
+            column.sort_by_key(|i| nodes[self.items[*i].source].given);
             for (n, &i) in column.iter().enumerate() {
                 self.items[i].row = (2 * cells(n) + 1) * (least + most + 1) * PART / (2 * cells(column.len()));
             }
@@ -227,7 +239,7 @@ impl Plan {
 
     /// Orders one column by the mean row of the neighbours, and moves its items as little as their distances ask for, between two rows. Whether
     /// they have room there.
-    fn settle(&mut self, column: &mut [usize], links: &[(usize, usize)], all: bool, apart: i32, (least, most): (i32, i32)) -> bool {
+    fn settle(&mut self, column: &mut [usize], links: &[[Vec<usize>; 2]], all: bool, apart: i32, (least, most): (i32, i32)) -> bool {
         let wanted: BTreeMap<usize, (i32, i32)> = column.iter().map(|&i| (i, self.wanted(i, links, all))).collect();
         column.sort_by_key(|i| wanted[i].0);
         // without the distances, rows must only not fall: neighbours that do are pooled at their mean
@@ -253,9 +265,9 @@ impl Plan {
     }
 
     /// The mean row of all of an item's neighbours, or of those to the left, with its weight; its own row weighs little.
-    fn wanted(&self, item: usize, links: &[(usize, usize)], all: bool) -> (i32, i32) {
-        let near = links.iter().filter_map(|&(from, to)| if all && from == item { Some(to) } else { (to == item).then_some(from) });
-        let (sum, count) = near.fold((0, 0), |(sum, count), other| (sum + self.items[other].row, count + 1));
+    fn wanted(&self, item: usize, links: &[[Vec<usize>; 2]], all: bool) -> (i32, i32) {
+        let near = links[item].iter().take(if all { 2 } else { 1 }).flatten();
+        let (sum, count) = near.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
         if count == 0 { (self.items[item].row, 1) } else { (sum / count, 16) }
     }
 }

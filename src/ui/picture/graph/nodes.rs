@@ -1,5 +1,7 @@
 //! Which nodes of a scalar graph are drawn, and in which column each stands.
 
+use std::collections::HashMap;
+
 use crate::network::{Id, Role};
 use crate::ui::number::short;
 use crate::ui::view::{View, cut, width};
@@ -12,7 +14,12 @@ pub struct Node {
     pub id: Id,
     pub name: String,
     pub depth: usize,
-    pub reads: Vec<Id>,
+    /// The places of the nodes that it reads, in order, of those that are drawn.
+    pub reads: Vec<usize>,
+    /// The places of the nodes that read it.
+    pub readers: Vec<usize>,
+    /// Whether it reads nothing, drawn or not.
+    pub given: bool,
     /// Cells that it takes with its final numbers beside it, and with them above and below: the picture must not move while they come.
     pub wide: [i32; 2],
 }
@@ -55,20 +62,29 @@ fn chosen(view: &View<'_>) -> Vec<Id> {
 pub fn nodes(view: &View<'_>) -> Vec<Node> {
     let network = view.network();
     let mut nodes: Vec<Node> = Vec::new();
-    for id in chosen(view) {
+    let mut places = HashMap::new();
+    for (place, id) in chosen(view).into_iter().enumerate() {
         let info = network.tensor(id);
-        let reads = reads(view, id);
-        let depth = nodes.iter().filter(|node| reads.contains(&node.id)).map(|node| node.depth + 1).max().unwrap_or(0);
+        let read = reads(view, id);
+        let mut reads: Vec<usize> = read.iter().filter_map(|id| places.get(id).copied()).collect();
+        reads.sort_unstable();
+        reads.dedup();
+        for &read in &reads {
+            let Node { readers, .. }: &mut Node = &mut nodes[read];
+            readers.push(place);
+        }
+        places.insert(id, place);
+        let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
         let name = cut(&info.name, LABEL);
         let last = |id: Id| view.trace().run(view.at.stretch).values(id).first().map_or(0, |value| width(&short(*value)));
         let (value, derivative) = (last(id), network.gradient_of(id).map_or(0, last));
         let wide = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];
-        nodes.push(Node { id, name, depth, reads, wide: wide.map(cells) });
+        nodes.push(Node { id, name, depth, reads, readers: Vec::new(), given: read.is_empty(), wide: wide.map(cells) });
     }
     // an input stands just before the first node that reads it
     for i in 0..nodes.len() {
-        if nodes[i].reads.is_empty()
-            && let Some(depth) = nodes.iter().filter(|node| node.reads.contains(&nodes[i].id)).map(|node| node.depth).min()
+        if nodes[i].given
+            && let Some(depth) = nodes[i].readers.iter().map(|reader| nodes[*reader].depth).min()
         {
             nodes[i].depth = depth - 1;
         }
