@@ -36,7 +36,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for (t, to) in nodes.iter().enumerate() {
         for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
             let now = is_now(view, from.id, to.id);
-            let passed = view.backward() && derivative(view, from.id).is_some();
+            let passed = view.backward() && has_derivative(view, from.id);
             let (style, rank) = match (now, passed) {
                 (true, _) => (view.theme.style(Role::Result).not_underlined(), 3),
                 (_, true) => (view.theme.style(Role::Backward), 2),
@@ -92,6 +92,11 @@ fn known(view: &View<'_>, id: Id) -> Option<String> {
         Progress::Done(value) | Progress::Partial(value) => Some(short(value)),
         Progress::ToCome => None,
     }
+}
+
+fn has_derivative(view: &View<'_>, id: Id) -> bool {
+    let progress = |gradient: Id| view.trace().progress(&view.at, gradient, 0);
+    view.network().gradient_of(id).is_some_and(|gradient| !matches!(progress(gradient), Progress::ToCome))
 }
 
 fn derivative(view: &View<'_>, id: Id) -> Option<String> {

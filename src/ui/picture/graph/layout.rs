@@ -40,7 +40,7 @@ pub struct Plan {
     pub roomy: bool,
     pub columns: Columns,
     pub items: Vec<Item>,
-    /// The item of a node, or of its line, by node and column.
+    /// The item of a node, or of its line, by node and column; once they have rows.
     pub ways: BTreeMap<(usize, usize), usize>,
     /// The rows in which an item is seen; where a column has more, the rows above and below are left to the marks that say so.
     pub rows: Range<i32>,
@@ -113,9 +113,14 @@ impl Plan {
         let columns = |roomy: bool, most: usize| Columns::new(nodes, focus, &wides[usize::from(roomy)], width, most);
         let widest = [false, true].map(|roomy| columns(roomy, deepest + 1).places.len());
         for most in (2.min(deepest + 1)..=widest[0].max(widest[1])).rev() {
+            let mut plans = [None, None];
             for (apart, roomy) in SPACINGS.into_iter().filter(|(_, roomy)| widest[usize::from(*roomy)] >= most) {
-                let mut plan = Self::new(nodes, roomy, columns(roomy, most), (0, height));
-                if plan.may_fit(apart) && plan.place(nodes, apart) {
+                let made = &mut plans[usize::from(roomy)];
+                let plan = made.get_or_insert_with(|| Self::new(nodes, roomy, columns(roomy, most), (0, height)));
+                if plan.may_fit(apart)
+                    && plan.place(nodes, apart)
+                    && let Some(mut plan) = made.take()
+                {
                     plan.centre();
                     return plan;
                 }
@@ -143,7 +148,7 @@ impl Plan {
 
     /// The items of each column, without their rows, to be placed with all their numbers between two rows.
     fn new(nodes: &[Node], roomy: bool, columns: Columns, (top, bottom): (i32, i32)) -> Self {
-        let (mut items, mut ways) = (Vec::new(), BTreeMap::new());
+        let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
             let readers = node.readers.iter().map(|reader| nodes[*reader].depth);
             let shown = columns.of(node.depth);
@@ -151,12 +156,11 @@ impl Plan {
             let farthest = readers.filter(|depth| shown.is_some() || columns.of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.of(depth) else { break };
-                ways.insert((source, column), items.len());
                 items.push(Item { source, is_node: depth == node.depth, column, row: 0 });
             }
         }
         let margin = i32::from(roomy);
-        Self { roomy, columns, items, ways, rows: top + margin..bottom - margin }
+        Self { roomy, columns, items, ways: BTreeMap::new(), rows: top + margin..bottom - margin }
     }
 
     /// The items that a line leads to from each: those to the left, and those to the right.
@@ -185,6 +189,9 @@ impl Plan {
 
     /// Gives each item a row: near the mean of what it reads and of what reads it, nodes `apart` rows from each other. Whether all have room.
     fn place(&mut self, nodes: &[Node], apart: i32) -> bool {
+        if self.ways.is_empty() {
+            self.ways = self.items.iter().enumerate().map(|(i, item)| ((item.source, item.column), i)).collect();
+        }
         let links = self.links(nodes);
         let (least, most) = (self.rows.start, self.rows.end - 1);
         let mut columns: Vec<Vec<usize>> = vec![Vec::new(); self.columns.places.len()];
