@@ -39,6 +39,7 @@ use crate::output::{self, Output, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
 use crate::threads;
+use crate::words::suggest;
 use look::Global;
 use report::{INTERRUPTED, Interrupted};
 use source::shown;
@@ -222,7 +223,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     promised::command(&text)?;
     if !source::exists(first) {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
-        let near = nearest(&text, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let near = suggest::nearest(&text, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
         return Err(anyhow!(
             "{} is neither a command nor a bundled scenario nor a file{near} (see `gradstep --help` and `gradstep list`)",
             shown(first)
@@ -230,15 +231,6 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     }
     arguments.insert(place, OPEN.into());
     Ok(arguments)
-}
-
-/// The name that was most likely meant.
-fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if typed.len() > 60 {
-        return None;
-    }
-    let close = (typed.chars().count() / 3).max(1);
-    names.map(|name| (strsim::osa_distance(&typed.to_lowercase(), name), name)).filter(|(far, _)| *far <= close).min().map(|(_, name)| name)
 }
 
 /// Where a command's output goes: to a file, or to the standard output. What it was made from, and the files beside that, are not written over.

@@ -15,6 +15,7 @@ pub mod weights;
 
 // floor 1
 pub mod step;
+mod words;
 
 // floor 2
 pub mod op;

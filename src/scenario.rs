@@ -23,13 +23,10 @@ mod sample;
 mod samples;
 mod source;
 mod spelling;
-mod suggest;
 mod syntax;
 mod tensor;
-mod tensors;
 mod train;
 mod wiring;
-mod words;
 
 pub use fault::{Fault, Faults};
 pub use file::{Files, NoFiles};

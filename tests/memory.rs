@@ -1,6 +1,7 @@
 //! The memory that a scenario takes is counted: whatever the limit, the process stays within it and a little more. Linux alone says how large one was.
 #![cfg(target_os = "linux")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -133,4 +134,24 @@ fn every_sample_of_a_batch_counts() {
     assert_eq!(status, Some(1), "{error}");
     assert!(error.contains("200 samples") && error.contains("--memory-limit"), "{error}");
     assert!(largest < (256 << 10) + BESIDES, "{largest} KiB");
+}
+
+/// Many small samples: what is counted for each is not much more than it takes, so that a batch that fits is not refused.
+#[test]
+fn small_samples_take_what_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut samples = String::new();
+    for n in 0..20_000 {
+        let _ = write!(samples, "[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3);
+    }
+    let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
+    fs::write(folder.path().join("many.toml"), format!("title = \"many\"\nloss = \"squared_error\"\n{samples}{layer}")).expect("a file");
+    let limited = |limit: u64| run(folder.path(), &["show", "many.toml", "--at", "last", "--memory-limit", &format!("{limit}MiB")]);
+    let refused = limited(48);
+    assert_eq!(refused.status, Some(1), "{}", refused.error);
+    assert!(refused.error.contains("20000 samples") && refused.error.contains("--memory-limit"), "{}", refused.error);
+    let limit = 144;
+    let Ended { status, error, largest, .. } = limited(limit);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(largest < (limit << 10) + BESIDES && largest > limit << 9, "{largest} KiB of {limit} MiB");
 }

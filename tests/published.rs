@@ -61,3 +61,13 @@ fn every_published_number_is_found() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(scenarios.len() >= 21 && compared >= 400, "{} examples with {compared} numbers", scenarios.len());
 }
+
+/// Finite differences agree on every example, at whatever point its author has chosen.
+#[test]
+fn every_published_example_passes_gradcheck() {
+    for path in scenarios() {
+        if let Err(error) = printed("gradcheck", &path) {
+            panic!("{}: {error}", path.display());
+        }
+    }
+}

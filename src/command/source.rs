@@ -16,6 +16,7 @@ use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::escape;
 use crate::weights::Wrong;
+use crate::words::suggest;
 
 /// A name or path as a message shows it: on one line.
 pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
@@ -141,7 +142,7 @@ fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
 }
 
 fn unknown(typed: &OsStr) -> anyhow::Error {
-    let near = super::nearest(&typed.to_string_lossy(), bundled::ALL.iter().map(|bundled| bundled.name));
+    let near = suggest::nearest(&typed.to_string_lossy(), bundled::ALL.iter().map(|bundled| bundled.name));
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
     anyhow!("there is no bundled scenario and no file {}{near} (`gradstep list` shows the bundled ones)", shown(typed))
 }

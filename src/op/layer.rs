@@ -118,7 +118,7 @@ impl dyn Args + '_ {
                 Err(self.fail(
                     "type",
                     format!("this layer reads an image C x H x W, but its input is {text}"),
-                    "give it an input of rank 2 (H x W) or 3 (C x H x W)",
+                    "give it an input of rank 2 (H x W) or 3 (C x H x W); flatten and linear, which make vectors, come after it",
                 ))
             }
         }

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use super::words::{self, At};
 use crate::op::scalar::{self, FUNCTIONS, Operator};
+use crate::words::{self, At};
 
 /// Parentheses, minuses and powers may be nested this deep.
 const DEEPEST: usize = 100;

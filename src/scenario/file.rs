@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::excerpt::{cut_at_word, quoted};
 use super::reader::{Reader, Span, Table};
-use super::suggest;
 use crate::op::layer::Faulty;
 use crate::tensor::len;
 use crate::weights::{self, Archive, Layout, MAX_BYTES, Names, Wrong};
+use crate::words::suggest;
 
 /// Cells of a message that a file's own text may take.
 const QUOTED: usize = 380;

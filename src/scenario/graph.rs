@@ -10,11 +10,10 @@ use super::excerpt::quoted;
 use super::expression::{self, Item, Wrong, name_length};
 use super::known::Known;
 use super::reader::{KEPT, Reader, Span, Table};
-use super::suggest;
-use super::words::{self, At};
 use crate::network::{Builder, Node};
 use crate::op::layer::Faulty;
 use crate::op::scalar::{self, Operand, Operator, Scalar};
+use crate::words::{self, At, suggest};
 
 pub(super) const KEYS: &[&str] = &["inputs", "nodes", "output"];
 

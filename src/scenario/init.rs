@@ -10,10 +10,10 @@ use super::file;
 use super::random::{Generator, NORMAL, UNIFORM};
 use super::reader::{Reader, Span, Table};
 use super::spelling::mend_keys;
-use super::words::{self, At};
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::len;
 use crate::threads;
+use crate::words::{self, At};
 
 /// A kind: its name, and its keys with their defaults; `None` is required. Random kinds have a seed too.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use super::layers::TENSORS;
 use super::misfit;
 use super::reader::{Reader, Span, Table, Value};
 use super::tensor::{Written, raised, written};
-use super::words::{self, At};
 use crate::op::activation::{self, ACTIVATIONS};
 use crate::op::layer::{Args, Fan, Faulty};
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
+use crate::words::{self, At};
 
 /// The keys of one layer, or of the loss.
 #[derive(Debug)]

@@ -7,10 +7,11 @@ use toml::de::DeValue;
 use super::layers::Tensors;
 use super::names::Names;
 use super::reader::{Reader, Table};
-use super::{Sample, gap, graph, layers, sample, samples, suggest, tensors};
+use super::{Sample, gap, graph, layers, sample, samples};
 use crate::network::Network;
 use crate::op::layer::Faulty;
 use crate::op::loss::{BatchReduction, Loss};
+use crate::words::{suggest, tensors};
 
 /// What the rest of a file may refer to. It is checked by what is certain; what is not known accuses nobody.
 #[derive(Debug)]

@@ -10,13 +10,13 @@ use super::keys::Keys;
 use super::names::{Doubt, Names};
 use super::reader::{Reader, Span, Table};
 use super::wiring::Entry;
-use super::words::{self, At};
-use super::{spelling, suggest, wiring};
+use super::{spelling, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS};
 use crate::op::layer::{Faulty, Layer, LayerKind};
 use crate::tensor::shape_words;
+use crate::words::{self, At, suggest};
 
 /// The keys that are tensors.
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];

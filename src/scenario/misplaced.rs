@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::excerpt::quoted;
 use super::reader::{Reader, Span, Table, Value};
 use super::spelling::{self, KEYS};
-use super::words::{self, At};
 use super::{graph, samples, train};
+use crate::words::{self, At};
 
 /// A key with its value, taken out of a table.
 type Taken<'i> = (Spanned<std::borrow::Cow<'i, str>>, Value<'i>);

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::suggest;
 use crate::op::LAYERS;
+use crate::words::suggest;
 
 /// Which names a layer may have that is not among those known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

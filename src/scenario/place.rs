@@ -8,12 +8,13 @@ use super::known::Known;
 use super::reader::{Reader, Span, Table};
 use super::tensor::{raised, written};
 use super::train::{self, Schedule};
-use super::{Expectation, Remark, tensors};
+use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Rates, Run};
 use crate::op::layer::{Fan, Faulty};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, ravel, shape_text, shape_words};
+use crate::words::tensors;
 
 /// The keys of a `[[note]]`, and of an `[[expect]]`.
 pub(super) const NOTE: &[&str] = &["at", "text"];

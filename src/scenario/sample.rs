@@ -9,10 +9,10 @@ use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
 use super::spelling::mend_keys;
 use super::tensor::{raised, written};
-use super::words::{self, At};
 use crate::op::layer::{Fan, Faulty};
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, Output};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
+use crate::words::{self, At};
 
 /// The highest rank of an input: channels, height, width.
 const RANK: usize = 3;

@@ -5,8 +5,8 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::reader::{Reader, Span, Table, Value};
-use super::words::{self, At};
-use super::{graph, init, layers, misplaced, place, sample, samples, suggest, train};
+use super::{graph, init, layers, misplaced, place, sample, samples, train};
+use crate::words::{self, At, suggest};
 
 /// The keys of the file itself.
 pub(super) const KEYS: &[&str] = &[

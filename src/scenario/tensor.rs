@@ -6,9 +6,9 @@ use super::excerpt::quoted;
 use super::file::Stored;
 use super::init::{self, Init};
 use super::reader::{Reader, Span, Table, Value, kind_of};
-use super::words::{self, At};
 use crate::op::layer::{Fan, Faulty};
 use crate::tensor::{Tensor, from_flat, len};
+use crate::words::{self, At};
 
 /// What stands where a tensor is expected.
 #[derive(Clone, Debug)]
@@ -55,22 +55,30 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
         }
         _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(Written::Inline { shape, data }),
-            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(value))),
+            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(key, value))),
         },
     }
 }
 
-/// What to write for a word in the place of a tensor, such as `bias = true` and `weight = "xavier"`.
-fn meant(value: &Value<'_>) -> String {
+/// What to write for a word in the place of a tensor, such as `bias = true` and `weight = "xavier"`. The tensor is called by its key, and its layer may follow.
+fn meant(label: &str, value: &Value<'_>) -> String {
     let names: Vec<&str> = init::names().collect();
+    let key = label.split(' ').next().unwrap_or(label);
+    let instead = |word: &str| match key {
+        "bias" => words::answer(At::Bias, word, &[], |_| false).unwrap_or_default(),
+        "target" => "write its numbers; a class is a number too, counted from 0".to_owned(),
+        "input" => "write its numbers, such as input = [0.5, 1]".to_owned(),
+        "weight" => "write the numbers, or weight = { init = \"he_normal\", seed = 1 }".to_owned(),
+        _ => "write the numbers".to_owned(),
+    };
     match value.get_ref() {
-        DeValue::Boolean(flag) => words::answer(At::Bias, if *flag { "true" } else { "false" }, &[], |_| false).unwrap_or_default(),
+        DeValue::Boolean(flag) => instead(if *flag { "true" } else { "false" }),
         DeValue::String(word) => match words::meant(At::Init, word, &names) {
             Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
             Some(name) => format!("write {{ init = \"{name}\" }}"),
             None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
             None if word.ends_with(".npz") || word.ends_with(".safetensors") => format!("write {{ file = {}, key = \"…\" }}", quoted(word)),
-            None => words::answer(At::Bias, word, &[], |_| false).unwrap_or_default(),
+            None => instead(word),
         },
         _ => String::new(),
     }

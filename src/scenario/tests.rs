@@ -1,5 +1,7 @@
 //! Rules of the format that no single part keeps alone.
 
+mod words;
+
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -8,9 +8,9 @@ use super::excerpt::quoted;
 use super::known::Known;
 use super::names::Names;
 use super::reader::{Reader, Span, Table};
-use super::suggest;
 use crate::network::{Id, Rates, Role, Train};
 use crate::op::layer::Faulty;
+use crate::words::suggest;
 
 pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
 

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::names::Names;
 use super::reader::{Reader, Span, Table, Value};
-use super::suggest;
 use crate::op::layer::{Faulty, LayerKind};
+use crate::words::suggest;
 
 /// The input's name.
 const INPUT: &str = "input";

@@ -9,6 +9,7 @@ use crate::network::{Id, Network, Reader, Stretch};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{len, ravel, shape_text, unravel};
+use crate::words;
 
 /// What a term reads: tensors and places.
 pub type Sources = SmallVec<[(Id, usize); 4]>;
@@ -85,7 +86,8 @@ impl Trace {
                     "a step's number counts over the whole iteration and takes nothing in front: write {name}, not {scope}{name}"
                 ));
             }
-            let near = nearest(network, name).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let ops: Vec<&str> = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref()).collect();
+            let near = words::tensors::meant(name, &ops).map_or_else(String::new, |near| format!("; did you mean {near}?"));
             return Err(format!("there is no op {name}{near}"));
         };
         let Some(made_by) = network.made_by(tensor) else {
@@ -212,16 +214,6 @@ impl Trace {
         uses.dedup();
         uses
     }
-}
-
-/// The op whose name is most like this one; where nothing of either would stay, none is.
-fn nearest<'a>(network: &'a Network, name: &str) -> Option<&'a str> {
-    let length = name.chars().count();
-    let ops = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref());
-    ops.map(|op| (strsim::damerau_levenshtein(op, name), op))
-        .filter(|&(distance, op)| distance <= 3 && distance < length.min(op.chars().count()))
-        .min()
-        .map(|(_, op)| op)
 }
 
 fn op_place(scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Place {

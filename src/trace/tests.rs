@@ -75,6 +75,24 @@ fn what_is_not_there_is_said_in_a_sentence() {
 }
 
 #[test]
+fn the_names_of_others_are_answered() {
+    let layer = "[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\nbias = [0]\nactivation = \"tanh\"\n";
+    let trace = trace_of(&format!("title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n{layer}"));
+    for (name, meant) in [
+        ("grad.fc1.w", "grad.fc1.weight"),
+        ("fc1.weight.grad", "grad.fc1.weight"),
+        ("grad.fc1", "grad.fc1.a"),
+        ("fc1", "fc1.a"),
+        ("fc1.logits", "fc1.z"),
+        ("fc1.out", "fc1.a"),
+        ("Grad.fc1.bais", "grad.fc1.bias"),
+    ] {
+        let said = trace.resolve(&name.parse().expect(name)).expect_err(name);
+        assert_eq!(said, format!("there is no op {name}; did you mean {meant}?"));
+    }
+}
+
+#[test]
 fn uses_lead_to_the_steps_that_read() {
     let trace = figure_14();
     let b = trace.network().find("b").expect("b");

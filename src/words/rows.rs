@@ -19,7 +19,7 @@ const fn not(at: At, words: &'static str, help: &'static str) -> Row {
 
 /// All words.
 #[rustfmt::skip]
-pub(super) const ROWS: &[Row] = &[
+pub const ROWS: &[Row] = &[
     // the file itself
     is(At::File, "name heading", "title"),
     is(At::File, "description desc about subtitle abstract", "summary"),

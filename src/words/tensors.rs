@@ -1,13 +1,13 @@
 //! The names of tensors in addresses: the one that was most likely meant.
 
 use super::suggest;
-use super::words::{self, At};
+use super::{self as words, At};
 
 const GRADIENT: &str = "grad.";
 
 /// The tensor that an unknown name means, among all `names`: `grad.conv1.w` is `grad.conv1.weight`, PyTorch's `conv1.weight.grad` too, and a layer alone is
 /// its output.
-pub(super) fn meant(name: &str, names: &[&str]) -> Option<String> {
+pub fn meant(name: &str, names: &[&str]) -> Option<String> {
     let (own, prefix) = match (name.strip_prefix(GRADIENT), name.strip_suffix(".grad")) {
         (Some(own), _) | (None, Some(own)) => (own, GRADIENT),
         (None, None) => (name, ""),
@@ -36,7 +36,7 @@ fn of_layer<'a>(own: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A help line for an unknown name: the tensor that it means, or all of a few.
-pub(super) fn help(name: &str, names: &[&str]) -> String {
+pub fn help(name: &str, names: &[&str]) -> String {
     match meant(name, names) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None if names.len() <= 12 => suggest::possible(names),

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 /// Longer words are no misspelt names, and comparing them costs time; so does comparing with more names than this.
-pub(super) const LONGEST: usize = 60;
+pub const LONGEST: usize = 60;
 const MOST: usize = 1000;
 
 /// The candidate that `word` is most likely a misspelling of.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > LONGEST {
         return None;
@@ -28,7 +28,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 const LISTED: usize = 330;
 
 /// A help line: the nearest candidate, or all of them.
-pub(super) fn help(word: &str, candidates: &[&str]) -> String {
+pub fn help(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean \"{candidate}\"?"),
         None => possible(candidates),
@@ -36,7 +36,7 @@ pub(super) fn help(word: &str, candidates: &[&str]) -> String {
 }
 
 /// The candidates as a help line, each once, as many as can be read; the rest is counted.
-pub(super) fn possible(candidates: &[&str]) -> String {
+pub fn possible(candidates: &[&str]) -> String {
     let mut seen = HashSet::new();
     let all: Vec<&str> = candidates.iter().copied().filter(|candidate| seen.insert(*candidate)).collect();
     let mut length = 0;
