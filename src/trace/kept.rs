@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Position, Trace};
 
-/// Terms between two marks, where the entry has no more than [`MARKS`] of them. A shorter sum has no marks.
-const APART: u64 = 64;
+/// Terms between two marks, where the entry has no more than [`MARKS`] of them: so many are added in about a microsecond, and who asks for one step of a sum
+/// and no other pays next to nothing for the marks. A shorter sum has none.
+pub(super) const APART: u64 = 1024;
 /// The most marks of an entry: half a megabyte.
 const MARKS: u64 = 1 << 14;
 

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::kept::APART;
 use super::*;
 use crate::network::{Builder, Node};
 use crate::op::rule::{Operands, Rule};
@@ -142,7 +143,7 @@ fn work_of(trace: &Trace, steps: Range<u64>) -> (u64, u64) {
 }
 
 fn many_samples() -> Trace {
-    let samples = (0..3000).map(|n| format!("[[sample]]\ninput = [{}]\ntarget = [1]\n", n % 7)).collect::<Vec<_>>().concat();
+    let samples = (0..12_000).map(|n| format!("[[sample]]\ninput = [{}]\ntarget = [1]\n", n % 7)).collect::<Vec<_>>().concat();
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.5]]\nbias = [0.25]\n";
     trace_of(&format!("title = \"many\"\nloss = \"squared_error\"\n{samples}{layer}"))
 }
@@ -161,26 +162,26 @@ fn a_step_of_a_long_sum_costs_no_more_than_one_of_a_short_sum() {
     for (trace, op) in places {
         let first = trace.resolve(&op.parse().expect("an address")).expect(op);
         let terms = trace.position(first).expect("a step").terms;
-        assert!(terms >= 3000, "{op} has {terms} terms");
+        assert!(terms >= 12_000, "{op} has {terms} terms");
         // the first step of an entry may cost what the entry has, all further ones may not
         let (arriving, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
         assert!(arriving <= 3 * terms, "{op}: {arriving}");
         let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
-        assert!(hundred <= 100 * 2 * 64 && again <= 2 * 64, "{op}: {hundred} and {again} of {terms} terms");
+        assert!(hundred <= 100 * 2 * APART && again <= 2 * APART, "{op}: {hundred} and {again} of {terms} terms");
         // the other way, and beyond
         let (back, _) = work_of(trace, first + 100..first + 200);
-        assert!(back <= 100 * 2 * 64, "{op}: {back}");
+        assert!(back <= 100 * 2 * APART, "{op}: {back}");
     }
 }
 
 #[test]
 fn what_is_kept_of_an_entry_changes_no_step() {
-    let text = "title = \"sum\"\ninput = { init = \"normal\", seed = 1, shape = [300] }\ntarget = [0.5, 0.25]\nloss = \"squared_error\"\n\
+    let text = "title = \"sum\"\ninput = { init = \"normal\", seed = 1, shape = [3000] }\ntarget = [0.5, 0.25]\nloss = \"squared_error\"\n\
                 [[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nbias = [1, 2]\nactivation = \"tanh\"\n";
     let walked = trace_of(text);
     let steps = (1..=walked.len()).map(|k| walked.get(k).expect("a step"));
     let of = |k: u64| trace_of(text).get(k).expect("a step");
-    for step in steps.step_by(23) {
+    for step in steps.step_by(233) {
         // backwards, and asked of a trace that keeps nothing yet
         assert_eq!(walked.get(walked.len() + 1 - step.step), Some(of(walked.len() + 1 - step.step)));
         assert_eq!(step, of(step.step));
@@ -204,8 +205,8 @@ fn a_walk_costs_what_its_steps_cost() {
     let trace = many_samples();
     let (mut walks, mut told) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
     let before = WORK.get();
-    for (number, first) in (1..=trace.len()).step_by(64).enumerate() {
-        let (walk, end) = (&mut walks[number % 2], (first + 64).min(trace.len() + 1));
+    for (number, first) in (1..=trace.len()).step_by(1024).enumerate() {
+        let (walk, end) = (&mut walks[number % 2], (first + APART).min(trace.len() + 1));
         walk.go(first);
         while walk.entry(end, &mut told) {}
     }
