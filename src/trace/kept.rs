@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Position, Trace};
 
+/// Terms of a sum of which nothing is kept.
+const SHORT: u64 = 64;
 /// Terms between two marks, where the entry has no more than [`MARKS`] of them: so many are added in about a microsecond, and who asks for one step of a sum
-/// and no other pays next to nothing for the marks. A shorter sum has none.
+/// and no other pays next to nothing for the marks. From the step that was asked for last it goes on as from a mark.
 pub(super) const APART: u64 = 1024;
 /// The most marks of an entry: half a megabyte.
 const MARKS: u64 = 1 << 14;
@@ -35,6 +37,8 @@ struct Entry {
     apart: u64,
     /// The marks so far, from the first term on.
     marks: Vec<Mark>,
+    /// The term that was asked for last, and how far the entry had come before it.
+    last: (u64, Mark),
 }
 
 /// What is kept of the entry that was asked for last.
@@ -54,27 +58,29 @@ impl Kept {
 impl Trace {
     /// How far the entry of a position has come before its term.
     pub(super) fn before(&self, at: &Position) -> Mark {
-        if at.terms <= APART {
+        if at.terms <= SHORT {
             return self.onwards(at, START, 0..at.term);
         }
         let mut kept = self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = at.with_term(0);
         let entry = match kept.take() {
             Some(entry) if entry.first == first => entry,
-            _ => Entry { first, apart: APART.max(at.terms.div_ceil(MARKS)), marks: vec![START] },
+            _ => Entry { first, apart: APART.max(at.terms.div_ceil(MARKS)), marks: vec![START], last: (0, START) },
         };
-        let Entry { apart, marks, .. } = kept.insert(entry);
+        let Entry { apart, marks, last, .. } = kept.insert(entry);
         let apart = *apart;
-        let (mut last, mut come) = (marks[marks.len() - 1], (marks.len() as u64 - 1) * apart);
+        let (mut mark, mut come) = (marks[marks.len() - 1], (marks.len() as u64 - 1) * apart);
         while come + apart <= at.term {
-            last = self.onwards(at, last, come..come + apart);
+            mark = self.onwards(at, mark, come..come + apart);
             come += apart;
-            marks.push(last);
+            marks.push(mark);
         }
         let number = at.term / apart;
-        let (from, mark) = (number * apart, usize::try_from(number).map_or(last, |number| marks[number]));
-        drop(kept);
-        self.onwards(at, mark, from..at.term)
+        let from = number * apart;
+        let near = usize::try_from(number).map_or(mark, |number| marks[number]);
+        let (from, near) = if (from..=at.term).contains(&last.0) { *last } else { (from, near) };
+        *last = (at.term, self.onwards(at, near, from..at.term));
+        last.1
     }
 
     /// How far the entry of a position has come after some more terms than at a mark.
