@@ -59,3 +59,15 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+/// Two logits of 2001 read one entry: the softmax bends alike to both sides, at every step. A derivative that is missing there is found.
+#[test]
+fn a_missing_derivative_at_a_softmax_tie_is_off() {
+    let text =
+        "title = \"tie\"\ninput = [1, 2001, 2001]\ntarget = 1\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n";
+    for by in [-1.0, -0.5, 0.01] {
+        judges(text, 0, by).expect("found");
+        judges(text, 1, by).expect("found");
+        judges(text, 2, by).expect("found");
+    }
+}

@@ -232,7 +232,7 @@ fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl S
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 200, max_global_rejects: 1_000_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn maxima_are_the_first_of_the_largest(channels in 1..=3_usize, rows in axis(1..=14), columns in axis(1..=40), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {

@@ -211,19 +211,29 @@ impl Slopes<'_, '_> {
     }
 
     /// Where the slopes to both sides differ, and go on differing as the step shrinks: a kink if each side settles, else a place where the differences
-    /// mean nothing, for the loss bends too much, or is rounded too much.
-    fn corner(&mut self, at: usize, step: f64) -> Option<Verdict> {
-        let here = self.moved(at, 0.0).loss;
-        let [wide, narrow] =
-            [step, exact(step / 8.0)].map(|step| [-1.0, 1.0].map(|way| (self.moved(at, way * step).loss - here) / (way * step)));
+    /// mean nothing, for the loss bends too much, or is rounded too much. None where a shorter step shows a smooth bend with this same slope, as of a
+    /// softmax tie, whose two sides bend alike at every step.
+    fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
+        let (here, noise) = (self.moved(at, 0.0).loss, self.noise);
+        let mut sides = |step: f64| [-1.0, 1.0].map(|way| (self.moved(at, way * step).loss - here) / (way * step));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
-        let size = narrow[0].abs().max(narrow[1].abs());
-        let noise = self.noise / (step / 8.0);
-        if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > 100.0 * noise) {
-            return None;
+        let mut wide = sides(step);
+        let mut found = None;
+        loop {
+            step = exact(step / 8.0);
+            let narrow = sides(step);
+            let size = narrow[0].abs().max(narrow[1].abs());
+            let rounding = 100.0 * noise / step;
+            if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > rounding) {
+                let smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
+                let middle = f64::midpoint(narrow[0], narrow[1]);
+                return found.filter(|_| !(smooth && (middle - slope).abs() <= 0.01 * slope.abs()));
+            }
+            if wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size) {
+                return Some(Verdict::Kink);
+            }
+            (wide, found) = (narrow, Some(Verdict::Unsettled));
         }
-        let settles = wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size);
-        Some(if settles { Verdict::Kink } else { Verdict::Unsettled })
     }
 
     /// The kinks that the shortest step crosses and that the entry is exactly on.
@@ -295,7 +305,7 @@ impl Slopes<'_, '_> {
             return of(f64::NAN, Verdict::Unsettled);
         }
         let step = settled.step.unwrap_or(FIRST * self.values[at].abs().max(1.0));
-        match if beside { None } else { self.corner(at, step) } {
+        match if beside { None } else { self.corner(at, step, settled.slope) } {
             Some(verdict) => of(f64::NAN, verdict),
             None => of(settled.slope, Verdict::Off),
         }
