@@ -147,7 +147,7 @@ fn small_samples_take_what_is_counted() {
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
     fs::write(folder.path().join("many.toml"), format!("title = \"many\"\nloss = \"squared_error\"\n{samples}{layer}")).expect("a file");
     let limited = |limit: u64| run(folder.path(), &["show", "many.toml", "--at", "last", "--memory-limit", &format!("{limit}MiB")]);
-    let refused = limited(48);
+    let refused = limited(88);
     assert_eq!(refused.status, Some(1), "{}", refused.error);
     assert!(refused.error.contains("20000 samples") && refused.error.contains("--memory-limit"), "{}", refused.error);
     let limit = 144;

@@ -72,7 +72,7 @@ impl Lesson {
     /// iteration and the wanted one; `None` where it says no.
     ///
     /// # Errors
-    /// That there is too little memory.
+    /// A sentence, when the iteration takes more memory than is left.
     pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Self>, String> {
         let iteration = compute(&self.descent, number, go_on)?;
         Ok(iteration.map(|iteration| self.with(iteration)))
@@ -110,7 +110,7 @@ impl Lesson {
     /// Whether there is memory for the end of a way.
     ///
     /// # Errors
-    /// That there is too little, and how much it takes.
+    /// A sentence with the size of the iteration, when it takes more memory than is left.
     pub fn fits(&self, walk: &Walk) -> Result<(), String> {
         let lack = self.lack.filter(|_| walk.next() > self.trace.iteration());
         walk.refused().or(lack).map_or(Ok(()), |lack| Err(lack.to_string()))
@@ -143,7 +143,7 @@ impl Lesson {
         Ok(number)
     }
 
-    /// Where an address leads in iteration `number`, which was computed; or an earlier one was, with which the descent ends.
+    /// The scenario at iteration `number`, and the step that an address means there. `iteration` is that one, or an earlier one if the descent ends with it.
     pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
         let (lesson, step) =
             arrive(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), number, iteration, address)?;
@@ -203,7 +203,7 @@ fn compute(descent: &Descent, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bo
     Ok(None)
 }
 
-/// Where an address leads in iteration `number`, which was computed; or an earlier one was, with which the descent ends.
+/// The scenario at iteration `number`, and the step that an address means there. `iteration` is that one, or an earlier one if the descent ends with it.
 fn arrive(
     scenario: Arc<Scenario>,
     descent: Arc<Descent>,

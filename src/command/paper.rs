@@ -5,7 +5,7 @@ use std::io;
 use crate::tensor::{len, unravel};
 use crate::ui::number::Format as Numbers;
 
-/// Where the text goes, piece by piece.
+/// A writer of text for people: it calls a function with each piece of the text.
 pub(super) struct Paper<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
 
 /// Entries of a row that are written at once.

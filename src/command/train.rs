@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is told of the scenario itself, which the descent takes apart.
+/// The parts of a scenario that are printed beside its losses and parameters.
 struct Told {
     title: String,
     /// Those of its samples.

@@ -52,7 +52,7 @@ pub struct Walk {
     half: Half,
     /// The memory of the iterations on the way, one after the other.
     memory: Arc<Claim>,
-    /// What the memory lacks.
+    /// The memory that is missing for the iteration that this way leads to; `None` where there is enough.
     lack: Option<Lack>,
 }
 
@@ -127,7 +127,8 @@ pub struct Descent {
     batches: Mutex<Vec<(Kind, Arc<Batch>)>>,
 }
 
-/// What the ops of a batch depend on: the samples' numbers in the file, from 1; whether it updates; and whether there is no velocity yet.
+/// A kind of batch, whose ops are always the same: the samples' numbers in the file, from 1; whether the parameters are updated; whether it is the first
+/// iteration, in which there is no velocity yet.
 type Kind = (Vec<usize>, bool, bool);
 
 /// Ops of batches that are kept: in the first iteration there is no velocity, in the last perhaps no update.
@@ -408,7 +409,7 @@ impl Descent {
         }
     }
 
-    /// How many checkpoints are kept, with the beginning.
+    /// The number of checkpoints in memory. The parameters before the first iteration are one of them.
     #[must_use]
     pub fn checkpoints(&self) -> usize {
         self.points().len()
@@ -418,7 +419,7 @@ impl Descent {
     /// of its loss, and may end it.
     ///
     /// # Errors
-    /// That there is too little memory.
+    /// The memory that is missing, when an iteration takes more than is left.
     pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<Descended, Short> {
         let Sizes { run, parameters, velocities, .. } = self.sizes;
         let train = self.train.as_ref();

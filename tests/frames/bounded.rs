@@ -90,9 +90,9 @@ fn a_frame_asks_for_no_more_where_more_is_in_the_file() {
         ("norms", [1500, 4500], |n| head(&[n]) + UP + "[[layer]]\ntype = \"layer_norm\"\n"),
         ("features", [1100, 1500], |n| head(&[n]) + SQUARED + &linear(n)),
         ("layers", [40, 160], |n| head(&[2]) + SQUARED + &linear(2).repeat(n)),
-        ("samples", [2000, 5000], samples),
-        ("chains", [2000, 5000], |n| graph(n, |i| format!("n{} * b", i - 1))),
-        ("fans", [2000, 5000], |n| graph(n, |_| "a * b".to_owned())),
+        ("samples", [2000, 16_000], samples),
+        ("chains", [2000, 10_000], |n| graph(n, |i| format!("n{} * b", i - 1))),
+        ("fans", [2000, 10_000], |n| graph(n, |_| "a * b".to_owned())),
     ];
     let mut grown = Vec::new();
     for (name, sizes, text) in families {

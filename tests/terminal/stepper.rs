@@ -111,6 +111,16 @@ fn what_is_recorded_is_replayed_and_can_be_stopped() {
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for("step 2/10");
     quits(run);
+
+    // in the address line that the recording has opened, `q` is a letter
+    fs::write(&path, format!("{header}\n[0,\"key\",\":\"]\n[1,\"key\",\"5\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
+    let mut run = Run::start(gradstep(&["replay", file]));
+    run.wait_for(":5");
+    run.press("x");
+    run.wait_for("stopped after 2 of 3: go on by hand, Esc, then q, quits");
+    run.press("\x1b");
+    run.wait_for("step 1/10");
+    quits(run);
 }
 
 #[test]

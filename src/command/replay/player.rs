@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::course::Course;
+use crate::app::Mode;
 use crate::command::live::events;
 use crate::command::stepper::{Done, Left, SLICE, Stepper};
 use crate::keys::{Code, Key};
@@ -61,7 +62,9 @@ impl Player {
         self.since = (self.time(now), now);
         (self.taken, self.left) = (true, Left::default());
         (self.stepper.state.play, self.stepper.state.way) = (None, None);
-        self.stepper.state.say(why, false);
+        // in the address line `q` is a letter
+        let typed = matches!(self.stepper.state.mode(), Mode::Prompt | Mode::Overlay);
+        self.stepper.state.say(&format!("{why}: go on by hand, {}", if typed { "Esc, then q, quits" } else { "q quits" }), false);
     }
 
     /// A slice of the work that the last event asks for; or the events that are due and the play between them, as many as there is time for.
@@ -79,7 +82,7 @@ impl Player {
                 self.left = left;
             }
             if done == Done::Quit || self.course.done == self.course.len() && self.left == Left::default() {
-                return self.stop(now, "the end of the session: go on by hand, q quits");
+                return self.stop(now, "the end of the session");
             }
             if self.left != Left::default() || self.stepper.time() >= end {
                 self.since = (at, now);
@@ -87,7 +90,7 @@ impl Player {
             }
         }
         if self.course.done == self.course.len() {
-            self.stop(now, "the end of the session: go on by hand, q quits");
+            self.stop(now, "the end of the session");
         }
     }
 }
@@ -119,7 +122,7 @@ impl Program for Player {
                 }
                 Event::Key(_) => {
                     let (done, all) = (self.course.done, self.course.len());
-                    self.stop(now, &format!("stopped after {done} of {all}: go on by hand, q quits"));
+                    self.stop(now, &format!("stopped after {done} of {all}"));
                 }
                 _ => {}
             }
