@@ -64,7 +64,7 @@ impl Player {
         (self.stepper.state.play, self.stepper.state.way) = (None, None);
         // in the address line `q` is a letter
         let typed = matches!(self.stepper.state.mode(), Mode::Prompt | Mode::Overlay);
-        self.stepper.state.say(&format!("{why}: go on by hand, {}", if typed { "Esc, then q, quits" } else { "q quits" }), false);
+        self.stepper.state.say(format!("{why}: go on by hand, {}", if typed { "Esc, then q, quits" } else { "q quits" }), false);
     }
 
     /// A slice of the work that the last event asks for; or the events that are due and the play between them, as many as there is time for.
