@@ -258,6 +258,12 @@ fn trace_by_level_and_range() {
 
 #[test]
 fn show_prints_a_frame() {
+    // what is odd at first sight is explained there, and only there
+    let left_out = |step: &str| {
+        printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
+            .contains("0 · −∞ has no value, so the term")
+    };
+    assert!(left_out("loss#1") && !left_out("loss#2"));
     assert!(printed(&["show", "figure-14", "--at", "grad.a", "--size", "80x24"]).contains("step 9/10"));
     let frame = printed(&["show", "figure-14", "--at", "8", "--keys", "l", "--size", "80x24"]);
     assert_eq!(frame.lines().count(), 24);

@@ -126,6 +126,8 @@ pub type Args = SmallVec<[Arg; 4]>;
 
 /// The function of a selection that selects 0 whatever its arguments are ([`Term::of_loss`]).
 pub const LEFT_OUT: &str = "left_out";
+/// What it does, in words.
+pub const LEFT_OUT_WORDS: &str = "The target makes this factor 0: the loss does not ask for this logarithm. It is −∞, and 0 · −∞ has no value, so the term is left out and counts 0.";
 
 /// One term of one entry.
 #[derive(Clone, Debug, PartialEq)]

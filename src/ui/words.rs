@@ -5,8 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::ui::theme::Role;
 use crate::ui::view::{View, broken, width};
+
 /// Before each line of a remark.
 const BAR: &str = "▌ ";
 /// In narrower places the words begin with the op's name, which the equation may have had no room for.
@@ -15,7 +17,10 @@ const NARROW: usize = 60;
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("why", &view.theme, area, buf);
-    let text = lines(view, view.trace().part_at(&view.at), remark(view), usize::from(inner.width));
+    let part = view.trace().part_at(&view.at);
+    let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
+    let words = left_out.unwrap_or_else(|| view.trace().equation(&view.at, part).0.words);
+    let text = lines(view, part, words, remark(view), usize::from(inner.width));
     let cut = text.len() > usize::from(inner.height);
     for (line, row) in text.into_iter().zip(inner.rows()) {
         line.render(row, buf);
@@ -33,15 +38,16 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn height(view: &View<'_>, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
-    let count = |remark| parts.clone().map(|part| lines(view, part, remark, usize::from(wide)).len()).max();
+    let words = |part: usize| view.trace().equation(&view.at, part).0.words;
+    let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
     let op = view.trace().span(view.at.step, crate::step::Unit::Op);
     let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
     u16::try_from(most + 1).unwrap_or(u16::MAX)
 }
 
-/// The remark, the op's name where there is little room, and the rule.
-fn lines(view: &View<'_>, part: usize, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
+/// The remark, the op's name where there is little room, and the rule in these words.
+fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let (equation, _) = view.trace().equation(&view.at, part);
     let note = view.theme.style(Role::Note);
     let remark = remark.map(|text| broken(&text.replace('\n', " "), wide.saturating_sub(width(BAR)))).unwrap_or_default();
@@ -50,7 +56,7 @@ fn lines(view: &View<'_>, part: usize, remark: Option<&str>, wide: usize) -> Vec
     if wide < NARROW {
         lines.extend(broken(equation.name, wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))));
     }
-    lines.extend(broken(equation.words, wide).into_iter().map(Line::raw));
+    lines.extend(broken(words, wide).into_iter().map(Line::raw));
     lines
 }
 
