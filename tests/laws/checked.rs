@@ -71,3 +71,18 @@ fn a_missing_derivative_at_a_softmax_tie_is_off() {
         judges(text, 2, by).expect("found");
     }
 }
+
+/// A loss near 0 that is the sum of large terms is rounded as these are: a derivative that is wrong by a thousandth is found there too.
+#[test]
+fn a_loss_near_0_is_rounded_as_its_terms_are() {
+    for n in 0..300_u32 {
+        let number = |k: u32| (f64::from((n * 37 + k) * 7_919 % 10_007) - 5_000.0) / 1_024.0;
+        let (mut input, mut target): (Vec<f64>, Vec<f64>) = (0..20).map(|k| (number(2 * k), number(2 * k + 1))).unzip();
+        let sum: f64 = input.iter().zip(&target).map(|(x, t)| x * t).sum();
+        input.push(0.001 - sum);
+        target.push(1.0);
+        let text =
+            format!("title = \"near 0\"\ninput = {input:?}\ntarget = {target:?}\nloss = \"upstream\"\n[[layer]]\ntype = \"flatten\"\n");
+        judges(&text, u64::from(n), 0.001).expect("found");
+    }
+}

@@ -37,5 +37,7 @@ pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
             squares += (moves / largest).powi(2);
         }
     }
-    4.0 * f64::EPSILON * (largest * squares.sqrt() + run.values(network.loss())[0].abs())
+    // a loss near 0 may be the sum of large terms
+    let loss = forward.sizes(network.loss()).map_or(run.values(network.loss())[0].abs(), |sizes| sizes[0]);
+    4.0 * f64::EPSILON * (largest * squares.sqrt() + loss)
 }
