@@ -76,6 +76,9 @@ pub struct Message {
     pub fault: bool,
 }
 
+/// The longest that is worked between two looks at the keyboard, but for what is short.
+pub const SLICE: Duration = Duration::from_millis(15);
+
 /// Steps per second of play.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 const USUAL_SPEED: usize = 3;

@@ -6,8 +6,10 @@ mod build;
 mod check;
 mod descent;
 mod learn;
+mod points;
 mod run;
 mod size;
+mod stretches;
 mod symbol;
 
 pub use batch::{Batch, From, Rates};
@@ -16,6 +18,7 @@ pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict
 pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train, Walk};
 pub use run::Run;
 pub use size::{Lack, Sizes};
+pub use stretches::{Stretch, Stretches};
 pub use symbol::Symbol;
 
 use std::collections::HashMap;
@@ -114,17 +117,6 @@ pub struct Reader {
     pub part: usize,
     /// The slot of that part's rule.
     pub slot: usize,
-}
-
-/// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
-#[derive(Clone, Debug)]
-pub struct Stretch {
-    /// Its ops and tensors.
-    pub network: Arc<Network>,
-    /// All its tensors.
-    pub run: Run,
-    /// The sample's number in the file, from 0; `None` for the batch.
-    pub sample: Option<usize>,
 }
 
 /// A layer, as the screen names it.

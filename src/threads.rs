@@ -7,9 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::hint;
 use std::mem;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Builder, Scope, available_parallelism};
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
@@ -196,6 +198,152 @@ pub fn beside<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Sen
     Builder::new().spawn_scoped(scope, run).is_ok()
 }
 
+/// Something that another thread does, while this one goes on. Where it is dropped nobody waits for it. There is one such thread, for one thing after the
+/// other: what is freed is used again by the thread that has taken it, and two would keep twice as much memory.
+#[derive(Debug)]
+pub struct Elsewhere<T>(Arc<End<T>>);
+
+/// What a thread comes to, and who is told of it.
+#[derive(Debug)]
+struct End<T> {
+    result: Mutex<Outcome<T>>,
+    told: Condvar,
+}
+
+#[derive(Debug)]
+enum Outcome<T> {
+    Awaited,
+    There(thread::Result<T>),
+    Taken,
+}
+
+impl<T> End<T> {
+    fn result(&self) -> MutexGuard<'_, Outcome<T>> {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Elsewhere<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// How much is done elsewhere, and who waits for it.
+static BUSY: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// One thing of it.
+#[derive(Debug)]
+struct Busy;
+
+impl Busy {
+    fn count() -> MutexGuard<'static, usize> {
+        BUSY.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new() -> Self {
+        *Self::count() += 1;
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *Self::count() -= 1;
+        BUSY.1.notify_all();
+    }
+}
+
+/// Waits until nothing is done elsewhere, so that the memory of what nobody waited for has gone back; whether there was anything.
+pub fn quiet() -> bool {
+    let count = Busy::count();
+    let any = *count > 0;
+    drop(BUSY.1.wait_while(count, |count| *count > 0));
+    any
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The thread that does what is to be done elsewhere; none where the system gives none, and for that thread itself.
+fn other() -> Option<mpsc::Sender<Work>> {
+    thread_local! {
+        static OTHER: Cell<bool> = const { Cell::new(false) };
+    }
+    static WORK: Mutex<Option<mpsc::Sender<Work>>> = Mutex::new(None);
+    if OTHER.get() {
+        return None;
+    }
+    let mut work = WORK.lock().unwrap_or_else(PoisonError::into_inner);
+    if work.is_none() {
+        let (give, given) = mpsc::channel::<Work>();
+        let run = move || {
+            OTHER.set(true);
+            for work in given {
+                work();
+            }
+        };
+        *work = Builder::new().spawn(run).is_ok().then_some(give);
+    }
+    work.clone()
+}
+
+impl<T: Send + 'static> Elsewhere<T> {
+    /// Begins it, with what it needs.
+    ///
+    /// # Errors
+    /// What it needs, where the system gives no thread, or this is done elsewhere itself: whoever asks does it.
+    pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
+        let Some(other) = other() else { return Err(input) };
+        let end = Arc::new(End { result: Mutex::new(Outcome::Awaited), told: Condvar::new() });
+        let (tell, busy) = (Arc::downgrade(&end), Busy::new());
+        let work = move || {
+            // the last that goes, as what comes of it may be dropped here
+            let _busy = busy;
+            let result = catch_unwind(AssertUnwindSafe(|| run(input)));
+            if let Some(end) = tell.upgrade() {
+                *end.result() = Outcome::There(result);
+                end.told.notify_all();
+            }
+        };
+        // that thread never ends
+        let _ = other.send(Box::new(work));
+        Ok(Self(end))
+    }
+
+    /// Waits for it, but not longer than this; whether it is done.
+    #[must_use]
+    pub fn is_done_within(&self, wait: Duration) -> bool {
+        let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
+        let waited = self.0.told.wait_timeout_while(self.0.result(), wait, awaited);
+        !awaited(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// What has come of it, once it is done; `None` where it was taken from a clone of this.
+    ///
+    /// # Panics
+    /// As it did.
+    #[must_use]
+    pub fn take(&self) -> Option<T> {
+        let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
+        let mut result = self.0.told.wait_while(self.0.result(), awaited).unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *result, Outcome::Taken) {
+            Outcome::There(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
+            Outcome::Awaited | Outcome::Taken => None,
+        }
+    }
+}
+
+/// Drops something large on a thread of its own.
+pub fn discard(large: impl Send + 'static) {
+    let (busy, large) = (Busy::new(), Arc::new(Mutex::new(Some(large))));
+    let shared = Arc::clone(&large);
+    // without a thread it is dropped here
+    let _ = Builder::new().spawn(move || {
+        let _busy = busy;
+        drop(shared.lock().unwrap_or_else(PoisonError::into_inner).take());
+    });
+}
+
 /// Does all the work, which is about so many multiplications.
 pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
     let threads = if work.len() > 1 { hands(multiplications).min(work.len()) } else { 1 };
@@ -221,7 +369,6 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread::ThreadId;
 
     use super::*;
@@ -267,6 +414,35 @@ mod tests {
             let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
             assert!(runs.into_iter().all(|run| run.join().expect("no panic") == 200.0 * 299.0));
         });
+    }
+
+    #[test]
+    fn what_is_done_elsewhere_is_taken_once() {
+        let (open, opened) = mpsc::channel::<()>();
+        let sum = Elsewhere::begin(vec![1, 2, 3], move |numbers| {
+            opened.recv().expect("it is opened");
+            numbers.iter().sum::<i32>()
+        })
+        .expect("a thread");
+        assert!(!sum.is_done_within(Duration::ZERO));
+        open.send(()).expect("it waits");
+        let other = sum.clone();
+        assert!(sum.is_done_within(Duration::from_secs(60)));
+        assert_eq!((other.take(), sum.take()), (Some(6), None));
+        let panics = Elsewhere::begin((), |()| assert_eq!(1, 2)).expect("a thread");
+        assert!(catch_unwind(AssertUnwindSafe(|| panics.take())).is_err());
+    }
+
+    #[test]
+    fn it_is_quiet_when_what_nobody_waits_for_is_gone() {
+        let kept = Arc::new(());
+        for _ in 0..20 {
+            let inside = Arc::clone(&kept);
+            drop(Elsewhere::begin(inside, |inside| (inside, thread::sleep(Duration::from_millis(1)))));
+            discard(Arc::clone(&kept));
+            quiet();
+            assert_eq!(Arc::strong_count(&kept), 1);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::glyph;
-use crate::network::{Id, Network, Op, Run, Stretch};
+use crate::network::{Id, Network, Op, Run, Stretch, Stretches};
 use crate::op::rule::{Arg, Equation, Origin, Term, fill, joined};
 use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{Index, len, unravel};
@@ -81,7 +81,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Trace {
     iteration: u64,
-    stretches: Vec<Stretch>,
+    stretches: Stretches,
     segments: Vec<Segment>,
     /// For each stretch, the number of its first segment.
     firsts: Vec<usize>,
@@ -102,7 +102,7 @@ impl Trace {
 
     /// The trace of an iteration: the samples of its batch, then what the batch does with them.
     #[must_use]
-    pub fn of(iteration: u64, stretches: Vec<Stretch>) -> Self {
+    pub fn of(iteration: u64, stretches: Stretches) -> Self {
         let (mut segments, mut firsts, mut passes) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
         for (number, stretch) in stretches.iter().enumerate() {

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::Names;
+use super::{Names, SLICE};
 use crate::network::{Descent, Iteration, Lack, Op, Walk};
-use crate::room::Claim;
 use crate::scenario::Scenario;
 use crate::step::{Address, Pass, Place, Scope};
+use crate::threads::Elsewhere;
 use crate::trace::Trace;
 
 /// A scenario that is open, with its computation.
@@ -25,8 +25,6 @@ pub struct Lesson {
     pub last: bool,
     /// Why it has no update, where memory is too short for one.
     pub lack: Option<Lack>,
-    /// The memory of the iteration.
-    _memory: Arc<Claim>,
     /// The scenario's remarks, with the steps that each belongs to: an op's, an entry's or one.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of a sample's ops, the same in all iterations.
@@ -40,7 +38,7 @@ impl Lesson {
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         let descent = Arc::new(scenario.descent());
-        let iteration = descent.iteration(1);
+        let iteration = undisturbed(&descent, 1);
         Self::of(Arc::new(scenario), descent, Arc::default(), iteration)
     }
 
@@ -65,7 +63,8 @@ impl Lesson {
     /// The same scenario at another iteration; at the last one where the descent ends before.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Self {
-        self.with(self.descent.iteration(number))
+        let number = number.clamp(1, self.descent.iterations());
+        self.with(undisturbed(&self.descent, number))
     }
 
     /// The same scenario at another iteration, or at the last one where the descent ends before. `go_on` is asked after each piece of work, with the next
@@ -180,27 +179,55 @@ impl Lesson {
 
     fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<Names>>, iteration: Iteration) -> Self {
         let last = iteration.ends() || iteration.number >= descent.iterations();
-        let Iteration { number, stretches, loss, lack, memory, .. } = iteration;
+        let Iteration { number, stretches, loss, lack, .. } = iteration;
         let trace = Trace::of(number, stretches);
         let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, lack, _memory: memory, remarks, names, batch: Default::default() }
+        Self { scenario, trace, descent, loss, last, lack, remarks, names, batch: Default::default() }
     }
 }
 
 /// Computes iteration `number`, or the last one where the descent ends before.
-fn compute(descent: &Descent, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Iteration>, String> {
-    let mut walk = descent.walk(number);
-    if let Some(lack) = walk.refused() {
-        return Err(lack.to_string());
+fn compute(descent: &Arc<Descent>, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Iteration>, String> {
+    let walk = descent.walk(number);
+    match walk.refused() {
+        Some(lack) => Err(lack.to_string()),
+        None => Ok(walked(descent, walk, number, go_on)),
     }
+}
+
+/// Iteration `number`, or the last one, which nobody stops.
+fn undisturbed(descent: &Arc<Descent>, number: u64) -> Iteration {
+    walked(descent, descent.walk(number), number, &mut |_, _| true).unwrap_or_else(|| unreachable!("it always goes on"))
+}
+
+/// The end of a way to iteration `number`: that one, or the last. What is long is done by the same thread that does it while a person looks on.
+fn walked(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
+    let piece = |descent: &Descent, mut walk: Walk| (descent.advance(&mut walk, &mut { 1 }), walk);
     while go_on(walk.next(), number) {
-        if let Some(iteration) = descent.advance(&mut walk, &mut { 1 })
-            && (iteration.number >= number || iteration.ends())
-        {
-            return Ok(Some(iteration));
+        let next = walk.next();
+        let elsewhere = if descent.is_long(&walk) {
+            let descent = Arc::clone(descent);
+            Elsewhere::begin(walk, move |walk| piece(&descent, walk))
+        } else {
+            Err(walk)
+        };
+        let done = match elsewhere {
+            Err(walk) => piece(descent, walk),
+            Ok(elsewhere) => {
+                while !elsewhere.is_done_within(SLICE) {
+                    if !go_on(next, number) {
+                        return None;
+                    }
+                }
+                elsewhere.take().expect("nobody else has it")
+            }
+        };
+        walk = done.1;
+        if let Some(iteration) = done.0.filter(|iteration| iteration.number >= number || iteration.ends()) {
+            return Some(iteration);
         }
     }
-    Ok(None)
+    None
 }
 
 /// The scenario at iteration `number`, and the step that an address means there. `iteration` is that one, or an earlier one if the descent ends with it.

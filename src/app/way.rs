@@ -1,9 +1,13 @@
 //! What takes longer than a key may: the way to a far iteration, and moves through many units. It is done piece by piece, so that the screen lives on
 //! meanwhile and the way can be left.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{Lesson, State};
-use crate::network::{Iteration, Walk};
+use crate::network::Walk;
 use crate::step::{Address, Place, Unit};
+use crate::threads::Elsewhere;
 
 /// The cost of what a key does by itself, counted in steps that are computed: some ten milliseconds. What costs more is left to [`State::work`].
 const AT_ONCE: u64 = 10_000_000;
@@ -30,14 +34,71 @@ pub struct Way {
     /// The iteration to which it leads, or is now.
     to: u64,
     /// How far that iteration is computed; `None` where the next piece needs no other iteration.
-    walk: Option<Walk>,
+    walk: Option<Going>,
+}
+
+/// The way to an iteration.
+#[derive(Clone, Debug)]
+enum Going {
+    Here(Box<Walk>),
+    /// Another thread does the next piece, on the way to this iteration first.
+    Elsewhere(u64, Elsewhere<Piece>),
+}
+
+impl Going {
+    /// The next iteration to compute.
+    fn next(&self) -> u64 {
+        match self {
+            Self::Here(walk) => walk.next(),
+            Self::Elsewhere(next, _) => *next,
+        }
+    }
+}
+
+/// The lesson where a way leads, if it is another one, and the step there; or why it leads nowhere.
+type Found = Result<(Option<Lesson>, u64), String>;
+
+/// What a piece of the way, or several, have come to.
+#[derive(Debug)]
+enum Piece {
+    /// It goes on, in the same iteration or (`true`) in the next.
+    On(Box<Walk>, bool),
+    /// The last iteration of the way is computed.
+    Arrived(Box<Found>),
+}
+
+/// Does at most this number of pieces of the way, to the end of an iteration, and takes them off the number.
+fn go(lesson: &Lesson, goal: &Goal, to: u64, mut walk: Box<Walk>, pieces: &mut u64) -> Piece {
+    let Some(iteration) = lesson.descent.advance(&mut walk, pieces) else { return Piece::On(walk, false) };
+    let number = iteration.number;
+    if number < to && !iteration.ends() {
+        return Piece::On(walk, true);
+    }
+    let address = match goal {
+        Goal::Address(address) => return Piece::Arrived(Box::new(lesson.arrive(to, iteration, address))),
+        Goal::OrLast(place) => {
+            if number < to {
+                Place::Last
+            } else {
+                place.clone()
+            }
+        }
+        Goal::Units(_, times) => {
+            if *times < 0 {
+                Place::Last
+            } else {
+                Place::First
+            }
+        }
+    };
+    Piece::Arrived(Box::new(lesson.arrive(number, iteration, &address.into())))
 }
 
 impl Way {
     /// The next iteration to compute, and the last.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        (self.walk.as_ref().map_or(self.to, Walk::next).min(self.to), self.to)
+        (self.walk.as_ref().map_or(self.to, Going::next).min(self.to), self.to)
     }
 
     /// One clause that says how far it is.
@@ -55,6 +116,11 @@ impl Way {
     /// The number of iterations to compute before the next thing happens.
     fn far(&self) -> u64 {
         self.walk.as_ref().map_or(0, |walk| self.to - walk.next().min(self.to) + 1)
+    }
+
+    /// Whether what is computed next takes so much memory that another thread does it.
+    fn is_large(&self) -> bool {
+        matches!(&self.walk, Some(Going::Here(walk)) if walk.is_large())
     }
 
     /// The cost until then.
@@ -85,9 +151,11 @@ impl State {
             }
             Some(to) => {
                 lesson.known(&address)?;
+                // its memory first
+                self.way = None;
                 let walk = lesson.descent.walk(to);
                 lesson.fits(&walk)?;
-                self.begin(Way { goal: Goal::Address(address), to, walk: Some(walk) });
+                self.begin(Way { goal: Goal::Address(address), to, walk: Some(Going::Here(Box::new(walk))) });
             }
         }
         Ok(())
@@ -108,7 +176,7 @@ impl State {
         }
         let walk = lesson.descent.walk(to);
         match lesson.fits(&walk) {
-            Ok(()) => self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(walk) }),
+            Ok(()) => self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(Going::Here(Box::new(walk))) }),
             Err(why) => self.say(why, true),
         }
     }
@@ -126,6 +194,9 @@ impl State {
         let mut left = AT_ONCE;
         while let (Some(way), Some(lesson)) = (&self.way, &self.lesson) {
             let (cost, far) = (way.cost(lesson), way.far());
+            if way.is_large() {
+                return;
+            }
             if cost > left {
                 return;
             }
@@ -139,28 +210,53 @@ impl State {
     pub(super) fn work(&mut self, mut iterations: u64, mut pieces: u64) {
         while iterations > 0 && pieces > 0 {
             let (Some(way), Some(lesson)) = (&mut self.way, self.lesson.clone()) else { return };
-            let Some(walk) = &mut way.walk else {
-                pieces -= 1;
-                self.next_unit(&lesson);
-                continue;
+            let piece = match way.walk.take() {
+                None => {
+                    pieces -= 1;
+                    self.next_unit(&lesson);
+                    continue;
+                }
+                Some(Going::Here(walk)) => go(&lesson, &way.goal, way.to, walk, &mut pieces),
+                Some(Going::Elsewhere(_, piece)) => {
+                    pieces -= 1;
+                    // what a clone of this state has taken is computed again
+                    piece.take().unwrap_or_else(|| Piece::On(Box::new(lesson.descent.walk(way.to)), false))
+                }
             };
-            let Some(iteration) = lesson.descent.advance(walk, &mut pieces) else { return };
-            iterations -= 1;
-            if iteration.number >= way.to || iteration.ends() {
-                self.arrived(&lesson, iteration);
+            match piece {
+                Piece::On(walk, next) => {
+                    way.walk = Some(Going::Here(walk));
+                    iterations -= u64::from(next);
+                }
+                Piece::Arrived(found) => {
+                    iterations -= 1;
+                    self.arrived(*found);
+                }
             }
         }
     }
 
-    /// Goes where the way leads, in an iteration that is computed.
-    fn arrived(&mut self, lesson: &Lesson, iteration: Iteration) {
-        let Some(Way { goal, to, .. }) = self.way.take() else { return };
-        let number = iteration.number;
-        let found = match &goal {
-            Goal::Address(address) => lesson.arrive(to, iteration, address),
-            Goal::OrLast(place) => lesson.arrive(number, iteration, &if number < to { Place::Last } else { place.clone() }.into()),
-            Goal::Units(_, times) => lesson.arrive(number, iteration, &if *times < 0 { Place::Last } else { Place::First }.into()),
+    /// Whether the next piece of the way is done within this time, or is short: another thread does a long one, and goes on with it after that time.
+    pub fn is_ready_within(&mut self, wait: Duration) -> bool {
+        let (Some(way), Some(lesson)) = (&mut self.way, &self.lesson) else { return true };
+        way.walk = match way.walk.take() {
+            Some(Going::Here(walk)) if lesson.descent.is_long(&walk) => {
+                let (next, to) = (walk.next(), way.to);
+                let (lesson, goal) = (Arc::clone(lesson), way.goal.clone());
+                let piece = Elsewhere::begin(walk, move |walk| go(&lesson, &goal, to, walk, &mut { 1 }));
+                Some(piece.map_or_else(Going::Here, |piece| Going::Elsewhere(next, piece)))
+            }
+            going => going,
         };
+        match &way.walk {
+            Some(Going::Elsewhere(_, piece)) => piece.is_done_within(wait),
+            _ => true,
+        }
+    }
+
+    /// Goes where the way has led.
+    fn arrived(&mut self, found: Found) {
+        let Some(Way { goal, .. }) = self.way.take() else { return };
         match found {
             Ok((other, step)) => self.jump(other, step),
             Err(why) => return self.say(why, true),
@@ -212,7 +308,7 @@ impl State {
                 self.units_left(unit, 0);
                 return self.say(why, true);
             }
-            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(walk) });
+            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(Going::Here(Box::new(walk))) });
             return;
         }
         self.units_left(unit, times - times.signum());

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::bundled;
 use super::live::due;
 use super::report::travel;
 use super::source::Shelf;
-use crate::app::{self, Action, Mode, Request, State, Way};
-use crate::keys;
+use crate::app::{self, Action, Lesson, Mode, Request, SLICE, State, Way};
+use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::session::Event;
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
+use crate::threads::Elsewhere;
 use crate::ui::{self, Look};
 
 /// What an event did.
@@ -34,14 +36,13 @@ pub struct Stepper {
     /// The state.
     pub state: State,
     shelf: Shelf,
+    /// The file that another thread reads and computes, for it to be opened.
+    opening: Option<(String, Elsewhere<Result<Lesson, String>>)>,
     /// The time, by which slices of work end.
     watch: fn() -> Duration,
     /// The screen that it is seen on, where one is known: beyond its end nothing scrolls.
     screen: Option<Rect>,
 }
-
-/// The longest that is worked between two looks at the keyboard, but for the piece that is under way then.
-pub(super) const SLICE: Duration = Duration::from_millis(15);
 
 /// The time since it was first asked for.
 fn time() -> Duration {
@@ -67,7 +68,7 @@ impl Stepper {
     /// Drives a state.
     #[must_use]
     pub fn new(state: State, shelf: Shelf) -> Self {
-        Self { state, shelf, watch: time, screen: None }
+        Self { state, shelf, opening: None, watch: time, screen: None }
     }
 
     /// The same with another clock for its slices of work.
@@ -89,6 +90,7 @@ impl Stepper {
     /// One turn of the loop that the clock has asked for: a unit of play that is due, or a slice of what is under way. Returns the event that says what
     /// was done.
     pub fn turn(&mut self, now: Duration) -> Option<Event> {
+        self.open_within(SLICE);
         let due = self.is_due(now);
         self.clock(now);
         if due {
@@ -97,6 +99,36 @@ impl Stepper {
         let mut all = Left::ALL;
         let pieces = self.slice(&mut all);
         (pieces > 0).then_some(Event::Pieces(pieces))
+    }
+
+    /// Opens what the picker offers: at once where it is inside the program, elsewhere once it is read.
+    fn open(&mut self, name: String) {
+        let from = self.shelf;
+        let opened = if !from.files || bundled::find(&name).is_some() {
+            Err(name)
+        } else {
+            Elsewhere::begin(name.clone(), move |name| from.open(&name)).map(|lesson| (name, lesson))
+        };
+        match opened {
+            Ok(opening) => self.opening = Some(opening),
+            Err(name) => self.show(from.open(&name)),
+        }
+    }
+
+    /// Shows the file that is being opened, if it is there within this time.
+    fn open_within(&mut self, wait: Duration) {
+        if let Some((_, lesson)) = self.opening.take_if(|(_, lesson)| lesson.is_done_within(wait))
+            && let Some(lesson) = lesson.take()
+        {
+            self.show(lesson);
+        }
+    }
+
+    fn show(&mut self, opened: Result<Lesson, String>) {
+        match opened {
+            Ok(lesson) => self.state.open(Arc::new(lesson), None),
+            Err(why) => self.state.say(why, true),
+        }
     }
 
     /// Whether the clock makes a unit of play.
@@ -110,6 +142,9 @@ impl Stepper {
         let (end, mut done) = (self.time() + SLICE, 0);
         while left.iterations > 0 && left.pieces > 0 {
             let Some(before) = self.state.way.as_ref().map(Way::progress) else { break };
+            if !self.state.is_ready_within(end.saturating_sub(self.time())) {
+                break;
+            }
             app::update(&mut self.state, Action::Pieces(1));
             done += 1;
             left.pieces -= 1;
@@ -136,6 +171,7 @@ impl Stepper {
 
     /// The same, as far as that is left to be done.
     pub(super) fn finish(&mut self, mut left: Left) -> anyhow::Result<()> {
+        self.open_within(Duration::MAX);
         if self.state.way.is_none() {
             return Ok(());
         }
@@ -150,10 +186,10 @@ impl Stepper {
         })
     }
 
-    /// When the state changes by itself: at once, while it waits for something to be computed.
+    /// When the state changes by itself: at once, while it waits for something to be computed or read.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        let at_once = self.state.way.is_some().then_some(Duration::ZERO);
+        let at_once = (self.state.way.is_some() || self.opening.is_some()).then_some(Duration::ZERO);
         at_once.or_else(|| self.state.wake().map(due))
     }
 
@@ -178,7 +214,19 @@ impl Stepper {
             }
             Event::Quit => return Done::Quit,
         };
+        if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
+            self.state.say("not opened", false);
+            return Done::Changed;
+        }
         let Some(action) = action else { return Done::Nothing };
+        let done = self.update(action);
+        if let Some((name, _)) = &self.opening {
+            self.state.say(format!("opening {name}: Esc leaves it"), false);
+        }
+        done
+    }
+
+    fn update(&mut self, action: Action) -> Done {
         match app::update(&mut self.state, action) {
             None => {
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::end(&self.state, screen)) {
@@ -186,10 +234,7 @@ impl Stepper {
                 }
             }
             Some(Request::Quit) => return Done::Quit,
-            Some(Request::Open(name)) => match self.shelf.open(&name) {
-                Ok(lesson) => self.state.open(Arc::new(lesson), None),
-                Err(why) => self.state.say(why, true),
-            },
+            Some(Request::Open(name)) => self.open(name),
         }
         Done::Changed
     }

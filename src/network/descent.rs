@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::{Batch, From, Rates, reduced};
 use super::learn::Learner;
+use super::points::{Point, Points};
 use super::run::Begun;
-use super::{Id, Lack, Network, Run, Sizes, Stretch};
+use super::stretches::LARGE;
+use super::{Id, Lack, Network, Run, Sizes, Stretch, Stretches};
 use crate::op::loss::BatchReduction;
 use crate::room::{Claim, Room, Short};
 use crate::tensor::Tensor;
-use crate::threads::together;
+use crate::threads::{quiet, together};
 
 /// How a network learns.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,26 +34,13 @@ pub struct Train {
 /// What a sample gives to the network.
 pub type Given = Vec<(Id, Arc<Tensor>)>;
 
-/// The parameters before an iteration, and what else it depends on.
-#[derive(Clone, Debug)]
-struct Point {
-    /// The iteration, from 1.
-    iteration: u64,
-    parameters: HashMap<Id, Arc<Tensor>>,
-    velocities: HashMap<Id, Arc<Tensor>>,
-    /// The loss of the batch before.
-    loss: Option<f64>,
-    /// Its memory, where it is kept as a checkpoint: whoever has begun from it keeps that too.
-    _memory: Option<Arc<Claim>>,
-}
-
 /// On the way to an iteration: the parameters before the next one, and as much of that as is computed.
 #[derive(Clone, Debug)]
 pub struct Walk {
+    /// The memory of the iterations on the way, one after the other. Where a way is left it goes with the last of them.
+    memory: Arc<Claim>,
     point: Point,
     half: Half,
-    /// The memory of the iterations on the way, one after the other.
-    memory: Arc<Claim>,
     /// The memory that is missing for the iteration that this way leads to; `None` where there is enough.
     lack: Option<Lack>,
 }
@@ -61,6 +50,12 @@ impl Walk {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.point.iteration
+    }
+
+    /// Whether an iteration takes so much memory that its tensors are not made and dropped in a moment.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.memory.bytes() >= LARGE
     }
 
     /// Why this way is not to be gone: there is too little memory for its end.
@@ -76,7 +71,7 @@ struct Half {
     /// The samples of its batch, from 0.
     samples: Vec<usize>,
     /// The samples whose runs are whole; after them, at the end, the batch.
-    stretches: Vec<Stretch>,
+    stretches: Stretches,
     /// The run that is being computed: of the next sample, or of the batch.
     run: Option<Begun>,
     /// The batch, once all samples are computed.
@@ -90,15 +85,13 @@ pub struct Iteration {
     /// Its number, from 1.
     pub number: u64,
     /// The samples of the batch, then the batch.
-    pub stretches: Vec<Stretch>,
+    pub stretches: Stretches,
     /// The batch's loss.
     pub loss: f64,
     /// Whether the tolerance ends the descent here, without an update.
     pub stopped: bool,
     /// Why there is no update, where memory is too short for it.
     pub lack: Option<Lack>,
-    /// Its memory.
-    pub memory: Arc<Claim>,
 }
 
 impl Iteration {
@@ -116,8 +109,7 @@ pub struct Descent {
     samples: Vec<Given>,
     reduction: BatchReduction,
     train: Option<Train>,
-    /// Parameters on the way, in order; the first is the beginning.
-    points: Mutex<Vec<Point>>,
+    points: Points,
     /// How many ops were computed.
     computed: AtomicU64,
     /// The memory that there is.
@@ -134,8 +126,11 @@ type Kind = (Vec<usize>, bool, bool);
 /// Ops of batches that are kept: in the first iteration there is no velocity, in the last perhaps no update.
 const BATCHES: usize = 2;
 
-/// The most checkpoints that are kept; when there are more, or memory is short, every second one goes.
-const KEPT: usize = 64;
+/// Multiplications of an op that a thread of its own is worth: some hundred microseconds, and where each is a power some milliseconds.
+const LONG: u64 = 1 << 20;
+
+/// As many ops are looked at one by one in some milliseconds.
+const MANY: usize = 10_000;
 
 impl Descent {
     /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
@@ -156,13 +151,12 @@ impl Descent {
         let batch = train.as_ref().map_or(samples.len(), |train| train.batch_size.min(samples.len()));
         let sizes = Sizes::of(&network, batch, train.as_ref());
         let parameters = parameters.into_iter().collect();
-        let start = Point { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None };
         Self {
             network,
             samples,
             reduction,
             train,
-            points: Mutex::new(vec![start]),
+            points: Points::new(Point::first(parameters)),
             room,
             sizes,
             batches: Mutex::default(),
@@ -211,6 +205,10 @@ impl Descent {
     fn proceed(&self, walk: &mut Walk) -> Option<(Iteration, Point)> {
         let Walk { point, half, memory, lack } = walk;
         let Some(run) = &mut half.run else {
+            if half.samples.is_empty() {
+                half.samples = self.batch(point.iteration);
+                half.stretches = Stretches::within(Arc::clone(memory));
+            }
             self.begin(point, half, lack.is_none());
             return None;
         };
@@ -234,14 +232,11 @@ impl Descent {
         }
         let (stretches, stopped, next) = Self::whole(point, mem::take(half), &batch, run, loss);
         let lack = lack.filter(|_| !stopped);
-        Some((Iteration { number: point.iteration, stretches, loss, stopped, lack, memory: Arc::clone(memory) }, next))
+        Some((Iteration { number: point.iteration, stretches, loss, stopped, lack }, next))
     }
 
     /// Begins the next run of an iteration, which has an update where it may.
     fn begin(&self, point: &Point, half: &mut Half, updates: bool) {
-        if half.samples.is_empty() {
-            half.samples = self.batch(point.iteration);
-        }
         if let Some(&sample) = half.samples.get(half.stretches.len()) {
             half.run = Some(Begun::new(&self.network, &given(&point.parameters, &self.samples[sample]), None));
             return;
@@ -262,9 +257,9 @@ impl Descent {
     }
 
     /// The runs of an iteration which are all there, whether the tolerance ends the descent, and the point after it.
-    fn whole(point: &Point, half: Half, batch: &Batch, run: Run, loss: f64) -> (Vec<Stretch>, bool, Point) {
+    fn whole(point: &Point, half: Half, batch: &Batch, run: Run, loss: f64) -> (Stretches, bool, Point) {
         let Half { mut stretches, stopped, .. } = half;
-        let mut next = Point { iteration: point.iteration + 1, loss: Some(loss), _memory: None, ..point.clone() };
+        let mut next = point.after(loss);
         for (parameter, new, velocity) in &batch.updated {
             next.parameters.insert(*parameter, Arc::clone(run.tensor(*new)));
             if let Some(velocity) = velocity {
@@ -301,9 +296,7 @@ impl Descent {
     #[must_use]
     pub fn walk(&self, number: u64) -> Walk {
         let (memory, lack) = self.claim(number);
-        let points = self.points();
-        let at = points.partition_point(|point| point.iteration <= number).max(1);
-        Walk { point: points[at - 1].clone(), half: Half::default(), memory: Arc::new(memory), lack }
+        Walk { point: self.points.before(number), half: Half::default(), memory: Arc::new(memory), lack }
     }
 
     /// The memory of an iteration, for which checkpoints are given up where that is needed; and what it lacks.
@@ -315,7 +308,8 @@ impl Descent {
         let short = loop {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
-                Err(short) if !self.thin() => break short,
+                // what was left behind may still be on its way back
+                Err(short) if !quiet() && !self.points.thin() => break short,
                 Err(_) => {}
             }
         };
@@ -328,22 +322,6 @@ impl Descent {
         (self.room.insist(whole), Some(Lack::Iteration(number, short)))
     }
 
-    fn points(&self) -> MutexGuard<'_, Vec<Point>> {
-        self.points.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives up every second checkpoint; whether there were any.
-    fn thin(&self) -> bool {
-        let mut points = self.points();
-        let before = points.len();
-        let mut n = 0;
-        points.retain(|_| {
-            n += 1;
-            n % 2 == 1
-        });
-        points.len() < before
-    }
-
     /// Does at most this number of pieces of the work on a way, and takes them off the number. Returns the iteration that this completes, if it does; the
     /// next call goes on with the one after it. A piece is an op, or the beginning or the end of a run.
     pub fn advance(&self, walk: &mut Walk, pieces: &mut u64) -> Option<Iteration> {
@@ -352,7 +330,7 @@ impl Descent {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {
                     if !iteration.ends() {
-                        self.keep(&next);
+                        self.points.keep(&next, &self.room, self.sizes.update());
                     }
                     walk.point = next;
                     return Some(iteration);
@@ -360,6 +338,23 @@ impl Descent {
             }
             None
         })
+    }
+
+    /// Whether the next piece of a way takes longer than a moment, and is better done by a thread of its own.
+    #[must_use]
+    pub fn is_long(&self, walk: &Walk) -> bool {
+        let Walk { half, .. } = walk;
+        let network = half.batch.as_ref().map_or(&self.network, |batch| &batch.network);
+        // that a batch begins, and what comes of an iteration, is a matter of all its ops, and of its memory, which goes back
+        let ops = || half.stretches.len() * self.network.ops().len() + network.ops().len();
+        let all = || walk.is_large() || ops() >= MANY;
+        match &half.run {
+            Some(run) => match run.work(network) {
+                0 => half.batch.is_some() && all(),
+                work => work >= LONG,
+            },
+            None => !half.samples.is_empty() && half.stretches.len() == half.samples.len() && all(),
+        }
     }
 
     /// The losses of all samples with these parameters, and the loss of them all.
@@ -383,36 +378,10 @@ impl Descent {
         &self.network
     }
 
-    /// Keeps a point where it extends the row of checkpoints, if there is memory for it, and thins them when there are too many.
-    fn keep(&self, point: &Point) {
-        let many = {
-            let mut points = self.points();
-            let gap = match points.as_slice() {
-                [.., a, b] => b.iteration - a.iteration,
-                _ => 1,
-            };
-            let last = points.last().map_or(0, |last| last.iteration);
-            if point.iteration < last + gap {
-                return;
-            }
-            let Ok(memory) = self.room.claim(self.sizes.update()) else {
-                drop(points);
-                // the next has more room, and keeps more distance
-                self.thin();
-                return;
-            };
-            points.push(Point { _memory: Some(Arc::new(memory)), ..point.clone() });
-            points.len() > KEPT
-        };
-        if many {
-            self.thin();
-        }
-    }
-
     /// The number of checkpoints in memory. The parameters before the first iteration are one of them.
     #[must_use]
     pub fn checkpoints(&self) -> usize {
-        self.points().len()
+        self.points.count()
     }
 
     /// The descent to its end: each batch's loss, whether the tolerance ended it, and the final parameters. `see` hears of the number of every iteration and
@@ -428,10 +397,7 @@ impl Descent {
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
         let kept = train.filter(|train| train.rates.momentum != 0.0).map_or(0, |_| velocities);
         let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept))?;
-        let start = match self.points.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut_slice() {
-            [start, ..] if copied == 0 => mem::take(&mut start.parameters).into_iter().collect(),
-            _ => self.network.fixed().to_vec(),
-        };
+        let start = if copied == 0 { self.points.take_first().into_iter().collect() } else { self.network.fixed().to_vec() };
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
         let (mut losses, mut memory): (Vec<f64>, Vec<Claim>) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Id, Network, Op};
+use super::{Id, Network, Op, Part};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tally;
@@ -175,6 +175,18 @@ impl Begun {
             run.tensors[*id] = Arc::clone(tensor);
         }
         Self { run, nothing: Arc::new(from_flat(&[0], Vec::new())) }
+    }
+
+    /// About how many multiplications the next op takes; 0 when all are computed.
+    #[must_use]
+    pub fn work(&self, network: &Network) -> u64 {
+        let Some(op) = network.ops().get(self.run.memos.len()) else { return 0 };
+        let entries = len(&network.tensor(op.output).shape);
+        let part = |part: &Part| {
+            let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| &*self.run.tensors[id]).collect();
+            part.rule.work(&tensors, entries)
+        };
+        op.parts.iter().map(part).sum()
     }
 
     /// Computes the next op; `false` when all are computed.

@@ -9,6 +9,7 @@ use smallvec::smallvec;
 
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
+use crate::tensor::Tensor;
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +180,10 @@ impl<E: Weighted> Rule for Seen<E> {
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         let (a, b) = self.slots();
         self.edges.begin(self.view, x.tensors[a], x.tensors[b], sums);
+    }
+
+    fn work(&self, _tensors: &[&Tensor], entries: usize) -> u64 {
+        self.edges.before(self.view, entries)
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

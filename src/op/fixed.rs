@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::edges::{Edges, View, X as IMAGE};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, constant, entry};
+use crate::tensor::Tensor;
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
@@ -115,6 +116,10 @@ impl<E: Edges> Rule for Seen<E> {
                 }
             }
         });
+    }
+
+    fn work(&self, _tensors: &[&Tensor], entries: usize) -> u64 {
+        self.inner.edges.before(self.view, entries)
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

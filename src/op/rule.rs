@@ -252,6 +252,13 @@ pub trait Rule: Debug + Send + Sync {
         None
     }
 
+    /// About how many multiplications its kernel makes of these operands, for so many entries: what tells a long op before it is computed.
+    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+        // an elementary function takes as long as some ten
+        let read: usize = tensors.iter().map(|tensor| tensor.len()).sum();
+        10 * (read + entries) as u64
+    }
+
     /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiplication and addition.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 

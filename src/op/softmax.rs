@@ -122,6 +122,10 @@ impl Rule for Jacobian {
         }
     }
 
+    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+        entries as u64 * tensors[A].len() as u64
+    }
+
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
         entry as u64 * x.tensors[A].len() as u64
     }

@@ -48,6 +48,11 @@ impl Rule for Stable {
         Some(Arc::new(Verdict { finite, chain, shortcut }))
     }
 
+    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+        // once more to see whether it is finite
+        2 * self.chain.work(tensors, entries)
+    }
+
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (rule, x) = self.choose(x);
         rule.accumulate(&x, out);

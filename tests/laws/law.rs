@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use gradstep::network::Id;
 use gradstep::op::rule::{LEFT_OUT, NAMED, fill};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
-use gradstep::tensor::{Places, len, unravel};
+use gradstep::tensor::{Places, Tensor, len, unravel};
 use gradstep::trace::{Meeting, Position, Progress, Trace};
 
 /// Whether two numbers have the same bits; what is not a number has no sign.
@@ -59,7 +59,22 @@ pub fn whole(trace: &Trace) -> Result<(), String> {
         }
     }
     counts(trace)?;
+    works(trace)?;
     edges(trace)
+}
+
+/// No op is taken to be shorter than its terms are many, so that none of which a key would have to wait for passes for a short one.
+fn works(trace: &Trace) -> Result<(), String> {
+    let (network, run) = (trace.network(), trace.run(0));
+    for (number, op) in network.ops().iter().enumerate() {
+        let entries = len(&network.tensor(op.output).shape);
+        for (part, (rule, x)) in op.parts.iter().zip(run.parts(op, number)) {
+            let tensors: Vec<&Tensor> = part.operands.iter().map(|&id| &**run.tensor(id)).collect();
+            let (work, terms) = (rule.work(&tensors, entries), rule.before(&x, entries));
+            ensure!(work >= terms, "{} has {terms} terms, but is said to take {work} multiplications", network.tensor(op.output).name);
+        }
+    }
+    Ok(())
 }
 
 /// Everything about one step that needs only its neighbours.

@@ -62,6 +62,10 @@ impl Rule for Crooked {
         self.rule.memo(tensors)
     }
 
+    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+        self.rule.work(tensors, entries)
+    }
+
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
             let terms = self.count(x, at);

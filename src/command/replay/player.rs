@@ -7,9 +7,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::course::Course;
-use crate::app::Mode;
+use crate::app::{Mode, SLICE};
 use crate::command::live::events;
-use crate::command::stepper::{Done, Left, SLICE, Stepper};
+use crate::command::stepper::{Done, Left, Stepper};
 use crate::keys::{Code, Key};
 use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};

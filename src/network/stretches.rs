@@ -1,0 +1,67 @@
+//! The runs of an iteration, with the memory that they take.
+
+use std::mem;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Network, Run};
+use crate::room::Claim;
+use crate::threads;
+
+/// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// Its ops and tensors.
+    pub network: Arc<Network>,
+    /// All its tensors.
+    pub run: Run,
+    /// The sample's number in the file, from 0; `None` for the batch.
+    pub sample: Option<usize>,
+}
+
+/// The samples of an iteration, then the batch.
+#[derive(Clone, Debug, Default)]
+pub struct Stretches {
+    all: Vec<Stretch>,
+    memory: Option<Arc<Claim>>,
+}
+
+/// To give back so many bytes takes milliseconds.
+pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
+
+impl Stretches {
+    /// None yet, for which memory is taken.
+    #[must_use]
+    pub fn within(memory: Arc<Claim>) -> Self {
+        Self { all: Vec::new(), memory: Some(memory) }
+    }
+
+    /// Puts one at the end.
+    pub fn push(&mut self, stretch: Stretch) {
+        self.all.push(stretch);
+    }
+}
+
+impl Deref for Stretches {
+    type Target = [Stretch];
+
+    fn deref(&self) -> &[Stretch] {
+        &self.all
+    }
+}
+
+impl FromIterator<Stretch> for Stretches {
+    fn from_iter<I: IntoIterator<Item = Stretch>>(all: I) -> Self {
+        Self { all: all.into_iter().collect(), memory: None }
+    }
+}
+
+impl Drop for Stretches {
+    /// What is large goes on another thread, as no key is to wait for it. Its memory counts until then; where that is taken for what comes after it too,
+    /// it goes here.
+    fn drop(&mut self) {
+        if self.memory.as_ref().is_some_and(|memory| memory.bytes() >= LARGE && Arc::strong_count(memory) == 1) {
+            threads::discard((mem::take(&mut self.all), self.memory.take()));
+        }
+    }
+}
