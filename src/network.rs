@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 
 use crate::op::rule::{Rule, Window};
 use crate::step::Pass;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, len};
 
 /// The number of a tensor in its network.
 pub type Id = usize;
@@ -141,6 +141,8 @@ pub struct Network {
     made_by: Vec<Option<usize>>,
     /// For each tensor, who reads it.
     readers: Vec<SmallVec<[Reader; 1]>>,
+    /// For each op, about how many multiplications it takes.
+    work: Vec<u64>,
     /// For each op of many parts, what [`Network::shares`] says of it.
     shares: HashMap<usize, Vec<u64>>,
     output: Id,
@@ -162,6 +164,15 @@ fn shares(op: &Op) -> Option<Vec<u64>> {
         before.push(before[before.len() - 1] + part.rule.each()?);
     }
     Some(before)
+}
+
+/// About how many multiplications an op takes.
+fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
+    let part = |part: &Part| {
+        let operands: SmallVec<[usize; 4]> = part.operands.iter().map(|&id| entries(id)).collect();
+        part.rule.work(&operands, entries(op.output))
+    };
+    op.parts.iter().map(part).sum()
 }
 
 impl Network {
@@ -186,8 +197,10 @@ impl Network {
                 }
             }
         }
+        let entries = |id: Id| len(&tensors[id].shape);
+        let work = ops.iter().map(|op| work(op, entries)).collect();
         let shares = ops.iter().enumerate().filter_map(|(number, op)| Some((number, shares(op)?))).collect();
-        Self { tensors, ops, layers, by_name, fixed, made_by, readers, shares, output, loss, graph }
+        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, output, loss, graph }
     }
 
     /// All tensors.
@@ -230,6 +243,12 @@ impl Network {
     #[must_use]
     pub fn readers(&self, id: Id) -> &[Reader] {
         &self.readers[id]
+    }
+
+    /// About how many multiplications an op takes.
+    #[must_use]
+    pub fn work(&self, op: usize) -> u64 {
+        self.work[op]
     }
 
     /// Terms of one entry before each part of an op, and all of them: for an op of many parts, each with as many terms for every entry. Whoever

@@ -202,17 +202,20 @@ fn undisturbed(descent: &Arc<Descent>, number: u64) -> Iteration {
 
 /// The end of a way to iteration `number`: that one, or the last. What is long is done by the same thread that does it while a person looks on.
 fn walked(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
-    let piece = |descent: &Descent, mut walk: Walk| (descent.advance(&mut walk, &mut { 1 }), walk);
+    /// Short pieces between two looks whether to go on.
+    const FEW: u64 = 64;
+    let long = |descent: &Descent, mut walk: Walk| (descent.advance(&mut walk, &mut { 1 }), walk);
     while go_on(walk.next(), number) {
         let next = walk.next();
         let elsewhere = if descent.is_long(&walk) {
-            let descent = Arc::clone(descent);
-            Elsewhere::begin(walk, move |walk| piece(&descent, walk))
+            let shared = Arc::clone(descent);
+            Elsewhere::begin(walk, move |walk| long(&shared, walk)).map_err(|walk| long(descent, walk))
         } else {
-            Err(walk)
+            let iteration = descent.advance_to_long(&mut walk, &mut { FEW });
+            Err((iteration, walk))
         };
         let done = match elsewhere {
-            Err(walk) => piece(descent, walk),
+            Err(done) => done,
             Ok(elsewhere) => {
                 while !elsewhere.is_done_within(SLICE) {
                     if !go_on(next, number) {

@@ -325,8 +325,17 @@ impl Descent {
     /// Does at most this number of pieces of the work on a way, and takes them off the number. Returns the iteration that this completes, if it does; the
     /// next call goes on with the one after it. A piece is an op, or the beginning or the end of a run.
     pub fn advance(&self, walk: &mut Walk, pieces: &mut u64) -> Option<Iteration> {
+        self.advance_while(|_| true, walk, pieces)
+    }
+
+    /// The same, up to a piece that is long.
+    pub fn advance_to_long(&self, walk: &mut Walk, pieces: &mut u64) -> Option<Iteration> {
+        self.advance_while(|walk| !self.is_long(walk), walk, pieces)
+    }
+
+    fn advance_while(&self, goes: impl Fn(&Walk) -> bool, walk: &mut Walk, pieces: &mut u64) -> Option<Iteration> {
         together(|| {
-            while *pieces > 0 {
+            while *pieces > 0 && goes(walk) {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {
                     if !iteration.ends() {
@@ -349,10 +358,8 @@ impl Descent {
         let ops = || half.stretches.len() * self.network.ops().len() + network.ops().len();
         let all = || walk.is_large() || ops() >= MANY;
         match &half.run {
-            Some(run) => match run.work(network) {
-                0 => half.batch.is_some() && all(),
-                work => work >= LONG,
-            },
+            Some(run) if run.next() < network.ops().len() => network.work(run.next()) >= LONG,
+            Some(_) => half.batch.is_some() && all(),
             None => !half.samples.is_empty() && half.stretches.len() == half.samples.len() && all(),
         }
     }

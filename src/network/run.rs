@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Id, Network, Op, Part};
+use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tally;
 use crate::tensor::{Tensor, flat, from_flat, len};
 use crate::threads::together;
 
+/// What the parts of an op remember: most have one.
+type Memos = SmallVec<[Memo; 1]>;
+
 /// All tensors of one sample, and what the rules remember of them.
 #[derive(Clone, Debug)]
 pub struct Run {
     tensors: Vec<Arc<Tensor>>,
     /// For each op, the memo of each part.
-    memos: Vec<Vec<Memo>>,
+    memos: Vec<Memos>,
 }
 
 impl Run {
@@ -171,22 +174,17 @@ impl Begun {
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)], spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
         run.memos.clear();
+        run.memos.reserve_exact(network.ops().len());
         for (id, tensor) in network.fixed().iter().chain(given) {
             run.tensors[*id] = Arc::clone(tensor);
         }
         Self { run, nothing: Arc::new(from_flat(&[0], Vec::new())) }
     }
 
-    /// About how many multiplications the next op takes; 0 when all are computed.
+    /// The next op's number; that of all ops when all are computed.
     #[must_use]
-    pub fn work(&self, network: &Network) -> u64 {
-        let Some(op) = network.ops().get(self.run.memos.len()) else { return 0 };
-        let entries = len(&network.tensor(op.output).shape);
-        let part = |part: &Part| {
-            let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| &*self.run.tensors[id]).collect();
-            part.rule.work(&tensors, entries)
-        };
-        op.parts.iter().map(part).sum()
+    pub fn next(&self) -> usize {
+        self.run.memos.len()
     }
 
     /// Computes the next op; `false` when all are computed.
@@ -211,8 +209,8 @@ impl Begun {
 }
 
 /// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Vec<Memo> {
-    let mut memos = Vec::with_capacity(op.parts.len());
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Memos {
+    let mut memos = Memos::with_capacity(op.parts.len());
     // all, until a part leaves some out
     let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {

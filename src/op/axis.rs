@@ -66,7 +66,14 @@ impl Axis {
             return Err(format!("it reaches over {reach} places, the input{with} has {padded}"));
         }
         let output = (padded - reach) / stride + 1;
-        Ok(Self { input, kernel, output, stride, padding, dilation, prefix: [const { Vec::new() }; 3] })
+        Ok(Self::of(input, kernel, output, stride, padding, dilation))
+    }
+
+    /// A stride with a single output leads nowhere, and so does a dilation with a single kernel place: either is 1 then, as no size of a tensor bounds what
+    /// was asked for.
+    fn of(input: usize, kernel: usize, output: usize, stride: usize, padding: usize, dilation: usize) -> Self {
+        let (stride, dilation) = (if output == 1 { 1 } else { stride }, if kernel == 1 { 1 } else { dilation });
+        Self { input, kernel, output, stride, padding, dilation, prefix: [const { Vec::new() }; 3] }
     }
 
     /// The axis of a transposed convolution that reads `places` places: the same edges, looked at from the other end, so that the input of
@@ -86,7 +93,7 @@ impl Axis {
         if cut >= spread {
             return Err(format!("the filter spreads the input over {spread} places, and the padding takes {cut} of them away"));
         }
-        Ok(Self { input: spread - cut, kernel, output: places, stride, padding, dilation, prefix: [const { Vec::new() }; 3] })
+        Ok(Self::of(spread - cut, kernel, places, stride, padding, dilation))
     }
 
     /// The same axis with its counts; costs time and memory in proportion to its length.

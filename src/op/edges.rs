@@ -9,7 +9,6 @@ use smallvec::smallvec;
 
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
-use crate::tensor::Tensor;
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +181,7 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.begin(self.view, x.tensors[a], x.tensors[b], sums);
     }
 
-    fn work(&self, _tensors: &[&Tensor], entries: usize) -> u64 {
+    fn work(&self, _operands: &[usize], entries: usize) -> u64 {
         self.edges.before(self.view, entries)
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::edges::{Edges, View, X as IMAGE};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, constant, entry};
-use crate::tensor::Tensor;
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
@@ -118,7 +117,7 @@ impl<E: Edges> Rule for Seen<E> {
         });
     }
 
-    fn work(&self, _tensors: &[&Tensor], entries: usize) -> u64 {
+    fn work(&self, _operands: &[usize], entries: usize) -> u64 {
         self.inner.edges.before(self.view, entries)
     }
 

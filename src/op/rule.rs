@@ -252,11 +252,11 @@ pub trait Rule: Debug + Send + Sync {
         None
     }
 
-    /// About how many multiplications its kernel makes of these operands, for so many entries: what tells a long op before it is computed.
-    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+    /// About how many multiplications its kernel makes of operands with so many entries each, for so many entries: what tells a long op before it is
+    /// computed.
+    fn work(&self, operands: &[usize], entries: usize) -> u64 {
         // an elementary function takes as long as some ten
-        let read: usize = tensors.iter().map(|tensor| tensor.len()).sum();
-        10 * (read + entries) as u64
+        10 * (operands.iter().sum::<usize>() + entries) as u64
     }
 
     /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiplication and addition.

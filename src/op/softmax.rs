@@ -122,8 +122,8 @@ impl Rule for Jacobian {
         }
     }
 
-    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
-        entries as u64 * tensors[A].len() as u64
+    fn work(&self, operands: &[usize], entries: usize) -> u64 {
+        entries as u64 * operands[A] as u64
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {

@@ -48,9 +48,9 @@ impl Rule for Stable {
         Some(Arc::new(Verdict { finite, chain, shortcut }))
     }
 
-    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
+    fn work(&self, operands: &[usize], entries: usize) -> u64 {
         // once more to see whether it is finite
-        2 * self.chain.work(tensors, entries)
+        2 * self.chain.work(operands, entries)
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {

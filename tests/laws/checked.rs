@@ -86,3 +86,32 @@ fn a_loss_near_0_is_rounded_as_its_terms_are() {
         judges(&text, u64::from(n), 0.001).expect("found");
     }
 }
+
+/// A stride with one output, or a dilation with one kernel place, leads nowhere: it may be any number, and changes nothing.
+#[test]
+fn a_stride_or_dilation_that_leads_nowhere_may_be_any_number() {
+    let image = "[[[1, 2, 3], [4, 5, 9], [7, 8, 6]]]";
+    let weight = "weight = { init = \"he_normal\", seed = 1 }\nbias = { init = \"zeros\" }\nout_channels = 1";
+    for (kind, keys) in [
+        ("max_pool2d", "kernel_size = 3\nstride = "),
+        ("max_pool2d", "kernel_size = 1\nstride = 3\ndilation = "),
+        ("avg_pool2d", "kernel_size = 3\nstride = "),
+        ("conv2d", "kernel_size = 3\nstride = "),
+        ("conv2d", "kernel_size = [3, 1]\nstride = 1\ndilation = [1, "),
+    ] {
+        let weight = if kind == "conv2d" { weight } else { "" };
+        let last = if keys.contains('[') { "]" } else { "" };
+        let lesson = |number: u64| {
+            let text = format!(
+                "title = \"far\"\ninput = {image}\ntarget = {{ init = \"zeros\" }}\nloss = \"squared_error\"\n[[layer]]\ntype = \"{kind}\"\n{weight}\n{keys}{number}{last}\n"
+            );
+            Lesson::new(scenario(&text).expect("valid"))
+        };
+        let near = lesson(1);
+        for number in [3, 1 << 32, (1 << 32) + 1, 1 << 61, i64::MAX.unsigned_abs()] {
+            let far = lesson(number);
+            crate::law::whole(&far.trace).expect("the law");
+            assert_eq!((far.trace.len(), far.loss.to_bits()), (near.trace.len(), near.loss.to_bits()), "{kind} {keys}{number}");
+        }
+    }
+}

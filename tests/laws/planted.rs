@@ -62,8 +62,8 @@ impl Rule for Crooked {
         self.rule.memo(tensors)
     }
 
-    fn work(&self, tensors: &[&Tensor], entries: usize) -> u64 {
-        self.rule.work(tensors, entries)
+    fn work(&self, operands: &[usize], entries: usize) -> u64 {
+        self.rule.work(operands, entries)
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {

@@ -21,7 +21,14 @@ fn many(name: &str, of: usize, to: &mut Vec<u8>) {
 
 fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(before);
-    json(text, to);
+    // a name seldom has what JSON writes otherwise
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        to.push(b'"');
+        to.extend_from_slice(text.as_bytes());
+        to.push(b'"');
+    } else {
+        json(text, to);
+    }
     to.extend_from_slice(after);
 }
 

@@ -124,11 +124,12 @@ pub(super) struct Running {
 impl Running {
     /// The windows along both axes, where this is faster than to look at every place of every window.
     pub(super) fn worthwhile(Conv2d { rows, columns, .. }: &Conv2d) -> Option<Self> {
-        let each = |axis: &Axis| axis.stride * (axis.kernel.ilog2() as usize + 1) + 1;
-        let running = rows.stride * each(columns) + each(rows);
+        // what no tensor's size bounds, a stride or a kernel on padding, may be as large as there are numbers
+        let each = |axis: &Axis| axis.stride as u128 * (u128::from(axis.kernel.ilog2()) + 1) + 1;
+        let running = (rows.stride as u128).saturating_mul(each(columns)).saturating_add(each(rows));
         // short rows do not fill the registers
-        let plain = rows.kernel * columns.kernel * columns.output.min(8) / 8;
-        (plain > 2 * running).then(|| Self {
+        let plain = (rows.kernel as u128 * columns.kernel as u128).saturating_mul(columns.output.min(8) as u128) / 8;
+        (plain > running.saturating_mul(2)).then(|| Self {
             down: Line::new(rows),
             across: Line::new(columns),
             area: rows.input * columns.input,
