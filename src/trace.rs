@@ -6,6 +6,7 @@ mod kept;
 mod meet;
 mod parts;
 mod paths;
+mod samples;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -22,6 +23,7 @@ use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{Index, len, unravel};
 
 use kept::{Kept, Mark};
+use samples::Samples;
 
 pub use find::{ARGUMENTS, Sources, UseOf};
 pub use meet::Meeting;
@@ -89,6 +91,7 @@ pub struct Trace {
     passes: Vec<usize>,
     len: u64,
     kept: Kept,
+    samples: Samples,
 }
 
 impl Trace {
@@ -116,7 +119,7 @@ impl Trace {
                 before += parts::terms_before(stretch, op, len(&stretch.network.tensor(*output).shape));
             }
         }
-        Self { iteration, stretches, segments, firsts, passes, len: before, kept: Kept::default() }
+        Self { iteration, stretches, segments, firsts, passes, len: before, kept: Kept::default(), samples: Samples::default() }
     }
 
     /// How many steps there are; at least 1 for a network that computes anything.

@@ -21,8 +21,6 @@ use crate::ui::number::Format;
 use crate::ui::theme::Role;
 use crate::ui::view::{self, View};
 
-/// The most entries that are looked at to choose a format.
-const SAMPLED: usize = 2048;
 /// The least columns for a title.
 const TITLE: u16 = 16;
 /// The most terms of an entry that are marked; the window of a larger one is around this step.
@@ -126,9 +124,8 @@ pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
         .enumerate()
         .map(|(n, id)| {
             let info = view.network().tensor(id);
-            let values = view.trace().run(view.at.stretch).values(id);
-            let stride = values.len().div_ceil(SAMPLED).max(1);
-            let sample = || values.iter().copied().step_by(stride);
+            let sample = view.trace().sample(view.at.stretch, id);
+            let sample = || sample.iter().copied();
             let turned = Some(id) == filter && window.is_some_and(|(_, w)| w.turned);
             let symbol = info.symbol.text();
             let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
