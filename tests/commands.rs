@@ -406,6 +406,7 @@ fn wrong_usage_is_status_2() {
         &["trace", "figure-14", "--op", "57"],
         &["trace", "figure-14", "--op", "u", "--from", "5"],
         &["show", "figure-14", "--at", "99"],
+        &["show", "figure-14", "--at", "-1"],
         &["show", "figure-18", "--at", "conv1.z[0,2,0]"],
         &["show", "figure-14", "--at", "u["],
         &["show", "figure-14", "--size", "0x24"],
@@ -792,4 +793,15 @@ fn the_beginning_of_a_bundled_name_is_enough() {
     let found = run(&["show", "mazur"]);
     assert_eq!(found.status, 1, "{}", found.err);
     assert!(found.err.contains("there is no network"), "{}", found.err);
+}
+
+#[test]
+fn zero_has_no_sign_in_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zero.toml");
+    std::fs::write(&path, "title = \"zero\"\n[graph]\ninputs = { a = -0.0, b = 2.0 }\nnodes = [\"J = a * b\"]\n").unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(printed(&["grads", path]), "zero\n\n   value  gradient\na      0         2\nb      2         0\nJ      0         1\n");
+    // what another program reads has it
+    assert!(printed(&["grads", path, "--format", "json"]).contains("-0.0"));
 }

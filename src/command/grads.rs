@@ -190,7 +190,7 @@ fn table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
     if network.is_graph() {
         return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
     }
-    paper.line(&format!("loss  {}", exact(lesson.loss)))?;
+    paper.line(&format!("loss  {}", told(lesson.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
     let several = trace.samples() > 1;
     for stretch in trace.stretches() {
@@ -200,7 +200,7 @@ fn table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
             let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
             paper.line("")?;
             paper.line(&format!("sample {}{name}", number + 1))?;
-            paper.line(&format!("loss  {}", exact(stretch.run.values(network.loss())[0])))?;
+            paper.line(&format!("loss  {}", told(stretch.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
@@ -232,11 +232,16 @@ fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, p
     paper.matrix(&info.shape, gradient)
 }
 
+/// A number as a table has it: 0 has no sign, as in the matrices.
+fn told(value: f64) -> String {
+    exact(value + 0.0)
+}
+
 fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
     let mut rows = vec![[String::new(), "value".to_owned(), "gradient".to_owned()]];
     for &id in ids {
-        let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| exact(run.values(gradient)[0]));
-        rows.push([network.tensor(id).name.to_string(), exact(run.values(id)[0]), gradient]);
+        let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| told(run.values(gradient)[0]));
+        rows.push([network.tensor(id).name.to_string(), told(run.values(id)[0]), gradient]);
     }
     let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     rows.iter().map(|[name, value, gradient]| [to_left(name, a), to_right(value, b), to_right(gradient, c)].join("  ")).collect()

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
     /// Open it at this address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
     at: Option<String>,
     /// Record the session, to be played by `gradstep replay`
     #[arg(long, value_name = "FILE")]

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The address to show [default: where the scenario starts]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
     at: Option<String>,
     /// Columns and rows of the frame, from 1x1 to 1000x1000
     #[arg(long, value_name = "SIZE", default_value = "120x40", value_parser = size)]

@@ -84,6 +84,13 @@ fn a_loss_near_0_is_rounded_as_its_terms_are() {
         let text =
             format!("title = \"near 0\"\ninput = {input:?}\ntarget = {target:?}\nloss = \"upstream\"\n[[layer]]\ntype = \"flatten\"\n");
         judges(&text, u64::from(n), 0.001).expect("found");
+        let (low, high) = (number(90), 1000.0 + number(91));
+        let far = high + 2.0_f64.ln();
+        let text = format!(
+            "title = \"near 0\"\ninput = [{low}, {high}, 0.5, {high}]\ntarget = [{}, 0.2, 1000, 0.3]\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n",
+            -(1000.0 * (far - 0.5) - 3.0) / (far - low)
+        );
+        judges(&text, u64::from(n), -1.0).expect("found");
     }
 }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::probe::{Forward, ops, output_and_z};
-use crate::network::Id;
+use crate::network::{Id, Network, Run};
 
 /// About how far rounding moves the loss while an entry of a tensor moves. What is computed again is rounded again, and counts where it is read: the output
 /// of a sigmoid does not where the loss is computed from its z, however steep the loss is in it.
@@ -37,7 +37,17 @@ pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
             squares += (moves / largest).powi(2);
         }
     }
-    // a loss near 0 may be the sum of large terms
-    let loss = forward.sizes(network.loss()).map_or(run.values(network.loss())[0].abs(), |sizes| sizes[0]);
-    4.0 * f64::EPSILON * (largest * squares.sqrt() + loss)
+    4.0 * f64::EPSILON * (largest * squares.sqrt() + largest_in_the_loss(network, run))
+}
+
+/// The largest number that was rounded on the way to the loss: one near 0 may be the sum of large terms.
+fn largest_in_the_loss(network: &Network, run: &Run) -> f64 {
+    let Some(number) = network.made_by(network.loss()) else { return 0.0 };
+    let (mut largest, mut sum) = (0.0_f64, -0.0);
+    for (rule, x) in run.parts(&network.ops()[number], number) {
+        sum = rule.walk(&x, 0, 0..rule.before(&x, 1), sum, &mut |term, sum| {
+            largest = [term.value, sum].into_iter().filter(|size| size.is_finite()).fold(largest, |most, size| most.max(size.abs()));
+        });
+    }
+    largest
 }
