@@ -122,3 +122,45 @@ fn a_stride_or_dilation_that_leads_nowhere_may_be_any_number() {
         }
     }
 }
+
+/// A layer norm of two numbers has nearly reached its end: the loss is too large for its slope to show at any step, and flat at those that reach the end.
+/// That says nothing of the derivative.
+#[test]
+fn a_step_into_what_is_flat_accuses_nothing() {
+    let text = r#"
+title = "random"
+input = [0.6536865234375, 0.770751953125]
+target = [-40.0, 0.282958984375, 0.3209228515625]
+loss = { type = "squared_error" }
+
+[[layer]]
+type = "linear"
+name = "l1"
+weight = [[1000.0, -1.1905517578125], [-1.075927734375, -1000.0], [-0.0863037109375, 0.1134033203125], [1.00244140625, -0.84912109375]]
+bias = [-0.1112060546875, 0.38134765625, 0.069580078125, 1.1278076171875]
+
+[[layer]]
+type = "activation"
+name = "l2"
+function = "softplus"
+
+[[layer]]
+type = "linear"
+name = "l3"
+weight = [[1.0931396484375, -0.010009765625, -1.211669921875, -0.7978515625], [0.91357421875, 0.7960205078125, -0.0640869140625, 1000.0]]
+bias = [-0.1552734375, 0.895751953125]
+activation = "softplus"
+
+[[layer]]
+type = "layer_norm"
+name = "l4"
+weight = [-0.8807373046875, -0.6954345703125]
+bias = [-0.3009033203125, 1000.0]
+
+[[layer]]
+type = "linear"
+name = "l5"
+weight = [[0.30029296875, 1000.0], [0.622314453125, -0.2393798828125], [-40.0, -0.41845703125]]
+"#;
+    judges(text, 1, 0.5).expect("not accused");
+}

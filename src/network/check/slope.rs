@@ -76,6 +76,9 @@ fn smooth(moves: &[Moved; 4], here: f64, h: f64, error: f64) -> bool {
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
+/// A step that is so many times as long as the next shorter one tells nothing of that.
+const FAR: f64 = 64.0;
+
 /// A slope that the differences of several steps agree on.
 #[derive(Clone, Copy, Debug)]
 struct Settled {
@@ -108,12 +111,17 @@ fn settled(slopes: &[(f64, Slope)], noise: f64) -> Option<Settled> {
     let Some((finest, mut best)) = sure else {
         return pairs.into_iter().min_by(|a, b| a.doubt.total_cmp(&b.doubt));
     };
-    for (pair, (h, _)) in pairs[..=finest].iter().zip(&slopes).rev() {
+    for (pair, steps) in pairs[..=finest].iter().zip(slopes.windows(2)).rev() {
+        let &[(h, _), (shorter, _)] = steps else { break };
+        // beyond a gap the loss may be another: flat, where all that it depends on has reached its end
+        if h > FAR * shorter {
+            break;
+        }
         if (pair.slope - best.slope).abs() > 3.0 * (pair.doubt + best.doubt) {
             break;
         }
         if pair.doubt < best.doubt {
-            best = Settled { step: Some(*h), ..*pair };
+            best = Settled { step: Some(h), ..*pair };
         }
     }
     Some(best)
