@@ -76,7 +76,7 @@ fn smooth(moves: &[Moved; 4], here: f64, h: f64, error: f64) -> bool {
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// A step that is so many times as long as the next shorter one tells nothing of that.
+/// A step beyond an entry's own size that is so many times as long as the next shorter one tells nothing of that.
 const FAR: f64 = 64.0;
 
 /// A slope that the differences of several steps agree on.
@@ -89,8 +89,9 @@ struct Settled {
     step: Option<f64>,
 }
 
-/// The slope that the differences of these steps, from long to short, settle on; `noise` is about how far rounding moves the loss.
-fn settled(slopes: &[(f64, Slope)], noise: f64) -> Option<Settled> {
+/// The slope that the differences of these steps, from long to short, settle on; `noise` is about how far rounding moves the loss, `size` the entry's own size
+/// or 1.
+fn settled(slopes: &[(f64, Slope)], size: f64, noise: f64) -> Option<Settled> {
     let slopes: Vec<(f64, f64)> = slopes
         .iter()
         .filter_map(|&(h, slope)| match slope {
@@ -114,7 +115,7 @@ fn settled(slopes: &[(f64, Slope)], noise: f64) -> Option<Settled> {
     for (pair, steps) in pairs[..=finest].iter().zip(slopes.windows(2)).rev() {
         let &[(h, _), (shorter, _)] = steps else { break };
         // beyond a gap the loss may be another: flat, where all that it depends on has reached its end
-        if h > FAR * shorter {
+        if h > size && h > FAR * shorter {
             break;
         }
         if (pair.slope - best.slope).abs() > 3.0 * (pair.doubt + best.doubt) {
@@ -161,6 +162,11 @@ impl Settled {
 }
 
 impl Slopes<'_, '_> {
+    /// An entry's own size, or 1 where it is smaller.
+    fn size(&self, at: usize) -> f64 {
+        self.values[at].abs().max(1.0)
+    }
+
     /// What becomes of the loss with one entry moved.
     fn moved(&mut self, at: usize, by: f64) -> Moved {
         self.probe.moved(self.of, at, self.values[at] + by)
@@ -189,7 +195,8 @@ impl Slopes<'_, '_> {
     fn sides(&mut self, at: usize, kink: Place) -> Option<([f64; 2], f64)> {
         let steps = coarse(self.values[at]);
         let [left, right] = [Side::Left, Side::Right].map(|side| self.slopes(at, &steps, side, Some(kink)));
-        let (left, right) = (settled(&left, self.noise)?, settled(&right, self.noise)?);
+        let size = self.size(at);
+        let (left, right) = (settled(&left, size, self.noise)?, settled(&right, size, self.noise)?);
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.doubt.max(right.doubt)))
     }
 
@@ -259,7 +266,7 @@ impl Slopes<'_, '_> {
     fn settle(&mut self, at: usize, steps: &[f64], sides: &[Side]) -> Option<Settled> {
         let settled = sides.iter().filter_map(|&side| {
             let slopes = self.slopes(at, steps, side, None);
-            settled(&slopes, self.noise)
+            settled(&slopes, self.size(at), self.noise)
         });
         let order = |a: &Settled, b: &Settled| {
             b.step.is_some().cmp(&a.step.is_some()).then(a.doubt.partial_cmp(&b.doubt).unwrap_or(Ordering::Equal))
