@@ -198,12 +198,12 @@ pub fn beside<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Sen
     Builder::new().spawn_scoped(scope, run).is_ok()
 }
 
-/// Something that another thread does, while this one goes on. Where it is dropped nobody waits for it. There is one such thread, for one thing after the
-/// other: what is freed is used again by the thread that has taken it, and two would keep twice as much memory.
+/// The result of work that another thread does while this one goes on. If this is dropped, the work still ends, and its result is dropped too. All such
+/// work shares one thread and is done in turn: an allocator keeps freed memory for the thread that had allocated it, so that a second thread would double it.
 #[derive(Debug)]
 pub struct Elsewhere<T>(Arc<End<T>>);
 
-/// What a thread comes to, and who is told of it.
+/// The result, and the condition variable on which others wait for it.
 #[derive(Debug)]
 struct End<T> {
     result: Mutex<Outcome<T>>,
@@ -229,10 +229,10 @@ impl<T> Clone for Elsewhere<T> {
     }
 }
 
-/// How much is done elsewhere, and who waits for it.
+/// The number of [`Elsewhere`] and [`discard`] that have not ended, and the condition variable on which others wait for the end.
 static BUSY: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// One thing of it.
+/// One of these, counted until it is dropped.
 #[derive(Debug)]
 struct Busy;
 
@@ -254,7 +254,7 @@ impl Drop for Busy {
     }
 }
 
-/// Waits until nothing is done elsewhere, so that the memory of what nobody waited for has gone back; whether there was anything.
+/// Waits until no work of [`Elsewhere`] or [`discard`] is left, so that the memory of abandoned work is free again. Returns whether there was any.
 pub fn quiet() -> bool {
     let count = Busy::count();
     let any = *count > 0;
@@ -264,7 +264,7 @@ pub fn quiet() -> bool {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The thread that does what is to be done elsewhere; none where the system gives none, and for that thread itself.
+/// The queue of the one thread that [`Elsewhere`] uses. `None` if the system gives no thread, and on that thread itself, which would wait for itself.
 fn other() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static OTHER: Cell<bool> = const { Cell::new(false) };
@@ -288,10 +288,10 @@ fn other() -> Option<mpsc::Sender<Work>> {
 }
 
 impl<T: Send + 'static> Elsewhere<T> {
-    /// Begins it, with what it needs.
+    /// Queues `run(input)`.
     ///
     /// # Errors
-    /// What it needs, where the system gives no thread, or this is done elsewhere itself: whoever asks does it.
+    /// Gives `input` back if the system gives no thread, or if this is called on the other thread: the caller does the work.
     pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
         let Some(other) = other() else { return Err(input) };
         let end = Arc::new(End { result: Mutex::new(Outcome::Awaited), told: Condvar::new() });
@@ -310,7 +310,7 @@ impl<T: Send + 'static> Elsewhere<T> {
         Ok(Self(end))
     }
 
-    /// Waits for it, but not longer than this; whether it is done.
+    /// Waits for the result, but no longer than `wait`. Returns whether it is there.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
         let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
@@ -318,10 +318,10 @@ impl<T: Send + 'static> Elsewhere<T> {
         !awaited(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// What has come of it, once it is done; `None` where it was taken from a clone of this.
+    /// Waits for the result and takes it; `None` if it was already taken, here or through a clone.
     ///
     /// # Panics
-    /// As it did.
+    /// If the work panicked, with the same panic.
     #[must_use]
     pub fn take(&self) -> Option<T> {
         let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
@@ -335,12 +335,11 @@ impl<T: Send + 'static> Elsewhere<T> {
 
 /// Drops something large on a thread of its own.
 pub fn discard(large: impl Send + 'static) {
-    let (busy, large) = (Busy::new(), Arc::new(Mutex::new(Some(large))));
-    let shared = Arc::clone(&large);
-    // without a thread it is dropped here
+    let busy = Busy::new();
+    // where the system gives no thread, the closure is dropped here, and both with it
     let _ = Builder::new().spawn(move || {
-        let _busy = busy;
-        drop(shared.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(large);
+        drop(busy);
     });
 }
 

@@ -195,12 +195,13 @@ fn compute(descent: &Arc<Descent>, number: u64, go_on: &mut dyn FnMut(u64, u64) 
     }
 }
 
-/// Iteration `number`, or the last one, which nobody stops.
+/// Computes iteration `number`, or the last one if the descent ends before, without asking whether to go on.
 fn undisturbed(descent: &Arc<Descent>, number: u64) -> Iteration {
     walked(descent, descent.walk(number), number, &mut |_, _| true).unwrap_or_else(|| unreachable!("it always goes on"))
 }
 
-/// The end of a way to iteration `number`: that one, or the last. What is long is done by the same thread that does it while a person looks on.
+/// Goes on with a walk to iteration `number`, or to the last one if the descent ends before. Long pieces run on the other thread, as they do in the stepper:
+/// so their memory is reused, and `go_on` is asked every 15 ms.
 fn walked(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
     /// Short pieces between two looks whether to go on.
     const FEW: u64 = 64;

@@ -58,10 +58,10 @@ impl Going {
 /// The lesson where a way leads, if it is another one, and the step there; or why it leads nowhere.
 type Found = Result<(Option<Lesson>, u64), String>;
 
-/// What a piece of the way, or several, have come to.
+/// Where the walk stands after one or several pieces.
 #[derive(Debug)]
 enum Piece {
-    /// It goes on, in the same iteration or (`true`) in the next.
+    /// It is not at its end; `true` if an iteration was completed.
     On(Box<Walk>, bool),
     /// The last iteration of the way is computed.
     Arrived(Box<Found>),

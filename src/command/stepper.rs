@@ -90,7 +90,8 @@ impl Stepper {
     /// One turn of the loop that the clock has asked for: a unit of play that is due, or a slice of what is under way. Returns the event that says what
     /// was done.
     pub fn turn(&mut self, now: Duration) -> Option<Event> {
-        self.open_within(SLICE);
+        // one wait of a slice, not two
+        self.open_within(if self.state.way.is_none() { SLICE } else { Duration::ZERO });
         let due = self.is_due(now);
         self.clock(now);
         if due {

@@ -50,7 +50,7 @@ impl Points {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many there are.
+    /// The number of checkpoints, the beginning among them.
     pub fn count(&self) -> usize {
         self.all().len()
     }
@@ -79,7 +79,8 @@ impl Points {
         all.len() < before
     }
 
-    /// Keeps a point where it extends the row, if there are so many bytes of memory for it, and thins them when there are too many.
+    /// Keeps a point as a checkpoint if it is as far from the last one as these are from each other, and if the budget has `bytes` left. Thins them when there
+    /// are more than [`KEPT`].
     pub fn keep(&self, point: &Point, room: &Arc<Room>, bytes: u64) {
         let many = {
             let mut all = self.all();

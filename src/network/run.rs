@@ -13,7 +13,7 @@ use crate::tally;
 use crate::tensor::{Tensor, flat, from_flat, len};
 use crate::threads::together;
 
-/// What the parts of an op remember: most have one.
+/// The memos of an op, one for each part. Most ops have one part, whose memo then needs no allocation.
 type Memos = SmallVec<[Memo; 1]>;
 
 /// All tensors of one sample, and what the rules remember of them.

@@ -26,7 +26,7 @@ pub struct Stretches {
     memory: Option<Arc<Claim>>,
 }
 
-/// To give back so many bytes takes milliseconds.
+/// The size, in bytes, from which freeing an iteration takes milliseconds.
 pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 impl Stretches {
@@ -57,8 +57,8 @@ impl FromIterator<Stretch> for Stretches {
 }
 
 impl Drop for Stretches {
-    /// What is large goes on another thread, as no key is to wait for it. Its memory counts until then; where that is taken for what comes after it too,
-    /// it goes here.
+    /// Frees a large iteration on another thread, because a key may be waiting; its memory counts against the budget until it is freed. If the next iteration
+    /// of a walk uses the same claim, it is freed here, before that one needs the memory.
     fn drop(&mut self) {
         if self.memory.as_ref().is_some_and(|memory| memory.bytes() >= LARGE && Arc::strong_count(memory) == 1) {
             threads::discard((mem::take(&mut self.all), self.memory.take()));

@@ -1,4 +1,4 @@
-//! Some entries of the large tensors that were looked at last: to look at so many of them anew, far from one another, takes longer than to draw a frame.
+//! Some entries of large tensors, gathered once: they lie far apart in memory, and to gather them for each frame takes a good part of its time.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -19,12 +19,12 @@ struct Sample {
     values: Vec<f64>,
 }
 
-/// Those of the tensors that were asked for last.
+/// The samples that were gathered last.
 #[derive(Debug, Default)]
 pub(super) struct Samples(Mutex<VecDeque<Sample>>);
 
 impl Trace {
-    /// Entries of a tensor of a stretch that tell of the others: all where they are few, else at most 2,048, as far from one another as they can be.
+    /// All entries of a tensor if it has at most 2,048, else as many at equal distances: enough to choose how its numbers are shown.
     #[must_use]
     pub fn sample(&self, stretch: usize, tensor: Id) -> Cow<'_, [f64]> {
         let values = self.run(stretch).values(tensor);

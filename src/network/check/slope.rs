@@ -76,7 +76,8 @@ fn smooth(moves: &[Moved; 4], here: f64, h: f64, error: f64) -> bool {
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// A step beyond an entry's own size that is so many times as long as the next shorter one tells nothing of that.
+/// The largest ratio between neighbouring steps at which a step longer than the entry itself still confirms the shorter one. Beyond it the loss may have
+/// saturated, so that its slope there is 0 whatever it is here.
 const FAR: f64 = 64.0;
 
 /// A slope that the differences of several steps agree on.
@@ -114,7 +115,6 @@ fn settled(slopes: &[(f64, Slope)], size: f64, noise: f64) -> Option<Settled> {
     };
     for (pair, steps) in pairs[..=finest].iter().zip(slopes.windows(2)).rev() {
         let &[(h, _), (shorter, _)] = steps else { break };
-        // beyond a gap the loss may be another: flat, where all that it depends on has reached its end
         if h > size && h > FAR * shorter {
             break;
         }
