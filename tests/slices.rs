@@ -285,6 +285,39 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     assert_eq!((other.place(), bits(&other)), (world.place(), bits(&world)));
 }
 
+/// A key that is held down, or pressed faster than an iteration is computed, counts each time.
+#[test]
+fn keys_that_come_while_an_iteration_is_computed_add_up() {
+    let arrive = |world: &mut World| {
+        while world.state().way.is_some() {
+            world.give(Input::Wake);
+        }
+        world.place()
+    };
+    for text in [WIDE.to_owned(), chain("")] {
+        let mut world = World::new(&text);
+        world.press("kkkkkklllll");
+        assert_eq!(arrive(&mut world), (6, 1));
+        world.press("hh2h");
+        assert_eq!(arrive(&mut world), (2, 1));
+        // there and back again
+        world.press("llh");
+        assert_eq!(arrive(&mut world), (3, 1));
+        // another unit, or another move, is another way
+        world.press("lljg");
+        assert!(world.state().way.is_none());
+        world.press("kl<Esc>");
+        assert!(world.state().way.is_none());
+    }
+    // by passes, over the end of an iteration
+    let mut world = World::new(&chain(""));
+    world.press("jjjjjjkkkG");
+    let mut slow = World::new(&chain(""));
+    slow.press("jjjjjjkkkG4l");
+    world.press("llll");
+    assert_eq!(arrive(&mut world), arrive(&mut slow));
+}
+
 #[test]
 fn a_file_that_the_picker_opens_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,15 @@ impl State {
         let Some(lesson) = self.lesson.clone() else { return };
         let trace = &lesson.trace;
         let times = i64::try_from(count.unwrap_or(1).min(FARTHEST)).unwrap_or(1);
+        let more = match action {
+            Action::Forward => times,
+            Action::Back => -times,
+            _ => 0,
+        };
+        // the same key again, faster than an iteration is computed
+        if more != 0 && self.play.is_none() && self.way.as_mut().is_some_and(|way| way.extend(self.unit, more)) {
+            return;
+        }
         match action {
             Action::Finer => return self.change_unit(-times),
             Action::Coarser => return self.change_unit(times),

@@ -35,6 +35,8 @@ pub struct Way {
     to: u64,
     /// How far that iteration is computed; `None` where the next piece needs no other iteration.
     walk: Option<Going>,
+    /// Iterations to go on by from there, back where it is negative: the same key was pressed again meanwhile.
+    more: i64,
 }
 
 /// The way to an iteration.
@@ -118,6 +120,16 @@ impl Way {
         self.walk.as_ref().map_or(0, |walk| self.to - walk.next().min(self.to) + 1)
     }
 
+    /// Moves on by so many more units when this is a move by the same unit to the same side. Returns whether it is.
+    pub(super) fn extend(&mut self, unit: Unit, by: i64) -> bool {
+        match &mut self.goal {
+            Goal::Units(own, left) if *own == unit && left.signum() == by.signum() => *left = left.saturating_add(by),
+            Goal::OrLast(_) if unit == Unit::Iteration => self.more = self.more.saturating_add(by),
+            _ => return false,
+        }
+        true
+    }
+
     /// Whether what is computed next takes so much memory that another thread does it.
     fn is_large(&self) -> bool {
         matches!(&self.walk, Some(Going::Here(walk)) if walk.is_large())
@@ -155,7 +167,7 @@ impl State {
                 self.way = None;
                 let walk = lesson.descent.walk(to);
                 lesson.fits(&walk)?;
-                self.begin(Way { goal: Goal::Address(address), to, walk: Some(Going::Here(Box::new(walk))) });
+                self.begin(Way { goal: Goal::Address(address), to, walk: Some(Going::Here(Box::new(walk))), more: 0 });
             }
         }
         Ok(())
@@ -176,7 +188,7 @@ impl State {
         }
         let walk = lesson.descent.walk(to);
         match lesson.fits(&walk) {
-            Ok(()) => self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(Going::Here(Box::new(walk))) }),
+            Ok(()) => self.begin(Way { goal: Goal::OrLast(place), to, walk: Some(Going::Here(Box::new(walk))), more: 0 }),
             Err(why) => self.say(why, true),
         }
     }
@@ -185,7 +197,7 @@ impl State {
     pub(super) fn by_units(&mut self, unit: Unit, times: i64) {
         let Some(lesson) = &self.lesson else { return };
         let to = lesson.trace.iteration();
-        self.begin(Way { goal: Goal::Units(unit, times), to, walk: None });
+        self.begin(Way { goal: Goal::Units(unit, times), to, walk: None, more: 0 });
     }
 
     /// Sets out, and goes as far as a key may.
@@ -256,7 +268,7 @@ impl State {
 
     /// Goes where the way has led.
     fn arrived(&mut self, found: Found) {
-        let Some(Way { goal, .. }) = self.way.take() else { return };
+        let Some(Way { goal, more, .. }) = self.way.take() else { return };
         match found {
             Ok((other, step)) => self.jump(other, step),
             Err(why) => return self.say(why, true),
@@ -265,6 +277,9 @@ impl State {
             self.message = None;
             if matches!(goal, Goal::Address(_)) {
                 self.name_the_loss();
+            }
+            if let Some(lesson) = self.lesson.clone().filter(|_| more != 0) {
+                self.by_iterations(&lesson, more);
             }
             return;
         };
@@ -308,7 +323,7 @@ impl State {
                 self.units_left(unit, 0);
                 return self.say(why, true);
             }
-            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(Going::Here(Box::new(walk))) });
+            self.way = Some(Way { goal: Goal::Units(unit, times), to, walk: Some(Going::Here(Box::new(walk))), more: 0 });
             return;
         }
         self.units_left(unit, times - times.signum());
@@ -316,7 +331,7 @@ impl State {
 
     fn units_left(&mut self, unit: Unit, times: i64) {
         let to = self.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
-        self.way = (times != 0).then_some(Way { goal: Goal::Units(unit, times), to, walk: None });
+        self.way = (times != 0).then_some(Way { goal: Goal::Units(unit, times), to, walk: None, more: 0 });
     }
 
     /// Leaves the way, and the play that it is a part of.
