@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod descent;
 mod learn;
+mod numbers;
 mod points;
 mod run;
 mod size;
@@ -25,6 +26,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+
+use numbers::Layout;
 
 use crate::op::rule::{Rule, Window};
 use crate::step::Pass;
@@ -145,6 +148,8 @@ pub struct Network {
     work: Vec<u64>,
     /// For each op of many parts, what [`Network::shares`] says of it.
     shares: HashMap<usize, Vec<u64>>,
+    /// Where the tensors lie in a run.
+    layout: Arc<Layout>,
     output: Id,
     loss: Id,
     graph: bool,
@@ -200,7 +205,8 @@ impl Network {
         let entries = |id: Id| len(&tensors[id].shape);
         let work = ops.iter().map(|op| work(op, entries)).collect();
         let shares = ops.iter().enumerate().filter_map(|(number, op)| Some((number, shares(op)?))).collect();
-        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, output, loss, graph }
+        let layout = Arc::new(Layout::of(&tensors, &ops, &fixed));
+        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, layout, output, loss, graph }
     }
 
     /// All tensors.
@@ -243,6 +249,11 @@ impl Network {
     #[must_use]
     pub fn readers(&self, id: Id) -> &[Reader] {
         &self.readers[id]
+    }
+
+    /// Where the tensors lie in a run.
+    pub(self) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
     }
 
     /// About how many multiplications an op takes.

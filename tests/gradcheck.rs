@@ -331,7 +331,7 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
     let run = lesson.trace.run(0);
     let planted = wrong.map(|(name, by)| {
         let id = network.find(name).unwrap();
-        run.with(network, id, run.tensor(id).as_ref() + by)
+        run.with(network, id, run.tensor(network, id).as_ref() + by)
     });
     let checked = check(network, planted.as_ref().unwrap_or(run), Extent::WHOLE, |_| true);
     let of = |checked: &Checked| checked.compared.iter().map(|compared| compared.verdict).collect();
@@ -451,7 +451,7 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
                     let mut entries = run.values(of).to_vec();
                     entries[compared.at] = w + by;
                     let run = run.with(network, of, from_flat(&network.tensor(of).shape, entries));
-                    flat(run.tensor(network.loss()))[0]
+                    run.values(network.loss())[0]
                 };
                 let is = |slope: f64| slope.to_bits() == compared.difference.to_bits();
                 let found = |h: f64| {
@@ -516,7 +516,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
         .map(|(id, from)| {
             let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
             let (sample, by) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
-            (*id, Arc::new(trace.run(sample).tensor(of).as_ref() * by))
+            (*id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * by))
         })
         .collect();
     let run = Run::new(&batch.network, &given);

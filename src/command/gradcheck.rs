@@ -288,7 +288,7 @@ mod tests {
         let reads = batch.reads.iter().map(|(id, from)| {
             let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
             let by = if network.loss() == of { 1.0 } else { times };
-            (*id, Arc::new(runs[sample].tensor(of).as_ref() * by))
+            (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();

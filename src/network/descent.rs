@@ -238,21 +238,22 @@ impl Descent {
     /// Begins the next run of an iteration, which has an update where it may.
     fn begin(&self, point: &Point, half: &mut Half, updates: bool) {
         if let Some(&sample) = half.samples.get(half.stretches.len()) {
-            half.run = Some(Begun::new(&self.network, &given(&point.parameters, &self.samples[sample]), None));
+            let mut run = Begun::new(&self.network, None);
+            run.give(&given(&point.parameters, &self.samples[sample]));
+            half.run = Some(run);
             return;
         }
         let numbers: Vec<usize> = half.samples.iter().map(|sample| sample + 1).collect();
         let batch = self.batch_of(&numbers, updates && !half.stopped, point.velocities.is_empty());
-        let read = |(id, from): &(Id, From)| {
-            let tensor = match from {
-                From::Sample(n, id) => half.stretches[*n].run.tensor(*id),
-                From::Parameter(id) => &point.parameters[id],
-                From::Velocity(id) => &point.velocities[id],
-            };
-            (*id, Arc::clone(tensor))
-        };
-        let given: Given = batch.reads.iter().map(read).collect();
-        half.run = Some(Begun::new(&batch.network, &given, None));
+        let mut run = Begun::new(&batch.network, None);
+        for (id, from) in &batch.reads {
+            match from {
+                From::Sample(n, of) => run.share(&batch.network, *id, &half.stretches[*n].run, *of),
+                From::Parameter(of) => run.give(&[(*id, Arc::clone(&point.parameters[of]))]),
+                From::Velocity(of) => run.give(&[(*id, Arc::clone(&point.velocities[of]))]),
+            }
+        }
+        half.run = Some(run);
         half.batch = Some(batch);
     }
 
@@ -261,9 +262,9 @@ impl Descent {
         let Half { mut stretches, stopped, .. } = half;
         let mut next = point.after(loss);
         for (parameter, new, velocity) in &batch.updated {
-            next.parameters.insert(*parameter, Arc::clone(run.tensor(*new)));
+            next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
             if let Some(velocity) = velocity {
-                next.velocities.insert(*parameter, Arc::clone(run.tensor(*velocity)));
+                next.velocities.insert(*parameter, run.tensor(&batch.network, *velocity));
             }
         }
         if !batch.network.ops().is_empty() {

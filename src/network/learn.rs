@@ -76,7 +76,7 @@ impl<'a> Learner<'a> {
         let [first, others @ ..] = &mut runs[..] else { return };
         for Learned { place, gradient: id, velocity } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*place].1));
-            let gradient = flat_mut(first.own(*id));
+            let gradient = first.own(*id);
             for begin in (0..gradient.len()).step_by(CHUNK) {
                 let here = begin..gradient.len().min(begin + CHUNK);
                 let (w, g) = (&mut parameter[here.clone()], &mut gradient[here.clone()]);

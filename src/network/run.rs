@@ -1,27 +1,46 @@
 //! All tensors of one sample.
 
 use std::borrow::Cow;
-use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::numbers::Numbers;
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tally;
-use crate::tensor::{Tensor, flat, from_flat, len};
+use crate::tensor::Tensor;
 use crate::threads::together;
-
-/// The memos of an op, one for each part. Most ops have one part, whose memo then needs no allocation.
-type Memos = SmallVec<[Memo; 1]>;
 
 /// All tensors of one sample, and what the rules remember of them.
 #[derive(Clone, Debug)]
 pub struct Run {
-    tensors: Vec<Arc<Tensor>>,
-    /// For each op, the memo of each part.
-    memos: Vec<Memos>,
+    numbers: Numbers,
+    memos: Memos,
+}
+
+/// What the rules remember: the ops' numbers and their parts', in order. Few remember anything.
+#[derive(Clone, Debug, Default)]
+struct Memos(Vec<(usize, usize, Memo)>);
+
+impl Memos {
+    /// Sets those of an op.
+    fn set(&mut self, op: usize, memos: Memory) {
+        let [first, end] = [op, op + 1].map(|op| self.0.partition_point(|(of, ..)| *of < op));
+        let some = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
+        if first == self.0.len() {
+            self.0.extend(some);
+        } else {
+            self.0.splice(first..end, some);
+        }
+    }
+
+    fn of(&self, op: usize, part: usize) -> &Memo {
+        static NONE: Memo = None;
+        let place = self.0.binary_search_by_key(&(op, part), |&(op, part, _)| (op, part));
+        place.map_or(&NONE, |place| &self.0[place].2)
+    }
 }
 
 impl Run {
@@ -36,8 +55,7 @@ impl Run {
 
     /// A run in which nothing is computed.
     fn empty(network: &Network) -> Self {
-        let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() }
+        Self { numbers: Numbers::new(network.layout()), memos: Memos::default() }
     }
 
     /// The same network with other tensors given, in this run's memory: to get that anew from the system takes a large network as long as a part of its work.
@@ -46,43 +64,38 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn again(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut begun = Begun::new(network, given, Some(self));
+        let mut begun = Begun::new(network, Some(self));
+        begun.give(network.fixed());
+        begun.give(given);
         together(|| while begun.proceed(network) {});
         begun.run
     }
 
-    /// Computes up to the loss; the derivatives have no entries.
+    /// Computes up to the loss, and no derivative.
     ///
     /// # Panics
     /// As [`Run::new`].
     #[must_use]
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        let mut run = Self { tensors: vec![nothing; network.tensors().len()], memos: Vec::new() };
-        for (id, tensor) in network.fixed().iter().chain(given) {
-            run.tensors[*id] = Arc::clone(tensor);
-        }
-        together(|| {
-            for op in network.ops().iter().take_while(|op| op.pass != Pass::Backward) {
-                let tensor = run.compute(op, &network.tensor(op.output).shape, Vec::new());
-                run.tensors[op.output] = Arc::new(tensor);
-            }
-        });
-        run
+        let mut begun = Begun::new(network, None);
+        begun.give(network.fixed());
+        begun.give(given);
+        let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
+        together(|| while begun.next() < ops && begun.proceed(network) {});
+        begun.run
     }
 
     /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
     /// stay those of this run. A loss that reads the input z of the output's activation reads the output itself where only that is another.
     #[must_use]
     pub fn with(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
-        let mut run = Self { tensors: self.tensors.clone(), memos: Vec::with_capacity(network.ops().len()) };
-        run.tensors[id] = Arc::new(tensor);
+        let mut run = self.clone();
+        run.numbers.give(id, &Arc::new(tensor));
         let mut changed = vec![false; network.tensors().len()];
         changed[id] = true;
         let forward = network.ops().iter().take_while(|op| op.pass != Pass::Backward);
         for (number, op) in forward.enumerate() {
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(|&read| changed[read])) {
-                run.memos.push(self.memos[number].clone());
                 continue;
             }
             let mut op = Cow::Borrowed(op);
@@ -93,45 +106,37 @@ impl Run {
             {
                 op.to_mut().parts[0].operands.pop();
             }
-            let tensor = run.compute(&op, &network.tensor(op.output).shape, Vec::new());
-            run.tensors[op.output] = Arc::new(tensor);
+            run.compute(&op, number, &network.tensor(op.output).shape);
             changed[op.output] = true;
         }
-        run.memos.extend_from_slice(&self.memos[run.memos.len()..]);
         run
     }
 
-    fn compute(&mut self, op: &Op, shape: &[usize], mut sums: Vec<f64>) -> Tensor {
-        if sums.capacity() == 0 {
-            // pages that the system has cleared already
-            sums = vec![0.0; len(shape)];
-        }
-        sums.resize(len(shape), 0.0);
-        let memos = add_up(op, |id| &self.tensors[id], &mut sums);
-        self.memos.push(memos);
-        from_flat(shape, sums)
+    fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
+        let memos = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
+        self.memos.set(number, memos);
     }
 
     /// Lets go of a tensor that was given.
     pub(super) fn forget(&mut self, id: Id) {
-        self.tensors[id] = Arc::new(from_flat(&[0], Vec::new()));
+        self.numbers.forget(id);
     }
 
-    /// A tensor, to be changed.
-    pub(super) fn own(&mut self, id: Id) -> &mut Tensor {
-        Arc::make_mut(&mut self.tensors[id])
+    /// A tensor's entries, to be changed.
+    pub(super) fn own(&mut self, id: Id) -> &mut [f64] {
+        self.numbers.of_mut(id)
     }
 
-    /// A tensor.
+    /// A tensor of this run's network.
     #[must_use]
-    pub fn tensor(&self, id: Id) -> &Arc<Tensor> {
-        &self.tensors[id]
+    pub fn tensor(&self, network: &Network, id: Id) -> Arc<Tensor> {
+        self.numbers.tensor(id, &network.tensor(id).shape)
     }
 
     /// A tensor's entries in row-major order.
     #[must_use]
     pub fn values(&self, id: Id) -> &[f64] {
-        flat(&self.tensors[id])
+        self.numbers.of(id)
     }
 
     /// The rule of a part of an op, with what it reads.
@@ -139,7 +144,7 @@ impl Run {
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
         tally::count(1);
         let tensors = op.parts[part].operands.iter().map(|&id| self.values(id)).collect();
-        (op.parts[part].rule.as_ref(), Operands { tensors, memo: &self.memos[index][part] })
+        (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
     }
 
     /// The parts of an op, which has the number `index`, with what they read.
@@ -164,40 +169,45 @@ impl Run {
 #[derive(Clone, Debug)]
 pub struct Begun {
     run: Run,
-    /// What is in the place of a tensor while it is computed.
-    nothing: Arc<Tensor>,
+    /// Ops that are computed.
+    done: usize,
 }
 
 impl Begun {
-    /// The beginning of a run with these tensors, in the memory of another run of the same network where one is to spare.
+    /// The beginning of a run, to which its tensors are to be given, in the memory of another run of the same network where one is to spare.
     #[must_use]
-    pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)], spare: Option<Run>) -> Self {
+    pub fn new(network: &Network, spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
-        run.memos.clear();
-        run.memos.reserve_exact(network.ops().len());
-        for (id, tensor) in network.fixed().iter().chain(given) {
-            run.tensors[*id] = Arc::clone(tensor);
+        run.memos.0.clear();
+        Self { run, done: 0 }
+    }
+
+    /// Gives tensors to it.
+    pub fn give(&mut self, given: &[(Id, Arc<Tensor>)]) {
+        for (id, tensor) in given {
+            self.run.numbers.give(*id, tensor);
         }
-        Self { run, nothing: Arc::new(from_flat(&[0], Vec::new())) }
+    }
+
+    /// Gives it, as the tensor `id` of its network, one of another run.
+    pub fn share(&mut self, network: &Network, id: Id, from: &Run, other: Id) {
+        self.run.numbers.share(id, &from.numbers, other, &network.tensor(id).shape);
     }
 
     /// The next op's number; that of all ops when all are computed.
     #[must_use]
     pub fn next(&self) -> usize {
-        self.run.memos.len()
+        self.done
     }
 
     /// Computes the next op; `false` when all are computed.
     ///
     /// # Panics
-    /// As [`Run::new`].
+    /// When an input or target of the network was not given.
     pub fn proceed(&mut self, network: &Network) -> bool {
-        let run = &mut self.run;
-        let Some(op) = network.ops().get(run.memos.len()) else { return false };
-        let before = Arc::into_inner(mem::replace(&mut run.tensors[op.output], Arc::clone(&self.nothing)));
-        let memory = before.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
-        let tensor = run.compute(op, &network.tensor(op.output).shape, memory);
-        run.tensors[op.output] = Arc::new(tensor);
+        let Some(op) = network.ops().get(self.done) else { return false };
+        self.run.compute(op, self.done, &network.tensor(op.output).shape);
+        self.done += 1;
         true
     }
 
@@ -208,15 +218,18 @@ impl Begun {
     }
 }
 
+/// What the rules of an op remember, one memo for each part. Most ops have one part, whose memo then needs no allocation.
+type Memory = SmallVec<[Memo; 1]>;
+
 /// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a Tensor, sums: &mut [f64]) -> Memos {
-    let mut memos = Memos::with_capacity(op.parts.len());
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> Memory {
+    let mut memos = Memory::with_capacity(op.parts.len());
     // all, until a part leaves some out
     let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
-        let tensors: SmallVec<[&Tensor; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
+        let tensors: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
         memos.push(part.rule.memo(&tensors));
-        let x = Operands { tensors: tensors.iter().map(|t| flat(t)).collect(), memo: &memos[number] };
+        let x = Operands { tensors, memo: &memos[number] };
         if number == 0 {
             reached = if op.parts.len() > 1 { part.rule.reached(&x, sums.len()) } else { None };
             if reached.is_none() {

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
-use crate::tensor::{Tensor, flat};
+use crate::tensor::flat;
 
 /// The row of the registry.
 pub const KIND: LayerKind =
@@ -88,8 +88,8 @@ impl Kept {
 }
 
 impl Rule for Kept {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let kept = flat(tensors[MASK]).iter().scan(0_u64, |kept, mask| {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+        let kept = tensors[MASK].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);
             Some(*kept)
         });

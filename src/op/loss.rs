@@ -103,7 +103,7 @@ impl Loss {
 /// A loss that looks at each entry of the output by itself.
 trait Pointwise: Debug + Send + Sync + Copy + 'static {
     /// What must be known of all entries.
-    fn memo(&self, _tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, _tensors: &[&[f64]]) -> Memo {
         None
     }
     /// How many terms of the loss an entry gives.
@@ -142,7 +142,7 @@ impl<P: Pointwise> Function for Entries<P> {
 struct Sum<P>(P);
 
 impl<P: Pointwise> Rule for Sum<P> {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         self.0.memo(tensors)
     }
 
@@ -190,7 +190,7 @@ impl<P: Pointwise> Rule for Sum<P> {
 struct Slope<P>(P);
 
 impl<P: Pointwise> Rule for Slope<P> {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         self.0.memo(tensors)
     }
 

@@ -15,7 +15,7 @@ use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use crate::step::Kind;
-use crate::tensor::{Places, Tensor, flat, len};
+use crate::tensor::{Places, len};
 use crate::threads::{hands, share};
 use running::Running;
 
@@ -288,9 +288,9 @@ impl ToWinner {
 }
 
 impl Rule for ToWinner {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         let mut of = vec![0; len(&shape(&self.0.edges))];
-        self.0.winners(flat(tensors[X]), &mut of, |of, winner| *of = winner);
+        self.0.winners(tensors[X], &mut of, |of, winner| *of = winner);
         Some(Arc::new(Winners { of, pairs: OnceLock::new() }))
     }
 

@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::step::Kind;
 use crate::tally;
-use crate::tensor::{Index, Places, Tensor};
+use crate::tensor::{Index, Places};
 
 /// What a rule remembers about the values of one run (the winners of a max-pool, say); only the rule itself looks into it.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
@@ -248,7 +248,7 @@ pub struct Use {
 /// How each entry of one tensor comes to be. An entry's value is the sum of its terms, in order.
 pub trait Rule: Debug + Send + Sync {
     /// What the rule must remember about these operands, so that everything else costs no search.
-    fn memo(&self, _tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, _tensors: &[&[f64]]) -> Memo {
         None
     }
 

@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::rule::{Equation, Meets, Memo, Operands, Rule, Term, Use};
-use crate::tensor::Tensor;
 
 /// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
 #[derive(Debug)]
@@ -39,10 +38,10 @@ impl Stable {
 }
 
 impl Rule for Stable {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
         let mut sums = vec![-0.0; tensors[0].len()];
-        self.chain.accumulate(&Operands { tensors: tensors.iter().map(|t| crate::tensor::flat(t)).collect(), memo: &chain }, &mut sums);
+        self.chain.accumulate(&Operands { tensors: smallvec::SmallVec::from_slice(tensors), memo: &chain }, &mut sums);
         // a term that is not finite never leaves a finite sum
         let finite = sums.iter().all(|sum| sum.is_finite());
         Some(Arc::new(Verdict { finite, chain, shortcut }))

@@ -60,7 +60,7 @@ fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id,
     let value = run.values(id)[at];
     let h = STEP * value.abs().max(1.0);
     let near = |by: f64| {
-        let mut entries = flat(run.tensor(id)).to_vec();
+        let mut entries = run.values(id).to_vec();
         entries[at] = value + by;
         let shape = &network.tensor(id).shape;
         let changed = given.iter().cloned().chain([(id, Arc::new(from_flat(shape, entries)))]).collect::<Vec<_>>();

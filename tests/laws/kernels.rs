@@ -39,9 +39,9 @@ fn same(a: f64, b: f64) -> bool {
 
 /// One rule, on operands in the slots that it reads.
 fn agrees(rule: &dyn Rule, slots: &[Vec<f64>], begun: &[f64]) -> Result<(), TestCaseError> {
-    let tensors: Vec<_> = slots.iter().map(|slot| from_flat(&[slot.len()], slot.clone())).collect();
-    let memo = rule.memo(&tensors.iter().collect::<Vec<_>>());
-    let x = Operands { tensors: slots.iter().map(Vec::as_slice).collect::<SmallVec<_>>(), memo: &memo };
+    let tensors: SmallVec<_> = slots.iter().map(Vec::as_slice).collect();
+    let memo = rule.memo(&tensors);
+    let x = Operands { tensors, memo: &memo };
     let mut sums = begun.to_vec();
     rule.accumulate(&x, &mut sums);
     let reached = rule.reached(&x, sums.len());
@@ -207,9 +207,9 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     #[allow(clippy::cast_precision_loss)] // some thousands
     let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
     let backward = max.backward(0).expect("a derivative");
-    let tensors = [&image, &largest, &errors].map(|numbers| from_flat(&[numbers.len()], numbers.clone()));
-    let memo = backward.memo(&tensors.iter().collect::<Vec<_>>());
-    let x_back = Operands { tensors: [&image[..], &largest, &errors].into_iter().collect(), memo: &memo };
+    let tensors: SmallVec<_> = [&image[..], &largest, &errors].into_iter().collect();
+    let memo = backward.memo(&tensors);
+    let x_back = Operands { tensors, memo: &memo };
     let mut gradient = vec![7.0; image.len()];
     backward.begin(&x_back, &mut gradient);
     let mut right = vec![0.0; image.len()];

@@ -58,7 +58,7 @@ impl Crooked {
 }
 
 impl Rule for Crooked {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         self.rule.memo(tensors)
     }
 

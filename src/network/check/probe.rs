@@ -10,7 +10,7 @@ use crate::network::run::add_up;
 use crate::network::{Id, Network, Op, Run};
 use crate::op::rule::{Operands, Rule};
 use crate::step::Pass;
-use crate::tensor::{Tensor, flat, len};
+use crate::tensor::len;
 
 /// What is known of a run's forward pass and loss before anything moves; all threads share it.
 pub(super) struct Forward<'a> {
@@ -67,7 +67,7 @@ pub(super) struct Moved {
 /// One thread's copy of what moves. Between two moves it is as the run has it.
 pub(super) struct Probe<'a> {
     of: &'a Forward<'a>,
-    tensors: Vec<Cow<'a, Tensor>>,
+    tensors: Vec<Cow<'a, [f64]>>,
     /// For each tensor, the entries that are not as the run has them.
     changed: Vec<Vec<usize>>,
     /// By the ops' numbers.
@@ -77,7 +77,7 @@ pub(super) struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     pub fn new(of: &'a Forward<'a>) -> Self {
-        let tensors: Vec<Cow<'a, Tensor>> = (0..of.network.tensors().len()).map(|id| Cow::Borrowed(of.run.tensor(id).as_ref())).collect();
+        let tensors: Vec<Cow<'a, [f64]>> = (0..of.network.tensors().len()).map(|id| Cow::Borrowed(of.run.values(id))).collect();
         let changed = vec![Vec::new(); tensors.len()];
         let marks = of.readers.iter().map(|_| Marks::default()).collect();
         Self { of, tensors, changed, marks, sums: Vec::new() }
@@ -91,7 +91,7 @@ impl<'a> Probe<'a> {
     /// One entry of a tensor is `value`.
     pub fn moved(&mut self, id: Id, at: usize, value: f64) -> Moved {
         let network = self.of.network;
-        entries(&mut self.tensors[id])[at] = value;
+        self.tensors[id].to_mut()[at] = value;
         self.changed[id].push(at);
         let mut crossed = Vec::new();
         for (number, op) in ops(network).enumerate() {
@@ -101,9 +101,9 @@ impl<'a> Probe<'a> {
             }
             self.compute(number, op, id, &mut crossed);
         }
-        let loss = flat(&self.tensors[network.loss()])[0];
+        let loss = self.tensors[network.loss()][0];
         for (id, changed) in self.changed.iter_mut().enumerate().filter(|(_, changed)| !changed.is_empty()) {
-            let (now, before) = (entries(&mut self.tensors[id]), self.of.run.values(id));
+            let (now, before) = (self.tensors[id].to_mut(), self.of.run.values(id));
             for at in changed.drain(..) {
                 now[at] = before[at];
             }
@@ -116,13 +116,13 @@ impl<'a> Probe<'a> {
     fn compute(&mut self, number: usize, op: &Op, id: Id, crossed: &mut Vec<Crossing>) {
         let readers = self.of.readers[number].as_ref();
         let reached = readers.and_then(|readers| readers.reached(&self.changed, &mut self.marks[number]));
-        let tensor = |id: Id| -> &Tensor { &self.tensors[id] };
+        let tensor = |id: Id| -> &[f64] { &self.tensors[id] };
         if let Some(reached) = reached {
             let parts: Vec<(&dyn Rule, Operands<'_>)> = op
                 .parts
                 .iter()
                 .map(|part| {
-                    let tensors = part.operands.iter().map(|&id| flat(tensor(id))).collect();
+                    let tensors = part.operands.iter().map(|&id| tensor(id)).collect();
                     (part.rule.as_ref(), Operands { tensors, memo: &None })
                 })
                 .collect();
@@ -147,8 +147,8 @@ impl<'a> Probe<'a> {
         if let Some(bends) = &self.of.bends[number] {
             let say = |at, part, side| crossed.push((number, at, part, side));
             match reached {
-                Some(reached) => bends.crossed(&reached.iter().copied(), |id| flat(tensor(id)), say),
-                None => bends.crossed(&(0..self.sums.len()), |id| flat(tensor(id)), say),
+                Some(reached) => bends.crossed(&reached.iter().copied(), tensor, say),
+                None => bends.crossed(&(0..self.sums.len()), tensor, say),
             }
         }
         let (before, changed) = (self.of.run.values(op.output), &mut self.changed[op.output]);
@@ -161,18 +161,13 @@ impl<'a> Probe<'a> {
 }
 
 /// Writes what is not as before, and notes where.
-fn write(new: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, Tensor>, changed: &mut Vec<usize>) {
+fn write(new: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, [f64]>, changed: &mut Vec<usize>) {
     let mut new = new.filter(|&(at, sum)| sum.to_bits() != before[at].to_bits()).peekable();
     if new.peek().is_some() {
-        let to = entries(to);
+        let to = to.to_mut();
         for (at, sum) in new {
             to[at] = sum;
             changed.push(at);
         }
     }
-}
-
-/// A tensor's entries, to be written.
-fn entries<'t>(tensor: &'t mut Cow<'_, Tensor>) -> &'t mut [f64] {
-    tensor.to_mut().as_slice_mut().expect("standard layout")
 }

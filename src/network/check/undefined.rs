@@ -8,7 +8,7 @@ use crate::network::run::add_up;
 use crate::network::{Id, Network, Role, Run};
 use crate::op::rule::{Arg, Operands, Origin, Rule, Term};
 use crate::step::Pass;
-use crate::tensor::{Tensor, from_flat, len};
+use crate::tensor::len;
 
 /// Gives [`Verdict::Undefined`] to the derivatives that are off because they are not finite and follow, by their own terms, from one that is not
 /// and is not off, from a local derivative that differences find infinite too, from an infinite number of the forward pass, or from a product
@@ -87,14 +87,12 @@ fn excused(network: &Network, run: &Run, gradient: Id, at: usize, off: impl Fn(I
 /// end as the step shrinks.
 fn steep(network: &Network, run: &Run, (above, place): (Id, usize), (of, at): (Id, usize)) -> bool {
     let Some(op) = network.made_by(above).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else { return false };
-    let shape = |id: Id| &network.tensor(id).shape;
     let here = run.values(of)[at];
     let value = |by: f64| {
         let mut entries = run.values(of).to_vec();
         entries[at] = here + by;
-        let moved: Tensor = from_flat(shape(of), entries);
-        let mut sums = vec![0.0; len(shape(above))];
-        add_up(op, |id| if id == of { &moved } else { run.tensor(id).as_ref() }, &mut sums);
+        let mut sums = vec![0.0; len(&network.tensor(above).shape)];
+        add_up(op, |id| if id == of { &entries } else { run.values(id) }, &mut sums);
         sums[place]
     };
     let still = value(0.0);

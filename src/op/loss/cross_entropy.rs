@@ -9,7 +9,6 @@ use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z, log_beside};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
 use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Rule, Term, Use, constant, derived, entry};
-use crate::tensor::{Tensor, flat};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
@@ -44,9 +43,9 @@ struct CrossEntropy {
 struct Normaliser(f64, f64);
 
 impl Pointwise for CrossEntropy {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
         let z = tensors.get(Z).filter(|_| self.softmax);
-        let (largest, log) = z.map_or((0.0, 0.0), |z| log_sum_exp(flat(z)));
+        let (largest, log) = z.map_or((0.0, 0.0), |z| log_sum_exp(z));
         Some(Arc::new(Normaliser(largest, log)))
     }
 
@@ -108,8 +107,8 @@ impl SoftmaxError {
 }
 
 impl Rule for SoftmaxError {
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        Some(Arc::new(Total(flat(tensors[ERROR_T]).iter().sum())))
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+        Some(Arc::new(Total(tensors[ERROR_T].iter().sum())))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {

@@ -9,7 +9,6 @@ use crate::op::layer::{Args, Faulty};
 use crate::op::math::log_sum_exp;
 use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Term, constant, derived, entry};
 use crate::op::softmax::Shared;
-use crate::tensor::{Tensor, flat};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy_with_logits", keys: &[], build };
@@ -41,10 +40,10 @@ impl Known {
 impl Pointwise for CrossEntropy {
     const SLOPES: usize = 2;
 
-    fn memo(&self, tensors: &[&Tensor]) -> Memo {
-        let a = flat(tensors[A]);
+    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+        let a = tensors[A];
         let (largest, log) = log_sum_exp(a);
-        Some(Arc::new(Known { largest, log, softmax: Shared::of(a), total: flat(tensors[T]).iter().sum() }))
+        Some(Arc::new(Known { largest, log, softmax: Shared::of(a), total: tensors[T].iter().sum() }))
     }
 
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
