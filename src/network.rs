@@ -25,6 +25,7 @@ pub use symbol::Symbol;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use numbers::Layout;
@@ -61,7 +62,7 @@ pub enum Role {
 #[derive(Clone, Debug)]
 pub struct TensorInfo {
     /// Its name in addresses: `conv1.z`, `grad.conv1.weight`.
-    pub name: Arc<str>,
+    pub name: CompactString,
     /// Its shape.
     pub shape: Vec<usize>,
     /// How the series writes it.
@@ -126,7 +127,7 @@ pub struct Reader {
 #[derive(Clone, Debug)]
 pub struct LayerInfo {
     /// Its name.
-    pub name: Arc<str>,
+    pub name: CompactString,
     /// Its `type`.
     pub kind: &'static str,
 }
@@ -137,7 +138,7 @@ pub struct Network {
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     layers: Vec<LayerInfo>,
-    by_name: HashMap<Arc<str>, Id>,
+    by_name: HashMap<CompactString, Id>,
     /// Values that do not come from a sample.
     fixed: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
@@ -191,7 +192,7 @@ impl Network {
         loss: Id,
         graph: bool,
     ) -> Self {
-        let by_name = tensors.iter().enumerate().map(|(id, t)| (Arc::clone(&t.name), id)).collect();
+        let by_name = tensors.iter().enumerate().map(|(id, t)| (t.name.clone(), id)).collect();
         let mut made_by = vec![None; tensors.len()];
         let mut readers = vec![SmallVec::<[Reader; 1]>::new(); tensors.len()];
         for (number, op) in ops.iter().enumerate() {

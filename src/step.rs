@@ -4,8 +4,7 @@ mod address;
 
 pub use address::{Address, AddressError, Place, Scope};
 
-use std::sync::Arc;
-
+use compact_str::CompactString;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -116,7 +115,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// The tensor's name, or a derivative such as `relu'(conv1.z)`; `None` for a constant.
-    pub name: Option<Arc<str>>,
+    pub name: Option<CompactString>,
     /// The entry, from 0; empty for a scalar or a constant.
     pub index: Index,
     /// Its value; of no meaning where it is many.
@@ -166,7 +165,7 @@ pub struct Step {
     /// The pass.
     pub pass: Pass,
     /// The op, named after the tensor that it computes.
-    pub op: Arc<str>,
+    pub op: CompactString,
     /// The entry of that tensor, from 0.
     pub index: Index,
     /// Which term of the entry, from 1.

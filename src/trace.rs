@@ -248,7 +248,7 @@ impl Trace {
             sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
             step: at.step,
             pass: op.pass,
-            op: Arc::clone(&info.name),
+            op: info.name.clone(),
             index: unravel(at.entry, &info.shape),
             term: at.term + 1,
             terms: at.terms,
@@ -368,13 +368,13 @@ fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
         Origin::Constant => Factor { name: None, index: Index::new(), value, source: None, derived: None, slice: None },
         &Origin::Slice { slot, places } => {
             let source = Some(Source { tensor: operands[slot], at: places.first });
-            let name = Some(Arc::clone(&network.tensor(operands[slot]).name));
+            let name = Some(network.tensor(operands[slot]).name.clone());
             Factor { name, index: Index::new(), value, source, derived: None, slice: Some(places) }
         }
         &Origin::Entry { slot, at } => {
             let info = network.tensor(operands[slot]);
             let source = Some(Source { tensor: operands[slot], at });
-            Factor { name: Some(Arc::clone(&info.name)), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
+            Factor { name: Some(info.name.clone()), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
         }
         &Origin::Derived { text, slot, at, by } => {
             let info = network.tensor(operands[slot]);

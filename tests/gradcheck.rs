@@ -11,7 +11,7 @@ use gradstep::command::{Shelf, bundled};
 use gradstep::network::{Batch, BatchCheck, Checked, Extent, From, Run, Stretch, Verdict, check};
 use gradstep::op::loss::BatchReduction;
 use gradstep::scenario::Limits;
-use gradstep::tensor::{flat, from_flat, len};
+use gradstep::tensor::{from_flat, len};
 use gradstep::trace::Trace;
 
 /// Entries of one tensor and sample, where there are many scenarios: the small tensors whole.

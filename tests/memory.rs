@@ -147,10 +147,10 @@ fn small_samples_take_what_is_counted() {
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
     fs::write(folder.path().join("many.toml"), format!("title = \"many\"\nloss = \"squared_error\"\n{samples}{layer}")).expect("a file");
     let limited = |limit: u64| run(folder.path(), &["show", "many.toml", "--at", "last", "--memory-limit", &format!("{limit}MiB")]);
-    let refused = limited(88);
+    let refused = limited(48);
     assert_eq!(refused.status, Some(1), "{}", refused.error);
     assert!(refused.error.contains("20000 samples") && refused.error.contains("--memory-limit"), "{}", refused.error);
-    let limit = 144;
+    let limit = 64;
     let Ended { status, error, largest, .. } = limited(limit);
     assert_eq!(status, Some(0), "{error}");
     assert!(largest < (limit << 10) + BESIDES && largest > limit << 9, "{largest} KiB of {limit} MiB");

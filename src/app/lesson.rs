@@ -170,7 +170,7 @@ impl Lesson {
     fn names_of(&self, stretch: usize, wanted: impl Fn(&Op) -> bool) -> Names {
         let network = self.trace.network_of(stretch);
         let ops = network.ops().iter().zip(self.trace.spans_of(stretch)).filter(|(op, span)| wanted(op) && !span.is_empty());
-        Names::new(ops.map(|(op, _)| Arc::clone(&network.tensor(op.output).name)))
+        Names::new(ops.map(|(op, _)| network.tensor(op.output).name.clone()))
     }
 
     fn with(&self, iteration: Iteration) -> Self {

@@ -11,7 +11,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::sync::Arc;
+
+use compact_str::CompactString;
 
 /// The number of names, from the first on, in which a text is looked for anywhere; in the others only where a part begins.
 const SEARCHED: usize = 2000;
@@ -19,7 +20,7 @@ const SEARCHED: usize = 2000;
 /// The names of ops, in their order.
 #[derive(Debug, Default)]
 pub struct Names {
-    all: Vec<Arc<str>>,
+    all: Vec<CompactString>,
     /// Where names begin.
     whole: Sorted,
     /// Where parts after a dot begin.
@@ -28,8 +29,8 @@ pub struct Names {
 
 impl Names {
     /// The names of ops in the order of the ops.
-    pub(super) fn new(names: impl Iterator<Item = Arc<str>>) -> Self {
-        let names: Vec<Arc<str>> = names.collect();
+    pub(super) fn new(names: impl Iterator<Item = CompactString>) -> Self {
+        let names: Vec<CompactString> = names.collect();
         let whole = Sorted::new(&names, (0..names.len()).map(|name| (name, 0)));
         let parts = names.iter().enumerate().flat_map(|(number, name)| name.match_indices('.').map(move |(at, _)| (number, at + 1)));
         let parts = Sorted::new(&names, parts);
@@ -51,13 +52,13 @@ impl Names {
 
     /// The first `most` names that begin with this text, in the order of the ops.
     #[must_use]
-    pub fn beginning(&self, text: &str, most: usize) -> Vec<&Arc<str>> {
+    pub fn beginning(&self, text: &str, most: usize) -> Vec<&CompactString> {
         self.whole.first(self.whole.range(&self.all, text), most).into_iter().map(|number| &self.all[number]).collect()
     }
 
     /// The first `most` names that have this text in them, but do not begin with it. Where there are many, only parts count that begin with it.
     #[must_use]
-    pub fn within(&self, text: &str, most: usize) -> Vec<&Arc<str>> {
+    pub fn within(&self, text: &str, most: usize) -> Vec<&CompactString> {
         let searched = self.all.iter().take(SEARCHED).enumerate().filter(|(_, name)| looked_at(name).contains(text));
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(most).collect();
@@ -81,7 +82,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn new(names: &[Arc<str>], starts: impl Iterator<Item = (usize, usize)>) -> Self {
+    fn new(names: &[CompactString], starts: impl Iterator<Item = (usize, usize)>) -> Self {
         const NONE: u32 = u32::MAX;
         let narrow = |n: usize| u32::try_from(n).unwrap_or(NONE);
         // by the first bytes, which mostly say it, as one number
@@ -105,13 +106,13 @@ impl Sorted {
         Self { starts, least }
     }
 
-    fn text<'a>(&self, names: &'a [Arc<str>], at: usize) -> &'a str {
+    fn text<'a>(&self, names: &'a [CompactString], at: usize) -> &'a str {
         let (name, start) = self.starts[at];
         looked_at(&names[name as usize][start as usize..])
     }
 
     /// The places of those that begin with a text.
-    fn range(&self, names: &[Arc<str>], text: &str) -> Range<usize> {
+    fn range(&self, names: &[CompactString], text: &str) -> Range<usize> {
         let (mut low, mut high) = (0, self.starts.len());
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -172,10 +173,10 @@ mod tests {
     }
 
     fn names(texts: &[&str]) -> Names {
-        Names::new(texts.iter().map(|text| Arc::from(*text)))
+        Names::new(texts.iter().map(|text| CompactString::from(*text)))
     }
 
-    fn found(found: Vec<&Arc<str>>) -> Vec<&str> {
+    fn found(found: Vec<&CompactString>) -> Vec<&str> {
         found.into_iter().map(|name| &**name).collect()
     }
 
@@ -197,7 +198,7 @@ mod tests {
     fn the_index_finds_what_a_search_finds() {
         let texts: Vec<String> =
             (0..3000).map(|n| format!("{}n{}.{}", if n % 3 == 0 { "grad." } else { "" }, n * 7919 % 3000, n % 10)).collect();
-        let names = Names::new(texts.iter().map(|text| Arc::from(text.as_str())));
+        let names = Names::new(texts.iter().map(|text| CompactString::from(text.as_str())));
         for text in ["", "n", "n1", "n29", "n299.", "grad", "grad.n7", "7", "q", "n0.0"] {
             let all: Vec<&str> = texts.iter().map(String::as_str).filter(|name| name.starts_with(text)).take(12).collect();
             assert_eq!(found(names.beginning(text, 12)), all, "{text}");
@@ -211,7 +212,7 @@ mod tests {
     #[test]
     fn a_key_looks_at_as_many_names_at_any_size() {
         let looks = |count: usize| {
-            let names = Names::new((0..count).flat_map(|n| [format!("n{n}"), format!("grad.n{n}")]).map(Arc::from));
+            let names = Names::new((0..count).flat_map(|n| [format!("n{n}"), format!("grad.n{n}")]).map(CompactString::from));
             ["", "n", "n1", "grad", "grad.n99", "99", "nothing"].map(|text| {
                 LOOKED_AT.set(0);
                 let found = names.beginning(text, 12).len() + names.within(text, 12).len();

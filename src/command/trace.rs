@@ -10,10 +10,10 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use compact_str::CompactString;
 use serde::Serialize;
 
 use json::Json;
@@ -137,7 +137,7 @@ struct Entry {
     iteration: u64,
     sample: Option<usize>,
     pass: Pass,
-    op: Arc<str>,
+    op: CompactString,
     index: Index,
     /// Its first step; `None` where nothing reaches it.
     first: Option<u64>,
@@ -152,7 +152,7 @@ struct Whole {
     iteration: u64,
     sample: Option<usize>,
     pass: Pass,
-    op: Arc<str>,
+    op: CompactString,
     shape: Vec<usize>,
     first: u64,
     steps: u64,
@@ -181,7 +181,7 @@ fn each_entry(trace: &Trace, steps: &Range<u64>, mut give: impl FnMut(&Entry) ->
                     iteration: trace.iteration(),
                     sample: trace.stretches()[stretch].sample.map(|sample| sample + 1),
                     pass: pass(network, tensor),
-                    op: Arc::clone(&info.name),
+                    op: info.name.clone(),
                     index: unravel(entry, &info.shape),
                     first: (!made.is_empty()).then_some(made.start),
                     terms: made.end - made.start,
@@ -201,7 +201,7 @@ fn each_op(trace: &Trace, steps: &Range<u64>, mut give: impl FnMut(&Whole) -> io
             iteration: trace.iteration(),
             sample: trace.stretches()[stretch].sample.map(|sample| sample + 1),
             pass: pass(network, tensor),
-            op: Arc::clone(&info.name),
+            op: info.name.clone(),
             shape: info.shape.clone(),
             first: span.start,
             steps: span.end - span.start,

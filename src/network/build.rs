@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
@@ -50,7 +51,7 @@ pub struct Node {
 }
 
 impl Builder {
-    fn tensor(&mut self, name: impl Into<Arc<str>>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
+    fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false });
         self.tensors.len() - 1
     }

@@ -25,14 +25,15 @@ pub(super) struct Layout {
     places: Vec<Place>,
     /// Numbers of the array.
     beside: usize,
-    /// Tensors that have memory of their own.
-    apart: usize,
+    /// What is in the place of each tensor with memory of its own before it is there.
+    apart: Vec<Arc<Tensor>>,
 }
 
 impl Layout {
     /// The layout of these tensors, which these ops compute; `fixed` ones are shared by all samples.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], fixed: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut layout = Self { places: vec![Place::Apart(0); tensors.len()], beside: 0, apart: 1 };
+        let nothing = Arc::new(from_flat(&[0], Vec::new()));
+        let mut layout = Self { places: vec![Place::Apart(0); tensors.len()], beside: 0, apart: vec![nothing] };
         let mut given = vec![true; tensors.len()];
         for op in ops {
             given[op.output] = false;
@@ -56,8 +57,18 @@ impl Layout {
     }
 
     fn apart(&mut self, id: Id) {
-        self.places[id] = Place::Apart(self.apart);
-        self.apart += 1;
+        self.places[id] = Place::Apart(self.apart.len());
+        self.apart.push(Arc::clone(&self.apart[0]));
+    }
+
+    /// Whether a tensor has memory of its own.
+    pub fn is_apart(&self, id: Id) -> bool {
+        matches!(self.places[id], Place::Apart(_))
+    }
+
+    /// Bytes of a run besides the tensors that have memory of their own.
+    pub fn bytes(&self) -> u64 {
+        (self.beside * size_of::<f64>() + self.apart.len() * size_of::<Arc<Tensor>>()) as u64
     }
 }
 
@@ -73,8 +84,7 @@ pub(super) struct Numbers {
 impl Numbers {
     /// 0 in small tensors, no entries in others.
     pub fn new(layout: &Arc<Layout>) -> Self {
-        let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        Self { layout: Arc::clone(layout), beside: vec![0.0; layout.beside], apart: vec![nothing; layout.apart] }
+        Self { layout: Arc::clone(layout), beside: vec![0.0; layout.beside], apart: layout.apart.clone() }
     }
 
     /// A tensor's entries in row-major order.

@@ -24,9 +24,10 @@ pub struct Sizes {
 
 /// Bytes of an entry.
 const ENTRY: u64 = 8;
-/// Bytes that a tensor of a run takes besides its entries, and a term of each sample in a reduction (measured).
+/// Bytes that a run takes besides its tensors, a tensor with memory of its own besides its entries, and a term of each sample in a reduction (measured).
+const RUN: u64 = 256;
 const TENSOR: u64 = 256;
-const TERM: u64 = 768;
+const TERM: u64 = 640;
 /// Bytes that a winner of a max-pool takes, in all of its rules' memos.
 const WINNER: u64 = 32;
 
@@ -36,7 +37,8 @@ impl Sizes {
     pub fn of(network: &Network, batch: usize, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY;
         let fixed = network.fixed().iter().map(|(id, _)| bytes(*id)).sum();
-        let run = network.ops().iter().map(|op| bytes(op.output) + TENSOR + memos(network, op)).sum::<u64>();
+        let apart = |id| if network.layout().is_apart(id) { bytes(id) + TENSOR } else { 0 };
+        let run = network.ops().iter().map(|op| apart(op.output) + memos(network, op)).sum::<u64>() + RUN + network.layout().bytes();
         let reduced = network.ops().iter().filter(|op| {
             op.pass == Pass::Backward
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)

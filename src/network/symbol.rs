@@ -1,6 +1,6 @@
 //! How the series writes a tensor and its entries: a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
 
-use std::borrow::Cow;
+use compact_str::{CompactString, format_compact};
 
 use crate::glyph;
 
@@ -8,11 +8,11 @@ use crate::glyph;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// What stands before it: `∂C/∂`, or nothing.
-    pub before: Cow<'static, str>,
+    pub before: CompactString,
     /// The letter of an entry: `w`.
-    pub letter: Cow<'static, str>,
+    pub letter: CompactString,
     /// The letter of the whole: `W`.
-    pub whole: Cow<'static, str>,
+    pub whole: CompactString,
     /// The layer, from 0 for the input; `None` without a superscript.
     pub layer: Option<usize>,
 }
@@ -20,21 +20,21 @@ pub struct Symbol {
 impl Symbol {
     /// A symbol that is one letter, for the whole and for its entries.
     #[must_use]
-    pub fn of(letter: impl Into<Cow<'static, str>>, layer: Option<usize>) -> Self {
+    pub fn of(letter: impl Into<CompactString>, layer: Option<usize>) -> Self {
         let letter = letter.into();
-        Self { before: Cow::Borrowed(""), whole: letter.clone(), letter, layer }
+        Self { before: CompactString::const_new(""), whole: letter.clone(), letter, layer }
     }
 
     /// The same with another letter for the whole.
     #[must_use]
     pub fn with_whole(self, whole: &'static str) -> Self {
-        Self { whole: Cow::Borrowed(whole), ..self }
+        Self { whole: CompactString::const_new(whole), ..self }
     }
 
     /// ∂`by`/∂ of this symbol.
     #[must_use]
     pub fn derivative(&self, by: &str) -> Self {
-        Self { before: Cow::Owned(format!("∂{by}/∂")), ..self.clone() }
+        Self { before: format_compact!("∂{by}/∂"), ..self.clone() }
     }
 
     /// That of one sample: of its own loss, such as C₂, and derivatives of that.

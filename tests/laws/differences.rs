@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gradstep::network::{Id, Network, Role, Run};
 use gradstep::step::{Kind, Pass};
-use gradstep::tensor::{Tensor, flat, from_flat, len};
+use gradstep::tensor::{Tensor, from_flat, len};
 
 /// Relative to the derivative, or to [`FLOOR`] where that is larger.
 const TOLERANCE: f64 = 1e-6;

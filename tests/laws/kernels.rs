@@ -11,7 +11,7 @@ use gradstep::op::fixed::{Fixed, Weights};
 use gradstep::op::linear::Linear;
 use gradstep::op::max_pool2d::Max;
 use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
-use gradstep::tensor::{from_flat, len};
+use gradstep::tensor::len;
 use proptest::prelude::*;
 use smallvec::SmallVec;
 
