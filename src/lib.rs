@@ -14,6 +14,7 @@ pub mod threads;
 pub mod weights;
 
 // floor 1
+pub mod expr;
 pub mod step;
 mod words;
 

@@ -31,6 +31,7 @@ use smallvec::SmallVec;
 use numbers::Layout;
 
 use crate::op::rule::{Rule, Window};
+use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 use crate::tensor::{Tensor, len};
 
@@ -81,7 +82,7 @@ pub struct Part {
     /// The rule.
     pub rule: Arc<dyn Rule>,
     /// The tensors in its slots.
-    pub operands: SmallVec<[Id; 4]>,
+    pub operands: Reads<Id>,
 }
 
 /// The computation of one tensor: each entry is the sum of the terms of all parts, in order.
@@ -120,7 +121,7 @@ pub struct Reader {
     /// Which of its parts.
     pub part: usize,
     /// The slot of that part's rule.
-    pub slot: usize,
+    pub slot: Slot,
 }
 
 /// A layer, as the screen names it.
@@ -174,10 +175,7 @@ fn shares(op: &Op) -> Option<Vec<u64>> {
 
 /// About how many multiplications an op takes.
 fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
-    let part = |part: &Part| {
-        let operands: SmallVec<[usize; 4]> = part.operands.iter().map(|&id| entries(id)).collect();
-        part.rule.work(&operands, entries(op.output))
-    };
+    let part = |part: &Part| part.rule.work(&part.operands.map(&entries), entries(op.output));
     op.parts.iter().map(part).sum()
 }
 
@@ -198,7 +196,7 @@ impl Network {
         for (number, op) in ops.iter().enumerate() {
             made_by[op.output] = Some(number);
             for (part, reads) in op.parts.iter().enumerate() {
-                for (slot, &id) in reads.operands.iter().enumerate() {
+                for (slot, id) in reads.operands.each() {
                     readers[id].push(Reader { op: number, part, slot });
                 }
             }

@@ -25,6 +25,7 @@ mod phase;
 pub mod pool;
 pub mod rule;
 pub mod scalar;
+pub mod slot;
 pub mod softmax;
 pub mod stable;
 

@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::expr::{Expr, Primitive};
 use crate::tensor::{Index, Places};
 
 /// The five stretches of one iteration.
@@ -122,8 +123,8 @@ pub struct Factor {
     pub value: f64,
     /// The tensor and place that it is read or derived from; of many, the first.
     pub source: Option<Source>,
-    /// For a derivative: its text in symbols, with the operands in braces. `None` for a tensor's own entry.
-    pub derived: Option<&'static str>,
+    /// For a derivative: what it is made of. `None` for a tensor's own entry.
+    pub derived: Option<&'static Expr>,
     /// Which entries it is, where it is many.
     pub slice: Option<Places>,
 }
@@ -141,6 +142,13 @@ impl Serialize for Factor {
             fields.serialize_field("value", &Number(self.value))?;
         }
         fields.end()
+    }
+}
+
+impl Serialize for Primitive {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
     }
 }
 
@@ -176,8 +184,8 @@ pub struct Step {
     pub kind: Kind,
     /// The factors or arguments.
     pub factors: Vec<Factor>,
-    /// The function's name, for an application.
-    pub function: Option<&'static str>,
+    /// The function, for an application or a selection.
+    pub function: Option<&'static Primitive>,
     /// This step's contribution.
     #[serde(serialize_with = "number")]
     pub value: f64,

@@ -16,9 +16,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::expr::Expr;
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, Stretch, Stretches};
 use crate::op::rule::{Arg, Equation, Origin, Term, fill, joined};
+use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{Index, len, unravel};
 
@@ -260,10 +262,10 @@ impl Trace {
         }
     }
 
-    /// What a factor that is derived from operands of a part of the op at a position is called, from its text.
+    /// What a factor that is derived from operands of a part of the op at a position is called.
     #[must_use]
-    pub fn derived_name(&self, at: &Position, part: usize, text: &str) -> String {
-        derived_name(self.network_of(at.stretch), &self.op_at(at).parts[part].operands, text)
+    pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
+        derived_name(self.network_of(at.stretch), &self.op_at(at).parts[part].operands, expr)
     }
 
     /// The op of a position.
@@ -296,7 +298,7 @@ impl Trace {
         (0..op.first_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
             let (text, value) = rule.shortcut(&x, at.entry)?;
-            let symbol = |slot: usize, whole: bool| {
+            let symbol = |slot: Slot, whole: bool| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
                 if whole { symbol.text() } else { symbol.short_entry(&index) }
             };
@@ -362,7 +364,7 @@ impl Trace {
 }
 
 /// A factor of a term, with the names and places of the tensors that it is read or derived from.
-fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
+fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
     let value = arg.value;
     match &arg.origin {
         Origin::Constant => Factor { name: None, index: Index::new(), value, source: None, derived: None, slice: None },
@@ -376,15 +378,15 @@ fn factor(network: &Network, operands: &[Id], arg: &Arg) -> Factor {
             let source = Some(Source { tensor: operands[slot], at });
             Factor { name: Some(info.name.clone()), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
         }
-        &Origin::Derived { text, slot, at, by } => {
+        &Origin::Derived { expr, slot, at, by } => {
             let info = network.tensor(operands[slot]);
             let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
             let source = Some(Source { tensor: operands[slot], at });
-            Factor { name: Some(derived_name(network, operands, text).into()), index, value, source, derived: Some(text), slice: None }
+            Factor { name: Some(derived_name(network, operands, expr).into()), index, value, source, derived: Some(expr), slice: None }
         }
     }
 }
 
-fn derived_name(network: &Network, operands: &[Id], text: &str) -> String {
-    glyph::ascii_text(&fill(text, |slot, _| network.tensor(operands[slot]).name.to_string()))
+fn derived_name(network: &Network, operands: &Reads<Id>, expr: &Expr) -> String {
+    glyph::ascii_text(&expr.text(&mut |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

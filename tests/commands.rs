@@ -11,7 +11,7 @@ use gradstep::command::{Shelf, bundled};
 use gradstep::op::LAYERS;
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
-use gradstep::op::scalar::FUNCTIONS;
+use gradstep::op::scalar::{FUNCTIONS, Named};
 use gradstep::scenario::Limits;
 use gradstep::weights::{kind, npz};
 use serde_json::Value;
@@ -693,7 +693,7 @@ fn the_page_on_scenarios_is_true_and_whole() {
     let activations = ACTIVATIONS.iter().flat_map(|kind| kind.keys.iter().map(|(key, _)| *key).chain([kind.name]));
     let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
     let missing: Vec<&str> =
-        layers.chain(activations).chain(losses).chain(FUNCTIONS.iter().map(|f| f.name)).filter(|name| !words.contains(name)).collect();
+        layers.chain(activations).chain(losses).chain(FUNCTIONS.iter().map(Named::name)).filter(|name| !words.contains(name)).collect();
     assert!(missing.is_empty(), "docs/scenarios.md is silent about {missing:?}");
 }
 

@@ -64,7 +64,7 @@ fn told(step: &Step) -> String {
     let value = match step.kind {
         Kind::Product => factors.join(" * "),
         Kind::Copy => format!("copy {}", factors.join(", ")),
-        Kind::Select | Kind::Apply => format!("{}({})", step.function.expect("a function"), factors.join(", ")),
+        Kind::Select | Kind::Apply => format!("{}({})", step.function.expect("a function").name, factors.join(", ")),
     };
     let Step { step, op, index, term, terms, value: result, sum, .. } = step;
     format!("{step}  {}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))

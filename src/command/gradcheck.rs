@@ -212,6 +212,7 @@ mod tests {
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::scalar::{Operand, Operator, Scalar, Seed};
+    use crate::op::slot::Slot;
     use crate::tensor::from_flat;
 
     const NOTHING: Equation = Equation { symbols: "", name: "", words: "" };
@@ -226,7 +227,7 @@ mod tests {
 
     impl Function for Same {
         fn forward(&self) -> Arc<dyn Rule> {
-            Arc::new(Times(1.0, 0))
+            Arc::new(Times(1.0, Slot::Input(0)))
         }
 
         fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
@@ -236,15 +237,15 @@ mod tests {
 
     /// This number times the operand in this slot.
     #[derive(Debug)]
-    struct Times(f64, usize);
+    struct Times(f64, Slot);
 
     impl Function for Tripled {
         fn forward(&self) -> Arc<dyn Rule> {
-            Arc::new(Times(3.0, 0))
+            Arc::new(Times(3.0, Slot::Input(0)))
         }
 
         fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-            Some(Arc::new(Times(self.0, 2)))
+            Some(Arc::new(Times(self.0, Slot::Upstream)))
         }
     }
 
@@ -263,7 +264,7 @@ mod tests {
             Term::product(Factors::from_iter([constant(self.0), entry(x, self.1, at)]))
         }
 
-        fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+        fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
             same_place(at)
         }
 
@@ -318,7 +319,10 @@ mod tests {
 
     /// The table of a function at 0, and whether it passed.
     fn at_0(function: &'static str) -> (String, bool) {
-        let scalar = Scalar { operator: Operator::Call(function), operands: [Operand::Slot(0)].into_iter().collect() };
+        let scalar = Scalar {
+            operator: Operator::Call(crate::op::scalar::find(function).expect("a function")),
+            operands: [Operand::Slot(0)].into_iter().collect(),
+        };
         let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use smallvec::smallvec;
-
 use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::op::combination::Scaled;
 use crate::op::loss::BatchReduction;
 use crate::op::rule::{Equation, Rule};
+use crate::op::slot::Reads;
 use crate::step::Pass;
 
 /// How a parameter is updated: PyTorch's SGD.
@@ -128,7 +127,7 @@ impl Builder<'_> {
     }
 
     fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
-        let part = |&(by, symbols, id): &Summand| Part { rule: scaled(by, symbols, equation), operands: smallvec![id] };
+        let part = |&(by, symbols, id): &Summand| Part { rule: scaled(by, symbols, equation), operands: Reads::inputs([id]) };
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
@@ -151,7 +150,7 @@ impl Builder<'_> {
         for (n, sample) in self.samples.iter().enumerate() {
             let symbol = symbol.clone().of_sample(*sample, &self.network.tensor(self.network.loss()).symbol.letter);
             let given = self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of));
-            parts.push(Part { rule: Arc::clone(&rule), operands: smallvec![given] });
+            parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([given]) });
         }
         let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
         self.ops.push(Op { output, pass: Pass::Reduce, parts });

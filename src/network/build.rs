@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use smallvec::SmallVec;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::op::layer::{Layer, Source};
 use crate::op::loss::Loss;
 use crate::op::rule::{Function, Rule, Window};
 use crate::op::scalar::{Scalar, Seed};
+use crate::op::slot::Reads;
 use crate::op::stable::Stable;
 use crate::step::Pass;
 use crate::tensor::Tensor;
@@ -160,7 +160,8 @@ impl Builder {
             .iter()
             .map(|op| {
                 let pass = if self.tensors[op.output].role == Role::Loss { Pass::Loss } else { Pass::Forward };
-                let parts = op.parts.iter().map(|(f, reads)| Part { rule: f.forward(), operands: SmallVec::from_slice(reads) }).collect();
+                let parts =
+                    op.parts.iter().map(|(f, reads)| Part { rule: f.forward(), operands: Reads::inputs(reads.iter().copied()) }).collect();
                 Op { output: op.output, pass, parts }
             })
             .collect();
@@ -191,7 +192,7 @@ impl Builder {
         let mut ops = Vec::new();
         let mut gradients: Vec<Option<Id>> = vec![None; count];
         if graph {
-            let part = Part { rule: Arc::new(Seed), operands: SmallVec::new() };
+            let part = Part { rule: Arc::new(Seed), operands: Reads::inputs([]) };
             let id = self.gradient(loss, &by);
             gradients[loss] = Some(id);
             ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
@@ -254,14 +255,11 @@ impl Builder {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
-        let mut operands: SmallVec<[Id; 4]> = SmallVec::from_slice(reads);
-        operands.push(forward.output);
-        operands.extend(gradients[forward.output]);
+        let operands = Reads::inputs(reads.iter().copied()).then([forward.output]).then(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
-                operands.push(s.target);
                 let rule = Arc::new(Stable { chain: rule, shortcut: Arc::clone(&s.rule), text: s.text });
-                Some(Part { rule, operands })
+                Some(Part { rule, operands: operands.then([s.target]) })
             }
             _ => Some(Part { rule, operands }),
         }

@@ -99,12 +99,12 @@ impl Run {
                 continue;
             }
             let mut op = Cow::Borrowed(op);
-            if let [output, _, z] = op.parts[0].operands[..]
+            if let &[output, _, z] = &*op.parts[0].operands
                 && op.pass == Pass::Loss
                 && changed[output]
                 && !changed[z]
             {
-                op.to_mut().parts[0].operands.pop();
+                op.to_mut().parts[0].operands.forget_last_input();
             }
             run.compute(&op, number, &network.tensor(op.output).shape);
             changed[op.output] = true;
@@ -143,7 +143,7 @@ impl Run {
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
         tally::count(1);
-        let tensors = op.parts[part].operands.iter().map(|&id| self.values(id)).collect();
+        let tensors = op.parts[part].operands.map(|id| self.values(id));
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
     }
 
@@ -227,7 +227,8 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
     // all, until a part leaves some out
     let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
-        let tensors: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| tensor(id)).collect();
+        #[allow(clippy::redundant_closure)] // what it returns need not live as long
+        let tensors = part.operands.map(|id| tensor(id));
         memos.push(part.rule.memo(&tensors));
         let x = Operands { tensors, memo: &memos[number] };
         if number == 0 {

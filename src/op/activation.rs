@@ -12,6 +12,7 @@ use curves::Curve;
 use super::flatten::Copy;
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use super::slot::Slot::{self, Input, Output, Upstream};
 use super::softmax::Softmax;
 use crate::sums::Begun;
 use crate::threads::stretches;
@@ -65,12 +66,12 @@ pub fn find(name: &str) -> Option<&'static Activation> {
 const IDENTITY: Equation =
     Equation { symbols: "{0}", name: "no activation: a = z", words: "This layer has no activation; its output is its weighted input." };
 const IDENTITY_BACK: Equation = Equation {
-    symbols: "{2}",
+    symbols: "{dy}",
     name: "the error, without an activation",
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
-/// A curve with its keys, applied entry by entry.
+/// Output curve with its keys, applied entry by entry.
 #[derive(Clone, Debug)]
 struct Elementwise {
     curve: &'static Curve,
@@ -100,7 +101,7 @@ const EACH: u64 = 8;
 impl Applied {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
         let Elementwise { curve, keys } = &self.0;
-        stretches(sums, 1, EACH, |at, sums| curve.value.add(&x.tensors[0][at..][..sums.len()], keys, sums, begun));
+        stretches(sums, 1, EACH, |at, sums| curve.value.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, begun));
     }
 }
 
@@ -123,11 +124,11 @@ impl Rule for Applied {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let Elementwise { curve, keys } = &self.0;
-        let args: Factors = std::iter::once(entry(x, 0, at)).chain(keys.iter().copied().map(constant)).collect();
-        Term::apply(curve.name, args, curve.value.of(x.get(0, at), keys))
+        let args: Factors = std::iter::once(entry(x, Input(0), at)).chain(keys.iter().copied().map(constant)).collect();
+        Term::apply(curve.notation.function, args, curve.value.of(x.get(Input(0), at), keys))
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         same_place(at)
     }
 
@@ -136,23 +137,18 @@ impl Rule for Applied {
     }
 }
 
-/// The slots of the backward rule.
-const Z: usize = 0;
-const A: usize = 1;
-const DA: usize = 2;
-
 #[derive(Debug)]
 struct Slope(Elementwise);
 
 impl Slope {
     fn slope(&self, x: &Operands<'_>, at: usize) -> f64 {
-        self.0.curve.derivative.of(x.get(Z, at), x.get(A, at), &self.0.keys)
+        self.0.curve.derivative.of(x.get(Input(0), at), x.get(Output, at), &self.0.keys)
     }
 
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
         let Elementwise { curve, keys } = &self.0;
         stretches(sums, 1, EACH, |at, sums| {
-            let [z, a, da] = [Z, A, DA].map(|slot| &x.tensors[slot][at..][..sums.len()]);
+            let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
             curve.derivative.add(z, a, da, keys, sums, begun);
         });
     }
@@ -176,12 +172,12 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let (error, slope) = (entry(x, DA, at), derived(self.0.curve.prime, Z, at, self.slope(x, at)));
+        let (error, slope) = (entry(x, Upstream, at), derived(&self.0.curve.notation.prime, Input(0), at, self.slope(x, at)));
         if self.0.curve.derivative.is_gate() { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        let reads = slot == Z || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { same_place(at) } else { Vec::new() }
     }
 

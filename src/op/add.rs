@@ -16,7 +16,7 @@ const EQUATION: Equation = Equation {
     words: "The outputs of several layers are added, entry by entry. What one of them skips reaches the sum unchanged.",
 };
 const BACK: Equation = Equation {
-    symbols: "{2}",
+    symbols: "{dy}",
     name: "the error goes to every summand",
     words: "A sum passes the error on to each of its summands, unchanged: the skip connection brings it back past the layers between.",
 };

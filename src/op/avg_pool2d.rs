@@ -53,7 +53,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
     let (words, words_back) = WORDS[if padded { 1 + usize::from(!include) } else { 0 }];
     let equation = Equation { symbols: "mean {0}", name: "average pooling: the mean of each window", words };
-    let back = Equation { symbols: "1/n · {2} all over each window", name: "the error is shared out", words: words_back };
+    let back = Equation { symbols: "1/n · {dy} all over each window", name: "the error is shared out", words: words_back };
     let a = Stage::new("a", &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

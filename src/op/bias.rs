@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each};
+use super::slot::Slot::{self, Input, Upstream};
 use crate::threads::stretches;
 
 /// y = b, spread over `area` neurons of each of `channels` channels.
@@ -34,7 +35,7 @@ impl Rule for Spread {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let area = self.0.area;
         stretches(out, area, 2, |at, out| {
-            for (channel, b) in out.chunks_exact_mut(area).zip(&x.tensors[0][at / area..]) {
+            for (channel, b) in out.chunks_exact_mut(area).zip(&x.tensors[Input(0)][at / area..]) {
                 for y in channel {
                     *y += b;
                 }
@@ -51,10 +52,10 @@ impl Rule for Spread {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, 0, at / self.0.area)])
+        Term::product(smallvec![entry(x, Input(0), at / self.0.area)])
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         (at * self.0.area..(at + 1) * self.0.area).map(|entry| Use { entry, term: 0 }).collect()
     }
 
@@ -65,9 +66,6 @@ impl Rule for Spread {
 
 #[derive(Debug)]
 struct Gather(Bias);
-
-/// The slot of ∂C/∂y in the backward rule of a function of one input.
-const DY: usize = 2;
 
 impl Gather {
     /// Adds up the errors of some channels at once.
@@ -93,7 +91,7 @@ impl Rule for Gather {
             // a sum waits for its last addition, so several go side by side
             let (eights, rest) = out.as_chunks_mut::<8>();
             let (fours, rest) = rest.as_chunks_mut::<4>();
-            let (first, more) = x.tensors[DY][at * area..].split_at(eights.len() * 8 * area);
+            let (first, more) = x.tensors[Upstream][at * area..].split_at(eights.len() * 8 * area);
             let (second, more) = more.split_at(fours.len() * 4 * area);
             self.gather(eights, first);
             self.gather(fours, second);
@@ -111,16 +109,16 @@ impl Rule for Gather {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let term = usize::try_from(term).expect("a term of an entry");
-        Term::product(smallvec![entry(x, DY, at * self.0.area + term)])
+        Term::product(smallvec![entry(x, Upstream, at * self.0.area + term)])
     }
 
     fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("terms of an entry"));
-        x.tensors[DY][entry * self.0.area..][start..end].iter().fold(sum, |sum, error| sum + error)
+        x.tensors[Upstream][entry * self.0.area..][start..end].iter().fold(sum, |sum, error| sum + error)
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot != DY {
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot != Upstream {
             return Vec::new();
         }
         vec![Use { entry: at / self.0.area, term: (at % self.0.area) as u64 }]
@@ -129,13 +127,13 @@ impl Rule for Gather {
     fn equation(&self) -> Equation {
         if self.0.area == 1 {
             return Equation {
-                symbols: "{2}",
+                symbols: "{dy}",
                 name: "bias gradient: the error itself",
                 words: "The bias is added to z without a factor, so ∂z/∂b = 1 and its gradient is the error of its neuron.",
             };
         }
         Equation {
-            symbols: "Σ {2}",
+            symbols: "Σ {dy}",
             name: "bias gradient: the sum of the errors",
             words: "All neurons of a channel share one bias and add it without a factor: its gradient is the sum of their errors.",
         }

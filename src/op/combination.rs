@@ -3,6 +3,7 @@
 use smallvec::smallvec;
 
 use super::rule::{Equation, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
+use super::slot::Slot::{self, Input};
 
 /// y = c x, or y = x without a coefficient. A sum of such parts is a linear combination.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +41,11 @@ pub fn scale(by: Option<f64>, x: &mut [f64]) {
 
 impl Rule for Scaled {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        add_scaled(self.by, x.tensors[0], out);
+        add_scaled(self.by, x.tensors[Input(0)], out);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        scaled(self.by, x.tensors[0], sums);
+        scaled(self.by, x.tensors[Input(0)], sums);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -61,12 +62,12 @@ impl Rule for Scaled {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         match self.by {
-            Some(by) => Term::product(smallvec![constant(by), entry(x, 0, at)]),
-            None => Term::product(smallvec![entry(x, 0, at)]),
+            Some(by) => Term::product(smallvec![constant(by), entry(x, Input(0), at)]),
+            None => Term::product(smallvec![entry(x, Input(0), at)]),
         }
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         same_place(at)
     }
 

@@ -5,10 +5,11 @@ mod kernels;
 use std::sync::Arc;
 
 use super::axis::Axis;
-use super::edges::{Bilinear, DY, Edges, View, W, Weighted, X};
+use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
+use super::slot::Slot::Upstream;
 use crate::sums::{Begun, LANES};
 use crate::tensor::len;
 use kernels::Plans;
@@ -251,8 +252,8 @@ impl Edges for Conv2d {
         let pitch = [self.rows.pitch(view), self.columns.pitch(view)];
         Some(match view {
             View::Output => Window { image: X, filter: Some(W), turned: false, padding, pitch },
-            View::Weight => Window { image: X, filter: Some(DY), turned: false, padding, pitch },
-            View::Input => Window { image: DY, filter: Some(W), turned: true, padding, pitch },
+            View::Weight => Window { image: X, filter: Some(Upstream), turned: false, padding, pitch },
+            View::Input => Window { image: Upstream, filter: Some(W), turned: true, padding, pitch },
         })
     }
 }
@@ -277,12 +278,12 @@ impl Weighted for Conv2d {
                 words: "Each neuron sees one window of the input. It multiplies the window with the filter, entry by entry, and adds up. All neurons of a channel share the same few weights.",
             },
             View::Weight => Equation {
-                symbols: "{0} * {3}",
+                symbols: "{0} * {dy}",
                 name: "weight gradient: the input convolved with the error",
                 words: "A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
             },
             View::Input => Equation {
-                symbols: "{3} * rot180({1})",
+                symbols: "{dy} * rot180({1})",
                 name: "the error moves back: the filter turned by 180°",
                 words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
             },

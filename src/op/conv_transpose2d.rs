@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::conv2d::{Conv2d, Filters};
-use super::edges::{Bilinear, DY, Edges, View, Weighted, X};
+use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
+use super::slot::Slot::Upstream;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -86,8 +87,8 @@ impl Edges for Transposed {
 
     fn window(&self, view: View) -> Option<Window> {
         let swap = |slot| match slot {
-            X => DY,
-            DY => X,
+            X => Upstream,
+            Upstream => X,
             slot => slot,
         };
         let window = self.0.window(swapped(view))?;
@@ -118,12 +119,12 @@ impl Weighted for Transposed {
                 words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
             },
             View::Weight => Equation {
-                symbols: "{3} * {0}",
+                symbols: "{dy} * {0}",
                 name: "weight gradient: the error convolved with the input",
                 words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
             },
             View::Input => Equation {
-                symbols: "{3} * {1}",
+                symbols: "{dy} * {1}",
                 name: "the error moves back: convolved with the filter",
                 words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
             },

@@ -7,6 +7,10 @@ use smallvec::smallvec;
 
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
 use crate::tensor::flat;
 
 /// The row of the registry.
@@ -46,7 +50,7 @@ const FORWARD: Equation = Equation {
     words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
 };
 const BACK: Equation = Equation {
-    symbols: "{3} ∘ {1} / (1 − p)",
+    symbols: "{dy} ∘ {1} / (1 − p)",
     name: "the error back, to what was kept",
     words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
 };
@@ -59,24 +63,19 @@ struct Dropout {
 
 impl Function for Dropout {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Kept { from: X, p: self.p, equation: FORWARD })
+        Arc::new(Kept { from: Input(0), p: self.p, equation: FORWARD })
     }
 
-    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        (slot == X).then(|| Arc::new(Kept { from: DY, p: self.p, equation: BACK }) as Arc<dyn Rule>)
+    fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
+        (input == 0).then(|| Arc::new(Kept { from: Upstream, p: self.p, equation: BACK }) as Arc<dyn Rule>)
     }
 }
-
-/// The slots of x, of the mask and, in the backward rule after y, of ∂C/∂y.
-const X: usize = 0;
-const MASK: usize = 1;
-const DY: usize = 3;
 
 /// Each entry is the one at the same place of the operand in slot `from`, times the mask's and 1 / (1 − p). What the mask drops has no edge. The
 /// memo is, for each place, how many before it are kept.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
-    from: usize,
+    from: Slot,
     p: f64,
     equation: Equation,
 }
@@ -88,8 +87,8 @@ impl Kept {
 }
 
 impl Rule for Kept {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
-        let kept = tensors[MASK].iter().scan(0_u64, |kept, mask| {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let kept = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);
             Some(*kept)
         });
@@ -98,7 +97,7 @@ impl Rule for Kept {
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let scale = self.scale();
-        for ((y, x), mask) in out.iter_mut().zip(x.tensors[self.from]).zip(x.tensors[MASK]) {
+        for ((y, x), mask) in out.iter_mut().zip(x.tensors[self.from]).zip(x.tensors[Input(1)]) {
             if *mask != 0.0 {
                 *y += x * mask * scale;
             }
@@ -110,11 +109,11 @@ impl Rule for Kept {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, self.from, at), entry(x, MASK, at), constant(self.scale())])
+        Term::product(smallvec![entry(x, self.from, at), entry(x, Input(1), at), constant(self.scale())])
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        let reads = (slot == self.from || slot == MASK) && x.get(MASK, at) != 0.0;
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let reads = (slot == self.from || slot == Input(1)) && x.get(Input(1), at) != 0.0;
         if reads { same_place(at) } else { Vec::new() }
     }
 

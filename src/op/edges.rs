@@ -9,6 +9,10 @@ use smallvec::smallvec;
 
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +88,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
         false
     }
 
-    /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`DY`].
+    /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`Upstream`].
     fn window(&self, _view: View) -> Option<Window> {
         None
     }
@@ -135,11 +139,9 @@ impl<E: Weighted> Bilinear<E> {
 }
 
 /// The slot of x.
-pub const X: usize = 0;
+pub const X: Slot = Input(0);
 /// The slot of w.
-pub const W: usize = 1;
-/// In a backward rule, after y, the slot of ∂C/∂y.
-pub const DY: usize = 3;
+pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {
     fn forward(&self) -> Arc<dyn Rule> {
@@ -147,7 +149,7 @@ impl<E: Weighted> Function for Bilinear<E> {
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        let view = if slot == W { View::Weight } else { View::Input };
+        let view = if Input(slot) == W { View::Weight } else { View::Input };
         Some(Arc::new(Seen { edges: Arc::clone(&self.0), view }))
     }
 }
@@ -161,11 +163,11 @@ struct Seen<E> {
 
 impl<E: Edges> Seen<E> {
     /// The slots of an edge's two other ends, in the order in which the series writes the product.
-    fn slots(&self) -> (usize, usize) {
+    fn slots(&self) -> (Slot, Slot) {
         match self.view {
             View::Output => (W, X),
-            View::Weight => (X, DY),
-            View::Input => (W, DY),
+            View::Weight => (X, Upstream),
+            View::Input => (W, Upstream),
         }
     }
 }
@@ -181,7 +183,7 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.begin(self.view, x.tensors[a], x.tensors[b], sums);
     }
 
-    fn work(&self, _operands: &[usize], entries: usize) -> u64 {
+    fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
         self.edges.before(self.view, entries)
     }
 
@@ -230,7 +232,7 @@ impl<E: Weighted> Rule for Seen<E> {
         })
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let (a, b) = self.slots();
         if slot != a && slot != b {
             return Vec::new();
@@ -249,7 +251,7 @@ impl<E: Weighted> Rule for Seen<E> {
             .collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         let (a, b) = self.slots();
         let [i, j] = self.view.others();
         match slot {

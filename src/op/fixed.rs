@@ -6,6 +6,10 @@ use std::sync::Arc;
 use super::edges::{Edges, View, X as IMAGE};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, constant, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
@@ -31,7 +35,7 @@ struct Inner<E> {
 }
 
 impl<E: Edges> Fixed<E> {
-    /// The function of these edges and numbers, with what it says forwards and, with ∂C/∂y in slot 2, backwards.
+    /// The function of these edges and numbers, with what it says forwards and, backwards.
     pub fn new(edges: E, weights: Weights, equation: Equation, back: Equation) -> Self {
         Self(Arc::new(Inner { edges, weights, equation, back }))
     }
@@ -47,10 +51,6 @@ impl<E: Edges> Function for Fixed<E> {
     }
 }
 
-/// The slots of x and, in the backward rule, of ∂C/∂y.
-const X: usize = 0;
-const DY: usize = 2;
-
 /// The edges from one end.
 #[derive(Debug)]
 struct Seen<E> {
@@ -60,8 +60,8 @@ struct Seen<E> {
 
 impl<E: Edges> Seen<E> {
     /// The slot of an edge's other end.
-    fn slot(&self) -> usize {
-        if self.view == View::Output { X } else { DY }
+    fn slot(&self) -> Slot {
+        if self.view == View::Output { Input(0) } else { Upstream }
     }
 
     /// An edge's other end: the view from there, and the place.
@@ -117,7 +117,7 @@ impl<E: Edges> Rule for Seen<E> {
         });
     }
 
-    fn work(&self, _operands: &[usize], entries: usize) -> u64 {
+    fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
         self.inner.edges.before(self.view, entries)
     }
 
@@ -144,7 +144,7 @@ impl<E: Edges> Rule for Seen<E> {
         })
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         if slot != self.slot() {
             return Vec::new();
         }
@@ -152,7 +152,7 @@ impl<E: Edges> Rule for Seen<E> {
         edges.map(|edge| Use { entry: edge.end(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         if slot != self.slot() {
             return Meets::new();
         }
@@ -167,7 +167,7 @@ impl<E: Edges> Rule for Seen<E> {
 
     fn window(&self) -> Option<Window> {
         let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
-        Some(Window { image: if image == IMAGE { X } else { DY }, filter: None, turned: false, padding, pitch: [0, 0] })
+        Some(Window { image: if image == IMAGE { Input(0) } else { Upstream }, filter: None, turned: false, padding, pitch: [0, 0] })
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each, same_place};
+use super::slot::Slot::{self, Input, Upstream};
 use crate::tensor::len;
 
 /// The row of the registry.
@@ -18,7 +19,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         words: "Nothing is computed: the entries of all channels are written one after another, row by row.",
     };
     let back = Equation {
-        symbols: "unvec({2})",
+        symbols: "unvec({dy})",
         name: "the error goes back to its pixel",
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
@@ -31,17 +32,17 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
 pub struct Copy {
     /// What it says forwards.
     pub equation: Equation,
-    /// And backwards; slot 2 is ∂C/∂y.
+    /// And backwards.
     pub back: Equation,
 }
 
 impl Function for Copy {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Copied { from: 0, equation: self.equation })
+        Arc::new(Copied { from: Input(0), equation: self.equation })
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Copied { from: 2, equation: self.back }))
+        Some(Arc::new(Copied { from: Upstream, equation: self.back }))
     }
 }
 
@@ -49,7 +50,7 @@ impl Function for Copy {
 #[derive(Clone, Copy, Debug)]
 pub struct Copied {
     /// The slot.
-    pub from: usize,
+    pub from: Slot,
     /// What it says.
     pub equation: Equation,
 }
@@ -77,7 +78,7 @@ impl Rule for Copied {
         Term::copy(entry(x, self.from, at))
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         if slot == self.from { same_place(at) } else { Vec::new() }
     }
 

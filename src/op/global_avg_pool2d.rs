@@ -25,7 +25,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         words: "A whole channel becomes one number, its mean: how strongly its feature is there at all, no matter where.",
     };
     let back = Equation {
-        symbols: "1/n · {2} all over the channel",
+        symbols: "1/n · {dy} all over the channel",
         name: "the error is shared out",
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };

@@ -13,6 +13,8 @@ use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::linear::Linear;
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use super::slot::Slot::{self, Input, Output, Upstream};
+use crate::expr::{Notation, Primitive};
 use crate::tensor::len;
 
 /// The row of the registry.
@@ -73,7 +75,7 @@ fn mean(n: usize) -> Fixed<Linear> {
         words: "Every one of the n entries counts 1/n. What is normalised is the whole tensor at once.",
     };
     let back = Equation {
-        symbols: "1/n · {2}",
+        symbols: "1/n · {dy}",
         name: "every entry has moved the mean",
         words: "An entry that grows by a little moves the mean by the n-th part of it, so it gets the n-th part of the mean's derivative.",
     };
@@ -86,7 +88,7 @@ const MINUEND: Equation = Equation {
     words: "The mean is taken away from every entry, so that what is left has the mean 0.",
 };
 const MINUEND_BACK: Equation = Equation {
-    symbols: "{2}",
+    symbols: "{dy}",
     name: "the derivative passes on unchanged",
     words: "An entry stands in its own difference without a factor. It also moves the mean, and so all differences a little: that is the other part.",
 };
@@ -96,7 +98,7 @@ const MINUS: Equation = Equation {
     words: "The mean is taken away from every entry, so that what is left has the mean 0.",
 };
 const MINUS_BACK: Equation = Equation {
-    symbols: "−Σ {2}",
+    symbols: "−Σ {dy}",
     name: "the mean was taken away from every entry",
     words: "A larger mean makes every difference smaller by as much: its derivative gathers those of all differences, with a minus.",
 };
@@ -106,7 +108,7 @@ const UNSCALED: Equation = Equation {
     words: "Without a weight the normalised tensor is only shifted by the bias.",
 };
 const UNSCALED_BACK: Equation =
-    Equation { symbols: "{2}", name: "the derivative passes on unchanged", words: "Without a weight there is no factor." };
+    Equation { symbols: "{dy}", name: "the derivative passes on unchanged", words: "Without a weight there is no factor." };
 
 /// c · r.
 const STRETCH: [Equation; 3] = [
@@ -116,12 +118,12 @@ const STRETCH: [Equation; 3] = [
         words: "Every difference is divided by the standard deviation, all by the same one: what is left has the variance 1, but for ε.",
     },
     Equation {
-        symbols: "Σ {0} ∘ {3}",
+        symbols: "Σ {0} ∘ {dy}",
         name: "every entry was stretched by the same number",
         words: "One number stretches all entries, so its derivative gathers over all of them: what was stretched times the derivative of what became of it.",
     },
     Equation {
-        symbols: "{1} {3}",
+        symbols: "{1} {dy}",
         name: "the derivative through the stretching",
         words: "A difference was stretched by r, so is its derivative. It stands in the variance too: that is the other part.",
     },
@@ -135,12 +137,12 @@ const SCALE: [Equation; 3] = [
         words: "The network may learn how large and where each entry should be: times a weight of its own, plus a bias of its own.",
     },
     Equation {
-        symbols: "{0} ∘ {3}",
+        symbols: "{0} ∘ {dy}",
         name: "weight gradient: normalised entry times the error",
         words: "Each weight is used once, on the normalised entry at its place.",
     },
     Equation {
-        symbols: "{1} ∘ {3}",
+        symbols: "{1} ∘ {dy}",
         name: "the error through the scaling",
         words: "Each normalised entry was scaled by its weight, so the error comes back times the same weight.",
     },
@@ -221,19 +223,19 @@ struct Squares(f64);
 
 impl Rule for Squares {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        out[0] = x.tensors[0].iter().fold(out[0], |sum, c| sum + self.0 * c * c);
+        out[0] = x.tensors[Input(0)].iter().fold(out[0], |sum, c| sum + self.0 * c * c);
     }
 
     fn before(&self, x: &Operands<'_>, at: usize) -> u64 {
-        (at * x.tensors[0].len()) as u64
+        (at * x.tensors[Input(0)].len()) as u64
     }
 
     fn term(&self, x: &Operands<'_>, _at: usize, term: u64) -> Term {
-        let c = entry(x, 0, usize::try_from(term).expect("a term of an entry"));
+        let c = entry(x, Input(0), usize::try_from(term).expect("a term of an entry"));
         Term::product(smallvec![constant(self.0), c.clone(), c])
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         vec![Use { entry: 0, term: at as u64 }]
     }
 
@@ -246,16 +248,13 @@ impl Rule for Squares {
     }
 }
 
-/// The slot of ∂C/∂y in the backward rule of a function of one input.
-const DY: usize = 2;
-
 #[derive(Debug)]
 struct Doubled(f64);
 
 impl Rule for Doubled {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (sum, c) in out.iter_mut().zip(x.tensors[0]) {
-            *sum += self.0 * c * x.get(DY, 0);
+        for (sum, c) in out.iter_mut().zip(x.tensors[Input(0)]) {
+            *sum += self.0 * c * x.get(Upstream, 0);
         }
     }
 
@@ -264,25 +263,27 @@ impl Rule for Doubled {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![constant(self.0), entry(x, 0, at), entry(x, DY, 0)])
+        Term::product(smallvec![constant(self.0), entry(x, Input(0), at), entry(x, Upstream, 0)])
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         match slot {
-            0 => same_place(at),
-            DY => (0..x.tensors[0].len()).map(|entry| Use { entry, term: 0 }).collect(),
+            Input(0) => same_place(at),
+            Upstream => (0..x.tensors[Input(0)].len()).map(|entry| Use { entry, term: 0 }).collect(),
             _ => Vec::new(),
         }
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "2/n · {0} {2}",
+            symbols: "2/n · {0} {dy}",
             name: "the derivative of the squares",
             words: "The derivative of c² is 2c, and every square counts 1/n: those that lie far from the mean move the variance most.",
         }
     }
 }
+
+static RSTD: Notation = Notation::of(&Primitive::smooth("rstd"));
 
 /// r = 1 / √(v + ε).
 #[derive(Clone, Copy, Debug)]
@@ -308,7 +309,7 @@ impl Function for Rstd {
 
 impl Rule for Rstd {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        out[0] += self.value(x.get(0, 0));
+        out[0] += self.value(x.get(Input(0), 0));
     }
 
     fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
@@ -316,10 +317,10 @@ impl Rule for Rstd {
     }
 
     fn term(&self, x: &Operands<'_>, _at: usize, _term: u64) -> Term {
-        Term::apply("rstd", smallvec![entry(x, 0, 0), constant(self.eps)], self.value(x.get(0, 0)))
+        Term::apply(RSTD.function, smallvec![entry(x, Input(0), 0), constant(self.eps)], self.value(x.get(Input(0), 0)))
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         same_place(at)
     }
 
@@ -338,14 +339,14 @@ struct RstdSlope;
 
 impl RstdSlope {
     fn slope(x: &Operands<'_>) -> f64 {
-        let r = x.get(1, 0);
+        let r = x.get(Output, 0);
         -0.5 * r * r * r
     }
 }
 
 impl Rule for RstdSlope {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        out[0] += x.get(DY, 0) * Self::slope(x);
+        out[0] += x.get(Upstream, 0) * Self::slope(x);
     }
 
     fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
@@ -353,16 +354,16 @@ impl Rule for RstdSlope {
     }
 
     fn term(&self, x: &Operands<'_>, _at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, DY, 0), derived("rstd′({0})", 0, 0, Self::slope(x))])
+        Term::product(smallvec![entry(x, Upstream, 0), derived(&RSTD.prime, Input(0), 0, Self::slope(x))])
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if matches!(slot, 0 | DY) { same_place(at) } else { Vec::new() }
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if matches!(slot, Input(0) | Upstream) { same_place(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{2} · rstd′({0})",
+            symbols: "{dy} · rstd′({0})",
             name: "the derivative of one over the root",
             words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: more variance, less stretching.",
         }

@@ -137,12 +137,12 @@ impl Weighted for Linear {
                 words: "Every neuron takes all outputs of the layer before, each times the weight of its edge, and adds them up.",
             },
             View::Weight => Equation {
-                symbols: "{3} {0}ᵀ",
+                symbols: "{dy} {0}ᵀ",
                 name: "weight gradient: the input times the error",
                 words: "A weight matters as much as what flows in at its beginning times the error at its end: wᵢⱼ is used once, on aⱼ, for zᵢ, and ∂zᵢ/∂wᵢⱼ = aⱼ.",
             },
             View::Input => Equation {
-                symbols: "{1}ᵀ {3}",
+                symbols: "{1}ᵀ {dy}",
                 name: "the error moves back through the weights",
                 words: "A neuron of the layer before feeds every neuron of this one. Its derivative gathers all their errors, each through the weight of its edge: the transposed matrix.",
             },

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use super::layer::{Args, Faulty};
 use super::rule::{Args as Factors, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
+use super::slot::{Reads, Slot};
+use crate::expr::Expr;
 use crate::tensor::Tensor;
 
 /// All losses.
@@ -75,9 +77,17 @@ pub struct Output<'a> {
 
 /// What a loss reads, by slot: the output a, the target t, and where `reads_z` the input z of the output's activation. Forwards z may be left out:
 /// then the loss is that of a as it stands, whatever it came from.
-const A: usize = 0;
-const T: usize = 1;
-const Z: usize = 2;
+const A: Slot = Slot::Input(0);
+const T: Slot = Slot::Input(1);
+const Z: Slot = Slot::Input(2);
+
+/// Their entries, 1, and the rests to 1, as expressions.
+const A_ENTRY: Expr = Expr::Entry(A);
+const T_ENTRY: Expr = Expr::Entry(T);
+const REST_OF_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
+const REST_OF_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
+/// t / a
+const RATIO: Expr = Expr::Div(&[T_ENTRY, A_ENTRY]);
 
 /// A loss as ops.
 #[derive(Debug)]
@@ -103,7 +113,7 @@ impl Loss {
 /// A loss that looks at each entry of the output by itself.
 trait Pointwise: Debug + Send + Sync + Copy + 'static {
     /// What must be known of all entries.
-    fn memo(&self, _tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
     /// How many terms of the loss an entry gives.
@@ -134,7 +144,7 @@ impl<P: Pointwise> Function for Entries<P> {
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        (slot == A).then(|| Arc::new(Slope(self.0)) as Arc<dyn Rule>)
+        (Slot::Input(slot) == A).then(|| Arc::new(Slope(self.0)) as Arc<dyn Rule>)
     }
 }
 
@@ -142,7 +152,7 @@ impl<P: Pointwise> Function for Entries<P> {
 struct Sum<P>(P);
 
 impl<P: Pointwise> Rule for Sum<P> {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.0.memo(tensors)
     }
 
@@ -163,7 +173,7 @@ impl<P: Pointwise> Rule for Sum<P> {
         self.0.term(x, term / P::TERMS, term % P::TERMS)
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let mut uses = Vec::new();
         for term in 0..P::TERMS {
             let entries = reading(&self.0.loss(x, at, term), slot, at, x.tensors[A].len());
@@ -173,7 +183,7 @@ impl<P: Pointwise> Rule for Sum<P> {
         uses
     }
 
-    fn meets(&self, x: &Operands<'_>, _entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, x: &Operands<'_>, _entry: usize, slot: Slot, at: usize) -> Meets {
         if at >= x.tensors[A].len() {
             return Meets::new();
         }
@@ -190,7 +200,7 @@ impl<P: Pointwise> Rule for Sum<P> {
 struct Slope<P>(P);
 
 impl<P: Pointwise> Rule for Slope<P> {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.0.memo(tensors)
     }
 
@@ -210,7 +220,7 @@ impl<P: Pointwise> Rule for Slope<P> {
         self.0.gradient(x, at, place(term))
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let mut uses = Vec::new();
         for term in 0..P::SLOPES {
             let entries = reading(&self.0.gradient(x, at, term).args, slot, at, x.tensors[A].len());
@@ -220,7 +230,7 @@ impl<P: Pointwise> Rule for Slope<P> {
         uses
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         let reads = |term: &usize| self.0.gradient(x, at, *term).args.iter().any(|arg| arg.lies_at(slot, at));
         (0..P::SLOPES).filter(|term| entry == at && reads(term)).map(|term| term as u64).collect()
     }
@@ -237,7 +247,7 @@ fn log_beside(other: f64, a: f64) -> f64 {
 
 /// The entries whose term reads the entry `at` of the operand in `slot`, from the factors of that term for the entry `at` itself: all of them
 /// where a factor names the whole operand.
-fn reading(factors: &Factors, slot: usize, at: usize, entries: usize) -> Range<usize> {
+fn reading(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
     if factors.iter().any(|arg| arg.reads_all(slot)) {
         0..entries
     } else if factors.iter().any(|arg| arg.reads(slot, at)) {

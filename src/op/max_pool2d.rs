@@ -14,6 +14,11 @@ use super::edges::{Edges, View};
 use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
+use crate::expr::{Form, Kink, Primitive};
 use crate::step::Kind;
 use crate::tensor::{Places, len};
 use crate::threads::{hands, share};
@@ -125,7 +130,7 @@ impl MaxPool2d {
         outputs
     }
 
-    fn image(&self, slot: usize) -> Window {
+    fn image(&self, slot: Slot) -> Window {
         let Conv2d { rows, columns, .. } = &self.edges;
         Window { image: slot, filter: None, turned: false, padding: [rows.ring(View::Output), columns.ring(View::Output)], pitch: [0, 0] }
     }
@@ -188,9 +193,12 @@ impl Function for Max {
 #[derive(Debug)]
 struct Select(Arc<MaxPool2d>);
 
+/// The largest of a window.
+const MAX: &Primitive = &Primitive { name: "max", form: Form::Call, kink: Some(Kink::Winner) };
+
 impl Rule for Select {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.winners(x.tensors[0], out, |y, winner| *y += x.tensors[0][winner]);
+        self.0.winners(x.tensors[Input(0)], out, |y, winner| *y += x.tensors[Input(0)][winner]);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -207,15 +215,20 @@ impl Rule for Select {
         let Conv2d { rows, columns, .. } = &self.0.edges;
         let steps = [rows.dilation * columns.input, columns.dilation];
         let all = Places { first, counts: [down.count, across.count], steps };
-        let winner = self.0.winner(x.tensors[0], window);
-        Term { kind: Kind::Select, function: Some("max"), args: entries(x, 0, winner, all, all.each()), value: x.get(0, winner) }
+        let winner = self.0.winner(x.tensors[Input(0)], window);
+        Term {
+            kind: Kind::Select,
+            function: Some(MAX),
+            args: entries(x, Input(0), winner, all, all.each()),
+            value: x.get(Input(0), winner),
+        }
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
         self.0.readers(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, _slot: usize, at: usize) -> Meets {
+    fn meets(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> Meets {
         let reads = self.0.edges.nest(View::Output, entry).reaching(0, at);
         reads.first().map(|_| 0).into_iter().collect()
     }
@@ -233,7 +246,7 @@ impl Rule for Select {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(self.0.image(0))
+        Some(self.0.image(Input(0)))
     }
 }
 
@@ -267,10 +280,6 @@ impl Winners {
 #[derive(Debug)]
 struct ToWinner(Arc<MaxPool2d>);
 
-/// The slots of the input and of ∂C/∂y in the backward rule.
-const X: usize = 0;
-const DY: usize = 2;
-
 impl ToWinner {
     /// The winners of all outputs.
     fn of<'a>(x: &'a Operands<'_>) -> &'a [usize] {
@@ -288,15 +297,15 @@ impl ToWinner {
 }
 
 impl Rule for ToWinner {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut of = vec![0; len(&shape(&self.0.edges))];
-        self.0.winners(tensors[X], &mut of, |of, winner| *of = winner);
+        self.0.winners(tensors[Input(0)], &mut of, |of, winner| *of = winner);
         Some(Arc::new(Winners { of, pairs: OnceLock::new() }))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         // an input meets its outputs in their order, whatever lies between them
-        for (winner, error) in Self::of(x).iter().zip(x.tensors[DY]) {
+        for (winner, error) in Self::of(x).iter().zip(x.tensors[Upstream]) {
             out[*winner] += error;
         }
     }
@@ -325,11 +334,11 @@ impl Rule for ToWinner {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let winners = Self::winners(x);
         let (_, output) = winners[Self::first(winners, at) + usize::try_from(term).expect("a term of an entry")];
-        Term::product(smallvec![entry(x, DY, output)])
+        Term::product(smallvec![entry(x, Upstream, output)])
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot != DY {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot != Upstream {
             return Vec::new();
         }
         let Some(&winner) = Self::of(x).get(at) else { return Vec::new() };
@@ -340,14 +349,14 @@ impl Rule for ToWinner {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{2} at the winners, else 0",
+            symbols: "{dy} at the winners, else 0",
             name: "the error goes to the winner",
             words: "Only the largest entry of a window made its output, so it alone gets the error, unchanged. All others could move a little without any effect: their derivative is 0.",
         }
     }
 
     fn window(&self) -> Option<Window> {
-        Some(self.0.image(X))
+        Some(self.0.image(Input(0)))
     }
 }
 

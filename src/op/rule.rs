@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::slot::{Reads, Slot};
+use crate::expr::{Expr, Form, Primitive};
 use crate::step::Kind;
 use crate::tally;
 use crate::tensor::{Index, Places};
@@ -20,7 +22,7 @@ pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
 #[derive(Clone)]
 pub struct Operands<'a> {
     /// The operands, in the order of the rule's slots.
-    pub tensors: SmallVec<[&'a [f64]; 4]>,
+    pub tensors: Reads<&'a [f64]>,
     /// What [`Rule::memo`] returned for these operands.
     pub memo: &'a Memo,
 }
@@ -28,7 +30,7 @@ pub struct Operands<'a> {
 impl<'a> Operands<'a> {
     /// The entry `at` of the operand in `slot`.
     #[must_use]
-    pub fn get(&self, slot: usize, at: usize) -> f64 {
+    pub fn get(&self, slot: Slot, at: usize) -> f64 {
         self.tensors[slot][at]
     }
 
@@ -45,16 +47,16 @@ pub enum Origin {
     /// The entry `at` of the operand in `slot`.
     Entry {
         /// The operand.
-        slot: usize,
+        slot: Slot,
         /// The row-major place.
         at: usize,
     },
-    /// A value derived from operands, such as `relu′(z)`: the text has `{0}`, `{1}`, … for the operands of these slots.
+    /// A value derived from operands, such as `relu′(z)`.
     Derived {
-        /// The text, with the operands' slots in braces.
-        text: &'static str,
+        /// What it is.
+        expr: &'static Expr,
         /// The operand whose entry it is mostly made of.
-        slot: usize,
+        slot: Slot,
         /// The row-major place in that operand.
         at: usize,
         /// A second place, for a derivative of one entry by another (a Jacobian's column).
@@ -63,7 +65,7 @@ pub enum Origin {
     /// Many entries of the operand in `slot`, named at once. They have no one value.
     Slice {
         /// The operand.
-        slot: usize,
+        slot: Slot,
         /// Which of its entries.
         places: Places,
     },
@@ -83,38 +85,41 @@ pub struct Arg {
 impl Arg {
     /// Whether it is the entry `at` of the operand in `slot`, or derived from it by name.
     #[must_use]
-    pub fn reads(&self, slot: usize, at: usize) -> bool {
+    pub fn reads(&self, slot: Slot, at: usize) -> bool {
         match self.origin {
             Origin::Entry { slot: s, at: place } => (s, place) == (slot, at),
-            Origin::Derived { text, at: place, .. } => (place == at && text.contains(&format!("{{{slot}}}"))) || self.reads_all(slot),
+            Origin::Derived { expr, at: place, .. } => (place == at && expr.names(slot, false)) || self.reads_all(slot),
             Origin::Slice { slot: s, places } => s == slot && places.contains(at),
             Origin::Constant => false,
         }
     }
 
-    /// The slots of the operands whose entry it is, or that its text names: its own, then the others.
-    pub fn slots(&self) -> impl Iterator<Item = usize> + use<> {
-        let (own, text) = match self.origin {
-            Origin::Entry { slot, .. } | Origin::Slice { slot, .. } => (Some(slot), ""),
-            Origin::Derived { text, slot, .. } => (Some(slot), text),
-            Origin::Constant => (None, ""),
-        };
-        // a whole operand, {=0}, is no number
-        let named = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')?.0.parse().ok());
-        own.into_iter().chain(named.filter(move |slot| Some(*slot) != own))
+    /// The slots of the operands whose entry it is, or that it names: its own, then the others.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
+        match self.origin {
+            Origin::Entry { slot, .. } | Origin::Slice { slot, .. } => slots.push(slot),
+            Origin::Derived { expr, slot: own, .. } => {
+                slots.push(own);
+                // a whole operand is no number
+                expr.visit(&mut |slot, all| slots.extend((!all && slot != own).then_some(slot)));
+            }
+            Origin::Constant => {}
+        }
+        slots.into_iter()
     }
 
     /// Whether it is the entry `at` of the operand in `slot`, or derived from it or from another at its place, and not from all of an operand.
     #[must_use]
-    pub fn lies_at(&self, slot: usize, at: usize) -> bool {
+    pub fn lies_at(&self, slot: Slot, at: usize) -> bool {
         let (Origin::Entry { at: place, .. } | Origin::Derived { at: place, .. }) = self.origin else { return false };
         place == at && self.slots().any(|own| own == slot)
     }
 
     /// Whether it is derived from all of the operand in `slot`, by name.
     #[must_use]
-    pub fn reads_all(&self, slot: usize) -> bool {
-        matches!(self.origin, Origin::Derived { text, .. } if text.contains(&format!("{{={slot}}}")))
+    pub fn reads_all(&self, slot: Slot) -> bool {
+        matches!(self.origin, Origin::Derived { expr, .. } if expr.names(slot, true))
     }
 }
 
@@ -125,7 +130,7 @@ pub type Meets = SmallVec<[u64; 2]>;
 pub type Args = SmallVec<[Arg; 4]>;
 
 /// The function of a selection that selects 0 whatever its arguments are ([`Term::of_loss`]).
-pub const LEFT_OUT: &str = "left_out";
+pub const LEFT_OUT: &Primitive = &Primitive { name: "left_out", form: Form::Product, kink: None };
 /// What it does, in words.
 pub const LEFT_OUT_WORDS: &str = "The target makes this factor 0: the loss does not ask for this logarithm. It is −∞, and 0 · −∞ has no value, so the term is left out and counts 0.";
 
@@ -134,8 +139,8 @@ pub const LEFT_OUT_WORDS: &str = "The target makes this factor 0: the loss does 
 pub struct Term {
     /// Product, function application, selection or copy.
     pub kind: Kind,
-    /// The function's name, for an application.
-    pub function: Option<&'static str>,
+    /// The function, for an application or a selection.
+    pub function: Option<&'static Primitive>,
     /// Its factors or arguments.
     pub args: Args,
     /// Its contribution to the entry.
@@ -177,14 +182,14 @@ impl Term {
 
     /// A function of its arguments.
     #[must_use]
-    pub fn apply(function: &'static str, args: Args, value: f64) -> Self {
+    pub fn apply(function: &'static Primitive, args: Args, value: f64) -> Self {
         Self { kind: Kind::Apply, function: Some(function), args, value }
     }
 }
 
 /// The entry `at` of operand `slot` as a factor.
 #[must_use]
-pub fn entry(x: &Operands<'_>, slot: usize, at: usize) -> Arg {
+pub fn entry(x: &Operands<'_>, slot: Slot, at: usize) -> Arg {
     tally::count(1);
     Arg { origin: Origin::Entry { slot, at }, value: x.get(slot, at) }
 }
@@ -195,7 +200,7 @@ pub const NAMED: usize = 16;
 /// The arguments of a function of many entries of the operand in `slot`: one by one while they are few. Where they are more than [`NAMED`], the entry
 /// `main` that says most, then all of them at once, so that a step does not grow with its operand.
 #[must_use]
-pub fn entries(x: &Operands<'_>, slot: usize, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Args {
+pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Args {
     if places.len() <= NAMED {
         return few.map(|at| entry(x, slot, at)).collect();
     }
@@ -218,17 +223,17 @@ pub fn constant(value: f64) -> Arg {
     Arg { origin: Origin::Constant, value }
 }
 
-/// A value derived from the entry `at` of operand `slot` as a factor; `text` names it, with slots in braces.
+/// A value derived from the entry `at` of operand `slot` as a factor.
 #[must_use]
-pub fn derived(text: &'static str, slot: usize, at: usize, value: f64) -> Arg {
+pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     tally::count(1);
-    Arg { origin: Origin::Derived { text, slot, at, by: None }, value }
+    Arg { origin: Origin::Derived { expr, slot, at, by: None }, value }
 }
 
 /// What an equation says, in symbols and in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Equation {
-    /// The right-hand side, with `{0}`, `{1}`, … for the whole operands of these slots: `{1} * {0}`.
+    /// The right-hand side, with slots in braces for the whole operands: `{1} * {0}`.
     pub symbols: &'static str,
     /// What it is called: `weight gradient: the input convolved with the error`.
     pub name: &'static str,
@@ -248,13 +253,13 @@ pub struct Use {
 /// How each entry of one tensor comes to be. An entry's value is the sum of its terms, in order.
 pub trait Rule: Debug + Send + Sync {
     /// What the rule must remember about these operands, so that everything else costs no search.
-    fn memo(&self, _tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
 
     /// About how many multiplications its kernel makes of operands with so many entries each, for so many entries: what tells a long op before it is
     /// computed.
-    fn work(&self, operands: &[usize], entries: usize) -> u64 {
+    fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         // an elementary function takes as long as some ten
         10 * (operands.iter().sum::<usize>() + entries) as u64
     }
@@ -309,11 +314,11 @@ pub trait Rule: Debug + Send + Sync {
     }
 
     /// Which terms have a factor that is the entry `at` of the operand in `slot`, or is derived from it by name ([`Arg::reads`]).
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use>;
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use>;
 
     /// Which terms of an entry have a factor that lies at the entry `at` of the operand in `slot` ([`Arg::lies_at`]), in order. A picture asks this for
     /// each pair of neurons on the screen, so it costs the same however many terms the entry has, and however many arguments a term.
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         let mut terms: Meets = self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
         terms.retain(|term| self.term(x, entry, *term).args.iter().any(|arg| arg.lies_at(slot, at)));
         terms
@@ -332,7 +337,7 @@ pub trait Rule: Debug + Send + Sync {
         self.equation()
     }
 
-    /// The right-hand side in symbols, with `{0}`, `{1}`, … for the operands of these slots.
+    /// The right-hand side in symbols, with slots in braces for the operands.
     fn symbols(&self, x: &Operands<'_>) -> Cow<'static, str> {
         Cow::Borrowed(self.equation_for(x).symbols)
     }
@@ -352,9 +357,9 @@ pub trait Rule: Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The slot of the image that the filter slides over.
-    pub image: usize,
+    pub image: Slot,
     /// The slot of the filter; `None` for a pool.
-    pub filter: Option<usize>,
+    pub filter: Option<Slot>,
     /// Whether the filter lies turned by 180°.
     pub turned: bool,
     /// Rows and columns of padding round the image that the filter reaches over.
@@ -365,12 +370,12 @@ pub struct Window {
 
 /// One differentiable function y = f(x₀, x₁, …) of tensors: its forward rule and, for each input, the rule of ∂C/∂xᵢ.
 pub trait Function: Debug + Send + Sync {
-    /// The rule of y; its slots are the inputs.
+    /// The rule of y; it reads the inputs.
     fn forward(&self) -> Arc<dyn Rule>;
 
-    /// The rule of this function's part of ∂C/∂x for the input in `slot`; its slots are the inputs, then y, then ∂C/∂y. `None` for an
-    /// input that no error reaches (a target).
-    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>>;
+    /// The rule of this function's part of ∂C/∂xᵢ for the input i; it reads the inputs, y and ∂C/∂y. `None` for an input that no error reaches
+    /// (a target).
+    fn backward(&self, input: usize) -> Option<Arc<dyn Rule>>;
 }
 
 /// Sets to 0 what no term has reached.
@@ -401,10 +406,10 @@ pub fn joined(first: Index, second: Option<Index>) -> Index {
     index
 }
 
-/// A text with `{0}`, `{1}`, … replaced by what `name` says of the operands in these slots; it is told whether the whole operand is meant,
+/// A text with the slots in braces replaced by what `name` says of the operands in them; it is told whether the whole operand is meant,
 /// as in `{=0}`, or the entry at hand.
 #[must_use]
-pub fn fill(text: &str, mut name: impl FnMut(usize, bool) -> String) -> String {
+pub fn fill(text: &str, mut name: impl FnMut(Slot, bool) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {

@@ -5,15 +5,18 @@
 //! Then the step is the quotient itself.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
 use super::math;
 use super::rule::{Arg, Args, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each};
+use super::slot::Slot::{self, Input, Output, Upstream};
+use crate::expr::{Expr, Form, Kink, LOG, Notation, Primitive};
 
 /// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operator {
     /// a + b
     Add,
@@ -30,7 +33,7 @@ pub enum Operator {
     /// a itself
     Copy,
     /// A named function: a row of [`FUNCTIONS`].
-    Call(&'static str),
+    Call(&'static Named),
 }
 
 /// What an operation reads.
@@ -52,20 +55,39 @@ pub struct Scalar {
 }
 
 /// A function that expressions may call.
-#[derive(Debug)]
 pub struct Named {
-    /// Its name.
-    pub name: &'static str,
+    /// How it is written.
+    pub notation: Notation,
     /// How many arguments it takes.
     pub arity: usize,
     /// Its value; a function of one argument ignores the second.
     pub value: fn(f64, f64) -> f64,
     /// Its derivatives by each argument, from the arguments and the value.
     pub derivative: [fn(f64, f64, f64) -> f64; 2],
-    /// Its derivative in symbols, for one argument.
-    pub prime: &'static str,
+    /// Whether a derivative of 0 is a shut gate, as in [`Term::gated`]: what it does not choose has no part in the value.
+    pub gate: bool,
     /// What the derivative is.
     pub words: &'static str,
+}
+
+impl Named {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.notation.function.name
+    }
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.name(), f)
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
 }
 
 fn none(_: f64, _: f64, _: f64) -> f64 {
@@ -83,27 +105,34 @@ fn share(loses: bool, tie: bool) -> f64 {
     }
 }
 
+/// a / b
+const QUOTIENT: &Primitive = &Primitive { name: "/", form: Form::Infix, kink: None };
+/// aᵇ
+const POWER: &Primitive = &Primitive { name: "^", form: Form::Infix, kink: None };
+/// ∂C/∂v · v
+const MOVED: Expr = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]);
+
 /// All functions of the expression language.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[Named] = &[
-    Named { name: "exp", arity: 1, value: |x, _| libm::exp(x), derivative: [|_, _, y| y, none], prime: "exp′({0})", words: "The exponential function is its own derivative." },
-    Named { name: "log", arity: 1, value: |x, _| libm::log(x), derivative: [|x, _, _| 1.0 / x, none], prime: "log′({0})", words: "The derivative of log x is 1/x." },
-    Named { name: "sqrt", arity: 1, value: |x, _| x.sqrt(), derivative: [|_, _, y| 1.0 / (2.0 * y), none], prime: "sqrt′({0})", words: "The derivative of √x is 1 / (2 √x)." },
-    Named { name: "sin", arity: 1, value: |x, _| libm::sin(x), derivative: [|x, _, _| libm::cos(x), none], prime: "sin′({0})", words: "The derivative of sin x is cos x." },
-    Named { name: "cos", arity: 1, value: |x, _| libm::cos(x), derivative: [|x, _, _| -libm::sin(x), none], prime: "cos′({0})", words: "The derivative of cos x is −sin x." },
-    Named { name: "tan", arity: 1, value: |x, _| libm::tan(x), derivative: [|_, _, y| 1.0 + y * y, none], prime: "tan′({0})", words: "The derivative of tan x is 1 + tan² x." },
-    Named { name: "tanh", arity: 1, value: |x, _| libm::tanh(x), derivative: [|_, _, y| 1.0 - y * y, none], prime: "tanh′({0})", words: "The derivative of tanh x is 1 − tanh² x." },
-    Named { name: "sigmoid", arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], prime: "sigmoid′({0})", words: "The derivative of the sigmoid y is y (1 − y)." },
-    Named { name: "relu", arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x <= 0.0 { 0.0 } else { 1.0 }, none], prime: "relu′({0})", words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
-    Named { name: "abs", arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], prime: "abs′({0})", words: "The derivative of |x| is the sign of x, and 0 at 0." },
-    Named { name: "min", arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], prime: "", words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
-    Named { name: "max", arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], prime: "", words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
+    Named { notation: Notation::of(&Primitive::smooth("exp")), arity: 1, value: |x, _| libm::exp(x), derivative: [|_, _, y| y, none], gate: false, words: "The exponential function is its own derivative." },
+    Named { notation: Notation::of(&Primitive::smooth("log")), arity: 1, value: |x, _| libm::log(x), derivative: [|x, _, _| 1.0 / x, none], gate: false, words: "The derivative of log x is 1/x." },
+    Named { notation: Notation::of(&Primitive::smooth("sqrt")), arity: 1, value: |x, _| x.sqrt(), derivative: [|_, _, y| 1.0 / (2.0 * y), none], gate: false, words: "The derivative of √x is 1 / (2 √x)." },
+    Named { notation: Notation::of(&Primitive::smooth("sin")), arity: 1, value: |x, _| libm::sin(x), derivative: [|x, _, _| libm::cos(x), none], gate: false, words: "The derivative of sin x is cos x." },
+    Named { notation: Notation::of(&Primitive::smooth("cos")), arity: 1, value: |x, _| libm::cos(x), derivative: [|x, _, _| -libm::sin(x), none], gate: false, words: "The derivative of cos x is −sin x." },
+    Named { notation: Notation::of(&Primitive::smooth("tan")), arity: 1, value: |x, _| libm::tan(x), derivative: [|_, _, y| 1.0 + y * y, none], gate: false, words: "The derivative of tan x is 1 + tan² x." },
+    Named { notation: Notation::of(&Primitive::smooth("tanh")), arity: 1, value: |x, _| libm::tanh(x), derivative: [|_, _, y| 1.0 - y * y, none], gate: false, words: "The derivative of tanh x is 1 − tanh² x." },
+    Named { notation: Notation::of(&Primitive::smooth("sigmoid")), arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], gate: false, words: "The derivative of the sigmoid y is y (1 − y)." },
+    Named { notation: Notation::of(&Primitive::bent_at_0("relu")), arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x <= 0.0 { 0.0 } else { 1.0 }, none], gate: true, words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
+    Named { notation: Notation::of(&Primitive::bent_at_0("abs")), arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], gate: false, words: "The derivative of |x| is the sign of x, and 0 at 0." },
+    Named { notation: Notation::of(&Primitive { name: "min", form: Form::Call, kink: Some(Kink::Order) }), arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], gate: true, words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
+    Named { notation: Notation::of(&Primitive { name: "max", form: Form::Call, kink: Some(Kink::Order) }), arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], gate: true, words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
 ];
 
 /// The function of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Named> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+    FUNCTIONS.iter().find(|function| function.name() == name)
 }
 
 impl Scalar {
@@ -118,14 +147,14 @@ impl Scalar {
 
     fn arg(&self, x: &Operands<'_>, i: usize) -> Arg {
         match self.operands[i] {
-            Operand::Slot(slot) => entry(x, slot, 0),
+            Operand::Slot(slot) => entry(x, Input(slot), 0),
             Operand::Constant(value) => constant(value),
         }
     }
 
     fn number(&self, x: &Operands<'_>, i: usize) -> f64 {
         match self.operands.get(i) {
-            Some(&Operand::Slot(slot)) => x.get(slot, 0),
+            Some(&Operand::Slot(slot)) => x.get(Input(slot), 0),
             Some(&Operand::Constant(value)) => value,
             None => 0.0,
         }
@@ -181,17 +210,17 @@ impl Rule for Computed {
             (Operator::Mul, _) => Term::product(smallvec![arg(0), arg(1)]),
             (Operator::Neg, _) => Term::product(smallvec![constant(-1.0), arg(0)]),
             (Operator::Copy, _) => Term::copy(arg(0)),
-            (Operator::Div, _) => Term::apply("/", smallvec![arg(0), arg(1)], a / b),
-            (Operator::Pow, _) => Term::apply("^", smallvec![arg(0), arg(1)], libm::pow(a, b)),
-            (Operator::Call(name), _) => {
+            (Operator::Div, _) => Term::apply(QUOTIENT, smallvec![arg(0), arg(1)], a / b),
+            (Operator::Pow, _) => Term::apply(POWER, smallvec![arg(0), arg(1)], libm::pow(a, b)),
+            (Operator::Call(called), _) => {
                 let args: Args = (0..scalar.operands.len()).map(arg).collect();
-                Term::apply(name, args, find(name).map_or(f64::NAN, |f| (f.value)(a, b)))
+                Term::apply(called.notation.function, args, (called.value)(a, b))
             }
         }
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, _at: usize) -> Vec<Use> {
-        let second = matches!(self.0.operator, Operator::Add | Operator::Sub) && self.0.position(slot) == 1;
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, _at: usize) -> Vec<Use> {
+        let second = matches!(self.0.operator, Operator::Add | Operator::Sub) && matches!(slot, Input(slot) if self.0.position(slot) == 1);
         vec![Use { entry: 0, term: u64::from(second) }]
     }
 
@@ -209,7 +238,7 @@ impl Rule for Computed {
             Operator::Pow => format!("{} ^ {}", text(0), text(1)),
             Operator::Neg => format!("−{}", text(0)),
             Operator::Copy => text(0),
-            Operator::Call(name) => format!("{name}({})", (0..self.0.operands.len()).map(text).collect::<Vec<_>>().join(", ")),
+            Operator::Call(called) => format!("{}({})", called.name(), (0..self.0.operands.len()).map(text).collect::<Vec<_>>().join(", ")),
         })
     }
 }
@@ -228,8 +257,8 @@ impl Differentiated {
     /// ∂v/∂u as a factor.
     fn local(&self, x: &Operands<'_>) -> Arg {
         let scalar = &self.scalar;
-        let (a, b, v) = (scalar.number(x, 0), scalar.number(x, 1), x.get(scalar.inputs(), 0));
-        let local = |value| derived(self.symbol(), self.slot, 0, value);
+        let (a, b, v) = (scalar.number(x, 0), scalar.number(x, 1), x.get(Output, 0));
+        let local = |value| derived(self.expr(), Input(self.slot), 0, value);
         match (scalar.operator, self.by) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
@@ -239,7 +268,7 @@ impl Differentiated {
             (Operator::Div, _) => local(-(a / b) / b),
             (Operator::Pow, 0) => local(if b == 0.0 { 0.0 } else { b * libm::pow(a, b - 1.0) }),
             (Operator::Pow, _) => local(if a == 0.0 && b >= 0.0 { 0.0 } else { v * libm::log(a) }),
-            (Operator::Call(name), by) => local(find(name).map_or(f64::NAN, |f| (f.derivative[by])(a, b, v))),
+            (Operator::Call(called), by) => local((called.derivative[by])(a, b, v)),
         }
     }
 
@@ -248,37 +277,33 @@ impl Differentiated {
     fn quotient(&self, x: &Operands<'_>, upstream: &Arg, local: f64) -> Option<Term> {
         let scalar = &self.scalar;
         let alone = scalar.inputs() == 1;
-        let v = x.get(scalar.inputs(), 0);
+        let v = x.get(Output, 0);
         if local.is_normal() {
             return None;
         }
-        let of = |text, value| derived(text, self.slot, 0, value);
+        let of = |expr, value| derived(expr, Input(self.slot), 0, value);
         let (dividend, by) = match (scalar.operator, self.by) {
             (Operator::Div, 0) => (upstream.clone(), 1),
-            (Operator::Div, _) if v != 0.0 => (of(if alone { "(−{2}·{1})" } else { "(−{3}·{2})" }, -(upstream.value * v)), 1),
+            (Operator::Div, _) if v != 0.0 => (of(&Expr::Neg(&MOVED), -(upstream.value * v)), 1),
             (Operator::Pow, 0) if v != 0.0 => {
                 let b = scalar.number(x, 1);
-                (of(if alone { "(b·{2}·{1})" } else { "({1}·{3}·{2})" }, b * (upstream.value * v)), 0)
+                let expr = if alone { &Expr::Mul(&[Expr::Name("b"), MOVED]) } else { &Expr::Mul(&[Expr::Entry(Input(1)), MOVED]) };
+                (of(expr, b * (upstream.value * v)), 0)
             }
-            (Operator::Call("log"), _) => (upstream.clone(), 0),
+            (Operator::Call(called), _) if called.notation.function == LOG => (upstream.clone(), 0),
             _ => return None,
         };
         let divisor = scalar.arg(x, by);
         let value = dividend.value / divisor.value;
-        (divisor.value != 0.0 && value.is_finite()).then(|| Term::apply("/", smallvec![dividend, divisor], value))
+        (divisor.value != 0.0 && value.is_finite()).then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
-    fn symbol(&self) -> &'static str {
-        if let Operator::Call(name) = self.scalar.operator
-            && let Some(function) = find(name)
-            && function.arity == 1
-        {
-            return function.prime;
-        }
-        match (self.scalar.inputs(), self.slot) {
-            (1, _) => "∂{1}/∂{0}",
-            (_, 0) => "∂{2}/∂{0}",
-            _ => "∂{2}/∂{1}",
+    /// ∂v/∂u, as it is written.
+    fn expr(&self) -> &'static Expr {
+        match self.scalar.operator {
+            Operator::Call(called) if called.arity == 1 => &called.notation.prime,
+            _ if self.slot == 0 => &Expr::Partial(Input(0)),
+            _ => &Expr::Partial(Input(1)),
         }
     }
 }
@@ -297,20 +322,20 @@ impl Rule for Differentiated {
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
-        let (upstream, local) = (entry(x, self.scalar.inputs() + 1, 0), self.local(x));
+        let (upstream, local) = (entry(x, Upstream, 0), self.local(x));
         if let Some(term) = self.quotient(x, &upstream, local.value) {
             return term;
         }
         // what these do not choose has no part in the value, and x⁰ does not depend on x
         let chooses = match self.scalar.operator {
-            Operator::Call(name) => matches!(name, "relu" | "min" | "max"),
+            Operator::Call(called) => called.gate,
             Operator::Pow => self.by == 0 && self.scalar.number(x, 1) == 0.0,
             _ => false,
         };
         if chooses { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let reads = self.term(x, 0, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { vec![Use { entry: 0, term: 0 }] } else { Vec::new() }
     }
@@ -324,14 +349,13 @@ impl Rule for Differentiated {
             Operator::Pow => "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.",
             Operator::Neg => "A minus turns the derivative's sign.",
             Operator::Copy => "A copy passes the derivative on unchanged.",
-            Operator::Call(name) => find(name).map_or("", |function| function.words),
+            Operator::Call(called) => called.words,
         };
         Equation { symbols: "", name: "the chain rule: upstream times local derivative", words }
     }
 
     fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
-        let inputs = self.scalar.inputs();
-        Cow::Owned(format!("{{{}}} · ∂{{{inputs}}}/∂{{{}}}", inputs + 1, self.slot))
+        Cow::Owned(format!("{{dy}} · ∂{{y}}/∂{{{}}}", self.slot))
     }
 }
 
@@ -352,7 +376,7 @@ impl Rule for Seed {
         Term::product(smallvec![constant(1.0)])
     }
 
-    fn uses(&self, _x: &Operands<'_>, _slot: usize, _at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
         Vec::new()
     }
 

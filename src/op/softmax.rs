@@ -6,7 +6,15 @@ use smallvec::smallvec;
 
 use super::rule::{Arg, Meets, one_each};
 use super::rule::{Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Output, Upstream},
+};
+use crate::expr::{Expr, Primitive};
 use crate::tensor::Places;
+
+/// How it is written: of one entry, given all.
+pub(super) const SOFTMAX: &Primitive = &Primitive::smooth("softmax");
 
 /// The function.
 #[derive(Debug)]
@@ -43,13 +51,13 @@ impl Shared {
 struct Forward;
 
 impl Rule for Forward {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
-        Some(Arc::new(Shared::of(tensors[0])))
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        Some(Arc::new(Shared::of(tensors[Input(0)])))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let shared = x.memo::<Shared>().expect("made from the same operands");
-        for (a, z) in out.iter_mut().zip(x.tensors[0]) {
+        for (a, z) in out.iter_mut().zip(x.tensors[Input(0)]) {
             *a += shared.value(*z);
         }
     }
@@ -65,21 +73,21 @@ impl Rule for Forward {
     /// The arguments are all entries of z, the one of the same place first; many are named at once.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let shared = x.memo::<Shared>().expect("made from the same operands");
-        let all = Places::all(x.tensors[0].len());
-        let args = entries(x, 0, at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
-        Term::apply("softmax", args, shared.value(x.get(0, at)))
+        let all = Places::all(x.tensors[Input(0)].len());
+        let args = entries(x, Input(0), at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
+        Term::apply(SOFTMAX, args, shared.value(x.get(Input(0), at)))
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let shared = x.memo::<Shared>().expect("made from the same operands");
-        if terms == 0 { sum } else { sum + shared.value(x.get(0, entry)) }
+        if terms == 0 { sum } else { sum + shared.value(x.get(Input(0), entry)) }
     }
 
-    fn uses(&self, x: &Operands<'_>, _slot: usize, _at: usize) -> Vec<Use> {
-        (0..x.tensors[0].len()).map(|entry| Use { entry, term: 0 }).collect()
+    fn uses(&self, x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
+        (0..x.tensors[Input(0)].len()).map(|entry| Use { entry, term: 0 }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, _entry: usize, _slot: usize, _at: usize) -> Meets {
+    fn meets(&self, _x: &Operands<'_>, _entry: usize, _slot: Slot, _at: usize) -> Meets {
         smallvec![0]
     }
 
@@ -96,13 +104,11 @@ impl Rule for Forward {
     }
 }
 
-/// The slots of the backward rule.
-const A: usize = 1;
-const DA: usize = 2;
-
 /// ∂C/∂zᵢ = Σⱼ ∂C/∂aⱼ · aⱼ · (δᵢⱼ − aᵢ).
 #[derive(Debug)]
 struct Jacobian;
+
+const A: Expr = Expr::Entry(Output);
 
 /// δᵢⱼ − aᵢ.
 fn column(a: &[f64], i: usize, j: usize) -> f64 {
@@ -111,9 +117,9 @@ fn column(a: &[f64], i: usize, j: usize) -> f64 {
 
 impl Rule for Jacobian {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let a = x.tensors[A];
+        let a = x.tensors[Output];
         // all entries side by side: each adds up its own terms in order
-        for (j, da) in x.tensors[DA].iter().enumerate() {
+        for (j, da) in x.tensors[Upstream].iter().enumerate() {
             let moved = da * a[j];
             let add = |out: &mut [f64], a: &[f64]| out.iter_mut().zip(a).for_each(|(sum, a)| *sum += moved * (0.0 - a));
             add(&mut out[..j], &a[..j]);
@@ -122,43 +128,43 @@ impl Rule for Jacobian {
         }
     }
 
-    fn work(&self, operands: &[usize], entries: usize) -> u64 {
-        entries as u64 * operands[A] as u64
+    fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
+        entries as u64 * operands[Output] as u64
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        entry as u64 * x.tensors[A].len() as u64
+        entry as u64 * x.tensors[Output].len() as u64
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
         let j = usize::try_from(term).expect("a term of an entry");
-        let text = if i == j { "(1−{1})" } else { "(0−{1})" };
-        let origin = Origin::Derived { text, slot: A, at: i, by: Some(j) };
-        let value = column(x.tensors[A], i, j);
-        Term::product(smallvec![entry(x, DA, j), entry(x, A, j), Arg { origin, value }])
+        let expr = if i == j { &Expr::Sub(&[Expr::Number(1.0), A]) } else { &Expr::Sub(&[Expr::Number(0.0), A]) };
+        let origin = Origin::Derived { expr, slot: Output, at: i, by: Some(j) };
+        let value = column(x.tensors[Output], i, j);
+        Term::product(smallvec![entry(x, Upstream, j), entry(x, Output, j), Arg { origin, value }])
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        let all = 0..x.tensors[A].len();
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let all = 0..x.tensors[Output].len();
         let column = all.clone().map(|entry| Use { entry, term: at as u64 });
         match slot {
-            A => column.chain(all.map(|term| Use { entry: at, term: term as u64 })).collect(),
-            DA => column.collect(),
+            Output => column.chain(all.map(|term| Use { entry: at, term: term as u64 })).collect(),
+            Upstream => column.collect(),
             _ => Vec::new(),
         }
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         match slot {
-            A if entry == at => (0..x.tensors[A].len() as u64).collect(),
-            A | DA => smallvec![at as u64],
+            Output if entry == at => (0..x.tensors[Output].len() as u64).collect(),
+            Output | Upstream => smallvec![at as u64],
             _ => Meets::new(),
         }
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "Jᵀ {2},  Jⱼᵢ = ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ)",
+            symbols: "Jᵀ {dy},  Jⱼᵢ = ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ)",
             name: "the softmax's Jacobian",
             words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ), where δᵢⱼ is 1 if i = j, else 0.",
         }

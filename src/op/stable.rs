@@ -6,6 +6,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::rule::{Equation, Meets, Memo, Operands, Rule, Term, Use};
+use super::slot::{
+    Reads,
+    Slot::{self, Input},
+};
 
 /// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
 #[derive(Debug)]
@@ -38,16 +42,16 @@ impl Stable {
 }
 
 impl Rule for Stable {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
-        let mut sums = vec![-0.0; tensors[0].len()];
-        self.chain.accumulate(&Operands { tensors: smallvec::SmallVec::from_slice(tensors), memo: &chain }, &mut sums);
+        let mut sums = vec![-0.0; tensors[Input(0)].len()];
+        self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
         // a term that is not finite never leaves a finite sum
         let finite = sums.iter().all(|sum| sum.is_finite());
         Some(Arc::new(Verdict { finite, chain, shortcut }))
     }
 
-    fn work(&self, operands: &[usize], entries: usize) -> u64 {
+    fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         // once more to see whether it is finite
         2 * self.chain.work(operands, entries)
     }
@@ -82,12 +86,12 @@ impl Rule for Stable {
         rule.more(&x, entry, terms, sum)
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let (rule, x) = self.choose(x);
         rule.uses(&x, slot, at)
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: usize, at: usize) -> Meets {
+    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
         let (rule, x) = self.choose(x);
         rule.meets(&x, entry, slot, at)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use crate::op::scalar::{self, FUNCTIONS, Operator};
+use crate::op::scalar::{self, FUNCTIONS, Named, Operator};
 use crate::words::{self, At};
 
 /// Parentheses, minuses and powers may be nested this deep.
@@ -265,7 +265,7 @@ impl<'a> Parser<'a> {
     fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), Wrong> {
         let word = &self.text[name.clone()];
         let Some(function) = scalar::find(word) else {
-            let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+            let names: Vec<&str> = FUNCTIONS.iter().map(Named::name).collect();
             return wrong(name, format!("there is no function {}", quoted(word)), words::help(At::Function, word, &names));
         };
         let open = self.span.clone();
@@ -287,7 +287,7 @@ impl<'a> Parser<'a> {
             let takes = if function.arity == 1 { "one argument" } else { "two arguments" };
             return wrong(name.start..close, format!("{word} takes {takes}, not {count}"), "");
         }
-        self.items.push(Item::Apply(Operator::Call(function.name), count));
+        self.items.push(Item::Apply(Operator::Call(function), count));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{Position, Trace};
 use crate::network::{Id, Network, Reader, Stretch};
 use crate::op::rule::{Arg, Origin, Term};
+use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{len, ravel, shape_text, unravel};
 use crate::words;
@@ -233,18 +234,18 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
 }
 
 /// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.
-fn places(network: &Network, operands: &[Id], arg: &Arg) -> Sources {
+fn places(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
         Origin::Slice { slot, places } => return places.each().take(ARGUMENTS).map(|at| (operands[slot], at)).collect(),
         Origin::Constant => return Sources::new(),
     };
-    let shape = |slot: usize| &network.tensor(operands[slot]).shape;
+    let shape = |slot: Slot| &network.tensor(operands[slot]).shape;
     arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
 }
 
 /// What a term reads.
-pub(super) fn read(network: &Network, operands: &[Id], term: &Term) -> Sources {
+pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sources {
     let mut sources = Sources::new();
     for arg in term.args.iter().take(ARGUMENTS) {
         match arg.origin {

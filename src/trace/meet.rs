@@ -41,7 +41,7 @@ impl Trace {
                 }
                 continue;
             }
-            let slots = (0..operands.len()).filter(|slot| operands[*slot] == tensor);
+            let slots = operands.each().filter(|(_, id)| *id == tensor).map(|(slot, _)| slot);
             for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
                 tally::count(1);
                 found.extend(rule.meets(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {

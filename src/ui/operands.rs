@@ -12,6 +12,7 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role as TensorRole};
+use crate::op::slot::Slot;
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
 use crate::trace::Progress;
@@ -112,7 +113,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
 /// All matrices of the pane, the result last.
 pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
     let window = view.op().window();
-    let slot = |slot: usize| window.map(|(part, _)| part.operands[slot]);
+    let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
     let image = window.and_then(|(_, w)| slot(w.image));
     let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
     let mut ids = view.operands();

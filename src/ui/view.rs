@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use crate::app::{Lesson, State};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
-use crate::op::rule::{LEFT_OUT, fill};
+use crate::op::rule::LEFT_OUT;
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::{Places, len, unravel};
 use crate::trace::{Position, Trace};
@@ -151,10 +151,10 @@ impl<'a> View<'a> {
         match (factor.source, factor.derived) {
             (None, _) => short(factor.value),
             (Some(source), None) => self.told_apart(source.tensor, source.at),
-            (Some(source), Some(text)) => {
+            (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;
                 let shape = &self.network().tensor(source.tensor).shape;
-                fill(text, |slot, whole| {
+                expr.text(&mut |slot, whole| {
                     let info = self.network().tensor(operands[slot]);
                     if whole || info.shape != *shape { info.symbol.text() } else { self.entry(operands[slot], source.at) }
                 })
@@ -181,15 +181,12 @@ impl<'a> View<'a> {
 
     /// A factor that is derived by mere arithmetic, such as a − t, with its operands' numbers.
     fn worked_out(&self, factor: &Factor, part: usize) -> Option<String> {
-        let (source, text) = (factor.source?, factor.derived?);
-        if text.contains(char::is_alphabetic) || text.contains("{=") {
-            return None;
-        }
+        let (source, expr) = (factor.source?, factor.derived.filter(|expr| expr.is_arithmetic())?);
         let operands = &self.op().parts[part].operands;
         let shape = &self.network().tensor(source.tensor).shape;
         let mut seen = 0;
         let mut known = true;
-        let text = fill(text, |slot, _| {
+        let text = expr.text(&mut |slot, _| {
             known &= self.network().tensor(operands[slot]).shape == *shape;
             seen += 1;
             let number = if known { short(self.trace().run(self.at.stretch).values(operands[slot])[source.at]) } else { String::new() };
@@ -279,15 +276,7 @@ impl<'a> View<'a> {
 
 /// Factors as a product, arguments as a call.
 fn joined(step: &Step, texts: &[String]) -> String {
-    match (step.kind, step.function) {
-        (Kind::Product | Kind::Copy, _) | (_, None | Some(LEFT_OUT)) => texts.join("·"),
-        (Kind::Select, _) | (_, Some("min" | "max")) => format!("{}({})", step.function.unwrap_or("max"), texts.join(", ")),
-        (_, Some(function)) if !function.chars().all(|c| c.is_alphanumeric() || c == '_') => texts.join(&format!(" {function} ")),
-        (_, Some(function)) => match texts {
-            [first, rest @ ..] if !rest.is_empty() => format!("{function}({first} | {})", rest.join(", ")),
-            _ => format!("{function}({})", texts.join("")),
-        },
-    }
+    step.function.map_or_else(|| texts.join("·"), |function| function.text(texts))
 }
 
 /// How many cells a text takes.

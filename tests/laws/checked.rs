@@ -18,7 +18,7 @@ const FEW: Extent = Extent { entries: 4, threads: std::num::NonZero::<usize>::MI
 pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     let lesson = Lesson::new(scenario(text)?);
     // 0^x bends without end at 0: PyTorch's convention there is no slope
-    let zero_power = |step: Step| step.function == Some("^") && step.factors[0].value == 0.0;
+    let zero_power = |step: Step| step.function.is_some_and(|function| function.name == "^") && step.factors[0].value == 0.0;
     if (1..=lesson.trace.len()).filter_map(|k| lesson.trace.get(k)).any(zero_power) {
         return Ok(());
     }

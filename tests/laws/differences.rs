@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use gradstep::expr::Kink;
 use gradstep::network::{Id, Network, Role, Run};
-use gradstep::step::{Kind, Pass};
+use gradstep::step::Pass;
 use gradstep::tensor::{Tensor, from_flat, len};
 
 /// Relative to the derivative, or to [`FLOOR`] where that is larger.
@@ -105,7 +106,7 @@ fn turns(network: &Network, left: &Run, right: &Run) -> bool {
         }
         let (a, b) = (rule.term(&x, 0, 0), rule.term(&y, 0, 0));
         let turn = (a.args[0].value - b.args[0].value).abs();
-        matches!(a.function, Some("sin" | "cos" | "tan")) && (turn.is_nan() || turn > TURN)
+        a.function.is_some_and(|function| matches!(function.name, "sin" | "cos" | "tan")) && (turn.is_nan() || turn > TURN)
     })
 }
 
@@ -124,11 +125,11 @@ fn sides(network: &Network, run: &Run) -> Vec<usize> {
                     Some(Ordering::Greater) => 2,
                     None => 3,
                 };
-                match (term.kind, term.function) {
-                    (Kind::Select, _) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
-                    (_, Some("relu" | "leaky_relu" | "elu" | "abs")) => sides.push(order(args[0], 0.0)),
-                    (_, Some("min" | "max")) => sides.push(order(args[0], args[1])),
-                    _ => {}
+                match term.function.and_then(|function| function.kink) {
+                    Some(Kink::Winner) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
+                    Some(Kink::Sign) => sides.push(order(args[0], 0.0)),
+                    Some(Kink::Order) => sides.push(order(args[0], args[1])),
+                    None => {}
                 }
             }
         }

@@ -11,9 +11,9 @@ use gradstep::op::fixed::{Fixed, Weights};
 use gradstep::op::linear::Linear;
 use gradstep::op::max_pool2d::Max;
 use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
+use gradstep::op::slot::{Reads, Slot};
 use gradstep::tensor::len;
 use proptest::prelude::*;
-use smallvec::SmallVec;
 
 /// Numbers from a seed, one in `odd` of them 0, −0 or, where wanted, not finite.
 fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
@@ -38,8 +38,8 @@ fn same(a: f64, b: f64) -> bool {
 }
 
 /// One rule, on operands in the slots that it reads.
-fn agrees(rule: &dyn Rule, slots: &[Vec<f64>], begun: &[f64]) -> Result<(), TestCaseError> {
-    let tensors: SmallVec<_> = slots.iter().map(Vec::as_slice).collect();
+fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<(), TestCaseError> {
+    let tensors = slots.map(|slot| &slot[..]);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
     let mut sums = begun.to_vec();
@@ -79,10 +79,12 @@ fn views(
     let make = |n: u64, shape: &[usize]| numbers(seed.wrapping_add(n), len(shape), odd, infinite);
     // a first use of a tensor begins with −0, a second one with a sum
     let begun = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
-    let mut slots = vec![make(0, x)];
-    slots.extend(w.map(|w| make(1, w)));
+    let mut inputs = vec![make(0, x)];
+    inputs.extend(w.map(|w| make(1, w)));
+    let slots = Reads::inputs(&inputs);
     agrees(function.forward().as_ref(), &slots, &begun(y))?;
-    slots.extend([make(4, y), make(2, y)]);
+    let more = [make(4, y), make(2, y)];
+    let slots = slots.then(&more);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
         agrees(function.backward(slot).expect("a derivative").as_ref(), &slots, &begun(shape))?;
     }
@@ -198,7 +200,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
         (0..channels * plane).map(|n| n / plane * area + winner(&image[n / plane * area..][..area], window(n % plane))).collect();
     let max = Max::new(conv(shape).expect("as above"));
     let mut largest = vec![7.0; channels * plane];
-    let slots = Operands { tensors: SmallVec::from_slice(&[&image[..]]), memo: &None };
+    let slots = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
     max.forward().begin(&slots, &mut largest);
     for (largest, winner) in largest.iter().zip(&winners) {
         prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
@@ -207,7 +209,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     #[allow(clippy::cast_precision_loss)] // some thousands
     let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
     let backward = max.backward(0).expect("a derivative");
-    let tensors: SmallVec<_> = [&image[..], &largest, &errors].into_iter().collect();
+    let tensors = Reads::inputs([&image[..]]).then([&largest[..], &errors]);
     let memo = backward.memo(&tensors);
     let x_back = Operands { tensors, memo: &memo };
     let mut gradient = vec![7.0; image.len()];
@@ -218,7 +220,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     }
     prop_assert_eq!(gradient, right);
     for (output, &entry) in winners.iter().enumerate() {
-        let uses = backward.uses(&x_back, 2, output);
+        let uses = backward.uses(&x_back, Slot::Upstream, output);
         prop_assert!(matches!(uses[..], [Use { entry: there, .. }] if there == entry), "{uses:?} of {output}");
         prop_assert_eq!(backward.term(&x_back, entry, uses[0].term).value, errors[output]);
     }

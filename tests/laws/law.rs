@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gradstep::network::Id;
-use gradstep::op::rule::{LEFT_OUT, NAMED, fill};
+use gradstep::op::rule::{LEFT_OUT, NAMED};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Meeting, Position, Progress, Trace};
@@ -69,7 +69,7 @@ fn works(trace: &Trace) -> Result<(), String> {
     for (number, op) in network.ops().iter().enumerate() {
         let entries = len(&network.tensor(op.output).shape);
         for (part, (rule, x)) in op.parts.iter().zip(run.parts(op, number)) {
-            let operands: Vec<usize> = part.operands.iter().map(|&id| run.values(id).len()).collect();
+            let operands = part.operands.map(|id| run.values(id).len());
             let (work, terms) = (rule.work(&operands, entries), rule.before(&x, entries));
             ensure!(work >= terms, "{} has {terms} terms, but is said to take {work} multiplications", network.tensor(op.output).name);
         }
@@ -140,6 +140,17 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         ensure!(factor.index == unravel(source.at, &info.shape), "{name} has a factor at a wrong index");
         let entry = run.values(source.tensor)[source.at];
         ensure!(same(entry, factor.value), "{name}: {}[{}] is {entry:?}, not {:?}", info.name, source.at, factor.value);
+    }
+    let operands = &trace.op_at(&at).parts[trace.part_at(&at)].operands;
+    for factor in &step.factors {
+        let (Some(source), Some(expr)) = (factor.source, factor.derived) else { continue };
+        let Some(value) = expr.value(&|slot| run.values(operands[slot])[source.at]) else { continue };
+        // 0 / 0, and 0 · ∞ beside it, are 0 where the loss does not ask for the quotient
+        ensure!(
+            same(value, factor.value) || (factor.value == 0.0 && (value == 0.0 || value.is_nan())),
+            "{name}: {expr:?} is {value:?}, not {:?}",
+            factor.value
+        );
     }
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
@@ -220,33 +231,32 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
             continue;
         }
         sources.push((source.tensor, source.at));
-        let _ = fill(factor.derived.unwrap_or_default(), |slot, whole| {
+        let Some(expr) = factor.derived else { continue };
+        expr.visit(&mut |slot, whole| {
             let tensor = operands[slot];
             if !whole && tensor != source.tensor && shape(tensor) == shape(source.tensor) {
                 sources.push((tensor, source.at));
             }
-            String::new()
         });
     }
     sources
 }
 
-/// The entries that a step's factors are, or name: `relu′({0})` names an entry of the operand in slot 0, `{=3}` all of slot 3.
+/// The entries that a step's factors are, or name: `relu′(z)` names an entry of z, `sum(t)` all of t.
 fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let mut places = BTreeSet::new();
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
-        let Some(text) = factor.derived else {
+        let Some(expr) = factor.derived else {
             let one = Places { first: source.at, counts: [1, 1], steps: [0, 0] };
             places.extend(factor.slice.unwrap_or(one).each().map(|at| (source.tensor, at)));
             continue;
         };
-        let _ = fill(text, |slot, whole| {
+        expr.visit(&mut |slot, whole| {
             let tensor = operands[slot];
             let entries = len(&trace.network().tensor(tensor).shape);
             places.extend(if whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
-            String::new()
         });
     }
     places
@@ -284,7 +294,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
         let bias = if op.parts.len() > 1 { len(&network.tensor(op.output).shape) as u64 } else { 0 };
         let count = |id: Id| trace.ops().find(|(_, tensor, _)| *tensor == id).map_or(0, |(.., span)| span.end - span.start);
         ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
-        for read in &op.parts[0].operands {
+        for read in op.parts[0].operands.iter() {
             let gradient = network.gradient_of(*read).ok_or_else(missing)?;
             // a tensor that others read too gathers their errors as well: only this layer's part is meant
             let number = network.made_by(gradient).ok_or_else(missing)?;

@@ -12,6 +12,8 @@ use gradstep::op::layer::{Layer, Source, Stage};
 use gradstep::op::linear::Linear;
 use gradstep::op::loss::Loss;
 use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
+use gradstep::op::slot::Reads;
+use gradstep::op::slot::Slot::{self, Input};
 use gradstep::tensor::{Tensor, from_flat};
 use gradstep::trace::Trace;
 use smallvec::smallvec;
@@ -58,11 +60,11 @@ impl Crooked {
 }
 
 impl Rule for Crooked {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.rule.memo(tensors)
     }
 
-    fn work(&self, operands: &[usize], entries: usize) -> u64 {
+    fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         self.rule.work(operands, entries)
     }
 
@@ -115,7 +117,7 @@ impl Rule for Crooked {
         (first..terms.end).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         if self.fault == Fault::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
     }
 
@@ -169,19 +171,19 @@ impl Rule for Weights {
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        (entry * if self.0 { x.tensors[0].len() } else { 1 }) as u64
+        (entry * if self.0 { x.tensors[Input(0)].len() } else { 1 }) as u64
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let i = usize::try_from(term).expect("a term of an entry");
-        let args: Args = if self.0 { smallvec![entry(x, 0, i), entry(x, 1, i)] } else { smallvec![entry(x, 1, at)] };
+        let args: Args = if self.0 { smallvec![entry(x, Input(0), i), entry(x, Input(1), i)] } else { smallvec![entry(x, Input(1), at)] };
         Term::product(args)
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         match (self.0, slot) {
             (true, _) => vec![Use { entry: 0, term: at as u64 }],
-            (false, 1) => vec![Use { entry: at, term: 0 }],
+            (false, Input(1)) => vec![Use { entry: at, term: 0 }],
             (false, _) => Vec::new(),
         }
     }

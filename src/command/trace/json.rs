@@ -114,7 +114,7 @@ impl Tell for Json<'_> {
         }
         match term.function {
             None => to.extend_from_slice(b"],\"function\":null,\"value\":"),
-            Some(function) => text(b"],\"function\":", function, b",\"value\":", to),
+            Some(function) => text(b"],\"function\":", function.name, b",\"value\":", to),
         }
         number(term.value, to);
         to.extend_from_slice(b",\"sum\":");

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::expr::Expr;
 use crate::op::rule::{Arg, Origin};
+use crate::op::slot::Slot;
 use crate::tensor::{Index, unravel};
 use crate::trace::{Position, Trace};
 
@@ -77,7 +79,7 @@ impl Name {
 }
 
 /// What terms name: a part of the op, the operand, and what is derived from it.
-type Key = (usize, usize, Option<&'static str>);
+type Key = (usize, Slot, Option<&'static Expr>);
 
 /// The names in the steps of one op.
 #[derive(Default)]
@@ -167,19 +169,19 @@ impl<'a> Names<'a> {
     pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> Called {
         let Self { trace, spellings: [_, spelling], .. } = *self;
         let position = self.at.as_ref().expect("an op");
-        let operand = |slot: usize| trace.network_of(position.stretch).tensor(trace.op_at(position).parts[part].operands[slot]);
-        let (slot, text, at, by) = match arg.origin {
+        let operand = |slot: Slot| trace.network_of(position.stretch).tensor(trace.op_at(position).parts[part].operands[slot]);
+        let (slot, expr, at, by) = match arg.origin {
             Origin::Constant => return Called::Nothing,
             Origin::Slice { slot, places } => {
                 (spelling.many)(&operand(slot).name, places.len(), to);
                 return Called::Many;
             }
             Origin::Entry { slot, at } => (slot, None, at, None),
-            Origin::Derived { text, slot, at, by } => (slot, Some(text), at, by),
+            Origin::Derived { expr, slot, at, by } => (slot, Some(expr), at, by),
         };
-        let place = self.op.place((part, slot, text), |name| match text {
+        let place = self.op.place((part, slot, expr), |name| match expr {
             None => name.set(spelling, &operand(slot).name, &operand(slot).shape),
-            Some(text) => name.set(spelling, &trace.derived_name(position, part, text), &operand(slot).shape),
+            Some(expr) => name.set(spelling, &trace.derived_name(position, part, expr), &operand(slot).shape),
         });
         self.op.factors[place].1.write(at, by, to);
         Called::One

@@ -63,11 +63,11 @@ impl Tell for Text<'_> {
                 (", ", "")
             }
             Kind::Select => {
-                put!(to, "{}(", term.function.unwrap_or("max"));
+                put!(to, "{}(", term.function.map_or("max", |function| function.name));
                 (", ", ")")
             }
             Kind::Apply => {
-                put!(to, "{}(", term.function.unwrap_or(""));
+                put!(to, "{}(", term.function.map_or("", |function| function.name));
                 (", ", ")")
             }
         };

@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 
-use smallvec::smallvec;
-
 use super::{Checked, Compared, FLOOR, TOLERANCE, Verdict};
 use crate::network::{Id, Network, Part, Role, Run};
 use crate::op::rule::Operands;
+use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 use crate::tensor::len;
 
@@ -40,13 +39,13 @@ impl<'a> BatchCheck<'a> {
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.made_by(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
-        let largest = loss.parts.iter().map(|part| run.values(part.operands[0])[0].abs()).fold(1.0, f64::max);
+        let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
         // each sample has a part of its own, so the others need not be added up again
         let share = |part: &Part| {
-            let own = run.values(part.operands[0])[0];
+            let own = run.values(part.operands[Slot::Input(0)])[0];
             let at = |moved: f64| {
                 let (moved, mut sum) = ([moved], [0.0]);
-                part.rule.accumulate(&Operands { tensors: smallvec![&moved[..]], memo: &None }, &mut sum);
+                part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
                 sum[0]
             };
             // it is linear: a long step rounds off least

@@ -4,33 +4,22 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
+use crate::expr::Kink;
 use crate::network::{Id, Op, Run};
-use crate::op::rule::{Origin, Term, unfolded};
-use crate::step::{Kind, Pass};
+use crate::op::rule::{Origin, unfolded};
+use crate::op::slot::Reads;
+use crate::step::Pass;
 
-/// How the pieces of a function are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bend {
-    /// By the sign of its argument.
-    Sign,
-    /// By which of two arguments is larger.
-    Order,
-    /// By which of its arguments is the largest.
-    Winner,
+/// What is asked of a kink.
+trait Bend: Copy {
+    /// The piece for so many arguments.
+    fn side(self, count: usize, arg: impl Fn(usize) -> f64) -> usize;
+
+    /// Whether these arguments are exactly where the piece changes.
+    fn tie(self, args: &[f64]) -> bool;
 }
 
-impl Bend {
-    /// That of a function with kinks.
-    fn of(term: &Term) -> Option<Self> {
-        match (term.kind, term.function) {
-            (Kind::Select, _) => Some(Self::Winner),
-            (_, Some("relu" | "leaky_relu" | "elu" | "abs")) => Some(Self::Sign),
-            (_, Some("min" | "max")) => Some(Self::Order),
-            _ => None,
-        }
-    }
-
-    /// The piece for so many arguments.
+impl Bend for Kink {
     fn side(self, count: usize, arg: impl Fn(usize) -> f64) -> usize {
         let order = |a: f64, b: f64| match a.partial_cmp(&b) {
             Some(Ordering::Less) => 0,
@@ -48,7 +37,6 @@ impl Bend {
         }
     }
 
-    /// Whether these arguments are exactly where the piece changes.
     fn tie(self, args: &[f64]) -> bool {
         match self {
             Self::Sign => args[0] == 0.0,
@@ -72,10 +60,10 @@ struct Entry {
 
 /// The kinks of a part of an op. An argument is an entry of one of its operands, or, past them, a number of the equation.
 struct Part {
-    bend: Bend,
+    bend: Kink,
     entries: Vec<Entry>,
     arguments: Vec<(u32, u32)>,
-    operands: SmallVec<[Id; 4]>,
+    operands: Reads<Id>,
     numbers: Vec<f64>,
 }
 
@@ -92,13 +80,13 @@ impl Bends {
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
             let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
             let first = (0..entries).find(|&at| has_term(at));
-            let Some(bend) = first.and_then(|at| Bend::of(&rule.term(&x, at, 0))) else { continue };
+            let Some(bend) = first.and_then(|at| rule.term(&x, at, 0).function?.kink) else { continue };
             let mut part = Part { bend, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), numbers: Vec::new() };
             for at in 0..entries {
                 let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
                 for arg in &args {
                     let (slot, place) = if let Origin::Entry { slot, at } = arg.origin {
-                        (slot, at)
+                        (operands.place(slot), at)
                     } else {
                         part.numbers.push(arg.value);
                         (operands.len(), part.numbers.len() - 1)
@@ -154,14 +142,14 @@ mod tests {
 
     #[test]
     fn a_side_changes_with_a_sign_or_a_winner() {
-        let relu = |x: f64| Bend::Sign.side(1, |_| x);
+        let relu = |x: f64| Kink::Sign.side(1, |_| x);
         assert!(relu(-1e-9) != relu(0.0) && relu(0.0) != relu(1e-9) && relu(-1e-9) != relu(1e-9));
-        let of = |bend: Bend, args: &[f64]| bend.side(args.len(), |i| args[i]);
-        assert_ne!(of(Bend::Winner, &[1.0, 2.0]), of(Bend::Winner, &[2.0, 1.0]));
-        assert_eq!(of(Bend::Winner, &[1.0, 3.0, 3.0]), 1);
-        assert_ne!(of(Bend::Order, &[1.0, 2.0]), of(Bend::Order, &[2.0, 1.0]));
-        assert_ne!(of(Bend::Order, &[1.0, 1.0]), of(Bend::Order, &[2.0, 1.0]));
-        assert!(Bend::Winner.tie(&[1.0, 3.0, 3.0]) && !Bend::Winner.tie(&[1.0, 1.0, 3.0]));
-        assert!(Bend::Sign.tie(&[-0.0]) && !Bend::Sign.tie(&[1e-300]) && Bend::Order.tie(&[2.0, 2.0]));
+        let of = |bend: Kink, args: &[f64]| bend.side(args.len(), |i| args[i]);
+        assert_ne!(of(Kink::Winner, &[1.0, 2.0]), of(Kink::Winner, &[2.0, 1.0]));
+        assert_eq!(of(Kink::Winner, &[1.0, 3.0, 3.0]), 1);
+        assert_ne!(of(Kink::Order, &[1.0, 2.0]), of(Kink::Order, &[2.0, 1.0]));
+        assert_ne!(of(Kink::Order, &[1.0, 1.0]), of(Kink::Order, &[2.0, 1.0]));
+        assert!(Kink::Winner.tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.tie(&[1.0, 1.0, 3.0]));
+        assert!(Kink::Sign.tie(&[-0.0]) && !Kink::Sign.tie(&[1e-300]) && Kink::Order.tie(&[2.0, 2.0]));
     }
 }

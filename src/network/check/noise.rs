@@ -14,7 +14,7 @@ pub(super) fn noise(forward: &Forward<'_>, of: Id) -> f64 {
     counts[network.loss()] = true;
     for op in ops(network).filter(|op| op.output != of) {
         let unread = output_and_z(op).map(|[output, z]| if output == of { z } else { output });
-        let reads = op.parts.iter().flat_map(|part| &part.operands).filter(|&&id| depends[id] && Some(id) != unread);
+        let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
         let reads: SmallVec<[Id; 4]> = reads.copied().collect();
         depends[op.output] = !reads.is_empty();
         reads.iter().for_each(|&id| counts[id] = true);

@@ -47,7 +47,7 @@ pub(super) fn ops(network: &Network) -> impl Iterator<Item = &Op> {
 /// The output and the input z of its activation, of a loss that has both. It takes the output from z; only where the output itself is what moves does
 /// it read that, for z stays and does not know of it.
 pub(super) fn output_and_z(op: &Op) -> Option<[Id; 2]> {
-    match op.parts[0].operands[..] {
+    match *op.parts[0].operands {
         [output, _, z] if op.pass == Pass::Loss => Some([output, z]),
         _ => None,
     }
@@ -122,7 +122,7 @@ impl<'a> Probe<'a> {
                 .parts
                 .iter()
                 .map(|part| {
-                    let tensors = part.operands.iter().map(|&id| tensor(id)).collect();
+                    let tensors = part.operands.map(tensor);
                     (part.rule.as_ref(), Operands { tensors, memo: &None })
                 })
                 .collect();
@@ -139,7 +139,7 @@ impl<'a> Probe<'a> {
         } else {
             let mut op = Cow::Borrowed(op);
             if output_and_z(&op).is_some_and(|[output, _]| output == id) {
-                op.to_mut().parts[0].operands.pop();
+                op.to_mut().parts[0].operands.forget_last_input();
             }
             self.sums.resize(len(&self.of.network.tensor(op.output).shape), 0.0);
             add_up(&op, tensor, &mut self.sums);

@@ -59,13 +59,13 @@ impl Readers {
             if x.memo.is_some() {
                 return None;
             }
-            let chain = |&id: &Id| {
+            let mut chain = |id: Id| {
                 chains.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
                     chains.push((id, vec![0; len(&network.tensor(id).shape)]));
                     chains.len() - 1
                 })
             };
-            let slots: Vec<usize> = part.operands.iter().map(chain).collect();
+            let slots = part.operands.map(&mut chain);
             parts.push((rule, x, slots));
         }
         let mut nodes = vec![(0, NONE)];

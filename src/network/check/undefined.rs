@@ -7,6 +7,7 @@ use super::{Checked, Verdict};
 use crate::network::run::add_up;
 use crate::network::{Id, Network, Role, Run};
 use crate::op::rule::{Arg, Operands, Origin, Rule, Term};
+use crate::op::slot::Slot;
 use crate::step::Pass;
 use crate::tensor::len;
 
@@ -53,12 +54,12 @@ fn excused(network: &Network, run: &Run, gradient: Id, at: usize, off: impl Fn(I
                 return true; // it overflows
             }
             // a number of the forward pass that is not finite, by itself or in a local derivative
-            let forward = |slot: usize| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
+            let forward = |slot: Slot| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
             let infinite = |arg: &Arg| match arg.origin {
                 Origin::Entry { slot, .. } => forward(slot),
                 // its text need not name all that it is derived from: 2 and ∞ make the derivative of 2^∞
                 Origin::Derived { at, .. } => {
-                    (0..part.operands.len()).any(|slot| forward(slot) && x.tensors[slot].get(at).is_some_and(|value| !value.is_finite()))
+                    x.tensors.each().any(|(slot, values)| forward(slot) && values.get(at).is_some_and(|value| !value.is_finite()))
                 }
                 _ => false,
             };

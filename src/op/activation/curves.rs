@@ -4,25 +4,25 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::fmt;
 
+use crate::expr::{Notation, Primitive};
 use crate::op::math;
 use crate::op::rule::Equation;
 use crate::sums::{Begun, put};
 
 /// A function of one number, with its derivative; both are given the activation's keys, in the order of its row.
 pub(super) struct Curve {
-    pub name: &'static str,
+    pub notation: Notation,
     /// From z.
     pub value: &'static dyn Value,
     /// From z and a.
     pub derivative: &'static dyn Derivative,
-    pub prime: &'static str,
     pub equation: Equation,
     pub back: Equation,
 }
 
 impl fmt::Debug for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.notation.function.name)
     }
 }
 
@@ -92,137 +92,129 @@ impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
 const ERROR: &str = "the error δ = ∂C/∂z";
 
 pub(super) const RELU: Curve = Curve {
-    name: "relu",
+    notation: Notation::of(&Primitive::bent_at_0("relu")),
     value: &|z: f64, _: &[f64]| math::relu(z),
     derivative: &Gate,
-    prime: "relu′({0})",
     equation: Equation {
         symbols: "relu({0})",
         name: "activation: relu(z) = max(0, z)",
         words: "What is positive passes; what is negative becomes 0.",
     },
     back: Equation {
-        symbols: "{2} ∘ relu′({0})",
+        symbols: "{dy} ∘ relu′({0})",
         name: ERROR,
         words: "Where z was positive, relu passed it on, and the derivative passes back unchanged. Where z was not, the neuron was silent and learns nothing: relu′ = 0 (at 0 too).",
     },
 };
 
 pub(super) const LEAKY_RELU: Curve = Curve {
-    name: "leaky_relu",
+    notation: Notation::of(&Primitive::bent_at_0("leaky_relu")),
     value: &|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] },
     derivative: &|z: f64, _: f64, keys: &[f64]| if z > 0.0 { 1.0 } else { keys[0] },
-    prime: "leaky_relu′({0})",
     equation: Equation {
         symbols: "leaky_relu({0})",
         name: "activation: leaky_relu(z) = z, or s z where z ≤ 0",
         words: "What is positive passes; of what is negative a share leaks through: negative_slope s, the second number of this step.",
     },
     back: Equation {
-        symbols: "{2} ∘ leaky_relu′({0})",
+        symbols: "{dy} ∘ leaky_relu′({0})",
         name: ERROR,
         words: "Where z was positive, the derivative passes back unchanged. Elsewhere (at 0 too) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
     },
 };
 
 pub(super) const ELU: Curve = Curve {
-    name: "elu",
+    notation: Notation::of(&Primitive::bent_at_0("elu")),
     value: &|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) },
     derivative: &|z: f64, _: f64, keys: &[f64]| if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) },
-    prime: "elu′({0})",
     equation: Equation {
         symbols: "elu({0})",
         name: "activation: elu(z) = z, or α (eᶻ − 1) where z ≤ 0",
         words: "What is positive passes; what is negative bends towards −α and stays there. The second number of this step is α, the key alpha.",
     },
     back: Equation {
-        symbols: "{2} ∘ elu′({0})",
+        symbols: "{dy} ∘ elu′({0})",
         name: ERROR,
         words: "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and the less the further z lies below it.",
     },
 };
 
 pub(super) const SIGMOID: Curve = Curve {
-    name: "sigmoid",
+    notation: Notation::of(&Primitive::smooth("sigmoid")),
     value: &|z: f64, _: &[f64]| math::sigmoid(z),
     derivative: &|_: f64, a: f64, _: &[f64]| a * (1.0 - a),
-    prime: "sigmoid′({0})",
     equation: Equation {
         symbols: "σ({0})",
         name: "activation: σ(z) = 1 / (1 + e⁻ᶻ)",
         words: "The sigmoid presses every number into the range from 0 to 1.",
     },
     back: Equation {
-        symbols: "{2} ∘ σ′({0})",
+        symbols: "{dy} ∘ σ′({0})",
         name: ERROR,
         words: "The derivative of the sigmoid is σ′(z) = a (1 − a): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
     },
 };
 
 pub(super) const TANH: Curve = Curve {
-    name: "tanh",
+    notation: Notation::of(&Primitive::smooth("tanh")),
     value: &|z: f64, _: &[f64]| libm::tanh(z),
     derivative: &|_: f64, a: f64, _: &[f64]| 1.0 - a * a,
-    prime: "tanh′({0})",
     equation: Equation {
         symbols: "tanh({0})",
         name: "activation: tanh(z)",
         words: "The hyperbolic tangent presses every number into the range from −1 to 1.",
     },
     back: Equation {
-        symbols: "{2} ∘ tanh′({0})",
+        symbols: "{dy} ∘ tanh′({0})",
         name: ERROR,
         words: "The derivative of tanh is tanh′(z) = 1 − a²: 1 in the middle, almost 0 where the neuron is saturated.",
     },
 };
 
 pub(super) const SOFTPLUS: Curve = Curve {
-    name: "softplus",
+    notation: Notation::of(&Primitive::smooth("softplus")),
     value: &|z: f64, _: &[f64]| math::softplus(z),
     derivative: &|z: f64, _: f64, _: &[f64]| math::sigmoid(z),
-    prime: "softplus′({0})",
     equation: Equation {
         symbols: "softplus({0})",
         name: "activation: softplus(z) = log(1 + eᶻ)",
         words: "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
     },
     back: Equation {
-        symbols: "{2} ∘ softplus′({0})",
+        symbols: "{dy} ∘ softplus′({0})",
         name: ERROR,
         words: "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes, where it is very negative hardly any of it does.",
     },
 };
 
 pub(super) const SILU: Curve = Curve {
-    name: "silu",
+    notation: Notation::of(&Primitive::smooth("silu")),
     value: &|z: f64, _: &[f64]| z * math::sigmoid(z),
     // 1 − σ(z) as σ(−z), which keeps its digits
     derivative: &|z: f64, _: f64, _: &[f64]| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)),
-    prime: "silu′({0})",
     equation: Equation {
         symbols: "silu({0})",
         name: "activation: silu(z) = z σ(z)",
         words: "Every number is weighted with its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     },
     back: Equation {
-        symbols: "{2} ∘ silu′({0})",
+        symbols: "{dy} ∘ silu′({0})",
         name: ERROR,
         words: "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
     },
 };
 
 pub(super) const GELU: Curve = Curve {
-    name: "gelu",
+    notation: Notation::of(&Primitive::smooth("gelu")),
     value: &|z: f64, _: &[f64]| z * below(z),
     derivative: &|z: f64, _: f64, _: &[f64]| below(z) + z * (libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()),
-    prime: "gelu′({0})",
     equation: Equation {
         symbols: "gelu({0})",
         name: "activation: gelu(z) = z Φ(z), Φ(z) = ½ (1 + erf(z / √2))",
         words: "Every number is weighted with Φ(z), the chance that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     },
     back: Equation {
-        symbols: "{2} ∘ gelu′({0})",
+        symbols: "{dy} ∘ gelu′({0})",
         name: ERROR,
         words: "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
     },
@@ -287,8 +279,8 @@ mod tests {
         for (z, numbers) in right {
             for (curve, pair) in [&SOFTPLUS, &SILU, &GELU].into_iter().zip(numbers.chunks_exact(2)) {
                 let a = curve.value.of(z, &[]);
-                near(a, pair[0], &format!("{}({z})", curve.name));
-                near(curve.derivative.of(z, a, &[]), pair[1], &format!("{}′({z})", curve.name));
+                near(a, pair[0], &format!("{}({z})", curve.notation.function.name));
+                near(curve.derivative.of(z, a, &[]), pair[1], &format!("{}′({z})", curve.notation.function.name));
             }
         }
     }
@@ -297,8 +289,8 @@ mod tests {
     fn a_derivative_at_a_kink_is_that_of_the_left_side() {
         for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
-                near(curve.derivative.of(zero, zero, keys), right, curve.name);
-                near(curve.value.of(zero, keys), 0.0, curve.name);
+                near(curve.derivative.of(zero, zero, keys), right, curve.notation.function.name);
+                near(curve.value.of(zero, keys), 0.0, curve.notation.function.name);
             }
         }
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z, log_beside};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, REST_OF_A, REST_OF_T, T, Z, log_beside};
+use crate::expr::{Expr, LOG};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::softplus;
 use crate::op::rule::{Args as Factors, Equation, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use crate::op::slot::Slot;
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
@@ -31,7 +33,7 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         return Err(args.fail_alone("type", message, help));
     }
     let (mean, scale) = reduction?;
-    let text = if mean { "1/n ({1} − {3})" } else { "{1} − {3}" };
+    let text = if mean { "1/n ({y} − {t})" } else { "{y} − {t}" };
     Ok(Loss {
         function: Arc::new(Entries(Binary { mean, scale })),
         reads_z: true,
@@ -60,9 +62,9 @@ impl Pointwise for Binary {
         let logs =
             || x.tensors.get(Z).map_or_else(|| [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)], |z| [-softplus(-z[i]), -softplus(z[i])]);
         if term == 0 {
-            smallvec![constant(-self.scale), entry(x, T, i), derived("log({0})", A, i, logs()[0])]
+            smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, logs()[0])]
         } else {
-            smallvec![constant(-self.scale), derived("(1−{1})", T, i, 1.0 - t), derived("log(1−{0})", A, i, logs()[1])]
+            smallvec![constant(-self.scale), derived(&REST_OF_T, T, i, 1.0 - t), derived(&Expr::Of(LOG, &[REST_OF_A]), A, i, logs()[1])]
         }
     }
 
@@ -73,9 +75,9 @@ impl Pointwise for Binary {
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         let (a, t) = (x.get(A, i), x.get(T, i));
         if term == 0 {
-            return Term::product(smallvec![constant(-self.scale), derived("{1}/{0}", A, i, ratio(t, a))]);
+            return Term::product(smallvec![constant(-self.scale), derived(&RATIO, A, i, ratio(t, a))]);
         }
-        let other = derived("(1−{1})/(1−{0})", A, i, ratio(1.0 - t, 1.0 - a));
+        let other = derived(&Expr::Div(&[REST_OF_T, REST_OF_A]), A, i, ratio(1.0 - t, 1.0 - a));
         Term::product(if self.mean { smallvec![constant(self.scale), other] } else { smallvec![other] })
     }
 
@@ -99,10 +101,6 @@ impl Pointwise for Binary {
         }
     }
 }
-
-/// The slots of an error in one step: z, a, ∂C/∂a, t.
-const ERROR_A: usize = 1;
-const ERROR_T: usize = 3;
 
 /// Sigmoid with binary cross-entropy: δ = a − t, or that through n.
 #[derive(Debug)]
@@ -128,12 +126,17 @@ impl Rule for Difference {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let difference = derived("({1}−{3})", ERROR_A, at, x.get(ERROR_A, at) - x.get(ERROR_T, at));
+        let difference = derived(
+            &Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]),
+            Slot::Output,
+            at,
+            x.get(Slot::Output, at) - x.get(Slot::Target, at),
+        );
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot == ERROR_A || slot == ERROR_T { same_place(at) } else { Vec::new() }
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot == Slot::Output || slot == Slot::Target { same_place(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, REST_OF_T, T, T_ENTRY};
+use crate::expr::{Expr, LOG, Primitive};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{sigmoid, softplus};
 use crate::op::rule::{Args as Factors, Equation, Operands, Term, constant, derived, entry};
@@ -17,6 +18,8 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
     let (mean, scale) = super::reduction(args, output)?;
     Ok(Loss { function: Arc::new(Entries(Binary { mean, scale })), reads_z: false, shortcut: None, target: None })
 }
+
+const PROBABILITY: Expr = Expr::Of(&Primitive::smooth("sigmoid"), &[A_ENTRY]);
 
 #[derive(Clone, Copy, Debug)]
 struct Binary {
@@ -30,9 +33,13 @@ impl Pointwise for Binary {
     fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         let (a, t) = (x.get(A, i), x.get(T, i));
         if term == 0 {
-            smallvec![constant(-self.scale), entry(x, T, i), derived("log(sigmoid({0}))", A, i, -softplus(-a))]
+            smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[PROBABILITY]), A, i, -softplus(-a))]
         } else {
-            smallvec![constant(-self.scale), derived("(1−{1})", T, i, 1.0 - t), derived("log(1−sigmoid({0}))", A, i, -softplus(a))]
+            smallvec![
+                constant(-self.scale),
+                derived(&REST_OF_T, T, i, 1.0 - t),
+                derived(&Expr::Of(LOG, &[Expr::Sub(&[Expr::Number(1.0), PROBABILITY])]), A, i, -softplus(a))
+            ]
         }
     }
 
@@ -41,7 +48,7 @@ impl Pointwise for Binary {
     }
 
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let difference = derived("(sigmoid({0})−{1})", A, i, sigmoid(x.get(A, i)) - x.get(T, i));
+        let difference = derived(&Expr::Sub(&[PROBABILITY, T_ENTRY]), A, i, sigmoid(x.get(A, i)) - x.get(T, i));
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
     }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T, Z, log_beside};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, T, Z, log_beside};
+use crate::expr::{Expr, LOG, SUM};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
 use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Rule, Term, Use, constant, derived, entry};
+use crate::op::slot::{Reads, Slot};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
@@ -30,7 +32,7 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         }
     };
     let shortcut: (Arc<dyn Rule>, _) =
-        if softmax { (Arc::new(SoftmaxError), "{1} Σt − {3}") } else { (Arc::new(SigmoidError), "{3} ({1} − 1)") };
+        if softmax { (Arc::new(SoftmaxError), "{y} Σt − {t}") } else { (Arc::new(SigmoidError), "{t} ({y} − 1)") };
     Ok(Loss { function: Arc::new(Entries(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
 
@@ -43,9 +45,9 @@ struct CrossEntropy {
 struct Normaliser(f64, f64);
 
 impl Pointwise for CrossEntropy {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors.get(Z).filter(|_| self.softmax);
-        let (largest, log) = z.map_or((0.0, 0.0), |z| log_sum_exp(z));
+        let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
         Some(Arc::new(Normaliser(largest, log)))
     }
 
@@ -58,7 +60,7 @@ impl Pointwise for CrossEntropy {
             }
             Some(z) => -softplus(-z[i]),
         };
-        smallvec![constant(-1.0), entry(x, T, i), derived("log({0})", A, i, log)]
+        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log)]
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
@@ -68,7 +70,7 @@ impl Pointwise for CrossEntropy {
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let t = x.get(T, i);
         let ratio = if t == 0.0 { 0.0 } else { t / x.get(A, i) };
-        Term::product(smallvec![constant(-1.0), derived("{1}/{0}", A, i, ratio)])
+        Term::product(smallvec![constant(-1.0), derived(&RATIO, A, i, ratio)])
     }
 
     fn equation(&self) -> Equation {
@@ -88,10 +90,6 @@ impl Pointwise for CrossEntropy {
     }
 }
 
-/// The slots of an error in one step: z, a, ∂C/∂a, t.
-const ERROR_A: usize = 1;
-const ERROR_T: usize = 3;
-
 /// Softmax with cross-entropy: δ = a Σt − t.
 #[derive(Debug)]
 struct SoftmaxError;
@@ -107,15 +105,15 @@ impl SoftmaxError {
 }
 
 impl Rule for SoftmaxError {
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
-        Some(Arc::new(Total(tensors[ERROR_T].iter().sum())))
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        Some(Arc::new(Total(tensors[Slot::Target].iter().sum())))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let total = Self::total(x);
         for (i, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(ERROR_A, i) * total;
-            *sum -= x.get(ERROR_T, i);
+            *sum += x.get(Slot::Output, i) * total;
+            *sum -= x.get(Slot::Target, i);
         }
     }
 
@@ -125,16 +123,19 @@ impl Rule for SoftmaxError {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         if term == 0 {
-            return Term::product(smallvec![entry(x, ERROR_A, at), derived("sum({=3})", ERROR_T, at, Self::total(x))]);
+            return Term::product(smallvec![
+                entry(x, Slot::Output, at),
+                derived(&Expr::Of(SUM, &[Expr::All(Slot::Target)]), Slot::Target, at, Self::total(x))
+            ]);
         }
-        Term::product(smallvec![constant(-1.0), entry(x, ERROR_T, at)])
+        Term::product(smallvec![constant(-1.0), entry(x, Slot::Target, at)])
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         match slot {
-            ERROR_A => vec![Use { entry: at, term: 0 }],
-            ERROR_T => {
-                let sums = (0..x.tensors[ERROR_T].len()).map(|entry| Use { entry, term: 0 });
+            Slot::Output => vec![Use { entry: at, term: 0 }],
+            Slot::Target => {
+                let sums = (0..x.tensors[Slot::Target].len()).map(|entry| Use { entry, term: 0 });
                 sums.chain([Use { entry: at, term: 1 }]).collect()
             }
             _ => Vec::new(),
@@ -143,7 +144,7 @@ impl Rule for SoftmaxError {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{1} Σt − {3}",
+            symbols: "{y} Σt − {t}",
             name: "the error of softmax and cross-entropy in one step",
             words: "Softmax and cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0, so this step is taken alone.",
         }
@@ -157,7 +158,7 @@ struct SigmoidError;
 impl Rule for SigmoidError {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(ERROR_T, i) * (x.get(ERROR_A, i) - 1.0);
+            *sum += x.get(Slot::Target, i) * (x.get(Slot::Output, i) - 1.0);
         }
     }
 
@@ -166,16 +167,19 @@ impl Rule for SigmoidError {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, ERROR_T, at), derived("({1}−1)", ERROR_A, at, x.get(ERROR_A, at) - 1.0)])
+        Term::product(smallvec![
+            entry(x, Slot::Target, at),
+            derived(&Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)]), Slot::Output, at, x.get(Slot::Output, at) - 1.0)
+        ])
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: usize, at: usize) -> Vec<Use> {
-        if slot == ERROR_A || slot == ERROR_T { vec![Use { entry: at, term: 0 }] } else { Vec::new() }
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot == Slot::Output || slot == Slot::Target { vec![Use { entry: at, term: 0 }] } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{3} ({1} − 1)",
+            symbols: "{t} ({y} − 1)",
             name: "the error of sigmoid and cross-entropy in one step",
             words: "The chain through ∂C/∂a is not finite here, because an output has reached 0, so the error is taken in one step.",
         }

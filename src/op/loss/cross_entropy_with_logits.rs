@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T};
+use crate::expr::{Expr, LOG, SUM};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::log_sum_exp;
 use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Term, constant, derived, entry};
-use crate::op::softmax::Shared;
+use crate::op::slot::Reads;
+use crate::op::softmax::{SOFTMAX, Shared};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy_with_logits", keys: &[], build };
@@ -20,6 +22,8 @@ fn build(_args: &mut dyn Args, _output: &Output<'_>) -> Result<Loss, Faulty> {
 
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropy;
+
+const PROBABILITY: Expr = Expr::Of(SOFTMAX, &[A_ENTRY, Expr::All(A)]);
 
 /// What all entries share.
 struct Known {
@@ -40,7 +44,7 @@ impl Known {
 impl Pointwise for CrossEntropy {
     const SLOPES: usize = 2;
 
-    fn memo(&self, tensors: &[&[f64]]) -> Memo {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let a = tensors[A];
         let (largest, log) = log_sum_exp(a);
         Some(Arc::new(Known { largest, log, softmax: Shared::of(a), total: tensors[T].iter().sum() }))
@@ -48,7 +52,7 @@ impl Pointwise for CrossEntropy {
 
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let Known { largest, log, .. } = Known::of(x);
-        smallvec![constant(-1.0), entry(x, T, i), derived("log(softmax({0} | {=0}))", A, i, (x.get(A, i) - largest) - log)]
+        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[PROBABILITY]), A, i, (x.get(A, i) - largest) - log)]
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
@@ -58,7 +62,7 @@ impl Pointwise for CrossEntropy {
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         let Known { softmax, total, .. } = Known::of(x);
         Term::product(if term == 0 {
-            smallvec![derived("softmax({0} | {=0})", A, i, softmax.value(x.get(A, i))), derived("sum({=1})", T, i, *total)]
+            smallvec![derived(&PROBABILITY, A, i, softmax.value(x.get(A, i))), derived(&Expr::Of(SUM, &[Expr::All(T)]), T, i, *total)]
         } else {
             smallvec![constant(-1.0), entry(x, T, i)]
         })

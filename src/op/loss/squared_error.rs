@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T, T_ENTRY};
+use crate::expr::Expr;
 use crate::op::layer::{Args, Faulty};
 use crate::op::rule::{Args as Factors, Equation, Operands, Term, constant, derived};
 
@@ -48,17 +49,17 @@ struct Squared {
     words: &'static str,
 }
 
-const DIFFERENCE: &str = "({0}−{1})";
+const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
 impl Pointwise for Squared {
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let difference = || derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        let difference = || derived(&DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
         smallvec![constant(self.scale), difference(), difference()]
     }
 
     #[allow(clippy::float_cmp)] // exactly the half
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let difference = derived(DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        let difference = derived(&DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
         }

@@ -64,7 +64,8 @@ fn is_weight(network: &Network, id: Id) -> bool {
 /// The neurons that a neuron's tensor is computed from; of several the ones at the end of this step, if they are.
 fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.made_by(id)?];
-    let mut neurons = op.first_parts().iter().flat_map(|part| &part.operands).copied().filter(|id| is_neuron(network, *id)).peekable();
+    let mut neurons =
+        op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
     let first = *neurons.peek()?;
     if ends.iter().any(|(end, _)| *end == first) {
         Some(first)
