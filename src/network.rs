@@ -41,8 +41,11 @@ pub type Id = usize;
 /// What a tensor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Given with the sample.
-    Input,
+    /// Given: with each sample, or with the network, which may learn it: an input of a graph.
+    Input {
+        /// Whether it is the network's own.
+        learns: bool,
+    },
     /// What the output should be, given with the sample.
     Target,
     /// A weight or bias.
@@ -57,6 +60,14 @@ pub enum Role {
     Gradient(Id),
     /// In a batch: what becomes of this tensor of the samples' network, over all of them.
     Reduced(Id),
+}
+
+impl Role {
+    /// Whether gradient descent may update it: a parameter, or an input that is the network's own.
+    #[must_use]
+    pub fn is_learnable(self) -> bool {
+        matches!(self, Self::Parameter | Self::Input { learns: true })
+    }
 }
 
 /// What is known of a tensor without its numbers.
@@ -152,9 +163,11 @@ pub struct Network {
     shares: HashMap<usize, Vec<u64>>,
     /// Where the tensors lie in a run.
     layout: Arc<Layout>,
+    /// For each tensor, its ∂C/∂.
+    gradients: Vec<Option<Id>>,
+    reads_samples: bool,
     output: Id,
     loss: Id,
-    graph: bool,
 }
 
 /// As many parts as are sooner looked at one by one.
@@ -180,7 +193,8 @@ fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
 }
 
 impl Network {
-    /// The network of these ops; where two tensors have one name, it means the later one.
+    /// The network of these ops; where two tensors have one name, it means the later one. `derivatives` are tensors with their ∂C/∂, where the role of that
+    /// does not say it.
     fn of(
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,
@@ -188,7 +202,7 @@ impl Network {
         fixed: Vec<(Id, Arc<Tensor>)>,
         output: Id,
         loss: Id,
-        graph: bool,
+        derivatives: &[(Id, Id)],
     ) -> Self {
         let by_name = tensors.iter().enumerate().map(|(id, t)| (t.name.clone(), id)).collect();
         let mut made_by = vec![None; tensors.len()];
@@ -204,8 +218,18 @@ impl Network {
         let entries = |id: Id| len(&tensors[id].shape);
         let work = ops.iter().map(|op| work(op, entries)).collect();
         let shares = ops.iter().enumerate().filter_map(|(number, op)| Some((number, shares(op)?))).collect();
+        let mut gradients = vec![None; tensors.len()];
+        for (id, tensor) in tensors.iter().enumerate() {
+            if let Role::Gradient(of) = tensor.role {
+                gradients[of] = Some(id);
+            }
+        }
+        for (of, id) in derivatives {
+            gradients[*of] = Some(*id);
+        }
+        let reads_samples = tensors.iter().any(|tensor| tensor.role == Role::Input { learns: false });
         let layout = Arc::new(Layout::of(&tensors, &ops, &fixed));
-        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, layout, output, loss, graph }
+        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, layout, gradients, reads_samples, output, loss }
     }
 
     /// All tensors.
@@ -271,7 +295,7 @@ impl Network {
     /// The ∂C/∂ of a tensor.
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
-        self.find(&format!("grad.{}", self.tensors[id].name))
+        self.gradients[id]
     }
 
     /// The last layer's output; a graph's output.
@@ -286,10 +310,15 @@ impl Network {
         self.loss
     }
 
-    /// Whether this is a scalar graph.
+    /// Whether anything is given with each sample. A graph has its numbers itself.
     #[must_use]
-    pub fn is_graph(&self) -> bool {
-        self.graph
+    pub fn reads_samples(&self) -> bool {
+        self.reads_samples
+    }
+
+    /// The tensors that gradient descent may update.
+    pub fn learnable(&self) -> impl Iterator<Item = Id> + '_ {
+        self.tensors.iter().enumerate().filter(|(_, tensor)| tensor.role.is_learnable()).map(|(id, _)| id)
     }
 
     /// What does not come from a sample, with its values: parameters and constants; the inputs of a graph.

@@ -168,10 +168,7 @@ impl Scenario {
 }
 
 fn given(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> {
-    if network.is_graph() {
-        return Vec::new();
-    }
-    let input = network.with_role(Role::Input).zip(sample.input.clone());
+    let input = network.with_role(Role::Input { learns: false }).zip(sample.input.clone());
     let target = network.with_role(Role::Target).zip(sample.target.clone());
     input.chain(target).collect()
 }

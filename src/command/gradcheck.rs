@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
-    use crate::op::layer::{Layer, Source, Stage};
+    use crate::op::layer::{A, Layer, Source, Stage, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::scalar::{Operand, Operator, Scalar, Seed};
@@ -277,14 +277,14 @@ mod tests {
     fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
-        let a = Stage::new("a", &[1]).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
-        let parameters = vec![("weight", from_flat(&[1], vec![0.25]))];
+        let a = Stage::new(A, &[1]).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
+        let parameters = vec![(WEIGHT, from_flat(&[1], vec![0.25]))];
         chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]);
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
-        let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input, x), given(Role::Target, 0.0)]));
+        let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input { learns: false }, x), given(Role::Target, 0.0)]));
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
         let reads = batch.reads.iter().map(|(id, from)| {
             let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };

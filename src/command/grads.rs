@@ -16,7 +16,7 @@ use super::source::Shelf;
 use super::tensors::{Names, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
-use crate::network::{Id, Network, Role, Run};
+use crate::network::{Id, Network, Run};
 use crate::tensor::shape_text;
 use crate::text::{to_left, to_right};
 use crate::ui::number::exact;
@@ -104,14 +104,13 @@ impl<'a> Grads<'a> {
                 gradients: Tensors::of(network, &stretch.run, names.gradients.iter().filter_map(gradient)),
             })
         });
-        let given = if network.is_graph() { Role::Input } else { Role::Parameter };
-        let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role == given);
+        let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
         let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
         Self {
             scenario: &lesson.scenario.title,
             loss: lesson.loss,
             samples: samples.collect(),
-            parameters: (!network.is_graph()).then_some(parameters),
+            parameters: network.reads_samples().then_some(parameters),
             gradients: Tensors(
                 given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(lesson, gradient))).collect(),
             ),
@@ -187,11 +186,11 @@ fn table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
     let names = Names::of(network);
     paper.line(&lesson.scenario.title)?;
     paper.line("")?;
-    if network.is_graph() {
+    if !network.reads_samples() {
         return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
     }
     paper.line(&format!("loss  {}", told(lesson.loss)))?;
-    let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role == Role::Parameter).collect();
+    let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
     for stretch in trace.stretches() {
         let Some(number) = stretch.sample else { continue };

@@ -18,7 +18,7 @@ impl Names {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
         let role = |id: Id| network.tensor(id).role;
-        let values = ids.iter().copied().filter(|&id| matches!(role(id), Role::Input | Role::Value)).collect();
+        let values = ids.iter().copied().filter(|&id| matches!(role(id), Role::Input { .. } | Role::Value)).collect();
         let derived = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
         let gradients = ids.into_iter().filter(|&id| derived(id)).collect();
         Self { values, gradients }

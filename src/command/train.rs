@@ -134,7 +134,7 @@ impl<'a> Trained<'a> {
         let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
         let learned = |id: &Id| match network.tensor(*id).role {
             Role::Parameter => true,
-            Role::Input => network.is_graph() && descent.train().is_some_and(|train| train.learned.contains(id)),
+            Role::Input { learns } => learns && descent.train().is_some_and(|train| train.learned.contains(id)),
             _ => false,
         };
         let nested = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });

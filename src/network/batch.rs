@@ -104,6 +104,8 @@ struct Builder<'a> {
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     reads: Vec<(Id, From)>,
+    /// Parameters, before the update and after it, with their gradients.
+    derivatives: Vec<(Id, Id)>,
 }
 
 /// One term of a linear combination: the coefficient, its symbol, and the tensor.
@@ -121,7 +123,7 @@ impl Builder<'_> {
     }
 
     fn given(&mut self, like: Id, name: String, symbol: Symbol, from: From) -> Id {
-        let id = self.tensor(like, name, symbol, Role::Input);
+        let id = self.tensor(like, name, symbol, Role::Input { learns: false });
         self.reads.push((id, from));
         id
     }
@@ -163,7 +165,7 @@ impl Batch {
     /// no v yet.
     #[must_use]
     pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&Rates, &[Id])>, first: bool) -> Self {
-        let mut b = Builder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new() };
+        let mut b = Builder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
         let loss = (samples.len() > 1).then(|| b.reduced(network.loss(), reduction));
         let mut gradients = HashMap::new();
         let updates = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
@@ -180,8 +182,8 @@ impl Batch {
                 new_values.push(b.update(parameter, gradients[&parameter], rates, first));
             }
         }
-        let Builder { tensors, ops, reads, .. } = b;
-        let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), false);
+        let Builder { tensors, ops, reads, derivatives, .. } = b;
+        let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), &derivatives);
         Self { network: Arc::new(network), reads, updated: new_values, loss }
     }
 }
@@ -209,6 +211,7 @@ impl Builder<'_> {
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
         let step: [Summand; 2] = [(None, "{0}", old), (Some(-rates.learning_rate), "−η {0}", velocity.unwrap_or(gradient))];
         self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
+        self.derivatives.extend([(old, gradient), (new, gradient)]);
         (parameter, new, velocity)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
-use crate::op::layer::{Layer, Source};
+use crate::op::layer::{Called, Layer, Source};
 use crate::op::loss::Loss;
 use crate::op::rule::{Function, Rule, Window};
 use crate::op::scalar::{Scalar, Seed};
@@ -62,7 +62,7 @@ impl Chain {
     #[must_use]
     pub fn new(input: &[usize]) -> Self {
         let mut builder = Builder::default();
-        let input = builder.tensor("input", input, Symbol::of("a", Some(0)), Role::Input, None);
+        let input = builder.tensor("input", input, Symbol::of("a", Some(0)), Role::Input { learns: false }, None);
         Self { builder, input, outputs: Vec::new() }
     }
 
@@ -74,14 +74,13 @@ impl Chain {
         let builder = &mut self.builder;
         let number = builder.layers.len();
         builder.layers.push(LayerInfo { name: name.into(), kind });
-        let given = |builder: &mut Builder, role: Role, (part, value): (&'static str, Tensor)| {
-            let symbol = match part {
-                "weight" => Symbol::of("w", Some(number + 1)).with_whole("W"),
-                "bias" => Symbol::of("b", Some(number + 1)),
-                "mask" => Symbol::of("m", Some(number + 1)),
-                other => Symbol::of(other, Some(number + 1)),
-            };
-            let id = builder.tensor(format!("{name}.{part}"), value.shape(), symbol, role, Some(number));
+        let symbol = |called: Called| Symbol {
+            whole: called.whole.into(),
+            own_derivative: called.derivative,
+            ..Symbol::of(called.letter, Some(number + 1))
+        };
+        let given = |builder: &mut Builder, role: Role, (called, value): (Called, Tensor)| {
+            let id = builder.tensor(format!("{name}.{}", called.suffix), value.shape(), symbol(called), role, Some(number));
             builder.fixed.push((id, Arc::new(value)));
             id
         };
@@ -90,8 +89,8 @@ impl Chain {
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
             let constants: Vec<Id> = stage.constants.into_iter().map(|constant| given(builder, Role::Constant, constant)).collect();
-            let symbol = Symbol::of(stage.letter, Some(number + 1));
-            let output = builder.tensor(format!("{name}.{}", stage.suffix), &stage.shape, symbol, Role::Value, Some(number));
+            let output =
+                builder.tensor(format!("{name}.{}", stage.called.suffix), &stage.shape, symbol(stage.called), Role::Value, Some(number));
             let read = |source: &Source| match *source {
                 Source::Input(i) => inputs[i],
                 Source::Parameter(i) => parameters[i],
@@ -122,7 +121,7 @@ impl Chain {
         }
         self.builder.forward.push(Forward { output: c, parts: vec![(loss.function, reads)] });
         let shortcut = loss.shortcut.map(|(rule, text)| Shortcut { output, target, rule, text });
-        self.builder.network(output, c, shortcut.as_ref(), false)
+        self.builder.network(output, c, shortcut.as_ref())
     }
 }
 
@@ -143,7 +142,7 @@ impl Builder {
     pub fn graph(inputs: &[(String, f64)], nodes: &[Node], output: usize) -> Network {
         let mut builder = Self::default();
         for (name, value) in inputs {
-            let id = builder.tensor(name.as_str(), &[], Symbol::of(name.clone(), None), Role::Input, None);
+            let id = builder.tensor(name.as_str(), &[], Symbol::of(name.clone(), None), Role::Input { learns: true }, None);
             builder.fixed.push((id, Arc::new(crate::tensor::from_flat(&[], vec![*value]))));
         }
         for node in nodes {
@@ -151,10 +150,10 @@ impl Builder {
             let function: Arc<dyn Function> = Arc::new(node.scalar.clone());
             builder.forward.push(Forward { output: id, parts: vec![(function, node.reads.clone())] });
         }
-        builder.network(output, output, None, true)
+        builder.network(output, output, None)
     }
 
-    fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>, graph: bool) -> Network {
+    fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>) -> Network {
         let mut ops: Vec<Op> = self
             .forward
             .iter()
@@ -171,13 +170,13 @@ impl Builder {
                 self.tensors[part.operands[slot]].inputs_first = true;
             }
         }
-        let backward = self.backward(loss, shortcut, graph);
+        let backward = self.backward(loss, shortcut);
         ops.extend(backward);
-        Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, graph)
+        Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
     }
 
     /// The backward ops: each tensor's derivative as soon as those of all its readers are there, parameters before the layer's input.
-    fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>, graph: bool) -> Vec<Op> {
+    fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let leads = self.leading_to(loss);
         let mut readers: Uses = vec![Vec::new(); count];
@@ -188,6 +187,8 @@ impl Builder {
                 }
             }
         }
+        // a graph's output is a node like the others, and its derivative by itself a number like theirs
+        let graph = self.tensors[loss].role != Role::Loss;
         let by = self.tensors[loss].symbol.whole.clone();
         let mut ops = Vec::new();
         let mut gradients: Vec<Option<Id>> = vec![None; count];
@@ -243,9 +244,7 @@ impl Builder {
 
     fn gradient(&mut self, of: Id, by: &str) -> Id {
         let like = self.tensors[of].clone();
-        // the error of a layer has a letter of its own
-        let error = like.layer.is_some() && like.symbol.letter == "z";
-        let symbol = if error { Symbol::of("δ", like.symbol.layer) } else { like.symbol.derivative(by) };
+        let symbol = like.symbol.derivative(by);
         self.tensors.push(TensorInfo { name: format!("grad.{}", like.name).into(), symbol, role: Role::Gradient(of), ..like });
         self.tensors.len() - 1
     }

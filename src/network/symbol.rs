@@ -15,6 +15,8 @@ pub struct Symbol {
     pub whole: CompactString,
     /// The layer, from 0 for the input; `None` without a superscript.
     pub layer: Option<usize>,
+    /// The letter of its derivative, where that has one of its own.
+    pub own_derivative: Option<&'static str>,
 }
 
 impl Symbol {
@@ -22,19 +24,16 @@ impl Symbol {
     #[must_use]
     pub fn of(letter: impl Into<CompactString>, layer: Option<usize>) -> Self {
         let letter = letter.into();
-        Self { before: CompactString::const_new(""), whole: letter.clone(), letter, layer }
+        Self { before: CompactString::const_new(""), whole: letter.clone(), letter, layer, own_derivative: None }
     }
 
-    /// The same with another letter for the whole.
-    #[must_use]
-    pub fn with_whole(self, whole: &'static str) -> Self {
-        Self { whole: CompactString::const_new(whole), ..self }
-    }
-
-    /// ∂`by`/∂ of this symbol.
+    /// ∂`by`/∂ of this symbol, or the letter that stands for it.
     #[must_use]
     pub fn derivative(&self, by: &str) -> Self {
-        Self { before: format_compact!("∂{by}/∂"), ..self.clone() }
+        match self.own_derivative {
+            Some(letter) => Self::of(letter, self.layer),
+            None => Self { before: format_compact!("∂{by}/∂"), ..self.clone() },
+        }
     }
 
     /// That of one sample: of its own loss, such as C₂, and derivatives of that.

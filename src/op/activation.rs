@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use curves::Curve;
 
 use super::flatten::Copy;
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use super::softmax::Softmax;
@@ -27,7 +27,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?;
-    let a = Stage::new("a", &shape).with(args.activation("function", &shape), [Source::Input(0)]);
+    let a = Stage::new(A, &shape).with(args.activation("function", &shape), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

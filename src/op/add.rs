@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fixed::{Fixed, Pairs, Weights};
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::Equation;
 use crate::tensor::shape_words;
 
@@ -35,7 +35,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     for _ in 0..shapes.len() {
         args.claim(&[])?; // a part of the sum
     }
-    let sum = (0..shapes.len()).fold(Stage::new("a", &shape), |sum, input| {
+    let sum = (0..shapes.len()).fold(Stage::new(A, &shape), |sum, input| {
         sum.with(Arc::new(Fixed::new(Pairs, Weights::None, EQUATION, BACK)), [Source::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })

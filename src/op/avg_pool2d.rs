@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::edges::{Edges, View};
 use super::fixed::{Fixed, Weights};
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::Equation;
 use crate::tensor::len;
@@ -54,7 +54,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let (words, words_back) = WORDS[if padded { 1 + usize::from(!include) } else { 0 }];
     let equation = Equation { symbols: "mean {0}", name: "average pooling: the mean of each window", words };
     let back = Equation { symbols: "1/n · {dy} all over each window", name: "the error is shared out", words: words_back };
-    let a = Stage::new("a", &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
+    let a = Stage::new(A, &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

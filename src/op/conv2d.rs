@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
 use super::slot::Slot::Upstream;
@@ -48,7 +48,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * area, outputs: outputs * area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    let z = Stage::new("z", &shape);
+    let z = Stage::new(Z, &shape);
     weighted(args, z, Arc::new(Bilinear::new(conv)), &weights, outputs, fan)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::axis::Axis;
 use super::conv2d::{Conv2d, Filters};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Window};
 use super::slot::Slot::Upstream;
@@ -47,7 +47,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     // PyTorch reads the fans from the weight's shape as if it were a convolution's
     let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
-    let z = Stage::new("z", &shape);
+    let z = Stage::new(Z, &shape);
     weighted(args, z, Arc::new(Bilinear::new(Transposed(conv))), &weights, outputs, fan)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Called, Fan, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
 use super::slot::{
     Reads,
@@ -40,7 +40,9 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         ));
     }
     range?;
-    let a = Stage::new("a", &shape).given("mask", mask).with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
+    let a = Stage::new(A, &shape)
+        .given(Called::of("mask").written("m"), mask)
+        .with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Upstream};
 use crate::tensor::len;
@@ -23,7 +23,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         name: "the error goes back to its pixel",
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
-    let a = Stage::new("a", &shape).with(Arc::new(Copy { equation, back }), [Source::Input(0)]);
+    let a = Stage::new(A, &shape).with(Arc::new(Copy { equation, back }), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

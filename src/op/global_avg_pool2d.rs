@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::avg_pool2d::reciprocal;
 use super::axis::Axis;
 use super::fixed::{Fixed, Weights};
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::each_channel;
 use super::rule::Equation;
 
@@ -30,6 +30,6 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
     let mean = Fixed::new(windows, Weights::One(reciprocal(height * width)), equation, back);
-    let a = Stage::new("a", &shape).with(Arc::new(mean), [Source::Input(0)]);
+    let a = Stage::new(A, &shape).with(Arc::new(mean), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -182,17 +182,51 @@ pub enum Source {
     Constant(usize),
 }
 
+/// What a tensor of a layer is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// `z`, `weight`, …: its name is the layer's, a point, and this.
+    pub suffix: &'static str,
+    /// How its entries are written.
+    pub letter: &'static str,
+    /// How the whole is written.
+    pub whole: &'static str,
+    /// How its derivative is written, where that has a letter of its own.
+    pub derivative: Option<&'static str>,
+}
+
+/// A weight w, W as a whole.
+pub const WEIGHT: Called = Called { whole: "W", ..Called::of("weight").written("w") };
+/// A bias b.
+pub const BIAS: Called = Called::of("bias").written("b");
+/// The weighted input z, whose derivative is the error δ.
+pub const Z: Called = Called { derivative: Some("δ"), ..Called::of("z") };
+/// The output a.
+pub const A: Called = Called::of("a");
+
+impl Called {
+    /// A tensor that is written by its name.
+    #[must_use]
+    pub const fn of(suffix: &'static str) -> Self {
+        Self { suffix, letter: suffix, whole: suffix, derivative: None }
+    }
+
+    /// The same, written with this letter.
+    #[must_use]
+    pub const fn written(self, letter: &'static str) -> Self {
+        Self { letter, whole: letter, ..self }
+    }
+}
+
 /// One tensor that a layer computes: the sum of its parts.
 #[derive(Debug)]
 pub struct Stage {
-    /// `z`, `a`, …: the tensor is called after the layer, a point, and this.
-    pub suffix: &'static str,
-    /// How its entries are written: the suffix itself, or a shorter letter.
-    pub letter: &'static str,
+    /// What it is called.
+    pub called: Called,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Tensors that the layer is given and nothing learns, such as a mask; called after the layer, a point, and these names.
-    pub constants: Vec<(&'static str, Tensor)>,
+    /// Tensors that the layer is given and nothing learns, such as a mask; with what they are called.
+    pub constants: Vec<(Called, Tensor)>,
     /// The functions that it is the sum of, each with what it reads.
     pub parts: Vec<(Arc<dyn Function>, Vec<Source>)>,
 }
@@ -200,20 +234,14 @@ pub struct Stage {
 impl Stage {
     /// A stage without parts.
     #[must_use]
-    pub fn new(suffix: &'static str, shape: &[usize]) -> Self {
-        Self { suffix, letter: suffix, shape: shape.to_vec(), constants: Vec::new(), parts: Vec::new() }
-    }
-
-    /// The same, written with this letter.
-    #[must_use]
-    pub fn written(self, letter: &'static str) -> Self {
-        Self { letter, ..self }
+    pub fn new(called: Called, shape: &[usize]) -> Self {
+        Self { called, shape: shape.to_vec(), constants: Vec::new(), parts: Vec::new() }
     }
 
     /// The same with one constant more.
     #[must_use]
-    pub fn given(mut self, name: &'static str, value: Tensor) -> Self {
-        self.constants.push((name, value));
+    pub fn given(mut self, called: Called, value: Tensor) -> Self {
+        self.constants.push((called, value));
         self
     }
 
@@ -228,8 +256,8 @@ impl Stage {
 /// A layer as ops: its parameters and the tensors that it computes, the last of which is its output.
 #[derive(Debug)]
 pub struct Layer {
-    /// Names and values.
-    pub parameters: Vec<(&'static str, Tensor)>,
+    /// What they are called, and their values.
+    pub parameters: Vec<(Called, Tensor)>,
     /// In the order of the forward pass.
     pub stages: Vec<Stage>,
 }
@@ -269,13 +297,13 @@ pub fn weighted(
 ) -> Result<Layer, Faulty> {
     let shape = z.shape.clone();
     args.claim(&shape)?;
-    let mut parameters = vec![("weight", args.tensor("weight", weight, fan))];
+    let mut parameters = vec![(WEIGHT, args.tensor(WEIGHT.suffix, weight, fan))];
     let mut z = z.with(function, [Source::Input(0), Source::Parameter(0)]);
-    if args.has("bias") {
-        parameters.push(("bias", args.tensor("bias", &[channels], fan)));
+    if args.has(BIAS.suffix) {
+        parameters.push((BIAS, args.tensor(BIAS.suffix, &[channels], fan)));
         let area = crate::tensor::len(&shape) / channels;
         z = z.with(Arc::new(Bias { channels, area }), [Source::Parameter(1)]);
     }
-    let a = Stage::new("a", &shape).with(args.activation("activation", &shape), [Source::Stage(0)]);
+    let a = Stage::new(A, &shape).with(args.activation("activation", &shape), [Source::Stage(0)]);
     Ok(Layer { parameters, stages: vec![z, a] })
 }

@@ -9,7 +9,7 @@ use super::avg_pool2d::reciprocal;
 use super::bias::Bias;
 use super::edges::{Bilinear, Edges, View, Weighted};
 use super::fixed::{Fixed, Pairs, Weights};
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, LayerKind, Source, Stage, WEIGHT};
 use super::linear::Linear;
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
@@ -32,31 +32,31 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         args.claim(tensor)?;
     }
     let mut parameters = Vec::new();
-    for key in ["weight", "bias"] {
+    for called in [WEIGHT, BIAS] {
+        let key = called.suffix;
         if args.has(key) {
             args.claim(&shape)?;
-            parameters.push((key, args.tensor(key, &shape, Fan::of(&shape))));
+            parameters.push((called, args.tensor(key, &shape, Fan::of(&shape))));
         }
     }
     let (input, [mean, centred, var, rstd, norm]) = (Source::Input(0), std::array::from_fn(Source::Stage));
     let mut stages = vec![
-        Stage::new("mean", &[]).written("μ").with(Arc::new(self::mean(n)), [input]),
-        Stage::new("centred", &shape)
-            .written("c")
+        Stage::new(Called::of("mean").written("μ"), &[]).with(Arc::new(self::mean(n)), [input]),
+        Stage::new(Called::of("centred").written("c"), &shape)
             .with(Arc::new(Fixed::new(Pairs, Weights::None, MINUEND, MINUEND_BACK)), [input])
             .with(Arc::new(Fixed::new(Linear { inputs: 1, outputs: n }, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
-        Stage::new("var", &[]).written("v").with(Arc::new(Variance(reciprocal(n))), [centred]),
-        Stage::new("rstd", &[]).written("r").with(Arc::new(Rstd { eps }), [var]),
+        Stage::new(Called::of("var").written("v"), &[]).with(Arc::new(Variance(reciprocal(n))), [centred]),
+        Stage::new(Called::of("rstd").written("r"), &[]).with(Arc::new(Rstd { eps }), [var]),
     ];
     let product = |shared, equations| Arc::new(Bilinear::new(Product { entries: n, shared, equations }));
-    let norm_stage = |suffix| Stage::new(suffix, &shape).with(product(true, STRETCH), [centred, rstd]);
+    let norm_stage = |called| Stage::new(called, &shape).with(product(true, STRETCH), [centred, rstd]);
     if parameters.is_empty() {
-        stages.push(norm_stage("a"));
+        stages.push(norm_stage(A));
         return Ok(Layer { parameters, stages });
     }
     args.claim(&shape)?;
-    stages.push(norm_stage("norm").written("n"));
-    let a = Stage::new("a", &shape);
+    stages.push(norm_stage(Called::of("norm").written("n")));
+    let a = Stage::new(A, &shape);
     let a = if args.has("weight") {
         a.with(product(false, SCALE), [norm, Source::Parameter(0)])
     } else {

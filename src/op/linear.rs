@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::edges::{Bilinear, Edges, View, Weighted};
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::Equation;
 use crate::sums::LANES;
@@ -35,7 +35,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let outputs = args.size("out_features", given.map(|s| s[0]))?;
     args.claim(&[outputs, inputs])?;
     args.claim(&[outputs])?;
-    let z = Stage::new("z", &[outputs]);
+    let z = Stage::new(Z, &[outputs]);
     weighted(args, z, Arc::new(Bilinear::new(Linear { inputs, outputs })), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }
 

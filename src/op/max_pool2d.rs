@@ -11,7 +11,7 @@ use smallvec::smallvec;
 use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
-use super::layer::{Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use super::slot::{
@@ -40,7 +40,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     if Running::worthwhile(&windows).is_some() {
         args.claim(&Running::room(&windows))?;
     }
-    let a = Stage::new("a", &shape(&windows)).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
+    let a = Stage::new(A, &shape(&windows)).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

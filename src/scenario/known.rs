@@ -26,6 +26,15 @@ pub(super) enum Known {
     Nothing,
 }
 
+/// How a file spells a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelt {
+    /// As `[[layer]]`.
+    Layers,
+    /// As `[graph]`.
+    Graph,
+}
+
 /// What is known of the network and of its samples.
 #[derive(Debug)]
 pub(super) struct Built {
@@ -46,12 +55,12 @@ impl Known {
         }
     }
 
-    /// Whether it is a graph, where that is known.
-    pub fn is_graph(&self) -> Option<bool> {
+    /// How the file spells it, where that is known.
+    pub fn spelt(&self) -> Option<Spelt> {
         match self {
-            Self::Tensors(network) => Some(network.is_graph()),
-            Self::Layers(..) => Some(false),
-            Self::Graph { .. } => Some(true),
+            Self::Tensors(network) if network.reads_samples() => Some(Spelt::Layers),
+            Self::Tensors(_) | Self::Graph { .. } => Some(Spelt::Graph),
+            Self::Layers(..) => Some(Spelt::Layers),
             Self::Nothing => None,
         }
     }

@@ -288,8 +288,8 @@ fn output(layer: &Layer) -> Vec<usize> {
 fn tensors(layer: &Layer, certain: bool) -> HashMap<&'static str, Option<Vec<usize>>> {
     let shape = |shape: &[usize]| certain.then(|| shape.to_vec());
     let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
-    let given = layer.parameters.iter().chain(constants).map(|(part, tensor)| (*part, shape(tensor.shape())));
-    given.chain(layer.stages.iter().map(|stage| (stage.suffix, shape(&stage.shape)))).collect()
+    let given = layer.parameters.iter().chain(constants).map(|(called, tensor)| (called.suffix, shape(tensor.shape())));
+    given.chain(layer.stages.iter().map(|stage| (stage.called.suffix, shape(&stage.shape)))).collect()
 }
 
 /// Two suppositions of what a layer of this kind reads: what is the same with both does not depend on it.

@@ -103,7 +103,7 @@ pub(super) fn iteration(
 ) -> Result<u64, Faulty> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
     let sizes = Sizes::of(network, batch, train);
-    let given = network.with_role(Role::Input).chain(network.with_role(Role::Target)).filter(|_| !network.is_graph());
+    let given = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
     let given = given.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>().saturating_mul(samples as u64);
     let taken = sizes.fixed.saturating_add(given).saturating_add(reader.budget.besides);
     let total = taken.saturating_add(sizes.pass);

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::excerpt::quoted;
-use super::known::Known;
+use super::known::{Known, Spelt};
 use super::reader::{Reader, Span, Table};
 use super::tensor::{raised, written};
-use super::train::{self, Schedule};
+use super::train::Schedule;
 use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Rates, Run};
 use crate::op::layer::{Fan, Faulty};
@@ -45,7 +45,7 @@ impl<'a> Ground<'a> {
     /// The network with so many samples, as it is told by `[train]`.
     pub fn new(network: &'a Known, given: Option<Vec<(Id, Arc<Tensor>)>>, samples: Option<usize>, schedule: Option<&Schedule>) -> Self {
         let most = || Rates { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
-        let all = || network.tensors().map_or_else(Vec::new, |network| network.with_role(train::learning(network.is_graph())).collect());
+        let all = || network.tensors().map_or_else(Vec::new, |network| network.learnable().collect());
         let updates =
             |schedule: &Schedule| (schedule.rates.unwrap_or_else(|Faulty| most()), schedule.learned.clone().unwrap_or_else(|Faulty| all()));
         Self {
@@ -159,7 +159,7 @@ fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &m
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
-        Place::Loss if ground.network.is_graph() == Some(true) && ground.network.lacks("loss").is_some() => {
+        Place::Loss if ground.network.spelt() == Some(Spelt::Graph) && ground.network.lacks("loss").is_some() => {
             fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
         Place::Op { scope, name, index, term } => {
@@ -372,7 +372,7 @@ fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> 
         None => None,
     };
     // an entry is one number, whichever it is, and so is a node
-    let one = index.is_some() || ground.network.is_graph() == Some(true);
+    let one = index.is_some() || ground.network.spelt() == Some(Spelt::Graph);
     let shape = if one { Vec::new() } else { shape? };
     let name = name.clone();
     Ok(Wanted { address: Address { place, ..address }, name, shape, entry })

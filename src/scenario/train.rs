@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::known::Known;
+use super::known::{Known, Spelt};
 use super::names::Names;
 use super::reader::{Reader, Span, Table};
-use crate::network::{Id, Rates, Role, Train};
+use crate::network::{Id, Rates, Train};
 use crate::op::layer::Faulty;
 use crate::words::suggest;
 
@@ -84,7 +84,7 @@ fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) ->
 
 /// The parameters that are updated: those of a graph that `learn` names, or those of a network that `freeze` does not.
 fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -> Result<Vec<Id>, Faulty> {
-    let graph = network.is_graph().ok_or(Faulty)?;
+    let graph = network.spelt().ok_or(Faulty)? == Spelt::Graph;
     let (key, other) = if graph { ("learn", "freeze") } else { ("freeze", "learn") };
     let foreign = table.get_key_value(other).map(|(other, _)| {
         let (message, help) = if graph {
@@ -105,12 +105,7 @@ fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -
         let layer = tensor.layer.map(|layer| &network.layers()[layer].name);
         names.contains(&*tensor.name) || layer.is_some_and(|layer| names.contains(&**layer))
     };
-    Ok(network.with_role(learning(graph)).filter(|id| listed(id) == graph).collect())
-}
-
-/// What can learn.
-pub(super) fn learning(graph: bool) -> Role {
-    if graph { Role::Input } else { Role::Parameter }
+    Ok(network.learnable().filter(|id| listed(id) == graph).collect())
 }
 
 /// A list of names, each of which must be one of an input, or of a parameter or layer.
@@ -121,7 +116,7 @@ fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &
     };
     let possible: Vec<&str> = match network {
         Known::Tensors(network) => {
-            let tensors = network.with_role(learning(network.is_graph())).map(|id| &*network.tensor(id).name);
+            let tensors = network.learnable().map(|id| &*network.tensor(id).name);
             tensors.chain(network.layers().iter().map(|layer| &*layer.name)).collect()
         }
         Known::Layers(Names { list: names, .. }, _) | Known::Graph { inputs: Some(names), .. } => {
@@ -136,7 +131,7 @@ fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &
         Known::Layers(layers, _) => !layers.lack(name.split_once('.').map_or(name, |(layer, _)| layer)),
         Known::Graph { inputs: None, .. } | Known::Nothing => true,
     };
-    let what = if network.is_graph() == Some(true) { "input" } else { "parameter or layer" };
+    let what = if network.spelt() == Some(Spelt::Graph) { "input" } else { "parameter or layer" };
     let mut names = HashSet::new();
     let mut whole = Ok(());
     for item in &items[..] {

@@ -209,7 +209,7 @@ fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> 
     let room = room.saturating_sub(margin + 3);
     let text = if let Some((symbols, value)) = view.trace().shortcut(&view.at) {
         cut(&format!("in one step: {symbols} = {}", short(value)), room)
-    } else if view.network().is_graph() && view.backward() && view.at.term + 1 == view.at.terms {
+    } else if !view.network().reads_samples() && view.backward() && view.at.term + 1 == view.at.terms {
         let paths = view.trace().paths(view.at.stretch, view.neuron(view.output));
         if paths.is_empty() || view.progress(Unit::Op).1 == 0 {
             return None;

@@ -58,7 +58,7 @@ fn place(view: &View<'_>) -> Vec<Fact> {
         let info = &layers[layer];
         let number = format!("layer {}/{}", layer + 1, layers.len());
         place.push(fact(format!("{number} {} {}", info.kind, info.name), Some(format!("{number} {}", info.name))));
-    } else if view.network().is_graph() {
+    } else if !view.network().reads_samples() {
         place.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
     }
     place
@@ -74,7 +74,7 @@ fn sample(view: &View<'_>) -> Option<Fact> {
         let list: Vec<String> = numbers.map(|number| (number + 1).to_string()).collect();
         return (!whole).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
     };
-    if view.network().is_graph() {
+    if !view.network().reads_samples() {
         return None;
     }
     let mut text = format!("sample {}/{}", number + 1, samples.len());

@@ -15,7 +15,7 @@ use crate::ui::view::View;
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("picture", &view.theme, area, buf);
-    if view.network().is_graph() {
+    if !view.network().reads_samples() {
         return graph::render(view, inner, buf);
     }
     let Some(inset) = inset::Inset::of(view, inner.width) else {

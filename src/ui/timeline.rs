@@ -12,9 +12,9 @@ use crate::ui::Target;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 
-/// One pass on the timeline: its name, its bar and its count.
+/// One pass on the timeline, with its bar and its count.
 struct Stretch {
-    name: &'static str,
+    pass: Pass,
     role: Role,
     steps: Range<u64>,
     done: u64,
@@ -37,22 +37,22 @@ fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
         let all = steps.end - steps.start;
         let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
         let role = if pass == Pass::Backward { Role::Backward } else { Role::Forward };
-        stretches.push(Stretch { name: pass.name(), role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
+        stretches.push(Stretch { pass, role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
     }
-    let left = |stretches: &[Stretch]| room.saturating_sub(stretches.iter().map(|s| s.name.len() + 1 + s.count.len()).sum());
+    let left = |stretches: &[Stretch]| room.saturating_sub(stretches.iter().map(|s| s.pass.name().len() + 1 + s.count.len()).sum());
     if left(&stretches) < LEAST * stretches.len() {
         // where there is no room for bars and counts, the pass at hand alone is counted
-        for stretch in stretches.iter_mut().filter(|stretch| stretch.name != view.step.pass.name()) {
+        for stretch in stretches.iter_mut().filter(|stretch| stretch.pass != view.step.pass) {
             "  ".clone_into(&mut stretch.count);
         }
     }
     let bars: usize = left(&stretches);
     // the loss is short; the others share the rest
-    let long = stretches.iter().filter(|s| s.name != "loss").count().max(1);
+    let long = stretches.iter().filter(|s| s.pass != Pass::Loss).count().max(1);
     let mut x = 0;
     for stretch in &mut stretches {
-        stretch.x = x + stretch.name.len() + 1;
-        stretch.bar = if stretch.name == "loss" { bars.min(4) } else { bars.saturating_sub(4) / long };
+        stretch.x = x + stretch.pass.name().len() + 1;
+        stretch.bar = if stretch.pass == Pass::Loss { bars.min(4) } else { bars.saturating_sub(4) / long };
         x = stretch.x + stretch.bar + stretch.count.len();
     }
     stretches
@@ -65,8 +65,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for stretch in stretches(view, area.width as usize) {
         let filled = share(stretch.done, stretch.steps.end - stretch.steps.start, stretch.bar);
         let style = view.theme.style(stretch.role);
-        let here = view.step.pass.name() == stretch.name;
-        spans.push(Span::styled(format!("{} ", stretch.name), if here { style.bold() } else { style }));
+        let here = view.step.pass == stretch.pass;
+        spans.push(Span::styled(format!("{} ", stretch.pass.name()), if here { style.bold() } else { style }));
         spans.push(Span::styled("━".repeat(filled), style.bold()));
         spans.push(Span::styled("┄".repeat(stretch.bar - filled), dim));
         spans.push(Span::styled(stretch.count, dim));
@@ -79,7 +79,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<Target> {
     let x = usize::from(x - area.x);
     let stretches = stretches(view, area.width as usize);
-    let stretch = stretches.iter().rev().find(|s| s.x - s.name.len() - 1 <= x)?;
+    let stretch = stretches.iter().rev().find(|s| s.x - s.pass.name().len() - 1 <= x)?;
     let all = stretch.steps.end - stretch.steps.start;
     let part = match x.checked_sub(stretch.x) {
         Some(x) if x < stretch.bar => u128::from(all) * x as u128 / stretch.bar as u128,

@@ -8,7 +8,7 @@ use gradstep::network::{Chain, Checked, Extent, Id, Network, Role, Run, Verdict,
 use gradstep::op::activation;
 use gradstep::op::bias::Bias;
 use gradstep::op::edges::Bilinear;
-use gradstep::op::layer::{Layer, Source, Stage};
+use gradstep::op::layer::{A, BIAS, Layer, Source, Stage, WEIGHT, Z};
 use gradstep::op::linear::Linear;
 use gradstep::op::loss::Loss;
 use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
@@ -212,18 +212,18 @@ fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
         forward: at(Where::Forward),
         backward: [at(Where::InputGradient), at(Where::WeightGradient)],
     };
-    let z = Stage::new("z", &[6])
+    let z = Stage::new(Z, &[6])
         .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
         .with(Arc::new(Bias { channels: 6, area: 1 }), [Source::Parameter(1)]);
     let function = (activation::find("softmax").expect("an activation").function)(&[]);
     let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
-    let a = Stage::new("a", &[6]).with(Arc::new(softmax), [Source::Stage(0)]);
+    let a = Stage::new(A, &[6]).with(Arc::new(softmax), [Source::Stage(0)]);
     let mut chain = Chain::new(&[20]);
-    let parameters = vec![("weight", tensor(&[6, 20], 0)), ("bias", tensor(&[6], 300))];
+    let parameters = vec![(WEIGHT, tensor(&[6, 20], 0)), (BIAS, tensor(&[6], 300))];
     chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]);
     let network = chain.finish(Loss { function: Arc::new(Weighed), reads_z: false, shortcut: None, target: None });
     let given = |role, value: Tensor| (network.with_role(role).next().expect("of this role"), Arc::new(value));
-    let given = vec![given(Role::Input, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];
+    let given = vec![given(Role::Input { learns: false }, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];
     (network, given)
 }
 
