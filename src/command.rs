@@ -12,6 +12,7 @@ mod look;
 pub mod offers;
 mod paper;
 mod promised;
+mod read;
 pub mod replay;
 mod report;
 mod run;
@@ -41,8 +42,8 @@ use crate::step::{Address, Place};
 use crate::threads;
 use crate::words::suggest;
 use look::Global;
+use read::shown;
 use report::{INTERRUPTED, Interrupted};
-use source::shown;
 
 /// Step through every multiplication of backpropagation.
 ///

@@ -12,15 +12,17 @@ mod run;
 mod size;
 mod stretches;
 mod symbol;
+mod train;
 
 pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
 pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict, check};
-pub use descent::{Descended, Descent, Forecast, Given, Iteration, Train, Walk};
+pub use descent::{Descended, Descent, Forecast, Iteration, Walk};
 pub use run::Run;
 pub use size::{Lack, Sizes};
 pub use stretches::{Stretch, Stretches};
 pub use symbol::Symbol;
+pub use train::{Given, Train};
 
 use std::collections::HashMap;
 use std::sync::Arc;

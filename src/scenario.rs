@@ -1,5 +1,8 @@
 //! Floor 4: from the text of a scenario file to a network with its samples, checked; or to all that is wrong with the file.
 
+mod archives;
+mod budget;
+mod built;
 mod excerpt;
 mod expression;
 mod fault;
@@ -12,6 +15,7 @@ mod known;
 mod layers;
 mod lifted;
 mod memory;
+mod mend;
 mod misfit;
 mod misplaced;
 mod names;
@@ -28,8 +32,8 @@ mod tensor;
 mod train;
 mod wiring;
 
+pub use archives::{Files, NoFiles};
 pub use fault::{Fault, Faults};
-pub use file::{Files, NoFiles};
 pub use source::Source;
 
 use std::sync::Arc;
@@ -46,7 +50,8 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
-use known::{Built, Known};
+use built::Built;
+use known::Known;
 use lifted::Lifted;
 use place::Ground;
 use reader::{Reader, Table};
@@ -281,12 +286,12 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
         let help = "a scenario has a title, and either [[layer]] tables with input, target and loss, or a [graph]";
         return Err(reader.fault(gap::after_all(text), "this file is empty", help));
     }
-    spelling::mend(reader, &mut table);
+    mend::mend(reader, &mut table);
     let table = &table;
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let before = reader.faults.len();
-    let Built { network, count, samples, reduction } = known::built(reader, table, text);
+    let Built { network, count, samples, reduction } = built::built(reader, table, text);
     // nothing is known without numbers
     let whole = reader.faults.len() == before && !reader.put_off;
     let given = network.tensors().zip(samples.as_ref().ok()).filter(|_| whole).map(|(network, samples)| given(network, &samples[0]));

@@ -22,6 +22,7 @@ pub mod header;
 pub mod layout;
 pub mod matrix;
 pub mod number;
+mod operand;
 pub mod operands;
 pub mod ops;
 pub mod overlay;

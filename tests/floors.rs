@@ -162,6 +162,104 @@ fn an_import_never_goes_upwards() {
     assert!(counted > 100, "only {counted} imports were seen");
 }
 
+/// The paths of a use-tree: `a::b` and `a::c` of `a::{b, c}`, each as its names.
+fn paths(tree: &str) -> Vec<Vec<&str>> {
+    fn item<'c>(rest: &'c str, before: &[&'c str], to: &mut Vec<Vec<&'c str>>) -> &'c str {
+        let mut path = before.to_vec();
+        let mut rest = rest.trim_start();
+        loop {
+            if let Some(group) = rest.strip_prefix('{') {
+                rest = group.trim_start();
+                while !rest.is_empty() && !rest.starts_with('}') {
+                    let after = item(rest, &path, to);
+                    let after = after.trim_start_matches(|c: char| c != ',' && c != '}').trim_start_matches(',').trim_start();
+                    if after.len() == rest.len() {
+                        break;
+                    }
+                    rest = after;
+                }
+                return rest.strip_prefix('}').unwrap_or(rest);
+            }
+            let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+            if end == 0 {
+                to.push(path);
+                return rest;
+            }
+            path.push(&rest[..end]);
+            let Some(after) = rest[end..].strip_prefix("::") else {
+                to.push(path);
+                return &rest[end..];
+            };
+            rest = after;
+        }
+    }
+    let mut all = Vec::new();
+    item(tree, &[], &mut all);
+    all
+}
+
+/// The names that lead to a file's module: `ui` and `view` of `ui/view.rs`.
+fn names(path: &Path) -> Vec<String> {
+    path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// The modules that a file names and that are neither within it nor around it: its siblings and cousins.
+fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
+    let code = code(text);
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut note = |base: &[String], rest: &str| {
+        for path in paths(rest) {
+            let whole: Vec<&str> = base.iter().map(String::as_str).chain(path).collect();
+            let named = (1..=whole.len()).rev().find_map(|n| all.iter().position(|module| *module == whole[..n]));
+            found.extend(named.filter(|&n| !own.starts_with(&all[n]) && !all[n].starts_with(own)));
+        }
+    };
+    for (at, root) in code.match_indices("crate::").chain(code.match_indices("self::")) {
+        if !code[..at].ends_with(is_name) {
+            note(if root == "crate::" { &[] } else { own }, &code[at + root.len()..]);
+        }
+    }
+    for (at, up) in code.match_indices("super::").filter(|(at, _)| !code[..*at].ends_with("super::")) {
+        let rest = code[at..].trim_start_matches(up);
+        let levels = (code.len() - at - rest.len()) / up.len();
+        note(&own[..own.len().saturating_sub(levels)], rest);
+    }
+    found
+}
+
+/// A round of imports, as its modules' numbers; `None` where there is none.
+fn round(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
+    fn visit(at: usize, imports: &[Vec<usize>], done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
+        if let Some(begin) = way.iter().position(|other| *other == at) {
+            return Some(way[begin..].to_vec());
+        }
+        if done[at] {
+            return None;
+        }
+        way.push(at);
+        let found = imports[at].iter().find_map(|next| visit(*next, imports, done, way));
+        way.pop();
+        done[at] = true;
+        found
+    }
+    let mut done = vec![false; imports.len()];
+    (0..imports.len()).find_map(|at| visit(at, imports, &mut done, &mut Vec::new()))
+}
+
+#[test]
+fn files_never_import_in_a_round() {
+    let sources = sources();
+    let all: Vec<Vec<String>> = sources.iter().map(|(path, _)| names(path)).collect();
+    let is_test = |path: &Path| names(path).iter().any(|name| name == "tests");
+    let of = |(path, text): &(PathBuf, String)| if is_test(path) { Vec::new() } else { cousins(&all, &names(path), text) };
+    let imports: Vec<Vec<usize>> = sources.iter().map(of).collect();
+    let counted: usize = imports.iter().map(Vec::len).sum();
+    assert!(counted > 500, "only {counted} imports were seen");
+    let round = round(&imports).map(|round| round.into_iter().map(|n| all[n].join("/")).collect::<Vec<_>>());
+    assert_eq!(round, None, "these files import each other");
+}
+
 #[test]
 fn each_part_keeps_to_its_own() {
     for (path, text) in sources() {
@@ -212,4 +310,21 @@ fn what_is_wrong_is_seen() {
         assert!(!forbidden(Path::new(path), text).is_empty(), "{path}: {text}");
     }
     assert!(forbidden(Path::new("terminal.rs"), "use std::fs; my_println!(x)").is_empty());
+    let all: Vec<Vec<String>> =
+        ["ui.rs", "ui/view.rs", "ui/matrix.rs", "ui/matrix/layout.rs", "op/rule.rs"].map(|path| names(Path::new(path))).to_vec();
+    for (path, text, named) in [
+        ("ui/view.rs", "use super::matrix::Matrix;", &["ui/matrix"][..]),
+        (
+            "ui/view.rs",
+            "use crate::{op::rule::{self, Rule}, ui::matrix::{layout, Mark as M}};",
+            &["op/rule", "op/rule", "ui/matrix/layout", "ui/matrix"],
+        ),
+        ("ui/matrix/layout.rs", "fn f() { super::super::view::width() }", &["ui/view"]),
+        ("ui/matrix.rs", "use self::layout::Layout; use super::Target;", &[]),
+    ] {
+        let found: Vec<String> = cousins(&all, &names(Path::new(path)), text).into_iter().map(|n| all[n].join("/")).collect();
+        assert_eq!(found, named, "{path}: {text}");
+    }
+    assert_eq!(round(&[vec![1], vec![2], vec![1]]), Some(vec![1, 2]));
+    assert_eq!(round(&[vec![1, 2], vec![2], vec![]]), None);
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::look::Global;
+use super::read::shown;
 use super::report::travel;
-use super::source::{Shelf, shown};
+use super::source::Shelf;
 use crate::app::Lesson;
 use crate::output::{self, Output};
 use crate::scenario::{Expectation, Faults};

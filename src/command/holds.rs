@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 
-use super::source::{file, shown};
+use super::read::{file, shown};
 use crate::tensor::shape_text;
 use crate::text::escape;
 use crate::weights::{self, MAX_BYTES};

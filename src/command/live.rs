@@ -117,12 +117,6 @@ pub(super) fn events(input: Input, stepper: &Stepper, screen: Rect) -> Vec<Event
     }
 }
 
-/// The first whole millisecond that is not before a time.
-pub(super) fn due(time: Duration) -> Duration {
-    let whole = recorded(time);
-    if whole < time { whole + Duration::from_millis(1) } else { whole }
-}
-
 /// A key of the terminal as the table of keys has it; `None` for those that it does not know.
 fn key(event: KeyEvent) -> Option<Key> {
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);

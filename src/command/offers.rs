@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::bundled;
-use super::source::{file, here};
+use super::read::file;
+use super::source::here;
 use crate::app::Offer;
 use crate::text::escape;
 

@@ -15,7 +15,8 @@ use ratatui::buffer::Buffer;
 pub use player::Player;
 
 use super::look::Global;
-use super::source::{Carried, Shelf, file, shown};
+use super::read::{file, shown};
+use super::source::{Carried, Shelf};
 use super::stepper::{Done, Stepper};
 use super::{offers, output_to, promised};
 use crate::app::{Lesson, State};

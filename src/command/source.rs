@@ -10,18 +10,14 @@ use anyhow::{Context as _, anyhow, bail};
 
 use super::bundled::{self, Bundled};
 use super::holds;
+use super::read::{file, shown};
 use crate::app::Lesson;
-use crate::files::{Folder, limited, open};
+use crate::files::{Folder, limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::escape;
 use crate::weights::Wrong;
 use crate::words::suggest;
-
-/// A name or path as a message shows it: on one line.
-pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
-    escape(&name.as_ref().to_string_lossy()).replace('\n', "<U+000A>")
-}
 
 /// Whether what is typed can only be a path.
 pub(super) fn is_path(typed: &OsStr) -> bool {
@@ -145,28 +141,6 @@ fn unknown(typed: &OsStr) -> anyhow::Error {
     let near = suggest::nearest(&typed.to_string_lossy(), bundled::ALL.iter().map(|bundled| bundled.name));
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
     anyhow!("there is no bundled scenario and no file {}{near} (`gradstep list` shows the bundled ones)", shown(typed))
-}
-
-/// The bytes of a regular file of at most `most` bytes.
-///
-/// # Errors
-/// One sentence each when there is no such file, when it is a folder, a device or too large, or when it cannot be read.
-pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
-    let name = shown(path);
-    let cannot = || format!("cannot read {name}");
-    let mut file = match open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no file {name}"),
-        file => file.with_context(cannot)?,
-    };
-    let about = file.metadata().with_context(cannot)?;
-    if about.is_dir() {
-        bail!("{name} is a folder; name a file in it");
-    }
-    if !about.is_file() {
-        bail!("{name} is not a regular file; `-` reads the standard input");
-    }
-    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).with_context(cannot)? };
-    bytes.ok_or_else(|| anyhow!("{name} is too large: it may have {} MiB", most >> 20))
 }
 
 /// Where scenarios come from.

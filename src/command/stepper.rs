@@ -7,13 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::live::due;
 use super::report::travel;
 use super::source::Shelf;
 use crate::app::{self, Action, Lesson, Mode, Request, SLICE, State, Way};
 use crate::keys::{self, Code};
 use crate::network::Network;
-use crate::session::Event;
+use crate::session::{Event, recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
 use crate::threads::Elsewhere;
@@ -285,4 +284,10 @@ impl Stepper {
         ui::render(&self.state, look, area, &mut buffer);
         buffer
     }
+}
+
+/// The first whole millisecond that is not before a time.
+pub(super) fn due(time: Duration) -> Duration {
+    let whole = recorded(time);
+    if whole < time { whole + Duration::from_millis(1) } else { whole }
 }

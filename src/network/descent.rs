@@ -5,34 +5,17 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{Batch, From, Rates, reduced};
+use super::batch::{Batch, From, reduced};
 use super::learn::Learner;
 use super::points::{Point, Points};
 use super::run::Begun;
 use super::stretches::LARGE;
+use super::train::{Given, Train};
 use super::{Id, Lack, Network, Run, Sizes, Stretch, Stretches};
 use crate::op::loss::BatchReduction;
 use crate::room::{Claim, Room, Short};
 use crate::tensor::Tensor;
 use crate::threads::{quiet, together};
-
-/// How a network learns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Train {
-    /// How far each step goes.
-    pub rates: Rates,
-    /// The most iterations.
-    pub iterations: u64,
-    /// Samples of one batch.
-    pub batch_size: usize,
-    /// Stop when a batch's loss differs from that of the iteration before by less.
-    pub tolerance: Option<f64>,
-    /// The parameters that are updated.
-    pub learned: Vec<Id>,
-}
-
-/// What a sample gives to the network.
-pub type Given = Vec<(Id, Arc<Tensor>)>;
 
 /// On the way to an iteration: the parameters before the next one, and as much of that as is computed.
 #[derive(Clone, Debug)]

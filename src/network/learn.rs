@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::{Rates, coefficient, reduced};
-use super::descent::{Given, Train};
+use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale};
 use crate::op::loss::BatchReduction;

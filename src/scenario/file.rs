@@ -1,6 +1,5 @@
 //! `{ file = "weights.npz", key = "conv1.weight" }`: tensors that a file has.
 
-use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use super::excerpt::{cut_at_word, quoted};
 use super::reader::{Reader, Span, Table};
 use crate::op::layer::Faulty;
 use crate::tensor::len;
-use crate::weights::{self, Archive, Layout, MAX_BYTES, Names, Wrong};
+use crate::weights::{Archive, Layout, Names, Wrong};
 use crate::words::suggest;
 
 /// Cells of a message that a file's own text may take.
@@ -18,71 +17,6 @@ const LISTED: usize = 12;
 
 /// The keys of a tensor from a file.
 pub(super) const KEYS: &[&str] = &["file", "key"];
-
-/// What gives a scenario the files beside it.
-pub trait Files: Debug + Send + Sync {
-    /// The bytes of the file at this path, as it is written in the scenario; at most `most` of them.
-    ///
-    /// # Errors
-    /// When there is no such file, or when it may not be read.
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong>;
-}
-
-/// For a scenario that must stand alone.
-#[derive(Clone, Copy, Debug)]
-pub struct NoFiles {
-    /// Why.
-    pub why: &'static str,
-    /// What to do; may be empty.
-    pub help: &'static str,
-}
-
-impl Files for NoFiles {
-    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
-        Err(Wrong::new(format!("this scenario cannot read {}: {}", quoted(path), self.why), self.help))
-    }
-}
-
-/// The files read so far, each once.
-pub(super) struct Archives {
-    files: Arc<dyn Files>,
-    opened: HashMap<String, Result<Arc<dyn Archive>, Faulty>>,
-    /// Bytes of files that may still be read.
-    left: usize,
-    /// Bytes of numbers that may still be taken from them.
-    unpacked: usize,
-}
-
-impl Archives {
-    pub fn new(files: Arc<dyn Files>) -> Self {
-        Self { files, opened: HashMap::new(), left: MAX_BYTES, unpacked: MAX_BYTES }
-    }
-
-    /// The same files, none of whose numbers were taken yet.
-    pub fn again(self) -> Self {
-        Self { unpacked: MAX_BYTES, ..self }
-    }
-
-    /// The paths of all files, as the scenario names them.
-    pub fn paths(&self) -> Vec<String> {
-        let mut paths: Vec<String> = self.opened.keys().cloned().collect();
-        paths.sort();
-        paths
-    }
-
-    fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, Wrong> {
-        let open = weights::kind(path)?;
-        let bytes = self.files.read(path, self.left)?;
-        self.left = self.left.saturating_sub(bytes.len());
-        open(bytes).map_err(|wrong| Wrong::new(format!("{} cannot be read: {}", quoted(path), wrong.message), wrong.help))
-    }
-}
-
-impl Debug for Archives {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Archives").field("files", &self.files).finish_non_exhaustive()
-    }
-}
 
 /// A tensor in a file; its numbers are not read yet.
 #[derive(Clone)]
@@ -181,6 +115,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::scenario::archives::Files;
     use crate::scenario::{Limits, Source, read_beside};
 
     /// Of two tensors together too large for one reading, the second ends with this number.

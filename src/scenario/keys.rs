@@ -7,7 +7,6 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::layers::TENSORS;
 use super::misfit;
 use super::reader::{Reader, Span, Table, Value};
 use super::tensor::{Written, raised, written};
@@ -16,6 +15,9 @@ use crate::op::layer::{Args, Fan, Faulty};
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, At};
+
+/// The keys that are tensors.
+pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
 
 /// The keys of one layer, or of the loss.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::keys::Keys;
+use super::keys::{Keys, TENSORS};
 use super::names::{Doubt, Names};
 use super::reader::{Reader, Span, Table};
 use super::wiring::Entry;
@@ -17,9 +17,6 @@ use crate::op::activation::{self, ACTIVATIONS};
 use crate::op::layer::{Faulty, Layer, LayerKind};
 use crate::tensor::shape_words;
 use crate::words::{self, At, suggest};
-
-/// The keys that are tensors.
-pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
 
 /// Names that tensors already have.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];

@@ -1,5 +1,6 @@
 //! The memory that a scenario asks for: of its text, of its tensors, and of one iteration.
 
+use super::budget::Budget;
 use super::reader::{Reader, Span, Table};
 use crate::network::{Network, Role, Sizes, Train};
 use crate::op::layer::Faulty;
@@ -15,26 +16,6 @@ const KEPT_FOR_GIVEN: u128 = 320;
 /// Bytes of the parsed text for each byte of it, at most (measured); and what is too short to count.
 const TREE: u64 = 56;
 const SHORT: u64 = 64 << 10;
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    pub limit: u64,
-    /// Bytes of tensors and their gradients.
-    asked: u64,
-    /// Those that are no entries.
-    besides: u64,
-    /// Bytes of the parsed text.
-    tree: u64,
-    /// Whether more was asked for than there may be.
-    pub refused: bool,
-}
-
-impl Budget {
-    pub fn new(limit: u64) -> Self {
-        Self { limit, asked: 0, besides: 0, tree: 0, refused: false }
-    }
-}
 
 impl Reader {
     /// Asks for the memory of the parsed text.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::archives::{Archives, Files};
+use super::budget::Budget;
 use super::excerpt::one_line;
 use super::fault::Fault;
-use super::file::{Archives, Files};
 use super::lifted::Array;
-use super::memory::Budget;
 use super::number;
 use crate::op::layer::Faulty;
 use crate::text::escape;

@@ -5,10 +5,9 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::reader::{Reader, Span, Table, Value};
-use super::{graph, init, layers, misplaced, place, sample, samples, train};
 use crate::words::{self, At, suggest};
 
-/// The keys of the file itself.
+/// The keys of a file.
 pub(super) const KEYS: &[&str] = &[
     "title", "summary", "source", "notes", "format", "start", "input", "target", "loss", "layer", "graph", "note", "expect", "sample",
     "train",
@@ -16,45 +15,6 @@ pub(super) const KEYS: &[&str] = &[
 
 /// Those of them that are lists of tables.
 const LISTS: &[&str] = &["layer", "note", "expect", "sample"];
-
-/// Mends the keys of a whole file.
-pub(super) fn mend(reader: &mut Reader, file: &mut Table<'_>) {
-    let told = mend_headers(reader, file);
-    misplaced::mend(reader, file);
-    for (key, span) in foreign(file, KEYS).into_iter().filter(|(key, _)| !told.contains(key)) {
-        mend_key(reader, file, &key, span, KEYS, At::File, "a scenario");
-    }
-    mend_tensors(reader, file, samples::TENSORS);
-    for (key, value) in file.iter_mut() {
-        let (own, tensors): (fn(&mut Reader, &mut Table<'_>), &[&str]) = match key.get_ref().as_ref() {
-            "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, At::Graph, "[graph]"), &[]),
-            "train" => (|reader, table| mend_keys(reader, table, train::KEYS, At::Train, "[train]"), &[]),
-            "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, At::Sample, "[[sample]]"), samples::TENSORS),
-            "note" => (|reader, table| mend_keys(reader, table, place::NOTE, At::Note, "[[note]]"), &[]),
-            "expect" => (|reader, table| mend_keys(reader, table, place::EXPECT, At::Expect, "[[expect]]"), &["value"]),
-            "loss" => (sample::mend, &["gradient"]),
-            "layer" => (layers::mend, layers::TENSORS),
-            _ => continue,
-        };
-        for table in tables(value) {
-            own(reader, table);
-            mend_tensors(reader, table, tensors);
-        }
-    }
-}
-
-/// Mends the headers that are misspelt, so that the keys below them are looked at; returns those that it has reported.
-fn mend_headers(reader: &mut Reader, file: &mut Table<'_>) -> Vec<String> {
-    let is_header = |value: &Value<'_>| is_list(value) || matches!(value.get_ref(), DeValue::Table(_));
-    let mut headers = foreign(file, KEYS);
-    // the inputs of a graph without its header are a table too
-    let is_graphs = |key: &str| key == "inputs" && file.contains_key("nodes");
-    headers.retain(|(key, _)| file.get(key.as_str()).is_some_and(is_header) && !is_graphs(key));
-    for (key, span) in &headers {
-        mend_key(reader, file, key, span.clone(), KEYS, At::File, "a scenario");
-    }
-    headers.into_iter().map(|(key, _)| key).collect()
-}
 
 /// The table that a value is, or the tables of a list.
 pub(super) fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>> {
@@ -67,15 +27,6 @@ pub(super) fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>>
         _ => None,
     });
     tables.collect()
-}
-
-/// Mends the tables under these keys, which say how tensors are made.
-fn mend_tensors(reader: &mut Reader, table: &mut Table<'_>, keys: &[&str]) {
-    for key in keys {
-        if let Some(DeValue::Table(tensor)) = table.get_mut(*key).map(Value::get_mut) {
-            init::mend(reader, tensor);
-        }
-    }
 }
 
 /// Mends the keys of a table that are not among `known`.
@@ -115,7 +66,7 @@ pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, sp
 }
 
 /// Whether a value is a list of tables.
-fn is_list(value: &Value<'_>) -> bool {
+pub(super) fn is_list(value: &Value<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(items) if items.first().is_some_and(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 

@@ -19,6 +19,7 @@ use crate::trace::Progress;
 use crate::ui::Target;
 use crate::ui::matrix::{Mark, Matrix};
 use crate::ui::number::Format;
+use crate::ui::operand::Operand;
 use crate::ui::theme::Role;
 use crate::ui::view::{self, View};
 
@@ -29,20 +30,6 @@ const MARKED: u64 = 1024;
 
 /// The most terms of an entry that say what it reads.
 const NEEDED: u64 = 128;
-
-/// A matrix of the pane.
-#[derive(Debug)]
-pub(super) struct Operand {
-    id: Id,
-    /// Its symbol, and its name where that is another.
-    title: String,
-    name: String,
-    format: Format,
-    padding: [usize; 2],
-    turned: bool,
-    largest: f64,
-    result: bool,
-}
 
 /// What some terms read of each tensor: its places, ascending.
 #[derive(Default)]
@@ -83,7 +70,7 @@ impl Read {
 #[must_use]
 pub fn width(view: &View<'_>) -> u16 {
     let none = Read::default();
-    let sizes = view.matrices().iter().map(|operand| size(view, operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
+    let sizes = view.matrices(|| all(view)).iter().map(|operand| size(view, operand, &none, u16::MAX).wants[TIERS - 1][0] + GAP);
     sizes.fold(1, u16::saturating_add)
 }
 
@@ -91,7 +78,7 @@ pub fn width(view: &View<'_>) -> u16 {
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("matrices", &view.theme, area, buf);
     let marks = marks(view);
-    for (operand, place, sign) in arrange(view, view.matrices(), inner) {
+    for (operand, place, sign) in arrange(view, view.matrices(|| all(view)), inner) {
         draw(view, operand, &marks, place, buf);
         if let Some((sign, place)) = sign {
             Line::styled(sign, view.theme.style(Role::Dim)).render(place, buf);
@@ -104,14 +91,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
     let inner = crate::ui::below_title(area);
     let marks = marks(view);
-    arrange(view, view.matrices(), inner).into_iter().find_map(|(operand, place, _)| {
+    arrange(view, view.matrices(|| all(view)), inner).into_iter().find_map(|(operand, place, _)| {
         let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
         place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
     })
 }
 
 /// All matrices of the pane, the result last.
-pub(super) fn all(view: &View<'_>) -> Vec<Operand> {
+fn all(view: &View<'_>) -> Vec<Operand> {
     let window = view.op().window();
     let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
     let image = window.and_then(|(_, w)| slot(w.image));

@@ -10,7 +10,7 @@ use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::{Places, len, unravel};
 use crate::trace::{Position, Trace};
 use crate::ui::number::short;
-use crate::ui::operands::{self, Operand};
+use crate::ui::operand::Operand;
 use crate::ui::theme::{self, Theme};
 
 /// The step on the screen and what surrounds it.
@@ -47,9 +47,9 @@ impl<'a> View<'a> {
         Some(Self { state, lesson, at, step, output, theme, matrices, now, read })
     }
 
-    /// The matrices of the step: its operands and the result.
-    pub(super) fn matrices(&self) -> &[Operand] {
-        self.matrices.get_or_init(|| operands::all(self))
+    /// The matrices of the step, its operands and the result: made once for a frame.
+    pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<Operand>) -> &[Operand] {
+        self.matrices.get_or_init(make)
     }
 
     /// The trace.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::live::due;
-use crate::command::stepper::{Done, Left, Stepper};
+use crate::command::stepper::{Done, Left, Stepper, due};
 use crate::session::{Event, Session};
 
 /// The most pieces of work in a millisecond: no machine does one in 100 ns.

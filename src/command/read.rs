@@ -1,0 +1,37 @@
+//! Files that are named on the command line.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail};
+
+use crate::files::{limited, open};
+use crate::text::escape;
+
+/// A name or path as a message shows it: on one line.
+pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
+    escape(&name.as_ref().to_string_lossy()).replace('\n', "<U+000A>")
+}
+
+/// The bytes of a regular file of at most `most` bytes.
+///
+/// # Errors
+/// One sentence each when there is no such file, when it is a folder, a device or too large, or when it cannot be read.
+pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
+    let name = shown(path);
+    let cannot = || format!("cannot read {name}");
+    let mut file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no file {name}"),
+        file => file.with_context(cannot)?,
+    };
+    let about = file.metadata().with_context(cannot)?;
+    if about.is_dir() {
+        bail!("{name} is a folder; name a file in it");
+    }
+    if !about.is_file() {
+        bail!("{name} is not a regular file; `-` reads the standard input");
+    }
+    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).with_context(cannot)? };
+    bytes.ok_or_else(|| anyhow!("{name} is too large: it may have {} MiB", most >> 20))
+}

@@ -1,0 +1,25 @@
+//! What gradient descent is told: how to learn, and from what.
+
+use std::sync::Arc;
+
+use super::Id;
+use super::batch::Rates;
+use crate::tensor::Tensor;
+
+/// How a network learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Train {
+    /// How far each step goes.
+    pub rates: Rates,
+    /// The most iterations.
+    pub iterations: u64,
+    /// Samples of one batch.
+    pub batch_size: usize,
+    /// Stop when a batch's loss differs from that of the iteration before by less.
+    pub tolerance: Option<f64>,
+    /// The parameters that are updated.
+    pub learned: Vec<Id>,
+}
+
+/// What a sample gives to the network.
+pub type Given = Vec<(Id, Arc<Tensor>)>;

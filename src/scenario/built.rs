@@ -1,0 +1,81 @@
+//! The network that a file describes, built as far as the file is right.
+
+use toml::de::DeValue;
+
+use super::known::Known;
+use super::reader::{Reader, Table};
+use super::{Sample, gap, graph, layers, sample, samples};
+use crate::op::layer::Faulty;
+use crate::op::loss::{BatchReduction, Loss};
+
+/// What is known of the network and of its samples.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub network: Known,
+    /// How many samples there are.
+    pub count: Option<usize>,
+    pub samples: Result<Vec<Sample>, Faulty>,
+    /// How several are reduced.
+    pub reduction: Result<BatchReduction, Faulty>,
+}
+
+/// Reads `[[layer]]` with its samples and loss, or `[graph]`.
+pub(super) fn built(reader: &mut Reader, table: &Table<'_>, text: &str) -> Built {
+    match (table.get_key_value("graph"), table.get_key_value("layer")) {
+        (Some((graph, value)), both) => {
+            let rest = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
+            for (key, _) in both.map_or_else(|| rest.collect(), |both| vec![both]) {
+                let message = format!("a graph has no {}", key.get_ref());
+                let help = "a file has either layers, with input, target and loss, or a graph";
+                reader.fault_with(key.span(), message, help, (graph.span(), "the graph is here"));
+            }
+            let network = if let DeValue::Table(table) = value.get_ref() {
+                graph::graph(reader, table, value.span(), text)
+            } else {
+                reader.wrong("graph", value, "a table", "write [graph] on a line of its own, and its keys below");
+                Known::Graph { inputs: None, names: None }
+            };
+            let samples = vec![Sample { name: None, input: None, target: None }];
+            // with layers beside it, it is not known which of the two is meant
+            let network = if both.is_some() { Known::Nothing } else { network };
+            Built { network, count: both.is_none().then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
+        }
+        (None, Some(_)) => chain(reader, table),
+        (None, None) => {
+            let help = "add [[layer]] tables with input, target and loss; or a [graph]";
+            let none = reader.fault(gap::after_all(text), "there is no network: neither [[layer]] nor [graph]", help);
+            let has = |key| table.contains_key(key);
+            let rows = samples::rows(reader, table);
+            if has("input") || has("sample") {
+                samples::inputs(reader, &rows, None);
+            }
+            if has("loss") {
+                let goal = sample::goal(reader, table, None);
+                samples::targets(reader, &rows, table, None, &goal);
+            }
+            Built { network: Known::Nothing, count: None, samples: Err(none), reduction: Err(none) }
+        }
+    }
+}
+
+fn chain(reader: &mut Reader, table: &Table<'_>) -> Built {
+    let (tables, all) = reader.tables(table, "layer");
+    if let Some(none) = table.get("layer").filter(|_| all && tables.is_empty()) {
+        reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
+    }
+    // whether these are the layers that there are, the last one too
+    let all = all && !tables.is_empty();
+    let layers = layers::layers(reader, tables, all);
+    let rows = samples::rows(reader, table);
+    let inputs = samples::inputs(reader, &rows, layers::wanted_rank(&layers.entries));
+    let shape = samples::shape(&inputs);
+    let (chain, tensors, last) = layers::chain(reader, &layers.entries, shape.as_deref().map_err(|&fault| fault));
+    let last = last.as_ref().filter(|_| all);
+    let goal = sample::goal(reader, table, last);
+    let targets = samples::targets(reader, &rows, table, last, &goal);
+    let network = match chain {
+        Ok(chain) if all && layers.names.are_certain() => Known::Tensors(chain.finish(goal.loss.unwrap_or_else(|Faulty| Loss::stand_in()))),
+        _ => Known::Layers(layers.names, tensors),
+    };
+    Built { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }
+}
