@@ -60,6 +60,16 @@ pub fn ravel(index: &[usize], shape: &[usize]) -> Option<usize> {
         .then(|| index.iter().zip(shape).fold(0, |at, (i, n)| at * n + i))
 }
 
+/// An index as it is typed: `[0,1,1]`; nothing for that of a scalar.
+#[must_use]
+pub fn index_text(index: &[usize]) -> String {
+    if index.is_empty() {
+        return String::new();
+    }
+    let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
+    format!("[{}]", inside.join(","))
+}
+
 /// Places in a tensor that lie evenly: rows of columns, such as a window on an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {

@@ -49,6 +49,12 @@ pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
+/// `text` escaped, with a blank for each newline: for a message that goes on in the same line.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    escape(text).replace('\n', " ")
+}
+
 /// `text` escaped onto one line: a newline is `<U+000A>`.
 ///
 /// ```
@@ -57,6 +63,59 @@ pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
 #[must_use]
 pub fn line(text: &str) -> String {
     characters(text).collect()
+}
+
+/// How many cells a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// A text of at most so many cells, with an ellipsis where it was cut.
+#[must_use]
+pub fn cut(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if width(&kept) + UnicodeWidthChar::width(c).unwrap_or(0) + 1 > cells {
+            break;
+        }
+        kept.push(c);
+    }
+    if cells > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// A text in lines of at most so many cells, broken between words; a longer word by itself.
+#[must_use]
+pub fn broken(text: &str, cells: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut line, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + width(word) > cells {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for c in word.chars() {
+            let wide = UnicodeWidthChar::width(c).unwrap_or(0);
+            if used > 0 && used + wide > cells {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += wide;
+        }
+    }
+    lines.push(line);
+    lines
 }
 
 /// `text` in so many cells, with blanks behind it; a longer one as it is. A name has any length, but `format!` panics at a width beyond a `u16`.

@@ -143,14 +143,14 @@ fn too_small(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         lines.insert(0, format!("{name}  step {}/{}", view.at.step, view.trace().len()));
     }
     for (line, row) in lines.into_iter().zip(screen.rows()) {
-        Line::raw(view::cut(&line, row.width as usize)).render(row, buf);
+        Line::raw(crate::text::cut(&line, row.width as usize)).render(row, buf);
     }
 }
 
 /// Draws a pane's title on its first line; the rest of its place.
 fn titled(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
-    let rule = "─".repeat((area.width as usize).saturating_sub(view::width(&title) + 1));
+    let rule = "─".repeat((area.width as usize).saturating_sub(crate::text::width(&title) + 1));
     let line = Line::from(vec![
         Span::styled("─", theme.style(Role::Dim)),
         Span::styled(title, theme.style(Role::Heading)),
@@ -171,7 +171,7 @@ fn turned_over(view: &View<'_>, places: &layout::Places, buf: &mut Buffer) {
         Pane::Words => "why",
     };
     let text = format!(" Tab {next} ");
-    let wide = u16::try_from(view::width(&text)).unwrap_or(u16::MAX);
+    let wide = u16::try_from(crate::text::width(&text)).unwrap_or(u16::MAX);
     if last.width > wide + 12 {
         let at = Rect { x: last.right() - wide - 1, width: wide, height: 1, ..last };
         Line::from(vec![

@@ -13,7 +13,7 @@ use super::source::Shelf;
 use crate::app::Lesson;
 use crate::output::{self, Output};
 use crate::scenario::{Expectation, Faults};
-use crate::tensor::{flat, unravel};
+use crate::tensor::{flat, index_text, unravel};
 use crate::ui::number::exact;
 
 #[derive(Debug, Args)]
@@ -99,12 +99,7 @@ fn deviation(lesson: &Lesson, expectation: &Expectation) -> anyhow::Result<Optio
     let Some((place, (is, expected))) = wrong.next() else { return Ok(None) };
     let more = wrong.count();
     let info = trace.network_of(stretch).tensor(tensor);
-    let name = if entry.is_some() || info.shape.is_empty() {
-        at.to_string()
-    } else {
-        let index: Vec<String> = unravel(place, &info.shape).iter().map(ToString::to_string).collect();
-        format!("{at}[{}]", index.join(","))
-    };
+    let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&unravel(place, &info.shape))) };
     let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
     let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
     let (is, expected, within) = (exact(*is), exact(*expected), exact(*tolerance));

@@ -14,7 +14,7 @@ use crate::app::Lesson;
 use crate::network::{BatchCheck, Checked, Compared, Extent, FLOOR, Network, TOLERANCE, Verdict, check};
 use crate::output;
 use crate::step::number;
-use crate::tensor::{Index, unravel};
+use crate::tensor::{Index, index_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
 
@@ -195,8 +195,7 @@ impl Row {
         if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
             let info = network.tensor(checked.gradient);
             let index = unravel(at, &info.shape);
-            let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
-            let inside = if inside.is_empty() { String::new() } else { format!("[{}]", inside.join(",")) };
+            let inside = index_text(&index);
             self.worst = Some(Worst { at: format!("{prefix}{}{inside}", info.name), sample, index, derivative, difference, error, off });
         }
     }

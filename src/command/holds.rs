@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::read::{file, shown};
 use crate::tensor::shape_text;
-use crate::text::escape;
+use crate::text::sentence;
 use crate::weights::{self, MAX_BYTES};
 
 /// Tensors that are listed; more would not be read.
@@ -26,7 +26,7 @@ pub(super) fn is_weights(path: &Path) -> bool {
 /// One sentence when the file cannot be read.
 pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     let name = shown(path);
-    let refused = |wrong: weights::Wrong| anyhow!("{name} cannot be read: {}", escape(&wrong.message).replace('\n', " "));
+    let refused = |wrong: weights::Wrong| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
     let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is no file with tensors") };
     let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
     let names: Vec<String> = match archive.names() {
@@ -40,7 +40,7 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
         let about = match archive.layout(place) {
             Ok(layout) if layout.shape().is_empty() => format!("a single number  {}", layout.type_name()),
             Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
-            Err(wrong) => format!("cannot be read: {}", escape(&wrong.message).replace('\n', " ")),
+            Err(wrong) => format!("cannot be read: {}", sentence(&wrong.message)),
         };
         lines.push(format!("  {name:width$}  {about}"));
     }

@@ -6,7 +6,7 @@ use super::look::{Global, is_terminal};
 use super::offers;
 use crate::output;
 use crate::text::to_left;
-use crate::ui::view::{cut, width};
+use crate::text::{cut, width};
 
 pub(super) fn run(global: &Global) -> anyhow::Result<ExitCode> {
     let offers = offers::bundled();

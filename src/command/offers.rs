@@ -8,7 +8,7 @@ use super::bundled;
 use super::read::file;
 use super::source::here;
 use crate::app::Offer;
-use crate::text::escape;
+use crate::text::sentence;
 
 /// A larger file is opened by its name: looking into it would hold the picker up.
 const LARGEST: usize = 256 << 10;
@@ -58,7 +58,7 @@ fn is_scenario(line: &str) -> bool {
 
 fn described(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) -> Option<Offer> {
     let line = |key: &str| match table.get(key)?.get_ref() {
-        DeValue::String(text) => Some(escape(text).replace('\n', " ")),
+        DeValue::String(text) => Some(sentence(text)),
         _ => None,
     };
     if !is_scenario && !table.contains_key("layer") && !table.contains_key("graph") {

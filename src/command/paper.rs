@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::tensor::{len, unravel};
+use crate::tensor::{index_text, len, unravel};
 use crate::ui::number::Format as Numbers;
 
 /// A writer of text for people: it calls a function with each piece of the text.
@@ -32,8 +32,7 @@ impl Paper<'_> {
         let mut text = String::new();
         for (place, values) in values.chunks(rows * columns).enumerate() {
             if len(outer) > 1 {
-                let index: Vec<String> = unravel(place, outer).iter().map(ToString::to_string).collect();
-                self.line(&format!("  [{}]", index.join(",")))?;
+                self.line(&format!("  {}", index_text(&unravel(place, outer))))?;
             }
             for row in values.chunks(columns) {
                 let pieces = row.len().div_ceil(AT_ONCE);

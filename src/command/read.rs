@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::files::{limited, open};
-use crate::text::escape;
+use crate::text::line;
 
 /// A name or path as a message shows it: on one line.
 pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
-    escape(&name.as_ref().to_string_lossy()).replace('\n', "<U+000A>")
+    line(&name.as_ref().to_string_lossy())
 }
 
 /// The bytes of a regular file of at most `most` bytes.

@@ -15,7 +15,7 @@ use crate::app::Lesson;
 use crate::files::{Folder, limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
-use crate::text::escape;
+use crate::text::{line, sentence};
 use crate::weights::Wrong;
 use crate::words::suggest;
 
@@ -180,7 +180,7 @@ impl Shelf {
             Ok(scenario) => Ok(Lesson::new(scenario)),
             Err(error) => Err(match error.downcast_ref::<Faults>() {
                 Some(faults) => format!("{} is not valid: {}", shown(name), first_of(name, faults)),
-                None => escape(&format!("{error:#}")).replace('\n', " "),
+                None => sentence(&format!("{error:#}")),
             }),
         }
     }
@@ -188,7 +188,7 @@ impl Shelf {
 
 fn first_of(name: &str, faults: &Faults) -> String {
     let first = faults.faults().first().map_or("", |fault| &fault.message);
-    format!("{} (`gradstep check {}` shows where)", escape(first).replace('\n', "<U+000A>"), shown(name))
+    format!("{} (`gradstep check {}` shows where)", line(first), shown(name))
 }
 
 /// The scenario files of the current folder, as the picker names them.

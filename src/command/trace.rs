@@ -25,7 +25,7 @@ use super::{at_iteration, output_to, promised};
 use crate::network::{Id, Network};
 use crate::output::Output;
 use crate::step::{Address, Pass, Place, Unit, number};
-use crate::tensor::{Index, len, shape_text, unravel};
+use crate::tensor::{Index, index_text, len, shape_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
 use crate::ui::number::exact;
@@ -235,19 +235,11 @@ trait Told {
     fn told(&self) -> String;
 }
 
-fn entry(name: &str, index: &[usize]) -> String {
-    if index.is_empty() {
-        return name.to_owned();
-    }
-    let index: Vec<String> = index.iter().map(ToString::to_string).collect();
-    format!("{name}[{}]", index.join(","))
-}
-
 impl Told for Entry {
     fn told(&self) -> String {
         let first = self.first.map_or_else(|| "-".to_owned(), |first| first.to_string());
         let plural = if self.terms == 1 { "" } else { "s" };
-        format!("{first}  {}  {} term{plural}  {}", entry(&self.op, &self.index), self.terms, exact(self.value))
+        format!("{first}  {}{}  {} term{plural}  {}", self.op, index_text(&self.index), self.terms, exact(self.value))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::text::escape;
+use crate::text::{escape, line};
 
 /// Cells that are shown before a fault in a long line, and in all.
 const BEFORE: usize = 40;
@@ -117,8 +117,7 @@ fn plain(text: &str) -> String {
 
 /// A text on one line, safe to show.
 pub(super) fn one_line(text: &str) -> String {
-    let text = escape(text);
-    if text.contains('\n') { text.replace('\n', "<U+000A>") } else { text.into_owned() }
+    line(text)
 }
 
 /// A text of the file inside a message: in quotes, and not too long.

@@ -13,7 +13,7 @@ use crate::network::{Batch, Id, Network, Rates, Run};
 use crate::op::layer::{Fan, Faulty};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
-use crate::tensor::{Tensor, ravel, shape_text, shape_words};
+use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
 use crate::words::tensors;
 
 /// The keys of a `[[note]]`, and of an `[[expect]]`.
@@ -282,15 +282,14 @@ fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &
         let (message, help) = if shape.is_empty() {
             (format!("{name} is a single number and has no index"), "leave out the brackets".to_owned())
         } else {
-            let example = vec!["0"; shape.len()].join(",");
             let message = format!("{name} is {}: an index of it has {}, not {}", shape_words(shape), numbers(shape.len()), index.len());
-            (message, format!("its first entry is {name}[{example}]"))
+            (message, format!("its first entry is {name}{}", index_text(&vec![0; shape.len()])))
         };
         return Err(reader.fault(span.clone(), message, help));
     }
-    let last: Vec<String> = shape.iter().map(|n| (n - 1).to_string()).collect();
+    let last: Vec<usize> = shape.iter().map(|n| n - 1).collect();
     let message = format!("this entry is outside {name}, which is {}", shape_words(shape));
-    Err(reader.fault(span.clone(), message, format!("indices count from 0: its last entry is {name}[{}]", last.join(","))))
+    Err(reader.fault(span.clone(), message, format!("indices count from 0: its last entry is {name}{}", index_text(&last))))
 }
 
 fn numbers(n: usize) -> String {

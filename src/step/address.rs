@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tensor::Index;
+use crate::tensor::{Index, index_text};
 
 /// Which of several equal ops is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,14 +165,6 @@ impl fmt::Display for Scope {
     }
 }
 
-/// An index in brackets, `[0,1,1]`; nothing for a scalar.
-pub(crate) fn brackets(f: &mut impl fmt::Write, index: &[usize]) -> fmt::Result {
-    for (n, i) in index.iter().enumerate() {
-        write!(f, "{}{i}", if n == 0 { "[" } else { "," })?;
-    }
-    if index.is_empty() { Ok(()) } else { f.write_str("]") }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(n) = self.iteration {
@@ -187,7 +179,7 @@ impl fmt::Display for Address {
             Place::Op { scope, name, index, term } => {
                 write!(f, "{scope}{name}")?;
                 if let Some(index) = index {
-                    brackets(f, index)?;
+                    f.write_str(&index_text(index))?;
                 }
                 match term {
                     Some(term) => write!(f, "#{term}"),

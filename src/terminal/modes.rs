@@ -17,7 +17,7 @@ struct Mode(&'static str, &'static str);
 const MODES: [Mode; 4] = [
     Mode("\x1b[?1049h", "\x1b[?1049l"), // alternate screen
     Mode("\x1b[?25l", "\x1b[?25h"),     // cursor hidden
-    Mode("\x1b[?2004h", "\x1b[?2004l"), // bracketed paste
+    Mode("\x1b[?2004h", "\x1b[?2004l"), // index_text paste
     Mode("\x1b[?1000h\x1b[?1002h\x1b[?1006h", "\x1b[?1006l\x1b[?1002l\x1b[?1000l"),
 ];
 const ALWAYS: u8 = 0b0111;

@@ -9,7 +9,7 @@ use crate::network::{Id, Network, Reader, Stretch};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Pass, Place, Scope, Unit};
-use crate::tensor::{len, ravel, shape_text, unravel};
+use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words;
 
 /// What a term reads: tensors and places.
@@ -228,9 +228,8 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
     if index.len() != shape.len() {
         return format!("{name} has {} indices, not {}: its shape is {}", shape.len(), index.len(), shape_text(shape));
     }
-    let last = unravel(len(shape).saturating_sub(1), shape);
-    let last: Vec<String> = last.iter().map(ToString::to_string).collect();
-    format!("the index is out of range: {name} is {}, its last is [{}]", shape_text(shape), last.join(","))
+    let last = index_text(&unravel(len(shape).saturating_sub(1), shape));
+    format!("the index is out of range: {name} is {}, its last is {last}", shape_text(shape))
 }
 
 /// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.

@@ -16,11 +16,12 @@ use ratatui::widgets::Widget;
 
 use crate::glyph;
 use crate::step::Unit;
+use crate::text::{cut, width};
 use crate::text::{to_left, to_right};
 use crate::trace::Path;
 use crate::ui::number::short;
 use crate::ui::theme::Role;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// Lines that the pane wants.
 pub const HEIGHT: u16 = 6;

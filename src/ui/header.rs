@@ -6,8 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::glyph::BETWEEN;
+use crate::text::{cut, width};
 use crate::ui::theme::Role;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// So many samples of a batch are named: more than a line has room for.
 const MOST: usize = 512;

@@ -186,7 +186,7 @@ impl<'a> Matrix<'a> {
         };
         let wide = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
         let (name, more) = forms.into_iter().find(|form| wide(form) <= room).unwrap_or((&title, String::new()));
-        pen.text(x, y, &crate::ui::view::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(Role::Heading)));
+        pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(Role::Heading)));
         pen.text(x + name.width() + 2, y, &more, pen.theme.style(Role::Dim));
     }
 

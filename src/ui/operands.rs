@@ -21,7 +21,7 @@ use crate::ui::matrix::{Mark, Matrix};
 use crate::ui::number::Format;
 use crate::ui::operand::Operand;
 use crate::ui::theme::Role;
-use crate::ui::view::{self, View};
+use crate::ui::view::View;
 
 /// The least columns for a title.
 const TITLE: u16 = 16;
@@ -250,7 +250,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], 
             (wide, high) = (one, high - 1);
         }
     }
-    let cells = |text: &str| u16::try_from(view::width(text)).unwrap_or(u16::MAX);
+    let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
     let wide = titled.min(wide.max(TITLE));
     let region = |rows: usize, columns: usize| {

@@ -10,9 +10,10 @@ use ratatui::widgets::Widget;
 use crate::network::Id;
 use crate::step::Pass;
 use crate::tensor::shape_text;
+use crate::text::{cut, width};
 use crate::ui::Target;
 use crate::ui::theme::Role;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// An op in the chain: its tensor, its column, its first step.
 struct Link {

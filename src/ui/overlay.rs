@@ -7,8 +7,8 @@ use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wra
 
 use crate::app::{Mode, Overlay, State};
 use crate::keys;
+use crate::text::{broken, width};
 use crate::ui::theme::{Role, Theme};
-use crate::ui::view::{broken, width};
 
 /// The widest comfortable line.
 const WIDEST: u16 = 78;

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use crate::app::{Offer, State};
+use crate::text::{cut, width};
 use crate::ui::theme::{Role, Theme};
-use crate::ui::view::{cut, width};
 
 /// Draws the picker, less the line of keys at the bottom.
 pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {

@@ -10,8 +10,9 @@ use crate::glyph::BETWEEN;
 use crate::keys::{self, Row};
 use crate::step::Unit;
 use crate::text;
+use crate::text::{cut, width};
 use crate::ui::theme::{Role, Theme};
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// `grad.conv1.weight[0,0,1,1]  step 57/112`, as much of it as there is room for, and the columns beside it.
 fn place(view: &View<'_>, room: usize) -> (String, usize) {

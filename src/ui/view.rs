@@ -3,11 +3,10 @@
 use std::cell::OnceCell;
 
 use crate::app::{Lesson, State};
-use crate::glyph;
 use crate::network::{Id, Network, Op, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
-use crate::tensor::{Places, len, unravel};
+use crate::tensor::{Places, index_text, len, unravel};
 use crate::trace::{Position, Trace};
 use crate::ui::number::short;
 use crate::ui::operand::Operand;
@@ -254,9 +253,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn name(&self, tensor: Id, at: usize) -> String {
         let info = self.network().tensor(tensor);
-        let index = unravel(at, &info.shape);
-        let inside: Vec<String> = index.iter().map(ToString::to_string).collect();
-        if index.is_empty() { info.name.to_string() } else { format!("{}[{}]", info.name, inside.join(",")) }
+        format!("{}{}", info.name, index_text(&unravel(at, &info.shape)))
     }
 
     /// The entry on the screen as an address: `grad.conv1.weight[0,0,1,1]`; with its sample or pass before it, where there are several.
@@ -277,63 +274,4 @@ impl<'a> View<'a> {
 /// Factors as a product, arguments as a call.
 fn joined(step: &Step, texts: &[String]) -> String {
     step.function.map_or_else(|| texts.join("·"), |function| function.text(texts))
-}
-
-/// How many cells a text takes.
-#[must_use]
-pub fn width(text: &str) -> usize {
-    unicode_width::UnicodeWidthStr::width(text)
-}
-
-/// A text of at most so many cells, with an ellipsis where it was cut.
-#[must_use]
-pub fn cut(text: &str, cells: usize) -> String {
-    if width(text) <= cells {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for c in text.chars() {
-        if width(&kept) + unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) + 1 > cells {
-            break;
-        }
-        kept.push(c);
-    }
-    if cells > 0 {
-        kept.push('…');
-    }
-    kept
-}
-
-/// A text in lines of at most so many cells, broken between words; a longer word by itself.
-#[must_use]
-pub fn broken(text: &str, cells: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let (mut line, mut used) = (String::new(), 0);
-    for word in text.split(' ') {
-        if used > 0 && used + 1 + width(word) > cells {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        for c in word.chars() {
-            let wide = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if used > 0 && used + wide > cells {
-                lines.push(std::mem::take(&mut line));
-                used = 0;
-            }
-            line.push(c);
-            used += wide;
-        }
-    }
-    lines.push(line);
-    lines
-}
-
-/// The layer's number as a superscript, where a tensor has one.
-#[must_use]
-pub fn layer_mark(layer: usize) -> String {
-    glyph::superscript_layer(layer + 1)
 }

@@ -6,8 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
+use crate::text::{broken, width};
 use crate::ui::theme::Role;
-use crate::ui::view::{View, broken, width};
+use crate::ui::view::View;
 
 /// Before each line of a remark.
 const BAR: &str = "▌ ";

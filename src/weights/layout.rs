@@ -4,7 +4,7 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
 use super::Wrong;
 use super::dtype::Dtype;
-use crate::tensor::{shape_text, unravel};
+use crate::tensor::{index_text, shape_text, unravel};
 
 /// More dimensions than any framework has.
 const MAX_RANK: usize = 32;
@@ -69,8 +69,9 @@ impl Layout {
     pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, Wrong> {
         assert_eq!(bytes.len(), self.size(), "the bytes of this layout");
         let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(at, wrong)| {
-            let index: Vec<String> = self.index(at).iter().map(ToString::to_string).collect();
-            Wrong::new(format!("entry [{}] is {}", index.join(","), wrong.message), wrong.help)
+            let index = self.index(at);
+            let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
+            Wrong::new(format!("{which} is {}", wrong.message), wrong.help)
         })?;
         if !self.fortran || self.shape.len() < 2 {
             return Ok(data);

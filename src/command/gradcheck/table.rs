@@ -2,9 +2,9 @@
 
 use super::{REDUCE, Report, Row, Worst};
 use crate::network::{FLOOR, TOLERANCE};
+use crate::text::width;
 use crate::text::{to_left, to_right};
 use crate::ui::number::exact;
-use crate::ui::view::width;
 
 impl Report<'_> {
     /// The whole text.

@@ -12,9 +12,10 @@ use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
+use crate::text::{cut, width};
 use crate::ui::number::short;
 use crate::ui::theme::Role;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// Cells that the bars have at least.
 const LEAST: usize = 12;

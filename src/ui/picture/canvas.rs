@@ -76,6 +76,6 @@ pub fn text_at(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: 
 
 /// Writes a text that ends before a column of the area.
 pub fn text_ending_at(buf: &mut Buffer, area: Rect, right: u16, y: u16, text: &str, style: Style) {
-    let wide = u16::try_from(crate::ui::view::width(text)).unwrap_or(u16::MAX).min(right);
+    let wide = u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX).min(right);
     text_at(buf, area, right - wide, y, text, style);
 }

@@ -13,10 +13,11 @@ use self::layout::Plan;
 use self::nodes::{Node, nodes};
 use super::canvas::{Canvas, text_at};
 use crate::network::Id;
+use crate::text::width;
 use crate::trace::Progress;
 use crate::ui::number::short;
 use crate::ui::theme::Role;
-use crate::ui::view::{View, width};
+use crate::ui::view::View;
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {

@@ -10,9 +10,10 @@ use super::canvas::text_at;
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
 use crate::tensor::{len, unravel};
+use crate::text::width;
 use crate::trace::{Meeting, Sources};
 use crate::ui::theme;
-use crate::ui::view::{View, width};
+use crate::ui::view::View;
 
 /// The most rows and columns of the image that are drawn.
 const SIDE: usize = 12;

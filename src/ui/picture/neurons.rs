@@ -9,10 +9,11 @@ use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
 use crate::tensor::len;
+use crate::text::{cut, width};
 use crate::trace::{ARGUMENTS, Meeting, Position, Progress};
 use crate::ui::number::brief;
 use crate::ui::theme::Role;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// A neuron of a column: the row-major place in its tensor, and the row of the area.
 struct Neuron {

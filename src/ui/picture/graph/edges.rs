@@ -2,7 +2,7 @@
 
 use super::layout::{Columns, Plan};
 use super::nodes::{Node, cells};
-use crate::ui::view::width;
+use crate::text::width;
 
 /// From one cell to another.
 pub type Line = ((i32, i32), (i32, i32));

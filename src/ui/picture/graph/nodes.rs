@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::network::{Id, Role};
+use crate::text::{cut, width};
 use crate::ui::number::short;
-use crate::ui::view::{View, cut, width};
+use crate::ui::view::View;
 
 /// The widest name of a node.
 const LABEL: usize = 12;
