@@ -1,18 +1,19 @@
-//! Floor 1: expressions, as data. What a factor is derived from says by itself which operands it reads, what it is worth, and how it is written.
+//! Floor 1: expressions, as data. A derived factor, such as (a − t) or relu′(z), is a tree that lists the operands it reads, evaluates itself and prints
+//! itself with the brackets it needs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A place for something that a rule of the function y = f(x₀, x₁, …) reads. In texts it stands in braces: `{0}`, `{1}`, `{y}`, `{dy}`, `{t}`.
+/// The place of an operand of a rule that belongs to the function y = f(x₀, x₁, …). Equation texts name it in braces: `{0}`, `{1}`, `{y}`, `{dy}`, `{t}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
-    /// The input xᵢ, from 0.
+    /// The input xᵢ; i counts from 0.
     Input(usize),
-    /// y; backwards alone.
+    /// The output y; only a backward rule reads it.
     Output,
-    /// ∂C/∂y, which comes from above; backwards alone.
+    /// The upstream gradient ∂C/∂y; only a backward rule reads it.
     Upstream,
-    /// The target, for the error of an output in one step.
+    /// The target t, read by the one-step error of an output layer.
     Target,
 }
 
@@ -40,55 +41,55 @@ impl FromStr for Slot {
     }
 }
 
-/// A function of numbers that a step applies, or by which it selects.
+/// An elementary function: a step applies it or selects by it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Primitive {
-    /// Its name, as a trace has it.
+    /// Name in traces.
     pub name: &'static str,
-    /// How it is written with its arguments.
+    /// Notation with arguments.
     pub form: Form,
-    /// Where it is not differentiable.
+    /// Kind of kink, if the function has points without a derivative.
     pub kink: Option<Kink>,
 }
 
-/// How a function is written with its arguments.
+/// The notation of a function with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `min(a, b)`
     Call,
-    /// `softmax(a | all)`: of its first argument, given the others.
+    /// `softmax(a | all)`: the first argument, given the others.
     Given,
     /// `a / b`
     Infix,
-    /// `a·b`: it does nothing but to stand for the product.
+    /// `a·b`: the product of the arguments, without the function's name.
     Product,
 }
 
-/// How the pieces of a function with kinks are told apart.
+/// The test that separates the smooth pieces of a function with kinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kink {
-    /// By the sign of its first argument.
+    /// The sign of the first argument, as in relu.
     Sign,
-    /// By which of two arguments is larger.
+    /// The order of two arguments, as in max(a, b).
     Order,
-    /// By which of its arguments is the largest.
+    /// The index of the largest argument, as in a max-pool window.
     Winner,
 }
 
 impl Primitive {
-    /// A function that is smooth, written as [`Form::Given`].
+    /// A smooth function in the notation [`Form::Given`].
     #[must_use]
     pub const fn smooth(name: &'static str) -> Self {
         Self { name, form: Form::Given, kink: None }
     }
 
-    /// The same with a kink where its first argument is 0.
+    /// A function with a kink at 0, in the notation [`Form::Given`].
     #[must_use]
     pub const fn bent_at_0(name: &'static str) -> Self {
         Self { name, form: Form::Given, kink: Some(Kink::Sign) }
     }
 
-    /// The function with its arguments.
+    /// Text of the function with its arguments.
     #[must_use]
     pub fn text(&self, arguments: &[String]) -> String {
         match (self.form, arguments) {
@@ -100,38 +101,38 @@ impl Primitive {
     }
 }
 
-/// How a function of one number is written, and its derivative.
+/// A function of one number with its derivative, for use as factors.
 #[derive(Clone, Copy, Debug)]
 pub struct Notation {
     /// The function.
     pub function: &'static Primitive,
-    /// Its derivative by the first input.
+    /// f′(x₀).
     pub prime: Expr,
 }
 
 impl Notation {
-    /// f(x) and f′(x).
+    /// The notation of f and f′ at the first input.
     #[must_use]
     pub const fn of(function: &'static Primitive) -> Self {
         Self { function, prime: Expr::Prime(function, &[Expr::Entry(Slot::Input(0))]) }
     }
 }
 
-/// log
+/// The natural logarithm.
 pub const LOG: &Primitive = &Primitive::smooth("log");
-/// The sum of all entries.
+/// The sum over all entries of an operand.
 pub const SUM: &Primitive = &Primitive::smooth("sum");
 
-/// What is made of entries of operands, all at one place.
+/// An expression of operand entries, all at one index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expr {
-    /// The entry of the operand in a slot.
+    /// One entry of the operand in a slot.
     Entry(Slot),
     /// All entries of the operand in a slot.
     All(Slot),
-    /// A number.
+    /// A constant.
     Number(f64),
-    /// A number of the equation, by its name.
+    /// A constant that is printed by name.
     Name(&'static str),
     /// −a
     Neg(&'static Expr),
@@ -141,17 +142,17 @@ pub enum Expr {
     Mul(&'static [Expr; 2]),
     /// a / b
     Div(&'static [Expr; 2]),
-    /// A function.
+    /// A function applied to arguments.
     Of(&'static Primitive, &'static [Expr]),
-    /// The derivative of a function.
+    /// The derivative of a function, applied to arguments.
     Prime(&'static Primitive, &'static [Expr]),
-    /// ∂y/∂x for the operand x in a slot.
+    /// The local derivative ∂y/∂x of the output by the operand x in a slot.
     Partial(Slot),
 }
 
-/// How firmly an expression holds together; what is less firm than its surroundings want stands in brackets.
+/// Operator precedence. An expression is bracketed if its own is lower than its context requires.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Firmness {
+enum Precedence {
     Sum,
     Product,
     Quotient,
@@ -159,16 +160,16 @@ enum Firmness {
 }
 
 impl Expr {
-    fn firmness(&self) -> Firmness {
+    fn precedence(&self) -> Precedence {
         match self {
-            Self::Neg(_) | Self::Sub(_) => Firmness::Sum,
-            Self::Mul(_) => Firmness::Product,
-            Self::Div(_) | Self::Partial(_) => Firmness::Quotient,
-            _ => Firmness::Single,
+            Self::Neg(_) | Self::Sub(_) => Precedence::Sum,
+            Self::Mul(_) => Precedence::Product,
+            Self::Div(_) | Self::Partial(_) => Precedence::Quotient,
+            _ => Precedence::Single,
         }
     }
 
-    /// Shows each slot whose operand it names, in the order in which they are written, and whether all of the operand is meant.
+    /// Calls `see` for each slot in printing order, with `true` if the expression names the whole operand.
     pub fn visit(&self, see: &mut impl FnMut(Slot, bool)) {
         match *self {
             Self::Entry(slot) => see(slot, false),
@@ -181,7 +182,7 @@ impl Expr {
         }
     }
 
-    /// Whether it names the entry of the operand in a slot; with `all`, whether it names all of them.
+    /// Returns whether the expression names the operand in `slot`: one entry of it, or with `all` the whole.
     #[must_use]
     pub fn names(&self, slot: Slot, all: bool) -> bool {
         let mut found = false;
@@ -189,7 +190,7 @@ impl Expr {
         found
     }
 
-    /// What it is worth, from the entries; `None` where it is more than arithmetic. Its operations are done in the order in which it is written.
+    /// Evaluates the expression in printing order, from the entry in each slot; `None` if it contains more than arithmetic.
     pub fn value(&self, entry: &impl Fn(Slot) -> f64) -> Option<f64> {
         let both = |[a, b]: &[Self; 2]| Some((a.value(entry)?, b.value(entry)?));
         match self {
@@ -203,23 +204,23 @@ impl Expr {
         }
     }
 
-    /// Whether it is mere arithmetic of entries and numbers.
+    /// Returns whether the expression is only arithmetic of entries and constants.
     #[must_use]
     pub fn is_arithmetic(&self) -> bool {
         self.value(&|_| 0.0).is_some()
     }
 
-    /// The text of a factor, from what the operands are called: the entry at hand, or all of one.
+    /// Text of the expression as one factor of a product. `name` gives the name of the operand in a slot: of one entry, or with `true` of the whole.
     pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
         let mut text = String::new();
-        self.write(Firmness::Quotient, name, &mut text);
+        self.write(Precedence::Quotient, name, &mut text);
         text
     }
 
-    fn write(&self, wanted: Firmness, name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
-        let own = self.firmness();
-        let loose = own < wanted;
-        if loose {
+    fn write(&self, wanted: Precedence, name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
+        let own = self.precedence();
+        let bracketed = own < wanted;
+        if bracketed {
             to.push('(');
         }
         match *self {
@@ -229,11 +230,11 @@ impl Expr {
             Self::Name(text) => to.push_str(text),
             Self::Neg(a) => {
                 to.push('−');
-                a.write(Firmness::Product, name, to);
+                a.write(Precedence::Product, name, to);
             }
-            Self::Sub(both) => Self::joined(both, "−", [Firmness::Sum, Firmness::Product], name, to),
-            Self::Mul(both) => Self::joined(both, "·", [Firmness::Product, Firmness::Quotient], name, to),
-            Self::Div(both) => Self::joined(both, "/", [Firmness::Single; 2], name, to),
+            Self::Sub(both) => Self::joined(both, "−", [Precedence::Sum, Precedence::Product], name, to),
+            Self::Mul(both) => Self::joined(both, "·", [Precedence::Product, Precedence::Quotient], name, to),
+            Self::Div(both) => Self::joined(both, "/", [Precedence::Single; 2], name, to),
             Self::Of(function, arguments) => to.push_str(&function.text(&Self::arguments(arguments, name))),
             Self::Prime(function, arguments) => {
                 to.push_str(function.name);
@@ -246,12 +247,12 @@ impl Expr {
                 to.extend(["∂", &y, "/∂", &x]);
             }
         }
-        if loose {
+        if bracketed {
             to.push(')');
         }
     }
 
-    fn joined(both: &[Self; 2], sign: &str, wanted: [Firmness; 2], name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
+    fn joined(both: &[Self; 2], sign: &str, wanted: [Precedence; 2], name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
         both[0].write(wanted[0], name, to);
         to.push_str(sign);
         both[1].write(wanted[1], name, to);
@@ -260,7 +261,7 @@ impl Expr {
     fn arguments(arguments: &[Self], name: &mut dyn FnMut(Slot, bool) -> String) -> Vec<String> {
         let text = |argument: &Self| {
             let mut text = String::new();
-            argument.write(Firmness::Sum, name, &mut text);
+            argument.write(Precedence::Sum, name, &mut text);
             text
         };
         arguments.iter().map(text).collect()

@@ -43,9 +43,9 @@ pub type Id = usize;
 /// What a tensor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Given: with each sample, or with the network, which may learn it: an input of a graph.
+    /// An input: of each sample, or of the network itself, as in a graph.
     Input {
-        /// Whether it is the network's own.
+        /// Whether it belongs to the network, so that gradient descent may update it.
         learns: bool,
     },
     /// What the output should be, given with the sample.
@@ -65,7 +65,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether gradient descent may update it: a parameter, or an input that is the network's own.
+    /// Returns whether gradient descent may update the tensor: a parameter, or an input of a graph.
     #[must_use]
     pub fn is_learnable(self) -> bool {
         matches!(self, Self::Parameter | Self::Input { learns: true })
@@ -312,7 +312,7 @@ impl Network {
         self.loss
     }
 
-    /// Whether anything is given with each sample. A graph has its numbers itself.
+    /// Returns whether the network has inputs that each sample gives. A graph has none.
     #[must_use]
     pub fn reads_samples(&self) -> bool {
         self.reads_samples

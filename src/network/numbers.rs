@@ -1,5 +1,5 @@
-//! The numbers of one run. Its small tensors lie side by side in one array, in the order in which they are computed, so that a run of very many takes
-//! little more than their numbers and is read without a search of the memory; large ones, and what all samples share, have memory of their own.
+//! The memory of one run's tensors. Small tensors are packed into one array in the order in which they are computed: 10⁵ scalars then take 8 bytes each and few
+//! cache lines. Large tensors, and parameters that all samples share, have an allocation each.
 
 use std::mem;
 use std::sync::Arc;
@@ -7,68 +7,68 @@ use std::sync::Arc;
 use super::{Id, Op, TensorInfo};
 use crate::tensor::{Tensor, flat, flat_mut, from_flat, len};
 
-/// Entries up to which a tensor lies beside the others.
+/// The largest number of entries of a packed tensor.
 const SMALL: usize = 64;
 
-/// Where a tensor lies.
+/// The location of one tensor.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// In the array, from one number on.
-    Beside(usize, usize),
-    /// In memory of its own.
-    Apart(usize),
+    /// Packed: its offset in the array and its number of entries.
+    Packed(usize, usize),
+    /// Allocated: its index among the allocated tensors.
+    Allocated(usize),
 }
 
-/// Where a network's tensors lie in each of its runs.
+/// The locations of a network's tensors; all runs of the network share them.
 #[derive(Debug)]
 pub(super) struct Layout {
     places: Vec<Place>,
-    /// Numbers of the array.
-    beside: usize,
-    /// What is in the place of each tensor with memory of its own before it is there.
-    apart: Vec<Arc<Tensor>>,
+    /// The length of the array.
+    packed: usize,
+    /// An empty tensor for each allocated one, and one more: the allocated tensors of a run before anything is computed.
+    allocated: Vec<Arc<Tensor>>,
 }
 
 impl Layout {
-    /// The layout of these tensors, which these ops compute; `fixed` ones are shared by all samples.
+    /// Lays out the tensors of these ops. `fixed` tensors are shared by all samples and never packed.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], fixed: &[(Id, Arc<Tensor>)]) -> Self {
         let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        let mut layout = Self { places: vec![Place::Apart(0); tensors.len()], beside: 0, apart: vec![nothing] };
+        let mut layout = Self { places: vec![Place::Allocated(0); tensors.len()], packed: 0, allocated: vec![nothing] };
         let mut given = vec![true; tensors.len()];
         for op in ops {
             given[op.output] = false;
         }
         for (id, _) in fixed {
-            layout.apart(*id);
+            layout.allocate(*id);
             given[*id] = false;
         }
-        // what an op reads lies before what it computes
+        // an op reads only tensors that precede its output
         let given = given.iter().enumerate().filter(|(_, given)| **given).map(|(id, _)| id);
         for id in given.chain(ops.iter().map(|op| op.output)) {
             match len(&tensors[id].shape) {
                 entries @ 0..=SMALL => {
-                    layout.places[id] = Place::Beside(layout.beside, entries);
-                    layout.beside += entries;
+                    layout.places[id] = Place::Packed(layout.packed, entries);
+                    layout.packed += entries;
                 }
-                _ => layout.apart(id),
+                _ => layout.allocate(id),
             }
         }
         layout
     }
 
-    fn apart(&mut self, id: Id) {
-        self.places[id] = Place::Apart(self.apart.len());
-        self.apart.push(Arc::clone(&self.apart[0]));
+    fn allocate(&mut self, id: Id) {
+        self.places[id] = Place::Allocated(self.allocated.len());
+        self.allocated.push(Arc::clone(&self.allocated[0]));
     }
 
-    /// Whether a tensor has memory of its own.
-    pub fn is_apart(&self, id: Id) -> bool {
-        matches!(self.places[id], Place::Apart(_))
+    /// Returns whether a tensor has an allocation of its own.
+    pub fn is_allocated(&self, id: Id) -> bool {
+        matches!(self.places[id], Place::Allocated(_))
     }
 
-    /// Bytes of a run besides the tensors that have memory of their own.
+    /// Size in bytes of the array and of the list of allocated tensors.
     pub fn bytes(&self) -> u64 {
-        (self.beside * size_of::<f64>() + self.apart.len() * size_of::<Arc<Tensor>>()) as u64
+        (self.packed * size_of::<f64>() + self.allocated.len() * size_of::<Arc<Tensor>>()) as u64
     }
 }
 
@@ -76,100 +76,100 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
     layout: Arc<Layout>,
-    beside: Vec<f64>,
-    /// The first has no entries: it is in the place of each that is not there yet.
-    apart: Vec<Arc<Tensor>>,
+    packed: Vec<f64>,
+    /// The allocated tensors. The first is empty, and stands for each tensor that is not computed yet.
+    allocated: Vec<Arc<Tensor>>,
 }
 
 impl Numbers {
-    /// 0 in small tensors, no entries in others.
+    /// Memory in which packed tensors are 0 and allocated ones empty.
     pub fn new(layout: &Arc<Layout>) -> Self {
-        Self { layout: Arc::clone(layout), beside: vec![0.0; layout.beside], apart: layout.apart.clone() }
+        Self { layout: Arc::clone(layout), packed: vec![0.0; layout.packed], allocated: layout.allocated.clone() }
     }
 
-    /// A tensor's entries in row-major order.
+    /// The entries of a tensor in row-major order.
     pub fn of(&self, id: Id) -> &[f64] {
-        Read { layout: &self.layout, beside: &self.beside, apart: &self.apart }.of(id)
+        Read { layout: &self.layout, packed: &self.packed, allocated: &self.allocated }.of(id)
     }
 
-    /// The same, to be changed.
+    /// The entries of a tensor, mutable.
     pub fn of_mut(&mut self, id: Id) -> &mut [f64] {
         match self.layout.places[id] {
-            Place::Beside(first, entries) => &mut self.beside[first..first + entries],
-            Place::Apart(place) => flat_mut(Arc::make_mut(&mut self.apart[place])),
+            Place::Packed(first, entries) => &mut self.packed[first..first + entries],
+            Place::Allocated(place) => flat_mut(Arc::make_mut(&mut self.allocated[place])),
         }
     }
 
-    /// A tensor of this shape.
+    /// A tensor as an array of this shape; copies a packed one.
     pub fn tensor(&self, id: Id, shape: &[usize]) -> Arc<Tensor> {
         match self.layout.places[id] {
-            Place::Beside(..) => Arc::new(from_flat(shape, self.of(id).to_vec())),
-            Place::Apart(place) => Arc::clone(&self.apart[place]),
+            Place::Packed(..) => Arc::new(from_flat(shape, self.of(id).to_vec())),
+            Place::Allocated(place) => Arc::clone(&self.allocated[place]),
         }
     }
 
-    /// Sets a tensor.
+    /// Sets a tensor; copies a packed one, shares an allocated one.
     pub fn give(&mut self, id: Id, tensor: &Arc<Tensor>) {
         match self.layout.places[id] {
-            Place::Beside(first, entries) => self.beside[first..first + entries].copy_from_slice(flat(tensor)),
-            Place::Apart(place) => self.apart[place] = Arc::clone(tensor),
+            Place::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(flat(tensor)),
+            Place::Allocated(place) => self.allocated[place] = Arc::clone(tensor),
         }
     }
 
-    /// Sets a tensor of this shape to one of another run.
+    /// Sets a tensor of this shape to the tensor `other` of another run.
     pub fn share(&mut self, id: Id, from: &Self, other: Id, shape: &[usize]) {
         match self.layout.places[id] {
-            Place::Beside(first, entries) => self.beside[first..first + entries].copy_from_slice(from.of(other)),
-            Place::Apart(place) => self.apart[place] = from.tensor(other, shape),
+            Place::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(from.of(other)),
+            Place::Allocated(place) => self.allocated[place] = from.tensor(other, shape),
         }
     }
 
-    /// Lets go of a tensor that others have too.
+    /// Drops this run's reference to an allocated tensor.
     pub fn forget(&mut self, id: Id) {
-        if let Place::Apart(place) = self.layout.places[id] {
-            self.apart[place] = Arc::clone(&self.apart[0]);
+        if let Place::Allocated(place) = self.layout.places[id] {
+            self.allocated[place] = Arc::clone(&self.allocated[0]);
         }
     }
 
-    /// Computes a tensor of this shape in its own memory, whatever was in it, from those that lie before it.
+    /// Computes a tensor of this shape into its memory, from tensors that precede it. `compute` gets the memory with arbitrary contents.
     pub fn compute<T>(&mut self, id: Id, shape: &[usize], compute: impl FnOnce(Read<'_>, &mut [f64]) -> T) -> T {
-        let Self { layout, beside, apart } = self;
+        let Self { layout, packed, allocated } = self;
         match layout.places[id] {
-            Place::Beside(first, entries) => {
-                let (before, own) = beside.split_at_mut(first);
-                compute(Read { layout, beside: before, apart }, &mut own[..entries])
+            Place::Packed(first, entries) => {
+                let (before, own) = packed.split_at_mut(first);
+                compute(Read { layout, packed: before, allocated }, &mut own[..entries])
             }
-            Place::Apart(place) => {
-                let nothing = Arc::clone(&apart[0]);
-                let memory = Arc::into_inner(mem::replace(&mut apart[place], nothing));
+            Place::Allocated(place) => {
+                let nothing = Arc::clone(&allocated[0]);
+                let memory = Arc::into_inner(mem::replace(&mut allocated[place], nothing));
                 let mut own = memory.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
                 if own.capacity() == 0 {
                     // pages that the system has cleared already
                     own = vec![0.0; len(shape)];
                 }
                 own.resize(len(shape), 0.0);
-                let found = compute(Read { layout, beside, apart }, &mut own);
-                apart[place] = Arc::new(from_flat(shape, own));
+                let found = compute(Read { layout, packed, allocated }, &mut own);
+                allocated[place] = Arc::new(from_flat(shape, own));
                 found
             }
         }
     }
 }
 
-/// Tensors to be read while another is computed.
+/// Read access to the tensors that precede the one being computed.
 #[derive(Clone, Copy)]
 pub(super) struct Read<'a> {
     layout: &'a Layout,
-    beside: &'a [f64],
-    apart: &'a [Arc<Tensor>],
+    packed: &'a [f64],
+    allocated: &'a [Arc<Tensor>],
 }
 
 impl<'a> Read<'a> {
-    /// A tensor's entries in row-major order.
+    /// The entries of a tensor in row-major order.
     pub fn of(self, id: Id) -> &'a [f64] {
         match self.layout.places[id] {
-            Place::Beside(first, entries) => &self.beside[first..first + entries],
-            Place::Apart(place) => flat(&self.apart[place]),
+            Place::Packed(first, entries) => &self.packed[first..first + entries],
+            Place::Allocated(place) => flat(&self.allocated[place]),
         }
     }
 }

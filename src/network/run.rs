@@ -20,12 +20,12 @@ pub struct Run {
     memos: Memos,
 }
 
-/// What the rules remember: the ops' numbers and their parts', in order. Few remember anything.
+/// The memos of all rules that have one, sorted by op and part.
 #[derive(Clone, Debug, Default)]
 struct Memos(Vec<(usize, usize, Memo)>);
 
 impl Memos {
-    /// Sets those of an op.
+    /// Replaces the memos of an op.
     fn set(&mut self, op: usize, memos: Memory) {
         let [first, end] = [op, op + 1].map(|op| self.0.partition_point(|(of, ..)| *of < op));
         let some = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
@@ -218,7 +218,7 @@ impl Begun {
     }
 }
 
-/// What the rules of an op remember, one memo for each part. Most ops have one part, whose memo then needs no allocation.
+/// The memos of an op, one for each part; most ops have one part, and then need no allocation.
 type Memory = SmallVec<[Memo; 1]>;
 
 /// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.

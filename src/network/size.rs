@@ -37,8 +37,8 @@ impl Sizes {
     pub fn of(network: &Network, batch: usize, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY;
         let fixed = network.fixed().iter().map(|(id, _)| bytes(*id)).sum();
-        let apart = |id| if network.layout().is_apart(id) { bytes(id) + TENSOR } else { 0 };
-        let run = network.ops().iter().map(|op| apart(op.output) + memos(network, op)).sum::<u64>() + RUN + network.layout().bytes();
+        let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR } else { 0 };
+        let run = network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN + network.layout().bytes();
         let reduced = network.ops().iter().filter(|op| {
             op.pass == Pass::Backward
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)

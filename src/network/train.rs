@@ -1,4 +1,4 @@
-//! What gradient descent is told: how to learn, and from what.
+//! The settings of gradient descent, and the tensors that a sample gives.
 
 use std::sync::Arc;
 

@@ -182,16 +182,16 @@ pub enum Source {
     Constant(usize),
 }
 
-/// What a tensor of a layer is called.
+/// The name and symbols of a tensor of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Called {
-    /// `z`, `weight`, …: its name is the layer's, a point, and this.
+    /// Name after the layer's and a point: `z`, `weight`.
     pub suffix: &'static str,
-    /// How its entries are written.
+    /// Letter of an entry.
     pub letter: &'static str,
-    /// How the whole is written.
+    /// Letter of the whole tensor.
     pub whole: &'static str,
-    /// How its derivative is written, where that has a letter of its own.
+    /// Letter of its derivative, if that has one of its own: δ for z.
     pub derivative: Option<&'static str>,
 }
 
@@ -205,13 +205,13 @@ pub const Z: Called = Called { derivative: Some("δ"), ..Called::of("z") };
 pub const A: Called = Called::of("a");
 
 impl Called {
-    /// A tensor that is written by its name.
+    /// A tensor whose letter is its name.
     #[must_use]
     pub const fn of(suffix: &'static str) -> Self {
         Self { suffix, letter: suffix, whole: suffix, derivative: None }
     }
 
-    /// The same, written with this letter.
+    /// The same tensor with another letter.
     #[must_use]
     pub const fn written(self, letter: &'static str) -> Self {
         Self { letter, whole: letter, ..self }
@@ -221,7 +221,7 @@ impl Called {
 /// One tensor that a layer computes: the sum of its parts.
 #[derive(Debug)]
 pub struct Stage {
-    /// What it is called.
+    /// Name and symbols.
     pub called: Called,
     /// Its shape.
     pub shape: Vec<usize>,

@@ -1,4 +1,4 @@
-//! What a rule reads, by the part that it has in the function.
+//! The operands of a rule, by slot.
 
 use std::ops::{Deref, Index};
 
@@ -6,29 +6,29 @@ use smallvec::SmallVec;
 
 pub use crate::expr::Slot;
 
-/// One thing for each slot of a rule, such as the tensor in it.
+/// One value of type `T` for each slot of a rule, such as the tensor in that slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads<T> {
-    /// The inputs; after them, backwards, y, ∂C/∂y and the target, as far as they are there.
+    /// The inputs; a backward rule also has y, ∂C/∂y and the target, in this order, as far as it reads them.
     all: SmallVec<[T; 4]>,
     inputs: usize,
 }
 
 impl<T: Copy> Reads<T> {
-    /// What a forward rule reads: the inputs.
+    /// The operands of a forward rule: its inputs.
     pub fn inputs(all: impl IntoIterator<Item = T>) -> Self {
         let all: SmallVec<[T; 4]> = all.into_iter().collect();
         Self { inputs: all.len(), all }
     }
 
-    /// The same for a backward rule: with y, then ∂C/∂y, then the target, as far as it reads them.
+    /// Appends the further operands of a backward rule: y, then ∂C/∂y, then the target.
     #[must_use]
     pub fn then(mut self, more: impl IntoIterator<Item = T>) -> Self {
         self.all.extend(more);
         self
     }
 
-    /// Where a slot is in the order of all.
+    /// The index of a slot in the list of all operands.
     #[must_use]
     pub fn place(&self, slot: Slot) -> usize {
         match slot {
@@ -40,24 +40,24 @@ impl<T: Copy> Reads<T> {
         }
     }
 
-    /// What is in a slot, if the rule has it.
+    /// The value in a slot, or `None` if the rule does not read that slot.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<T> {
         self.all.get(self.place(slot)).copied()
     }
 
-    /// All slots in order, each with what is in it.
+    /// Iterates over all slots with their values.
     pub fn each(&self) -> impl Iterator<Item = (Slot, T)> + '_ {
         let slots = (0..self.inputs).map(Slot::Input).chain([Slot::Output, Slot::Upstream, Slot::Target]);
         slots.zip(self.all.iter().copied())
     }
 
-    /// Something else for each slot.
+    /// Applies `of` to the value in each slot.
     pub fn map<U>(&self, of: impl FnMut(T) -> U) -> Reads<U> {
         Reads { all: self.all.iter().copied().map(of).collect(), inputs: self.inputs }
     }
 
-    /// Leaves the last input of a forward rule out.
+    /// Removes the last input of a forward rule.
     pub fn forget_last_input(&mut self) {
         self.all.pop();
         self.inputs = self.all.len();

@@ -1,4 +1,4 @@
-//! The network that a file describes, built as far as the file is right.
+//! Builds the network of a file, as far as the file is valid.
 
 use toml::de::DeValue;
 

@@ -1,4 +1,4 @@
-//! A matrix of the operands' pane, as it is on the screen.
+//! One matrix of the operands pane.
 
 use crate::network::Id;
 use crate::ui::number::Format;
