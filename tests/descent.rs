@@ -168,3 +168,19 @@ fn training_in_place_has_the_bits_of_its_steps() {
         }
     }
 }
+
+#[test]
+fn a_tensor_knows_its_gradient_in_every_pass() {
+    let lesson = lesson();
+    let mut found = 0;
+    for stretch in lesson.trace.stretches() {
+        let network = &stretch.network;
+        for (id, tensor) in network.tensors().iter().enumerate() {
+            let named = network.find(&format!("grad.{}", tensor.name));
+            assert_eq!(network.gradient_of(id), named, "{}", tensor.name);
+            found += usize::from(named.is_some());
+        }
+    }
+    let update = lesson.trace.stretches().last().expect("the batch");
+    assert!(found > 10 && update.network.tensors().iter().any(|tensor| tensor.name == "fc1.weight"), "{found}");
+}

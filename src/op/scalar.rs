@@ -285,7 +285,8 @@ impl Differentiated {
         let (dividend, by) = match (scalar.operator, self.by) {
             (Operator::Div, 0) => (upstream.clone(), 1),
             (Operator::Div, _) if v != 0.0 => (of(&Expr::Neg(&MOVED), -(upstream.value * v)), 1),
-            (Operator::Pow, 0) if v != 0.0 => {
+            // for b = 0 the derivative is 0, not too small
+            (Operator::Pow, 0) if v != 0.0 && scalar.number(x, 1) != 0.0 => {
                 let b = scalar.number(x, 1);
                 let expr = if alone { &Expr::Mul(&[Expr::Name("b"), MOVED]) } else { &Expr::Mul(&[Expr::Entry(Input(1)), MOVED]) };
                 (of(expr, b * (upstream.value * v)), 0)
@@ -385,6 +386,23 @@ impl Rule for Seed {
             symbols: "1",
             name: "the backward pass begins",
             words: "The derivative of the output by itself is 1. From here the derivatives move back along the edges.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_has_a_kink_where_its_slope_jumps() {
+        for function in FUNCTIONS {
+            let (kink, at, other) = if function.arity == 1 { (Kink::Sign, 0.0, 0.0) } else { (Kink::Order, 1.0, 1.0) };
+            let [left, right] = [-1e-9, 1e-9].map(|by| (function.derivative[0])(at + by, other, (function.value)(at + by, other)));
+            let expected = ((left - right).abs() > 1e-3).then_some(kink);
+            // log and sqrt have no slope to the left of 0
+            let expected = expected.filter(|_| (function.value)(-1e-9, 1.0).is_finite());
+            assert_eq!(function.notation.function.kink, expected, "{}", function.name());
         }
     }
 }

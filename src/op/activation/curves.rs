@@ -286,6 +286,25 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_has_a_kink_where_its_slope_jumps() {
+        let curves: [(&Curve, &[f64]); 8] = [
+            (&RELU, &[]),
+            (&LEAKY_RELU, &[0.2]),
+            (&ELU, &[1.5]),
+            (&SIGMOID, &[]),
+            (&TANH, &[]),
+            (&SOFTPLUS, &[]),
+            (&SILU, &[]),
+            (&GELU, &[]),
+        ];
+        for (curve, keys) in curves {
+            let [left, right] = [-1e-9, 1e-9].map(|z| curve.derivative.of(z, curve.value.of(z, keys), keys));
+            let function = curve.notation.function;
+            assert_eq!(function.kink.is_some(), (left - right).abs() > 1e-3, "{}", function.name);
+        }
+    }
+
+    #[test]
     fn a_derivative_at_a_kink_is_that_of_the_left_side() {
         for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
