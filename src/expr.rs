@@ -1,10 +1,27 @@
-//! Floor 1: expressions, as data. A derived factor, such as (a − t) or relu′(z), is a tree that lists the operands it reads, evaluates itself and prints
-//! itself with the brackets it needs.
+//! Floor 1: expressions, as data. One tree is the source of a number's value, of what it reads, of its kinks and of its text in Unicode, ASCII and LaTeX.
+//!
+//! ```
+//! use gradstep::expr::{Expr, Notation, Part, Slot};
+//!
+//! const A: Expr = Expr::Entry(Slot::Input(0));
+//! const T: Expr = Expr::Entry(Slot::Input(1));
+//! const ERROR: Expr = Expr::Sub(&[A, T]);
+//! let entry = |slot| if slot == Slot::Input(0) { 0.7 } else { 1.0 };
+//! assert_eq!(ERROR.value(&entry), Some(0.7 - 1.0));
+//! let name = |slot, _: Part| if slot == Slot::Input(0) { "a".to_owned() } else { "t".to_owned() };
+//! assert_eq!(ERROR.equation(Notation::Unicode, &[], name), "a − t");
+//! ```
+
+mod notation;
+mod text;
+mod value;
 
 use std::fmt;
-use std::str::FromStr;
 
-/// The place of an operand of a rule that belongs to the function y = f(x₀, x₁, …). Equation texts name it in braces: `{0}`, `{1}`, `{y}`, `{dy}`, `{t}`.
+pub use notation::{Notation, Sign, letter};
+pub use text::Part;
+
+/// The place of an operand of a rule that belongs to the function y = f(x₀, x₁, …).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The input xᵢ; i counts from 0.
@@ -28,28 +45,37 @@ impl fmt::Display for Slot {
     }
 }
 
-impl FromStr for Slot {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "y" => Ok(Self::Output),
-            "dy" => Ok(Self::Upstream),
-            "t" => Ok(Self::Target),
-            input => input.parse().map(Self::Input),
-        }
-    }
-}
-
-/// An elementary function: a step applies it or selects by it.
-#[derive(Debug, PartialEq, Eq)]
+/// A function in steps and expressions.
+///
+/// Two are equal if they have the same name.
 pub struct Primitive {
-    /// Name in traces.
+    /// Name in traces: `sigmoid`.
     pub name: &'static str,
+    /// Name in equations: `σ`.
+    pub symbol: &'static str,
     /// Notation with arguments.
     pub form: Form,
-    /// Kind of kink, if the function has points without a derivative.
-    pub kink: Option<Kink>,
+    /// Names of the arguments in its definition.
+    pub arguments: &'static [&'static str],
+    /// How its value is computed.
+    pub definition: Definition,
+    /// The definition as mathematics writes it, where the value is computed in another way.
+    pub meaning: Option<&'static Expr>,
+    /// The derivative by each argument, as an expression of the arguments ([`Expr::Arg`]) and of the value y ([`Slot::Output`]).
+    pub derivatives: &'static [Expr],
+}
+
+/// How the value of a function is computed.
+#[derive(Clone, Copy)]
+pub enum Definition {
+    /// By the rule that applies it: the function takes whole slices, or is a notation only.
+    Rule,
+    /// As the largest argument.
+    Largest,
+    /// By a function of the arguments.
+    Computed(fn(&[f64]) -> f64),
+    /// As an expression of the arguments, in printing order.
+    Expr(&'static Expr),
 }
 
 /// The notation of a function with its arguments.
@@ -63,122 +89,249 @@ pub enum Form {
     Infix,
     /// `a·b`: the product of the arguments, without the function's name.
     Product,
+    /// `log a` in equations, with brackets around sums and products; `log(a)` in factors.
+    Operator,
+    /// `Σ a b` in equations, with brackets around sums.
+    Sum,
+    /// `√a`
+    Root,
+    /// `|a|` in equations.
+    Bars,
+    /// The text of its meaning, without the function's name.
+    Meaning,
 }
 
 /// The test that separates the smooth pieces of a function with kinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
-    /// The sign of the first argument, as in relu.
-    Sign,
-    /// The order of two arguments, as in max(a, b).
-    Order,
+    /// The comparisons in the derivatives, as expressions of the arguments.
+    Pieces(&'static [Expr]),
     /// The index of the largest argument, as in a max-pool window.
     Winner,
 }
 
+impl fmt::Debug for Primitive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Primitive {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Primitive {}
+
 impl Primitive {
-    /// A smooth function in the notation [`Form::Given`].
+    /// A function in the notation [`Form::Given`] whose value is computed by the rule that applies it.
     #[must_use]
-    pub const fn smooth(name: &'static str) -> Self {
-        Self { name, form: Form::Given, kink: None }
+    pub const fn new(name: &'static str) -> Self {
+        let (form, definition) = (Form::Given, Definition::Rule);
+        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[] }
     }
 
-    /// A function with a kink at 0, in the notation [`Form::Given`].
+    /// A function of one argument with its derivative.
     #[must_use]
-    pub const fn bent_at_0(name: &'static str) -> Self {
-        Self { name, form: Form::Given, kink: Some(Kink::Sign) }
+    pub const fn differentiable(name: &'static str, definition: Definition, derivatives: &'static [Expr]) -> Self {
+        Self { definition, derivatives, ..Self::new(name) }
     }
 
-    /// Text of the function with its arguments.
+    /// The same function with another notation.
     #[must_use]
-    pub fn text(&self, arguments: &[String]) -> String {
-        match (self.form, arguments) {
-            (Form::Product, _) => arguments.join("·"),
-            (Form::Infix, _) => arguments.join(&format!(" {} ", self.name)),
-            (Form::Given, [first, rest @ ..]) if !rest.is_empty() => format!("{}({first} | {})", self.name, rest.join(", ")),
-            (Form::Call | Form::Given, _) => format!("{}({})", self.name, arguments.join(", ")),
+    pub const fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The same function with a symbol for equations.
+    #[must_use]
+    pub const fn written(self, symbol: &'static str) -> Self {
+        Self { symbol, ..self }
+    }
+
+    /// The same function with names for its arguments.
+    #[must_use]
+    pub const fn of(self, arguments: &'static [&'static str]) -> Self {
+        Self { arguments, ..self }
+    }
+
+    /// The same function with its definition as mathematics writes it.
+    #[must_use]
+    pub const fn meaning(self, meaning: &'static Expr) -> Self {
+        Self { meaning: Some(meaning), ..self }
+    }
+
+    /// The kinks: the points where a derivative changes from one case to another.
+    #[must_use]
+    pub fn kink(&self) -> Option<Kink> {
+        match self.definition {
+            Definition::Largest => Some(Kink::Winner),
+            _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Pieces(self.derivatives)),
         }
     }
 }
 
-/// A function of one number with its derivative, for use as factors.
-#[derive(Clone, Copy, Debug)]
-pub struct Notation {
-    /// The function.
-    pub function: &'static Primitive,
-    /// f′(x₀).
-    pub prime: Expr,
-}
-
-impl Notation {
-    /// The notation of f and f′ at the first input.
-    #[must_use]
-    pub const fn of(function: &'static Primitive) -> Self {
-        Self { function, prime: Expr::Prime(function, &[Expr::Entry(Slot::Input(0))]) }
-    }
-}
-
 /// The natural logarithm.
-pub const LOG: &Primitive = &Primitive::smooth("log");
+pub const LOG: &Primitive =
+    &Primitive::differentiable("log", Definition::Computed(|x| libm::log(x[0])), &[Expr::Div(&[Expr::Number(1.0), Expr::Arg(0)])])
+        .form(Form::Operator);
 /// The sum over all entries of an operand.
-pub const SUM: &Primitive = &Primitive::smooth("sum");
+pub const SUM: &Primitive = &Primitive::new("sum").written("Σ").form(Form::Sum);
+/// The mean over entries.
+pub const MEAN: &Primitive = &Primitive::new("mean").form(Form::Operator);
+/// The square root.
+pub const SQRT: &Primitive = &Primitive::differentiable(
+    "sqrt",
+    Definition::Computed(|x| x[0].sqrt()),
+    &[Expr::Div(&[Expr::Number(1.0), Expr::Mul(&[Expr::Number(2.0), Expr::Entry(Slot::Output)])])],
+)
+.written("√")
+.form(Form::Root);
 
-/// An expression of operand entries, all at one index.
+/// Whole operands and the numbers of equations, as expressions.
+pub mod whole {
+    use super::{Expr, Slot};
+
+    /// The first input.
+    pub const X: Expr = Expr::All(Slot::Input(0));
+    /// The second input: a weight, a mask, a target.
+    pub const W: Expr = Expr::All(Slot::Input(1));
+    /// The output.
+    pub const Y: Expr = Expr::All(Slot::Output);
+    /// The upstream gradient.
+    pub const DY: Expr = Expr::All(Slot::Upstream);
+    /// 1
+    pub const ONE: Expr = Expr::Number(1.0);
+    /// n, the number of entries.
+    pub const N: Expr = Expr::Name("n");
+    /// 1/n
+    pub const SHARE: Expr = Expr::Div(&[ONE, N]);
+}
+
+/// The sign of a product of tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// `a ∘ b`: the Hadamard product, entry by entry.
+    Hadamard,
+    /// `W a`: the product of matrices, or of a number and a tensor.
+    Matrix,
+    /// `W * a`: the convolution.
+    Convolution,
+}
+
+/// A comparison of two numbers. None holds if one of them is NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// a < b
+    Less,
+    /// a ≤ b
+    AtMost,
+    /// a = b
+    Equal,
+    /// a ≥ b
+    AtLeast,
+    /// a > b
+    Greater,
+}
+
+/// One piece of a function: its value where the comparison holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Case {
+    /// The left side of the comparison.
+    pub left: Expr,
+    /// The comparison.
+    pub is: Relation,
+    /// The right side.
+    pub right: Expr,
+    /// The value.
+    pub value: Expr,
+}
+
+/// An expression: of operand entries at one index, or of whole operands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expr {
     /// One entry of the operand in a slot.
     Entry(Slot),
     /// All entries of the operand in a slot.
     All(Slot),
+    /// An argument: of the function that the expression defines, or of the rule whose equation it is.
+    Arg(usize),
     /// A constant.
     Number(f64),
+    /// The 0 of a closed gate: it lets nothing pass, neither ∞ nor NaN.
+    Shut,
     /// A constant that is printed by name.
     Name(&'static str),
     /// −a
     Neg(&'static Expr),
+    /// a + b
+    Add(&'static [Expr; 2]),
     /// a − b
     Sub(&'static [Expr; 2]),
     /// a · b
     Mul(&'static [Expr; 2]),
     /// a / b
     Div(&'static [Expr; 2]),
+    /// a²
+    Square(&'static Expr),
+    /// A product of tensors.
+    Product(Join, &'static [Expr; 2]),
+    /// ⟨a, b⟩, the inner product.
+    Inner(&'static [Expr; 2]),
+    /// aᵀ
+    Transposed(&'static Expr),
+    /// A letter with indices: `a` and `ij` are aᵢⱼ.
+    Indexed(&'static Expr, &'static str),
     /// A function applied to arguments.
     Of(&'static Primitive, &'static [Expr]),
     /// The derivative of a function, applied to arguments.
     Prime(&'static Primitive, &'static [Expr]),
     /// The local derivative ∂y/∂x of the output by the operand x in a slot.
     Partial(Slot),
-}
-
-/// Operator precedence. An expression is bracketed if its own is lower than its context requires.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Precedence {
-    Sum,
-    Product,
-    Quotient,
-    Single,
+    /// The value of the first case whose comparison holds, or else the last expression.
+    Cases(&'static [Case], &'static Expr),
+    /// ∂a/∂b
+    Quotient(&'static [Expr; 2]),
+    /// An expression followed by words.
+    Remark(&'static Expr, &'static str),
+    /// a = b = …
+    Equal(&'static [Expr]),
+    /// An expression, then a definition of a name in it.
+    Where(&'static [Expr; 2]),
 }
 
 impl Expr {
-    fn precedence(&self) -> Precedence {
-        match self {
-            Self::Neg(_) | Self::Sub(_) => Precedence::Sum,
-            Self::Mul(_) => Precedence::Product,
-            Self::Div(_) | Self::Partial(_) => Precedence::Quotient,
-            _ => Precedence::Single,
-        }
-    }
-
     /// Calls `see` for each slot in printing order, with `true` if the expression names the whole operand.
     pub fn visit(&self, see: &mut impl FnMut(Slot, bool)) {
         match *self {
             Self::Entry(slot) => see(slot, false),
             Self::All(slot) => see(slot, true),
-            Self::Number(_) | Self::Name(_) => {}
-            Self::Neg(a) => a.visit(see),
-            Self::Sub(both) | Self::Mul(both) | Self::Div(both) => both.iter().for_each(|a| a.visit(see)),
-            Self::Of(_, arguments) | Self::Prime(_, arguments) => arguments.iter().for_each(|a| a.visit(see)),
             Self::Partial(slot) => [Slot::Output, slot].into_iter().for_each(|slot| see(slot, false)),
+            _ => self.parts(&mut |part| part.visit(see)),
+        }
+    }
+
+    /// Calls `see` for each expression that this one is directly made of, in printing order.
+    fn parts(&self, see: &mut dyn FnMut(&'static Self)) {
+        match *self {
+            Self::Entry(_) | Self::All(_) | Self::Arg(_) | Self::Number(_) | Self::Shut | Self::Name(_) | Self::Partial(_) => {}
+            Self::Neg(a) | Self::Square(a) | Self::Transposed(a) | Self::Indexed(a, _) | Self::Remark(a, _) => see(a),
+            Self::Add(both)
+            | Self::Sub(both)
+            | Self::Mul(both)
+            | Self::Div(both)
+            | Self::Product(_, both)
+            | Self::Inner(both)
+            | Self::Quotient(both)
+            | Self::Where(both) => both.iter().for_each(see),
+            Self::Of(_, all) | Self::Prime(_, all) | Self::Equal(all) => all.iter().for_each(see),
+            Self::Cases(cases, other) => {
+                for Case { left, right, value, .. } in cases {
+                    [value, left, right].into_iter().for_each(&mut *see);
+                }
+                see(other);
+            }
         }
     }
 
@@ -190,124 +343,19 @@ impl Expr {
         found
     }
 
-    /// Evaluates the expression in printing order, from the entry in each slot; `None` if it contains more than arithmetic.
-    pub fn value(&self, entry: &impl Fn(Slot) -> f64) -> Option<f64> {
-        let both = |[a, b]: &[Self; 2]| Some((a.value(entry)?, b.value(entry)?));
-        match self {
-            Self::Entry(slot) => Some(entry(*slot)),
-            Self::Number(number) => Some(*number),
-            Self::Neg(a) => a.value(entry).map(|a| -a),
-            Self::Sub(ab) => both(ab).map(|(a, b)| a - b),
-            Self::Mul(ab) => both(ab).map(|(a, b)| a * b),
-            Self::Div(ab) => both(ab).map(|(a, b)| a / b),
-            Self::All(_) | Self::Name(_) | Self::Of(..) | Self::Prime(..) | Self::Partial(_) => None,
-        }
+    /// Returns whether the expression is made of cases, here or further in.
+    #[must_use]
+    pub fn has_cases(&self) -> bool {
+        let mut found = matches!(self, Self::Cases(..));
+        self.parts(&mut |part| found |= part.has_cases());
+        found
     }
 
     /// Returns whether the expression is only arithmetic of entries and constants.
     #[must_use]
     pub fn is_arithmetic(&self) -> bool {
-        self.value(&|_| 0.0).is_some()
-    }
-
-    /// Text of the expression as one factor of a product. `name` gives the name of the operand in a slot: of one entry, or with `true` of the whole.
-    pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
-        let mut text = String::new();
-        self.write(Precedence::Quotient, name, &mut text);
-        text
-    }
-
-    fn write(&self, wanted: Precedence, name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
-        let own = self.precedence();
-        let bracketed = own < wanted;
-        if bracketed {
-            to.push('(');
-        }
-        match *self {
-            Self::Entry(slot) => to.push_str(&name(slot, false)),
-            Self::All(slot) => to.push_str(&name(slot, true)),
-            Self::Number(number) => to.push_str(&number.to_string()),
-            Self::Name(text) => to.push_str(text),
-            Self::Neg(a) => {
-                to.push('−');
-                a.write(Precedence::Product, name, to);
-            }
-            Self::Sub(both) => Self::joined(both, "−", [Precedence::Sum, Precedence::Product], name, to),
-            Self::Mul(both) => Self::joined(both, "·", [Precedence::Product, Precedence::Quotient], name, to),
-            Self::Div(both) => Self::joined(both, "/", [Precedence::Single; 2], name, to),
-            Self::Of(function, arguments) => to.push_str(&function.text(&Self::arguments(arguments, name))),
-            Self::Prime(function, arguments) => {
-                to.push_str(function.name);
-                to.push_str("′(");
-                to.push_str(&Self::arguments(arguments, name).join(", "));
-                to.push(')');
-            }
-            Self::Partial(slot) => {
-                let [y, x] = [Slot::Output, slot].map(|slot| name(slot, false));
-                to.extend(["∂", &y, "/∂", &x]);
-            }
-        }
-        if bracketed {
-            to.push(')');
-        }
-    }
-
-    fn joined(both: &[Self; 2], sign: &str, wanted: [Precedence; 2], name: &mut dyn FnMut(Slot, bool) -> String, to: &mut String) {
-        both[0].write(wanted[0], name, to);
-        to.push_str(sign);
-        both[1].write(wanted[1], name, to);
-    }
-
-    fn arguments(arguments: &[Self], name: &mut dyn FnMut(Slot, bool) -> String) -> Vec<String> {
-        let text = |argument: &Self| {
-            let mut text = String::new();
-            argument.write(Precedence::Sum, name, &mut text);
-            text
-        };
-        arguments.iter().map(text).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Slot::{Input, Output, Upstream};
-    use super::*;
-
-    const A: Expr = Expr::Entry(Input(0));
-    const T: Expr = Expr::Entry(Input(1));
-    const ONE: Expr = Expr::Number(1.0);
-
-    #[test]
-    fn brackets_stand_where_they_are_needed() {
-        const SOFTMAX: &Primitive = &Primitive::smooth("softmax");
-        let text = |expr: Expr| expr.text(&mut |slot, all| if all { format!("[{slot}]") } else { slot.to_string() });
-        assert_eq!(text(Expr::Sub(&[A, T])), "(0−1)");
-        assert_eq!(text(Expr::Div(&[T, A])), "1/0");
-        assert_eq!(text(Expr::Div(&[Expr::Sub(&[ONE, T]), Expr::Sub(&[ONE, A])])), "(1−1)/(1−0)");
-        assert_eq!(text(Expr::Of(LOG, &[Expr::Sub(&[ONE, A])])), "log(1−0)");
-        assert_eq!(text(Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[A, Expr::All(Input(0))])])), "log(softmax(0 | [0]))");
-        let moved = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]);
-        assert_eq!(text(moved), "(dy·y)");
-        assert_eq!(text(Expr::Neg(&Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]))), "(−dy·y)");
-        assert_eq!(text(Expr::Mul(&[T, Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)])])), "(1·(dy·y))");
-        assert_eq!(text(Expr::Partial(Input(1))), "∂y/∂1");
-        assert_eq!(text(Expr::Prime(LOG, &[A])), "log′(0)");
-    }
-
-    #[test]
-    fn arithmetic_is_done_in_the_order_in_which_it_is_written() {
-        let entry = |slot| if slot == Input(0) { 3.0 } else { 0.5 };
-        assert_eq!(Expr::Div(&[Expr::Sub(&[ONE, T]), Expr::Sub(&[ONE, A])]).value(&entry), Some(0.5 / -2.0));
-        assert_eq!(Expr::Partial(Input(0)).value(&entry), None);
-        assert!(Expr::Neg(&A).is_arithmetic() && !Expr::Name("b").is_arithmetic());
-        assert!(Expr::Sub(&[A, T]).names(Input(1), false) && !Expr::Sub(&[A, T]).names(Input(1), true));
-    }
-
-    #[test]
-    fn a_slot_is_found_by_its_name() {
-        for slot in [Input(0), Input(12), Output, Upstream, Slot::Target] {
-            assert_eq!(slot.to_string().parse(), Ok(slot));
-        }
-        assert!("x".parse::<Slot>().is_err());
+        let mut all = true;
+        self.parts(&mut |part| all &= part.is_arithmetic());
+        all && matches!(self, Self::Entry(_) | Self::Number(_) | Self::Neg(_) | Self::Add(_) | Self::Sub(_) | Self::Mul(_) | Self::Div(_))
     }
 }

@@ -180,6 +180,68 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
+/// A text in LaTeX's mathematical mode: Greek letters and signs as commands, all other characters as they are.
+#[must_use]
+pub fn latex(text: &str) -> String {
+    let mut latex = String::with_capacity(text.len());
+    let (mut after_command, mut lowered) = (false, false);
+    for c in text.chars() {
+        let digit = LOWERED.iter().position(|other| *other == c).map(|digit| digit.to_string());
+        let digit = digit.or_else(|| (lowered && c == ',').then(|| ",".to_owned()));
+        if digit.is_some() != lowered {
+            latex.push_str(if lowered { "}" } else { "_{" });
+            lowered = !lowered;
+        }
+        if let Some(digit) = digit {
+            latex.push_str(&digit);
+            continue;
+        }
+        let command = match c {
+            '½' => r"\tfrac{1}{2}",
+            'δ' => r"\delta",
+            'ε' => r"\varepsilon",
+            'η' => r"\eta",
+            'α' => r"\alpha",
+            'β' => r"\beta",
+            'λ' => r"\lambda",
+            'μ' => r"\mu",
+            'σ' => r"\sigma",
+            'φ' => r"\varphi",
+            'Φ' => r"\Phi",
+            'Σ' => r"\Sigma",
+            '√' => r"\surd",
+            '_' => r"\_",
+            '%' => r"\%",
+            '&' => r"\&",
+            '#' => r"\#",
+            '$' => r"\$",
+            '−' => "-",
+            _ => "",
+        };
+        if command.is_empty() {
+            latex.extend((after_command && c.is_ascii_alphabetic()).then_some(' '));
+            latex.push(c);
+        } else {
+            latex.push_str(command);
+        }
+        after_command = command.ends_with(|c: char| c.is_ascii_alphabetic());
+    }
+    latex.push_str(if lowered { "}" } else { "" });
+    latex
+}
+
+/// The subscript of a letter that serves as an index, such as ᵢ; other characters as they are.
+#[must_use]
+pub const fn lowered(c: char) -> char {
+    match c {
+        'i' => 'ᵢ',
+        'j' => 'ⱼ',
+        'k' => 'ₖ',
+        'n' => 'ₙ',
+        _ => c,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

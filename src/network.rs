@@ -21,7 +21,7 @@ pub use descent::{Descended, Descent, Forecast, Iteration, Walk};
 pub use run::Run;
 pub use size::{Lack, Sizes};
 pub use stretches::{Stretch, Stretches};
-pub use symbol::Symbol;
+pub use symbol::{Of, Symbol};
 pub use train::{Given, Train};
 
 use std::collections::HashMap;

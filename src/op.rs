@@ -13,6 +13,7 @@ pub mod dropout;
 pub mod edges;
 pub mod fixed;
 pub mod flatten;
+pub mod functions;
 pub mod global_avg_pool2d;
 pub mod layer;
 pub mod layer_norm;

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::expr::Expr;
+use crate::expr::{Expr, Notation, Part as Named, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, Stretch, Stretches};
-use crate::op::rule::{Arg, Equation, Origin, Term, fill, joined};
+use crate::op::rule::{Arg, Equation, Origin, Term, joined};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{Index, len, unravel};
@@ -280,13 +280,40 @@ impl Trace {
         self.before(at).part
     }
 
-    /// The equation of a part of the op at a position, and its right-hand side with the operands' symbols.
+    /// The equation of a part of the op at a position.
     #[must_use]
-    pub fn equation(&self, at: &Position, part: usize) -> (Equation, String) {
+    pub fn equation(&self, at: &Position, part: usize) -> Equation {
+        let (run, op, number) = self.op(at.segment);
+        let (rule, x) = run.part(op, number, part);
+        rule.equation_for(&x)
+    }
+
+    /// The right-hand side of the equation of an op: its parts with the operands' symbols. The first is without a sign, the others are further terms of
+    /// the sum: `+ b⁽¹⁾`.
+    #[must_use]
+    pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let operands = &op.parts[part].operands;
-        (rule.equation_for(&x), fill(&rule.symbols(&x), |slot, _| self.network_of(at.stretch).tensor(operands[slot]).symbol.text()))
+        let name = |slot: Slot, named: Named| {
+            let symbol = &self.network_of(at.stretch).tensor(operands[slot]).symbol;
+            match named {
+                Named::Whole => symbol.whole_in(notation),
+                Named::Entry | Named::Letter => symbol.short_entry_in(&[], notation),
+            }
+        };
+        let (right, arguments) = (rule.equation_for(&x).right, rule.arguments());
+        if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
+    }
+
+    /// The whole equation of the op at a position: `z⁽¹⁾ = W⁽¹⁾ a⁽⁰⁾ + b⁽¹⁾`.
+    #[must_use]
+    pub fn equation_text(&self, at: &Position, notation: Notation) -> String {
+        let op = self.op_at(at);
+        let left = self.network_of(at.stretch).tensor(op.output).symbol.whole_in(notation);
+        let sign = if op.pass == Pass::Update { Sign::Becomes } else { Sign::Equals };
+        let parts: Vec<String> = (0..op.parts.len()).map(|part| self.right_hand_side(at, part, notation)).collect();
+        format!("{left}{}{}", sign.text(notation), parts.join(" "))
     }
 
     /// A shorter way to the same entry, where there is one: its symbols and its value.
@@ -297,12 +324,12 @@ impl Trace {
         let index = unravel(at.entry, &network.tensor(op.output).shape);
         (0..op.first_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
-            let (text, value) = rule.shortcut(&x, at.entry)?;
-            let symbol = |slot: Slot, whole: bool| {
+            let (expr, value) = rule.shortcut(&x, at.entry)?;
+            let symbol = |slot: Slot, named: Named| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
-                if whole { symbol.text() } else { symbol.short_entry(&index) }
+                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index) }
             };
-            Some((fill(text, symbol), value))
+            Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
     }
 

@@ -214,8 +214,6 @@ mod tests {
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
 
-    const NOTHING: Equation = Equation { symbols: "", name: "", words: "" };
-
     /// y = 3 x, and a derivative that says it was some other number.
     #[derive(Debug)]
     struct Tripled(f64);
@@ -268,7 +266,7 @@ mod tests {
         }
 
         fn equation(&self) -> Equation {
-            NOTHING
+            Equation::default()
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
+use crate::expr::{Expr, Join, whole};
 use crate::op::combination::Scaled;
 use crate::op::loss::BatchReduction;
-use crate::op::rule::{Equation, Rule};
+use crate::op::rule::{Equation, Gist, Rule};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
@@ -46,23 +47,27 @@ pub struct Batch {
 }
 
 const REDUCE: Equation = Equation {
-    symbols: "{0}",
+    right: whole::X,
     name: "over the samples of the batch",
+    gist: Gist::None,
     words: "Every sample has its own loss and its own gradient. The batch takes their mean, so that its size does not change how far a step goes.",
 };
 const TOTAL: Equation = Equation {
-    symbols: "{0}",
+    right: whole::X,
     name: "over the samples of the batch",
+    gist: Gist::None,
     words: "Every sample has its own loss and its own gradient. The batch adds them up.",
 };
 const STEP: Equation = Equation {
-    symbols: "{0}",
-    name: "gradient descent: a step against the gradient",
+    right: whole::X,
+    name: "gradient descent",
+    gist: Gist::Words("a step against the gradient"),
     words: "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 const STEP_BY_VELOCITY: Equation = Equation {
-    symbols: "{0}",
-    name: "gradient descent: a step against the velocity",
+    right: whole::X,
+    name: "gradient descent",
+    gist: Gist::Words("a step against the velocity"),
     words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 
@@ -81,7 +86,7 @@ fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
             "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the way that was taken before."
         }
     };
-    Equation { symbols: "{0}", name: "the velocity of gradient descent", words }
+    Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
 }
 
 /// The coefficient of each sample in a batch of this number of them.
@@ -108,11 +113,11 @@ struct Builder<'a> {
     derivatives: Vec<(Id, Id)>,
 }
 
-/// One term of a linear combination: the coefficient, its symbol, and the tensor.
-type Summand = (Option<f64>, &'static str, Id);
+/// One term of a linear combination: the coefficient, its expression, and the tensor.
+type Summand = (Option<f64>, Expr, Id);
 
-fn scaled(by: Option<f64>, symbols: &'static str, equation: Equation) -> Arc<dyn Rule> {
-    Arc::new(Scaled { by, equation: Equation { symbols, ..equation } })
+fn scaled(by: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
+    Arc::new(Scaled { by, equation: Equation { right, ..equation } })
 }
 
 impl Builder<'_> {
@@ -129,7 +134,7 @@ impl Builder<'_> {
     }
 
     fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
-        let part = |&(by, symbols, id): &Summand| Part { rule: scaled(by, symbols, equation), operands: Reads::inputs([id]) };
+        let part = |&(by, right, id): &Summand| Part { rule: scaled(by, right, equation), operands: Reads::inputs([id]) };
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
@@ -140,12 +145,12 @@ impl Builder<'_> {
             return self.given(of, name.to_string(), symbol, From::Sample(0, of));
         }
         let by = coefficient(reduction, self.samples.len());
-        let (symbols, equation) = match reduction {
-            BatchReduction::Mean => ("1/n {0}", REDUCE),
-            BatchReduction::Sum => ("{0}", TOTAL),
+        let (right, equation) = match reduction {
+            BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), REDUCE),
+            BatchReduction::Sum => (whole::X, TOTAL),
         };
         // all samples share it, as they may be many
-        let rule = scaled(by, symbols, equation);
+        let rule = scaled(by, right, equation);
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
         self.reads.reserve(self.samples.len());
@@ -193,23 +198,30 @@ impl Builder<'_> {
         let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
         let old = self.given(parameter, name.to_string(), symbol.clone(), From::Parameter(parameter));
         let velocity = (rates.momentum != 0.0 || rates.weight_decay != 0.0).then(|| {
-            let v = Symbol { before: "v of ".into(), ..symbol.clone() };
-            let mut summands: Vec<Summand> = vec![(None, "{0}", gradient)];
+            let v = Symbol { of: super::Of::Velocity, ..symbol.clone() };
+            let mut summands: Vec<Summand> = vec![(None, whole::X, gradient)];
             let (decays, moves) = (rates.weight_decay != 0.0, rates.momentum != 0.0 && !first);
             if decays {
-                summands.push((Some(rates.weight_decay), "λ {0}", old));
+                summands.push((Some(rates.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
             }
             let named = format!("velocity.{name}");
             if moves {
                 let before = self.given(parameter, named.clone(), v.clone(), From::Velocity(parameter));
-                summands.push((Some(rates.momentum), "μ {0}", before));
+                summands.push((Some(rates.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), before));
             }
             let velocity = self.tensor(parameter, named, v, Role::Value);
             self.combine(velocity, Pass::Update, velocity_equation(decays, moves, first && rates.momentum != 0.0), &summands);
             velocity
         });
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
-        let step: [Summand; 2] = [(None, "{0}", old), (Some(-rates.learning_rate), "−η {0}", velocity.unwrap_or(gradient))];
+        let step: [Summand; 2] = [
+            (None, whole::X, old),
+            (
+                Some(-rates.learning_rate),
+                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])),
+                velocity.unwrap_or(gradient),
+            ),
+        ];
         self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
         self.derivatives.extend([(old, gradient), (new, gradient)]);
         (parameter, new, velocity)

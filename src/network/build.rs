@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
+use crate::expr::Expr;
 use crate::op::layer::{Called, Layer, Source};
 use crate::op::loss::Loss;
 use crate::op::rule::{Function, Rule, Window};
@@ -120,7 +121,7 @@ impl Chain {
             reads.push(last.parts[0].1[0]);
         }
         self.builder.forward.push(Forward { output: c, parts: vec![(loss.function, reads)] });
-        let shortcut = loss.shortcut.map(|(rule, text)| Shortcut { output, target, rule, text });
+        let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
         self.builder.network(output, c, shortcut.as_ref())
     }
 }
@@ -130,7 +131,7 @@ struct Shortcut {
     output: Id,
     target: Id,
     rule: Arc<dyn Rule>,
-    text: &'static str,
+    expr: Expr,
 }
 
 /// Per tensor, who reads it: the forward op, the part and the slot.
@@ -257,7 +258,7 @@ impl Builder {
         let operands = Reads::inputs(reads.iter().copied()).then([forward.output]).then(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
-                let rule = Arc::new(Stable { chain: rule, shortcut: Arc::clone(&s.rule), text: s.text });
+                let rule = Arc::new(Stable { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
                 Some(Part { rule, operands: operands.then([s.target]) })
             }
             _ => Some(Part { rule, operands }),

@@ -11,9 +11,12 @@ use curves::Curve;
 
 use super::flatten::Copy;
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use super::rule::{
+    Args as Factors, Arguments, Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
+};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use super::softmax::Softmax;
+use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Begun;
 use crate::threads::stretches;
 
@@ -38,23 +41,59 @@ pub struct Activation {
     pub name: &'static str,
     /// Its own keys, which are numbers, with their defaults.
     pub keys: &'static [(&'static str, f64)],
+    /// Whether each key must be less than the next.
+    pub ordered: bool,
+    /// The function of one number, for an activation that works entry by entry.
+    pub primitive: Option<&'static Primitive>,
     /// The function, from the values of the keys.
-    pub function: fn(&[f64]) -> Arc<dyn Function>,
+    function: Apply,
+}
+
+/// How an activation's function is made.
+#[derive(Clone, Copy, Debug)]
+enum Apply {
+    /// Entry by entry.
+    Curve(&'static Curve),
+    /// Otherwise.
+    Whole(fn() -> Arc<dyn Function>),
+}
+
+impl Activation {
+    const fn curve(curve: &'static Curve, keys: &'static [(&'static str, f64)]) -> Self {
+        Self { name: curve.function.name, keys, ordered: false, primitive: Some(curve.function), function: Apply::Curve(curve) }
+    }
+
+    const fn whole(name: &'static str, function: fn() -> Arc<dyn Function>) -> Self {
+        Self { name, keys: &[], ordered: false, primitive: None, function: Apply::Whole(function) }
+    }
+
+    /// The function, from the values of the keys.
+    #[must_use]
+    pub fn function(&self, keys: &[f64]) -> Arc<dyn Function> {
+        match self.function {
+            Apply::Curve(curve) => Arc::new(Elementwise { curve, keys: SmallVec::from_slice(keys) }),
+            Apply::Whole(function) => function(),
+        }
+    }
 }
 
 /// All activations.
 #[rustfmt::skip]
 pub const ACTIVATIONS: &[Activation] = &[
-    Activation { name: "identity", keys: &[], function: |_| Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK }) },
-    Activation { name: "relu", keys: &[], function: |keys| elementwise(&curves::RELU, keys) },
-    Activation { name: "leaky_relu", keys: &[("negative_slope", 0.01)], function: |keys| elementwise(&curves::LEAKY_RELU, keys) },
-    Activation { name: "elu", keys: &[("alpha", 1.0)], function: |keys| elementwise(&curves::ELU, keys) },
-    Activation { name: "sigmoid", keys: &[], function: |keys| elementwise(&curves::SIGMOID, keys) },
-    Activation { name: "tanh", keys: &[], function: |keys| elementwise(&curves::TANH, keys) },
-    Activation { name: "softplus", keys: &[], function: |keys| elementwise(&curves::SOFTPLUS, keys) },
-    Activation { name: "silu", keys: &[], function: |keys| elementwise(&curves::SILU, keys) },
-    Activation { name: "gelu", keys: &[], function: |keys| elementwise(&curves::GELU, keys) },
-    Activation { name: "softmax", keys: &[], function: |_| Arc::new(Softmax) },
+    Activation::whole("identity", || Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK })),
+    Activation::curve(&curves::RELU, &[]),
+    Activation::curve(&curves::LEAKY_RELU, &[("negative_slope", 0.01)]),
+    Activation::curve(&curves::ELU, &[("alpha", 1.0)]),
+    Activation::curve(&curves::SIGMOID, &[]),
+    Activation::curve(&curves::TANH, &[]),
+    Activation { ordered: true, ..Activation::curve(&curves::HARDTANH, &[("min_val", -1.0), ("max_val", 1.0)]) },
+    Activation::curve(&curves::RELU6, &[]),
+    Activation::curve(&curves::SOFTPLUS, &[]),
+    Activation::curve(&curves::SILU, &[]),
+    Activation::curve(&curves::GELU, &[]),
+    Activation::curve(&curves::MISH, &[]),
+    Activation::curve(&curves::HARDSWISH, &[]),
+    Activation::whole("softmax", || Arc::new(Softmax)),
 ];
 
 /// The activation of this name.
@@ -63,11 +102,16 @@ pub fn find(name: &str) -> Option<&'static Activation> {
     ACTIVATIONS.iter().find(|activation| activation.name == name)
 }
 
-const IDENTITY: Equation =
-    Equation { symbols: "{0}", name: "no activation: a = z", words: "This layer has no activation; its output is its weighted input." };
+const IDENTITY: Equation = Equation {
+    right: whole::X,
+    name: "no activation",
+    gist: Gist::Words("a = z"),
+    words: "This layer has no activation; its output is its weighted input.",
+};
 const IDENTITY_BACK: Equation = Equation {
-    symbols: "{dy}",
+    right: whole::DY,
     name: "the error, without an activation",
+    gist: Gist::None,
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
@@ -76,10 +120,6 @@ const IDENTITY_BACK: Equation = Equation {
 struct Elementwise {
     curve: &'static Curve,
     keys: SmallVec<[f64; 1]>,
-}
-
-fn elementwise(curve: &'static Curve, keys: &[f64]) -> Arc<dyn Function> {
-    Arc::new(Elementwise { curve, keys: SmallVec::from_slice(keys) })
 }
 
 impl Function for Elementwise {
@@ -101,7 +141,7 @@ const EACH: u64 = 8;
 impl Applied {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
         let Elementwise { curve, keys } = &self.0;
-        stretches(sums, 1, EACH, |at, sums| curve.value.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, begun));
+        stretches(sums, 1, EACH, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, begun));
     }
 }
 
@@ -125,7 +165,7 @@ impl Rule for Applied {
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let Elementwise { curve, keys } = &self.0;
         let args: Factors = std::iter::once(entry(x, Input(0), at)).chain(keys.iter().copied().map(constant)).collect();
-        Term::apply(curve.notation.function, args, curve.value.of(x.get(Input(0), at), keys))
+        Term::apply(curve.function, args, curve.value(x.get(Input(0), at), keys))
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
@@ -133,7 +173,8 @@ impl Rule for Applied {
     }
 
     fn equation(&self) -> Equation {
-        self.0.curve.equation
+        let Curve { function, words, .. } = self.0.curve;
+        Equation { right: Expr::Of(function, &[whole::X]), name: "activation", gist: Gist::Definition(function), words }
     }
 }
 
@@ -141,15 +182,11 @@ impl Rule for Applied {
 struct Slope(Elementwise);
 
 impl Slope {
-    fn slope(&self, x: &Operands<'_>, at: usize) -> f64 {
-        self.0.curve.derivative.of(x.get(Input(0), at), x.get(Output, at), &self.0.keys)
-    }
-
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
         let Elementwise { curve, keys } = &self.0;
         stretches(sums, 1, EACH, |at, sums| {
             let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
-            curve.derivative.add(z, a, da, keys, sums, begun);
+            curve.add_derivative(z, a, da, keys, sums, begun);
         });
     }
 }
@@ -172,8 +209,10 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let (error, slope) = (entry(x, Upstream, at), derived(&self.0.curve.notation.prime, Input(0), at, self.slope(x, at)));
-        if self.0.curve.derivative.is_gate() { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
+        let Elementwise { curve, keys } = &self.0;
+        let (slope, shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
+        let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
+        if shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -182,7 +221,11 @@ impl Rule for Slope {
     }
 
     fn equation(&self) -> Equation {
-        let Curve { back, .. } = self.0.curve;
-        *back
+        let right = Expr::Product(Join::Hadamard, &[whole::DY, Expr::Arg(0)]);
+        Equation { right, name: "the error δ = ∂C/∂z", gist: Gist::None, words: self.0.curve.back }
+    }
+
+    fn arguments(&self) -> Arguments {
+        smallvec![Expr::Prime(self.0.curve.function, &[whole::X])]
     }
 }

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use super::fixed::{Fixed, Pairs, Weights};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::rule::Equation;
+use super::rule::{Equation, Gist};
+use crate::expr::whole;
 use crate::tensor::shape_words;
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind { name: "add", base: "add", keys: &[], rank: None, joins: true, activation: None, build };
 
 const EQUATION: Equation = Equation {
-    symbols: "{0}",
-    name: "sum of layers: a skip connection",
+    right: whole::X,
+    name: "sum of layers",
+    gist: Gist::Words("a skip connection"),
     words: "The outputs of several layers are added, entry by entry. What one of them skips reaches the sum unchanged.",
 };
 const BACK: Equation = Equation {
-    symbols: "{dy}",
+    right: whole::DY,
     name: "the error goes to every summand",
+    gist: Gist::None,
     words: "A sum passes the error on to each of its summands, unchanged: the skip connection brings it back past the layers between.",
 };
 

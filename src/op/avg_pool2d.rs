@@ -6,7 +6,8 @@ use super::edges::{Edges, View};
 use super::fixed::{Fixed, Weights};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
-use super::rule::Equation;
+use super::rule::{Equation, Gist};
+use crate::expr::{Expr, MEAN, whole};
 use crate::tensor::len;
 
 /// The row of the registry.
@@ -52,8 +53,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     };
     let padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
     let (words, words_back) = WORDS[if padded { 1 + usize::from(!include) } else { 0 }];
-    let equation = Equation { symbols: "mean {0}", name: "average pooling: the mean of each window", words };
-    let back = Equation { symbols: "1/n · {dy} all over each window", name: "the error is shared out", words: words_back };
+    let equation =
+        Equation { right: Expr::Of(MEAN, &[whole::X]), name: "average pooling", gist: Gist::Words("the mean of each window"), words };
+    let back = Equation {
+        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over each window"),
+        name: "the error is shared out",
+        gist: Gist::None,
+        words: words_back,
+    };
     let a = Stage::new(A, &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

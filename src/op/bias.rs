@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each};
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, entry, one_each};
 use super::slot::Slot::{self, Input, Upstream};
+use crate::expr::{Expr, SUM, whole};
 use crate::threads::stretches;
 
 /// y = b, spread over `area` neurons of each of `channels` channels.
@@ -60,7 +61,7 @@ impl Rule for Spread {
     }
 
     fn equation(&self) -> Equation {
-        Equation { symbols: "{0}", name: "bias", words: "The bias is added last." }
+        Equation { right: whole::X, name: "bias", gist: Gist::None, words: "The bias is added last." }
     }
 }
 
@@ -127,14 +128,16 @@ impl Rule for Gather {
     fn equation(&self) -> Equation {
         if self.0.area == 1 {
             return Equation {
-                symbols: "{dy}",
-                name: "bias gradient: the error itself",
+                right: whole::DY,
+                name: "bias gradient",
+                gist: Gist::Words("the error itself"),
                 words: "The bias is added to z without a factor, so ∂z/∂b = 1 and its gradient is the error of its neuron.",
             };
         }
         Equation {
-            symbols: "Σ {dy}",
-            name: "bias gradient: the sum of the errors",
+            right: Expr::Of(SUM, &[whole::DY]),
+            name: "bias gradient",
+            gist: Gist::Words("the sum of the errors"),
             words: "All neurons of a channel share one bias and add it without a factor: its gradient is the sum of their errors.",
         }
     }

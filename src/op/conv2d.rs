@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
+use super::functions::ROT180;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Window};
+use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
+use crate::expr::{Expr, Join, whole};
 use crate::sums::{Begun, LANES};
 use crate::tensor::len;
 use kernels::Plans;
@@ -273,18 +275,21 @@ impl Weighted for Conv2d {
     fn equation(&self, view: View) -> Equation {
         match view {
             View::Output => Equation {
-                symbols: "{1} * {0}",
-                name: "convolution: the filter slides over the input",
+                right: Expr::Product(Join::Convolution, &[whole::W, whole::X]),
+                name: "convolution",
+                gist: Gist::Words("the filter slides over the input"),
                 words: "Each neuron sees one window of the input. It multiplies the window with the filter, entry by entry, and adds up. All neurons of a channel share the same few weights.",
             },
             View::Weight => Equation {
-                symbols: "{0} * {dy}",
-                name: "weight gradient: the input convolved with the error",
+                right: Expr::Product(Join::Convolution, &[whole::X, whole::DY]),
+                name: "weight gradient",
+                gist: Gist::Words("the input convolved with the error"),
                 words: "A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
             },
             View::Input => Equation {
-                symbols: "{dy} * rot180({1})",
-                name: "the error moves back: the filter turned by 180°",
+                right: Expr::Product(Join::Convolution, &[whole::DY, Expr::Of(ROT180, &[whole::W])]),
+                name: "the error moves back",
+                gist: Gist::Words("the filter turned by 180°"),
                 words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
             },
         }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::axis::Axis;
 use super::conv2d::{Conv2d, Filters};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
+use super::functions::ROT180;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Window};
+use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
+use crate::expr::{Expr, Join, whole};
 
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind {
@@ -114,18 +116,21 @@ impl Weighted for Transposed {
     fn equation(&self, view: View) -> Equation {
         match view {
             View::Output => Equation {
-                symbols: "{0} * rot180({1})",
-                name: "transposed convolution: each input lays the filter",
+                right: Expr::Product(Join::Convolution, &[whole::X, Expr::Of(ROT180, &[whole::W])]),
+                name: "transposed convolution",
+                gist: Gist::Words("each input lays the filter"),
                 words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
             },
             View::Weight => Equation {
-                symbols: "{dy} * {0}",
-                name: "weight gradient: the error convolved with the input",
+                right: Expr::Product(Join::Convolution, &[whole::DY, whole::X]),
+                name: "weight gradient",
+                gist: Gist::Words("the error convolved with the input"),
                 words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
             },
             View::Input => Equation {
-                symbols: "{dy} * {1}",
-                name: "the error moves back: convolved with the filter",
+                right: Expr::Product(Join::Convolution, &[whole::DY, whole::W]),
+                name: "the error moves back",
+                gist: Gist::Words("convolved with the filter"),
                 words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
             },
         }

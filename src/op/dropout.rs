@@ -1,16 +1,16 @@
 //! `dropout`: some neurons are taken out, and the others speak louder to make up for them. The mask is given, so that every run is the same.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
 use super::layer::{A, Args, Called, Fan, Faulty, Layer, LayerKind, Source, Stage};
-use super::rule::{Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
+use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use crate::expr::{Expr, Join, whole};
 use crate::tensor::flat;
 
 /// The row of the registry.
@@ -47,13 +47,15 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
 }
 
 const FORWARD: Equation = Equation {
-    symbols: "{0} ∘ {1} / (1 − p)",
-    name: "dropout: what is kept grows by 1 / (1 − p)",
+    right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
+    name: "dropout",
+    gist: Gist::Words("what is kept grows by 1 / (1 − p)"),
     words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
 };
 const BACK: Equation = Equation {
-    symbols: "{dy} ∘ {1} / (1 − p)",
+    right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::DY, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "the error back, to what was kept",
+    gist: Gist::None,
     words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
 };
 
@@ -123,7 +125,7 @@ impl Rule for Kept {
         self.equation
     }
 
-    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
-        Cow::Owned(self.equation.symbols.replace('p', &self.p.to_string()))
+    fn arguments(&self) -> Arguments {
+        smallvec![Expr::Number(self.p)]
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::functions::{UNVEC, VEC};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, entry, one_each, same_place};
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Upstream};
+use crate::expr::{Expr, whole};
 use crate::tensor::len;
 
 /// The row of the registry.
@@ -14,13 +16,15 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let shape = [len(args.input_shape())];
     args.claim(&shape)?;
     let equation = Equation {
-        symbols: "vec({0})",
-        name: "flatten: the image as one vector",
+        right: Expr::Of(VEC, &[whole::X]),
+        name: "flatten",
+        gist: Gist::Words("the image as one vector"),
         words: "Nothing is computed: the entries of all channels are written one after another, row by row.",
     };
     let back = Equation {
-        symbols: "unvec({dy})",
+        right: Expr::Of(UNVEC, &[whole::DY]),
         name: "the error goes back to its pixel",
+        gist: Gist::None,
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
     let a = Stage::new(A, &shape).with(Arc::new(Copy { equation, back }), [Source::Input(0)]);

@@ -7,7 +7,8 @@ use super::axis::Axis;
 use super::fixed::{Fixed, Weights};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::each_channel;
-use super::rule::Equation;
+use super::rule::{Equation, Gist};
+use crate::expr::{Expr, MEAN, whole};
 
 /// The row of the registry.
 pub const KIND: LayerKind =
@@ -20,13 +21,15 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let mut whole = |n: usize| Axis::checked(n, n, 1, 0, 1).map_err(|why| args.fail("type", why, ""));
     let windows = each_channel(channels, whole(height)?, whole(width)?);
     let equation = Equation {
-        symbols: "mean {0}",
-        name: "global average pooling: the mean of each channel",
+        right: Expr::Of(MEAN, &[whole::X]),
+        name: "global average pooling",
+        gist: Gist::Words("the mean of each channel"),
         words: "A whole channel becomes one number, its mean: how strongly its feature is there at all, no matter where.",
     };
     let back = Equation {
-        symbols: "1/n · {dy} all over the channel",
+        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over the channel"),
         name: "the error is shared out",
+        gist: Gist::None,
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
     let mean = Fixed::new(windows, Weights::One(reciprocal(height * width)), equation, back);

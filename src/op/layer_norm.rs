@@ -12,9 +12,9 @@ use super::fixed::{Fixed, Pairs, Weights};
 use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, LayerKind, Source, Stage, WEIGHT};
 use super::linear::Linear;
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Output, Upstream};
-use crate::expr::{Notation, Primitive};
+use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
 use crate::tensor::len;
 
 /// The row of the registry.
@@ -70,61 +70,75 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
 /// The mean of n entries.
 fn mean(n: usize) -> Fixed<Linear> {
     let equation = Equation {
-        symbols: "mean {0}",
+        right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of all entries",
+        gist: Gist::None,
         words: "Every one of the n entries counts 1/n. What is normalised is the whole tensor at once.",
     };
     let back = Equation {
-        symbols: "1/n · {dy}",
+        right: Expr::Mul(&[whole::SHARE, whole::DY]),
         name: "every entry has moved the mean",
+        gist: Gist::None,
         words: "An entry that grows by a little moves the mean by the n-th part of it, so it gets the n-th part of the mean's derivative.",
     };
     Fixed::new(Linear { inputs: n, outputs: 1 }, Weights::One(reciprocal(n)), equation, back)
 }
 
 const MINUEND: Equation = Equation {
-    symbols: "{0}",
+    right: whole::X,
     name: "the entry less the mean",
+    gist: Gist::None,
     words: "The mean is taken away from every entry, so that what is left has the mean 0.",
 };
 const MINUEND_BACK: Equation = Equation {
-    symbols: "{dy}",
+    right: whole::DY,
     name: "the derivative passes on unchanged",
+    gist: Gist::None,
     words: "An entry stands in its own difference without a factor. It also moves the mean, and so all differences a little: that is the other part.",
 };
 const MINUS: Equation = Equation {
-    symbols: "(−{0})",
+    right: Expr::Neg(&whole::X),
     name: "the entry less the mean",
+    gist: Gist::None,
     words: "The mean is taken away from every entry, so that what is left has the mean 0.",
 };
 const MINUS_BACK: Equation = Equation {
-    symbols: "−Σ {dy}",
+    right: Expr::Neg(&Expr::Of(SUM, &[whole::DY])),
     name: "the mean was taken away from every entry",
+    gist: Gist::None,
     words: "A larger mean makes every difference smaller by as much: its derivative gathers those of all differences, with a minus.",
 };
 const UNSCALED: Equation = Equation {
-    symbols: "{0}",
+    right: whole::X,
     name: "the normalised tensor, shifted",
+    gist: Gist::None,
     words: "Without a weight the normalised tensor is only shifted by the bias.",
 };
-const UNSCALED_BACK: Equation =
-    Equation { symbols: "{dy}", name: "the derivative passes on unchanged", words: "Without a weight there is no factor." };
+const UNSCALED_BACK: Equation = Equation {
+    right: whole::DY,
+    name: "the derivative passes on unchanged",
+    gist: Gist::None,
+    words: "Without a weight there is no factor.",
+};
 
 /// c · r.
 const STRETCH: [Equation; 3] = [
     Equation {
-        symbols: "{1} {0}",
-        name: "normalised: mean 0 and variance 1",
+        right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
+        name: "normalised",
+        gist: Gist::Words("mean 0 and variance 1"),
         words: "Every difference is divided by the standard deviation, all by the same one: what is left has the variance 1, but for ε.",
     },
     Equation {
-        symbols: "Σ {0} ∘ {dy}",
+        right: Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[whole::X, whole::DY])]),
         name: "every entry was stretched by the same number",
+        gist: Gist::None,
         words: "One number stretches all entries, so its derivative gathers over all of them: what was stretched times the derivative of what became of it.",
     },
     Equation {
-        symbols: "{1} {dy}",
+        right: Expr::Product(Join::Matrix, &[whole::W, whole::DY]),
         name: "the derivative through the stretching",
+        gist: Gist::None,
         words: "A difference was stretched by r, so is its derivative. It stands in the variance too: that is the other part.",
     },
 ];
@@ -132,18 +146,21 @@ const STRETCH: [Equation; 3] = [
 /// n · w.
 const SCALE: [Equation; 3] = [
     Equation {
-        symbols: "{1} ∘ {0}",
+        right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),
         name: "scaled and shifted by parameters",
+        gist: Gist::None,
         words: "The network may learn how large and where each entry should be: times a weight of its own, plus a bias of its own.",
     },
     Equation {
-        symbols: "{0} ∘ {dy}",
-        name: "weight gradient: normalised entry times the error",
+        right: Expr::Product(Join::Hadamard, &[whole::X, whole::DY]),
+        name: "weight gradient",
+        gist: Gist::Words("normalised entry times the error"),
         words: "Each weight is used once, on the normalised entry at its place.",
     },
     Equation {
-        symbols: "{1} ∘ {dy}",
+        right: Expr::Product(Join::Hadamard, &[whole::W, whole::DY]),
         name: "the error through the scaling",
+        gist: Gist::None,
         words: "Each normalised entry was scaled by its weight, so the error comes back times the same weight.",
     },
 ];
@@ -241,8 +258,9 @@ impl Rule for Squares {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "mean {0}²",
-            name: "the variance: the mean of the squares",
+            right: Expr::Of(MEAN, &[Expr::Square(&whole::X)]),
+            name: "the variance",
+            gist: Gist::Words("the mean of the squares"),
             words: "How far the entries lie from their mean, squared so that both sides count: each of the n squares counts 1/n (PyTorch's biased variance).",
         }
     }
@@ -276,14 +294,22 @@ impl Rule for Doubled {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "2/n · {0} {dy}",
+            right: Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), Expr::Product(Join::Matrix, &[whole::X, whole::DY])]),
             name: "the derivative of the squares",
+            gist: Gist::None,
             words: "The derivative of c² is 2c, and every square counts 1/n: those that lie far from the mean move the variance most.",
         }
     }
 }
 
-static RSTD: Notation = Notation::of(&Primitive::smooth("rstd"));
+/// rstd(v) = 1 / √(v + ε); its derivative is −r³ / 2.
+const RSTD: &Primitive = &Primitive::differentiable(
+    "rstd",
+    Definition::Expr(&Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[Expr::Arg(0), Expr::Arg(1)])])])),
+    &[Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[Expr::Number(-0.5), R]), R]), R])],
+)
+.of(&["v", "ε"]);
+const R: Expr = Expr::Entry(Output);
 
 /// r = 1 / √(v + ε).
 #[derive(Clone, Copy, Debug)]
@@ -317,7 +343,7 @@ impl Rule for Rstd {
     }
 
     fn term(&self, x: &Operands<'_>, _at: usize, _term: u64) -> Term {
-        Term::apply(RSTD.function, smallvec![entry(x, Input(0), 0), constant(self.eps)], self.value(x.get(Input(0), 0)))
+        Term::apply(RSTD, smallvec![entry(x, Input(0), 0), constant(self.eps)], self.value(x.get(Input(0), 0)))
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
@@ -326,8 +352,9 @@ impl Rule for Rstd {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "1 / √({0} + ε)",
+            right: Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]),
             name: "one over the standard deviation",
+            gist: Gist::None,
             words: "The root of the variance is the standard deviation; its reciprocal, rstd(v | ε) = 1 / √(v + ε), is what every entry is multiplied by. The small ε keeps it finite where all entries are alike.",
         }
     }
@@ -354,7 +381,7 @@ impl Rule for RstdSlope {
     }
 
     fn term(&self, x: &Operands<'_>, _at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, Upstream, 0), derived(&RSTD.prime, Input(0), 0, Self::slope(x))])
+        Term::product(smallvec![entry(x, Upstream, 0), derived(&Expr::Prime(RSTD, &[Expr::Entry(Input(0))]), Input(0), 0, Self::slope(x))])
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -363,8 +390,9 @@ impl Rule for RstdSlope {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{dy} · rstd′({0})",
+            right: Expr::Mul(&[whole::DY, Expr::Prime(RSTD, &[whole::X])]),
             name: "the derivative of one over the root",
+            gist: Gist::None,
             words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: more variance, less stretching.",
         }
     }

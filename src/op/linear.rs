@@ -9,7 +9,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::edges::{Bilinear, Edges, View, Weighted};
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
 use super::nest::{Edge, Nest};
-use super::rule::Equation;
+use super::rule::{Equation, Gist};
+use crate::expr::{Expr, Join, whole};
 use crate::sums::LANES;
 use crate::threads::stretches;
 
@@ -132,18 +133,21 @@ impl Weighted for Linear {
     fn equation(&self, view: View) -> Equation {
         match view {
             View::Output => Equation {
-                symbols: "{1} {0}",
+                right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
                 name: "weighted input",
+                gist: Gist::None,
                 words: "Every neuron takes all outputs of the layer before, each times the weight of its edge, and adds them up.",
             },
             View::Weight => Equation {
-                symbols: "{dy} {0}ᵀ",
-                name: "weight gradient: the input times the error",
+                right: Expr::Product(Join::Matrix, &[whole::DY, Expr::Transposed(&whole::X)]),
+                name: "weight gradient",
+                gist: Gist::Words("the input times the error"),
                 words: "A weight matters as much as what flows in at its beginning times the error at its end: wᵢⱼ is used once, on aⱼ, for zᵢ, and ∂zᵢ/∂wᵢⱼ = aⱼ.",
             },
             View::Input => Equation {
-                symbols: "{1}ᵀ {dy}",
+                right: Expr::Product(Join::Matrix, &[Expr::Transposed(&whole::W), whole::DY]),
                 name: "the error moves back through the weights",
+                gist: Gist::None,
                 words: "A neuron of the layer before feeds every neuron of this one. Its derivative gathers all their errors, each through the weight of its edge: the transposed matrix.",
             },
         }

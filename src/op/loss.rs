@@ -4,6 +4,10 @@ mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
 mod cross_entropy;
 mod cross_entropy_with_logits;
+mod distance;
+mod huber;
+mod l1;
+mod smooth_l1;
 mod squared_error;
 mod upstream;
 
@@ -12,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::layer::{Args, Faulty};
-use super::rule::{Args as Factors, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
+use super::rule::{Args as Factors, Arguments, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{Reads, Slot};
 use crate::expr::Expr;
 use crate::tensor::Tensor;
@@ -23,6 +27,9 @@ pub const LOSSES: &[LossKind] = &[
     binary_cross_entropy_with_logits::KIND,
     cross_entropy::KIND,
     cross_entropy_with_logits::KIND,
+    huber::KIND,
+    l1::KIND,
+    smooth_l1::KIND,
     squared_error::KIND,
     upstream::KIND,
 ];
@@ -96,13 +103,19 @@ pub struct Loss {
     pub function: Arc<dyn Function>,
     /// Whether the function has z as its third input.
     pub reads_z: bool,
-    /// ∂C/∂z of the output's activation in one step, from z, a, ∂C/∂a and t, with its symbols.
-    pub shortcut: Option<(Arc<dyn Rule>, &'static str)>,
+    /// ∂C/∂z of the output's activation in one step, from z, a, ∂C/∂a and t, with its expression.
+    pub shortcut: Option<(Arc<dyn Rule>, Expr)>,
     /// The target of all samples, where the loss itself gives it.
     pub target: Option<Tensor>,
 }
 
 impl Loss {
+    /// A loss that reads nothing but the output and the target.
+    #[must_use]
+    fn entry_by_entry(function: Arc<dyn Function>) -> Self {
+        Self { function, reads_z: false, shortcut: None, target: None }
+    }
+
     /// A loss in the place of one that is not known: whatever the loss, the tensors are the same.
     #[must_use]
     pub fn stand_in() -> Self {
@@ -111,7 +124,7 @@ impl Loss {
 }
 
 /// A loss that looks at each entry of the output by itself.
-trait Pointwise: Debug + Send + Sync + Copy + 'static {
+trait Pointwise: Debug + Send + Sync + Clone + 'static {
     /// What must be known of all entries.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
@@ -132,6 +145,10 @@ trait Pointwise: Debug + Send + Sync + Copy + 'static {
     fn equation(&self) -> Equation;
     /// ∂C/∂a.
     fn back(&self) -> Equation;
+    /// The arguments of both equations.
+    fn arguments(&self) -> Arguments {
+        Arguments::new()
+    }
 }
 
 /// The function of a pointwise loss.
@@ -140,11 +157,11 @@ struct Entries<P>(P);
 
 impl<P: Pointwise> Function for Entries<P> {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Sum(self.0))
+        Arc::new(Sum(self.0.clone()))
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        (Slot::Input(slot) == A).then(|| Arc::new(Slope(self.0)) as Arc<dyn Rule>)
+        (Slot::Input(slot) == A).then(|| Arc::new(Slope(self.0.clone())) as Arc<dyn Rule>)
     }
 }
 
@@ -194,6 +211,10 @@ impl<P: Pointwise> Rule for Sum<P> {
     fn equation(&self) -> Equation {
         self.0.equation()
     }
+
+    fn arguments(&self) -> Arguments {
+        self.0.arguments()
+    }
 }
 
 #[derive(Debug)]
@@ -237,6 +258,10 @@ impl<P: Pointwise> Rule for Slope<P> {
 
     fn equation(&self) -> Equation {
         self.0.back()
+    }
+
+    fn arguments(&self) -> Arguments {
+        self.0.arguments()
     }
 }
 

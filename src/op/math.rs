@@ -1,9 +1,23 @@
 //! Functions of one number that several ops share. The elementary ones are libm's: the same bits on every processor.
 
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
 /// max(0, x); what is not a number stays so.
 #[must_use]
 pub fn relu(x: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { x }
+}
+
+/// Φ(x) = ½ (1 + erf(x / √2)), through 1 − erf, which keeps its digits where x is negative.
+#[must_use]
+pub fn normal_cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+}
+
+/// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
+#[must_use]
+pub fn normal_pdf(x: f64) -> f64 {
+    libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
 }
 
 /// 1 / (1 + e⁻ˣ), without overflow on either side.

@@ -13,12 +13,12 @@ use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
-use super::rule::{Equation, Function, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
+use super::rule::{Equation, Function, Gist, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
-use crate::expr::{Form, Kink, Primitive};
+use crate::expr::{Definition, Expr, Form, Primitive, whole};
 use crate::step::Kind;
 use crate::tensor::{Places, len};
 use crate::threads::{hands, share};
@@ -194,7 +194,7 @@ impl Function for Max {
 struct Select(Arc<MaxPool2d>);
 
 /// The largest of a window.
-const MAX: &Primitive = &Primitive { name: "max", form: Form::Call, kink: Some(Kink::Winner) };
+const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitive::new("max").form(Form::Operator) };
 
 impl Rule for Select {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
@@ -239,8 +239,9 @@ impl Rule for Select {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "max {0}",
-            name: "max pooling: the largest of each window",
+            right: Expr::Of(MAX, &[whole::X]),
+            name: "max pooling",
+            gist: Gist::Words("the largest of each window"),
             words: "Each window keeps its largest entry and forgets the others. Of equal ones the first counts.",
         }
     }
@@ -349,8 +350,9 @@ impl Rule for ToWinner {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{dy} at the winners, else 0",
+            right: Expr::Remark(&whole::DY, "at the winners, else 0"),
             name: "the error goes to the winner",
+            gist: Gist::None,
             words: "Only the largest entry of a window made its output, so it alone gets the error, unchanged. All others could move a little without any effect: their derivative is 0.",
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use super::slot::{Reads, Slot};
-use crate::expr::{Expr, Form, Primitive};
+use crate::expr::{Expr, Form, Notation, Primitive};
 use crate::step::Kind;
 use crate::tally;
 use crate::tensor::{Index, Places};
@@ -130,7 +130,7 @@ pub type Meets = SmallVec<[u64; 2]>;
 pub type Args = SmallVec<[Arg; 4]>;
 
 /// The function of a selection that selects 0 whatever its arguments are ([`Term::of_loss`]).
-pub const LEFT_OUT: &Primitive = &Primitive { name: "left_out", form: Form::Product, kink: None };
+pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
 /// What it does, in words.
 pub const LEFT_OUT_WORDS: &str = "The target makes this factor 0: the loss does not ask for this logarithm. It is −∞, and 0 · −∞ has no value, so the term is left out and counts 0.";
 
@@ -230,16 +230,65 @@ pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     Arg { origin: Origin::Derived { expr, slot, at, by: None }, value }
 }
 
-/// What an equation says, in symbols and in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An equation, in symbols and in words.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Equation {
-    /// The right-hand side, with slots in braces for the whole operands: `{1} * {0}`.
-    pub symbols: &'static str,
-    /// What it is called: `weight gradient: the input convolved with the error`.
+    /// The right-hand side. Its arguments are those of [`Rule::arguments`].
+    pub right: Expr,
+    /// The name: `weight gradient`.
     pub name: &'static str,
-    /// Why it is so, in one or two sentences.
+    /// What follows the name.
+    pub gist: Gist,
+    /// The reason, in one or two sentences.
     pub words: &'static str,
 }
+
+/// The gist of an equation, after its name and a colon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gist {
+    /// The name alone.
+    None,
+    /// Words: `the input convolved with the error`.
+    Words(&'static str),
+    /// The definition of a function: `relu(z) = 0 if z ≤ 0, else z`.
+    Definition(&'static Primitive),
+    /// A formula: `aᵢ = exp zᵢ / Σⱼ exp zⱼ`.
+    Formula(Expr),
+}
+
+impl Gist {
+    /// Text of the gist; empty if there is none.
+    #[must_use]
+    pub fn text(&self, notation: Notation) -> Cow<'static, str> {
+        match self {
+            Self::None => "".into(),
+            Self::Words(words) => (*words).into(),
+            Self::Definition(function) => function.definition_text(notation).into(),
+            Self::Formula(formula) => formula.equation(notation, &[], |slot, _| slot.to_string()).into(),
+        }
+    }
+}
+
+impl Equation {
+    /// The name with its gist: `weight gradient: the input convolved with the error`.
+    #[must_use]
+    pub fn title(&self, notation: Notation) -> Cow<'static, str> {
+        match self.gist {
+            Gist::None => self.name.into(),
+            gist => format!("{}: {}", self.name, gist.text(notation)).into(),
+        }
+    }
+}
+
+impl Default for Equation {
+    /// An equation that says nothing: for functions that nobody looks at.
+    fn default() -> Self {
+        Self { right: Expr::All(Slot::Input(0)), name: "", gist: Gist::None, words: "" }
+    }
+}
+
+/// The expressions that stand for [`Expr::Arg`] in an equation.
+pub type Arguments = SmallVec<[Expr; 2]>;
 
 /// A place where an operand's entry is read: the entry of the result, and which of this rule's terms of it (from 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -337,13 +386,13 @@ pub trait Rule: Debug + Send + Sync {
         self.equation()
     }
 
-    /// The right-hand side in symbols, with slots in braces for the operands.
-    fn symbols(&self, x: &Operands<'_>) -> Cow<'static, str> {
-        Cow::Borrowed(self.equation_for(x).symbols)
+    /// The arguments of the equation's right-hand side, such as the numbers of this op.
+    fn arguments(&self) -> Arguments {
+        Arguments::new()
     }
 
-    /// A shorter way to the same entry that is shown beside the terms: its text (slots in braces) and its value.
-    fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(&'static str, f64)> {
+    /// A shorter way to the same entry that is shown beside the terms: its expression and its value.
+    fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(Expr, f64)> {
         None
     }
 
@@ -404,27 +453,4 @@ pub fn joined(first: Index, second: Option<Index>) -> Index {
     let mut index = first;
     index.extend(second.into_iter().flatten());
     index
-}
-
-/// A text with the slots in braces replaced by what `name` says of the operands in them; it is told whether the whole operand is meant,
-/// as in `{=0}`, or the entry at hand.
-#[must_use]
-pub fn fill(text: &str, mut name: impl FnMut(Slot, bool) -> String) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.push_str(before);
-        let slot = after.split_once('}').and_then(|(inside, after)| {
-            let digits = inside.strip_prefix('=');
-            Some((digits.unwrap_or(inside).parse().ok()?, digits.is_some(), after))
-        });
-        if let Some((slot, whole, after)) = slot {
-            filled.push_str(&name(slot, whole));
-            rest = after;
-        } else {
-            filled.push('{');
-            rest = after;
-        }
-    }
-    filled + rest
 }

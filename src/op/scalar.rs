@@ -4,16 +4,15 @@
 //! A local derivative may overflow or underflow where its product with the upstream derivative does not: 1/b is infinite for b = 1e−310, but 1e−20 / b is 1e290.
 //! Then the step is the quotient itself.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::math;
-use super::rule::{Arg, Args, Equation, Function, Operands, Rule, Term, Use, constant, derived, entry, one_each};
+use super::functions;
+use super::rule::{Arg, Args, Arguments, Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each};
 use super::slot::Slot::{self, Input, Output, Upstream};
-use crate::expr::{Expr, Form, Kink, LOG, Notation, Primitive};
+use crate::expr::{Expr, Form, LOG, Primitive, SQRT, whole};
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,27 +53,31 @@ pub struct Scalar {
     pub operands: SmallVec<[Operand; 2]>,
 }
 
-/// A function that expressions may call.
+/// A function that expressions may call: one row of [`FUNCTIONS`].
 pub struct Named {
-    /// How it is written.
-    pub notation: Notation,
-    /// How many arguments it takes.
-    pub arity: usize,
-    /// Its value; a function of one argument ignores the second.
-    pub value: fn(f64, f64) -> f64,
-    /// Its derivatives by each argument, from the arguments and the value.
-    pub derivative: [fn(f64, f64, f64) -> f64; 2],
-    /// Whether a derivative of 0 is a shut gate, as in [`Term::gated`]: what it does not choose has no part in the value.
-    pub gate: bool,
-    /// What the derivative is.
-    pub words: &'static str,
+    /// The function.
+    pub function: &'static Primitive,
+    /// Its derivative at the first input, as a factor.
+    prime: Expr,
+    /// Explanation of the derivative.
+    words: &'static str,
 }
 
 impl Named {
-    /// Its name.
+    const fn new(function: &'static Primitive, words: &'static str) -> Self {
+        Self { function, prime: Expr::Prime(function, &[Expr::Entry(Input(0))]), words }
+    }
+
+    /// The name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.notation.function.name
+        self.function.name
+    }
+
+    /// The number of arguments.
+    #[must_use]
+    pub fn arity(&self) -> usize {
+        self.function.derivatives.len()
     }
 }
 
@@ -86,47 +89,32 @@ impl fmt::Debug for Named {
 
 impl PartialEq for Named {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-fn none(_: f64, _: f64, _: f64) -> f64 {
-    0.0
-}
-
-/// The share of the derivative that an argument of min or max gets: ½ at a tie, 0 where it loses, else 1. NaN neither ties nor loses.
-fn share(loses: bool, tie: bool) -> f64 {
-    if tie {
-        0.5
-    } else if loses {
-        0.0
-    } else {
-        1.0
+        self.function == other.function
     }
 }
 
 /// a / b
-const QUOTIENT: &Primitive = &Primitive { name: "/", form: Form::Infix, kink: None };
+const QUOTIENT: &Primitive = &Primitive::new("/").form(Form::Infix);
 /// aᵇ
-const POWER: &Primitive = &Primitive { name: "^", form: Form::Infix, kink: None };
+const POWER: &Primitive = &Primitive::new("^").form(Form::Infix);
 /// ∂C/∂v · v
 const MOVED: Expr = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]);
 
 /// All functions of the expression language.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[Named] = &[
-    Named { notation: Notation::of(&Primitive::smooth("exp")), arity: 1, value: |x, _| libm::exp(x), derivative: [|_, _, y| y, none], gate: false, words: "The exponential function is its own derivative." },
-    Named { notation: Notation::of(&Primitive::smooth("log")), arity: 1, value: |x, _| libm::log(x), derivative: [|x, _, _| 1.0 / x, none], gate: false, words: "The derivative of log x is 1/x." },
-    Named { notation: Notation::of(&Primitive::smooth("sqrt")), arity: 1, value: |x, _| x.sqrt(), derivative: [|_, _, y| 1.0 / (2.0 * y), none], gate: false, words: "The derivative of √x is 1 / (2 √x)." },
-    Named { notation: Notation::of(&Primitive::smooth("sin")), arity: 1, value: |x, _| libm::sin(x), derivative: [|x, _, _| libm::cos(x), none], gate: false, words: "The derivative of sin x is cos x." },
-    Named { notation: Notation::of(&Primitive::smooth("cos")), arity: 1, value: |x, _| libm::cos(x), derivative: [|x, _, _| -libm::sin(x), none], gate: false, words: "The derivative of cos x is −sin x." },
-    Named { notation: Notation::of(&Primitive::smooth("tan")), arity: 1, value: |x, _| libm::tan(x), derivative: [|_, _, y| 1.0 + y * y, none], gate: false, words: "The derivative of tan x is 1 + tan² x." },
-    Named { notation: Notation::of(&Primitive::smooth("tanh")), arity: 1, value: |x, _| libm::tanh(x), derivative: [|_, _, y| 1.0 - y * y, none], gate: false, words: "The derivative of tanh x is 1 − tanh² x." },
-    Named { notation: Notation::of(&Primitive::smooth("sigmoid")), arity: 1, value: |x, _| math::sigmoid(x), derivative: [|_, _, y| y * (1.0 - y), none], gate: false, words: "The derivative of the sigmoid y is y (1 − y)." },
-    Named { notation: Notation::of(&Primitive::bent_at_0("relu")), arity: 1, value: |x, _| math::relu(x), derivative: [|x, _, _| if x <= 0.0 { 0.0 } else { 1.0 }, none], gate: true, words: "The derivative of relu is 1 where x is positive, else 0 (at 0 too)." },
-    Named { notation: Notation::of(&Primitive::bent_at_0("abs")), arity: 1, value: |x, _| x.abs(), derivative: [|x, _, _| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 }, none], gate: false, words: "The derivative of |x| is the sign of x, and 0 at 0." },
-    Named { notation: Notation::of(&Primitive { name: "min", form: Form::Call, kink: Some(Kink::Order) }), arity: 2, value: |a, b| if a.is_nan() || a < b { a } else { b }, derivative: [|a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b)], gate: true, words: "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
-    Named { notation: Notation::of(&Primitive { name: "max", form: Form::Call, kink: Some(Kink::Order) }), arity: 2, value: |a, b| if a.is_nan() || a > b { a } else { b }, derivative: [|a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b)], gate: true, words: "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole." },
+    Named::new(functions::EXP, "The exponential function is its own derivative."),
+    Named::new(LOG, "The derivative of log x is 1/x."),
+    Named::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
+    Named::new(functions::SIN, "The derivative of sin x is cos x."),
+    Named::new(functions::COS, "The derivative of cos x is −sin x."),
+    Named::new(functions::TAN, "The derivative of tan x is 1 + tan² x."),
+    Named::new(functions::TANH, "The derivative of tanh x is 1 − tanh² x."),
+    Named::new(functions::SIGMOID, "The derivative of the sigmoid y is y (1 − y)."),
+    Named::new(functions::RELU, "The derivative of relu is 1 where x is positive, else 0 (at 0 too)."),
+    Named::new(functions::ABS, "The derivative of |x| is the sign of x, and 0 at 0."),
+    Named::new(functions::MIN, "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole."),
+    Named::new(functions::MAX, "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole."),
 ];
 
 /// The function of this name.
@@ -160,11 +148,13 @@ impl Scalar {
         }
     }
 
-    fn text(&self, i: usize) -> String {
-        match self.operands[i] {
-            Operand::Slot(slot) => format!("{{{slot}}}"),
-            Operand::Constant(value) => format!("{value:?}").trim_end_matches(".0").to_owned(),
-        }
+    /// The operands, as expressions.
+    fn arguments(&self) -> Arguments {
+        let expr = |operand: &Operand| match *operand {
+            Operand::Slot(slot) => Expr::All(Input(slot)),
+            Operand::Constant(value) => Expr::Number(value),
+        };
+        self.operands.iter().map(expr).collect()
     }
 
     /// Which operand the input in `slot` is.
@@ -214,7 +204,8 @@ impl Rule for Computed {
             (Operator::Pow, _) => Term::apply(POWER, smallvec![arg(0), arg(1)], libm::pow(a, b)),
             (Operator::Call(called), _) => {
                 let args: Args = (0..scalar.operands.len()).map(arg).collect();
-                Term::apply(called.notation.function, args, (called.value)(a, b))
+                let value = called.function.value(&[a, b][..called.arity()]).unwrap_or(f64::NAN);
+                Term::apply(called.function, args, value)
             }
         }
     }
@@ -225,23 +216,27 @@ impl Rule for Computed {
     }
 
     fn equation(&self) -> Equation {
-        Equation { symbols: "", name: "a node of the graph", words: "Forward, every node computes its value from the nodes that it reads." }
+        let right = match self.0.operator {
+            Operator::Add => Expr::Add(BOTH),
+            Operator::Sub => Expr::Sub(BOTH),
+            Operator::Mul => Expr::Mul(BOTH),
+            Operator::Div => Expr::Div(BOTH),
+            Operator::Pow => Expr::Of(POWER, BOTH),
+            Operator::Neg => Expr::Neg(&BOTH[0]),
+            Operator::Copy => BOTH[0],
+            Operator::Call(called) => Expr::Of(called.function, &BOTH[..called.arity()]),
+        };
+        let words = "Forward, every node computes its value from the nodes that it reads.";
+        Equation { right, name: "a node of the graph", gist: Gist::None, words }
     }
 
-    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
-        let text = |i| self.0.text(i);
-        Cow::Owned(match self.0.operator {
-            Operator::Add => format!("{} + {}", text(0), text(1)),
-            Operator::Sub => format!("{} − {}", text(0), text(1)),
-            Operator::Mul => format!("{} · {}", text(0), text(1)),
-            Operator::Div => format!("{} / {}", text(0), text(1)),
-            Operator::Pow => format!("{} ^ {}", text(0), text(1)),
-            Operator::Neg => format!("−{}", text(0)),
-            Operator::Copy => text(0),
-            Operator::Call(called) => format!("{}({})", called.name(), (0..self.0.operands.len()).map(text).collect::<Vec<_>>().join(", ")),
-        })
+    fn arguments(&self) -> Arguments {
+        self.0.arguments()
     }
 }
+
+/// Both operands.
+const BOTH: &[Expr; 2] = &[Expr::Arg(0), Expr::Arg(1)];
 
 /// ∂C/∂u = ∂C/∂v · ∂v/∂u, for the operand u of v.
 #[derive(Debug)]
@@ -268,7 +263,7 @@ impl Differentiated {
             (Operator::Div, _) => local(-(a / b) / b),
             (Operator::Pow, 0) => local(if b == 0.0 { 0.0 } else { b * libm::pow(a, b - 1.0) }),
             (Operator::Pow, _) => local(if a == 0.0 && b >= 0.0 { 0.0 } else { v * libm::log(a) }),
-            (Operator::Call(called), by) => local((called.derivative[by])(a, b, v)),
+            (Operator::Call(called), by) => local(called.function.derivative(by, &[a, b][..called.arity()], v).unwrap_or(f64::NAN)),
         }
     }
 
@@ -291,7 +286,7 @@ impl Differentiated {
                 let expr = if alone { &Expr::Mul(&[Expr::Name("b"), MOVED]) } else { &Expr::Mul(&[Expr::Entry(Input(1)), MOVED]) };
                 (of(expr, b * (upstream.value * v)), 0)
             }
-            (Operator::Call(called), _) if called.notation.function == LOG => (upstream.clone(), 0),
+            (Operator::Call(called), _) if called.function == LOG => (upstream.clone(), 0),
             _ => return None,
         };
         let divisor = scalar.arg(x, by);
@@ -299,10 +294,16 @@ impl Differentiated {
         (divisor.value != 0.0 && value.is_finite()).then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
+    /// Returns whether the function lets nothing through to this operand.
+    fn is_shut(&self, called: &Named, x: &Operands<'_>) -> bool {
+        let arguments = &[self.scalar.number(x, 0), self.scalar.number(x, 1)][..called.arity()];
+        called.function.derivatives[self.by].is_shut(arguments, x.get(Output, 0))
+    }
+
     /// ∂v/∂u, as it is written.
     fn expr(&self) -> &'static Expr {
         match self.scalar.operator {
-            Operator::Call(called) if called.arity == 1 => &called.notation.prime,
+            Operator::Call(called) if called.arity() == 1 => &called.prime,
             _ if self.slot == 0 => &Expr::Partial(Input(0)),
             _ => &Expr::Partial(Input(1)),
         }
@@ -329,7 +330,7 @@ impl Rule for Differentiated {
         }
         // what these do not choose has no part in the value, and x⁰ does not depend on x
         let chooses = match self.scalar.operator {
-            Operator::Call(called) => called.gate,
+            Operator::Call(called) => self.is_shut(called, x),
             Operator::Pow => self.by == 0 && self.scalar.number(x, 1) == 0.0,
             _ => false,
         };
@@ -352,11 +353,8 @@ impl Rule for Differentiated {
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(called) => called.words,
         };
-        Equation { symbols: "", name: "the chain rule: upstream times local derivative", words }
-    }
-
-    fn symbols(&self, _x: &Operands<'_>) -> Cow<'static, str> {
-        Cow::Owned(format!("{{dy}} · ∂{{y}}/∂{{{}}}", self.slot))
+        let right = Expr::Mul(if self.slot == 0 { &[whole::DY, Expr::Partial(Input(0))] } else { &[whole::DY, Expr::Partial(Input(1))] });
+        Equation { right, name: "the chain rule", gist: Gist::Words("upstream times local derivative"), words }
     }
 }
 
@@ -383,26 +381,10 @@ impl Rule for Seed {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "1",
+            right: whole::ONE,
             name: "the backward pass begins",
+            gist: Gist::None,
             words: "The derivative of the output by itself is 1. From here the derivatives move back along the edges.",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_has_a_kink_where_its_slope_jumps() {
-        for function in FUNCTIONS {
-            let (kink, at, other) = if function.arity == 1 { (Kink::Sign, 0.0, 0.0) } else { (Kink::Order, 1.0, 1.0) };
-            let [left, right] = [-1e-9, 1e-9].map(|by| (function.derivative[0])(at + by, other, (function.value)(at + by, other)));
-            let expected = ((left - right).abs() > 1e-3).then_some(kink);
-            // log and sqrt have no slope to the left of 0
-            let expected = expected.filter(|_| (function.value)(-1e-9, 1.0).is_finite());
-            assert_eq!(function.notation.function.kink, expected, "{}", function.name());
         }
     }
 }

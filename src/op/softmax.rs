@@ -5,16 +5,16 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::rule::{Arg, Meets, one_each};
-use super::rule::{Equation, Function, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use super::rule::{Equation, Function, Gist, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
 };
-use crate::expr::{Expr, Primitive};
+use crate::expr::{Expr, Join, Primitive, whole};
 use crate::tensor::Places;
 
 /// How it is written: of one entry, given all.
-pub(super) const SOFTMAX: &Primitive = &Primitive::smooth("softmax");
+pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").of(&["z"]);
 
 /// The function.
 #[derive(Debug)]
@@ -97,8 +97,9 @@ impl Rule for Forward {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "softmax({0})",
-            name: "softmax: aᵢ = exp zᵢ / Σⱼ exp zⱼ",
+            right: Expr::Of(SOFTMAX, &[whole::X]),
+            name: "softmax",
+            gist: Gist::Words("aᵢ = exp zᵢ / Σⱼ exp zⱼ"),
             words: "The exponentials make all numbers positive, and their sum as the divisor makes them add up to 1: a probability for each class.",
         }
     }
@@ -109,6 +110,17 @@ impl Rule for Forward {
 struct Jacobian;
 
 const A: Expr = Expr::Entry(Output);
+
+/// Jᵀ ∂C/∂a, with the entries of J.
+const JACOBIAN: Expr = Expr::Where(&[
+    Expr::Product(Join::Matrix, &[Expr::Transposed(&Expr::Name("J")), whole::DY]),
+    Expr::Equal(&[
+        Expr::Indexed(&Expr::Name("J"), "ji"),
+        Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]),
+        Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[Expr::Name("[i = j]"), Expr::Indexed(&A, "i")])]),
+    ]),
+]);
+const A_J: Expr = Expr::Indexed(&A, "j");
 
 /// δᵢⱼ − aᵢ.
 fn column(a: &[f64], i: usize, j: usize) -> f64 {
@@ -164,9 +176,10 @@ impl Rule for Jacobian {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "Jᵀ {dy},  Jⱼᵢ = ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ)",
+            right: JACOBIAN,
             name: "the softmax's Jacobian",
-            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ (δᵢⱼ − aᵢ), where δᵢⱼ is 1 if i = j, else 0.",
+            gist: Gist::None,
+            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i = j] − aᵢ), where [i = j] is 1 if i = j, else 0.",
         }
     }
 }

@@ -5,11 +5,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::rule::{Equation, Meets, Memo, Operands, Rule, Term, Use};
+use super::rule::{Arguments, Equation, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{
     Reads,
     Slot::{self, Input},
 };
+use crate::expr::Expr;
 
 /// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
 #[derive(Debug)]
@@ -18,8 +19,8 @@ pub struct Stable {
     pub chain: Arc<dyn Rule>,
     /// From a and t alone.
     pub shortcut: Arc<dyn Rule>,
-    /// The shortcut in symbols, with slots in braces.
-    pub text: &'static str,
+    /// The shortcut, as an expression.
+    pub expr: Expr,
 }
 
 struct Verdict {
@@ -104,10 +105,14 @@ impl Rule for Stable {
         self.choose(x).0.equation()
     }
 
-    fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(&'static str, f64)> {
+    fn arguments(&self) -> Arguments {
+        self.chain.arguments()
+    }
+
+    fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(Expr, f64)> {
         let verdict = Self::verdict(x);
         let x = Operands { tensors: x.tensors.clone(), memo: &verdict.shortcut };
         let terms = self.shortcut.before(&x, entry + 1) - self.shortcut.before(&x, entry);
-        verdict.finite.then(|| (self.text, self.shortcut.partial(&x, entry, terms, -0.0)))
+        verdict.finite.then(|| (self.expr, self.shortcut.partial(&x, entry, terms, -0.0)))
     }
 }

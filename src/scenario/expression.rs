@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
                 }
                 let name = &self.text[span.clone()];
                 if let Some(function) = scalar::find(name) {
-                    let example = if function.arity == 1 { "(…)" } else { "(…, …)" };
+                    let example = if function.arity() == 1 { "(…)" } else { "(…, …)" };
                     return wrong(span, format!("{name} is a function and has no arguments here"), format!("write {name}{example}"));
                 }
                 self.items.push(Item::Name(span));
@@ -283,8 +283,8 @@ impl<'a> Parser<'a> {
         }
         let close = self.span.end;
         self.close(open)?;
-        if count != function.arity {
-            let takes = if function.arity == 1 { "one argument" } else { "two arguments" };
+        if count != function.arity() {
+            let takes = if function.arity() == 1 { "one argument" } else { "two arguments" };
             return wrong(name.start..close, format!("{word} takes {takes}, not {count}"), "");
         }
         self.items.push(Item::Apply(Operator::Call(function), count));

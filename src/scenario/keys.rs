@@ -165,7 +165,13 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
         let keys: Vec<Result<f64, Faulty>> = found.keys.iter().map(number).collect();
         let keys: Vec<f64> = keys.into_iter().collect::<Result<_, _>>()?;
-        Ok(Some((found.function)(&keys)))
+        if let Some(n) = (1..keys.len()).find(|&n| found.ordered && keys[n - 1] >= keys[n]) {
+            let [(lower, _), (upper, _)] = [found.keys[n - 1], found.keys[n]];
+            let span = [upper, lower].into_iter().find_map(|key| table.get(key)).map_or(place, toml::Spanned::span);
+            let message = format!("{lower} is {}, which is not less than {upper}, {}", keys[n - 1], keys[n]);
+            return Err(self.reader.fault(span, message, format!("give a {lower} that is less than {upper}")));
+        }
+        Ok(Some(found.function(&keys)))
     }
 
     /// Looks at those of these keys that nobody has looked at; their faults are reported.
@@ -344,7 +350,7 @@ impl Args for Keys<'_, '_, '_> {
     }
 
     fn activation(&mut self, key: &str, _shape: &[usize]) -> Arc<dyn Function> {
-        let identity = || (activation::find("identity").expect("a name of the table").function)(&[]);
+        let identity = || activation::find("identity").expect("a name of the table").function(&[]);
         self.read_activation(key).ok().flatten().unwrap_or_else(identity)
     }
 }

@@ -8,13 +8,17 @@
 //!   so far =  0.62 + 0.05 = 0.67                                                  term 3 of 4
 //! ```
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::expr::Notation;
 use crate::glyph;
+use crate::op::rule::{Equation, Gist};
 use crate::step::Unit;
 use crate::text::{cut, width};
 use crate::text::{to_left, to_right};
@@ -79,31 +83,35 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let part = view.trace().part_at(&view.at);
     // what has no room in any line is not put together
     let named = |part: usize| part < LINKED || part + 1 == parts;
-    let right: Vec<String> = (0..parts).filter(|part| named(*part)).map(|part| view.trace().equation(&view.at, part).1).collect();
-    let (equation, own) = view.trace().equation(&view.at, part);
-    let (before, after) = (if part > 0 { "… + " } else { "" }, if part + 1 < parts { " + …" } else { "" });
-    let ends = match right.as_slice() {
-        [first, _, .., last] => format!("{first} + … + {last}"),
-        few => few.join(" + "),
+    let right = |part: usize| view.trace().right_hand_side(&view.at, part, Notation::Unicode);
+    let all: Vec<String> = (0..parts).filter(|part| named(*part)).map(right).collect();
+    let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
+    let ends = match all.as_slice() {
+        [first, _, .., last] => format!("{first} + … {last}"),
+        few => few.join(" "),
     };
-    let texts = [right.join(" + "), ends, format!("{before}{own}{after}")]
-        .map(|right| format!("{} {} {}", to_right(left, margin), view.equals(), right.replace("+ −", "− ")));
+    let texts = [all.join(" "), ends, format!("{before}{}{after}", right(part))]
+        .map(|right| format!("{} {} {right}", to_right(left, margin), view.equals()));
+    let titles = shorter(&view.trace().equation(&view.at, part));
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
-    let fitting = texts.iter().flat_map(|text| shorter(equation.name).map(move |name| (text, name))).find(fits);
+    let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
     let (text, name) = fitting.unwrap_or((&texts[2], ""));
     let text = cut(text, room);
     let gap = room.saturating_sub(width(&text) + width(name));
     Line::from(vec![
         Span::styled(text, view.theme.style(view.pass_role()).bold()),
         Span::raw(" ".repeat(gap)),
-        Span::styled(name, view.theme.style(Role::Heading)),
+        Span::styled(name.to_owned(), view.theme.style(Role::Heading)),
     ])
 }
 
-/// What an op is called, and what is left of that where there is less room: what comes after the colon, or before it.
-fn shorter(name: &'static str) -> [&'static str; 3] {
-    let (head, tail) = name.split_once(": ").unwrap_or((name, name));
-    [name, tail, head]
+/// The title of an equation, then the shorter forms for narrower places: its gist, its name.
+fn shorter(equation: &Equation) -> [Cow<'static, str>; 3] {
+    let title = equation.title(Notation::Unicode);
+    match equation.gist {
+        Gist::None => [title, equation.name.into(), equation.name.into()],
+        gist => [title, gist.text(Notation::Unicode), equation.name.into()],
+    }
 }
 
 /// The terms around this step's, as many as have room.

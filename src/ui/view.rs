@@ -130,7 +130,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn alike(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
-        one != other && a.letter == b.letter && a.before == b.before
+        one != other && a.letter == b.letter && a.of == b.of
     }
 
     /// An entry with its layer.

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::expr::Notation;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::text::{broken, width};
 use crate::ui::theme::Role;
@@ -20,7 +21,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let inner = crate::ui::titled("why", &view.theme, area, buf);
     let part = view.trace().part_at(&view.at);
     let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
-    let words = left_out.unwrap_or_else(|| view.trace().equation(&view.at, part).0.words);
+    let words = left_out.unwrap_or_else(|| view.trace().equation(&view.at, part).words);
     let text = lines(view, part, words, remark(view), usize::from(inner.width));
     let cut = text.len() > usize::from(inner.height);
     for (line, row) in text.into_iter().zip(inner.rows()) {
@@ -39,7 +40,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn height(view: &View<'_>, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
-    let words = |part: usize| view.trace().equation(&view.at, part).0.words;
+    let words = |part: usize| view.trace().equation(&view.at, part).words;
     let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
     let op = view.trace().span(view.at.step, crate::step::Unit::Op);
     let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
@@ -49,13 +50,15 @@ pub fn height(view: &View<'_>, wide: u16) -> u16 {
 
 /// The remark, the op's name where there is little room, and the rule in these words.
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
-    let (equation, _) = view.trace().equation(&view.at, part);
+    let equation = view.trace().equation(&view.at, part);
     let note = view.theme.style(Role::Note);
     let remark = remark.map(|text| broken(&text.replace('\n', " "), wide.saturating_sub(width(BAR)))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
-        lines.extend(broken(equation.name, wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))));
+        lines.extend(
+            broken(&equation.title(Notation::Unicode), wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))),
+        );
     }
     lines.extend(broken(words, wide).into_iter().map(Line::raw));
     lines

@@ -126,7 +126,7 @@ pub const ROWS: &[Row] = &[
     is(At::Activation, "exponentiallinearunit", "elu"),
     is_but(At::Activation, "gelutanh geluapprox newgelu", "gelu", "it is the exact one, with erf"),
     not(At::Activation, "logsoftmax", "gradstep has no log_softmax: leave the activation out, and take loss = \"cross_entropy_with_logits\""),
-    not(At::Activation, "relu6 selu celu hardtanh hardsigmoid hardswish mish softsign logsigmoid tanhshrink hardshrink softshrink glu threshold exp exponential sin", "gradstep has no such activation; a [graph] has exp, log, sqrt, sin, cos, tan, abs, min and max"),
+    not(At::Activation, "selu celu hardsigmoid softsign logsigmoid tanhshrink hardshrink softshrink glu threshold exp exponential sin", "gradstep has no such activation; a [graph] has exp, log, sqrt, sin, cos, tan, abs, min and max"),
     not(At::Activation, "step heaviside sign signum binarystep", "its derivative is 0 wherever there is one, so nothing would be learned: take \"sigmoid\", or \"tanh\""),
 
     // texts where numbers should be
@@ -146,7 +146,10 @@ pub const ROWS: &[Row] = &[
     is_but(At::Loss, "bce bceloss binarycrossentropyloss binaryce binarycross logistic logisticloss binaryxent", "binary_cross_entropy", "it reads the output of a sigmoid; on logits it is \"binary_cross_entropy_with_logits\""),
     is(At::Loss, "bcewithlogits bcewithlogitsloss sigmoidcrossentropy sigmoidcrossentropywithlogits sigmoidbinarycrossentropy bcelogits", "binary_cross_entropy_with_logits"),
     is_but(At::Loss, "none gradient dout dy deltaout upstreamgradient given sum identity linear", "upstream", "its target is the ∂C/∂a that is sent back"),
-    not(At::Loss, "l1 l1loss mae maeloss absolute absoluteerror meanabsoluteerror abs huber huberloss smoothl1 smoothl1loss logcosh", "gradstep has no such loss: take squared_error, or write it with numbers as a [graph], which has abs, min and max"),
+    is(At::Loss, "l1loss mae maeloss absolute absoluteerror meanabsoluteerror abs", "l1"),
+    is(At::Loss, "huberloss", "huber"),
+    is(At::Loss, "smoothl1loss", "smooth_l1"),
+    not(At::Loss, "logcosh", "gradstep has no such loss: take squared_error, or write it with numbers as a [graph], which has abs, min and max"),
     not(At::Loss, "hinge hingeloss svm multimargin multimarginloss margin triplet tripletloss contrastive", "gradstep has no such loss: write it with numbers as a [graph], which has max"),
     not(At::Loss, "kl kld kldiv kldivloss kldivergence kullbackleibler", "gradstep has no such loss: cross_entropy with the same target has the same gradients"),
     not(At::Loss, "focal focalloss dice diceloss iou ctc ctcloss cosine cosinesimilarity poisson gaussiannll", "gradstep has no such loss; a small one can be written with numbers as a [graph]"),

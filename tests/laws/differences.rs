@@ -1,6 +1,5 @@
 //! Every derivative against central differences of the loss.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use gradstep::expr::Kink;
@@ -119,16 +118,9 @@ fn sides(network: &Network, run: &Run) -> Vec<usize> {
             for entry in entries.filter(|&entry| rule.before(&x, entry) < rule.before(&x, entry + 1)) {
                 let term = rule.term(&x, entry, 0);
                 let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
-                let order = |a: f64, b: f64| match a.partial_cmp(&b) {
-                    Some(Ordering::Less) => 0,
-                    Some(Ordering::Equal) => 1,
-                    Some(Ordering::Greater) => 2,
-                    None => 3,
-                };
-                match term.function.and_then(|function| function.kink) {
+                match term.function.and_then(gradstep::expr::Primitive::kink) {
                     Some(Kink::Winner) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
-                    Some(Kink::Sign) => sides.push(order(args[0], 0.0)),
-                    Some(Kink::Order) => sides.push(order(args[0], args[1])),
+                    Some(kink) => sides.push(kink.piece(args.len(), |i| args[i])),
                     None => {}
                 }
             }

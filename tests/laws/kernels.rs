@@ -162,7 +162,7 @@ proptest! {
         let shape = Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] };
         let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
         let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, windows.rows.output, windows.columns.output]);
-        let mean = Equation { symbols: "", name: "", words: "" };
+        let mean = Equation::default();
         views(&Fixed::new(windows, Weights::One(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use gradstep::expr::Expr;
 use gradstep::network::Id;
 use gradstep::op::rule::{LEFT_OUT, NAMED};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
@@ -144,6 +145,10 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let operands = &trace.op_at(&at).parts[trace.part_at(&at)].operands;
     for factor in &step.factors {
         let (Some(source), Some(expr)) = (factor.source, factor.derived) else { continue };
+        // a logarithm is taken of what the sigmoid or softmax reads, so that it keeps its digits
+        if !expr.is_arithmetic() && !matches!(expr, Expr::Prime(..)) {
+            continue;
+        }
         let Some(value) = expr.value(&|slot| run.values(operands[slot])[source.at]) else { continue };
         // 0 / 0, and 0 · ∞ beside it, are 0 where the loss does not ask for the quotient
         ensure!(

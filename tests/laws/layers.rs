@@ -22,16 +22,34 @@ pub const LAYERS: &[(&str, Make)] = &[
     ("layer_norm", layer_norm),
 ];
 
-pub const ACTIVATIONS: &[&str] = &["identity", "relu", "sigmoid", "tanh", "softmax", "leaky_relu", "elu", "softplus", "silu", "gelu"];
+pub const ACTIVATIONS: &[&str] = &[
+    "identity",
+    "relu",
+    "sigmoid",
+    "tanh",
+    "softmax",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "silu",
+    "gelu",
+    "hardtanh",
+    "relu6",
+    "mish",
+    "hardswish",
+];
 
-/// The last two only on a softmax or sigmoid.
-pub const LOSSES: &[&str] = &[
-    "squared_error",
-    "upstream",
-    "cross_entropy_with_logits",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "binary_cross_entropy",
+/// A loss, and the activations after which it may stand; any, where none is named.
+pub const LOSSES: &[(&str, &[&str])] = &[
+    ("squared_error", &[]),
+    ("upstream", &[]),
+    ("cross_entropy_with_logits", &[]),
+    ("binary_cross_entropy_with_logits", &[]),
+    ("l1", &[]),
+    ("huber", &[]),
+    ("smooth_l1", &[]),
+    ("cross_entropy", &["softmax", "sigmoid"]),
+    ("binary_cross_entropy", &["sigmoid"]),
 ];
 
 /// A file in the making.
@@ -58,10 +76,16 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
     let count = 1 + writer.tape.pick(4);
     for number in 0..count {
         let image = shape.len() > 1;
-        let (_, make) = match writer.tape.pick(15) {
-            n @ 0..11 => LAYERS[n],
-            11 | 12 if image => LAYERS[1],
-            _ => LAYERS[usize::from(image) * 2],
+        // images are convolved and pooled more often than not, vectors go through linear layers
+        let make = match writer.tape.pick(4) {
+            0 => {
+                if image {
+                    [conv2d as Make, max_pool2d][writer.tape.pick(2)]
+                } else {
+                    linear
+                }
+            }
+            _ => writer.tape.of(LAYERS).1,
         };
         if let Some(next) = make(&mut writer, &shape) {
             shape = next;
@@ -136,6 +160,14 @@ impl Writer<'_> {
         let own = match name {
             "leaky_relu" => "negative_slope",
             "elu" => "alpha",
+            "hardtanh" => {
+                if self.tape.pick(2) == 1 {
+                    let [min, max] = self.tape.of(&[["-0.5", "0.75"], ["0", "3"], ["-2", "-0.25"]]);
+                    self.line("min_val", min);
+                    self.line("max_val", max);
+                }
+                ""
+            }
             _ => "",
         };
         if !own.is_empty() && self.tape.pick(2) == 1 {
@@ -148,17 +180,26 @@ impl Writer<'_> {
     /// The lines of the loss and the target.
     fn loss(&mut self, output: &[usize]) -> String {
         let outputs: usize = output.iter().product();
-        let name = match (self.last, self.tape.pick(2)) {
-            (Some("softmax"), 1) => "cross_entropy",
-            (Some("sigmoid"), 1) => self.tape.of(&["cross_entropy", "binary_cross_entropy"]),
-            _ => self.tape.of(&LOSSES[..4]),
-        };
+        let stands = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
+        let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| stands(after)).map(|(name, _)| *name).collect();
+        let any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
+        let choices = if !own.is_empty() && self.tape.pick(2) == 1 { own } else { any };
+        let name = self.tape.of(&choices);
         let shaped = tensor(self.tape, self.flavour, output);
         let target = if self.tape.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
         match name {
             "squared_error" => {
                 let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\"", ", reduction = \"half_sum\""]);
                 format!("target = {target}\nloss = {{ type = \"squared_error\"{reduction} }}")
+            }
+            "l1" | "huber" | "smooth_l1" => {
+                let key = match name {
+                    "huber" => self.tape.of(&["", ", delta = 0.5", ", delta = 2"]),
+                    "smooth_l1" => self.tape.of(&["", ", beta = 0.5", ", beta = 2"]),
+                    _ => "",
+                };
+                let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\""]);
+                format!("target = {target}\nloss = {{ type = \"{name}\"{reduction}{key} }}")
             }
             "upstream" if self.tape.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
             "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.tape.pick(3) > 0 => {

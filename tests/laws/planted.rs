@@ -189,7 +189,7 @@ impl Rule for Weights {
     }
 
     fn equation(&self) -> Equation {
-        Equation { symbols: "", name: "", words: "" }
+        Equation::default()
     }
 }
 
@@ -215,7 +215,7 @@ fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
     let z = Stage::new(Z, &[6])
         .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
         .with(Arc::new(Bias { channels: 6, area: 1 }), [Source::Parameter(1)]);
-    let function = (activation::find("softmax").expect("an activation").function)(&[]);
+    let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
     let a = Stage::new(A, &[6]).with(Arc::new(softmax), [Source::Stage(0)]);
     let mut chain = Chain::new(&[20]);

@@ -127,6 +127,11 @@ ACTIVATIONS = {
     "softplus": lambda z, keys: torch.logaddexp(z, torch.zeros_like(z)),
     "silu": lambda z, keys: F.silu(z),
     "gelu": lambda z, keys: F.gelu(z),
+    "hardtanh": lambda z, keys: F.hardtanh(z, keys.get("min_val", -1.0), keys.get("max_val", 1.0)),
+    "relu6": lambda z, keys: F.relu6(z),
+    "mish": lambda z, keys: F.mish(z),
+    "hardswish": lambda z, keys: F.hardswish(z),
+    "log_softmax": lambda z, keys: torch.log_softmax(z.flatten(), 0).reshape(z.shape),
     "softmax": lambda z, keys: torch.softmax(z.flatten(), 0).reshape(z.shape),
 }
 BASE = {
@@ -138,6 +143,8 @@ BASE = {
     "dropout": "drop",
     "flatten": "flat",
     "global_avg_pool2d": "pool",
+    "group_norm": "norm",
+    "instance_norm2d": "norm",
     "layer_norm": "norm",
     "linear": "fc",
     "max_pool2d": "pool",
@@ -235,6 +242,14 @@ def run_network(scenario):
             )
             a = F.layer_norm(a, list(a.shape), w, b, layer.get("eps", 1e-5))
             last = (None, None)
+        elif kind in ("group_norm", "instance_norm2d"):
+            groups = layer["num_groups"] if kind == "group_norm" else a.shape[0]
+            w, b = (
+                keep(parameters, f"{name}.{k}", tensor(layer[k], [a.shape[0]], 1)) if k in layer else None
+                for k in ("weight", "bias")
+            )
+            a = F.group_norm(a.unsqueeze(0), groups, w, b, layer.get("eps", 1e-5)).squeeze(0)
+            last = (None, None)
         elif kind == "dropout":
             a = a * (tensor(layer["mask"], list(a.shape), a.dim()) / (1 - layer.get("p", 0.5)))
             last = (None, None)
@@ -297,6 +312,12 @@ def run_loss(scenario, a, function, z):
         squares = (a - t) ** 2
         reduction = loss.get("reduction", "half_sum")
         return {"half_sum": squares.sum() / 2, "sum": squares.sum(), "mean": squares.mean()}[reduction], None
+    if loss["type"] == "l1":
+        return F.l1_loss(a, t, reduction=reduction), None
+    if loss["type"] == "huber":
+        return F.huber_loss(a, t, reduction=reduction, delta=loss.get("delta", 1.0)), None
+    if loss["type"] == "smooth_l1":
+        return F.smooth_l1_loss(a, t, reduction=reduction, beta=loss.get("beta", 1.0)), None
     if loss["type"] == "upstream":
         return (a * t).sum(), None
     raise ValueError(loss["type"])

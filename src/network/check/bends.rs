@@ -1,7 +1,5 @@
 //! Kinks: where a function is made of pieces, the one that each entry of its tensor takes.
 
-use std::cmp::Ordering;
-
 use smallvec::SmallVec;
 
 use crate::expr::Kink;
@@ -9,45 +7,6 @@ use crate::network::{Id, Op, Run};
 use crate::op::rule::{Origin, unfolded};
 use crate::op::slot::Reads;
 use crate::step::Pass;
-
-/// What is asked of a kink.
-trait Bend: Copy {
-    /// The piece for so many arguments.
-    fn side(self, count: usize, arg: impl Fn(usize) -> f64) -> usize;
-
-    /// Whether these arguments are exactly where the piece changes.
-    fn tie(self, args: &[f64]) -> bool;
-}
-
-impl Bend for Kink {
-    fn side(self, count: usize, arg: impl Fn(usize) -> f64) -> usize {
-        let order = |a: f64, b: f64| match a.partial_cmp(&b) {
-            Some(Ordering::Less) => 0,
-            Some(Ordering::Equal) => 1,
-            Some(Ordering::Greater) => 2,
-            None => 3,
-        };
-        match self {
-            Self::Sign => order(arg(0), 0.0),
-            Self::Order => order(arg(0), arg(1)),
-            Self::Winner => {
-                let better = |(best, most), i| if arg(i) > most { (i, arg(i)) } else { (best, most) };
-                (1..count).fold((0, arg(0)), better).0
-            }
-        }
-    }
-
-    fn tie(self, args: &[f64]) -> bool {
-        match self {
-            Self::Sign => args[0] == 0.0,
-            Self::Order => args[0] == args[1],
-            Self::Winner => {
-                let largest = args[self.side(args.len(), |i| args[i])];
-                args.iter().filter(|arg| **arg == largest).count() > 1
-            }
-        }
-    }
-}
 
 /// One entry's arguments, and the side that it takes where nothing moves.
 struct Entry {
@@ -80,7 +39,7 @@ impl Bends {
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
             let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
             let first = (0..entries).find(|&at| has_term(at));
-            let Some(bend) = first.and_then(|at| rule.term(&x, at, 0).function?.kink) else { continue };
+            let Some(bend) = first.and_then(|at| rule.term(&x, at, 0).function?.kink()) else { continue };
             let mut part = Part { bend, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), numbers: Vec::new() };
             for at in 0..entries {
                 let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
@@ -95,7 +54,8 @@ impl Bends {
                     part.arguments.push((slot?, place?));
                 }
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
-                let (side, tie) = if values.is_empty() { (0, false) } else { (bend.side(values.len(), |i| values[i]), bend.tie(&values)) };
+                let (side, tie) =
+                    if values.is_empty() { (0, false) } else { (bend.piece(values.len(), |i| values[i]), bend.is_tie(&values)) };
                 part.entries.push(Entry { end: part.arguments.len(), side, tie });
             }
             parts.push(part);
@@ -124,7 +84,7 @@ impl Bends {
                 if arguments.is_empty() {
                     continue;
                 }
-                let now = part.bend.side(arguments.len(), |i| {
+                let now = part.bend.piece(arguments.len(), |i| {
                     let (slot, place) = arguments[i];
                     values[slot as usize][place as usize]
                 });
@@ -133,23 +93,5 @@ impl Bends {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_side_changes_with_a_sign_or_a_winner() {
-        let relu = |x: f64| Kink::Sign.side(1, |_| x);
-        assert!(relu(-1e-9) != relu(0.0) && relu(0.0) != relu(1e-9) && relu(-1e-9) != relu(1e-9));
-        let of = |bend: Kink, args: &[f64]| bend.side(args.len(), |i| args[i]);
-        assert_ne!(of(Kink::Winner, &[1.0, 2.0]), of(Kink::Winner, &[2.0, 1.0]));
-        assert_eq!(of(Kink::Winner, &[1.0, 3.0, 3.0]), 1);
-        assert_ne!(of(Kink::Order, &[1.0, 2.0]), of(Kink::Order, &[2.0, 1.0]));
-        assert_ne!(of(Kink::Order, &[1.0, 1.0]), of(Kink::Order, &[2.0, 1.0]));
-        assert!(Kink::Winner.tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.tie(&[1.0, 1.0, 3.0]));
-        assert!(Kink::Sign.tie(&[-0.0]) && !Kink::Sign.tie(&[1e-300]) && Kink::Order.tie(&[2.0, 2.0]));
     }
 }

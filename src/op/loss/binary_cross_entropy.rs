@@ -6,10 +6,10 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, REST_OF_A, REST_OF_T, T, Z, log_beside};
-use crate::expr::{Expr, LOG};
+use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::softplus;
-use crate::op::rule::{Args as Factors, Equation, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use crate::op::slot::Slot;
 
 /// The row of the registry.
@@ -33,13 +33,32 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         return Err(args.fail_alone("type", message, help));
     }
     let (mean, scale) = reduction?;
-    let text = if mean { "1/n ({y} − {t})" } else { "{y} − {t}" };
     Ok(Loss {
         function: Arc::new(Entries(Binary { mean, scale })),
         reads_z: true,
-        shortcut: Some((Arc::new(Difference { mean, scale, text }), text)),
+        shortcut: Some((Arc::new(Difference { mean, scale }), difference(mean))),
         target: None,
     })
+}
+
+/// Σ t log a + (1 − t) log(1 − a)
+const SUM_OF_LOGS: Expr = Expr::Of(
+    SUM,
+    &[Expr::Add(&[
+        Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])]),
+        Expr::Product(Join::Matrix, &[REST_OF_ALL_T, Expr::Of(LOG, &[REST_OF_ALL_A])]),
+    ])],
+);
+/// (1 − t) / (1 − a) − t / a
+const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[REST_OF_ALL_T, REST_OF_ALL_A]), Expr::Div(&[whole::W, whole::X])]);
+const REST_OF_ALL_A: Expr = Expr::Sub(&[whole::ONE, whole::X]);
+const REST_OF_ALL_T: Expr = Expr::Sub(&[whole::ONE, whole::W]);
+/// a − t
+const DIFFERENCE: Expr = Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]);
+
+/// The error in one step: a − t, or that through n.
+const fn difference(mean: bool) -> Expr {
+    if mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,20 +102,18 @@ impl Pointwise for Binary {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: if self.mean {
-                "−1/n Σ [{1} log {0} + (1−{1}) log(1−{0})]"
-            } else {
-                "−Σ [{1} log {0} + (1−{1}) log(1−{0})]"
-            },
-            name: "the loss: binary cross-entropy",
+            right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
+            name: "the loss",
+            gist: Gist::Words("binary cross-entropy"),
             words: "Every output answers a question of its own with yes or no. Where the target is 1 the logarithm of the output counts, where it is 0 that of the rest to 1; the loss is large where the network is sure and wrong.",
         }
     }
 
     fn back(&self) -> Equation {
         Equation {
-            symbols: if self.mean { "1/n [(1−{1}) / (1−{0}) − {1} / {0}]" } else { "(1−{1}) / (1−{0}) − {1} / {0}" },
+            right: if self.mean { Expr::Mul(&[whole::SHARE, RATIOS]) } else { RATIOS },
             name: "the derivative of the loss",
+            gist: Gist::None,
             words: "The derivative of −t log a is −t/a and pulls the output up; that of −(1−t) log(1−a) is (1−t)/(1−a) and pushes it down. Both are strongest where the output is sure and wrong.",
         }
     }
@@ -107,7 +124,6 @@ impl Pointwise for Binary {
 struct Difference {
     mean: bool,
     scale: f64,
-    text: &'static str,
 }
 
 impl Rule for Difference {
@@ -126,12 +142,7 @@ impl Rule for Difference {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let difference = derived(
-            &Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]),
-            Slot::Output,
-            at,
-            x.get(Slot::Output, at) - x.get(Slot::Target, at),
-        );
+        let difference = derived(&DIFFERENCE, Slot::Output, at, x.get(Slot::Output, at) - x.get(Slot::Target, at));
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
     }
 
@@ -141,8 +152,9 @@ impl Rule for Difference {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: self.text,
+            right: difference(self.mean),
             name: "the error of sigmoid and binary cross-entropy in one step",
+            gist: Gist::None,
             words: "Sigmoid and binary cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0 or 1, so this step is taken alone.",
         }
     }

@@ -6,20 +6,32 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, REST_OF_T, T, T_ENTRY};
-use crate::expr::{Expr, LOG, Primitive};
+use crate::expr::{Expr, Join, LOG, SUM, whole};
+use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{sigmoid, softplus};
-use crate::op::rule::{Args as Factors, Equation, Operands, Term, constant, derived, entry};
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, derived, entry};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
     let (mean, scale) = super::reduction(args, output)?;
-    Ok(Loss { function: Arc::new(Entries(Binary { mean, scale })), reads_z: false, shortcut: None, target: None })
+    Ok(Loss::entry_by_entry(Arc::new(Entries(Binary { mean, scale }))))
 }
 
-const PROBABILITY: Expr = Expr::Of(&Primitive::smooth("sigmoid"), &[A_ENTRY]);
+const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
+/// σ(a) − t
+const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, whole::W]);
+const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[whole::X]);
+/// Σ t log σ(a) + (1 − t) log(1 − σ(a))
+const SUM_OF_LOGS: Expr = Expr::Of(
+    SUM,
+    &[Expr::Add(&[
+        Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[PROBABILITIES])]),
+        Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, whole::W]), Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, PROBABILITIES])])]),
+    ])],
+);
 
 #[derive(Clone, Copy, Debug)]
 struct Binary {
@@ -54,20 +66,18 @@ impl Pointwise for Binary {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: if self.mean {
-                "−1/n Σ [{1} log σ({0}) + (1−{1}) log(1−σ({0}))]"
-            } else {
-                "−Σ [{1} log σ({0}) + (1−{1}) log(1−σ({0}))]"
-            },
-            name: "the loss: binary cross-entropy on logits",
+            right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
+            name: "the loss",
+            gist: Gist::Words("binary cross-entropy on logits"),
             words: "The outputs are logits: the sigmoid that makes probabilities of them is part of the loss, so that the logarithm never meets a 0. Where the target is 1 the logarithm of the probability counts, where it is 0 that of the rest to 1.",
         }
     }
 
     fn back(&self) -> Equation {
         Equation {
-            symbols: if self.mean { "1/n (σ({0}) − {1})" } else { "σ({0}) − {1}" },
+            right: if self.mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE },
             name: "the derivative of the loss",
+            gist: Gist::None,
             words: "Sigmoid and binary cross-entropy together have a simple derivative: the probability that came out less the one that should have.",
         }
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, T, Z, log_beside};
-use crate::expr::{Expr, LOG, SUM};
+use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
-use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Rule, Term, Use, constant, derived, entry};
+use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry};
 use crate::op::slot::{Reads, Slot};
 
 /// The row of the registry.
@@ -32,9 +32,18 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         }
     };
     let shortcut: (Arc<dyn Rule>, _) =
-        if softmax { (Arc::new(SoftmaxError), "{y} Σt − {t}") } else { (Arc::new(SigmoidError), "{t} ({y} − 1)") };
+        if softmax { (Arc::new(SoftmaxError), SOFTMAX_ERROR) } else { (Arc::new(SigmoidError), SIGMOID_ERROR) };
     Ok(Loss { function: Arc::new(Entries(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
+
+/// a Σ t − t
+const SOFTMAX_ERROR: Expr = Expr::Sub(&[
+    Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
+    Expr::Entry(Slot::Target),
+]);
+/// t (a − 1)
+const SIGMOID_ERROR: Expr =
+    Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Target), Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)])]);
 
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropy {
@@ -75,16 +84,18 @@ impl Pointwise for CrossEntropy {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "−Σ {1} log {0}",
-            name: "the loss: cross-entropy",
+            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])])])),
+            name: "the loss",
+            gist: Gist::Words("cross-entropy"),
             words: "Only what the target asks for counts: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
         }
     }
 
     fn back(&self) -> Equation {
         Equation {
-            symbols: "−{1} / {0}",
+            right: Expr::Neg(&Expr::Div(&[whole::W, whole::X])),
             name: "the derivative of the loss",
+            gist: Gist::None,
             words: "The derivative of −t log a is −t/a: nothing where the target is 0, and the stronger the smaller the output is where it should be large.",
         }
     }
@@ -144,8 +155,9 @@ impl Rule for SoftmaxError {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{y} Σt − {t}",
+            right: SOFTMAX_ERROR,
             name: "the error of softmax and cross-entropy in one step",
+            gist: Gist::None,
             words: "Softmax and cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0, so this step is taken alone.",
         }
     }
@@ -179,8 +191,9 @@ impl Rule for SigmoidError {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "{t} ({y} − 1)",
+            right: SIGMOID_ERROR,
             name: "the error of sigmoid and cross-entropy in one step",
+            gist: Gist::None,
             words: "The chain through ∂C/∂a is not finite here, because an output has reached 0, so the error is taken in one step.",
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T};
-use crate::expr::{Expr, LOG, SUM};
+use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::log_sum_exp;
-use crate::op::rule::{Args as Factors, Equation, Memo, Operands, Term, constant, derived, entry};
+use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Term, constant, derived, entry};
 use crate::op::slot::Reads;
 use crate::op::softmax::{SOFTMAX, Shared};
 
@@ -17,7 +17,7 @@ pub const KIND: LossKind = LossKind { name: "cross_entropy_with_logits", keys: &
 
 #[allow(clippy::unnecessary_wraps)] // the signature of the registry
 fn build(_args: &mut dyn Args, _output: &Output<'_>) -> Result<Loss, Faulty> {
-    Ok(Loss { function: Arc::new(Entries(CrossEntropy)), reads_z: false, shortcut: None, target: None })
+    Ok(Loss::entry_by_entry(Arc::new(Entries(CrossEntropy))))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,16 +70,18 @@ impl Pointwise for CrossEntropy {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "−Σ {1} log softmax({0})",
-            name: "the loss: cross-entropy on logits",
+            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[whole::X])])])])),
+            name: "the loss",
+            gist: Gist::Words("cross-entropy on logits"),
             words: "The outputs are logits: the softmax that makes probabilities of them is part of the loss, so that the logarithm never meets a 0. softmax(aᵢ | a) is the entry at i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ). The loss is the negative logarithm of the probability where the target asks for it.",
         }
     }
 
     fn back(&self) -> Equation {
         Equation {
-            symbols: "softmax({0}) Σt − {1}",
+            right: Expr::Sub(&[Expr::Product(Join::Matrix, &[Expr::Of(SOFTMAX, &[whole::X]), Expr::Of(SUM, &[whole::W])]), whole::W]),
             name: "the derivative of the loss",
+            gist: Gist::None,
             words: "Softmax and cross-entropy together have a simple derivative: the probability that came out less the one that should have. softmax(aᵢ | a) is the entry at i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ).",
         }
     }

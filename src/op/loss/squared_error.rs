@@ -5,9 +5,9 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T, T_ENTRY};
-use crate::expr::Expr;
+use crate::expr::{Expr, Join, SUM, whole};
 use crate::op::layer::{Args, Faulty};
-use crate::op::rule::{Args as Factors, Equation, Operands, Term, constant, derived};
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, derived};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
@@ -20,34 +20,40 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
         "sum" => 1.0,
         _ => 1.0 / crate::tensor::len(output.shape) as f64,
     };
-    let (symbols, slope, words) = match reduction {
+    let (right, slope, words) = match reduction {
         "half_sum" => (
-            "½ Σ ({0} − {1})²",
-            "{0} − {1}",
+            Expr::Product(Join::Matrix, &[Expr::Name("½"), SQUARES]),
+            DIFFERENCES,
             "The derivative of a square is twice what is squared, and the ½ of the loss cancels the 2: the further the output is off, the harder it is pulled.",
         ),
         "sum" => (
-            "Σ ({0} − {1})²",
-            "2 ({0} − {1})",
+            SQUARES,
+            Expr::Product(Join::Matrix, &[Expr::Number(2.0), DIFFERENCES]),
             "The derivative of a square is twice what is squared: the further the output is off, the harder it is pulled.",
         ),
         _ => (
-            "1/n Σ ({0} − {1})²",
-            "2/n ({0} − {1})",
+            Expr::Product(Join::Matrix, &[whole::SHARE, SQUARES]),
+            Expr::Product(Join::Matrix, &[Expr::Div(&[Expr::Number(2.0), whole::N]), DIFFERENCES]),
             "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is off, the harder it is pulled.",
         ),
     };
-    Ok(Loss { function: Arc::new(Entries(Squared { scale, symbols, slope, words })), reads_z: false, shortcut: None, target: None })
+    Ok(Loss::entry_by_entry(Arc::new(Entries(Squared { scale, right, slope, words }))))
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Squared {
     scale: f64,
-    symbols: &'static str,
-    slope: &'static str,
+    /// C
+    right: Expr,
+    /// ∂C/∂a
+    slope: Expr,
     /// Why the derivative is what it is.
     words: &'static str,
 }
+
+/// a − t, and Σ (a − t)²
+const DIFFERENCES: Expr = Expr::Sub(&[whole::X, whole::W]);
+const SQUARES: Expr = Expr::Of(SUM, &[Expr::Square(&DIFFERENCES)]);
 
 const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
@@ -68,13 +74,14 @@ impl Pointwise for Squared {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: self.symbols,
-            name: "the loss: squared error",
+            right: self.right,
+            name: "the loss",
+            gist: Gist::Words("squared error"),
             words: "How far the output is from its target, squared, so that both directions count and large misses count most.",
         }
     }
 
     fn back(&self) -> Equation {
-        Equation { symbols: self.slope, name: "the derivative of the loss", words: self.words }
+        Equation { right: self.slope, name: "the derivative of the loss", gist: Gist::None, words: self.words }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use crate::expr::{Expr, whole};
 use crate::op::layer::{Args, Fan, Faulty};
-use crate::op::rule::{Args as Factors, Equation, Operands, Term, entry};
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, entry};
 use crate::tensor::Tensor;
 
 /// The row of the registry.
@@ -37,13 +38,19 @@ impl Pointwise for Upstream {
 
     fn equation(&self) -> Equation {
         Equation {
-            symbols: "⟨{0}, {1}⟩",
-            name: "the loss: a given error",
+            right: Expr::Inner(&[whole::X, whole::W]),
+            name: "the loss",
+            gist: Gist::Words("a given error"),
             words: "This loss only serves to start the backward pass with a known ∂C/∂a: it weighs every output with the number that shall be its derivative.",
         }
     }
 
     fn back(&self) -> Equation {
-        Equation { symbols: "{1}", name: "the given error", words: "The derivative of each output is the number that was given for it." }
+        Equation {
+            right: whole::W,
+            name: "the given error",
+            gist: Gist::None,
+            words: "The derivative of each output is the number that was given for it.",
+        }
     }
 }

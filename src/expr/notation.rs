@@ -1,0 +1,137 @@
+//! The characters of an equation in Unicode, ASCII and LaTeX.
+
+use std::borrow::Cow;
+
+use super::Relation;
+use crate::glyph;
+
+/// The characters that an equation is written with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notation {
+    /// As on the screen: `∂C/∂a ∘ σ′(z)`.
+    #[default]
+    Unicode,
+    /// ASCII only: `dC/da o sigmoid'(z)`.
+    Ascii,
+    /// LaTeX, for mathematical mode: `\frac{\partial C}{\partial a} \circ \sigma'(z)`.
+    Latex,
+}
+
+/// Signs that differ between notations.
+#[derive(Clone, Copy, Debug)]
+pub enum Sign {
+    /// a + b
+    Plus,
+    /// a − b
+    Minus,
+    /// −a
+    Negative,
+    /// a · b
+    Times,
+    /// a ∘ b
+    Hadamard,
+    /// a * b
+    Convolution,
+    /// a / b
+    Divided,
+    /// a = b
+    Equals,
+    /// a ← b: a takes the value b.
+    Becomes,
+    /// f′
+    Prime,
+    /// ∂
+    Partial,
+    /// a²
+    Square,
+    /// aᵀ
+    Transposed,
+    /// An opening bracket.
+    Open,
+    /// A closing bracket.
+    Close,
+    /// ⟨
+    InnerOpen,
+    /// ⟩
+    InnerClose,
+    /// f(a | b)
+    Given,
+}
+
+impl Sign {
+    /// The sign in Unicode, ASCII and LaTeX.
+    #[rustfmt::skip]
+    const fn texts(self) -> [&'static str; 3] {
+        match self {
+            Self::Plus => [" + ", " + ", " + "],
+            Self::Minus => [" − ", " - ", " - "],
+            Self::Negative => ["−", "-", "-"],
+            Self::Times => [" · ", " * ", r" \cdot "],
+            Self::Hadamard => [" ∘ ", " o ", r" \circ "],
+            Self::Convolution => [" * ", " conv ", " * "],
+            Self::Divided => [" / ", " / ", " / "],
+            Self::Equals => [" = ", " = ", " = "],
+            Self::Becomes => [" ← ", " <- ", r" \leftarrow "],
+            Self::Prime => ["′", "'", "'"],
+            Self::Partial => ["∂", "d", r"\partial "],
+            Self::Square => ["²", "^2", "^{2}"],
+            Self::Transposed => ["ᵀ", "^T", r"^{\mathsf{T}}"],
+            Self::Open => ["(", "(", r"\left("],
+            Self::Close => [")", ")", r"\right)"],
+            Self::InnerOpen => ["⟨", "<", r"\left\langle "],
+            Self::InnerClose => ["⟩", ">", r"\right\rangle"],
+            Self::Given => [" | ", " | ", r" \mid "],
+        }
+    }
+
+    /// The sign in a notation, with the spaces around it.
+    #[must_use]
+    pub const fn text(self, notation: Notation) -> &'static str {
+        self.texts()[notation as usize]
+    }
+}
+
+impl Relation {
+    #[rustfmt::skip]
+    pub(super) const fn text(self, notation: Notation) -> &'static str {
+        let texts = match self {
+            Self::Less => [" < ", " < ", " < "],
+            Self::AtMost => [" ≤ ", " <= ", r" \le "],
+            Self::Equal => [" = ", " = ", " = "],
+            Self::AtLeast => [" ≥ ", " >= ", r" \ge "],
+            Self::Greater => [" > ", " > ", " > "],
+        };
+        texts[notation as usize]
+    }
+}
+
+/// Functions that have a command of their own in LaTeX.
+pub(super) const COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"];
+
+/// A letter or name in a notation: `δ` is `e` in ASCII and `\delta` in LaTeX.
+#[must_use]
+pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
+    match notation {
+        Notation::Unicode => text.into(),
+        Notation::Ascii if text == "½" => "1/2".into(),
+        Notation::Ascii => glyph::ascii_text(text).into(),
+        Notation::Latex => {
+            let is_name = text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+            if is_name && text.len() > 1 { format!(r"\mathrm{{{}}}", text.replace('_', r"\_")).into() } else { glyph::latex(text).into() }
+        }
+    }
+}
+
+/// A number in a notation: the fewest digits that read back.
+pub(super) fn number(value: f64, notation: Notation) -> String {
+    let text = format!("{value:?}");
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    match notation {
+        Notation::Unicode => text.replace('-', "−"),
+        Notation::Ascii => text.to_owned(),
+        Notation::Latex => match text.split_once('e') {
+            Some((digits, exponent)) => format!(r"{digits} \cdot 10^{{{exponent}}}"),
+            None => text.replace("inf", r"\infty").replace("NaN", r"\mathrm{NaN}"),
+        },
+    }
+}

@@ -1,0 +1,172 @@
+//! The elementary functions: each with its value, its derivative and its notation. Conventions at kinks are PyTorch's.
+//!
+//! The values are libm's, the same bits on every processor.
+
+use super::math;
+use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
+
+/// The argument of a function of one number.
+pub const X: Expr = Expr::Arg(0);
+/// The value of the function.
+pub const Y: Expr = Expr::Entry(Slot::Output);
+/// 0
+pub const ZERO: Expr = Expr::Number(0.0);
+/// 1
+pub const ONE: Expr = Expr::Number(1.0);
+
+/// ½
+pub const HALF: Expr = Expr::Number(0.5);
+
+/// A function of one number that is computed by another one.
+const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivative: &'static [Expr]) -> Primitive {
+    Primitive::differentiable(name, Definition::Computed(value), derivative)
+}
+
+/// eˣ; its derivative is eˣ.
+pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]);
+/// eˣ − 1, without cancellation near 0.
+pub const EXPM1: &Primitive =
+    &computed("expm1", |x| libm::expm1(x[0]), &[Expr::Of(EXP, &[X])]).form(Form::Meaning).meaning(&Expr::Sub(&[Expr::Of(EXP, &[X]), ONE]));
+/// sin x; its derivative is cos x.
+pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]);
+/// cos x; its derivative is −sin x.
+pub const COS: &Primitive = &Primitive { derivatives: &[Expr::Neg(&Expr::Of(SIN, &[X]))], ..COS_VALUE };
+/// cos x without its derivative, which refers back to sin x.
+const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]);
+/// tan x; its derivative is 1 + tan² x.
+pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]);
+/// The hyperbolic tangent y; its derivative is 1 − y².
+pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])]);
+/// The sigmoid y = 1 / (1 + e⁻ˣ); its derivative is y (1 − y).
+pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
+    .written("σ")
+    .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]));
+/// max(0, x); its derivative is 1 where x is positive, else 0 (at 0 too).
+pub const RELU: &Primitive = &Primitive::differentiable(
+    "relu",
+    Definition::Expr(&Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: ZERO }], &X)),
+    &[Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::Shut }], &ONE)],
+);
+/// The sign of x, and 0 at 0.
+pub const SIGN: Expr = Expr::Cases(
+    &[
+        Case { left: X, is: Relation::Greater, right: ZERO, value: ONE },
+        Case { left: X, is: Relation::Less, right: ZERO, value: Expr::Number(-1.0) },
+    ],
+    &ZERO,
+);
+/// |x|; its derivative is the sign of x, and 0 at 0.
+pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars);
+/// log(1 + eˣ), exact for all x; its derivative is the sigmoid.
+pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]), &[Expr::Of(SIGMOID, &[X])])
+    .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, Expr::Of(EXP, &[X])])]));
+/// Φ(x) = ½ (1 + erf(x / √2)), through 1 − erf, which keeps its digits where x is negative.
+pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).written("Φ");
+/// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
+pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).written("φ");
+
+/// A filter turned by 180°.
+pub const ROT180: &Primitive = &Primitive::new("rot180");
+/// The entries of a tensor as one vector, in row-major order.
+pub const VEC: &Primitive = &Primitive::new("vec");
+/// The inverse of `vec`.
+pub const UNVEC: &Primitive = &Primitive::new("unvec");
+
+/// The derivative of min or max by an argument: 0 where the argument loses, ½ at a tie, else 1. NaN neither ties nor loses.
+const fn share(own: Expr, other: Expr, loses: Relation, half: &'static Expr) -> [Case; 2] {
+    [Case { left: own, is: Relation::Equal, right: other, value: *half }, Case { left: own, is: loses, right: other, value: Expr::Shut }]
+}
+
+const A: Expr = Expr::Arg(0);
+const B: Expr = Expr::Arg(1);
+const MIN_SHARES: [[Case; 2]; 2] = [share(A, B, Relation::Greater, &HALF), share(B, A, Relation::Greater, &HALF)];
+const MAX_SHARES: [[Case; 2]; 2] = [share(A, B, Relation::Less, &HALF), share(B, A, Relation::Less, &HALF)];
+
+/// The smaller of two numbers; NaN if one of them is.
+pub const MIN: &Primitive = &computed(
+    "min",
+    |x| if x[0].is_nan() || x[0] < x[1] { x[0] } else { x[1] },
+    &[Expr::Cases(&MIN_SHARES[0], &ONE), Expr::Cases(&MIN_SHARES[1], &ONE)],
+)
+.form(Form::Call)
+.of(&["a", "b"]);
+/// The larger of two numbers; NaN if one of them is.
+pub const MAX: &Primitive = &computed(
+    "max",
+    |x| if x[0].is_nan() || x[0] > x[1] { x[0] } else { x[1] },
+    &[Expr::Cases(&MAX_SHARES[0], &ONE), Expr::Cases(&MAX_SHARES[1], &ONE)],
+)
+.form(Form::Call)
+.of(&["a", "b"]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::{LOG, SQRT};
+    use crate::op::activation::ACTIVATIONS;
+    use crate::op::scalar::FUNCTIONS;
+
+    /// All functions that have a derivative, with arguments for those after the first.
+    fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
+        let activations =
+            ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
+        let functions = FUNCTIONS.iter().map(|row| (row.function, vec![0.25; row.function.derivatives.len() - 1]));
+        activations.chain(functions).chain([(EXPM1, vec![]), (NORMAL_CDF, vec![])]).collect()
+    }
+
+    #[test]
+    fn every_derivative_is_the_slope_of_its_function() {
+        let all = differentiable();
+        assert!(all.len() > 20 && [LOG, SQRT, RELU].iter().all(|function| all.iter().any(|(other, _)| other == function)));
+        for (function, rest) in all {
+            for x in [-4.1, -2.3, -0.7, -0.1, 0.31, 0.9, 2.2, 3.7] {
+                let mut arguments = vec![x];
+                arguments.extend(&rest);
+                let value = |arguments: &[f64]| function.value(arguments).expect("a function of numbers");
+                let y = value(&arguments);
+                for by in 0..function.derivatives.len() {
+                    let slope = |h: f64| {
+                        let mut moved = arguments.clone();
+                        moved[by] += h;
+                        value(&moved)
+                    };
+                    let difference = (slope(1e-6) - slope(-1e-6)) / 2e-6;
+                    let derivative = function.derivative(by, &arguments, y).expect("a derivative");
+                    let near = (difference - derivative).abs() <= 1e-7 * derivative.abs().max(1.0) || y.is_nan();
+                    assert!(near, "{function:?}{arguments:?} by {by}: {derivative}, but the slope is {difference}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_has_kinks_where_its_slope_jumps() {
+        for (function, rest) in differentiable() {
+            let at = |x: f64| [vec![x], rest.clone()].concat();
+            for n in -1000..1000_i32 {
+                let x = f64::from(n) / 200.0;
+                let slope = |x: f64| {
+                    let arguments = at(x);
+                    function.derivative(0, &arguments, function.value(&arguments).unwrap_or(f64::NAN)).expect("a derivative")
+                };
+                let jumps = (slope(x - 1e-9) - slope(x + 1e-9)).abs() > 1e-3;
+                // tan, log and 1/√x are steep at their poles
+                let smooth = slope(x - 1e-9).abs() < 1e3 && slope(x + 1e-9).abs() < 1e3;
+                let tie = function.kink().is_some_and(|kink| kink.is_tie(&at(x)));
+                assert!(!(jumps && smooth) || tie, "{function:?} has a kink at {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_meaning_is_the_value() {
+        for (function, rest) in differentiable() {
+            let Some(meaning) = function.meaning else { continue };
+            for x in [-1.3, -0.4, 0.2, 1.9] {
+                let arguments = [vec![x], rest.clone()].concat();
+                let (value, other) = (function.value(&arguments).expect("a value"), meaning.of(&arguments).expect("a value"));
+                assert!((value - other).abs() <= 1e-14 * value.abs().max(1.0), "{function:?}({x}): {value}, but {other}");
+            }
+        }
+    }
+}

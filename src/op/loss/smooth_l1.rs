@@ -1,0 +1,32 @@
+//! `smooth_l1`: C = Σ ½ d² / β where |d| < β, else |d| − ½ β, of d = a − t, or the mean: PyTorch's `SmoothL1Loss`.
+
+use super::distance::Distance;
+use super::{Loss, LossKind, Output};
+use crate::expr::{Case, Definition, Expr, Primitive, Relation};
+use crate::op::functions::{ABS, HALF, ONE, X as D};
+use crate::op::layer::{Args, Faulty};
+
+/// The row of the registry.
+pub const KIND: LossKind = LossKind { name: "smooth_l1", keys: &["reduction", "beta"], build };
+
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+    SMOOTH.build(args, output, Some(("beta", 1.0)))
+}
+
+const BETA: Expr = Expr::Arg(1);
+const SIZE: Expr = Expr::Of(ABS, &[D]);
+const HALF_SQUARE: Expr = Expr::Mul(&[HALF, Expr::Square(&D)]);
+const SQUARE: Case = Case { left: SIZE, is: Relation::Less, right: BETA, value: Expr::Div(&[HALF_SQUARE, BETA]) };
+const BELOW: Case = Case { left: D, is: Relation::AtMost, right: Expr::Neg(&BETA), value: Expr::Neg(&ONE) };
+const ABOVE: Case = Case { left: D, is: Relation::AtLeast, right: BETA, value: ONE };
+const LINE: Expr = Expr::Sub(&[SIZE, Expr::Mul(&[HALF, BETA])]);
+const SMOOTH: Distance = Distance::new(
+    &Primitive::differentiable(
+        "smooth_l1",
+        Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)),
+        &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]))],
+    )
+    .of(&["d", "beta"]),
+    "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
+    "Beyond beta the output is pulled equally hard however far off it is; within, the less the nearer it is.",
+);
