@@ -1,4 +1,4 @@
-//! Floor 5: what the program knows and does. [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal.
+//! Floor 6: what the program knows and does. [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal.
 
 mod lesson;
 mod motion;

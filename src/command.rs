@@ -1,4 +1,4 @@
-//! Floor 8: the command line, one file for each command.
+//! Floor 9: the command line, one file for each command.
 
 pub mod bundled;
 mod check;
@@ -11,6 +11,7 @@ mod live;
 mod look;
 pub mod offers;
 mod paper;
+mod progress;
 mod promised;
 mod read;
 pub mod replay;
@@ -42,8 +43,8 @@ use crate::step::{Address, Place};
 use crate::threads;
 use crate::words::suggest;
 use look::Global;
+use progress::{INTERRUPTED, Interrupted};
 use read::shown;
-use report::{INTERRUPTED, Interrupted};
 
 /// Step through every multiplication of backpropagation.
 ///
@@ -224,7 +225,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     promised::command(&text)?;
     if !source::exists(first) {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
-        let near = suggest::nearest(&text, names).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let near = suggest::clause(suggest::nearest(&text, names));
         return Err(anyhow!(
             "{} is neither a command nor a bundled scenario nor a file{near} (see `gradstep --help` and `gradstep list`)",
             shown(first)
@@ -255,5 +256,5 @@ fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Lesson> {
 
 /// A scenario where an address leads, with progress on the way; or why it leads nowhere.
 fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Lesson, u64), String>> {
-    report::travel(|go_on| Lesson::open(scenario, address, go_on).transpose())
+    progress::travel(|go_on| Lesson::open(scenario, address, go_on).transpose())
 }

@@ -1,4 +1,4 @@
-//! Floor 8: reading files: regular ones, up to a limit; those that a scenario names from inside its folder only.
+//! Floor 9: reading files: regular ones, up to a limit; those that a scenario names from inside its folder only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

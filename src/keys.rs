@@ -1,4 +1,4 @@
-//! Floor 6: the one table of keys. It dispatches, it is the help, and it is the line at the bottom of the screen.
+//! Floor 7: the one table of keys. It dispatches, it is the help, and it is the line at the bottom of the screen.
 
 mod notation;
 

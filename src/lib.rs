@@ -4,6 +4,7 @@
 
 // floor 0
 pub mod glyph;
+pub mod number;
 pub mod room;
 pub mod scratch;
 pub mod sums;
@@ -29,15 +30,18 @@ pub mod scenario;
 pub mod trace;
 
 // floor 5
-pub mod app;
+pub mod gradcheck;
 
 // floor 6
-pub mod keys;
+pub mod app;
 
 // floor 7
-pub mod ui;
+pub mod keys;
 
 // floor 8
+pub mod ui;
+
+// floor 9
 pub mod command;
 pub mod files;
 pub mod output;

@@ -3,7 +3,6 @@
 
 mod batch;
 mod build;
-mod check;
 mod descent;
 mod learn;
 mod numbers;
@@ -16,7 +15,6 @@ mod train;
 
 pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
-pub use check::{BatchCheck, Checked, Compared, Extent, FLOOR, TOLERANCE, Verdict, check};
 pub use descent::{Descended, Descent, Forecast, Iteration, Walk};
 pub use run::Run;
 pub use size::{Lack, Sizes};
@@ -123,6 +121,29 @@ impl Op {
     #[must_use]
     pub fn window(&self) -> Option<(&Part, Window)> {
         self.first_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
+    }
+
+    /// Computes the op's tensor into `sums`, from the entries of the tensors that it reads.
+    pub fn compute<'a>(&self, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) {
+        run::add_up(self, tensor, sums);
+    }
+
+    /// The network's output and its z, for a loss that reads both. Such a loss is computed from z, in which it is stable, and reads the output itself
+    /// only without z.
+    #[must_use]
+    pub fn output_and_z(&self) -> Option<[Id; 2]> {
+        match *self.parts.first()?.operands {
+            [output, _, z] if self.pass == Pass::Loss => Some([output, z]),
+            _ => None,
+        }
+    }
+
+    /// The same loss without its z, so that it reads the output itself.
+    #[must_use]
+    pub fn without_z(&self) -> Self {
+        let mut op = self.clone();
+        op.parts[0].operands.forget_last_input();
+        op
     }
 }
 

@@ -1,4 +1,4 @@
-//! Floor 8: recorded sessions. A session is a text file of JSON lines: a header with the scenario's whole text, then one line per event,
+//! Floor 9: recorded sessions. A session is a text file of JSON lines: a header with the scenario's whole text, then one line per event,
 //! appended as it happens.
 //!
 //! ```text

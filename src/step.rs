@@ -9,6 +9,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::expr::{Expr, Primitive};
+use crate::number::{self, Json};
 use crate::tensor::{Index, Places};
 
 /// The five stretches of one iteration.
@@ -139,7 +140,7 @@ impl Serialize for Factor {
             fields.serialize_field("of", &places.len())?;
         } else {
             fields.serialize_field("index", &self.index)?;
-            fields.serialize_field("value", &Number(self.value))?;
+            fields.serialize_field("value", &Json(self.value))?;
         }
         fields.end()
     }
@@ -149,15 +150,6 @@ impl Serialize for Primitive {
     /// Its name.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
-    }
-}
-
-/// A number as [`number`] writes it.
-struct Number(f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&self.0, serializer)
     }
 }
 
@@ -187,35 +179,9 @@ pub struct Step {
     /// The function, for an application or a selection.
     pub function: Option<&'static Primitive>,
     /// This step's contribution.
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     pub value: f64,
     /// The running sum after this step; at the last term, the entry's value.
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     pub sum: f64,
-}
-
-/// A number in JSON: the fewest digits that read back, or the string `"inf"`, `"-inf"` or `"nan"`.
-///
-/// # Errors
-/// Those of the serializer.
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    match not_finite(*value) {
-        Some(text) => serializer.serialize_str(text),
-        None => serializer.serialize_f64(*value),
-    }
-}
-
-/// How a number that is not finite is written; `None` for a finite one.
-#[must_use]
-pub fn not_finite(value: f64) -> Option<&'static str> {
-    if value.is_finite() {
-        None
-    } else if value.is_nan() {
-        Some("nan")
-    } else if value > 0.0 {
-        Some("inf")
-    } else {
-        Some("-inf")
-    }
 }

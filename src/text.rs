@@ -65,6 +65,12 @@ pub fn line(text: &str) -> String {
     characters(text).collect()
 }
 
+/// Returns a count with its noun: `1 step`, `3 steps`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// How many cells a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
@@ -212,6 +218,11 @@ mod tests {
         assert_eq!(escape("e\u{301}\u{302}\u{303}\u{304}\u{305}"), "e\u{301}\u{302}\u{303}<U+0304><U+0305>");
         assert_eq!(escape("✔\u{fe0f}\u{fe0f}"), "✔\u{fe0f}<U+FE0F>");
         assert_eq!(escape("\u{fe0f}"), "<U+FE0F>");
+    }
+
+    #[test]
+    fn a_count_of_one_is_singular() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "step")), ["0 steps", "1 step", "2 steps"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Floor 7: the screen. Pure functions from a state into a [`Buffer`]; no number is computed here.
+//! Floor 8: the screen. Pure functions from a state into a [`Buffer`]; no number is computed here.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -21,7 +21,6 @@ pub mod export;
 pub mod header;
 pub mod layout;
 pub mod matrix;
-pub mod number;
 mod operand;
 pub mod operands;
 pub mod ops;

@@ -104,7 +104,7 @@ pub fn meant_where<'a>(at: At, word: &str, candidates: &[&'a str], possible: imp
 /// The help line for a word that is not one of the candidates, from the table; `None` where the table does not have the word.
 pub fn answer(at: At, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
     if let Some(same) = same(word, candidates) {
-        return Some(format!("did you mean \"{same}\"?"));
+        return Some(suggest::question(same));
     }
     let Row { is, help, .. } = row(at, word, |is| candidates.contains(&is) && possible(is))?;
     Some(match (*is, *help) {

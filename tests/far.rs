@@ -74,6 +74,41 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
 }
 
 #[test]
+fn an_address_that_no_iteration_has_is_refused_at_once() {
+    let mut state = open("iterations = 6000");
+    let computed = |state: &State| state.lesson.as_ref().unwrap().descent.computed();
+    let before = computed(&state);
+    for (address, why) in [
+        ("reduce:loss", "there is no reduce pass: the batch has one sample"),
+        ("2:loss", "there is no sample 2 in this iteration: there is 1"),
+        ("linear1.z[7]", "the index is out of range: linear1.z is 1, its last is [0]"),
+        ("1:linear1.weight", "linear1.weight is given, not computed: no step makes it"),
+        ("update:linear1.z", "there is no op linear1.z"),
+        ("input", "input is given, not computed: no step makes it"),
+    ] {
+        press(&mut state, &format!(":5000/{address}<Enter>"));
+        assert!(state.way.is_none() && computed(&state) == before, "{address}");
+        assert_eq!(said(&state), why, "{address}");
+        press(&mut state, "<Esc>");
+    }
+    for address in ["linear1.weight", "velocity.linear1.weight[0,1]", "update:linear1.bias", "loss", "1:loss", "linear1.z[0]#9"] {
+        press(&mut state, &format!(":5000/{address}<Enter>"));
+        assert!(state.way.is_some(), "{address}: {}", said(&state));
+        press(&mut state, "<Esc>");
+    }
+}
+
+#[test]
+fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
+    // the tolerance ends the descent at the second iteration
+    let mut state = open("iterations = 6000\ntolerance = 100");
+    press(&mut state, ":2/loss<Enter>");
+    assert_eq!((place(&state).0, state.lesson.as_ref().unwrap().last), (2, true));
+    press(&mut state, ":1/velocity.linear1.weight<Enter>");
+    assert_eq!((place(&state).0, said(&state)), (1, ""));
+}
+
+#[test]
 fn a_near_iteration_is_there_at_once() {
     let mut state = open("iterations = 6000");
     press(&mut state, ":100/1<Enter>");

@@ -122,10 +122,13 @@ fn upward(floors: &HashMap<String, usize>, path: &Path, text: &str) -> Vec<Strin
 /// Names that may not appear in the files of these modules.
 const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (&["app", "keys", "ui"], &["crossterm", "fs", "Instant", "SystemTime", "stdin", "stdout", "stderr"]),
-    (&["tensor", "step", "op", "network", "trace", "scenario"], &["ratatui", "crossterm", "fs", "Instant", "SystemTime"]),
+    (
+        &["tensor", "number", "step", "op", "network", "trace", "scenario", "gradcheck"],
+        &["ratatui", "crossterm", "fs", "Instant", "SystemTime"],
+    ),
     (&["app"], &["ratatui"]),
     // `--threads` says how many threads there may be
-    (&["op", "network", "trace", "scenario", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
+    (&["op", "network", "trace", "scenario", "gradcheck", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
 ];
 
 /// Macros that print past the writer that escapes, or were left behind.

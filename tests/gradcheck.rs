@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use gradstep::app::Lesson;
 use gradstep::command::{Shelf, bundled};
-use gradstep::network::{Batch, BatchCheck, Checked, Extent, From, Run, Stretch, Verdict, check};
+use gradstep::gradcheck::{BatchCheck, CheckOptions, TensorCheck, Verdict, check};
+use gradstep::network::{Batch, From, Run, Stretch};
 use gradstep::op::loss::BatchReduction;
 use gradstep::scenario::Limits;
 use gradstep::tensor::{from_flat, len};
 use gradstep::trace::Trace;
 
 /// Entries of one tensor and sample, where there are many scenarios: the small tensors whole.
-const SOME: Extent = Extent { entries: 12, threads: NonZero::<usize>::MIN };
+const SOME: CheckOptions = CheckOptions { entries: 12, threads: NonZero::<usize>::MIN };
 
 fn lesson(scenario: &OsStr) -> Lesson {
     let shelf = Shelf { limits: Limits::default(), files: true };
@@ -23,7 +24,7 @@ fn lesson(scenario: &OsStr) -> Lesson {
 }
 
 /// The derivatives of the samples, each with its network and run, then those of the batch.
-fn all(trace: &Trace, extent: Extent) -> Vec<(&Stretch, Checked)> {
+fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&Stretch, TensorCheck)> {
     let mut all = Vec::new();
     let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
     let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
@@ -36,16 +37,16 @@ fn all(trace: &Trace, extent: Extent) -> Vec<(&Stretch, Checked)> {
         all.extend(checked.into_iter().map(|checked| (stretch, checked)));
     }
     if let Some((batch, reduced)) = batch.zip(reduced) {
-        all.extend(reduced.checked().into_iter().map(|checked| (batch, checked)));
+        all.extend(reduced.finish().into_iter().map(|checked| (batch, checked)));
     }
     all
 }
 
 /// Counts by verdict: agrees, off, kink, not finite, unsettled; what is off is added to `wrong`.
-fn tally(name: &str, lesson: &Lesson, extent: Extent, wrong: &mut Vec<String>) -> [usize; 5] {
+fn tally(name: &str, lesson: &Lesson, extent: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
     for (stretch, checked) in all(&lesson.trace, extent) {
-        for compared in &checked.compared {
+        for compared in &checked.checks {
             counts[match compared.verdict {
                 Verdict::Agrees => 0,
                 Verdict::Off => 1,
@@ -113,8 +114,8 @@ fn read(text: &str) -> Lesson {
 fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = lesson.trace.network();
-    let checked = check(network, lesson.trace.run(0), Extent::WHOLE, |_| true);
-    checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.compared[0].verdict)).collect()
+    let checked = check(network, lesson.trace.run(0), CheckOptions::ALL, |_| true);
+    checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.checks[0].verdict)).collect()
 }
 
 /// What bends too much for any step is no kink, and no fault either.
@@ -166,8 +167,8 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let network = lesson.trace.network();
     let id = network.find("grad.x").unwrap();
     let run = lesson.trace.run(0).with(network, id, from_flat(&[], vec![derivative]));
-    let checked = check(network, &run, Extent::WHOLE, |_| true);
-    checked.iter().find(|checked| checked.gradient == id).unwrap().compared[0].verdict
+    let checked = check(network, &run, CheckOptions::ALL, |_| true);
+    checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
 }
 
 /// Cases whose derivatives are right, or as PyTorch has them: nothing is off.
@@ -175,13 +176,13 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
 fn corners_pass() {
     let mut wrong = Vec::new();
     for path in scenarios("tests/corners") {
-        tally(&path.to_string_lossy(), &lesson(path.as_os_str()), Extent::WHOLE, &mut wrong);
+        tally(&path.to_string_lossy(), &lesson(path.as_os_str()), CheckOptions::ALL, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // 1/b and 1/x overflow, or b · b: the derivative does not
     for name in ["over", "under", "zero", "n-over-n", "denormal", "log-denormal", "power"] {
         let path = format!("tests/corners/quotient-{name}.toml");
-        let [agree, rest @ ..] = tally(name, &lesson(OsStr::new(&path)), Extent::WHOLE, &mut wrong);
+        let [agree, rest @ ..] = tally(name, &lesson(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
         assert!(agree > 0 && rest == [0; 4], "{name}: {agree}, {rest:?}");
     }
 }
@@ -221,9 +222,9 @@ fn layer_norm_of_an_even_tensor_is_resolved() {
         assert!((run.values(id)[0] - right).abs() <= 1e-9 * right.abs(), "{:?}", run.values(id));
         let verdict = |derivative: f64| {
             let planted = run.with(network, id, from_flat(&[2], vec![derivative, -right]));
-            let checked = check(network, &planted, Extent::WHOLE, |_| true);
+            let checked = check(network, &planted, CheckOptions::ALL, |_| true);
             assert!(checked.iter().filter(|checked| checked.gradient != id).all(|checked| checked.count(Verdict::Off) == 0), "{text}");
-            checked.iter().find(|checked| checked.gradient == id).unwrap().compared[0].verdict
+            checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
         };
         // in the first two the mean is rounded by more than a millionth of what the tensor may move before it bends
         assert!(matches!(verdict(right), Verdict::Agrees | Verdict::Unsettled), "{text}");
@@ -242,8 +243,8 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         let network = lesson.trace.network();
         let id = network.find("grad.x").unwrap();
         let run = derivative.map(|d| lesson.trace.run(0).with(network, id, from_flat(&[], vec![d])));
-        let checked = check(network, run.as_ref().unwrap_or(lesson.trace.run(0)), Extent::WHOLE, |_| true);
-        let compared = checked.iter().find(|checked| checked.gradient == id).unwrap().compared[0];
+        let checked = check(network, run.as_ref().unwrap_or(lesson.trace.run(0)), CheckOptions::ALL, |_| true);
+        let compared = checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0];
         (compared.verdict, compared.near)
     };
     for (x, near, right, other) in [
@@ -266,7 +267,7 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         assert_eq!(compared(x, None), (Verdict::Kink, false));
     }
     let near: usize =
-        all(&lesson(OsStr::new("tests/corners/near-a-kink.toml")).trace, Extent::WHOLE).iter().map(|(_, checked)| checked.near()).sum();
+        all(&lesson(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL).iter().map(|(_, checked)| checked.near()).sum();
     // z, the bias and the input; the weight of 0 is 2e-6 away
     assert_eq!(near, 3);
 }
@@ -333,8 +334,8 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
         let id = network.find(name).unwrap();
         run.with(network, id, run.tensor(network, id).as_ref() + by)
     });
-    let checked = check(network, planted.as_ref().unwrap_or(run), Extent::WHOLE, |_| true);
-    let of = |checked: &Checked| checked.compared.iter().map(|compared| compared.verdict).collect();
+    let checked = check(network, planted.as_ref().unwrap_or(run), CheckOptions::ALL, |_| true);
+    let of = |checked: &TensorCheck| checked.checks.iter().map(|compared| compared.verdict).collect();
     let named = checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), of(checked)));
     named.filter(|(name, _)| name != "grad.fc1.a").collect()
 }
@@ -417,10 +418,10 @@ activation = "softmax"
 #[test]
 fn every_entry_is_looked_at() {
     let lesson = read(SMALL);
-    let found = all(&lesson.trace, Extent::WHOLE);
+    let found = all(&lesson.trace, CheckOptions::ALL);
     for (stretch, checked) in &found {
         let info = stretch.network.tensor(checked.gradient);
-        let places: Vec<usize> = checked.compared.iter().map(|compared| compared.at).collect();
+        let places: Vec<usize> = checked.checks.iter().map(|compared| compared.at).collect();
         assert_eq!(places, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
         assert_eq!((checked.entries, checked.wanted), (places.len(), places.len()));
         assert_eq!(checked.count(Verdict::Off), 0, "{}", info.name);
@@ -429,7 +430,7 @@ fn every_entry_is_looked_at() {
     assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
     let network = lesson.trace.network();
     let of_a_run = found.iter().filter(|(stretch, _)| stretch.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
-    assert_eq!(Extent::WHOLE.derivatives(network), of_a_run.sum::<u64>());
+    assert_eq!(CheckOptions::ALL.derivatives(network), of_a_run.sum::<u64>());
     let agree: usize = found.iter().map(|(_, checked)| checked.count(Verdict::Agrees)).sum();
     let all: usize = found.iter().map(|(_, checked)| checked.entries).sum();
     assert!(agree * 20 > all * 19, "{agree} of {all}");
@@ -442,10 +443,10 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
     let mut same = 0;
     for lesson in names.map(|name| lesson(OsStr::new(name))).into_iter().chain([read(SMALL)]) {
         let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
-        for checked in check(network, run, Extent { entries: 5, threads: NonZero::new(3).unwrap() }, |_| true) {
+        for checked in check(network, run, CheckOptions { entries: 5, threads: NonZero::new(3).unwrap() }, |_| true) {
             let name = &network.tensor(checked.gradient).name;
             let of = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
-            for compared in checked.compared.iter().filter(|compared| compared.verdict == Verdict::Agrees) {
+            for compared in checked.checks.iter().filter(|compared| compared.verdict == Verdict::Agrees) {
                 let w = run.values(of)[compared.at];
                 let moved = |by: f64| {
                     let mut entries = run.values(of).to_vec();
@@ -479,7 +480,7 @@ fn any_number_of_threads_finds_the_same() {
     let found = |threads: usize| {
         format!(
             "{:?}",
-            all(&lesson.trace, Extent { threads: NonZero::new(threads).unwrap(), ..Extent::WHOLE })
+            all(&lesson.trace, CheckOptions { threads: NonZero::new(threads).unwrap(), ..CheckOptions::ALL })
                 .iter()
                 .map(|(_, checked)| checked)
                 .collect::<Vec<_>>()
@@ -494,12 +495,12 @@ fn it_can_be_stopped() {
     let lesson = read(SMALL);
     let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
     let mut asked = 0;
-    let checked = check(network, run, Extent::WHOLE, |_| {
+    let checked = check(network, run, CheckOptions::ALL, |_| {
         asked += 1;
         false
     });
     assert!(asked > 0);
-    let looked: usize = checked.iter().map(|checked| checked.compared.len()).sum();
+    let looked: usize = checked.iter().map(|checked| checked.checks.len()).sum();
     let wanted: usize = checked.iter().map(|checked| checked.wanted).sum();
     assert!(looked < wanted, "{looked} of {wanted}");
 }
@@ -524,7 +525,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
     for sample in 0..2 {
         reduced.add(sample, &check(network, trace.run(sample), SOME, |_| true));
     }
-    let checked = reduced.checked();
+    let checked = reduced.finish();
     assert_eq!(checked.len(), 8);
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| batch.network.tensor(checked.gradient).name.to_string()).collect()
@@ -554,9 +555,9 @@ fn what_cannot_be_compared_in_a_sample_cannot_in_the_batch() {
         [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";
     let lesson = read(text);
     let batch = |name: &str| {
-        let found = all(&lesson.trace, Extent::WHOLE);
+        let found = all(&lesson.trace, CheckOptions::ALL);
         let (_, checked) = found.iter().find(|(s, c)| s.sample.is_none() && &*s.network.tensor(c.gradient).name == name).unwrap();
-        checked.compared[0].verdict
+        checked.checks[0].verdict
     };
     assert_eq!(batch("grad.fc1.bias"), Verdict::Kink);
     assert_eq!(batch("grad.fc1.weight"), Verdict::Agrees);

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use gradstep::app::Lesson;
 use gradstep::command::Shelf;
+use gradstep::number::exact;
 use gradstep::scenario::Limits;
 use gradstep::step::{Factor, Kind, Step};
-use gradstep::ui::number::exact;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));

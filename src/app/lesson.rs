@@ -53,7 +53,7 @@ impl Lesson {
             let step = first.resolve(address)?;
             return Ok(Some((first, step)));
         };
-        first.known(address)?;
+        first.may_exist(number, address)?;
         let (scenario, descent, names) = (Arc::clone(&first.scenario), Arc::clone(&first.descent), Arc::clone(&first.names));
         drop(first);
         let Some(iteration) = compute(&descent, number, go_on)? else { return Ok(None) };
@@ -84,7 +84,7 @@ impl Lesson {
     /// One sentence that says what is wrong and what there is instead.
     pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
         let Some(number) = self.elsewhere(address)? else { return Ok(Some((None, self.resolve(address)?))) };
-        self.known(address)?;
+        self.may_exist(number, address)?;
         let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
         self.arrive(number, iteration, address).map(Some)
     }
@@ -115,17 +115,12 @@ impl Lesson {
         walk.refused().or(lack).map_or(Ok(()), |lack| Err(lack.to_string()))
     }
 
-    /// Finds out what can be known of an address in another iteration before that is computed: whether any op has its name.
+    /// Checks an address in iteration `number` before that is computed.
     ///
     /// # Errors
-    /// As [`Lesson::find`].
-    pub(super) fn known(&self, address: &Address) -> Result<(), String> {
-        match &address.place {
-            Place::Op { name, .. } if !self.trace.stretches().iter().any(|stretch| stretch.network.find(name).is_some()) => {
-                self.trace.resolve(&address.place.clone().into()).map(|_| ())
-            }
-            _ => Ok(()),
-        }
+    /// As [`Lesson::find`], when no computation can make the address exist.
+    pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
+        self.trace.may_exist(&address.place, &self.descent.samples(number))
     }
 
     /// The iteration that an address names, where it is another one.

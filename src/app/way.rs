@@ -162,7 +162,7 @@ impl State {
                 self.name_the_loss();
             }
             Some(to) => {
-                lesson.known(&address)?;
+                lesson.may_exist(to, &address)?;
                 // its memory first
                 self.way = None;
                 let walk = lesson.descent.walk(to);

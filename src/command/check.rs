@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::look::Global;
+use super::progress::travel;
 use super::read::shown;
-use super::report::travel;
 use super::source::Shelf;
 use crate::app::Lesson;
+use crate::number::exact;
 use crate::output::{self, Output};
 use crate::scenario::{Expectation, Faults};
 use crate::tensor::{flat, index_text, unravel};
-use crate::ui::number::exact;
+use crate::text::counted;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -54,8 +55,7 @@ fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl W
                 return Ok(Found::NoFile);
             };
             let number = faults.faults().len();
-            let plural = if number == 1 { "" } else { "s" };
-            writeln!(to, "{}", global.text(&format!("invalid  {name} ({number} fault{plural})")))?;
+            writeln!(to, "{}", global.text(&format!("invalid  {name} ({})", counted(number, "fault"))))?;
             // escaped by itself, so that colours can be in it
             writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&std::io::stdout()))))?;
             return Ok(Found::Something);

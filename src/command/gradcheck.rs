@@ -9,11 +9,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::look::{Global, count};
-use super::report::{Asked, INTERRUPTED, Work};
+use super::progress::{INTERRUPTED, Task};
+use super::report::Asked;
 use crate::app::Lesson;
-use crate::network::{BatchCheck, Checked, Compared, Extent, FLOOR, Network, TOLERANCE, Verdict, check};
+use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
+use crate::network::Network;
+use crate::number;
 use crate::output;
-use crate::step::number;
 use crate::tensor::{Index, index_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
@@ -29,14 +31,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let lesson = Lesson::new(arguments.asked.read(global)?);
-    let extent = Extent {
+    let options = CheckOptions {
         entries: arguments.entries.map_or(usize::MAX, NonZero::get),
         threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
     };
-    let all = all(&lesson.trace, extent);
-    let mut work = Work::new(all)?;
-    let report = Report::of(&lesson.scenario.title, &lesson.trace, extent, |done| work.go_on(done, || "derivatives".to_owned()));
-    work.clear()?;
+    let all = all(&lesson.trace, options);
+    let mut task = Task::new(all)?;
+    let report = Report::of(&lesson.scenario.title, &lesson.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
+    task.clear()?;
     let report = match report {
         Ok(report) => report,
         Err(stopped) => {
@@ -53,9 +55,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
 }
 
 /// How many derivatives of all samples are to be looked at.
-fn all(trace: &Trace, extent: Extent) -> u64 {
+fn all(trace: &Trace, options: CheckOptions) -> u64 {
     let samples = trace.stretches().iter().filter(|stretch| stretch.sample.is_some());
-    samples.map(|stretch| extent.derivatives(&stretch.network)).sum()
+    samples.map(|stretch| options.derivatives(&stretch.network)).sum()
 }
 
 #[derive(Serialize)]
@@ -92,11 +94,11 @@ struct Worst {
     /// In the file, from 1; none for the batch.
     sample: Option<usize>,
     index: Index,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     derivative: f64,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     difference: f64,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     error: f64,
     #[serde(skip)]
     off: bool,
@@ -115,7 +117,7 @@ struct Stopped {
 const REDUCE: &str = "reduce:";
 
 impl<'a> Report<'a> {
-    fn of(scenario: &'a str, trace: &Trace, extent: Extent, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
+    fn of(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
         let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
         let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
@@ -124,11 +126,11 @@ impl<'a> Report<'a> {
         let samples = trace.stretches().iter().filter_map(|stretch| Some((stretch, stretch.sample? + 1)));
         for (place, (stretch, sample)) in samples.enumerate() {
             let network = &*stretch.network;
-            let checked = check(network, &stretch.run, extent, |done| {
+            let checked = check(network, &stretch.run, options, |done| {
                 stopped |= !go_on(before + done);
                 !stopped
             });
-            before += extent.derivatives(network);
+            before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
                 if n == tensors.len() {
@@ -136,7 +138,7 @@ impl<'a> Report<'a> {
                 }
                 tensors[n].add(network, Some(sample), &prefix, checked);
             }
-            if let Some(cut) = checked.iter().find(|checked| checked.compared.len() < checked.wanted) {
+            if let Some(cut) = checked.iter().find(|checked| checked.checks.len() < checked.wanted) {
                 let sum = |count: fn(&Row) -> usize| tensors.iter().map(count).sum();
                 let within = format!("{prefix}{}", network.tensor(cut.gradient).name);
                 return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
@@ -146,7 +148,7 @@ impl<'a> Report<'a> {
             }
         }
         if let Some((batch, reduced)) = reduced {
-            for checked in reduced.checked() {
+            for checked in reduced.finish() {
                 let mut row = Row::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
                 row.reduced = true;
                 row.add(&batch.network, None, REDUCE, &checked);
@@ -181,16 +183,16 @@ impl Row {
         self.checked - self.off - self.kinks - self.not_finite - self.undefined - self.unsettled
     }
 
-    fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &Checked) {
+    fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &TensorCheck) {
         self.entries += checked.entries;
-        self.checked += checked.compared.len();
+        self.checked += checked.checks.len();
         self.off += checked.count(Verdict::Off);
         self.kinks += checked.count(Verdict::Kink);
         self.not_finite += checked.count(Verdict::NotFinite);
         self.undefined += checked.count(Verdict::Undefined);
         self.unsettled += checked.count(Verdict::Unsettled);
         self.near_kinks += checked.near();
-        let Some(&Compared { at, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
+        let Some(&EntryCheck { at, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
         let off = verdict == Verdict::Off;
         if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
             let info = network.tensor(checked.gradient);
@@ -292,7 +294,7 @@ mod tests {
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
         let stretches = samples.chain([Stretch { network: batch.network, run, sample: None }]);
-        let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), Extent::WHOLE, |_| true).expect("the end");
+        let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), CheckOptions::ALL, |_| true).expect("the end");
         (report.table(), report.passed)
     }
 
@@ -323,7 +325,7 @@ mod tests {
         let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = Report::of("f(0)", &trace, Extent::WHOLE, |_| true).expect("the end");
+        let report = Report::of("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
         (report.table(), report.passed)
     }
 

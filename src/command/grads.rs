@@ -17,10 +17,10 @@ use super::tensors::{Names, Tensors};
 use super::{at_iteration, output_to, promised};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Run};
+use crate::number::exact;
 use crate::tensor::shape_text;
 use crate::text::width;
 use crate::text::{to_left, to_right};
-use crate::ui::number::exact;
 use crate::weights::npz;
 
 #[derive(Clone, Copy, Debug)]

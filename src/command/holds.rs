@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::read::{file, shown};
 use crate::tensor::shape_text;
-use crate::text::sentence;
+use crate::text::{counted, sentence, to_left, width};
 use crate::weights::{self, MAX_BYTES};
 
 /// Tensors that are listed; more would not be read.
@@ -33,20 +33,46 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
         Some(names) => names.list().iter().map(shown).collect(),
         None => vec!["(one tensor without a name)".to_owned()],
     };
-    let tensors = if names.len() == 1 { "1 tensor".to_owned() } else { format!("{} tensors", names.len()) };
-    let mut lines = vec![format!("{name} holds {tensors}, and no scenario:")];
-    let width = names.iter().take(LISTED).map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![format!("{name} holds {}, and no scenario:", counted(names.len(), "tensor"))];
+    let widest = names.iter().take(LISTED).map(|name| width(name)).max().unwrap_or(0);
     for (place, name) in names.iter().enumerate().take(LISTED) {
         let about = match archive.layout(place) {
             Ok(layout) if layout.shape().is_empty() => format!("a single number  {}", layout.type_name()),
             Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
             Err(wrong) => format!("cannot be read: {}", sentence(&wrong.message)),
         };
-        lines.push(format!("  {name:width$}  {about}"));
+        lines.push(format!("  {}  {about}", to_left(name, widest)));
     }
     if names.len() > LISTED {
         lines.push(format!("  and {} more", names.len() - LISTED));
     }
     lines.push(HOW.to_owned());
     Ok(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The listing of a .safetensors file with one number under each name.
+    fn listed(names: &[&str]) -> String {
+        let tensor = |(n, name): (usize, &&str)| {
+            format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[{},{}]}}", 4 * n, 4 * n + 4)
+        };
+        let header = format!("{{{}}}", names.iter().enumerate().map(tensor).collect::<Vec<_>>().join(","));
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.bytes());
+        bytes.resize(bytes.len() + 4 * names.len(), 0);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("weights.safetensors");
+        std::fs::write(&path, bytes).expect("a file");
+        listing(&path).expect("a listing")
+    }
+
+    #[test]
+    fn names_of_any_width_line_up() {
+        assert!(listed(&["b", "中中"]).contains("\n  b     1  f32\n  中中  1  f32\n"), "{}", listed(&["b", "中中"]));
+        let long = "a".repeat(70_000);
+        assert!(listed(&["b", &long]).contains(&format!("\n  {long}  1  f32\n")));
+    }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
-use crate::step::{self, not_finite};
+use crate::number::{self, write_json};
 use crate::tensor::len;
 use crate::threads;
 
@@ -23,7 +23,7 @@ pub(super) struct Nested<'a> {
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&n, shape)) = self.shape.split_first() else { return step::number(&self.values[0], serializer) };
+        let Some((&n, shape)) = self.shape.split_first() else { return number::json(&self.values[0], serializer) };
         let mut list = serializer.serialize_seq(Some(n))?;
         for values in self.values.chunks(len(shape)) {
             list.serialize_element(&Nested { shape, values })?;
@@ -189,7 +189,7 @@ impl Piece<'_> {
         match self {
             Self::Text(plain) => text.extend_from_slice(plain.as_bytes()),
             Self::Word(word) => serde_json::to_writer(text, word).expect("a text takes every string"),
-            Self::Number(value) => number(*value, text),
+            Self::Number(value) => write_json(*value, text),
             Self::Entries(tensor, range, None) => entries(tensor, range.clone(), text),
             Self::Entries(tensor, range, Some(kept)) => text.extend_from_slice(kept.get_or_init(|| {
                 let mut text = Vec::new();
@@ -227,7 +227,7 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
             if n > 0 {
                 text.push(b',');
             }
-            number(value, text);
+            write_json(value, text);
         }
         at = end;
     }
@@ -235,21 +235,6 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
         text.extend(iter::repeat_n(b']', shape.len()));
     }
     debug_assert_eq!(values.len(), len(shape));
-}
-
-/// Adds a number as [`crate::step::number`] does.
-fn number(value: f64, text: &mut Vec<u8>) {
-    if let Some(word) = not_finite(value) {
-        text.extend([b"\"", word.as_bytes(), b"\""].concat());
-        return;
-    }
-    // behind a relu every second number is one
-    if value == 0.0 {
-        text.extend_from_slice(if value.is_sign_negative() { &b"-0.0"[..] } else { &b"0.0"[..] });
-        return;
-    }
-    let mut digits = zmij::Buffer::new();
-    text.extend_from_slice(digits.format_finite(value).as_bytes());
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What there is to choose from: the bundled scenarios, and the files of the current folder.
+//! The entries of the picker: the bundled scenarios, and the files of the current folder.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use super::source::here;
 use crate::app::Offer;
 use crate::text::sentence;
 
-/// A larger file is opened by its name: looking into it would hold the picker up.
+/// The size of the largest file that is read for its title. Reading larger ones would delay the picker.
 const LARGEST: usize = 256 << 10;
-/// Bytes that are looked through in all.
+/// The number of bytes that are read of all files together.
 const IN_ALL: usize = 8 << 20;
 
 /// The bundled scenarios.
@@ -21,21 +21,44 @@ pub fn bundled() -> Vec<Offer> {
     bundled::ALL.iter().filter_map(|bundled| offer(bundled.name, bundled.text, true)).collect()
 }
 
-/// The bundled scenarios, then the files of the current folder that look like scenarios.
+/// The bundled scenarios, then the files of the current folder that are scenarios, and those that may be.
 pub(super) fn all() -> Vec<Offer> {
     let mut offers = bundled();
     let mut left = IN_ALL;
-    for name in here() {
-        let Ok(bytes) = file(Path::new(&name), LARGEST.min(left)) else { continue };
-        left -= bytes.len();
-        offers.extend(String::from_utf8(bytes).ok().and_then(|text| offer(&name, &text, false)));
-    }
+    offers.extend(here().iter().filter_map(|name| of_file(name, Path::new(name), &mut left)));
     offers
 }
 
-/// The title and the rest that the picker shows of a scenario; `None` for a text that is no scenario.
+/// The entry of a file, or `None` if it is not a scenario. A file that cannot be read, or is too large to be read here, has the reason in place of its title.
+/// `left` is the number of bytes that may still be read.
+fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<Offer> {
+    let about = path.metadata();
+    if about.as_ref().is_ok_and(|about| !about.is_file()) {
+        return None;
+    }
+    let titled = |title: String| Offer {
+        name: name.to_owned(),
+        title: sentence(&title),
+        summary: String::new(),
+        source: String::new(),
+        bundled: false,
+    };
+    let most = LARGEST.min(*left);
+    if about.is_ok_and(|about| about.len() > most as u64) {
+        return Some(titled("too large to show its title here".to_owned()));
+    }
+    match file(path, most) {
+        Ok(bytes) => {
+            *left -= bytes.len();
+            String::from_utf8(bytes).ok().and_then(|text| offer(name, &text, false))
+        }
+        Err(error) => Some(titled(format!("{error:#}"))),
+    }
+}
+
+/// The entry of a scenario, or `None` for a text that is not a scenario.
 ///
-/// They are in its first lines, before any table, and the whole text is parsed only where these alone are no TOML.
+/// The keys that it shows are in the first lines, before any table. The whole text is parsed only where these lines alone are not TOML.
 fn offer(name: &str, text: &str, bundled: bool) -> Option<Offer> {
     let (head, tables) = split(text);
     DeTable::parse(head)
@@ -44,13 +67,13 @@ fn offer(name: &str, text: &str, bundled: bool) -> Option<Offer> {
         .or_else(|| described(DeTable::parse(text).ok()?.get_ref(), false, name, bundled))
 }
 
-/// A text up to the first line that begins a table, and from there on.
+/// Splits a text before the first line that begins a table.
 fn split(text: &str) -> (&str, &str) {
     let first = if text.starts_with('[') { Some(0) } else { text.find("\n[").map(|place| place + 1) };
     text.split_at(first.unwrap_or(text.len()))
 }
 
-/// Whether a line begins a table that every scenario has.
+/// Returns whether a line begins a table that only scenarios have.
 fn is_scenario(line: &str) -> bool {
     let name = line.trim_start_matches('[').trim_start();
     line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.starts_with(table))
@@ -87,6 +110,24 @@ mod tests {
             let whole = described(DeTable::parse(bundled.text).expect("TOML").get_ref(), false, bundled.name, true).expect("a title");
             assert_eq!(format!("{head:?}"), format!("{whole:?}"));
         }
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_has_the_reason_in_place_of_its_title() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let scenario = "title = \"t\"\n[[layer]]\n";
+        std::fs::write(path("right.toml"), scenario).expect("a file");
+        std::fs::write(path("large.toml"), scenario.to_owned() + &" ".repeat(LARGEST)).expect("a file");
+        std::fs::write(path("other.toml"), "[package]\n").expect("a file");
+        std::fs::create_dir(path("folder.toml")).expect("a folder");
+        let title = |name: &str, mut left: usize| of_file(name, &path(name), &mut left).map(|offer| offer.title);
+        assert_eq!(title("right.toml", IN_ALL).as_deref(), Some("t"));
+        assert_eq!(title("large.toml", IN_ALL).as_deref(), Some("too large to show its title here"));
+        assert_eq!(title("right.toml", 3).as_deref(), Some("too large to show its title here"));
+        assert_eq!((title("other.toml", IN_ALL), title("folder.toml", IN_ALL)), (None, None));
+        // a link that leads nowhere is listed by the folder
+        assert!(title("gone.toml", IN_ALL).is_some_and(|title| title.starts_with("there is no file ")));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::number::Format as Numbers;
 use crate::tensor::{index_text, len, unravel};
-use crate::ui::number::Format as Numbers;
 
 /// A writer of text for people: it calls a function with each piece of the text.
 pub(super) struct Paper<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);

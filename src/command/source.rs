@@ -138,8 +138,8 @@ fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
 }
 
 fn unknown(typed: &OsStr) -> anyhow::Error {
-    let near = suggest::nearest(&typed.to_string_lossy(), bundled::ALL.iter().map(|bundled| bundled.name));
-    let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let typed_text = typed.to_string_lossy();
+    let near = suggest::clause(suggest::nearest(&typed_text, bundled::ALL.iter().map(|bundled| bundled.name)));
     anyhow!("there is no bundled scenario and no file {}{near} (`gradstep list` shows the bundled ones)", shown(typed))
 }
 

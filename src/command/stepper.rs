@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::report::travel;
+use super::progress::travel;
 use super::source::Shelf;
 use crate::app::{self, Action, Lesson, Mode, Request, SLICE, State, Way};
 use crate::keys::{self, Code};

@@ -23,12 +23,12 @@ use super::look::Global;
 use super::source::Shelf;
 use super::{at_iteration, output_to, promised};
 use crate::network::{Id, Network};
+use crate::number::{self, exact};
 use crate::output::Output;
-use crate::step::{Address, Pass, Place, Unit, number};
+use crate::step::{Address, Pass, Place, Unit};
 use crate::tensor::{Index, index_text, len, shape_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
-use crate::ui::number::exact;
 
 #[derive(Clone, Copy, Debug)]
 enum Format {
@@ -142,7 +142,7 @@ struct Entry {
     /// Its first step; `None` where nothing reaches it.
     first: Option<u64>,
     terms: u64,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     value: f64,
 }
 

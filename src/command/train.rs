@@ -15,15 +15,15 @@ use super::json::Nested;
 use super::look::Global;
 use super::output_to;
 use super::paper::Paper;
-use super::report::{Asked, INTERRUPTED, Work};
+use super::progress::{INTERRUPTED, Task};
+use super::report::Asked;
 use super::tensors::{Names, Tensors};
 use crate::network::{Descended, Descent, Id, Role};
+use crate::number::{self, Json, exact, short};
 use crate::output;
 use crate::scenario::Scenario;
-use crate::step::number;
 use crate::tensor::{Tensor, flat};
-use crate::text::to_right;
-use crate::ui::number::{exact, short};
+use crate::text::{counted, to_right};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -43,12 +43,12 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let to = output_to(output.as_ref(), &asked.scenario, &scenario.files)?;
     let told = Told::of(&scenario);
     let mut descent = scenario.descent_alone();
-    let mut work = Work::new(descent.iterations())?;
-    let end = descent.run(|number, loss| work.go_on(number, || format!("loss {}", short(loss))));
-    work.clear()?;
+    let mut task = Task::new(descent.iterations())?;
+    let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
+    task.clear()?;
     let end = end.map_err(|short| anyhow!("training {short}"))?;
     let done = end.losses.len() as u64;
-    if work.interrupted() && !end.stopped && done < descent.iterations() {
+    if task.interrupted() && !end.stopped && done < descent.iterations() {
         let mut to = output::stderr();
         writeln!(
             to,
@@ -84,7 +84,7 @@ struct Trained<'a> {
     stopped: &'static str,
     #[serde(serialize_with = "numbers")]
     losses: &'a [f64],
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     loss: f64,
     parameters: Tensors<'a>,
     samples: Vec<Sample<'a>>,
@@ -93,7 +93,7 @@ struct Trained<'a> {
 #[derive(Serialize)]
 struct Sample<'a> {
     name: Option<&'a str>,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number::json")]
     loss: f64,
     values: Values<'a>,
 }
@@ -117,13 +117,7 @@ impl Serialize for Values<'_> {
 }
 
 fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Error> {
-    struct Number(f64);
-    impl Serialize for Number {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            number(&self.0, serializer)
-        }
-    }
-    serializer.collect_seq(values.iter().map(|value| Number(*value)))
+    serializer.collect_seq(values.iter().map(|value| Json(*value)))
 }
 
 impl<'a> Trained<'a> {
@@ -161,10 +155,9 @@ impl<'a> Trained<'a> {
         paper.line(self.scenario)?;
         paper.line("")?;
         let why = if self.stopped == "tolerance" { ", ended by the tolerance" } else { "" };
-        let plural = if self.iterations == 1 { "" } else { "s" };
         let every = self.losses.len().div_ceil(ROWS).max(1);
         let thinned = if every > 1 { format!("; one in {every} is shown, and the last") } else { String::new() };
-        paper.line(&format!("{} iteration{plural}{why}{thinned}", self.iterations))?;
+        paper.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
             paper.line(&format!("from iteration {} on the loss is not finite: perhaps the learning rate is too large", n + 1))?;
         }

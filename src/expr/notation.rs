@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Relation;
 use crate::glyph;
+use crate::number::exact;
 
 /// The characters that an equation is written with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,14 +125,13 @@ pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
 
 /// A number in a notation: the fewest digits that read back.
 pub(super) fn number(value: f64, notation: Notation) -> String {
-    let text = format!("{value:?}");
-    let text = text.strip_suffix(".0").unwrap_or(&text);
+    let text = exact(value);
     match notation {
         Notation::Unicode => text.replace('-', "−"),
-        Notation::Ascii => text.to_owned(),
+        Notation::Ascii => text,
         Notation::Latex => match text.split_once('e') {
             Some((digits, exponent)) => format!(r"{digits} \cdot 10^{{{exponent}}}"),
-            None => text.replace("inf", r"\infty").replace("NaN", r"\mathrm{NaN}"),
+            None => text.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}"),
         },
     }
 }

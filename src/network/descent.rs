@@ -159,8 +159,9 @@ impl Descent {
         self.train.as_ref()
     }
 
-    /// The samples of a batch: numbers in the file, from 0, wrapping around.
-    fn batch(&self, iteration: u64) -> Vec<usize> {
+    /// The samples of an iteration, counted from 0. The batches go through the file again and again.
+    #[must_use]
+    pub fn samples(&self, iteration: u64) -> Vec<usize> {
         let all = self.samples.len();
         let size = self.train.as_ref().map_or(all, |train| train.batch_size.min(all));
         let first = u128::from(iteration - 1) * size as u128 % all as u128;
@@ -189,7 +190,7 @@ impl Descent {
         let Walk { point, half, memory, lack } = walk;
         let Some(run) = &mut half.run else {
             if half.samples.is_empty() {
-                half.samples = self.batch(point.iteration);
+                half.samples = self.samples(point.iteration);
                 half.stretches = Stretches::within(Arc::clone(memory));
             }
             self.begin(point, half, lack.is_none());
@@ -398,7 +399,7 @@ impl Descent {
                 memory.push(self.room.claim(losses.len() as u64 * 16)?);
             }
             let number = losses.len() as u64 + 1;
-            let samples = self.batch(number);
+            let samples = self.samples(number);
             let loss = learner.pass(samples.iter().map(|&sample| &self.samples[sample]));
             let stopped = ends(tolerance, losses.last().copied(), loss);
             losses.push(loss);

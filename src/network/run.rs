@@ -98,14 +98,8 @@ impl Run {
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(|&read| changed[read])) {
                 continue;
             }
-            let mut op = Cow::Borrowed(op);
-            if let &[output, _, z] = &*op.parts[0].operands
-                && op.pass == Pass::Loss
-                && changed[output]
-                && !changed[z]
-            {
-                op.to_mut().parts[0].operands.forget_last_input();
-            }
+            let reads_output = op.output_and_z().is_some_and(|[output, z]| changed[output] && !changed[z]);
+            let op = if reads_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             run.compute(&op, number, &network.tensor(op.output).shape);
             changed[op.output] = true;
         }
@@ -221,7 +215,7 @@ impl Begun {
 /// The memos of an op, one for each part; most ops have one part, and then need no allocation.
 type Memory = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op into `sums`, whatever they were; what its parts remember.
+/// Computes the tensor of an op into `sums`, and returns the memos of its parts.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> Memory {
     let mut memos = Memory::with_capacity(op.parts.len());
     // all, until a part leaves some out

@@ -47,23 +47,40 @@ pub struct Axis {
     prefix: [Vec<u64>; 3],
 }
 
+/// The reason why a window does not fit an axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The key with the wrong value: `kernel_size`, `stride`, `padding`, `dilation` or `output_padding`.
+    pub key: &'static str,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Misfit {
+    fn too_large(key: &'static str) -> Self {
+        Self { key, why: "a size is too large".to_owned() }
+    }
+}
+
+/// Returns the number of places from the first to the last of a dilated kernel: (kernel − 1) · dilation + 1.
+fn reach(kernel: usize, dilation: usize) -> Result<usize, Misfit> {
+    let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
+    reach.ok_or_else(|| Misfit::too_large(if dilation > kernel { "dilation" } else { "kernel_size" }))
+}
+
 impl Axis {
     /// The axis of a window of `kernel` places on `input` places.
     ///
     /// # Errors
-    /// Says why when no window fits, or when a size is too large for any machine.
-    pub fn checked(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, String> {
-        let sizes = || {
-            let padded = padding.checked_mul(2)?.checked_add(input)?;
-            let reach = (kernel - 1).checked_mul(dilation)?.checked_add(1)?;
-            Some((padded, reach))
-        };
-        let Some((padded, reach)) = sizes() else {
-            return Err("a size is too large".to_owned());
-        };
+    /// When no window fits, or when a size is too large for any machine.
+    pub fn checked(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, Misfit> {
+        let padded = padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
+        let reach = reach(kernel, dilation)?;
         if reach > padded {
             let with = if padding > 0 { " with its padding" } else { "" };
-            return Err(format!("it reaches over {reach} places, the input{with} has {padded}"));
+            // a kernel that would fit without dilation is not too large
+            let key = if kernel <= padded { "dilation" } else { "kernel_size" };
+            return Err(Misfit { key, why: format!("it reaches over {reach} places, the input{with} has {padded}") });
         }
         let output = (padded - reach) / stride + 1;
         Ok(Self::of(input, kernel, output, stride, padding, dilation))
@@ -80,18 +97,16 @@ impl Axis {
     /// this axis is what that convolution computes. `more` places of it come after the last that a plain one would have.
     ///
     /// # Errors
-    /// Says why when nothing is left of it, or when a size is too large for any machine.
-    pub fn transposed(places: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, more: usize) -> Result<Self, String> {
-        let sizes = || {
-            let reach = (kernel - 1).checked_mul(dilation)?.checked_add(1)?;
-            let spread = (places - 1).checked_mul(stride)?.checked_add(reach)?.checked_add(more)?;
-            Some((spread, padding.checked_mul(2)?))
-        };
-        let Some((spread, cut)) = sizes() else {
-            return Err("a size is too large".to_owned());
-        };
+    /// When nothing is left of it, or when a size is too large for any machine.
+    pub fn transposed(places: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, more: usize) -> Result<Self, Misfit> {
+        let reach = reach(kernel, dilation)?;
+        let spread =
+            (places - 1).checked_mul(stride).and_then(|spread| spread.checked_add(reach)).ok_or_else(|| Misfit::too_large("stride"))?;
+        let spread = spread.checked_add(more).ok_or_else(|| Misfit::too_large("output_padding"))?;
+        let cut = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
         if cut >= spread {
-            return Err(format!("the filter spreads the input over {spread} places, and the padding takes {cut} of them away"));
+            let why = format!("the filter spreads the input over {spread} places, and the padding takes {cut} of them away");
+            return Err(Misfit { key: "padding", why });
         }
         Ok(Self::of(spread - cut, kernel, places, stride, padding, dilation))
     }

@@ -4,7 +4,7 @@ mod kernels;
 
 use std::sync::Arc;
 
-use super::axis::Axis;
+use super::axis::{Axis, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::ROT180;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
@@ -33,8 +33,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let outputs = args.size("out_channels", given.as_ref().map(|s| s[0]));
     let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, given.as_deref())?;
     let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|why| {
-            let key = if args.has("kernel_size") { "kernel_size" } else { "weight" };
+        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+            let key = kernel_key(&*args, key);
             args.fail(
                 key,
                 format!("the filter does not fit the input's {what}: {why}"),
@@ -52,6 +52,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
     let z = Stage::new(Z, &shape);
     weighted(args, z, Arc::new(Bilinear::new(conv)), &weights, outputs, fan)
+}
+
+/// Returns the key that a misfit is reported at: `weight` if the kernel's size comes from its shape.
+pub fn kernel_key(args: &dyn Args, key: &'static str) -> &'static str {
+    if key == "kernel_size" && !args.has(key) { "weight" } else { key }
 }
 
 /// The keys that convolutions share, read and checked.

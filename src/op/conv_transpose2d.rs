@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::axis::Axis;
-use super::conv2d::{Conv2d, Filters};
+use super::axis::{Axis, Misfit};
+use super::conv2d::{Conv2d, Filters, kernel_key};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
 use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
@@ -37,8 +37,10 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         return Err(args.fail("output_padding", message, "it chooses between the sizes that a stride makes alike"));
     }
     let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::transposed(n, kernel[i], stride[i], padding[i], dilation[i], more[i])
-            .map_err(|why| args.fail("padding", format!("the output's {what} does not work out: {why}"), "take a smaller padding"))
+        Axis::transposed(n, kernel[i], stride[i], padding[i], dilation[i], more[i]).map_err(|Misfit { key, why }| {
+            let key = kernel_key(&*args, key);
+            args.fail(key, format!("the output's {what} does not work out: {why}"), &format!("take a smaller {key}"))
+        })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     let shape = [outputs, rows.input, columns.input];

@@ -18,7 +18,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
     args.claim(&shape)?;
-    let mut whole = |n: usize| Axis::checked(n, n, 1, 0, 1).map_err(|why| args.fail("type", why, ""));
+    let mut whole = |n: usize| Axis::checked(n, n, 1, 0, 1).map_err(|misfit| args.fail("type", misfit.why, ""));
     let windows = each_channel(channels, whole(height)?, whole(width)?);
     let equation = Equation {
         right: Expr::Of(MEAN, &[whole::X]),

@@ -1,6 +1,6 @@
 //! What all pools share: how their windows lie on the image.
 
-use super::axis::Axis;
+use super::axis::{Axis, Misfit};
 use super::conv2d::Conv2d;
 use super::edges::View;
 use super::layer::{Args, Faulty};
@@ -27,8 +27,8 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|why| {
-            args.fail("kernel_size", format!("the window does not fit the input's {what}: {why}"), "take a smaller kernel_size")
+        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+            args.fail(key, format!("the window does not fit the input's {what}: {why}"), &format!("take a smaller {key}"))
         })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);

@@ -97,7 +97,7 @@ fn unreadable(reader: &mut Reader, span: &Span, label: &str, wrong: &Wrong) -> F
 
 fn missing(reader: &mut Reader, span: Span, name: &str, path: &str, names: &Names) -> Faulty {
     let nearest = suggest::nearest(name, names.list().iter().map(String::as_str));
-    let nearest = nearest.map_or_else(String::new, |nearest| format!("did you mean {}? ", quoted(nearest)));
+    let nearest = nearest.map_or_else(String::new, |nearest| suggest::question(nearest) + " ");
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
     fault(reader, span, &Wrong::new(message, format!("{nearest}{}", listed(names))))
 }

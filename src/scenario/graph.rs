@@ -307,7 +307,7 @@ impl<'t> Graph<'t> {
             (format!("{} is used before its definition", quoted(name)), "put its node before this one".to_owned())
         } else {
             let names: Vec<&str> = self.defined.keys().copied().collect();
-            let near = suggest::nearest(name, names.iter().copied()).map(|name| format!("did you mean \"{name}\"?"));
+            let near = suggest::nearest(name, names.iter().copied()).map(suggest::question);
             let help = near.or_else(|| words::answer(At::Name, name, &[], |_| false));
             let help = help.unwrap_or_else(|| "add it to inputs, or define it before this node".to_owned());
             (format!("{} is not defined", quoted(name)), help)

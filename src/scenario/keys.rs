@@ -261,7 +261,8 @@ impl Args for Keys<'_, '_, '_> {
         self.excuse(key);
         let place = self.place(key);
         // what does not fit into an image may be a fault of the image
-        let input = self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight") && self.has(key));
+        let input =
+            self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight" | "dilation") && self.has(key));
         let suspected = input.and_then(|input| misfit::channels_last(input));
         self.reader.fault(place, message, suspected.unwrap_or_else(|| help.to_owned()))
     }

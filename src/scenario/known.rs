@@ -48,11 +48,11 @@ impl Known {
         }
     }
 
-    /// What to do about the name of a tensor that there is none of; `None` where there is one, or may be.
+    /// Returns the help text for an unknown tensor name, or `None` if the name exists or may exist.
     pub fn lacks(&self, name: &str) -> Option<String> {
         let (before, own) = name.strip_prefix("grad.").map_or(("", name), |own| ("grad.", own));
         let near =
-            |near: Option<&str>, after: &str| near.map_or_else(String::new, |near| format!("did you mean \"{before}{near}{after}\"?"));
+            |near: Option<&str>, after: &str| near.map_or_else(String::new, |near| suggest::question(&format!("{before}{near}{after}")));
         match self {
             Self::Tensors(network) => network.find(name).is_none().then(String::new),
             Self::Layers(_, known) if known.get(layer_of(own)).is_some_and(|parts| !parts.contains_key(part_of(own))) => {

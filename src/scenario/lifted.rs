@@ -4,6 +4,7 @@
 //! its messages.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::MAX_BYTES;
 use super::number::{self, Kind};
@@ -35,7 +36,10 @@ pub(super) fn lift(text: &str) -> Option<Lifted> {
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
             b'#' => line_end(bytes, at),
-            b'"' | b'\'' => string_end(bytes, at),
+            b'"' | b'\'' => {
+                let (Ok(end) | Err(end)) = string_end(bytes, at);
+                end
+            }
             b'=' => {
                 let start = at + 1 + bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 match array(text, start) {
@@ -61,8 +65,25 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// The end of the string that begins at `at`; the end of its line where it is not closed there.
-fn string_end(bytes: &[u8], at: usize) -> usize {
+/// Returns the first string on one line that is not closed: from its quote to the end of the line.
+pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at = match byte {
+            b'#' => line_end(bytes, at),
+            b'"' | b'\'' => match string_end(bytes, at) {
+                Err(end) if bytes.get(end) == Some(&b'\n') => return Some(at..end),
+                Ok(end) | Err(end) => end,
+            },
+            _ => at + 1,
+        };
+    }
+    None
+}
+
+/// Returns the end of the string that begins at `at`; if it is not closed, the end of its line or of the text as an error.
+fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
     let long = bytes[at..].starts_with(&[quote; 3]);
     let close = &[quote; 3][..if long { 3 } else { 1 }];
@@ -70,13 +91,13 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     while let Some(&byte) = bytes.get(end) {
         match byte {
             b'\\' if quote == b'"' => end += 1,
-            b'\n' if !long => return end,
-            _ if bytes[end..].starts_with(close) => return end + close.len(),
+            b'\n' if !long => return Err(end),
+            _ if bytes[end..].starts_with(close) => return Ok(end + close.len()),
             _ => {}
         }
         end += 1;
     }
-    bytes.len()
+    Err(bytes.len())
 }
 
 /// The array of numbers that begins at `at`, and its end.

@@ -1,9 +1,14 @@
-//! What is no TOML: the parser says where and why, and here stands what to do.
+//! Texts that are not TOML: the parser reports the place and the reason, and this module adds the help.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, Error};
 
 use super::excerpt::quoted;
 use super::fault::Fault;
+use super::lifted::unclosed_string;
 
-/// How the parser's word begins, and what to do.
+/// The help for each message of the parser, by its beginning.
 #[rustfmt::skip]
 const HELP: &[(&str, &str)] = &[
     ("duplicate key", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),
@@ -30,9 +35,28 @@ const HELP: &[(&str, &str)] = &[
     ("carriage return", "save the file with \\n or \\r\\n at the end of each line"),
 ];
 
-/// The fault of a text that the TOML parser refuses.
-pub(super) fn fault(error: &toml::de::Error, text: &str) -> Fault {
+/// Returns the parser's error for an unclosed string before `at`, and its place.
+///
+/// The parser looks into strings after everything else, so it reports an unclosed array before an unclosed string above it.
+fn string_above(text: &str, at: usize) -> Option<(Error, Range<usize>)> {
+    const KEY: &str = "a = ";
+    let string = unclosed_string(text).filter(|string| string.start < at)?;
+    let error = DeTable::parse(&format!("{KEY}{}", &text[string.clone()])).err()?;
+    let span = error.span().filter(|span| span.start >= KEY.len())?;
+    let place = |at: usize| string.start + at - KEY.len();
+    Some((error, place(span.start)..place(span.end)))
+}
+
+/// Returns the fault of a text that the parser refuses with `error`.
+pub(super) fn fault(error: &Error, text: &str) -> Fault {
     let span = error.span().unwrap_or(text.len()..text.len());
+    match string_above(text, span.start) {
+        Some((above, span)) => described(&above, span, text),
+        None => described(error, span, text),
+    }
+}
+
+fn described(error: &Error, span: Range<usize>, text: &str) -> Fault {
     let message = error.message();
     let help = match HELP.iter().find(|(begin, _)| message.starts_with(begin)) {
         Some((_, help)) => (*help).to_owned(),
@@ -51,7 +75,7 @@ pub(super) fn fault(error: &toml::de::Error, text: &str) -> Fault {
     Fault { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
 }
 
-/// What to write instead of a value without quotes.
+/// Returns the help for a value without quotes.
 fn bare(rest: &str) -> String {
     let word = rest.split(['\n', '\r', ',', ']', '}', '#']).next().unwrap_or_default().trim();
     match word {
@@ -67,6 +91,21 @@ fn bare(rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unclosed_string_is_reported_before_what_is_wrong_below_it() {
+        let fault = |text: &str| {
+            let Fault { span, message, .. } = fault(&toml::de::DeTable::parse(text).expect_err(text), text);
+            (span.expect("a place").start, message)
+        };
+        let string = "this is not TOML: invalid basic string, expected `\"`";
+        for below in ["b = [1, 2\nc = [1]\n", "[c\n", "b = { c = 1\n"] {
+            let (at, message) = fault(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
+            assert_eq!((at, message.as_str()), (25, string), "{below}");
+        }
+        let (at, message) = fault("a = [1, 2\nb = \"b\n");
+        assert!(at <= 10 && message != string, "{at}: {message}");
+    }
 
     #[test]
     fn what_is_no_toml_has_a_help_line() {

@@ -105,7 +105,7 @@ fn before(reader: &mut Reader, names: &Names, number: usize, name: &str, place: 
         None => {
             let before = names.list[..number].iter().map(String::as_str);
             let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));
-            let help = near.map_or_else(|| help.to_owned(), |near| format!("did you mean \"{near}\"?"));
+            let help = near.map_or_else(|| help.to_owned(), suggest::question);
             Err(reader.fault(place, format!("there is no layer {}", quoted(name)), help))
         }
     }

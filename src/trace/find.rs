@@ -10,7 +10,7 @@ use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
-use crate::words;
+use crate::words::{suggest, tensors};
 
 /// What a term reads: tensors and places.
 pub type Sources = SmallVec<[(Id, usize); 4]>;
@@ -78,25 +78,8 @@ impl Trace {
     fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
         let stretch = self.stretch(scope)?;
         let network = self.network_of(stretch);
-        let Some(tensor) = network.find(name) else {
-            if self.update_of(scope, name).is_some() {
-                return self.resolve_op(Scope::Update, name, index, term);
-            }
-            if scope != Scope::Any && name.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(format!(
-                    "a step's number counts over the whole iteration and takes nothing in front: write {name}, not {scope}{name}"
-                ));
-            }
-            let ops: Vec<&str> = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref()).collect();
-            let near = words::tensors::meant(name, &ops).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            return Err(format!("there is no op {name}{near}"));
-        };
-        let Some(made_by) = network.made_by(tensor) else {
-            // what is given to the samples may be computed by the batch: the new value of a parameter
-            if self.update_of(scope, name).is_some() {
-                return self.resolve_op(Scope::Update, name, index, term);
-            }
-            return Err(format!("{name} is given, not computed: no step makes it"));
+        let Some((tensor, made_by)) = self.computed(stretch, scope, name)? else {
+            return self.resolve_op(Scope::Update, name, index, term);
         };
         let pass = network.ops()[made_by].pass;
         if scope == Scope::Reduce && pass != Pass::Reduce || scope == Scope::Update && pass != Pass::Update {
@@ -104,10 +87,7 @@ impl Trace {
         }
         let segment = self.segment(stretch, made_by);
         let shape = &network.tensor(tensor).shape;
-        let entry = match index {
-            None => None,
-            Some(index) => Some(ravel(index, shape).ok_or_else(|| misfit(name, index, shape))?),
-        };
+        let entry = index.map(|index| entry(name, index, shape)).transpose()?;
         let (before, end) = (self.segments[segment].before, self.end(segment));
         let (first, steps) = match entry {
             None => (before, end - before),
@@ -128,6 +108,52 @@ impl Trace {
             }
             term => Ok(first + term),
         }
+    }
+
+    /// Finds an op by name in a stretch: its tensor and its number. Returns `None` if the op is in the update instead.
+    fn computed(&self, stretch: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
+        let network = self.network_of(stretch);
+        let tensor = network.find(name);
+        if let Some((tensor, made_by)) = tensor.and_then(|tensor| Some((tensor, network.made_by(tensor)?))) {
+            return Ok(Some((tensor, made_by)));
+        }
+        // the update computes new values of tensors that are given to the samples
+        if self.update_of(scope, name).is_some() {
+            return Ok(None);
+        }
+        if tensor.is_some() {
+            return Err(format!("{name} is given, not computed: no step makes it"));
+        }
+        if scope != Scope::Any && name.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!(
+                "a step's number counts over the whole iteration and takes nothing in front: write {name}, not {scope}{name}"
+            ));
+        }
+        let ops: Vec<&str> = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref()).collect();
+        Err(format!("there is no op {name}{}", suggest::clause(tensors::meant(name, &ops).as_deref())))
+    }
+
+    /// Checks whether a place may exist in another iteration, which has these samples, counted from 0. `Ok` if only its computation can tell.
+    ///
+    /// All iterations have the same ops and as many samples. The first has no velocity before it, and the last may have no update.
+    ///
+    /// # Errors
+    /// As [`Trace::resolve`].
+    pub fn may_exist(&self, place: &Place, samples: &[usize]) -> Result<(), String> {
+        let Place::Op { scope, name, index, .. } = place else { return Ok(()) };
+        let stretch = match (scope, self.stretch(*scope)) {
+            (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
+            (Scope::Reduce, Err(none)) => return Err(none),
+            // there may be an update where there is none here
+            (Scope::Update, Err(_)) => return Ok(()),
+            (Scope::Any, _) if !self.computes(0, name) && self.stretch(Scope::Update).is_err() => return Ok(()),
+            (Scope::Reduce | Scope::Update, Ok(stretch)) => stretch,
+            (Scope::Any | Scope::Sample(_), _) => 0,
+        };
+        if let Some(((tensor, _), index)) = self.computed(stretch, *scope, name)?.zip(index.as_deref()) {
+            entry(name, index, &self.network_of(stretch).tensor(tensor).shape)?;
+        }
+        Ok(())
     }
 
     fn computes(&self, stretch: usize, name: &str) -> bool {
@@ -160,10 +186,10 @@ impl Trace {
         let has = |pass: Pass| move |stretch: &usize| self.network_of(*stretch).ops().iter().any(|op| op.pass == pass);
         match scope {
             Scope::Any => Ok(0),
-            Scope::Sample(n) => self.stretches.iter().position(|stretch| stretch.sample == Some(n - 1)).ok_or_else(|| {
-                let there: Vec<String> = self.stretches.iter().filter_map(|s| s.sample).map(|sample| (sample + 1).to_string()).collect();
-                format!("there is no sample {n} in this iteration: there is {}", there.join(", "))
-            }),
+            Scope::Sample(n) => {
+                let samples = || self.stretches.iter().filter_map(|stretch| stretch.sample);
+                self.stretches.iter().position(|stretch| stretch.sample == Some(n - 1)).ok_or_else(|| no_sample(n, samples()))
+            }
             Scope::Reduce => {
                 batch().filter(has(Pass::Reduce)).ok_or_else(|| "there is no reduce pass: the batch has one sample".to_owned())
             }
@@ -215,6 +241,16 @@ impl Trace {
         uses.dedup();
         uses
     }
+}
+
+fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
+    let there: Vec<String> = samples.map(|sample| (sample + 1).to_string()).collect();
+    format!("there is no sample {n} in this iteration: there is {}", there.join(", "))
+}
+
+/// Returns the row-major place of an entry of the tensor `name`.
+fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
+    ravel(index, shape).ok_or_else(|| misfit(name, index, shape))
 }
 
 fn op_place(scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Place {

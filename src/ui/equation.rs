@@ -18,12 +18,12 @@ use ratatui::widgets::Widget;
 
 use crate::expr::Notation;
 use crate::glyph;
+use crate::number::short;
 use crate::op::rule::{Equation, Gist};
 use crate::step::Unit;
 use crate::text::{cut, width};
 use crate::text::{to_left, to_right};
 use crate::trace::Path;
-use crate::ui::number::short;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 

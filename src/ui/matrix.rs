@@ -22,9 +22,9 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 use self::layout::{Layout, Wanted};
-use super::number::Format;
 use super::theme::{Role, Theme};
 use crate::glyph;
+use crate::number::Format;
 use crate::text::to_right;
 
 /// What an entry is to the current step.

@@ -1,7 +1,7 @@
 //! One matrix of the operands pane.
 
 use crate::network::Id;
-use crate::ui::number::Format;
+use crate::number::Format;
 
 /// A matrix of the pane.
 #[derive(Debug)]

@@ -12,13 +12,13 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role as TensorRole};
+use crate::number::Format;
 use crate::op::slot::Slot;
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
 use crate::trace::Progress;
 use crate::ui::Target;
 use crate::ui::matrix::{Mark, Matrix};
-use crate::ui::number::Format;
 use crate::ui::operand::Operand;
 use crate::ui::theme::Role;
 use crate::ui::view::View;

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use crate::app::{Offer, State};
-use crate::text::{cut, width};
+use crate::text::{cut, to_left, width};
 use crate::ui::theme::{Role, Theme};
 
 /// Draws the picker, less the line of keys at the bottom.
@@ -38,10 +38,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 let chosen = *i == selected;
                 let mark = if chosen { "▸ " } else { "  " };
                 let label = cut(&offer.name, name);
-                let text = format!("{mark}{label}{}  {}", " ".repeat(name.saturating_sub(width(&label))), offer.title);
+                let text = format!("{mark}{}  {}", to_left(&label, name), offer.title);
                 let text = cut(&text, row.width as usize);
-                let fill = " ".repeat((row.width as usize).saturating_sub(width(&text)));
-                Line::styled(text + &fill, theme.style(if chosen { Role::Step } else { Role::Plain })).render(row, buf);
+                Line::styled(to_left(&text, row.width as usize), theme.style(if chosen { Role::Step } else { Role::Plain }))
+                    .render(row, buf);
             }
         }
     }

@@ -4,11 +4,11 @@ use std::cell::OnceCell;
 
 use crate::app::{Lesson, State};
 use crate::network::{Id, Network, Op, Role};
+use crate::number::short;
 use crate::op::rule::LEFT_OUT;
 use crate::step::{Factor, Kind, Pass, Source, Step, Unit};
 use crate::tensor::{Places, index_text, len, unravel};
 use crate::trace::{Position, Trace};
-use crate::ui::number::short;
 use crate::ui::operand::Operand;
 use crate::ui::theme::{self, Theme};
 

@@ -1,12 +1,17 @@
-//! "Did you mean": the nearest of the names that are possible.
+//! "Did you mean": the name that is nearest to a misspelt one, and the texts that suggest it.
+//!
+//! [`nearest`] finds the name. [`question`] is the text on a line of its own, [`clause`] the end of a sentence, [`help`] a question or the list of all names.
 
 use std::collections::HashSet;
 
-/// Longer words are no misspelt names, and comparing them costs time; so does comparing with more names than this.
+/// The longest word in bytes for which a name is looked for: comparing costs time.
 pub const LONGEST: usize = 60;
+/// The largest number of names that a word is compared with.
 const MOST: usize = 1000;
 
-/// The candidate that `word` is most likely a misspelling of.
+/// Returns the candidate that is nearest to `word`, or `None` if all are far from it.
+///
+/// The distance is the number of insertions, deletions, substitutions and swaps of neighbours; at most a third of the word's length is near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > LONGEST {
@@ -24,18 +29,25 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Characters of a list; more would not be read.
-const LISTED: usize = 330;
-
-/// A help line: the nearest candidate, or all of them.
-pub fn help(word: &str, candidates: &[&str]) -> String {
-    match nearest(word, candidates.iter().copied()) {
-        Some(candidate) => format!("did you mean \"{candidate}\"?"),
-        None => possible(candidates),
-    }
+/// Returns the help line that suggests a name: `did you mean "stride"?`.
+pub fn question(name: &str) -> String {
+    format!("did you mean \"{name}\"?")
 }
 
-/// The candidates as a help line, each once, as many as can be read; the rest is counted.
+/// Returns the end of a sentence that suggests a name, `; did you mean stride?`; nothing for `None`.
+pub fn clause(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
+/// The largest number of characters in a list of names.
+const LISTED: usize = 330;
+
+/// Returns a help line: the nearest candidate, or the list of all.
+pub fn help(word: &str, candidates: &[&str]) -> String {
+    nearest(word, candidates.iter().copied()).map_or_else(|| possible(candidates), question)
+}
+
+/// Returns the help line that lists the candidates, each once. Those beyond [`LISTED`] characters are counted.
 pub fn possible(candidates: &[&str]) -> String {
     let mut seen = HashSet::new();
     let all: Vec<&str> = candidates.iter().copied().filter(|candidate| seen.insert(*candidate)).collect();
@@ -65,6 +77,9 @@ mod tests {
         assert_eq!(nearest("x", ["y"]), None);
         assert_eq!(nearest("é", ["xy"]), None);
         assert_eq!(nearest(&"a".repeat(100_000), keys), None);
+        assert_eq!(help("kernelsize", &keys), "did you mean \"kernel_size\"?");
+        assert_eq!(format!("no key kernelsize{}", clause(nearest("kernelsize", keys))), "no key kernelsize; did you mean kernel_size?");
+        assert_eq!(clause(nearest("momentum", keys)), "");
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn of_layer<'a>(own: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
 /// A help line for an unknown name: the tensor that it means, or all of a few.
 pub fn help(name: &str, names: &[&str]) -> String {
     match meant(name, names) {
-        Some(near) => format!("did you mean \"{near}\"?"),
+        Some(near) => suggest::question(&near),
         None if names.len() <= 12 => suggest::possible(names),
         None => {
             let (own, prefix) = name.strip_prefix(GRADIENT).map_or((name, ""), |own| (own, GRADIENT));

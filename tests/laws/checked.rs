@@ -1,7 +1,8 @@
 //! `gradcheck` on random networks and graphs: it accuses no derivative that is right, and finds one that is not.
 
 use gradstep::app::Lesson;
-use gradstep::network::{Extent, Role, Verdict, check};
+use gradstep::gradcheck::{CheckOptions, Verdict, check};
+use gradstep::network::Role;
 use gradstep::step::Step;
 use gradstep::tensor::from_flat;
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 use crate::scenario;
 
 /// A few entries of each tensor.
-const FEW: Extent = Extent { entries: 4, threads: std::num::NonZero::<usize>::MIN };
+const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
 /// Nothing is off; and with one of the derivatives that agree made wrong by `by`, relative to it, that one is.
 ///
@@ -26,7 +27,7 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     let checked = check(network, run, FEW, |_| true);
     let mut agree = Vec::new();
     for checked in &checked {
-        for compared in &checked.compared {
+        for compared in &checked.checks {
             let name = &network.tensor(checked.gradient).name;
             prop_assert!(compared.verdict != Verdict::Off, "{name} {compared:?}\n{text}");
             if compared.verdict == Verdict::Agrees && compared.derivative.abs() > 0.1 {
@@ -42,7 +43,7 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     entries[at] *= 1.0 + by;
     let planted = run.with(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
     for checked in check(network, &planted, FEW, |_| true) {
-        for compared in checked.compared.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
+        for compared in checked.checks.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
             let of = match network.tensor(gradient).role {
                 Role::Gradient(of) => Some(of),
                 _ => None,

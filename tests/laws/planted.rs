@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use gradstep::network::{Chain, Checked, Extent, Id, Network, Role, Run, Verdict, check};
+use gradstep::gradcheck::{CheckOptions, TensorCheck, Verdict, check};
+use gradstep::network::{Chain, Id, Network, Role, Run};
 use gradstep::op::activation;
 use gradstep::op::bias::Bias;
 use gradstep::op::edges::Bilinear;
@@ -289,15 +290,15 @@ fn differences_find_what_the_law_cannot_know() {
 }
 
 /// Every derivative of the network with a fault, checked.
-fn checked(fault: Fault, place: Where) -> (Network, Vec<Checked>) {
+fn checked(fault: Fault, place: Where) -> (Network, Vec<TensorCheck>) {
     let (network, given) = network(fault, place);
-    let checked = check(&network, &Run::new(&network, &given), Extent::WHOLE, |_| true);
-    assert!(checked.iter().all(|checked| checked.compared.len() == checked.entries && checked.wanted == checked.entries));
+    let checked = check(&network, &Run::new(&network, &given), CheckOptions::ALL, |_| true);
+    assert!(checked.iter().all(|checked| checked.checks.len() == checked.entries && checked.wanted == checked.entries));
     (network, checked)
 }
 
 /// The names of the tensors that have derivatives that are off.
-fn off<'a>(network: &'a Network, checked: &[Checked]) -> Vec<&'a str> {
+fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| &*network.tensor(checked.gradient).name).collect()
 }
@@ -313,7 +314,7 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
         let fault = if place == Where::Forward { Fault::Nothing } else { Fault::Doubled };
         let (network, checked) = checked(fault, place);
         assert_eq!(off(&network, &checked).first().copied(), first, "{place:?}");
-        for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(Checked::worst) {
+        for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(TensorCheck::worst) {
             let worst = worst.expect("an entry that is off");
             assert!((worst.derivative - 2.0 * worst.difference).abs() < 1e-6 && (worst.error - 0.5).abs() < 1e-3, "{worst:?}");
         }
@@ -326,7 +327,7 @@ fn gradcheck_finds_one_wrong_entry_among_many() {
     assert_eq!(off(&network, &checked), ["grad.fc1.weight"]);
     let wrong: Vec<usize> = checked
         .iter()
-        .flat_map(|checked| &checked.compared)
+        .flat_map(|checked| &checked.checks)
         .filter_map(|compared| (compared.verdict == Verdict::Off).then_some(compared.at))
         .collect();
     assert_eq!(wrong, [ONE]);

@@ -1,10 +1,9 @@
 //! What was found, for people: a row for each tensor, with its worst entry.
 
 use super::{REDUCE, Report, Row, Worst};
-use crate::network::{FLOOR, TOLERANCE};
-use crate::text::width;
-use crate::text::{to_left, to_right};
-use crate::ui::number::exact;
+use crate::gradcheck::{FLOOR, TOLERANCE};
+use crate::number::exact;
+use crate::text::{to_left, to_right, width};
 
 impl Report<'_> {
     /// The whole text.

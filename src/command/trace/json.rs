@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::name::{Called, Names, Spelling, digits};
 use super::stream::Lines;
+use crate::number::write_json;
 use crate::op::rule::Term;
-use crate::step::{Kind, not_finite};
+use crate::step::Kind;
 use crate::trace::{Position, Tell, Trace};
 
 const SPELLINGS: [Spelling; 2] = [
@@ -34,13 +35,6 @@ fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
 
 fn json(value: impl Serialize, to: &mut Vec<u8>) {
     serde_json::to_writer(to, &value).expect("a vector takes everything");
-}
-
-fn number(value: f64, to: &mut Vec<u8>) {
-    match not_finite(value) {
-        None => json(value, to),
-        Some(text) => json(text, to),
-    }
 }
 
 /// Makes the lines.
@@ -109,16 +103,16 @@ impl Tell for Json<'_> {
                 Called::Nothing => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
                 Called::One => {}
             }
-            number(arg.value, to);
+            write_json(arg.value, to);
             to.push(b'}');
         }
         match term.function {
             None => to.extend_from_slice(b"],\"function\":null,\"value\":"),
             Some(function) => text(b"],\"function\":", function.name, b",\"value\":", to),
         }
-        number(term.value, to);
+        write_json(term.value, to);
         to.extend_from_slice(b",\"sum\":");
-        number(sum, to);
+        write_json(sum, to);
         to.extend_from_slice(b"}\n");
     }
 }

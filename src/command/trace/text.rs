@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::name::{Called, Names, Spelling};
 use super::stream::Lines;
+use crate::number::write_exact;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text::escape;
@@ -76,25 +77,14 @@ impl Tell for Text<'_> {
                 put!(to, "{between}");
             }
             if self.names.factor(part, arg, to) != Called::Many {
-                number(arg.value, to);
+                write_exact(arg.value, to);
             }
         }
         put!(to, "{end} = ");
-        number(term.value, to);
+        write_exact(term.value, to);
         put!(to, "  sum ");
-        number(sum, to);
+        write_exact(sum, to);
         to.push(b'\n');
-    }
-}
-
-/// As [`exact`](crate::ui::number::exact) writes it.
-fn number(value: f64, to: &mut Vec<u8>) {
-    if value.is_nan() {
-        return to.extend_from_slice(b"nan");
-    }
-    put!(to, "{value:?}");
-    if to.ends_with(b".0") {
-        to.truncate(to.len() - 2);
     }
 }
 

@@ -12,8 +12,8 @@ use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
+use crate::number::short;
 use crate::text::{cut, width};
-use crate::ui::number::short;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 

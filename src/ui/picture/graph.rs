@@ -13,9 +13,9 @@ use self::layout::Plan;
 use self::nodes::{Node, nodes};
 use super::canvas::{Canvas, text_at};
 use crate::network::Id;
+use crate::number::short;
 use crate::text::width;
 use crate::trace::Progress;
-use crate::ui::number::short;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 

@@ -8,10 +8,10 @@ use super::bars;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
+use crate::number::brief;
 use crate::tensor::len;
 use crate::text::{cut, width};
 use crate::trace::{ARGUMENTS, Meeting, Position, Progress};
-use crate::ui::number::brief;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 

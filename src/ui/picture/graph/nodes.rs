@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::network::{Id, Role};
+use crate::number::short;
 use crate::text::{cut, width};
-use crate::ui::number::short;
 use crate::ui::view::View;
 
 /// The widest name of a node.

@@ -1,3 +1,5 @@
+use super::column::{Style, choose};
+use super::short::scientific;
 use super::*;
 use proptest::prelude::*;
 
@@ -65,9 +67,19 @@ fn all_digits() {
         (f64::INFINITY, "inf"),
         (f64::NAN, "nan"),
         (0.1 + 0.2, "0.30000000000000004"),
+        (1e15, "1000000000000000"),
+        (1e16, "1e16"),
+        (0.00001, "1e-5"),
+        (0.0001, "0.0001"),
     ] {
         assert_eq!(exact(value), text);
     }
+    for (value, text) in
+        [(-0.0, "-0.0"), (0.0, "0.0"), (2.0, "2.0"), (-1.5e-9, "-1.5e-9"), (f64::NEG_INFINITY, "\"-inf\""), (-f64::NAN, "\"nan\"")]
+    {
+        assert_eq!(serde_json::to_string(&Json(value)).unwrap(), text);
+    }
+    assert_eq!([0.1 + 0.2, -1.5e-9, -0.0, f64::NEG_INFINITY].map(short), ["0.3000", "−1.5e−9", "0", "−inf"]);
 }
 
 fn read(text: &str) -> f64 {
@@ -150,8 +162,20 @@ proptest! {
     }
 
     #[test]
-    fn exact_reads_back(value in any::<f64>()) {
-        prop_assert!(exact(value).parse::<f64>().unwrap().to_bits() == value.to_bits() || value.is_nan());
+    fn exact_reads_back(value in number()) {
+        let text = exact(value);
+        prop_assert!(text.parse::<f64>().unwrap().to_bits() == value.to_bits() || value.is_nan());
+        let mut bytes = Vec::new();
+        write_exact(value, &mut bytes);
+        prop_assert_eq!(text.as_bytes(), bytes);
+        prop_assert!(!text.ends_with(".0"));
+    }
+
+    #[test]
+    fn the_bytes_of_json_are_serde_json_s(value in number()) {
+        let mut bytes = Vec::new();
+        write_json(value, &mut bytes);
+        prop_assert_eq!(serde_json::to_vec(&Json(value)).unwrap(), bytes);
     }
 }
 

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
-use super::place;
+use super::sampled;
 
 #[test]
 fn a_sample_is_in_order_without_repetition_and_leaves_out_no_row() {
     let sample =
-        |entries: usize, most: usize| -> Vec<usize> { (0..entries.min(most)).map(|k| place(k, entries, entries.min(most))).collect() };
+        |entries: usize, most: usize| -> Vec<usize> { (0..entries.min(most)).map(|k| sampled(k, entries, entries.min(most))).collect() };
     for (entries, most) in [(1, 200), (200, 200), (201, 200), (80_000, 200), (usize::MAX / 2, 7)] {
         let places = sample(entries, most);
         assert!(places.is_sorted_by(|a, b| a < b) && places.iter().all(|&at| at < entries), "{entries}");

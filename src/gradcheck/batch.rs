@@ -1,0 +1,132 @@
+//! The check of the derivatives of a batch's loss.
+//!
+//! The batch's loss C is a sum or mean of the samples' losses Cₛ, so by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors come from differences: the
+//! first is taken here, the second was taken when the sample was checked. No further forward pass is needed.
+
+use std::collections::HashMap;
+
+use super::{EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict};
+use crate::network::{Id, Network, Part, Role, Run};
+use crate::op::rule::Operands;
+use crate::op::slot::{Reads, Slot};
+use crate::step::Pass;
+use crate::tensor::len;
+
+/// The sum of the samples' differences by one entry.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    at: usize,
+    difference: f64,
+    /// A bound on the error of `difference`, from the errors of the samples' derivatives that agree and from rounding.
+    uncertainty: f64,
+    /// The first verdict of a sample that leaves no difference.
+    missing: Option<Verdict>,
+    /// Whether the entry is near a kink in a sample.
+    near: bool,
+}
+
+/// A tensor of derivatives of the batch's loss.
+#[derive(Debug)]
+struct Reduced {
+    /// The derivatives of one sample's loss, in the samples' network.
+    of_sample: Id,
+    /// The derivatives of the batch's loss, in the batch's network.
+    of_batch: Id,
+    /// One sum for each checked entry.
+    sums: Vec<Sum>,
+}
+
+/// The check of a batch's derivatives. It is given the checks of the samples one after the other.
+#[derive(Debug)]
+pub struct BatchCheck<'a> {
+    network: &'a Network,
+    run: &'a Run,
+    /// For each sample ∂C/∂Cₛ, from differences.
+    shares: Vec<f64>,
+    reduced: Vec<Reduced>,
+}
+
+impl<'a> BatchCheck<'a> {
+    /// Starts the check of a batch that reduces its samples. Returns `None` for a batch with a single sample.
+    #[must_use]
+    pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
+        let loss = network.made_by(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
+        let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
+        // each sample has its own part of the sum, so the other parts cancel in the difference
+        let share = |part: &Part| {
+            let own = run.values(part.operands[Slot::Input(0)])[0];
+            let at = |moved: f64| {
+                let (moved, mut sum) = ([moved], [0.0]);
+                part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
+                sum[0]
+            };
+            // C is linear in Cₛ, so a long step is exact and has the smallest rounding error
+            (at(own + largest) - at(own - largest)) / (2.0 * largest)
+        };
+        let shares = loss.parts.iter().map(share).collect();
+        let others = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
+        let reduced = others.filter_map(|id| match network.tensor(id).role {
+            Role::Reduced(of) => Some(Reduced { of_sample: of, of_batch: id, sums: Vec::new() }),
+            _ => None,
+        });
+        Some(Self { network, run, shares, reduced: reduced.collect() })
+    }
+
+    /// Adds the checks of one sample.
+    pub fn add(&mut self, sample: usize, checked: &[TensorCheck]) {
+        let share = self.shares[sample];
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+        let rounding = f64::EPSILON * self.shares.len() as f64;
+        let by_gradient: HashMap<Id, &TensorCheck> = checked.iter().map(|checked| (checked.gradient, checked)).collect();
+        for Reduced { of_sample, sums, .. } in &mut self.reduced {
+            let Some(checked) = by_gradient.get(of_sample) else { continue };
+            if sums.is_empty() {
+                let zero = |check: &EntryCheck| Sum { at: check.at, difference: 0.0, uncertainty: 0.0, missing: None, near: false };
+                sums.extend(checked.checks.iter().map(zero));
+            }
+            for (sum, check) in sums.iter_mut().zip(&checked.checks) {
+                sum.near |= check.near;
+                sum.difference += share * check.difference;
+                match check.verdict {
+                    Verdict::Agrees => sum.uncertainty += (share * (check.derivative - check.difference)).abs(),
+                    Verdict::Off => {}
+                    verdict => sum.missing = sum.missing.or(Some(verdict)),
+                }
+                sum.uncertainty += rounding * (share * check.derivative).abs();
+            }
+        }
+    }
+
+    /// Returns the checks of the batch's derivatives, after all samples were added.
+    #[must_use]
+    pub fn finish(self) -> Vec<TensorCheck> {
+        let Self { network, run, reduced, .. } = self;
+        let checked = reduced.into_iter().map(|Reduced { of_batch, sums, .. }| {
+            let checks: Vec<EntryCheck> = sums.iter().map(|sum| sum.check(run.values(of_batch)[sum.at])).collect();
+            TensorCheck { gradient: of_batch, entries: len(&network.tensor(of_batch).shape), wanted: checks.len(), checks }
+        });
+        checked.collect()
+    }
+}
+
+impl Sum {
+    /// Compares a derivative with the sum.
+    fn check(&self, derivative: f64) -> EntryCheck {
+        let result = |difference, verdict| EntryCheck { near: self.near, ..EntryCheck::new(self.at, derivative, difference, verdict) };
+        if let Some(verdict) = self.missing {
+            return result(f64::NAN, verdict);
+        }
+        if !self.difference.is_finite() {
+            return result(f64::NAN, Verdict::NotFinite);
+        }
+        let error = (derivative - self.difference).abs();
+        if error <= TOLERANCE * derivative.abs().max(self.difference.abs()).max(FLOOR) {
+            result(self.difference, Verdict::Agrees)
+        } else if error <= 2.0 * self.uncertainty {
+            // the samples' derivatives cancel, and the sum is as small as their rounding errors
+            result(f64::NAN, Verdict::Unsettled)
+        } else {
+            result(self.difference, Verdict::Off)
+        }
+    }
+}

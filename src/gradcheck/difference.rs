@@ -1,0 +1,109 @@
+//! Slopes of the loss from finite differences, and the slope on which several step sizes agree.
+
+use super::perturb::{KinkSite, Perturbed};
+
+/// The slope of the loss at one step size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Slope {
+    /// A finite slope.
+    Finite(f64),
+    /// No slope: the step crosses a kink.
+    CrossesKink,
+    /// No slope: a loss is not finite.
+    NotFinite,
+}
+
+impl Slope {
+    fn of(slope: f64) -> Self {
+        if slope.is_finite() { Self::Finite(slope) } else { Self::NotFinite }
+    }
+
+    /// The five-point difference (8 (C(h) − C(−h)) − (C(2h) − C(−2h))) / 12h, from the results of the moves −2h, −h, h and 2h.
+    pub fn central(moves: &[Perturbed; 4], h: f64) -> Self {
+        if moves.iter().any(|moved| moved.crossings != moves[0].crossings) {
+            return Self::CrossesKink;
+        }
+        let [narrow, wide] = central(moves, h);
+        Self::of((4.0 * narrow - wide) / 3.0)
+    }
+
+    /// The one-sided difference (4 (C(h) − C(0)) − (C(2h) − C(0))) / 2h. The moves may cross `kink`, which the entry lies on.
+    pub fn one_sided([near, far]: &[Perturbed; 2], loss: f64, h: f64, kink: Option<KinkSite>) -> Self {
+        if near.crossings != far.crossings || near.crossings.iter().any(|crossing| Some(crossing.site) != kink) {
+            return Self::CrossesKink;
+        }
+        Self::of(2.0 * ((near.loss - loss) / h) - (far.loss - loss) / (2.0 * h))
+    }
+}
+
+/// The three-point differences (C(h) − C(−h)) / 2h of h and of 2h.
+fn central([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [f64; 2] {
+    [(right.loss - left.loss) / (2.0 * h), (far_right.loss - far_left.loss) / (4.0 * h)]
+}
+
+/// Returns whether the loss is smooth at this step size: h and 2h give the same slope and the same curvature, up to `error`.
+pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
+    let [narrow, wide] = central(moves, h);
+    let [far_left, left, right, far_right] = moves;
+    // h C″: the slope to the right minus the slope to the left, which doubles with h
+    let bend = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
+    let (inner, outer) = (bend(left, right), bend(far_left, far_right));
+    let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
+    (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
+}
+
+/// The largest ratio of neighbouring step sizes at which a step longer than the entry still confirms the shorter one. Farther away the loss may
+/// have saturated, and its slope there is 0 whatever it is at the entry.
+const LARGEST_RATIO: f64 = 64.0;
+
+/// The slope on which several step sizes agree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Estimate {
+    pub slope: f64,
+    /// A bound on the error of the slope.
+    pub uncertainty: f64,
+    /// The step size, or `None` if no three neighbouring step sizes agree.
+    pub step: Option<f64>,
+}
+
+/// Estimates the slope from differences at many step sizes, from long to short.
+///
+/// A step longer than the curvature of the loss shows an unrelated slope (a step of 1 at tanh(10⁶ (x − 1000))); a short step shows rounding. So the
+/// search starts at the shortest three neighbouring steps that agree, and goes on to longer steps while they agree; among these the slope with the
+/// smallest uncertainty is taken. `noise` is the rounding error of the loss, `size` is max(1, |w|).
+pub(super) fn estimate(slopes: &[(f64, Slope)], size: f64, noise: f64) -> Option<Estimate> {
+    let slopes: Vec<(f64, f64)> = slopes
+        .iter()
+        .filter_map(|&(h, slope)| match slope {
+            Slope::Finite(slope) => Some((h, slope)),
+            _ => None,
+        })
+        .collect();
+    let pairs: Vec<Estimate> = slopes
+        .windows(2)
+        .map(|pair| Estimate { slope: pair[0].1, uncertainty: (pair[0].1 - pair[1].1).abs() + noise / pair[0].0, step: None })
+        .collect();
+    let shortest = slopes.windows(3).zip(&pairs).enumerate().rev().find_map(|(n, (three, pair))| {
+        let [(_, long), (_, middle), (h, short)] = *three else { return None };
+        let spread = (long - middle).abs().max((long - short).abs()).max((middle - short).abs()) + noise / h;
+        // relative to the slope: random slopes do not agree because they are small
+        let agree = spread <= (0.01 * middle.abs()).max(10.0 * noise / h);
+        agree.then_some((n, Estimate { uncertainty: spread, step: Some(three[0].0), ..*pair }))
+    });
+    let Some((shortest, mut best)) = shortest else {
+        return pairs.into_iter().min_by(|a, b| a.uncertainty.total_cmp(&b.uncertainty));
+    };
+    for (pair, steps) in pairs[..=shortest].iter().zip(slopes.windows(2)).rev() {
+        let &[(h, _), (shorter, _)] = steps else { break };
+        if h > size && h > LARGEST_RATIO * shorter {
+            break;
+        }
+        if (pair.slope - best.slope).abs() > 3.0 * (pair.uncertainty + best.uncertainty) {
+            break;
+        }
+        if pair.uncertainty < best.uncertainty {
+            best = Estimate { step: Some(h), ..*pair };
+        }
+    }
+    Some(best)
+}

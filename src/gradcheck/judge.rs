@@ -1,0 +1,223 @@
+//! The verdict on one derivative.
+
+use std::cmp::Ordering;
+
+use super::difference::{Estimate, Slope, estimate, is_smooth};
+use super::perturb::{KinkSite, Perturbed, Workspace};
+use super::steps::{COARSE, FIRST, coarse, fine, power_of_two};
+use super::{EntryCheck, FLOOR, TOLERANCE, Verdict};
+use crate::network::Id;
+
+/// The distance up to which an entry is near a kink.
+const NEAR: f64 = 1e-6;
+
+/// The directions in which an entry is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Both,
+    Left,
+    Right,
+}
+
+/// Judges derivatives of the loss by entries of one tensor.
+pub(super) struct Judge<'a, 'p> {
+    pub workspace: &'p mut Workspace<'a>,
+    /// The tensor.
+    pub of: Id,
+    /// Its entries before any move.
+    pub values: &'a [f64],
+    /// The loss before any move.
+    pub loss: f64,
+    /// The rounding error of the loss.
+    pub noise: f64,
+}
+
+/// Returns the largest error of a derivative that agrees with a difference.
+fn allowed(derivative: f64, difference: f64) -> f64 {
+    if derivative.is_finite() { TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR) } else { 0.0 }
+}
+
+impl Estimate {
+    fn agrees(&self, derivative: f64) -> bool {
+        let allowed = allowed(derivative, self.slope);
+        (derivative - self.slope).abs() <= allowed && self.uncertainty <= allowed
+    }
+
+    /// Returns whether the derivative is certainly wrong. An estimate on which no three steps agree contradicts only NaN and infinities.
+    fn contradicts(&self, derivative: f64) -> bool {
+        if self.step.is_none() {
+            return !derivative.is_finite();
+        }
+        let error = (derivative - self.slope).abs();
+        error.is_nan() || error > allowed(derivative, self.slope) + 10.0 * self.uncertainty
+    }
+}
+
+impl Judge<'_, '_> {
+    /// max(1, |w|) of an entry w.
+    fn size(&self, at: usize) -> f64 {
+        self.values[at].abs().max(1.0)
+    }
+
+    /// Moves an entry by `by`.
+    fn moved(&mut self, at: usize, by: f64) -> Perturbed {
+        self.workspace.perturb(self.of, at, self.values[at] + by)
+    }
+
+    /// Moves an entry by −2h, −h, h and 2h.
+    fn moves(&mut self, at: usize, h: f64) -> [Perturbed; 4] {
+        [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h))
+    }
+
+    /// The slope at one step size. A one-sided step may cross `kink`.
+    fn slope(&mut self, at: usize, h: f64, direction: Direction, kink: Option<KinkSite>) -> Slope {
+        let h = match direction {
+            Direction::Both => return Slope::central(&self.moves(at, h), h),
+            Direction::Left => -h,
+            Direction::Right => h,
+        };
+        Slope::one_sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
+    }
+
+    fn slopes(&mut self, at: usize, steps: &[f64], direction: Direction, kink: Option<KinkSite>) -> Vec<(f64, Slope)> {
+        steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
+    }
+
+    /// The slopes to both sides of a kink, the smaller one first, and their uncertainty.
+    fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
+        let steps = coarse(self.values[at]);
+        let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
+        let size = self.size(at);
+        let (left, right) = (estimate(&left, size, self.noise)?, estimate(&right, size, self.noise)?);
+        Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
+    }
+
+    /// Judges a derivative on a kink; `first` are the moves of the first step size. Returns the difference and the verdict.
+    ///
+    /// At a single kink the convention is the slope to one side, or one between the two. Where several kinks meet, each may follow its own convention, and
+    /// any derivative is accepted.
+    fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
+        let accepted = (f64::NAN, Verdict::Kink);
+        let &[kink] = kinks else { return accepted };
+        let size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
+        let is_between = |slopes: [f64; 2], uncertainty: f64| {
+            let allowed = TOLERANCE * size(slopes) + 10.0 * uncertainty;
+            // false for a NaN derivative
+            derivative >= slopes[0] - allowed && derivative <= slopes[1] + allowed
+        };
+        let [far_left, left, right, far_right] = first;
+        let sides = [([left, far_left], -h), ([right, far_right], h)].map(|(moves, h)| Slope::one_sided(&moves, self.loss, h, Some(kink)));
+        if let [Slope::Finite(left), Slope::Finite(right)] = sides
+            && is_between([left.min(right), left.max(right)], self.noise / h)
+        {
+            return accepted;
+        }
+        let Some((slopes, uncertainty)) = self.slopes_beside(at, kink) else { return accepted };
+        if is_between(slopes, uncertainty) || uncertainty > 1e-3 * size(slopes) {
+            return accepted;
+        }
+        (if derivative < slopes[0] { slopes[0] } else { slopes[1] }, Verdict::Off)
+    }
+
+    /// Looks for a corner of the loss that no op's kink explains: one-sided slopes that keep differing as the step shrinks.
+    ///
+    /// Returns [`Verdict::Kink`] if each side converges, [`Verdict::Unsettled`] if they differ without converging (strong curvature or rounding), and `None`
+    /// if a shorter step shows a smooth loss with the slope `slope`: the two sides of a softmax tie curve alike at every step.
+    fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
+        let (here, noise) = (self.moved(at, 0.0).loss, self.noise);
+        let mut sides = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - here) / (sign * step));
+        let jump = |[left, right]: [f64; 2]| (right - left).abs();
+        let mut wide = sides(step);
+        let mut found = None;
+        loop {
+            step = power_of_two(step / 8.0);
+            let narrow = sides(step);
+            let size = narrow[0].abs().max(narrow[1].abs());
+            let rounding = 100.0 * noise / step;
+            if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > rounding) {
+                let smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
+                let middle = f64::midpoint(narrow[0], narrow[1]);
+                return found.filter(|_| !(smooth && (middle - slope).abs() <= 0.01 * slope.abs()));
+            }
+            if wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size) {
+                return Some(Verdict::Kink);
+            }
+            (wide, found) = (narrow, Some(Verdict::Unsettled));
+        }
+    }
+
+    /// The kinks that the entry lies exactly on: those that the shortest step crosses and on which the run is.
+    fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
+        let shortest = coarse(self.values[at])[COARSE.len() - 1];
+        let moves = self.moves(at, shortest);
+        let mut kinks: Vec<KinkSite> = moves.iter().flat_map(|moved| &moved.crossings).map(|crossing| crossing.site).collect();
+        kinks.sort_unstable();
+        kinks.dedup();
+        kinks.retain(|&kink| self.workspace.is_on(kink));
+        kinks
+    }
+
+    /// The most certain of the estimates in these directions.
+    fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
+        let estimates = directions.iter().filter_map(|&direction| {
+            let slopes = self.slopes(at, steps, direction, None);
+            estimate(&slopes, self.size(at), self.noise)
+        });
+        let order = |a: &Estimate, b: &Estimate| {
+            b.step.is_some().cmp(&a.step.is_some()).then(a.uncertainty.partial_cmp(&b.uncertainty).unwrap_or(Ordering::Equal))
+        };
+        estimates.min_by(order)
+    }
+
+    /// Checks the derivative by one entry.
+    pub fn check(&mut self, at: usize, derivative: f64) -> EntryCheck {
+        let result = |difference, verdict| EntryCheck::new(at, derivative, difference, verdict);
+        if !self.loss.is_finite() {
+            return result(f64::NAN, Verdict::NotFinite);
+        }
+        let h = power_of_two(FIRST * self.values[at].abs().max(1.0));
+        let moves = self.moves(at, h);
+        let first = Slope::central(&moves, h);
+        let mut smooth = true;
+        if let Slope::Finite(difference) = first {
+            let error = allowed(derivative, difference);
+            smooth = is_smooth(&moves, self.loss, h, TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h);
+            if smooth && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
+                return result(difference, Verdict::Agrees);
+            }
+        }
+        let crosses = first == Slope::CrossesKink;
+        let mut near = false;
+        if crosses {
+            let kinks = self.kinks(at);
+            if !kinks.is_empty() {
+                let (difference, verdict) = self.judge_on_kink(at, h, derivative, moves, &kinks);
+                return result(difference, verdict);
+            }
+            near = [-NEAR, NEAR].iter().any(|&by| !self.moved(at, by).crossings.is_empty());
+        }
+        let directions: &[Direction] = if crosses { &[Direction::Both, Direction::Left, Direction::Right] } else { &[Direction::Both] };
+        let mut estimate = self.estimate(at, &coarse(self.values[at]), directions);
+        if !(smooth && estimate.is_some_and(|estimate| estimate.agrees(derivative))) {
+            estimate = self.estimate(at, &fine(self.values[at], self.loss, derivative), directions);
+        }
+        EntryCheck { near, ..self.judge(at, derivative, estimate, crosses) }
+    }
+
+    /// Judges a derivative by an estimate that crosses no kink. `beside_kink`: the first step size crossed one.
+    fn judge(&mut self, at: usize, derivative: f64, estimate: Option<Estimate>, beside_kink: bool) -> EntryCheck {
+        let result = |difference, verdict| EntryCheck::new(at, derivative, difference, verdict);
+        let Some(estimate) = estimate else { return result(f64::NAN, Verdict::NotFinite) };
+        if estimate.agrees(derivative) {
+            return result(estimate.slope, Verdict::Agrees);
+        }
+        if !estimate.contradicts(derivative) {
+            return result(f64::NAN, Verdict::Unsettled);
+        }
+        let step = estimate.step.unwrap_or(FIRST * self.values[at].abs().max(1.0));
+        match if beside_kink { None } else { self.corner(at, step, estimate.slope) } {
+            Some(verdict) => result(f64::NAN, verdict),
+            None => result(estimate.slope, Verdict::Off),
+        }
+    }
+}

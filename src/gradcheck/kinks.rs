@@ -1,0 +1,100 @@
+//! The kinks of the forward pass. A function such as relu or max consists of smooth pieces, and its entries know on which piece they are.
+
+use smallvec::SmallVec;
+
+use crate::expr::Kink;
+use crate::network::{Id, Op, Run};
+use crate::op::rule::{Origin, unfolded};
+use crate::op::slot::Reads;
+use crate::step::Pass;
+
+/// The function of one entry.
+struct Entry {
+    /// The end of its arguments in [`PartKinks::arguments`]. They begin at the end of the previous entry's.
+    end: usize,
+    /// The piece before any move.
+    piece: usize,
+    /// Whether two pieces meet there.
+    tie: bool,
+}
+
+/// The kinks of one part of an op.
+struct PartKinks {
+    kink: Kink,
+    entries: Vec<Entry>,
+    /// For each argument an index in `operands` and a place in that tensor. The index after the last operand stands for `constants`.
+    arguments: Vec<(u32, u32)>,
+    operands: Reads<Id>,
+    constants: Vec<f64>,
+}
+
+/// The kinks of one op, by part.
+pub(super) struct Kinks(Vec<PartKinks>);
+
+impl Kinks {
+    /// Returns the kinks of an op with this number of entries, or `None` if it has no kink. The first term of a part tells the function of all its terms.
+    pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
+        if op.pass != Pass::Forward {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
+            let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
+            let first = (0..entries).find(|&at| has_term(at));
+            let Some(kink) = first.and_then(|at| rule.term(&x, at, 0).function?.kink()) else { continue };
+            let mut part =
+                PartKinks { kink, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
+            for at in 0..entries {
+                let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
+                for arg in &args {
+                    let (operand, place) = if let Origin::Entry { slot, at } = arg.origin {
+                        (operands.place(slot), at)
+                    } else {
+                        part.constants.push(arg.value);
+                        (operands.len(), part.constants.len() - 1)
+                    };
+                    let [operand, place] = [operand, place].map(|n| u32::try_from(n).ok());
+                    part.arguments.push((operand?, place?));
+                }
+                let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
+                let (piece, tie) =
+                    if values.is_empty() { (0, false) } else { (kink.piece(values.len(), |i| values[i]), kink.is_tie(&values)) };
+                part.entries.push(Entry { end: part.arguments.len(), piece, tie });
+            }
+            parts.push(part);
+        }
+        (!parts.is_empty()).then_some(Self(parts))
+    }
+
+    /// Returns whether an entry lies exactly on the kink of a part, before any move.
+    pub fn is_tie(&self, entry: usize, part: usize) -> bool {
+        self.0[part].entries[entry].tie
+    }
+
+    /// Calls `report(entry, part, piece)` for each of the entries that is on another piece with these values.
+    pub fn crossed<'v>(
+        &self,
+        entries: &(impl Iterator<Item = usize> + Clone),
+        values: impl Fn(Id) -> &'v [f64],
+        mut report: impl FnMut(usize, usize, usize),
+    ) {
+        for (number, part) in self.0.iter().enumerate() {
+            let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
+            for at in entries.clone() {
+                let Entry { end, piece: before, .. } = part.entries[at];
+                let begin = if at == 0 { 0 } else { part.entries[at - 1].end };
+                let arguments = &part.arguments[begin..end];
+                if arguments.is_empty() {
+                    continue;
+                }
+                let now = part.kink.piece(arguments.len(), |i| {
+                    let (operand, place) = arguments[i];
+                    values[operand as usize][place as usize]
+                });
+                if now != before {
+                    report(at, number, now);
+                }
+            }
+        }
+    }
+}

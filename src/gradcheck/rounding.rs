@@ -1,0 +1,55 @@
+//! The rounding error of the loss.
+
+use smallvec::SmallVec;
+
+use super::perturb::{Forward, forward_ops};
+use crate::network::{Id, Network, Run};
+
+/// Estimates the change of the loss that rounding alone causes while an entry of the tensor `of` moves.
+///
+/// To first order it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L): vᵢ are the rounded numbers that depend on the moved tensor and that the loss reads on some way, L is the
+/// largest term of the loss. A sigmoid's output does not count where the loss is computed from its z instead, however steep the loss is in it.
+pub(super) fn rounding_noise(forward: &Forward<'_>, of: Id) -> f64 {
+    let Forward { network, run, .. } = forward;
+    let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
+    depends[of] = true;
+    is_read[network.loss()] = true;
+    for op in forward_ops(network).filter(|op| op.output != of) {
+        let unread = op.output_and_z().map(|[output, z]| if output == of { z } else { output });
+        let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
+        let reads: SmallVec<[Id; 4]> = reads.copied().collect();
+        depends[op.output] = !reads.is_empty();
+        reads.iter().for_each(|&id| is_read[id] = true);
+    }
+    let rounded = (0..is_read.len()).filter(|&id| id != of && depends[id] && is_read[id]);
+    // the root of the sum of squares, scaled by the largest so that no square overflows or underflows, as in BLAS nrm2
+    let (mut largest, mut squares) = (0.0_f64, 0.0);
+    for (id, gradient) in rounded.filter_map(|id| Some((id, network.gradient_of(id)?))) {
+        let magnitudes = forward.rounded_magnitudes(id);
+        for (at, (value, slope)) in run.values(id).iter().zip(run.values(gradient)).enumerate() {
+            let magnitude = magnitudes.map_or(value.abs(), |magnitudes| magnitudes[at]);
+            let change = (magnitude * slope).abs();
+            if !change.is_finite() || change == 0.0 {
+                continue;
+            }
+            if change > largest {
+                squares *= (largest / change).powi(2);
+                largest = change;
+            }
+            squares += (change / largest).powi(2);
+        }
+    }
+    4.0 * f64::EPSILON * (largest * squares.sqrt() + largest_term_of_loss(network, run))
+}
+
+/// Returns the largest finite term or partial sum of the loss: a loss near 0 may be the sum of large terms.
+fn largest_term_of_loss(network: &Network, run: &Run) -> f64 {
+    let Some(number) = network.made_by(network.loss()) else { return 0.0 };
+    let (mut largest, mut sum) = (0.0_f64, -0.0);
+    for (rule, x) in run.parts(&network.ops()[number], number) {
+        sum = rule.walk(&x, 0, 0..rule.before(&x, 1), sum, &mut |term, sum| {
+            largest = [term.value, sum].into_iter().filter(|size| size.is_finite()).fold(largest, |most, size| most.max(size.abs()));
+        });
+    }
+    largest
+}

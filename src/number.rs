@@ -1,0 +1,114 @@
+//! Floor 0: the text of a number, in the three forms that the program writes.
+//!
+//! | form | for | 0.1 + 0.2 | −1.5·10⁻⁹ | −0 | −∞ |
+//! | --- | --- | --- | --- | --- | --- |
+//! | [`exact`], [`Exact`], [`write_exact`] | text that can be read back | `0.30000000000000004` | `-1.5e-9` | `-0` | `-inf` |
+//! | [`json`], [`Json`], [`write_json`] | JSON | `0.30000000000000004` | `-1.5e-9` | `-0.0` | `"-inf"` |
+//! | [`short`], [`brief`], [`Format`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
+//!
+//! The first two have the fewest digits that read back to the same bits, and write `nan` for every NaN.
+//!
+//! The short form obeys a law, for every finite number: the shown number has the same sign; it is zero only for zero; without a point and without an exponent
+//! it is exact; and it is never rounded up to a whole number (0.99996 is `0.9999`) nor, with an exponent, to a power of ten. So fewer decimals than the rest
+//! of the column mean that there are no more: `1` is one, `1.0000` is a little more.
+
+mod column;
+mod short;
+
+pub use column::{CAP, Format};
+pub use short::{brief, short};
+
+use std::fmt;
+use std::io::Write as _;
+
+use serde::{Serialize, Serializer};
+
+/// Displays a number with the fewest digits that read back to it: `0.1`, `-2`, `1e-9`, `-0`, `inf`, `nan`.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact(pub f64);
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(value) = *self;
+        if value.is_nan() {
+            f.write_str("nan")
+        } else if value.fract() == 0.0 && value.abs() < 1e16 {
+            // {:?} would write 1.0
+            write!(f, "{value}")
+        } else {
+            // {} would write 1e-9 without an exponent
+            write!(f, "{value:?}")
+        }
+    }
+}
+
+/// Returns a number as [`Exact`] displays it.
+///
+/// ```
+/// assert_eq!(gradstep::number::exact(-0.1), "-0.1");
+/// ```
+#[must_use]
+pub fn exact(value: f64) -> String {
+    Exact(value).to_string()
+}
+
+/// Appends a number as [`Exact`] displays it.
+///
+/// # Panics
+/// Never: a vector can always be written to.
+pub fn write_exact(value: f64, to: &mut Vec<u8>) {
+    write!(to, "{}", Exact(value)).expect("a vector can always be written to");
+}
+
+/// Returns the word for a number that is not finite: `inf`, `-inf` or `nan`.
+fn not_finite(value: f64) -> Option<&'static str> {
+    if value.is_finite() {
+        None
+    } else if value.is_nan() {
+        Some("nan")
+    } else if value > 0.0 {
+        Some("inf")
+    } else {
+        Some("-inf")
+    }
+}
+
+/// Serializes a number; one that is not finite, which JSON cannot write, as the string `"inf"`, `"-inf"` or `"nan"`.
+///
+/// # Errors
+/// The errors of the serializer.
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde's `serialize_with` needs
+pub fn json<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match not_finite(*value) {
+        Some(word) => serializer.serialize_str(word),
+        None => serializer.serialize_f64(*value),
+    }
+}
+
+/// A number that is serialized by [`json`].
+#[derive(Clone, Copy, Debug)]
+pub struct Json(pub f64);
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json(&self.0, serializer)
+    }
+}
+
+/// Appends the bytes that `serde_json` writes for [`Json`], without a serializer.
+pub fn write_json(value: f64, to: &mut Vec<u8>) {
+    if let Some(word) = not_finite(value) {
+        for part in ["\"", word, "\""] {
+            to.extend_from_slice(part.as_bytes());
+        }
+    } else if value == 0.0 {
+        // a shortcut: half of the values after a relu are 0
+        to.extend_from_slice(if value.is_sign_negative() { &b"-0.0"[..] } else { b"0.0" });
+    } else {
+        let mut digits = zmij::Buffer::new();
+        to.extend_from_slice(digits.format_finite(value).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A number on the screen: short enough for a cell, never so short that it misleads.
+
+use super::not_finite;
+
+/// The number of digits that is enough for the screen.
+pub(super) const ENOUGH: usize = 4;
+
+/// Returns the number of digits before the point: 3 for 123.4, 0 for 0.5, -2 for 0.00123.
+#[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
+pub(super) fn places(magnitude: f64) -> isize {
+    if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
+}
+
+/// Returns the word for a number that is not finite, with the screen's minus.
+fn word(value: f64) -> Option<&'static str> {
+    not_finite(value).map(|word| if word == "-inf" { "−inf" } else { word })
+}
+
+/// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite.
+pub(super) fn whole_or_none(value: f64, digits: i32) -> Option<String> {
+    if let Some(word) = word(value) {
+        return Some(word.to_owned());
+    }
+    (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, &format!("{}", value.abs())))
+}
+
+fn signed(value: f64, magnitude: &str) -> String {
+    if value < 0.0 { format!("−{magnitude}") } else { magnitude.to_owned() }
+}
+
+/// Returns a number in fixed point with at most this number of decimals, fewer if they are exact; `None` if that text would break the law.
+pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
+    if let Some(whole) = whole_or_none(value, 15) {
+        return Some(whole);
+    }
+    let magnitude = value.abs();
+    if magnitude >= 1e15 {
+        return None;
+    }
+    let mut text = format!("{magnitude:.decimals$}");
+    let read = text.parse::<f64>().ok()?;
+    if read.total_cmp(&magnitude).is_eq() {
+        return Some(signed(value, text.trim_end_matches('0')));
+    }
+    if read == 0.0 || decimals == 0 {
+        return None;
+    }
+    if read > magnitude && read.fract() == 0.0 {
+        // rounded up to a whole number: truncate instead
+        text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
+    }
+    // no zero for a number that is not 0
+    text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, &text))
+}
+
+/// Returns a number with an exponent and at most this number of decimals in the mantissa, fewer if they are exact.
+pub(super) fn scientific(value: f64, decimals: usize) -> String {
+    if let Some(word) = word(value) {
+        return word.to_owned();
+    }
+    let magnitude = value.abs();
+    if magnitude == 0.0 {
+        return "0".to_owned();
+    }
+    let exact = format!("{magnitude:e}");
+    let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
+    if mantissa.len() <= 2 + decimals && (decimals > 0 || mantissa.len() == 1) {
+        return signed(value, &exact.replace("e-", "e−"));
+    }
+    let mut text = format!("{magnitude:.decimals$e}");
+    if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
+        // rounded up to the next power of ten, or to infinity: truncate instead
+        let end = if decimals == 0 { 1 } else { 2 + decimals };
+        text = format!("{}e{exponent}", &mantissa[..end]);
+    }
+    signed(value, &text.replace("e-", "e−"))
+}
+
+/// Returns a number with about 4 digits: `0.05`, `−0.12`, `1.2e−9`, `3`.
+#[must_use]
+pub fn short(value: f64) -> String {
+    brief(value, ENOUGH)
+}
+
+/// Returns a number with about `enough` digits, at least one.
+#[must_use]
+pub fn brief(value: f64, enough: usize) -> String {
+    let magnitude = value.abs();
+    if let Some(whole) = whole_or_none(value, 7) {
+        return whole;
+    }
+    let digits = || format!("{magnitude:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    let plain = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
+    if plain {
+        let decimals = (enough.cast_signed() - places(magnitude)).max(1).unsigned_abs();
+        if let Some(text) = fixed(value, decimals) {
+            return text;
+        }
+    }
+    scientific(value, enough.max(1) - 1)
+}
