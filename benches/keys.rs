@@ -87,7 +87,7 @@ fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<P
     ui::render(&state, &Look::default(), screen, &mut shown);
     let mut pen = Pen::default();
     let mut frame = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
-        let step = state.step;
+        let step = state.stepper().expect("open").step;
         let begin = Instant::now();
         act(state);
         next.reset();
@@ -96,7 +96,7 @@ fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<P
         let time = begin.elapsed();
         let bytes = pen.take().len();
         std::mem::swap(&mut shown, &mut next);
-        let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.step } else { step });
+        let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { step });
         Pressed { what, is_step: false, time, bytes }
     };
     let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
@@ -104,10 +104,10 @@ fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<P
     })];
     for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
         // an iteration is computed, not drawn
-        if state.step >= lesson.trace.len() {
+        if state.stepper().expect("open").step >= lesson.trace.len() {
             update(&mut state, Action::Go(place.saturating_sub(1).max(1)));
         }
-        let unit = state.unit;
+        let unit = state.stepper().expect("open").unit;
         let name = name.to_string();
         let mut key = frame(&mut state, &name, &mut |state| {
             if let Some(action) = keys::action(state, key) {

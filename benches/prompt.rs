@@ -57,7 +57,7 @@ fn types(bencher: Bencher<'_, '_>, state: &State) {
             if let Some(action) = keys::action(&state, *key) {
                 update(&mut state, action);
             }
-            offered += state.prompt.as_ref().map_or(0, |prompt| prompt.completions(&state).len());
+            offered += state.prompt().map_or(0, |prompt| prompt.completions(state.document().expect("open")).len());
         }
         offered
     });

@@ -2,6 +2,7 @@
 
 pub mod bundled;
 mod check;
+pub mod driver;
 mod gradcheck;
 mod grads;
 mod holds;
@@ -19,7 +20,6 @@ mod report;
 mod run;
 mod show;
 mod source;
-pub mod stepper;
 mod tensors;
 mod trace;
 mod train;

@@ -1,4 +1,7 @@
 //! Floor 7: the one table of keys. It dispatches, it is the help, and it is the line at the bottom of the screen.
+//!
+//! A key is a row. A key that switches something on and off is a row and a [`Setting`]; one that does something new is a row, an [`Action`] and its line
+//! in `app/update.rs`.
 
 mod notation;
 
@@ -6,103 +9,104 @@ pub use notation::{Code, Key, parse};
 
 use tui_input::InputRequest;
 
-use crate::app::{Action, Mode, State};
+use crate::app::{Action, Focus, OverlayKind, Setting, State};
 
-/// One row: in a mode, these keys do this.
+/// One row: the action of some keys.
 #[derive(Debug)]
 pub struct Row {
-    /// Where it holds.
-    pub mode: Mode,
+    /// What has the keyboard when they do this.
+    pub focus: Focus,
     /// The keys, in vim's notation.
     pub keys: &'static [&'static str],
-    /// What they do.
+    /// The action.
     pub action: Action,
-    /// What the help says.
+    /// The text in the help.
     pub words: &'static str,
-    /// What the bottom line says; empty where it does not.
+    /// The word in the bottom line; empty if the row is not in it.
     pub bar: &'static str,
 }
 
-const fn row(mode: Mode, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> Row {
-    Row { mode, keys, action, words, bar }
+const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> Row {
+    Row { focus, keys, action, words, bar }
 }
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
-    row(Mode::Stepper, &["l", "<Right>"], Action::Forward, "one unit forward", "forward"),
-    row(Mode::Stepper, &["h", "<Left>"], Action::Back, "one unit back", "back"),
-    row(Mode::Stepper, &["j", "<Down>"], Action::Finer, "finer unit: iteration, sample, pass, op, entry, step", "finer"),
-    row(Mode::Stepper, &["k", "<Up>"], Action::Coarser, "coarser unit: step, entry, op, pass, sample, iteration", "coarser"),
-    row(Mode::Stepper, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
-    row(Mode::Stepper, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
-    row(Mode::Stepper, &["<Space>"], Action::Play, "play and pause", "play"),
-    row(Mode::Stepper, &["+", "="], Action::Faster, "play faster", ""),
-    row(Mode::Stepper, &["-"], Action::Slower, "play slower", ""),
-    row(Mode::Stepper, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward"),
-    row(Mode::Stepper, &["g", "<Home>"], Action::First, "to the first step", "first"),
-    row(Mode::Stepper, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
-    row(Mode::Stepper, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
-    row(Mode::Stepper, &["<Tab>"], Action::NextPane, "on a small screen: the picture, the words, or the matrices alone", ""),
-    row(Mode::Stepper, &["<S-Tab>"], Action::PreviousPane, "the same, the other way", ""),
-    row(Mode::Stepper, &["<PgDn>"], Action::PageDown, "scroll the matrices down", ""),
-    row(Mode::Stepper, &["<PgUp>"], Action::PageUp, "scroll the matrices up", ""),
-    row(Mode::Stepper, &["n"], Action::Notes, "the scenario's notes", "notes"),
-    row(Mode::Stepper, &["o"], Action::Pick, "open another scenario", ""),
-    row(Mode::Stepper, &["?"], Action::Help, "these keys", "help"),
-    row(Mode::Stepper, &["<Esc>"], Action::Close, "close what is open, stop a computation, forget a number", ""),
-    row(Mode::Stepper, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "one unit forward", "forward"),
+    row(Focus::Normal, &["h", "<Left>"], Action::Back, "one unit back", "back"),
+    row(Focus::Normal, &["j", "<Down>"], Action::Finer, "finer unit: iteration, sample, pass, op, entry, step", "finer"),
+    row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "coarser unit: step, entry, op, pass, sample, iteration", "coarser"),
+    row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
+    row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
+    row(Focus::Normal, &["<Space>"], Action::Play, "play and pause", "play"),
+    row(Focus::Normal, &["+", "="], Action::Faster, "play faster", ""),
+    row(Focus::Normal, &["-"], Action::Slower, "play slower", ""),
+    row(Focus::Normal, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward"),
+    row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first"),
+    row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
+    row(Focus::Normal, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
+    row(Focus::Normal, &["<Tab>"], Action::Turn(Setting::Pane, 1), "on a small screen: the picture, the words, or the matrices alone", ""),
+    row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "the same, the other way", ""),
+    row(Focus::Normal, &["<PgDn>"], Action::Page(1), "scroll the matrices down", ""),
+    row(Focus::Normal, &["<PgUp>"], Action::Page(-1), "scroll the matrices up", ""),
+    row(Focus::Normal, &["n"], Action::Toggle(OverlayKind::Notes), "the scenario's notes", "notes"),
+    row(Focus::Normal, &["o"], Action::Pick, "open another scenario", ""),
+    row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
+    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, forget a number", ""),
+    row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
-    row(Mode::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
-    row(Mode::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
-    row(Mode::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the completion before", ""),
-    row(Mode::Prompt, &["<Left>"], Action::Edit(InputRequest::GoToPrevChar), "one character left", ""),
-    row(Mode::Prompt, &["<Right>"], Action::Edit(InputRequest::GoToNextChar), "one character right", ""),
-    row(Mode::Prompt, &["<Home>", "<C-a>"], Action::Edit(InputRequest::GoToStart), "to the beginning of the line", ""),
-    row(Mode::Prompt, &["<End>", "<C-e>"], Action::Edit(InputRequest::GoToEnd), "to the end of the line", ""),
-    row(Mode::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before", ""),
-    row(Mode::Prompt, &["<Del>"], Action::Edit(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
-    row(Mode::Prompt, &["<C-w>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before", ""),
-    row(Mode::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
-    row(Mode::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
+    row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
+    row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
+    row(Focus::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the completion before", ""),
+    row(Focus::Prompt, &["<Left>"], Action::Edit(InputRequest::GoToPrevChar), "one character left", ""),
+    row(Focus::Prompt, &["<Right>"], Action::Edit(InputRequest::GoToNextChar), "one character right", ""),
+    row(Focus::Prompt, &["<Home>", "<C-a>"], Action::Edit(InputRequest::GoToStart), "to the beginning of the line", ""),
+    row(Focus::Prompt, &["<End>", "<C-e>"], Action::Edit(InputRequest::GoToEnd), "to the end of the line", ""),
+    row(Focus::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before", ""),
+    row(Focus::Prompt, &["<Del>"], Action::Edit(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
+    row(Focus::Prompt, &["<C-w>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before", ""),
+    row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
+    row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 
-    row(Mode::Overlay, &["j", "<Down>"], Action::Down, "down", "down"),
-    row(Mode::Overlay, &["k", "<Up>"], Action::Up, "up", "up"),
-    row(Mode::Overlay, &["<PgDn>", "<Space>"], Action::PageDown, "a page down", ""),
-    row(Mode::Overlay, &["<PgUp>"], Action::PageUp, "a page up", ""),
-    row(Mode::Overlay, &["<Esc>", "<Enter>", "?", "n"], Action::Close, "close", "close"),
-    row(Mode::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Overlay, &["j", "<Down>"], Action::Scroll(1), "down", "down"),
+    row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
+    row(Focus::Overlay, &["<PgDn>", "<Space>"], Action::Page(1), "a page down", ""),
+    row(Focus::Overlay, &["<PgUp>"], Action::Page(-1), "a page up", ""),
+    row(Focus::Overlay, &["<Esc>", "<Enter>", "?", "n"], Action::Close, "close", "close"),
+    row(Focus::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
-    row(Mode::Picker, &["j", "<Down>"], Action::Down, "the next scenario", "down"),
-    row(Mode::Picker, &["k", "<Up>"], Action::Up, "the scenario before", "up"),
-    row(Mode::Picker, &["<PgDn>"], Action::PageDown, "ten down", ""),
-    row(Mode::Picker, &["<PgUp>"], Action::PageUp, "ten up", ""),
-    row(Mode::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
-    row(Mode::Picker, &["?"], Action::Help, "these keys", "help"),
-    row(Mode::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
-    row(Mode::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Picker, &["j", "<Down>"], Action::Scroll(1), "the next scenario", "down"),
+    row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the scenario before", "up"),
+    row(Focus::Picker, &["<PgDn>"], Action::Page(1), "ten down", ""),
+    row(Focus::Picker, &["<PgUp>"], Action::Page(-1), "ten up", ""),
+    row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
+    row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
+    row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
+    row(Focus::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 ];
 
-/// What a key does now; `None` where it does nothing.
+/// The action of a key now; `None` if it has none.
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
-    let mode = state.mode();
-    if let Some(row) = TABLE.iter().find(|row| row.mode == mode && row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key])))
-    {
+    let focus = state.focus();
+    if let Some(row) = rows(focus).find(|row| row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key]))) {
         return Some(row.action.clone());
     }
-    match (mode, key) {
-        (Mode::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
-        (Mode::Stepper, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
+    match (focus, key) {
+        (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
+        (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
             let digit = c as u8 - b'0';
-            (digit > 0 || state.count.is_some()).then_some(Action::Digit(digit))
+            // a count does not begin with 0
+            let counting = state.stepper().is_some_and(|stepper| stepper.count.is_some());
+            (digit > 0 || counting).then_some(Action::Digit(digit))
         }
         _ => None,
     }
 }
 
-/// The rows of a mode, in order: the help.
-pub fn rows(mode: Mode) -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().filter(move |row| row.mode == mode)
+/// The rows of a focus, in order: the help.
+pub fn rows(focus: Focus) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(move |row| row.focus == focus)
 }
 
 /// A key as the screen shows it.
@@ -134,7 +138,7 @@ mod tests {
             for text in row.keys {
                 let keys = parse(text).expect(text);
                 assert_eq!(keys.len(), 1, "{text}");
-                assert!(seen.insert((row.mode, keys[0])), "{text} twice in {:?}", row.mode);
+                assert!(seen.insert((row.focus, keys[0])), "{text} twice in {:?}", row.focus);
             }
         }
     }

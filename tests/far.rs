@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use gradstep::app::{Action, Lesson, State, update};
-use gradstep::command::stepper::Stepper;
+use gradstep::command::driver::Driver;
 use gradstep::command::{Live, Shelf, replay};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
@@ -39,7 +39,7 @@ fn press(state: &mut State, text: &str) {
 }
 
 fn place(state: &State) -> (u64, u64) {
-    (state.lesson.as_ref().unwrap().trace.iteration(), state.step)
+    (state.document().unwrap().trace.iteration(), state.stepper().expect("open").step)
 }
 
 fn said(state: &State) -> &str {
@@ -50,9 +50,9 @@ fn said(state: &State) -> &str {
 fn it_is_computed_piece_by_piece_and_can_be_left() {
     let mut state = open("iterations = 6000");
     press(&mut state, "ll:5000/2<Enter>");
-    assert_eq!((place(&state), state.way.as_ref().unwrap().progress()), ((1, 3), (2, 5_000)));
+    assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (2, 5_000)));
     update(&mut state, Action::Work(1000));
-    assert_eq!((place(&state), state.way.as_ref().unwrap().progress()), ((1, 3), (1002, 5_000)));
+    assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (1002, 5_000)));
     let frame = |state: &State| {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
         gradstep::ui::render(state, &Look::default(), buffer.area, &mut buffer);
@@ -61,22 +61,22 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
     assert!(frame(&state).contains("computing: iteration 1002 of 5000, Esc stops"), "{}", frame(&state));
     press(&mut state, "<Esc>");
     assert_eq!(place(&state), (1, 3));
-    assert!(state.way.is_none() && said(&state).starts_with("stopped at iteration 1002 of 5000"));
+    assert!(state.job().is_none() && said(&state).starts_with("stopped at iteration 1002 of 5000"));
 
     press(&mut state, ":5000/2<Enter>");
-    assert!(state.way.as_ref().unwrap().progress().0 > 900, "what was computed is kept");
-    while state.way.is_some() {
+    assert!(state.job().unwrap().progress().0 > 900, "what was computed is kept");
+    while state.job().is_some() {
         update(&mut state, Action::Work(777));
     }
     assert_eq!(place(&state), (5_000, 2));
-    let there = Lesson::iteration(open("iterations = 6000").lesson.as_ref().unwrap(), 5_000);
-    assert_eq!(state.lesson.as_ref().unwrap().loss.to_bits(), there.loss.to_bits());
+    let there = Lesson::iteration(open("iterations = 6000").document().unwrap(), 5_000);
+    assert_eq!(state.document().unwrap().loss.to_bits(), there.loss.to_bits());
 }
 
 #[test]
 fn an_address_that_no_iteration_has_is_refused_at_once() {
     let mut state = open("iterations = 6000");
-    let computed = |state: &State| state.lesson.as_ref().unwrap().descent.computed();
+    let computed = |state: &State| state.document().unwrap().descent.computed();
     let before = computed(&state);
     for (address, why) in [
         ("reduce:loss", "there is no reduce pass: the batch has one sample"),
@@ -87,13 +87,13 @@ fn an_address_that_no_iteration_has_is_refused_at_once() {
         ("input", "input is given, not computed: no step makes it"),
     ] {
         press(&mut state, &format!(":5000/{address}<Enter>"));
-        assert!(state.way.is_none() && computed(&state) == before, "{address}");
+        assert!(state.job().is_none() && computed(&state) == before, "{address}");
         assert_eq!(said(&state), why, "{address}");
         press(&mut state, "<Esc>");
     }
     for address in ["linear1.weight", "velocity.linear1.weight[0,1]", "update:linear1.bias", "loss", "1:loss", "linear1.z[0]#9"] {
         press(&mut state, &format!(":5000/{address}<Enter>"));
-        assert!(state.way.is_some(), "{address}: {}", said(&state));
+        assert!(state.job().is_some(), "{address}: {}", said(&state));
         press(&mut state, "<Esc>");
     }
 }
@@ -103,7 +103,7 @@ fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
-    assert_eq!((place(&state).0, state.lesson.as_ref().unwrap().last), (2, true));
+    assert_eq!((place(&state).0, state.document().unwrap().last), (2, true));
     press(&mut state, ":1/velocity.linear1.weight<Enter>");
     assert_eq!((place(&state).0, said(&state)), (1, ""));
 }
@@ -112,9 +112,9 @@ fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
 fn a_near_iteration_is_there_at_once() {
     let mut state = open("iterations = 6000");
     press(&mut state, ":100/1<Enter>");
-    assert_eq!((place(&state), state.way.is_none()), ((100, 1), true));
+    assert_eq!((place(&state), state.job().is_none()), ((100, 1), true));
     press(&mut state, ":20000/1<Enter>");
-    assert!(state.way.is_none() && said(&state).contains("the last is 6000"));
+    assert!(state.job().is_none() && said(&state).contains("the last is 6000"));
 }
 
 #[test]
@@ -127,17 +127,17 @@ fn a_descent_that_ends_before_says_so() {
     // by count, the end is where one wants to be
     press(&mut state, "kkkkk5900l");
     update(&mut state, Action::Work(u64::MAX));
-    let lesson = state.lesson.as_ref().unwrap();
-    assert!(lesson.last && state.step == lesson.trace.len() && place(&state).0 > 100, "{:?}", place(&state));
+    let lesson = state.document().unwrap();
+    assert!(lesson.last && state.stepper().expect("open").step == lesson.trace.len() && place(&state).0 > 100, "{:?}", place(&state));
 }
 
 #[test]
 fn a_count_of_iterations_is_a_way_too() {
     let mut state = open("iterations = 6000");
     press(&mut state, "kkkkk2000l");
-    assert_eq!((place(&state), state.way.as_ref().unwrap().progress().1), ((1, 1), 2_001));
+    assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
     press(&mut state, "j");
-    assert!(state.way.is_some(), "another unit is no way elsewhere");
+    assert!(state.job().is_some(), "another unit is no way elsewhere");
     update(&mut state, Action::Work(u64::MAX));
     assert_eq!(place(&state), (2_001, 1));
     press(&mut state, "kl3h");
@@ -147,10 +147,10 @@ fn a_count_of_iterations_is_a_way_too() {
     press(&mut state, "9999l");
     update(&mut state, Action::Work(5));
     press(&mut state, "s");
-    assert_eq!((place(&state), state.way.is_none()), ((1_998, 2), true), "who moves has left");
+    assert_eq!((place(&state), state.job().is_none()), ((1_998, 2), true), "who moves has left");
     press(&mut state, "9999l");
     update(&mut state, Action::Work(u64::MAX));
-    assert_eq!(place(&state), (6_000, state.lesson.as_ref().unwrap().trace.len()));
+    assert_eq!(place(&state), (6_000, state.document().unwrap().trace.len()));
 }
 
 /// A file in memory.
@@ -188,8 +188,8 @@ fn a_replay_shows_the_same_way() {
     let header = Header::new("far".to_owned(), text("iterations = 9000"), (1, 1), SIZE);
     let file = Shared::default();
     let recorder = Recorder::new(Box::new(file.clone()) as Box<dyn io::Write>, &header).unwrap();
-    let stepper = Stepper::new(state, Shelf::bundled(Limits::default())).timed_by(steady);
-    let mut live = Live::new(stepper, Look::default(), Some(recorder));
+    let driver = Driver::new(state, Shelf::bundled(Limits::default())).timed_by(steady);
+    let mut live = Live::new(driver, Look::default(), Some(recorder));
     let mut seen = drawn(&live);
     // a slice takes its time, and a replay believes no more work than there was time for
     let mut now = Duration::from_secs(1);
@@ -216,9 +216,9 @@ fn a_replay_shows_the_same_way() {
     let session = Session::read(&bytes).unwrap();
     assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Pieces(_))).count() as u64, pieces);
     assert!((4..100).contains(&pieces), "{pieces} slices");
-    let stepper = replay::begin(&session, Limits::default()).unwrap();
+    let driver = replay::begin(&session, Limits::default()).unwrap();
     let mut again = String::new();
-    replay::frames(&session, stepper, &Look::default(), |frame| {
+    replay::frames(&session, driver, &Look::default(), |frame| {
         again += &export::text(&frame.buffer);
         Ok(())
     })

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use gradstep::app::{Action, State, update};
-use gradstep::command::stepper::{Done, Stepper};
+use gradstep::command::driver::{Done, Driver};
 use gradstep::command::{Live, Shelf, bundled, offers, replay};
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
@@ -50,9 +50,9 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let lesson = Arc::new(shelf.open(name).unwrap());
     let mut state = State::picker(offers::bundled());
     state.open(Arc::clone(&lesson), None);
-    let header = Header::new(name.to_owned(), lesson.scenario.text.to_string(), (1, state.step), size);
+    let header = Header::new(name.to_owned(), lesson.scenario.text.to_string(), (1, state.stepper().expect("open").step), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
-    let mut live = Live::new(Stepper::new(state, shelf), LOOK, Some(recorder));
+    let mut live = Live::new(Driver::new(state, shelf), LOOK, Some(recorder));
     let mut frames = vec![draw(&live, size)];
     for (time, input) in script {
         let now = Duration::from_micros(*time);
@@ -75,9 +75,9 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
 }
 
 fn replayed(session: &Session) -> Vec<Buffer> {
-    let stepper = replay::begin(session, Limits::default()).unwrap();
+    let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
-    replay::frames(session, stepper, &LOOK, |frame| {
+    replay::frames(session, driver, &LOOK, |frame| {
         frames.push(frame.buffer);
         Ok(())
     })
@@ -219,17 +219,17 @@ fn a_click_is_on_what_is_on_the_screen() {
         let lesson = Arc::new(shelf.open(name).unwrap());
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(&lesson), Some(lesson.trace.resolve(&address.parse().unwrap()).unwrap()));
-        let stepper = Stepper::new(state, shelf);
+        let driver = Driver::new(state, shelf);
         let mut seen = HashSet::new();
         for place in screen.positions() {
-            let Some(action @ Action::Visit(..)) = ui::click(&stepper.state, screen, place.x, place.y) else { continue };
-            let at = stepper.under(screen, place.x, place.y).unwrap();
-            let mut state = stepper.state.clone();
+            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, screen, place.x, place.y) else { continue };
+            let at = driver.under(screen, place.x, place.y).unwrap();
+            let mut state = driver.state.clone();
             update(&mut state, action);
             for at in [&at, &at.to_string().parse().unwrap()] {
-                let mut stepper = stepper.clone();
-                assert_eq!(stepper.event(&Event::Click(at.clone()), Duration::ZERO), Done::Changed, "{name} {address}: {at}");
-                assert_eq!(stepper.state.step, state.step, "{name} {address}: {at}");
+                let mut driver = driver.clone();
+                assert_eq!(driver.event(&Event::Click(at.clone()), Duration::ZERO), Done::Changed, "{name} {address}: {at}");
+                assert_eq!(driver.state.stepper().expect("open").step, state.stepper().expect("open").step, "{name} {address}: {at}");
             }
             seen.insert(at.to_string().split('[').next().unwrap().to_owned());
         }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use gradstep::app::{Lesson, Mode, Offer, State, Way};
+use gradstep::app::{Focus, Job, Lesson, Offer, State};
+use gradstep::command::driver::Driver;
 use gradstep::command::replay::{self, Player};
-use gradstep::command::stepper::Stepper;
 use gradstep::command::{Live, Shelf};
 use gradstep::keys::{Code, parse};
 use gradstep::scenario::{Limits, Source, read};
@@ -51,8 +51,8 @@ fn state(text: &str) -> State {
     state
 }
 
-fn stepper(state: State) -> Stepper {
-    Stepper::new(state, Shelf::bundled(Limits::default())).timed_by(late)
+fn driver(state: State) -> Driver {
+    Driver::new(state, Shelf::bundled(Limits::default())).timed_by(late)
 }
 
 fn input(text: &str) -> Vec<Input> {
@@ -65,8 +65,8 @@ fn input(text: &str) -> Vec<Input> {
     parse(text).unwrap().into_iter().map(|key| Input::Key(KeyEvent::new(code(key.code), KeyModifiers::NONE))).collect()
 }
 
-fn computed(stepper: &Stepper) -> u64 {
-    stepper.state.lesson.as_ref().map_or(0, |lesson| lesson.descent.computed())
+fn computed(driver: &Driver) -> u64 {
+    driver.state.document().map_or(0, |lesson| lesson.descent.computed())
 }
 
 /// The program in a world where every look at a clock is a minute after the one before.
@@ -77,24 +77,24 @@ struct World {
 
 impl World {
     fn new(text: &str) -> Self {
-        Self { live: Live::new(stepper(state(text)), Look::default(), None), now: Duration::ZERO }
+        Self { live: Live::new(driver(state(text)), Look::default(), None), now: Duration::ZERO }
     }
 
     fn state(&self) -> &State {
-        &self.live.stepper().state
+        &self.live.driver().state
     }
 
     fn place(&self) -> (u64, u64) {
-        (self.state().lesson.as_ref().unwrap().trace.iteration(), self.state().step)
+        (self.state().document().unwrap().trace.iteration(), self.state().stepper().expect("open").step)
     }
 
     /// Gives an input; how much it computes.
     fn give(&mut self, input: Input) -> u64 {
-        let before = computed(self.live.stepper());
+        let before = computed(self.live.driver());
         self.now += LATE;
         self.live.input(input, self.now).unwrap();
-        let most = if self.live.stepper().state.way.is_some() { AT_ONCE } else { 1 };
-        let done = computed(self.live.stepper()) - before;
+        let most = if self.live.driver().state.job().is_some() { AT_ONCE } else { 1 };
+        let done = computed(self.live.driver()) - before;
         assert!(done <= most.max(AT_ONCE), "an event computes {done} ops");
         done
     }
@@ -107,14 +107,14 @@ impl World {
 
     /// Wakes the program when it asks for it, and looks whether it does one piece of work or one unit of play; how much it computes.
     fn wake(&mut self) -> u64 {
-        let (way, before) = (self.state().way.is_some(), self.place());
+        let (way, before) = (self.state().job().is_some(), self.place());
         let done = self.give(Input::Wake);
         if way {
             assert!(done <= 1, "a slice without time computes {done} ops");
         } else {
-            let trace = &self.state().lesson.as_ref().unwrap().trace;
-            let span = trace.span(before.1, self.state().unit);
-            let (after, far) = (self.place(), self.state().way.is_some());
+            let trace = &self.state().document().unwrap().trace;
+            let span = trace.span(before.1, self.state().stepper().expect("open").unit);
+            let (after, far) = (self.place(), self.state().job().is_some());
             assert!(far || after.0 > before.0 || after.1 <= span.end, "{before:?} to {after:?} is more than one unit");
         }
         done
@@ -124,24 +124,24 @@ impl World {
 #[test]
 fn play_makes_a_unit_or_a_slice_of_it_in_each_turn() {
     for (coarser, opens, mode) in [
-        ("", "", Mode::Stepper),
-        ("k", "?", Mode::Overlay),
-        ("kk", ":", Mode::Prompt),
-        ("kkk", "o", Mode::Picker),
-        ("kkkk", "", Mode::Stepper),
+        ("", "", Focus::Normal),
+        ("k", "?", Focus::Overlay),
+        ("kk", ":", Focus::Prompt),
+        ("kkk", "o", Focus::Picker),
+        ("kkkk", "", Focus::Normal),
     ] {
         let mut world = World::new(&chain(""));
         world.press(&format!("{coarser}++++++++<Space>{opens}"));
-        assert_eq!(world.state().mode(), mode);
+        assert_eq!(world.state().focus(), mode);
         let begin = world.place();
         for _ in 0..200 {
             assert!(world.live.wake().is_some(), "play goes on");
             world.wake();
         }
-        assert!(world.place() > begin || world.state().way.is_some(), "{mode:?} {:?}", world.place());
+        assert!(world.place() > begin || world.state().job().is_some(), "{mode:?} {:?}", world.place());
         // the keys are heard
         world.press(if opens.is_empty() { "<Space>" } else { "<Esc><Space>" });
-        assert!(world.state().play.is_none() && world.state().way.is_none(), "{mode:?}");
+        assert!(world.state().wake().is_none() && world.state().job().is_none(), "{mode:?}");
     }
 }
 
@@ -150,20 +150,20 @@ fn a_unit_of_play_that_is_long_is_made_slice_by_slice_and_the_next_is_due_a_peri
     let mut world = World::new(&chain(""));
     world.press("kkkk<Space>");
     world.wake();
-    assert!(world.state().way.is_some());
+    assert!(world.state().job().is_some());
     let mut pieces = 0;
-    while world.state().way.is_some() {
+    while world.state().job().is_some() {
         pieces += world.wake();
     }
     assert_eq!(world.place(), (2, 1));
     assert!(pieces > 10_000, "{pieces}");
-    assert_eq!(world.state().play, Some(world.now + world.state().period()), "nothing is caught up");
+    assert_eq!(world.state().wake(), Some(world.now + world.state().settings.period()), "nothing is caught up");
     // Esc stops a unit that is on its way, and play with it
     world.wake();
     world.wake();
-    assert!(world.state().way.is_some());
+    assert!(world.state().job().is_some());
     world.press("<Esc>");
-    assert!(world.state().way.is_none() && world.state().play.is_none());
+    assert!(world.state().job().is_none() && world.state().wake().is_none());
     assert_eq!(world.place(), (2, 1));
 }
 
@@ -177,7 +177,7 @@ fn a_key_leaves_what_is_long_to_the_slices() {
         }
     }
     world.press("g5l");
-    assert!(world.place() == (1, 6) && world.state().way.is_none(), "what is near is there at once");
+    assert!(world.place() == (1, 6) && world.state().job().is_none(), "what is near is there at once");
 }
 
 /// What a count leaves to slices ends where it would have ended at once.
@@ -185,19 +185,19 @@ fn a_key_leaves_what_is_long_to_the_slices() {
 fn a_count_through_iterations_arrives() {
     let mut world = World::new(&chain(""));
     world.press("kkk7l");
-    assert!(world.state().way.is_some());
+    assert!(world.state().job().is_some());
     let mut turns = 0;
-    while world.state().way.is_some() {
+    while world.state().job().is_some() {
         world.wake();
         turns += 1;
     }
     // forward, backward and update, twice over
     assert_eq!(world.place().0, 3);
-    let trace = &world.state().lesson.as_ref().unwrap().trace;
+    let trace = &world.state().document().unwrap().trace;
     assert_eq!(trace.passes().nth(1).unwrap().2.start, world.place().1);
     assert!(turns > 20_000, "{turns}");
     world.press("7h");
-    while world.state().way.is_some() {
+    while world.state().job().is_some() {
         world.wake();
     }
     assert_eq!(world.place(), (1, 1));
@@ -206,14 +206,14 @@ fn a_count_through_iterations_arrives() {
 #[test]
 fn a_far_start_opens_at_once_and_is_travelled_to() {
     let mut world = World::new(&chain("start = \"1000000000/n5\""));
-    assert_eq!((world.place(), world.state().way.as_ref().unwrap().progress()), ((1, 1), (2, 1_000_000_000)));
-    assert!(computed(world.live.stepper()) < 2 * AT_ONCE + 100, "only the first iteration is computed");
+    assert_eq!((world.place(), world.state().job().unwrap().progress()), ((1, 1), (2, 1_000_000_000)));
+    assert!(computed(world.live.driver()) < 2 * AT_ONCE + 100, "only the first iteration is computed");
     assert_eq!(world.live.wake(), Some(Duration::ZERO));
     for _ in 0..50 {
         world.wake();
     }
     world.press("<Esc>");
-    assert!(world.state().way.is_none());
+    assert!(world.state().job().is_none());
     assert_eq!(world.place(), (1, 1));
 }
 
@@ -236,20 +236,20 @@ iterations = 1000
 
 /// The bits of the step on the screen.
 fn bits(world: &World) -> u64 {
-    let lesson = world.state().lesson.as_ref().unwrap();
-    lesson.trace.get(world.state().step).unwrap().sum.to_bits()
+    let lesson = world.state().document().unwrap();
+    lesson.trace.get(world.state().stepper().expect("open").step).unwrap().sum.to_bits()
 }
 
 #[test]
 fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     let mut world = World::new(WIDE);
     world.press(":3/loss<Enter>");
-    let before = computed(world.live.stepper());
+    let before = computed(world.live.driver());
     let mut waited = Vec::new();
-    while let Some(progress) = world.state().way.as_ref().map(Way::progress) {
-        let at = computed(world.live.stepper());
+    while let Some(progress) = world.state().job().map(Job::progress) {
+        let at = computed(world.live.driver());
         world.give(Input::Wake);
-        if world.state().way.as_ref().map(Way::progress) == Some(progress) && computed(world.live.stepper()) == at {
+        if world.state().job().map(Job::progress) == Some(progress) && computed(world.live.driver()) == at {
             waited.push(at - before);
         }
         // a look at the keyboard
@@ -261,23 +261,23 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     assert!(waited.iter().any(|ops| (1..8).contains(ops)), "{waited:?}");
     assert_eq!(world.place().0, 3);
     let mut straight = World::new(WIDE);
-    let lesson = straight.state().lesson.as_ref().unwrap().iteration(3);
+    let lesson = straight.state().document().unwrap().iteration(3);
     let there = lesson.trace.resolve(&":3/loss"[1..].parse::<gradstep::step::Address>().unwrap()).unwrap();
-    assert_eq!(world.state().step, there);
+    assert_eq!(world.state().stepper().expect("open").step, there);
     assert_eq!(bits(&world), lesson.trace.get(there).unwrap().sum.to_bits());
     // Esc leaves an op that is under way, and the next way begins from the same numbers
     for _ in 0..3 {
         straight.press(":3/loss<Enter>");
         straight.give(Input::Wake);
         straight.press("<Esc>");
-        assert!(straight.state().way.is_none());
+        assert!(straight.state().job().is_none());
     }
     // a clone of what is under way arrives too
     straight.press(":3/loss<Enter>");
     straight.give(Input::Wake);
-    let mut other = World { live: Live::new(straight.live.stepper().clone(), Look::default(), None), now: straight.now };
+    let mut other = World { live: Live::new(straight.live.driver().clone(), Look::default(), None), now: straight.now };
     for world in [&mut straight, &mut other] {
-        while world.state().way.is_some() {
+        while world.state().job().is_some() {
             world.give(Input::Wake);
         }
     }
@@ -289,7 +289,7 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
 #[test]
 fn keys_that_come_while_an_iteration_is_computed_add_up() {
     let arrive = |world: &mut World| {
-        while world.state().way.is_some() {
+        while world.state().job().is_some() {
             world.give(Input::Wake);
         }
         world.place()
@@ -305,9 +305,9 @@ fn keys_that_come_while_an_iteration_is_computed_add_up() {
         assert_eq!(arrive(&mut world), (3, 1));
         // another unit, or another move, is another way
         world.press("lljg");
-        assert!(world.state().way.is_none());
+        assert!(world.state().job().is_none());
         world.press("kl<Esc>");
-        assert!(world.state().way.is_none());
+        assert!(world.state().job().is_none());
     }
     // by passes, over the end of an iteration
     let mut world = World::new(&chain(""));
@@ -327,7 +327,7 @@ fn a_file_that_the_picker_opens_is_not_waited_for() {
     let offer = |name: String| Offer { name, title: String::new(), summary: String::new(), source: String::new(), bundled: false };
     let state = State::picker(["wide.toml", "wrong.toml", "none.toml"].map(|name| offer(path(name))).to_vec());
     let shelf = Shelf { limits: Limits::default(), files: true };
-    let mut world = World { live: Live::new(Stepper::new(state, shelf).timed_by(late), Look::default(), None), now: Duration::ZERO };
+    let mut world = World { live: Live::new(Driver::new(state, shelf).timed_by(late), Look::default(), None), now: Duration::ZERO };
     let said = |world: &World| world.state().message.as_ref().map_or_else(String::new, |message| message.text.clone());
     let opened = |world: &mut World, keys: &str| {
         world.press(keys);
@@ -345,9 +345,9 @@ fn a_file_that_the_picker_opens_is_not_waited_for() {
     assert!(opened(&mut world, "j<Enter>").contains("is not valid"), "{}", said(&world));
     world.press("k<Enter>");
     assert!(opened(&mut world, "jj<Enter>").contains("there is no file"), "{}", said(&world));
-    assert_eq!(world.state().mode(), Mode::Picker);
+    assert_eq!(world.state().focus(), Focus::Picker);
     assert_eq!(opened(&mut world, "kkk<Enter>"), "");
-    assert_eq!((world.state().mode(), world.place()), (Mode::Stepper, (1, 1)));
+    assert_eq!((world.state().focus(), world.place()), (Focus::Normal, (1, 1)));
 }
 
 /// A session of these keys, a second apart.
@@ -361,15 +361,15 @@ fn session(text: &str, keys: &str, exact: bool) -> Session {
 #[test]
 fn a_replay_does_one_event_or_slice_in_each_turn() {
     let session = session(&chain(""), "kkkk<Space>?l:9/1<Enter>jjj", false);
-    let stepper = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
-    let mut player = Player::new(&session, stepper, 1000.0, Look::default());
+    let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    let mut player = Player::new(&session, driver, 1000.0, Look::default());
     let mut now = Duration::ZERO;
     let mut turns = 0;
-    while player.stepper().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the end of the session")) {
-        let before = computed(player.stepper());
+    while player.driver().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the end of the session")) {
+        let before = computed(player.driver());
         now += LATE;
         player.input(Input::Wake, now).unwrap();
-        let done = computed(player.stepper()) - before;
+        let done = computed(player.driver()) - before;
         assert!(done <= 1, "a turn computes {done} ops");
         turns += 1;
         // those that wait for another thread are short
@@ -385,9 +385,9 @@ fn stored(name: &str) -> Session {
 
 /// The frames of a session, each with its number and what is left out before it.
 fn frames(session: &Session) -> Vec<(u64, u64, String)> {
-    let stepper = replay::begin(session, Limits::default()).unwrap();
+    let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
-    replay::frames(session, stepper, &Look::default(), |frame| {
+    replay::frames(session, driver, &Look::default(), |frame| {
         frames.push((frame.number, frame.left_out, frame.what));
         Ok(())
     })
@@ -409,38 +409,38 @@ fn play_over_weeks_counts_a_minute_and_shows_a_thousand_frames() {
 #[test]
 fn work_without_end_is_bounded_by_the_next_event() {
     let session = stored("work.session");
-    let stepper = replay::begin(&session, Limits::default()).unwrap();
-    let mut player = Player::new(&session, stepper.timed_by(late), 1.0, Look::default());
+    let driver = replay::begin(&session, Limits::default()).unwrap();
+    let mut player = Player::new(&session, driver.timed_by(late), 1.0, Look::default());
     // on the screen it is a row of slices
     let mut now = Duration::from_secs(1);
     for _ in 0..200 {
-        let before = computed(player.stepper());
+        let before = computed(player.driver());
         player.input(Input::Wake, now).unwrap();
-        assert!(computed(player.stepper()) - before <= AT_ONCE);
+        assert!(computed(player.driver()) - before <= AT_ONCE);
         now += Duration::from_millis(20);
     }
-    assert!(player.stepper().state.way.is_some());
+    assert!(player.driver().state.job().is_some());
     assert_eq!(frames(&session).last().unwrap().2, "l");
 }
 
 #[test]
 fn the_far_start_of_a_session_is_travelled_to() {
     let session = stored("iter.session");
-    let stepper = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
-    assert!(computed(&stepper) < 100, "{}", computed(&stepper));
-    let mut player = Player::new(&session, stepper, 1.0, Look::default());
+    let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    assert!(computed(&driver) < 100, "{}", computed(&driver));
+    let mut player = Player::new(&session, driver, 1.0, Look::default());
     for n in 1..200 {
         player.input(Input::Wake, LATE * n).unwrap();
     }
     // the first key waits for it
-    assert!(player.stepper().state.way.is_some());
-    assert!((10..1000).contains(&computed(player.stepper())), "{}", computed(player.stepper()));
+    assert!(player.driver().state.job().is_some());
+    assert!((10..1000).contains(&computed(player.driver())), "{}", computed(player.driver()));
 }
 
 /// What the address line offers after some keys.
 fn offered(world: &mut World, typed: &str) -> Vec<String> {
     world.press(&format!(":{typed}"));
-    let offered = world.state().prompt.as_ref().unwrap().completions(world.state());
+    let offered = world.state().prompt().unwrap().completions(world.state().document().unwrap());
     world.press("<Esc>");
     offered
 }

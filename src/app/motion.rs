@@ -3,36 +3,54 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Action, Lesson, SPEEDS, State};
+use super::{Action, Message, SPEEDS, Settings, Stepper};
 use crate::step::{Place, Unit};
 
 /// The most units that one key moves; more is a slip of the finger.
 const FARTHEST: u64 = 100_000;
-impl State {
-    /// Time has passed. Where a unit of play is due it is made: one, however late it is, and the next is due a period later. What is missed is missed.
-    pub(super) fn clock(&mut self, now: Duration) {
-        self.now = self.now.max(now);
-        let Some(due) = self.play.filter(|due| *due <= self.now && self.way.is_none()) else { return };
-        let next = due + self.period();
-        self.play = Some(if next > self.now { next } else { self.now + self.period() });
-        if !self.move_by(self.unit, 1) {
-            self.play = None;
+
+/// The stepper with the parts of the state that its moves read and write.
+pub(super) struct Motion<'a> {
+    pub stepper: &'a mut Stepper,
+    pub settings: &'a mut Settings,
+    pub message: &'a mut Option<Message>,
+    pub now: Duration,
+}
+
+impl Motion<'_> {
+    /// Puts a sentence into the status line.
+    pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
+        *self.message = Some(Message::new(text.as_ref(), fault));
+    }
+
+    /// The time of the next unit of play, if one is made now.
+    fn later(&self) -> Duration {
+        self.now + self.settings.period()
+    }
+
+    /// Makes a unit of play if one is due: one, however late it is. The next is due a period later; what is missed is missed.
+    pub fn clock(&mut self) {
+        let Some(due) = self.stepper.play.filter(|due| *due <= self.now && self.stepper.job.is_none()) else { return };
+        let next = due + self.settings.period();
+        self.stepper.play = Some(if next > self.now { next } else { self.later() });
+        if !self.move_by(self.stepper.unit, 1) {
+            self.stepper.play = None;
             self.say("the end", false);
         }
     }
 
-    /// There was time to work on the way: it goes on. Play goes on a period after its unit is made.
-    pub(super) fn worked(&mut self, iterations: u64, pieces: u64) {
+    /// Works on the job. Play goes on a period after its unit is made.
+    pub fn worked(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
-        if self.way.is_none() && self.play.is_some() {
-            self.play = Some(self.now + self.period());
+        if self.stepper.job.is_none() && self.stepper.play.is_some() {
+            self.stepper.play = Some(self.later());
         }
     }
 
-    /// The actions that move, and those that say how.
-    pub(super) fn travel(&mut self, action: &Action, count: Option<u64>) {
-        let Some(lesson) = self.lesson.clone() else { return };
-        let trace = &lesson.trace;
+    /// Does an action that moves, or that changes the unit, play or its speed.
+    pub fn travel(&mut self, action: &Action, count: Option<u64>) {
+        let document = Arc::clone(&self.stepper.document);
+        let trace = &document.trace;
         let times = i64::try_from(count.unwrap_or(1).min(FARTHEST)).unwrap_or(1);
         let more = match action {
             Action::Forward => times,
@@ -40,7 +58,8 @@ impl State {
             _ => 0,
         };
         // the same key again, faster than an iteration is computed
-        if more != 0 && self.play.is_none() && self.way.as_mut().is_some_and(|way| way.extend(self.unit, more)) {
+        let unit = self.stepper.unit;
+        if more != 0 && self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, more)) {
             return;
         }
         match action {
@@ -49,17 +68,16 @@ impl State {
             Action::Faster => return self.change_speed(times),
             Action::Slower => return self.change_speed(-times),
             Action::Play => return self.toggle_play(),
-            _ => self.play = None,
+            _ => self.stepper.play = None,
         }
         self.stop();
-        let before = (trace.iteration(), self.step);
+        let before = self.stepper.place();
         let moved = match action {
-            Action::Forward | Action::Back if self.unit == Unit::Iteration => {
-                self.by_iterations(&lesson, if *action == Action::Forward { times } else { -times });
-                self.way.is_some() || self.lesson.as_ref().map(|lesson| (lesson.trace.iteration(), self.step)) != Some(before)
+            Action::Forward | Action::Back if unit == Unit::Iteration => {
+                self.by_iterations(more);
+                self.has_moved(before)
             }
-            Action::Forward => self.move_by(self.unit, times),
-            Action::Back => self.move_by(self.unit, -times),
+            Action::Forward | Action::Back => self.move_by(unit, more),
             Action::StepForward => self.move_by(Unit::Step, times),
             Action::StepBack => self.move_by(Unit::Step, -times),
             Action::First => self.go(1),
@@ -76,14 +94,14 @@ impl State {
             _ => return,
         };
         if !moved && self.message.is_none() {
-            let which = if self.step == 1 { "first" } else { "last" };
-            let (iteration, all) = (trace.iteration(), lesson.descent.iterations());
+            let which = if self.stepper.step == 1 { "first" } else { "last" };
+            let (iteration, all) = (trace.iteration(), document.descent.iterations());
             let of = match all {
                 1 => String::new(),
-                _ if self.step > 1 && lesson.lack.is_some() => {
-                    return lesson.lack.into_iter().for_each(|lack| self.say(lack.to_string(), true));
+                _ if self.stepper.step > 1 && document.lack.is_some() => {
+                    return document.lack.into_iter().for_each(|lack| self.say(lack.to_string(), true));
                 }
-                _ if lesson.last && self.step > 1 && iteration < all => {
+                _ if document.last && self.stepper.step > 1 && iteration < all => {
                     format!(": the tolerance ends the descent at iteration {iteration}")
                 }
                 _ => format!(" of iteration {iteration}"),
@@ -92,89 +110,84 @@ impl State {
         }
     }
 
-    /// Goes to a step, of another iteration where one is given.
-    pub(super) fn jump(&mut self, other: Option<Lesson>, step: u64) {
-        if let Some(other) = other {
-            self.lesson = Some(Arc::new(other));
-        }
-        self.go(step);
-    }
-
     /// Names the batch's loss on arriving at that of one sample.
-    pub(super) fn name_the_loss(&mut self) {
+    pub fn name_the_loss(&mut self) {
         if self.is_loss_of_one_sample() {
-            let iteration = self.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
+            let (iteration, _) = self.stepper.place();
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
         }
     }
 
     /// Whether the step on the screen is of the loss of one sample of several that make a batch.
     fn is_loss_of_one_sample(&self) -> bool {
-        let Some((trace, at)) = self.here() else { return false };
+        let Some((trace, at)) = self.stepper.here() else { return false };
         let network = trace.network_of(at.stretch);
         trace.samples() > 1 && trace.stretches()[at.stretch].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
-    fn go(&mut self, step: u64) -> bool {
-        self.scroll = [0, 0];
-        std::mem::replace(&mut self.step, step) != step
+    /// Goes to a step. Returns whether it is another one.
+    pub fn go(&mut self, step: u64) -> bool {
+        self.stepper.scroll = [0, 0];
+        std::mem::replace(&mut self.stepper.step, step) != step
+    }
+
+    /// Whether the screen is at another place than before, or on its way there.
+    fn has_moved(&self, before: (u64, u64)) -> bool {
+        self.stepper.job.is_some() || self.stepper.place() != before
     }
 
     /// The first step that makes an entry; of what is given, the first that reads it.
     fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
-        let (trace, at) = self.here()?;
+        let (trace, at) = self.stepper.here()?;
         match trace.made(at.stretch, tensor, entry) {
             Some(made) => (!made.is_empty()).then_some(made.start),
             None => trace.uses(at.stretch, tensor, entry).first().map(|found| found.step),
         }
     }
 
-    /// Moves by so many units; whether it moved at all, or is on its way.
+    /// Moves by a number of units, back if negative. Returns whether it moved at all, or is on its way.
     fn move_by(&mut self, unit: Unit, times: i64) -> bool {
-        let place = |state: &Self| (state.lesson.as_ref().map(|lesson| lesson.trace.iteration()), state.step);
-        let from = place(self);
+        let before = self.stepper.place();
         self.by_units(unit, times);
-        self.way.is_some() || place(self) != from
+        self.has_moved(before)
     }
 
     fn change_unit(&mut self, by: i64) {
-        let (samples, iterations) = self.lesson.as_ref().map_or((1, 1), |lesson| (lesson.trace.samples(), lesson.descent.iterations()));
+        let document = &self.stepper.document;
+        let (samples, iterations) = (document.trace.samples(), document.descent.iterations());
         let has = |unit: &Unit| match unit {
             Unit::Sample => samples > 1,
             Unit::Iteration => iterations > 1,
             _ => true,
         };
         let units: Vec<Unit> = Unit::ALL.into_iter().filter(has).collect();
-        let place = units.iter().position(|unit| *unit == self.unit).unwrap_or(0);
+        let place = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
         let wanted = place.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(units.len() - 1);
         if wanted == place {
             let end = if by < 0 { "finest" } else { "coarsest" };
-            return self.say(format!("{} is the {end} unit", self.unit.name()), false);
+            return self.say(format!("{} is the {end} unit", self.stepper.unit.name()), false);
         }
-        self.unit = units[wanted];
+        self.stepper.unit = units[wanted];
     }
 
     fn change_speed(&mut self, by: i64) {
-        self.speed = self.speed.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(SPEEDS.len() - 1);
-        if self.play.is_some() {
-            self.play = Some(self.now + self.period());
+        let speed = &mut self.settings.speed;
+        *speed = speed.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(SPEEDS.len() - 1);
+        let units = format!("{} {}", SPEEDS[*speed], self.stepper.unit.plural());
+        if self.stepper.play.is_some() {
+            self.stepper.play = Some(self.later());
         }
-        self.say(format!("play makes {} a second", crate::app::motion::per_second(SPEEDS[self.speed], self.unit)), false);
+        self.say(format!("play makes {units} a second"), false);
     }
 
     fn toggle_play(&mut self) {
-        let at_end = self.lesson.as_ref().is_none_or(|lesson| lesson.last && self.step >= lesson.trace.len());
-        self.play = match self.play {
-            None if at_end => {
-                self.say("this is the last step: g goes to the first", false);
-                None
-            }
-            None => Some(self.now + self.period()),
-            Some(_) => return self.pause(),
-        };
+        let document = &self.stepper.document;
+        if self.stepper.play.is_some() {
+            self.pause();
+        } else if document.last && self.stepper.step >= document.trace.len() {
+            self.say("this is the last step: g goes to the first", false);
+        } else {
+            self.stepper.play = Some(self.later());
+        }
     }
-}
-
-fn per_second(speed: f64, unit: Unit) -> String {
-    format!("{speed} {}", unit.plural())
 }

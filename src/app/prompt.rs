@@ -1,31 +1,30 @@
-//! The address line: typing, completion, going there.
+//! The address line: typing and completion.
 
 use tui_input::{Input, InputRequest};
 
-use super::State;
-use crate::step::{Address, Pass};
+use super::Lesson;
+use crate::step::Pass;
 
 /// The address line.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
-    /// What is typed.
+    /// The text with its cursor.
     pub input: Input,
-    /// What was typed before completions replaced it, and which completion is in the line.
+    /// The text before a completion replaced it, and the number of the completion in the line.
     completing: Option<(String, usize)>,
 }
 
-/// How many completions the screen offers.
+/// The most completions that the screen offers.
 const OFFERED: usize = 12;
 
 impl Prompt {
-    /// The names that begin with what was typed, then those that contain it; after an iteration or a sample those of its ops. Each list is cut before it
-    /// is compared, so a key costs the same however many ops there are.
+    /// The names that begin with the typed text, then those that contain it; after an iteration or a sample, the names of its ops. Each list is cut
+    /// before it is compared, so a key costs the same for any number of ops.
     #[must_use]
-    pub fn completions(&self, state: &State) -> Vec<String> {
-        let Some(lesson) = &state.lesson else { return Vec::new() };
+    pub fn completions(&self, document: &Lesson) -> Vec<String> {
         let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
         let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
-        let [samples, reduce, update] = [lesson.names(), lesson.batch_names(Pass::Reduce), lesson.batch_names(Pass::Update)];
+        let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
         // what the batch computes has the same names again
         let sources = match &scope[scope.rfind('/').map_or(0, |end| end + 1)..] {
             "reduce:" => vec![reduce],
@@ -55,48 +54,33 @@ impl Prompt {
         offered.into_iter().map(|name| format!("{scope}{name}")).collect()
     }
 
-    /// Which completion is in the line.
+    /// The number of the completion in the line.
     #[must_use]
     pub fn chosen(&self) -> Option<usize> {
         self.completing.as_ref().map(|(_, chosen)| *chosen)
     }
-}
-
-impl State {
-    pub(super) fn edit(&mut self, request: InputRequest) {
-        let Some(prompt) = &mut self.prompt else { return };
-        if request == InputRequest::DeletePrevChar && prompt.input.value().is_empty() {
-            self.prompt = None;
-            return;
-        }
-        prompt.completing = None;
-        prompt.input.handle(request);
+    /// Whether this request leaves the line: deleting a character where there is none.
+    pub(super) fn is_left_by(&self, request: InputRequest) -> bool {
+        request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }
 
-    pub(super) fn complete(&mut self, by: isize) {
-        let Some(prompt) = &self.prompt else { return };
-        let found = prompt.completions(self);
+    pub(super) fn edit(&mut self, request: InputRequest) {
+        self.completing = None;
+        self.input.handle(request);
+    }
+
+    /// Puts the next completion into the line, or the previous one if `by` is negative.
+    pub(super) fn complete(&mut self, document: &Lesson, by: isize) {
+        let found = self.completions(document);
         if found.is_empty() {
             return;
         }
         let last = found.len() - 1;
-        let (typed, chosen) = match &prompt.completing {
-            None => (prompt.input.value().to_owned(), if by > 0 { 0 } else { last }),
+        let (typed, chosen) = match &self.completing {
+            None => (self.input.value().to_owned(), if by > 0 { 0 } else { last }),
             Some((typed, chosen)) if by > 0 => (typed.clone(), if *chosen == last { 0 } else { chosen + 1 }),
             Some((typed, chosen)) => (typed.clone(), chosen.checked_sub(1).unwrap_or(last)),
         };
-        self.prompt = Some(Prompt { input: Input::new(found[chosen].clone()), completing: Some((typed, chosen)) });
-    }
-
-    pub(super) fn go_to_prompt(&mut self) {
-        let Some(prompt) = self.prompt.take() else { return };
-        let typed = prompt.input.value().trim();
-        if typed.is_empty() {
-            return;
-        }
-        self.play = None;
-        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(address)) {
-            self.say(why, true);
-        }
+        *self = Self { input: Input::new(found[chosen].clone()), completing: Some((typed, chosen)) };
     }
 }

@@ -1,4 +1,4 @@
-//! The stepper in the terminal: what the terminal tells becomes keys and times, and is recorded where that is asked for.
+//! The stepper in the terminal: inputs become events with times, and are recorded on request.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,8 +10,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventK
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::stepper::{Done, Stepper};
-use crate::app::Mode;
+use super::driver::{Done, Driver};
+use crate::app::Focus;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Recorder, recorded};
 use crate::terminal::{Flow, Input, Program};
@@ -22,30 +22,30 @@ const PASTED: usize = 200;
 
 /// The stepper as a program of the terminal.
 pub struct Live {
-    stepper: Stepper,
+    driver: Driver,
     look: Look,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// Where it was drawn last: what a click is on.
+    /// The place where it was last drawn, in which clicks are looked up.
     screen: Cell<Rect>,
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("stepper", &self.stepper).field("recording", &self.recorder.is_some()).finish_non_exhaustive()
+        f.debug_struct("Live").field("driver", &self.driver).field("recording", &self.recorder.is_some()).finish_non_exhaustive()
     }
 }
 
 impl Live {
-    /// Shows a stepper, and records what happens.
+    /// Shows what a driver does, and records its events.
     #[must_use]
-    pub fn new(stepper: Stepper, look: Look, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
-        Self { stepper, look, recorder, screen: Cell::default() }
+    pub fn new(driver: Driver, look: Look, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
+        Self { driver, look, recorder, screen: Cell::default() }
     }
 
-    /// What it shows.
+    /// The driver of the state that it shows.
     #[must_use]
-    pub fn stepper(&self) -> &Stepper {
-        &self.stepper
+    pub fn driver(&self) -> &Driver {
+        &self.driver
     }
 
     fn record(&mut self, time: Duration, event: &Event) -> anyhow::Result<()> {
@@ -61,22 +61,22 @@ impl Program for Live {
         // the clock of a recording, so that its replay makes the same steps
         let now = recorded(now);
         if input == Input::Wake {
-            if let Some(event) = self.stepper.turn(now) {
+            if let Some(event) = self.driver.turn(now) {
                 self.record(now, &event)?;
             }
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        self.stepper.seen_on((screen.width, screen.height));
-        for event in events(input, &self.stepper, screen) {
+        self.driver.seen_on((screen.width, screen.height));
+        for event in events(input, &self.driver, screen) {
             flow = Flow::Changed;
-            if self.stepper.is_due(now) {
-                self.stepper.clock(now);
+            if self.driver.is_due(now) {
+                self.driver.clock(now);
                 self.record(now, &Event::Play)?;
             }
             self.record(now, &event)?;
-            if self.stepper.event(&event, now) == Done::Quit {
+            if self.driver.event(&event, now) == Done::Quit {
                 self.record(now, &Event::Quit)?;
                 return Ok(Flow::Quit);
             }
@@ -85,31 +85,31 @@ impl Program for Live {
     }
 
     fn wake(&self) -> Option<Duration> {
-        self.stepper.wake()
+        self.driver.wake()
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
-        ui::render(&self.stepper.state, &self.look, area, buffer);
+        ui::render(&self.driver.state, &self.look, area, buffer);
     }
 }
 
-/// What an input of the terminal is to a stepper that is seen on this screen.
-pub(super) fn events(input: Input, stepper: &Stepper, screen: Rect) -> Vec<Event> {
-    let mode = stepper.state.mode();
-    let lines = if mode == Mode::Picker { 1 } else { 3 };
+/// The events of an input of the terminal, for a state that is seen on this screen.
+pub(super) fn events(input: Input, driver: &Driver, screen: Rect) -> Vec<Event> {
+    let focus = driver.state.focus();
+    let lines = if focus == Focus::Picker { 1 } else { 3 };
     match input {
         Input::Key(event) => key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                stepper.under(screen, event.column, event.row).into_iter().map(Event::Click).collect()
+                driver.under(screen, event.column, event.row).into_iter().map(Event::Click).collect()
             }
             MouseEventKind::ScrollDown => vec![Event::Wheel(lines)],
             MouseEventKind::ScrollUp => vec![Event::Wheel(-lines)],
             _ => Vec::new(),
         },
         // into the address line; elsewhere it would be a row of keys that nobody meant
-        Input::Paste(text) if mode == Mode::Prompt => {
+        Input::Paste(text) if focus == Focus::Prompt => {
             text.chars().filter(|c| !c.is_control()).take(PASTED).map(|c| Event::Key(Code::Char(c).into())).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
@@ -117,7 +117,7 @@ pub(super) fn events(input: Input, stepper: &Stepper, screen: Rect) -> Vec<Event
     }
 }
 
-/// A key of the terminal as the table of keys has it; `None` for those that it does not know.
+/// A key of the terminal in the notation of the table of keys; `None` if it has no name there.
 fn key(event: KeyEvent) -> Option<Key> {
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
     let code = match event.code {

@@ -14,10 +14,10 @@ use ratatui::buffer::Buffer;
 
 pub use player::Player;
 
+use super::driver::{Done, Driver};
 use super::look::Global;
 use super::read::{file, shown};
 use super::source::{Carried, Shelf};
-use super::stepper::{Done, Stepper};
 use super::{offers, output_to, promised};
 use crate::app::{Lesson, State};
 use crate::output;
@@ -63,7 +63,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let name = shown(&arguments.session);
     let session = Session::read(&read(&arguments.session)?).map_err(|why| anyhow!("{name} {why}"))?;
-    let stepper = begin(&session, global.limits())?;
+    let driver = begin(&session, global.limits())?;
     if session.torn {
         let mut to = output::stderr();
         writeln!(to, "{}", global.text(&format!("note: the last line of {name} was cut off and is left out")))?;
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     match arguments.format {
         Some(Format::Text) => {
             let mut to = output_to(arguments.output.as_ref(), arguments.session.as_os_str(), &[])?;
-            frames(&session, stepper, &global.plain(), |frame| {
+            frames(&session, driver, &global.plain(), |frame| {
                 let Frame { number, time, what, left_out, buffer } = frame;
                 if left_out > 0 {
                     let first = number - left_out;
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
             })?;
             to.finish()?;
         }
-        None => terminal::run(&mut Player::new(&session, stepper, arguments.speed, global.look()), &Options { mouse: !global.no_mouse })?,
+        None => terminal::run(&mut Player::new(&session, driver, arguments.speed, global.look()), &Options { mouse: !global.no_mouse })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,11 +95,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     file(path, LARGEST)
 }
 
-/// The stepper as the session found it.
+/// A driver of the state in which the session begins.
 ///
 /// # Errors
 /// The faults of the session's scenario; or that it has no such step.
-pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
+pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
@@ -116,9 +116,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Stepper> {
         to.map_err(|why| anyhow!("the session is on the way to what its scenario does not have: {why}"))?;
     }
     faultless(&state)?;
-    let mut stepper = Stepper::new(state, Shelf::bundled(limits));
-    stepper.seen_on(header.size);
-    Ok(stepper)
+    let mut driver = Driver::new(state, Shelf::bundled(limits));
+    driver.seen_on(header.size);
+    Ok(driver)
 }
 
 /// Where the way to the session's beginning has ended in a fault, that is the end.
@@ -148,38 +148,33 @@ pub struct Frame {
 ///
 /// # Errors
 /// Those of `give`.
-pub fn frames(
-    session: &Session,
-    mut stepper: Stepper,
-    look: &Look,
-    mut give: impl FnMut(Frame) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+pub fn frames(session: &Session, mut driver: Driver, look: &Look, mut give: impl FnMut(Frame) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut course = Course::new(session);
     let mut size = session.header.size;
     let mut number = 0;
-    let mut show = |stepper: &Stepper, size: (u16, u16), time: Duration, what: String, left_out: u64| {
-        let buffer = stepper.frame(look, (size.0.min(LONGEST), size.1.min(LONGEST)));
+    let mut show = |driver: &Driver, size: (u16, u16), time: Duration, what: String, left_out: u64| {
+        let buffer = driver.frame(look, (size.0.min(LONGEST), size.1.min(LONGEST)));
         number += left_out + 1;
         give(Frame { number: number - 1, time, what, left_out, buffer }).context("cannot write the frames")
     };
-    stepper.finish(course.opening())?;
-    faultless(&stepper.state)?;
-    show(&stepper, size, Duration::ZERO, "open".to_owned(), 0)?;
+    driver.finish(course.opening())?;
+    faultless(&driver.state)?;
+    show(&driver, size, Duration::ZERO, "open".to_owned(), 0)?;
     // units of play since the last event, and the time of the last of those that are not shown
     let (mut played, mut hidden) = (0, None);
-    while let Some((time, next)) = course.next(&stepper) {
+    while let Some((time, next)) = course.next(&driver) {
         if let (Next::Event(_), Some(last)) = (next, hidden.take()) {
-            show(&stepper, size, last, "play".to_owned(), played - MOST)?;
+            show(&driver, size, last, "play".to_owned(), played - MOST)?;
         }
-        let (done, left) = course.go_on(&mut stepper);
+        let (done, left) = course.go_on(&mut driver);
         if done == Done::Quit {
             return Ok(());
         }
-        stepper.finish(left)?;
+        driver.finish(left)?;
         let Next::Event(event) = next else {
             played += 1;
             if played < MOST {
-                show(&stepper, size, time, "play".to_owned(), 0)?;
+                show(&driver, size, time, "play".to_owned(), 0)?;
             } else {
                 hidden = Some(time);
             }
@@ -190,7 +185,7 @@ pub fn frames(
         if let Event::Resize(columns, rows) = event {
             size = (*columns, *rows);
         }
-        show(&stepper, size, time, event.to_string(), 0)?;
+        show(&driver, size, time, event.to_string(), 0)?;
     }
     Ok(())
 }

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 
+use super::driver::Driver;
 use super::holds;
 use super::live::Live;
 use super::look::Global;
 use super::offers;
 use super::read::shown;
 use super::source::{self, Shelf, recorded};
-use super::stepper::Stepper;
-use crate::app::{Lesson, State};
+use crate::app::{Lesson, State, Stepper};
 use crate::output;
 use crate::session::{Header, Recorder};
 use crate::step::{Address, AddressError};
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 /// The picker.
 pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
     let shelf = Shelf { limits: global.limits(), files: true };
-    start(Stepper::new(State::picker(offers::all()), shelf), global, None)
+    start(Driver::new(State::picker(offers::all()), shelf), global, None)
 }
 
 /// The stepper.
@@ -78,14 +78,14 @@ pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<Exi
     let recorder = match &arguments.record {
         Some(path) => {
             let size = terminal::size()?;
-            let iteration = state.lesson.as_ref().map_or(1, |lesson| lesson.trace.iteration());
-            let header = Header::new(scenario.name.clone(), scenario.text.to_string(), (iteration, state.step), size);
-            let header = header.with_files(carried).on_the_way(to.filter(|_| state.way.is_some()));
+            let place = state.stepper().map_or((1, 1), Stepper::place);
+            let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
+            let header = header.with_files(carried).on_the_way(to.filter(|_| state.job().is_some()));
             Some(record(path, &header)?)
         }
         None => None,
     };
-    start(Stepper::new(state, shelf), global, recorder)
+    start(Driver::new(state, shelf), global, recorder)
 }
 
 /// An address of the command line.
@@ -109,7 +109,7 @@ fn record(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write
     Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
 }
 
-fn start(stepper: Stepper, global: &Global, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
-    terminal::run(&mut Live::new(stepper, global.look(), recorder), &Options { mouse: !global.no_mouse })?;
+fn start(driver: Driver, global: &Global, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
+    terminal::run(&mut Live::new(driver, global.look(), recorder), &Options { mouse: !global.no_mouse })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::driver::{Done, Driver};
 use super::look::Global;
 use super::run::{address, misplaced};
 use super::source::Shelf;
-use super::stepper::{Done, Stepper};
 use super::{offers, opened, output_to, promised};
 use crate::app::{Lesson, State};
 use crate::keys;
@@ -71,21 +71,21 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit
     let mut state = State::picker(offers::all());
     // it alone keeps the iteration, which goes when another one comes
     state.open(Arc::new(lesson), at);
-    let mut stepper = Stepper::new(state, shelf);
-    stepper.seen_on(arguments.size);
-    stepper.arrive()?;
+    let mut driver = Driver::new(state, shelf);
+    driver.seen_on(arguments.size);
+    driver.arrive()?;
     for key in keys {
-        if stepper.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
+        if driver.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
             break;
         }
-        stepper.arrive()?;
+        driver.arrive()?;
     }
     let look = match arguments.format {
         Format::Text => global.plain(),
         Format::Ansi => global.exported(arguments.output.is_none()),
         Format::Svg => global.drawn(),
     };
-    let frame = stepper.frame(&look, arguments.size);
+    let frame = driver.frame(&look, arguments.size);
     let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &scenario.files)?;
     match arguments.format {
         Format::Text => to.text(&export::text(&frame))?,

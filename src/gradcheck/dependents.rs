@@ -70,13 +70,13 @@ impl Dependents {
             if x.memo.is_some() {
                 return None;
             }
-            let mut list = |id: Id| {
+            let mut index_of = |id: Id| {
                 last.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
                     last.push((id, vec![0; len(&network.tensor(id).shape)]));
                     last.len() - 1
                 })
             };
-            let lists = part.operands.map(&mut list);
+            let lists = part.operands.map(&mut index_of);
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];

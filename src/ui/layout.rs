@@ -1,43 +1,52 @@
-//! Where the panes lie, by the size of the screen. A new pane is a field and a line here.
+//! The places of the panes on a screen of any size. Each pane is cut from an edge of what is left; what remains is the body.
+//!
+//! ```text
+//! roomy:  Main │ Beside      small:  Main │ Beside or Below, in turn by Tab; then Main alone
+//!         ─────┴───────
+//!         Below
+//! ```
 
 use ratatui::layout::Rect;
 
-use crate::app::Pane;
-use crate::ui::equation;
-
 /// The smallest screen that the stepper fits.
 pub const SMALLEST: (u16, u16) = (60, 16);
-/// From here on all panes are on the screen at once.
+/// The smallest screen that shows all panes at once.
 const ROOMY: (u16, u16) = (110, 34);
-/// From here on the ops have a column of their own.
-const WIDE: u16 = 160;
-const OPS: u16 = 30;
-/// The most lines of the words below the others, their title among them.
-const WORDS: u16 = 9;
+/// The most lines of a pane below the others, including its title.
+const LOWER: u16 = 9;
 
-/// The panes' places; an empty one is not drawn. The first line of operands, picture, words and ops is their title.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// What is open, and where in it.
-    pub header: Rect,
-    /// The passes.
-    pub timeline: Rect,
-    /// The ops of the pass, one after the other.
-    pub chain: Rect,
-    /// The ops as a list.
-    pub ops: Rect,
-    /// The equation.
-    pub equation: Rect,
-    /// The matrices.
-    pub operands: Rect,
-    /// What is connected with what.
-    pub picture: Rect,
-    /// Why.
-    pub words: Rect,
-    /// Where, and what there is to say.
-    pub status: Rect,
-    /// The keys that matter now.
-    pub keys: Rect,
+/// The edge at which a pane lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dock {
+    /// The top of what is left; it wants lines.
+    Top,
+    /// The bottom of what is left; it wants lines.
+    Bottom,
+    /// The left of what is left, with a gap; it wants columns.
+    Left,
+    /// The left of the body, between two and three fifths of it; it wants columns.
+    Main,
+    /// The rest of the body, in turn with others of this kind.
+    Beside,
+    /// The bottom of the body, where it wants lines; on a small screen in turn with those beside the main pane, as wide as it needs for its lines.
+    Below,
+}
+
+/// The places of all panes on a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// A place for each pane; empty if it is not shown.
+    pub places: Vec<Rect>,
+    /// The pane in the place that panes share.
+    pub front: usize,
+    /// The pane that Tab shows there next; the same one if the place is not shared.
+    pub next: usize,
+}
+
+/// Whether a screen shows all panes at once.
+#[must_use]
+pub fn is_roomy(screen: Rect) -> bool {
+    screen.width >= ROOMY.0 && screen.height >= ROOMY.1
 }
 
 /// Takes `n` lines off the top.
@@ -55,86 +64,77 @@ fn bottom(area: &mut Rect, n: u16) -> Rect {
     Rect { y: area.y + area.height, height: n, ..*area }
 }
 
-/// Takes `n` columns off the left, and one more as a gap.
+/// Takes `n` columns off the left, and one more as a gap; nothing if `n` is 0.
 fn left(area: &mut Rect, n: u16) -> Rect {
     let n = n.min(area.width);
     let taken = Rect { width: n, ..*area };
-    let gap = (n + 1).min(area.width);
+    let gap = if n == 0 { 0 } else { (n + 1).min(area.width) };
     *area = Rect { x: area.x + gap, width: area.width - gap, ..*area };
     taken
 }
 
-/// What the panes want of the screen.
-#[derive(Clone, Copy)]
-pub struct Wants<'a> {
-    /// Columns of the matrices.
-    pub matrices: u16,
-    /// Lines of the words in so many columns.
-    pub words: &'a dyn Fn(u16) -> u16,
-}
-
-/// The places on a screen of this size; `shared` is the pane that a small screen shows beside the matrices.
+/// The layout of panes at these docks. `choose` gives the number of the pane in front, of as many as share their place; `wants` gives the lines or columns
+/// that a pane wants in a number of columns.
 #[must_use]
-pub fn places(screen: Rect, shared: Pane, wants: Wants<'_>) -> Places {
+pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, u16) -> u16) -> Layout {
     let mut rest = screen;
-    let roomy = screen.width >= ROOMY.0 && screen.height >= ROOMY.1;
-    let mut places = Places { header: top(&mut rest, 1), timeline: top(&mut rest, 1), ..Places::default() };
-    places.keys = bottom(&mut rest, 1);
-    places.status = bottom(&mut rest, 1);
-    if screen.height >= 30 && screen.width < WIDE {
-        places.chain = top(&mut rest, 1);
+    let mut places = vec![Rect::default(); docks.len()];
+    for (n, dock) in docks.iter().enumerate() {
+        places[n] = match dock {
+            Dock::Top => top(&mut rest, wants(n, screen.width)),
+            Dock::Bottom => bottom(&mut rest, wants(n, screen.width)),
+            Dock::Left => left(&mut rest, wants(n, screen.width)),
+            Dock::Main | Dock::Beside | Dock::Below => continue,
+        };
     }
-    if screen.height >= 22 {
-        top(&mut rest, 1);
-    }
-    if screen.width >= WIDE && roomy {
-        places.ops = left(&mut rest, OPS);
-    }
-    places.equation = top(&mut rest, equation::HEIGHT);
-    if screen.height >= 30 {
-        top(&mut rest, 1);
-    }
-    // the picture keeps two fifths, the matrices give what they do not need
-    let (least, most) = (rest.width * 2 / 5, rest.width * 3 / 5);
-    let width = wants.matrices.clamp(least, most);
-    if roomy {
-        let words = (wants.words)(rest.width).min(WORDS);
-        places.words = bottom(&mut rest, words);
-        places.operands = left(&mut rest, width);
-        places.picture = rest;
-        return places;
-    }
-    match shared {
-        Pane::Operands => places.operands = rest,
-        Pane::Picture => {
-            places.operands = left(&mut rest, width);
-            places.picture = rest;
+    let at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
+    let mut cycle: Vec<usize> = at(Dock::Beside).collect();
+    if is_roomy(screen) {
+        for n in at(Dock::Below) {
+            let lines = wants(n, rest.width).min(LOWER);
+            places[n] = bottom(&mut rest, lines);
         }
-        Pane::Words => {
-            // as narrow as the words need, and the matrices bear
-            let fits = |width: &u16| (wants.words)(rest.width.saturating_sub(width + 1)) <= rest.height;
-            let width = (least..=width).rev().find(fits).unwrap_or(least);
-            places.operands = left(&mut rest, width);
-            places.words = rest;
-        }
+    } else {
+        cycle.extend(at(Dock::Below).chain(at(Dock::Main)));
     }
-    places
+    let chosen = choose(cycle.len());
+    let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
+    for main in at(Dock::Main).filter(|main| *main != front) {
+        let (least, most) = (rest.width * 2 / 5, rest.width * 3 / 5);
+        let width = wants(main, rest.width).clamp(least, most);
+        // the main pane gives what the front one needs for its lines
+        let fits = |width: &u16| wants(front, rest.width.saturating_sub(width + 1)) <= rest.height;
+        let width = (least..=width).rev().find(fits).unwrap_or(least);
+        places[main] = left(&mut rest, width);
+    }
+    places[front] = rest;
+    Layout { places, front, next }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::panes::PANES;
 
-    const WANTS: Wants<'static> = Wants { matrices: 70, words: &|columns| 1 + 300 / columns.max(1) };
+    fn laid(screen: Rect, turned: usize) -> Layout {
+        let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
+        let wants = |n: usize, columns: u16| match docks[n] {
+            Dock::Top | Dock::Bottom => 1,
+            Dock::Left => 20,
+            Dock::Main => 70,
+            Dock::Beside => 0,
+            Dock::Below => 1 + 300 / columns.max(1),
+        };
+        layout(&docks, screen, &|count| turned % count, &wants)
+    }
 
     #[test]
     fn every_place_lies_on_the_screen_and_none_on_another() {
         for width in [0, 1, 20, 60, 80, 120, 160, 200, 300] {
             for height in [0, 1, 6, 16, 24, 33, 40, 60, 100] {
-                for shared in [Pane::Operands, Pane::Picture, Pane::Words] {
+                for turned in 0..=4 {
                     let screen = Rect::new(0, 0, width, height);
-                    let p = places(screen, shared, WANTS);
-                    let all = [p.header, p.timeline, p.chain, p.ops, p.equation, p.operands, p.picture, p.words, p.status, p.keys];
+                    let all = laid(screen, turned).places;
                     for (i, a) in all.iter().enumerate() {
                         assert_eq!(a.intersection(screen).area(), a.area(), "{a:?} on {screen:?}");
                         for b in &all[i + 1..] {
@@ -147,12 +147,26 @@ mod tests {
     }
 
     #[test]
-    fn a_roomy_screen_shows_all_five_answers() {
+    fn a_roomy_screen_shows_all_panes_however_it_is_turned() {
         for (width, height) in [(120, 40), (200, 60)] {
-            let p = places(Rect::new(0, 0, width, height), Pane::Picture, WANTS);
-            for place in [p.header, p.equation, p.operands, p.picture, p.words, p.status, p.keys] {
-                assert!(place.area() > 0);
+            for turned in 0..4 {
+                let all = laid(Rect::new(0, 0, width, height), turned);
+                assert!(all.places.iter().all(|place| place.area() > 0), "{all:?}");
+                assert_eq!(all.front, all.next);
             }
         }
+    }
+
+    #[test]
+    fn on_a_small_screen_tab_shows_each_pane_of_the_body_and_the_main_one_last() {
+        let screen = Rect::new(0, 0, 80, 24);
+        let body: Vec<usize> = (0..PANES.len()).filter(|n| matches!(PANES[*n].dock, Dock::Main | Dock::Beside | Dock::Below)).collect();
+        let mut seen: Vec<usize> = (0..body.len()).map(|turned| laid(screen, turned).front).collect();
+        for turned in 0..body.len() {
+            assert_eq!(laid(screen, turned).next, seen[(turned + 1) % body.len()]);
+        }
+        assert_eq!(seen.last().map(|last| PANES[*last].dock), Some(Dock::Main));
+        seen.sort_unstable();
+        assert_eq!(seen, body);
     }
 }

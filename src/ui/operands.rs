@@ -76,9 +76,8 @@ pub fn width(view: &View<'_>) -> u16 {
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = crate::ui::titled("matrices", &view.theme, area, buf);
     let marks = marks(view);
-    for (operand, place, sign) in arrange(view, view.matrices(|| all(view)), inner) {
+    for (operand, place, sign) in arrange(view, view.matrices(|| all(view)), area) {
         draw(view, operand, &marks, place, buf);
         if let Some((sign, place)) = sign {
             Line::styled(sign, view.theme.style(Role::Dim)).render(place, buf);
@@ -89,9 +88,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// The entry under a cell of the screen.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
-    let inner = crate::ui::below_title(area);
     let marks = marks(view);
-    arrange(view, view.matrices(|| all(view)), inner).into_iter().find_map(|(operand, place, _)| {
+    arrange(view, view.matrices(|| all(view)), area).into_iter().find_map(|(operand, place, _)| {
         let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
         place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
     })
@@ -177,7 +175,7 @@ fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnO
         around: around(view, operand, marks, focus),
         name: &operand.name,
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
-        scroll: view.state.scroll,
+        scroll: view.stepper.scroll,
         tint: if shared { Some(&tint) } else { None },
         heat: (!shared && len(&info.shape) > 1).then_some(operand.largest),
         ..Matrix::new(&operand.title, &info.shape, operand.format, &value, &mark)

@@ -12,8 +12,25 @@ use crate::step::Pass;
 use crate::tensor::shape_text;
 use crate::text::{cut, width};
 use crate::ui::Target;
+use crate::ui::layout::is_roomy;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
+
+/// From this width on the ops have a column of their own.
+const WIDE: u16 = 160;
+const COLUMN: u16 = 30;
+
+/// The lines of the chain: 1 if there is a line to spare, and no list.
+#[must_use]
+pub fn chain_height(_: &View<'_>, screen: Rect, _: u16) -> u16 {
+    u16::from(screen.height >= 30 && screen.width < WIDE)
+}
+
+/// The columns of the list; 0 if there is no room for it.
+#[must_use]
+pub fn list_width(_: &View<'_>, screen: Rect, _: u16) -> u16 {
+    if screen.width >= WIDE && is_roomy(screen) { COLUMN } else { 0 }
+}
 
 /// An op in the chain: its tensor, its column, its first step.
 struct Link {
@@ -104,9 +121,8 @@ fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
 
 /// All ops of the sample as a list, the current one in view.
 pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = crate::ui::titled("ops", &view.theme, area, buf);
-    let (ops, here) = listed(view, inner.height as usize);
-    for (row, (i, (id, _))) in inner.rows().zip(ops.iter().enumerate()) {
+    let (ops, here) = listed(view, area.height as usize);
+    for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
         let info = view.network().tensor(*id);
         let shape = shape_text(&info.shape);
         let room = row.width as usize;
@@ -126,7 +142,7 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// The op on a row of the list.
 #[must_use]
 pub fn list_hit(view: &View<'_>, area: Rect, _x: u16, y: u16) -> Option<Target> {
-    let row = usize::from(y.checked_sub(area.y + 1)?);
-    let (ops, _) = listed(view, usize::from(area.height - 1));
+    let row = usize::from(y - area.y);
+    let (ops, _) = listed(view, usize::from(area.height));
     ops.get(row).map(|(_, step)| Target::Step(*step))
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
-use crate::app::{Offer, State};
+use crate::app::{Offer, Screen, State};
 use crate::text::{cut, to_left, width};
 use crate::ui::theme::{Role, Theme};
 
@@ -22,7 +22,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Line::styled(cut(&message.text, area.width as usize), theme.style(role)).render(hint, buf);
     }
     let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
-    let selected = state.picking.unwrap_or(0);
+    let selected = match &state.screen {
+        Screen::Picker(picker) => picker.selected,
+        Screen::Stepper(_) => 0,
+    };
     let detail = if body.height >= 14 { 5 } else { 0 };
     let list = Rect { height: body.height - detail, ..body };
     let name = state.offers.iter().map(|offer| width(&offer.name)).max().unwrap_or(0).min(28);

@@ -13,8 +13,7 @@ use ratatui::layout::Rect;
 use crate::ui::view::View;
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = crate::ui::titled("picture", &view.theme, area, buf);
+pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
     if !view.network().reads_samples() {
         return graph::render(view, inner, buf);
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Message, Mode, Prompt, SPEEDS, State};
+use crate::app::{Action, Focus, Lesson, Message, OverlayKind, Prompt, SPEEDS, State};
 use crate::glyph::BETWEEN;
 use crate::keys::{self, Row};
 use crate::step::Unit;
@@ -38,16 +38,16 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if entries > 1 {
         facts.push(format!("{entry} of {entries} in this op"));
     }
-    facts.push(format!("unit: {}", view.state.unit.name()));
-    if view.state.play.is_some() {
-        facts.push(format!("playing {}/s", SPEEDS[view.state.speed]));
+    facts.push(format!("unit: {}", view.stepper.unit.name()));
+    if view.stepper.play.is_some() {
+        facts.push(format!("playing {}/s", SPEEDS[view.state.settings.speed]));
     }
-    if let Some(count) = view.state.count {
+    if let Some(count) = view.stepper.count {
         facts.push(count.to_string());
     }
-    let way = view.state.way.as_ref().map(|way| format!("computing: {}, Esc stops", way.told()));
-    let right = if let Some(way) = way {
-        Span::styled(cut(&way, left), status)
+    let job = view.stepper.job.as_ref().map(|job| format!("computing: {}, Esc stops", job.describe()));
+    let right = if let Some(job) = job {
+        Span::styled(cut(&job, left), status)
     } else if let Some((message, true)) = message(view, left) {
         Span::styled(message.text.clone(), if message.fault { theme.style(Role::Error) } else { status })
     } else {
@@ -64,7 +64,7 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn last(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (_, left) = place(view, area.width as usize);
     match message(view, left) {
-        Some((message, false)) if view.state.mode() == Mode::Stepper && view.state.way.is_none() => {
+        Some((message, false)) if view.state.focus() == Focus::Normal && view.stepper.job.is_none() => {
             let style = view.theme.style(if message.fault { Role::Error } else { Role::Plain });
             Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
         }
@@ -72,10 +72,11 @@ pub fn last(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The keys of the mode, from the table that dispatches them; or the address line.
+/// The keys of what has the focus, from the table that dispatches them; or the address line.
 pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    if let Some(prompt) = &state.prompt {
-        return address_line(state, prompt, theme, area, buf);
+    let focus = state.focus();
+    if let (Focus::Prompt, Some(prompt), Some(document)) = (focus, state.prompt(), state.document()) {
+        return address_line(document, prompt, theme, area, buf);
     }
     // of several keys one, but arrows beside a letter
     let arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
@@ -84,10 +85,10 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
     };
     let wide = |row: &Row| width(&shown(row)) + width(row.bar) + 3;
-    let nowhere_back = state.mode() == Mode::Picker && state.lesson.is_none();
-    let rows = || keys::rows(state.mode()).filter(|row| !(row.bar.is_empty() || nowhere_back && row.action == Action::Close));
+    let nowhere_back = focus == Focus::Picker && state.stepper().is_none();
+    let rows = || keys::rows(focus).filter(|row| !(row.bar.is_empty() || nowhere_back && row.action == Action::Close));
     // whatever else has room, the way to all keys has
-    let help = |row: &Row| row.action == Action::Help;
+    let help = |row: &Row| row.action == Action::Toggle(OverlayKind::Help);
     let mut used = 1 + rows().filter(|row| help(row)).map(wide).sum::<usize>();
     let mut spans = vec![Span::raw(" ")];
     for row in rows() {
@@ -103,7 +104,7 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     Line::from(spans).render(area, buf);
 }
 
-fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
+fn address_line(document: &Lesson, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
     // nobody has read what is typed, pasted or replayed: it is escaped here
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
@@ -118,7 +119,7 @@ fn address_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect, buf: 
         Span::raw(format!("{after}   ")),
     ];
     // what is typed before a name comes back in it
-    let names: Vec<String> = prompt.completions(state).iter().map(|name| text::line(name)).collect();
+    let names: Vec<String> = prompt.completions(document).iter().map(|name| text::line(name)).collect();
     let chosen = prompt.chosen();
     // the chosen one is in view, with as many before it as have room
     let room = (area.width as usize).saturating_sub(wide_typed + 6);

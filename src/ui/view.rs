@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::app::{Lesson, State};
+use crate::app::{Lesson, State, Stepper};
 use crate::network::{Id, Network, Op, Role};
 use crate::number::short;
 use crate::op::rule::LEFT_OUT;
@@ -17,6 +17,8 @@ use crate::ui::theme::{self, Theme};
 pub struct View<'a> {
     /// All that the screen shows.
     pub state: &'a State,
+    /// The stepper.
+    pub stepper: &'a Stepper,
     /// The open scenario.
     pub lesson: &'a Lesson,
     /// Where the step stands.
@@ -38,12 +40,13 @@ impl<'a> View<'a> {
     /// The view of a state; `None` when no scenario is open.
     #[must_use]
     pub fn of(state: &'a State, theme: Theme) -> Option<Self> {
-        let lesson = state.lesson.as_deref()?;
-        let at = lesson.trace.position(state.step)?;
+        let stepper = state.stepper()?;
+        let lesson = &*stepper.document;
+        let at = lesson.trace.position(stepper.step)?;
         let step = lesson.trace.step(&at);
         let output = lesson.trace.op_at(&at).output;
         let (matrices, now, read) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Some(Self { state, lesson, at, step, output, theme, matrices, now, read })
+        Some(Self { state, stepper, lesson, at, step, output, theme, matrices, now, read })
     }
 
     /// The matrices of the step, its operands and the result: made once for a frame.

@@ -18,34 +18,32 @@ const NARROW: usize = 60;
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = crate::ui::titled("why", &view.theme, area, buf);
     let part = view.trace().part_at(&view.at);
     let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
     let words = left_out.unwrap_or_else(|| view.trace().equation(&view.at, part).words);
-    let text = lines(view, part, words, remark(view), usize::from(inner.width));
-    let cut = text.len() > usize::from(inner.height);
-    for (line, row) in text.into_iter().zip(inner.rows()) {
+    let text = lines(view, part, words, remark(view), usize::from(area.width));
+    let cut = text.len() > usize::from(area.height);
+    for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
     }
     if cut
-        && !inner.is_empty()
-        && let Some(end) = buf.cell_mut((inner.right().saturating_sub(1), inner.bottom().saturating_sub(1)))
+        && !area.is_empty()
+        && let Some(end) = buf.cell_mut((area.right().saturating_sub(1), area.bottom().saturating_sub(1)))
     {
         end.set_symbol("…").set_style(view.theme.style(Role::Dim));
     }
 }
 
-/// The lines that the pane wants, its title among them, at a width: the most that any step of this op wants, so that nothing moves from step to
-/// step.
+/// The lines that the pane wants at a width: the most that any step of this op wants, so that nothing moves from step to step.
 #[must_use]
-pub fn height(view: &View<'_>, wide: u16) -> u16 {
+pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
     let words = |part: usize| view.trace().equation(&view.at, part).words;
     let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
     let op = view.trace().span(view.at.step, crate::step::Unit::Op);
     let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
-    u16::try_from(most + 1).unwrap_or(u16::MAX)
+    u16::try_from(most).unwrap_or(u16::MAX)
 }
 
 /// The remark, the op's name where there is little room, and the rule in these words.

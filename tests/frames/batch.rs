@@ -1,5 +1,6 @@
 //! What a batch does: its ops have a network of their own, whose tensors are not those of the samples'.
 
+use gradstep::app::{Action, update};
 use gradstep::ui::theme::Theme;
 use gradstep::ui::{Look, export, view::View};
 
@@ -14,10 +15,10 @@ const LAYERS: &str = include_str!("layers.toml");
 fn every_op_of_a_batch_is_drawn() {
     for text in [SMALL, TRANSPOSED, LAYERS] {
         let mut state = open(text, "");
-        let lesson = state.lesson.clone().expect("open");
+        let lesson = state.document().cloned().expect("open");
         let batch = lesson.trace.ops().filter(|(stretch, ..)| lesson.trace.stretches()[*stretch].sample.is_none());
         for (_, _, steps) in batch {
-            state.step = steps.start;
+            update(&mut state, Action::Go(steps.start));
             let op = View::of(&state, Theme::default()).expect("a step").step.op;
             for (width, height) in [(80, 24), (120, 40)] {
                 let shown = export::text(&frame(&state, &Look::default(), width, height));

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bounded;
+mod focus;
 mod graphs;
 mod layers;
 mod room;
@@ -171,11 +172,11 @@ fn the_status_line_always_says_the_same_things_in_one_place() {
             for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
                 let state = open(name, keys);
                 let text = export::text(&frame(&state, &Look::default(), width, height));
-                let trace: &Trace = &state.lesson.as_ref().expect("a lesson").trace;
-                let at = trace.position(state.step).expect("a step");
+                let trace: &Trace = &state.document().expect("a lesson").trace;
+                let at = trace.position(state.stepper().expect("open").step).expect("a step");
                 let address = trace.address(&at.with_term(0)).to_string();
                 let entry = address.trim_end_matches("#1");
-                let wanted = format!("{entry}  step {}/{}", state.step, trace.len());
+                let wanted = format!("{entry}  step {}/{}", state.stepper().expect("open").step, trace.len());
                 assert!(text.contains(&wanted), "{name} {keys} at {width}x{height}: {wanted}\n{text}");
             }
         }

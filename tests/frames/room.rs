@@ -1,5 +1,6 @@
 //! What must not be cut, hidden or moved, whatever the size.
 
+use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
 use gradstep::op::rule::Equation;
 use gradstep::step::Unit;
@@ -23,7 +24,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
     for name in lessons().keys() {
         for step in ops(name) {
             let mut state = open(name, keys);
-            state.step = step;
+            update(&mut state, Action::Go(step));
             let shown = export::text(&frame(&state, &Look::default(), 80, 24));
             let view = View::of(&state, Theme::default()).expect("a step");
             let equation = view.trace().equation(&view.at, view.trace().part_at(&view.at));
@@ -64,7 +65,7 @@ fn nothing_moves_within_an_op() {
                 let some = (steps.end - steps.start).div_ceil(5).max(1);
                 for step in steps.step_by(usize::try_from(some).expect("small")) {
                     let mut state = open(name, "");
-                    state.step = step;
+                    update(&mut state, Action::Go(step));
                     let shown = export::text(&frame(&state, &Look::default(), width, height));
                     let of = |(y, line): (usize, &str)| {
                         ["─ why", "─ picture", "─ matrices"].map(|title| (y, line.find(title).map(|at| line[..at].chars().count())))
@@ -134,9 +135,9 @@ fn a_difference_is_worked_out() {
 #[test]
 fn a_scenario_opens_unscrolled() {
     let mut state = open("figure-01", "<PgDn><PgDn>");
-    assert_ne!(state.scroll, [0, 0]);
+    assert_ne!(state.stepper().expect("open").scroll, [0, 0]);
     state.open(std::sync::Arc::clone(&lessons()["figure-17"]), None);
-    assert_eq!((state.scroll, state.unit), ([0, 0], Unit::Step));
+    assert_eq!((state.stepper().expect("open").scroll, state.stepper().expect("open").unit), ([0, 0], Unit::Step));
 }
 
 #[test]
@@ -173,9 +174,9 @@ fn names_without_end_are_no_panic() {
         let layers = format!("title = \"long\"\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n{samples}{layer}");
         for text in [graph, layers] {
             let mut state = super::layers::open(&text, "");
-            let lesson = state.lesson.clone().expect("open");
+            let lesson = state.document().cloned().expect("open");
             for (_, _, steps) in lesson.trace.ops() {
-                state.step = steps.start;
+                update(&mut state, Action::Go(steps.start));
                 for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
                     let shown = export::text(&frame(&state, &Look::default(), width, height));
                     assert!(shown.contains("aaaa") || shown.contains("loss") || shown.contains('J'), "{shown}");

@@ -1,7 +1,8 @@
 //! Random walks: whatever is pressed and however the window changes, nothing panics and the state stays in its bounds.
 
-use gradstep::app::{Action, update};
+use gradstep::app::{Action, Screen, update};
 use gradstep::step::Unit;
+use gradstep::ui::panes::PANES;
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::view::View;
 use gradstep::ui::{self, Look};
@@ -98,10 +99,10 @@ proptest! {
                     update(&mut state, Action::Clock(now));
                 }
             }
-            let trace = &state.lesson.as_ref().expect("it stays open").trace;
-            prop_assert!((1..=trace.len()).contains(&state.step));
-            prop_assert!(state.unit <= Unit::Pass);
-            prop_assert!(state.picking.is_none_or(|picked| picked < state.offers.len()));
+            let trace = &state.document().expect("it stays open").trace;
+            prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
+            prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
+            prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
             frame(&state, &look, size.0, size.1);
         }
     }
@@ -110,31 +111,19 @@ proptest! {
 /// Every pane by itself, below the size at which the stepper gives up.
 #[test]
 fn every_pane_draws_on_any_area() {
-    type Draw = fn(&View<'_>, Rect, &mut Buffer);
     let look = Look::default();
     for name in NAMES {
         for keys in ["", "b", "G", ":loss<Enter>"] {
             let state = open(name, keys);
             let view = View::of(&state, look.theme).expect("a step");
-            let panes: [Draw; 9] = [
-                ui::header::render,
-                ui::timeline::render,
-                ui::ops::chain,
-                ui::ops::list,
-                ui::equation::render,
-                ui::operands::render,
-                ui::picture::render,
-                ui::words::render,
-                ui::status::position,
-            ];
-            for draw in panes {
+            for pane in PANES {
                 for (width, height) in [(0, 0), (1, 1), (20, 6), (6, 20), (1, 40), (200, 1)] {
                     let screen = Rect::new(0, 0, width + 4, height + 4);
                     let mut buffer = Buffer::empty(screen);
                     let place = Rect::new(2, 2, width, height);
-                    draw(&view, place, &mut buffer);
+                    (pane.draw)(&view, place, &mut buffer);
                     for (x, y) in screen.positions().map(|p| (p.x, p.y)).filter(|p| !place.contains((*p).into())) {
-                        assert_eq!(buffer[(x, y)].symbol(), " ", "{name} {keys}: a pane drew outside of {width}x{height}");
+                        assert_eq!(buffer[(x, y)].symbol(), " ", "{name} {keys}: {pane:?} drew outside of {width}x{height}");
                     }
                 }
             }
@@ -147,7 +136,7 @@ fn clicks_lead_to_what_lies_under_them() {
     for name in NAMES {
         for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
             let state = open(name, "b");
-            let trace = &state.lesson.as_ref().expect("open").trace;
+            let trace = &state.document().expect("open").trace;
             let screen = Rect::new(0, 0, width, height);
             let mut entries = 0;
             for place in screen.positions() {
@@ -155,7 +144,7 @@ fn clicks_lead_to_what_lies_under_them() {
                 let Some(action) = ui::click(&state, screen, place.x, place.y) else { continue };
                 entries += usize::from(matches!(action, Action::Visit(..)));
                 update(&mut clicked, action);
-                assert!((1..=trace.len()).contains(&clicked.step));
+                assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
             // the beginning of the timeline is the first step
@@ -179,42 +168,42 @@ fn every_small_screen_can_be_drawn() {
 #[test]
 fn play_steps_by_the_clock_and_stops_at_the_end() {
     let mut state = open("figure-14", "g<Space>");
-    let period = state.period();
-    let len = state.lesson.as_ref().expect("open").trace.len();
+    let period = state.settings.period();
+    let len = state.document().expect("open").trace.len();
     for turn in 1..=2 * u32::try_from(len).expect("few") {
         update(&mut state, Action::Clock(period * turn));
-        assert_eq!(state.step, len.min(u64::from(turn) + 1));
+        assert_eq!(state.stepper().expect("open").step, len.min(u64::from(turn) + 1));
     }
-    assert!(state.play.is_none());
+    assert!(state.wake().is_none());
 }
 
 #[test]
 fn play_that_is_late_makes_one_unit_and_catches_nothing_up() {
     let mut state = open("figure-14", "g<Space>");
-    let period = state.period();
+    let period = state.settings.period();
     update(&mut state, Action::Clock(period * 1000));
-    assert_eq!((state.step, state.play), (2, Some(period * 1001)));
+    assert_eq!((state.stepper().expect("open").step, state.wake()), (2, Some(period * 1001)));
     update(&mut state, Action::Clock(period * 1001 + period / 2));
-    assert_eq!((state.step, state.play), (3, Some(period * 1002)), "a little late is no reason to be slower");
+    assert_eq!((state.stepper().expect("open").step, state.wake()), (3, Some(period * 1002)), "a little late is no reason to be slower");
 }
 
 #[test]
 fn there_and_back_again() {
     for name in NAMES {
-        let trace = &open(name, "").lesson.expect("open").trace.len().to_owned();
+        let trace = &open(name, "").document().expect("open").trace.len().to_owned();
         for unit in ["", "k", "kk", "kkk"] {
             let mut state = open(name, &format!("g{unit}"));
-            let mut seen = vec![state.step];
-            while state.step < *trace {
-                let before = state.step;
+            let mut seen = vec![state.stepper().expect("open").step];
+            while state.stepper().expect("open").step < *trace {
+                let before = state.stepper().expect("open").step;
                 press(&mut state, "l");
-                if state.step == before {
+                if state.stepper().expect("open").step == before {
                     break;
                 }
-                seen.push(state.step);
+                seen.push(state.stepper().expect("open").step);
             }
             while let Some(step) = seen.pop() {
-                assert_eq!(state.step, step, "{name} by {unit:?}");
+                assert_eq!(state.stepper().expect("open").step, step, "{name} by {unit:?}");
                 press(&mut state, "h");
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gradstep::app::{Action, Lesson, State, update};
+use gradstep::app::{Action, Lesson, Screen, State, update};
 use gradstep::command::{offers, replay};
 use gradstep::keys;
 use gradstep::scenario::{self, Files, Limits, Scenario, Source};
@@ -131,10 +131,10 @@ pub fn session(bytes: &[u8]) {
     if session.header.iteration > NEAR || session.header.to.is_some() {
         return; // a recording that began far away is travelled to, with progress, however long that takes
     }
-    let Ok(stepper) = replay::begin(&session, LIMITS) else { return };
+    let Ok(driver) = replay::begin(&session, LIMITS) else { return };
     let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
     let mut drawn = 0;
-    let _ = replay::frames(&session, stepper, &look, |frame| {
+    let _ = replay::frames(&session, driver, &look, |frame| {
         visible(&export::text(&frame.buffer));
         drawn += 1;
         anyhow::ensure!(drawn < 100, "these are enough");
@@ -167,9 +167,14 @@ pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
             }
             _ => press(&mut state, with),
         }
-        let trace = &state.lesson.as_ref().expect("a lesson stays open").trace;
-        assert!((1..=trace.len()).contains(&state.step), "step {} of {}", state.step, trace.len());
-        assert!(state.picking.is_none_or(|picked| picked < state.offers.len()));
+        let trace = &state.document().expect("a lesson stays open").trace;
+        assert!(
+            (1..=trace.len()).contains(&state.stepper().expect("open").step),
+            "step {} of {}",
+            state.stepper().expect("open").step,
+            trace.len()
+        );
+        assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
         visible(&export::text(&frame(&state, size.0, size.1)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::stepper::{Done, Left, Stepper, due};
+use crate::command::driver::{Done, Driver, Left, due};
 use crate::session::{Event, Session};
 
 /// The most pieces of work in a millisecond: no machine does one in 100 ns.
@@ -44,9 +44,9 @@ impl Course {
     }
 
     /// What is next, and when; `None` after the last event.
-    pub fn next(&self, stepper: &Stepper) -> Option<(Duration, Next)> {
+    pub fn next(&self, driver: &Driver) -> Option<(Duration, Next)> {
         let (time, _) = self.events.get(self.done)?;
-        let play = stepper.state.wake().map(due).filter(|wake| !self.exact && stepper.state.way.is_none() && wake < time);
+        let play = driver.state.wake().map(due).filter(|wake| !self.exact && driver.state.job().is_none() && wake < time);
         Some(play.map_or((*time, Next::Event(self.done)), |wake| (wake, Next::Play)))
     }
 
@@ -56,10 +56,10 @@ impl Course {
     }
 
     /// Begins what is next. Returns the work that it asks for, which is done before the rest; no more than there was time for when it was recorded.
-    pub fn go_on(&mut self, stepper: &mut Stepper) -> (Done, Left) {
-        let Some((time, next)) = self.next(stepper) else { return (Done::Nothing, Left::default()) };
+    pub fn go_on(&mut self, driver: &mut Driver) -> (Done, Left) {
+        let Some((time, next)) = self.next(driver) else { return (Done::Nothing, Left::default()) };
         let Next::Event(number) = next else {
-            stepper.clock(time);
+            driver.clock(time);
             return (Done::Changed, Left { pieces: most(SLICE), ..Left::ALL });
         };
         self.done += 1;
@@ -67,15 +67,15 @@ impl Course {
         let most = most(gap);
         match self.events[number].1 {
             Event::Work(iterations) => {
-                stepper.clock(time);
+                driver.clock(time);
                 (Done::Changed, Left { iterations, pieces: most })
             }
             Event::Pieces(pieces) => {
-                stepper.clock(time);
+                driver.clock(time);
                 (Done::Changed, Left { pieces: pieces.min(most), ..Left::ALL })
             }
             ref event => {
-                let done = stepper.event(event, time);
+                let done = driver.event(event, time);
                 // what was there at once when it was recorded, or the session would say what was done
                 let waits = !self.exact && !matches!(self.event(self.done), Some(Event::Work(_)));
                 (done, if waits { Left { pieces: most, ..Left::ALL } } else { Left::default() })

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::bundled;
 use super::progress::travel;
 use super::source::Shelf;
-use crate::app::{self, Action, Lesson, Mode, Request, SLICE, State, Way};
+use crate::app::{self, Action, Focus, Job, Lesson, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::session::{Event, recorded};
@@ -31,7 +31,7 @@ pub enum Done {
 
 /// A state with the scenarios that it can open.
 #[derive(Clone, Debug)]
-pub struct Stepper {
+pub struct Driver {
     /// The state.
     pub state: State,
     shelf: Shelf,
@@ -63,7 +63,7 @@ impl Left {
     pub const ALL: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
 }
 
-impl Stepper {
+impl Driver {
     /// Drives a state.
     #[must_use]
     pub fn new(state: State, shelf: Shelf) -> Self {
@@ -90,7 +90,7 @@ impl Stepper {
     /// was done.
     pub fn turn(&mut self, now: Duration) -> Option<Event> {
         // one wait of a slice, not two
-        self.open_within(if self.state.way.is_none() { SLICE } else { Duration::ZERO });
+        self.open_within(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
         let due = self.is_due(now);
         self.clock(now);
         if due {
@@ -134,28 +134,28 @@ impl Stepper {
     /// Whether the clock makes a unit of play.
     #[must_use]
     pub fn is_due(&self, now: Duration) -> bool {
-        self.state.way.is_none() && self.state.play.is_some_and(|due| due <= now)
+        self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
     /// Works for a slice of time on what is under way, and takes that off what is left; returns the number of pieces.
     pub fn slice(&mut self, left: &mut Left) -> u64 {
         let (end, mut done) = (self.time() + SLICE, 0);
         while left.iterations > 0 && left.pieces > 0 {
-            let Some(before) = self.state.way.as_ref().map(Way::progress) else { break };
+            let Some(before) = self.state.job().map(Job::progress) else { break };
             if !self.state.is_ready_within(end.saturating_sub(self.time())) {
                 break;
             }
             app::update(&mut self.state, Action::Pieces(1));
             done += 1;
             left.pieces -= 1;
-            if self.state.way.as_ref().map(Way::progress) != Some(before) {
+            if self.state.job().map(Job::progress) != Some(before) {
                 left.iterations -= 1;
             }
             if self.time() >= end {
                 break;
             }
         }
-        if self.state.way.is_none() {
+        if self.state.job().is_none() {
             *left = Left::default();
         }
         done
@@ -172,11 +172,11 @@ impl Stepper {
     /// The same, as far as that is left to be done.
     pub(super) fn finish(&mut self, mut left: Left) -> anyhow::Result<()> {
         self.open_within(Duration::MAX);
-        if self.state.way.is_none() {
+        if self.state.job().is_none() {
             return Ok(());
         }
         travel(|go_on| {
-            while let Some((next, to)) = self.state.way.as_ref().map(Way::progress).filter(|_| left.iterations > 0 && left.pieces > 0) {
+            while let Some((next, to)) = self.state.job().map(Job::progress).filter(|_| left.iterations > 0 && left.pieces > 0) {
                 if !go_on(next, to) {
                     return None;
                 }
@@ -189,7 +189,7 @@ impl Stepper {
     /// When the state changes by itself: at once, while it waits for something to be computed or read.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        let at_once = (self.state.way.is_some() || self.opening.is_some()).then_some(Duration::ZERO);
+        let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
         at_once.or_else(|| self.state.wake().map(due))
     }
 
@@ -204,7 +204,7 @@ impl Stepper {
         let action = match event {
             Event::Key(key) => keys::action(&self.state, *key),
             Event::Click(at) => self.clicked(at),
-            Event::Wheel(lines) => Some(Action::Wheel(*lines)),
+            Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::Work(*iterations)),
             Event::Pieces(pieces) => Some(Action::Pieces(*pieces)),
             Event::Play => return Done::Changed,
@@ -246,7 +246,7 @@ impl Stepper {
 
     /// What a click on this does, when it is still there to be clicked on.
     fn clicked(&self, at: &Address) -> Option<Action> {
-        let network = self.network().filter(|_| self.state.mode() == Mode::Stepper)?;
+        let network = self.network().filter(|_| self.state.focus() == Focus::Normal)?;
         let (name, index) = match &at.place {
             Place::Step(k) => return Some(Action::Go(*k)),
             // what the batch reads has its sample's number in its own name

@@ -1,0 +1,86 @@
+//! Everything that can be done to a state.
+
+use std::time::Duration;
+
+use tui_input::InputRequest;
+
+use super::{OverlayKind, Setting};
+use crate::network::Id;
+
+/// A change of the state. Keys, clicks, the wheel and the clock are actions by the time that they arrive here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Moves one unit forward.
+    Forward,
+    /// Moves one unit back.
+    Back,
+    /// Moves one step forward, whatever the unit.
+    StepForward,
+    /// Moves one step back, whatever the unit.
+    StepBack,
+    /// Goes to the first step.
+    First,
+    /// Goes to the last step; with a count to that step.
+    Last,
+    /// Goes to the start of the backward pass.
+    BackwardPass,
+    /// Chooses a finer unit.
+    Finer,
+    /// Chooses a coarser unit.
+    Coarser,
+    /// Plays or pauses.
+    Play,
+    /// Plays faster.
+    Faster,
+    /// Plays slower.
+    Slower,
+    /// Adds a digit to the count.
+    Digit(u8),
+    /// Turns a setting by this number of choices, back if negative.
+    Turn(Setting, i64),
+    /// Opens the address line.
+    Prompt,
+    /// Edits the address line.
+    Edit(InputRequest),
+    /// Puts the next completion into the address line.
+    Complete,
+    /// Puts the previous completion into the address line.
+    CompleteBack,
+    /// Accepts what has the focus: goes to the address in the line, opens the selected scenario, closes the overlay.
+    Accept,
+    /// Goes to a step.
+    Go(u64),
+    /// Goes to the first step that makes this entry of a tensor on the screen; for an input or a parameter, to the first step that reads it.
+    Visit(Id, usize),
+    /// Scrolls what has the focus by this number of lines: an overlay, the picker's selection, or the matrices.
+    Scroll(i16),
+    /// Scrolls what has the focus by this number of pages.
+    Page(i16),
+    /// Opens an overlay, or closes it if it is open.
+    Toggle(OverlayKind),
+    /// Limits the overlay's scroll offset to this number of lines, the most that the screen needs.
+    ScrollAtMost(u16),
+    /// Opens the picker over the stepper.
+    Pick,
+    /// Closes what has the focus: the overlay, the address line, the picker. In the stepper itself, stops the job.
+    Close,
+    /// Ends the job and play without a message, for a replay that hands over to the user.
+    Halt,
+    /// Ends the program.
+    Quit,
+    /// Sets the time.
+    Clock(Duration),
+    /// Does this number of iterations of the job.
+    Work(u64),
+    /// Does this number of pieces of the job: an op, the start or the end of a run, or a move by one unit.
+    Pieces(u64),
+}
+
+/// A request that only the caller of `update` can fulfil.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Open this scenario and give it to [`super::State::open`].
+    Open(String),
+    /// End the program.
+    Quit,
+}

@@ -1,0 +1,51 @@
+//! Choices that outlive the open scenario.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Steps per second of play.
+pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// A choice that a key turns through: on and off, or one of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setting {
+    /// The pane in the place that panes share.
+    Pane,
+}
+
+/// The choices of the user that stay when another scenario is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The speed of play, as an index of [`SPEEDS`].
+    pub speed: usize,
+    /// The number of turns of each setting, negative if it was turned back more often.
+    turns: BTreeMap<Setting, i64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { speed: 3, turns: BTreeMap::new() }
+    }
+}
+
+impl Settings {
+    /// The time from one step of play to the next.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
+    }
+
+    /// The choice of a setting that has `count` choices, from 0; at first it is 0, and a setting that is on or off is off.
+    #[must_use]
+    pub fn choice(&self, setting: Setting, count: usize) -> usize {
+        let turns = self.turns.get(&setting).copied().unwrap_or(0);
+        let choice = i64::try_from(count).ok().and_then(|count| turns.checked_rem_euclid(count));
+        choice.and_then(|choice| usize::try_from(choice).ok()).unwrap_or(0)
+    }
+
+    /// Turns a setting by this number of choices, back if negative.
+    pub(super) fn turn(&mut self, setting: Setting, by: i64) {
+        let turns = self.turns.entry(setting).or_default();
+        *turns = turns.saturating_add(by);
+    }
+}

@@ -1,0 +1,69 @@
+//! The stepper: an open scenario, and what its screen shows of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Job, Lesson, Mode};
+use crate::step::Unit;
+use crate::trace::{Position, Trace};
+
+/// An open scenario at one of its steps.
+#[derive(Clone, Debug)]
+pub struct Stepper {
+    /// The scenario with the iteration on the screen.
+    pub document: Arc<Lesson>,
+    /// The step on the screen, counted from 1.
+    pub step: u64,
+    /// The unit of moving.
+    pub unit: Unit,
+    /// The number typed before a key.
+    pub count: Option<u64>,
+    /// What keys act on.
+    pub mode: Mode,
+    /// The work in progress. It goes on while an overlay or the picker covers the stepper.
+    pub job: Option<Job>,
+    /// When the next unit of play is due; `None` when paused. Play is no job but a clock: it waits while there is a job, which may be its own last unit.
+    pub play: Option<Duration>,
+    /// Rows and columns by which the matrices are scrolled away from this step's entries.
+    pub scroll: [isize; 2],
+}
+
+impl Stepper {
+    /// A stepper at step `at`, or at the nearest step that exists.
+    #[must_use]
+    pub fn new(document: Arc<Lesson>, at: u64) -> Self {
+        let step = at.clamp(1, document.trace.len());
+        Self { document, step, unit: Unit::Step, count: None, mode: Mode::Normal, job: None, play: None, scroll: [0, 0] }
+    }
+
+    /// The trace, and the position of the step on the screen. All tensors on the screen belong to its sample, or to the batch.
+    #[must_use]
+    pub fn here(&self) -> Option<(&Trace, Position)> {
+        let trace = &self.document.trace;
+        Some((trace, trace.position(self.step)?))
+    }
+
+    /// The iteration and the step on the screen.
+    #[must_use]
+    pub fn place(&self) -> (u64, u64) {
+        (self.document.trace.iteration(), self.step)
+    }
+
+    /// Scrolls the matrices by rows; no further than the largest of them has rows.
+    pub(super) fn scroll_rows(&mut self, rows: i16) {
+        let most = self.rows();
+        self.scroll[0] = (self.scroll[0] + isize::from(rows)).clamp(-most, most);
+    }
+
+    /// The number of rows of the largest matrix on the screen.
+    fn rows(&self) -> isize {
+        let Some((trace, at)) = self.here() else { return 0 };
+        let op = trace.op_at(&at);
+        let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
+        let rows = |id| match *trace.network_of(at.stretch).tensor(id).shape {
+            [.., rows, _] | [rows] => rows,
+            [] => 1,
+        };
+        read.chain([op.output]).map(rows).max().and_then(|rows| isize::try_from(rows).ok()).unwrap_or(0)
+    }
+}

@@ -1,0 +1,98 @@
+//! The one function that changes a state.
+
+use super::motion::Motion;
+use super::{Action, Focus, Mode, Prompt, Request, Screen, State};
+
+/// The largest count that digits before a key can give.
+const MOST: u64 = 999_999_999_999;
+
+/// Does an action. Returns what only the caller can do.
+pub fn update(state: &mut State, action: Action) -> Option<Request> {
+    match action {
+        Action::Clock(now) => {
+            state.now = state.now.max(now);
+            state.motion().iter_mut().for_each(Motion::clock);
+        }
+        Action::Work(iterations) => state.motion().iter_mut().for_each(|motion| motion.worked(iterations, u64::MAX)),
+        Action::Pieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.worked(u64::MAX, pieces)),
+        Action::ScrollAtMost(lines) => {
+            if let Some(overlay) = &mut state.overlay {
+                overlay.scroll = overlay.scroll.min(lines);
+            }
+        }
+        Action::Halt => {
+            if let Some(stepper) = state.stepper_mut() {
+                (stepper.play, stepper.job) = (None, None);
+            }
+        }
+        asked => return state.asked(asked),
+    }
+    None
+}
+
+impl State {
+    /// Does an action of the user, which ends a count and clears the message.
+    fn asked(&mut self, action: Action) -> Option<Request> {
+        let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
+        self.message = None;
+        match action {
+            Action::Digit(digit) => {
+                if let Some(stepper) = self.stepper_mut() {
+                    stepper.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MOST));
+                }
+            }
+            Action::Quit => return Some(Request::Quit),
+            Action::Toggle(kind) => self.toggle(kind),
+            Action::Scroll(lines) => self.scroll(lines),
+            Action::Page(pages) => self.scroll(pages * if self.focus() == Focus::Normal { 5 } else { 10 }),
+            Action::Close => self.close(),
+            Action::Pick => self.pick(),
+            Action::Accept => return self.accept(),
+            Action::Turn(setting, by) => self.settings.turn(setting, by),
+            Action::Prompt => {
+                if let Screen::Stepper(stepper) = &mut self.screen {
+                    stepper.mode = Mode::Prompt(Prompt::default());
+                }
+            }
+            Action::Edit(_) | Action::Complete | Action::CompleteBack => {
+                if let Some(stepper) = self.stepper_mut() {
+                    stepper.mode.edit(&action, &stepper.document);
+                }
+            }
+            moving => {
+                if let Some(mut motion) = self.motion() {
+                    motion.travel(&moving, count);
+                }
+            }
+        }
+        None
+    }
+
+    fn close(&mut self) {
+        match self.focus() {
+            Focus::Overlay => self.overlay = None,
+            Focus::Picker => self.uncover(),
+            Focus::Prompt => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
+            Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
+        }
+    }
+
+    fn accept(&mut self) -> Option<Request> {
+        match self.focus() {
+            Focus::Overlay => self.overlay = None,
+            Focus::Picker => return self.selected().map(|offer| Request::Open(offer.name.clone())),
+            Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_prompt),
+            Focus::Normal => {}
+        }
+        None
+    }
+
+    fn scroll(&mut self, lines: i16) {
+        match self.focus() {
+            Focus::Overlay => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
+            Focus::Picker => self.select(lines),
+            Focus::Prompt => {}
+            Focus::Normal => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_rows(lines)),
+        }
+    }
+}

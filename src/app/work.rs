@@ -1,0 +1,245 @@
+//! The work on a job: its beginning, its pieces, its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::job::{Found, Goal, Job, Piece, Seek, Units, Walking};
+use super::motion::Motion;
+use super::{Mode, Stepper};
+use crate::step::{Address, Place, Unit};
+use crate::threads::Elsewhere;
+
+/// The cost of what a key does at once, counted in steps that are computed: about ten milliseconds. The rest is left to slices.
+const AT_ONCE: u64 = 10_000_000;
+
+impl Motion<'_> {
+    /// Goes to an address: at once, or by a job if its iteration is far.
+    ///
+    /// # Errors
+    /// As [`super::Lesson::find`].
+    pub fn set_out(&mut self, address: Address) -> Result<(), String> {
+        let document = Arc::clone(&self.stepper.document);
+        match document.elsewhere(&address)? {
+            None => {
+                self.stepper.job = None;
+                let step = document.resolve(&address)?;
+                self.go(step);
+                self.name_the_loss();
+            }
+            Some(to) => {
+                document.may_exist(to, &address)?;
+                // its memory first
+                self.stepper.job = None;
+                let walk = document.descent.walk(to);
+                document.fits(&walk)?;
+                self.begin(Job::Seek(Seek::new(Goal::Address(address), to, walk)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the address in the line, and leaves the line.
+    pub fn go_to_prompt(&mut self) {
+        let Mode::Prompt(prompt) = &self.stepper.mode else { return };
+        let typed = prompt.input.value().trim().to_owned();
+        self.stepper.mode = Mode::Normal;
+        if typed.is_empty() {
+            return;
+        }
+        self.stepper.play = None;
+        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(address)) {
+            self.say(why, true);
+        }
+    }
+
+    /// Moves by `times` iterations, back if negative: to the first step of one; at the ends to the first or the last step of all.
+    pub fn by_iterations(&mut self, times: i64) {
+        let document = Arc::clone(&self.stepper.document);
+        let now = document.trace.iteration();
+        let end = if document.last { now } else { document.descent.iterations() };
+        // to the beginning of this one first
+        let back = times.unsigned_abs() - u64::from(times < 0 && self.stepper.step > 1);
+        let wanted = if times < 0 { now.saturating_sub(back).max(1) } else { now.saturating_add(times.unsigned_abs()) };
+        let (to, place) = if wanted > end { (end, Place::Last) } else { (wanted, Place::First) };
+        if to == now {
+            self.go(if place == Place::Last { document.trace.len() } else { 1 });
+            return document.lack.filter(|_| wanted > end).into_iter().for_each(|lack| self.say(lack.to_string(), true));
+        }
+        let walk = document.descent.walk(to);
+        match document.fits(&walk) {
+            Ok(()) => self.begin(Job::Seek(Seek::new(Goal::Iteration { place, more: 0 }, to, walk))),
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Moves by `times` units, back if negative: to the first step of the unit that it comes to, or as far as there are units.
+    pub fn by_units(&mut self, unit: Unit, times: i64) {
+        let iteration = self.stepper.document.trace.iteration();
+        self.begin(Job::Move { units: Units { unit, left: times }, iteration });
+    }
+
+    /// Begins a job, and does as much of it as a key may.
+    fn begin(&mut self, job: Job) {
+        self.stepper.job = Some(job);
+        let mut left = AT_ONCE;
+        while let Some(job) = &self.stepper.job {
+            let cost = job.cost(&self.stepper.document);
+            let far = match job {
+                Job::Seek(seek) if seek.is_large() => return,
+                Job::Seek(seek) => Some(seek.far()),
+                Job::Move { .. } => None,
+            };
+            if cost > left {
+                return;
+            }
+            left -= cost;
+            match far {
+                Some(far) => self.work(far, u64::MAX),
+                None => self.work(1, 1),
+            }
+        }
+    }
+
+    /// Does this number of iterations of the job or of its pieces, whichever are fewer, and goes to its goal at its end. A piece is one of
+    /// [`crate::network::Descent::advance`], or a move by a unit.
+    pub fn work(&mut self, mut iterations: u64, mut pieces: u64) {
+        while iterations > 0 && pieces > 0 {
+            match self.stepper.job.take() {
+                None => return,
+                Some(Job::Move { units, .. }) => {
+                    pieces -= 1;
+                    self.next_unit(units);
+                }
+                Some(Job::Seek(Seek { goal, to, walk })) => {
+                    let document = Arc::clone(&self.stepper.document);
+                    let piece = match walk {
+                        Walking::Here(walk) => goal.advance(&document, to, walk, &mut pieces),
+                        Walking::Elsewhere(_, piece) => {
+                            pieces -= 1;
+                            // if a clone of this state has taken the piece, it is computed again
+                            piece.take().unwrap_or_else(|| Piece::On(Box::new(document.descent.walk(to)), false))
+                        }
+                    };
+                    match piece {
+                        Piece::On(walk, next) => {
+                            self.stepper.job = Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) }));
+                            iterations -= u64::from(next);
+                        }
+                        Piece::Arrived(found) => {
+                            iterations -= 1;
+                            self.arrived(&goal, *found);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes to the end of a seek, and on from there where the job is not done.
+    fn arrived(&mut self, goal: &Goal, found: Found) {
+        match found {
+            Ok((other, step)) => {
+                if let Some(other) = other {
+                    self.stepper.document = Arc::new(other);
+                }
+                self.go(step);
+            }
+            Err(why) => return self.say(why, true),
+        }
+        match *goal {
+            Goal::Address(_) => {
+                *self.message = None;
+                self.name_the_loss();
+            }
+            Goal::Iteration { more, .. } => {
+                *self.message = None;
+                if more != 0 {
+                    self.by_iterations(more);
+                }
+            }
+            Goal::Units(units) => {
+                if units.left < 0 {
+                    let start = self.stepper.document.trace.span(self.stepper.step, units.unit).start;
+                    self.go(start);
+                }
+                self.units_left(units.with(units.left - units.left.signum()));
+            }
+        }
+    }
+
+    /// Moves by the next unit within this iteration, or begins the seek to the iteration that the next unit is in.
+    fn next_unit(&mut self, units: Units) {
+        let Units { unit, left } = units;
+        let document = Arc::clone(&self.stepper.document);
+        let (trace, number, step) = (&document.trace, document.trace.iteration(), self.stepper.step);
+        if unit == Unit::Step && left != 0 {
+            let room = if left > 0 { trace.len() - step } else { step - 1 };
+            let by = i64::try_from(room).unwrap_or(i64::MAX).min(left.abs()) * left.signum();
+            if by != 0 {
+                self.go(step.saturating_add_signed(by));
+                return self.units_left(units.with(left - by));
+            }
+        }
+        let span = trace.span(step, unit);
+        if left > 0 && span.end <= trace.len() {
+            self.go(span.end);
+        } else if left > 0 && document.last {
+            self.go(trace.len());
+            return;
+        } else if left < 0 && span.start < step {
+            self.go(span.start);
+        } else if left < 0 && span.start > 1 {
+            self.go(trace.span(span.start - 1, unit).start);
+        } else if left < 0 && number == 1 || left == 0 {
+            return;
+        } else {
+            let to = if left > 0 { number + 1 } else { number - 1 };
+            let walk = document.descent.walk(to);
+            match document.fits(&walk) {
+                Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(Goal::Units(units), to, walk))),
+                Err(why) => self.say(why, true),
+            }
+            return;
+        }
+        self.units_left(units.with(left - left.signum()));
+    }
+
+    /// Goes on with the rest of a move, if there is any.
+    fn units_left(&mut self, units: Units) {
+        let iteration = self.stepper.document.trace.iteration();
+        self.stepper.job = (units.left != 0).then_some(Job::Move { units, iteration });
+    }
+
+    /// Stops the job, and the play that it is a part of.
+    pub fn stop(&mut self) {
+        if let Some(job) = self.stepper.job.take() {
+            self.stepper.play = None;
+            self.say(format!("stopped at {}", job.describe()), false);
+        }
+    }
+
+    /// Pauses play, also in the middle of a unit.
+    pub fn pause(&mut self) {
+        self.stepper.play = None;
+        self.stepper.job.take_if(|job| job.units().is_some());
+    }
+}
+
+impl Stepper {
+    /// Whether the next piece of the job is short, or done within this time. A long one is done by another thread, which goes on after that time.
+    pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
+        self.job = match self.job.take() {
+            Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_long(&walk) => {
+                let (next, document, own) = (walk.next(), Arc::clone(&self.document), goal.clone());
+                let piece = Elsewhere::begin(walk, move |walk| own.advance(&document, to, walk, &mut { 1 }));
+                let walk = piece.map_or_else(Walking::Here, |piece| Walking::Elsewhere(next, piece));
+                Some(Job::Seek(Seek { goal, to, walk }))
+            }
+            job => job,
+        };
+        match &self.job {
+            Some(Job::Seek(Seek { walk: Walking::Elsewhere(_, piece), .. })) => piece.is_done_within(wait),
+            _ => true,
+        }
+    }
+}

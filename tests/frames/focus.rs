@@ -1,0 +1,134 @@
+//! The frame shows what the state says: its screen, mode, overlay and job, whatever actions led there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gradstep::app::{Action, Focus, Lesson, OverlayKind, Request, Screen, Setting, State, update};
+use gradstep::scenario::{self, Limits, Source};
+use gradstep::ui::{Look, export};
+use proptest::prelude::*;
+use tui_input::InputRequest;
+
+use super::{frame, lessons, offers, press};
+
+/// A scenario with notes, and with an iteration so far away that a seek to it is a job.
+const FAR: &str = r#"title = "far"
+notes = "Look here."
+input = [1, 2]
+target = [1]
+loss = "squared_error"
+[[layer]]
+type = "linear"
+weight = [[0.5, -1]]
+[train]
+learning_rate = 0.001
+iterations = 100_000
+"#;
+
+#[derive(Clone, Debug)]
+enum Event {
+    Do(Action),
+    /// Keys for the stepper in its normal mode.
+    Keys(&'static str),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let actions = vec![
+        Action::Forward,
+        Action::Back,
+        Action::Coarser,
+        Action::Finer,
+        Action::Last,
+        Action::Play,
+        Action::Digit(3),
+        Action::Turn(Setting::Pane, 1),
+        Action::Turn(Setting::Pane, -1),
+        Action::Prompt,
+        Action::Edit(InputRequest::InsertChar('b')),
+        Action::Edit(InputRequest::DeletePrevChar),
+        Action::Complete,
+        Action::Toggle(OverlayKind::Help),
+        Action::Toggle(OverlayKind::Notes),
+        Action::Scroll(3),
+        Action::Page(-1),
+        Action::Pick,
+        Action::Accept,
+        Action::Close,
+        Action::Halt,
+        Action::Pieces(1),
+    ];
+    prop_oneof![
+        8 => proptest::sample::select(actions).prop_map(Event::Do),
+        1 => Just(Event::Keys(":90000/last<Enter>")),
+        1 => (0_u64..600).prop_map(|ms| Event::Do(Action::Clock(Duration::from_millis(ms)))),
+    ]
+}
+
+/// Does an event as the driver does, and counts how often the shared place is turned over.
+fn act(state: &mut State, event: Event, turned: &mut i64) {
+    match event {
+        Event::Keys(keys) => {
+            if state.focus() == Focus::Normal {
+                press(state, keys);
+            }
+        }
+        Event::Do(action) => {
+            if let Action::Turn(Setting::Pane, by) = action {
+                *turned += by;
+            }
+            if let Some(Request::Open(name)) = update(state, action) {
+                state.open(Arc::clone(&lessons()[&name]), None);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_frame_shows_what_the_state_says(events in proptest::collection::vec(event(), 1..40)) {
+        let mut state = State::picker(offers());
+        let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
+        state.open(Arc::new(Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
+        let mut turned = 0;
+        for event in events {
+            act(&mut state, event, &mut turned);
+            let shown = |width, height| export::text(&frame(&state, &Look::default(), width, height));
+            let wide = shown(200, 60);
+            let lines: Vec<&str> = wide.lines().collect();
+            let (first, status, last) = (lines[0], lines[58], lines[59]);
+            let stepper = state.stepper().expect("it stays open");
+
+            let picker = matches!(state.screen, Screen::Picker(_));
+            prop_assert_eq!(first.starts_with("gradstep  step through"), picker, "{}", wide);
+            prop_assert_eq!(first.starts_with(&stepper.document.scenario.title), !picker, "{}", wide);
+
+            let overlay = state.overlay.map(|overlay| overlay.kind);
+            prop_assert_eq!(wide.contains("╭ keys ─"), overlay == Some(OverlayKind::Help), "{}", wide);
+            prop_assert_eq!(wide.contains("╭ notes ─"), overlay == Some(OverlayKind::Notes), "{}", wide);
+
+            let has = |word: &str| last.split("  ").any(|key| key.trim_end().ends_with(word));
+            let keys = [last.starts_with(':'), has(" forward"), has(" open"), has(" close")];
+            let wanted = match state.focus() {
+                Focus::Prompt => [true, false, false, false],
+                Focus::Normal => [false, true, false, false],
+                Focus::Picker => [false, false, true, false],
+                Focus::Overlay => [false, false, false, true],
+            };
+            prop_assert_eq!(keys, wanted, "{}", wide);
+
+            if !picker {
+                prop_assert_eq!(status.contains("computing: "), stepper.job.is_some(), "{}", wide);
+                let facts = stepper.job.is_none() && state.message.is_none();
+                prop_assert_eq!(status.contains("playing "), facts && stepper.play.is_some(), "{}", wide);
+                prop_assert!(status.contains(&format!("step {}/", stepper.step)), "{}", wide);
+            }
+            if !picker && overlay.is_none() {
+                let small = shown(80, 24);
+                let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, turn)| (small.contains(title), turned.rem_euclid(3) == turn));
+                prop_assert!(in_front.iter().all(|(is, wanted)| is == wanted), "{}", small);
+            }
+        }
+    }
+}
