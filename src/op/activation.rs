@@ -43,10 +43,21 @@ pub struct Activation {
     pub keys: &'static [(&'static str, f64)],
     /// Whether each key must be less than the next.
     pub ordered: bool,
+    /// The probabilities that its outputs are, if they are.
+    pub probabilities: Option<Probabilities>,
     /// The function of one number, for an activation that works entry by entry.
     pub primitive: Option<&'static Primitive>,
     /// The function, from the values of the keys.
     function: Apply,
+}
+
+/// The classes that outputs are probabilities of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probabilities {
+    /// Each output is the probability of its own class, as after a sigmoid.
+    Independent,
+    /// The outputs are the probabilities of classes that exclude one another, as after a softmax.
+    Exclusive,
 }
 
 /// How an activation's function is made.
@@ -56,15 +67,30 @@ enum Apply {
     Curve(&'static Curve),
     /// Otherwise.
     Whole(fn() -> Arc<dyn Function>),
+    /// Not at all: a = z.
+    Identity,
 }
 
 impl Activation {
     const fn curve(curve: &'static Curve, keys: &'static [(&'static str, f64)]) -> Self {
-        Self { name: curve.function.name, keys, ordered: false, primitive: Some(curve.function), function: Apply::Curve(curve) }
+        Self {
+            name: curve.function.name,
+            keys,
+            ordered: false,
+            probabilities: None,
+            primitive: Some(curve.function),
+            function: Apply::Curve(curve),
+        }
     }
 
     const fn whole(name: &'static str, function: fn() -> Arc<dyn Function>) -> Self {
-        Self { name, keys: &[], ordered: false, primitive: None, function: Apply::Whole(function) }
+        Self { name, keys: &[], ordered: false, probabilities: None, primitive: None, function: Apply::Whole(function) }
+    }
+
+    /// Returns whether the output is the input as it is.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        matches!(self.function, Apply::Identity)
     }
 
     /// The function, from the values of the keys.
@@ -73,6 +99,7 @@ impl Activation {
         match self.function {
             Apply::Curve(curve) => Arc::new(Elementwise { curve, keys: SmallVec::from_slice(keys) }),
             Apply::Whole(function) => function(),
+            Apply::Identity => identity(),
         }
     }
 }
@@ -80,11 +107,11 @@ impl Activation {
 /// All activations.
 #[rustfmt::skip]
 pub const ACTIVATIONS: &[Activation] = &[
-    Activation::whole("identity", || Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK })),
+    Activation { name: "identity", keys: &[], ordered: false, probabilities: None, primitive: None, function: Apply::Identity },
     Activation::curve(&curves::RELU, &[]),
     Activation::curve(&curves::LEAKY_RELU, &[("negative_slope", 0.01)]),
     Activation::curve(&curves::ELU, &[("alpha", 1.0)]),
-    Activation::curve(&curves::SIGMOID, &[]),
+    Activation { probabilities: Some(Probabilities::Independent), ..Activation::curve(&curves::SIGMOID, &[]) },
     Activation::curve(&curves::TANH, &[]),
     Activation { ordered: true, ..Activation::curve(&curves::HARDTANH, &[("min_val", -1.0), ("max_val", 1.0)]) },
     Activation::curve(&curves::RELU6, &[]),
@@ -93,8 +120,14 @@ pub const ACTIVATIONS: &[Activation] = &[
     Activation::curve(&curves::GELU, &[]),
     Activation::curve(&curves::MISH, &[]),
     Activation::curve(&curves::HARDSWISH, &[]),
-    Activation::whole("softmax", || Arc::new(Softmax)),
+    Activation { probabilities: Some(Probabilities::Exclusive), ..Activation::whole("softmax", || Arc::new(Softmax)) },
 ];
+
+/// The function of a layer without an activation.
+#[must_use]
+pub fn identity() -> Arc<dyn Function> {
+    Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK })
+}
 
 /// The activation of this name.
 #[must_use]

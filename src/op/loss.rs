@@ -15,6 +15,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::activation::{Activation, Probabilities};
 use super::layer::{Args, Faulty};
 use super::rule::{Args as Factors, Arguments, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{Reads, Slot};
@@ -78,8 +79,8 @@ pub struct Output<'a> {
     pub layer: &'a str,
     /// The output's shape.
     pub shape: &'a [usize],
-    /// The name of the activation that computes it; `None` for a layer without one.
-    pub activation: Option<&'a str>,
+    /// The activation that computes it; `None` for a layer without one.
+    pub activation: Option<&'static Activation>,
 }
 
 /// What a loss reads, by slot: the output a, the target t, and where `reads_z` the input z of the output's activation. Forwards z may be left out:
@@ -107,6 +108,18 @@ pub struct Loss {
     pub shortcut: Option<(Arc<dyn Rule>, Expr)>,
     /// The target of all samples, where the loss itself gives it.
     pub target: Option<Tensor>,
+}
+
+impl Output<'_> {
+    /// The classes that the outputs are probabilities of, if they are.
+    fn probabilities(&self) -> Option<Probabilities> {
+        self.activation?.probabilities
+    }
+
+    /// What the output's layer has, in words: `the activation "relu"`.
+    fn has(&self) -> String {
+        self.activation.map_or_else(|| "no activation".to_owned(), |activation| format!("the activation \"{}\"", activation.name))
+    }
 }
 
 impl Loss {

@@ -10,7 +10,7 @@ use super::excerpt::quoted;
 use super::misfit;
 use super::reader::{Reader, Span, Table, Value};
 use super::tensor::{Written, raised, written};
-use crate::op::activation::{self, ACTIVATIONS};
+use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Fan, Faulty};
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
@@ -46,7 +46,7 @@ pub(super) struct Keys<'a, 't, 'i> {
     /// Tensors that have been looked at, and not made yet.
     tensors: HashMap<String, Result<Written<'t, 'i>, Faulty>>,
     /// The activation that it asked for.
-    pub activation: Result<Option<&'static str>, Faulty>,
+    pub activation: Result<Option<&'static Activation>, Faulty>,
 }
 
 impl<'a, 't, 'i> Keys<'a, 't, 'i> {
@@ -161,7 +161,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
                 words::help(At::Activation, name, &names),
             ));
         };
-        self.activation = Ok(Some(found.name));
+        self.activation = Ok(Some(found));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
         let keys: Vec<Result<f64, Faulty>> = found.keys.iter().map(number).collect();
         let keys: Vec<f64> = keys.into_iter().collect::<Result<_, _>>()?;
@@ -351,7 +351,6 @@ impl Args for Keys<'_, '_, '_> {
     }
 
     fn activation(&mut self, key: &str, _shape: &[usize]) -> Arc<dyn Function> {
-        let identity = || activation::find("identity").expect("a name of the table").function(&[]);
-        self.read_activation(key).ok().flatten().unwrap_or_else(identity)
+        self.read_activation(key).ok().flatten().unwrap_or_else(activation::identity)
     }
 }

@@ -13,7 +13,7 @@ use super::wiring::Entry;
 use super::{spelling, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
-use crate::op::activation::{self, ACTIVATIONS};
+use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Faulty, Layer, LayerKind};
 use crate::tensor::shape_words;
 use crate::words::{self, At, suggest};
@@ -230,7 +230,7 @@ pub(super) struct Last {
     pub name: String,
     pub shape: Result<Vec<usize>, Faulty>,
     /// The activation that computes its output; `None` for a layer without one.
-    pub activation: Result<Option<&'static str>, Faulty>,
+    pub activation: Result<Option<&'static Activation>, Faulty>,
 }
 
 /// The highest rank that a layer which reads the network's input wants of it.
@@ -273,7 +273,7 @@ struct Made {
     tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
     /// The shape of its output.
     shape: Result<Vec<usize>, Faulty>,
-    activation: Result<Option<&'static str>, Faulty>,
+    activation: Result<Option<&'static Activation>, Faulty>,
 }
 
 /// The shape of what a layer computes.

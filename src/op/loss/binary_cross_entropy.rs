@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, REST_OF_A, REST_OF_T, T, Z, log_beside};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, REST_OF_A, REST_OF_T, T, Z, log_beside};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::softplus;
@@ -17,19 +17,15 @@ pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["red
 
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
     let reduction = super::reduction(args, output);
-    if output.activation != Some("sigmoid") {
-        let (has, help) = match output.activation {
-            None => (
-                "no activation".to_owned(),
-                "give the last layer activation = \"sigmoid\", or take the loss \"binary_cross_entropy_with_logits\"",
-            ),
-            Some("softmax") => (
-                "the activation \"softmax\"".to_owned(),
-                "after a softmax take the loss \"cross_entropy\"; for classes that do not exclude one another give the last layer activation = \"sigmoid\"",
-            ),
-            Some(name) => (format!("the activation \"{name}\""), "give the last layer activation = \"sigmoid\""),
+    if output.probabilities() != Some(Probabilities::Independent) {
+        let help = match (output.activation, output.probabilities()) {
+            (None, _) => "give the last layer activation = \"sigmoid\", or take the loss \"binary_cross_entropy_with_logits\"",
+            (_, Some(Probabilities::Exclusive)) => {
+                "after a softmax take the loss \"cross_entropy\"; for classes that do not exclude one another give the last layer activation = \"sigmoid\""
+            }
+            _ => "give the last layer activation = \"sigmoid\"",
         };
-        let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {has}", output.layer);
+        let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.has());
         return Err(args.fail_alone("type", message, help));
     }
     let (mean, scale) = reduction?;

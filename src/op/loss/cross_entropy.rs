@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, RATIO, T, Z, log_beside};
+use super::{A, A_ENTRY, Activation, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, T, Z, log_beside};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
@@ -16,21 +16,17 @@ use crate::op::slot::{Reads, Slot};
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
 
 fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
-    let softmax = match output.activation {
-        Some("softmax") => true,
-        Some("sigmoid") => false,
-        other => {
-            let has = other.map_or_else(|| "no activation".to_owned(), |name| format!("the activation \"{name}\""));
-            let help = match other {
-                None | Some("identity") => {
-                    "take the loss \"cross_entropy_with_logits\", which reads the numbers as they are (as PyTorch's does), or give the last layer activation = \"softmax\""
-                }
-                _ => "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\"",
-            };
-            let message = format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {has}", output.layer);
-            return Err(args.fail_alone("type", message, help));
-        }
+    let Some(probabilities) = output.probabilities() else {
+        let is_identity = output.activation.is_none_or(Activation::is_identity);
+        let help = if is_identity {
+            "take the loss \"cross_entropy_with_logits\", which reads the numbers as they are (as PyTorch's does), or give the last layer activation = \"softmax\""
+        } else {
+            "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\""
+        };
+        let message = format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.has());
+        return Err(args.fail_alone("type", message, help));
     };
+    let softmax = probabilities == Probabilities::Exclusive;
     let shortcut: (Arc<dyn Rule>, _) =
         if softmax { (Arc::new(SoftmaxError), SOFTMAX_ERROR) } else { (Arc::new(SigmoidError), SIGMOID_ERROR) };
     Ok(Loss { function: Arc::new(Entries(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
