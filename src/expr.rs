@@ -12,12 +12,14 @@
 //! assert_eq!(ERROR.equation(Notation::Unicode, &[], name), "a − t");
 //! ```
 
+mod kink;
 mod notation;
 mod text;
 mod value;
 
 use std::fmt;
 
+pub use kink::Pieces;
 pub use notation::{Notation, Sign, letter};
 pub use text::Part;
 

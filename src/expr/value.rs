@@ -1,8 +1,6 @@
 //! The value of an expression, and the piece of it that is in force.
 
-use std::cmp::Ordering;
-
-use super::{Case, Definition, Expr, Kink, Primitive, Relation, Slot};
+use super::{Case, Definition, Expr, Primitive, Relation, Slot};
 
 impl Relation {
     fn holds(self, a: f64, b: f64) -> bool {
@@ -92,18 +90,6 @@ impl Expr {
             _ => false,
         }
     }
-
-    /// Calls `see` with the two sides of each comparison.
-    fn comparisons(&self, scope: Scope<'_>, see: &mut dyn FnMut(f64, f64)) {
-        if let Self::Cases(cases, _) = self {
-            for Case { left, right, .. } in *cases {
-                if let (Some(left), Some(right)) = (left.evaluate(scope), right.evaluate(scope)) {
-                    see(left, right);
-                }
-            }
-        }
-        self.parts(&mut |part| part.comparisons(scope, see));
-    }
 }
 
 impl Primitive {
@@ -121,67 +107,6 @@ impl Primitive {
     #[must_use]
     pub fn derivative(&self, by: usize, arguments: &[f64], value: f64) -> Option<f64> {
         self.derivatives.get(by)?.evaluate(Scope { entry: &|_| value, arguments })
-    }
-}
-
-impl Kink {
-    /// The number of the smooth piece that these arguments belong to. A point between two pieces is a piece of its own.
-    ///
-    /// `argument` gives each of the `count` arguments.
-    #[must_use]
-    pub fn piece(self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
-        match self {
-            Self::Pieces(derivatives) => {
-                let mut piece = 0;
-                Self::each(derivatives, count, argument, |a, b| piece = 4 * piece + order(a, b));
-                piece
-            }
-            Self::Winner => {
-                let better = |(best, most), i| if argument(i) > most { (i, argument(i)) } else { (best, most) };
-                (1..count).fold((0, argument(0)), better).0
-            }
-        }
-    }
-
-    /// Returns whether these arguments are exactly where one piece meets another.
-    #[must_use]
-    pub fn is_tie(self, arguments: &[f64]) -> bool {
-        match self {
-            Self::Pieces(derivatives) => {
-                let mut tie = false;
-                Self::each(derivatives, arguments.len(), |i| arguments[i], |a, b| tie |= order(a, b) == 1);
-                tie
-            }
-            Self::Winner => {
-                let largest = arguments[self.piece(arguments.len(), |i| arguments[i])];
-                #[expect(clippy::float_cmp, reason = "a tie is an exact one")]
-                let ties = arguments.iter().filter(|argument| **argument == largest).count();
-                ties > 1
-            }
-        }
-    }
-
-    /// Calls `see` with the two sides of each comparison in the derivatives.
-    fn each(derivatives: &[Expr], count: usize, argument: impl Fn(usize) -> f64, mut see: impl FnMut(f64, f64)) {
-        let mut numbers = [0.0; ARGUMENTS];
-        let count = count.min(ARGUMENTS);
-        for (n, number) in numbers[..count].iter_mut().enumerate() {
-            *number = argument(n);
-        }
-        let scope = Scope { entry: &|_| f64::NAN, arguments: &numbers[..count] };
-        for derivative in derivatives {
-            derivative.comparisons(scope, &mut see);
-        }
-    }
-}
-
-/// The order of two numbers: 0 less, 1 equal, 2 greater, 3 if one is NaN.
-fn order(a: f64, b: f64) -> usize {
-    match a.partial_cmp(&b) {
-        Some(Ordering::Less) => 0,
-        Some(Ordering::Equal) => 1,
-        Some(Ordering::Greater) => 2,
-        None => 3,
     }
 }
 
@@ -215,18 +140,5 @@ mod tests {
     fn a_closed_gate_is_a_case_and_not_a_number() {
         assert!(STEP.is_shut(&[-1.0], 0.0) && STEP.is_shut(&[0.0], 0.0) && !STEP.is_shut(&[1.0], 1.0));
         assert!(!STEP.is_shut(&[f64::NAN], 0.0) && !ZERO.is_shut(&[1.0], 0.0));
-    }
-
-    #[test]
-    fn a_piece_ends_where_a_comparison_changes() {
-        let kink = Kink::Pieces(&[STEP]);
-        let piece = |x: f64| kink.piece(1, |_| x);
-        assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));
-        assert_eq!(piece(1.0), piece(2.0));
-        assert!(kink.is_tie(&[-0.0]) && !kink.is_tie(&[1e-300]));
-        let winner = |args: &[f64]| Kink::Winner.piece(args.len(), |i| args[i]);
-        assert_ne!(winner(&[1.0, 2.0]), winner(&[2.0, 1.0]));
-        assert_eq!(winner(&[1.0, 3.0, 3.0]), 1);
-        assert!(Kink::Winner.is_tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.is_tie(&[1.0, 1.0, 3.0]));
     }
 }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::expr::Kink;
+use crate::expr::Pieces;
 use crate::network::{Id, Op, Run};
 use crate::op::rule::{Origin, unfolded};
 use crate::op::slot::Reads;
@@ -20,7 +20,7 @@ struct Entry {
 
 /// The kinks of one part of an op.
 struct PartKinks {
-    kink: Kink,
+    pieces: Pieces,
     entries: Vec<Entry>,
     /// For each argument an index in `operands` and a place in that tensor. The index after the last operand stands for `constants`.
     arguments: Vec<(u32, u32)>,
@@ -41,9 +41,9 @@ impl Kinks {
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
             let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
             let first = (0..entries).find(|&at| has_term(at));
-            let Some(kink) = first.and_then(|at| rule.term(&x, at, 0).function?.kink()) else { continue };
+            let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
             let mut part =
-                PartKinks { kink, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
+                PartKinks { pieces, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
             for at in 0..entries {
                 let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
                 for arg in &args {
@@ -58,7 +58,7 @@ impl Kinks {
                 }
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
                 let (piece, tie) =
-                    if values.is_empty() { (0, false) } else { (kink.piece(values.len(), |i| values[i]), kink.is_tie(&values)) };
+                    if values.is_empty() { (0, false) } else { (part.pieces.of(values.len(), |i| values[i]), part.pieces.is_tie(&values)) };
                 part.entries.push(Entry { end: part.arguments.len(), piece, tie });
             }
             parts.push(part);
@@ -87,7 +87,7 @@ impl Kinks {
                 if arguments.is_empty() {
                     continue;
                 }
-                let now = part.kink.piece(arguments.len(), |i| {
+                let now = part.pieces.of(arguments.len(), |i| {
                     let (operand, place) = arguments[i];
                     values[operand as usize][place as usize]
                 });

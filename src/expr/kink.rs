@@ -1,0 +1,163 @@
+//! The smooth pieces of a function with kinks: the test that tells on which piece its arguments are.
+
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use super::{Case, Expr, Kink, Primitive};
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Argument(usize),
+    Number(f64),
+    Expr(&'static Expr),
+}
+
+/// The pieces of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pieces(Test);
+
+/// The test that separates the pieces.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// The orders of pairs of numbers.
+    Orders(SmallVec<[[Side; 2]; 2]>),
+    /// The index of the largest argument.
+    Winner,
+}
+
+impl Kink {
+    /// The pieces on both sides of the kinks.
+    #[must_use]
+    pub fn pieces(self) -> Pieces {
+        Pieces(match self {
+            Self::Winner => Test::Winner,
+            Self::Pieces(derivatives) => {
+                let mut orders: SmallVec<[[Side; 2]; 2]> = SmallVec::new();
+                for derivative in derivatives {
+                    collect(derivative, &mut orders);
+                }
+                Test::Orders(orders)
+            }
+        })
+    }
+}
+
+/// Collects the comparisons of an expression, each once.
+fn collect(expr: &'static Expr, to: &mut SmallVec<[[Side; 2]; 2]>) {
+    if let Expr::Cases(cases, _) = expr {
+        for Case { left, right, .. } in *cases {
+            let sides = [left, right].map(|side| match *side {
+                Expr::Arg(n) => Side::Argument(n),
+                Expr::Number(number) => Side::Number(number),
+                _ => Side::Expr(side),
+            });
+            let [left, right] = sides;
+            if !to.contains(&sides) && !to.contains(&[right, left]) {
+                to.push(sides);
+            }
+        }
+    }
+    expr.parts(&mut |part| collect(part, to));
+}
+
+impl Pieces {
+    /// The number of the piece that `count` arguments are on. A point where two pieces meet is a piece of its own.
+    #[must_use]
+    #[inline]
+    pub fn of(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
+        match &self.0 {
+            Test::Orders(orders) => {
+                orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument))))
+            }
+            Test::Winner => {
+                let better = |(best, most), i| if argument(i) > most { (i, argument(i)) } else { (best, most) };
+                (1..count).fold((0, argument(0)), better).0
+            }
+        }
+    }
+
+    /// Returns whether these arguments are exactly where two pieces meet.
+    #[must_use]
+    pub fn is_tie(&self, arguments: &[f64]) -> bool {
+        let argument = |i: usize| arguments[i];
+        match &self.0 {
+            Test::Orders(orders) => orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL),
+            Test::Winner => {
+                let largest = argument(self.of(arguments.len(), argument));
+                arguments.iter().filter(|argument| **argument == largest).count() > 1
+            }
+        }
+    }
+}
+
+/// The number on one side of a comparison.
+#[inline]
+fn value(side: Side, count: usize, argument: &impl Fn(usize) -> f64) -> f64 {
+    match side {
+        Side::Argument(n) => argument(n),
+        Side::Number(number) => number,
+        Side::Expr(expr) => evaluated(expr, (0..count).map(argument).collect()),
+    }
+}
+
+#[cold]
+fn evaluated(expr: &Expr, arguments: SmallVec<[f64; 4]>) -> f64 {
+    expr.of(&arguments).unwrap_or(f64::NAN)
+}
+
+const EQUAL: usize = 1;
+
+/// The order of two numbers: 0 less, 1 equal, 2 greater, 3 if one is NaN.
+#[inline]
+fn order([a, b]: [f64; 2]) -> usize {
+    match a.partial_cmp(&b) {
+        Some(Ordering::Less) => 0,
+        Some(Ordering::Equal) => EQUAL,
+        Some(Ordering::Greater) => 2,
+        None => 3,
+    }
+}
+
+impl Primitive {
+    /// The pieces of the function, if it has kinks.
+    #[must_use]
+    pub fn pieces(&self) -> Option<Pieces> {
+        self.kink().map(Kink::pieces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Relation;
+
+    const X: Expr = Expr::Arg(0);
+    const BOUND: Expr = Expr::Neg(&Expr::Arg(1));
+    const SHUT: Expr = Expr::Shut;
+    const STEP: Expr = Expr::Cases(
+        &[
+            Case { left: X, is: Relation::AtMost, right: Expr::Number(0.0), value: SHUT },
+            Case { left: X, is: Relation::Less, right: BOUND, value: SHUT },
+        ],
+        &X,
+    );
+
+    #[test]
+    fn a_piece_ends_where_a_comparison_changes() {
+        let pieces = Kink::Pieces(&[STEP]).pieces();
+        let piece = |x: f64| pieces.of(2, |i| [x, -3.0][i]);
+        assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));
+        assert!(piece(1.0) == piece(2.0) && piece(2.0) != piece(3.0) && piece(3.0) != piece(4.0));
+        assert!(pieces.is_tie(&[-0.0, -3.0]) && pieces.is_tie(&[3.0, -3.0]) && !pieces.is_tie(&[1e-300, -3.0]));
+    }
+
+    #[test]
+    fn the_winner_is_the_first_of_the_largest() {
+        let winner = |args: &[f64]| Kink::Winner.pieces().of(args.len(), |i| args[i]);
+        assert_ne!(winner(&[1.0, 2.0]), winner(&[2.0, 1.0]));
+        assert_eq!(winner(&[1.0, 3.0, 3.0]), 1);
+        assert!(Kink::Winner.pieces().is_tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.pieces().is_tie(&[1.0, 1.0, 3.0]));
+    }
+}
