@@ -31,6 +31,7 @@ pub mod trace;
 
 // floor 5
 pub mod gradcheck;
+pub mod scene;
 
 // floor 6
 pub mod app;

@@ -16,7 +16,7 @@ mod column;
 mod short;
 
 pub use column::{CAP, Format};
-pub use short::{brief, short};
+pub use short::{USUAL, brief, round_up, short};
 
 use std::fmt;
 use std::io::Write as _;

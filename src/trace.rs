@@ -2,6 +2,7 @@
 //! for, in time that grows neither with k nor with the number of steps: prefix counts lead from k to its op, its entry and its term.
 
 mod find;
+mod future;
 mod kept;
 mod meet;
 mod parts;
@@ -24,10 +25,12 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Source, Step, Unit};
 use crate::tensor::{Index, len, unravel};
 
+use future::Future;
 use kept::{Kept, Mark};
 use samples::Samples;
 
 pub use find::{ARGUMENTS, Sources, UseOf};
+pub use future::Other;
 pub use meet::Meeting;
 pub use paths::Path;
 pub use walk::{Tell, Walk};
@@ -94,6 +97,8 @@ pub struct Trace {
     len: u64,
     kept: Kept,
     samples: Samples,
+    /// `None` but in tests.
+    future: Option<Future>,
 }
 
 impl Trace {
@@ -121,7 +126,17 @@ impl Trace {
                 before += parts::terms_before(stretch, op, len(&stretch.network.tensor(*output).shape));
             }
         }
-        Self { iteration, stretches, segments, firsts, passes, len: before, kept: Kept::default(), samples: Samples::default() }
+        Self {
+            iteration,
+            stretches,
+            segments,
+            firsts,
+            passes,
+            len: before,
+            kept: Kept::default(),
+            samples: Samples::default(),
+            future: None,
+        }
     }
 
     /// How many steps there are; at least 1 for a network that computes anything.
@@ -245,7 +260,7 @@ impl Trace {
         let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - before);
         let network = self.network_of(at.stretch);
         let info = network.tensor(op.output);
-        Step {
+        let step = Step {
             iteration: self.iteration,
             sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
             step: at.step,
@@ -259,6 +274,10 @@ impl Trace {
             function,
             value,
             sum: sum + value,
+        };
+        match &self.future {
+            Some(future) => future.step(step),
+            None => step,
         }
     }
 
@@ -329,6 +348,8 @@ impl Trace {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
                 if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index) }
             };
+            let end = at.step - at.term + at.terms - 1;
+            let value = self.future.as_ref().map_or(value, |future| future.number(end, value));
             Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
     }

@@ -108,7 +108,7 @@ pub fn click(state: &State, screen: Rect, x: u16, y: u16) -> Option<Action> {
 fn too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let lines = [
-        format!("{}  step {}/{}", view.place(), view.at.step, view.trace().len()),
+        format!("{}  step {}/{}", view.place(), view.at.step, view.step_count()),
         format!("{width}x{height} is the least; this is {}x{}", screen.width, screen.height),
     ];
     for (line, row) in lines.into_iter().zip(screen.rows()) {

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use super::{Names, SLICE};
 use crate::network::{Descent, Iteration, Lack, Op, Walk};
 use crate::scenario::Scenario;
+use crate::scene::Scene;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::threads::Elsewhere;
-use crate::trace::Trace;
+use crate::trace::{Other, Trace};
 
 /// A scenario that is open, with its computation.
 #[derive(Debug)]
@@ -166,6 +167,41 @@ impl Lesson {
         let network = self.trace.network_of(stretch);
         let ops = network.ops().iter().zip(self.trace.spans_of(stretch)).filter(|(op, span)| wanted(op) && !span.is_empty());
         Names::new(ops.map(|(op, _)| network.tensor(op.output).name.clone()))
+    }
+
+    /// The scene of a step of this iteration; `None` past either end.
+    #[must_use]
+    pub fn scene(&self, step: u64) -> Option<Scene<'_>> {
+        Scene::of(&self.trace, step)
+    }
+
+    /// The most iterations of the descent.
+    #[must_use]
+    pub fn iterations(&self) -> u64 {
+        self.descent.iterations()
+    }
+
+    /// Returns whether it is known at a step that the descent ends with this iteration, though more are allowed: its loss decides, once it is computed.
+    #[must_use]
+    pub fn ends_early(&self, step: u64) -> bool {
+        self.last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
+    }
+
+    /// The scenario as it is up to a step, with other numbers in all that is computed later ([`Trace::with_future`]), and with another end.
+    #[must_use]
+    pub fn with_future(&self, after: u64, other: Other) -> Self {
+        let known = after >= self.trace.loss_step();
+        Self {
+            scenario: Arc::clone(&self.scenario),
+            trace: self.trace.with_future(after, other),
+            descent: Arc::clone(&self.descent),
+            loss: if known { self.loss } else { other(self.loss) },
+            last: self.last == known,
+            lack: self.lack,
+            remarks: self.remarks.clone(),
+            names: Arc::clone(&self.names),
+            batch: Default::default(),
+        }
     }
 
     fn with(&self, iteration: Iteration) -> Self {

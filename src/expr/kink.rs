@@ -98,13 +98,13 @@ fn value(side: Side, count: usize, argument: &impl Fn(usize) -> f64) -> f64 {
     match side {
         Side::Argument(n) => argument(n),
         Side::Number(number) => number,
-        Side::Expr(expr) => evaluated(expr, (0..count).map(argument).collect()),
+        Side::Expr(expr) => evaluated(expr, &(0..count).map(argument).collect::<SmallVec<[f64; 4]>>()),
     }
 }
 
 #[cold]
-fn evaluated(expr: &Expr, arguments: SmallVec<[f64; 4]>) -> f64 {
-    expr.of(&arguments).unwrap_or(f64::NAN)
+fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
+    expr.of(arguments).unwrap_or(f64::NAN)
 }
 
 const EQUAL: usize = 1;

@@ -106,6 +106,25 @@ impl Run {
         run
     }
 
+    /// Returns this run with other numbers: `first` is the first entry of a tensor that changes, or `None` if none does; `other` gives the new number. What
+    /// the rules remember of such tensors is found again. For tests of what depends on a number.
+    #[must_use]
+    pub fn altered(&self, network: &Network, first: impl Fn(Id) -> Option<usize>, other: impl Fn(f64) -> f64) -> Self {
+        let mut run = self.clone();
+        for id in 0..network.tensors().len() {
+            if let Some(first) = first(id) {
+                run.own(id).iter_mut().skip(first).for_each(|value| *value = other(*value));
+            }
+        }
+        for (number, op) in network.ops().iter().enumerate() {
+            if op.parts.iter().any(|part| part.operands.iter().any(|id| first(*id).is_some())) {
+                let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(|id| run.values(id)))).collect();
+                run.memos.set(number, memos);
+            }
+        }
+        run
+    }
+
     fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
         let memos = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
         self.memos.set(number, memos);

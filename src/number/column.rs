@@ -81,6 +81,19 @@ impl Format {
         format
     }
 
+    /// Returns the same in a wider column: at least `left` cells before the point, and `right` from there on unless the column is as wide as [`CAP`] without them.
+    #[must_use]
+    pub fn with_room(self, left: usize, right: usize) -> Self {
+        let left = self.left.max(left);
+        Self { left, right: self.right.max(right.min(CAP.saturating_sub(left))), ..self }
+    }
+
+    /// Returns whether all numbers that the format was made for are whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.style == Style::Fixed(0)
+    }
+
     /// Returns upper bounds of `left` and `right` for these numbers.
     fn widest(&self, values: &[f64]) -> (usize, usize) {
         let finite = || values.iter().copied().filter(|v| v.is_finite());

@@ -99,3 +99,20 @@ pub fn brief(value: f64, enough: usize) -> String {
     }
     scientific(value, enough.max(1) - 1)
 }
+
+/// The cells of a usual number in an equation, such as −0.1234: room for one that is still to come.
+pub const USUAL: usize = 7;
+
+/// The next of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, … that is not below a magnitude: the end of a scale that changes seldom while numbers come.
+#[must_use]
+pub fn round_up(magnitude: f64) -> f64 {
+    if magnitude == 0.0 || !magnitude.is_finite() {
+        return magnitude;
+    }
+    let power = libm::pow(10.0, libm::floor(libm::log10(magnitude)));
+    [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+        .into_iter()
+        .map(|step| step * power)
+        .find(|end| *end >= magnitude)
+        .unwrap_or(magnitude)
+}

@@ -9,6 +9,27 @@ fn column(values: &[f64]) -> Vec<String> {
 }
 
 #[test]
+fn a_column_with_room_keeps_its_point_while_usual_numbers_come() {
+    let known = [0.5, -0.25, 12.375, 99.99, -0.1];
+    for n in 1..=known.len() {
+        let format = Format::of(known[..n].iter().copied()).with_room(3, 5);
+        assert_eq!((format.width(), format.units()), (8, 2), "{n} numbers");
+    }
+    let wide = Format::of([-123.456, 0.5]).with_room(3, 5);
+    assert_eq!([-123.456, 0.5].map(|v| wide.cell(v)), ["−123.46 ", "   0.5  "]);
+}
+
+#[test]
+fn a_scale_ends_at_a_round_number() {
+    for (magnitude, end) in [(0.0, 0.0), (0.31, 0.4), (0.5, 0.5), (1.0, 1.0), (1.1, 1.2), (9.0, 10.0), (10.0, 10.0), (2.6e-9, 3e-9)] {
+        assert!((round_up(magnitude) - end).abs() <= 1e-15 * end, "{magnitude}: {}", round_up(magnitude));
+    }
+    for odd in [f64::MIN_POSITIVE / 3.0, f64::MAX] {
+        assert!(round_up(odd) >= odd);
+    }
+}
+
+#[test]
 fn columns() {
     assert_eq!(column(&[1.0, -2.0, 0.0, 13.0]), [" 1", "−2", " 0", "13"]);
     assert_eq!(column(&[0.05, -0.12, 2.0, -0.0]), [" 0.05", "−0.12", " 2   ", " 0   "]);

@@ -117,7 +117,7 @@ const JACOBIAN: Expr = Expr::Where(&[
     Expr::Equal(&[
         Expr::Indexed(&Expr::Name("J"), "ji"),
         Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]),
-        Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[Expr::Name("[i = j]"), Expr::Indexed(&A, "i")])]),
+        Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[Expr::Name("[i=j]"), Expr::Indexed(&A, "i")])]),
     ]),
 ]);
 const A_J: Expr = Expr::Indexed(&A, "j");
@@ -179,7 +179,7 @@ impl Rule for Jacobian {
             right: JACOBIAN,
             name: "the softmax's Jacobian",
             gist: Gist::None,
-            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i = j] − aᵢ), where [i = j] is 1 if i = j, else 0.",
+            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
         }
     }
 }

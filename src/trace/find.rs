@@ -223,6 +223,13 @@ impl Trace {
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
+    /// The step that completes the loss of the batch; of a batch of one sample, that sample's loss.
+    #[must_use]
+    pub fn loss_step(&self) -> u64 {
+        let loss = |stretch: usize| self.made(stretch, self.network_of(stretch).loss(), 0);
+        loss(self.stretches.len() - 1).or_else(|| loss(0)).map_or(1, |made| made.end - 1)
+    }
+
     /// The steps that read an entry, in a stretch, in the order of the trace.
     #[must_use]
     pub fn uses(&self, stretch: usize, tensor: Id, entry: usize) -> Vec<UseOf> {

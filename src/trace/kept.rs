@@ -58,7 +58,8 @@ impl Kept {
 impl Trace {
     /// How far the entry of a position has come before its term.
     pub(super) fn before(&self, at: &Position) -> Mark {
-        if at.terms <= SHORT {
+        // nothing is added up before a first term, whichever entry is at hand
+        if at.terms <= SHORT || at.term == 0 {
             return self.onwards(at, START, 0..at.term);
         }
         let mut kept = self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);

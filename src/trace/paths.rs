@@ -52,6 +52,12 @@ impl Trace {
             }
         }
         done.retain(|path| path.nodes.len() > 1);
+        let made = self.network_of(stretch).gradient_of(node).and_then(|gradient| self.made(stretch, gradient, 0));
+        if let (Some(future), Some(made)) = (&self.future, made) {
+            for number in done.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
+                *number = future.number(made.end - 1, *number);
+            }
+        }
         done
     }
 

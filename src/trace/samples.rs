@@ -9,6 +9,8 @@ use crate::network::Id;
 
 /// The most entries of a tensor.
 const SOME: usize = 2048;
+/// The entries before the last one that are there in any case, of a tensor that is not complete: a screen shows some of them.
+const RECENT: usize = 512;
 /// The most tensors: half a megabyte.
 const TENSORS: usize = 32;
 
@@ -24,20 +26,26 @@ struct Sample {
 pub(super) struct Samples(Mutex<VecDeque<Sample>>);
 
 impl Trace {
-    /// All entries of a tensor if it has at most 2,048, else as many at equal distances: enough to choose how its numbers are shown.
+    /// The first `known` entries of a tensor if it has at most 2,048, else as many at equal distances and the last of the first `known`: enough to choose how
+    /// its numbers are shown.
     #[must_use]
-    pub fn sample(&self, stretch: usize, tensor: Id) -> Cow<'_, [f64]> {
+    pub fn sample(&self, stretch: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
         let values = self.run(stretch).values(tensor);
+        let known = known.min(values.len());
         if values.len() <= SOME {
-            return Cow::Borrowed(values);
+            return Cow::Borrowed(&values[..known]);
         }
+        let apart = values.len().div_ceil(SOME);
+        let recent = if known < values.len() { &values[known.saturating_sub(RECENT)..known] } else { &[] };
+        let some = |sample: &[f64]| Cow::Owned([&sample[..known.div_ceil(apart)], recent].concat());
         let mut kept = self.samples.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sample) = kept.iter().find(|sample| sample.of == (stretch, tensor)) {
-            return Cow::Owned(sample.values.clone());
+            return some(&sample.values);
         }
-        let some: Vec<f64> = values.iter().copied().step_by(values.len().div_ceil(SOME)).collect();
+        let gathered: Vec<f64> = values.iter().copied().step_by(apart).collect();
+        let sample = some(&gathered);
         kept.truncate(TENSORS - 1);
-        kept.push_front(Sample { of: (stretch, tensor), values: some.clone() });
-        Cow::Owned(some)
+        kept.push_front(Sample { of: (stretch, tensor), values: gathered });
+        sample
     }
 }

@@ -20,10 +20,9 @@ use crate::expr::Notation;
 use crate::glyph;
 use crate::number::short;
 use crate::op::rule::{Equation, Gist};
-use crate::step::Unit;
+use crate::scene::Path;
 use crate::text::{cut, width};
 use crate::text::{to_left, to_right};
-use crate::trace::Path;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 
@@ -80,10 +79,10 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
 /// The op's equation on the left, what it is called on the right.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
-    let part = view.trace().part_at(&view.at);
+    let part = view.part();
     // what has no room in any line is not put together
     let named = |part: usize| part < LINKED || part + 1 == parts;
-    let right = |part: usize| view.trace().right_hand_side(&view.at, part, Notation::Unicode);
+    let right = |part: usize| view.right_hand_side(part, Notation::Unicode);
     let all: Vec<String> = (0..parts).filter(|part| named(*part)).map(right).collect();
     let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
     let ends = match all.as_slice() {
@@ -92,7 +91,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     };
     let texts = [all.join(" "), ends, format!("{before}{}{after}", right(part))]
         .map(|right| format!("{} {} {right}", to_right(left, margin), view.equals()));
-    let titles = shorter(&view.trace().equation(&view.at, part));
+    let titles = shorter(&view.equation(part));
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
     let (text, name) = fitting.unwrap_or((&texts[2], ""));
@@ -117,10 +116,9 @@ fn shorter(equation: &Equation) -> [Cow<'static, str>; 3] {
 /// The terms around this step's, as many as have room.
 fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
     let column = |term: u64| {
-        let (step, part) = view.term(term);
-        let to_come = term > view.at.term;
-        let or_dot = |text: String| if to_come { glyph::TO_COME.to_owned() } else { text };
-        Column { term, texts: [view.symbols(&step, part), or_dot(view.numbers(&step, part)), or_dot(short(step.value))] }
+        let own = view.term(term);
+        let or_dot = |text: Option<String>| text.unwrap_or_else(|| glyph::TO_COME.to_owned());
+        Column { term, texts: [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(own.value().map(short))] }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
@@ -195,10 +193,8 @@ fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let result = short(step.sum);
     let last = step.term == step.terms;
     let left = if last { "all" } else { "so far" };
-    let text = match step.term.checked_sub(2) {
-        None => result,
-        Some(before) => format!("{} + {} = {result}", short(view.term(before).0.sum), short(step.value)),
-    };
+    let before = step.term.checked_sub(2).and_then(|before| view.term(before).sum());
+    let text = before.map_or_else(|| result.clone(), |before| format!("{} + {} = {result}", short(before), short(step.value)));
     let right = format!("term {} of {}", step.term, step.terms);
     let start = format!("{} = ", to_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
@@ -212,18 +208,18 @@ fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     ])
 }
 
-/// Another way to the same number, where there is one: the stable shortcut; or, with a node's last term, the products along the paths of a graph,
-/// in the longest form that has room.
+/// With the last term another way to the same number, if there is one: the stable shortcut; or the products along the paths of a graph, in the longest form
+/// that has room.
 fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
     let room = room.saturating_sub(margin + 3);
-    let text = if let Some((symbols, value)) = view.trace().shortcut(&view.at) {
+    let text = if let Some((symbols, value)) = view.shortcut() {
         cut(&format!("in one step: {symbols} = {}", short(value)), room)
-    } else if !view.network().reads_samples() && view.backward() && view.at.term + 1 == view.at.terms {
-        let paths = view.trace().paths(view.at.stretch, view.neuron(view.output));
-        if paths.is_empty() || view.progress(Unit::Op).1 == 0 {
+    } else {
+        let paths = view.paths();
+        if paths.is_empty() {
             return None;
         }
-        let total = short(view.trace().run(view.at.stretch).values(view.output)[0]);
+        let total = short(view.step.sum);
         let joined = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| self_name(view, *id)).collect::<Vec<_>>().join(arrow);
         let factors = |locals: &[f64], dot: &str| locals.iter().map(|local| short(*local)).collect::<Vec<_>>().join(dot);
         let all = |text: &dyn Fn(&Path) -> String| paths.iter().map(text).collect::<Vec<_>>().join(" + ");
@@ -242,8 +238,6 @@ fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> 
             ]
         };
         forms.into_iter().find(|form| width(form) <= room)?
-    } else {
-        return None;
     };
     Some(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(Role::Dim))]))
 }

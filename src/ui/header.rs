@@ -47,9 +47,9 @@ fn place(view: &View<'_>) -> Vec<Fact> {
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
     let spare = Some(String::new());
     let iteration = step.iteration;
-    let mut place = vec![match view.lesson.descent.iterations() {
+    let mut place = vec![match view.lesson.iterations() {
         1 => fact("iteration 1".to_owned(), spare.clone()),
-        all if view.lesson.last && iteration < all => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
+        _ if view.lesson.ends_early(step.step) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
         all => fact(format!("iteration {iteration}/{all}"), None),
     }];
     place.extend(sample(view));
@@ -68,11 +68,10 @@ fn place(view: &View<'_>) -> Vec<Fact> {
 /// The sample with its name; where a batch does not hold all, which of its own it is, and which samples it has.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.lesson.scenario.samples;
-    let (stretches, batch) = (view.trace().stretches(), view.trace().samples());
+    let batch = view.samples().len();
     let whole = batch == samples.len();
-    let Some(number) = stretches[view.at.stretch].sample else {
-        let numbers = stretches.iter().filter_map(|stretch| stretch.sample).take(MOST);
-        let list: Vec<String> = numbers.map(|number| (number + 1).to_string()).collect();
+    let Some(number) = view.sample() else {
+        let list: Vec<String> = view.samples().take(MOST).map(|number| (number + 1).to_string()).collect();
         return (!whole).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
     };
     if !view.network().reads_samples() {

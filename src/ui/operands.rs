@@ -12,11 +12,10 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role as TensorRole};
-use crate::number::Format;
-use crate::op::slot::Slot;
+use crate::number::{Format, round_up};
+use crate::scene::{Grid, Shown};
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
-use crate::trace::Progress;
 use crate::ui::Target;
 use crate::ui::matrix::{Mark, Matrix};
 use crate::ui::operand::Operand;
@@ -30,6 +29,11 @@ const MARKED: u64 = 1024;
 
 /// The most terms of an entry that say what it reads.
 const NEEDED: u64 = 128;
+
+/// Cells of a number in a result that is still to come, before the point and from there on: so wide is its column from the first step of the op on, and a
+/// number of up to two places, with four decimals where it is not expected to be whole, changes nothing.
+const REAL: [usize; 2] = [3, 5];
+const WHOLE: [usize; 2] = [3, 0];
 
 /// What some terms read of each tensor: its places, ascending.
 #[derive(Default)]
@@ -90,135 +94,98 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<Target> {
     let marks = marks(view);
     arrange(view, view.matrices(|| all(view)), area).into_iter().find_map(|(operand, place, _)| {
-        let at = with_matrix(view, operand, &marks, |matrix| matrix.entry_at(place, x, y))?;
-        place.contains((x, y).into()).then_some(Target::Entry(operand.id, at))
+        let at = with_matrix(view, operand, operand.format, &marks, |matrix| matrix.entry_at(place, x, y))?;
+        place.contains((x, y).into()).then_some(Target::Entry(operand.shown.tensor, at))
     })
 }
 
 /// All matrices of the pane, the result last.
 fn all(view: &View<'_>) -> Vec<Operand> {
-    let window = view.op().window();
-    let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
-    let image = window.and_then(|(_, w)| slot(w.image));
-    let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
-    let mut ids = view.operands();
-    // the image first, then what lies on it
-    ids.sort_by_key(|id| if Some(*id) == image { 0 } else { 1 + usize::from(Some(*id) != filter) });
-    ids.push(view.output);
-    let last = ids.len() - 1;
-    ids.into_iter()
-        .enumerate()
-        .map(|(n, id)| {
-            let info = view.network().tensor(id);
-            let sample = view.trace().sample(view.at.stretch, id);
-            let sample = || sample.iter().copied();
-            let turned = Some(id) == filter && window.is_some_and(|(_, w)| w.turned);
-            let symbol = info.symbol.text();
-            let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
-            Operand {
-                id,
-                title: if turned { format!("⟲180° {symbol}") } else { symbol },
-                name,
-                // of the result the sum so far has to fit too
-                format: Format::of(sample().chain((n == last).then_some(view.step.sum))),
-                padding: if Some(id) == image { view.trace().ring(&view.at) } else { [0, 0] },
-                turned,
-                largest: sample().filter(|v| v.is_finite()).fold(0.0, |m, v| v.abs().max(m)),
-                result: n == last,
-            }
-        })
-        .collect()
+    let shown = view.tensors();
+    let expected = if view.expects_whole() { WHOLE } else { REAL };
+    let operand = |shown: Shown| {
+        let info = view.network().tensor(shown.tensor);
+        let numbers = view.numbers(shown.tensor);
+        let numbers = || numbers.iter().copied();
+        let symbol = info.symbol.text();
+        let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
+        let title = if shown.turned { format!("⟲180° {symbol}") } else { symbol };
+        let largest = numbers().filter(|v| v.is_finite()).fold(0.0, |m, v| v.abs().max(m));
+        if !shown.is_result {
+            let format = Format::of(numbers());
+            return Operand { shown, title, name, format, reserved: format, largest };
+        }
+        // the sum so far has to fit too
+        let format = Format::of(numbers().chain([view.step.sum]));
+        let [before, after] = if format.is_whole() { expected } else { REAL };
+        let reserved = Format::default().with_room(expected[0], expected[1]);
+        Operand { shown, title, name, format: format.with_room(before, after), reserved, largest: round_up(largest) }
+    };
+    shown.into_iter().map(operand).collect()
 }
 
 fn marks(view: &View<'_>) -> Marks {
     let first = view.at.term.saturating_sub(MARKED / 2);
     let last = (first + MARKED).min(view.at.terms);
     let now = || view.sources_now().iter().map(|source| (source.tensor, source.at));
-    let entry = view.trace().sources_of(&view.at, first..last).flatten().chain(now());
+    let entry = view.sources_of(&view.at, first..last).flatten().chain(now());
     Marks { entry: Read::by_tensor(entry), now: Read::by_tensor(now()) }
 }
 
 /// Builds the widget of an operand and hands it on.
-fn with_matrix<T>(view: &View<'_>, operand: &Operand, marks: &Marks, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
-    let info = view.network().tensor(operand.id);
-    let values = view.trace().run(view.at.stretch).values(operand.id);
-    let value = |at: usize| match (operand.result, view.trace().progress(&view.at, operand.id, at)) {
-        (false, _) => Some(values[at]),
-        (true, Progress::Done(value) | Progress::Partial(value)) => Some(value),
-        (true, Progress::ToCome) => None,
-    };
-    let (own, now) = (marks.entry.of(operand.id), marks.now.of(operand.id));
+fn with_matrix<T>(view: &View<'_>, operand: &Operand, format: Format, marks: &Marks, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
+    let Shown { tensor, padding, turned, is_result } = operand.shown;
+    let info = view.network().tensor(tensor);
+    let value = |at: usize| view.number(tensor, at);
+    let (own, now) = (marks.entry.of(tensor), marks.now.of(tensor));
     // a slice may be longer than what is listed of it
-    let slice = view.slices().find(|(tensor, _)| *tensor == operand.id).map(|(_, places)| places);
+    let slice = view.slices().find(|(other, _)| *other == tensor).map(|(_, places)| places);
     let in_slice = |at: usize| slice.is_some_and(|places| places.contains(at));
     let mark = |at: usize| match () {
-        () if operand.result && at == view.at.entry => Mark::Result,
+        () if is_result && at == view.at.entry => Mark::Result,
         () if own.binary_search(&at).is_err() && !in_slice(at) => Mark::None,
         () if now.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice(at) => Mark::Step,
         () => Mark::Entry,
     };
-    let shared = info.role == TensorRole::Parameter && shares(view, operand.id);
+    let shared = info.role == TensorRole::Parameter && shares(view, tensor);
     let tint = |at: usize| Some(view.theme.shared(at));
-    let focus = if operand.result {
+    let focus = if is_result {
         Some(view.at.entry)
     } else {
-        let now = view.sources_now().iter().find(|source| source.tensor == operand.id).map(|source| source.at);
+        let now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
         // what only other terms of the entry read is in view as well
         now.or_else(|| own.first().copied())
     };
-    let backward = view.network().made_by(operand.id).is_some_and(|n| view.network().ops()[n].pass == Pass::Backward);
     let matrix = Matrix {
-        role: if backward { Role::Backward } else { Role::Forward },
+        role: if view.pass_of(tensor) == Some(Pass::Backward) { Role::Backward } else { Role::Forward },
         focus,
-        padding: operand.padding,
-        turned: operand.turned,
+        padding,
+        turned,
         around: around(view, operand, marks, focus),
         name: &operand.name,
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         scroll: view.stepper.scroll,
         tint: if shared { Some(&tint) } else { None },
         heat: (!shared && len(&info.shape) > 1).then_some(operand.largest),
-        ..Matrix::new(&operand.title, &info.shape, operand.format, &value, &mark)
+        ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
     f(&matrix)
 }
 
 /// The rows and columns of the focus' matrix that the terms of the entry read.
 fn around(view: &View<'_>, operand: &Operand, marks: &Marks, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
-    let shape = &view.network().tensor(operand.id).shape;
-    let (rows, columns) = rows_and_columns(shape);
-    let block = focus? / (rows * columns).max(1);
-    let own = marks.entry.of(operand.id).iter().copied().filter(|at| at / (rows * columns) == block);
-    (!operand.result).then(|| region(shape, own))?
-}
-
-/// The rows and columns of a tensor's matrices; a vector stands.
-fn rows_and_columns(shape: &[usize]) -> (usize, usize) {
-    match *shape {
-        [] => (1, 1),
-        [rows] => (rows, 1),
-        [.., rows, columns] => (rows, columns),
-    }
+    let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
+    let [block, ..] = grid.place(focus?);
+    let own = marks.entry.of(operand.shown.tensor).iter().copied().filter(|at| grid.place(*at)[0] == block);
+    (!operand.shown.is_result).then(|| region(&grid, own))?
 }
 
 /// The rows and columns that hold these entries, in whichever matrix they are.
-fn region(shape: &[usize], entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
-    let (rows, columns) = rows_and_columns(shape);
-    entries.map(|at| [at / columns % rows, at % columns]).fold(None, |region: Option<[Range<usize>; 2]>, [row, column]| {
+fn region(grid: &Grid, entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
+    entries.map(|at| grid.place(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
         let [r, c] = region.unwrap_or([row..row + 1, column..column + 1]);
         Some([r.start.min(row)..r.end.max(row + 1), c.start.min(column)..c.end.max(column + 1)])
     })
-}
-
-/// The rows and columns of each tensor that an entry from the middle of the op reads: what should be seen at every step of the op, so that
-/// nothing moves from step to step.
-fn needs(view: &View<'_>) -> Read {
-    let trace = view.trace();
-    let shape = &view.network().tensor(view.output).shape;
-    let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
-    let made = trace.made(view.at.stretch, view.output, middle).filter(|steps| !steps.is_empty());
-    let at = made.and_then(|steps| trace.position(steps.start)).unwrap_or(view.at);
-    Read::by_tensor(trace.sources_of(&at, 0..at.terms.min(NEEDED)).flatten())
 }
 
 /// Whether one weight of this tensor belongs to many edges: a filter.
@@ -228,21 +195,22 @@ fn shares(view: &View<'_>, id: Id) -> bool {
 
 /// The size that shows all of its numbers, of one matrix where no two fit so many columns; of its title as much as tells it from the others.
 fn size(view: &View<'_>, operand: &Operand, needs: &Read, most: u16) -> Size {
-    let read = if operand.result { &[] } else { needs.of(operand.id) };
-    let [rows, columns] = region(&view.network().tensor(operand.id).shape, read.iter().copied()).unwrap_or([0..1, 0..1]);
-    with_matrix(view, operand, &Marks::default(), |matrix| size_of(matrix, operand, [rows.len(), columns.len()], most))
+    let Shown { tensor, is_result, .. } = operand.shown;
+    let read = if is_result { &[] } else { needs.of(tensor) };
+    let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read.iter().copied()).unwrap_or([0..1, 0..1]);
+    with_matrix(view, operand, operand.reserved, &Marks::default(), |matrix| size_of(matrix, operand, [rows.len(), columns.len()], most))
 }
 
 fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], most: u16) -> Size {
     let shape = matrix.shape;
     let bare = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
     let (titled, mut high) = matrix.size();
-    let (mut wide, _) = bare(shape, operand.padding);
-    let (all, all_columns) = rows_and_columns(shape);
-    let cell = u16::try_from(operand.format.width() + 2).unwrap_or(u16::MAX);
+    let (mut wide, _) = bare(shape, operand.shown.padding);
+    let Grid { rows: all, columns: all_columns, .. } = Grid::of(shape);
+    let cell = u16::try_from(operand.reserved.width() + 2).unwrap_or(u16::MAX);
     let margin = bare(&[all], [0, 0]).0.saturating_sub(cell);
     if shape.len() > 2 {
-        let (one, _) = bare(&shape[shape.len() - 2..], operand.padding);
+        let (one, _) = bare(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > most {
             // the title says which it is
             (wide, high) = (one, high - 1);
@@ -267,7 +235,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &Operand, [rows, columns]: [usize; 2], 
 }
 
 fn draw(view: &View<'_>, operand: &Operand, marks: &Marks, area: Rect, buf: &mut Buffer) {
-    with_matrix(view, operand, marks, |matrix| matrix.render(area, buf, &view.theme));
+    with_matrix(view, operand, operand.format, marks, |matrix| matrix.render(area, buf, &view.theme));
 }
 
 /// A matrix with its place, and the sign before it.
@@ -275,20 +243,21 @@ type Placed<'a> = (&'a Operand, Rect, Option<(&'static str, Rect)>);
 
 /// Where each matrix stands, and the sign before the result.
 fn arrange<'a>(view: &View<'_>, operands: &'a [Operand], area: Rect) -> Vec<Placed<'a>> {
-    let needs = needs(view);
+    // the same at every step of the op, so that nothing moves from step to step
+    let needs = Read::by_tensor(view.typical_reads(NEEDED));
     let mut sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, area.width)).collect();
     let way = arrange::best(&sizes, area);
     // a grid of filters cannot use every line that it wants: the others may
     let none = Marks::default();
     let places = way.places(&sizes, area);
     for ((operand, size), place) in operands.iter().zip(&mut sizes).zip(places) {
-        let used = with_matrix(view, operand, &none, |matrix| matrix.height_within(place));
+        let used = with_matrix(view, operand, operand.reserved, &none, |matrix| matrix.height_within(place));
         size.wants = size.wants.map(|[wide, high]| [wide, if used < place.height { high.min(used) } else { high }]);
     }
     let places = way.places(&sizes, area);
     let sign = |i: usize, place: Rect| {
         let at = Rect::new(place.x.saturating_sub(2), place.y, 1, 1).intersection(area);
-        (operands[i].result && i > 0).then_some(("→", at))
+        (operands[i].shown.is_result && i > 0).then_some(("→", at))
     };
     operands.iter().zip(places).enumerate().map(|(i, (operand, place))| (operand, place, sign(i, place))).collect()
 }

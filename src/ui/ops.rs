@@ -45,11 +45,10 @@ const EARLIER: &str = "… → ";
 
 /// The ops of this pass that fit a line, the current one among them; whether there are earlier ones.
 fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
-    let (trace, at) = (view.trace(), &view.at);
-    let in_pass = |(id, _): &(Id, Range<u64>)| pass_of(view, *id) == view.step.pass;
+    let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
     let wide = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
     let mut used = wide(view.output) + width(EARLIER);
-    let mut earlier = trace.ops_before(at.stretch, at.op).take_while(in_pass).peekable();
+    let mut earlier = view.ops_before().take_while(in_pass).peekable();
     let mut ops = Vec::new();
     while let Some(op) = earlier.next_if(|(id, _)| used + wide(*id) <= room) {
         used += wide(op.0);
@@ -59,7 +58,7 @@ fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     ops.reverse();
     let mut x = if earlier { width(EARLIER) } else { 0 };
     let mut links = Vec::new();
-    for (id, steps) in ops.into_iter().chain(trace.ops_from(at.stretch, at.op).take_while(in_pass)) {
+    for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
         // one more than has room, as the line is cut there
         if x > room + width(ARROW) {
             break;
@@ -103,18 +102,13 @@ pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<Target>
     links.iter().rev().find(|link| link.x <= x).map(|link| Target::Step(link.step))
 }
 
-fn pass_of(view: &View<'_>, id: usize) -> Pass {
-    view.network().made_by(id).map_or(Pass::Forward, |number| view.network().ops()[number].pass)
-}
-
 /// The ops of the sample that fit so many rows, and the place of the current one among them.
 fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
-    let (trace, at) = (view.trace(), &view.at);
     let first = |(id, steps): (Id, Range<u64>)| (id, steps.start);
-    let mut ops: Vec<(Id, u64)> = trace.ops_before(at.stretch, at.op).take(rows).map(first).collect();
+    let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(first).collect();
     ops.reverse();
     let here = ops.len();
-    ops.extend(trace.ops_from(at.stretch, at.op).take(rows).map(first));
+    ops.extend(view.ops_from().take(rows).map(first));
     let first = here.saturating_sub(rows / 2).min(ops.len().saturating_sub(rows));
     (ops.into_iter().skip(first).take(rows).collect(), here - first)
 }
@@ -131,7 +125,7 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let gap = room.saturating_sub(width(&name) + shape.len() + 2);
         let style = match i.cmp(&here) {
             std::cmp::Ordering::Equal => view.theme.style(Role::Step),
-            std::cmp::Ordering::Less if pass_of(view, *id) == Pass::Backward => view.theme.style(Role::Backward),
+            std::cmp::Ordering::Less if view.pass_of(*id) == Some(Pass::Backward) => view.theme.style(Role::Backward),
             std::cmp::Ordering::Less => view.theme.style(Role::Forward),
             std::cmp::Ordering::Greater => view.theme.style(Role::Dim),
         };

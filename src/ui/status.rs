@@ -16,7 +16,7 @@ use crate::ui::view::View;
 
 /// `grad.conv1.weight[0,0,1,1]  step 57/112`, as much of it as there is room for, and the columns beside it.
 fn place(view: &View<'_>, room: usize) -> (String, usize) {
-    let place = cut(&format!(" {}  step {}/{}", view.place(), view.at.step, view.trace().len()), room);
+    let place = cut(&format!(" {}  step {}/{}", view.place(), view.at.step, view.step_count()), room);
     let left = room.saturating_sub(width(&place) + 3);
     (place, left)
 }

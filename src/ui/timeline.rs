@@ -30,10 +30,7 @@ const LEAST: usize = 5;
 /// The passes of the current sample, laid out on a line of this width.
 fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
-    let (here, samples) = (view.at.stretch, view.trace().samples());
-    // the sample at hand, or before the batch's own passes the last one; then those
-    let shown = std::iter::once(here.min(samples.saturating_sub(1))).chain(samples..view.trace().stretches().len());
-    for (pass, steps) in shown.flat_map(|stretch| view.trace().passes_of(stretch)) {
+    for (pass, steps) in view.passes() {
         let all = steps.end - steps.start;
         let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
         let role = if pass == Pass::Backward { Role::Backward } else { Role::Forward };

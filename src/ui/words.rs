@@ -18,9 +18,9 @@ const NARROW: usize = 60;
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let part = view.trace().part_at(&view.at);
+    let part = view.part();
     let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
-    let words = left_out.unwrap_or_else(|| view.trace().equation(&view.at, part).words);
+    let words = left_out.unwrap_or_else(|| view.equation(part).words);
     let text = lines(view, part, words, remark(view), usize::from(area.width));
     let cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
@@ -38,9 +38,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
-    let words = |part: usize| view.trace().equation(&view.at, part).words;
+    let words = |part: usize| view.equation(part).words;
     let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
-    let op = view.trace().span(view.at.step, crate::step::Unit::Op);
+    let op = view.span(crate::step::Unit::Op);
     let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
     u16::try_from(most).unwrap_or(u16::MAX)
@@ -48,7 +48,7 @@ pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
 
 /// The remark, the op's name where there is little room, and the rule in these words.
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
-    let equation = view.trace().equation(&view.at, part);
+    let equation = view.equation(part);
     let note = view.theme.style(Role::Note);
     let remark = remark.map(|text| broken(&text.replace('\n', " "), wide.saturating_sub(width(BAR)))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =

@@ -19,7 +19,7 @@ fn every_op_of_a_batch_is_drawn() {
         let batch = lesson.trace.ops().filter(|(stretch, ..)| lesson.trace.stretches()[*stretch].sample.is_none());
         for (_, _, steps) in batch {
             update(&mut state, Action::Go(steps.start));
-            let op = View::of(&state, Theme::default()).expect("a step").step.op;
+            let op = View::of(&state, Theme::default()).expect("a step").step.op.clone();
             for (width, height) in [(80, 24), (120, 40)] {
                 let shown = export::text(&frame(&state, &Look::default(), width, height));
                 assert!(shown.contains(&*op) && shown.contains("─ matrices"), "{shown}");

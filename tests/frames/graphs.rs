@@ -33,14 +33,16 @@ fn nodes_without_room_are_counted_above_and_below() {
     }
 }
 
+/// A loss with a penalty: some nodes are read twice.
+pub const LOGISTIC: &str = "title = \"logistic\"\n[graph]\ninputs = { w = 0.5, x = 2, b = -1, y = 1 }\n\
+    nodes = [\"z = w * x + b\", \"p = sigmoid(z)\", \"J = -(y * log(p) + (1 - y) * log(1 - p)) + 0.1 * w ^ 2\"]\n";
+
 /// A node deep in a graph, whose derivative comes from the right: what a step reads is in the picture, whatever else is not.
 #[test]
 fn both_ends_of_a_steps_edge_are_in_the_picture() {
-    let text = "title = \"logistic\"\n[graph]\ninputs = { w = 0.5, x = 2, b = -1, y = 1 }\n\
-                nodes = [\"z = w * x + b\", \"p = sigmoid(z)\", \"J = -(y * log(p) + (1 - y) * log(1 - p)) + 0.1 * w ^ 2\"]\n";
     for (ends, keys) in [(["z", "p"], ":grad.z<Enter>"), (["p", "t2"], ":grad.p#1<Enter>"), (["p", "t5"], ":grad.p#2<Enter>")] {
         for (width, height) in [(80, 24), (100, 30)] {
-            let shown = export::text(&frame(&open(text, keys), &Look::default(), width, height));
+            let shown = export::text(&frame(&open(LOGISTIC, keys), &Look::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];
             let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
             assert!(ends.iter().all(|node| has(node)), "{keys} at {width}x{height}:\n{shown}");

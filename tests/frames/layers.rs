@@ -7,7 +7,7 @@ use gradstep::scenario::{self, Limits, Source};
 
 use super::{picture, press};
 
-const DROPOUT: &str = r#"
+pub const DROPOUT: &str = r#"
 title = "Dropout"
 input = [1, -2, 3, 0.5]
 target = 1

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bounded;
+mod early;
 mod focus;
 mod graphs;
 mod layers;

@@ -27,7 +27,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
             update(&mut state, Action::Go(step));
             let shown = export::text(&frame(&state, &Look::default(), 80, 24));
             let view = View::of(&state, Theme::default()).expect("a step");
-            let equation = view.trace().equation(&view.at, view.trace().part_at(&view.at));
+            let equation = view.equation(view.part());
             look_at(&view, equation, &shown);
         }
     }

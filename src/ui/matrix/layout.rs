@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use ratatui::layout::Rect;
 
+use crate::scene::Grid;
+
 /// Cells between two matrices side by side.
 const GAP: usize = 2;
 
@@ -60,19 +62,10 @@ impl Window {
     }
 }
 
-/// One matrix of the tensor has so many rows and columns, padding included; there are so many of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Dims {
-    blocks: usize,
-    /// Matrices in a row of them where the tensor says so (rank 4).
-    inner: Option<usize>,
-    rows: usize,
-    cols: usize,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    dims: Dims,
+    /// The matrices as they are drawn.
+    dims: Grid,
     padding: [usize; 2],
     turned: bool,
     area: Rect,
@@ -95,31 +88,23 @@ pub(super) struct Layout {
 /// The size that shows everything, in cells: width and height without the title's width.
 pub(super) fn full_size(wanted: &Wanted<'_>) -> (usize, usize) {
     let (dims, padding) = dims(wanted, false);
-    let (h, w) = (dims.rows + 2 * padding[0], dims.cols + 2 * padding[1]);
+    let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
     let across = dims.inner.unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
     let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(wanted.number + 2) + GAP).saturating_sub(GAP);
-    let height = down.saturating_mul(heading + usize::from(dims.cols > 1) + h + 1).saturating_sub(1);
+    let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + h + 1).saturating_sub(1);
     (width, height + usize::from(wanted.titled))
 }
 
-/// The dimensions as drawn, and the padding that applies.
-fn dims(wanted: &Wanted<'_>, lying: bool) -> (Dims, [usize; 2]) {
-    let one = Dims { blocks: 1, inner: None, rows: 1, cols: 1 };
-    match *wanted.shape {
-        [] => (one, [0, 0]),
-        [n] if lying => (Dims { cols: n, ..one }, [0, 0]),
-        [n] => (Dims { rows: n, ..one }, [0, 0]),
-        [rows, cols] => (Dims { rows, cols, ..one }, wanted.padding),
-        [blocks, rows, cols] => (Dims { blocks, inner: None, rows, cols }, wanted.padding),
-        [ref outer @ .., inner, rows, cols] => {
-            (Dims { blocks: outer.iter().product::<usize>() * inner, inner: Some(inner), rows, cols }, wanted.padding)
-        }
-    }
+/// The matrices as they are drawn, and the padding that applies; a vector may lie.
+fn dims(wanted: &Wanted<'_>, lying: bool) -> (Grid, [usize; 2]) {
+    let grid = Grid::of(wanted.shape);
+    let grid = if lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
+    (grid, if wanted.shape.len() > 1 { wanted.padding } else { [0, 0] })
 }
 
-fn gutter(dims: &Dims) -> usize {
+fn gutter(dims: &Grid) -> usize {
     if dims.rows > 1 { digits(dims.rows - 1) + 1 } else { 0 }
 }
 
@@ -139,13 +124,13 @@ impl Layout {
         let pitch = wanted.number + 2;
         let lying = matches!(*wanted.shape, [n] if n > height && width / pitch > height);
         let (dims, padding) = dims(wanted, lying);
-        let (h, w) = (dims.rows + 2 * padding[0], dims.cols + 2 * padding[1]);
+        let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
         let gutter = Some(gutter(&dims)).filter(|g| width >= g + pitch).unwrap_or(0);
         let width = width - gutter;
         let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
         let rows = |heading: usize| {
-            let header = usize::from(dims.cols > 1 && height > heading + h.min(2));
+            let header = usize::from(dims.columns > 1 && height > heading + h.min(2));
             let room = height - heading - header;
             (header, room, if h > room { 1 } else { (height + 1) / (heading + header + h + 1) })
         };
@@ -158,8 +143,8 @@ impl Layout {
         let across = dims.inner.unwrap_or(per_row);
         let down = dims.blocks.div_ceil(across);
 
-        let focus = wanted.focus.unwrap_or(0).min(dims.blocks * dims.rows * dims.cols - 1);
-        let (block, row, col) = (focus / (dims.rows * dims.cols), focus / dims.cols % dims.rows, focus % dims.cols);
+        let focus = wanted.focus.unwrap_or(0).min(dims.blocks * dims.rows * dims.columns - 1);
+        let [block, row, col] = dims.place(focus);
         let around = wanted.around.clone().map(|[r, c]| if lying { [c, r] } else { [r, c] });
         let [around_rows, around_cols] = around.map_or([None, None], |a| a.map(Some));
         let shown = |i: usize, n: usize, pad: usize| pad + if wanted.turned { n - 1 - i } else { i };
@@ -174,7 +159,7 @@ impl Layout {
         };
         Some(Self {
             rows: view(h, room, around_rows, row, dims.rows, padding[0], wanted.scroll[0]),
-            cols: view(w, (width / pitch).max(1), around_cols, col, dims.cols, padding[1], wanted.scroll[1]),
+            cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1], wanted.scroll[1]),
             grid: [Window::over(down, lines, None, block / across, 0), Window::over(across, per_row, None, block % across, 0)],
             per_row: across,
             turned: wanted.turned,
@@ -236,12 +221,12 @@ impl Layout {
 
     /// The index of a column as drawn; none in the padding.
     pub fn col(&self, shown: usize) -> Option<usize> {
-        index(shown, self.padding[1], self.dims.cols, self.turned)
+        index(shown, self.padding[1], self.dims.columns, self.turned)
     }
 
     /// The flat index of what is drawn in a row and a column of a matrix; none in the padding and beyond it.
     pub fn entry(&self, block: usize, row: usize, col: usize) -> Option<usize> {
-        Some((block * self.dims.rows + self.row(row)?) * self.dims.cols + self.col(col)?)
+        Some(self.dims.entry([block, self.row(row)?, self.col(col)?]))
     }
 
     /// The place of a matrix within the tensor: `[channel]` or `[out, in]`.

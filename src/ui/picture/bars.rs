@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
-use crate::number::short;
+use crate::number::{USUAL, round_up, short};
 use crate::text::{cut, width};
 use crate::ui::theme::Role;
 use crate::ui::view::View;
@@ -37,26 +37,25 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let first = now.saturating_sub(rows / 2).min(all.saturating_sub(rows));
     let terms: Vec<_> = (first..all.min(first + rows)).map(|term| (term, view.term(term))).collect();
     let mut bars: Vec<Bar> = Vec::with_capacity(terms.len() + 1);
-    bars.extend(terms.iter().map(|(term, (step, part))| Bar {
-        name: view.symbols(step, *part),
-        value: (*term <= now).then_some(step.value),
-        role: if *term == now { Role::Step } else { Role::Plain },
+    bars.extend(terms.iter().map(|(number, term)| Bar {
+        name: view.in_symbols(term),
+        value: term.value(),
+        role: if *number == now { Role::Step } else { Role::Plain },
     }));
     let result = format!("→ {}", view.told_apart(view.output, view.at.entry));
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if now + 1 == all { (result, Role::Result) } else { ("so far".to_owned(), Role::Plain) };
     bars.push(Bar { name, value: Some(view.step.sum), role });
 
-    // all terms say how wide everything is, those to come too, so that nothing moves from step to step
-    let values = || terms.iter().flat_map(|(_, (step, _))| [step.value, step.sum]);
+    let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
     let room = usize::from(area.width) - 2;
     let names = widest.min(room - LEAST);
-    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0);
+    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(USUAL);
     // the equation has the numbers too, but nothing else has the bars
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + LEAST <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
     let [negative, positive] =
-        [-1.0, 1.0].map(|sign| values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max));
+        [-1.0, 1.0].map(|sign| round_up(values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = Scale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.cells(negative);
     for (y, bar) in (1..).zip(&bars) {

@@ -15,7 +15,6 @@ use super::canvas::{Canvas, text_at};
 use crate::network::Id;
 use crate::number::short;
 use crate::text::width;
-use crate::trace::Progress;
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 
@@ -89,15 +88,11 @@ fn more(beyond: &Beyond, all: bool) -> String {
 
 /// The number of a tensor of one entry, as far as it has come.
 fn known(view: &View<'_>, id: Id) -> Option<String> {
-    match view.trace().progress(&view.at, id, 0) {
-        Progress::Done(value) | Progress::Partial(value) => Some(short(value)),
-        Progress::ToCome => None,
-    }
+    view.number(id, 0).map(short)
 }
 
 fn has_derivative(view: &View<'_>, id: Id) -> bool {
-    let progress = |gradient: Id| view.trace().progress(&view.at, gradient, 0);
-    view.network().gradient_of(id).is_some_and(|gradient| !matches!(progress(gradient), Progress::ToCome))
+    view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
 }
 
 fn derivative(view: &View<'_>, id: Id) -> Option<String> {

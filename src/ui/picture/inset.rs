@@ -9,9 +9,9 @@ use ratatui::layout::Rect;
 use super::canvas::text_at;
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
+use crate::scene::{Meeting, Sources};
 use crate::tensor::{len, unravel};
 use crate::text::width;
-use crate::trace::{Meeting, Sources};
 use crate::ui::theme;
 use crate::ui::view::View;
 
@@ -58,7 +58,7 @@ impl Inset {
         let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
         let &[.., height, wide] = image_shape.as_slice() else { return None };
         let [py, px] = window.padding;
-        let now = tap(view, &view.trace().sources(&view.at, view.at.term), image, filter)?;
+        let now = tap(view, &view.sources(), image, filter)?;
         let now = Tap { y: now.y + py, x: now.x + px, ..now };
         // an index has the most digits at the end
         let last = len(filter_shape).saturating_sub(1);
@@ -163,5 +163,5 @@ fn met(
     };
     let places: Vec<usize> = seen.filter_map(entry).collect();
     let lies = |met: Meeting| tap(view, &met.reads, image, filter).map(|tap| ((tap.y + py, tap.x + px), tap.weight));
-    view.trace().meetings(&view.at, image, &places).into_iter().filter_map(lies).collect()
+    view.meetings(&view.at, image, &places).into_iter().filter_map(lies).collect()
 }

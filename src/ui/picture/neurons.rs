@@ -9,9 +9,9 @@ use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role as TensorRole};
 use crate::number::brief;
+use crate::scene::{ARGUMENTS, Meeting};
 use crate::tensor::len;
 use crate::text::{cut, width};
-use crate::trace::{ARGUMENTS, Meeting, Position, Progress};
 use crate::ui::theme::Role;
 use crate::ui::view::View;
 
@@ -103,26 +103,21 @@ impl Columns {
         })
     }
 
-    /// Where the steps of a neuron of the right column begin; an entry without steps has no edges.
-    fn begin(&self, view: &View<'_>, right: usize) -> Option<Position> {
-        let made = view.trace().made(view.at.stretch, self.right, right).filter(|span| !span.is_empty())?;
-        view.trace().position(made.start)
-    }
-
     /// The edges from some neurons of the left column, whose places ascend, to one of the right column.
     fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<Edge> {
-        let Some(at) = self.begin(view, right) else { return Vec::new() };
+        // an entry without steps has no edges
+        let Some(at) = view.begin(self.right, right) else { return Vec::new() };
         let edge = |Meeting { place, reads, .. }: Meeting| {
             let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
             Edge { left: Some(place), right: Some(right), weight }
         };
-        view.trace().meetings(&at, self.left, lefts).into_iter().map(edge).collect()
+        view.meetings(&at, self.left, lefts).into_iter().map(edge).collect()
     }
 
     /// The first neurons of the left column that the first terms of one of the right column read.
     fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
-        let at = self.begin(view, right);
-        let sources = at.into_iter().flat_map(move |at| view.trace().sources_of(&at, 0..at.terms.min(most as u64)));
+        let at = view.begin(self.right, right);
+        let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
@@ -201,12 +196,12 @@ fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -
     let label = |n: &Neuron| {
         let symbol = view.entry(id, n.at);
         let symbols = if view.alike(id, other) { vec![view.whole_entry(id, n.at), symbol] } else { vec![symbol] };
-        match view.trace().progress(&view.at, id, n.at) {
-            Progress::Done(value) | Progress::Partial(value) => {
+        match view.number(id, n.at) {
+            Some(value) => {
                 let named = symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", brief(value, digits))));
                 named.chain([brief(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| brief(value, 3))
             }
-            Progress::ToCome => format!("{} {}", symbols[0], glyph::TO_COME),
+            None => format!("{} {}", symbols[0], glyph::TO_COME),
         }
     };
     neurons.iter().map(label).collect()
@@ -231,7 +226,7 @@ fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usi
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let rows64 = rows as u64;
     let first = view.at.term.saturating_sub(rows64 / 2).min(view.at.terms.saturating_sub(rows64));
-    for (id, at) in view.trace().sources_of(&view.at, first..(first + rows64).min(view.at.terms)).flatten() {
+    for (id, at) in view.sources_of(&view.at, first..(first + rows64).min(view.at.terms)).flatten() {
         let id = view.neuron(id);
         if id == columns.left {
             left.push(at);

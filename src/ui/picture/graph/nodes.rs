@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::network::{Id, Role};
-use crate::number::short;
+use crate::number::{USUAL, short};
 use crate::text::{cut, width};
 use crate::ui::view::View;
 
@@ -21,9 +21,13 @@ pub struct Node {
     pub readers: Vec<usize>,
     /// Whether it reads nothing, drawn or not.
     pub given: bool,
-    /// Cells that it takes with its final numbers beside it, and with them above and below: the picture must not move while they come.
+    /// Cells that it takes with its numbers beside it, and with them above and below. A number that is still to come has the room of a usual one, or of a whole
+    /// one if those that are given are whole, so that the picture seldom moves when it comes.
     pub wide: [i32; 2],
 }
+
+/// The cells of a whole number that is still to come.
+const WHOLE: usize = 3;
 
 /// The most nodes that are laid out; of a larger graph, those around the current one.
 const MOST: usize = 150;
@@ -62,9 +66,12 @@ fn chosen(view: &View<'_>) -> Vec<Id> {
 /// The nodes to draw, each after those that it reads.
 pub fn nodes(view: &View<'_>) -> Vec<Node> {
     let network = view.network();
+    let chosen = chosen(view);
+    let mut given = chosen.iter().filter(|id| network.made_by(**id).is_none()).filter_map(|id| view.number(*id, 0));
+    let expected = if given.all(|number| number.fract() == 0.0) { WHOLE } else { USUAL };
     let mut nodes: Vec<Node> = Vec::new();
     let mut places = HashMap::new();
-    for (place, id) in chosen(view).into_iter().enumerate() {
+    for (place, id) in chosen.into_iter().enumerate() {
         let info = network.tensor(id);
         let read = reads(view, id);
         let mut reads: Vec<usize> = read.iter().filter_map(|id| places.get(id).copied()).collect();
@@ -77,8 +84,11 @@ pub fn nodes(view: &View<'_>) -> Vec<Node> {
         places.insert(id, place);
         let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
         let name = cut(&info.name, LABEL);
-        let last = |id: Id| view.trace().run(view.at.stretch).values(id).first().map_or(0, |value| width(&short(*value)));
-        let (value, derivative) = (last(id), network.gradient_of(id).map_or(0, last));
+        let room = |id: Id| {
+            let known = view.number(id, 0).map_or(0, |value| width(&short(value)));
+            if network.made_by(id).is_some() { known.max(expected) } else { known }
+        };
+        let (value, derivative) = (room(id), network.gradient_of(id).map_or(0, room));
         let wide = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];
         nodes.push(Node { id, name, depth, reads, readers: Vec::new(), given: read.is_empty(), wide: wide.map(cells) });
     }

@@ -1,0 +1,127 @@
+//! The numbers that are known at a step. This is the only file of the scene that reads numbers of a trace.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::Scene;
+use crate::network::Id;
+use crate::number::short;
+use crate::step::{Factor, Step, Unit};
+use crate::trace::{Path, Position, Progress, Trace};
+
+/// The step at a position: its factors, its value and the running sum after it.
+pub(super) fn step(trace: &Trace, at: &Position) -> Step {
+    trace.step(at)
+}
+
+/// One term of the step's entry. Its symbols are known always, its numbers from its step on.
+#[derive(Debug)]
+pub struct Term {
+    pub(super) step: Step,
+    /// The part of the op that the term belongs to.
+    pub(super) part: usize,
+    known: bool,
+}
+
+impl Term {
+    /// The value of the term, if it is known.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        self.known.then_some(self.step.value)
+    }
+
+    /// The running sum after the term, if it is known.
+    #[must_use]
+    pub fn sum(&self) -> Option<f64> {
+        self.known.then_some(self.step.sum)
+    }
+}
+
+impl Scene<'_> {
+    /// The number of an entry, if it is known; of the step's own entry the running sum.
+    #[must_use]
+    pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
+        if (tensor, entry) == (self.output, self.at.entry) {
+            return Some(self.step.sum);
+        }
+        match self.trace.progress(&self.at, tensor, entry) {
+            Progress::Done(value) | Progress::Partial(value) => Some(value),
+            Progress::ToCome => None,
+        }
+    }
+
+    /// The known entries of a tensor, without the running sum; of a large tensor some of them.
+    #[must_use]
+    pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
+        let known = match self.network().made_by(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
+            Ordering::Less => usize::MAX,
+            Ordering::Equal => self.at.entry + usize::from(self.is_complete()),
+            Ordering::Greater => 0,
+        };
+        self.trace.sample(self.at.stretch, tensor, known)
+    }
+
+    /// Returns whether the results of the op may be expected to be whole numbers: the operands are, and so is all in the first step of the op. The same at
+    /// every step of the op.
+    #[must_use]
+    pub fn expects_whole(&self) -> bool {
+        let whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
+        let given = self.tensors().iter().filter(|shown| !shown.is_result).all(|shown| self.numbers(shown.tensor).iter().all(whole));
+        let first = || self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at));
+        given && first().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(whole))
+    }
+
+    /// A term of the step's entry, from 0.
+    #[must_use]
+    pub fn term(&self, term: u64) -> Term {
+        let known = term <= self.at.term;
+        if term == self.at.term {
+            return Term { step: self.step.clone(), part: self.part(), known };
+        }
+        let at = self.at.with_term(term);
+        Term { step: self.trace.step(&at), part: self.trace.part_at(&at), known }
+    }
+
+    /// A term in numbers, if they are known. A difference or quotient that is the only factor is written with its operands' numbers, since its value follows.
+    #[must_use]
+    pub fn in_numbers(&self, term: &Term) -> Option<String> {
+        let Term { step, part, known } = term;
+        let alone = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
+        let text = |factor: &Factor| match factor.slice {
+            Some(places) => format!("{} numbers", places.len()),
+            None => self.worked_out(factor, *part).filter(|_| alone).unwrap_or_else(|| short(factor.value)),
+        };
+        known.then(|| super::symbols::joined(step, &step.factors.iter().map(text).collect::<Vec<_>>()))
+    }
+
+    /// A factor that is derived by arithmetic alone, such as a − t, with its operands' numbers.
+    fn worked_out(&self, factor: &Factor, part: usize) -> Option<String> {
+        let (source, expr) = (factor.source?, factor.derived.filter(|expr| expr.is_arithmetic())?);
+        let operands = &self.op().parts[part].operands;
+        let shape = &self.network().tensor(source.tensor).shape;
+        let mut seen = 0;
+        let mut known = true;
+        let text = expr.text(&mut |slot, _| {
+            let same_shape = self.network().tensor(operands[slot]).shape == *shape;
+            let number = self.number(operands[slot], source.at).filter(|_| same_shape);
+            known &= number.is_some();
+            seen += 1;
+            let number = number.map_or_else(String::new, short);
+            if seen > 1 && number.starts_with('−') { format!("({number})") } else { number }
+        });
+        known.then_some(text)
+    }
+
+    /// A shorter way to the step's entry, as symbols and value, once the entry is complete.
+    #[must_use]
+    pub fn shortcut(&self) -> Option<(String, f64)> {
+        self.is_complete().then(|| self.trace.shortcut(&self.at)).flatten()
+    }
+
+    /// The paths of a graph that lead from its output back to the step's node, once the node's derivative is complete.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Path> {
+        let complete = self.backward() && self.is_complete() && !self.network().reads_samples();
+        if complete { self.trace.paths(self.at.stretch, self.neuron(self.output)) } else { Vec::new() }
+    }
+}

@@ -1,0 +1,105 @@
+//! The entries that a step and its neighbours read, and the tensors that are shown. Nothing here is a number of a tensor.
+
+use std::ops::Range;
+
+use super::{Position, Scene, Shown, Sources};
+use crate::network::Id;
+use crate::op::rule::LEFT_OUT;
+use crate::op::slot::Slot;
+use crate::step::{Kind, Source};
+use crate::tensor::Places;
+use crate::trace::Meeting;
+
+impl Scene<'_> {
+    /// The tensors of the step in the order in which they are shown: the image that a filter lies on, the filter, the other operands, the result.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<Shown> {
+        let window = self.op().window();
+        let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
+        let image = window.and_then(|(_, w)| slot(w.image));
+        let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
+        let mut operands = self.operands();
+        operands.sort_by_key(|id| if Some(*id) == image { 0 } else { 1 + usize::from(Some(*id) != filter) });
+        let shown = |(tensor, is_result)| Shown {
+            tensor,
+            padding: if Some(tensor) == image { self.trace.ring(&self.at) } else { [0, 0] },
+            turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned),
+            is_result,
+        };
+        operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()
+    }
+
+    /// The tensors that the op reads, in the order of its equation.
+    fn operands(&self) -> Vec<Id> {
+        // terms of one part read the same tensors, but for the last of some
+        let mut operands = self.first_read().to_vec();
+        let more = self.read_by([self.at.term, self.at.terms.saturating_sub(1)].into_iter());
+        operands.extend(more.into_iter().filter(|tensor| !self.first_read().contains(tensor)));
+        operands
+    }
+
+    /// The tensors that the first term of each of the first parts reads.
+    pub(super) fn first_read(&self) -> &[Id] {
+        self.first.get_or_init(|| self.read_by(self.trace.firsts(&self.at).take(self.op().first_parts().len())))
+    }
+
+    /// The tensors that some terms read, each once, in the order of the terms.
+    fn read_by(&self, terms: impl Iterator<Item = u64>) -> Vec<Id> {
+        let mut tensors = Vec::new();
+        for (tensor, _) in terms.flat_map(|term| self.trace.sources(&self.at, term)) {
+            if !tensors.contains(&tensor) {
+                tensors.push(tensor);
+            }
+        }
+        tensors
+    }
+
+    /// The entries that this step reads: of a selection the winner alone, since the others are only compared. A term that is left out reads its factors too.
+    #[must_use]
+    pub fn sources_now(&self) -> &[Source] {
+        self.now.get_or_init(|| {
+            if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
+                let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
+                return winner.and_then(|factor| factor.source).into_iter().collect();
+            }
+            self.sources().into_iter().map(|(tensor, at)| Source { tensor, at }).collect()
+        })
+    }
+
+    /// The entries that the factors of this step name.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        self.trace.sources(&self.at, self.at.term)
+    }
+
+    /// The slices of tensors that this step reads at once.
+    pub fn slices(&self) -> impl Iterator<Item = (Id, Places)> + '_ {
+        self.step.factors.iter().filter_map(|factor| Some((factor.source?.tensor, factor.slice?)))
+    }
+
+    /// The entries that some terms of the entry at a position read, term by term.
+    pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'_> {
+        self.trace.sources_of(at, terms)
+    }
+
+    /// The entries that the first terms of an entry in the middle of the op read: the same at every step of the op.
+    pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
+        let shape = &self.network().tensor(self.output).shape;
+        let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
+        let at = self.begin(self.output, middle).unwrap_or(self.at);
+        self.sources_of(&at, 0..at.terms.min(most)).flatten()
+    }
+
+    /// The first step of an entry; `None` if no step computes it.
+    #[must_use]
+    pub fn begin(&self, tensor: Id, entry: usize) -> Option<Position> {
+        let made = self.trace.made(self.at.stretch, tensor, entry).filter(|steps| !steps.is_empty())?;
+        self.trace.position(made.start)
+    }
+
+    /// The terms of the entry at a position that read some entries of a tensor, in order. The places of these ascend.
+    #[must_use]
+    pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
+        self.trace.meetings(at, tensor, places)
+    }
+}

@@ -1,0 +1,150 @@
+//! Nothing is told early: a frame does not depend on a number that is computed after its step. Each frame is drawn from the true run, and from runs in which
+//! all that is computed later has other numbers: cell by cell they are the same.
+
+use std::env;
+use std::sync::Arc;
+
+use gradstep::app::{Action, Lesson, Setting, State, update};
+use gradstep::trace::Other;
+use gradstep::ui::{Look, export};
+use ratatui::buffer::Buffer;
+
+use super::{frame, layers, lessons, press};
+
+const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
+
+/// Futures in which each number is another one.
+const FUTURES: [(&str, Other); 4] = [
+    ("other signs", |x| if x == 0.0 { -0.375 } else { -x }),
+    ("100,000 times as large", |x| if x == 0.0 { 43_210.5 } else { 1e5 * x }),
+    ("a millionth", |x| if x == 0.0 { 1.25e-7 } else { 1e-6 * x }),
+    ("not a number", |_| f64::NAN),
+];
+
+/// Keys that put something over the panes.
+const OVERLAYS: [&str; 4] = ["?", "n", ":", ":grad<Tab>"];
+
+/// The steps of a bundled scenario that are looked at, where `EARLY_STEPS` gives no other number: all of most; and those of another one.
+const STEPS: [u64; 2] = [72, 32];
+
+/// Scenarios with what no bundled one has, and keys that lead to an iteration.
+const OTHERS: [(&str, &str, &str); 7] = [
+    ("logistic", super::graphs::LOGISTIC, ""),
+    ("layers", include_str!("layers.toml"), ""),
+    ("layers, iteration 2", include_str!("layers.toml"), ":2/1<Enter>"),
+    ("every-layer", include_str!("../valid/every-layer.toml"), ""),
+    ("batch-of-two", include_str!("../valid/batch-of-two.toml"), ""),
+    ("batch-of-transposed", include_str!("../valid/batch-of-transposed.toml"), ""),
+    ("dropout", layers::DROPOUT, ""),
+];
+
+type Scenarios = Vec<(String, Arc<Lesson>)>;
+
+fn bundled() -> Scenarios {
+    let mut all: Scenarios = lessons().iter().map(|(name, lesson)| (name.clone(), Arc::clone(lesson))).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn others() -> Scenarios {
+    let open = |(name, text, keys): (&str, &str, &str)| (name.to_owned(), layers::open(text, keys).document().cloned().expect("open"));
+    OTHERS.map(open).into()
+}
+
+/// All steps of a short trace. Of a long one the first, the middle and the last of ops, and others, the same in every run.
+fn steps(lesson: &Lesson, most: u64) -> Vec<u64> {
+    let len = lesson.trace.len();
+    if len <= most {
+        return (1..=len).collect();
+    }
+    let ops: Vec<_> = lesson.trace.ops().collect();
+    let every = (2 * ops.len() as u64).div_ceil(most);
+    let mut random = 20_261_123_u64;
+    let mut steps = Vec::new();
+    for (n, (_, _, span)) in (0_u64..).zip(&ops) {
+        if n % every == 0 {
+            steps.extend([span.start, span.start + (span.end - span.start) / 2, span.end - 1]);
+        }
+    }
+    while (steps.len() as u64) < most.max(2 * len.min(most) / 3) {
+        // Knuth's linear congruential generator
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        steps.push(1 + (random >> 16) % len);
+    }
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
+/// What is drawn of one step: sizes, the turns of the shared place through its panes, and keys that put something over them.
+fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
+    let mut screens = Vec::new();
+    for size in SIZES {
+        let small = size.0 < 120;
+        screens.extend((0..if small { 3 } else { 1 }).map(|pane| (size, pane, "")));
+    }
+    let overlay = OVERLAYS[usize::try_from(step).expect("small") % OVERLAYS.len()];
+    screens.push(((80, 24), 0, overlay));
+    screens
+}
+
+fn draw(lesson: &Arc<Lesson>, step: u64, (size, pane, keys): ((u16, u16), i64, &str)) -> Buffer {
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(lesson), Some(step));
+    update(&mut state, Action::Turn(Setting::Pane, pane));
+    press(&mut state, keys);
+    frame(&state, &Look::default(), size.0, size.1)
+}
+
+/// The first row in which two frames differ, in both; a difference in colour alone shows twice the same.
+fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
+    let width = usize::from(one.area.width);
+    let at = one.content().iter().zip(other.content()).position(|(a, b)| a != b)?;
+    let row = |buffer: &Buffer| export::text(buffer).lines().nth(at / width).unwrap_or_default().to_owned();
+    Some(format!("row {}, column {}:\n  {}\n  {}", at / width, at % width, row(one), row(other)))
+}
+
+/// Draws steps of some scenarios with their true future and with others; what is told early.
+fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
+    let steps_asked = env::var("EARLY_STEPS").ok().map(|number| number.parse().expect("EARLY_STEPS is a number"));
+    let mut told = Vec::new();
+    for (name, lesson) in scenarios {
+        let computed = lesson.descent.computed();
+        for (n, step) in steps(&lesson, steps_asked.unwrap_or(most)).into_iter().enumerate() {
+            let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&lesson, step, screen))).collect();
+            let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
+            for (what, other) in futures.map(|(_, future)| future) {
+                let altered = Arc::new(lesson.with_future(step, *other));
+                let found = shown.iter().filter_map(|(screen, frame)| Some((screen, difference(frame, &draw(&altered, step, *screen))?)));
+                told.extend(found.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {what}, {rows}\n")));
+            }
+        }
+        assert_eq!(lesson.descent.computed(), computed, "{name}: a frame computes no iteration, so it knows of none");
+    }
+    told
+}
+
+#[test]
+fn no_frame_of_a_bundled_scenario_depends_on_what_is_computed_later() {
+    let told = told(bundled(), STEPS[0]);
+    assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
+}
+
+#[test]
+fn no_frame_of_another_scenario_depends_on_what_is_computed_later() {
+    let told = told(others(), STEPS[1]);
+    assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
+}
+
+/// The same comparison sees what becomes known: with a future that begins one step earlier, the number of the step itself is another one.
+#[test]
+fn a_frame_depends_on_what_its_step_computes() {
+    for (name, lesson) in bundled().into_iter().chain(others()) {
+        for step in steps(&lesson, 12).into_iter().filter(|step| *step > 1) {
+            let altered = Arc::new(lesson.with_future(step - 1, FUTURES[3].1));
+            let screen = ((120, 40), 0, "");
+            let [shown, other] = [&lesson, &altered].map(|lesson| draw(lesson, step, screen));
+            assert!(difference(&shown, &other).is_some(), "{name} at step {step}: no number is seen");
+        }
+    }
+}
