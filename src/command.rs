@@ -2,7 +2,9 @@
 
 pub mod bundled;
 mod check;
+mod completions;
 pub mod driver;
+mod format;
 mod gradcheck;
 mod grads;
 mod holds;
@@ -10,6 +12,7 @@ mod json;
 mod list;
 mod live;
 mod look;
+mod man;
 pub mod offers;
 mod paper;
 mod progress;
@@ -25,26 +28,28 @@ mod trace;
 mod train;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches as _, Parser};
 
 pub use live::Live;
 pub use source::Shelf;
 
 use crate::app::Lesson;
 use crate::glyph;
-use crate::output::{self, Output, is_closed_pipe, standard};
+use crate::output::{self, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
 use crate::threads;
 use crate::words::suggest;
+use format::Sink;
 use look::Global;
 use progress::{INTERRUPTED, Interrupted};
 use read::shown;
+use run::OPEN;
 
 /// Step through every multiplication of backpropagation.
 ///
@@ -56,8 +61,6 @@ use read::shown;
 struct Cli {
     #[command(flatten)]
     global: Global,
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
 const AFTER: &str = "\
@@ -71,50 +74,66 @@ last, loss, backward. Before an op 2: means the second sample, reduce: and updat
 
 Exit status: 0 done; 1 something was found, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Open the stepper on a scenario.
-    #[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]")]
-    Open(run::Arguments),
-    /// List the bundled scenarios.
-    List,
-    /// Check scenario files, and the numbers that they expect.
-    Check(check::Arguments),
-    /// Print all values and gradients.
-    Grads(grads::Arguments),
-    /// Check every derivative against differences of the loss.
-    ///
-    /// Of the first iteration: of each sample's loss by every entry of every parameter, input and value, and with several samples of the batch's loss
-    /// by every parameter. Exit status 1 where one is off by more than 1e-6, relative to the derivative or to 1e-3 where it is smaller, and where none
-    /// could be compared. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is
-    /// said, and is no fault, unless it is less or more than the slopes to both sides.
-    Gradcheck(gradcheck::Arguments),
-    /// Print the steps.
-    Trace(trace::Arguments),
-    /// Descend along the gradient to the end, and print the losses and parameters.
-    Train(train::Arguments),
-    /// Print one frame of the stepper; it needs no terminal.
-    Show(show::Arguments),
-    /// Play a recorded session.
-    Replay(replay::Arguments),
+/// A command. Its fields are its arguments, and its doc comment is its help.
+trait Invocation: Parser {
+    /// The file that the output goes to; `None` where it goes to stdout.
+    fn output(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Runs it.
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode>;
 }
 
-impl Command {
-    /// Whether `-o` says where the output goes.
-    fn writes_to_a_file(&self) -> bool {
-        match self {
-            Self::Grads(arguments) => arguments.output.is_some(),
-            Self::Trace(arguments) => arguments.output.is_some(),
-            Self::Train(arguments) => arguments.output.is_some(),
-            Self::Show(arguments) => arguments.output.is_some(),
-            Self::Replay(arguments) => arguments.output.is_some(),
-            Self::Open(_) | Self::List | Self::Check(_) | Self::Gradcheck(_) => false,
-        }
+/// A row of the table of commands.
+struct CommandRow {
+    /// Returns its name, help and arguments.
+    declare: fn() -> clap::Command,
+    /// Runs it with its arguments.
+    run: fn(&ArgMatches, &Global) -> anyhow::Result<ExitCode>,
+}
+
+const fn row<C: Invocation>() -> CommandRow {
+    CommandRow {
+        declare: <C as CommandFactory>::command,
+        run: |arguments, global| {
+            let command = C::from_arg_matches(arguments)?;
+            // before anything is read or computed in vain
+            if command.output().is_none() {
+                standard::stdout_is_open()?;
+            }
+            command.run(global)
+        },
     }
 }
 
-/// The command that a scenario without a command stands for.
-const OPEN: &str = "open";
+/// All commands, in the order of the help.
+static COMMANDS: &[CommandRow] = &[
+    row::<run::OpenCommand>(),
+    row::<list::ListCommand>(),
+    row::<check::CheckCommand>(),
+    row::<grads::GradsCommand>(),
+    row::<gradcheck::GradcheckCommand>(),
+    row::<trace::TraceCommand>(),
+    row::<train::TrainCommand>(),
+    row::<show::ShowCommand>(),
+    row::<replay::ReplayCommand>(),
+    row::<completions::CompletionsCommand>(),
+    row::<man::ManCommand>(),
+];
+
+/// The whole command line, as clap knows it.
+fn program() -> clap::Command {
+    Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
+}
+
+/// The same as users type it: without hidden commands, and with the options of the stepper, whose command is not typed.
+fn typed_program() -> clap::Command {
+    let stepper = run::OpenCommand::command();
+    let options = stepper.get_arguments().filter(|arg| !arg.is_positional()).cloned();
+    let commands = COMMANDS.iter().map(|row| (row.declare)()).filter(|command| !command.is_hide_set());
+    Cli::command().args(options).subcommands(commands)
+}
 
 /// Runs the program with these arguments, the program's name first.
 #[must_use]
@@ -122,9 +141,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     // what is wrong with the arguments is said before they are understood
     let ascii = look::ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    let done = completed(arguments).and_then(|arguments| match Cli::try_parse_from(arguments) {
-        Ok(cli) => run(cli.command, &cli.global).or_else(|error| match error.downcast::<Faults>() {
-            Ok(faults) => invalid(&faults, &cli.global),
+    let done = completed(arguments).and_then(|arguments| match parsed(arguments) {
+        Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
+            Ok(faults) => invalid(&faults, &global),
             Err(error) => stopped(error),
         }),
         Err(error) => usage(&error, ascii),
@@ -134,24 +153,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-fn run(command: Option<Command>, global: &Global) -> anyhow::Result<ExitCode> {
-    // before anything is read or computed in vain
-    if !command.as_ref().is_some_and(Command::writes_to_a_file) {
-        standard::stdout_is_open()?;
-    }
+/// The options of every command, and all arguments.
+fn parsed(arguments: Vec<OsString>) -> Result<(Global, ArgMatches), clap::Error> {
+    let arguments = program().try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
+}
+
+fn run(arguments: &ArgMatches, global: &Global) -> anyhow::Result<ExitCode> {
     global.threads.into_iter().for_each(threads::limit);
-    match command {
-        None => run::pick(global),
-        Some(Command::Open(arguments)) => run::open(&arguments, global),
-        Some(Command::List) => list::run(global),
-        Some(Command::Check(arguments)) => check::run(&arguments, global),
-        Some(Command::Grads(arguments)) => grads::run(&arguments, global),
-        Some(Command::Gradcheck(arguments)) => gradcheck::run(&arguments, global),
-        Some(Command::Trace(arguments)) => trace::run(&arguments, global),
-        Some(Command::Train(arguments)) => train::run(&arguments, global),
-        Some(Command::Show(arguments)) => show::run(&arguments, global),
-        Some(Command::Replay(arguments)) => replay::run(&arguments, global),
-    }
+    let Some((name, arguments)) = arguments.subcommand() else {
+        standard::stdout_is_open()?;
+        return run::pick(global);
+    };
+    let row = COMMANDS.iter().find(|row| (row.declare)().get_name() == name).expect("a command of the table");
+    (row.run)(arguments, global)
 }
 
 /// Says what is wrong with a scenario.
@@ -198,7 +213,7 @@ fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 /// The arguments with the command that a scenario without a command stands for: clap would take an optional SCENARIO beside commands for a
 /// misspelt command, and the other way round.
 fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
-    let cli = Cli::command();
+    let cli = program();
     let mut place = 1;
     while let Some(argument) = arguments.get(place) {
         let text = argument.to_string_lossy();
@@ -235,8 +250,8 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     Ok(arguments)
 }
 
-/// Where a command's output goes: to a file, or to the standard output. What it was made from, and the files beside that, are not written over.
-fn output_to(file: Option<&PathBuf>, from: &OsStr, beside: &[String]) -> anyhow::Result<Output<Box<dyn Write>>> {
+/// Opens a file for the output, or stdout. The file that the output is made from, and the files beside that, are not written over.
+fn output_to(file: Option<&Path>, from: &OsStr, beside: &[String]) -> anyhow::Result<Sink> {
     let Some(path) = file else { return Ok(output::unlined()) };
     let mut read = vec![PathBuf::from(from)];
     read.extend(beside.iter().map(|file| Path::new(from).with_file_name(file)));

@@ -61,7 +61,8 @@ pub fn write_exact(value: f64, to: &mut Vec<u8>) {
 }
 
 /// Returns the word for a number that is not finite: `inf`, `-inf` or `nan`.
-fn not_finite(value: f64) -> Option<&'static str> {
+#[must_use]
+pub fn not_finite(value: f64) -> Option<&'static str> {
     if value.is_finite() {
         None
     } else if value.is_nan() {

@@ -104,6 +104,19 @@ pub enum Kind {
     Copy,
 }
 
+impl Kind {
+    /// The kind as it is written in a trace.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Apply => "apply",
+            Self::Select => "select",
+            Self::Copy => "copy",
+        }
+    }
+}
+
 /// Which tensor a factor belongs to, for marking it: the number of the tensor in the network and the row-major place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {

@@ -49,7 +49,9 @@ fn gradstep(arguments: &[&str]) -> Run {
 #[track_caller]
 fn printed(arguments: &[&str]) -> String {
     let run = gradstep(arguments);
-    assert_eq!((run.status, run.err.as_str()), (0, ""), "{arguments:?}");
+    // on a slow machine a command shows its progress
+    let said: Vec<&str> = run.err.lines().filter(|line| !line.contains("derivatives, after ")).collect();
+    assert!(run.status == 0 && said.is_empty(), "{arguments:?}: {said:?}");
     run.out
 }
 
@@ -75,7 +77,7 @@ fn with_input(arguments: &[&str], input: &[u8]) -> Run {
 fn help_and_version() {
     insta::assert_snapshot!("help", printed(&["--help"]));
     assert_eq!(printed(&["--version"]), format!("gradstep {}\n", env!("CARGO_PKG_VERSION")));
-    for name in ["list", "check", "grads", "gradcheck", "trace", "show", "replay"] {
+    for name in ["list", "check", "grads", "gradcheck", "trace", "train", "show", "replay", "completions", "man"] {
         assert!(printed(&[name, "--help"]).contains(&format!("gradstep {name}")), "{name}");
         assert_eq!(printed(&["help", name]), printed(&[name, "--help"]), "{name}");
     }
@@ -392,13 +394,15 @@ fn wrong_usage_is_status_2() {
         &["nothing-like-it"],
         &["show", "figure-41"],
         &["train", "figure-14"],
-        &["man"],
+        &["new"],
         &["grads"],
         &["check"],
         &["grads", "figure-14", "--format", "yaml"],
         &["grads", "figure-14", "--iteration", "2"],
         &["grads", "figure-14", "--iteration", "0"],
-        &["trace", "figure-14", "--format", "csv"],
+        &["trace", "figure-14", "--format", "cvs"],
+        &["train", "xor", "--format", "csv"],
+        &["completions", "csh"],
         &["trace", "figure-14", "--from", "11"],
         &["trace", "figure-14", "--from", "0"],
         &["trace", "figure-14", "--from", "3", "--to", "2"],
@@ -476,6 +480,8 @@ fn ascii_is_ascii() {
         &["list"],
         &["grads", "figure-15"],
         &["trace", "figure-15", "--format", "text"],
+        &["man"],
+        &["completions", "zsh"],
         &["show", "figure-18", "--size", "80x24"],
         &["show", "figure-01", "--keys", "n"],
         &["check", "tests/invalid/bidi-raw-in-a-value.toml", "figure-14"],
@@ -517,6 +523,9 @@ fn a_full_disk_is_an_error() {
         &["grads", "figure-01", "--format", "npz"],
         &["trace", "xor"],
         &["trace", "xor", "--format", "text"],
+        &["trace", "xor", "--format", "csv"],
+        &["man"],
+        &["completions", "bash"],
         &["trace", "figure-01", "--level", "element"],
         &["trace", "figure-01", "--level", "element", "--format", "text"],
         &["trace", "figure-02"],
@@ -734,6 +743,8 @@ fn a_name_without_end_is_printed() {
             &["train", "-"],
             &["trace", "-"],
             &["trace", "-", "--format", "text"],
+            &["trace", "-", "--format", "csv"],
+            &["trace", "-", "--format", "markdown"],
             &["trace", "-", "--format", "text", "--level", "element"],
             &["show", "-"],
             &["show", "-", "--at", "last"],

@@ -93,7 +93,7 @@ fn what_may_not_be_written_is_refused() {
 }
 
 /// Every command, each with a good scenario.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 19] = [
     "list",
     "check figure-14",
     "grads figure-14",
@@ -101,10 +101,14 @@ const COMMANDS: [&str; 15] = [
     "gradcheck figure-14",
     "trace figure-14",
     "trace figure-14 --format jsonl",
+    "trace figure-14 --format csv",
+    "trace figure-14 --format markdown --level op",
     "train xor",
     "show figure-14",
     "show figure-14 --format svg",
     "replay --format text s.session",
+    "completions bash",
+    "man",
     "--help",
     "--version",
     "help trace",

@@ -211,6 +211,8 @@ activation = "softmax"
         assert_eq!(main["name"], named);
         assert!(main["value"].is_number(), "{line}");
         assert!(lines(&many, op, "text").contains(&format!(", {of} of {named}) = ")), "{op}");
+        assert!(lines(&many, op, "csv").contains(&format!(", {of} of {named}\",")), "{op}");
+        assert!(lines(&many, op, "markdown").contains(&format!(", {of} of {named} | ")), "{op}");
     }
     let line: serde_json::Value = serde_json::from_str(&lines(&many, "fc1.a[3]", "jsonl")).expect("JSON");
     assert_eq!(line["factors"][0]["index"], serde_json::json!([3]));

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::Parser;
 
+use super::Invocation;
 use super::look::Global;
 use super::progress::travel;
 use super::read::shown;
@@ -17,8 +18,10 @@ use crate::scenario::{Expectation, Faults};
 use crate::tensor::{flat, index_text, unravel};
 use crate::text::counted;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+/// Check scenario files, and the numbers that they expect.
+#[derive(Debug, Parser)]
+#[command(name = "check")]
+pub(super) struct CheckCommand {
     /// Scenario files, bundled names, or - for the standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<OsString>,
@@ -32,20 +35,22 @@ enum Found {
     NoFile,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let mut to = output::stdout();
-    let mut worst = Found::Nothing;
-    for file in &arguments.files {
-        worst = worst.max(check(file, &shelf, global, &mut to)?);
+impl Invocation for CheckCommand {
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let scenarios = Shelf { limits: global.limits(), files: true };
+        let mut to = output::stdout();
+        let mut worst = Found::Nothing;
+        for file in &self.files {
+            worst = worst.max(check(file, &scenarios, global, &mut to)?);
+        }
+        to.finish()?;
+        Ok(ExitCode::from(worst as u8))
     }
-    to.finish()?;
-    Ok(ExitCode::from(worst as u8))
 }
 
-fn check(file: &OsString, shelf: &Shelf, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
+fn check(file: &OsString, scenarios: &Shelf, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
     let name = shown(file);
-    let scenario = match shelf.scenario(file) {
+    let scenario = match scenarios.scenario(file) {
         Ok(scenario) => scenario,
         Err(error) => {
             let Some(faults) = error.downcast_ref::<Faults>() else {

@@ -2,15 +2,19 @@
 
 mod table;
 
+use std::io;
 use std::num::NonZero;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::Parser;
 use serde::Serialize;
 
+use super::Invocation;
+use super::format::Sink;
 use super::look::{Global, count};
+use super::paper::Paper;
 use super::progress::{INTERRUPTED, Task};
-use super::report::Asked;
+use super::report::{Asked, Report, json};
 use crate::app::Lesson;
 use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
 use crate::network::Network;
@@ -20,8 +24,15 @@ use crate::tensor::{Index, index_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+/// Check every derivative against differences of the loss.
+///
+/// Of the first iteration: of each sample's loss by every entry of every parameter, input and value, and with several samples of the batch's loss
+/// by every parameter. Exit status 1 where one is off by more than 1e-6, relative to the derivative or to 1e-3 where it is smaller, and where none
+/// could be compared. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is
+/// said, and is no fault, unless it is less or more than the slopes to both sides.
+#[derive(Debug, Parser)]
+#[command(name = "gradcheck")]
+pub(super) struct GradcheckCommand {
     #[command(flatten)]
     asked: Asked,
     /// Look at no more than N entries of each tensor, spread over it [default: all]
@@ -29,29 +40,31 @@ pub(super) struct Arguments {
     entries: Option<NonZero<usize>>,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let lesson = Lesson::new(arguments.asked.read(global)?);
-    let options = CheckOptions {
-        entries: arguments.entries.map_or(usize::MAX, NonZero::get),
-        threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
-    };
-    let all = all(&lesson.trace, options);
-    let mut task = Task::new(all)?;
-    let report = Report::of(&lesson.scenario.title, &lesson.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
-    task.clear()?;
-    let report = match report {
-        Ok(report) => report,
-        Err(stopped) => {
-            let Stopped { done, within, off } = stopped;
-            let off = if off == 0 { "none".to_owned() } else { off.to_string() };
-            let mut to = output::stderr();
-            writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} of them off")))?;
-            to.finish()?;
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-    };
-    arguments.asked.print(global, output::stdout(), &report, |report, paper| paper.text(&report.table()))?;
-    Ok(ExitCode::from(u8::from(!report.passed)))
+impl Invocation for GradcheckCommand {
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let lesson = Lesson::new(self.asked.read(global)?);
+        let options = CheckOptions {
+            entries: self.entries.map_or(usize::MAX, NonZero::get),
+            threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
+        };
+        let all = all(&lesson.trace, options);
+        let mut task = Task::new(all)?;
+        let report = Gradcheck::of(&lesson.scenario.title, &lesson.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
+        task.clear()?;
+        let report = match report {
+            Ok(report) => report,
+            Err(stopped) => {
+                let Stopped { done, within, off } = stopped;
+                let off = if off == 0 { "none".to_owned() } else { off.to_string() };
+                let mut to = output::stderr();
+                writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} of them off")))?;
+                to.finish()?;
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        };
+        self.asked.print(global, output::unlined(), &report)?;
+        Ok(ExitCode::from(u8::from(!report.passed)))
+    }
 }
 
 /// How many derivatives of all samples are to be looked at.
@@ -60,14 +73,25 @@ fn all(trace: &Trace, options: CheckOptions) -> u64 {
     samples.map(|stretch| options.derivatives(&stretch.network)).sum()
 }
 
+/// The verdicts on all derivatives.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Gradcheck<'a> {
     format: u8,
     scenario: &'a str,
     tolerance: f64,
     floor: f64,
     passed: bool,
     tensors: Vec<Row>,
+}
+
+impl Report for Gradcheck<'_> {
+    fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
+        paper.text(&self.text())
+    }
+
+    fn json(&self, to: &mut Sink) -> io::Result<()> {
+        json(self, to)
+    }
 }
 
 /// One tensor of derivatives, over all samples; or that of the batch.
@@ -116,7 +140,7 @@ struct Stopped {
 /// Before the names of the batch's tensors, as in addresses.
 const REDUCE: &str = "reduce:";
 
-impl<'a> Report<'a> {
+impl<'a> Gradcheck<'a> {
     fn of(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
         let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
@@ -294,8 +318,8 @@ mod tests {
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
         let stretches = samples.chain([Stretch { network: batch.network, run, sample: None }]);
-        let report = Report::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), CheckOptions::ALL, |_| true).expect("the end");
-        (report.table(), report.passed)
+        let report = Gradcheck::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), CheckOptions::ALL, |_| true).expect("the end");
+        (report.text(), report.passed)
     }
 
     #[test]
@@ -325,8 +349,8 @@ mod tests {
         let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = Report::of("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
-        (report.table(), report.passed)
+        let report = Gradcheck::of("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
+        (report.text(), report.passed)
     }
 
     #[test]

@@ -3,18 +3,19 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Args;
+use clap::Parser;
 
+use super::format::{self, Format, Sink};
 use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word, Repeated};
 use super::look::Global;
 use super::paper::Paper;
 use super::source::Shelf;
 use super::tensors::{Names, Tensors};
-use super::{at_iteration, output_to, promised};
+use super::{Invocation, at_iteration, output_to};
 use crate::app::Lesson;
 use crate::network::{Id, Network, Run};
 use crate::number::exact;
@@ -23,52 +24,69 @@ use crate::text::width;
 use crate::text::{to_left, to_right};
 use crate::weights::npz;
 
-#[derive(Clone, Copy, Debug)]
-enum Format {
-    Table,
-    Json,
-    Npz,
+/// The functions of a format.
+#[derive(Debug)]
+struct GradsWriter {
+    /// Writes all values and gradients.
+    write: fn(&Lesson, &Global, &mut Sink) -> anyhow::Result<()>,
+    /// Bytes that a terminal cannot show.
+    is_binary: bool,
 }
 
-const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json), ("npz", Format::Npz)];
+static FORMATS: &[Format<GradsWriter>] = &[
+    Format { name: "table", help: "For people", writer: GradsWriter { write: table, is_binary: false } },
+    Format { name: "json", help: "For programs", writer: GradsWriter { write: json, is_binary: false } },
+    Format { name: "npz", help: "NumPy's archive of arrays", writer: GradsWriter { write: npz, is_binary: true } },
+];
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+/// Print all values and gradients.
+#[derive(Debug, Parser)]
+#[command(name = "grads")]
+pub(super) struct GradsCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// How to write them; npz is NumPy's
-    #[arg(long, default_value = "table", value_parser = promised::format(FORMATS, &[]))]
-    format: Format,
+    /// How to write them
+    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, &[]))]
+    format: &'static Format<GradsWriter>,
     /// Which iteration of gradient descent
     #[arg(long, value_name = "N", default_value_t = 1)]
     iteration: u64,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let lesson = at_iteration(shelf.scenario(&arguments.scenario)?, arguments.iteration)?;
-    if matches!(arguments.format, Format::Npz) && arguments.output.is_none() && io::stdout().is_terminal() {
-        bail!("an .npz is nothing to look at; write it to a file with --output FILE");
+impl Invocation for GradsCommand {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
     }
-    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &lesson.scenario.files)?;
-    match arguments.format {
-        Format::Json => {
-            let grads = Grads::of(&lesson);
-            // the total loss of one sample is its own
-            let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
-            let repeated = Repeated::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
-            json::write(grads.json(&repeated), to.raw())?;
+
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let scenarios = Shelf { limits: global.limits(), files: true };
+        let lesson = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
+        let Format { name, writer, .. } = self.format;
+        if writer.is_binary && self.output.is_none() && io::stdout().is_terminal() {
+            bail!("an .{name} is nothing to look at; write it to a file with --output FILE");
         }
-        Format::Npz => npz::write(to.raw(), &Grads::of(&lesson).named())?,
-        Format::Table => table(&lesson, &mut Paper(&mut |text| to.text(&global.text(text))))?,
+        let mut to = output_to(self.output(), &self.scenario, &lesson.scenario.files)?;
+        (writer.write)(&lesson, global, &mut to)?;
+        to.finish()?;
+        // the program ends: nobody needs the room of its tensors
+        std::mem::forget(lesson);
+        Ok(ExitCode::SUCCESS)
     }
-    to.finish()?;
-    // the program ends: nobody needs the room of its tensors
-    std::mem::forget(lesson);
-    Ok(ExitCode::SUCCESS)
+}
+
+fn json(lesson: &Lesson, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    let grads = Grads::of(lesson);
+    // the total loss of one sample is its own
+    let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
+    let repeated = Repeated::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
+    Ok(json::write(grads.json(&repeated), to.raw())?)
+}
+
+fn npz(lesson: &Lesson, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    Ok(npz::write(to.raw(), &Grads::of(lesson).named())?)
 }
 
 struct Grads<'a> {
@@ -179,8 +197,12 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// The same for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
-fn table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
+/// The table for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
+fn table(lesson: &Lesson, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    Ok(write_table(lesson, &mut Paper(&mut |text| to.text(&global.text(text))))?)
+}
+
+fn write_table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
     let trace = &lesson.trace;
     let network = trace.network();
     let names = Names::of(network);

@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Args;
+use clap::Parser;
 use ratatui::buffer::Buffer;
 
 pub use player::Player;
 
-use super::driver::{Done, Driver};
+use super::format::{self, Format, Sink};
 use super::look::Global;
 use super::read::{file, shown};
 use super::source::{Carried, Shelf};
-use super::{offers, output_to, promised};
+
+use super::driver::{Done, Driver};
+use super::{Invocation, offers, output_to};
 use crate::app::{Lesson, State};
 use crate::output;
 use crate::scenario::{self, Limits, Source};
@@ -35,24 +37,26 @@ const MOST: u64 = 999;
 /// The largest side of a frame.
 const LONGEST: u16 = 1000;
 
-#[derive(Clone, Copy, Debug)]
-enum Format {
-    Text,
-}
+/// Writes the frames of a session.
+type SessionWriter = fn(&Session, Driver, &Global, &mut Sink) -> anyhow::Result<()>;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+static FORMATS: &[Format<SessionWriter>] = &[Format { name: "text", help: "Each frame as characters alone", writer: text }];
+
+/// Play a recorded session.
+#[derive(Debug, Parser)]
+#[command(name = "replay")]
+pub(super) struct ReplayCommand {
     /// What `gradstep SCENARIO --record FILE` has written
     session: PathBuf,
     /// How much faster than it was recorded
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     speed: f64,
     /// Print the frames instead of playing them
-    #[arg(long, value_parser = promised::format(&[("text", Format::Text)], &["cast", "svg"]))]
-    format: Option<Format>,
+    #[arg(long, value_parser = format::parser(FORMATS, &["cast", "svg"]))]
+    format: Option<&'static Format<SessionWriter>>,
     /// Write the frames to a file
     #[arg(short, long, value_name = "FILE", requires = "format")]
-    pub(super) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -60,32 +64,43 @@ fn speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| "a speed is a number from 0.001 to 1000, such as 2".to_owned())
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let name = shown(&arguments.session);
-    let session = Session::read(&read(&arguments.session)?).map_err(|why| anyhow!("{name} {why}"))?;
-    let driver = begin(&session, global.limits())?;
-    if session.torn {
-        let mut to = output::stderr();
-        writeln!(to, "{}", global.text(&format!("note: the last line of {name} was cut off and is left out")))?;
-        to.finish()?;
+impl Invocation for ReplayCommand {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
     }
-    match arguments.format {
-        Some(Format::Text) => {
-            let mut to = output_to(arguments.output.as_ref(), arguments.session.as_os_str(), &[])?;
-            frames(&session, driver, &global.plain(), |frame| {
-                let Frame { number, time, what, left_out, buffer } = frame;
-                if left_out > 0 {
-                    let first = number - left_out;
-                    writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; an event shows at most 1000", number - 1)?;
-                }
-                write!(to, "{}", global.text(&format!("--- {number}  {:.3}s  {what}\n", time.as_secs_f64())))?;
-                Ok(to.text(&export::text(&buffer))?)
-            })?;
+
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let name = shown(&self.session);
+        let session = Session::read(&read(&self.session)?).map_err(|why| anyhow!("{name} {why}"))?;
+        let driver = begin(&session, global.limits())?;
+        if session.torn {
+            let mut to = output::stderr();
+            writeln!(to, "{}", global.text(&format!("note: the last line of {name} was cut off and is left out")))?;
             to.finish()?;
         }
-        None => terminal::run(&mut Player::new(&session, driver, arguments.speed, global.look()), &Options { mouse: !global.no_mouse })?,
+        match self.format {
+            Some(format) => {
+                let mut to = output_to(self.output(), self.session.as_os_str(), &[])?;
+                (format.writer)(&session, driver, global, &mut to)?;
+                to.finish()?;
+            }
+            None => terminal::run(&mut Player::new(&session, driver, self.speed, global.look()), &Options { mouse: !global.no_mouse })?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes each frame as text below a line with its number, its time and its event.
+fn text(session: &Session, driver: Driver, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    frames(session, driver, &global.plain(), |frame| {
+        let Frame { number, time, what, left_out, buffer } = frame;
+        if left_out > 0 {
+            let first = number - left_out;
+            writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; an event shows at most 1000", number - 1)?;
+        }
+        write!(to, "{}", global.text(&format!("--- {number}  {:.3}s  {what}\n", time.as_secs_f64())))?;
+        Ok(to.text(&export::text(&buffer))?)
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Args;
+use clap::Parser;
 
+use super::Invocation;
 use super::driver::Driver;
 use super::holds;
 use super::live::Live;
@@ -24,8 +25,10 @@ use crate::session::{Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, Options};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+/// Open the stepper on a scenario.
+#[derive(Debug, Parser)]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]")]
+pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
     /// Open it at this address
@@ -36,56 +39,60 @@ pub(super) struct Arguments {
     record: Option<PathBuf>,
 }
 
+/// The name of the command that a scenario without a command stands for.
+pub(super) const OPEN: &str = "open";
+
 /// The picker.
 pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
-    let shelf = Shelf { limits: global.limits(), files: true };
-    start(Driver::new(State::picker(offers::all()), shelf), global, None)
+    let scenarios = Shelf { limits: global.limits(), files: true };
+    start(Driver::new(State::picker(offers::all()), scenarios), global, None)
 }
 
-/// The stepper.
-pub(super) fn open(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let Some(scenario) = &arguments.scenario else {
-        bail!("--at and --record need a scenario: `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
-    };
-    if holds::is_weights(Path::new(scenario)) && Path::new(scenario).exists() {
-        let mut to = output::stdout();
-        writeln!(to, "{}", holds::listing(Path::new(scenario))?)?;
-        to.finish()?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    // a recording must replay anywhere: no files in its picker
-    let shelf = Shelf { limits: global.limits(), files: arguments.record.is_none() };
-    let (scenario, carried) = match &arguments.record {
-        Some(_) => recorded(scenario, shelf.limits)?,
-        None => (shelf.scenario(scenario)?, BTreeMap::new()),
-    };
-    let at = arguments.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, address(text)?))).transpose()?;
-    let lesson = Arc::new(Lesson::new(scenario));
-    let scenario = Arc::clone(&lesson.scenario);
-    let mut state = State::picker(if shelf.files { offers::all() } else { offers::bundled() });
-    // it alone keeps the iteration, which goes when another one comes
-    state.open(lesson, at.is_some().then_some(1));
-    let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
-    if let Some((text, at)) = at {
-        state.set_out(at).map_err(|why| misplaced(text, &why))?;
-        if let Some(message) = state.message.take_if(|message| message.fault) {
-            return Err(misplaced(text, &message.text));
+impl Invocation for OpenCommand {
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let Some(scenario) = &self.scenario else {
+            bail!("--at and --record need a scenario: `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
+        };
+        if holds::is_weights(Path::new(scenario)) && Path::new(scenario).exists() {
+            let mut to = output::stdout();
+            writeln!(to, "{}", holds::listing(Path::new(scenario))?)?;
+            to.finish()?;
+            return Ok(ExitCode::SUCCESS);
         }
-    }
-    if let Some(said) = arguments.scenario.as_deref().and_then(source::completed).and_then(Result::ok) {
-        state.say(said.1, false);
-    }
-    let recorder = match &arguments.record {
-        Some(path) => {
-            let size = terminal::size()?;
-            let place = state.stepper().map_or((1, 1), Stepper::place);
-            let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
-            let header = header.with_files(carried).on_the_way(to.filter(|_| state.job().is_some()));
-            Some(record(path, &header)?)
+        // a recording must replay anywhere: no files in its picker
+        let scenarios = Shelf { limits: global.limits(), files: self.record.is_none() };
+        let (scenario, carried) = match &self.record {
+            Some(_) => recorded(scenario, scenarios.limits)?,
+            None => (scenarios.scenario(scenario)?, BTreeMap::new()),
+        };
+        let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, address(text)?))).transpose()?;
+        let lesson = Arc::new(Lesson::new(scenario));
+        let scenario = Arc::clone(&lesson.scenario);
+        let mut state = State::picker(if scenarios.files { offers::all() } else { offers::bundled() });
+        // it alone keeps the iteration, which goes when another one comes
+        state.open(lesson, at.is_some().then_some(1));
+        let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
+        if let Some((text, at)) = at {
+            state.set_out(at).map_err(|why| misplaced(text, &why))?;
+            if let Some(message) = state.message.take_if(|message| message.fault) {
+                return Err(misplaced(text, &message.text));
+            }
         }
-        None => None,
-    };
-    start(Driver::new(state, shelf), global, recorder)
+        if let Some(said) = self.scenario.as_deref().and_then(source::completed).and_then(Result::ok) {
+            state.say(said.1, false);
+        }
+        let recorder = match &self.record {
+            Some(path) => {
+                let size = terminal::size()?;
+                let place = state.stepper().map_or((1, 1), Stepper::place);
+                let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
+                let header = header.with_files(carried).on_the_way(to.filter(|_| state.job().is_some()));
+                Some(record(path, &header)?)
+            }
+            None => None,
+        };
+        start(Driver::new(state, scenarios), global, recorder)
+    }
 }
 
 /// An address of the command line.

@@ -1,34 +1,61 @@
 //! `gradstep show`: one frame of the stepper, without a terminal.
 
 use std::ffi::OsString;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::Parser;
+use ratatui::buffer::Buffer;
 
 use super::driver::{Done, Driver};
+use super::format::{self, Format, Sink};
 use super::look::Global;
 use super::run::{address, misplaced};
 use super::source::Shelf;
-use super::{offers, opened, output_to, promised};
+use super::{Invocation, offers, opened, output_to};
 use crate::app::{Lesson, State};
 use crate::keys;
 use crate::session::Event;
-use crate::ui::{export, svg};
+use crate::ui::{Look, export, svg};
 
-#[derive(Clone, Copy, Debug)]
-enum Format {
-    Text,
-    Ansi,
-    Svg,
+/// The functions of a format.
+#[derive(Debug)]
+struct FrameWriter {
+    /// Returns the look of the frame, from whether it goes to stdout.
+    look: fn(&Global, bool) -> Look,
+    /// Writes the frame.
+    write: fn(&Buffer, &Look, &mut Sink) -> io::Result<()>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+static FORMATS: &[Format<FrameWriter>] = &[
+    Format {
+        name: "text",
+        help: "Characters alone",
+        writer: FrameWriter { look: |global, _| global.plain(), write: |frame, _, to| to.text(&export::text(frame)) },
+    },
+    Format {
+        name: "ansi",
+        help: "Characters with their colours, as terminals have them",
+        writer: FrameWriter { look: Global::exported, write: |frame, _, to| to.raw().write_all(export::ansi(frame).as_bytes()) },
+    },
+    Format {
+        name: "svg",
+        help: "A picture",
+        writer: FrameWriter {
+            look: |global, _| global.drawn(),
+            write: |frame, look, to| to.raw().write_all(svg::svg(frame, look.theme.background).as_bytes()),
+        },
+    },
+];
+
+/// Print one frame of the stepper; it needs no terminal.
+#[derive(Debug, Parser)]
+#[command(name = "show")]
+pub(super) struct ShowCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The address to show [default: where the scenario starts]
@@ -38,15 +65,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "120x40", value_parser = size)]
     size: (u16, u16),
     /// How to print it
-    #[arg(long, default_value = "text",
-        value_parser = promised::format(&[("text", Format::Text), ("ansi", Format::Ansi), ("svg", Format::Svg)], &[]))]
-    format: Format,
+    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS, &[]))]
+    format: &'static Format<FrameWriter>,
     /// Keys to play first, in vim's notation: ll<End>:57<Enter>
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     keys: Option<String>,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 /// Columns and rows.
@@ -56,42 +82,41 @@ fn size(text: &str) -> Result<(u16, u16), String> {
     sides.ok_or_else(|| "a size is columns x rows, from 1x1 to 1000x1000, such as 120x40".to_owned())
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let keys = keys::parse(arguments.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
-    let shelf = Shelf { limits: global.limits(), files: true };
-    let scenario = shelf.scenario(&arguments.scenario)?;
-    let (lesson, at) = match arguments.at.as_deref() {
-        None => (Lesson::new(scenario), None),
-        Some(text) => {
-            let (lesson, step) = opened(scenario, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
-            (lesson, Some(step))
-        }
-    };
-    let scenario = Arc::clone(&lesson.scenario);
-    let mut state = State::picker(offers::all());
-    // it alone keeps the iteration, which goes when another one comes
-    state.open(Arc::new(lesson), at);
-    let mut driver = Driver::new(state, shelf);
-    driver.seen_on(arguments.size);
-    driver.arrive()?;
-    for key in keys {
-        if driver.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
-            break;
-        }
+impl Invocation for ShowCommand {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let keys = keys::parse(self.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
+        let scenarios = Shelf { limits: global.limits(), files: true };
+        let scenario = scenarios.scenario(&self.scenario)?;
+        let (lesson, at) = match self.at.as_deref() {
+            None => (Lesson::new(scenario), None),
+            Some(text) => {
+                let (lesson, step) = opened(scenario, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
+                (lesson, Some(step))
+            }
+        };
+        let scenario = Arc::clone(&lesson.scenario);
+        let mut state = State::picker(offers::all());
+        // it alone keeps the iteration, which goes when another one comes
+        state.open(Arc::new(lesson), at);
+        let mut driver = Driver::new(state, scenarios);
+        driver.seen_on(self.size);
         driver.arrive()?;
+        for key in keys {
+            if driver.event(&Event::Key(key), Duration::ZERO) == Done::Quit {
+                break;
+            }
+            driver.arrive()?;
+        }
+        let FrameWriter { look, write } = self.format.writer;
+        let look = look(global, self.output.is_none());
+        let frame = driver.frame(&look, self.size);
+        let mut to = output_to(self.output(), &self.scenario, &scenario.files)?;
+        write(&frame, &look, &mut to)?;
+        to.finish()?;
+        Ok(ExitCode::SUCCESS)
     }
-    let look = match arguments.format {
-        Format::Text => global.plain(),
-        Format::Ansi => global.exported(arguments.output.is_none()),
-        Format::Svg => global.drawn(),
-    };
-    let frame = driver.frame(&look, arguments.size);
-    let mut to = output_to(arguments.output.as_ref(), &arguments.scenario, &scenario.files)?;
-    match arguments.format {
-        Format::Text => to.text(&export::text(&frame))?,
-        Format::Ansi => to.raw().write_all(export::ansi(&frame).as_bytes())?,
-        Format::Svg => to.raw().write_all(svg::svg(&frame, look.theme.background).as_bytes())?,
-    }
-    to.finish()?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -2,22 +2,23 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use clap::Args;
+use clap::Parser;
 use serde::{Serialize, Serializer};
 
+use super::format::Sink;
 use super::json::Nested;
 use super::look::Global;
-use super::output_to;
 use super::paper::Paper;
 use super::progress::{INTERRUPTED, Task};
-use super::report::Asked;
+use super::report::{Asked, Report, json};
 use super::tensors::{Names, Tensors};
+use super::{Invocation, output_to};
 use crate::network::{Descended, Descent, Id, Role};
 use crate::number::{self, Json, exact, short};
 use crate::output;
@@ -25,42 +26,49 @@ use crate::scenario::Scenario;
 use crate::tensor::{Tensor, flat};
 use crate::text::{counted, to_right};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
+/// Descend along the gradient to the end, and print the losses and parameters.
+#[derive(Debug, Parser)]
+#[command(name = "train")]
+pub(super) struct TrainCommand {
     #[command(flatten)]
     asked: Asked,
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let Arguments { asked, output } = arguments;
-    let scenario = asked.read(global)?;
-    if scenario.train.is_none() {
-        bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
+impl Invocation for TrainCommand {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
     }
-    let to = output_to(output.as_ref(), &asked.scenario, &scenario.files)?;
-    let told = Told::of(&scenario);
-    let mut descent = scenario.descent_alone();
-    let mut task = Task::new(descent.iterations())?;
-    let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
-    task.clear()?;
-    let end = end.map_err(|short| anyhow!("training {short}"))?;
-    let done = end.losses.len() as u64;
-    if task.interrupted() && !end.stopped && done < descent.iterations() {
-        let mut to = output::stderr();
-        writeln!(
-            to,
-            "stopped after iteration {done} of {}; the loss of its batch was {}",
-            descent.iterations(),
-            exact(end.losses[end.losses.len() - 1])
-        )?;
-        to.finish()?;
-        return Ok(ExitCode::from(INTERRUPTED));
+
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let scenario = self.asked.read(global)?;
+        if scenario.train.is_none() {
+            bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
+        }
+        let to = output_to(self.output(), &self.asked.scenario, &scenario.files)?;
+        let told = Told::of(&scenario);
+        let mut descent = scenario.descent_alone();
+        let mut task = Task::new(descent.iterations())?;
+        let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
+        task.clear()?;
+        let end = end.map_err(|short| anyhow!("training {short}"))?;
+        let done = end.losses.len() as u64;
+        if task.interrupted() && !end.stopped && done < descent.iterations() {
+            let mut to = output::stderr();
+            writeln!(
+                to,
+                "stopped after iteration {done} of {}; the loss of its batch was {}",
+                descent.iterations(),
+                exact(end.losses[end.losses.len() - 1])
+            )?;
+            to.finish()?;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        self.asked.print(global, to, &Trained::of(&told, &descent, &end))?;
+        Ok(ExitCode::SUCCESS)
     }
-    asked.print(global, to, &Trained::of(&told, &descent, &end), Trained::table)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The parts of a scenario that are printed beside its losses and parameters.
@@ -148,8 +156,14 @@ impl<'a> Trained<'a> {
             samples: samples.collect(),
         }
     }
+}
 
-    /// The same for people: the losses, thinned where there are many, and the parameters.
+impl Report for Trained<'_> {
+    fn json(&self, to: &mut Sink) -> io::Result<()> {
+        json(self, to)
+    }
+
+    /// The losses, thinned where there are many, and the parameters.
     fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         const ROWS: usize = 20;
         paper.line(self.scenario)?;

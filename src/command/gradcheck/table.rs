@@ -1,13 +1,13 @@
 //! What was found, for people: a row for each tensor, with its worst entry.
 
-use super::{REDUCE, Report, Row, Worst};
+use super::{Gradcheck, REDUCE, Row, Worst};
 use crate::gradcheck::{FLOOR, TOLERANCE};
 use crate::number::exact;
 use crate::text::{to_left, to_right, width};
 
-impl Report<'_> {
+impl Gradcheck<'_> {
     /// The whole text.
-    pub fn table(&self) -> String {
+    pub fn text(&self) -> String {
         let total = |count: fn(&Row) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
         let (kinks, near) = (total(|row| row.kinks), total(|row| row.near_kinks));

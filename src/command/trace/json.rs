@@ -3,11 +3,25 @@
 use serde::Serialize;
 
 use super::name::{Called, Names, Spelling, digits};
-use super::stream::Lines;
+use super::stream::{self, Lines};
+use super::{Format, StepWriter};
 use crate::number::write_json;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::trace::{Position, Tell, Trace};
+
+pub(super) const JSONL: Format<StepWriter> = Format {
+    name: "jsonl",
+    help: "A JSON object a line",
+    writer: StepWriter {
+        steps: |trace, steps, to| stream::write(trace, steps, || Json::new(trace), to),
+        header: |_, _| {},
+        line: |line, to| {
+            json(line, to);
+            to.push(b'\n');
+        },
+    },
+};
 
 const SPELLINGS: [Spelling; 2] = [
     Spelling { before: |name, _, to| text(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], many },
@@ -38,7 +52,7 @@ fn json(value: impl Serialize, to: &mut Vec<u8>) {
 }
 
 /// Makes the lines.
-pub(super) struct Json<'a> {
+struct Json<'a> {
     trace: &'a Trace,
     names: Names<'a>,
     lines: Vec<u8>,
@@ -52,7 +66,7 @@ pub(super) struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(trace: &'a Trace) -> Self {
+    fn new(trace: &'a Trace) -> Self {
         let names = Names::new(trace, &SPELLINGS);
         let [lines, begin, pass, entry, terms] = [const { Vec::new() }; 5];
         Self { trace, names, lines, begin, pass, entry, terms }

@@ -23,16 +23,10 @@ pub(super) trait Lines: Tell {
 }
 
 /// Writes the lines of these steps, which must be some of the trace's. The bytes are the same with any number of threads.
-pub(super) fn write<L: Lines>(
-    trace: &Trace,
-    steps: Range<u64>,
-    threads: usize,
-    lines: impl Fn() -> L + Sync,
-    to: &mut impl Write,
-) -> io::Result<()> {
+pub(super) fn write<L: Lines>(trace: &Trace, steps: Range<u64>, lines: impl Fn() -> L + Sync, to: &mut dyn Write) -> io::Result<()> {
     let last = steps.end;
     let chunks = steps.step_by(CHUNK).map(|first| first..last.min(first + CHUNK as u64));
-    let threads = chunks.clone().take(threads.min(MOST)).count();
+    let threads = chunks.clone().take(threads::most().min(MOST)).count();
     let alone = |to: &mut dyn Write| {
         each(trace, chunks.clone(), lines(), |lines, _| {
             to.write_all(lines)?;

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use super::name::{Called, Names, Spelling};
-use super::stream::Lines;
+use super::stream::{self, Lines};
+use super::{Format, StepWriter};
 use crate::number::write_exact;
 use crate::op::rule::Term;
 use crate::step::Kind;
@@ -17,6 +18,16 @@ macro_rules! put {
     };
 }
 
+pub(super) const TEXT: Format<StepWriter> = Format {
+    name: "text",
+    help: "For people",
+    writer: StepWriter {
+        steps: |trace, steps, to| stream::write(trace, steps, || Text::new(trace), to),
+        header: |_, _| {},
+        line: |line, to| put!(to, "{}\n", escape(&line.text())),
+    },
+};
+
 const SPELLINGS: [Spelling; 2] = [Spelling { before, after: [b"]#", b"#"], many }, Spelling { before, after: [b"] ", b" "], many }];
 
 fn many(name: &str, of: usize, to: &mut Vec<u8>) {
@@ -29,7 +40,7 @@ fn before(name: &str, scalar: bool, to: &mut Vec<u8>) {
 }
 
 /// Makes the lines.
-pub(super) struct Text<'a> {
+struct Text<'a> {
     names: Names<'a>,
     lines: Vec<u8>,
     /// The entry at hand.
@@ -37,7 +48,7 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(trace: &'a Trace) -> Self {
+    fn new(trace: &'a Trace) -> Self {
         Self { names: Names::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
     }
 }

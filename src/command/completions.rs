@@ -1,0 +1,32 @@
+//! `gradstep completions`: a script with which a shell completes commands and options.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap_complete::{Shell, generate};
+
+use super::look::Global;
+use super::{Invocation, typed_program};
+use crate::output;
+
+/// Print a script with which a shell completes commands and options.
+///
+/// For bash: gradstep completions bash > ~/.local/share/bash-completion/completions/gradstep
+#[derive(Debug, Parser)]
+#[command(name = "completions")]
+pub(super) struct CompletionsCommand {
+    /// The shell that reads the script
+    shell: Shell,
+}
+
+impl Invocation for CompletionsCommand {
+    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut typed_program(), env!("CARGO_PKG_NAME"), &mut script);
+        let mut to = output::stdout();
+        to.raw().write_all(global.text(&String::from_utf8(script)?).as_bytes())?;
+        to.finish()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

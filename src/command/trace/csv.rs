@@ -1,0 +1,45 @@
+//! CSV, as RFC 4180 has it: a header line, lines that end in CR LF, and quotation marks around a cell that needs them.
+
+use super::table::Syntax;
+use super::{Format, StepWriter};
+
+pub(super) const CSV: Format<StepWriter> = Format {
+    name: "csv",
+    help: "Comma-separated values, a header line first",
+    writer: StepWriter {
+        steps: |trace, steps, to| SYNTAX.steps(trace, steps, to),
+        header: |columns, to| SYNTAX.names(columns, to),
+        line: |line, to| SYNTAX.line(line, to),
+    },
+};
+
+static SYNTAX: Syntax = Syntax { begin: b"", between: b",", end: b"\r\n", close, header: Syntax::names };
+
+fn close(to: &mut Vec<u8>, from: usize) {
+    let cell = &to[from..];
+    if !cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+        return;
+    }
+    if cell.contains(&b'"') {
+        let doubled: Vec<u8> = cell.iter().flat_map(|&byte| std::iter::repeat_n(byte, if byte == b'"' { 2 } else { 1 })).collect();
+        to.truncate(from);
+        to.extend_from_slice(&doubled);
+    }
+    to.insert(from, b'"');
+    to.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of RFC 4180, section 2, items 5 to 7.
+    #[test]
+    fn a_cell_is_quoted_where_it_must_be() {
+        for (cell, quoted) in [("aaa", "aaa"), ("", ""), ("b,b", "\"b,b\""), ("b\r\nb", "\"b\r\nb\""), ("b\"bb", "\"b\"\"bb\"")] {
+            let mut to = format!("zzz,{cell}").into_bytes();
+            close(&mut to, 4);
+            assert_eq!(String::from_utf8(to), Ok(format!("zzz,{quoted}")));
+        }
+    }
+}

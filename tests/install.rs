@@ -1,0 +1,128 @@
+//! What a package installs beside the program: completions for shells, and the manual page.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+fn printed(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    let output = command.args(arguments).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8").output().expect("the binary runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The names of the commands, as the help lists them.
+fn commands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let (_, list) = help.split_once("Commands:\n").expect("a list");
+    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let names: Vec<String> = names.map(str::to_owned).filter(|name| name != "help").collect();
+    assert!(names.len() > 8 && names.iter().any(|name| name == "trace"), "{names:?}");
+    names
+}
+
+/// The long options of a command, as its help lists them.
+fn options(command: &str) -> Vec<String> {
+    let help = printed(&[command, "--help"]);
+    let of_line = |line: &str| {
+        let line = line.trim_start();
+        let option =
+            line.strip_prefix("--").or_else(|| line.split_once(", --").filter(|(short, _)| short.len() == 2).map(|(_, long)| long))?;
+        Some(format!("--{}", option.split(' ').next()?))
+    };
+    help.lines().filter_map(of_line).collect()
+}
+
+/// Whether there is such a program here.
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_shell_completes_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = printed(&["completions", shell]);
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+            for option in options(&command) {
+                let option = option.trim_start_matches('-');
+                assert!(script.contains(option), "{shell}: {command} --{option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_reads_its_script() {
+    if !is_there("bash") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("gradstep");
+    fs::write(&script, printed(&["completions", "bash"])).expect("a file");
+    let bash = |line: &str| {
+        let output = Command::new("bash").args(["--norc", "-c", line]).arg(&script).output().expect("bash runs");
+        assert!(output.status.success(), "{line}: {output:?}");
+        assert!(output.stderr.is_empty(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    bash("bash -n \"$0\"");
+    // what bash offers for the last of these words
+    let offered = |words: &str| {
+        let line = format!(
+            "source \"$0\"; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+            _gradstep gradstep \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        bash(&line)
+    };
+    assert_eq!(offered("gradstep tr"), "trace train\n");
+    assert_eq!(offered("gradstep op"), "\n", "a scenario needs no command");
+    assert_eq!(offered("gradstep figure-14 --re"), "--record\n");
+    assert_eq!(offered("gradstep trace --format m"), "markdown\n");
+    assert_eq!(offered("gradstep completions f"), "fish\n");
+}
+
+#[test]
+fn the_manual_page_has_every_command_and_option() {
+    let page = printed(&["man"]);
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(page.lines().any(|line| line.starts_with(".TH gradstep 1 ") && line.contains(&format!("gradstep {version}"))), "{page}");
+    // roff writes a hyphen that is no dash with a backslash
+    let plain = page.replace("\\-", "-");
+    let sections: Vec<&str> = plain.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS"] {
+        assert_eq!(sections.iter().filter(|name| **name == section).count(), 1, "{section} of {sections:?}");
+    }
+    assert!(plain.contains("figure-14"), "{plain}");
+    for command in commands() {
+        let (_, section) = plain.split_once(&format!("\n.SS \"gradstep {command}\"\n")).unwrap_or_else(|| panic!("{command}: {plain}"));
+        let section = section.split("\n.S").next().expect("a section");
+        for option in options(&command) {
+            let everywhere = ["--color", "--ascii", "--background", "--no-mouse", "--memory-limit", "--threads", "--help"];
+            let place = if everywhere.contains(&option.as_str()) { &plain } else { section };
+            assert!(place.contains(&format!("{option}\\f")), "{command} {option}: {section}");
+        }
+    }
+}
+
+/// A reader of manual pages finds nothing to warn of, and shows the commands.
+#[test]
+fn the_manual_page_is_readable() {
+    if !is_there("man") {
+        return;
+    }
+    let mut man = Command::new("man");
+    man.args(["--warnings", "--local-file", "-"]).env("LC_ALL", "C.UTF-8").env("MANPAGER", "cat").env("MANWIDTH", "100");
+    let mut man = man.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("man runs");
+    man.stdin.take().expect("a pipe").write_all(printed(&["man"]).as_bytes()).expect("man reads");
+    let output = man.wait_with_output().expect("an end");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    if text.is_empty() {
+        // a system without groff
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    for command in commands() {
+        assert!(text.contains(&format!("gradstep {command}")), "{text}");
+    }
+}
