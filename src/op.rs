@@ -7,14 +7,17 @@ pub mod avg_pool2d;
 pub mod axis;
 pub mod bias;
 pub mod combination;
+pub mod constant_weights;
+pub mod contraction;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod dropout;
 pub mod edges;
-pub mod fixed;
 pub mod flatten;
 pub mod functions;
 pub mod global_avg_pool2d;
+pub mod group_norm;
+pub mod instance_norm2d;
 pub mod layer;
 pub mod layer_norm;
 pub mod linear;
@@ -22,6 +25,7 @@ pub mod loss;
 pub mod math;
 pub mod max_pool2d;
 pub mod nest;
+mod norm;
 mod phase;
 pub mod pool;
 pub mod rule;
@@ -42,6 +46,8 @@ pub const LAYERS: &[LayerKind] = &[
     dropout::KIND,
     flatten::KIND,
     global_avg_pool2d::KIND,
+    group_norm::KIND,
+    instance_norm2d::KIND,
     layer_norm::KIND,
     linear::KIND,
     max_pool2d::KIND,

@@ -81,9 +81,9 @@ fn an_address_that_no_iteration_has_is_refused_at_once() {
     for (address, why) in [
         ("reduce:loss", "there is no reduce pass: the batch has one sample"),
         ("2:loss", "there is no sample 2 in this iteration: there is 1"),
-        ("linear1.z[7]", "the index is out of range: linear1.z is 1, its last is [0]"),
-        ("1:linear1.weight", "linear1.weight is given, not computed: no step makes it"),
-        ("update:linear1.z", "there is no op linear1.z"),
+        ("fc1.z[7]", "the index is out of range: fc1.z is 1, its last is [0]"),
+        ("1:fc1.weight", "fc1.weight is given, not computed: no step makes it"),
+        ("update:fc1.z", "there is no op fc1.z"),
         ("input", "input is given, not computed: no step makes it"),
     ] {
         press(&mut state, &format!(":5000/{address}<Enter>"));
@@ -91,7 +91,7 @@ fn an_address_that_no_iteration_has_is_refused_at_once() {
         assert_eq!(said(&state), why, "{address}");
         press(&mut state, "<Esc>");
     }
-    for address in ["linear1.weight", "velocity.linear1.weight[0,1]", "update:linear1.bias", "loss", "1:loss", "linear1.z[0]#9"] {
+    for address in ["fc1.weight", "velocity.fc1.weight[0,1]", "update:fc1.bias", "loss", "1:loss", "fc1.z[0]#9"] {
         press(&mut state, &format!(":5000/{address}<Enter>"));
         assert!(state.job().is_some(), "{address}: {}", said(&state));
         press(&mut state, "<Esc>");
@@ -104,7 +104,7 @@ fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
     assert_eq!((place(&state).0, state.document().unwrap().last), (2, true));
-    press(&mut state, ":1/velocity.linear1.weight<Enter>");
+    press(&mut state, ":1/velocity.fc1.weight<Enter>");
     assert_eq!((place(&state).0, said(&state)), (1, ""));
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::{Expr, Join, whole};
-use crate::op::combination::Scaled;
+use crate::op::constant_weights::{ConstantWeights, Weights};
+use crate::op::contraction::Contraction;
 use crate::op::loss::BatchReduction;
-use crate::op::rule::{Equation, Gist, Rule};
+use crate::op::rule::{Equation, Function, Gist, Rule};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
@@ -117,7 +118,8 @@ struct Builder<'a> {
 type Summand = (Option<f64>, Expr, Id);
 
 fn scaled(by: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
-    Arc::new(Scaled { by, equation: Equation { right, ..equation } })
+    let equation = Equation { right, ..equation };
+    ConstantWeights::new(Contraction::elementwise(), by.map_or(Weights::None, Weights::One), equation, equation).forward()
 }
 
 impl Builder<'_> {

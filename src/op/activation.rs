@@ -15,7 +15,7 @@ use super::rule::{
     Args as Factors, Arguments, Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
 };
 use super::slot::Slot::{self, Input, Output, Upstream};
-use super::softmax::Softmax;
+use super::softmax::{Slices, Softmax};
 use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Begun;
 use crate::threads::stretches;
@@ -120,7 +120,8 @@ pub const ACTIVATIONS: &[Activation] = &[
     Activation::curve(&curves::GELU, &[]),
     Activation::curve(&curves::MISH, &[]),
     Activation::curve(&curves::HARDSWISH, &[]),
-    Activation { probabilities: Some(Probabilities::Exclusive), ..Activation::whole("softmax", || Arc::new(Softmax)) },
+    Activation { probabilities: Some(Probabilities::Exclusive), ..Activation::whole("softmax", || Arc::new(Softmax::within(Slices::Whole))) },
+    Activation::whole("log_softmax", || Arc::new(Softmax::log_within(Slices::Whole))),
 ];
 
 /// The function of a layer without an activation.

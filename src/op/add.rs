@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fixed::{Fixed, Pairs, Weights};
+use super::constant_weights::{ConstantWeights, Weights};
+use super::contraction::Contraction;
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::rule::{Equation, Gist};
 use crate::expr::whole;
@@ -39,7 +40,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         args.claim(&[])?; // a part of the sum
     }
     let sum = (0..shapes.len()).fold(Stage::new(A, &shape), |sum, input| {
-        sum.with(Arc::new(Fixed::new(Pairs, Weights::None, EQUATION, BACK)), [Source::Input(input)])
+        sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [Source::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::constant_weights::{ConstantWeights, Weights};
 use super::edges::{Edges, View};
-use super::fixed::{Fixed, Weights};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Gist};
@@ -61,7 +61,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         gist: Gist::None,
         words: words_back,
     };
-    let a = Stage::new(A, &shape).with(Arc::new(Fixed::new(windows, weights, equation, back)), [Source::Input(0)]);
+    let a = Stage::new(A, &shape).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

@@ -51,7 +51,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let fan = Fan { inputs: channels / groups * area, outputs: outputs * area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
     let z = Stage::new(Z, &shape);
-    weighted(args, z, Arc::new(Bilinear::new(conv)), &weights, outputs, fan)
+    weighted(args, z, Arc::new(Bilinear::new(conv, EQUATIONS)), &weights, outputs, fan)
 }
 
 /// Returns the key that a misfit is reported at: `weight` if the kernel's size comes from its shape.
@@ -246,12 +246,14 @@ impl Edges for Conv2d {
         }
     }
 
-    fn accumulate_constant(&self, view: View, weight: f64, read: &[f64], out: &mut [f64]) -> bool {
-        let filter = self.constant_filter().filter(|_| view != View::Weight);
-        if let Some(filter) = filter {
-            self.accumulate(view, &vec![weight; len(&filter)], read, out);
+    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], begun: Begun) -> bool {
+        let (Some(weight), Some(filter)) = (weight, self.constant_filter().filter(|_| view != View::Weight)) else { return false };
+        let filter = vec![weight; len(&filter)];
+        match begun {
+            Begun::Here => self.accumulate(view, &filter, read, sums),
+            Begun::Nowhere => self.begin(view, &filter, read, sums),
         }
-        filter.is_some()
+        true
     }
 
     fn window(&self, view: View) -> Option<Window> {
@@ -276,27 +278,26 @@ impl Weighted for Conv2d {
         }
         self.sums(view, a, b, sums, Begun::Nowhere);
     }
-
-    fn equation(&self, view: View) -> Equation {
-        match view {
-            View::Output => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::W, whole::X]),
-                name: "convolution",
-                gist: Gist::Words("the filter slides over the input"),
-                words: "Each neuron sees one window of the input. It multiplies the window with the filter, entry by entry, and adds up. All neurons of a channel share the same few weights.",
-            },
-            View::Weight => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::X, whole::DY]),
-                name: "weight gradient",
-                gist: Gist::Words("the input convolved with the error"),
-                words: "A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
-            },
-            View::Input => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::DY, Expr::Of(ROT180, &[whole::W])]),
-                name: "the error moves back",
-                gist: Gist::Words("the filter turned by 180°"),
-                words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
-            },
-        }
-    }
 }
+
+/// The equations of the output, of the weight gradient and of the error's way back.
+pub const EQUATIONS: [Equation; 3] = [
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::W, whole::X]),
+        name: "convolution",
+        gist: Gist::Words("the filter slides over the input"),
+        words: "Each neuron sees one window of the input. It multiplies the window with the filter, entry by entry, and adds up. All neurons of a channel share the same few weights.",
+    },
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::X, whole::DY]),
+        name: "weight gradient",
+        gist: Gist::Words("the input convolved with the error"),
+        words: "A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
+    },
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::DY, Expr::Of(ROT180, &[whole::W])]),
+        name: "the error moves back",
+        gist: Gist::Words("the filter turned by 180°"),
+        words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
+    },
+];

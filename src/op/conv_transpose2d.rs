@@ -52,7 +52,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     let z = Stage::new(Z, &shape);
-    weighted(args, z, Arc::new(Bilinear::new(Transposed(conv))), &weights, outputs, fan)
+    weighted(args, z, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weights, outputs, fan)
 }
 
 /// The edges of a convolution with inputs and outputs swapped.
@@ -114,27 +114,26 @@ impl Weighted for Transposed {
             view => self.0.begin(swapped(view), a, b, sums),
         }
     }
-
-    fn equation(&self, view: View) -> Equation {
-        match view {
-            View::Output => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::X, Expr::Of(ROT180, &[whole::W])]),
-                name: "transposed convolution",
-                gist: Gist::Words("each input lays the filter"),
-                words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
-            },
-            View::Weight => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::DY, whole::X]),
-                name: "weight gradient",
-                gist: Gist::Words("the error convolved with the input"),
-                words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
-            },
-            View::Input => Equation {
-                right: Expr::Product(Join::Convolution, &[whole::DY, whole::W]),
-                name: "the error moves back",
-                gist: Gist::Words("convolved with the filter"),
-                words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
-            },
-        }
-    }
 }
+
+/// The equations of the output, of the weight gradient and of the error's way back.
+const EQUATIONS: [Equation; 3] = [
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::X, Expr::Of(ROT180, &[whole::W])]),
+        name: "transposed convolution",
+        gist: Gist::Words("each input lays the filter"),
+        words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
+    },
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::DY, whole::X]),
+        name: "weight gradient",
+        gist: Gist::Words("the error convolved with the input"),
+        words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
+    },
+    Equation {
+        right: Expr::Product(Join::Convolution, &[whole::DY, whole::W]),
+        name: "the error moves back",
+        gist: Gist::Words("convolved with the filter"),
+        words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
+    },
+];

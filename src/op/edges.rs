@@ -13,6 +13,7 @@ use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use crate::sums::Begun;
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,19 @@ pub enum View {
 }
 
 impl View {
-    /// Which of [`Edge::ends`] the two other ends are, in the order in which the series writes the product.
-    fn others(self) -> [usize; 2] {
+    /// The index in [`Edge::ends`] of the end that is the entry.
+    #[must_use]
+    pub fn end(self) -> usize {
+        match self {
+            View::Output => 2,
+            View::Weight => 1,
+            View::Input => 0,
+        }
+    }
+
+    /// The indices in [`Edge::ends`] of the two other ends, in the order in which the series writes the product.
+    #[must_use]
+    pub fn others(self) -> [usize; 2] {
         match self {
             View::Output => [1, 0],
             View::Weight => [0, 2],
@@ -40,11 +52,7 @@ impl Edge {
     /// The end that is the entry in this view.
     #[must_use]
     pub fn end(&self, view: View) -> usize {
-        match view {
-            View::Output => self.output,
-            View::Weight => self.weight,
-            View::Input => self.input,
-        }
+        self.ends()[view.end()]
     }
 }
 
@@ -52,6 +60,11 @@ impl Edge {
 pub trait Edges: Debug + Send + Sync + 'static {
     /// How many edges the entries before `entry` have in this view.
     fn before(&self, view: View, entry: usize) -> u64;
+
+    /// The number of edges of every entry in this view, if all entries have the same number.
+    fn each(&self, _view: View) -> Option<u64> {
+        None
+    }
 
     /// Which of all `count` entries of this view have an edge, where not all have.
     fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
@@ -82,9 +95,9 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Adds to each entry of `out` the products of one weight with what its edges read, in order, where a kernel is faster than a walk along the edges.
-    /// Returns whether it did.
-    fn accumulate_constant(&self, _view: View, _weight: f64, _read: &[f64], _out: &mut [f64]) -> bool {
+    /// Adds to each entry of `sums` what its edges read, times one weight if there is one, in order, where a kernel is faster than a walk along the
+    /// edges. Returns whether it did.
+    fn sum_of_one(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _begun: Begun) -> bool {
         false
     }
 
@@ -94,7 +107,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
     }
 }
 
-/// Edges whose weights are a tensor: with the fast kernel of their sums, and what is said of them.
+/// Edges whose weights are a tensor, with the fast kernel of their sums.
 pub trait Weighted: Edges {
     /// Adds to each entry of `out` the products of its edges, in order. `a` and `b` are the other two ends' values: weight and input for
     /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
@@ -122,19 +135,28 @@ pub trait Weighted: Edges {
         let [i, j] = view.others();
         self.nest(view, entry).products((a, i), (b, j), terms, sum)
     }
-
-    /// The equation seen so.
-    fn equation(&self, view: View) -> Equation;
 }
 
 /// The function y = Σ w · x over edges; its inputs are x and w.
 #[derive(Debug)]
-pub struct Bilinear<E>(Arc<E>);
+pub struct Bilinear<E> {
+    edges: Arc<E>,
+    equations: [Equation; 3],
+}
 
 impl<E: Weighted> Bilinear<E> {
-    /// The function of these edges.
-    pub fn new(edges: E) -> Self {
-        Self(Arc::new(edges))
+    /// The function of these edges, with the equations of the output, of the weight gradient and of the error's way back.
+    pub fn new(edges: E, equations: [Equation; 3]) -> Self {
+        Self { edges: Arc::new(edges), equations }
+    }
+
+    fn seen(&self, view: View) -> Arc<dyn Rule> {
+        let equation = match view {
+            View::Output => self.equations[0],
+            View::Weight => self.equations[1],
+            View::Input => self.equations[2],
+        };
+        Arc::new(Seen { edges: Arc::clone(&self.edges), view, equation })
     }
 }
 
@@ -145,12 +167,11 @@ pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Seen { edges: Arc::clone(&self.0), view: View::Output })
+        self.seen(View::Output)
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        let view = if Input(slot) == W { View::Weight } else { View::Input };
-        Some(Arc::new(Seen { edges: Arc::clone(&self.0), view }))
+        Some(self.seen(if Input(slot) == W { View::Weight } else { View::Input }))
     }
 }
 
@@ -159,6 +180,7 @@ impl<E: Weighted> Function for Bilinear<E> {
 struct Seen<E> {
     edges: Arc<E>,
     view: View,
+    equation: Equation,
 }
 
 impl<E: Edges> Seen<E> {
@@ -189,6 +211,10 @@ impl<E: Weighted> Rule for Seen<E> {
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         self.edges.before(self.view, entry)
+    }
+
+    fn each(&self) -> Option<u64> {
+        self.edges.each(self.view)
     }
 
     fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
@@ -262,7 +288,7 @@ impl<E: Weighted> Rule for Seen<E> {
     }
 
     fn equation(&self) -> Equation {
-        self.edges.equation(self.view)
+        self.equation
     }
 
     fn window(&self) -> Option<Window> {

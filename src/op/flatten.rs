@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::constant_weights::{ConstantWeights, Weights};
+use super::contraction::Contraction;
 use super::functions::{UNVEC, VEC};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, entry, one_each, same_place};
-use super::slot::Slot::{self, Input, Upstream};
+use super::rule::{Equation, Function, Gist, Rule};
 use crate::expr::{Expr, whole};
 use crate::tensor::len;
 
@@ -13,7 +14,8 @@ use crate::tensor::len;
 pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], rank: None, joins: false, activation: None, build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
-    let shape = [len(args.input_shape())];
+    let image = args.input_shape().to_vec();
+    let shape = [len(&image)];
     args.claim(&shape)?;
     let equation = Equation {
         right: Expr::Of(VEC, &[whole::X]),
@@ -27,66 +29,33 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         gist: Gist::None,
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
-    let a = Stage::new(A, &shape).with(Arc::new(Copy { equation, back }), [Source::Input(0)]);
+    let vector = Copy { equation, back }.over(Contraction::elementwise().shaped(&image, &[], &shape));
+    let a = Stage::new(A, &shape).with(Arc::new(vector), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
 /// y = x, entry by entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Copy {
-    /// What it says forwards.
+    /// Its equation forwards.
     pub equation: Equation,
     /// And backwards.
     pub back: Equation,
 }
 
+impl Copy {
+    /// The same function over these edges, which join each entry with one.
+    fn over(self, edges: Contraction) -> ConstantWeights<Contraction> {
+        ConstantWeights::new(edges, Weights::Copy, self.equation, self.back)
+    }
+}
+
 impl Function for Copy {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Copied { from: Input(0), equation: self.equation })
+        self.over(Contraction::elementwise()).forward()
     }
 
-    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Copied { from: Upstream, equation: self.back }))
-    }
-}
-
-/// Each entry is the one at the same place of the operand in slot `from`.
-#[derive(Clone, Copy, Debug)]
-pub struct Copied {
-    /// The slot.
-    pub from: Slot,
-    /// What it says.
-    pub equation: Equation,
-}
-
-impl Rule for Copied {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (y, x) in out.iter_mut().zip(x.tensors[self.from]) {
-            *y += x;
-        }
-    }
-
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        sums.copy_from_slice(x.tensors[self.from]);
-    }
-
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
-    }
-
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::copy(entry(x, self.from, at))
-    }
-
-    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == self.from { same_place(at) } else { Vec::new() }
-    }
-
-    fn equation(&self) -> Equation {
-        self.equation
+    fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
+        self.over(Contraction::elementwise()).backward(slot)
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::avg_pool2d::reciprocal;
-use super::axis::Axis;
-use super::fixed::{Fixed, Weights};
+use super::constant_weights::{ConstantWeights, Weights};
+use super::contraction::Contraction;
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
-use super::pool::each_channel;
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 
@@ -18,8 +17,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
     args.claim(&shape)?;
-    let mut whole = |n: usize| Axis::checked(n, n, 1, 0, 1).map_err(|misfit| args.fail("type", misfit.why, ""));
-    let windows = each_channel(channels, whole(height)?, whole(width)?);
+    let channel = Contraction::of("ca->c", &[('c', channels), ('a', height * width)]);
+    let channel = channel.shaped(&[channels, height, width], &[], &shape).on_image();
     let equation = Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "global average pooling",
@@ -32,7 +31,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         gist: Gist::None,
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
-    let mean = Fixed::new(windows, Weights::One(reciprocal(height * width)), equation, back);
+    let mean = ConstantWeights::new(channel, Weights::One(reciprocal(height * width)), equation, back);
     let a = Stage::new(A, &shape).with(Arc::new(mean), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

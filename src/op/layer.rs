@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::bias::Bias;
+use super::bias::bias;
 use super::rule::Function;
 use crate::tensor::{Tensor, len};
 
@@ -301,8 +301,7 @@ pub fn weighted(
     let mut z = z.with(function, [Source::Input(0), Source::Parameter(0)]);
     if args.has(BIAS.suffix) {
         parameters.push((BIAS, args.tensor(BIAS.suffix, &[channels], fan)));
-        let area = crate::tensor::len(&shape) / channels;
-        z = z.with(Arc::new(Bias { channels, area }), [Source::Parameter(1)]);
+        z = z.with(Arc::new(bias(&[channels], &shape)), [Source::Parameter(1)]);
     }
     let a = Stage::new(A, &shape).with(args.activation("activation", &shape), [Source::Stage(0)]);
     Ok(Layer { parameters, stages: vec![z, a] })

@@ -365,11 +365,10 @@ impl Rule for ToWinner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::pool::each_channel;
 
     fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
         let axis = Axis::checked(input, kernel, stride, 0, 1).expect("it fits");
-        each_channel(2, axis.clone(), axis)
+        Conv2d::new(2, 2, 2, axis.clone(), axis)
     }
 
     #[test]

@@ -43,13 +43,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }
     }
-    Ok(each_channel(channels, rows, columns))
-}
-
-/// The edges of a window with these axes, on each channel alone.
-#[must_use]
-pub fn each_channel(channels: usize, rows: Axis, columns: Axis) -> Conv2d {
-    Conv2d::new(channels, channels, channels, rows, columns)
+    Ok(Conv2d::new(channels, channels, channels, rows, columns))
 }
 
 /// The shape of what a pool with these windows computes.

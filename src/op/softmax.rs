@@ -1,64 +1,278 @@
-//! `softmax`: aᵢ = exp zᵢ / Σⱼ exp zⱼ over all entries of its input.
+//! Softmax, aᵢ = exp zᵢ / Σⱼ exp zⱼ, and log-softmax, aᵢ = zᵢ − log Σⱼ exp zⱼ, within each slice of a tensor: the whole tensor, or the entries along one
+//! axis. The largest entry of a slice is taken out of the exponentials, so neither overflows. As in PyTorch, `softmax([0, ln 3]) = [0.25, 0.75]`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::rule::{Arg, Meets, one_each};
-use super::rule::{Equation, Function, Gist, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use super::functions::EXP;
+use super::math;
+use super::rule::{Arg, Equation, Function, Gist, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use super::rule::{Meets, one_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
 };
 use crate::expr::{Expr, Join, Primitive, whole};
-use crate::tensor::Places;
+use crate::tensor::{Places, len};
 
-/// How it is written: of one entry, given all.
+/// Softmax of one entry, given its slice.
 pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").of(&["z"]);
+/// Log-softmax of one entry, given its slice.
+const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").of(&["z"]);
+const A: Expr = Expr::Entry(Output);
+const A_I: Expr = Expr::Indexed(&A, "i");
+const A_J: Expr = Expr::Indexed(&A, "j");
+/// 1 if i = j, else 0.
+const SAME: Expr = Expr::Name("[i=j]");
+const J: Expr = Expr::Name("J");
+const J_OF_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
+const J_JI: Expr = Expr::Indexed(&J, "ji");
+const SLOPE: Expr = Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]);
+/// Jᵀ ∂C/∂a, with the entries aⱼ ([i=j] − aᵢ) of J.
+const JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[SAME, A_I])])])]);
+/// Jᵀ ∂C/∂a, with the entries [i=j] − exp aᵢ of J.
+const LOG_JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Sub(&[SAME, Expr::Of(EXP, &[A_I])])])]);
 
-/// The function.
-#[derive(Debug)]
-pub struct Softmax;
+/// The slices of a tensor, each of which is normalised by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slices {
+    /// One: the whole tensor.
+    Whole,
+    /// The entries along one axis.
+    Along {
+        /// The axis's size.
+        n: usize,
+        /// The distance between neighbours: the number of entries within one index of the axis.
+        step: usize,
+    },
+}
 
-impl Function for Softmax {
-    fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Forward)
+/// The entries `first + j · step` for j < n.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    number: usize,
+    first: usize,
+    n: usize,
+    step: usize,
+}
+
+impl Slices {
+    /// The slices along an axis of a tensor of this shape.
+    ///
+    /// # Panics
+    /// If the tensor has no such axis.
+    #[must_use]
+    pub fn along(shape: &[usize], axis: usize) -> Self {
+        Self::Along { n: shape[axis], step: len(&shape[axis + 1..]) }
     }
 
-    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Jacobian))
+    /// The entries of each slice, and the distance between neighbours, in a tensor of this many entries.
+    fn sizes(self, entries: usize) -> (usize, usize) {
+        match self {
+            Self::Whole => (entries, 1),
+            Self::Along { n, step } => (n, step),
+        }
+    }
+
+    /// The slice with this number.
+    fn get(self, number: usize, entries: usize) -> Slice {
+        let (n, step) = self.sizes(entries);
+        Slice { number, first: number / step * step * n + number % step, n, step }
+    }
+
+    /// The slice that holds an entry.
+    fn of(self, at: usize, entries: usize) -> Slice {
+        let (n, step) = self.sizes(entries);
+        self.get(at / (n * step) * step + at % step, entries)
+    }
+
+    /// All slices.
+    fn all(self, entries: usize) -> impl Iterator<Item = Slice> {
+        let (n, _) = self.sizes(entries);
+        (0..entries / n).map(move |number| self.get(number, entries))
     }
 }
 
-/// The largest entry and the sum of the exponentials less it: what all entries of a softmax share.
+impl Slice {
+    /// The place of entry j.
+    fn place(self, j: usize) -> usize {
+        self.first + j * self.step
+    }
+
+    /// The inverse of [`Slice::place`]; `None` for an entry of another slice.
+    fn rank(self, at: usize) -> Option<usize> {
+        let from = at.checked_sub(self.first)?;
+        (from.is_multiple_of(self.step) && from / self.step < self.n).then_some(from / self.step)
+    }
+
+    fn places(self) -> Places {
+        Places { first: self.first, counts: [1, self.n], steps: [0, self.step] }
+    }
+
+    /// Its entries in a tensor.
+    fn values(self, tensor: &[f64]) -> Cow<'_, [f64]> {
+        match self.step {
+            1 => Cow::Borrowed(&tensor[self.first..][..self.n]),
+            _ => Cow::Owned(self.places().each().map(|at| tensor[at]).collect()),
+        }
+    }
+}
+
+/// The two numbers that all entries of a slice share: its largest entry, and the sum of the exponentials without it, or the logarithm of that.
 pub(super) struct Shared {
     largest: f64,
     sum: f64,
 }
 
 impl Shared {
+    /// The largest entry and the sum of exp (zⱼ − largest).
     pub fn of(z: &[f64]) -> Self {
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Self { largest, sum: z.iter().map(|z| libm::exp(z - largest)).sum() }
     }
 
+    /// The softmax of an entry.
     pub fn value(&self, z: f64) -> f64 {
         libm::exp(z - self.largest) / self.sum
     }
 }
 
+/// One of the two functions.
 #[derive(Debug)]
-struct Forward;
+struct Row {
+    function: &'static Primitive,
+    shared: fn(&[f64]) -> Shared,
+    /// The output from the input.
+    value: fn(f64, &Shared) -> f64,
+    /// The softmax pᵢ, from the output aᵢ.
+    probability: fn(f64) -> f64,
+    /// Whether each term of the derivative has the factor aⱼ.
+    weighted: bool,
+    /// δᵢⱼ − pᵢ for j ≠ i, and for j = i.
+    column: [Expr; 2],
+    forward: Equation,
+    backward: Equation,
+}
+
+impl Row {
+    /// Adds the terms of ∂C/∂z of one slice. All entries side by side: each adds up its own terms in order.
+    fn add(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
+        let p: Cow<'_, [f64]> = if self.weighted { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
+        let add = |moved: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += moved * (0.0 - p));
+        for (j, da) in da.iter().enumerate() {
+            let moved = if self.weighted { da * a[j] } else { *da };
+            add(moved, &mut sums[..j], &p[..j]);
+            sums[j] += moved * (1.0 - p[j]);
+            add(moved, &mut sums[j + 1..], &p[j + 1..]);
+        }
+    }
+}
+
+static SOFTMAX_ROW: Row = Row {
+    function: SOFTMAX,
+    shared: Shared::of,
+    value: |z, shared| shared.value(z),
+    probability: |a| a,
+    weighted: true,
+    column: [Expr::Sub(&[Expr::Number(0.0), A]), Expr::Sub(&[Expr::Number(1.0), A])],
+    forward: Equation {
+        right: Expr::Of(SOFTMAX, &[whole::X]),
+        name: "softmax",
+        gist: Gist::Words("aᵢ = exp zᵢ / Σⱼ exp zⱼ"),
+        words: "The exponentials make all numbers positive, and their sum as the divisor makes them add up to 1: a probability for each class.",
+    },
+    backward: Equation {
+        right: JACOBIAN,
+        name: "the softmax's Jacobian",
+        gist: Gist::None,
+        words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
+    },
+};
+
+static LOG_SOFTMAX_ROW: Row = Row {
+    function: LOG_SOFTMAX,
+    shared: |z| {
+        let (largest, log) = math::log_sum_exp(z);
+        Shared { largest, sum: log }
+    },
+    value: |z, shared| (z - shared.largest) - shared.sum,
+    probability: libm::exp,
+    weighted: false,
+    column: [Expr::Sub(&[Expr::Number(0.0), Expr::Of(EXP, &[A])]), Expr::Sub(&[Expr::Number(1.0), Expr::Of(EXP, &[A])])],
+    forward: Equation {
+        right: Expr::Of(LOG_SOFTMAX, &[whole::X]),
+        name: "log-softmax",
+        gist: Gist::Words("aᵢ = zᵢ − log Σⱼ exp zⱼ"),
+        words: "The logarithm of the softmax, without the division: what is taken away from every zᵢ is the same, and makes the exponentials of all aᵢ add up to 1.",
+    },
+    backward: Equation {
+        right: LOG_JACOBIAN,
+        name: "the log-softmax's Jacobian",
+        gist: Gist::None,
+        words: "A zᵢ moves its own aᵢ by as much, and the logarithm that is taken away from every aⱼ by its probability exp aᵢ. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = [i=j] − exp aᵢ, where [i=j] is 1 if i = j, else 0.",
+    },
+};
+
+/// Softmax or log-softmax within each slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax {
+    row: &'static Row,
+    slices: Slices,
+}
+
+impl Softmax {
+    /// aᵢ = exp zᵢ / Σⱼ exp zⱼ
+    #[must_use]
+    pub fn within(slices: Slices) -> Self {
+        Self { row: &SOFTMAX_ROW, slices }
+    }
+
+    /// aᵢ = zᵢ − log Σⱼ exp zⱼ
+    #[must_use]
+    pub fn log_within(slices: Slices) -> Self {
+        Self { row: &LOG_SOFTMAX_ROW, slices }
+    }
+}
+
+impl Function for Softmax {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Forward(*self))
+    }
+
+    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Jacobian(*self)))
+    }
+}
+
+#[derive(Debug)]
+struct Forward(Softmax);
+
+impl Forward {
+    fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
+        self.0.slices.of(at, x.tensors[Input(0)].len())
+    }
+
+    fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
+        let shared = &x.memo::<Vec<Shared>>().expect("made from the same operands")[self.slice(x, at).number];
+        (self.0.row.value)(x.get(Input(0), at), shared)
+    }
+}
 
 impl Rule for Forward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        Some(Arc::new(Shared::of(tensors[Input(0)])))
+        let z = tensors[Input(0)];
+        let shared: Vec<Shared> = self.0.slices.all(z.len()).map(|slice| (self.0.row.shared)(&slice.values(z))).collect();
+        Some(Arc::new(shared))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let shared = x.memo::<Shared>().expect("made from the same operands");
-        for (a, z) in out.iter_mut().zip(x.tensors[Input(0)]) {
-            *a += shared.value(*z);
+        let (z, shared) = (x.tensors[Input(0)], x.memo::<Vec<Shared>>().expect("made from the same operands"));
+        for (slice, shared) in self.0.slices.all(z.len()).zip(shared) {
+            for at in slice.places().each() {
+                out[at] += (self.0.row.value)(z[at], shared);
+            }
         }
     }
 
@@ -70,25 +284,23 @@ impl Rule for Forward {
         None
     }
 
-    /// The arguments are all entries of z, the one of the same place first; many are named at once.
+    /// The arguments are all entries of the slice, the one of the same place first; many are named at once.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let shared = x.memo::<Shared>().expect("made from the same operands");
-        let all = Places::all(x.tensors[Input(0)].len());
+        let all = self.slice(x, at).places();
         let args = entries(x, Input(0), at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
-        Term::apply(SOFTMAX, args, shared.value(x.get(Input(0), at)))
+        Term::apply(self.0.row.function, args, self.value(x, at))
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
-        let shared = x.memo::<Shared>().expect("made from the same operands");
-        if terms == 0 { sum } else { sum + shared.value(x.get(Input(0), entry)) }
+        if terms == 0 { sum } else { sum + self.value(x, entry) }
     }
 
-    fn uses(&self, x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
-        (0..x.tensors[Input(0)].len()).map(|entry| Use { entry, term: 0 }).collect()
+    fn uses(&self, x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
+        self.slice(x, at).places().each().map(|entry| Use { entry, term: 0 }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, _entry: usize, _slot: Slot, _at: usize) -> Meets {
-        smallvec![0]
+    fn meets(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> Meets {
+        self.slice(x, entry).rank(at).map(|_| 0).into_iter().collect()
     }
 
     fn gathers(&self) -> bool {
@@ -96,90 +308,82 @@ impl Rule for Forward {
     }
 
     fn equation(&self) -> Equation {
-        Equation {
-            right: Expr::Of(SOFTMAX, &[whole::X]),
-            name: "softmax",
-            gist: Gist::Words("aᵢ = exp zᵢ / Σⱼ exp zⱼ"),
-            words: "The exponentials make all numbers positive, and their sum as the divisor makes them add up to 1: a probability for each class.",
-        }
+        self.0.row.forward
     }
 }
 
-/// ∂C/∂zᵢ = Σⱼ ∂C/∂aⱼ · aⱼ · (δᵢⱼ − aᵢ).
+/// ∂C/∂zᵢ = Σⱼ ∂C/∂aⱼ · aⱼ · (δᵢⱼ − aᵢ) for softmax, Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax; the sums are over the slice.
 #[derive(Debug)]
-struct Jacobian;
+struct Jacobian(Softmax);
 
-const A: Expr = Expr::Entry(Output);
-
-/// Jᵀ ∂C/∂a, with the entries of J.
-const JACOBIAN: Expr = Expr::Where(&[
-    Expr::Product(Join::Matrix, &[Expr::Transposed(&Expr::Name("J")), whole::DY]),
-    Expr::Equal(&[
-        Expr::Indexed(&Expr::Name("J"), "ji"),
-        Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]),
-        Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[Expr::Name("[i=j]"), Expr::Indexed(&A, "i")])]),
-    ]),
-]);
-const A_J: Expr = Expr::Indexed(&A, "j");
-
-/// δᵢⱼ − aᵢ.
-fn column(a: &[f64], i: usize, j: usize) -> f64 {
-    if i == j { 1.0 - a[i] } else { 0.0 - a[i] }
+impl Jacobian {
+    fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
+        self.0.slices.of(at, x.tensors[Output].len())
+    }
 }
 
 impl Rule for Jacobian {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let a = x.tensors[Output];
-        // all entries side by side: each adds up its own terms in order
-        for (j, da) in x.tensors[Upstream].iter().enumerate() {
-            let moved = da * a[j];
-            let add = |out: &mut [f64], a: &[f64]| out.iter_mut().zip(a).for_each(|(sum, a)| *sum += moved * (0.0 - a));
-            add(&mut out[..j], &a[..j]);
-            out[j] += moved * column(a, j, j);
-            add(&mut out[j + 1..], &a[j + 1..]);
+        let row = self.0.row;
+        for slice in self.0.slices.all(out.len()) {
+            let (a, da) = (slice.values(x.tensors[Output]), slice.values(x.tensors[Upstream]));
+            if slice.step == 1 {
+                row.add(&a, &da, &mut out[slice.first..][..slice.n]);
+                continue;
+            }
+            let mut sums = slice.values(out).into_owned();
+            row.add(&a, &da, &mut sums);
+            for (at, sum) in slice.places().each().zip(sums) {
+                out[at] = sum;
+            }
         }
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        entries as u64 * operands[Output] as u64
+        entries as u64 * self.0.slices.sizes(operands[Output]).0 as u64
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        entry as u64 * x.tensors[Output].len() as u64
+        entry as u64 * self.0.slices.sizes(x.tensors[Output].len()).0 as u64
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
-        let j = usize::try_from(term).expect("a term of an entry");
-        let expr = if i == j { &Expr::Sub(&[Expr::Number(1.0), A]) } else { &Expr::Sub(&[Expr::Number(0.0), A]) };
-        let origin = Origin::Derived { expr, slot: Output, at: i, by: Some(j) };
-        let value = column(x.tensors[Output], i, j);
-        Term::product(smallvec![entry(x, Upstream, j), entry(x, Output, j), Arg { origin, value }])
+        let j = self.slice(x, i).place(usize::try_from(term).expect("a term of an entry"));
+        let row = self.0.row;
+        let p = (row.probability)(x.get(Output, i));
+        let value = if i == j { 1.0 - p } else { 0.0 - p };
+        let origin = Origin::Derived { expr: &row.column[usize::from(i == j)], slot: Output, at: i, by: Some(j) };
+        let mut args = smallvec![entry(x, Upstream, j)];
+        args.extend(row.weighted.then(|| entry(x, Output, j)));
+        args.push(Arg { origin, value });
+        Term::product(args)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        let all = 0..x.tensors[Output].len();
-        let column = all.clone().map(|entry| Use { entry, term: at as u64 });
+        let slice = self.slice(x, at);
+        let own = slice.rank(at).expect("an entry of its slice") as u64;
+        let column = slice.places().each().map(|entry| Use { entry, term: own });
+        let row = (0..slice.n as u64).map(|term| Use { entry: at, term });
         match slot {
-            Output => column.chain(all.map(|term| Use { entry: at, term: term as u64 })).collect(),
+            Output if self.0.row.weighted => column.chain(row).collect(),
+            Output => row.collect(),
             Upstream => column.collect(),
             _ => Vec::new(),
         }
     }
 
     fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
+        let slice = self.slice(x, entry);
+        let Some(rank) = slice.rank(at) else { return Meets::new() };
         match slot {
-            Output if entry == at => (0..x.tensors[Output].len() as u64).collect(),
-            Output | Upstream => smallvec![at as u64],
+            Output if entry == at => (0..slice.n as u64).collect(),
+            Output if !self.0.row.weighted => Meets::new(),
+            Output | Upstream => smallvec![rank as u64],
             _ => Meets::new(),
         }
     }
 
     fn equation(&self) -> Equation {
-        Equation {
-            right: JACOBIAN,
-            name: "the softmax's Jacobian",
-            gist: Gist::None,
-            words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
-        }
+        self.0.row.backward
     }
 }

@@ -4,11 +4,11 @@
 use std::ops::RangeInclusive;
 
 use gradstep::op::axis::Axis;
-use gradstep::op::bias::Bias;
-use gradstep::op::conv2d::Conv2d;
+use gradstep::op::bias::bias;
+use gradstep::op::constant_weights::{ConstantWeights, Weights};
+use gradstep::op::conv2d::{self, Conv2d};
 use gradstep::op::edges::Bilinear;
-use gradstep::op::fixed::{Fixed, Weights};
-use gradstep::op::linear::Linear;
+use gradstep::op::linear::{self, dense};
 use gradstep::op::max_pool2d::Max;
 use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
 use gradstep::op::slot::{Reads, Slot};
@@ -16,7 +16,7 @@ use gradstep::tensor::len;
 use proptest::prelude::*;
 
 /// Numbers from a seed, one in `odd` of them 0, −0 or, where wanted, not finite.
-fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
+pub fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
@@ -33,7 +33,7 @@ fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
     (0..count).map(|_| number()).collect()
 }
 
-fn same(a: f64, b: f64) -> bool {
+pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
@@ -66,8 +66,16 @@ fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<()
     Ok(())
 }
 
+/// y = f(x), whatever `y` holds before.
+pub fn forward(function: &dyn Function, x: &[f64], y: &mut [f64]) {
+    let (rule, tensors) = (function.forward(), Reads::inputs([x]));
+    let memo = rule.memo(&tensors);
+    let x = Operands { tensors, memo: &memo };
+    rule.begin(&x, y);
+}
+
 /// All three views of a function of x and w, or the two of one of x alone.
-fn views(
+pub fn views(
     function: &dyn Function,
     x: &[usize],
     w: Option<&[usize]>,
@@ -125,7 +133,7 @@ fn convolution(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(),
     let x = [conv.inputs, conv.rows.input, conv.columns.input];
     let w = [conv.outputs, shape.inputs, conv.rows.kernel, conv.columns.kernel];
     let y = [conv.outputs, conv.rows.output, conv.columns.output];
-    views(&Bilinear::new(conv), &x, Some(&w), &y, seed, odd, infinite)
+    views(&Bilinear::new(conv, conv2d::EQUATIONS), &x, Some(&w), &y, seed, odd, infinite)
 }
 
 proptest! {
@@ -138,12 +146,12 @@ proptest! {
 
     #[test]
     fn linear_layers_add_in_order(inputs in 1..=90_usize, outputs in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        views(&Bilinear::new(Linear { inputs, outputs }), &[inputs], Some(&[outputs, inputs]), &[outputs], seed, odd, infinite)?;
+        views(&Bilinear::new(dense(inputs, outputs), linear::EQUATIONS), &[inputs], Some(&[outputs, inputs]), &[outputs], seed, odd, infinite)?;
     }
 
     #[test]
     fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        views(&Bias { channels, area }, &[channels], None, &[channels, area], seed, odd, infinite)?;
+        views(&bias(&[channels], &[channels, area]), &[channels], None, &[channels, area], seed, odd, infinite)?;
     }
 }
 
@@ -163,7 +171,7 @@ proptest! {
         let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
         let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, windows.rows.output, windows.columns.output]);
         let mean = Equation::default();
-        views(&Fixed::new(windows, Weights::One(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
+        views(&ConstantWeights::new(windows, Weights::One(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
     }
 }
 

@@ -20,6 +20,8 @@ pub const LAYERS: &[(&str, Make)] = &[
     ("dropout", dropout),
     ("global_avg_pool2d", global_avg_pool2d),
     ("layer_norm", layer_norm),
+    ("group_norm", group_norm),
+    ("instance_norm2d", instance_norm2d),
 ];
 
 pub const ACTIVATIONS: &[&str] = &[
@@ -37,6 +39,7 @@ pub const ACTIVATIONS: &[&str] = &[
     "relu6",
     "mish",
     "hardswish",
+    "log_softmax",
 ];
 
 /// A loss, and the activations after which it may stand; any, where none is named.
@@ -76,16 +79,12 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
     let count = 1 + writer.tape.pick(4);
     for number in 0..count {
         let image = shape.len() > 1;
-        // images are convolved and pooled more often than not, vectors go through linear layers
-        let make = match writer.tape.pick(4) {
-            0 => {
-                if image {
-                    [conv2d as Make, max_pool2d][writer.tape.pick(2)]
-                } else {
-                    linear
-                }
-            }
-            _ => writer.tape.of(LAYERS).1,
+        // each kind, and some more of those that networks are made of
+        let make = match writer.tape.pick(LAYERS.len() + 4).checked_sub(LAYERS.len()) {
+            Some(0 | 1) if image => conv2d,
+            Some(_) if image => max_pool2d,
+            Some(_) => linear,
+            None => writer.tape.of(LAYERS).1,
         };
         if let Some(next) = make(&mut writer, &shape) {
             shape = next;
@@ -395,6 +394,42 @@ fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     }
     writer.last = None;
     Some(shape.to_vec())
+}
+
+/// The keys of a norm with a weight and a bias for each channel.
+fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
+    for key in ["weight", "bias"] {
+        if writer.tape.pick(3) > 0 {
+            writer.tensor(key, &[channels]);
+        }
+    }
+    if writer.tape.rarely(3) {
+        writer.line("eps", "0.1");
+    }
+    writer.last = None;
+}
+
+fn group_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
+    let mut groups = divisors(shape[0]);
+    groups.retain(|groups| groups * 2 <= shape.iter().product());
+    if groups.is_empty() {
+        return None;
+    }
+    let groups = writer.tape.of(&groups);
+    writer.begin("group_norm");
+    writer.line("num_groups", &groups.to_string());
+    channel_norm(writer, shape[0]);
+    Some(shape.to_vec())
+}
+
+fn instance_norm2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
+    let [channels, height, width] = image(shape)?;
+    if height * width == 1 {
+        return None;
+    }
+    writer.begin("instance_norm2d");
+    channel_norm(writer, channels);
+    Some(vec![channels, height, width])
 }
 
 #[allow(clippy::unnecessary_wraps)] // a row of the table

@@ -2,6 +2,7 @@
 //! differences, addresses, uses. And that these checks find what is wrong.
 
 mod checked;
+mod contractions;
 mod corners;
 mod differences;
 mod graphs;
@@ -10,6 +11,7 @@ mod law;
 mod layers;
 mod planted;
 mod saturation;
+mod softmax;
 mod tape;
 
 use std::collections::BTreeSet;
@@ -182,6 +184,7 @@ fn every_row_of_the_registries_is_made_and_read() {
         "count_include_pad = false",
         "from = \"input\"",
         "eps =",
+        "num_groups = 2",
         "p = 0.25",
     ] {
         assert!(texts.contains(feature), "{feature} is never made");

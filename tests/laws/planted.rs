@@ -7,10 +7,10 @@ use std::sync::Arc;
 use gradstep::gradcheck::{CheckOptions, TensorCheck, Verdict, check};
 use gradstep::network::{Chain, Id, Network, Role, Run};
 use gradstep::op::activation;
-use gradstep::op::bias::Bias;
+use gradstep::op::bias::bias;
 use gradstep::op::edges::Bilinear;
 use gradstep::op::layer::{A, BIAS, Layer, Source, Stage, WEIGHT, Z};
-use gradstep::op::linear::Linear;
+use gradstep::op::linear::{EQUATIONS, dense};
 use gradstep::op::loss::Loss;
 use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
 use gradstep::op::slot::Reads;
@@ -209,13 +209,13 @@ fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
     let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
     let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
     let edges = Planted {
-        function: Arc::new(Bilinear::new(Linear { inputs: 20, outputs: 6 })),
+        function: Arc::new(Bilinear::new(dense(20, 6), EQUATIONS)),
         forward: at(Where::Forward),
         backward: [at(Where::InputGradient), at(Where::WeightGradient)],
     };
     let z = Stage::new(Z, &[6])
         .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
-        .with(Arc::new(Bias { channels: 6, area: 1 }), [Source::Parameter(1)]);
+        .with(Arc::new(bias(&[6], &[6])), [Source::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
     let a = Stage::new(A, &[6]).with(Arc::new(softmax), [Source::Stage(0)]);

@@ -133,6 +133,7 @@ ACTIVATIONS = {
     "hardswish": lambda z, keys: F.hardswish(z),
     "log_softmax": lambda z, keys: torch.log_softmax(z.flatten(), 0).reshape(z.shape),
     "softmax": lambda z, keys: torch.softmax(z.flatten(), 0).reshape(z.shape),
+    "log_softmax": lambda z, keys: torch.log_softmax(z.flatten(), 0).reshape(z.shape),
 }
 BASE = {
     "activation": "act",
@@ -149,7 +150,7 @@ BASE = {
     "linear": "fc",
     "max_pool2d": "pool",
 }
-IMAGES = ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d")
+IMAGES = ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "instance_norm2d")
 
 
 def run_network(scenario):
@@ -243,12 +244,16 @@ def run_network(scenario):
             a = F.layer_norm(a, list(a.shape), w, b, layer.get("eps", 1e-5))
             last = (None, None)
         elif kind in ("group_norm", "instance_norm2d"):
-            groups = layer["num_groups"] if kind == "group_norm" else a.shape[0]
             w, b = (
                 keep(parameters, f"{name}.{k}", tensor(layer[k], [a.shape[0]], 1)) if k in layer else None
                 for k in ("weight", "bias")
             )
-            a = F.group_norm(a.unsqueeze(0), groups, w, b, layer.get("eps", 1e-5)).squeeze(0)
+            groups = layer["num_groups"] if kind == "group_norm" else a.shape[0]
+            norm = F.group_norm(a.unsqueeze(0), groups, w, b, layer.get("eps", 1e-5)).squeeze(0)
+            if kind == "instance_norm2d":
+                same = F.instance_norm(a.unsqueeze(0), None, None, w, b, True, 0, layer.get("eps", 1e-5)).squeeze(0)
+                assert torch.allclose(norm, same, rtol=1e-13, atol=1e-13)
+            a = norm
             last = (None, None)
         elif kind == "dropout":
             a = a * (tensor(layer["mask"], list(a.shape), a.dim()) / (1 - layer.get("p", 0.5)))

@@ -15,18 +15,14 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
 
 const BETA: Expr = Expr::Arg(1);
 const SIZE: Expr = Expr::Of(ABS, &[D]);
-const HALF_SQUARE: Expr = Expr::Mul(&[HALF, Expr::Square(&D)]);
-const SQUARE: Case = Case { left: SIZE, is: Relation::Less, right: BETA, value: Expr::Div(&[HALF_SQUARE, BETA]) };
+const PARABOLA: Expr = Expr::Div(&[Expr::Mul(&[HALF, Expr::Square(&D)]), BETA]);
+const SQUARE: Case = Case { left: SIZE, is: Relation::Less, right: BETA, value: PARABOLA };
 const BELOW: Case = Case { left: D, is: Relation::AtMost, right: Expr::Neg(&BETA), value: Expr::Neg(&ONE) };
 const ABOVE: Case = Case { left: D, is: Relation::AtLeast, right: BETA, value: ONE };
+const SLOPE: &[Expr] = &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]))];
 const LINE: Expr = Expr::Sub(&[SIZE, Expr::Mul(&[HALF, BETA])]);
 const SMOOTH: Distance = Distance::new(
-    &Primitive::differentiable(
-        "smooth_l1",
-        Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)),
-        &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]))],
-    )
-    .of(&["d", "beta"]),
+    &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), SLOPE).of(&["d", "beta"]),
     "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
     "Beyond beta the output is pulled equally hard however far off it is; within, the less the nearer it is.",
 );

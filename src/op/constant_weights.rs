@@ -1,19 +1,22 @@
-//! Edges whose weight is a number of the equation, not a parameter: sums, means, masks.
+//! Edges whose weight is a number of the equation, not a parameter: copies, sums, means.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::edges::{Edges, View, X as IMAGE};
-use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, constant, entry};
+use super::nest::Edge;
+use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use crate::sums::Begun;
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
 pub enum Weights {
+    /// None, and nothing is computed: each entry is a copy of the one that it reads.
+    Copy,
     /// None is written: each edge hands on what it reads.
     None,
     /// One for all.
@@ -24,7 +27,7 @@ pub enum Weights {
 
 /// The function y = Σ k · x over edges, with fixed numbers k; its input is x.
 #[derive(Debug)]
-pub struct Fixed<E>(Arc<Inner<E>>);
+pub struct ConstantWeights<E>(Arc<Inner<E>>);
 
 #[derive(Debug)]
 struct Inner<E> {
@@ -34,14 +37,14 @@ struct Inner<E> {
     back: Equation,
 }
 
-impl<E: Edges> Fixed<E> {
-    /// The function of these edges and numbers, with what it says forwards and, backwards.
+impl<E: Edges> ConstantWeights<E> {
+    /// The function of these edges and numbers, with its equations forwards and backwards.
     pub fn new(edges: E, weights: Weights, equation: Equation, back: Equation) -> Self {
         Self(Arc::new(Inner { edges, weights, equation, back }))
     }
 }
 
-impl<E: Edges> Function for Fixed<E> {
+impl<E: Edges> Function for ConstantWeights<E> {
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Output })
     }
@@ -71,10 +74,20 @@ impl<E: Edges> Seen<E> {
 
     fn weight(&self, edge: Edge) -> Option<f64> {
         match &self.inner.weights {
-            Weights::None => None,
+            Weights::Copy | Weights::None => None,
             Weights::One(k) => Some(*k),
             Weights::ByOutput(weights) => Some(weights[edge.output]),
         }
+    }
+
+    /// Adds all sums by a kernel of the edges, if they have one for these weights. Returns whether it did.
+    fn add_at_once(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) -> bool {
+        let weight = match self.inner.weights {
+            Weights::Copy | Weights::None => None,
+            Weights::One(k) => Some(k),
+            Weights::ByOutput(_) => return false,
+        };
+        self.inner.edges.sum_of_one(self.view, weight, x.tensors[self.slot()], sums, begun)
     }
 
     fn terms(&self, view: View, at: usize) -> u64 {
@@ -84,12 +97,10 @@ impl<E: Edges> Seen<E> {
 
 impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let (read, other) = (x.tensors[self.slot()], self.other());
-        if let Weights::One(k) = self.inner.weights
-            && self.inner.edges.accumulate_constant(self.view, k, read, out)
-        {
+        if self.add_at_once(x, out, Begun::Here) {
             return;
         }
+        let (read, other) = (x.tensors[self.slot()], self.other());
         self.inner.edges.sweep(self.view, out.len(), |mut edge, step, count| {
             let next = edge.moved(step, 1);
             if edge.output != next.output {
@@ -117,12 +128,27 @@ impl<E: Edges> Rule for Seen<E> {
         });
     }
 
+    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        if self.add_at_once(x, sums, Begun::Nowhere) {
+            return;
+        }
+        sums.fill(-0.0);
+        self.accumulate(x, sums);
+        if let Some(reached) = self.inner.edges.reached(self.view, sums.len()) {
+            clear(sums, &reached);
+        }
+    }
+
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
         self.inner.edges.before(self.view, entries)
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         self.inner.edges.before(self.view, entry)
+    }
+
+    fn each(&self) -> Option<u64> {
+        self.inner.edges.each(self.view)
     }
 
     fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
@@ -132,6 +158,9 @@ impl<E: Edges> Rule for Seen<E> {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let edge = self.inner.edges.edge(self.view, at, term);
         let read = entry(x, self.slot(), edge.end(self.other()));
+        if matches!(self.inner.weights, Weights::Copy) {
+            return Term::copy(read);
+        }
         Term::product(self.weight(edge).map(constant).into_iter().chain([read]).collect())
     }
 
@@ -168,31 +197,5 @@ impl<E: Edges> Rule for Seen<E> {
     fn window(&self) -> Option<Window> {
         let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
         Some(Window { image: if image == IMAGE { Input(0) } else { Upstream }, filter: None, turned: false, padding, pitch: [0, 0] })
-    }
-}
-
-/// The edges from each entry to the one at the same place.
-#[derive(Clone, Copy, Debug)]
-pub struct Pairs;
-
-impl Edges for Pairs {
-    fn before(&self, _view: View, entry: usize) -> u64 {
-        entry as u64
-    }
-
-    fn nest(&self, _view: View, entry: usize) -> Nest {
-        Nest::line(Edge { input: entry, weight: entry, output: entry }, [0; 3], 1)
-    }
-
-    fn reached(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
-        None
-    }
-
-    fn sweep(&self, _view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
-        show(Edge { input: 0, weight: 0, output: 0 }, [1; 3], count);
-    }
-
-    fn rank(&self, _view: View, _edge: Edge) -> u64 {
-        0
     }
 }

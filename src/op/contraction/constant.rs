@@ -1,0 +1,74 @@
+//! Kernels for contractions of one operand: copies, the spreading of one number over many entries, and sums of neighbours.
+
+use crate::op::combination::{add_scaled, scaled};
+use crate::sums::Begun;
+use crate::threads::stretches;
+
+/// What each entry of a sum reads, where it is regular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The entry at the same place.
+    Copy,
+    /// One entry for each run of n neighbours.
+    Spread(usize),
+    /// n neighbours, which only it reads.
+    Gather(usize),
+}
+
+impl Form {
+    /// Adds what the entries read, times the weight if there is one.
+    pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], begun: Begun) {
+        match (self, begun, weight) {
+            (Self::Copy, Begun::Here, _) => add_scaled(weight, read, sums),
+            (Self::Copy, Begun::Nowhere, _) => scaled(weight, read, sums),
+            (Self::Spread(n), _, None) => spread(n, |x| x, read, sums, begun),
+            (Self::Spread(n), _, Some(k)) => spread(n, |x| k * x, read, sums, begun),
+            (Self::Gather(n), _, None) => gather(n, |x| x, read, sums, begun),
+            (Self::Gather(n), _, Some(k)) => gather(n, |x| k * x, read, sums, begun),
+        }
+    }
+}
+
+/// Adds one number to each run of n entries.
+fn spread(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], begun: Begun) {
+    stretches(sums, n, 2, |at, sums| {
+        for (run, read) in sums.chunks_exact_mut(n).zip(&read[at / n..]) {
+            let more = times(*read);
+            match begun {
+                Begun::Here => run.iter_mut().for_each(|sum| *sum += more),
+                Begun::Nowhere => run.fill(more),
+            }
+        }
+    });
+}
+
+/// Adds n neighbours to each entry.
+fn gather(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], begun: Begun) {
+    stretches(sums, 8, 6 * n as u64, |at, sums| {
+        if begun == Begun::Nowhere {
+            sums.fill(begun.before(0.0));
+        }
+        // a sum waits for its last addition, so several go side by side
+        let (eights, rest) = sums.as_chunks_mut::<8>();
+        let (fours, rest) = rest.as_chunks_mut::<4>();
+        let (first, more) = read[at * n..].split_at(eights.len() * 8 * n);
+        let (second, more) = more.split_at(fours.len() * 4 * n);
+        side_by_side(n, times, first, eights);
+        side_by_side(n, times, second, fours);
+        side_by_side(n, times, more, rest.as_chunks_mut::<1>().0);
+    });
+}
+
+/// Adds n neighbours to each entry, N entries at once.
+fn side_by_side<const N: usize>(n: usize, times: impl Fn(f64) -> f64, read: &[f64], sums: &mut [[f64; N]]) {
+    for (sums, read) in sums.iter_mut().zip(read.chunks_exact(N * n)) {
+        let rows: [&[f64]; N] = std::array::from_fn(|row| &read[row * n..][..n]);
+        let mut local = *sums;
+        for at in 0..n {
+            for (sum, row) in local.iter_mut().zip(&rows) {
+                *sum += times(row[at]);
+            }
+        }
+        *sums = local;
+    }
+}

@@ -1,0 +1,223 @@
+//! Contractions beside a plain einsum: all combinations of the labels' values, one after another.
+
+use gradstep::op::constant_weights::{ConstantWeights, Weights};
+use gradstep::op::contraction::{Contraction, Label, Subscripts};
+use gradstep::op::edges::{Bilinear, Edges, View, Weighted};
+use gradstep::op::nest::Edge;
+use gradstep::op::rule::Equation;
+use gradstep::tensor::{len, ravel};
+use proptest::prelude::*;
+
+use crate::kernels::{numbers, same, views};
+
+/// Einsums of two operands, the weight first.
+const OF_TWO: &[&str] = &[
+    "oi,i->o",
+    "ij,jk->ik",
+    "bij,bjk->bik",
+    "bhqd,bhkd->bhqk",
+    "i,j->ij",
+    "i,i->",
+    "i,i->i",
+    "i,i->ki",
+    ",i->i",
+    "g,gi->gi",
+    "c,ca->ca",
+    "ab,ba->",
+    "abc,dca->bd",
+    "ijk,k->ji",
+    "ba,ca->cb",
+    "ab,cd->",
+];
+
+/// Einsums of one operand.
+const OF_ONE: &[&str] = &["ca->c", "c->ca", "i->ki", "->i", "i->", "ij->j", "ij->ji", "ijk->", "ijk->j", "abc->cab", "i->i", "->"];
+
+/// An einsum with the size of each label.
+struct Einsum {
+    /// Labels of input, weight and output.
+    ends: [Vec<char>; 3],
+    /// All labels: the output's axes, then the others as they appear.
+    order: Vec<char>,
+    sizes: Vec<(char, usize)>,
+    contraction: Contraction,
+}
+
+impl Einsum {
+    fn new(text: &str, draw: &[usize]) -> Self {
+        let (operands, output) = text.split_once("->").expect("an arrow");
+        let (weight, input) = operands.split_once(',').unwrap_or(("", operands));
+        let ends = [input, weight, output].map(|labels| labels.chars().collect::<Vec<char>>());
+        let mut order: Vec<char> = Vec::new();
+        for label in output.chars().chain(weight.chars()).chain(input.chars()) {
+            if !order.contains(&label) {
+                order.push(label);
+            }
+        }
+        let mut sizes: Vec<(char, usize)> = order.iter().copied().zip(draw.iter().copied()).collect();
+        while sizes.iter().map(|(_, size)| size).product::<usize>() > 4_000 {
+            let largest = sizes.iter_mut().max_by_key(|(_, size)| *size).expect("a label");
+            largest.1 /= 2;
+        }
+        let contraction = Contraction::of(text, &sizes);
+        Self { ends, order, sizes, contraction }
+    }
+
+    fn size(&self, label: char) -> usize {
+        self.sizes.iter().find(|(own, _)| *own == label).expect("a label of the einsum").1
+    }
+
+    fn shape(&self, end: usize) -> Vec<usize> {
+        self.ends[end].iter().map(|label| self.size(*label)).collect()
+    }
+
+    /// All edges, in the order of the labels' values.
+    fn edges(&self) -> Vec<Edge> {
+        let mut values: Vec<Vec<usize>> = vec![Vec::new()];
+        for label in &self.order {
+            let next = values.iter().flat_map(|value| (0..self.size(*label)).map(move |n| [&value[..], &[n]].concat()));
+            values = next.collect();
+        }
+        let place = |value: &[usize], end: usize| {
+            let index: Vec<usize> =
+                self.ends[end].iter().map(|label| value[self.order.iter().position(|own| own == label).expect("a label")]).collect();
+            ravel(&index, &self.shape(end)).expect("an entry")
+        };
+        values.iter().map(|value| Edge { input: place(value, 0), weight: place(value, 1), output: place(value, 2) }).collect()
+    }
+}
+
+fn end(view: View) -> usize {
+    [View::Input, View::Weight, View::Output].iter().position(|own| *own == view).expect("a view")
+}
+
+/// The edges of each entry, in closed form and one by one.
+fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
+    let (contraction, all) = (&einsum.contraction, einsum.edges());
+    let entries = len(&einsum.shape(end(view)));
+    let of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
+    prop_assert!(contraction.reached(view, entries).is_none());
+    let mut before = 0;
+    for entry in 0..entries {
+        let plain = of(entry);
+        let what = format!("{text} with {:?}: entry {entry} of {view:?}", einsum.sizes);
+        prop_assert_eq!(contraction.before(view, entry), before, "{}", what);
+        before += plain.len() as u64;
+        prop_assert_eq!(contraction.each(view), Some(plain.len() as u64), "{}", what);
+        let nest: Vec<Edge> = contraction.nest(view, entry).edges(0..plain.len()).collect();
+        prop_assert_eq!(&nest, &plain, "{}", what);
+        for (term, edge) in (0..).zip(&plain) {
+            prop_assert_eq!(contraction.edge(view, entry, term), *edge, "{}, term {}", what, term);
+            prop_assert_eq!(contraction.rank(view, *edge), term, "{}", what);
+        }
+    }
+    prop_assert_eq!(contraction.before(view, entries), all.len() as u64);
+    let mut swept: Vec<Vec<Edge>> = vec![Vec::new(); entries];
+    contraction.sweep(view, entries, |first, step, count| {
+        for n in 0..count {
+            let edge = first.moved(step, n.cast_signed());
+            swept[edge.ends()[end(view)]].push(edge);
+        }
+    });
+    for (entry, swept) in swept.iter().enumerate() {
+        prop_assert_eq!(swept, &of(entry), "{} with {:?}: sweep over entry {} of {:?}", text, einsum.sizes, entry, view);
+    }
+    Ok(())
+}
+
+/// The kernels of all views beside the plain sums in the order of the edges.
+fn adds_in_order(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
+    let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
+    for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
+        let own = end(view);
+        let start = numbers(seed.wrapping_add(9), tensors[own].len(), 6, false);
+        let (mut plain, mut alone) = (start.clone(), vec![-0.0; start.len()]);
+        for edge in einsum.edges().into_iter().map(Edge::ends) {
+            let product = tensors[a][edge[a]] * tensors[b][edge[b]];
+            plain[edge[own]] += product;
+            alone[edge[own]] += product;
+        }
+        let (mut sums, mut begun) = (start.clone(), start);
+        einsum.contraction.accumulate(view, &tensors[a], &tensors[b], &mut sums);
+        einsum.contraction.begin(view, &tensors[a], &tensors[b], &mut begun);
+        for (is, right) in [(&sums, &plain), (&begun, &alone)] {
+            prop_assert!(is.iter().zip(right).all(|(is, right)| same(*is, *right)), "{text} with {:?}, {view:?}", einsum.sizes);
+        }
+    }
+    Ok(())
+}
+
+fn sizes() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop_oneof![1..=4_usize, Just(9), Just(17)], 8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_three_ends_see_the_same_edges(sizes in sizes()) {
+        for text in OF_TWO {
+            let einsum = Einsum::new(text, &sizes);
+            for view in [View::Output, View::Weight, View::Input] {
+                sees_its_edges(&einsum, text, view)?;
+            }
+        }
+        for text in OF_ONE {
+            let einsum = Einsum::new(text, &sizes);
+            for view in [View::Output, View::Input] {
+                sees_its_edges(&einsum, text, view)?;
+            }
+        }
+    }
+
+    #[test]
+    fn einsums_of_two_operands_add_in_order(sizes in sizes(), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        for text in OF_TWO {
+            let einsum = Einsum::new(text, &sizes);
+            adds_in_order(&einsum, text, seed)?;
+            let [x, w, y] = std::array::from_fn(|end| einsum.shape(end));
+            views(&Bilinear::new(einsum.contraction, [Equation::default(); 3]), &x, Some(&w), &y, seed, odd, infinite)?;
+        }
+    }
+
+    #[test]
+    fn einsums_of_one_operand_add_in_order(sizes in sizes(), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
+        for text in OF_ONE {
+            let einsum = Einsum::new(text, &sizes);
+            let (x, y) = (einsum.shape(0), einsum.shape(2));
+            let input = numbers(seed, len(&x), odd, infinite);
+            for weight in [None, Some(1.0 / 3.0)] {
+                let mut plain = vec![-0.0; len(&y)];
+                for edge in einsum.edges() {
+                    plain[edge.output] += weight.map_or(input[edge.input], |k| k * input[edge.input]);
+                }
+                let function = ConstantWeights::new(einsum.contraction.clone(), weight.map_or(Weights::None, Weights::One), Equation::default(), Equation::default());
+                let mut sums = vec![7.0; len(&y)];
+                crate::kernels::forward(&function, &input, &mut sums);
+                prop_assert!(sums.iter().zip(&plain).all(|(is, right)| same(*is, *right)), "{text} with {:?}", einsum.sizes);
+                views(&function, &x, None, &y, seed, odd, infinite)?;
+            }
+        }
+    }
+
+    #[test]
+    fn entries_are_copied_one_by_one(shape in prop::collection::vec(1..=5_usize, 0..4), seed in any::<u64>()) {
+        let copy = ConstantWeights::new(Contraction::elementwise(), Weights::Copy, Equation::default(), Equation::default());
+        views(&copy, &shape, None, &shape, seed, 3, true)?;
+    }
+}
+
+#[test]
+fn what_is_no_contraction_is_refused() {
+    for text in ["ij", "ii->i", "ij,jj->i", "i1->i", "i->jj", "a,b,c->a"] {
+        assert_eq!(Subscripts::parse(text), None, "{text}");
+    }
+    let contraction = |text: &str| Subscripts::parse(text).expect("an einsum").contraction(|_| 2);
+    assert!(contraction("abcd,dcba->").is_none(), "four loops are left");
+    assert!(contraction("abcd,abcd->").is_some_and(|one| one.nest(View::Output, 0).counts == [1, 1, 16]));
+    assert!(contraction("abc,cba->").is_some());
+    // the entries of the input lie two places apart
+    assert!(Contraction::new(&[Label { size: 3, strides: [2, 0, 1] }]).is_none());
+    // nothing tells the edges of such a label from each other
+    assert!(Contraction::new(&[Label { size: 3, strides: [0; 3] }]).is_none());
+}

@@ -1,0 +1,115 @@
+//! Softmax and log-softmax within the slices of a tensor.
+
+use gradstep::op::rule::{Function, Operands, Rule, Use, unfolded};
+use gradstep::op::slot::Reads;
+use gradstep::op::softmax::{Slices, Softmax};
+use gradstep::tensor::len;
+use proptest::prelude::*;
+
+use crate::kernels::{forward, numbers, views};
+
+/// The rule on operands in the slots that it reads.
+fn with<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_>) -> R) -> R {
+    let tensors = slots.map(|slot| slot);
+    let memo = rule.memo(&tensors);
+    let x = Operands { tensors, memo: &memo };
+    see(&x)
+}
+
+/// The uses of each entry are those terms that read it, and so are those of two entries that meet.
+fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
+    with(rule, slots, |x| {
+        let terms = |entry: usize| (0..rule.before(x, entry + 1) - rule.before(x, entry)).map(move |term| (entry, term));
+        for (slot, tensor) in slots.each() {
+            for at in 0..tensor.len() {
+                let reads = |&(entry, term): &(usize, u64)| rule.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at));
+                let expected: Vec<Use> = (0..entries).flat_map(terms).filter(reads).map(|(entry, term)| Use { entry, term }).collect();
+                let mut uses = rule.uses(x, slot, at);
+                uses.sort_unstable();
+                uses.dedup();
+                prop_assert_eq!(uses, expected, "{:?}: uses of {} in {:?}", rule, at, slot);
+                for entry in 0..entries {
+                    // those too that a step names at once
+                    let args = |entry, term| unfolded(x, rule.term(x, entry, term).args);
+                    let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.lies_at(slot, at));
+                    let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
+                    prop_assert_eq!(rule.meets(x, entry, slot, at).to_vec(), expected, "{:?}: {} and {} in {:?}", rule, entry, at, slot);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The slices of a tensor, entry by entry.
+fn slices(shape: &[usize], axis: Option<usize>) -> Vec<Vec<usize>> {
+    let Some(axis) = axis else { return vec![(0..len(shape)).collect()] };
+    let inner = len(&shape[axis + 1..]);
+    let mut slices: Vec<Vec<usize>> = Vec::new();
+    for outer in 0..len(&shape[..axis]) {
+        for rest in 0..inner {
+            slices.push((0..shape[axis]).map(|j| (outer * shape[axis] + j) * inner + rest).collect());
+        }
+    }
+    slices
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_slice_is_normalised_by_itself(
+        shape in prop::collection::vec(1..=4_usize, 1..4),
+        axis in 0..4_usize,
+        seed in any::<u64>(),
+        odd in 2..=9_u64,
+    ) {
+        let axis = (axis < shape.len()).then_some(axis);
+        let along = axis.map_or(Slices::Whole, |axis| Slices::along(&shape, axis));
+        let z = numbers(seed, len(&shape), odd, false);
+        let da = numbers(seed.wrapping_add(1), len(&shape), odd, false);
+        for (function, is_log) in [(Softmax::within(along), false), (Softmax::log_within(along), true)] {
+            let mut a = vec![7.0; z.len()];
+            forward(&function, &z, &mut a);
+            let backward = function.backward(0).expect("a derivative");
+            let slots = Reads::inputs([&z[..]]).then([&a[..], &da[..]]);
+            let mut dz = vec![7.0; z.len()];
+            with(&*backward, &slots, |x| backward.begin(x, &mut dz));
+            for slice in slices(&shape, axis) {
+                let total: f64 = slice.iter().map(|at| z[*at].exp()).sum();
+                let arrives: f64 = slice.iter().map(|at| da[*at] * if is_log { 1.0 } else { z[*at].exp() / total }).sum();
+                for &at in &slice {
+                    let p = z[at].exp() / total;
+                    let (right_a, right_dz) = if is_log { (p.ln(), da[at] - p * arrives) } else { (p, p * (da[at] - arrives)) };
+                    prop_assert!((a[at] - right_a).abs() < 1e-14, "{function:?}: {} is not {right_a}", a[at]);
+                    prop_assert!((dz[at] - right_dz).abs() < 1e-14, "{function:?}: {} is not {right_dz}", dz[at]);
+                }
+            }
+            knows_its_readers(&*function.forward(), &Reads::inputs([&z[..]]), z.len())?;
+            knows_its_readers(&*backward, &slots, z.len())?;
+            views(&function, &shape, None, &shape, seed, odd, false)?;
+        }
+    }
+
+    /// So many entries that a step names them at once.
+    #[test]
+    fn long_slices_add_in_order(n in 15..=40_usize, inner in 1..=3_usize, seed in any::<u64>()) {
+        let shape = [2, n, inner];
+        for along in [Slices::Whole, Slices::along(&shape, 1)] {
+            views(&Softmax::within(along), &shape, None, &shape, seed, 5, false)?;
+            views(&Softmax::log_within(along), &shape, None, &shape, seed, 5, false)?;
+        }
+    }
+}
+
+/// By hand: softmax of [0, ln 3] is [1/4, 3/4], and the logarithm of that is taken without the exponentials of 1000 and more.
+#[test]
+fn large_entries_do_not_overflow() {
+    let z = [1000.0, 1000.0, 0.0, 1000.0 + 3f64.ln()];
+    let mut a = [7.0; 4];
+    forward(&Softmax::log_within(Slices::along(&[2, 2], 0)), &z, &mut a);
+    // the slices are [1000, 0] and [1000, 1000 + ln 3]
+    for (is, right) in a.into_iter().zip([0.0, -(4f64.ln()), -1000.0, -((4.0 / 3.0_f64).ln())]) {
+        assert!((is - right).abs() < 1e-12, "{a:?}");
+    }
+}
