@@ -24,6 +24,7 @@ pub mod linear;
 pub mod loss;
 pub mod math;
 pub mod max_pool2d;
+pub mod mismatch;
 pub mod nest;
 mod norm;
 mod phase;

@@ -233,8 +233,9 @@ mod tests {
 
     use super::*;
     use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
-    use crate::op::layer::{A, Layer, Source, Stage, WEIGHT};
+    use crate::op::layer::{A, Layer, Leaf, Source, Stage, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
+    use crate::op::mismatch::Mismatch;
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::scalar::{Operand, Operator, Scalar, Seed};
     use crate::op::slot::Slot;
@@ -249,6 +250,10 @@ mod tests {
     struct Same;
 
     impl Function for Same {
+        fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+            Ok(Vec::new())
+        }
+
         fn forward(&self) -> Arc<dyn Rule> {
             Arc::new(Times(1.0, Slot::Input(0)))
         }
@@ -300,9 +305,9 @@ mod tests {
     fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
-        let a = Stage::new(A, &[1]).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
-        let parameters = vec![(WEIGHT, from_flat(&[1], vec![0.25]))];
-        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]);
+        let a = Stage::new(A).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
+        let parameters = vec![Leaf { called: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
+        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]).expect("one shape");
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
@@ -346,7 +351,9 @@ mod tests {
             operator: Operator::Call(crate::op::scalar::find(function).expect("a function")),
             operands: [Operand::Slot(0)].into_iter().collect(),
         };
-        let network = Arc::new(Builder::graph(&[("x".to_owned(), 0.0)], &[Node { name: "J".to_owned(), scalar, reads: vec![0] }], 1));
+        let node = Node { name: "J".to_owned(), function: Arc::new(scalar), reads: vec![0] };
+        let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], 1);
+        let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
         let report = Gradcheck::of("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");

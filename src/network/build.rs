@@ -6,10 +6,11 @@ use compact_str::CompactString;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::Expr;
-use crate::op::layer::{Called, Layer, Source};
+use crate::op::layer::{Called, Layer, Leaf, Source};
 use crate::op::loss::Loss;
+use crate::op::mismatch::{Mismatch, summed};
 use crate::op::rule::{Function, Rule, Window};
-use crate::op::scalar::{Scalar, Seed};
+use crate::op::scalar::Seed;
 use crate::op::slot::Reads;
 use crate::op::stable::Stable;
 use crate::step::Pass;
@@ -40,13 +41,13 @@ pub struct Chain {
     outputs: Vec<Id>,
 }
 
-/// A node of a graph: its name, what it does, and the nodes in its slots.
+/// A node of a graph: its name, its function, and the nodes in the slots of that.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Its name.
     pub name: String,
-    /// What it does.
-    pub scalar: Scalar,
+    /// The function that computes it.
+    pub function: Arc<dyn Function>,
     /// What it reads, by slot: numbers of inputs and nodes, in the order of their definition.
     pub reads: Vec<usize>,
 }
@@ -55,6 +56,31 @@ impl Builder {
     fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false });
         self.tensors.len() - 1
+    }
+
+    /// Adds a tensor with its value, which no sample gives.
+    fn leaf(&mut self, name: impl Into<CompactString>, value: Tensor, symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
+        let id = self.tensor(name, value.shape(), symbol, role, layer);
+        self.fixed.push((id, Arc::new(value)));
+        id
+    }
+
+    /// Adds a tensor that is the sum of these functions of earlier tensors, which give it its shape.
+    fn op(
+        &mut self,
+        name: impl Into<CompactString>,
+        symbol: Symbol,
+        role: Role,
+        layer: Option<usize>,
+        parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
+    ) -> Result<Id, Mismatch> {
+        let shape = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
+            function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<Vec<_>>())
+        };
+        let shape = summed(parts.iter().map(shape))?;
+        let output = self.tensor(name, &shape, symbol, role, layer);
+        self.forward.push(Forward { output, parts });
+        Ok(output)
     }
 }
 
@@ -69,9 +95,12 @@ impl Chain {
 
     /// Adds a layer that reads the outputs of earlier ones: `None` is the input.
     ///
+    /// # Errors
+    /// When what one of its functions reads does not fit together.
+    ///
     /// # Panics
     /// When the layer computes nothing, or reads a layer that is not there yet.
-    pub fn layer(&mut self, name: &str, kind: &'static str, layer: Layer, from: &[Option<usize>]) {
+    pub fn layer(&mut self, name: &str, kind: &'static str, layer: Layer, from: &[Option<usize>]) -> Result<(), Mismatch> {
         let builder = &mut self.builder;
         let number = builder.layers.len();
         builder.layers.push(LayerInfo { name: name.into(), kind });
@@ -80,18 +109,14 @@ impl Chain {
             own_derivative: called.derivative,
             ..Symbol::of(called.letter, Some(number + 1))
         };
-        let given = |builder: &mut Builder, role: Role, (called, value): (Called, Tensor)| {
-            let id = builder.tensor(format!("{name}.{}", called.suffix), value.shape(), symbol(called), role, Some(number));
-            builder.fixed.push((id, Arc::new(value)));
-            id
+        let given = |builder: &mut Builder, role: Role, Leaf { called, value, .. }: Leaf| {
+            builder.leaf(format!("{name}.{}", called.suffix), value, symbol(called), role, Some(number))
         };
         let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| given(builder, Role::Parameter, parameter)).collect();
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
             let constants: Vec<Id> = stage.constants.into_iter().map(|constant| given(builder, Role::Constant, constant)).collect();
-            let output =
-                builder.tensor(format!("{name}.{}", stage.called.suffix), &stage.shape, symbol(stage.called), Role::Value, Some(number));
             let read = |source: &Source| match *source {
                 Source::Input(i) => inputs[i],
                 Source::Parameter(i) => parameters[i],
@@ -99,28 +124,29 @@ impl Chain {
                 Source::Constant(i) => constants[i],
             };
             let parts = stage.parts.into_iter().map(|(function, sources)| (function, sources.iter().map(read).collect())).collect();
-            builder.forward.push(Forward { output, parts });
-            stages.push(output);
+            let called = stage.called;
+            stages.push(builder.op(format!("{name}.{}", called.suffix), symbol(called), Role::Value, Some(number), parts)?);
         }
         self.outputs.push(*stages.last().expect("a layer computes something"));
+        Ok(())
     }
 
     /// The network with its loss.
     ///
     /// # Panics
-    /// When no layer was added.
+    /// When no layer was added, or the loss does not fit the output.
     #[must_use]
     pub fn finish(mut self, loss: Loss) -> Network {
         let output = *self.outputs.last().expect("a network has a layer");
         let shape = self.builder.tensors[output].shape.clone();
         let target = self.builder.tensor("target", &shape, Symbol::of("t", None), Role::Target, None);
-        let c = self.builder.tensor("loss", &[], Symbol::of("C", None), Role::Loss, None);
         let last = self.builder.forward.last().expect("a layer computes something");
         let mut reads = vec![output, target];
         if loss.reads_z {
             reads.push(last.parts[0].1[0]);
         }
-        self.builder.forward.push(Forward { output: c, parts: vec![(loss.function, reads)] });
+        let parts = vec![(loss.function, reads)];
+        let c = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("a loss of this output");
         let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
         self.builder.network(output, c, shortcut.as_ref())
     }
@@ -138,20 +164,20 @@ struct Shortcut {
 type Uses = Vec<Vec<(usize, usize, usize)>>;
 
 impl Builder {
-    /// A scalar graph of inputs and nodes; `output` is one of them, counted over both.
-    #[must_use]
-    pub fn graph(inputs: &[(String, f64)], nodes: &[Node], output: usize) -> Network {
+    /// A graph of inputs and nodes; `output` is one of them, counted over both.
+    ///
+    /// # Errors
+    /// The first node whose operands do not fit together, counted from 0.
+    pub fn graph(inputs: Vec<(String, Tensor)>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         for (name, value) in inputs {
-            let id = builder.tensor(name.as_str(), &[], Symbol::of(name.clone(), None), Role::Input { learns: true }, None);
-            builder.fixed.push((id, Arc::new(crate::tensor::from_flat(&[], vec![*value]))));
+            builder.leaf(name.as_str(), value, Symbol::of(name.clone(), None), Role::Input { learns: true }, None);
         }
-        for node in nodes {
-            let id = builder.tensor(node.name.as_str(), &[], Symbol::of(node.name.clone(), None), Role::Value, None);
-            let function: Arc<dyn Function> = Arc::new(node.scalar.clone());
-            builder.forward.push(Forward { output: id, parts: vec![(function, node.reads.clone())] });
+        for (n, Node { name, function, reads }) in nodes.into_iter().enumerate() {
+            let added = builder.op(name.as_str(), Symbol::of(name.clone(), None), Role::Value, None, vec![(function, reads)]);
+            added.map_err(|mismatch| (n, mismatch))?;
         }
-        builder.network(output, output, None)
+        Ok(builder.network(output, output, None))
     }
 
     fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>) -> Network {
@@ -263,5 +289,52 @@ impl Builder {
             }
             _ => Some(Part { rule, operands }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::constant_weights::{ConstantWeights, Weights};
+    use crate::op::contraction::Contraction;
+    use crate::op::edges::Bilinear;
+    use crate::op::layer::{A, Stage, WEIGHT};
+    use crate::op::linear::{EQUATIONS, dense};
+    use crate::op::rule::Equation;
+    use crate::tensor::from_flat;
+
+    /// y = W x, and J = Σ y, as nodes of a graph.
+    fn graph(x: usize) -> Result<Network, (usize, Mismatch)> {
+        let ones = |shape: &[usize]| from_flat(shape, vec![1.0; shape.iter().product()]);
+        let sum = ConstantWeights::new(Contraction::of("i->", &[('i', 3)]), Weights::None, Equation::default(), Equation::default());
+        let node = |name: &str, function, reads: &[usize]| Node { name: name.to_owned(), function, reads: reads.to_vec() };
+        let nodes = vec![node("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), node("J", Arc::new(sum), &[2])];
+        Builder::graph(vec![("x".to_owned(), ones(&[x])), ("W".to_owned(), ones(&[3, 4]))], nodes, 3)
+    }
+
+    #[test]
+    fn a_node_has_the_shape_that_its_function_infers() {
+        let network = graph(4).expect("shapes that fit");
+        for (name, shape) in [("y", &[3][..]), ("J", &[]), ("grad.y", &[3]), ("grad.W", &[3, 4]), ("grad.x", &[4])] {
+            assert_eq!(network.tensor(network.find(name).expect(name)).shape, shape, "{name}");
+        }
+        let (node, mismatch) = graph(5).unwrap_err();
+        assert_eq!(
+            (node, mismatch.to_string().as_str()),
+            (
+                0,
+                "the input is a vector of 5 numbers, but the expected shape is a vector of 4 numbers: the input's size (5) must be the expected shape's size (4)"
+            )
+        );
+    }
+
+    #[test]
+    fn a_layer_reports_what_does_not_fit() {
+        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [Source::Input(0), Source::Parameter(0)]);
+        let weight = Leaf { called: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
+        let layer = Layer { parameters: vec![weight], stages: vec![stage] };
+        let inferred = layer.shapes(&[&[4]]).unwrap_err();
+        assert_eq!((inferred.one.name, inferred.one.axis, &inferred.other.shape[..]), ("weight", Some(1), &[3, 4][..]));
+        assert_eq!(Chain::new(&[4]).layer("fc1", "linear", layer, &[None]), Err(inferred));
     }
 }

@@ -30,7 +30,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?;
-    let a = Stage::new(A, &shape).with(args.activation("function", &shape), [Source::Input(0)]);
+    let a = Stage::new(A).with(args.activation("function", &shape), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

@@ -39,7 +39,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     for _ in 0..shapes.len() {
         args.claim(&[])?; // a part of the sum
     }
-    let sum = (0..shapes.len()).fold(Stage::new(A, &shape), |sum, input| {
+    let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
         sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [Source::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })

@@ -61,7 +61,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         gist: Gist::None,
         words: words_back,
     };
-    let a = Stage::new(A, &shape).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

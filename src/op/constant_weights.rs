@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::edges::{Edges, View, X as IMAGE};
+use super::edges::{Edges, View, X as IMAGE, inferred};
+use super::mismatch::Mismatch;
 use super::nest::Edge;
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, constant, entry};
 use super::slot::{
@@ -45,6 +46,10 @@ impl<E: Edges> ConstantWeights<E> {
 }
 
 impl<E: Edges> Function for ConstantWeights<E> {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        inferred(&self.0.edges, &[(View::Input, "input", inputs[0])])
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Output })
     }

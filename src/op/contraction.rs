@@ -21,10 +21,12 @@ mod constant;
 mod matrix;
 
 use std::cmp::Reverse;
+use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
 use super::edges::{Edges, View, W, Weighted, X};
+use super::mismatch::{Mismatch, Operand};
 use super::nest::{Edge, Nest};
 use super::rule::Window;
 use super::slot::Slot::Upstream;
@@ -45,9 +47,9 @@ pub struct Label {
 #[derive(Clone, Debug)]
 pub struct Contraction {
     /// The edges from the input, from the weight and from the output.
-    ends: [End; 3],
+    ends: Arc<[End; 3]>,
     /// The shapes of these; `None` for [`Contraction::elementwise`], which fits any.
-    shapes: Option<[Vec<usize>; 3]>,
+    shapes: Option<Box<[Vec<usize>; 3]>>,
     /// The matrix, if it is the product of a matrix and a vector.
     matrix: Option<Matrix>,
     /// Whether each output reads a whole channel of an image.
@@ -133,7 +135,7 @@ impl Contraction {
             return None;
         }
         let [input, weight, output] = std::array::from_fn(|end| End::of(labels, end));
-        let ends = [input?, weight?, output?];
+        let ends = Arc::new([input?, weight?, output?]);
         let shapes = std::array::from_fn(|end| {
             let mut own: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
             own.sort_by_key(|label| Reverse(label.strides[end]));
@@ -145,7 +147,7 @@ impl Contraction {
             }
             _ => None,
         };
-        Some(Self { ends, shapes: Some(shapes), matrix, on_image: false })
+        Some(Self { ends, shapes: Some(Box::new(shapes)), matrix, on_image: false })
     }
 
     /// The contraction that an einsum writes, with the size of each label: `Contraction::of("oi,i->o", &[('o', 3), ('i', 4)])`. All tensors are in
@@ -166,14 +168,18 @@ impl Contraction {
     /// Never.
     #[must_use]
     pub fn elementwise() -> Self {
-        let all = Self::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop");
-        Self { shapes: None, ..all }
+        // shared, as there may be very many
+        static ALL: LazyLock<Contraction> = LazyLock::new(|| {
+            let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop");
+            Contraction { shapes: None, ..all }
+        });
+        ALL.clone()
     }
 
     /// The same edges between tensors of other shapes with as many entries: input, weight, output.
     #[must_use]
     pub fn shaped(mut self, input: &[usize], weight: &[usize], output: &[usize]) -> Self {
-        self.shapes = Some([input, weight, output].map(<[usize]>::to_vec));
+        self.shapes = Some(Box::new([input, weight, output].map(<[usize]>::to_vec)));
         self
     }
 
@@ -201,6 +207,10 @@ impl Contraction {
 }
 
 impl Edges for Contraction {
+    fn shape(&self, view: View) -> Option<Vec<usize>> {
+        self.shapes.as_ref().map(|shapes| shapes[view.end()].clone())
+    }
+
     fn before(&self, view: View, entry: usize) -> u64 {
         entry as u64 * self.ends[view.end()].terms() as u64
     }
@@ -329,6 +339,30 @@ impl Subscripts {
             }
         }
         order
+    }
+
+    /// Infers the size of each label from the shapes of the operands, in the order in which they are written.
+    ///
+    /// # Errors
+    /// When two axes with one label differ.
+    ///
+    /// # Panics
+    /// If an operand has another number of axes than labels.
+    pub fn sizes(&self, shapes: &[&[usize]]) -> Result<Vec<(char, usize)>, Mismatch> {
+        let operands = self.weight.iter().map(|labels| ("weight", labels)).chain([("input", &self.input)]);
+        let mut found: Vec<(char, usize, Operand)> = Vec::new();
+        for ((name, labels), shape) in operands.zip(shapes) {
+            assert_eq!(labels.len(), shape.len(), "an axis for each label");
+            for (axis, (label, size)) in labels.iter().zip(*shape).enumerate() {
+                let here = Operand::new(name, shape, Some(axis));
+                match found.iter().find(|(own, ..)| own == label) {
+                    Some((_, other, there)) if other != size => return Err(Mismatch { one: there.clone(), other: here }),
+                    Some(_) => {}
+                    None => found.push((*label, *size, here)),
+                }
+            }
+        }
+        Ok(found.into_iter().map(|(label, size, _)| (label, size)).collect())
     }
 
     /// The contraction over labels of these sizes; `None` if more than three loops remain for an entry.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::axis::{Axis, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
@@ -50,8 +50,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * area, outputs: outputs * area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    let z = Stage::new(Z, &shape);
-    weighted(args, z, Arc::new(Bilinear::new(conv, EQUATIONS)), &weights, outputs, fan)
+    weighted(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weights, outputs, fan)
 }
 
 /// Returns the key that a misfit is reported at: `weight` if the kernel's size comes from its shape.
@@ -181,6 +180,15 @@ impl Conv2d {
 }
 
 impl Edges for Conv2d {
+    fn shape(&self, view: View) -> Option<Vec<usize>> {
+        let (rows, columns) = self.plane(view);
+        Some(match view {
+            View::Output => vec![self.outputs, rows, columns],
+            View::Weight => vec![self.outputs, self.group_inputs(), rows, columns],
+            View::Input => vec![self.inputs, rows, columns],
+        })
+    }
+
     fn before(&self, view: View, entry: usize) -> u64 {
         let (rows, columns) = (self.rows.prefix(view), self.columns.prefix(view));
         let (lead, y, x) = self.split(view, entry);

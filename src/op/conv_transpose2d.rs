@@ -7,7 +7,7 @@ use super::axis::{Axis, Misfit};
 use super::conv2d::{Conv2d, Filters, kernel_key};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
@@ -51,8 +51,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     // PyTorch reads the fans from the weight's shape as if it were a convolution's
     let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
-    let z = Stage::new(Z, &shape);
-    weighted(args, z, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weights, outputs, fan)
+    weighted(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weights, outputs, fan)
 }
 
 /// The edges of a convolution with inputs and outputs swapped.
@@ -72,6 +71,10 @@ fn turned(edge: Edge) -> Edge {
 }
 
 impl Edges for Transposed {
+    fn shape(&self, view: View) -> Option<Vec<usize>> {
+        self.0.shape(swapped(view))
+    }
+
     fn before(&self, view: View, entry: usize) -> u64 {
         self.0.before(swapped(view), entry)
     }

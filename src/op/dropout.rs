@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::layer::{A, Args, Called, Fan, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Called, Fan, Faulty, Layer, LayerKind, Leaf, Source, Stage};
+use super::mismatch::{Mismatch, fits};
 use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
 use super::slot::{
     Reads,
@@ -31,8 +32,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     }
     args.claim(&shape)?;
     args.claim(&shape)?;
-    let mask = args.tensor("mask", &shape, Fan::of(&shape));
-    if let Some(other) = flat(&mask).iter().find(|x| **x != 0.0 && **x != 1.0) {
+    let mask = Leaf::read(args, Called::of("mask").written("m"), &shape, Fan::of(&shape));
+    if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
             "mask",
             format!("the mask holds {other}, but only 0 and 1 are possible"),
@@ -40,9 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         ));
     }
     range?;
-    let a = Stage::new(A, &shape)
-        .given(Called::of("mask").written("m"), mask)
-        .with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
+    let a = Stage::new(A).given(mask).with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
@@ -66,6 +65,11 @@ struct Dropout {
 }
 
 impl Function for Dropout {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        fits("mask", inputs[1], "input", inputs[0])?;
+        Ok(inputs[0].to_vec())
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Kept { from: Input(0), p: self.p, equation: FORWARD })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::mismatch::{Mismatch, fits};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
 use super::slot::{
@@ -58,6 +59,9 @@ impl Edge {
 
 /// Which neurons are joined, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
 pub trait Edges: Debug + Send + Sync + 'static {
+    /// The shape of the tensor whose entries are seen in this view; `None` if the edges join tensors of any shape.
+    fn shape(&self, view: View) -> Option<Vec<usize>>;
+
     /// How many edges the entries before `entry` have in this view.
     fn before(&self, view: View, entry: usize) -> u64;
 
@@ -137,6 +141,19 @@ pub trait Weighted: Edges {
     }
 }
 
+/// Infers the shape of the outputs of these edges from tensors with their views and names.
+///
+/// # Errors
+/// The first tensor that the edges do not fit.
+pub fn inferred(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
+    for (view, name, shape) in inputs {
+        if let Some(must) = edges.shape(*view) {
+            fits(name, shape, "expected shape", &must)?;
+        }
+    }
+    Ok(edges.shape(View::Output).unwrap_or_else(|| inputs[0].2.to_vec()))
+}
+
 /// The function y = Σ w · x over edges; its inputs are x and w.
 #[derive(Debug)]
 pub struct Bilinear<E> {
@@ -166,6 +183,10 @@ pub const X: Slot = Input(0);
 pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        inferred(&*self.edges, &[(View::Input, "input", inputs[0]), (View::Weight, "weight", inputs[1])])
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         self.seen(View::Output)
     }

@@ -32,6 +32,6 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
     let mean = ConstantWeights::new(channel, Weights::One(reciprocal(height * width)), equation, back);
-    let a = Stage::new(A, &shape).with(Arc::new(mean), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(mean), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

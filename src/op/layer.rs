@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bias::bias;
+use super::mismatch::{Mismatch, summed};
 use super::rule::Function;
 use crate::tensor::{Tensor, len};
 
@@ -218,15 +219,31 @@ impl Called {
     }
 }
 
-/// One tensor that a layer computes: the sum of its parts.
+/// A tensor that a layer is given: a parameter, or a constant such as a mask.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Leaf {
     /// Name and symbols.
     pub called: Called,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Tensors that the layer is given and nothing learns, such as a mask; with what they are called.
-    pub constants: Vec<(Called, Tensor)>,
+    /// Its value, which is empty in a layer whose sizes are not known.
+    pub value: Tensor,
+}
+
+impl Leaf {
+    /// Reads the tensor under the key that it is called by.
+    pub fn read(args: &mut dyn Args, called: Called, shape: &[usize], fan: Fan) -> Self {
+        Self { called, shape: shape.to_vec(), value: args.tensor(called.suffix, shape, fan) }
+    }
+}
+
+/// One tensor that a layer computes: the sum of its parts. Its shape follows from theirs.
+#[derive(Debug)]
+pub struct Stage {
+    /// Name and symbols.
+    pub called: Called,
+    /// Tensors that the layer is given and nothing learns, such as a mask.
+    pub constants: Vec<Leaf>,
     /// The functions that it is the sum of, each with what it reads.
     pub parts: Vec<(Arc<dyn Function>, Vec<Source>)>,
 }
@@ -234,14 +251,14 @@ pub struct Stage {
 impl Stage {
     /// A stage without parts.
     #[must_use]
-    pub fn new(called: Called, shape: &[usize]) -> Self {
-        Self { called, shape: shape.to_vec(), constants: Vec::new(), parts: Vec::new() }
+    pub fn new(called: Called) -> Self {
+        Self { called, constants: Vec::new(), parts: Vec::new() }
     }
 
     /// The same with one constant more.
     #[must_use]
-    pub fn given(mut self, called: Called, value: Tensor) -> Self {
-        self.constants.push((called, value));
+    pub fn given(mut self, constant: Leaf) -> Self {
+        self.constants.push(constant);
         self
     }
 
@@ -256,10 +273,33 @@ impl Stage {
 /// A layer as ops: its parameters and the tensors that it computes, the last of which is its output.
 #[derive(Debug)]
 pub struct Layer {
-    /// What they are called, and their values.
-    pub parameters: Vec<(Called, Tensor)>,
+    /// The tensors that may learn.
+    pub parameters: Vec<Leaf>,
     /// In the order of the forward pass.
     pub stages: Vec<Stage>,
+}
+
+impl Layer {
+    /// Infers the shape of each stage from the shapes of what the layer reads.
+    ///
+    /// # Errors
+    /// When what a function reads does not fit together.
+    pub fn shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, Mismatch> {
+        let mut stages: Vec<Vec<usize>> = Vec::with_capacity(self.stages.len());
+        for Stage { constants, parts, .. } in &self.stages {
+            let read = |source: &Source| match *source {
+                Source::Input(i) => inputs[i],
+                Source::Parameter(i) => &self.parameters[i].shape,
+                Source::Stage(i) => &stages[i],
+                Source::Constant(i) => &constants[i].shape,
+            };
+            let shape =
+                |(function, sources): &(Arc<dyn Function>, Vec<Source>)| function.shape(&sources.iter().map(read).collect::<Vec<_>>());
+            let shape = summed(parts.iter().map(shape))?;
+            stages.push(shape);
+        }
+        Ok(stages)
+    }
 }
 
 /// A kind of layer: one row of the registry.
@@ -287,22 +327,15 @@ pub struct LayerKind {
 ///
 /// # Errors
 /// When the memory is more than allowed.
-pub fn weighted(
-    args: &mut dyn Args,
-    z: Stage,
-    function: Arc<dyn Function>,
-    weight: &[usize],
-    channels: usize,
-    fan: Fan,
-) -> Result<Layer, Faulty> {
-    let shape = z.shape.clone();
+pub fn weighted(args: &mut dyn Args, function: Arc<dyn Function>, weight: &[usize], channels: usize, fan: Fan) -> Result<Layer, Faulty> {
+    let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), ""))?;
     args.claim(&shape)?;
-    let mut parameters = vec![(WEIGHT, args.tensor(WEIGHT.suffix, weight, fan))];
-    let mut z = z.with(function, [Source::Input(0), Source::Parameter(0)]);
+    let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];
+    let mut z = Stage::new(Z).with(function, [Source::Input(0), Source::Parameter(0)]);
     if args.has(BIAS.suffix) {
-        parameters.push((BIAS, args.tensor(BIAS.suffix, &[channels], fan)));
+        parameters.push(Leaf::read(args, BIAS, &[channels], fan));
         z = z.with(Arc::new(bias(&[channels], &shape)), [Source::Parameter(1)]);
     }
-    let a = Stage::new(A, &shape).with(args.activation("activation", &shape), [Source::Stage(0)]);
+    let a = Stage::new(A).with(args.activation("activation", &shape), [Source::Stage(0)]);
     Ok(Layer { parameters, stages: vec![z, a] })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::contraction::Contraction;
 use super::edges::Bilinear;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, Stage, Z, weighted};
+use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, whole};
 
@@ -30,8 +30,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     let outputs = args.size("out_features", given.map(|s| s[0]))?;
     args.claim(&[outputs, inputs])?;
     args.claim(&[outputs])?;
-    let z = Stage::new(Z, &[outputs]);
-    weighted(args, z, Arc::new(Bilinear::new(dense(inputs, outputs), EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
+    let edges = dense(inputs, outputs).shaped(&shape, &[outputs, inputs], &[outputs]);
+    weighted(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }
 
 /// Reports an input that is not a vector, and goes on as if it were flattened: the inputs of a neuron, where the outputs are certain all the same.

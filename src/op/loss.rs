@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::activation::{Activation, Probabilities};
 use super::layer::{Args, Faulty};
+use super::mismatch::Mismatch;
 use super::rule::{Args as Factors, Arguments, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{Reads, Slot};
 use crate::expr::Expr;
@@ -169,6 +170,10 @@ trait Pointwise: Debug + Send + Sync + Clone + 'static {
 struct Entries<P>(P);
 
 impl<P: Pointwise> Function for Entries<P> {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(Vec::new())
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Sum(self.0.clone()))
     }

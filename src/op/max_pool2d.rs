@@ -10,8 +10,9 @@ use smallvec::smallvec;
 
 use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
-use super::edges::{Edges, View};
+use super::edges::{Edges, View, inferred};
 use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::mismatch::Mismatch;
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Gist, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
 use super::slot::{
@@ -40,7 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
     if Running::worthwhile(&windows).is_some() {
         args.claim(&Running::room(&windows))?;
     }
-    let a = Stage::new(A, &shape(&windows)).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
@@ -181,6 +182,10 @@ impl Max {
 }
 
 impl Function for Max {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        inferred(&self.0.edges, &[(View::Input, "input", inputs[0])])
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Select(Arc::clone(&self.0)))
     }

@@ -10,7 +10,8 @@ use super::bias::bias;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
-use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, Source, Stage, WEIGHT};
+use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, Leaf, Source, Stage, WEIGHT};
+use super::mismatch::Mismatch;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
@@ -58,10 +59,9 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> R
     }
     let mut parameters = Vec::new();
     for called in [WEIGHT, BIAS] {
-        let key = called.suffix;
-        if args.has(key) {
+        if args.has(called.suffix) {
             args.claim(groups.parameters)?;
-            parameters.push((called, args.tensor(key, groups.parameters, Fan::of(groups.parameters))));
+            parameters.push(Leaf::read(args, called, groups.parameters, Fan::of(groups.parameters)));
         }
     }
     let sizes = [('g', count), ('i', n)];
@@ -69,25 +69,24 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> R
     let spread = Contraction::of("g->gi", &sizes).shaped(groups.shape, &[], shape);
     let stretch = Contraction::of("g,gi->gi", &sizes).shaped(shape, groups.shape, shape);
     let (input, [mean, centred, var, rstd, norm]) = (Source::Input(0), std::array::from_fn(Source::Stage));
-    let per_group = |called: Called, letter| Stage::new(called.written(letter), groups.shape);
     let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, equation, back));
     let mut stages = vec![
-        per_group(Called::of("mean"), "μ")
+        Stage::new(Called::of("mean").written("μ"))
             .with(Arc::new(ConstantWeights::new(gather, Weights::One(reciprocal(n)), groups.texts.mean, MEAN_BACK)), [input]),
-        Stage::new(Called::of("centred").written("c"), shape)
+        Stage::new(Called::of("centred").written("c"))
             .with(same(MINUEND, MINUEND_BACK), [input])
             .with(Arc::new(ConstantWeights::new(spread, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
-        per_group(Called::of("var"), "v").with(Arc::new(Variance { n }), [centred]),
-        per_group(Called::of("rstd"), "r").with(Arc::new(Rstd { eps }), [var]),
+        Stage::new(Called::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
+        Stage::new(Called::of("rstd").written("r")).with(Arc::new(Rstd { eps }), [var]),
     ];
-    let stretched = |called| Stage::new(called, shape).with(Arc::new(Bilinear::new(stretch, groups.texts.stretch)), [centred, rstd]);
+    let stretched = |called| Stage::new(called).with(Arc::new(Bilinear::new(stretch, groups.texts.stretch)), [centred, rstd]);
     if parameters.is_empty() {
         stages.push(stretched(A));
         return Ok(Layer { parameters, stages });
     }
     args.claim(shape)?;
     stages.push(stretched(Called::of("norm").written("n")));
-    let a = Stage::new(A, shape);
+    let a = Stage::new(A);
     let channels = len(groups.parameters);
     let a = if args.has("weight") {
         let scale = Contraction::of("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).shaped(shape, groups.parameters, shape);
@@ -269,18 +268,24 @@ const SCALE_ENTRIES: [Equation; 3] = [
 ];
 
 /// v = Σ 1/n · c · c over each run of n entries.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Variance {
     n: usize,
+    /// The shape of v.
+    groups: Arc<[usize]>,
 }
 
 impl Function for Variance {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.groups.to_vec())
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Squares(*self))
+        Arc::new(Squares(self.clone()))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(SquaresBackward(*self)))
+        Some(Arc::new(SquaresBackward(self.clone())))
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::mismatch::Mismatch;
 use super::slot::{Reads, Slot};
 use crate::expr::{Expr, Form, Notation, Primitive};
 use crate::step::Kind;
@@ -419,6 +420,14 @@ pub struct Window {
 
 /// One differentiable function y = f(x₀, x₁, …) of tensors: its forward rule and, for each input, the rule of ∂C/∂xᵢ.
 pub trait Function: Debug + Send + Sync {
+    /// Infers the shape of y from the shapes of the inputs. By default y has the shape of the first input, as if the function worked entry by entry.
+    ///
+    /// # Errors
+    /// When they do not fit together.
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(inputs.first().map_or_else(Vec::new, |shape| shape.to_vec()))
+    }
+
     /// The rule of y; it reads the inputs.
     fn forward(&self) -> Arc<dyn Rule>;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 use toml::de::DeValue;
@@ -13,6 +14,7 @@ use super::reader::{KEPT, Reader, Span, Table};
 use crate::network::{Builder, Node};
 use crate::op::layer::Faulty;
 use crate::op::scalar::{self, Operand, Operator, Scalar};
+use crate::tensor::from_flat;
 use crate::words::{self, At, suggest};
 
 pub(super) const KEYS: &[&str] = &["inputs", "nodes", "output"];
@@ -23,7 +25,7 @@ pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &s
     let (lines, all_lines) = lines(reader, table, span, text);
     let mut graph = Graph::new(&inputs, &lines, all_inputs && all_lines);
     let before = reader.faults.len();
-    for line in &lines {
+    for (n, line) in lines.iter().enumerate() {
         let operations = line.text.bytes().filter(|b| b"+-*/^(".contains(b)).count();
         if reader.full() || reader.claim_many(&line.place(0..line.text.len()), &[], operations.max(1)).is_err() {
             break;
@@ -31,15 +33,23 @@ pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &s
         for Wrong { span, message, help } in graph.line(line) {
             reader.fault(line.place(span), message, help);
         }
+        graph.written.resize(graph.nodes.len(), n);
     }
     let whole = reader.faults.len() == before;
     let output = output(reader, table, &mut graph, &lines);
-    let Graph { nodes, known, missing, .. } = graph;
+    let Graph { nodes, written, known, missing, .. } = graph;
     if whole
         && known
         && let Ok(output) = output
     {
-        return Known::Tensors(Builder::graph(&inputs, &nodes, output));
+        let tensors = inputs.iter().map(|(name, value)| (name.clone(), from_flat(&[], vec![*value]))).collect();
+        match Builder::graph(tensors, nodes, output) {
+            Ok(network) => return Known::Tensors(network),
+            Err((node, mismatch)) => {
+                let line = &lines[written[node]];
+                reader.fault(line.place(0..line.text.len()), mismatch.to_string(), "");
+            }
+        }
     }
     let inputs: Vec<String> = inputs.iter().map(|(name, _)| name.clone()).collect();
     let names = || {
@@ -191,6 +201,8 @@ struct Graph<'t> {
     refused: HashSet<&'t str>,
     inputs: usize,
     nodes: Vec<Node>,
+    /// The line of each node.
+    written: Vec<usize>,
     /// The number of the last intermediate name.
     counter: usize,
 }
@@ -203,7 +215,17 @@ impl<'t> Graph<'t> {
         let refused = used.iter().copied().filter(|name| checked_name(name, 0..0).is_err()).collect();
         let known = all && nodes().all(is_name);
         let defined: HashMap<&str, usize> = inputs.enumerate().map(|(number, name)| (name, number)).collect();
-        Self { inputs: defined.len(), defined, used, known, missing: HashSet::new(), refused, nodes: Vec::new(), counter: 0 }
+        Self {
+            inputs: defined.len(),
+            defined,
+            used,
+            known,
+            missing: HashSet::new(),
+            refused,
+            nodes: Vec::new(),
+            written: Vec::new(),
+            counter: 0,
+        }
     }
 
     /// Adds the nodes of one line; what is wrong with it.
@@ -344,7 +366,7 @@ impl<'t> Graph<'t> {
 
     fn push(&mut self, name: &str, operator: Operator, operands: &[Operand], reads: &[usize]) {
         let scalar = Scalar { operator, operands: SmallVec::from_slice(operands) };
-        self.nodes.push(Node { name: name.to_owned(), scalar, reads: reads.to_vec() });
+        self.nodes.push(Node { name: name.to_owned(), function: Arc::new(scalar), reads: reads.to_vec() });
     }
 }
 

@@ -14,7 +14,7 @@ use super::{spelling, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS, Activation};
-use crate::op::layer::{Faulty, Layer, LayerKind};
+use crate::op::layer::{Args, Faulty, Layer, LayerKind};
 use crate::tensor::shape_words;
 use crate::words::{self, At, suggest};
 
@@ -258,9 +258,13 @@ pub(super) fn chain(
         shapes.push(shape.clone());
         last = Some(Last { name: entry.name.clone(), shape, activation });
         tensors.extend(own.map(|own| (entry.name.clone(), own)));
-        match (layer, &mut chain, &entry.kind, &entry.from) {
-            (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from),
-            _ => chain = Err(Faulty),
+        let added = match (layer, &mut chain, &entry.kind, &entry.from) {
+            // what does not fit together is reported
+            (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Faulty),
+            _ => Err(Faulty),
+        };
+        if added.is_err() {
+            chain = Err(Faulty);
         }
     }
     (chain, tensors, last)
@@ -276,17 +280,17 @@ struct Made {
     activation: Result<Option<&'static Activation>, Faulty>,
 }
 
-/// The shape of what a layer computes.
-fn output(layer: &Layer) -> Vec<usize> {
-    layer.stages.last().map_or_else(Vec::new, |stage| stage.shape.clone())
+/// The tensors of a layer, with their shapes if those of its stages are certain.
+fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str, Option<Vec<usize>>> {
+    let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
+    let given = layer.parameters.iter().chain(constants).map(|leaf| (leaf.called.suffix, stages.map(|_| leaf.shape.clone())));
+    let shape = |n: usize| stages.map(|shapes| shapes[n].clone());
+    given.chain(layer.stages.iter().enumerate().map(|(n, stage)| (stage.called.suffix, shape(n)))).collect()
 }
 
-/// The tensors of a layer, with their shapes if these are `certain`.
-fn tensors(layer: &Layer, certain: bool) -> HashMap<&'static str, Option<Vec<usize>>> {
-    let shape = |shape: &[usize]| certain.then(|| shape.to_vec());
-    let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
-    let given = layer.parameters.iter().chain(constants).map(|(called, tensor)| (called.suffix, shape(tensor.shape())));
-    given.chain(layer.stages.iter().map(|stage| (stage.called.suffix, shape(&stage.shape)))).collect()
+/// The shape of the last stage.
+fn ends(stages: &Result<Vec<Vec<usize>>, Faulty>) -> Result<Option<&Vec<usize>>, &Faulty> {
+    stages.as_ref().map(|stages| stages.last())
 }
 
 /// Two suppositions of what a layer of this kind reads: what is the same with both does not depend on it.
@@ -330,10 +334,11 @@ fn build(
     for inputs in &inputs {
         keys.inputs = inputs;
         layer = (kind.build)(&mut keys);
-        shapes.push(layer.as_ref().map(output).map_err(|&fault| fault));
+        let inferred = layer.as_ref().map_err(|&fault| fault).map(|layer| layer.shapes(inputs));
+        shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail("type", mismatch.to_string(), ""))));
     }
     // of an image, two sizes say too little
-    let certain = if known { keys.sized && !keys.doubtful } else { kind.rank == Some(1) && shapes[0] == shapes[1] };
+    let certain = if known { keys.sized && !keys.doubtful } else { kind.rank == Some(1) && ends(&shapes[0]) == ends(&shapes[1]) };
     if known && layer.is_err() {
         // what it reads does not fit: its keys are looked at all the same
         keys.sized = false;
@@ -343,9 +348,10 @@ fn build(
         }
     }
     keys.look_at_rest(kind.keys, kind.activation);
-    let shape = shapes.swap_remove(0).and_then(|shape| if certain { Ok(shape) } else { Err(Faulty) });
+    let stages = shapes.swap_remove(0);
+    let shape = stages.clone().and_then(|shapes| if certain { shapes.last().cloned().ok_or(Faulty) } else { Err(Faulty) });
     let whole = keys.sized && !keys.doubtful;
-    let tensors = layer.as_ref().ok().map(|layer| tensors(layer, whole));
+    let tensors = layer.as_ref().ok().map(|layer| tensors(layer, stages.as_deref().ok().filter(|_| whole)));
     Made { layer: if whole { layer } else { Err(Faulty) }, tensors, shape, activation: keys.activation }
 }
 

@@ -7,18 +7,22 @@ use crate::network::{Builder, Node};
 use crate::op::rule::{Operands, Rule};
 use crate::op::scalar::{Operand, Operator, Scalar};
 use crate::scenario::{Limits, Source, read};
+use crate::tensor::from_flat;
 
 /// J = 2 (a b + c), the series' figure 14.
 fn figure_14() -> Trace {
-    let scalar = |operator, operands: [Operand; 2]| Scalar { operator, operands: operands.into_iter().collect() };
+    let node = |name: &str, operator, operands: [Operand; 2], reads: &[usize]| {
+        let function = Arc::new(Scalar { operator, operands: operands.into_iter().collect() });
+        Node { name: name.into(), function, reads: reads.to_vec() }
+    };
     let (x, y) = (Operand::Slot(0), Operand::Slot(1));
-    let nodes = [
-        Node { name: "u".into(), scalar: scalar(Operator::Mul, [x, y]), reads: vec![0, 1] },
-        Node { name: "v".into(), scalar: scalar(Operator::Add, [x, y]), reads: vec![3, 2] },
-        Node { name: "J".into(), scalar: scalar(Operator::Mul, [Operand::Constant(2.0), x]), reads: vec![4] },
+    let nodes = vec![
+        node("u", Operator::Mul, [x, y], &[0, 1]),
+        node("v", Operator::Add, [x, y], &[3, 2]),
+        node("J", Operator::Mul, [Operand::Constant(2.0), x], &[4]),
     ];
-    let inputs = [("a".to_owned(), 3.0), ("b".to_owned(), 2.0), ("c".to_owned(), 4.0)];
-    let network = Arc::new(Builder::graph(&inputs, &nodes, 5));
+    let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| (name.to_owned(), from_flat(&[], vec![value])));
+    let network = Arc::new(Builder::graph(inputs.into(), nodes, 5).expect("numbers fit each other"));
     let run = Run::new(&network, &[]);
     Trace::new(network, vec![run])
 }

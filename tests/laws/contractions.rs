@@ -207,6 +207,22 @@ proptest! {
     }
 }
 
+/// Sizes follow from the shapes of the operands, and two that differ are told with both tensors and their axes.
+#[test]
+fn sizes_are_inferred_from_shapes() {
+    let sizes = |text: &str, shapes: &[&[usize]]| Subscripts::parse(text).expect("an einsum").sizes(shapes).map_err(|why| why.to_string());
+    assert_eq!(sizes("oi,i->o", &[&[3, 4], &[4]]), Ok(vec![('o', 3), ('i', 4)]));
+    assert_eq!(sizes("ca->c", &[&[2, 9]]), Ok(vec![('c', 2), ('a', 9)]));
+    assert_eq!(
+        sizes("oi,i->o", &[&[3, 4], &[5]]),
+        Err("the weight is 3x4, but the input is a vector of 5 numbers: axis 1 of the weight (4) must be the input's size (5)".to_owned())
+    );
+    assert_eq!(
+        sizes("bij,bjk->bik", &[&[2, 3, 4], &[2, 5, 6]]),
+        Err("the weight is 2x3x4, but the input is 2x5x6: axis 2 of the weight (4) must be axis 1 of the input (5)".to_owned())
+    );
+}
+
 #[test]
 fn what_is_no_contraction_is_refused() {
     for text in ["ij", "ii->i", "ij,jj->i", "i1->i", "i->jj", "a,b,c->a"] {

@@ -9,9 +9,10 @@ use gradstep::network::{Chain, Id, Network, Role, Run};
 use gradstep::op::activation;
 use gradstep::op::bias::bias;
 use gradstep::op::edges::Bilinear;
-use gradstep::op::layer::{A, BIAS, Layer, Source, Stage, WEIGHT, Z};
+use gradstep::op::layer::{A, BIAS, Layer, Leaf, Source, Stage, WEIGHT, Z};
 use gradstep::op::linear::{EQUATIONS, dense};
 use gradstep::op::loss::Loss;
+use gradstep::op::mismatch::Mismatch;
 use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
 use gradstep::op::slot::Reads;
 use gradstep::op::slot::Slot::{self, Input};
@@ -136,6 +137,10 @@ struct Planted {
 }
 
 impl Function for Planted {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        self.function.shape(inputs)
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Crooked { rule: self.function.forward(), fault: self.forward })
     }
@@ -155,6 +160,10 @@ struct Weighed;
 struct Weights(bool);
 
 impl Function for Weighed {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(Vec::new())
+    }
+
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Weights(true))
     }
@@ -213,15 +222,16 @@ fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
         forward: at(Where::Forward),
         backward: [at(Where::InputGradient), at(Where::WeightGradient)],
     };
-    let z = Stage::new(Z, &[6])
+    let z = Stage::new(Z)
         .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
         .with(Arc::new(bias(&[6], &[6])), [Source::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
-    let a = Stage::new(A, &[6]).with(Arc::new(softmax), [Source::Stage(0)]);
+    let a = Stage::new(A).with(Arc::new(softmax), [Source::Stage(0)]);
     let mut chain = Chain::new(&[20]);
-    let parameters = vec![(WEIGHT, tensor(&[6, 20], 0)), (BIAS, tensor(&[6], 300))];
-    chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]);
+    let leaf = |called, value: Tensor| Leaf { called, shape: value.shape().to_vec(), value };
+    let parameters = vec![leaf(WEIGHT, tensor(&[6, 20], 0)), leaf(BIAS, tensor(&[6], 300))];
+    chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]).expect("shapes that fit");
     let network = chain.finish(Loss { function: Arc::new(Weighed), reads_z: false, shortcut: None, target: None });
     let given = |role, value: Tensor| (network.with_role(role).next().expect("of this role"), Arc::new(value));
     let given = vec![given(Role::Input { learns: false }, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];

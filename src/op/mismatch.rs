@@ -1,0 +1,123 @@
+//! Shapes that do not fit together: what a function reports instead of the shape of its output.
+
+use std::fmt;
+
+use crate::tensor::shape_words;
+
+/// Two tensors whose shapes do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The tensor that does not fit.
+    pub one: Operand,
+    /// The tensor that it must fit.
+    pub other: Operand,
+}
+
+/// A tensor of a [`Mismatch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operand {
+    /// Its name in the message: `weight`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The axis at fault, from 0; `None` if the number of axes is.
+    pub axis: Option<usize>,
+}
+
+impl Operand {
+    /// A tensor with an axis at fault.
+    #[must_use]
+    pub fn new(name: &'static str, shape: &[usize], axis: Option<usize>) -> Self {
+        Self { name, shape: shape.to_vec(), axis }
+    }
+
+    fn fmt_size(&self, f: &mut fmt::Formatter<'_>, axis: usize) -> fmt::Result {
+        match self.shape[..] {
+            [n] => write!(f, "the {}'s size ({n})", self.name),
+            _ => write!(f, "axis {axis} of the {} ({})", self.name, self.shape[axis]),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { one, other } = self;
+        let [own, must] = [one, other].map(|operand| shape_words(&operand.shape));
+        write!(f, "the {} is {own}, but the {} is {must}: ", one.name, other.name)?;
+        let (Some(axis), Some(at)) = (one.axis, other.axis) else { return f.write_str("they must have the same number of axes") };
+        one.fmt_size(f, axis)?;
+        f.write_str(" must be ")?;
+        other.fmt_size(f, at)
+    }
+}
+
+/// A shape without its leading axes of size 1, which make no difference.
+fn stripped(shape: &[usize]) -> &[usize] {
+    &shape[shape.iter().take_while(|size| **size == 1).count()..]
+}
+
+/// Checks that two tensors have the same shape but for leading axes of size 1.
+///
+/// # Errors
+/// Both tensors, and the last axis in which they differ.
+pub fn fits(name: &'static str, shape: &[usize], other: &'static str, must: &[usize]) -> Result<(), Mismatch> {
+    let [own, wanted] = [shape, must].map(stripped);
+    if own == wanted {
+        return Ok(());
+    }
+    let from_end = own.iter().rev().zip(wanted.iter().rev()).position(|(own, wanted)| own != wanted);
+    let axis = |shape: &[usize]| from_end.map(|n| shape.len() - 1 - n);
+    Err(Mismatch { one: Operand::new(name, shape, axis(shape)), other: Operand::new(other, must, axis(must)) })
+}
+
+/// Infers the shape of a sum of tensors of one shape; missing leading axes of size 1 are added.
+///
+/// # Errors
+/// The first summand that differs from the first one, or that has no shape itself.
+pub fn summed(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
+    let mut sum: Option<Vec<usize>> = None;
+    for shape in summands {
+        let shape = shape?;
+        match &sum {
+            None => sum = Some(shape),
+            Some(first) => {
+                fits("next summand", &shape, "first one", first)?;
+                if shape.len() > first.len() {
+                    sum = Some(shape);
+                }
+            }
+        }
+    }
+    Ok(sum.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mismatch_names_both_shapes_and_the_axis() {
+        let text = |own: &[usize], must: &[usize]| fits("weight", own, "input", must).map_err(|mismatch| mismatch.to_string());
+        assert_eq!(
+            text(&[3, 4], &[5]).unwrap_err(),
+            "the weight is 3x4, but the input is a vector of 5 numbers: axis 1 of the weight (4) must be the input's size (5)"
+        );
+        assert_eq!(
+            text(&[3, 4], &[1, 2, 4]).unwrap_err(),
+            "the weight is 3x4, but the input is 1x2x4: axis 0 of the weight (3) must be axis 1 of the input (2)"
+        );
+        assert_eq!(
+            text(&[2, 3, 4], &[3, 4]).unwrap_err(),
+            "the weight is 2x3x4, but the input is 3x4: they must have the same number of axes"
+        );
+        assert_eq!((text(&[1, 1, 4], &[4]), text(&[], &[1, 1])), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_sum_has_the_shape_of_its_summands() {
+        let of = |shapes: &[&[usize]]| summed(shapes.iter().map(|shape| Ok(shape.to_vec())));
+        assert_eq!(of(&[&[2, 3], &[1, 2, 3], &[2, 3]]), Ok(vec![1, 2, 3]));
+        let mismatch = of(&[&[2, 3], &[2, 4]]).unwrap_err();
+        assert_eq!((mismatch.one.axis, mismatch.other.shape), (Some(1), vec![2, 3]));
+    }
+}
