@@ -64,7 +64,7 @@ pub enum Action {
     Pick,
     /// Closes what has the focus: the overlay, the address line, the picker. In the stepper itself, stops the job.
     Close,
-    /// Ends the job and play without a message, for a replay that hands over to the user.
+    /// Ends the job and play without a message, when a replay gives control to the user.
     Halt,
     /// Ends the program.
     Quit,

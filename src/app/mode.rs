@@ -2,7 +2,7 @@
 
 use super::{Action, Lesson, Prompt};
 
-/// What the stepper's keys act on.
+/// The mode of the stepper: it decides what keys mean.
 #[derive(Clone, Debug, Default)]
 pub enum Mode {
     /// The trace: keys move through its steps.

@@ -9,7 +9,7 @@ use super::{Job, Lesson, Message, Mode, Offer, Overlay, OverlayKind, Picker, Pro
 use crate::step::Address;
 use crate::trace::{Position, Trace};
 
-/// What fills the screen.
+/// The screen: the picker or the stepper.
 #[derive(Clone, Debug)]
 pub enum Screen {
     /// The list of scenarios.
@@ -24,7 +24,7 @@ impl Default for Screen {
     }
 }
 
-/// What has the keyboard.
+/// The focus of the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
     /// The list of scenarios.
@@ -40,7 +40,7 @@ pub enum Focus {
 /// Everything that the screen shows.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What fills the screen.
+    /// The screen: the picker or the stepper.
     pub screen: Screen,
     /// The text over the screen.
     pub overlay: Option<Overlay>,
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// What has the keyboard: the overlay before what it covers, then the screen, in the stepper its mode.
+    /// The focus of the keyboard: the overlay before anything below it, then the screen, and in the stepper its mode.
     #[must_use]
     pub fn focus(&self) -> Focus {
         match (&self.overlay, &self.screen) {

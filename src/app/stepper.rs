@@ -18,7 +18,7 @@ pub struct Stepper {
     pub unit: Unit,
     /// The number typed before a key.
     pub count: Option<u64>,
-    /// What keys act on.
+    /// The part of the program that keys act on.
     pub mode: Mode,
     /// The work in progress. It goes on while an overlay or the picker covers the stepper.
     pub job: Option<Job>,
