@@ -65,6 +65,8 @@ pub struct Primitive {
     pub meaning: Option<&'static Expr>,
     /// The derivative by each argument, as an expression of the arguments ([`Expr::Arg`]) and of the value y ([`Slot::Output`]).
     pub derivatives: &'static [Expr],
+    /// Whether the cases of its derivatives are no kinks, but values where the formula has none.
+    pub smooth: bool,
 }
 
 /// How the value of a function is computed.
@@ -131,7 +133,7 @@ impl Primitive {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);
-        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[] }
+        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], smooth: false }
     }
 
     /// A function of one argument with its derivative.
@@ -164,11 +166,18 @@ impl Primitive {
         Self { meaning: Some(meaning), ..self }
     }
 
+    /// The same function without kinks: the cases of its derivatives are values where the formula has none, such as 0⁰.
+    #[must_use]
+    pub const fn smooth(self) -> Self {
+        Self { smooth: true, ..self }
+    }
+
     /// The kinks: the points where a derivative changes from one case to another.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
             Definition::Largest => Some(Kink::Winner),
+            _ if self.smooth => None,
             _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Pieces(self.derivatives)),
         }
     }

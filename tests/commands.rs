@@ -11,7 +11,7 @@ use gradstep::command::{Shelf, bundled};
 use gradstep::op::LAYERS;
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
-use gradstep::op::scalar::{FUNCTIONS, Named};
+use gradstep::op::operator::{FUNCTIONS, Named};
 use gradstep::scenario::Limits;
 use gradstep::weights::{kind, npz};
 use serde_json::Value;

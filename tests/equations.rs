@@ -7,8 +7,8 @@ use gradstep::app::Lesson;
 use gradstep::expr::Notation;
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
+use gradstep::op::operator::FUNCTIONS;
 use gradstep::op::rule::Gist;
-use gradstep::op::scalar::FUNCTIONS;
 use gradstep::op::{LAYERS, layer::LayerKind};
 use gradstep::scenario::{self, Limits, Source};
 

@@ -233,11 +233,13 @@ mod tests {
 
     use super::*;
     use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
+    use crate::op::elementwise::{Elementwise, Operand};
     use crate::op::layer::{A, Layer, Leaf, Source, Stage, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::mismatch::Mismatch;
+    use crate::op::operator::{self, Operator};
     use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
-    use crate::op::scalar::{Operand, Operator, Scalar, Seed};
+    use crate::op::seed::Seed;
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
 
@@ -347,11 +349,9 @@ mod tests {
 
     /// The table of a function at 0, and whether it passed.
     fn at_0(function: &'static str) -> (String, bool) {
-        let scalar = Scalar {
-            operator: Operator::Call(crate::op::scalar::find(function).expect("a function")),
-            operands: [Operand::Slot(0)].into_iter().collect(),
-        };
-        let node = Node { name: "J".to_owned(), function: Arc::new(scalar), reads: vec![0] };
+        let called = Operator::Call(operator::find(function).expect("a function"));
+        let function = Arc::new(Elementwise::new(called, &[Operand::Slot(0)]));
+        let node = Node { name: "J".to_owned(), function, reads: vec![0] };
         let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], 1);
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);

@@ -139,7 +139,7 @@ impl Printer<'_> {
             Expr::Div(_) if self.spaced && !self.is_ratio(expr) => Precedence::Product,
             Expr::Product(Join::Matrix, _) => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.spaced => Precedence::Juxtaposed,
-            Expr::Of(Primitive { form: Form::Meaning, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
+            Expr::Of(Primitive { form: Form::Meaning | Form::Infix, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
             Expr::Div(_) | Expr::Partial(_) | Expr::Quotient(_) => Precedence::Quotient,
             Expr::Square(_) | Expr::Transposed(_) | Expr::Of(Primitive { form: Form::Infix, .. }, _) => Precedence::Postfix,
             Expr::Arg(n) => self.arguments.get(*n).map_or(Precedence::Single, |argument| self.precedence(argument)),
@@ -302,7 +302,7 @@ impl Printer<'_> {
 
     fn application(&mut self, function: &Primitive, arguments: &[Expr]) {
         match (function.form, function.meaning, arguments) {
-            (Form::Meaning, Some(meaning), _) => {
+            (Form::Meaning | Form::Infix, Some(meaning), _) => {
                 let inner: Vec<Expr> = arguments.iter().map(|argument| self.resolved(argument)).collect();
                 let to = std::mem::take(&mut self.to);
                 let printer = Printer { notation: self.notation, spaced: self.spaced, name: &mut *self.name, arguments: &inner, to };

@@ -10,7 +10,7 @@ use crate::op::layer::{Called, Layer, Leaf, Source};
 use crate::op::loss::Loss;
 use crate::op::mismatch::{Mismatch, summed};
 use crate::op::rule::{Function, Rule, Window};
-use crate::op::scalar::Seed;
+use crate::op::seed::Seed;
 use crate::op::slot::Reads;
 use crate::op::stable::Stable;
 use crate::step::Pass;

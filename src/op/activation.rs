@@ -97,7 +97,7 @@ impl Activation {
     #[must_use]
     pub fn function(&self, keys: &[f64]) -> Arc<dyn Function> {
         match self.function {
-            Apply::Curve(curve) => Arc::new(Elementwise { curve, keys: SmallVec::from_slice(keys) }),
+            Apply::Curve(curve) => Arc::new(Shaped { curve, keys: SmallVec::from_slice(keys) }),
             Apply::Whole(function) => function(),
             Apply::Identity => identity(),
         }
@@ -149,14 +149,14 @@ const IDENTITY_BACK: Equation = Equation {
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
-/// Output curve with its keys, applied entry by entry.
+/// A curve with its keys.
 #[derive(Clone, Debug)]
-struct Elementwise {
+struct Shaped {
     curve: &'static Curve,
     keys: SmallVec<[f64; 1]>,
 }
 
-impl Function for Elementwise {
+impl Function for Shaped {
     fn forward(&self) -> Arc<dyn Rule> {
         Arc::new(Applied(self.clone()))
     }
@@ -167,14 +167,14 @@ impl Function for Elementwise {
 }
 
 #[derive(Debug)]
-struct Applied(Elementwise);
+struct Applied(Shaped);
 
 /// An entry takes about as long as so many multiplications, where the curve is a simple one.
 const EACH: u64 = 8;
 
 impl Applied {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
-        let Elementwise { curve, keys } = &self.0;
+        let Shaped { curve, keys } = &self.0;
         stretches(sums, 1, EACH, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, begun));
     }
 }
@@ -197,7 +197,7 @@ impl Rule for Applied {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let Elementwise { curve, keys } = &self.0;
+        let Shaped { curve, keys } = &self.0;
         let args: Factors = std::iter::once(entry(x, Input(0), at)).chain(keys.iter().copied().map(constant)).collect();
         Term::apply(curve.function, args, curve.value(x.get(Input(0), at), keys))
     }
@@ -213,11 +213,11 @@ impl Rule for Applied {
 }
 
 #[derive(Debug)]
-struct Slope(Elementwise);
+struct Slope(Shaped);
 
 impl Slope {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
-        let Elementwise { curve, keys } = &self.0;
+        let Shaped { curve, keys } = &self.0;
         stretches(sums, 1, EACH, |at, sums| {
             let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
             curve.add_derivative(z, a, da, keys, sums, begun);
@@ -243,7 +243,7 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let Elementwise { curve, keys } = &self.0;
+        let Shaped { curve, keys } = &self.0;
         let (slope, shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
         if shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }

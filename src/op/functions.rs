@@ -65,6 +65,29 @@ pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(
 /// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
 pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).written("φ");
 
+/// a / b. The derivative by b is not −a/(b·b), as b·b would overflow and underflow where the derivative does not.
+pub const QUOTIENT: &Primitive =
+    &Primitive::differentiable("/", Definition::Expr(&RATIO), &[Expr::Div(&[ONE, B]), Expr::Div(&[Expr::Neg(&RATIO), B])])
+        .form(Form::Infix)
+        .of(&["a", "b"])
+        .meaning(&RATIO);
+const RATIO: Expr = Expr::Div(&[A, B]);
+/// aᵇ. At b = 0 it does not depend on a; the derivative by b is 0 at a = 0 where b is not negative.
+pub const POWER: &Primitive = &Primitive {
+    derivatives: &[
+        Expr::Cases(
+            &[Case { left: B, is: Relation::Equal, right: ZERO, value: Expr::Shut }],
+            &Expr::Mul(&[B, Expr::Of(&POWER_VALUE, &[A, Expr::Sub(&[B, ONE])])]),
+        ),
+        Expr::Cases(&[Case { left: A, is: Relation::Equal, right: ZERO, value: POWER_OF_0 }], &POWER_BY_EXPONENT),
+    ],
+    ..POWER_VALUE
+};
+/// aᵇ without its derivatives, which refer back to it.
+const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Infix).of(&["a", "b"]).smooth();
+const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
+const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, right: ZERO, value: ZERO }], &POWER_BY_EXPONENT);
+
 /// A filter turned by 180°.
 pub const ROT180: &Primitive = &Primitive::new("rot180");
 /// The entries of a tensor as one vector, in row-major order.
@@ -104,14 +127,14 @@ mod tests {
     use super::*;
     use crate::expr::{LOG, SQRT};
     use crate::op::activation::ACTIVATIONS;
-    use crate::op::scalar::FUNCTIONS;
+    use crate::op::operator::FUNCTIONS;
 
     /// All functions that have a derivative, with arguments for those after the first.
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
         let functions = FUNCTIONS.iter().map(|row| (row.function, vec![0.25; row.function.derivatives.len() - 1]));
-        activations.chain(functions).chain([(EXPM1, vec![]), (NORMAL_CDF, vec![])]).collect()
+        activations.chain(functions).chain([(EXPM1, vec![]), (NORMAL_CDF, vec![]), (QUOTIENT, vec![0.7]), (POWER, vec![1.5])]).collect()
     }
 
     #[test]

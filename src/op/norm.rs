@@ -10,9 +10,11 @@ use super::bias::bias;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
+use super::elementwise::{Elementwise, Operand};
 use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, Leaf, Source, Stage, WEIGHT};
 use super::mismatch::Mismatch;
-use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use super::operator::{Named, Operator};
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
 use crate::tensor::{len, shape_words};
@@ -70,6 +72,7 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> R
     let stretch = Contraction::of("g,gi->gi", &sizes).shaped(shape, groups.shape, shape);
     let (input, [mean, centred, var, rstd, norm]) = (Source::Input(0), std::array::from_fn(Source::Stage));
     let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, equation, back));
+    let reciprocal_root = Elementwise::new(Operator::Call(&RSTD_OF), &[Operand::Slot(0), Operand::Constant(eps)]).told(&RSTD_TEXTS);
     let mut stages = vec![
         Stage::new(Called::of("mean").written("μ"))
             .with(Arc::new(ConstantWeights::new(gather, Weights::One(reciprocal(n)), groups.texts.mean, MEAN_BACK)), [input]),
@@ -77,7 +80,7 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> R
             .with(same(MINUEND, MINUEND_BACK), [input])
             .with(Arc::new(ConstantWeights::new(spread, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
         Stage::new(Called::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
-        Stage::new(Called::of("rstd").written("r")).with(Arc::new(Rstd { eps }), [var]),
+        Stage::new(Called::of("rstd").written("r")).with(Arc::new(reciprocal_root), [var]),
     ];
     let stretched = |called| Stage::new(called).with(Arc::new(Bilinear::new(stretch, groups.texts.stretch)), [centred, rstd]);
     if parameters.is_empty() {
@@ -371,97 +374,19 @@ const RSTD: &Primitive = &Primitive::differentiable(
 )
 .of(&["v", "ε"]);
 const R: Expr = Expr::Entry(Output);
-
-/// r = 1 / √(v + ε).
-#[derive(Clone, Copy, Debug)]
-struct Rstd {
-    eps: f64,
-}
-
-impl Rstd {
-    fn value(self, v: f64) -> f64 {
-        1.0 / (v + self.eps).sqrt()
-    }
-}
-
-impl Function for Rstd {
-    fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(*self)
-    }
-
-    fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(RstdSlope))
-    }
-}
-
-impl Rule for Rstd {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (sum, v) in out.iter_mut().zip(x.tensors[Input(0)]) {
-            *sum += self.value(*v);
-        }
-    }
-
-    fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
-        one_each(at)
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::apply(RSTD, smallvec![entry(x, Input(0), at), constant(self.eps)], self.value(x.get(Input(0), at)))
-    }
-
-    fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
-        same_place(at)
-    }
-
-    fn equation(&self) -> Equation {
-        Equation {
-            right: Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]),
-            name: "one over the standard deviation",
-            gist: Gist::None,
-            words: "The root of the variance is the standard deviation; its reciprocal, rstd(v | ε) = 1 / √(v + ε), is what every entry is multiplied by. The small ε keeps it finite where all entries are alike.",
-        }
-    }
-}
-
-/// ∂C/∂v = ∂C/∂r · rstd′(v), with rstd′(v) = −r³ / 2.
-#[derive(Debug)]
-struct RstdSlope;
-
-impl RstdSlope {
-    fn slope(x: &Operands<'_>, at: usize) -> f64 {
-        let r = x.get(Output, at);
-        -0.5 * r * r * r
-    }
-}
-
-impl Rule for RstdSlope {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(Upstream, at) * Self::slope(x, at);
-        }
-    }
-
-    fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
-        one_each(at)
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![
-            entry(x, Upstream, at),
-            derived(&Expr::Prime(RSTD, &[Expr::Entry(Input(0))]), Input(0), at, Self::slope(x, at))
-        ])
-    }
-
-    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if matches!(slot, Input(0) | Upstream) { same_place(at) } else { Vec::new() }
-    }
-
-    fn equation(&self) -> Equation {
-        Equation {
-            right: Expr::Mul(&[whole::DY, Expr::Prime(RSTD, &[whole::X])]),
-            name: "the derivative of one over the root",
-            gist: Gist::None,
-            words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: more variance, less stretching.",
-        }
-    }
-}
+static RSTD_OF: Named = Named::new(RSTD, RSTD_TEXTS[1].words);
+/// r = rstd(v), and ∂C/∂v = ∂C/∂r · rstd′(v).
+const RSTD_TEXTS: [Equation; 2] = [
+    Equation {
+        right: Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]),
+        name: "one over the standard deviation",
+        gist: Gist::None,
+        words: "The root of the variance is the standard deviation; its reciprocal, rstd(v | ε) = 1 / √(v + ε), is what every entry is multiplied by. The small ε keeps it finite where all entries are alike.",
+    },
+    Equation {
+        right: Expr::Mul(&[whole::DY, Expr::Prime(RSTD, &[whole::X])]),
+        name: "the derivative of one over the root",
+        gist: Gist::None,
+        words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: more variance, less stretching.",
+    },
+];

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use crate::op::scalar::{self, FUNCTIONS, Named, Operator};
+use crate::op::operator::{self, FUNCTIONS, Named, Operator};
 use crate::words::{self, At};
 
 /// Parentheses, minuses and powers may be nested this deep.
@@ -182,8 +182,8 @@ impl<'a> Parser<'a> {
                 Token::Sign('+') => (Operator::Add, SUM),
                 Token::Sign('-') => (Operator::Sub, SUM),
                 Token::Sign('*') => (Operator::Mul, PRODUCT),
-                Token::Sign('/') => (Operator::Div, PRODUCT),
-                Token::Sign('^') => (Operator::Pow, POWER),
+                Token::Sign('/') => (Operator::DIV, PRODUCT),
+                Token::Sign('^') => (Operator::POW, POWER),
                 _ => return Ok(()),
             };
             if left < least {
@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
                     return self.call(span, depth);
                 }
                 let name = &self.text[span.clone()];
-                if let Some(function) = scalar::find(name) {
+                if let Some(function) = operator::find(name) {
                     let example = if function.arity() == 1 { "(…)" } else { "(…, …)" };
                     return wrong(span, format!("{name} is a function and has no arguments here"), format!("write {name}{example}"));
                 }
@@ -264,7 +264,7 @@ impl<'a> Parser<'a> {
     /// A call of the function whose name stands in `name`; the token at hand is its parenthesis.
     fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), Wrong> {
         let word = &self.text[name.clone()];
-        let Some(function) = scalar::find(word) else {
+        let Some(function) = operator::find(word) else {
             let names: Vec<&str> = FUNCTIONS.iter().map(Named::name).collect();
             return wrong(name, format!("there is no function {}", quoted(word)), words::help(At::Function, word, &names));
         };
@@ -318,14 +318,14 @@ mod tests {
         for (text, expected) in [
             ("a + b * c", "(Add a (Mul b c))"),
             ("a - b - c", "(Sub (Sub a b) c)"),
-            ("a / b / c", "(Div (Div a b) c)"),
-            ("x^y^2", "(Pow x (Pow y 2))"),
-            ("-x^2", "(Neg (Pow x 2))"),
-            ("-2^2", "(Neg (Pow 2 2))"),
-            ("2^-1", "(Pow 2 -1)"),
-            ("2^-x*y", "(Mul (Pow 2 (Neg x)) y)"),
-            ("2^-x^2", "(Pow 2 (Neg (Pow x 2)))"),
-            ("(-2)^2", "(Pow -2 2)"),
+            ("a / b / c", "(Call(\"/\") (Call(\"/\") a b) c)"),
+            ("x^y^2", "(Call(\"^\") x (Call(\"^\") y 2))"),
+            ("-x^2", "(Neg (Call(\"^\") x 2))"),
+            ("-2^2", "(Neg (Call(\"^\") 2 2))"),
+            ("2^-1", "(Call(\"^\") 2 -1)"),
+            ("2^-x*y", "(Mul (Call(\"^\") 2 (Neg x)) y)"),
+            ("2^-x^2", "(Call(\"^\") 2 (Neg (Call(\"^\") x 2)))"),
+            ("(-2)^2", "(Call(\"^\") -2 2)"),
             ("-2 * x", "(Mul -2 x)"),
             ("2 - -x", "(Sub 2 (Neg x))"),
             ("2 - - 3", "(Sub 2 -3)"),

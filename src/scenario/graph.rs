@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
@@ -12,8 +11,9 @@ use super::expression::{self, Item, Wrong, name_length};
 use super::known::Known;
 use super::reader::{KEPT, Reader, Span, Table};
 use crate::network::{Builder, Node};
+use crate::op::elementwise::{Elementwise, Operand};
 use crate::op::layer::Faulty;
-use crate::op::scalar::{self, Operand, Operator, Scalar};
+use crate::op::operator::{self, Operator};
 use crate::tensor::from_flat;
 use crate::words::{self, At, suggest};
 
@@ -101,7 +101,7 @@ fn checked_name(name: &str, span: Range<usize>) -> Result<(), Wrong> {
         let help = "a name begins with a letter or _, and goes on with letters, digits and _".to_owned();
         return Err(Wrong { span, message: format!("{} cannot be a name", quoted(name)), help });
     }
-    if scalar::find(name).is_some() {
+    if operator::find(name).is_some() {
         return Err(Wrong { span, message: format!("{name} is a function"), help: "choose another name".to_owned() });
     }
     if ["first", "last", "backward"].contains(&name) {
@@ -365,8 +365,8 @@ impl<'t> Graph<'t> {
     }
 
     fn push(&mut self, name: &str, operator: Operator, operands: &[Operand], reads: &[usize]) {
-        let scalar = Scalar { operator, operands: SmallVec::from_slice(operands) };
-        self.nodes.push(Node { name: name.to_owned(), function: Arc::new(scalar), reads: reads.to_vec() });
+        let function = Arc::new(Elementwise::new(operator, operands));
+        self.nodes.push(Node { name: name.to_owned(), function, reads: reads.to_vec() });
     }
 }
 

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use super::kept::APART;
 use super::*;
 use crate::network::{Builder, Node};
+use crate::op::elementwise::{Elementwise, Operand};
+use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule};
-use crate::op::scalar::{Operand, Operator, Scalar};
+
 use crate::scenario::{Limits, Source, read};
 use crate::tensor::from_flat;
 
 /// J = 2 (a b + c), the series' figure 14.
 fn figure_14() -> Trace {
     let node = |name: &str, operator, operands: [Operand; 2], reads: &[usize]| {
-        let function = Arc::new(Scalar { operator, operands: operands.into_iter().collect() });
+        let function = Arc::new(Elementwise::new(operator, &operands));
         Node { name: name.into(), function, reads: reads.to_vec() }
     };
     let (x, y) = (Operand::Slot(0), Operand::Slot(1));

@@ -1,6 +1,7 @@
 //! The laws of the core, on random networks and random graphs: `entry = sum of its terms` bit for bit, derivatives against central
 //! differences, addresses, uses. And that these checks find what is wrong.
 
+mod broadcast;
 mod checked;
 mod contractions;
 mod corners;
@@ -154,7 +155,7 @@ fn every_row_of_the_registries_is_made_and_read() {
     let layers: BTreeSet<&str> = op::LAYERS.iter().map(|row| row.name).collect();
     let activations: BTreeSet<&str> = op::activation::ACTIVATIONS.iter().map(|row| row.name).collect();
     let losses: BTreeSet<&str> = op::loss::LOSSES.iter().map(|row| row.name).collect();
-    let functions: BTreeSet<(&str, usize)> = op::scalar::FUNCTIONS.iter().map(|row| (row.name(), row.arity())).collect();
+    let functions: BTreeSet<(&str, usize)> = op::operator::FUNCTIONS.iter().map(|row| (row.name(), row.arity())).collect();
     assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a law test");
     assert_eq!(activations, sorted(layers::ACTIVATIONS), "an activation without a law test");
     assert_eq!(losses, layers::LOSSES.iter().map(|row| row.0).collect(), "a loss without a law test");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::op::LAYERS;
 use crate::op::activation::ACTIVATIONS;
 use crate::op::loss::LOSSES;
-use crate::op::scalar::{FUNCTIONS, Named};
+use crate::op::operator::{FUNCTIONS, Named};
 use crate::scenario::{graph, init, layers, place, samples, spelling, train};
 use crate::words::{At, ROWS, Row, help, meant, plain, same};
 

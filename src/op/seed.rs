@@ -1,0 +1,38 @@
+//! The derivative of the output by itself: 1, where the backward pass begins.
+
+use smallvec::smallvec;
+
+use super::rule::{Equation, Gist, Operands, Rule, Term, Use, constant, one_each};
+use super::slot::Slot;
+use crate::expr::whole;
+
+/// The rule of ∂C/∂C = 1.
+#[derive(Debug)]
+pub struct Seed;
+
+impl Rule for Seed {
+    fn accumulate(&self, _x: &Operands<'_>, out: &mut [f64]) {
+        out[0] += 1.0;
+    }
+
+    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_each(entry)
+    }
+
+    fn term(&self, _x: &Operands<'_>, _entry: usize, _term: u64) -> Term {
+        Term::product(smallvec![constant(1.0)])
+    }
+
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
+        Vec::new()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation {
+            right: whole::ONE,
+            name: "the backward pass begins",
+            gist: Gist::None,
+            words: "The derivative of the output by itself is 1. From here the derivatives move back along the edges.",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Operations that work entry by entry on tensors of several shapes, beside the same operation on numbers.
+
+use gradstep::op::elementwise::{Elementwise, Operand};
+use gradstep::op::operator::{FUNCTIONS, Operator};
+use gradstep::op::rule::{Function, Operands, Rule};
+use gradstep::op::slot::Reads;
+use gradstep::tensor::{len, ravel, unravel};
+use proptest::prelude::*;
+
+use crate::kernels::{numbers, same, views};
+
+/// Every operation, with how many operands it has.
+fn operations() -> Vec<(Operator, usize)> {
+    let arithmetic = [Operator::Add, Operator::Sub, Operator::Mul, Operator::DIV, Operator::POW].map(|operator| (operator, 2));
+    let alone = [Operator::Neg, Operator::Copy].map(|operator| (operator, 1));
+    let functions = FUNCTIONS.iter().map(|named| (Operator::Call(named), named.arity()));
+    arithmetic.into_iter().chain(alone).chain(functions).collect()
+}
+
+/// The shapes of two operands: axes of a common shape, some of size 1, some missing at the front.
+fn shapes() -> impl Strategy<Value = [Vec<usize>; 2]> {
+    let axis = || prop_oneof![(2..=4_usize).prop_map(|n| [n, n]), (2..=4_usize).prop_map(|n| [n, 1]), (2..=4_usize).prop_map(|n| [1, n])];
+    (prop::collection::vec(axis(), 0..=4), 0..=4_usize, any::<bool>()).prop_map(|(axes, missing, second)| {
+        let mut shapes = [0, 1].map(|operand| axes.iter().map(|sizes| sizes[operand]).collect::<Vec<usize>>());
+        shapes[usize::from(second)].drain(..missing.min(axes.len()));
+        shapes
+    })
+}
+
+/// The sums of a rule's terms, from the inputs and from what a backward rule reads besides: y and ∂C/∂y.
+fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
+    let tensors = Reads::inputs(inputs.iter().copied()).then(more.iter().copied());
+    let memo = rule.memo(&tensors);
+    let mut sums = vec![0.0; entries];
+    let x = Operands { tensors, memo: &memo };
+    rule.begin(&x, &mut sums);
+    sums
+}
+
+/// The entry of an operand that is read by the entry of the result at this index.
+fn read(own: &[usize], index: &[usize]) -> usize {
+    let aligned = &index[index.len() - own.len()..];
+    let own_index: Vec<usize> = aligned.iter().zip(own).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+    ravel(&own_index, own).expect("an entry")
+}
+
+/// One operation on tensors beside the same one on the numbers of each entry of the result: its values, and the sums of its derivatives.
+fn is_that_of_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
+    let operands: Vec<Operand> = (0..shapes.len()).map(Operand::Slot).collect();
+    let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+    let on_numbers = Elementwise::new(operator, &operands);
+    let on_tensors = on_numbers.clone().broadcast(&shapes).expect("they fit");
+    let y_shape = on_tensors.shape(&shapes).expect("they fit");
+    let inputs: Vec<Vec<f64>> = shapes.iter().zip(seed..).map(|(shape, seed)| numbers(seed, len(shape), odd, true)).collect();
+    let all: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let y = sums(&*on_tensors.forward(), &all, &[], len(&y_shape));
+    let dy = numbers(seed.wrapping_add(7), y.len(), odd, true);
+    let mut expected: Vec<Vec<f64>> = inputs.iter().map(|input| vec![-0.0; input.len()]).collect();
+    for at in 0..y.len() {
+        let index = unravel(at, &y_shape);
+        let places: Vec<usize> = shapes.iter().map(|shape| read(shape, &index)).collect();
+        let entries: Vec<[f64; 1]> = inputs.iter().zip(&places).map(|(input, place)| [input[*place]]).collect();
+        let entries: Vec<&[f64]> = entries.iter().map(<[f64; 1]>::as_slice).collect();
+        let value = sums(&*on_numbers.forward(), &entries, &[], 1)[0];
+        prop_assert!(same(value, y[at]), "{operator:?} of {entries:?} is {value:?}, not {:?}", y[at]);
+        for (slot, place) in places.into_iter().enumerate() {
+            let rule = on_numbers.backward(slot).expect("a derivative");
+            expected[slot][place] += sums(&*rule, &entries, &[&y[at..=at], &dy[at..=at]], 1)[0];
+        }
+    }
+    for (slot, expected) in expected.iter().enumerate() {
+        let rule = on_tensors.backward(slot).expect("a derivative");
+        let is = sums(&*rule, &all, &[&y, &dy], expected.len());
+        let equal = is.iter().zip(expected).all(|(is, right)| same(*is, *right));
+        prop_assert!(equal, "{operator:?} of {shapes:?}, by operand {slot}: {is:?}, not {expected:?}");
+    }
+    let [x, w] = [shapes[0], *shapes.last().expect("an operand")];
+    views(&on_tensors, x, (shapes.len() == 2).then_some(w), &y_shape, seed, odd, true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tensors_are_worked_on_like_their_numbers(shapes in shapes(), seed in any::<u64>(), odd in 1..=9_u64) {
+        for (operator, count) in operations() {
+            is_that_of_numbers(operator, &shapes[..count], seed, odd)?;
+        }
+    }
+}
