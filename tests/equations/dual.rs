@@ -1,0 +1,167 @@
+//! Numbers with a slope: v + v′ ε with ε² = 0. An expression of them has the value that it has of numbers, and the derivative beside it, by nothing but
+//! the rules for sums, products, quotients and elementary functions. At a kink the slope is that of the case in force; |x| has 0 at 0, min and max share a tie.
+
+use gradstep::expr::{Case, Definition, Expr, Primitive, Relation};
+
+/// A value and its slope.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dual {
+    pub value: f64,
+    pub slope: f64,
+}
+
+/// A number that does not move.
+pub fn still(value: f64) -> Dual {
+    Dual { value, slope: 0.0 }
+}
+
+/// The variable that everything is differentiated by.
+pub fn moving(value: f64) -> Dual {
+    Dual { value, slope: 1.0 }
+}
+
+/// What the names in an expression mean.
+pub struct Scope<'a> {
+    /// Entries, whole numbers, letters with indices, and names.
+    pub named: &'a dyn Fn(&Expr) -> Result<Dual, String>,
+    /// The arguments of the function, or of the rule.
+    pub arguments: &'a [Dual],
+}
+
+fn holds(is: Relation, a: f64, b: f64) -> bool {
+    match is {
+        Relation::Less => a < b,
+        Relation::AtMost => a <= b,
+        Relation::Equal => a == b,
+        Relation::AtLeast => a >= b,
+        Relation::Greater => a > b,
+    }
+}
+
+fn product(a: Dual, b: Dual) -> Dual {
+    Dual { value: a.value * b.value, slope: a.slope * b.value + a.value * b.slope }
+}
+
+fn quotient(a: Dual, b: Dual) -> Dual {
+    Dual { value: a.value / b.value, slope: (a.slope - a.value / b.value * b.slope) / b.value }
+}
+
+/// An expression of numbers.
+pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
+    let of = |expr: &Expr| evaluate(expr, scope);
+    Ok(match *expr {
+        Expr::Entry(_) | Expr::All(_) | Expr::Indexed(..) | Expr::Name(_) => (scope.named)(expr)?,
+        Expr::Arg(n) => *scope.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?,
+        Expr::Number(number) => still(number),
+        Expr::Shut => still(0.0),
+        Expr::Neg(a) => product(still(-1.0), of(a)?),
+        Expr::Add([a, b]) => {
+            let (a, b) = (of(a)?, of(b)?);
+            Dual { value: a.value + b.value, slope: a.slope + b.slope }
+        }
+        Expr::Sub([a, b]) => {
+            let (a, b) = (of(a)?, of(b)?);
+            Dual { value: a.value - b.value, slope: a.slope - b.slope }
+        }
+        // letters side by side are a product of numbers
+        Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Matrix, [a, b]) => product(of(a)?, of(b)?),
+        Expr::Div([a, b]) => quotient(of(a)?, of(b)?),
+        Expr::Square(a) => product(of(a)?, of(a)?),
+        Expr::Of(function, arguments) => apply(function, &arguments.iter().map(of).collect::<Result<Vec<_>, _>>()?)?,
+        Expr::Cases(cases, other) => {
+            for Case { left, is, right, value } in cases {
+                if holds(*is, of(left)?.value, of(right)?.value) {
+                    return of(value);
+                }
+            }
+            of(other)?
+        }
+        ref other => return Err(format!("{other:?} is no expression of numbers")),
+    })
+}
+
+/// A function of numbers: as its definition is printed, or one of the elementary ones.
+pub fn apply(function: &Primitive, arguments: &[Dual]) -> Result<Dual, String> {
+    let defined = match (function.meaning, function.definition) {
+        (Some(meaning), _) => Some(meaning),
+        (None, Definition::Expr(expr)) => Some(expr),
+        _ => None,
+    };
+    match defined {
+        Some(expr) => evaluate(expr, &Scope { named: &|name| Err(format!("{name:?} in a definition")), arguments }),
+        None => elementary(function.name, arguments),
+    }
+}
+
+fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
+    let with = |value: f64, slope: f64, x: Dual| Dual { value, slope: if x.slope == 0.0 { 0.0 } else { slope * x.slope } };
+    Ok(match (name, arguments) {
+        ("exp", &[x]) => with(x.value.exp(), x.value.exp(), x),
+        ("log", &[x]) => with(x.value.ln(), 1.0 / x.value, x),
+        ("sqrt", &[x]) => with(x.value.sqrt(), 0.5 / x.value.sqrt(), x),
+        ("sin", &[x]) => with(x.value.sin(), x.value.cos(), x),
+        ("cos", &[x]) => with(x.value.cos(), -x.value.sin(), x),
+        ("tan", &[x]) => with(x.value.tan(), x.value.cos().powi(-2), x),
+        ("tanh", &[x]) => with(x.value.tanh(), x.value.cosh().powi(-2), x),
+        ("abs", &[x]) => with(x.value.abs(), if x.value == 0.0 { 0.0 } else { x.value.signum() }, x),
+        ("normal_cdf", &[x]) => with(normal_cdf(x.value), normal_density(x.value), x),
+        ("^", &[a, b]) => {
+            let by_base = with(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
+            let by_power = with(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
+            Dual { value: a.value.powf(b.value), slope: by_base + by_power }
+        }
+        ("min" | "max", &[a, b]) if a.value == b.value => Dual { value: a.value, slope: f64::midpoint(a.slope, b.slope) },
+        ("min", &[a, b]) => {
+            if a.value < b.value {
+                a
+            } else {
+                b
+            }
+        }
+        ("max", &[a, b]) => {
+            if a.value > b.value {
+                a
+            } else {
+                b
+            }
+        }
+        _ => return Err(format!("{name} of {} arguments is not evaluated", arguments.len())),
+    })
+}
+
+/// φ(x) = exp(−x²/2) / √(2π)
+fn normal_density(x: f64) -> f64 {
+    (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt()
+}
+
+/// Φ(x) = ½ + φ(x) (x + x³/3 + x⁵/(3·5) + …)
+fn normal_cdf(x: f64) -> f64 {
+    let (mut term, mut sum, mut odd) = (x, x, 1.0);
+    while sum + term != sum {
+        odd += 2.0;
+        term *= x * x / odd;
+        sum += term;
+    }
+    0.5 + normal_density(x) * sum
+}
+
+/// The slope of every elementary function is its central difference.
+#[test]
+fn slopes_are_central_differences() {
+    let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "^", "min", "max"];
+    for name in names {
+        let arity = if ["^", "min", "max"].contains(&name) { 2 } else { 1 };
+        for by in 0..arity {
+            for point in [[0.31, 1.7], [0.9, 0.6], [2.2, -1.3]] {
+                let at = |h: f64, slope: f64| {
+                    let moved =
+                        |n: usize| Dual { value: point[n] + if n == by { h } else { 0.0 }, slope: if n == by { slope } else { 0.0 } };
+                    elementary(name, &[moved(0), moved(1)][..arity]).expect("a function of numbers")
+                };
+                let difference = (at(1e-6, 0.0).value - at(-1e-6, 0.0).value) / 2e-6;
+                let slope = at(0.0, 1.0).slope;
+                assert!((difference - slope).abs() <= 1e-8 * slope.abs().max(1.0), "{name} by {by}: {slope}, not {difference}");
+            }
+        }
+    }
+}

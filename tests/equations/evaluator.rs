@@ -1,0 +1,357 @@
+//! The value of an equation's right-hand side, from the whole operands. No arithmetic of `src/op` takes part.
+//!
+//! The notation says less than a program would; this is what it means:
+//!
+//! | written | meant |
+//! | --- | --- |
+//! | `W a` | the product of a number and a tensor; of two tensors of one shape, or of a number for each group and a tensor, entry by entry (`t log a` in a sum, `r c` of a norm); else of two matrices, where a vector is a column and aᵀ a row |
+//! | `W ∘ n` | entry by entry; a vector of channels counts for all entries of its channel |
+//! | `W * a` | the cross-correlation of filters and an image: the stride, padding, dilation and groups are the layer's keys; with `rot180` its way back; of two images the one that gives filters ([`Lie`]) |
+//! | `Σ`, `mean` | over what the result lacks: everything, or each channel or group; the `mean` and `max` of a pool over each window, where padding counts if the keys say so. A `Σ` that is a factor beside a tensor is a number, as in `softmax(a) Σ t` |
+//! | `n` | the entries of x for each entry of y = f(x), with a pool those of the window, in one step from C to z those of the target; in a batch its samples |
+//! | `ε`, `η`, `λ`, `μ` | keys of the file, with their defaults; so are the numbers of `elu`, `huber` and others that stand in a definition alone |
+//! | `a` in a sum of tensors that are larger | each entry in all places of its channel or group: a bias, the mean that is taken away |
+//! | `Jᵀ δ, Jⱼᵢ = …` | all entries as one vector; each of the expressions that Jⱼᵢ equals is evaluated |
+//! | `f′(z)`, `∂v/∂u` | the slope of f, or of the right-hand side of v, by u in this place alone ([`super::dual`]) |
+//! | `at the winners, else 0` | at the first largest pixel of each window, summed over the windows that it wins |
+//! | `all over each window`, `all over the channel` | at each pixel, summed over the windows that it lies in |
+//!
+//! What is not in this table is an error, so that no op goes by without an evaluation.
+
+use gradstep::expr::{Definition, Expr, Join, Primitive, Slot};
+use gradstep::network::{Network, Op, Run};
+use gradstep::op::activation::ACTIVATIONS;
+use gradstep::op::rule::Arguments;
+use gradstep::step::Pass;
+
+use super::dual::{self, Dual, Scope, moving, still};
+use super::keys::{Keys, Table};
+use super::tensor::{Tensor, len};
+use super::windows::{Lie, rot180};
+
+/// Why something cannot be evaluated.
+type Why = String;
+
+/// A part of an op, with the tensors of its run.
+#[derive(Clone)]
+pub struct Part<'a> {
+    pub network: &'a Network,
+    pub run: &'a Run,
+    pub keys: &'a Keys,
+    pub op: &'a Op,
+    pub number: usize,
+    pub arguments: Arguments,
+    /// The Jacobian, where an expression names it; all operands are vectors then.
+    pub jacobian: Option<Tensor>,
+}
+
+impl Part<'_> {
+    /// The right-hand side, in the shape of the op's tensor.
+    pub fn right_hand_side(&self, right: &Expr) -> Result<Tensor, Why> {
+        let shape = &self.network.tensor(self.op.output).shape;
+        self.value(right, shape)?.spread(shape)
+    }
+
+    fn tensor(&self, id: usize) -> Tensor {
+        Tensor::new(&self.network.tensor(id).shape, self.run.values(id).to_vec())
+    }
+
+    fn operand(&self, slot: Slot) -> Result<Tensor, Why> {
+        let id = self.op.parts[self.number].operands.get(slot).ok_or_else(|| format!("{slot:?} is not read"))?;
+        let tensor = self.tensor(id);
+        let entries = [tensor.values.len()];
+        if self.jacobian.is_some() { tensor.shaped(&entries) } else { Ok(tensor) }
+    }
+
+    /// y = f(x), whose rule or whose derivative's rule this is.
+    fn y(&self) -> usize {
+        self.op.parts[self.number].operands.get(Slot::Output).unwrap_or(self.op.output)
+    }
+
+    /// The keys of the layer that computes y; those of the loss where no layer does.
+    fn own_keys(&self) -> Table {
+        self.network.tensor(self.y()).layer.map_or_else(|| self.keys.below("loss"), |layer| self.keys.layer(layer))
+    }
+
+    /// How a pool's windows lie, if y is a pool's.
+    fn pool(&self) -> Option<Lie> {
+        let kind = self.network.layers()[self.network.tensor(self.y()).layer?].kind;
+        matches!(kind, "max_pool2d" | "avg_pool2d").then(|| Lie::of_pool(&self.own_keys()))
+    }
+
+    fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
+        let of = |expr: &Expr| self.value(expr, wanted);
+        match *expr {
+            Expr::All(slot) | Expr::Entry(slot) => self.operand(slot),
+            Expr::Arg(n) => of(self.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?),
+            Expr::Number(number) => Ok(Tensor::number(number)),
+            Expr::Name(name) => self.name(name),
+            Expr::Neg(a) => Ok(of(a)?.map(|a| -a)),
+            Expr::Add([a, b]) => of(a)?.zip(of(b)?, |a, b| a + b),
+            Expr::Sub([a, b]) => of(a)?.zip(of(b)?, |a, b| a - b),
+            Expr::Mul([a, b]) => of(a)?.zip(of(b)?, |a, b| a * b),
+            Expr::Div([a, b]) => of(a)?.zip(of(b)?, |a, b| a / b),
+            Expr::Square(a) => Ok(of(a)?.map(|a| a * a)),
+            Expr::Product(Join::Hadamard, [a, b]) => of(a)?.hadamard(of(b)?),
+            Expr::Product(Join::Matrix, [a, b]) => self.product(a, b, wanted),
+            Expr::Product(Join::Convolution, [a, b]) => self.convolution(a, b, wanted),
+            Expr::Inner([a, b]) => of(a)?.zip(of(b)?, |a, b| a * b)?.sum(&[]),
+            Expr::Transposed(a) => of(a)?.transposed(),
+            Expr::Of(function, arguments) => self.function(function, arguments, wanted),
+            Expr::Prime(function, arguments) => self.entries(function, arguments, wanted, |dual| dual.slope),
+            Expr::Partial(slot) => Ok(Tensor::number(self.partial(slot)?)),
+            Expr::Remark(a, words) => self.remark(a, words, wanted),
+            Expr::Where([body, definition]) => self.with_jacobian(body, definition, wanted),
+            ref other => Err(format!("{other:?} is not evaluated")),
+        }
+    }
+
+    fn name(&self, name: &str) -> Result<Tensor, Why> {
+        let train = |key: &str| Some(self.keys.below("train").number(key).unwrap_or(0.0)).filter(|_| self.op.pass == Pass::Update);
+        let value = match name {
+            "½" => Some(0.5),
+            "n" => return self.n(),
+            "J" => return self.jacobian.clone().ok_or_else(|| "J is not defined".to_owned()),
+            "ε" => Some(self.own_keys().number("eps").unwrap_or(1e-5)),
+            "η" => train("learning_rate"),
+            "λ" => train("weight_decay"),
+            "μ" => train("momentum"),
+            _ => None,
+        };
+        value.map(Tensor::number).ok_or_else(|| format!("the name {name} is not evaluated"))
+    }
+
+    fn n(&self) -> Result<Tensor, Why> {
+        if self.op.pass == Pass::Reduce {
+            return Ok(Tensor::number(count(self.op.parts.len())));
+        }
+        let x = self.operand(Slot::Input(0))?;
+        // a step that reads the target is the loss's, together with the activation before it
+        if let Ok(target) = self.operand(Slot::Target) {
+            return Ok(Tensor::number(count(target.values.len())));
+        }
+        if let Some(lie) = self.pool() {
+            return self.window_sizes(&lie, &x);
+        }
+        Ok(Tensor::number(count(x.values.len() / len(&self.network.tensor(self.y()).shape))))
+    }
+
+    /// What an average pool divides by.
+    fn window_sizes(&self, lie: &Lie, x: &Tensor) -> Result<Tensor, Why> {
+        let padding_counts = self.own_keys().flag("count_include_pad").unwrap_or(true);
+        let (windows, shape) = lie.each_window(x)?;
+        let size = |window: &Vec<usize>| if padding_counts { lie.kernel[0] * lie.kernel[1] } else { window.len() };
+        Ok(Tensor::new(&shape, windows.iter().map(|window| count(size(window))).collect()))
+    }
+
+    fn product(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
+        let first = self.value(a, wanted)?;
+        let is_sum = matches!(b, Expr::Of(function, _) if function.name == "sum");
+        let second = self.value(b, if is_sum && !first.is_number() { &[] } else { wanted })?;
+        let both_matrices = first.matrix_product(&second);
+        if first.is_number() || second.is_number() || first.shape == second.shape {
+            first.zip(second, |a, b| a * b)
+        } else {
+            both_matrices.or_else(|no| first.hadamard(second).map_err(|_| no))
+        }
+    }
+
+    fn convolution(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
+        let is_turned = |expr: &Expr| matches!(expr, Expr::Of(function, _) if function.name == "rot180");
+        let (first, second) = (self.value(a, wanted)?, self.value(b, wanted)?);
+        let lie = |filter: &[usize]| Lie::of_filter(&self.own_keys(), [filter[2], filter[3]]);
+        match (first.shape.len(), second.shape.len()) {
+            (3, 4) if is_turned(b) => {
+                let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is no image"))?;
+                lie(&second.shape).slide_back(&first, &second, shape)
+            }
+            (4, 3) if !is_turned(a) => lie(&first.shape).slide(&second, &first),
+            (3, 4) => lie(&second.shape).slide(&first, &second),
+            (3, 3) => {
+                let shape: [usize; 4] = wanted.try_into().map_err(|_| format!("{wanted:?} are no filters"))?;
+                lie(&shape).slide_image(&first, &second, shape)
+            }
+            _ => Err(format!("{:?} and {:?} have no convolution", first.shape, second.shape)),
+        }
+    }
+
+    fn function(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize]) -> Result<Tensor, Why> {
+        match (function.name, function.definition, arguments) {
+            (_, Definition::Largest, [x]) => {
+                let (lie, x) = (self.pool().ok_or("a maximum without windows")?, self.value(x, wanted)?);
+                let (windows, shape) = lie.each_window(&x)?;
+                Ok(Tensor::new(&shape, windows.iter().map(|window| x.values[winner(&x, window)]).collect()))
+            }
+            ("sum", Definition::Rule, [x]) => self.value(x, wanted)?.sum(wanted),
+            ("mean", Definition::Rule, [x]) => {
+                let x = self.value(x, wanted)?;
+                let Some(lie) = self.pool() else {
+                    let n = count(x.values.len() / len(wanted));
+                    return Ok(x.sum(wanted)?.map(|sum| sum / n));
+                };
+                let (windows, shape) = lie.each_window(&x)?;
+                let sums = windows.iter().map(|window| window.iter().map(|at| x.values[*at]).sum()).collect();
+                Tensor::new(&shape, sums).zip(self.window_sizes(&lie, &x)?, |sum, n| sum / n)
+            }
+            ("softmax" | "log_softmax", Definition::Rule, [z]) => {
+                let z = self.value(z, wanted)?;
+                let values = softmax(&z.values, function.name == "log_softmax");
+                Ok(Tensor { values, ..z })
+            }
+            ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
+            ("vec", Definition::Rule, [x]) => {
+                let x = self.value(x, wanted)?;
+                let entries = [x.values.len()];
+                x.shaped(&entries)
+            }
+            ("unvec", Definition::Rule, [x]) => self.value(x, wanted)?.shaped(wanted),
+            ("^", Definition::Rule, _) | (_, Definition::Computed(_) | Definition::Expr(_), _) => {
+                self.entries(function, arguments, wanted, |dual| dual.value)
+            }
+            _ => Err(format!("{} is not evaluated", function.name)),
+        }
+    }
+
+    /// A function of numbers, entry by entry. Arguments that only its definition names are keys.
+    fn entries(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize], of: impl Fn(Dual) -> f64) -> Result<Tensor, Why> {
+        let mut tensors = arguments.iter().map(|argument| self.value(argument, wanted)).collect::<Result<Vec<_>, _>>()?;
+        for number in tensors.len()..function.arguments.len() {
+            tensors.push(Tensor::number(self.key(function, number)?));
+        }
+        let shape = tensors.iter().map(|tensor| &tensor.shape).max_by_key(|shape| shape.len()).cloned().unwrap_or_default();
+        let mut values = Vec::new();
+        for at in 0..len(&shape) {
+            let number = |(n, tensor): (usize, &Tensor)| {
+                let value = tensor.values[if tensor.is_number() { 0 } else { at }];
+                if n == 0 { moving(value) } else { still(value) }
+            };
+            let numbers: Vec<Dual> = tensors.iter().enumerate().map(number).collect();
+            values.push(of(dual::apply(function, &numbers)?));
+        }
+        Ok(Tensor::new(&shape, values))
+    }
+
+    /// The key that is a function's argument.
+    fn key(&self, function: &Primitive, argument: usize) -> Result<f64, Why> {
+        let row = ACTIVATIONS.iter().find(|row| row.primitive.is_some_and(|own| own == function));
+        let (key, default) = match (row, function.arguments[argument]) {
+            (Some(row), _) => row.keys[argument - 1],
+            (None, "ε") => ("eps", 1e-5),
+            (None, key @ ("delta" | "beta")) => (key, 1.0),
+            (None, other) => return Err(format!("the argument {other} of {} is no key", function.name)),
+        };
+        Ok(self.own_keys().number(key).unwrap_or(default))
+    }
+
+    /// ∂y/∂x of numbers, from the right-hand side of y.
+    fn partial(&self, by: Slot) -> Result<f64, Why> {
+        let number = self.network.made_by(self.y()).ok_or("y is not computed")?;
+        let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };
+        let (rule, x) = self.run.part(&self.network.ops()[number], number, 0);
+        let read = |expr: &Expr| match *expr {
+            Expr::All(slot) | Expr::Entry(slot) => {
+                let id = forward.operands.get(slot).ok_or_else(|| format!("{slot:?} is not read"))?;
+                let value = self.run.values(id)[0];
+                Ok(if slot == by { moving(value) } else { still(value) })
+            }
+            ref other => Err(format!("{other:?} in a graph")),
+        };
+        let given = |argument: &Expr| dual::evaluate(argument, &Scope { named: &read, arguments: &[] });
+        let arguments = rule.arguments().iter().map(given).collect::<Result<Vec<_>, _>>()?;
+        Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
+    }
+
+    fn remark(&self, expr: &Expr, words: &str, wanted: &[usize]) -> Result<Tensor, Why> {
+        let value = self.value(expr, &self.network.tensor(self.y()).shape)?;
+        let x = self.operand(Slot::Input(0))?;
+        let mut out = Tensor::zeros(wanted);
+        match (words, self.pool()) {
+            ("all over the channel", None) => return value.spread(wanted),
+            ("all over each window", Some(lie)) => {
+                for (window, value) in lie.each_window(&x)?.0.iter().zip(&value.values) {
+                    for at in window {
+                        out.values[*at] += value;
+                    }
+                }
+            }
+            ("at the winners, else 0", Some(lie)) => {
+                for (window, value) in lie.each_window(&x)?.0.iter().zip(&value.values) {
+                    out.values[winner(&x, window)] += value;
+                }
+            }
+            _ => return Err(format!("the words \"{words}\" are not evaluated")),
+        }
+        Ok(out)
+    }
+
+    /// An expression with J, which the definition says entry by entry: Jⱼᵢ = … = …
+    fn with_jacobian(&self, body: &Expr, definition: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
+        let Expr::Equal([Expr::Indexed(Expr::Name("J"), "ji"), members @ ..]) = *definition else {
+            return Err(format!("{definition:?} does not define J"));
+        };
+        let n = len(wanted);
+        let mut found: Option<Tensor> = None;
+        for member in members {
+            let entry = |at: usize| self.entry_of_jacobian(member, at / n, at % n);
+            let all = Tensor::new(&[n, n], (0..n * n).map(entry).collect::<Result<Vec<_>, _>>()?);
+            if let Some(other) = found.take()
+                && other.values.iter().zip(&all.values).any(|(a, b)| (a - b).abs() > 1e-8)
+            {
+                return Err(format!("{members:?} are not equal"));
+            }
+            found = Some(all);
+        }
+        Part { jacobian: found, ..self.clone() }.value(body, &[n])?.shaped(wanted)
+    }
+
+    /// Jⱼᵢ as one of the expressions that it equals. ∂yⱼ/∂xᵢ is a central difference.
+    fn entry_of_jacobian(&self, expr: &Expr, j: usize, i: usize) -> Result<f64, Why> {
+        let place = |index: &str| match index {
+            "i" => Ok(i),
+            "j" => Ok(j),
+            other => Err(format!("the index {other}")),
+        };
+        if let Expr::Quotient([Expr::Indexed(Expr::Entry(Slot::Output), y), Expr::Indexed(Expr::Entry(Slot::Input(0)), x)]) = expr {
+            let (y, x) = (place(y)?, place(x)?);
+            let is_log = self.forward_name()? == "log_softmax";
+            let moved = |h: f64| {
+                let mut z = self.operand(Slot::Input(0))?.values;
+                z[x] += h;
+                Ok::<_, Why>(softmax(&z, is_log)[y])
+            };
+            return Ok((moved(1e-5)? - moved(-1e-5)?) / 2e-5);
+        }
+        let named = |expr: &Expr| match expr {
+            Expr::Indexed(Expr::Entry(slot), index) => Ok(still(self.operand(*slot)?.values[place(index)?])),
+            Expr::Name("[i=j]") => Ok(still(if i == j { 1.0 } else { 0.0 })),
+            other => Err(format!("{other:?} in a Jacobian")),
+        };
+        Ok(dual::evaluate(expr, &Scope { named: &named, arguments: &[] })?.value)
+    }
+
+    /// The function that computes y.
+    fn forward_name(&self) -> Result<&'static str, Why> {
+        let number = self.network.made_by(self.y()).ok_or("y is not computed")?;
+        match self.network.ops()[number].parts[0].rule.equation().right {
+            Expr::Of(function, _) => Ok(function.name),
+            other => Err(format!("{other:?} is no function")),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // sizes of small tensors
+fn count(n: usize) -> f64 {
+    n as f64
+}
+
+/// The first largest of some entries.
+fn winner(of: &Tensor, window: &[usize]) -> usize {
+    let first = |best: usize, at: &usize| if of.values[*at] > of.values[best] { *at } else { best };
+    window.iter().fold(window[0], first)
+}
+
+/// aᵢ = exp zᵢ / Σⱼ exp zⱼ, or the logarithm of it.
+fn softmax(z: &[f64], is_log: bool) -> Vec<f64> {
+    let sum: f64 = z.iter().map(|z| z.exp()).sum();
+    z.iter().map(|z| if is_log { z - sum.ln() } else { z.exp() / sum }).collect()
+}

@@ -1,0 +1,55 @@
+//! Every op's equation: in Unicode, ASCII and LaTeX as a snapshot of what the printer writes, and evaluated, so that what it says is true of the tensors.
+
+mod dual;
+mod evaluator;
+mod keys;
+mod scenarios;
+mod tensor;
+mod whole;
+mod windows;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use gradstep::app::Lesson;
+use gradstep::expr::Notation;
+use gradstep::op::rule::Gist;
+use gradstep::scenario::{self, Limits, Source};
+
+fn lesson(heading: &str, text: &str) -> Lesson {
+    let source = Source { name: "equations".into(), path_shown: "equations.toml".into(), text: text.into() };
+    Lesson::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{heading}: {faults}\n{text}")))
+}
+
+/// Every op of a scenario that has not been written yet, one line for each notation.
+fn write(to: &mut String, seen: &mut BTreeSet<String>, heading: &str, text: &str) {
+    let lesson = lesson(heading, text);
+    let trace = &lesson.trace;
+    let mut lines = String::new();
+    for (.., steps) in trace.ops() {
+        let Some(at) = trace.position(steps.start) else { continue };
+        let equation = trace.equation(&at, 0);
+        let [unicode, ascii, latex] =
+            [Notation::Unicode, Notation::Ascii, Notation::Latex].map(|notation| trace.equation_text(&at, notation));
+        assert!(ascii.is_ascii() && latex.is_ascii(), "{ascii}\n{latex}");
+        assert!(!ascii.contains('?'), "{heading}: {ascii}");
+        if seen.insert(unicode.clone()) {
+            writeln!(lines, "{unicode}\n  {}\n  {ascii}\n  {latex}", equation.title(Notation::Unicode)).expect("a string");
+            if let Gist::Definition(function) = equation.gist {
+                let [ascii, latex] = [Notation::Ascii, Notation::Latex].map(|notation| function.definition_text(notation));
+                assert!(ascii.is_ascii() && latex.is_ascii(), "{ascii}\n{latex}");
+                writeln!(lines, "  {ascii}\n  {latex}").expect("a string");
+            }
+        }
+    }
+    write!(to, "# {heading}\n{lines}\n").expect("a string");
+}
+
+#[test]
+fn every_op_has_its_equation_in_three_notations() {
+    let (mut text, mut seen) = (String::new(), BTreeSet::new());
+    for (heading, scenario) in scenarios::kinds() {
+        write(&mut text, &mut seen, &heading, &scenario);
+    }
+    insta::with_settings!({ omit_expression => true, snapshot_path => "../snapshots" }, { insta::assert_snapshot!("equations", text) });
+}

@@ -1,0 +1,135 @@
+//! A small tensor with the plainest loops there are.
+
+/// A shape and the entries in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
+}
+
+pub fn len(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// The shape without the axes of one entry at either end.
+fn bare(shape: &[usize]) -> &[usize] {
+    let from = shape.iter().position(|n| *n != 1).unwrap_or(shape.len());
+    let to = shape.iter().rposition(|n| *n != 1).map_or(from, |last| last + 1);
+    &shape[from..to]
+}
+
+/// How many neighbouring entries of the larger shape belong to one entry of the smaller: one axis is a number for each channel, or for each group of
+/// channels; none is a number for all.
+fn run(small: &[usize], large: &[usize]) -> Result<usize, String> {
+    let fits = match (bare(small), bare(large)) {
+        ([], _) => true,
+        (same, other) if same == other => true,
+        ([groups], [channels, ..]) => channels % groups == 0,
+        _ => false,
+    };
+    if fits { Ok(len(large) / len(small)) } else { Err(format!("{small:?} has no place in {large:?}")) }
+}
+
+impl Tensor {
+    pub fn new(shape: &[usize], values: Vec<f64>) -> Self {
+        assert_eq!(len(shape), values.len(), "{shape:?}");
+        Self { shape: shape.to_vec(), values }
+    }
+
+    pub fn number(value: f64) -> Self {
+        Self::new(&[], vec![value])
+    }
+
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self::new(shape, vec![0.0; len(shape)])
+    }
+
+    pub fn is_number(&self) -> bool {
+        self.shape.is_empty()
+    }
+
+    /// The same entries in another shape.
+    pub fn shaped(self, shape: &[usize]) -> Result<Self, String> {
+        if len(shape) == self.values.len() { Ok(Self::new(shape, self.values)) } else { Err(format!("{:?} is not {shape:?}", self.shape)) }
+    }
+
+    pub fn get(&self, index: &[usize]) -> f64 {
+        self.values[self.place(index)]
+    }
+
+    pub fn place(&self, index: &[usize]) -> usize {
+        assert!(index.len() == self.shape.len() && index.iter().zip(&self.shape).all(|(i, n)| i < n), "{index:?} in {:?}", self.shape);
+        index.iter().zip(&self.shape).fold(0, |at, (i, n)| at * n + i)
+    }
+
+    pub fn map(self, of: impl Fn(f64) -> f64) -> Self {
+        Self { values: self.values.into_iter().map(of).collect(), ..self }
+    }
+
+    /// Entry by entry; a number counts for every entry.
+    pub fn zip(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Result<Self, String> {
+        match (self.is_number(), other.is_number()) {
+            (true, false) => Ok(other.map(|b| of(self.values[0], b))),
+            (_, true) => Ok(self.map(|a| of(a, other.values[0]))),
+            _ if self.shape == other.shape => {
+                let values = self.values.iter().zip(&other.values).map(|(a, b)| of(*a, *b)).collect();
+                Ok(Self { values, ..self })
+            }
+            _ => Err(format!("{:?} and {:?} have no entries at the same places", self.shape, other.shape)),
+        }
+    }
+
+    /// The products entry by entry, where one of the two may be a number for each channel or group.
+    pub fn hadamard(self, other: Self) -> Result<Self, String> {
+        let (small, large) = if self.values.len() < other.values.len() { (self, other) } else { (other, self) };
+        let small = if small.is_number() { small } else { small.spread(&large.shape)? };
+        large.zip(small, |a, b| a * b)
+    }
+
+    /// Each entry in all places of its channel or group.
+    pub fn spread(self, shape: &[usize]) -> Result<Self, String> {
+        let run = run(&self.shape, shape)?;
+        Ok(Self::new(shape, (0..len(shape)).map(|at| self.values[at / run]).collect()))
+    }
+
+    /// The sums of the entries of each channel or group, or of all: over what that shape lacks.
+    pub fn sum(&self, shape: &[usize]) -> Result<Self, String> {
+        let run = run(shape, &self.shape)?;
+        let mut sums = Self::zeros(shape);
+        for (at, value) in self.values.iter().enumerate() {
+            sums.values[at / run] += value;
+        }
+        Ok(sums)
+    }
+
+    /// A matrix with its axes swapped; a vector as a row.
+    pub fn transposed(&self) -> Result<Self, String> {
+        match self.shape[..] {
+            [n] => Ok(Self::new(&[1, n], self.values.clone())),
+            [m, n] => {
+                let values = (0..m * n).map(|at| self.get(&[at % m, at / m])).collect();
+                Ok(Self::new(&[n, m], values))
+            }
+            _ => Err(format!("{:?} is no matrix", self.shape)),
+        }
+    }
+
+    /// The product of two matrices; a vector is a column.
+    pub fn matrix_product(&self, other: &Self) -> Result<Self, String> {
+        let columns = |shape: &[usize]| match *shape {
+            [m] => Some([m, 1]),
+            [m, n] => Some([m, n]),
+            _ => None,
+        };
+        let no = || format!("{:?} and {:?} have no matrix product", self.shape, other.shape);
+        let (Some([m, k]), Some([rows, n])) = (columns(&self.shape), columns(&other.shape)) else { return Err(no()) };
+        if k != rows {
+            return Err(no());
+        }
+        let mut values = vec![0.0; m * n];
+        for (at, value) in values.iter_mut().enumerate() {
+            *value = (0..k).map(|l| self.values[at / n * k + l] * other.values[l * n + at % n]).sum();
+        }
+        Ok(if other.shape.len() == 1 { Self::new(&[m], values) } else { Self::new(&[m, n], values) })
+    }
+}
