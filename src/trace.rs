@@ -313,16 +313,23 @@ impl Trace {
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
-        let operands = &op.parts[part].operands;
-        let name = |slot: Slot, named: Named| {
-            let symbol = &self.network_of(at.stretch).tensor(operands[slot]).symbol;
-            match named {
-                Named::Whole => symbol.whole_in(notation),
-                Named::Entry | Named::Letter => symbol.short_entry_in(&[], notation),
-            }
-        };
+        let name = |slot, named| self.operand_text(at, part, slot, named, notation);
         let (right, arguments) = (rule.equation_for(&x).right, rule.arguments());
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
+    }
+
+    /// The name of an operand in the equation of an op: its symbol, or its letter alone where that tells it from the other operands.
+    #[must_use]
+    pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
+        let operands = &self.op_at(at).parts[part].operands;
+        let symbol = |slot: Slot| &self.network_of(at.stretch).tensor(operands[slot]).symbol;
+        let letter = |slot: Slot| symbol(slot).short_entry_in(&[], notation);
+        // a letter alone does not tell a⁽¹⁾ from a⁽⁰⁾
+        let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
+        match named {
+            Named::Letter if !is_shared() => letter(slot),
+            Named::Whole | Named::Entry | Named::Letter => symbol(slot).whole_in(notation),
+        }
     }
 
     /// The whole equation of the op at a position: `z⁽¹⁾ = W⁽¹⁾ a⁽⁰⁾ + b⁽¹⁾`.
