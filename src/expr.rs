@@ -362,11 +362,17 @@ impl Expr {
         found
     }
 
-    /// Returns whether the expression is only arithmetic of entries and constants.
+    /// Returns whether the expression is printed as arithmetic of entries, arguments and constants alone.
     #[must_use]
     pub fn is_arithmetic(&self) -> bool {
         let mut all = true;
         self.parts(&mut |part| all &= part.is_arithmetic());
-        all && matches!(self, Self::Entry(_) | Self::Number(_) | Self::Neg(_) | Self::Add(_) | Self::Sub(_) | Self::Mul(_) | Self::Div(_))
+        all && match self {
+            Self::Entry(_) | Self::Arg(_) | Self::Number(_) | Self::Neg(_) | Self::Add(_) | Self::Sub(_) | Self::Mul(_) | Self::Div(_) => {
+                true
+            }
+            Self::Of(Primitive { form: Form::Meaning, meaning: Some(meaning), .. }, _) => meaning.is_arithmetic(),
+            _ => false,
+        }
     }
 }

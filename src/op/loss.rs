@@ -20,7 +20,7 @@ use super::layer::{Args, Faulty};
 use super::mismatch::Mismatch;
 use super::rule::{Args as Factors, Arguments, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{Reads, Slot};
-use crate::expr::Expr;
+use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
 use crate::tensor::Tensor;
 
 /// All losses.
@@ -95,8 +95,17 @@ const A_ENTRY: Expr = Expr::Entry(A);
 const T_ENTRY: Expr = Expr::Entry(T);
 const REST_OF_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
 const REST_OF_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
-/// t / a
-const RATIO: Expr = Expr::Div(&[T_ENTRY, A_ENTRY]);
+/// t / a, and 0 where t is 0.
+const RATIO: Expr = Expr::Of(ASKED, &[T_ENTRY, A_ENTRY]);
+/// (1 − t) / (1 − a), and 0 where t is 1.
+const RATIO_OF_RESTS: Expr = Expr::Of(ASKED, &[REST_OF_T, REST_OF_A]);
+/// t / a, and 0 where t is 0, whatever a is: the derivative of an output that the target does not ask for.
+const ASKED: &Primitive = &Primitive::differentiable("ratio", Definition::Expr(&Expr::Cases(&[NOT_ASKED], &QUOTIENT)), &[])
+    .of(&["t", "a"])
+    .form(Form::Meaning)
+    .meaning(&QUOTIENT);
+const QUOTIENT: Expr = Expr::Div(&[Expr::Arg(0), Expr::Arg(1)]);
+const NOT_ASKED: Case = Case { left: Expr::Arg(0), is: Relation::Equal, right: Expr::Number(0.0), value: Expr::Number(0.0) };
 
 /// A loss as ops.
 #[derive(Debug)]

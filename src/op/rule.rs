@@ -84,6 +84,15 @@ pub struct Arg {
 }
 
 impl Arg {
+    /// The same derived factor with a second place, for a derivative of one entry by another.
+    #[must_use]
+    pub fn by(mut self, second: usize) -> Self {
+        if let Origin::Derived { by, .. } = &mut self.origin {
+            *by = Some(second);
+        }
+        self
+    }
+
     /// Whether it is the entry `at` of the operand in `slot`, or derived from it by name.
     #[must_use]
     pub fn reads(&self, slot: Slot, at: usize) -> bool {
@@ -229,6 +238,12 @@ pub fn constant(value: f64) -> Arg {
 pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     tally::count(1);
     Arg { origin: Origin::Derived { expr, slot, at, by: None }, value }
+}
+
+/// The value of an expression as a factor, from the entries `at` of the operands that it names; that of the operand in `slot` before the others.
+#[must_use]
+pub fn evaluated(x: &Operands<'_>, expr: &'static Expr, slot: Slot, at: usize) -> Arg {
+    derived(expr, slot, at, expr.value(&|slot| x.get(slot, at)).unwrap_or(f64::NAN))
 }
 
 /// An equation, in symbols and in words.

@@ -8,7 +8,7 @@ use smallvec::smallvec;
 
 use super::functions::EXP;
 use super::math;
-use super::rule::{Arg, Equation, Function, Gist, Memo, Operands, Origin, Rule, Term, Use, entries, entry};
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
 use super::rule::{Meets, one_each};
 use super::slot::{
     Reads,
@@ -350,12 +350,10 @@ impl Rule for Jacobian {
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
         let j = self.slice(x, i).place(usize::try_from(term).expect("a term of an entry"));
         let row = self.0.row;
-        let p = (row.probability)(x.get(Output, i));
-        let value = if i == j { 1.0 - p } else { 0.0 - p };
-        let origin = Origin::Derived { expr: &row.column[usize::from(i == j)], slot: Output, at: i, by: Some(j) };
+        let slope = evaluated(x, &row.column[usize::from(i == j)], Output, i);
         let mut args = smallvec![entry(x, Upstream, j)];
         args.extend(row.weighted.then(|| entry(x, Output, j)));
-        args.push(Arg { origin, value });
+        args.push(slope.by(j));
         Term::product(args)
     }
 

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, REST_OF_A, REST_OF_T, T, Z, log_beside};
+use super::{
+    A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, RATIO_OF_RESTS, REST_OF_A, REST_OF_T, T, Z, log_beside,
+};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::softplus;
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place};
+use crate::op::rule::{
+    Args as Factors, Equation, Gist, Operands, Rule, Term, Use, constant, derived, entry, evaluated, one_each, same_place,
+};
 use crate::op::slot::Slot;
 
 /// The row of the registry.
@@ -63,11 +67,6 @@ struct Binary {
     scale: f64,
 }
 
-/// a / b, and 0 where a is 0, whatever b is.
-fn ratio(a: f64, b: f64) -> f64 {
-    if a == 0.0 { 0.0 } else { a / b }
-}
-
 impl Pointwise for Binary {
     const TERMS: usize = 2;
     const SLOPES: usize = 2;
@@ -79,7 +78,7 @@ impl Pointwise for Binary {
         if term == 0 {
             smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, logs()[0])]
         } else {
-            smallvec![constant(-self.scale), derived(&REST_OF_T, T, i, 1.0 - t), derived(&Expr::Of(LOG, &[REST_OF_A]), A, i, logs()[1])]
+            smallvec![constant(-self.scale), evaluated(x, &REST_OF_T, T, i), derived(&Expr::Of(LOG, &[REST_OF_A]), A, i, logs()[1])]
         }
     }
 
@@ -88,11 +87,10 @@ impl Pointwise for Binary {
     }
 
     fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        let (a, t) = (x.get(A, i), x.get(T, i));
         if term == 0 {
-            return Term::product(smallvec![constant(-self.scale), derived(&RATIO, A, i, ratio(t, a))]);
+            return Term::product(smallvec![constant(-self.scale), evaluated(x, &RATIO, A, i)]);
         }
-        let other = derived(&Expr::Div(&[REST_OF_T, REST_OF_A]), A, i, ratio(1.0 - t, 1.0 - a));
+        let other = evaluated(x, &RATIO_OF_RESTS, A, i);
         Term::product(if self.mean { smallvec![constant(self.scale), other] } else { smallvec![other] })
     }
 
@@ -138,7 +136,7 @@ impl Rule for Difference {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let difference = derived(&DIFFERENCE, Slot::Output, at, x.get(Slot::Output, at) - x.get(Slot::Target, at));
+        let difference = evaluated(x, &DIFFERENCE, Slot::Output, at);
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
     }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, REST_OF_T, T, T_ENTRY};
-use crate::expr::{Expr, Join, LOG, SUM, whole};
+use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Faulty};
-use crate::op::math::{sigmoid, softplus};
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, derived, entry};
+use crate::op::math::softplus;
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, entry, evaluated};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
@@ -21,6 +21,16 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
 }
 
 const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
+/// log σ(a) = −softplus(−a), finite for every finite a.
+const LOG_SIGMOID: &Primitive = &log_of(|x| -softplus(-x[0]), &Expr::Of(LOG, &[SIGMOID_OF_X]));
+/// log(1 − σ(a)) = −softplus(a)
+const LOG_REST: &Primitive = &log_of(|x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
+const SIGMOID_OF_X: Expr = Expr::Of(SIGMOID, &[Expr::Arg(0)]);
+
+/// A logarithm that is printed as its meaning and computed otherwise.
+const fn log_of(value: fn(&[f64]) -> f64, meaning: &'static Expr) -> Primitive {
+    Primitive::differentiable("log_probability", Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
+}
 /// σ(a) − t
 const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, whole::W]);
 const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[whole::X]);
@@ -43,15 +53,11 @@ impl Pointwise for Binary {
     const TERMS: usize = 2;
 
     fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
-        let (a, t) = (x.get(A, i), x.get(T, i));
         if term == 0 {
-            smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[PROBABILITY]), A, i, -softplus(-a))]
+            smallvec![constant(-self.scale), entry(x, T, i), evaluated(x, &Expr::Of(LOG_SIGMOID, &[A_ENTRY]), A, i)]
         } else {
-            smallvec![
-                constant(-self.scale),
-                derived(&REST_OF_T, T, i, 1.0 - t),
-                derived(&Expr::Of(LOG, &[Expr::Sub(&[Expr::Number(1.0), PROBABILITY])]), A, i, -softplus(a))
-            ]
+            let rest = evaluated(x, &Expr::Of(LOG_REST, &[A_ENTRY]), A, i);
+            smallvec![constant(-self.scale), evaluated(x, &REST_OF_T, T, i), rest]
         }
     }
 
@@ -60,7 +66,7 @@ impl Pointwise for Binary {
     }
 
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let difference = derived(&Expr::Sub(&[PROBABILITY, T_ENTRY]), A, i, sigmoid(x.get(A, i)) - x.get(T, i));
+        let difference = evaluated(x, &Expr::Sub(&[PROBABILITY, T_ENTRY]), A, i);
         Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
     }
 

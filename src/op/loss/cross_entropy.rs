@@ -9,7 +9,7 @@ use super::{A, A_ENTRY, Activation, Entries, Loss, LossKind, Output, Pointwise, 
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Faulty};
 use crate::op::math::{log_sum_exp, softplus};
-use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry};
+use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry, evaluated};
 use crate::op::slot::{Reads, Slot};
 
 /// The row of the registry.
@@ -73,9 +73,7 @@ impl Pointwise for CrossEntropy {
     }
 
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let t = x.get(T, i);
-        let ratio = if t == 0.0 { 0.0 } else { t / x.get(A, i) };
-        Term::product(smallvec![constant(-1.0), derived(&RATIO, A, i, ratio)])
+        Term::product(smallvec![constant(-1.0), evaluated(x, &RATIO, A, i)])
     }
 
     fn equation(&self) -> Equation {
@@ -166,7 +164,7 @@ struct SigmoidError;
 impl Rule for SigmoidError {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(Slot::Target, i) * (x.get(Slot::Output, i) - 1.0);
+            *sum += self.term(x, i, 0).value;
         }
     }
 
@@ -177,7 +175,7 @@ impl Rule for SigmoidError {
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         Term::product(smallvec![
             entry(x, Slot::Target, at),
-            derived(&Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)]), Slot::Output, at, x.get(Slot::Output, at) - 1.0)
+            evaluated(x, &Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)]), Slot::Output, at)
         ])
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T, T_ENTRY};
+use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T_ENTRY};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::op::layer::{Args, Faulty};
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, derived};
+use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, evaluated};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
@@ -59,13 +59,13 @@ const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
 impl Pointwise for Squared {
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let difference = || derived(&DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        let difference = || evaluated(x, &DIFFERENCE, A, i);
         smallvec![constant(self.scale), difference(), difference()]
     }
 
     #[allow(clippy::float_cmp)] // exactly the half
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let difference = derived(&DIFFERENCE, A, i, x.get(A, i) - x.get(T, i));
+        let difference = evaluated(x, &DIFFERENCE, A, i);
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
         }

@@ -1,0 +1,118 @@
+//! `show` and `replay`: frames without a terminal.
+
+use std::fs;
+
+use tempfile::tempdir;
+
+use super::{command, finish, gradstep, printed, with_input};
+
+#[test]
+fn show_prints_a_frame() {
+    // what is odd at first sight is explained there, and only there
+    let left_out = |step: &str| {
+        printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
+            .contains("0 · −∞ has no value, so the term")
+    };
+    assert!(left_out("loss#1") && !left_out("loss#2"));
+    assert!(printed(&["show", "figure-14", "--at", "grad.a", "--size", "80x24"]).contains("step 9/10"));
+    let frame = printed(&["show", "figure-14", "--at", "8", "--keys", "l", "--size", "80x24"]);
+    assert_eq!(frame.lines().count(), 24);
+    assert!(frame.contains("step 9/10") && frame.contains("grad.a"), "{frame}");
+    assert_eq!(frame, printed(&["show", "figure-14", "--keys", ":grad.a<Enter>", "--size", "80x24"]));
+    assert_eq!(frame, printed(&["show", "figure-14", "--keys", "<End>hqll", "--size", "80x24"]), "what follows q is not played");
+    assert_eq!(printed(&["show", "figure-14", "--size", "1x1"]).lines().count(), 1);
+    assert_eq!(printed(&["show", "figure-14", "--size", "1000x1000"]).lines().count(), 1000);
+    assert!(printed(&["show", "figure-14", "--format", "ansi"]).contains("\u{1b}[0;"));
+    assert!(!printed(&["show", "figure-14", "--format", "ansi", "--color", "never"]).contains("38;"));
+    assert!(printed(&["show", "figure-14", "--format", "svg"]).starts_with("<svg"));
+}
+
+/// At the end of the help one key back is one line back, however often the end was passed.
+#[test]
+fn the_help_ends_where_it_ends() {
+    let help = |keys: &str| printed(&["show", "figure-14", "--size", "80x24", "--keys", &format!("?{keys}")]);
+    let end = help(&"j".repeat(60));
+    assert_eq!(end, help(&"j".repeat(90)));
+    assert_ne!(end, help(&format!("{}k", "j".repeat(90))));
+}
+
+#[test]
+fn replay_prints_the_frames() {
+    let text = printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]);
+    let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("--- ")).collect();
+    insta::assert_snapshot!("replay-heads", heads.join("\n"));
+    let last = text.rsplit("--- ").next().unwrap().split_once('\n').unwrap().1;
+    assert_eq!(last, printed(&["show", "figure-14", "--keys", "l<End>h", "--size", "60x16"]));
+}
+
+#[test]
+fn a_torn_session_is_replayed_with_a_remark() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("session");
+    let whole = fs::read("tests/sessions/figure-14.session").unwrap();
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let run = gradstep(&["replay", path.to_str().unwrap(), "--format", "text"]);
+    assert_eq!(run.status, 0);
+    assert!(run.err.starts_with("note: the last line of "), "{}", run.err);
+    assert_eq!(run.out, printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]), "only the end was torn off");
+}
+
+/// In a locale that is not UTF-8, and with `--ascii`, there is no byte above 0x7F.
+#[test]
+fn ascii_is_ascii() {
+    let cases: &[&[&str]] = &[
+        &["list"],
+        &["grads", "figure-15"],
+        &["trace", "figure-15", "--format", "text"],
+        &["man"],
+        &["completions", "zsh"],
+        &["show", "figure-18", "--size", "80x24"],
+        &["show", "figure-01", "--keys", "n"],
+        &["check", "tests/invalid/bidi-raw-in-a-value.toml", "figure-14"],
+        &["grads", "tests/invalid/homoglyph-in-a-key.toml"],
+        &["show", "figure-14", "--at", "∂"],
+        &["∂"],
+    ];
+    for case in cases {
+        let mut latin = command(case);
+        latin.env("LC_ALL", "C");
+        for run in [finish(latin), gradstep(&[case, &["--ascii"][..]].concat())] {
+            assert!(run.out.is_ascii() && run.err.is_ascii(), "{case:?}: {run:?}");
+            assert!(!run.out.is_empty() || !run.err.is_empty(), "{case:?}");
+        }
+    }
+}
+
+/// A name may be as long as its file: wider than any width that a column is printed in.
+#[test]
+fn a_name_without_end_is_printed() {
+    let name = "a".repeat(65_536);
+    let graph = format!(
+        "title = \"long\"\n[graph]\ninputs = {{ {name} = 2, b = 3 }}\nnodes = [\"J = {name} * b\"]\n[train]\nlearning_rate = 1\nlearn = [\"{name}\"]\n"
+    );
+    let layers = format!(
+        "title = \"long\"\ninput = [1]\ntarget = 0\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n\
+         [[layer]]\nname = \"{}\"\ntype = \"linear\"\nweight = [[1]]\n",
+        &name[2..]
+    );
+    for (text, name) in [(&graph, &name[..]), (&layers, &name[2..])] {
+        for arguments in [
+            &["check", "-"][..],
+            &["grads", "-"],
+            &["grads", "-", "--format", "json"],
+            &["gradcheck", "-"],
+            &["train", "-"],
+            &["trace", "-"],
+            &["trace", "-", "--format", "text"],
+            &["trace", "-", "--format", "csv"],
+            &["trace", "-", "--format", "markdown"],
+            &["trace", "-", "--format", "text", "--level", "element"],
+            &["show", "-"],
+            &["show", "-", "--at", "last"],
+        ] {
+            let run = with_input(arguments, text.as_bytes());
+            assert_eq!((run.status, run.err.as_str()), (0, ""), "{arguments:?}");
+            assert!(run.out.contains(name) || matches!(arguments[0], "check" | "show"), "{arguments:?}");
+        }
+    }
+}
