@@ -180,6 +180,36 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
+/// A text in ASCII for a place that has room for longer words: as [`ascii_text`], but `½` is `1/2`, `≤` is `<=` and `…` is `...`.
+#[must_use]
+pub fn spelled(text: &str) -> String {
+    let longer = |c: char| {
+        Some(match c {
+            '½' => "1/2",
+            '¼' => "1/4",
+            '≤' => "<=",
+            '≥' => ">=",
+            '≠' => "!=",
+            '≈' => "~=",
+            '←' => "<-",
+            '→' => "->",
+            '±' => "+-",
+            '∞' => "inf",
+            '√' => "sqrt ",
+            '…' => "...",
+            _ => return None,
+        })
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match longer(c) {
+            Some(longer) => out.push_str(longer),
+            None => out.push_str(&ascii_text(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    out
+}
+
 /// A text in LaTeX's mathematical mode: Greek letters and signs as commands, all other characters as they are.
 #[must_use]
 pub fn latex(text: &str) -> String {
@@ -264,6 +294,7 @@ mod tests {
         assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
         assert_eq!(ascii_text("2·3 + ∙"), "2*3 + _");
         assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
+        assert_eq!(spelled("½ of |x| ≤ √2 …"), "1/2 of |x| <= sqrt 2 ...");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
     }
 

@@ -41,6 +41,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::app::{Action, Focus, Screen, State};
+use crate::expr::Notation;
 use crate::network::Id;
 use layout::SMALLEST;
 use theme::{Role, Theme};
@@ -55,6 +56,14 @@ pub struct Look {
     pub ascii: bool,
 }
 
+impl Look {
+    /// The notation of equations.
+    #[must_use]
+    pub fn notation(&self) -> Notation {
+        if self.ascii { Notation::Ascii } else { Notation::Unicode }
+    }
+}
+
 /// Draws the whole screen.
 pub fn render(state: &State, look: &Look, screen: Rect, buf: &mut Buffer) {
     let theme = &look.theme;
@@ -62,7 +71,7 @@ pub fn render(state: &State, look: &Look, screen: Rect, buf: &mut Buffer) {
     if screen.is_empty() {
         return;
     }
-    match (&state.screen, View::of(state, look.theme)) {
+    match (&state.screen, View::of(state, *look)) {
         (_, Some(view)) if is_too_small(screen) => too_small(&view, screen, buf),
         (Screen::Stepper(_), Some(view)) => panes::render(&view, screen, buf),
         _ => {
@@ -93,11 +102,11 @@ pub enum Target {
 
 /// The action of a click on a cell of the screen.
 #[must_use]
-pub fn click(state: &State, screen: Rect, x: u16, y: u16) -> Option<Action> {
+pub fn click(state: &State, look: &Look, screen: Rect, x: u16, y: u16) -> Option<Action> {
     if state.focus() != Focus::Normal || is_too_small(screen) {
         return None;
     }
-    let view = View::of(state, Theme::default())?;
+    let view = View::of(state, *look)?;
     panes::hit(&view, screen, x, y).map(|target| match target {
         Target::Step(step) => Action::Go(step),
         Target::Entry(tensor, entry) => Action::Visit(tensor, entry),

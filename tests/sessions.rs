@@ -222,8 +222,8 @@ fn a_click_is_on_what_is_on_the_screen() {
         let driver = Driver::new(state, shelf);
         let mut seen = HashSet::new();
         for place in screen.positions() {
-            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, screen, place.x, place.y) else { continue };
-            let at = driver.under(screen, place.x, place.y).unwrap();
+            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, &Look::default(), screen, place.x, place.y) else { continue };
+            let at = driver.under(&Look::default(), screen, place.x, place.y).unwrap();
             let mut state = driver.state.clone();
             update(&mut state, action);
             for at in [&at, &at.to_string().parse().unwrap()] {

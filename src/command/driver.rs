@@ -262,8 +262,8 @@ impl Driver {
 
     /// What lies under a cell of the screen, as a click is recorded.
     #[must_use]
-    pub fn under(&self, screen: Rect, column: u16, row: u16) -> Option<Address> {
-        let place = match ui::click(&self.state, screen, column, row)? {
+    pub fn under(&self, look: &Look, screen: Rect, column: u16, row: u16) -> Option<Address> {
+        let place = match ui::click(&self.state, look, screen, column, row)? {
             Action::Go(step) => Place::Step(step),
             Action::Visit(tensor, entry) => {
                 let info = self.network()?.tensor(tensor);

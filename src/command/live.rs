@@ -69,7 +69,7 @@ impl Program for Live {
         let mut flow = Flow::Same;
         let screen = self.screen.get();
         self.driver.seen_on((screen.width, screen.height));
-        for event in events(input, &self.driver, screen) {
+        for event in events(input, &self.driver, &self.look, screen) {
             flow = Flow::Changed;
             if self.driver.is_due(now) {
                 self.driver.clock(now);
@@ -95,14 +95,14 @@ impl Program for Live {
 }
 
 /// The events of an input of the terminal, for a state that is seen on this screen.
-pub(super) fn events(input: Input, driver: &Driver, screen: Rect) -> Vec<Event> {
+pub(super) fn events(input: Input, driver: &Driver, look: &Look, screen: Rect) -> Vec<Event> {
     let focus = driver.state.focus();
     let lines = if focus == Focus::Picker { 1 } else { 3 };
     match input {
         Input::Key(event) => key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                driver.under(screen, event.column, event.row).into_iter().map(Event::Click).collect()
+                driver.under(look, screen, event.column, event.row).into_iter().map(Event::Click).collect()
             }
             MouseEventKind::ScrollDown => vec![Event::Wheel(lines)],
             MouseEventKind::ScrollUp => vec![Event::Wheel(-lines)],

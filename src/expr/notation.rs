@@ -18,6 +18,14 @@ pub enum Notation {
     Latex,
 }
 
+impl Notation {
+    /// Running text in this notation.
+    #[must_use]
+    pub fn words(self, text: &str) -> Cow<'_, str> {
+        if self == Self::Ascii { glyph::spelled(text).into() } else { text.into() }
+    }
+}
+
 /// Signs that differ between notations.
 #[derive(Clone, Copy, Debug)]
 pub enum Sign {
@@ -114,8 +122,7 @@ pub(super) const COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin",
 pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
     match notation {
         Notation::Unicode => text.into(),
-        Notation::Ascii if text == "½" => "1/2".into(),
-        Notation::Ascii => glyph::ascii_text(text).into(),
+        Notation::Ascii => glyph::spelled(text).into(),
         Notation::Latex => {
             let is_name = text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
             if is_name && text.len() > 1 { format!(r"\mathrm{{{}}}", text.replace('_', r"\_")).into() } else { glyph::latex(text).into() }

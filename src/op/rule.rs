@@ -278,7 +278,7 @@ impl Gist {
     pub fn text(&self, notation: Notation) -> Cow<'static, str> {
         match self {
             Self::None => "".into(),
-            Self::Words(words) => (*words).into(),
+            Self::Words(words) => notation.words(words),
             Self::Definition(function) => function.definition_text(notation).into(),
             Self::Formula(formula) => formula.equation(notation, &[], |slot, _| slot.to_string()).into(),
         }

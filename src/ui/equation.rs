@@ -57,7 +57,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
     let plain = theme.style(Role::Plain);
-    let left = [view.network().tensor(view.output).symbol.text(), view.told_apart(view.output, view.at.entry)];
+    let left = [view.network().tensor(view.output).symbol.whole_in(view.notation), view.told_apart(view.output, view.at.entry)];
     let margin = left.iter().map(|text| width(text)).max().unwrap_or(0).max(6);
     let mut lines = vec![heading(view, &left[0], margin, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));
@@ -82,7 +82,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let part = view.part();
     // what has no room in any line is not put together
     let named = |part: usize| part < LINKED || part + 1 == parts;
-    let right = |part: usize| view.right_hand_side(part, Notation::Unicode);
+    let right = |part: usize| view.right_hand_side(part, view.notation);
     let all: Vec<String> = (0..parts).filter(|part| named(*part)).map(right).collect();
     let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
     let ends = match all.as_slice() {
@@ -91,7 +91,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     };
     let texts = [all.join(" "), ends, format!("{before}{}{after}", right(part))]
         .map(|right| format!("{} {} {right}", to_right(left, margin), view.equals()));
-    let titles = shorter(&view.equation(part));
+    let titles = shorter(&view.equation(part), view.notation);
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
     let (text, name) = fitting.unwrap_or((&texts[2], ""));
@@ -105,11 +105,11 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
 }
 
 /// The title of an equation, then the shorter forms for narrower places: its gist, its name.
-fn shorter(equation: &Equation) -> [Cow<'static, str>; 3] {
-    let title = equation.title(Notation::Unicode);
+fn shorter(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
+    let title = equation.title(notation);
     match equation.gist {
         Gist::None => [title, equation.name.into(), equation.name.into()],
-        gist => [title, gist.text(Notation::Unicode), equation.name.into()],
+        gist => [title, gist.text(notation), equation.name.into()],
     }
 }
 

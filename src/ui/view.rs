@@ -4,7 +4,9 @@ use std::cell::OnceCell;
 use std::ops::Deref;
 
 use crate::app::{Lesson, State, Stepper};
+use crate::expr::Notation;
 use crate::scene::Scene;
+use crate::ui::Look;
 use crate::ui::operand::Operand;
 use crate::ui::theme::{self, Theme};
 
@@ -21,16 +23,26 @@ pub struct View<'a> {
     pub scene: Scene<'a>,
     /// The colours.
     pub theme: Theme,
+    /// The notation of equations.
+    pub notation: Notation,
     matrices: OnceCell<Vec<Operand>>,
 }
 
 impl<'a> View<'a> {
     /// The view of a state; `None` when no scenario is open.
     #[must_use]
-    pub fn of(state: &'a State, theme: Theme) -> Option<Self> {
+    pub fn of(state: &'a State, look: Look) -> Option<Self> {
         let stepper = state.stepper()?;
         let lesson = &*stepper.document;
-        Some(Self { state, stepper, lesson, scene: lesson.scene(stepper.step)?, theme, matrices: OnceCell::new() })
+        Some(Self {
+            state,
+            stepper,
+            lesson,
+            scene: lesson.scene(stepper.step)?,
+            theme: look.theme,
+            notation: look.notation(),
+            matrices: OnceCell::new(),
+        })
     }
 
     /// The matrices of the step, its operands and the result: made once for a frame.

@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::expr::Notation;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::text::{broken, width};
 use crate::ui::theme::Role;
@@ -50,15 +49,16 @@ pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
     let note = view.theme.style(Role::Note);
-    let remark = remark.map(|text| broken(&text.replace('\n', " "), wide.saturating_sub(width(BAR)))).unwrap_or_default();
+    let remark =
+        remark.map(|text| broken(&view.notation.words(&text.replace('\n', " ")), wide.saturating_sub(width(BAR)))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
         lines.extend(
-            broken(&equation.title(Notation::Unicode), wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))),
+            broken(&equation.title(view.notation), wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))),
         );
     }
-    lines.extend(broken(words, wide).into_iter().map(Line::raw));
+    lines.extend(broken(&view.notation.words(words), wide).into_iter().map(Line::raw));
     lines
 }
 

@@ -1,7 +1,6 @@
 //! What a batch does: its ops have a network of their own, whose tensors are not those of the samples'.
 
 use gradstep::app::{Action, update};
-use gradstep::ui::theme::Theme;
 use gradstep::ui::{Look, export, view::View};
 
 use super::{frame, layers::open};
@@ -19,7 +18,7 @@ fn every_op_of_a_batch_is_drawn() {
         let batch = lesson.trace.ops().filter(|(stretch, ..)| lesson.trace.stretches()[*stretch].sample.is_none());
         for (_, _, steps) in batch {
             update(&mut state, Action::Go(steps.start));
-            let op = View::of(&state, Theme::default()).expect("a step").step.op.clone();
+            let op = View::of(&state, Look::default()).expect("a step").step.op.clone();
             for (width, height) in [(80, 24), (120, 40)] {
                 let shown = export::text(&frame(&state, &Look::default(), width, height));
                 assert!(shown.contains(&*op) && shown.contains("─ matrices"), "{shown}");

@@ -1,6 +1,7 @@
 //! Frames as tests: a scenario, keys, a picture. The pictures are snapshots of our own output, read by people when they change; the last
 //! line is a hash of the styles.
 
+mod ascii;
 mod batch;
 mod bounded;
 mod early;
@@ -192,8 +193,10 @@ fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
             let plain = frame(&state, &Look::default(), 120, 40);
             let ascii = frame(&state, &Look { ascii: true, ..Look::default() }, 120, 40);
             assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
-            for (a, b) in plain.content().iter().zip(ascii.content()) {
-                assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}: {:?} {:?}", a.symbol(), b.symbol());
+            // the equation above the panes and the words below them may be longer
+            let panes = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
+            for (n, (a, b)) in plain.content().iter().zip(ascii.content()).enumerate().take(33 * 120).skip(panes * 120) {
+                assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}, cell {n}: {:?} {:?}", a.symbol(), b.symbol());
                 assert_eq!(a.style(), b.style());
             }
         }

@@ -4,7 +4,6 @@ use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
 use gradstep::op::rule::Equation;
 use gradstep::step::Unit;
-use gradstep::ui::theme::Theme;
 use gradstep::ui::view::View;
 use gradstep::ui::{Look, export};
 
@@ -26,7 +25,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
             let mut state = open(name, keys);
             update(&mut state, Action::Go(step));
             let shown = export::text(&frame(&state, &Look::default(), 80, 24));
-            let view = View::of(&state, Theme::default()).expect("a step");
+            let view = View::of(&state, Look::default()).expect("a step");
             let equation = view.equation(view.part());
             look_at(&view, equation, &shown);
         }

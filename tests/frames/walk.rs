@@ -115,7 +115,7 @@ fn every_pane_draws_on_any_area() {
     for name in NAMES {
         for keys in ["", "b", "G", ":loss<Enter>"] {
             let state = open(name, keys);
-            let view = View::of(&state, look.theme).expect("a step");
+            let view = View::of(&state, look).expect("a step");
             for pane in PANES {
                 for (width, height) in [(0, 0), (1, 1), (20, 6), (6, 20), (1, 40), (200, 1)] {
                     let screen = Rect::new(0, 0, width + 4, height + 4);
@@ -141,14 +141,14 @@ fn clicks_lead_to_what_lies_under_them() {
             let mut entries = 0;
             for place in screen.positions() {
                 let mut clicked = state.clone();
-                let Some(action) = ui::click(&state, screen, place.x, place.y) else { continue };
+                let Some(action) = ui::click(&state, &Look::default(), screen, place.x, place.y) else { continue };
                 entries += usize::from(matches!(action, Action::Visit(..)));
                 update(&mut clicked, action);
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
             // the beginning of the timeline is the first step
-            assert_eq!(ui::click(&state, screen, 8, 1), Some(Action::Go(1)), "{name}");
+            assert_eq!(ui::click(&state, &Look::default(), screen, 8, 1), Some(Action::Go(1)), "{name}");
         }
     }
 }

@@ -161,7 +161,7 @@ pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
             48..=79 => {
                 let screen = Rect::new(0, 0, size.0, size.1);
                 let (x, y) = (u16::from(what - 48) * size.0 / 32, u16::from(with) * size.1 / 256);
-                if let Some(action) = ui::click(&state, screen, x, y) {
+                if let Some(action) = ui::click(&state, &Look::default(), screen, x, y) {
                     update(&mut state, action);
                 }
             }

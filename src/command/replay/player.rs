@@ -107,7 +107,7 @@ impl Program for Player {
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        for event in events(input, &self.driver, screen) {
+        for event in events(input, &self.driver, &self.look, screen) {
             flow = Flow::Changed;
             if self.taken {
                 self.driver.seen_on((screen.width, screen.height));
