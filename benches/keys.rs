@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gradstep::app::{Action, Lesson, State, update};
+use gradstep::app::{Action, Document, State, update};
 use gradstep::keys;
 use gradstep::network::Role;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::step::{Pass, Unit};
 use gradstep::terminal::pen::Pen;
-use gradstep::ui::{self, Look};
+use gradstep::ui::{self, RenderOptions};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -44,25 +44,25 @@ fn bundled() -> Vec<(String, String)> {
     files.iter().map(|path| (name(path), fs::read_to_string(path).expect("a scenario"))).collect()
 }
 
-fn open(text: &str) -> Arc<Lesson> {
+fn open(text: &str) -> Arc<Document> {
     let source = Source { name: "bench".into(), path_shown: "bench.toml".into(), text: text.into() };
     let scenario = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    Arc::new(Lesson::new(scenario))
+    Arc::new(Document::new(scenario))
 }
 
 /// Steps at the ends and in the middle, in the loss, and in the middle of each kind of op: forward, an error, a weight gradient, a reduction.
-fn places(lesson: &Lesson) -> Vec<u64> {
-    let trace = &lesson.trace;
+fn places(document: &Document) -> Vec<u64> {
+    let trace = &document.trace;
     let len = trace.len();
     let mut places = vec![1, len / 2, len.saturating_sub(3)];
     let mut seen = 0;
-    for (stretch, id, steps) in trace.ops() {
-        let network = trace.network_of(stretch);
-        let pass = network.made_by(id).map(|op| network.ops()[op].pass);
+    for (sample_run, id, steps) in trace.ops() {
+        let network = trace.network_of(sample_run);
+        let pass = network.producer(id).map(|op| network.ops()[op].pass);
         let weight = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
         // the middle of an entry in the middle
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
-        if stretch == 0 || pass != Some(Pass::Forward) && stretch + 2 >= trace.stretches().len() {
+        if sample_run == 0 || pass != Some(Pass::Forward) && sample_run + 2 >= trace.sample_runs().len() {
             seen += 1;
             if seen <= 40 || weight || pass != Some(Pass::Forward) && seen <= 80 {
                 places.push(entry.start + (entry.end - entry.start) / 2);
@@ -79,19 +79,19 @@ fn places(lesson: &Lesson) -> Vec<u64> {
 }
 
 /// Presses the keys at a place.
-fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
+fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
     let screen = Rect::new(0, 0, width, height);
     let (mut shown, mut next) = (Buffer::empty(screen), Buffer::empty(screen));
     let mut state = State::picker(Vec::new());
-    state.open(Arc::clone(lesson), Some(1));
-    ui::render(&state, &Look::default(), screen, &mut shown);
+    state.open(Arc::clone(document), Some(1));
+    ui::render(&state, &RenderOptions::default(), screen, &mut shown);
     let mut pen = Pen::default();
     let mut frame = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
         let step = state.stepper().expect("open").step;
         let begin = Instant::now();
         act(state);
         next.reset();
-        ui::render(state, &Look::default(), screen, &mut next);
+        ui::render(state, &RenderOptions::default(), screen, &mut next);
         pen.draw(&shown, &next);
         let time = begin.elapsed();
         let bytes = pen.take().len();
@@ -104,7 +104,7 @@ fn press(lesson: &Arc<Lesson>, place: u64, (width, height): (u16, u16)) -> Vec<P
     })];
     for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
         // an iteration is computed, not drawn
-        if state.stepper().expect("open").step >= lesson.trace.len() {
+        if state.stepper().expect("open").step >= document.trace.len() {
             update(&mut state, Action::Go(place.saturating_sub(1).max(1)));
         }
         let unit = state.stepper().expect("open").unit;
@@ -127,9 +127,9 @@ fn quantile<T: Copy + Ord + Default>(of: impl Iterator<Item = T>, part: usize) -
 }
 
 /// All keys at all places, each with its least time.
-fn measure(lesson: &Arc<Lesson>, size: (u16, u16)) -> Vec<Pressed> {
-    let all = places(lesson).into_iter().flat_map(|place| {
-        let mut rounds = (0..ROUNDS).map(|_| press(lesson, place, size));
+fn measure(document: &Arc<Document>, size: (u16, u16)) -> Vec<Pressed> {
+    let all = places(document).into_iter().flat_map(|place| {
+        let mut rounds = (0..ROUNDS).map(|_| press(document, place, size));
         let mut keys = rounds.next().unwrap_or_default();
         for round in rounds {
             for (key, again) in keys.iter_mut().zip(round) {
@@ -176,9 +176,9 @@ fn main() {
     let mut all: [Vec<Pressed>; SIZES.len()] = Default::default();
     for (n, (name, text)) in small.iter().cloned().chain(large).enumerate().filter(|(_, (name, _))| wanted(name)) {
         let begin = Instant::now();
-        let lesson = open(&text);
+        let document = open(&text);
         for (size, all) in SIZES.into_iter().zip(&mut all) {
-            let keys = measure(&lesson, size);
+            let keys = measure(&document, size);
             line(&name, size, &keys);
             if n < small.len() {
                 all.extend(keys);

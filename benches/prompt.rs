@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use divan::Bencher;
-use gradstep::app::{Lesson, State, update};
+use gradstep::app::{Document, State, update};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 
@@ -16,7 +16,7 @@ fn main() {
 fn open(text: String) -> State {
     let source = Source { name: "bench".into(), path_shown: "bench.toml".into(), text };
     let mut state = State::picker(Vec::new());
-    state.open(Arc::new(Lesson::new(read(source, Limits::default()).expect("a scenario without faults"))), None);
+    state.open(Arc::new(Document::new(read(source, Limits::default()).expect("a scenario without faults"))), None);
     state
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use divan::Bencher;
-use gradstep::app::{Lesson, State, update};
+use gradstep::app::{Document, State, update};
 use gradstep::network::Run;
 use gradstep::scenario::{Limits, Scenario, Source, read};
 use gradstep::trace::Trace;
@@ -46,10 +46,10 @@ fn scenario(text: &str) -> Scenario {
 }
 
 fn open(text: &str, at: Option<&str>) -> State {
-    let lesson = Lesson::new(scenario(text));
-    let step = at.map(|at| lesson.trace.resolve(&at.parse().expect("an address")).expect("a step"));
+    let document = Document::new(scenario(text));
+    let step = at.map(|at| document.trace.resolve(&at.parse().expect("an address")).expect("a step"));
     let mut state = State::picker(Vec::new());
-    state.open(Arc::new(lesson), step);
+    state.open(Arc::new(document), step);
     state
 }
 
@@ -70,7 +70,7 @@ fn open_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
         let state = open(FIGURE_1, None);
         let mut buffer = Buffer::empty(SCREEN);
-        ui::render(&state, &ui::Look::default(), SCREEN, &mut buffer);
+        ui::render(&state, &ui::RenderOptions::default(), SCREEN, &mut buffer);
         buffer
     });
 }
@@ -98,12 +98,12 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
             update(&mut state, action);
         }
         buffer.reset();
-        ui::render(&state, &ui::Look::default(), SCREEN, &mut buffer);
+        ui::render(&state, &ui::RenderOptions::default(), SCREEN, &mut buffer);
         black_box(&buffer);
     });
 }
 
-/// Steps all over a stretch, neighbours far apart.
+/// Steps all over a sample_run, neighbours far apart.
 fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
@@ -127,9 +127,9 @@ fn step_of(bencher: Bencher<'_, '_>, op: &str) {
 /// Median, 99 % and worst of single calls, which the table does not have.
 fn quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
-    let mut stretches = vec![("all".to_owned(), 1..trace.len() + 1)];
-    stretches.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
-    for (name, span) in stretches {
+    let mut sample_runs = vec![("all".to_owned(), 1..trace.len() + 1)];
+    sample_runs.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
+    for (name, span) in sample_runs {
         let mut times: Vec<Duration> = spread(span.start, span.end)
             .take(20_000)
             .map(|k| {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use gradstep::command::Shelf;
+use gradstep::command::ScenarioLoader;
 use gradstep::scenario::Limits;
 use gradstep::trace::Trace;
 
@@ -51,7 +51,7 @@ fn many(what: &str) -> tempfile::NamedTempFile {
 }
 
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| program("1").output().expect("the program runs").stdout);
-static TRACE: LazyLock<Trace> = LazyLock::new(|| Shelf::bundled(Limits::default()).open(SCENARIO).expect("a scenario").trace);
+static TRACE: LazyLock<Trace> = LazyLock::new(|| ScenarioLoader::bundled(Limits::default()).open(SCENARIO).expect("a scenario").trace);
 
 /// The whole program, its start among it.
 #[divan::bench(args = ["1", "2"], sample_count = 20, sample_size = 1)]

@@ -14,8 +14,8 @@
 //! mode and screen: it decides what keys mean and what is drawn on top.
 
 mod action;
+mod document;
 mod job;
-mod lesson;
 mod message;
 mod mode;
 mod motion;
@@ -34,13 +34,13 @@ mod work;
 use std::time::Duration;
 
 pub use action::{Action, Request};
+pub use document::Document;
 pub use job::Job;
-pub use lesson::Lesson;
 pub use message::Message;
 pub use mode::Mode;
 pub use names::Names;
 pub use overlay::{Overlay, OverlayKind};
-pub use picker::{Offer, Picker};
+pub use picker::{Picker, ScenarioEntry};
 pub use prompt::Prompt;
 pub use settings::{SPEEDS, Setting, Settings};
 pub use state::{Focus, Screen, State};

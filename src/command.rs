@@ -15,8 +15,8 @@ mod look;
 mod man;
 pub mod offers;
 mod paper;
+mod planned;
 mod progress;
-mod promised;
 mod read;
 pub mod replay;
 mod report;
@@ -36,9 +36,9 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgMatches, CommandFactory, FromArgMatches as _, Parser};
 
 pub use live::Live;
-pub use source::Shelf;
+pub use source::ScenarioLoader;
 
-use crate::app::Lesson;
+use crate::app::Document;
 use crate::glyph;
 use crate::output::{self, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
@@ -237,7 +237,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     if text == "help" || commands().any(|command| command == text) {
         return Ok(arguments);
     }
-    promised::command(&text)?;
+    planned::command(&text)?;
     if !source::exists(first) {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
         let near = suggest::clause(suggest::nearest(&text, names));
@@ -263,13 +263,13 @@ fn output_to(file: Option<&Path>, from: &OsStr, beside: &[String]) -> anyhow::Re
     output::file(path).with_context(|| format!("cannot write {}", shown(path)))
 }
 
-/// The lesson of a scenario at one of its iterations.
-fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Lesson> {
+/// The document of a scenario at one of its iterations.
+fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document> {
     let address = Address { iteration: Some(n), place: Place::First };
     Ok(opened(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 
 /// A scenario where an address leads, with progress on the way; or why it leads nowhere.
-fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Lesson, u64), String>> {
-    progress::travel(|go_on| Lesson::open(scenario, address, go_on).transpose())
+fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Document, u64), String>> {
+    progress::travel(|go_on| Document::open(scenario, address, go_on).transpose())
 }

@@ -8,8 +8,8 @@ mod learn;
 mod numbers;
 mod points;
 mod run;
+mod sample_runs;
 mod size;
-mod stretches;
 mod symbol;
 mod train;
 
@@ -17,8 +17,8 @@ pub use batch::{Batch, From, Rates};
 pub use build::{Builder, Chain, Node};
 pub use descent::{Descended, Descent, Forecast, Iteration, Walk};
 pub use run::Run;
+pub use sample_runs::{SampleRun, SampleRuns};
 pub use size::{Lack, Sizes};
-pub use stretches::{Stretch, Stretches};
 pub use symbol::{Of, Symbol};
 pub use train::{Given, Train};
 
@@ -177,7 +177,7 @@ pub struct Network {
     /// Values that do not come from a sample.
     fixed: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
-    made_by: Vec<Option<usize>>,
+    producer: Vec<Option<usize>>,
     /// For each tensor, who reads it.
     readers: Vec<SmallVec<[Reader; 1]>>,
     /// For each op, about how many multiplications it takes.
@@ -228,10 +228,10 @@ impl Network {
         derivatives: &[(Id, Id)],
     ) -> Self {
         let by_name = tensors.iter().enumerate().map(|(id, t)| (t.name.clone(), id)).collect();
-        let mut made_by = vec![None; tensors.len()];
+        let mut producer = vec![None; tensors.len()];
         let mut readers = vec![SmallVec::<[Reader; 1]>::new(); tensors.len()];
         for (number, op) in ops.iter().enumerate() {
-            made_by[op.output] = Some(number);
+            producer[op.output] = Some(number);
             for (part, reads) in op.parts.iter().enumerate() {
                 for (slot, id) in reads.operands.each() {
                     readers[id].push(Reader { op: number, part, slot });
@@ -252,7 +252,7 @@ impl Network {
         }
         let reads_samples = tensors.iter().any(|tensor| tensor.role == Role::Input { learns: false });
         let layout = Arc::new(Layout::of(&tensors, &ops, &fixed));
-        Self { tensors, ops, layers, by_name, fixed, made_by, readers, work, shares, layout, gradients, reads_samples, output, loss }
+        Self { tensors, ops, layers, by_name, fixed, producer, readers, work, shares, layout, gradients, reads_samples, output, loss }
     }
 
     /// All tensors.
@@ -287,8 +287,8 @@ impl Network {
 
     /// The op that computes a tensor; `None` for inputs, targets and parameters.
     #[must_use]
-    pub fn made_by(&self, id: Id) -> Option<usize> {
-        self.made_by[id]
+    pub fn producer(&self, id: Id) -> Option<usize> {
+        self.producer[id]
     }
 
     /// Where a tensor is read, in the order of the ops.

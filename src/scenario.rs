@@ -33,7 +33,7 @@ mod train;
 mod wiring;
 
 pub use archives::{Files, NoFiles};
-pub use fault::{Fault, Faults};
+pub use fault::{Diagnostic, Faults};
 pub use source::Source;
 
 use std::sync::Arc;
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::network::{Descent, Id, Network, Role, Train};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::op::loss::BatchReduction;
 use crate::room::Room;
 use crate::step::Address;
@@ -207,7 +207,7 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
 }
 
 /// What a text says, with the reader of its faults. Where `lifts` is set, arrays of numbers are taken out before.
-fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (Reader, Result<Parts, Faulty>) {
+fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (Reader, Result<Parts, Reported>) {
     let with = |mut reader: Reader| {
         let lifted = if lifts { lifted::lift(text) } else { None };
         let read = match lifted {
@@ -269,7 +269,7 @@ impl Parts {
     }
 }
 
-fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
+fn document(reader: &mut Reader, text: &str) -> Result<Parts, Reported> {
     if text.len() > MAX_BYTES {
         return Err(reader.whole(
             format!("a scenario file has at most 4 MiB, this one has {} bytes", text.len()),
@@ -301,13 +301,13 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Faulty> {
     let remarks = place::remarks(reader, table, &mut ground);
     let expectations = place::expectations(reader, table, &ground, text);
     drop(ground);
-    let Known::Tensors(network) = network else { return Err(Faulty) };
+    let Known::Tensors(network) = network else { return Err(Reported) };
     let (samples, batch_reduction, train) = (samples?, reduction?, schedule.map(Schedule::whole).transpose()?);
     let taken = memory::iteration(reader, table, &network, samples.len(), train.as_ref())?;
     Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations, taken })
 }
 
-fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {
+fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Reported> {
     let Some(value) = table.get("format") else { return Ok(()) };
     if let Ok(format) = reader.integer("format", value, 1)
         && format > FORMAT
@@ -318,7 +318,7 @@ fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Faulty> {
     Ok(())
 }
 
-fn title(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<String, Faulty> {
+fn title(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<String, Reported> {
     match reader.string(table, "title")? {
         None => Err(reader.fault(gap::before_all(table, text), "title is missing", "add title = \"…\" as the first line")),
         Some((text, place)) if text.trim().is_empty() => Err(reader.fault(place, "the title is empty", "")),

@@ -52,7 +52,7 @@ impl<'a> Scene<'a> {
     /// The network whose tensors are shown: of a sample, or of the batch.
     #[must_use]
     pub fn network(&self) -> &'a Network {
-        self.trace.network_of(self.at.stretch)
+        self.trace.network_of(self.at.sample_run)
     }
 
     /// The op of the step.
@@ -64,7 +64,7 @@ impl<'a> Scene<'a> {
     /// The pass of the op that computes a tensor; `None` for a tensor that is given.
     #[must_use]
     pub fn pass_of(&self, tensor: Id) -> Option<Pass> {
-        self.network().made_by(tensor).map(|op| self.network().ops()[op].pass)
+        self.network().producer(tensor).map(|op| self.network().ops()[op].pass)
     }
 
     /// Returns whether the step belongs to the backward pass.
@@ -148,29 +148,29 @@ impl<'a> Scene<'a> {
     /// The sample, as its number in the file from 0; `None` for a step of the batch.
     #[must_use]
     pub fn sample(&self) -> Option<usize> {
-        self.trace.stretches()[self.at.stretch].sample
+        self.trace.sample_runs()[self.at.sample_run].sample
     }
 
     /// The samples of the batch, as their numbers in the file from 0.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.trace.stretches()[..self.trace.samples()].iter().map(|stretch| stretch.sample.unwrap_or(0))
+        self.trace.sample_runs()[..self.trace.samples()].iter().map(|sample_run| sample_run.sample.unwrap_or(0))
     }
 
     /// The passes of this sample and of the batch, each with its steps. For a step of the batch the sample is the last one.
     pub fn passes(&self) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let (here, samples) = (self.at.stretch, self.trace.samples());
-        let stretches = std::iter::once(here.min(samples.saturating_sub(1))).chain(samples..self.trace.stretches().len());
-        stretches.flat_map(|stretch| self.trace.passes_of(stretch))
+        let (here, samples) = (self.at.sample_run, self.trace.samples());
+        let sample_runs = std::iter::once(here.min(samples.saturating_sub(1))).chain(samples..self.trace.sample_runs().len());
+        sample_runs.flat_map(|sample_run| self.trace.passes_of(sample_run))
     }
 
     /// The ops of the sample that have steps, from this step's on, each as its tensor and its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        self.trace.ops_from(self.at.stretch, self.at.op)
+        self.trace.ops_from(self.at.sample_run, self.at.op)
     }
 
     /// The ops of the sample that have steps before this step's, backwards, each as its tensor and its steps.
     pub fn ops_before(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        self.trace.ops_before(self.at.stretch, self.at.op)
+        self.trace.ops_before(self.at.sample_run, self.at.op)
     }
 }
 

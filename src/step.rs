@@ -12,7 +12,7 @@ use crate::expr::{Expr, Primitive};
 use crate::number::{self, Json};
 use crate::tensor::{Index, Places};
 
-/// The five stretches of one iteration.
+/// The five sample_runs of one iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pass {

@@ -19,8 +19,8 @@ pub struct Products<'a> {
     pub lanes: Side<'a>,
     /// How far each tap goes on both sides.
     pub taps: &'a [(usize, usize)],
-    /// They come in stretches of so many,
-    pub stretch: usize,
+    /// They come in chunks of so many,
+    pub chunk: usize,
     /// of which these are taken.
     pub part: Range<usize>,
 }
@@ -34,21 +34,21 @@ pub struct Side<'a> {
     pub firsts: &'a [usize],
 }
 
-/// Where sums were begun.
+/// Where sums were init.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum Init {
     /// Where they go on.
-    Here,
-    /// Nowhere: what stands there has no meaning.
-    Nowhere,
+    Accumulate,
+    /// Overwrite: what stands there has no meaning.
+    Overwrite,
 }
 
-impl Begun {
+impl Init {
     /// What a sum was before: −0 is the only start that leaves every first term as it is.
     #[must_use]
     #[inline(always)]
     pub fn before(self, sum: f64) -> f64 {
-        if self == Self::Here { sum } else { -0.0 }
+        if self == Self::Accumulate { sum } else { -0.0 }
     }
 }
 
@@ -56,16 +56,16 @@ impl Begun {
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
 /// Adds the products to rows of sums, each as long as all lanes.
-pub fn add(products: &Products<'_>, sums: &mut [f64], begun: Begun) {
-    Arch::new().dispatch(Cover { products, sums, begun });
+pub fn add(products: &Products<'_>, sums: &mut [f64], init: Init) {
+    Arch::new().dispatch(Cover { products, sums, init });
 }
 
 /// Adds one term to each sum.
-pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, begun: Begun) {
+pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, init: Init) {
     let sums = sums.iter_mut().zip(terms);
-    Arch::new().dispatch(move || match begun {
-        Begun::Here => sums.for_each(|(sum, term)| *sum += term),
-        Begun::Nowhere => sums.for_each(|(sum, term)| *sum = term),
+    Arch::new().dispatch(move || match init {
+        Init::Accumulate => sums.for_each(|(sum, term)| *sum += term),
+        Init::Overwrite => sums.for_each(|(sum, term)| *sum = term),
     });
 }
 
@@ -80,7 +80,7 @@ pub fn plain(sums: &[f64]) -> bool {
 struct Cover<'a> {
     products: &'a Products<'a>,
     sums: &'a mut [f64],
-    begun: Begun,
+    init: Init,
 }
 
 impl WithSimd for Cover<'_> {
@@ -143,7 +143,7 @@ impl Cover<'_> {
         let count = firsts.len() * LANES;
         let part = |r: usize| (row + r) * count + at * S::F64_LANES..(row + r) * count + (at + V) * S::F64_LANES;
         let mut tile: Tile<S, R, V> = [[simd.splat_f64s(-0.0); V]; R];
-        if self.begun == Begun::Here {
+        if self.init == Init::Accumulate {
             for (r, tile) in tile.iter_mut().enumerate() {
                 tile.copy_from_slice(S::as_simd_f64s(&self.sums[part(r)]).0);
             }
@@ -172,7 +172,7 @@ impl Products<'_> {
         let (rows, lanes) = (even(self.rows.numbers, rows), even(self.lanes.numbers, lanes));
         let mut tile = *sums;
         let mut rest = self.taps;
-        while let Some((taps, after)) = rest.split_at_checked(self.stretch) {
+        while let Some((taps, after)) = rest.split_at_checked(self.chunk) {
             for (i, j) in &taps[self.part.clone()] {
                 // no `map`: of a large array it is a call, and its registers go through memory
                 let mut factors = [simd.splat_f64s(0.0); V];

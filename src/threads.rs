@@ -180,15 +180,15 @@ pub fn hands(multiplications: u64) -> usize {
     if helped { worth(multiplications) } else { 1 }
 }
 
-/// Does something to all entries, in stretches of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
-pub fn stretches(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
+/// Does something to all entries, in chunks of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
+pub fn chunks(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
     let long = usize::try_from(WORTH / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * each;
     if entries.len() <= long || hands(multiplications) == 1 {
         return run(0, entries);
     }
-    share(entries.chunks_mut(long).enumerate().collect(), multiplications, |stretches| {
-        stretches.for_each(|(n, stretch)| run(n * long, stretch));
+    share(entries.chunks_mut(long).enumerate().collect(), multiplications, |chunks| {
+        chunks.for_each(|(n, chunk)| run(n * long, chunk));
     });
 }
 
@@ -372,12 +372,12 @@ mod tests {
 
     use super::*;
 
-    /// All entries counted up, in stretches within stretches; who did it.
+    /// All entries counted up, in chunks within chunks; who did it.
     fn count_up(entries: &mut [f64]) -> Vec<ThreadId> {
         let threads = Mutex::new(Vec::new());
-        stretches(entries, 3, 1, |at, entries| {
+        chunks(entries, 3, 1, |at, entries| {
             threads.lock().expect("nobody panics").push(thread::current().id());
-            stretches(entries, 1, 1, |inside, entries| {
+            chunks(entries, 1, 1, |inside, entries| {
                 for (n, entry) in entries.iter_mut().enumerate() {
                     #[allow(clippy::cast_precision_loss)] // few
                     let place = (at + inside + n) as f64;

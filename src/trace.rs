@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::expr::{Expr, Notation, Part as Named, Sign};
 use crate::glyph;
-use crate::network::{Id, Network, Op, Run, Stretch, Stretches};
+use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
 use crate::op::rule::{Arg, Equation, Origin, Term, joined};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Source, Step, Unit};
@@ -35,11 +35,11 @@ pub use meet::Meeting;
 pub use paths::Path;
 pub use walk::{Tell, Walk};
 
-/// One op of one stretch: a piece of the sequence.
+/// One op of one sample_run: a piece of the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
     /// From 0.
-    stretch: usize,
+    sample_run: usize,
     /// The op's number in its network.
     op: usize,
     /// Steps before it.
@@ -51,8 +51,8 @@ struct Segment {
 pub struct Position {
     /// The step, from 1.
     pub step: u64,
-    /// The stretch, from 0: a sample of the batch, or after them the batch itself.
-    pub stretch: usize,
+    /// The sample_run, from 0: a sample of the batch, or after them the batch itself.
+    pub sample_run: usize,
     /// The op's number in its network.
     pub op: usize,
     /// The row-major place of the entry.
@@ -88,9 +88,9 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Trace {
     iteration: u64,
-    stretches: Stretches,
+    sample_runs: SampleRuns,
     segments: Vec<Segment>,
-    /// For each stretch, the number of its first segment.
+    /// For each sample_run, the number of its first segment.
     firsts: Vec<usize>,
     /// For each pass, the number of its first segment.
     passes: Vec<usize>,
@@ -106,29 +106,29 @@ impl Trace {
     #[must_use]
     #[allow(clippy::needless_pass_by_value)] // a trace takes what it shows
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
-        let stretch = |(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) };
-        Self::of(1, runs.into_iter().enumerate().map(stretch).collect())
+        let sample_run = |(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) };
+        Self::of(1, runs.into_iter().enumerate().map(sample_run).collect())
     }
 
     /// The trace of an iteration: the samples of its batch, then what the batch does with them.
     #[must_use]
-    pub fn of(iteration: u64, stretches: Stretches) -> Self {
+    pub fn of(iteration: u64, sample_runs: SampleRuns) -> Self {
         let (mut segments, mut firsts, mut passes) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
-        for (number, stretch) in stretches.iter().enumerate() {
+        for (number, sample_run) in sample_runs.iter().enumerate() {
             firsts.push(segments.len());
             let mut pass = None;
-            for (op, Op { output, pass: own, .. }) in stretch.network.ops().iter().enumerate() {
+            for (op, Op { output, pass: own, .. }) in sample_run.network.ops().iter().enumerate() {
                 if pass.replace(*own) != Some(*own) {
                     passes.push(segments.len());
                 }
-                segments.push(Segment { stretch: number, op, before });
-                before += parts::terms_before(stretch, op, len(&stretch.network.tensor(*output).shape));
+                segments.push(Segment { sample_run: number, op, before });
+                before += parts::terms_before(sample_run, op, len(&sample_run.network.tensor(*output).shape));
             }
         }
         Self {
             iteration,
-            stretches,
+            sample_runs,
             segments,
             firsts,
             passes,
@@ -146,7 +146,7 @@ impl Trace {
         self.len
     }
 
-    /// The number of ops of all stretches together.
+    /// The number of ops of all sample_runs together.
     #[must_use]
     pub fn op_count(&self) -> usize {
         self.segments.len()
@@ -161,42 +161,42 @@ impl Trace {
     /// How many samples the batch has.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.stretches.len() - usize::from(self.stretches.last().is_some_and(|last| last.sample.is_none()))
+        self.sample_runs.len() - usize::from(self.sample_runs.last().is_some_and(|last| last.sample.is_none()))
     }
 
     /// The samples of the batch, then the batch itself where it has ops.
     #[must_use]
-    pub fn stretches(&self) -> &[Stretch] {
-        &self.stretches
+    pub fn sample_runs(&self) -> &[SampleRun] {
+        &self.sample_runs
     }
 
     /// The network that all samples run through.
     #[must_use]
     pub fn network(&self) -> &Arc<Network> {
-        &self.stretches[0].network
+        &self.sample_runs[0].network
     }
 
-    /// The network of a stretch.
+    /// The network of a sample_run.
     #[must_use]
-    pub fn network_of(&self, stretch: usize) -> &Network {
-        &self.stretches[stretch].network
+    pub fn network_of(&self, sample_run: usize) -> &Network {
+        &self.sample_runs[sample_run].network
     }
 
-    /// All tensors of a stretch.
+    /// All tensors of a sample_run.
     #[must_use]
-    pub fn run(&self, stretch: usize) -> &Run {
-        &self.stretches[stretch].run
+    pub fn run(&self, sample_run: usize) -> &Run {
+        &self.sample_runs[sample_run].run
     }
 
     fn op(&self, segment: usize) -> (&Run, &Op, usize) {
-        let Segment { stretch, op, .. } = self.segments[segment];
-        let Stretch { network, run, .. } = &self.stretches[stretch];
+        let Segment { sample_run, op, .. } = self.segments[segment];
+        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         (run, &network.ops()[op], op)
     }
 
-    /// The number of the segment of an op of a stretch.
-    fn segment(&self, stretch: usize, op: usize) -> usize {
-        self.firsts[stretch] + op
+    /// The number of the segment of an op of a sample_run.
+    fn segment(&self, sample_run: usize, op: usize) -> usize {
+        self.firsts[sample_run] + op
     }
 
     /// The next segment that has steps.
@@ -211,7 +211,7 @@ impl Trace {
 
     fn entries(&self, segment: usize) -> usize {
         let (_, op, _) = self.op(segment);
-        len(&self.network_of(self.segments[segment].stretch).tensor(op.output).shape)
+        len(&self.network_of(self.segments[segment].sample_run).tensor(op.output).shape)
     }
 
     /// Where step k stands; `None` past either end.
@@ -221,12 +221,12 @@ impl Trace {
             return Some(position);
         }
         let segment = self.segment_of(k)?;
-        let Segment { stretch, op: number, before } = self.segments[segment];
+        let Segment { sample_run, op: number, before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         let local = k - before - 1;
-        if let Some([.., terms]) = self.network_of(stretch).shares(number) {
+        if let Some([.., terms]) = self.network_of(sample_run).shares(number) {
             let entry = usize::try_from(local / terms).ok()?;
-            return Some(Position { step: k, stretch, op: number, entry, term: local % terms, terms: *terms, segment });
+            return Some(Position { step: k, sample_run, op: number, entry, term: local % terms, terms: *terms, segment });
         }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.before(x, entry)).sum::<u64>();
@@ -242,7 +242,7 @@ impl Trace {
         }
         let first = steps_before(low);
         let terms = steps_before(low + 1) - first;
-        Some(Position { step: k, stretch, op: number, entry: low, term: local - first, terms, segment })
+        Some(Position { step: k, sample_run, op: number, entry: low, term: local - first, terms, segment })
     }
 
     /// Step k; `None` past either end.
@@ -258,11 +258,11 @@ impl Trace {
         let Mark { part, before, sum } = self.before(at);
         let (rule, x) = run.part(op, number, part);
         let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - before);
-        let network = self.network_of(at.stretch);
+        let network = self.network_of(at.sample_run);
         let info = network.tensor(op.output);
         let step = Step {
             iteration: self.iteration,
-            sample: self.stretches[at.stretch].sample.map(|sample| sample + 1),
+            sample: self.sample_runs[at.sample_run].sample.map(|sample| sample + 1),
             step: at.step,
             pass: op.pass,
             op: info.name.clone(),
@@ -284,7 +284,7 @@ impl Trace {
     /// What a factor that is derived from operands of a part of the op at a position is called.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
-        derived_name(self.network_of(at.stretch), &self.op_at(at).parts[part].operands, expr)
+        derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
     }
 
     /// The op of a position.
@@ -322,7 +322,7 @@ impl Trace {
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
-        let symbol = |slot: Slot| &self.network_of(at.stretch).tensor(operands[slot]).symbol;
+        let symbol = |slot: Slot| &self.network_of(at.sample_run).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).short_entry_in(&[], notation);
         // a letter alone does not tell a⁽¹⁾ from a⁽⁰⁾
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
@@ -336,7 +336,7 @@ impl Trace {
     #[must_use]
     pub fn equation_text(&self, at: &Position, notation: Notation) -> String {
         let op = self.op_at(at);
-        let left = self.network_of(at.stretch).tensor(op.output).symbol.whole_in(notation);
+        let left = self.network_of(at.sample_run).tensor(op.output).symbol.whole_in(notation);
         let sign = if op.pass == Pass::Update { Sign::Becomes } else { Sign::Equals };
         let parts: Vec<String> = (0..op.parts.len()).map(|part| self.right_hand_side(at, part, notation)).collect();
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
@@ -346,7 +346,7 @@ impl Trace {
     #[must_use]
     pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.stretch);
+        let network = self.network_of(at.sample_run);
         let index = unravel(at.entry, &network.tensor(op.output).shape);
         (0..op.first_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
@@ -370,7 +370,7 @@ impl Trace {
             Unit::Entry => k - at.term..k - at.term + at.terms,
             Unit::Op => self.segments[at.segment].before + 1..self.end(at.segment) + 1,
             Unit::Pass => self.among(&self.passes, self.passes.partition_point(|first| *first <= at.segment) - 1),
-            Unit::Sample => self.among(&self.firsts, at.stretch),
+            Unit::Sample => self.among(&self.firsts, at.sample_run),
             Unit::Iteration => 1..self.len + 1,
         }
     }
@@ -381,35 +381,35 @@ impl Trace {
         before(number) + 1..before(number + 1) + 1
     }
 
-    /// The passes in order that have steps, each with its stretch and its steps.
+    /// The passes in order that have steps, each with its sample_run and its steps.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         self.passes.iter().enumerate().filter_map(|(number, first)| {
             let span = self.among(&self.passes, number);
-            (!span.is_empty()).then(|| (self.segments[*first].stretch, self.op(*first).1.pass, span))
+            (!span.is_empty()).then(|| (self.segments[*first].sample_run, self.op(*first).1.pass, span))
         })
     }
 
-    /// The steps of each op of a stretch, in order.
-    pub fn spans_of(&self, stretch: usize) -> impl Iterator<Item = Range<u64>> + '_ {
-        let first = self.firsts[stretch];
-        (first..first + self.network_of(stretch).ops().len()).map(|n| self.segments[n].before + 1..self.end(n) + 1)
+    /// The steps of each op of a sample_run, in order.
+    pub fn spans_of(&self, sample_run: usize) -> impl Iterator<Item = Range<u64>> + '_ {
+        let first = self.firsts[sample_run];
+        (first..first + self.network_of(sample_run).ops().len()).map(|n| self.segments[n].before + 1..self.end(n) + 1)
     }
 
-    /// The ops that have steps, in order, each with its stretch, its tensor and its steps.
+    /// The ops that have steps, in order, each with its sample_run, its tensor and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(n, s)| {
             let span = self.steps_of(n);
-            (!span.is_empty()).then(|| (s.stretch, self.network_of(s.stretch).ops()[s.op].output, span))
+            (!span.is_empty()).then(|| (s.sample_run, self.network_of(s.sample_run).ops()[s.op].output, span))
         })
     }
 
     /// How far an entry of a tensor has come when the step at this position has been made.
     #[must_use]
     pub fn progress(&self, now: &Position, tensor: Id, entry: usize) -> Progress {
-        let Stretch { network, run, .. } = &self.stretches[now.stretch];
+        let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
         let value = run.values(tensor)[entry];
-        let Some(made_by) = network.made_by(tensor) else { return Progress::Done(value) };
-        match made_by.cmp(&now.op).then(entry.cmp(&now.entry)) {
+        let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
+        match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
             std::cmp::Ordering::Greater => Progress::ToCome,
             std::cmp::Ordering::Equal if now.term + 1 == now.terms => Progress::Done(value),

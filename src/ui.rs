@@ -49,14 +49,14 @@ use view::View;
 
 /// How the screen looks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct RenderOptions {
     /// Colours and background.
     pub theme: Theme,
     /// Without Unicode.
     pub ascii: bool,
 }
 
-impl Look {
+impl RenderOptions {
     /// The notation of equations.
     #[must_use]
     pub fn notation(&self) -> Notation {
@@ -65,7 +65,7 @@ impl Look {
 }
 
 /// Draws the whole screen.
-pub fn render(state: &State, look: &Look, screen: Rect, buf: &mut Buffer) {
+pub fn render(state: &State, look: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let theme = &look.theme;
     let screen = screen.intersection(buf.area);
     if screen.is_empty() {
@@ -102,7 +102,7 @@ pub enum Target {
 
 /// The action of a click on a cell of the screen.
 #[must_use]
-pub fn click(state: &State, look: &Look, screen: Rect, x: u16, y: u16) -> Option<Action> {
+pub fn click(state: &State, look: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
     if state.focus() != Focus::Normal || is_too_small(screen) {
         return None;
     }

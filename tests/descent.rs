@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::step::{Kind, Pass};
 
@@ -43,14 +43,14 @@ weight = [[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]]
 bias = [0, 0]
 "#;
 
-fn lesson() -> Lesson {
+fn document() -> Document {
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: TEXT.to_owned() };
-    Lesson::new(read(source, Limits::default()).expect("a valid scenario"))
+    Document::new(read(source, Limits::default()).expect("a valid scenario"))
 }
 
 /// Checks every step of an iteration; the passes that it has.
-fn obeys(lesson: &Lesson) -> Vec<Pass> {
-    let trace = &lesson.trace;
+fn obeys(document: &Document) -> Vec<Pass> {
+    let trace = &document.trace;
     let mut passes = Vec::new();
     let mut before = 0.0_f64;
     for k in 1..=trace.len() {
@@ -68,7 +68,7 @@ fn obeys(lesson: &Lesson) -> Vec<Pass> {
         let sum = if step.term == 1 { step.value } else { before + step.value };
         assert_eq!(sum.to_bits(), step.sum.to_bits(), "step {k}");
         before = step.sum;
-        let run = trace.run(at.stretch);
+        let run = trace.run(at.sample_run);
         for factor in step.factors.iter().filter(|factor| factor.derived.is_none()) {
             if let Some(source) = factor.source {
                 assert_eq!(run.values(source.tensor)[source.at].to_bits(), factor.value.to_bits(), "step {k}");
@@ -85,19 +85,19 @@ fn obeys(lesson: &Lesson) -> Vec<Pass> {
 #[test]
 fn every_pass_obeys_the_law() {
     use Pass::{Backward, Forward, Loss, Reduce, Update};
-    let first = lesson();
+    let first = document();
     let passes = [Forward, Loss, Backward, Forward, Loss, Backward, Reduce, Update];
     assert_eq!(obeys(&first), passes);
     assert_eq!(obeys(&first.iteration(2)), passes);
     // the batch of the second iteration wraps around: the third sample and the first
-    let samples: Vec<Option<usize>> = first.iteration(2).trace.stretches().iter().map(|stretch| stretch.sample).collect();
+    let samples: Vec<Option<usize>> = first.iteration(2).trace.sample_runs().iter().map(|sample_run| sample_run.sample).collect();
     assert_eq!(samples, [Some(0), Some(2), None]);
 }
 
 /// The parameters that an iteration ends with, as bits.
-fn updated(lesson: &Lesson) -> Vec<u64> {
-    let trace = &lesson.trace;
-    let batch = trace.stretches().len() - 1;
+fn updated(document: &Document) -> Vec<u64> {
+    let trace = &document.trace;
+    let batch = trace.sample_runs().len() - 1;
     let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
     ops.flat_map(|op| trace.run(batch).values(op.output)).map(|value| value.to_bits()).collect()
 }
@@ -105,13 +105,13 @@ fn updated(lesson: &Lesson) -> Vec<u64> {
 #[test]
 fn an_iteration_has_the_same_bits_however_it_is_reached() {
     // on the way there are more iterations than checkpoints are kept
-    let walked = lesson();
+    let walked = document();
     let mut on_the_way = Vec::new();
     for n in 1..=700 {
         on_the_way.push(updated(&walked.iteration(n)));
     }
     for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
-        assert_eq!(updated(&lesson().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone to at once");
+        assert_eq!(updated(&document().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone to at once");
         assert_eq!(updated(&walked.iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone back to");
     }
 }
@@ -120,11 +120,11 @@ fn an_iteration_has_the_same_bits_however_it_is_reached() {
 fn the_tolerance_ends_the_descent_without_an_update() {
     let text = TEXT.replace("batch_size = 2", "tolerance = 1e-4");
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text };
-    let lesson = Lesson::new(read(source, Limits::default()).expect("a valid scenario"));
-    let last = lesson.iteration(700);
+    let document = Document::new(read(source, Limits::default()).expect("a valid scenario"));
+    let last = document.iteration(700);
     assert!(last.last && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
     assert!(!obeys(&last).contains(&Pass::Update));
-    assert!((last.loss - lesson.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
+    assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
 /// The parameters that `train` ends with, by name.
@@ -149,14 +149,14 @@ fn training_in_place_has_the_bits_of_its_steps() {
     ];
     for text in texts.map(|text| text.replace("iterations = 700", "iterations = 40")) {
         let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.clone() };
-        let first = Lesson::new(read(source, Limits::default()).expect("a valid scenario"));
+        let first = Document::new(read(source, Limits::default()).expect("a valid scenario"));
         let mut stepped: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for n in 1..=40 {
-            let lesson = first.iteration(n);
-            let batch = lesson.trace.stretches().len() - 1;
-            let network = lesson.trace.network_of(batch);
+            let document = first.iteration(n);
+            let batch = document.trace.sample_runs().len() - 1;
+            let network = document.trace.network_of(batch);
             for op in network.ops().iter().filter(|op| op.pass == Pass::Update) {
-                let bits = lesson.trace.run(batch).values(op.output).iter().map(|value| value.to_bits());
+                let bits = document.trace.run(batch).values(op.output).iter().map(|value| value.to_bits());
                 stepped.insert(network.tensor(op.output).name.to_string(), bits.collect());
             }
         }
@@ -171,16 +171,16 @@ fn training_in_place_has_the_bits_of_its_steps() {
 
 #[test]
 fn a_tensor_knows_its_gradient_in_every_pass() {
-    let lesson = lesson();
+    let document = document();
     let mut found = 0;
-    for stretch in lesson.trace.stretches() {
-        let network = &stretch.network;
+    for sample_run in document.trace.sample_runs() {
+        let network = &sample_run.network;
         for (id, tensor) in network.tensors().iter().enumerate() {
             let named = network.find(&format!("grad.{}", tensor.name));
             assert_eq!(network.gradient_of(id), named, "{}", tensor.name);
             found += usize::from(named.is_some());
         }
     }
-    let update = lesson.trace.stretches().last().expect("the batch");
+    let update = document.trace.sample_runs().last().expect("the batch");
     assert!(found > 10 && update.network.tensors().iter().any(|tensor| tensor.name == "fc1.weight"), "{found}");
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use gradstep::app::{Action, Lesson, State, update};
+use gradstep::app::{Action, Document, State, update};
 use gradstep::command::driver::Driver;
-use gradstep::command::{Live, Shelf, replay};
+use gradstep::command::{Live, ScenarioLoader, replay};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
-use gradstep::ui::{Look, export};
+use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -26,7 +26,7 @@ fn text(train: &str) -> String {
 fn open(train: &str) -> State {
     let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: text(train) };
     let mut state = State::picker(Vec::new());
-    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    state.open(Arc::new(Document::new(read(source, Limits::default()).unwrap())), None);
     state
 }
 
@@ -55,7 +55,7 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (1002, 5_000)));
     let frame = |state: &State| {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
-        gradstep::ui::render(state, &Look::default(), buffer.area, &mut buffer);
+        gradstep::ui::render(state, &RenderOptions::default(), buffer.area, &mut buffer);
         export::text(&buffer)
     };
     assert!(frame(&state).contains("computing: iteration 1002 of 5000, Esc stops"), "{}", frame(&state));
@@ -69,7 +69,7 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
         update(&mut state, Action::Work(777));
     }
     assert_eq!(place(&state), (5_000, 2));
-    let there = Lesson::iteration(open("iterations = 6000").document().unwrap(), 5_000);
+    let there = Document::iteration(open("iterations = 6000").document().unwrap(), 5_000);
     assert_eq!(state.document().unwrap().loss.to_bits(), there.loss.to_bits());
 }
 
@@ -127,8 +127,8 @@ fn a_descent_that_ends_before_says_so() {
     // by count, the end is where one wants to be
     press(&mut state, "kkkkk5900l");
     update(&mut state, Action::Work(u64::MAX));
-    let lesson = state.document().unwrap();
-    assert!(lesson.last && state.stepper().expect("open").step == lesson.trace.len() && place(&state).0 > 100, "{:?}", place(&state));
+    let document = state.document().unwrap();
+    assert!(document.last && state.stepper().expect("open").step == document.trace.len() && place(&state).0 > 100, "{:?}", place(&state));
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn a_replay_shows_the_same_way() {
     let header = Header::new("far".to_owned(), text("iterations = 9000"), (1, 1), SIZE);
     let file = Shared::default();
     let recorder = Recorder::new(Box::new(file.clone()) as Box<dyn io::Write>, &header).unwrap();
-    let driver = Driver::new(state, Shelf::bundled(Limits::default())).timed_by(steady);
-    let mut live = Live::new(driver, Look::default(), Some(recorder));
+    let driver = Driver::new(state, ScenarioLoader::bundled(Limits::default())).timed_by(steady);
+    let mut live = Live::new(driver, RenderOptions::default(), Some(recorder));
     let mut seen = drawn(&live);
     // a slice takes its time, and a replay believes no more work than there was time for
     let mut now = Duration::from_secs(1);
@@ -218,7 +218,7 @@ fn a_replay_shows_the_same_way() {
     assert!((4..100).contains(&pieces), "{pieces} slices");
     let driver = replay::begin(&session, Limits::default()).unwrap();
     let mut again = String::new();
-    replay::frames(&session, driver, &Look::default(), |frame| {
+    replay::frames(&session, driver, &RenderOptions::default(), |frame| {
         again += &export::text(&frame.buffer);
         Ok(())
     })
@@ -233,7 +233,7 @@ fn the_loss_of_one_sample_names_that_of_the_batch() {
                 [[layer]]\ntype = \"linear\"\nweight = [[0.5]]\n[train]\nlearning_rate = 0.1\niterations = 200\n";
     let source = Source { name: "two".to_owned(), path_shown: "two".to_owned(), text: text.to_owned() };
     let mut state = State::picker(Vec::new());
-    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    state.open(Arc::new(Document::new(read(source, Limits::default()).unwrap())), None);
     press(&mut state, ":100/loss<Enter>");
     assert_eq!(said(&state), "this is the loss of one sample; the batch's is 100/reduce:loss");
     press(&mut state, ":100/reduce:loss<Enter>");

@@ -1,8 +1,8 @@
 //! All independent faults of a file are told in one run. What follows from one is not: the files of `tests/invalid` have one each.
 
-use gradstep::scenario::{Fault, Limits, Source, read};
+use gradstep::scenario::{Diagnostic, Limits, Source, read};
 
-fn faults(text: &str) -> Vec<Fault> {
+fn faults(text: &str) -> Vec<Diagnostic> {
     let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.to_owned() };
     read(source, Limits::default()).map_or_else(|faults| faults.faults().to_vec(), |_| Vec::new())
 }
@@ -183,7 +183,7 @@ const FROM_NODES: &[(&str, &[&str])] = &[("x : w", &["u + d", "output = \"z\"", 
 /// Every two faults of a file are told together, and nothing else is: each by the line where it stands.
 fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
     let lines = |text: &str| {
-        let line = |fault: Fault| text[..fault.span.map_or(0, |span| span.start)].matches('\n').count() + 1;
+        let line = |fault: Diagnostic| text[..fault.span.map_or(0, |span| span.start)].matches('\n').count() + 1;
         faults(text).into_iter().map(line).collect::<Vec<usize>>()
     };
     let edited = |text: &str, (from, to): (&str, &str)| {

@@ -137,7 +137,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     ),
     (&["app"], &["ratatui"]),
     // a pane has a number from the scene, which knows what is computed yet
-    (&["ui"], &["trace", "Trace", "descent", "lesson.last", "lesson.loss", ".values(", "network::Run"]),
+    (&["ui"], &["trace", "Trace", "descent", "document.last", "document.loss", ".values(", "network::Run"]),
     (&["scene"], NUMBERS),
     // `--threads` says how many threads there may be
     (&["op", "network", "trace", "scenario", "gradcheck", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
@@ -360,8 +360,8 @@ fn what_is_wrong_is_seen() {
         ("terminal.rs", "println!(\"here\");"),
         ("op.rs", "dbg!(x)"),
         ("command/trace.rs", "use std::thread::available_parallelism;"),
-        ("ui/matrix.rs", "let value = view.lesson.trace.run(0).values(id)[at];"),
-        ("ui/header.rs", "if view.lesson.last {}"),
+        ("ui/matrix.rs", "let value = view.document.trace.run(0).values(id)[at];"),
+        ("ui/header.rs", "if view.document.last {}"),
         ("scene/reads.rs", "let next = self.trace.step(&at).value;"),
     ] {
         assert!(!forbidden(Path::new(path), text).is_empty(), "{path}: {text}");

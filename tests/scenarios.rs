@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::files::Folder;
 use gradstep::network::Run;
 use gradstep::scenario::{Faults, Limits, Scenario, Source, read, read_beside};
@@ -39,11 +39,11 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
     for path in files("scenarios").into_iter().chain(files("tests/valid")) {
         let shown = path.display();
         let scenario = read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{shown}:\n{faults}"));
-        let lesson = Lesson::new(scenario);
-        for expectation in &lesson.scenario.expectations {
-            let trace = lesson.iteration(expectation.at.iteration.unwrap_or(1)).trace;
-            let (stretch, tensor) = trace.tensor(&expectation.at).unwrap_or_else(|why| panic!("{shown}: {why}"));
-            let values = trace.run(stretch).values(tensor);
+        let document = Document::new(scenario);
+        for expectation in &document.scenario.expectations {
+            let trace = document.iteration(expectation.at.iteration.unwrap_or(1)).trace;
+            let (sample_run, tensor) = trace.tensor(&expectation.at).unwrap_or_else(|why| panic!("{shown}: {why}"));
+            let values = trace.run(sample_run).values(tensor);
             let values = expectation.entry.map_or(values, |at| &values[at..=at]);
             let close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
             assert!(close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);

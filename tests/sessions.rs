@@ -10,17 +10,17 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use gradstep::app::{Action, State, update};
 use gradstep::command::driver::{Done, Driver};
-use gradstep::command::{Live, Shelf, bundled, offers, replay};
+use gradstep::command::{Live, ScenarioLoader, bundled, offers, replay};
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::{self, Look, export, svg};
+use gradstep::ui::{self, RenderOptions, export, svg};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tempfile::tempdir;
 
-const LOOK: Look = Look { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
+const LOOK: RenderOptions = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
 
 /// A name, a screen, and inputs with their times in microseconds.
 type Script<'a> = (&'a str, (u16, u16), &'a [(u64, Input)]);
@@ -46,11 +46,11 @@ fn draw(live: &Live, size: (u16, u16)) -> Buffer {
 
 /// Plays a script through the program of the terminal, which records it; the frames after each input.
 fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
-    let shelf = Shelf::bundled(Limits::default());
-    let lesson = Arc::new(shelf.open(name).unwrap());
+    let shelf = ScenarioLoader::bundled(Limits::default());
+    let document = Arc::new(shelf.open(name).unwrap());
     let mut state = State::picker(offers::bundled());
-    state.open(Arc::clone(&lesson), None);
-    let header = Header::new(name.to_owned(), lesson.scenario.text.to_string(), (1, state.stepper().expect("open").step), size);
+    state.open(Arc::clone(&document), None);
+    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), (1, state.stepper().expect("open").step), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
     let mut live = Live::new(Driver::new(state, shelf), LOOK, Some(recorder));
     let mut frames = vec![draw(&live, size)];
@@ -206,7 +206,7 @@ fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
 /// A click leads to the same step at once and from its recording, to the one that the entry under it names, whosever tensors are on the screen.
 #[test]
 fn a_click_is_on_what_is_on_the_screen() {
-    let shelf = Shelf::bundled(Limits::default());
+    let shelf = ScenarioLoader::bundled(Limits::default());
     let screen = Rect::new(0, 0, 100, 30);
     for (name, address, tensors) in [
         ("figure-17", "loss", &["loss", "fc2.a", "target"][..]),
@@ -216,14 +216,16 @@ fn a_click_is_on_what_is_on_the_screen() {
         ("xor", "update:velocity.fc1.weight[1,0]", &["grad.fc1.weight", "velocity.fc1.weight"]),
         ("xor", "update:fc1.weight[1,0]", &["fc1.weight", "velocity.fc1.weight"]),
     ] {
-        let lesson = Arc::new(shelf.open(name).unwrap());
+        let document = Arc::new(shelf.open(name).unwrap());
         let mut state = State::picker(Vec::new());
-        state.open(Arc::clone(&lesson), Some(lesson.trace.resolve(&address.parse().unwrap()).unwrap()));
+        state.open(Arc::clone(&document), Some(document.trace.resolve(&address.parse().unwrap()).unwrap()));
         let driver = Driver::new(state, shelf);
         let mut seen = HashSet::new();
         for place in screen.positions() {
-            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, &Look::default(), screen, place.x, place.y) else { continue };
-            let at = driver.under(&Look::default(), screen, place.x, place.y).unwrap();
+            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y) else {
+                continue;
+            };
+            let at = driver.under(&RenderOptions::default(), screen, place.x, place.y).unwrap();
             let mut state = driver.state.clone();
             update(&mut state, action);
             for at in [&at, &at.to_string().parse().unwrap()] {

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use gradstep::app::{Focus, Job, Lesson, Offer, State};
+use gradstep::app::{Document, Focus, Job, ScenarioEntry, State};
 use gradstep::command::driver::Driver;
 use gradstep::command::replay::{self, Player};
-use gradstep::command::{Live, Shelf};
+use gradstep::command::{Live, ScenarioLoader};
 use gradstep::keys::{Code, parse};
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Session};
 use gradstep::terminal::{Input, Program};
-use gradstep::ui::Look;
+use gradstep::ui::RenderOptions;
 
 /// More ops than are computed at once.
 const NODES: usize = 6000;
@@ -44,15 +44,20 @@ fn chain(start: &str) -> String {
 
 fn state(text: &str) -> State {
     let source = Source { name: "chain".to_owned(), path_shown: "chain".to_owned(), text: text.to_owned() };
-    let offer =
-        |name: &str| Offer { name: name.to_owned(), title: String::new(), summary: String::new(), source: String::new(), bundled: true };
+    let offer = |name: &str| ScenarioEntry {
+        name: name.to_owned(),
+        title: String::new(),
+        summary: String::new(),
+        source: String::new(),
+        bundled: true,
+    };
     let mut state = State::picker(vec![offer("figure-14"), offer("xor")]);
-    state.open(Arc::new(Lesson::new(read(source, Limits::default()).unwrap())), None);
+    state.open(Arc::new(Document::new(read(source, Limits::default()).unwrap())), None);
     state
 }
 
 fn driver(state: State) -> Driver {
-    Driver::new(state, Shelf::bundled(Limits::default())).timed_by(late)
+    Driver::new(state, ScenarioLoader::bundled(Limits::default())).timed_by(late)
 }
 
 fn input(text: &str) -> Vec<Input> {
@@ -66,7 +71,7 @@ fn input(text: &str) -> Vec<Input> {
 }
 
 fn computed(driver: &Driver) -> u64 {
-    driver.state.document().map_or(0, |lesson| lesson.descent.computed())
+    driver.state.document().map_or(0, |document| document.descent.computed())
 }
 
 /// The program in a world where every look at a clock is a minute after the one before.
@@ -77,7 +82,7 @@ struct World {
 
 impl World {
     fn new(text: &str) -> Self {
-        Self { live: Live::new(driver(state(text)), Look::default(), None), now: Duration::ZERO }
+        Self { live: Live::new(driver(state(text)), RenderOptions::default(), None), now: Duration::ZERO }
     }
 
     fn state(&self) -> &State {
@@ -236,8 +241,8 @@ iterations = 1000
 
 /// The bits of the step on the screen.
 fn bits(world: &World) -> u64 {
-    let lesson = world.state().document().unwrap();
-    lesson.trace.get(world.state().stepper().expect("open").step).unwrap().sum.to_bits()
+    let document = world.state().document().unwrap();
+    document.trace.get(world.state().stepper().expect("open").step).unwrap().sum.to_bits()
 }
 
 #[test]
@@ -261,10 +266,10 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     assert!(waited.iter().any(|ops| (1..8).contains(ops)), "{waited:?}");
     assert_eq!(world.place().0, 3);
     let mut straight = World::new(WIDE);
-    let lesson = straight.state().document().unwrap().iteration(3);
-    let there = lesson.trace.resolve(&":3/loss"[1..].parse::<gradstep::step::Address>().unwrap()).unwrap();
+    let document = straight.state().document().unwrap().iteration(3);
+    let there = document.trace.resolve(&":3/loss"[1..].parse::<gradstep::step::Address>().unwrap()).unwrap();
     assert_eq!(world.state().stepper().expect("open").step, there);
-    assert_eq!(bits(&world), lesson.trace.get(there).unwrap().sum.to_bits());
+    assert_eq!(bits(&world), document.trace.get(there).unwrap().sum.to_bits());
     // Esc leaves an op that is under way, and the next way begins from the same numbers
     for _ in 0..3 {
         straight.press(":3/loss<Enter>");
@@ -275,7 +280,7 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     // a clone of what is under way arrives too
     straight.press(":3/loss<Enter>");
     straight.give(Input::Wake);
-    let mut other = World { live: Live::new(straight.live.driver().clone(), Look::default(), None), now: straight.now };
+    let mut other = World { live: Live::new(straight.live.driver().clone(), RenderOptions::default(), None), now: straight.now };
     for world in [&mut straight, &mut other] {
         while world.state().job().is_some() {
             world.give(Input::Wake);
@@ -324,10 +329,11 @@ fn a_file_that_the_picker_opens_is_not_waited_for() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("wide.toml"), WIDE).unwrap();
     fs::write(path("wrong.toml"), "title = 1").unwrap();
-    let offer = |name: String| Offer { name, title: String::new(), summary: String::new(), source: String::new(), bundled: false };
+    let offer = |name: String| ScenarioEntry { name, title: String::new(), summary: String::new(), source: String::new(), bundled: false };
     let state = State::picker(["wide.toml", "wrong.toml", "none.toml"].map(|name| offer(path(name))).to_vec());
-    let shelf = Shelf { limits: Limits::default(), files: true };
-    let mut world = World { live: Live::new(Driver::new(state, shelf).timed_by(late), Look::default(), None), now: Duration::ZERO };
+    let shelf = ScenarioLoader { limits: Limits::default(), files: true };
+    let mut world =
+        World { live: Live::new(Driver::new(state, shelf).timed_by(late), RenderOptions::default(), None), now: Duration::ZERO };
     let said = |world: &World| world.state().message.as_ref().map_or_else(String::new, |message| message.text.clone());
     let opened = |world: &mut World, keys: &str| {
         world.press(keys);
@@ -362,7 +368,7 @@ fn session(text: &str, keys: &str, exact: bool) -> Session {
 fn a_replay_does_one_event_or_slice_in_each_turn() {
     let session = session(&chain(""), "kkkk<Space>?l:9/1<Enter>jjj", false);
     let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
-    let mut player = Player::new(&session, driver, 1000.0, Look::default());
+    let mut player = Player::new(&session, driver, 1000.0, RenderOptions::default());
     let mut now = Duration::ZERO;
     let mut turns = 0;
     while player.driver().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the end of the session")) {
@@ -387,7 +393,7 @@ fn stored(name: &str) -> Session {
 fn frames(session: &Session) -> Vec<(u64, u64, String)> {
     let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
-    replay::frames(session, driver, &Look::default(), |frame| {
+    replay::frames(session, driver, &RenderOptions::default(), |frame| {
         frames.push((frame.number, frame.left_out, frame.what));
         Ok(())
     })
@@ -410,7 +416,7 @@ fn play_over_weeks_counts_a_minute_and_shows_a_thousand_frames() {
 fn work_without_end_is_bounded_by_the_next_event() {
     let session = stored("work.session");
     let driver = replay::begin(&session, Limits::default()).unwrap();
-    let mut player = Player::new(&session, driver.timed_by(late), 1.0, Look::default());
+    let mut player = Player::new(&session, driver.timed_by(late), 1.0, RenderOptions::default());
     // on the screen it is a row of slices
     let mut now = Duration::from_secs(1);
     for _ in 0..200 {
@@ -428,7 +434,7 @@ fn the_far_start_of_a_session_is_travelled_to() {
     let session = stored("iter.session");
     let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
     assert!(computed(&driver) < 100, "{}", computed(&driver));
-    let mut player = Player::new(&session, driver, 1.0, Look::default());
+    let mut player = Player::new(&session, driver, 1.0, RenderOptions::default());
     for n in 1..200 {
         player.input(Input::Wake, LATE * n).unwrap();
     }

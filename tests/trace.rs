@@ -6,8 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use gradstep::app::Lesson;
-use gradstep::command::Shelf;
+use gradstep::app::Document;
+use gradstep::command::ScenarioLoader;
 use gradstep::number::exact;
 use gradstep::scenario::Limits;
 use gradstep::step::{Factor, Kind, Step};
@@ -26,7 +26,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 /// Every scenario whose trace is short.
-fn scenarios() -> Vec<(String, Lesson)> {
+fn scenarios() -> Vec<(String, Document)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let files = ["scenarios", "tests/valid", "tests/oracle"].map(|folder| fs::read_dir(root.join(folder)).expect(folder));
     let mut scenarios: Vec<_> = files
@@ -36,10 +36,10 @@ fn scenarios() -> Vec<(String, Lesson)> {
         .filter(|file| file.extension().is_some_and(|end| end == "toml"))
         .map(|file| {
             let file = file.to_str().expect("UTF-8").to_owned();
-            let lesson = Shelf { limits: Limits::default(), files: true }.open(&file).expect("a valid scenario");
-            (file, lesson)
+            let document = ScenarioLoader { limits: Limits::default(), files: true }.open(&file).expect("a valid scenario");
+            (file, document)
         })
-        .filter(|(_, lesson)| lesson.trace.len() < 20_000)
+        .filter(|(_, document)| document.trace.len() < 20_000)
         .collect();
     scenarios.sort_by(|(a, _), (b, _)| a.cmp(b));
     assert!(scenarios.len() > 60, "{}", scenarios.len());
@@ -72,10 +72,10 @@ fn told(step: &Step) -> String {
 
 /// The lines of a scenario are its steps.
 #[track_caller]
-fn lines_are_steps(file: &str, lesson: &Lesson) {
+fn lines_are_steps(file: &str, document: &Document) {
     let (mut json, mut text) = (String::new(), String::new());
-    for k in 1..=lesson.trace.len() {
-        let step = lesson.trace.get(k).expect("a step");
+    for k in 1..=document.trace.len() {
+        let step = document.trace.get(k).expect("a step");
         writeln!(json, "{}", serde_json::to_string(&step).expect("JSON")).expect("a string");
         writeln!(text, "{}", told(&step)).expect("a string");
     }
@@ -87,8 +87,8 @@ fn lines_are_steps(file: &str, lesson: &Lesson) {
 
 #[test]
 fn every_line_is_its_step() {
-    for (file, lesson) in scenarios() {
-        lines_are_steps(&file, &lesson);
+    for (file, document) in scenarios() {
+        lines_are_steps(&file, &document);
     }
 }
 
@@ -114,8 +114,8 @@ fn every_line_is_its_step_where_there_are_many() {
         let file = folder.path().join(name).with_extension("toml");
         fs::write(&file, text).expect("a file");
         let file = file.to_str().expect("UTF-8");
-        let lesson = Shelf { limits: Limits::default(), files: true }.open(file).expect("a valid scenario");
-        lines_are_steps(file, &lesson);
+        let document = ScenarioLoader { limits: Limits::default(), files: true }.open(file).expect("a valid scenario");
+        lines_are_steps(file, &document);
     }
 }
 

@@ -8,14 +8,14 @@ mod targets;
 
 use std::sync::{Arc, LazyLock};
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::scenario::{self, Limits, Source};
 use libfuzzer_sys::fuzz_target;
 
-static LESSON: LazyLock<Arc<Lesson>> = LazyLock::new(|| {
+static LESSON: LazyLock<Arc<Document>> = LazyLock::new(|| {
     let text = include_str!("../../scenarios/xor.toml").to_owned();
     let source = Source { path_shown: "xor".to_owned(), name: "xor".to_owned(), text };
-    Arc::new(Lesson::new(scenario::read(source, Limits::default()).expect("a bundled scenario")))
+    Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a bundled scenario")))
 });
 
 fuzz_target!(|bytes: &[u8]| targets::keys(&LESSON, bytes));

@@ -3,7 +3,7 @@
 //! A job is data. [`super::motion::Motion`] begins it, does it piece by piece (`work.rs`), and ends it, so that the screen stays alive meanwhile and Esc stops
 //! it. A kind of work is a variant of [`Job`].
 
-use super::Lesson;
+use super::Document;
 use crate::network::Walk;
 use crate::step::{Address, Place, Unit};
 use crate::threads::Elsewhere;
@@ -65,7 +65,7 @@ pub(super) enum Walking {
 }
 
 /// The document at the end of a seek, if it is another one, and the step there; or the reason why there is no such step.
-pub(super) type Found = Result<(Option<Lesson>, u64), String>;
+pub(super) type Found = Result<(Option<Document>, u64), String>;
 
 /// The result of one or several pieces of a seek.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Walking {
 
 impl Goal {
     /// Does at most `pieces` pieces of the way to iteration `to`, no further than to the end of one iteration, and takes them off `pieces`.
-    pub fn advance(&self, document: &Lesson, to: u64, mut walk: Box<Walk>, pieces: &mut u64) -> Piece {
+    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<Walk>, pieces: &mut u64) -> Piece {
         let Some(iteration) = document.descent.advance(&mut walk, pieces) else { return Piece::On(walk, false) };
         let number = iteration.number;
         if number < to && !iteration.ends() {
@@ -181,7 +181,7 @@ impl Job {
     }
 
     /// The cost of the rest of a seek, or of the next unit of a move, counted in steps that are computed.
-    pub(super) fn cost(&self, document: &Lesson) -> u64 {
+    pub(super) fn cost(&self, document: &Document) -> u64 {
         let ops = document.trace.op_count() as u64;
         match self {
             Self::Seek(seek) => seek.far().saturating_mul(document.trace.len().max(ITERATION).max(ops.saturating_mul(OP))),

@@ -1,6 +1,6 @@
 //! The modes of the stepper.
 
-use super::{Action, Lesson, Prompt};
+use super::{Action, Document, Prompt};
 
 /// The mode of the stepper: it decides what keys mean.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub enum Mode {
 
 impl Mode {
     /// Does an action of the line that is open, if one is.
-    pub(super) fn edit(&mut self, action: &Action, document: &Lesson) {
+    pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
             Action::Edit(request) if prompt.is_left_by(*request) => *self = Self::Normal,

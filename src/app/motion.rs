@@ -121,8 +121,8 @@ impl Motion<'_> {
     /// Whether the step on the screen is of the loss of one sample of several that make a batch.
     fn is_loss_of_one_sample(&self) -> bool {
         let Some((trace, at)) = self.stepper.here() else { return false };
-        let network = trace.network_of(at.stretch);
-        trace.samples() > 1 && trace.stretches()[at.stretch].sample.is_some() && network.ops()[at.op].output == network.loss()
+        let network = trace.network_of(at.sample_run);
+        trace.samples() > 1 && trace.sample_runs()[at.sample_run].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
     /// Goes to a step. Returns whether it is another one.
@@ -139,9 +139,9 @@ impl Motion<'_> {
     /// The first step that makes an entry; of what is given, the first that reads it.
     fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
         let (trace, at) = self.stepper.here()?;
-        match trace.made(at.stretch, tensor, entry) {
+        match trace.made(at.sample_run, tensor, entry) {
             Some(made) => (!made.is_empty()).then_some(made.start),
-            None => trace.uses(at.stretch, tensor, entry).first().map(|found| found.step),
+            None => trace.uses(at.sample_run, tensor, entry).first().map(|found| found.step),
         }
     }
 

@@ -4,7 +4,7 @@ use super::Stepper;
 
 /// One scenario in the picker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct ScenarioEntry {
     /// The bundled name or the path that opens it.
     pub name: String,
     /// Its title.

@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use super::Lesson;
+use super::Document;
 use crate::step::Pass;
 
 /// The address line.
@@ -21,7 +21,7 @@ impl Prompt {
     /// The names that begin with the typed text, then those that contain it; after an iteration or a sample, the names of its ops. Each list is cut
     /// before it is compared, so a key costs the same for any number of ops.
     #[must_use]
-    pub fn completions(&self, document: &Lesson) -> Vec<String> {
+    pub fn completions(&self, document: &Document) -> Vec<String> {
         let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
         let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
         let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
@@ -70,7 +70,7 @@ impl Prompt {
     }
 
     /// Puts the next completion into the line, or the previous one if `by` is negative.
-    pub(super) fn complete(&mut self, document: &Lesson, by: isize) {
+    pub(super) fn complete(&mut self, document: &Document, by: isize) {
         let found = self.completions(document);
         if found.is_empty() {
             return;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::motion::Motion;
-use super::{Job, Lesson, Message, Mode, Offer, Overlay, OverlayKind, Picker, Prompt, Settings, Stepper};
+use super::{Document, Job, Message, Mode, Overlay, OverlayKind, Picker, Prompt, ScenarioEntry, Settings, Stepper};
 use crate::step::Address;
 use crate::trace::{Position, Trace};
 
@@ -45,7 +45,7 @@ pub struct State {
     /// The text over the screen.
     pub overlay: Option<Overlay>,
     /// The scenarios in the picker.
-    pub offers: Arc<Vec<Offer>>,
+    pub offers: Arc<Vec<ScenarioEntry>>,
     /// Choices that outlive the open scenario.
     pub settings: Settings,
     /// The sentence in the status line.
@@ -57,7 +57,7 @@ pub struct State {
 impl State {
     /// The picker over these scenarios.
     #[must_use]
-    pub fn picker(offers: Vec<Offer>) -> Self {
+    pub fn picker(offers: Vec<ScenarioEntry>) -> Self {
         Self {
             screen: Screen::default(),
             overlay: None,
@@ -69,7 +69,7 @@ impl State {
     }
 
     /// Opens a scenario at step `at`; without it, at the scenario's own start or on the way there.
-    pub fn open(&mut self, document: Arc<Lesson>, at: Option<u64>) {
+    pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
         let notes = document.scenario.notes.is_some();
         // so that the first key of the address line takes no longer than the others
@@ -133,7 +133,7 @@ impl State {
 
     /// The open scenario.
     #[must_use]
-    pub fn document(&self) -> Option<&Arc<Lesson>> {
+    pub fn document(&self) -> Option<&Arc<Document>> {
         self.stepper().map(|stepper| &stepper.document)
     }
 
@@ -163,7 +163,7 @@ impl State {
     /// Goes to an address: at once, or by a job if its iteration is far.
     ///
     /// # Errors
-    /// As [`Lesson::find`].
+    /// As [`Document::find`].
     pub fn set_out(&mut self, address: Address) -> Result<(), String> {
         self.motion().map_or(Ok(()), |mut motion| motion.set_out(address))
     }
@@ -176,7 +176,7 @@ impl State {
     /// Opens the picker on the scenario that is open.
     pub(super) fn pick(&mut self) {
         let open = self.document().map(|document| &document.scenario);
-        let is_open = |offer: &Offer| {
+        let is_open = |offer: &ScenarioEntry| {
             let name = offer.name.strip_suffix(".toml").unwrap_or(&offer.name);
             open.is_some_and(|open| name == open.name && offer.title == open.title)
         };
@@ -190,7 +190,7 @@ impl State {
 
     /// The scenario that is selected in the picker.
     #[must_use]
-    pub fn selected(&self) -> Option<&Offer> {
+    pub fn selected(&self) -> Option<&ScenarioEntry> {
         match &self.screen {
             Screen::Picker(picker) => self.offers.get(picker.selected),
             Screen::Stepper(_) => None,

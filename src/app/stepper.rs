@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Job, Lesson, Mode};
+use super::{Document, Job, Mode};
 use crate::step::Unit;
 use crate::trace::{Position, Trace};
 
@@ -11,7 +11,7 @@ use crate::trace::{Position, Trace};
 #[derive(Clone, Debug)]
 pub struct Stepper {
     /// The scenario with the iteration on the screen.
-    pub document: Arc<Lesson>,
+    pub document: Arc<Document>,
     /// The step on the screen, counted from 1.
     pub step: u64,
     /// The unit of moving.
@@ -31,7 +31,7 @@ pub struct Stepper {
 impl Stepper {
     /// A stepper at step `at`, or at the nearest step that exists.
     #[must_use]
-    pub fn new(document: Arc<Lesson>, at: u64) -> Self {
+    pub fn new(document: Arc<Document>, at: u64) -> Self {
         let step = at.clamp(1, document.trace.len());
         Self { document, step, unit: Unit::Step, count: None, mode: Mode::Normal, job: None, play: None, scroll: [0, 0] }
     }
@@ -60,7 +60,7 @@ impl Stepper {
         let Some((trace, at)) = self.here() else { return 0 };
         let op = trace.op_at(&at);
         let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
-        let rows = |id| match *trace.network_of(at.stretch).tensor(id).shape {
+        let rows = |id| match *trace.network_of(at.sample_run).tensor(id).shape {
             [.., rows, _] | [rows] => rows,
             [] => 1,
         };

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{Action, Focus, Lesson, Mode, Offer, OverlayKind, Request, Screen, Setting, State, Stepper, update};
+use super::{Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, Screen, Setting, State, Stepper, update};
 use crate::scenario::{Limits, Source, read};
 
 const SCENARIO: &str = r#"title = "small"
-notes = "Look here."
+notes = "RenderOptions here."
 input = [1, 2]
 target = [1]
 loss = "squared_error"
@@ -24,14 +24,19 @@ iterations = 100_000
 const HELP: Action = Action::Toggle(OverlayKind::Help);
 const NOTES: Action = Action::Toggle(OverlayKind::Notes);
 
-fn document() -> Arc<Lesson> {
+fn document() -> Arc<Document> {
     let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: SCENARIO.to_owned() };
-    Arc::new(Lesson::new(read(source, Limits::default()).expect("a valid scenario")))
+    Arc::new(Document::new(read(source, Limits::default()).expect("a valid scenario")))
 }
 
 fn picker() -> State {
-    let offer =
-        |name: &str| Offer { name: name.to_owned(), title: name.to_owned(), summary: String::new(), source: String::new(), bundled: true };
+    let offer = |name: &str| ScenarioEntry {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        summary: String::new(),
+        source: String::new(),
+        bundled: true,
+    };
     State::picker(vec![offer("large"), offer("small")])
 }
 

@@ -16,7 +16,7 @@ impl Motion<'_> {
     /// Goes to an address: at once, or by a job if its iteration is far.
     ///
     /// # Errors
-    /// As [`super::Lesson::find`].
+    /// As [`super::Document::find`].
     pub fn set_out(&mut self, address: Address) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
         match document.elsewhere(&address)? {

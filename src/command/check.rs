@@ -10,8 +10,8 @@ use super::Invocation;
 use super::look::Global;
 use super::progress::travel;
 use super::read::shown;
-use super::source::Shelf;
-use crate::app::Lesson;
+use super::source::ScenarioLoader;
+use crate::app::Document;
 use crate::number::exact;
 use crate::output::{self, Output};
 use crate::scenario::{Expectation, Faults};
@@ -37,7 +37,7 @@ enum Found {
 
 impl Invocation for CheckCommand {
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenarios = Shelf { limits: global.limits(), files: true };
+        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
         let mut to = output::stdout();
         let mut worst = Found::Nothing;
         for file in &self.files {
@@ -48,7 +48,7 @@ impl Invocation for CheckCommand {
     }
 }
 
-fn check(file: &OsString, scenarios: &Shelf, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
+fn check(file: &OsString, scenarios: &ScenarioLoader, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
     let name = shown(file);
     let scenario = match scenarios.scenario(file) {
         Ok(scenario) => scenario,
@@ -66,11 +66,11 @@ fn check(file: &OsString, scenarios: &Shelf, global: &Global, to: &mut Output<im
             return Ok(Found::Something);
         }
     };
-    let lesson = Lesson::new(scenario);
-    let expectations = &lesson.scenario.expectations;
+    let document = Document::new(scenario);
+    let expectations = &document.scenario.expectations;
     let mut deviations = Vec::new();
     for expectation in expectations {
-        deviations.extend(deviation(&lesson, expectation)?);
+        deviations.extend(deviation(&document, expectation)?);
     }
     let numbers = expectations.len();
     let line = match (numbers, deviations.len()) {
@@ -84,26 +84,26 @@ fn check(file: &OsString, scenarios: &Shelf, global: &Global, to: &mut Output<im
 }
 
 /// What is expected and what is, where the two differ.
-fn deviation(lesson: &Lesson, expectation: &Expectation) -> anyhow::Result<Option<String>> {
+fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<String>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
-    let number = at.iteration.filter(|n| *n != lesson.trace.iteration());
-    let other = match number.map(|n| travel(|go_on| lesson.reach(n, go_on).transpose())).transpose()?.transpose() {
+    let number = at.iteration.filter(|n| *n != document.trace.iteration());
+    let other = match number.map(|n| travel(|go_on| document.reach(n, go_on).transpose())).transpose()?.transpose() {
         Ok(other) => other,
         Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
     };
-    let trace = &other.as_ref().unwrap_or(lesson).trace;
-    let (stretch, tensor) = match trace.tensor(at) {
+    let trace = &other.as_ref().unwrap_or(document).trace;
+    let (sample_run, tensor) = match trace.tensor(at) {
         Ok(found) => found,
         Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
     };
-    let values = trace.run(stretch).values(tensor);
+    let values = trace.run(sample_run).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
     // also right for a value that is no number
     let holds = |is: f64, expected: f64| (is - expected).abs() <= *tolerance;
     let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (is, expected))| !holds(**is, **expected));
     let Some((place, (is, expected))) = wrong.next() else { return Ok(None) };
     let more = wrong.count();
-    let info = trace.network_of(stretch).tensor(tensor);
+    let info = trace.network_of(sample_run).tensor(tensor);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&unravel(place, &info.shape))) };
     let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
     let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));

@@ -8,15 +8,15 @@ use ratatui::layout::Rect;
 
 use super::bundled;
 use super::progress::travel;
-use super::source::Shelf;
-use crate::app::{self, Action, Focus, Job, Lesson, Request, SLICE, State};
+use super::source::ScenarioLoader;
+use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::session::{Event, recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
 use crate::threads::Elsewhere;
-use crate::ui::{self, Look};
+use crate::ui::{self, RenderOptions};
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub enum Done {
 pub struct Driver {
     /// The state.
     pub state: State,
-    shelf: Shelf,
+    shelf: ScenarioLoader,
     /// The file that another thread reads and computes, for it to be opened.
-    opening: Option<(String, Elsewhere<Result<Lesson, String>>)>,
+    opening: Option<(String, Elsewhere<Result<Document, String>>)>,
     /// The time, by which slices of work end.
     watch: fn() -> Duration,
     /// The screen that it is seen on, where one is known: beyond its end nothing scrolls.
@@ -66,7 +66,7 @@ impl Left {
 impl Driver {
     /// Drives a state.
     #[must_use]
-    pub fn new(state: State, shelf: Shelf) -> Self {
+    pub fn new(state: State, shelf: ScenarioLoader) -> Self {
         Self { state, shelf, opening: None, watch: time, screen: None }
     }
 
@@ -107,7 +107,7 @@ impl Driver {
         let opened = if !from.files || bundled::find(&name).is_some() {
             Err(name)
         } else {
-            Elsewhere::begin(name.clone(), move |name| from.open(&name)).map(|lesson| (name, lesson))
+            Elsewhere::begin(name.clone(), move |name| from.open(&name)).map(|document| (name, document))
         };
         match opened {
             Ok(opening) => self.opening = Some(opening),
@@ -117,16 +117,16 @@ impl Driver {
 
     /// Shows the file that is being opened, if it is there within this time.
     fn open_within(&mut self, wait: Duration) {
-        if let Some((_, lesson)) = self.opening.take_if(|(_, lesson)| lesson.is_done_within(wait))
-            && let Some(lesson) = lesson.take()
+        if let Some((_, document)) = self.opening.take_if(|(_, document)| document.is_done_within(wait))
+            && let Some(document) = document.take()
         {
-            self.show(lesson);
+            self.show(document);
         }
     }
 
-    fn show(&mut self, opened: Result<Lesson, String>) {
+    fn show(&mut self, opened: Result<Document, String>) {
         match opened {
-            Ok(lesson) => self.state.open(Arc::new(lesson), None),
+            Ok(document) => self.state.open(Arc::new(document), None),
             Err(why) => self.state.say(why, true),
         }
     }
@@ -241,7 +241,7 @@ impl Driver {
 
     /// The network of what is on the screen.
     fn network(&self) -> Option<&Network> {
-        self.state.here().map(|(trace, at)| trace.network_of(at.stretch))
+        self.state.here().map(|(trace, at)| trace.network_of(at.sample_run))
     }
 
     /// What a click on this does, when it is still there to be clicked on.
@@ -262,7 +262,7 @@ impl Driver {
 
     /// What lies under a cell of the screen, as a click is recorded.
     #[must_use]
-    pub fn under(&self, look: &Look, screen: Rect, column: u16, row: u16) -> Option<Address> {
+    pub fn under(&self, look: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
         let place = match ui::click(&self.state, look, screen, column, row)? {
             Action::Go(step) => Place::Step(step),
             Action::Visit(tensor, entry) => {
@@ -278,7 +278,7 @@ impl Driver {
 
     /// The frame that shows the state, in so many columns and rows.
     #[must_use]
-    pub fn frame(&self, look: &Look, (columns, rows): (u16, u16)) -> Buffer {
+    pub fn frame(&self, look: &RenderOptions, (columns, rows): (u16, u16)) -> Buffer {
         let area = Rect::new(0, 0, columns, rows);
         let mut buffer = Buffer::empty(area);
         ui::render(&self.state, look, area, &mut buffer);

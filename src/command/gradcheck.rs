@@ -15,7 +15,7 @@ use super::look::{Global, count};
 use super::paper::Paper;
 use super::progress::{INTERRUPTED, Task};
 use super::report::{Asked, Report, json};
-use crate::app::Lesson;
+use crate::app::Document;
 use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
 use crate::network::Network;
 use crate::number;
@@ -35,21 +35,22 @@ use crate::trace::Trace;
 pub(super) struct GradcheckCommand {
     #[command(flatten)]
     asked: Asked,
-    /// Look at no more than N entries of each tensor, spread over it [default: all]
+    /// RenderOptions at no more than N entries of each tensor, spread over it [default: all]
     #[arg(long, value_name = "N", value_parser = count)]
     entries: Option<NonZero<usize>>,
 }
 
 impl Invocation for GradcheckCommand {
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let lesson = Lesson::new(self.asked.read(global)?);
+        let document = Document::new(self.asked.read(global)?);
         let options = CheckOptions {
             entries: self.entries.map_or(usize::MAX, NonZero::get),
             threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
         };
-        let all = all(&lesson.trace, options);
+        let all = all(&document.trace, options);
         let mut task = Task::new(all)?;
-        let report = Gradcheck::of(&lesson.scenario.title, &lesson.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
+        let report =
+            Gradcheck::of(&document.scenario.title, &document.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
         task.clear()?;
         let report = match report {
             Ok(report) => report,
@@ -69,8 +70,8 @@ impl Invocation for GradcheckCommand {
 
 /// How many derivatives of all samples are to be looked at.
 fn all(trace: &Trace, options: CheckOptions) -> u64 {
-    let samples = trace.stretches().iter().filter(|stretch| stretch.sample.is_some());
-    samples.map(|stretch| options.derivatives(&stretch.network)).sum()
+    let samples = trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some());
+    samples.map(|sample_run| options.derivatives(&sample_run.network)).sum()
 }
 
 /// The verdicts on all derivatives.
@@ -143,14 +144,14 @@ const REDUCE: &str = "reduce:";
 impl<'a> Gradcheck<'a> {
     fn of(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
-        let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
+        let batch = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
         let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
         let mut tensors: Vec<Row> = Vec::new();
         let (mut before, mut stopped) = (0, false);
-        let samples = trace.stretches().iter().filter_map(|stretch| Some((stretch, stretch.sample? + 1)));
-        for (place, (stretch, sample)) in samples.enumerate() {
-            let network = &*stretch.network;
-            let checked = check(network, &stretch.run, options, |done| {
+        let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
+        for (place, (sample_run, sample)) in samples.enumerate() {
+            let network = &*sample_run.network;
+            let checked = check(network, &sample_run.run, options, |done| {
                 stopped |= !go_on(before + done);
                 !stopped
             });
@@ -232,13 +233,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, Stretch};
+    use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, SampleRun};
     use crate::op::elementwise::{Elementwise, Operand};
     use crate::op::layer::{A, Layer, Leaf, Source, Stage, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::mismatch::Mismatch;
     use crate::op::operator::{self, Operator};
-    use crate::op::rule::{Args as Factors, Equation, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
+    use crate::op::rule::{Equation, Factors, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
     use crate::op::seed::Seed;
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
@@ -323,9 +324,9 @@ mod tests {
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
-        let samples = samples.map(|(sample, run)| Stretch { network: Arc::clone(&network), run, sample: Some(sample) });
-        let stretches = samples.chain([Stretch { network: batch.network, run, sample: None }]);
-        let report = Gradcheck::of("y = 3 x + 3 w", &Trace::of(1, stretches.collect()), CheckOptions::ALL, |_| true).expect("the end");
+        let samples = samples.map(|(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) });
+        let sample_runs = samples.chain([SampleRun { network: batch.network, run, sample: None }]);
+        let report = Gradcheck::of("y = 3 x + 3 w", &Trace::of(1, sample_runs.collect()), CheckOptions::ALL, |_| true).expect("the end");
         (report.text(), report.passed)
     }
 

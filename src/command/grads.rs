@@ -13,10 +13,10 @@ use super::format::{self, Format, Sink};
 use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word, Repeated};
 use super::look::Global;
 use super::paper::Paper;
-use super::source::Shelf;
+use super::source::ScenarioLoader;
 use super::tensors::{Names, Tensors};
 use super::{Invocation, at_iteration, output_to};
-use crate::app::Lesson;
+use crate::app::Document;
 use crate::network::{Id, Network, Run};
 use crate::number::exact;
 use crate::tensor::shape_text;
@@ -28,7 +28,7 @@ use crate::weights::npz;
 #[derive(Debug)]
 struct GradsWriter {
     /// Writes all values and gradients.
-    write: fn(&Lesson, &Global, &mut Sink) -> anyhow::Result<()>,
+    write: fn(&Document, &Global, &mut Sink) -> anyhow::Result<()>,
     /// Bytes that a terminal cannot show.
     is_binary: bool,
 }
@@ -62,31 +62,31 @@ impl Invocation for GradsCommand {
     }
 
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenarios = Shelf { limits: global.limits(), files: true };
-        let lesson = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
+        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
+        let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
         let Format { name, writer, .. } = self.format;
         if writer.is_binary && self.output.is_none() && io::stdout().is_terminal() {
             bail!("an .{name} is nothing to look at; write it to a file with --output FILE");
         }
-        let mut to = output_to(self.output(), &self.scenario, &lesson.scenario.files)?;
-        (writer.write)(&lesson, global, &mut to)?;
+        let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
+        (writer.write)(&document, global, &mut to)?;
         to.finish()?;
         // the program ends: nobody needs the room of its tensors
-        std::mem::forget(lesson);
+        std::mem::forget(document);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn json(lesson: &Lesson, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
-    let grads = Grads::of(lesson);
+fn json(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    let grads = Grads::of(document);
     // the total loss of one sample is its own
     let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
     let repeated = Repeated::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)
 }
 
-fn npz(lesson: &Lesson, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
-    Ok(npz::write(to.raw(), &Grads::of(lesson).named())?)
+fn npz(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    Ok(npz::write(to.raw(), &Grads::of(document).named())?)
 }
 
 struct Grads<'a> {
@@ -107,42 +107,42 @@ struct Sample<'a> {
 }
 
 impl<'a> Grads<'a> {
-    fn of(lesson: &'a Lesson) -> Self {
-        let trace = &lesson.trace;
+    fn of(document: &'a Document) -> Self {
+        let trace = &document.trace;
         let network = trace.network();
         let names = Names::of(network);
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
-        let samples = trace.stretches().iter().filter_map(|stretch| {
-            let number = stretch.sample?;
+        let samples = trace.sample_runs().iter().filter_map(|sample_run| {
+            let number = sample_run.sample?;
             Some(Sample {
                 number: number + 1,
-                name: lesson.scenario.samples[number].name.as_deref(),
-                loss: stretch.run.values(network.loss())[0],
-                values: Tensors::of(network, &stretch.run, names.values.iter().map(|&id| (id, id))),
-                gradients: Tensors::of(network, &stretch.run, names.gradients.iter().filter_map(gradient)),
+                name: document.scenario.samples[number].name.as_deref(),
+                loss: sample_run.run.values(network.loss())[0],
+                values: Tensors::of(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
+                gradients: Tensors::of(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
             })
         });
         let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
         let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
         Self {
-            scenario: &lesson.scenario.title,
-            loss: lesson.loss,
+            scenario: &document.scenario.title,
+            loss: document.loss,
             samples: samples.collect(),
             parameters: network.reads_samples().then_some(parameters),
             gradients: Tensors(
-                given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(lesson, gradient))).collect(),
+                given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(document, gradient))).collect(),
             ),
         }
     }
 }
 
 /// A gradient of the total loss: as the batch reduces it, or the only sample's.
-fn total(lesson: &Lesson, gradient: Id) -> Nested<'_> {
-    let trace = &lesson.trace;
+fn total(document: &Document, gradient: Id) -> Nested<'_> {
+    let trace = &document.trace;
     let info = trace.network().tensor(gradient);
-    let of_batch = trace.stretches().iter().rposition(|stretch| stretch.sample.is_none()).filter(|_| trace.samples() > 1);
-    let values = match of_batch.and_then(|stretch| Some((stretch, trace.network_of(stretch).find(&info.name)?))) {
-        Some((stretch, id)) => trace.run(stretch).values(id),
+    let of_batch = trace.sample_runs().iter().rposition(|sample_run| sample_run.sample.is_none()).filter(|_| trace.samples() > 1);
+    let values = match of_batch.and_then(|sample_run| Some((sample_run, trace.network_of(sample_run).find(&info.name)?))) {
+        Some((sample_run, id)) => trace.run(sample_run).values(id),
         None => trace.run(0).values(gradient),
     };
     Nested { shape: &info.shape, values }
@@ -198,45 +198,45 @@ impl<'a> Grads<'a> {
 }
 
 /// The table for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
-fn table(lesson: &Lesson, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
-    Ok(write_table(lesson, &mut Paper(&mut |text| to.text(&global.text(text))))?)
+fn table(document: &Document, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
+    Ok(write_table(document, &mut Paper(&mut |text| to.text(&global.text(text))))?)
 }
 
-fn write_table(lesson: &Lesson, paper: &mut Paper<'_>) -> io::Result<()> {
-    let trace = &lesson.trace;
+fn write_table(document: &Document, paper: &mut Paper<'_>) -> io::Result<()> {
+    let trace = &document.trace;
     let network = trace.network();
     let names = Names::of(network);
-    paper.line(&lesson.scenario.title)?;
+    paper.line(&document.scenario.title)?;
     paper.line("")?;
     if !network.reads_samples() {
         return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
     }
-    paper.line(&format!("loss  {}", told(lesson.loss)))?;
+    paper.line(&format!("loss  {}", told(document.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
-    for stretch in trace.stretches() {
-        let Some(number) = stretch.sample else { continue };
+    for sample_run in trace.sample_runs() {
+        let Some(number) = sample_run.sample else { continue };
         let mut ids = names.values.clone();
         if several {
-            let name = lesson.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
+            let name = document.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
             paper.line("")?;
             paper.line(&format!("sample {}{name}", number + 1))?;
-            paper.line(&format!("loss  {}", told(stretch.run.values(network.loss())[0])))?;
+            paper.line(&format!("loss  {}", told(sample_run.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
             ids.sort_by_key(|&id| network.tensor(id).layer);
         }
         for id in ids {
-            let gradient = network.gradient_of(id).map(|gradient| stretch.run.values(gradient));
-            tensor(network, id, stretch.run.values(id), gradient, paper)?;
+            let gradient = network.gradient_of(id).map(|gradient| sample_run.run.values(gradient));
+            tensor(network, id, sample_run.run.values(id), gradient, paper)?;
         }
     }
     if several {
         paper.line("")?;
         paper.line("all samples")?;
         for id in parameters {
-            let gradient = network.gradient_of(id).map(|gradient| total(lesson, gradient).values);
+            let gradient = network.gradient_of(id).map(|gradient| total(document, gradient).values);
             tensor(network, id, trace.run(0).values(id), gradient, paper)?;
         }
     }

@@ -15,7 +15,7 @@ use crate::app::Focus;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Recorder, recorded};
 use crate::terminal::{Flow, Input, Program};
-use crate::ui::{self, Look};
+use crate::ui::{self, RenderOptions};
 
 /// A pasted text is an address; more is a slip.
 const PASTED: usize = 200;
@@ -23,7 +23,7 @@ const PASTED: usize = 200;
 /// The stepper as a program of the terminal.
 pub struct Live {
     driver: Driver,
-    look: Look,
+    look: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
     /// The place where it was last drawn, in which clicks are looked up.
     screen: Cell<Rect>,
@@ -38,7 +38,7 @@ impl fmt::Debug for Live {
 impl Live {
     /// Shows what a driver does, and records its events.
     #[must_use]
-    pub fn new(driver: Driver, look: Look, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
+    pub fn new(driver: Driver, look: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
         Self { driver, look, recorder, screen: Cell::default() }
     }
 
@@ -95,7 +95,7 @@ impl Program for Live {
 }
 
 /// The events of an input of the terminal, for a state that is seen on this screen.
-pub(super) fn events(input: Input, driver: &Driver, look: &Look, screen: Rect) -> Vec<Event> {
+pub(super) fn events(input: Input, driver: &Driver, look: &RenderOptions, screen: Rect) -> Vec<Event> {
     let focus = driver.state.focus();
     let lines = if focus == Focus::Picker { 1 } else { 3 };
     match input {

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::glyph;
 use crate::scenario::Limits;
 use crate::terminal::capability;
-use crate::ui::Look;
+use crate::ui::RenderOptions;
 use crate::ui::theme::{Background, Colours, Theme};
 
 /// When there are colours: by itself, on a terminal and without `NO_COLOR`.
@@ -83,7 +83,7 @@ impl Global {
     }
 
     /// How the stepper looks on the terminal.
-    pub(super) fn look(&self) -> Look {
+    pub(super) fn look(&self) -> RenderOptions {
         let colours = match self.color {
             When::Never => Colours::None,
             When::Auto if !colour_wanted() => Colours::None,
@@ -93,12 +93,12 @@ impl Global {
     }
 
     /// How a frame looks that is printed as text.
-    pub(super) fn plain(&self) -> Look {
+    pub(super) fn plain(&self) -> RenderOptions {
         self.with(Colours::None)
     }
 
     /// How a frame looks that is printed with its colours: on a terminal, with those that it has.
-    pub(super) fn exported(&self, to_stdout: bool) -> Look {
+    pub(super) fn exported(&self, to_stdout: bool) -> RenderOptions {
         if self.color == When::Never || (self.color == When::Auto && no_color()) {
             return self.plain();
         }
@@ -115,17 +115,17 @@ impl Global {
     }
 
     /// How a frame looks in a picture, which no terminal limits.
-    pub(super) fn drawn(&self) -> Look {
+    pub(super) fn drawn(&self) -> RenderOptions {
         self.with(if self.color == When::Never { Colours::None } else { Colours::True })
     }
 
-    fn with(&self, colours: Colours) -> Look {
+    fn with(&self, colours: Colours) -> RenderOptions {
         let background = match self.background {
             Some(Ground::Light) => Background::Light,
             Some(Ground::Dark) => Background::Dark,
             None => background(env::var("COLORFGBG").ok().as_deref()),
         };
-        Look { theme: Theme::new(colours, background), ascii: self.ascii() }
+        RenderOptions { theme: Theme::new(colours, background), ascii: self.ascii() }
     }
 }
 

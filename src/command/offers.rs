@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::bundled;
 use super::read::file;
 use super::source::here;
-use crate::app::Offer;
+use crate::app::ScenarioEntry;
 use crate::text::sentence;
 
 /// The size of the largest file that is read for its title. Reading larger ones would delay the picker.
@@ -17,12 +17,12 @@ const IN_ALL: usize = 8 << 20;
 
 /// The bundled scenarios.
 #[must_use]
-pub fn bundled() -> Vec<Offer> {
+pub fn bundled() -> Vec<ScenarioEntry> {
     bundled::ALL.iter().filter_map(|bundled| offer(bundled.name, bundled.text, true)).collect()
 }
 
 /// The bundled scenarios, then the files of the current folder that are scenarios, and those that may be.
-pub(super) fn all() -> Vec<Offer> {
+pub(super) fn all() -> Vec<ScenarioEntry> {
     let mut offers = bundled();
     let mut left = IN_ALL;
     offers.extend(here().iter().filter_map(|name| of_file(name, Path::new(name), &mut left)));
@@ -31,12 +31,12 @@ pub(super) fn all() -> Vec<Offer> {
 
 /// The entry of a file, or `None` if it is not a scenario. A file that cannot be read, or is too large to be read here, has the reason in place of its title.
 /// `left` is the number of bytes that may still be read.
-fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<Offer> {
+fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<ScenarioEntry> {
     let about = path.metadata();
     if about.as_ref().is_ok_and(|about| !about.is_file()) {
         return None;
     }
-    let titled = |title: String| Offer {
+    let titled = |title: String| ScenarioEntry {
         name: name.to_owned(),
         title: sentence(&title),
         summary: String::new(),
@@ -59,7 +59,7 @@ fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<Offer> {
 /// The entry of a scenario, or `None` for a text that is not a scenario.
 ///
 /// The keys that it shows are in the first lines, before any table. The whole text is parsed only where these lines alone are not TOML.
-fn offer(name: &str, text: &str, bundled: bool) -> Option<Offer> {
+fn offer(name: &str, text: &str, bundled: bool) -> Option<ScenarioEntry> {
     let (head, tables) = split(text);
     DeTable::parse(head)
         .ok()
@@ -79,7 +79,7 @@ fn is_scenario(line: &str) -> bool {
     line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.starts_with(table))
 }
 
-fn described(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) -> Option<Offer> {
+fn described(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) -> Option<ScenarioEntry> {
     let line = |key: &str| match table.get(key)?.get_ref() {
         DeValue::String(text) => Some(sentence(text)),
         _ => None,
@@ -87,7 +87,7 @@ fn described(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) 
     if !is_scenario && !table.contains_key("layer") && !table.contains_key("graph") {
         return None;
     }
-    Some(Offer {
+    Some(ScenarioEntry {
         name: name.to_owned(),
         title: line("title")?,
         summary: line("summary").unwrap_or_default(),

@@ -17,17 +17,17 @@ pub use player::Player;
 use super::format::{self, Format, Sink};
 use super::look::Global;
 use super::read::{file, shown};
-use super::source::{Carried, Shelf};
+use super::source::{Carried, ScenarioLoader};
 
 use super::driver::{Done, Driver};
 use super::{Invocation, offers, output_to};
-use crate::app::{Lesson, State};
+use crate::app::{Document, State};
 use crate::output;
 use crate::scenario::{self, Limits, Source};
 use crate::session::{Event, Session};
 use crate::step::{Address, Place};
 use crate::terminal::{self, Options};
-use crate::ui::{Look, export};
+use crate::ui::{RenderOptions, export};
 use course::{Course, Next};
 
 /// No session is larger: a scenario, and a million keys.
@@ -120,7 +120,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_beside(source, limits, Arc::new(Carried(header.files.clone())))?;
     let mut state = State::picker(offers::bundled());
-    state.open(Arc::new(Lesson::new(scenario)), Some(1));
+    state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
         bail!("the session opens at step 0, and steps count from 1");
     }
@@ -131,7 +131,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         to.map_err(|why| anyhow!("the session is on the way to what its scenario does not have: {why}"))?;
     }
     faultless(&state)?;
-    let mut driver = Driver::new(state, Shelf::bundled(limits));
+    let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.seen_on(header.size);
     Ok(driver)
 }
@@ -163,7 +163,12 @@ pub struct Frame {
 ///
 /// # Errors
 /// Those of `give`.
-pub fn frames(session: &Session, mut driver: Driver, look: &Look, mut give: impl FnMut(Frame) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub fn frames(
+    session: &Session,
+    mut driver: Driver,
+    look: &RenderOptions,
+    mut give: impl FnMut(Frame) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut course = Course::new(session);
     let mut size = session.header.size;
     let mut number = 0;

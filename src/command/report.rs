@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::format::{self, Format, Sink};
 use super::look::Global;
 use super::paper::Paper;
-use super::source::Shelf;
+use super::source::ScenarioLoader;
 use crate::scenario::Scenario;
 
 /// A result that is printed as a table or as JSON.
@@ -51,7 +51,7 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads the scenario.
     pub fn read(&self, global: &Global) -> anyhow::Result<Scenario> {
-        Shelf { limits: global.limits(), files: true }.scenario(&self.scenario)
+        ScenarioLoader { limits: global.limits(), files: true }.scenario(&self.scenario)
     }
 
     /// Prints the report, to the end.

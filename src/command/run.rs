@@ -18,8 +18,8 @@ use super::live::Live;
 use super::look::Global;
 use super::offers;
 use super::read::shown;
-use super::source::{self, Shelf, recorded};
-use crate::app::{Lesson, State, Stepper};
+use super::source::{self, ScenarioLoader, recorded};
+use crate::app::{Document, State, Stepper};
 use crate::output;
 use crate::session::{Header, Recorder};
 use crate::step::{Address, AddressError};
@@ -44,7 +44,7 @@ pub(super) const OPEN: &str = "open";
 
 /// The picker.
 pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
-    let scenarios = Shelf { limits: global.limits(), files: true };
+    let scenarios = ScenarioLoader { limits: global.limits(), files: true };
     start(Driver::new(State::picker(offers::all()), scenarios), global, None)
 }
 
@@ -60,17 +60,17 @@ impl Invocation for OpenCommand {
             return Ok(ExitCode::SUCCESS);
         }
         // a recording must replay anywhere: no files in its picker
-        let scenarios = Shelf { limits: global.limits(), files: self.record.is_none() };
+        let scenarios = ScenarioLoader { limits: global.limits(), files: self.record.is_none() };
         let (scenario, carried) = match &self.record {
             Some(_) => recorded(scenario, scenarios.limits)?,
             None => (scenarios.scenario(scenario)?, BTreeMap::new()),
         };
         let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, address(text)?))).transpose()?;
-        let lesson = Arc::new(Lesson::new(scenario));
-        let scenario = Arc::clone(&lesson.scenario);
+        let document = Arc::new(Document::new(scenario));
+        let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(if scenarios.files { offers::all() } else { offers::bundled() });
         // it alone keeps the iteration, which goes when another one comes
-        state.open(lesson, at.is_some().then_some(1));
+        state.open(document, at.is_some().then_some(1));
         let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
             state.set_out(at).map_err(|why| misplaced(text, &why))?;

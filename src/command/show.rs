@@ -15,20 +15,20 @@ use super::driver::{Done, Driver};
 use super::format::{self, Format, Sink};
 use super::look::Global;
 use super::run::{address, misplaced};
-use super::source::Shelf;
+use super::source::ScenarioLoader;
 use super::{Invocation, offers, opened, output_to};
-use crate::app::{Lesson, State};
+use crate::app::{Document, State};
 use crate::keys;
 use crate::session::Event;
-use crate::ui::{Look, export, svg};
+use crate::ui::{RenderOptions, export, svg};
 
 /// The functions of a format.
 #[derive(Debug)]
 struct FrameWriter {
     /// Returns the look of the frame, from whether it goes to stdout.
-    look: fn(&Global, bool) -> Look,
+    look: fn(&Global, bool) -> RenderOptions,
     /// Writes the frame.
-    write: fn(&Buffer, &Look, &mut Sink) -> io::Result<()>,
+    write: fn(&Buffer, &RenderOptions, &mut Sink) -> io::Result<()>,
 }
 
 static FORMATS: &[Format<FrameWriter>] = &[
@@ -89,19 +89,19 @@ impl Invocation for ShowCommand {
 
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let keys = keys::parse(self.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
-        let scenarios = Shelf { limits: global.limits(), files: true };
+        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
         let scenario = scenarios.scenario(&self.scenario)?;
-        let (lesson, at) = match self.at.as_deref() {
-            None => (Lesson::new(scenario), None),
+        let (document, at) = match self.at.as_deref() {
+            None => (Document::new(scenario), None),
             Some(text) => {
-                let (lesson, step) = opened(scenario, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
-                (lesson, Some(step))
+                let (document, step) = opened(scenario, &address(text)?)?.map_err(|why| misplaced(text, &why))?;
+                (document, Some(step))
             }
         };
-        let scenario = Arc::clone(&lesson.scenario);
+        let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(offers::all());
         // it alone keeps the iteration, which goes when another one comes
-        state.open(Arc::new(lesson), at);
+        state.open(Arc::new(document), at);
         let mut driver = Driver::new(state, scenarios);
         driver.seen_on(self.size);
         driver.arrive()?;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use super::bundled::{self, Bundled};
 use super::holds;
 use super::read::{file, shown};
-use crate::app::Lesson;
+use crate::app::Document;
 use crate::files::{Folder, limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
@@ -90,7 +90,7 @@ impl Files for Carried {
 /// A scenario that is to be recorded, with the files that it has read.
 ///
 /// # Errors
-/// As [`Shelf::scenario`]; and when the files are too large to be recorded.
+/// As [`ScenarioLoader::scenario`]; and when the files are too large to be recorded.
 pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
     let (source, files) = source(typed)?;
     let kept = Arc::new(Kept { files, read: Mutex::default() });
@@ -145,14 +145,14 @@ fn unknown(typed: &OsStr) -> anyhow::Error {
 
 /// Where scenarios come from.
 #[derive(Clone, Copy, Debug)]
-pub struct Shelf {
+pub struct ScenarioLoader {
     /// What reading one may use.
     pub limits: Limits,
     /// Whether the picker opens files besides the bundled scenarios. That of a recorded session does not: it must replay anywhere.
     pub files: bool,
 }
 
-impl Shelf {
+impl ScenarioLoader {
     /// The bundled scenarios alone.
     #[must_use]
     pub fn bundled(limits: Limits) -> Self {
@@ -172,12 +172,12 @@ impl Shelf {
     ///
     /// # Errors
     /// One sentence for the status line.
-    pub fn open(&self, name: &str) -> Result<Lesson, String> {
+    pub fn open(&self, name: &str) -> Result<Document, String> {
         if !self.files && bundled::find(name).is_none() {
             return Err(format!("{} is not inside the program, and files are not opened here", shown(name)));
         }
         match self.scenario(OsStr::new(name)) {
-            Ok(scenario) => Ok(Lesson::new(scenario)),
+            Ok(scenario) => Ok(Document::new(scenario)),
             Err(error) => Err(match error.downcast_ref::<Faults>() {
                 Some(faults) => format!("{} is not valid: {}", shown(name), first_of(name, faults)),
                 None => sentence(&format!("{error:#}")),

@@ -20,7 +20,7 @@ use clap::{Parser, ValueEnum};
 
 use super::format::{self, Format, Sink};
 use super::look::Global;
-use super::source::Shelf;
+use super::source::ScenarioLoader;
 use super::{Invocation, at_iteration, output_to};
 use crate::step::{Address, Place, Unit};
 use crate::trace::Trace;
@@ -86,14 +86,14 @@ impl Invocation for TraceCommand {
     }
 
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenarios = Shelf { limits: global.limits(), files: true };
-        let lesson = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
-        let trace = &lesson.trace;
+        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
+        let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
+        let trace = &document.trace;
         let steps = steps(self, trace)?;
-        if let Some(lack) = lesson.lack.filter(|_| self.op.is_none() && self.to.is_none()) {
+        if let Some(lack) = document.lack.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{lack}; or end before the update, with --to {}", trace.len());
         }
-        let mut to = output_to(self.output(), &self.scenario, &lesson.scenario.files)?;
+        let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
         let writer = &self.format.writer;
         match self.level {
             Level::Step => (writer.steps)(trace, steps, to.raw())?,

@@ -50,7 +50,7 @@ impl<'a> BatchCheck<'a> {
     /// Starts the check of a batch that reduces its samples. Returns `None` for a batch with a single sample.
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
-        let loss = network.made_by(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
+        let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
         let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
         // each sample has its own part of the sum, so the other parts cancel in the difference
         let share = |part: &Part| {

@@ -31,7 +31,7 @@ impl<'a> Forward<'a> {
 
     /// For each entry of a tensor, the magnitude of the largest number that was rounded in its computation; `None` if the terms are not known.
     pub fn rounded_magnitudes(&self, id: Id) -> Option<&[f64]> {
-        let number = self.network.made_by(id)?;
+        let number = self.network.producer(id)?;
         self.dependents.get(number)?.as_ref().map(Dependents::rounded_magnitudes)
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn rounding_noise(forward: &Forward<'_>, of: Id) -> f64 {
 
 /// Returns the largest finite term or partial sum of the loss: a loss near 0 may be the sum of large terms.
 fn largest_term_of_loss(network: &Network, run: &Run) -> f64 {
-    let Some(number) = network.made_by(network.loss()) else { return 0.0 };
+    let Some(number) = network.producer(network.loss()) else { return 0.0 };
     let (mut largest, mut sum) = (0.0_f64, -0.0);
     for (rule, x) in run.parts(&network.ops()[number], number) {
         sum = rule.walk(&x, 0, 0..rule.before(&x, 1), sum, &mut |term, sum| {

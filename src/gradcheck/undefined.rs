@@ -52,7 +52,7 @@ impl Derivative<'_> {
     /// derivative is wrong.
     fn is_undefined(&self, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, run, gradient, at, .. } = *self;
-        let Some(number) = network.made_by(gradient) else { return false };
+        let Some(number) = network.producer(gradient) else { return false };
         let op: &Op = &network.ops()[number];
         let count = |rule: &dyn Rule, x: &Operands<'_>| rule.before(x, at + 1) - rule.before(x, at);
         let sum = run.parts(op, number).fold(-0.0, |sum, (rule, x)| rule.partial(&x, at, count(rule, &x), sum));
@@ -105,7 +105,9 @@ impl Derivative<'_> {
 /// Returns whether the local derivative of the entry `place` of `above` by the entry `at` of `of` is infinite: its differences are not finite, or grow without
 /// bound as the step shrinks.
 fn is_steep(network: &Network, run: &Run, (above, place): (Id, usize), (of, at): (Id, usize)) -> bool {
-    let Some(op) = network.made_by(above).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else { return false };
+    let Some(op) = network.producer(above).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else {
+        return false;
+    };
     let here = run.values(of)[at];
     let value = |by: f64| {
         let mut entries = run.values(of).to_vec();

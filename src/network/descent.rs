@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::batch::{Batch, From, reduced};
 use super::learn::Learner;
 use super::points::{Point, Points};
-use super::run::Begun;
-use super::stretches::LARGE;
+use super::run::PartialRun;
+use super::sample_runs::LARGE;
 use super::train::{Given, Train};
-use super::{Id, Lack, Network, Run, Sizes, Stretch, Stretches};
+use super::{Id, Lack, Network, Run, SampleRun, SampleRuns, Sizes};
 use crate::op::loss::BatchReduction;
 use crate::room::{Claim, Room, Short};
 use crate::tensor::Tensor;
@@ -54,9 +54,9 @@ struct Half {
     /// The samples of its batch, from 0.
     samples: Vec<usize>,
     /// The samples whose runs are whole; after them, at the end, the batch.
-    stretches: Stretches,
+    sample_runs: SampleRuns,
     /// The run that is being computed: of the next sample, or of the batch.
-    run: Option<Begun>,
+    run: Option<PartialRun>,
     /// The batch, once all samples are computed.
     batch: Option<Arc<Batch>>,
     stopped: bool,
@@ -68,7 +68,7 @@ pub struct Iteration {
     /// Its number, from 1.
     pub number: u64,
     /// The samples of the batch, then the batch.
-    pub stretches: Stretches,
+    pub sample_runs: SampleRuns,
     /// The batch's loss.
     pub loss: f64,
     /// Whether the tolerance ends the descent here, without an update.
@@ -191,7 +191,7 @@ impl Descent {
         let Some(run) = &mut half.run else {
             if half.samples.is_empty() {
                 half.samples = self.samples(point.iteration);
-                half.stretches = Stretches::within(Arc::clone(memory));
+                half.sample_runs = SampleRuns::within(Arc::clone(memory));
             }
             self.begin(point, half, lack.is_none());
             return None;
@@ -203,36 +203,36 @@ impl Descent {
         }
         let run = half.run.take()?.into_run();
         let Some(batch) = half.batch.take() else {
-            let sample = half.samples.get(half.stretches.len()).copied();
-            half.stretches.push(Stretch { network: Arc::clone(&self.network), run, sample });
+            let sample = half.samples.get(half.sample_runs.len()).copied();
+            half.sample_runs.push(SampleRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
-        let loss = batch.loss.map_or_else(|| half.stretches[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
+        let loss = batch.loss.map_or_else(|| half.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if ends(tolerance, point.loss, loss) && !half.stopped {
             // the same without an update
             half.stopped = true;
             return None;
         }
-        let (stretches, stopped, next) = Self::whole(point, mem::take(half), &batch, run, loss);
+        let (sample_runs, stopped, next) = Self::whole(point, mem::take(half), &batch, run, loss);
         let lack = lack.filter(|_| !stopped);
-        Some((Iteration { number: point.iteration, stretches, loss, stopped, lack }, next))
+        Some((Iteration { number: point.iteration, sample_runs, loss, stopped, lack }, next))
     }
 
     /// Begins the next run of an iteration, which has an update where it may.
     fn begin(&self, point: &Point, half: &mut Half, updates: bool) {
-        if let Some(&sample) = half.samples.get(half.stretches.len()) {
-            let mut run = Begun::new(&self.network, None);
+        if let Some(&sample) = half.samples.get(half.sample_runs.len()) {
+            let mut run = PartialRun::new(&self.network, None);
             run.give(&given(&point.parameters, &self.samples[sample]));
             half.run = Some(run);
             return;
         }
         let numbers: Vec<usize> = half.samples.iter().map(|sample| sample + 1).collect();
         let batch = self.batch_of(&numbers, updates && !half.stopped, point.velocities.is_empty());
-        let mut run = Begun::new(&batch.network, None);
+        let mut run = PartialRun::new(&batch.network, None);
         for (id, from) in &batch.reads {
             match from {
-                From::Sample(n, of) => run.share(&batch.network, *id, &half.stretches[*n].run, *of),
+                From::Sample(n, of) => run.share(&batch.network, *id, &half.sample_runs[*n].run, *of),
                 From::Parameter(of) => run.give(&[(*id, Arc::clone(&point.parameters[of]))]),
                 From::Velocity(of) => run.give(&[(*id, Arc::clone(&point.velocities[of]))]),
             }
@@ -242,8 +242,8 @@ impl Descent {
     }
 
     /// The runs of an iteration which are all there, whether the tolerance ends the descent, and the point after it.
-    fn whole(point: &Point, half: Half, batch: &Batch, run: Run, loss: f64) -> (Stretches, bool, Point) {
-        let Half { mut stretches, stopped, .. } = half;
+    fn whole(point: &Point, half: Half, batch: &Batch, run: Run, loss: f64) -> (SampleRuns, bool, Point) {
+        let Half { mut sample_runs, stopped, .. } = half;
         let mut next = point.after(loss);
         for (parameter, new, velocity) in &batch.updated {
             next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
@@ -252,9 +252,9 @@ impl Descent {
             }
         }
         if !batch.network.ops().is_empty() {
-            stretches.push(Stretch { network: Arc::clone(&batch.network), run, sample: None });
+            sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
         }
-        (stretches, stopped, next)
+        (sample_runs, stopped, next)
     }
 
     /// How many ops were computed until now, in all iterations that were gone to.
@@ -340,12 +340,12 @@ impl Descent {
         let Walk { half, .. } = walk;
         let network = half.batch.as_ref().map_or(&self.network, |batch| &batch.network);
         // that a batch begins, and what comes of an iteration, is a matter of all its ops, and of its memory, which goes back
-        let ops = || half.stretches.len() * self.network.ops().len() + network.ops().len();
+        let ops = || half.sample_runs.len() * self.network.ops().len() + network.ops().len();
         let all = || walk.is_large() || ops() >= MANY;
         match &half.run {
             Some(run) if run.next() < network.ops().len() => network.work(run.next()) >= LONG,
             Some(_) => half.batch.is_some() && all(),
-            None => !half.samples.is_empty() && half.stretches.len() == half.samples.len() && all(),
+            None => !half.samples.is_empty() && half.sample_runs.len() == half.samples.len() && all(),
         }
     }
 

@@ -64,7 +64,7 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn again(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut begun = Begun::new(network, Some(self));
+        let mut begun = PartialRun::new(network, Some(self));
         begun.give(network.fixed());
         begun.give(given);
         together(|| while begun.proceed(network) {});
@@ -77,7 +77,7 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut begun = Begun::new(network, None);
+        let mut begun = PartialRun::new(network, None);
         begun.give(network.fixed());
         begun.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
@@ -180,13 +180,13 @@ impl Run {
 
 /// A run that is computed op by op, with pauses in between.
 #[derive(Clone, Debug)]
-pub struct Begun {
+pub struct PartialRun {
     run: Run,
     /// Ops that are computed.
     done: usize,
 }
 
-impl Begun {
+impl PartialRun {
     /// The beginning of a run, to which its tensors are to be given, in the memory of another run of the same network where one is to spare.
     #[must_use]
     pub fn new(network: &Network, spare: Option<Run>) -> Self {
@@ -224,7 +224,7 @@ impl Begun {
         true
     }
 
-    /// The run; whole once [`Begun::proceed`] has returned `false`.
+    /// The run; whole once [`PartialRun::proceed`] has returned `false`.
     #[must_use]
     pub fn into_run(self) -> Run {
         self.run

@@ -10,21 +10,21 @@ use smallvec::{SmallVec, smallvec};
 use curves::Curve;
 
 use super::flatten::Copy;
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::rule::{
-    Args as Factors, Arguments, Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
+    Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
 };
 use super::slot::Slot::{self, Input, Output, Upstream};
 use super::softmax::{Slices, Softmax};
 use crate::expr::{Expr, Join, Primitive, whole};
-use crate::sums::Begun;
-use crate::threads::stretches;
+use crate::sums::Init;
+use crate::threads::chunks;
 
 /// The row of the layers' registry.
 pub const KIND: LayerKind =
     LayerKind { name: "activation", base: "act", keys: &[], rank: None, joins: false, activation: Some("function"), build };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     if !args.has("function") {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
@@ -173,19 +173,19 @@ struct Applied(Shaped);
 const EACH: u64 = 8;
 
 impl Applied {
-    fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
+    fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let Shaped { curve, keys } = &self.0;
-        stretches(sums, 1, EACH, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, begun));
+        chunks(sums, 1, EACH, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, init));
     }
 }
 
 impl Rule for Applied {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.add(x, out, Begun::Here);
+        self.add(x, out, Init::Accumulate);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        self.add(x, sums, Begun::Nowhere);
+        self.add(x, sums, Init::Overwrite);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -216,22 +216,22 @@ impl Rule for Applied {
 struct Slope(Shaped);
 
 impl Slope {
-    fn add(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) {
+    fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let Shaped { curve, keys } = &self.0;
-        stretches(sums, 1, EACH, |at, sums| {
+        chunks(sums, 1, EACH, |at, sums| {
             let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
-            curve.add_derivative(z, a, da, keys, sums, begun);
+            curve.add_derivative(z, a, da, keys, sums, init);
         });
     }
 }
 
 impl Rule for Slope {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.add(x, out, Begun::Here);
+        self.add(x, out, Init::Accumulate);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        self.add(x, sums, Begun::Nowhere);
+        self.add(x, sums, Init::Overwrite);
     }
 
     fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {

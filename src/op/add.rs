@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::rule::{Equation, Gist};
 use crate::expr::whole;
 use crate::tensor::shape_words;
@@ -25,7 +25,7 @@ const BACK: Equation = Equation {
     words: "A sum passes the error on to each of its summands, unchanged: the skip connection brings it back past the layers between.",
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // missing leading dimensions of size 1 are added, as everywhere
     let rank = args.inputs().iter().map(|shape| shape.len()).max().unwrap_or(0);
     let raised = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();

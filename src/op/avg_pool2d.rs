@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::edges::{Edges, View};
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
@@ -37,7 +37,7 @@ const WORDS: [(&str, &str); 3] = [
     ),
 ];
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let include = args.flag("count_include_pad")?.unwrap_or(true);
     let windows = windows(args)?;
     let shape = shape(&windows);

@@ -11,7 +11,7 @@ use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
-use crate::sums::Begun;
+use crate::sums::Init;
 
 /// The numbers on the edges.
 #[derive(Clone, Debug)]
@@ -86,13 +86,13 @@ impl<E: Edges> Seen<E> {
     }
 
     /// Adds all sums by a kernel of the edges, if they have one for these weights. Returns whether it did.
-    fn add_at_once(&self, x: &Operands<'_>, sums: &mut [f64], begun: Begun) -> bool {
+    fn add_at_once(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) -> bool {
         let weight = match self.inner.weights {
             Weights::Copy | Weights::None => None,
             Weights::One(k) => Some(k),
             Weights::ByOutput(_) => return false,
         };
-        self.inner.edges.sum_of_one(self.view, weight, x.tensors[self.slot()], sums, begun)
+        self.inner.edges.sum_of_one(self.view, weight, x.tensors[self.slot()], sums, init)
     }
 
     fn terms(&self, view: View, at: usize) -> u64 {
@@ -102,7 +102,7 @@ impl<E: Edges> Seen<E> {
 
 impl<E: Edges> Rule for Seen<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        if self.add_at_once(x, out, Begun::Here) {
+        if self.add_at_once(x, out, Init::Accumulate) {
             return;
         }
         let (read, other) = (x.tensors[self.slot()], self.other());
@@ -134,7 +134,7 @@ impl<E: Edges> Rule for Seen<E> {
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        if self.add_at_once(x, sums, Begun::Nowhere) {
+        if self.add_at_once(x, sums, Init::Overwrite) {
             return;
         }
         sums.fill(-0.0);

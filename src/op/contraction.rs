@@ -30,7 +30,7 @@ use super::mismatch::{Mismatch, Operand};
 use super::nest::{Edge, Nest};
 use super::rule::Window;
 use super::slot::Slot::Upstream;
-use crate::sums::Begun;
+use crate::sums::Init;
 use constant::Form;
 use matrix::Matrix;
 
@@ -255,10 +255,10 @@ impl Edges for Contraction {
         }
     }
 
-    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], begun: Begun) -> bool {
+    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
         let form = self.form(view);
         if let Some(form) = form {
-            form.add(weight, read, sums, begun);
+            form.add(weight, read, sums, init);
         }
         form.is_some()
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::axis::{Axis, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
 use crate::expr::{Expr, Join, whole};
-use crate::sums::{Begun, LANES};
+use crate::sums::{Init, LANES};
 use crate::tensor::len;
 use kernels::Plans;
 
@@ -27,7 +27,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let given = args.shape("weight", 4)?;
     let outputs = args.size("out_channels", given.as_ref().map(|s| s[0]));
@@ -80,7 +80,12 @@ impl Filters {
     ///
     /// # Errors
     /// When a key is faulty, a size is missing, or the groups do not divide the channels.
-    pub fn read(args: &mut dyn Args, channels: usize, outputs: Result<usize, Faulty>, weight: Option<&[usize]>) -> Result<Self, Faulty> {
+    pub fn read(
+        args: &mut dyn Args,
+        channels: usize,
+        outputs: Result<usize, Reported>,
+        weight: Option<&[usize]>,
+    ) -> Result<Self, Reported> {
         let kernel = args.sizes("kernel_size", weight.map(|shape| [shape[2], shape[3]]));
         let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
         let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
@@ -254,12 +259,12 @@ impl Edges for Conv2d {
         }
     }
 
-    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], begun: Begun) -> bool {
+    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
         let (Some(weight), Some(filter)) = (weight, self.constant_filter().filter(|_| view != View::Weight)) else { return false };
         let filter = vec![weight; len(&filter)];
-        match begun {
-            Begun::Here => self.accumulate(view, &filter, read, sums),
-            Begun::Nowhere => self.begin(view, &filter, read, sums),
+        match init {
+            Init::Accumulate => self.accumulate(view, &filter, read, sums),
+            Init::Overwrite => self.begin(view, &filter, read, sums),
         }
         true
     }
@@ -277,14 +282,14 @@ impl Edges for Conv2d {
 
 impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
-        self.sums(view, a, b, out, Begun::Here);
+        self.sums(view, a, b, out, Init::Accumulate);
     }
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if self.reached(view, sums.len()).is_some() {
             return self.begin_with_nothing(view, a, b, sums);
         }
-        self.sums(view, a, b, sums, Begun::Nowhere);
+        self.sums(view, a, b, sums, Init::Overwrite);
     }
 }
 

@@ -7,7 +7,7 @@ use super::axis::{Axis, Misfit};
 use super::conv2d::{Conv2d, Filters, kernel_key};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
@@ -24,7 +24,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let given = args.shape("weight", 4)?;
     let groups = args.integer("groups", 1)?.unwrap_or(1);

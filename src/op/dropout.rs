@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::layer::{A, Args, Called, Fan, Faulty, Layer, LayerKind, Leaf, Source, Stage};
+use super::layer::{A, Args, Called, Fan, Layer, LayerKind, Leaf, Reported, Source, Stage};
 use super::mismatch::{Mismatch, fits};
 use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
 use super::slot::{
@@ -18,7 +18,7 @@ use crate::tensor::flat;
 pub const KIND: LayerKind =
     LayerKind { name: "dropout", base: "drop", keys: &["mask", "p"], rank: None, joins: false, activation: None, build };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let p = args.number("p")?.unwrap_or(0.5);
     let range = if (0.0..1.0).contains(&p) {

@@ -14,7 +14,7 @@ use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
-use crate::sums::Begun;
+use crate::sums::Init;
 
 /// From which of its three ends an edge is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
 
     /// Adds to each entry of `sums` what its edges read, times one weight if there is one, in order, where a kernel is faster than a walk along the
     /// edges. Returns whether it did.
-    fn sum_of_one(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _begun: Begun) -> bool {
+    fn sum_of_one(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _begun: Init) -> bool {
         false
     }
 

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
 use super::operator::{Named, Operator, Quotient};
-use super::rule::{Arg, Args, Arguments, Equation, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
+use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Expr, SUM, whole};
 use crate::op::functions::QUOTIENT;
@@ -176,7 +176,7 @@ impl Rule for Computed {
             (Operator::Neg, _) => Term::product(smallvec![constant(-1.0), arg(0)]),
             (Operator::Copy, _) => Term::copy(arg(0)),
             (Operator::Call(called), _) => {
-                let args: Args = (0..self.0.operands.len()).map(arg).collect();
+                let args: Factors = (0..self.0.operands.len()).map(arg).collect();
                 Term::apply(called.function, args, self.value(x, at, term))
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::functions::{UNVEC, VEC};
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::rule::{Equation, Function, Gist, Rule};
 use crate::expr::{Expr, whole};
 use crate::tensor::len;
@@ -13,7 +13,7 @@ use crate::tensor::len;
 /// The row of the registry.
 pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], rank: None, joins: false, activation: None, build };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let image = args.input_shape().to_vec();
     let shape = [len(&image)];
     args.claim(&shape)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::avg_pool2d::reciprocal;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 
@@ -13,7 +13,7 @@ use crate::expr::{Expr, MEAN, whole};
 pub const KIND: LayerKind =
     LayerKind { name: "global_avg_pool2d", base: "pool", keys: &[], rank: Some(3), joins: false, activation: None, build };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
     args.claim(&shape)?;

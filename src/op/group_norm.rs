@@ -1,6 +1,6 @@
 //! `group_norm`: each group of neighbouring channels moved to mean 0 and stretched to variance 1, then scaled and shifted channel by channel.
 
-use super::layer::{Args, Faulty, Layer, LayerKind};
+use super::layer::{Args, Layer, LayerKind, Reported};
 use super::norm::{GROUPS, Groups, normalised};
 
 /// The row of the registry.
@@ -8,7 +8,7 @@ pub const KIND: LayerKind = LayerKind { name: "group_norm", base: "norm", keys: 
 
 const KEYS: &[&str] = &["num_groups", "weight", "bias", "eps"];
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let channels = shape.first().copied().unwrap_or(1);
     let Some(groups) = args.integer("num_groups", 1)? else {

@@ -1,6 +1,6 @@
 //! `instance_norm2d`: each channel of an image moved to mean 0 and stretched to variance 1, then scaled and shifted.
 
-use super::layer::{Args, Faulty, Layer, LayerKind};
+use super::layer::{Args, Layer, LayerKind, Reported};
 use super::norm::{CHANNELS, Groups, normalised};
 
 /// The row of the registry.
@@ -14,7 +14,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.image()?;
     let channels = [shape[0]];
     normalised(args, &shape, Groups { shape: &channels, parameters: &channels, texts: &CHANNELS })

@@ -9,7 +9,7 @@ use crate::tensor::{Tensor, len};
 
 /// A fault has been reported; there is nothing to build on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Faulty;
+pub struct Reported;
 
 /// The numbers of inputs and outputs that a weight joins, for the initialisations that ask; PyTorch's fans.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +32,16 @@ impl Fan {
 }
 
 /// The description of one layer. Faults are reported where the key stands. A key with a fault is as if it were absent, so that the others are looked at
-/// too: what is built with it goes nowhere. A method that returns [`Faulty`] has reported a fault, or follows from one that was.
+/// too: what is built with it goes nowhere. A method that returns [`Reported`] has reported a fault, or follows from one that was.
 pub trait Args {
     /// The shapes of what the layer reads: one, or as many as its `from` lists.
     fn inputs(&self) -> &[&[usize]];
 
     /// Reports a fault at a key, or at the layer where the key is absent. It follows from the sizes: where one of them is faulty, nothing is reported.
-    fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty;
+    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Reports a fault of a key by itself, whatever the sizes are, or that it is missing.
-    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Faulty;
+    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Whether the key is there.
     fn has(&self, key: &str) -> bool;
@@ -50,38 +50,38 @@ pub trait Args {
     ///
     /// # Errors
     /// When it is something else.
-    fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Faulty>;
+    fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported>;
 
     /// One integer or `[vertical, horizontal]`, each at least `least`.
     ///
     /// # Errors
     /// When it is something else.
-    fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Faulty>;
+    fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
     /// A finite number.
     ///
     /// # Errors
     /// When it is something else.
-    fn number(&mut self, key: &str) -> Result<Option<f64>, Faulty>;
+    fn number(&mut self, key: &str) -> Result<Option<f64>, Reported>;
 
     /// `true` or `false`.
     ///
     /// # Errors
     /// When it is something else.
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, Faulty>;
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported>;
 
     /// One of these words.
     ///
     /// # Errors
     /// When it is something else.
-    fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Faulty>;
+    fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
     /// The shape of a tensor that is written down, with leading dimensions of size 1 added up to `rank`; `None` when its shape is not known
     /// from itself.
     ///
     /// # Errors
     /// When it has too high a rank, or is no tensor.
-    fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Faulty>;
+    fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
     /// A tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
@@ -93,7 +93,7 @@ pub trait Args {
     ///
     /// # Errors
     /// When it is more than allowed.
-    fn claim(&mut self, shape: &[usize]) -> Result<(), Faulty>;
+    fn claim(&mut self, shape: &[usize]) -> Result<(), Reported>;
 
     /// The activation under `key` for a tensor of this shape; the identity when the key is absent or faulty.
     fn activation(&mut self, key: &str, shape: &[usize]) -> Arc<dyn Function>;
@@ -110,7 +110,7 @@ impl dyn Args + '_ {
     ///
     /// # Errors
     /// When the input is a vector.
-    pub fn image(&mut self) -> Result<[usize; 3], Faulty> {
+    pub fn image(&mut self) -> Result<[usize; 3], Reported> {
         match *self.input_shape() {
             [h, w] => Ok([1, h, w]),
             [c, h, w] => Ok([c, h, w]),
@@ -129,7 +129,7 @@ impl dyn Args + '_ {
     ///
     /// # Errors
     /// When neither gives it, or they disagree.
-    pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Faulty> {
+    pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Reported> {
         match (self.integer(key, 1)?, from_weight) {
             (Some(a), Some(b)) if a != b => {
                 Err(self.fail(key, format!("{key} is {a}, but the weight's shape says {b}"), "leave it out, or make both agree"))
@@ -143,7 +143,7 @@ impl dyn Args + '_ {
     ///
     /// # Errors
     /// When neither gives it, or they disagree.
-    pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Faulty> {
+    pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Reported> {
         match (self.pair(key, 1)?, from_weight) {
             (Some(a), Some(b)) if a != b => Err(self.fail(
                 key,
@@ -155,9 +155,9 @@ impl dyn Args + '_ {
         }
     }
 
-    fn missing(&mut self, key: &str) -> Faulty {
+    fn missing(&mut self, key: &str) -> Reported {
         if self.has(key) {
-            return Faulty; // it is there, with a fault
+            return Reported; // it is there, with a fault
         }
         if self.has("weight") {
             return self.fail_alone(
@@ -318,7 +318,7 @@ pub struct LayerKind {
     /// The key under which it has an activation.
     pub activation: Option<&'static str>,
     /// Reads its keys and makes the layer.
-    pub build: fn(&mut dyn Args) -> Result<Layer, Faulty>,
+    pub build: fn(&mut dyn Args) -> Result<Layer, Reported>,
 }
 
 /// The rest of a layer with weights: parameters, the weighted input `z` with its bias, and the activation `a`.
@@ -327,7 +327,7 @@ pub struct LayerKind {
 ///
 /// # Errors
 /// When the memory is more than allowed.
-pub fn weighted(args: &mut dyn Args, function: Arc<dyn Function>, weight: &[usize], channels: usize, fan: Fan) -> Result<Layer, Faulty> {
+pub fn weighted(args: &mut dyn Args, function: Arc<dyn Function>, weight: &[usize], channels: usize, fan: Fan) -> Result<Layer, Reported> {
     let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), ""))?;
     args.claim(&shape)?;
     let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];

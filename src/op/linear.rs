@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::contraction::Contraction;
 use super::edges::Bilinear;
-use super::layer::{Args, Fan, Faulty, Layer, LayerKind, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, whole};
 
@@ -19,7 +19,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let given = args.shape("weight", 2)?;
     let inputs = match *shape {
@@ -35,7 +35,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
 }
 
 /// Reports an input that is not a vector, and goes on as if it were flattened: the inputs of a neuron, where the outputs are certain all the same.
-fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Faulty> {
+fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Reported> {
     let text = crate::tensor::shape_text(shape);
     let flatten = "put a layer with type = \"flatten\" before it";
     let help = match *shape {

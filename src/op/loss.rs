@@ -16,9 +16,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::activation::{Activation, Probabilities};
-use super::layer::{Args, Faulty};
+use super::layer::{Args, Reported};
 use super::mismatch::Mismatch;
-use super::rule::{Args as Factors, Arguments, Equation, Function, Meets, Memo, Operands, Rule, Term, Use};
+use super::rule::{Arguments, Equation, Factors, Function, Meets, Memo, Operands, Rule, Term, Use};
 use super::slot::{Reads, Slot};
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
 use crate::tensor::Tensor;
@@ -54,7 +54,7 @@ impl BatchReduction {
     ///
     /// # Errors
     /// When it is neither `mean` nor `sum`.
-    pub fn read(args: &mut dyn Args) -> Result<Self, Faulty> {
+    pub fn read(args: &mut dyn Args) -> Result<Self, Reported> {
         Ok(match args.choice(BATCH_REDUCTION, &["mean", "sum"])? {
             Some("sum") => Self::Sum,
             _ => Self::Mean,
@@ -70,7 +70,7 @@ pub struct LossKind {
     /// Its own keys.
     pub keys: &'static [&'static str],
     /// Reads its keys and makes the loss for this output.
-    pub build: fn(&mut dyn Args, &Output<'_>) -> Result<Loss, Faulty>,
+    pub build: fn(&mut dyn Args, &Output<'_>) -> Result<Loss, Reported>,
 }
 
 /// What a loss may know of the network's output.
@@ -314,7 +314,7 @@ fn place(term: u64) -> usize {
 }
 
 /// The key `reduction` of the binary cross-entropies: whether it is the mean over the outputs, and the factor of each term that it makes.
-fn reduction(args: &mut dyn Args, output: &Output<'_>) -> Result<(bool, f64), Faulty> {
+fn reduction(args: &mut dyn Args, output: &Output<'_>) -> Result<(bool, f64), Reported> {
     let mean = args.choice("reduction", &["sum", "mean"])? == Some("mean");
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     let entries = crate::tensor::len(output.shape) as f64;

@@ -11,7 +11,7 @@ use smallvec::smallvec;
 use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View, inferred};
-use super::layer::{A, Args, Faulty, Layer, LayerKind, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
 use super::mismatch::Mismatch;
 use super::pool::{shape, windows};
 use super::rule::{Equation, Function, Gist, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
@@ -36,7 +36,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-fn build(args: &mut dyn Args) -> Result<Layer, Faulty> {
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let windows = windows(args)?;
     if Running::worthwhile(&windows).is_some() {
         args.claim(&Running::room(&windows))?;

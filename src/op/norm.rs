@@ -11,7 +11,7 @@ use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
 use super::elementwise::{Elementwise, Operand};
-use super::layer::{A, Args, BIAS, Called, Fan, Faulty, Layer, Leaf, Source, Stage, WEIGHT};
+use super::layer::{A, Args, BIAS, Called, Fan, Layer, Leaf, Reported, Source, Stage, WEIGHT};
 use super::mismatch::Mismatch;
 use super::operator::{Named, Operator};
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
@@ -42,7 +42,7 @@ pub struct Texts {
 ///
 /// # Errors
 /// When a key is faulty, a tensor is larger than allowed, or one of several groups has a single entry.
-pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> Result<Layer, Faulty> {
+pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> Result<Layer, Reported> {
     let (count, n) = (len(groups.shape), len(shape) / len(groups.shape));
     if n == 1 && !groups.shape.is_empty() {
         let message = format!("each group must have several entries, but the input, {}, has one for each group", shape_words(shape));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::axis::Axis;
 use super::edges::View;
 use crate::scratch::Scratch;
-use crate::threads::stretches;
+use crate::threads::chunks;
 
 /// How entries read an axis: it is laid out in combs, and every phase of the entries slides along them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[
     let mut all = Scratch::new(count * whole + more);
     let (laid, zeros) = all.split_at_mut(count * whole);
     zeros.fill(0.0);
-    stretches(laid, whole, 8, |at, laid| {
+    chunks(laid, whole, 8, |at, laid| {
         for (laid, image) in laid.chunks_exact_mut(whole).zip(images[at / whole * height * width..].chunks_exact(height * width)) {
             let mut planes = laid.chunks_exact_mut(plane);
             for top in &rows.combs {

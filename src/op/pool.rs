@@ -3,7 +3,7 @@
 use super::axis::{Axis, Misfit};
 use super::conv2d::Conv2d;
 use super::edges::View;
-use super::layer::{Args, Faulty};
+use super::layer::{Args, Reported};
 
 /// The windows of a pool over a C x H x W image: the edges of a convolution in which every channel sees only itself.
 ///
@@ -11,7 +11,7 @@ use super::layer::{Args, Faulty};
 ///
 /// # Errors
 /// When a key is faulty, no window fits, or one would lie on nothing but padding.
-pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Faulty> {
+pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let [channels, height, width] = args.image()?;
     let kernel = args.pair("kernel_size", 1);
     let stride = args.pair("stride", 1);

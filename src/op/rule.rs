@@ -137,7 +137,7 @@ impl Arg {
 pub type Meets = SmallVec<[u64; 2]>;
 
 /// The factors of one term.
-pub type Args = SmallVec<[Arg; 4]>;
+pub type Factors = SmallVec<[Arg; 4]>;
 
 /// The function of a selection that selects 0 whatever its arguments are ([`Term::of_loss`]).
 pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
@@ -152,7 +152,7 @@ pub struct Term {
     /// The function, for an application or a selection.
     pub function: Option<&'static Primitive>,
     /// Its factors or arguments.
-    pub args: Args,
+    pub args: Factors,
     /// Its contribution to the entry.
     pub value: f64,
 }
@@ -160,7 +160,7 @@ pub struct Term {
 impl Term {
     /// A product of factors, multiplied from left to right.
     #[must_use]
-    pub fn product(args: Args) -> Self {
+    pub fn product(args: Factors) -> Self {
         let value = args.iter().skip(1).fold(args.first().map_or(1.0, |a| a.value), |p, a| p * a.value);
         Self { kind: Kind::Product, function: None, args, value }
     }
@@ -176,7 +176,7 @@ impl Term {
     /// The term of a loss with these factors, one of which is a target or made of it. A target of 0 leaves a logarithm of −∞ out: 0 · −∞ would be NaN,
     /// 0 log 0 is 0. The term stays a step of its own, so that the number of steps does not depend on values.
     #[must_use]
-    pub fn of_loss(args: Args) -> Self {
+    pub fn of_loss(args: Factors) -> Self {
         let zero = args.iter().any(|arg| arg.value == 0.0);
         if zero && args.iter().any(|arg| arg.value == f64::NEG_INFINITY) {
             return Self { kind: Kind::Select, function: Some(LEFT_OUT), args, value: 0.0 };
@@ -192,7 +192,7 @@ impl Term {
 
     /// A function of its arguments.
     #[must_use]
-    pub fn apply(function: &'static Primitive, args: Args, value: f64) -> Self {
+    pub fn apply(function: &'static Primitive, args: Factors, value: f64) -> Self {
         Self { kind: Kind::Apply, function: Some(function), args, value }
     }
 }
@@ -210,7 +210,7 @@ pub const NAMED: usize = 16;
 /// The arguments of a function of many entries of the operand in `slot`: one by one while they are few. Where they are more than [`NAMED`], the entry
 /// `main` that says most, then all of them at once, so that a step does not grow with its operand.
 #[must_use]
-pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Args {
+pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Factors {
     if places.len() <= NAMED {
         return few.map(|at| entry(x, slot, at)).collect();
     }
@@ -219,7 +219,7 @@ pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, few: i
 
 /// The arguments of a function one by one, those too that are named at once.
 #[must_use]
-pub fn unfolded(x: &Operands<'_>, args: Args) -> Args {
+pub fn unfolded(x: &Operands<'_>, args: Factors) -> Factors {
     match args.last() {
         // the entry that stands before them is one of them
         Some(&Arg { origin: Origin::Slice { slot, places }, .. }) => places.each().map(|at| entry(x, slot, at)).collect(),

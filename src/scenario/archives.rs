@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::excerpt::quoted;
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::weights::{self, Archive, MAX_BYTES, Wrong};
 
 /// What gives a scenario the files beside it.
@@ -35,7 +35,7 @@ impl Files for NoFiles {
 /// The files read so far, each once.
 pub(super) struct Archives {
     files: Arc<dyn Files>,
-    pub opened: HashMap<String, Result<Arc<dyn Archive>, Faulty>>,
+    pub opened: HashMap<String, Result<Arc<dyn Archive>, Reported>>,
     /// Bytes of files that may still be read.
     left: usize,
     /// Bytes of numbers that may still be taken from them.

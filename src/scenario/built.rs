@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::known::Known;
 use super::reader::{Reader, Table};
 use super::{Sample, gap, graph, layers, sample, samples};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::op::loss::{BatchReduction, Loss};
 
 /// What is known of the network and of its samples.
@@ -14,9 +14,9 @@ pub(super) struct Built {
     pub network: Known,
     /// How many samples there are.
     pub count: Option<usize>,
-    pub samples: Result<Vec<Sample>, Faulty>,
+    pub samples: Result<Vec<Sample>, Reported>,
     /// How several are reduced.
-    pub reduction: Result<BatchReduction, Faulty>,
+    pub reduction: Result<BatchReduction, Reported>,
 }
 
 /// Reads `[[layer]]` with its samples and loss, or `[graph]`.
@@ -74,7 +74,9 @@ fn chain(reader: &mut Reader, table: &Table<'_>) -> Built {
     let goal = sample::goal(reader, table, last);
     let targets = samples::targets(reader, &rows, table, last, &goal);
     let network = match chain {
-        Ok(chain) if all && layers.names.are_certain() => Known::Tensors(chain.finish(goal.loss.unwrap_or_else(|Faulty| Loss::stand_in()))),
+        Ok(chain) if all && layers.names.are_certain() => {
+            Known::Tensors(chain.finish(goal.loss.unwrap_or_else(|Reported| Loss::stand_in())))
+        }
         _ => Known::Layers(layers.names, tensors),
     };
     Built { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }

@@ -16,7 +16,7 @@ const LONGEST: usize = 400;
 
 /// One fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Diagnostic {
     /// The bytes of the file that are wrong; `None` when the whole file is meant.
     pub span: Option<Range<usize>>,
     /// What is wrong.
@@ -32,18 +32,18 @@ pub struct Fault {
 pub struct Faults {
     path: String,
     text: Arc<String>,
-    list: Vec<Fault>,
+    list: Vec<Diagnostic>,
 }
 
 impl Faults {
-    pub(super) fn new(path: String, text: Arc<String>, mut faults: Vec<Fault>) -> Self {
+    pub(super) fn new(path: String, text: Arc<String>, mut faults: Vec<Diagnostic>) -> Self {
         faults.sort_by_key(|fault| fault.span.as_ref().map(|span| span.start));
         Self { path, text, list: faults }
     }
 
     /// The faults.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[Diagnostic] {
         &self.list
     }
 
@@ -58,7 +58,7 @@ impl Faults {
         texts.join("\n\n")
     }
 
-    fn report(&self, fault: &Fault) -> Vec<Group<'static>> {
+    fn report(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
         let mut group =
             Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, LONGEST))).elements(std::iter::empty::<Origin<'_>>());
         match &fault.span {
@@ -110,8 +110,12 @@ mod tests {
     use super::*;
 
     fn drawn(text: &str, span: Range<usize>) -> String {
-        let fault =
-            Fault { span: Some(span), message: "it is wrong".into(), help: "put it right".into(), also: Some((0..1, "so is this".into())) };
+        let fault = Diagnostic {
+            span: Some(span),
+            message: "it is wrong".into(),
+            help: "put it right".into(),
+            also: Some((0..1, "so is this".into())),
+        };
         Faults::new("a.toml".into(), Arc::new(text.to_owned()), vec![fault]).to_string()
     }
 
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_path_and_a_message_cannot_write_to_the_terminal() {
-        let fault = Fault { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), also: None };
+        let fault = Diagnostic { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), also: None };
         let text = Faults::new("\u{1b}[2J".into(), Arc::default(), vec![fault]).to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
     }

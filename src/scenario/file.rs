@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::excerpt::{cut_at_word, quoted};
 use super::reader::{Reader, Span, Table};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::tensor::len;
 use crate::weights::{Archive, Layout, Names, Wrong};
 use crate::words::suggest;
@@ -35,18 +35,18 @@ impl Debug for Stored {
     }
 }
 
-fn fault(reader: &mut Reader, span: Span, wrong: &Wrong) -> Faulty {
+fn fault(reader: &mut Reader, span: Span, wrong: &Wrong) -> Reported {
     reader.fault(span, cut_at_word(&wrong.message, QUOTED), cut_at_word(&wrong.help, QUOTED))
 }
 
 impl Stored {
     /// Finds the tensor that a table with the key `file` names; every fault in it is reported.
-    pub fn read(reader: &mut Reader, key: &str, table: &Table<'_>, span: &Span) -> Result<Self, Faulty> {
+    pub fn read(reader: &mut Reader, key: &str, table: &Table<'_>, span: &Span) -> Result<Self, Reported> {
         if reader.full() {
-            return Err(Faulty);
+            return Err(Reported);
         }
         let (path, name) = (reader.string(table, "file")?, reader.string(table, "key")?);
-        let Some((path, path_span)) = path else { return Err(Faulty) };
+        let Some((path, path_span)) = path else { return Err(Reported) };
         let opened = reader.archives.opened.get(path).cloned();
         let archive = opened.unwrap_or_else(|| {
             let archive = reader.archives.open(path).map_err(|wrong| fault(reader, path_span.clone(), &wrong));
@@ -77,7 +77,7 @@ impl Stored {
     }
 
     /// Its numbers in row-major order. The caller has claimed their memory.
-    pub fn fill(&self, reader: &mut Reader) -> Result<Vec<f64>, Faulty> {
+    pub fn fill(&self, reader: &mut Reader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.unpacked.checked_sub(self.layout.size()) else {
             return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
         };
@@ -90,12 +90,12 @@ impl Stored {
     }
 }
 
-fn unreadable(reader: &mut Reader, span: &Span, label: &str, wrong: &Wrong) -> Faulty {
+fn unreadable(reader: &mut Reader, span: &Span, label: &str, wrong: &Wrong) -> Reported {
     let wrong = Wrong::new(format!("{label} cannot be read: {}", wrong.message), wrong.help.clone());
     fault(reader, span.clone(), &wrong)
 }
 
-fn missing(reader: &mut Reader, span: Span, name: &str, path: &str, names: &Names) -> Faulty {
+fn missing(reader: &mut Reader, span: Span, name: &str, path: &str, names: &Names) -> Reported {
     let nearest = suggest::nearest(name, names.list().iter().map(String::as_str));
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::question(nearest) + " ");
     let message = format!("there is no {} in {}", quoted(name), quoted(path));

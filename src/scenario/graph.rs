@@ -12,7 +12,7 @@ use super::known::Known;
 use super::reader::{KEPT, Reader, Span, Table};
 use crate::network::{Builder, Node};
 use crate::op::elementwise::{Elementwise, Operand};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::op::operator::{self, Operator};
 use crate::tensor::from_flat;
 use crate::words::{self, At, suggest};
@@ -171,16 +171,16 @@ fn verbatim(text: &str, span: Span, content: &str) -> Option<usize> {
 }
 
 /// The number of the output; what it is called must be defined.
-fn output<'t>(reader: &mut Reader, table: &'t Table<'_>, graph: &mut Graph<'t>, lines: &[Line<'_>]) -> Result<usize, Faulty> {
+fn output<'t>(reader: &mut Reader, table: &'t Table<'_>, graph: &mut Graph<'t>, lines: &[Line<'_>]) -> Result<usize, Reported> {
     let Some((name, place)) = reader.string(table, "output")? else {
         let last = lines.last().and_then(Line::name).and_then(|(name, _)| graph.defined.get(name));
-        return last.copied().ok_or(Faulty);
+        return last.copied().ok_or(Reported);
     };
     if let Some(&number) = graph.defined.get(name) {
         return Ok(number);
     }
     if !graph.known {
-        return Err(Faulty); // it may be one that is not known
+        return Err(Reported); // it may be one that is not known
     }
     graph.missing.insert(name);
     let names: Vec<&str> = lines.iter().filter_map(|line| Some(line.name()?.0)).collect();

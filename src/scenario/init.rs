@@ -10,7 +10,7 @@ use super::file;
 use super::random::{Generator, NORMAL, UNIFORM};
 use super::reader::{Reader, Span, Table};
 use super::spelling::mend_keys;
-use crate::op::layer::{Fan, Faulty};
+use crate::op::layer::{Fan, Reported};
 use crate::tensor::len;
 use crate::threads;
 use crate::words::{self, At};
@@ -93,7 +93,7 @@ fn find(name: &str) -> Option<&'static Kind> {
 
 impl<'t, 'i> Init<'t, 'i> {
     /// Reads a rule; every fault in it is reported.
-    pub fn read(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Self, Faulty> {
+    pub fn read(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Self, Reported> {
         let Some((name, place)) = reader.string(table, "init")? else {
             return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
@@ -133,7 +133,7 @@ impl<'t, 'i> Init<'t, 'i> {
     }
 
     /// The numbers of a tensor of this shape in row-major order.
-    pub fn fill(&self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Faulty> {
+    pub fn fill(&self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.kind.fans && shape.len() < 2 {
             let message = format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so no fans", self.kind.name);
             return Err(reader.fault(self.place("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
@@ -224,7 +224,7 @@ impl<'t, 'i> Init<'t, 'i> {
 }
 
 /// `shape = [2, 3]`.
-fn shape(reader: &mut Reader, table: &Table<'_>) -> Result<Option<Vec<usize>>, Faulty> {
+fn shape(reader: &mut Reader, table: &Table<'_>) -> Result<Option<Vec<usize>>, Reported> {
     let Some(value) = table.get("shape") else { return Ok(None) };
     let DeValue::Array(items) = value.get_ref() else {
         return Err(reader.wrong("shape", value, "an array of integers", "write it as [2, 3]"));

@@ -11,7 +11,7 @@ use super::misfit;
 use super::reader::{Reader, Span, Table, Value};
 use super::tensor::{Written, raised, written};
 use crate::op::activation::{self, ACTIVATIONS, Activation};
-use crate::op::layer::{Args, Fan, Faulty};
+use crate::op::layer::{Args, Fan, Reported};
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, At};
@@ -44,9 +44,9 @@ pub(super) struct Keys<'a, 't, 'i> {
     /// Keys of tensors and of the activation that have been looked at.
     seen: Vec<String>,
     /// Tensors that have been looked at, and not made yet.
-    tensors: HashMap<String, Result<Written<'t, 'i>, Faulty>>,
+    tensors: HashMap<String, Result<Written<'t, 'i>, Reported>>,
     /// The activation that it asked for.
-    pub activation: Result<Option<&'static Activation>, Faulty>,
+    pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
 impl<'a, 't, 'i> Keys<'a, 't, 'i> {
@@ -98,7 +98,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// What a key says, unless it is faulty; `size` where the sizes are not known without it.
-    fn unless_faulty<T>(&mut self, key: &str, size: bool, read: Result<T, Faulty>) -> Option<T> {
+    fn unless_faulty<T>(&mut self, key: &str, size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
             self.excuse(key);
             self.sized &= !size;
@@ -131,7 +131,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// The shape of the tensor under a key, where it is known from itself.
-    fn own_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Faulty> {
+    fn own_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Reported> {
         self.look(key);
         match self.tensors.get(key) {
             Some(read) => read.as_ref().map(|found| found.shape().map(<[usize]>::to_vec)).map_err(|&fault| fault),
@@ -140,10 +140,10 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// The activation under `key`, with its own keys; `None` when there is none, or when it was read before.
-    fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Faulty> {
+    fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.first(key)) else { return Ok(None) };
         // not known, until it is read
-        let none = std::mem::replace(&mut self.activation, Err(Faulty));
+        let none = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, place)) = self.reader.string(table, key)? else {
             if !self.is_faulty(key) {
                 self.activation = none;
@@ -163,7 +163,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         };
         self.activation = Ok(Some(found));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
-        let keys: Vec<Result<f64, Faulty>> = found.keys.iter().map(number).collect();
+        let keys: Vec<Result<f64, Reported>> = found.keys.iter().map(number).collect();
         let keys: Vec<f64> = keys.into_iter().collect::<Result<_, _>>()?;
         if let Some(n) = (1..keys.len()).find(|&n| found.ordered && keys[n - 1] >= keys[n]) {
             let [(lower, _), (upper, _)] = [found.keys[n - 1], found.keys[n]];
@@ -185,7 +185,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// The tensor under a key; `flat` where a vector of as many numbers will do.
-    fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, flat: bool) -> Result<Tensor, Faulty> {
+    fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, flat: bool) -> Result<Tensor, Reported> {
         let label = self.label(key);
         let own = self.own_shape(key)?;
         let Some(found) = self.tensors.remove(key) else {
@@ -219,13 +219,13 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// Reports a tensor of another shape than the one that it must have.
-    fn misfit(&mut self, key: &str, shape: &[usize], own: &[usize], flat: bool) -> Faulty {
+    fn misfit(&mut self, key: &str, shape: &[usize], own: &[usize], flat: bool) -> Reported {
         let is_weight = key == "weight" && shape.len() > 1;
         if is_weight {
             let sizes: &[&str] = if shape.len() == 2 { &["out_features"] } else { &["out_channels", "kernel_size"] };
             self.doubtful |= !sizes.iter().all(|key| self.has(key));
         } else if self.doubtful {
-            return Faulty; // it may follow
+            return Reported; // it may follow
         }
         let input = self.inputs.first().copied().filter(|_| self.reads_input);
         let transposed = self.value("type").and_then(|value| value.get_ref().as_str()) == Some("conv_transpose2d");
@@ -241,7 +241,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
             self.look(key); // its own faults are reported
             return from_flat(&[0], Vec::new());
         }
-        self.try_tensor(key, shape, fan, flat).unwrap_or_else(|Faulty| from_flat(shape, vec![0.0; len(shape)]))
+        self.try_tensor(key, shape, fan, flat).unwrap_or_else(|Reported| from_flat(shape, vec![0.0; len(shape)]))
     }
 }
 
@@ -250,13 +250,13 @@ impl Args for Keys<'_, '_, '_> {
         self.inputs
     }
 
-    fn fail(&mut self, key: &str, message: String, help: &str) -> Faulty {
-        if self.sized { self.fail_alone(key, message, help) } else { Faulty }
+    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
+        if self.sized { self.fail_alone(key, message, help) } else { Reported }
     }
 
-    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Faulty {
+    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.is_faulty(key) {
-            return Faulty;
+            return Reported;
         }
         self.excuse(key);
         let place = self.place(key);
@@ -271,13 +271,13 @@ impl Args for Keys<'_, '_, '_> {
         self.value(key).is_some()
     }
 
-    fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Faulty> {
+    fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported> {
         let Some(value) = self.unless_told(key) else { return Ok(None) };
         let read = self.reader.size(key, value, least);
         Ok(self.unless_faulty(key, true, read))
     }
 
-    fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Faulty> {
+    fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported> {
         let Some(value) = self.unless_told(key) else { return Ok(None) };
         let read = match value.get_ref() {
             DeValue::Integer(_) => self.reader.size(key, value, least).map(|n| [n, n]),
@@ -299,13 +299,13 @@ impl Args for Keys<'_, '_, '_> {
         Ok(self.unless_faulty(key, true, read))
     }
 
-    fn number(&mut self, key: &str) -> Result<Option<f64>, Faulty> {
+    fn number(&mut self, key: &str) -> Result<Option<f64>, Reported> {
         let Some(value) = self.unless_told(key) else { return Ok(None) };
         let read = self.reader.number(key, value);
         Ok(self.unless_faulty(key, false, read))
     }
 
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, Faulty> {
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported> {
         let Some(value) = self.unless_told(key) else { return Ok(None) };
         let read = match value.get_ref() {
             DeValue::Boolean(flag) => Ok(*flag),
@@ -314,7 +314,7 @@ impl Args for Keys<'_, '_, '_> {
         Ok(self.unless_faulty(key, false, read))
     }
 
-    fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Faulty> {
+    fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported> {
         let Some(table) = self.table.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
         let read = match self.reader.string(table, key) {
             Ok(None) => return Ok(None),
@@ -326,7 +326,7 @@ impl Args for Keys<'_, '_, '_> {
         Ok(self.unless_faulty(key, false, read))
     }
 
-    fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Faulty> {
+    fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported> {
         let read = self.own_shape(key).and_then(|own| {
             let Some(own) = own.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
             raised(&own, rank).map(|shape| Some(self.right_way_round(key, shape))).ok_or_else(|| {
@@ -346,7 +346,7 @@ impl Args for Keys<'_, '_, '_> {
         self.tensor_of(key, shape, fan, true)
     }
 
-    fn claim(&mut self, shape: &[usize]) -> Result<(), Faulty> {
+    fn claim(&mut self, shape: &[usize]) -> Result<(), Reported> {
         if self.sized { self.reader.claim(&self.at, shape) } else { self.reader.suppose(shape) }
     }
 

@@ -14,7 +14,7 @@ use super::{spelling, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS, Activation};
-use crate::op::layer::{Args, Faulty, Layer, LayerKind};
+use crate::op::layer::{Args, Layer, LayerKind, Reported};
 use crate::tensor::shape_words;
 use crate::words::{self, At, suggest};
 
@@ -74,7 +74,7 @@ pub(super) fn layers<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Sp
 }
 
 /// The type, and the base of its names; empty when it is not known.
-fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static LayerKind, Faulty>, &'static str) {
+fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
     let (name, place) = match reader.string(table, "type") {
         Ok(Some(found)) => found,
         Err(fault) => return (Err(fault), ""),
@@ -181,7 +181,7 @@ fn find(name: &str) -> Option<&'static LayerKind> {
 
 /// The name that a layer is given; or that text, where it cannot be one.
 fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
-    let Some((name, place)) = reader.string(table, "name").map_err(|Faulty| None)? else { return Ok(None) };
+    let Some((name, place)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !starts || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
@@ -197,7 +197,7 @@ fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&
 }
 
 /// Takes a name that nobody has taken.
-fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &str, place: Span, given: bool) -> Result<(), Faulty> {
+fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &str, place: Span, given: bool) -> Result<(), Reported> {
     let Some((other, other_given)) = taken.get(name).cloned() else {
         taken.insert(name.to_owned(), (place, given));
         return Ok(());
@@ -228,9 +228,9 @@ fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &
 #[derive(Debug)]
 pub(super) struct Last {
     pub name: String,
-    pub shape: Result<Vec<usize>, Faulty>,
+    pub shape: Result<Vec<usize>, Reported>,
     /// The activation that computes its output; `None` for a layer without one.
-    pub activation: Result<Option<&'static Activation>, Faulty>,
+    pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
 /// The highest rank that a layer which reads the network's input wants of it.
@@ -247,10 +247,10 @@ pub(super) type Tensors = HashMap<String, HashMap<&'static str, Option<Vec<usize
 pub(super) fn chain(
     reader: &mut Reader,
     entries: &[Entry<'_, '_>],
-    input: Result<&[usize], Faulty>,
-) -> (Result<Chain, Faulty>, Tensors, Option<Last>) {
+    input: Result<&[usize], Reported>,
+) -> (Result<Chain, Reported>, Tensors, Option<Last>) {
     let mut chain = input.map(Chain::new);
-    let mut shapes: Vec<Result<Vec<usize>, Faulty>> = Vec::with_capacity(entries.len());
+    let mut shapes: Vec<Result<Vec<usize>, Reported>> = Vec::with_capacity(entries.len());
     let mut tensors = Tensors::new();
     let mut last = None;
     for entry in entries {
@@ -260,11 +260,11 @@ pub(super) fn chain(
         tensors.extend(own.map(|own| (entry.name.clone(), own)));
         let added = match (layer, &mut chain, &entry.kind, &entry.from) {
             // what does not fit together is reported
-            (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Faulty),
-            _ => Err(Faulty),
+            (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
+            _ => Err(Reported),
         };
         if added.is_err() {
-            chain = Err(Faulty);
+            chain = Err(Reported);
         }
     }
     (chain, tensors, last)
@@ -272,12 +272,12 @@ pub(super) fn chain(
 
 /// What is known of a layer.
 struct Made {
-    layer: Result<Layer, Faulty>,
+    layer: Result<Layer, Reported>,
     /// Its tensors, where all their names are known.
     tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
     /// The shape of its output.
-    shape: Result<Vec<usize>, Faulty>,
-    activation: Result<Option<&'static Activation>, Faulty>,
+    shape: Result<Vec<usize>, Reported>,
+    activation: Result<Option<&'static Activation>, Reported>,
 }
 
 /// The tensors of a layer, with their shapes if those of its stages are certain.
@@ -289,12 +289,12 @@ fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str
 }
 
 /// The shape of the last stage.
-fn ends(stages: &Result<Vec<Vec<usize>>, Faulty>) -> Result<Option<&Vec<usize>>, &Faulty> {
+fn ends(stages: &Result<Vec<Vec<usize>>, Reported>) -> Result<Option<&Vec<usize>>, &Reported> {
     stages.as_ref().map(|stages| stages.last())
 }
 
 /// Two suppositions of what a layer of this kind reads: what is the same with both does not depend on it.
-fn supposed<'a>(kind: Result<&LayerKind, Faulty>, lengths: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
+fn supposed<'a>(kind: Result<&LayerKind, Reported>, lengths: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
     let count = kind.map_or(1, |kind| if kind.joins { 2 } else { 1 });
     lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect()
 }
@@ -304,17 +304,17 @@ fn build(
     reader: &mut Reader,
     entries: &[Entry<'_, '_>],
     entry: &Entry<'_, '_>,
-    shapes: &[Result<Vec<usize>, Faulty>],
-    input: Result<&[usize], Faulty>,
+    shapes: &[Result<Vec<usize>, Reported>],
+    input: Result<&[usize], Reported>,
 ) -> Made {
     let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&fault| fault));
-    let inputs: Result<Vec<&[usize]>, Faulty> =
+    let inputs: Result<Vec<&[usize]>, Reported> =
         entry.from.as_ref().map_err(|&fault| fault).and_then(|from| from.iter().map(shape_of).collect());
     let known = inputs.is_ok();
     let rank = entry.kind.map_or(1, |kind| kind.rank.unwrap_or(1));
     let lengths = [1, 2].map(|n| vec![n; rank]);
     let supposed = supposed(entry.kind, &lengths);
-    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Faulty| supposed.clone(), |inputs| vec![inputs]);
+    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Reported| supposed.clone(), |inputs| vec![inputs]);
     let from = match entry.from.as_deref() {
         Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
         _ => "the input of the network".to_owned(),
@@ -325,11 +325,11 @@ fn build(
     let mut keys = Keys::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
     let Ok(kind) = entry.kind else {
         keys.look_at_rest(TENSORS, Some("activation"));
-        return Made { layer: Err(Faulty), tensors: None, shape: Err(Faulty), activation: Err(Faulty) };
+        return Made { layer: Err(Reported), tensors: None, shape: Err(Reported), activation: Err(Reported) };
     };
     keys.sized = known;
     keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
-    let mut layer = Err(Faulty);
+    let mut layer = Err(Reported);
     let mut shapes = Vec::with_capacity(inputs.len());
     for inputs in &inputs {
         keys.inputs = inputs;
@@ -349,10 +349,10 @@ fn build(
     }
     keys.look_at_rest(kind.keys, kind.activation);
     let stages = shapes.swap_remove(0);
-    let shape = stages.clone().and_then(|shapes| if certain { shapes.last().cloned().ok_or(Faulty) } else { Err(Faulty) });
+    let shape = stages.clone().and_then(|shapes| if certain { shapes.last().cloned().ok_or(Reported) } else { Err(Reported) });
     let whole = keys.sized && !keys.doubtful;
     let tensors = layer.as_ref().ok().map(|layer| tensors(layer, stages.as_deref().ok().filter(|_| whole)));
-    Made { layer: if whole { layer } else { Err(Faulty) }, tensors, shape, activation: keys.activation }
+    Made { layer: if whole { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
 }
 
 impl Last {

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::reader::{Reader, Span, Table};
 use crate::network::{Network, Role, Sizes, Train};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::room;
 use crate::tensor::len;
 
@@ -19,7 +19,7 @@ const SHORT: u64 = 64 << 10;
 
 impl Reader {
     /// Asks for the memory of the parsed text.
-    pub fn tree(&mut self, text: &str) -> Result<(), Faulty> {
+    pub fn tree(&mut self, text: &str) -> Result<(), Reported> {
         self.budget.tree = (text.len() as u64).saturating_sub(SHORT) * TREE;
         let Budget { tree, limit, .. } = self.budget;
         if tree <= limit {
@@ -32,21 +32,21 @@ impl Reader {
     }
 
     /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
-    pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
+    pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.claim_many(span, shape, 1)
     }
 
     /// The same for several tensors of this shape.
-    pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Faulty> {
+    pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Reported> {
         self.ask(span, shape, count, [ENTRY, KEPT_FOR_EACH])
     }
 
     /// The same for a tensor that a sample gives.
-    pub fn claim_given(&mut self, span: &Span, shape: &[usize]) -> Result<(), Faulty> {
+    pub fn claim_given(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.ask(span, shape, 1, [GIVEN_ENTRY, KEPT_FOR_GIVEN])
     }
 
-    fn ask(&mut self, span: &Span, shape: &[usize], count: usize, [entry, besides]: [u128; 2]) -> Result<(), Faulty> {
+    fn ask(&mut self, span: &Span, shape: &[usize], count: usize, [entry, besides]: [u128; 2]) -> Result<(), Reported> {
         let bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
         let each = bytes.and_then(|bytes| bytes.checked_add(besides));
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
@@ -66,7 +66,7 @@ impl Reader {
                 };
                 self.fault(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
             }
-            return Err(Faulty);
+            return Err(Reported);
         }
         self.budget.asked = u64::try_from(total).unwrap_or(u64::MAX);
         self.budget.besides += u64::try_from(besides * count as u128).unwrap_or(0);
@@ -81,7 +81,7 @@ pub(super) fn iteration(
     network: &Network,
     samples: usize,
     train: Option<&Train>,
-) -> Result<u64, Faulty> {
+) -> Result<u64, Reported> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
     let sizes = Sizes::of(network, batch, train);
     let given = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));

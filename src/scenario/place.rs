@@ -10,7 +10,7 @@ use super::tensor::{raised, written};
 use super::train::Schedule;
 use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Rates, Run};
-use crate::op::layer::{Fan, Faulty};
+use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
@@ -46,8 +46,9 @@ impl<'a> Ground<'a> {
     pub fn new(network: &'a Known, given: Option<Vec<(Id, Arc<Tensor>)>>, samples: Option<usize>, schedule: Option<&Schedule>) -> Self {
         let most = || Rates { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
         let all = || network.tensors().map_or_else(Vec::new, |network| network.learnable().collect());
-        let updates =
-            |schedule: &Schedule| (schedule.rates.unwrap_or_else(|Faulty| most()), schedule.learned.clone().unwrap_or_else(|Faulty| all()));
+        let updates = |schedule: &Schedule| {
+            (schedule.rates.unwrap_or_else(|Reported| most()), schedule.learned.clone().unwrap_or_else(|Reported| all()))
+        };
         Self {
             network,
             given,
@@ -74,12 +75,12 @@ impl<'a> Ground<'a> {
     /// Whether a pass of the batch computes a tensor of this name.
     fn reduces_or_updates(&self, network: &Network, pass: Pass, name: &str) -> bool {
         let batch = self.batch(network);
-        batch.find(name).and_then(|id| batch.made_by(id)).is_some_and(|op| batch.ops()[op].pass == pass)
+        batch.find(name).and_then(|id| batch.producer(id)).is_some_and(|op| batch.ops()[op].pass == pass)
     }
 
     /// Where an op of this name is looked for: in a pass of the batch, or else in a sample. What no sample computes may be an update's.
     fn pass(&self, network: &Network, scope: Scope, name: &str, computed: bool) -> Option<Pass> {
-        let in_sample = || network.find(name).is_some_and(|id| !computed || network.made_by(id).is_some());
+        let in_sample = || network.find(name).is_some_and(|id| !computed || network.producer(id).is_some());
         match scope {
             Scope::Reduce => Some(Pass::Reduce),
             Scope::Update => Some(Pass::Update),
@@ -136,7 +137,7 @@ pub(super) fn remarks(reader: &mut Reader, table: &Table<'_>, ground: &mut Groun
     remarks
 }
 
-fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) -> Result<(&'t str, Span), Faulty> {
+fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) -> Result<(&'t str, Span), Reported> {
     match reader.string(table, "at")? {
         Some(found) => Ok(found),
         None => Err(reader.fault(span.clone(), format!("this {what} has no address"), "add at = \"…\", for example at = \"loss\"")),
@@ -144,14 +145,14 @@ fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) ->
 }
 
 /// The address of a step, which must exist.
-fn step(reader: &mut Reader, text: &str, span: &Span, ground: &mut Ground<'_>) -> Result<Address, Faulty> {
+fn step(reader: &mut Reader, text: &str, span: &Span, ground: &mut Ground<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
     let iterated = iterated(reader, &address, span, ground);
     there(reader, text, &address.place, span, ground).and(iterated)?;
     Ok(address)
 }
 
-fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &mut Ground<'_>) -> Result<(), Faulty> {
+fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &mut Ground<'_>) -> Result<(), Reported> {
     let fail = |reader: &mut Reader, message: String, help: &str| Err(reader.fault(span.clone(), message, help));
     match place {
         // the steps of the batch, and of later iterations, are known only when they are computed
@@ -169,7 +170,7 @@ fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &m
                 None => None,
             };
             let Some((network, id)) = ground.network.tensors().zip(id) else { return Ok(()) };
-            let Some(op) = network.made_by(id) else {
+            let Some(op) = network.producer(id) else {
                 let gradient = network.gradient_of(id).map(|id| format!("its gradient is \"{}\"", network.tensor(id).name));
                 return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), &gradient.unwrap_or_default());
             };
@@ -190,12 +191,12 @@ fn count(terms: u64) -> String {
     }
 }
 
-fn not_an_address(reader: &mut Reader, span: &Span, why: &impl ToString) -> Faulty {
+fn not_an_address(reader: &mut Reader, span: &Span, why: &impl ToString) -> Reported {
     reader.fault(span.clone(), why.to_string(), "")
 }
 
 /// The iteration must be one that there is.
-fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground<'_>) -> Result<(), Faulty> {
+fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground<'_>) -> Result<(), Reported> {
     let message = match (&ground.updates, address.iteration, ground.iterations) {
         (None, Some(2..), _) => "there is only iteration 1 without [train]".to_owned(),
         (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
@@ -204,7 +205,7 @@ fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground
     Err(reader.fault(span.clone(), message, "leave out what stands before the /"))
 }
 
-fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -> Result<(), Faulty> {
+fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -> Result<(), Reported> {
     let message = match (scope, ground.samples) {
         (Scope::Sample(_), Some(1)) if scope != Scope::Sample(1) => "there is only sample 1".to_owned(),
         (Scope::Sample(n), Some(samples)) if n > samples => format!("there is no sample {n}: there are {samples}"),
@@ -220,10 +221,10 @@ fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -
 type Named = Option<(Vec<usize>, Option<Id>)>;
 
 /// Finds a tensor: one that is `computed`, or any.
-fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Ground<'_>, computed: bool) -> Result<Named, Faulty> {
+fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Ground<'_>, computed: bool) -> Result<Named, Reported> {
     let scoped = scoped(reader, scope, span, ground);
     if scoped.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
-        return Err(Faulty); // what a pass computes that is not there cannot be said
+        return Err(Reported); // what a pass computes that is not there cannot be said
     }
     let Some(network) = ground.network.tensors() else {
         return match ground.network.lacks(name) {
@@ -241,7 +242,7 @@ fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Gr
 }
 
 /// The shape of the tensor that a pass of the batch computes.
-fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Faulty> {
+fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Reported> {
     let made: Vec<Id> = batch.ops().iter().filter(|op| op.pass == pass).map(|op| op.output).collect();
     if let Some(&id) = made.iter().find(|&&id| &*batch.tensor(id).name == name) {
         return Ok(batch.tensor(id).shape.clone());
@@ -252,12 +253,12 @@ fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Ne
 }
 
 /// The tensor of this name.
-fn tensor(reader: &mut Reader, name: &str, span: &Span, network: &Network, computed: bool) -> Result<Id, Faulty> {
+fn tensor(reader: &mut Reader, name: &str, span: &Span, network: &Network, computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
     }
     let names: Vec<&str> = network.tensors().iter().map(|tensor| &*tensor.name).collect();
-    let is_computed = |name: &str| network.find(name).is_some_and(|id| network.made_by(id).is_some());
+    let is_computed = |name: &str| network.find(name).is_some_and(|id| network.producer(id).is_some());
     let help = match tensors::meant(name, &names) {
         Some(near) if computed && !is_computed(&near) => given(network, &near).map_or_else(String::new, |help| format!("{near} {help}")),
         _ => {
@@ -274,7 +275,7 @@ fn given(network: &Network, name: &str) -> Option<String> {
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
 }
 
-fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Faulty> {
+fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Reported> {
     if let Some(at) = ravel(index, shape) {
         return Ok(at);
     }
@@ -310,7 +311,7 @@ pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: &Grou
     found
 }
 
-fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Ground<'_>, lines: &[usize]) -> Result<Expectation, Faulty> {
+fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Ground<'_>, lines: &[usize]) -> Result<Expectation, Reported> {
     let at = at(reader, table, span, "expectation");
     let line = at.as_ref().map_or(0, |(_, place)| lines.partition_point(|&newline| newline < place.start) + 1);
     let wanted = at.and_then(|(text, place)| wanted(reader, text, &place, ground));
@@ -348,7 +349,7 @@ struct Wanted {
 }
 
 /// Finds what a number is expected of.
-fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> Result<Wanted, Faulty> {
+fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> Result<Wanted, Reported> {
     let there = |name: &str| ground.network.tensors().is_some_and(|network| network.find(name).is_some());
     let whole = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
     let address: Address = if there(text) { whole(text).into() } else { text.parse().map_err(|why| not_an_address(reader, span, &why))? };
@@ -365,7 +366,7 @@ fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> 
     if term.is_some() {
         reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
     }
-    let shape = named(reader, *scope, name, span, ground, false).and_then(|found| found.map(|(shape, _)| shape).ok_or(Faulty));
+    let shape = named(reader, *scope, name, span, ground, false).and_then(|found| found.map(|(shape, _)| shape).ok_or(Reported));
     let entry = match index {
         Some(index) => shape.as_deref().ok().and_then(|shape| entry(reader, name, index, span, shape).ok()),
         None => None,

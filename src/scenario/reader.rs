@@ -10,10 +10,10 @@ use toml::de::{DeTable, DeValue};
 use super::archives::{Archives, Files};
 use super::budget::Budget;
 use super::excerpt::one_line;
-use super::fault::Fault;
+use super::fault::Diagnostic;
 use super::lifted::Array;
 use super::number;
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::text::escape;
 
 /// A value with its place.
@@ -29,7 +29,7 @@ pub(super) const KEPT: usize = 100;
 /// Faults and memory.
 #[derive(Debug)]
 pub(super) struct Reader {
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Diagnostic>,
     /// The files that tensors come from.
     pub archives: Archives,
     /// The arrays of numbers that were taken out of the text, until they are asked for; `None` where there were none.
@@ -93,36 +93,36 @@ impl Reader {
     }
 
     /// Keeps a fault at a place.
-    pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also: None })
+    pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
     /// Keeps a fault that belongs to two places.
-    pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Faulty {
+    pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));
-        self.keep(Fault { span: Some(span), message: message.into(), help: help.into(), also })
+        self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
     /// Keeps a fault of the whole file.
-    pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Faulty {
-        self.keep(Fault { span: None, message: message.into(), help: help.into(), also: None })
+    pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.keep(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
     }
 
     /// Keeps a fault.
-    pub fn keep(&mut self, fault: Fault) -> Faulty {
+    pub fn keep(&mut self, fault: Diagnostic) -> Reported {
         if !self.full() {
             self.faults.push(fault);
         }
-        Faulty
+        Reported
     }
 
     /// A value of another kind than the one wanted.
-    pub fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str, help: &str) -> Faulty {
+    pub fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str, help: &str) -> Reported {
         self.fault(value.span(), format!("{key} must be {wanted}, not {}", kind_of(value.get_ref())), help)
     }
 
     /// A text as it is in the file.
-    pub fn string<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Faulty> {
+    pub fn string<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Reported> {
         match table.get(key) {
             None => Ok(None),
             Some(value) => match value.get_ref() {
@@ -164,7 +164,7 @@ impl Reader {
     }
 
     /// A finite number.
-    pub fn number(&mut self, key: &str, value: &Value<'_>) -> Result<f64, Faulty> {
+    pub fn number(&mut self, key: &str, value: &Value<'_>) -> Result<f64, Reported> {
         let read = match value.get_ref() {
             DeValue::Integer(integer) => number::from_integer(integer),
             DeValue::Float(float) => number::from_float(float),
@@ -174,7 +174,7 @@ impl Reader {
     }
 
     /// An integer that is at least `least`.
-    pub fn integer(&mut self, key: &str, value: &Value<'_>, least: u64) -> Result<u64, Faulty> {
+    pub fn integer(&mut self, key: &str, value: &Value<'_>, least: u64) -> Result<u64, Reported> {
         let DeValue::Integer(integer) = value.get_ref() else {
             return Err(self.wrong(key, value, "an integer", ""));
         };
@@ -188,15 +188,15 @@ impl Reader {
     }
 
     /// An integer that counts things in memory.
-    pub fn size(&mut self, key: &str, value: &Value<'_>, least: usize) -> Result<usize, Faulty> {
+    pub fn size(&mut self, key: &str, value: &Value<'_>, least: usize) -> Result<usize, Reported> {
         let n = self.integer(key, value, least as u64)?;
         usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
     }
 
     /// Asks for a tensor that is made in a layer of which the size of the input is not known: some is allowed, and nothing is reported.
-    pub fn suppose(&mut self, shape: &[usize]) -> Result<(), Faulty> {
-        let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Faulty)?;
-        self.supposed = self.supposed.checked_sub(entries).ok_or(Faulty)?;
+    pub fn suppose(&mut self, shape: &[usize]) -> Result<(), Reported> {
+        let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
+        self.supposed = self.supposed.checked_sub(entries).ok_or(Reported)?;
         Ok(())
     }
 }

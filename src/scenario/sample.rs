@@ -9,7 +9,7 @@ use super::layers::Last;
 use super::reader::{Reader, Span, Table, Value};
 use super::spelling::mend_keys;
 use super::tensor::{raised, written};
-use crate::op::layer::{Fan, Faulty};
+use crate::op::layer::{Fan, Reported};
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, Output};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, At};
@@ -18,7 +18,7 @@ use crate::words::{self, At};
 const RANK: usize = 3;
 
 /// The network's input, raised to the rank that its first reader wants.
-pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, rank: Option<usize>) -> Result<Tensor, Faulty> {
+pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, rank: Option<usize>) -> Result<Tensor, Reported> {
     let Some(value) = table.get("input") else {
         let help = "add input = …, with the numbers that the first layer reads";
         return Err(match at {
@@ -47,13 +47,13 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
     let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim_given(&value.span(), &shape)?;
     // with faulty numbers its shape is known all the same
-    Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Faulty| from_flat(&shape, vec![0.0; len(&shape)])))
+    Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// The kind of the loss, its own table, and where it stands.
 type Named<'t, 'i> = (&'static LossKind, Option<&'t Table<'i>>, Span);
 
-fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 'i>, Faulty> {
+fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 'i>, Reported> {
     let Some(value) = table.get("loss") else {
         return Err(reader.fault(gap::after_keys(table), "loss is missing", "add loss = \"squared_error\", or another loss"));
     };
@@ -90,9 +90,9 @@ fn find(name: &str) -> Option<&'static LossKind> {
 /// What the network is to learn.
 #[derive(Debug)]
 pub(super) struct Goal {
-    pub loss: Result<Loss, Faulty>,
+    pub loss: Result<Loss, Reported>,
     /// How it is reduced over several samples.
-    pub reduction: Result<BatchReduction, Faulty>,
+    pub reduction: Result<BatchReduction, Reported>,
     /// Whether its kind is known.
     pub named: bool,
     /// Whether it gives the target of all samples.
@@ -105,14 +105,14 @@ pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) 
     let own = table.get("loss").and_then(|value| value.get_ref().as_table());
     let gives_target =
         named.as_ref().map_or(true, |(kind, ..)| kind.keys.contains(&"gradient")) && own.is_some_and(|own| own.contains_key("gradient"));
-    let place = named.as_ref().map_or_else(|Faulty| Span::default(), |(.., place)| place.clone());
+    let place = named.as_ref().map_or_else(|Reported| Span::default(), |(.., place)| place.clone());
     let shape = last.and_then(|last| last.shape.as_deref().ok());
     let words = last.zip(shape).map_or_else(String::new, |(last, shape)| last.words(shape));
     let mut keys = Keys::new(reader, own, place, "the loss", &[], &words);
     let reduction = BatchReduction::read(&mut keys);
     let loss = named.as_ref().map_err(|&fault| fault).and_then(|(kind, ..)| {
         keys.sized = shape.is_some();
-        let activation = last.map_or(Err(Faulty), |last| last.activation);
+        let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
             keys.excuse("type");
         }
@@ -120,14 +120,14 @@ pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) 
             Output { layer: last.map_or("", |last| &last.name), shape: shape.unwrap_or(&[1]), activation: activation.unwrap_or_default() };
         (kind.build)(&mut keys, &output)
     });
-    Goal { loss: if keys.sized { loss } else { Err(Faulty) }, reduction, named: named.is_ok(), gives_target }
+    Goal { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }
 }
 
 /// The target of a sample, in the shape of the output.
-pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>) -> Result<Tensor, Faulty> {
+pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
         // its own faults are reported
-        return written(reader, "target", value).and(Err(Faulty));
+        return written(reader, "target", value).and(Err(Reported));
     };
     reader.claim_given(&value.span(), shape)?;
     let (entries, words) = (len(shape), last.words(shape));
@@ -148,7 +148,7 @@ pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>
 }
 
 /// The one-hot target of a class index.
-fn class(reader: &mut Reader, value: &Value<'_>, shape: &[usize], words: &str) -> Result<Tensor, Faulty> {
+fn class(reader: &mut Reader, value: &Value<'_>, shape: &[usize], words: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
     let help = format!("{words}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
     let index = match value.get_ref() {

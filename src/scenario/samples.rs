@@ -6,7 +6,7 @@ use super::Sample;
 use super::layers::Last;
 use super::reader::{Reader, Span, Table};
 use super::sample::{self, Goal};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::tensor::{Tensor, shape_words};
 
 /// The keys of a `[[sample]]`, and those of them that are tensors.
@@ -58,8 +58,8 @@ pub(super) fn rows<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Rows<'t
 }
 
 /// The inputs of all samples, which have one shape.
-pub(super) fn inputs(reader: &mut Reader, rows: &Rows<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Faulty>> {
-    let mut inputs: Vec<Result<Tensor, Faulty>> = Vec::with_capacity(rows.list.len());
+pub(super) fn inputs(reader: &mut Reader, rows: &Rows<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
+    let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(rows.list.len());
     for row in &rows.list {
         let input = sample::input(reader, row.table, row.at.as_ref(), rank);
         if let Ok(input) = &input
@@ -77,10 +77,10 @@ pub(super) fn inputs(reader: &mut Reader, rows: &Rows<'_, '_>, rank: Option<usiz
 }
 
 /// The shape of the inputs, where they agree on one.
-pub(super) fn shape(inputs: &[Result<Tensor, Faulty>]) -> Result<Vec<usize>, Faulty> {
+pub(super) fn shape(inputs: &[Result<Tensor, Reported>]) -> Result<Vec<usize>, Reported> {
     let mut shapes = inputs.iter().flatten().map(Tensor::shape);
-    let first = shapes.next().ok_or(Faulty)?;
-    if shapes.all(|shape| shape == first) { Ok(first.to_vec()) } else { Err(Faulty) }
+    let first = shapes.next().ok_or(Reported)?;
+    if shapes.all(|shape| shape == first) { Ok(first.to_vec()) } else { Err(Reported) }
 }
 
 /// The targets of all samples.
@@ -90,7 +90,7 @@ pub(super) fn targets(
     file: &Table<'_>,
     last: Option<&Last>,
     goal: &Goal,
-) -> Vec<Result<Tensor, Faulty>> {
+) -> Vec<Result<Tensor, Reported>> {
     // without a loss a target that is missing is no fault of its own
     let wanted = goal.named || file.contains_key("sample");
     let place = |row: &Row<'_, '_>| row.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
@@ -99,12 +99,12 @@ pub(super) fn targets(
             Err(reader.fault(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
         }
         Some((_, value)) => sample::target(reader, value, last),
-        None if goal.gives_target => goal.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Faulty),
+        None if goal.gives_target => goal.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Reported),
         None if wanted => {
             let shape = last.and_then(|last| Some(format!("; {}", last.words(last.shape.as_ref().ok()?))));
             Err(reader.fault(place(row), "target is missing", format!("add target = …{}", shape.unwrap_or_default())))
         }
-        None => Err(Faulty),
+        None => Err(Reported),
     };
     rows.list.iter().map(target).collect()
 }
@@ -112,9 +112,9 @@ pub(super) fn targets(
 /// The samples of these inputs and targets.
 pub(super) fn joined(
     rows: Rows<'_, '_>,
-    inputs: Vec<Result<Tensor, Faulty>>,
-    targets: Vec<Result<Tensor, Faulty>>,
-) -> Result<Vec<Sample>, Faulty> {
+    inputs: Vec<Result<Tensor, Reported>>,
+    targets: Vec<Result<Tensor, Reported>>,
+) -> Result<Vec<Sample>, Reported> {
     let samples = rows.list.into_iter().zip(inputs).zip(targets);
     samples
         .map(|((row, input), target)| Ok(Sample { name: row.name, input: Some(Arc::new(input?)), target: Some(Arc::new(target?)) }))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fault::{Fault, Faults};
+use super::fault::{Diagnostic, Faults};
 
 /// The text of a scenario, and where it comes from.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Source {
         };
         let at = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        let fault = Fault {
+        let fault = Diagnostic {
             span: Some(at..at + char::REPLACEMENT_CHARACTER.len_utf8()),
             message: "this file is not text in UTF-8".to_owned(),
             help: "a scenario is a TOML file; save it as UTF-8".to_owned(),

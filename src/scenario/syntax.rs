@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, Error};
 
 use super::excerpt::quoted;
-use super::fault::Fault;
+use super::fault::Diagnostic;
 use super::lifted::unclosed_string;
 
 /// The help for each message of the parser, by its beginning.
@@ -48,7 +48,7 @@ fn string_above(text: &str, at: usize) -> Option<(Error, Range<usize>)> {
 }
 
 /// Returns the fault of a text that the parser refuses with `error`.
-pub(super) fn fault(error: &Error, text: &str) -> Fault {
+pub(super) fn fault(error: &Error, text: &str) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     match string_above(text, span.start) {
         Some((above, span)) => described(&above, span, text),
@@ -56,7 +56,7 @@ pub(super) fn fault(error: &Error, text: &str) -> Fault {
     }
 }
 
-fn described(error: &Error, span: Range<usize>, text: &str) -> Fault {
+fn described(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
     let message = error.message();
     let help = match HELP.iter().find(|(begin, _)| message.starts_with(begin)) {
         Some((_, help)) => (*help).to_owned(),
@@ -72,7 +72,7 @@ fn described(error: &Error, span: Range<usize>, text: &str) -> Fault {
         None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
         None => String::new(),
     };
-    Fault { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
+    Diagnostic { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
 }
 
 /// Returns the help for a value without quotes.
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn an_unclosed_string_is_reported_before_what_is_wrong_below_it() {
         let fault = |text: &str| {
-            let Fault { span, message, .. } = fault(&toml::de::DeTable::parse(text).expect_err(text), text);
+            let Diagnostic { span, message, .. } = fault(&toml::de::DeTable::parse(text).expect_err(text), text);
             (span.expect("a place").start, message)
         };
         let string = "this is not TOML: invalid basic string, expected `\"`";

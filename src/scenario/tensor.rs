@@ -6,7 +6,7 @@ use super::excerpt::quoted;
 use super::file::Stored;
 use super::init::{self, Init};
 use super::reader::{Reader, Span, Table, Value, kind_of};
-use crate::op::layer::{Fan, Faulty};
+use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat, len};
 use crate::words::{self, At};
 
@@ -28,7 +28,7 @@ pub(super) fn raised(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
 }
 
 /// Reads what stands under `key`; every fault in it is reported. A number that is faulty leaves the shape known.
-pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Faulty> {
+pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Reported> {
     match value.get_ref() {
         DeValue::Table(table) => from_table(reader, key, table, value.span()),
         DeValue::Integer(_) | DeValue::Float(_) => {
@@ -51,7 +51,7 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
             let mut data = Vec::new();
             collect(reader, key, value, &shape, &mut data);
             // what is ragged leaves some out
-            if data.len() == len(&shape) { Ok(Written::Inline { shape, data }) } else { Err(Faulty) }
+            if data.len() == len(&shape) { Ok(Written::Inline { shape, data }) } else { Err(Reported) }
         }
         _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(Written::Inline { shape, data }),
@@ -84,7 +84,7 @@ fn meant(label: &str, value: &Value<'_>) -> String {
     }
 }
 
-fn from_table<'t, 'i>(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Written<'t, 'i>, Faulty> {
+fn from_table<'t, 'i>(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Written<'t, 'i>, Reported> {
     if table.contains_key("file") {
         return Stored::read(reader, key, table, &span).map(Written::File);
     }
@@ -137,7 +137,7 @@ impl Written<'_, '_> {
     }
 
     /// The tensor of this shape. The caller has claimed its memory and checked that the shapes agree.
-    pub fn fill(self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Faulty> {
+    pub fn fill(self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,
             Self::Init(init) => init.fill(reader, key, shape, fan)?,

@@ -9,7 +9,7 @@ use super::known::{Known, Spelt};
 use super::names::Names;
 use super::reader::{Reader, Span, Table};
 use crate::network::{Id, Rates, Train};
-use crate::op::layer::Faulty;
+use crate::op::layer::Reported;
 use crate::words::suggest;
 
 pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
@@ -17,16 +17,16 @@ pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "w
 /// `[train]`, as far as it is known.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    pub rates: Result<Rates, Faulty>,
-    pub iterations: Result<u64, Faulty>,
-    pub batch_size: Result<usize, Faulty>,
-    tolerance: Result<Option<f64>, Faulty>,
-    pub learned: Result<Vec<Id>, Faulty>,
+    pub rates: Result<Rates, Reported>,
+    pub iterations: Result<u64, Reported>,
+    pub batch_size: Result<usize, Reported>,
+    tolerance: Result<Option<f64>, Reported>,
+    pub learned: Result<Vec<Id>, Reported>,
 }
 
 impl Schedule {
     /// How the network learns, if all of it is known.
-    pub fn whole(self) -> Result<Train, Faulty> {
+    pub fn whole(self) -> Result<Train, Reported> {
         let Self { rates, iterations, batch_size, tolerance, learned } = self;
         Ok(Train { rates: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
     }
@@ -50,7 +50,7 @@ pub(super) fn train(reader: &mut Reader, file: &Table<'_>, network: &Known, samp
 }
 
 /// A number that is not negative, where there is one.
-fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Option<f64>, Faulty> {
+fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Option<f64>, Reported> {
     let Some(value) = table.get(key) else { return Ok(None) };
     match reader.number(key, value) {
         Ok(number) if number < 0.0 => Err(reader.fault(value.span(), format!("{key} must be at least 0"), "")),
@@ -58,7 +58,7 @@ fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Optio
     }
 }
 
-fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Faulty> {
+fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Reported> {
     let learning_rate = match table.get("learning_rate") {
         None => Err(reader.fault(at.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another step width")),
         Some(value) => match reader.number("learning_rate", value) {
@@ -70,8 +70,8 @@ fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Fau
     Ok(Rates { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
 }
 
-fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) -> Result<usize, Faulty> {
-    let Some(value) = table.get("batch_size") else { return samples.ok_or(Faulty) };
+fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) -> Result<usize, Reported> {
+    let Some(value) = table.get("batch_size") else { return samples.ok_or(Reported) };
     let size = reader.size("batch_size", value, 1)?;
     match samples {
         Some(samples) if size > samples => {
@@ -83,8 +83,8 @@ fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) ->
 }
 
 /// The parameters that are updated: those of a graph that `learn` names, or those of a network that `freeze` does not.
-fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -> Result<Vec<Id>, Faulty> {
-    let graph = network.spelt().ok_or(Faulty)? == Spelt::Graph;
+fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -> Result<Vec<Id>, Reported> {
+    let graph = network.spelt().ok_or(Reported)? == Spelt::Graph;
     let (key, other) = if graph { ("learn", "freeze") } else { ("freeze", "learn") };
     let foreign = table.get_key_value(other).map(|(other, _)| {
         let (message, help) = if graph {
@@ -98,7 +98,7 @@ fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -
         return Err(reader.fault(at.clone(), "learn is missing", "add learn = [\"a\"], with the inputs that are updated"));
     }
     let names = names_of(reader, table, key, network);
-    let (Some(network), None) = (network.tensors(), foreign) else { return Err(Faulty) };
+    let (Some(network), None) = (network.tensors(), foreign) else { return Err(Reported) };
     let names = names?;
     let listed = |id: &Id| {
         let tensor = network.tensor(*id);
@@ -109,7 +109,7 @@ fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -
 }
 
 /// A list of names, each of which must be one of an input, or of a parameter or layer.
-fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &Known) -> Result<HashSet<&'t str>, Faulty> {
+fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &Known) -> Result<HashSet<&'t str>, Reported> {
     let Some(value) = table.get(key) else { return Ok(HashSet::new()) };
     let DeValue::Array(items) = value.get_ref() else {
         return Err(reader.wrong(key, value, "a list of names", ""));

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::names::Names;
 use super::reader::{Reader, Span, Table, Value};
-use crate::op::layer::{Faulty, LayerKind};
+use crate::op::layer::{LayerKind, Reported};
 use crate::words::suggest;
 
 /// The input's name.
@@ -20,9 +20,9 @@ pub(super) struct Entry<'t, 'i> {
     /// Where messages point to: its type, or its beginning.
     pub at: Span,
     pub name: String,
-    pub kind: Result<&'static LayerKind, Faulty>,
+    pub kind: Result<&'static LayerKind, Reported>,
     /// What it reads: the numbers of layers before it; `None` is the input.
-    pub from: Result<Vec<Option<usize>>, Faulty>,
+    pub from: Result<Vec<Option<usize>>, Reported>,
 }
 
 /// Reads every `from`, and reports layers that nothing reads.
@@ -47,7 +47,7 @@ pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], names:
     }
     // one of these may be the one that should
     for entry in entries[first + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
-        entry.from = Err(Faulty);
+        entry.from = Err(Reported);
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn missing(entries: &[Entry<'_, '_>], names: &Names) -> HashSet<Strin
 }
 
 /// What the `from` of a layer says; `None` where it has and needs none.
-fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names) -> Option<Result<Vec<Option<usize>>, Faulty>> {
+fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names) -> Option<Result<Vec<Option<usize>>, Reported>> {
     let Entry { table, at, kind, .. } = &entries[number];
     let joins = kind.ok().map(|kind| kind.joins);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
@@ -85,7 +85,7 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
                 _ => Err(reader.wrong("each entry of from", item, "the name of a layer", help)),
             };
             // all of them, so that all faults are reported
-            let found: Vec<Result<Option<usize>, Faulty>> = items.iter().map(read).collect();
+            let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
         (_, Some(true)) => Err(reader.wrong("from", value, "a list of layers", help)),
@@ -94,14 +94,14 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
 }
 
 /// The layer of this name, if it stands before the one that reads it; `None` for the input.
-fn before(reader: &mut Reader, names: &Names, number: usize, name: &str, place: Span) -> Result<Option<usize>, Faulty> {
+fn before(reader: &mut Reader, names: &Names, number: usize, name: &str, place: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
     match names.numbers.get(name) {
         _ if name == INPUT => Ok(None),
         Some(&found) if found < number => Ok(Some(found)),
         Some(&found) if found == number => Err(reader.fault(place, format!("{} cannot read itself", quoted(name)), help)),
         Some(_) => Err(reader.fault(place, format!("{} comes after this layer", quoted(name)), help)),
-        None if names.may_have(name) || reader.full() => Err(Faulty),
+        None if names.may_have(name) || reader.full() => Err(Reported),
         None => {
             let before = names.list[..number].iter().map(String::as_str);
             let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));

@@ -53,12 +53,12 @@ impl Scene<'_> {
     /// The known entries of a tensor, without the running sum; of a large tensor some of them.
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
-        let known = match self.network().made_by(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
+        let known = match self.network().producer(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
             Ordering::Less => usize::MAX,
             Ordering::Equal => self.at.entry + usize::from(self.is_complete()),
             Ordering::Greater => 0,
         };
-        self.trace.sample(self.at.stretch, tensor, known)
+        self.trace.sample(self.at.sample_run, tensor, known)
     }
 
     /// Returns whether the results of the op may be expected to be whole numbers: the operands are, and so is all in the first step of the op. The same at
@@ -122,6 +122,6 @@ impl Scene<'_> {
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
         let complete = self.backward() && self.is_complete() && !self.network().reads_samples();
-        if complete { self.trace.paths(self.at.stretch, self.neuron(self.output)) } else { Vec::new() }
+        if complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
     }
 }

@@ -93,7 +93,7 @@ impl Scene<'_> {
     /// The first step of an entry; `None` if no step computes it.
     #[must_use]
     pub fn begin(&self, tensor: Id, entry: usize) -> Option<Position> {
-        let made = self.trace.made(self.at.stretch, tensor, entry).filter(|steps| !steps.is_empty())?;
+        let made = self.trace.made(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
         self.trace.position(made.start)
     }
 

@@ -21,7 +21,7 @@ impl Scene<'_> {
 
     /// The symbol of an entry, with its layer if the op has the same letter of another layer too, as a pool or a sum of layers does.
     #[must_use]
-    pub fn told_apart(&self, tensor: Id, at: usize) -> String {
+    pub fn disambiguated(&self, tensor: Id, at: usize) -> String {
         if self.alike(self.output, tensor) || self.first_read().iter().any(|other| self.alike(*other, tensor)) {
             self.whole_entry(tensor, at)
         } else {
@@ -64,7 +64,7 @@ impl Scene<'_> {
         }
         match (factor.source, factor.derived) {
             (None, _) => short(factor.value),
-            (Some(source), None) => self.told_apart(source.tensor, source.at),
+            (Some(source), None) => self.disambiguated(source.tensor, source.at),
             (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;
                 let shape = &self.network().tensor(source.tensor).shape;

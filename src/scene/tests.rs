@@ -17,7 +17,7 @@ layer = [
 fn trace() -> Trace {
     let file = File { name: "test".into(), path_shown: "a test".into(), text: TEXT.into() };
     let scenario = scenario::read(file, Limits::default()).expect("a valid scenario");
-    Trace::of(1, Arc::new(scenario.descent()).iteration(1).stretches)
+    Trace::of(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
 }
 
 /// An entry has a number from the step on that completes it, and a running sum while it is the step's own.

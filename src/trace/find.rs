@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{Position, Trace};
-use crate::network::{Id, Network, Reader, Stretch};
+use crate::network::{Id, Network, Reader, SampleRun};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Pass, Place, Scope, Unit};
@@ -76,16 +76,16 @@ impl Trace {
     }
 
     fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
-        let stretch = self.stretch(scope)?;
-        let network = self.network_of(stretch);
-        let Some((tensor, made_by)) = self.computed(stretch, scope, name)? else {
+        let sample_run = self.sample_run(scope)?;
+        let network = self.network_of(sample_run);
+        let Some((tensor, producer)) = self.computed(sample_run, scope, name)? else {
             return self.resolve_op(Scope::Update, name, index, term);
         };
-        let pass = network.ops()[made_by].pass;
+        let pass = network.ops()[producer].pass;
         if scope == Scope::Reduce && pass != Pass::Reduce || scope == Scope::Update && pass != Pass::Update {
             return Err(format!("{name} is not in that pass, but in {}", pass.name()));
         }
-        let segment = self.segment(stretch, made_by);
+        let segment = self.segment(sample_run, producer);
         let shape = &network.tensor(tensor).shape;
         let entry = index.map(|index| entry(name, index, shape)).transpose()?;
         let (before, end) = (self.segments[segment].before, self.end(segment));
@@ -110,12 +110,12 @@ impl Trace {
         }
     }
 
-    /// Finds an op by name in a stretch: its tensor and its number. Returns `None` if the op is in the update instead.
-    fn computed(&self, stretch: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
-        let network = self.network_of(stretch);
+    /// Finds an op by name in a sample_run: its tensor and its number. Returns `None` if the op is in the update instead.
+    fn computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
+        let network = self.network_of(sample_run);
         let tensor = network.find(name);
-        if let Some((tensor, made_by)) = tensor.and_then(|tensor| Some((tensor, network.made_by(tensor)?))) {
-            return Ok(Some((tensor, made_by)));
+        if let Some((tensor, producer)) = tensor.and_then(|tensor| Some((tensor, network.producer(tensor)?))) {
+            return Ok(Some((tensor, producer)));
         }
         // the update computes new values of tensors that are given to the samples
         if self.update_of(scope, name).is_some() {
@@ -141,54 +141,54 @@ impl Trace {
     /// As [`Trace::resolve`].
     pub fn may_exist(&self, place: &Place, samples: &[usize]) -> Result<(), String> {
         let Place::Op { scope, name, index, .. } = place else { return Ok(()) };
-        let stretch = match (scope, self.stretch(*scope)) {
+        let sample_run = match (scope, self.sample_run(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
             (Scope::Reduce, Err(none)) => return Err(none),
             // there may be an update where there is none here
             (Scope::Update, Err(_)) => return Ok(()),
-            (Scope::Any, _) if !self.computes(0, name) && self.stretch(Scope::Update).is_err() => return Ok(()),
-            (Scope::Reduce | Scope::Update, Ok(stretch)) => stretch,
+            (Scope::Any, _) if !self.computes(0, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
+            (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
             (Scope::Any | Scope::Sample(_), _) => 0,
         };
-        if let Some(((tensor, _), index)) = self.computed(stretch, *scope, name)?.zip(index.as_deref()) {
-            entry(name, index, &self.network_of(stretch).tensor(tensor).shape)?;
+        if let Some(((tensor, _), index)) = self.computed(sample_run, *scope, name)?.zip(index.as_deref()) {
+            entry(name, index, &self.network_of(sample_run).tensor(tensor).shape)?;
         }
         Ok(())
     }
 
-    fn computes(&self, stretch: usize, name: &str) -> bool {
-        let network = self.network_of(stretch);
-        network.find(name).is_some_and(|id| network.made_by(id).is_some())
+    fn computes(&self, sample_run: usize, name: &str) -> bool {
+        let network = self.network_of(sample_run);
+        network.find(name).is_some_and(|id| network.producer(id).is_some())
     }
 
-    /// The stretch and the tensor that an op's address names, computed or given.
+    /// The sample_run and the tensor that an op's address names, computed or given.
     ///
     /// # Errors
     /// One sentence, when there is none.
     pub fn tensor(&self, address: &Address) -> Result<(usize, Id), String> {
         let Place::Op { scope, name, .. } = &address.place else { return Err(format!("{address} is no tensor")) };
-        let mut stretch = self.stretch(*scope)?;
-        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(stretch).find(name).is_none()) {
-            stretch = batch;
+        let mut sample_run = self.sample_run(*scope)?;
+        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(sample_run).find(name).is_none()) {
+            sample_run = batch;
         }
-        self.network_of(stretch).find(name).map(|id| (stretch, id)).ok_or_else(|| format!("there is no tensor {name}"))
+        self.network_of(sample_run).find(name).map(|id| (sample_run, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
     /// The update that computes an op of this name, where nothing says in which pass it is: a parameter's new value, or its velocity.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
-        let batch = (scope == Scope::Any).then(|| self.stretch(Scope::Update).ok()).flatten()?;
+        let batch = (scope == Scope::Any).then(|| self.sample_run(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
 
-    /// The stretch that a scope means; where it says nothing, the first.
-    fn stretch(&self, scope: Scope) -> Result<usize, String> {
-        let batch = || self.stretches.iter().position(|stretch| stretch.sample.is_none());
-        let has = |pass: Pass| move |stretch: &usize| self.network_of(*stretch).ops().iter().any(|op| op.pass == pass);
+    /// The sample_run that a scope means; where it says nothing, the first.
+    fn sample_run(&self, scope: Scope) -> Result<usize, String> {
+        let batch = || self.sample_runs.iter().position(|sample_run| sample_run.sample.is_none());
+        let has = |pass: Pass| move |sample_run: &usize| self.network_of(*sample_run).ops().iter().any(|op| op.pass == pass);
         match scope {
             Scope::Any => Ok(0),
             Scope::Sample(n) => {
-                let samples = || self.stretches.iter().filter_map(|stretch| stretch.sample);
-                self.stretches.iter().position(|stretch| stretch.sample == Some(n - 1)).ok_or_else(|| no_sample(n, samples()))
+                let samples = || self.sample_runs.iter().filter_map(|sample_run| sample_run.sample);
+                self.sample_runs.iter().position(|sample_run| sample_run.sample == Some(n - 1)).ok_or_else(|| no_sample(n, samples()))
             }
             Scope::Reduce => {
                 batch().filter(has(Pass::Reduce)).ok_or_else(|| "there is no reduce pass: the batch has one sample".to_owned())
@@ -203,9 +203,9 @@ impl Trace {
     #[must_use]
     pub fn address(&self, at: &Position) -> Address {
         let op = self.op_at(at);
-        let info = self.network_of(at.stretch).tensor(op.output);
-        let scope = match (self.stretches[at.stretch].sample, op.pass) {
-            (Some(_), _) if at.stretch == 0 && self.samples() == 1 => Scope::Any,
+        let info = self.network_of(at.sample_run).tensor(op.output);
+        let scope = match (self.sample_runs[at.sample_run].sample, op.pass) {
+            (Some(_), _) if at.sample_run == 0 && self.samples() == 1 => Scope::Any,
             (Some(sample), _) => Scope::Sample(sample + 1),
             (None, Pass::Reduce) => Scope::Reduce,
             (None, _) => Scope::Update,
@@ -215,10 +215,10 @@ impl Trace {
         place.into()
     }
 
-    /// The steps that made an entry, in a stretch; empty where none did. `None` for what is given.
+    /// The steps that made an entry, in a sample_run; empty where none did. `None` for what is given.
     #[must_use]
-    pub fn made(&self, stretch: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
-        let segment = self.segment(stretch, self.network_of(stretch).made_by(tensor)?);
+    pub fn made(&self, sample_run: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
+        let segment = self.segment(sample_run, self.network_of(sample_run).producer(tensor)?);
         let before = self.segments[segment].before;
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
@@ -226,17 +226,17 @@ impl Trace {
     /// The step that completes the loss of the batch; of a batch of one sample, that sample's loss.
     #[must_use]
     pub fn loss_step(&self) -> u64 {
-        let loss = |stretch: usize| self.made(stretch, self.network_of(stretch).loss(), 0);
-        loss(self.stretches.len() - 1).or_else(|| loss(0)).map_or(1, |made| made.end - 1)
+        let loss = |sample_run: usize| self.made(sample_run, self.network_of(sample_run).loss(), 0);
+        loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |made| made.end - 1)
     }
 
-    /// The steps that read an entry, in a stretch, in the order of the trace.
+    /// The steps that read an entry, in a sample_run, in the order of the trace.
     #[must_use]
-    pub fn uses(&self, stretch: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
+    pub fn uses(&self, sample_run: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
         let mut uses = Vec::new();
-        let Stretch { network, run, .. } = &self.stretches[stretch];
+        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         for &Reader { op: number, part, slot } in network.readers(tensor) {
-            let (op, segment) = (&network.ops()[number], self.segment(stretch, number));
+            let (op, segment) = (&network.ops()[number], self.segment(sample_run, number));
             let (rule, x) = run.part(op, number, part);
             for found in rule.uses(&x, slot, entry) {
                 let earlier = self.before_part(segment, found.entry, part);
@@ -310,7 +310,7 @@ impl Trace {
     /// What some terms of the entry at a position read, term by term.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.stretch);
+        let network = self.network_of(at.sample_run);
         let (entry, segment) = (at.entry, at.segment);
         // the part at hand, with its terms
         let mut here = None;

@@ -2,7 +2,7 @@
 //! does not know these numbers yet.
 
 use super::{Position, Trace};
-use crate::network::{Id, Run, Stretch};
+use crate::network::{Id, Run, SampleRun};
 use crate::step::Step;
 
 /// Returns another number for a number that is computed later.
@@ -38,19 +38,19 @@ impl Trace {
     /// op, later ops and samples, and the batch. Where `after` is no step, nothing changes.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Other) -> Self {
-        let Some(now) = self.position(after) else { return Self::of(self.iteration, self.stretches.iter().cloned().collect()) };
-        let altered = |(number, stretch): (usize, &Stretch)| Stretch { run: self.later(number, &now, other), ..stretch.clone() };
-        let stretches = self.stretches.iter().enumerate().map(altered).collect();
-        Self { future: Some(Future { after, other }), ..Self::of(self.iteration, stretches) }
+        let Some(now) = self.position(after) else { return Self::of(self.iteration, self.sample_runs.iter().cloned().collect()) };
+        let altered = |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.later(number, &now, other), ..sample_run.clone() };
+        let sample_runs = self.sample_runs.iter().enumerate().map(altered).collect();
+        Self { future: Some(Future { after, other }), ..Self::of(self.iteration, sample_runs) }
     }
 
-    /// The run of a stretch, with other numbers in all that is computed after a position.
-    fn later(&self, stretch: usize, now: &Position, other: Other) -> Run {
-        let Stretch { network, run, sample } = &self.stretches[stretch];
-        let first = |id: Id| match network.made_by(id) {
+    /// The run of a sample_run, with other numbers in all that is computed after a position.
+    fn later(&self, sample_run: usize, now: &Position, other: Other) -> Run {
+        let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
+        let first = |id: Id| match network.producer(id) {
             // a batch is given the results of its samples
-            None => (stretch > now.stretch && sample.is_none()).then_some(0),
-            Some(op) => match (stretch, op).cmp(&(now.stretch, now.op)) {
+            None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
+            Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
                 std::cmp::Ordering::Less => None,
                 std::cmp::Ordering::Equal => Some(now.entry + usize::from(now.term + 1 == now.terms)),
                 std::cmp::Ordering::Greater => Some(0),

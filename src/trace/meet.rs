@@ -21,7 +21,7 @@ impl Trace {
     #[must_use]
     pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.stretch);
+        let network = self.network_of(at.sample_run);
         let mut found = Vec::new();
         let readers = network.readers(tensor);
         let readers = &readers[readers.partition_point(|reader| reader.op < number)..];

@@ -3,21 +3,21 @@
 use std::ops::Range;
 
 use super::{Segment, Trace};
-use crate::network::{Id, Stretch};
+use crate::network::{Id, SampleRun};
 use crate::step::Pass;
 use crate::tally;
 
 impl Trace {
     /// Terms of the entries before `entry` of a segment's op, over all parts.
     pub(super) fn terms_before(&self, segment: usize, entry: usize) -> u64 {
-        let Segment { stretch, op: number, .. } = self.segments[segment];
-        terms_before(&self.stretches[stretch], number, entry)
+        let Segment { sample_run, op: number, .. } = self.segments[segment];
+        terms_before(&self.sample_runs[sample_run], number, entry)
     }
 
     /// The part that a term of an entry belongs to, and how many terms the parts before it have; `None` past the last term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
-        if let Some(shares) = self.network_of(self.segments[segment].stretch).shares(number) {
+        if let Some(shares) = self.network_of(self.segments[segment].sample_run).shares(number) {
             let part = shares.partition_point(|before| *before <= term) - 1;
             return (part < op.parts.len()).then(|| (part, shares[part]));
         }
@@ -32,20 +32,20 @@ impl Trace {
     /// How many terms of an entry the parts before one have.
     pub(super) fn before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
         let (run, op, number) = self.op(segment);
-        match self.network_of(self.segments[segment].stretch).shares(number) {
+        match self.network_of(self.segments[segment].sample_run).shares(number) {
             Some(shares) => shares[part],
             None => run.parts(op, number).take(part).map(|(rule, x)| rule.before(&x, entry + 1) - rule.before(&x, entry)).sum(),
         }
     }
 
-    /// The first step of an op of a stretch, and the one after its last.
+    /// The first step of an op of a sample_run, and the one after its last.
     pub(super) fn steps_of(&self, segment: usize) -> Range<u64> {
         self.segments[segment].before + 1..self.end(segment) + 1
     }
 
-    /// The passes of a stretch in order that have steps, each with these.
-    pub fn passes_of(&self, stretch: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let own = self.own(stretch);
+    /// The passes of a sample_run in order that have steps, each with these.
+    pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
+        let own = self.own(sample_run);
         let [first, end] = [own.start, own.end].map(|segment| self.passes.partition_point(|pass| *pass < segment));
         (first..end).filter_map(|number| {
             tally::count(1);
@@ -54,10 +54,10 @@ impl Trace {
         })
     }
 
-    /// The ops of a stretch that have steps, from one on, which has some, each with its tensor and its steps. What it costs is what is taken.
-    pub fn ops_from(&self, stretch: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.own(stretch);
-        let mut next = Some(self.segment(stretch, op));
+    /// The ops of a sample_run that have steps, from one on, which has some, each with its tensor and its steps. What it costs is what is taken.
+    pub fn ops_from(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
+        let own = self.own(sample_run);
+        let mut next = Some(self.segment(sample_run, op));
         std::iter::from_fn(move || {
             tally::count(1);
             let segment = next.filter(|segment| own.contains(segment))?;
@@ -67,10 +67,10 @@ impl Trace {
         })
     }
 
-    /// The ops of a stretch that have steps before one, backwards, each with its tensor and its steps.
-    pub fn ops_before(&self, stretch: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.own(stretch);
-        let mut before = self.segments[self.segment(stretch, op)].before;
+    /// The ops of a sample_run that have steps before one, backwards, each with its tensor and its steps.
+    pub fn ops_before(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
+        let own = self.own(sample_run);
+        let mut before = self.segments[self.segment(sample_run, op)].before;
         std::iter::from_fn(move || {
             tally::count(1);
             let segment = self.segment_of(before).filter(|segment| own.contains(segment))?;
@@ -80,9 +80,9 @@ impl Trace {
         })
     }
 
-    /// The segments of a stretch.
-    fn own(&self, stretch: usize) -> Range<usize> {
-        self.firsts[stretch]..self.firsts.get(stretch + 1).copied().unwrap_or(self.segments.len())
+    /// The segments of a sample_run.
+    fn own(&self, sample_run: usize) -> Range<usize> {
+        self.firsts[sample_run]..self.firsts.get(sample_run + 1).copied().unwrap_or(self.segments.len())
     }
 
     /// The segment of a step; `None` past either end.
@@ -91,8 +91,8 @@ impl Trace {
     }
 }
 
-/// Terms of the entries before `entry` of an op of a stretch, over all parts.
-pub(super) fn terms_before(Stretch { network, run, .. }: &Stretch, op: usize, entry: usize) -> u64 {
+/// Terms of the entries before `entry` of an op of a sample_run, over all parts.
+pub(super) fn terms_before(SampleRun { network, run, .. }: &SampleRun, op: usize, entry: usize) -> u64 {
     match network.shares(op) {
         Some(shares) => entry as u64 * shares[shares.len() - 1],
         None => run.before(&network.ops()[op], op, entry),

@@ -24,7 +24,7 @@ const LONGEST: usize = 24;
 impl Trace {
     /// The ways from the graph's output to a node; none when there are too many to be told, or when the node is the output itself.
     #[must_use]
-    pub fn paths(&self, stretch: usize, node: Id) -> Vec<Path> {
+    pub fn paths(&self, sample_run: usize, node: Id) -> Vec<Path> {
         let mut done: Vec<Path> = Vec::new();
         let mut open = vec![Path { nodes: vec![node], locals: Vec::new(), product: 1.0 }];
         while let Some(path) = open.pop() {
@@ -35,7 +35,7 @@ impl Trace {
             if path.nodes.len() > LONGEST {
                 return Vec::new();
             }
-            if here == self.network_of(stretch).output() {
+            if here == self.network_of(sample_run).output() {
                 let mut path = path;
                 path.nodes.reverse();
                 path.locals.reverse();
@@ -43,7 +43,7 @@ impl Trace {
                 done.push(path);
                 continue;
             }
-            let Some(locals) = self.locals(stretch, here) else { return Vec::new() };
+            let Some(locals) = self.locals(sample_run, here) else { return Vec::new() };
             for (above, local) in locals.into_iter().rev() {
                 let mut next = path.clone();
                 next.nodes.push(above);
@@ -52,7 +52,7 @@ impl Trace {
             }
         }
         done.retain(|path| path.nodes.len() > 1);
-        let made = self.network_of(stretch).gradient_of(node).and_then(|gradient| self.made(stretch, gradient, 0));
+        let made = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.made(sample_run, gradient, 0));
         if let (Some(future), Some(made)) = (&self.future, made) {
             for number in done.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
                 *number = future.number(made.end - 1, *number);
@@ -63,16 +63,16 @@ impl Trace {
 
     /// The nodes that read a node, each with its local derivative: the factors of the node's own backward steps. `None` where a step is a quotient, because
     /// the local derivative overflows.
-    fn locals(&self, stretch: usize, node: Id) -> Option<Vec<(Id, f64)>> {
-        let network = self.network_of(stretch);
-        let Some(number) = network.gradient_of(node).and_then(|gradient| network.made_by(gradient)) else { return Some(Vec::new()) };
+    fn locals(&self, sample_run: usize, node: Id) -> Option<Vec<(Id, f64)>> {
+        let network = self.network_of(sample_run);
+        let Some(number) = network.gradient_of(node).and_then(|gradient| network.producer(gradient)) else { return Some(Vec::new()) };
         let op = &network.ops()[number];
         if op.pass != Pass::Backward {
             return Some(Vec::new());
         }
         let mut found = Vec::new();
         // so many that the way on is told by none
-        for (part, (rule, x)) in self.run(stretch).parts(op, number).enumerate() {
+        for (part, (rule, x)) in self.run(sample_run).parts(op, number).enumerate() {
             if found.len() > MOST + 1 {
                 break;
             }

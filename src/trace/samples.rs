@@ -14,7 +14,7 @@ const RECENT: usize = 512;
 /// The most tensors: half a megabyte.
 const TENSORS: usize = 32;
 
-/// Some entries of a tensor, which is known by its stretch and number.
+/// Some entries of a tensor, which is known by its sample_run and number.
 #[derive(Debug)]
 struct Sample {
     of: (usize, Id),
@@ -29,8 +29,8 @@ impl Trace {
     /// The first `known` entries of a tensor if it has at most 2,048, else as many at equal distances and the last of the first `known`: enough to choose how
     /// its numbers are shown.
     #[must_use]
-    pub fn sample(&self, stretch: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
-        let values = self.run(stretch).values(tensor);
+    pub fn sample(&self, sample_run: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
+        let values = self.run(sample_run).values(tensor);
         let known = known.min(values.len());
         if values.len() <= SOME {
             return Cow::Borrowed(&values[..known]);
@@ -39,13 +39,13 @@ impl Trace {
         let recent = if known < values.len() { &values[known.saturating_sub(RECENT)..known] } else { &[] };
         let some = |sample: &[f64]| Cow::Owned([&sample[..known.div_ceil(apart)], recent].concat());
         let mut kept = self.samples.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sample) = kept.iter().find(|sample| sample.of == (stretch, tensor)) {
+        if let Some(sample) = kept.iter().find(|sample| sample.of == (sample_run, tensor)) {
             return some(&sample.values);
         }
         let gathered: Vec<f64> = values.iter().copied().step_by(apart).collect();
         let sample = some(&gathered);
         kept.truncate(TENSORS - 1);
-        kept.push_front(Sample { of: (stretch, tensor), values: gathered });
+        kept.push_front(Sample { of: (sample_run, tensor), values: gathered });
         sample
     }
 }

@@ -135,7 +135,7 @@ thread_local! {
 fn trace_of(text: &str) -> Trace {
     let source = Source { name: "test".into(), path_shown: "test".into(), text: text.into() };
     let scenario = read(source, Limits::default()).expect("no faults");
-    Trace::of(1, scenario.descent().iteration(1).stretches)
+    Trace::of(1, scenario.descent().iteration(1).sample_runs)
 }
 
 /// The work of getting these steps one after another, and of one of them again.

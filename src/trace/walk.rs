@@ -147,8 +147,8 @@ impl<'a> Walk<'a> {
                 self.at = None;
                 return;
             };
-            let super::Segment { stretch, op, .. } = self.trace.segments[segment];
-            at = Position { segment, stretch, op, entry: 0, ..at };
+            let super::Segment { sample_run, op, .. } = self.trace.segments[segment];
+            at = Position { segment, sample_run, op, entry: 0, ..at };
             self.told.0 = false;
             self.forget(0);
         } else {

@@ -57,7 +57,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
     let plain = theme.style(Role::Plain);
-    let left = [view.network().tensor(view.output).symbol.whole_in(view.notation), view.told_apart(view.output, view.at.entry)];
+    let left = [view.network().tensor(view.output).symbol.whole_in(view.notation), view.disambiguated(view.output, view.at.entry)];
     let margin = left.iter().map(|text| width(text)).max().unwrap_or(0).max(6);
     let mut lines = vec![heading(view, &left[0], margin, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));

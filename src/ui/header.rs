@@ -16,7 +16,7 @@ const MOST: usize = 512;
 /// The title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
-    let title = &view.lesson.scenario.title;
+    let title = &view.document.scenario.title;
     let mut place = place(view);
     // a title that has no room is worse than what there is only one of, or than a pass that the timeline shows too
     while width(title) + 3 + width(&joined(&place)) > room
@@ -47,9 +47,9 @@ fn place(view: &View<'_>) -> Vec<Fact> {
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
     let spare = Some(String::new());
     let iteration = step.iteration;
-    let mut place = vec![match view.lesson.iterations() {
+    let mut place = vec![match view.document.iterations() {
         1 => fact("iteration 1".to_owned(), spare.clone()),
-        _ if view.lesson.ends_early(step.step) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
+        _ if view.document.ends_early(step.step) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
         all => fact(format!("iteration {iteration}/{all}"), None),
     }];
     place.extend(sample(view));
@@ -67,7 +67,7 @@ fn place(view: &View<'_>) -> Vec<Fact> {
 
 /// The sample with its name; where a batch does not hold all, which of its own it is, and which samples it has.
 fn sample(view: &View<'_>) -> Option<Fact> {
-    let samples = &view.lesson.scenario.samples;
+    let samples = &view.document.scenario.samples;
     let batch = view.samples().len();
     let whole = batch == samples.len();
     let Some(number) = view.sample() else {
@@ -83,7 +83,7 @@ fn sample(view: &View<'_>) -> Option<Fact> {
         text = format!("{text} {name}");
     }
     if !whole {
-        text = format!("{text}, {} of {batch} in the batch", view.at.stretch + 1);
+        text = format!("{text}, {} of {batch} in the batch", view.at.sample_run + 1);
     }
     Some(Fact { text, shorter })
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
-use crate::app::{Offer, Screen, State};
+use crate::app::{ScenarioEntry, Screen, State};
 use crate::text::{cut, to_left, width};
 use crate::ui::theme::{Role, Theme};
 
@@ -30,13 +30,13 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let list = Rect { height: body.height - detail, ..body };
     let name = state.offers.iter().map(|offer| width(&offer.name)).max().unwrap_or(0).min(28);
     let lines = lines(&state.offers);
-    let at = lines.iter().position(|line| *line == Row::Offer(selected)).unwrap_or(0);
+    let at = lines.iter().position(|line| *line == Row::ScenarioEntry(selected)).unwrap_or(0);
     let rows = list.height as usize;
     let first = at.saturating_sub(rows.saturating_sub(3)).min(lines.len().saturating_sub(rows));
     for (row, line) in list.rows().zip(lines.iter().skip(first)) {
         match line {
             Row::Title(title) => Line::styled(*title, theme.style(Role::Dim)).render(row, buf),
-            Row::Offer(i) => {
+            Row::ScenarioEntry(i) => {
                 let offer = &state.offers[*i];
                 let chosen = *i == selected;
                 let mark = if chosen { "▸ " } else { "  " };
@@ -59,13 +59,14 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
     Title(&'static str),
-    Offer(usize),
+    ScenarioEntry(usize),
 }
 
-fn lines(offers: &[Offer]) -> Vec<Row> {
+fn lines(offers: &[ScenarioEntry]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (bundled, title) in [(true, "bundled"), (false, "in this folder")] {
-        let mut group = offers.iter().enumerate().filter(|(_, offer)| offer.bundled == bundled).map(|(i, _)| Row::Offer(i)).peekable();
+        let mut group =
+            offers.iter().enumerate().filter(|(_, offer)| offer.bundled == bundled).map(|(i, _)| Row::ScenarioEntry(i)).peekable();
         if group.peek().is_some() {
             rows.push(Row::Title(title));
             rows.extend(group);

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Lesson, Message, OverlayKind, Prompt, SPEEDS, State};
+use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
 use crate::glyph::BETWEEN;
 use crate::keys::{self, Row};
 use crate::step::Unit;
@@ -104,7 +104,7 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     Line::from(spans).render(area, buf);
 }
 
-fn address_line(document: &Lesson, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
+fn address_line(document: &Document, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
     // nobody has read what is typed, pasted or replayed: it is escaped here
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();

@@ -62,13 +62,13 @@ fn top(row: u16) -> f64 {
 
 /// What is drawn in a cell.
 #[derive(Clone, Copy, PartialEq)]
-struct Look {
+struct CellStyle {
     fg: Rgb,
     bg: Option<Rgb>,
     modifier: Modifier,
 }
 
-fn look(cell: &Cell, background: Background) -> Look {
+fn look(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
     let ground = GROUND[side];
     let rgb = |colour: Color| match colour {
@@ -88,7 +88,7 @@ fn look(cell: &Cell, background: Background) -> Look {
     if cell.modifier.contains(Modifier::HIDDEN) {
         fg = bg.unwrap_or(ground.1);
     }
-    Look { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
+    CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }
 
 fn named(side: usize, i: u8) -> Rgb {
@@ -168,7 +168,7 @@ fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
 }
 
 struct Run {
-    look: Look,
+    look: CellStyle,
     from: f64,
     to: f64,
     text: String,

@@ -13,7 +13,7 @@ use crate::ui::theme::Role;
 use crate::ui::view::View;
 
 /// One pass on the timeline, with its bar and its count.
-struct Stretch {
+struct PassBar {
     pass: Pass,
     role: Role,
     steps: Range<u64>,
@@ -28,15 +28,15 @@ struct Stretch {
 const LEAST: usize = 5;
 
 /// The passes of the current sample, laid out on a line of this width.
-fn stretches(view: &View<'_>, room: usize) -> Vec<Stretch> {
-    let mut stretches: Vec<Stretch> = Vec::new();
+fn stretches(view: &View<'_>, room: usize) -> Vec<PassBar> {
+    let mut stretches: Vec<PassBar> = Vec::new();
     for (pass, steps) in view.passes() {
         let all = steps.end - steps.start;
         let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
         let role = if pass == Pass::Backward { Role::Backward } else { Role::Forward };
-        stretches.push(Stretch { pass, role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
+        stretches.push(PassBar { pass, role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
     }
-    let left = |stretches: &[Stretch]| room.saturating_sub(stretches.iter().map(|s| s.pass.name().len() + 1 + s.count.len()).sum());
+    let left = |stretches: &[PassBar]| room.saturating_sub(stretches.iter().map(|s| s.pass.name().len() + 1 + s.count.len()).sum());
     if left(&stretches) < LEAST * stretches.len() {
         // where there is no room for bars and counts, the pass at hand alone is counted
         for stretch in stretches.iter_mut().filter(|stretch| stretch.pass != view.step.pass) {

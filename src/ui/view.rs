@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::ops::Deref;
 
-use crate::app::{Lesson, State, Stepper};
+use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
 use crate::scene::Scene;
-use crate::ui::Look;
+use crate::ui::RenderOptions;
 use crate::ui::operand::Operand;
 use crate::ui::theme::{self, Theme};
 
@@ -18,7 +18,7 @@ pub struct View<'a> {
     /// The stepper.
     pub stepper: &'a Stepper,
     /// The open scenario.
-    pub lesson: &'a Lesson,
+    pub document: &'a Document,
     /// The step.
     pub scene: Scene<'a>,
     /// The colours.
@@ -31,14 +31,14 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The view of a state; `None` when no scenario is open.
     #[must_use]
-    pub fn of(state: &'a State, look: Look) -> Option<Self> {
+    pub fn of(state: &'a State, look: RenderOptions) -> Option<Self> {
         let stepper = state.stepper()?;
-        let lesson = &*stepper.document;
+        let document = &*stepper.document;
         Some(Self {
             state,
             stepper,
-            lesson,
-            scene: lesson.scene(stepper.step)?,
+            document,
+            scene: document.scene(stepper.step)?,
             theme: look.theme,
             notation: look.notation(),
             matrices: OnceCell::new(),

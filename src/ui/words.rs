@@ -40,7 +40,7 @@ pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let words = |part: usize| view.equation(part).words;
     let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
     let op = view.span(crate::step::Unit::Op);
-    let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
+    let here = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
     u16::try_from(most).unwrap_or(u16::MAX)
 }
@@ -64,6 +64,6 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
 
 /// The remark that belongs to this step most closely.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
-    let here = view.lesson.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
+    let here = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     here.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use gradstep::app::Lesson;
-use gradstep::command::{Shelf, bundled};
+use gradstep::app::Document;
+use gradstep::command::{ScenarioLoader, bundled};
 use gradstep::scenario::Limits;
 use serde_json::Value;
 
@@ -46,12 +46,12 @@ fn the_printed_trace_adds_up_to_the_printed_gradients() {
 #[test]
 fn every_bundled_trace_adds_up_to_its_tensors() {
     for bundled in bundled::ALL {
-        let lesson: Lesson = Shelf::bundled(Limits::default()).open(bundled.name).unwrap();
-        let trace = &lesson.trace;
+        let document: Document = ScenarioLoader::bundled(Limits::default()).open(bundled.name).unwrap();
+        let trace = &document.trace;
         let (mut sum, mut entries) = (f64::NAN, 0);
         let mut k = 1;
         while let Some(mut at) = trace.position(k) {
-            let tensor = trace.run(at.stretch).values(trace.op_at(&at).output);
+            let tensor = trace.run(at.sample_run).values(trace.op_at(&at).output);
             for term in 0..at.terms {
                 (at.term, at.step) = (term, k);
                 let step = trace.step(&at);

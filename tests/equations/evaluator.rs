@@ -245,7 +245,7 @@ impl Part<'_> {
 
     /// ∂y/∂x of numbers, from the right-hand side of y.
     fn partial(&self, by: Slot) -> Result<f64, Why> {
-        let number = self.network.made_by(self.y()).ok_or("y is not computed")?;
+        let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };
         let (rule, x) = self.run.part(&self.network.ops()[number], number, 0);
         let read = |expr: &Expr| match *expr {
@@ -331,7 +331,7 @@ impl Part<'_> {
 
     /// The function that computes y.
     fn forward_name(&self) -> Result<&'static str, Why> {
-        let number = self.network.made_by(self.y()).ok_or("y is not computed")?;
+        let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         match self.network.ops()[number].parts[0].rule.equation().right {
             Expr::Of(function, _) => Ok(function.name),
             other => Err(format!("{other:?} is no function")),

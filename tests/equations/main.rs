@@ -11,20 +11,20 @@ mod windows;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::expr::Notation;
 use gradstep::op::rule::Gist;
 use gradstep::scenario::{self, Limits, Source};
 
-fn lesson(heading: &str, text: &str) -> Lesson {
+fn document(heading: &str, text: &str) -> Document {
     let source = Source { name: "equations".into(), path_shown: "equations.toml".into(), text: text.into() };
-    Lesson::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{heading}: {faults}\n{text}")))
+    Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{heading}: {faults}\n{text}")))
 }
 
 /// Every op of a scenario that has not been written yet, one line for each notation.
 fn write(to: &mut String, seen: &mut BTreeSet<String>, heading: &str, text: &str) {
-    let lesson = lesson(heading, text);
-    let trace = &lesson.trace;
+    let document = document(heading, text);
+    let trace = &document.trace;
     let mut lines = String::new();
     for (.., steps) in trace.ops() {
         let Some(at) = trace.position(steps.start) else { continue };

@@ -5,7 +5,7 @@ use std::fs;
 use std::iter;
 use std::path::Path;
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::expr::{Notation, Part as Named};
 use gradstep::op::slot::Slot;
 use gradstep::trace::{Position, Trace};
@@ -35,7 +35,7 @@ fn same(says: &Tensor, holds: &[f64]) -> Result<(), String> {
 
 /// One op: each of its parts, and their sum.
 fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<(), String> {
-    let (network, run, op) = (trace.network_of(at.stretch), trace.run(at.stretch), trace.op_at(at));
+    let (network, run, op) = (trace.network_of(at.sample_run), trace.run(at.sample_run), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
     let mut sum = Tensor::zeros(shape);
     for number in 0..op.parts.len() {
@@ -56,8 +56,8 @@ fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<()
 }
 
 /// All ops of an iteration that have steps; what is wrong with them.
-fn all(heading: &str, lesson: &Lesson, keys: &Keys, tally: &mut Tally) -> Vec<String> {
-    let trace = &lesson.trace;
+fn all(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Vec<String> {
+    let trace = &document.trace;
     let mut wrong = Vec::new();
     for (.., steps) in trace.ops() {
         let at = trace.position(steps.start).expect("a step");
@@ -72,10 +72,10 @@ fn all(heading: &str, lesson: &Lesson, keys: &Keys, tally: &mut Tally) -> Vec<St
 fn hold(scenarios: &[Headed], tally: &mut Tally) {
     let mut wrong = Vec::new();
     for (heading, text) in scenarios {
-        let (lesson, keys) = (super::lesson(heading, text), Keys::of(text));
-        wrong.extend(all(heading, &lesson, &keys, tally));
-        if lesson.descent.iterations() > 1 {
-            wrong.extend(all(heading, &lesson.iteration(2), &keys, tally));
+        let (document, keys) = (super::document(heading, text), Keys::of(text));
+        wrong.extend(all(heading, &document, &keys, tally));
+        if document.descent.iterations() > 1 {
+            wrong.extend(all(heading, &document.iteration(2), &keys, tally));
         }
     }
     assert!(wrong.is_empty(), "{} equations are not true:\n{}", wrong.len(), wrong.join("\n"));
@@ -110,8 +110,8 @@ fn equations_of_bundled_scenarios_are_true() {
 fn a_name_in_an_equation_is_of_one_tensor() {
     let mut found = BTreeSet::new();
     for (heading, text) in [scenarios::kinds(), scenarios::others()].concat() {
-        let lesson = super::lesson(&heading, &text);
-        let trace = &lesson.trace;
+        let document = super::document(&heading, &text);
+        let trace = &document.trace;
         for (.., steps) in trace.ops() {
             let at = trace.position(steps.start).expect("a step");
             let op = trace.op_at(&at);

@@ -1,13 +1,13 @@
 //! `--ascii`: every sign of a frame has one of its own, and none is drawn as unknown.
 
-use gradstep::ui::Look;
+use gradstep::ui::RenderOptions;
 
 use crate::{frame, lessons, open};
 
 #[test]
 fn no_sign_is_unknown_in_ascii() {
-    let ascii = Look { ascii: true, ..Look::default() };
-    let unknown = |name: &str, keys: &str, look: &Look, width: u16| {
+    let ascii = RenderOptions { ascii: true, ..RenderOptions::default() };
+    let unknown = |name: &str, keys: &str, look: &RenderOptions, width: u16| {
         let buffer = frame(&open(name, keys), look, width, 40);
         buffer.content.iter().filter(|cell| cell.symbol() == "?").count()
     };
@@ -15,7 +15,7 @@ fn no_sign_is_unknown_in_ascii() {
         let mut keys = "kk".to_owned();
         for _ in 0..20 {
             for width in [60, 120] {
-                let of_file = unknown(name, &keys, &Look::default(), width);
+                let of_file = unknown(name, &keys, &RenderOptions::default(), width);
                 assert!(unknown(name, &keys, &ascii, width) <= of_file, "{name} after {keys} at {width} columns");
             }
             keys.push('l');

@@ -1,7 +1,7 @@
 //! What a batch does: its ops have a network of their own, whose tensors are not those of the samples'.
 
 use gradstep::app::{Action, update};
-use gradstep::ui::{Look, export, view::View};
+use gradstep::ui::{RenderOptions, export, view::View};
 
 use super::{frame, layers::open};
 
@@ -14,13 +14,13 @@ const LAYERS: &str = include_str!("layers.toml");
 fn every_op_of_a_batch_is_drawn() {
     for text in [SMALL, TRANSPOSED, LAYERS] {
         let mut state = open(text, "");
-        let lesson = state.document().cloned().expect("open");
-        let batch = lesson.trace.ops().filter(|(stretch, ..)| lesson.trace.stretches()[*stretch].sample.is_none());
+        let document = state.document().cloned().expect("open");
+        let batch = document.trace.ops().filter(|(sample_run, ..)| document.trace.sample_runs()[*sample_run].sample.is_none());
         for (_, _, steps) in batch {
             update(&mut state, Action::Go(steps.start));
-            let op = View::of(&state, Look::default()).expect("a step").step.op.clone();
+            let op = View::of(&state, RenderOptions::default()).expect("a step").step.op.clone();
             for (width, height) in [(80, 24), (120, 40)] {
-                let shown = export::text(&frame(&state, &Look::default(), width, height));
+                let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                 assert!(shown.contains(&*op) && shown.contains("─ matrices"), "{shown}");
             }
         }
@@ -40,7 +40,7 @@ fn a_filter_has_the_same_dimensions_in_every_pass() {
     ] {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
             let state = open(TRANSPOSED, &format!(":{address}<Enter><Tab><Tab>"));
-            let shown = export::text(&frame(&state, &Look::default(), width, height));
+            let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
             assert!(shown.contains("in 2, out 3") || shown.contains("in 0, out 3"), "{address} at {width}x{height}:\n{shown}");
             assert!(
                 !shown.lines().any(|line| line.contains("  out ") && line.contains(", in ")),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use gradstep::app::{Action, Lesson, State, update};
+use gradstep::app::{Action, Document, State, update};
 use gradstep::scenario::{self, Limits, Source};
 use gradstep::step::Unit;
 use gradstep::tally;
-use gradstep::ui::Look;
+use gradstep::ui::RenderOptions;
 
 /// The most that any frame asks for: factors of terms, parts of ops, ops and passes that are looked at.
 const MOST: u64 = 40_000;
@@ -44,32 +44,32 @@ fn samples(count: usize) -> String {
     text + "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\n[train]\nlearning_rate = 0.01\niterations = 2\n"
 }
 
-fn lesson(text: &str) -> Arc<Lesson> {
+fn document(text: &str) -> Arc<Document> {
     let source = Source { name: "larger".into(), path_shown: "larger.toml".into(), text: text.into() };
-    Arc::new(Lesson::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
+    Arc::new(Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
 }
 
 /// What a frame asks for in the middle of an entry of each of the first and last ops, by the op's name, and of some between.
 fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)> {
-    let lesson = lesson(text);
-    let (trace, mut state) = (&lesson.trace, State::picker(Vec::new()));
-    state.open(Arc::clone(&lesson), Some(1));
+    let document = document(text);
+    let (trace, mut state) = (&document.trace, State::picker(Vec::new()));
+    state.open(Arc::clone(&document), Some(1));
     let ops: Vec<_> = trace.ops().collect();
     let every = ops.len().div_ceil(8);
     let some = ops.iter().enumerate().filter(|(n, _)| *n < 6 || n % every == 0 || *n + 8 > ops.len());
     let mut costs = HashMap::new();
-    for (_, (stretch, id, steps)) in some {
+    for (_, (sample_run, id, steps)) in some {
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         let k = entry.start + (entry.end - entry.start) / 2;
         update(&mut state, Action::Go(k));
         let draw = || {
-            let _ = super::frame(&state, &Look::default(), width, height);
+            let _ = super::frame(&state, &RenderOptions::default(), width, height);
             tally::taken()
         };
         // the running sum up to here is added up once, by the first
         draw();
-        let network = trace.network_of(*stretch);
-        let pass = network.made_by(*id).map(|op| network.ops()[op].pass.name()).unwrap_or_default();
+        let network = trace.network_of(*sample_run);
+        let pass = network.producer(*id).map(|op| network.ops()[op].pass.name()).unwrap_or_default();
         let cost = costs.entry(format!("{pass}:{}", network.tensor(*id).name)).or_insert((0, k));
         *cost = (*cost).max((draw(), k));
     }

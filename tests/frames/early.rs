@@ -4,9 +4,9 @@
 use std::env;
 use std::sync::Arc;
 
-use gradstep::app::{Action, Lesson, Setting, State, update};
+use gradstep::app::{Action, Document, Setting, State, update};
 use gradstep::trace::Other;
-use gradstep::ui::{Look, export};
+use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 
 use super::{frame, layers, lessons, press};
@@ -38,10 +38,10 @@ const OTHERS: [(&str, &str, &str); 7] = [
     ("dropout", layers::DROPOUT, ""),
 ];
 
-type Scenarios = Vec<(String, Arc<Lesson>)>;
+type Scenarios = Vec<(String, Arc<Document>)>;
 
 fn bundled() -> Scenarios {
-    let mut all: Scenarios = lessons().iter().map(|(name, lesson)| (name.clone(), Arc::clone(lesson))).collect();
+    let mut all: Scenarios = lessons().iter().map(|(name, document)| (name.clone(), Arc::clone(document))).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
@@ -52,12 +52,12 @@ fn others() -> Scenarios {
 }
 
 /// All steps of a short trace. Of a long one the first, the middle and the last of ops, and others, the same in every run.
-fn steps(lesson: &Lesson, most: u64) -> Vec<u64> {
-    let len = lesson.trace.len();
+fn steps(document: &Document, most: u64) -> Vec<u64> {
+    let len = document.trace.len();
     if len <= most {
         return (1..=len).collect();
     }
-    let ops: Vec<_> = lesson.trace.ops().collect();
+    let ops: Vec<_> = document.trace.ops().collect();
     let every = (2 * ops.len() as u64).div_ceil(most);
     let mut random = 20_261_123_u64;
     let mut steps = Vec::new();
@@ -88,12 +88,12 @@ fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
     screens
 }
 
-fn draw(lesson: &Arc<Lesson>, step: u64, (size, pane, keys): ((u16, u16), i64, &str)) -> Buffer {
+fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): ((u16, u16), i64, &str)) -> Buffer {
     let mut state = State::picker(Vec::new());
-    state.open(Arc::clone(lesson), Some(step));
+    state.open(Arc::clone(document), Some(step));
     update(&mut state, Action::Turn(Setting::Pane, pane));
     press(&mut state, keys);
-    frame(&state, &Look::default(), size.0, size.1)
+    frame(&state, &RenderOptions::default(), size.0, size.1)
 }
 
 /// The first row in which two frames differ, in both; a difference in colour alone shows twice the same.
@@ -108,18 +108,18 @@ fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
 fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
     let steps_asked = env::var("EARLY_STEPS").ok().map(|number| number.parse().expect("EARLY_STEPS is a number"));
     let mut told = Vec::new();
-    for (name, lesson) in scenarios {
-        let computed = lesson.descent.computed();
-        for (n, step) in steps(&lesson, steps_asked.unwrap_or(most)).into_iter().enumerate() {
-            let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&lesson, step, screen))).collect();
+    for (name, document) in scenarios {
+        let computed = document.descent.computed();
+        for (n, step) in steps(&document, steps_asked.unwrap_or(most)).into_iter().enumerate() {
+            let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&document, step, screen))).collect();
             let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
             for (what, other) in futures.map(|(_, future)| future) {
-                let altered = Arc::new(lesson.with_future(step, *other));
+                let altered = Arc::new(document.with_future(step, *other));
                 let found = shown.iter().filter_map(|(screen, frame)| Some((screen, difference(frame, &draw(&altered, step, *screen))?)));
                 told.extend(found.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {what}, {rows}\n")));
             }
         }
-        assert_eq!(lesson.descent.computed(), computed, "{name}: a frame computes no iteration, so it knows of none");
+        assert_eq!(document.descent.computed(), computed, "{name}: a frame computes no iteration, so it knows of none");
     }
     told
 }
@@ -139,11 +139,11 @@ fn no_frame_of_another_scenario_depends_on_what_is_computed_later() {
 /// The same comparison sees what becomes known: with a future that begins one step earlier, the number of the step itself is another one.
 #[test]
 fn a_frame_depends_on_what_its_step_computes() {
-    for (name, lesson) in bundled().into_iter().chain(others()) {
-        for step in steps(&lesson, 12).into_iter().filter(|step| *step > 1) {
-            let altered = Arc::new(lesson.with_future(step - 1, FUTURES[3].1));
+    for (name, document) in bundled().into_iter().chain(others()) {
+        for step in steps(&document, 12).into_iter().filter(|step| *step > 1) {
+            let altered = Arc::new(document.with_future(step - 1, FUTURES[3].1));
             let screen = ((120, 40), 0, "");
-            let [shown, other] = [&lesson, &altered].map(|lesson| draw(lesson, step, screen));
+            let [shown, other] = [&document, &altered].map(|document| draw(document, step, screen));
             assert!(difference(&shown, &other).is_some(), "{name} at step {step}: no number is seen");
         }
     }

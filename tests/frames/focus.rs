@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gradstep::app::{Action, Focus, Lesson, OverlayKind, Request, Screen, Setting, State, update};
+use gradstep::app::{Action, Document, Focus, OverlayKind, Request, Screen, Setting, State, update};
 use gradstep::scenario::{self, Limits, Source};
-use gradstep::ui::{Look, export};
+use gradstep::ui::{RenderOptions, export};
 use proptest::prelude::*;
 use tui_input::InputRequest;
 
@@ -13,7 +13,7 @@ use super::{frame, lessons, offers, press};
 
 /// A scenario with notes, and with an iteration so far away that a seek to it is a job.
 const FAR: &str = r#"title = "far"
-notes = "Look here."
+notes = "RenderOptions here."
 input = [1, 2]
 target = [1]
 loss = "squared_error"
@@ -90,11 +90,11 @@ proptest! {
     fn the_frame_shows_what_the_state_says(events in proptest::collection::vec(event(), 1..40)) {
         let mut state = State::picker(offers());
         let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
-        state.open(Arc::new(Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
+        state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
         let mut turned = 0;
         for event in events {
             act(&mut state, event, &mut turned);
-            let shown = |width, height| export::text(&frame(&state, &Look::default(), width, height));
+            let shown = |width, height| export::text(&frame(&state, &RenderOptions::default(), width, height));
             let wide = shown(200, 60);
             let lines: Vec<&str> = wide.lines().collect();
             let (first, status, last) = (lines[0], lines[58], lines[59]);

@@ -2,7 +2,7 @@
 
 use super::layers::open;
 use super::{frame, picture};
-use gradstep::ui::{Look, export};
+use gradstep::ui::{RenderOptions, export};
 
 /// One input that `n` nodes read, and their sum.
 fn star(n: usize) -> String {
@@ -18,7 +18,7 @@ fn nodes_without_room_are_counted_above_and_below() {
     for (width, height) in [(80, 24), (60, 16), (120, 30)] {
         for term in 0..20 {
             let state = open(&text, &format!(":grad.x#{}<Enter>", term + 1));
-            let shown = export::text(&frame(&state, &Look::default(), width, height));
+            let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];
             let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
             assert!(has("x") && has(&format!("h{term}")), "the edge of this step, term {term}:\n{shown}");
@@ -42,7 +42,7 @@ pub const LOGISTIC: &str = "title = \"logistic\"\n[graph]\ninputs = { w = 0.5, x
 fn both_ends_of_a_steps_edge_are_in_the_picture() {
     for (ends, keys) in [(["z", "p"], ":grad.z<Enter>"), (["p", "t2"], ":grad.p#1<Enter>"), (["p", "t5"], ":grad.p#2<Enter>")] {
         for (width, height) in [(80, 24), (100, 30)] {
-            let shown = export::text(&frame(&open(LOGISTIC, keys), &Look::default(), width, height));
+            let shown = export::text(&frame(&open(LOGISTIC, keys), &RenderOptions::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];
             let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
             assert!(ends.iter().all(|node| has(node)), "{keys} at {width}x{height}:\n{shown}");

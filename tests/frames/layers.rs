@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gradstep::app::{Lesson, State};
+use gradstep::app::{Document, State};
 use gradstep::scenario::{self, Limits, Source};
 
 use super::{picture, press};
@@ -21,9 +21,9 @@ layer = [
 
 pub fn open(text: &str, keys: &str) -> State {
     let source = Source { path_shown: "a test".to_owned(), name: "test".to_owned(), text: text.to_owned() };
-    let lesson = Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"));
+    let document = Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"));
     let mut state = State::picker(Vec::new());
-    state.open(Arc::new(lesson), None);
+    state.open(Arc::new(document), None);
     press(&mut state, keys);
     state
 }

@@ -16,17 +16,17 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::{collections::HashMap, fs};
 
-use gradstep::app::{Lesson, Offer, State, update};
+use gradstep::app::{Document, ScenarioEntry, State, update};
 use gradstep::scenario::{self, Limits, Source};
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::{self, Look, export};
+use gradstep::ui::{self, RenderOptions, export};
 use gradstep::{keys, trace::Trace};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Every bundled scenario, by its name.
-fn lessons() -> &'static HashMap<String, Arc<Lesson>> {
-    static LESSONS: OnceLock<HashMap<String, Arc<Lesson>>> = OnceLock::new();
+fn lessons() -> &'static HashMap<String, Arc<Document>> {
+    static LESSONS: OnceLock<HashMap<String, Arc<Document>>> = OnceLock::new();
     LESSONS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let files = fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("an entry").path());
@@ -36,7 +36,7 @@ fn lessons() -> &'static HashMap<String, Arc<Lesson>> {
                 let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
                 let text = fs::read_to_string(&path).expect("a scenario");
                 let source = Source { path_shown: name.clone(), name: name.clone(), text };
-                (name, Arc::new(Lesson::new(scenario::read(source, Limits::default()).expect("a valid scenario"))))
+                (name, Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))))
             })
             .collect()
     })
@@ -49,13 +49,13 @@ fn open(name: &str, keys: &str) -> State {
     state
 }
 
-fn offers() -> Vec<Offer> {
+fn offers() -> Vec<ScenarioEntry> {
     let mut names: Vec<&String> = lessons().keys().collect();
     names.sort();
     let offer = |name: &String| {
         let scenario = &lessons()[name].scenario;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        Offer {
+        ScenarioEntry {
             name: name.clone(),
             title: scenario.title.clone(),
             summary: text(&scenario.summary),
@@ -74,7 +74,7 @@ fn press(state: &mut State, text: &str) {
     }
 }
 
-fn frame(state: &State, look: &Look, width: u16, height: u16) -> Buffer {
+fn frame(state: &State, look: &RenderOptions, width: u16, height: u16) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
     ui::render(state, look, area, &mut buffer);
@@ -83,7 +83,7 @@ fn frame(state: &State, look: &Look, width: u16, height: u16) -> Buffer {
 
 /// The frame as text, and a hash of its styles.
 fn picture(state: &State, width: u16, height: u16) -> String {
-    let buffer = frame(state, &Look::default(), width, height);
+    let buffer = frame(state, &RenderOptions::default(), width, height);
     let mut hasher = DefaultHasher::new();
     for cell in buffer.content() {
         format!("{:?}", cell.style()).hash(&mut hasher);
@@ -105,7 +105,7 @@ fn every_scenario_opens_on_a_picture_at_each_size() {
 /// What does not fit beside the position has the last line, and gives it back.
 #[test]
 fn a_long_message_is_not_cut() {
-    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &Look::default(), 80, 24));
+    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &RenderOptions::default(), 80, 24));
     let there = ":grad.conv1.weight[0,0,0,1]<Enter>";
     let lines = text(&format!("{there}:grad.conv1.weight[0,0,9,9]<Enter>"));
     let [status, last] = [1, 0].map(|n| lines.lines().rev().nth(n).unwrap().to_owned());
@@ -173,8 +173,8 @@ fn the_status_line_always_says_the_same_things_in_one_place() {
         for (width, height) in SIZES {
             for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
                 let state = open(name, keys);
-                let text = export::text(&frame(&state, &Look::default(), width, height));
-                let trace: &Trace = &state.document().expect("a lesson").trace;
+                let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
+                let trace: &Trace = &state.document().expect("a document").trace;
                 let at = trace.position(state.stepper().expect("open").step).expect("a step");
                 let address = trace.address(&at.with_term(0)).to_string();
                 let entry = address.trim_end_matches("#1");
@@ -190,8 +190,8 @@ fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
     for name in lessons().keys() {
         for keys in ["", "b", "?", "n", ":g"] {
             let state = open(name, keys);
-            let plain = frame(&state, &Look::default(), 120, 40);
-            let ascii = frame(&state, &Look { ascii: true, ..Look::default() }, 120, 40);
+            let plain = frame(&state, &RenderOptions::default(), 120, 40);
+            let ascii = frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 120, 40);
             assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
             // the equation above the panes and the words below them may be longer
             let panes = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
@@ -206,7 +206,7 @@ fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
 /// Without colour the marks must tell it all: two different steps of one entry look different in plain text.
 #[test]
 fn without_colour_the_marks_tell_the_step() {
-    let look = Look { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
+    let look = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &look, 120, 40));
     let matrices = |text: String| text.lines().skip(11).take(12).map(|line| line.chars().take(70).collect::<String>()).collect::<Vec<_>>();
     assert_ne!(matrices(text("")), matrices(text("l")));

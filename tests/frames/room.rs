@@ -5,12 +5,12 @@ use gradstep::expr::Notation;
 use gradstep::op::rule::Equation;
 use gradstep::step::Unit;
 use gradstep::ui::view::View;
-use gradstep::ui::{Look, export};
+use gradstep::ui::{RenderOptions, export};
 
 use super::{SIZES, frame, lessons, open};
 
 fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
-    export::text(&frame(&open(name, keys), &Look::default(), width, height))
+    export::text(&frame(&open(name, keys), &RenderOptions::default(), width, height))
 }
 
 /// The first steps of all ops.
@@ -24,8 +24,8 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
         for step in ops(name) {
             let mut state = open(name, keys);
             update(&mut state, Action::Go(step));
-            let shown = export::text(&frame(&state, &Look::default(), 80, 24));
-            let view = View::of(&state, Look::default()).expect("a step");
+            let shown = export::text(&frame(&state, &RenderOptions::default(), 80, 24));
+            let view = View::of(&state, RenderOptions::default()).expect("a step");
             let equation = view.equation(view.part());
             look_at(&view, equation, &shown);
         }
@@ -36,7 +36,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
 fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
     each_op_at_80x24("", |view, equation, shown| {
         let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
-        let title = &view.lesson.scenario.title;
+        let title = &view.document.scenario.title;
         // a sum of many may be written with its ends
         let cut = line.replacen(" + … + ", "", 1).contains('…');
         let names = [equation.title(Notation::Unicode), equation.gist.text(Notation::Unicode), equation.name.into()];
@@ -65,7 +65,7 @@ fn nothing_moves_within_an_op() {
                 for step in steps.step_by(usize::try_from(some).expect("small")) {
                     let mut state = open(name, "");
                     update(&mut state, Action::Go(step));
-                    let shown = export::text(&frame(&state, &Look::default(), width, height));
+                    let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                     let of = |(y, line): (usize, &str)| {
                         ["─ why", "─ picture", "─ matrices"].map(|title| (y, line.find(title).map(|at| line[..at].chars().count())))
                     };
@@ -118,7 +118,7 @@ fn the_chosen_completion_is_in_view() {
 #[test]
 fn ascii_parts_facts_with_bars() {
     let state = open("figure-20", "l");
-    let shown = export::text(&frame(&state, &Look { ascii: true, ..Look::default() }, 80, 24));
+    let shown = export::text(&frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 80, 24));
     let line = |n: usize| shown.lines().nth(n).expect("a line").to_owned();
     assert!(line(0).contains(" | ") && line(22).contains(" | unit:"), "{shown}");
     assert!(!line(0).contains('*') && !line(22).contains('*') && line(4).contains('*'), "{shown}");
@@ -154,7 +154,8 @@ stride = 2000000000
 "#;
     for size in [(1, 1), (20, 5), (80, 24), (200, 60)] {
         for address in ["conv1.z", "grad.conv1.weight", "grad.input"] {
-            let shown = export::text(&frame(&super::layers::open(text, &format!(":{address}<Enter>")), &Look::default(), size.0, size.1));
+            let shown =
+                export::text(&frame(&super::layers::open(text, &format!(":{address}<Enter>")), &RenderOptions::default(), size.0, size.1));
             assert!(size.0 < 80 || shown.contains("[1]"), "{address} at {size:?}:\n{shown}");
         }
     }
@@ -173,11 +174,11 @@ fn names_without_end_are_no_panic() {
         let layers = format!("title = \"long\"\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n{samples}{layer}");
         for text in [graph, layers] {
             let mut state = super::layers::open(&text, "");
-            let lesson = state.document().cloned().expect("open");
-            for (_, _, steps) in lesson.trace.ops() {
+            let document = state.document().cloned().expect("open");
+            for (_, _, steps) in document.trace.ops() {
                 update(&mut state, Action::Go(steps.start));
                 for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
-                    let shown = export::text(&frame(&state, &Look::default(), width, height));
+                    let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                     assert!(shown.contains("aaaa") || shown.contains("loss") || shown.contains('J'), "{shown}");
                     assert!(shown.lines().all(|line| line.chars().count() <= usize::from(width)), "{shown}");
                 }

@@ -5,7 +5,7 @@ use gradstep::step::Unit;
 use gradstep::ui::panes::PANES;
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::view::View;
-use gradstep::ui::{self, Look};
+use gradstep::ui::{self, RenderOptions};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn no_walk_leaves_the_bounds(name in proptest::sample::select(NAMES), events in proptest::collection::vec(event(), 1..60)) {
         let mut state = open(name, "");
-        let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
+        let look = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
         let (mut size, mut now) = ((80, 24), std::time::Duration::ZERO);
         for event in events {
             match event {
@@ -111,7 +111,7 @@ proptest! {
 /// Every pane by itself, below the size at which the stepper gives up.
 #[test]
 fn every_pane_draws_on_any_area() {
-    let look = Look::default();
+    let look = RenderOptions::default();
     for name in NAMES {
         for keys in ["", "b", "G", ":loss<Enter>"] {
             let state = open(name, keys);
@@ -141,14 +141,14 @@ fn clicks_lead_to_what_lies_under_them() {
             let mut entries = 0;
             for place in screen.positions() {
                 let mut clicked = state.clone();
-                let Some(action) = ui::click(&state, &Look::default(), screen, place.x, place.y) else { continue };
+                let Some(action) = ui::click(&state, &RenderOptions::default(), screen, place.x, place.y) else { continue };
                 entries += usize::from(matches!(action, Action::Visit(..)));
                 update(&mut clicked, action);
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
             // the beginning of the timeline is the first step
-            assert_eq!(ui::click(&state, &Look::default(), screen, 8, 1), Some(Action::Go(1)), "{name}");
+            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(Action::Go(1)), "{name}");
         }
     }
 }
@@ -159,7 +159,7 @@ fn every_small_screen_can_be_drawn() {
         for keys in ["", "b", "<Tab>", "?", "n", ":g", "o"] {
             let state = open(name, keys);
             for (width, height) in [(0, 0), (1, 1), (1, 100), (300, 1), (20, 6), (59, 16), (60, 16), (61, 17), (79, 23)] {
-                frame(&state, &Look::default(), width, height);
+                frame(&state, &RenderOptions::default(), width, height);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::scenario::{self, Limits, Source};
 use mutation::{Mutation, mutations};
 use proptest::prelude::*;
@@ -65,13 +65,13 @@ fn memory() -> &'static Arc<targets::Memory> {
 }
 
 /// The bundled scenarios, open.
-fn lessons() -> &'static [Arc<Lesson>] {
-    static LESSONS: OnceLock<Vec<Arc<Lesson>>> = OnceLock::new();
+fn lessons() -> &'static [Arc<Document>] {
+    static LESSONS: OnceLock<Vec<Arc<Document>>> = OnceLock::new();
     LESSONS.get_or_init(|| {
         let open = |(path, bytes): &(PathBuf, Vec<u8>)| {
             let name = path.file_stem()?.to_str()?.to_owned();
             let source = Source { path_shown: name.clone(), name, text: String::from_utf8(bytes.clone()).ok()? };
-            Some(Arc::new(Lesson::new(scenario::read(source, Limits::default()).ok()?)))
+            Some(Arc::new(Document::new(scenario::read(source, Limits::default()).ok()?)))
         };
         files(&["scenarios"], &["toml"]).iter().filter_map(open).collect()
     })
@@ -114,8 +114,8 @@ fn damaged_sessions() {
 
 #[test]
 fn random_keys() {
-    proptest!(config(1_000), |(lesson in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
-        targets::keys(lesson.get(lessons()), &bytes);
+    proptest!(config(1_000), |(document in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
+        targets::keys(document.get(lessons()), &bytes);
     });
 }
 

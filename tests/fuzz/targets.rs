@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gradstep::app::{Action, Lesson, Screen, State, update};
+use gradstep::app::{Action, Document, Screen, State, update};
 use gradstep::command::{offers, replay};
 use gradstep::keys;
 use gradstep::scenario::{self, Files, Limits, Scenario, Source};
@@ -14,7 +14,7 @@ use gradstep::step::{Address, Kind};
 use gradstep::text::escape;
 use gradstep::trace::Trace;
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::{self, Look, export};
+use gradstep::ui::{self, RenderOptions, export};
 use gradstep::weights::{self, Wrong};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -61,14 +61,14 @@ fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
 /// The text of a scenario file: refused with a message, or every step that is asked for keeps the law and every frame is drawn.
 pub fn scenario(text: &[u8], files: &Arc<Memory>) {
     let Some(scenario) = read(text, files) else { return };
-    let lesson = Arc::new(Lesson::new(scenario));
-    let count = lesson.trace.len();
+    let document = Arc::new(Document::new(scenario));
+    let count = document.trace.len();
     for k in [1, 2, count / 3, count / 2, count.saturating_sub(1), count] {
-        law(&lesson.trace, k);
+        law(&document.trace, k);
     }
     let mut state = State::picker(Vec::new());
     for step in [1, count.div_ceil(2), count] {
-        state.open(Arc::clone(&lesson), Some(step));
+        state.open(Arc::clone(&document), Some(step));
         for (width, height) in [(80, 24), (130, 45)] {
             visible(&export::text(&frame(&state, width, height)));
         }
@@ -89,7 +89,7 @@ fn law(trace: &Trace, k: u64) {
     let before = (step.term > 1).then(|| trace.get(k - 1)).flatten().map_or(-0.0, |before| before.sum);
     assert!(same(before + step.value, step.sum), "step {k} does not add up: {step:?}");
     if step.term == step.terms {
-        let entry = trace.run(at.stretch).values(trace.op_at(&at).output)[at.entry];
+        let entry = trace.run(at.sample_run).values(trace.op_at(&at).output)[at.entry];
         assert!(same(step.sum, entry), "step {k} ends at another value than its entry's, {entry:?}: {step:?}");
     }
     let address = trace.address(&at).to_string();
@@ -100,7 +100,7 @@ fn law(trace: &Trace, k: u64) {
 fn frame(state: &State, width: u16, height: u16) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
-    ui::render(state, &Look { theme: Theme::new(Colours::True, Background::Dark), ascii: false }, area, &mut buffer);
+    ui::render(state, &RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false }, area, &mut buffer);
     buffer
 }
 
@@ -132,7 +132,7 @@ pub fn session(bytes: &[u8]) {
         return; // a recording that began far away is travelled to, with progress, however long that takes
     }
     let Ok(driver) = replay::begin(&session, LIMITS) else { return };
-    let look = Look { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
+    let look = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
     let mut drawn = 0;
     let _ = replay::frames(&session, driver, &look, |frame| {
         visible(&export::text(&frame.buffer));
@@ -143,9 +143,9 @@ pub fn session(bytes: &[u8]) {
 }
 
 /// Inputs decoded from bytes, given to a stepper that is open on a scenario. Every byte string is valid.
-pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
+pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
     let mut state = State::picker(offers::bundled());
-    state.open(Arc::clone(lesson), None);
+    state.open(Arc::clone(document), None);
     let (mut size, mut now) = ((80, 24), Duration::ZERO);
     for input in bytes.chunks(2) {
         let (what, with) = (input[0], input.get(1).copied().unwrap_or(0));
@@ -161,13 +161,13 @@ pub fn keys(lesson: &Arc<Lesson>, bytes: &[u8]) {
             48..=79 => {
                 let screen = Rect::new(0, 0, size.0, size.1);
                 let (x, y) = (u16::from(what - 48) * size.0 / 32, u16::from(with) * size.1 / 256);
-                if let Some(action) = ui::click(&state, &Look::default(), screen, x, y) {
+                if let Some(action) = ui::click(&state, &RenderOptions::default(), screen, x, y) {
                     update(&mut state, action);
                 }
             }
             _ => press(&mut state, with),
         }
-        let trace = &state.document().expect("a lesson stays open").trace;
+        let trace = &state.document().expect("a document stays open").trace;
         assert!(
             (1..=trace.len()).contains(&state.stepper().expect("open").step),
             "step {} of {}",

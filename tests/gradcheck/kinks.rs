@@ -4,7 +4,7 @@ use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;
 use std::ffi::OsStr;
 
-use super::{all, claimed, graph, lesson, read, scenarios, tally};
+use super::{all, claimed, document, graph, read, scenarios, tally};
 
 /// What bends too much for any step is no kink, and no fault either.
 #[test]
@@ -47,13 +47,13 @@ fn kinks_are_named_as_such() {
 fn corners_pass() {
     let mut wrong = Vec::new();
     for path in scenarios("tests/corners") {
-        tally(&path.to_string_lossy(), &lesson(path.as_os_str()), CheckOptions::ALL, &mut wrong);
+        tally(&path.to_string_lossy(), &document(path.as_os_str()), CheckOptions::ALL, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // 1/b and 1/x overflow, or b · b: the derivative does not
     for name in ["over", "under", "zero", "n-over-n", "denormal", "log-denormal", "power"] {
         let path = format!("tests/corners/quotient-{name}.toml");
-        let [agree, rest @ ..] = tally(name, &lesson(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
+        let [agree, rest @ ..] = tally(name, &document(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
         assert!(agree > 0 && rest == [0; 4], "{name}: {agree}, {rest:?}");
     }
 }
@@ -83,11 +83,11 @@ fn a_step_does_not_jump_over_a_bend() {
 #[test]
 fn an_entry_near_a_kink_is_judged_on_its_own_side() {
     let compared = |x: &str, derivative: Option<f64>| {
-        let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = relu(x) + 3 * x\"]\n"));
-        let network = lesson.trace.network();
+        let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = relu(x) + 3 * x\"]\n"));
+        let network = document.trace.network();
         let id = network.find("grad.x").unwrap();
-        let run = derivative.map(|d| lesson.trace.run(0).with(network, id, from_flat(&[], vec![d])));
-        let checked = check(network, run.as_ref().unwrap_or(lesson.trace.run(0)), CheckOptions::ALL, |_| true);
+        let run = derivative.map(|d| document.trace.run(0).with(network, id, from_flat(&[], vec![d])));
+        let checked = check(network, run.as_ref().unwrap_or(document.trace.run(0)), CheckOptions::ALL, |_| true);
         let compared = checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0];
         (compared.verdict, compared.near)
     };
@@ -110,8 +110,10 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
     for x in ["0", "-0.0"] {
         assert_eq!(compared(x, None), (Verdict::Kink, false));
     }
-    let near: usize =
-        all(&lesson(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL).iter().map(|(_, checked)| checked.near()).sum();
+    let near: usize = all(&document(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL)
+        .iter()
+        .map(|(_, checked)| checked.near())
+        .sum();
     // z, the bias and the input; the weight of 0 is 2e-6 away
     assert_eq!(near, 3);
 }

@@ -2,10 +2,10 @@
 
 mod kinks;
 
-use gradstep::app::Lesson;
-use gradstep::command::{Shelf, bundled};
+use gradstep::app::Document;
+use gradstep::command::{ScenarioLoader, bundled};
 use gradstep::gradcheck::{BatchCheck, CheckOptions, TensorCheck, Verdict, check};
-use gradstep::network::{Batch, From, Run, Stretch};
+use gradstep::network::{Batch, From, Run, SampleRun};
 use gradstep::op::loss::BatchReduction;
 use gradstep::scenario::Limits;
 use gradstep::tensor::{from_flat, len};
@@ -19,23 +19,23 @@ use std::sync::Arc;
 /// Entries of one tensor and sample, where there are many scenarios: the small tensors whole.
 const SOME: CheckOptions = CheckOptions { entries: 12, threads: NonZero::<usize>::MIN };
 
-fn lesson(scenario: &OsStr) -> Lesson {
-    let shelf = Shelf { limits: Limits::default(), files: true };
+fn document(scenario: &OsStr) -> Document {
+    let shelf = ScenarioLoader { limits: Limits::default(), files: true };
     shelf.open(&scenario.to_string_lossy()).unwrap_or_else(|error| panic!("{}: {error}", scenario.display()))
 }
 
 /// The derivatives of the samples, each with its network and run, then those of the batch.
-fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&Stretch, TensorCheck)> {
+fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&SampleRun, TensorCheck)> {
     let mut all = Vec::new();
-    let batch = trace.stretches().iter().find(|stretch| stretch.sample.is_none());
+    let batch = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
     let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
     assert_eq!(reduced.is_some(), trace.samples() > 1);
-    for (n, stretch) in trace.stretches().iter().filter(|stretch| stretch.sample.is_some()).enumerate() {
-        let checked = check(&stretch.network, &stretch.run, extent, |_| true);
+    for (n, sample_run) in trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some()).enumerate() {
+        let checked = check(&sample_run.network, &sample_run.run, extent, |_| true);
         if let Some(reduced) = &mut reduced {
             reduced.add(n, &checked);
         }
-        all.extend(checked.into_iter().map(|checked| (stretch, checked)));
+        all.extend(checked.into_iter().map(|checked| (sample_run, checked)));
     }
     if let Some((batch, reduced)) = batch.zip(reduced) {
         all.extend(reduced.finish().into_iter().map(|checked| (batch, checked)));
@@ -44,9 +44,9 @@ fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&Stretch, TensorCheck)> {
 }
 
 /// Counts by verdict: agrees, off, kink, not finite, unsettled; what is off is added to `wrong`.
-fn tally(name: &str, lesson: &Lesson, extent: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
+fn tally(name: &str, document: &Document, extent: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
-    for (stretch, checked) in all(&lesson.trace, extent) {
+    for (sample_run, checked) in all(&document.trace, extent) {
         for compared in &checked.checks {
             counts[match compared.verdict {
                 Verdict::Agrees => 0,
@@ -56,7 +56,7 @@ fn tally(name: &str, lesson: &Lesson, extent: CheckOptions, wrong: &mut Vec<Stri
                 Verdict::Unsettled | Verdict::Undefined => 4,
             }] += 1;
             if compared.verdict == Verdict::Off {
-                wrong.push(format!("{name}: {} {compared:?}", stretch.network.tensor(checked.gradient).name));
+                wrong.push(format!("{name}: {} {compared:?}", sample_run.network.tensor(checked.gradient).name));
             }
         }
     }
@@ -76,7 +76,7 @@ fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let own = tally(&name, &lesson(path.as_os_str()), SOME, &mut wrong);
+        let own = tally(&name, &document(path.as_os_str()), SOME, &mut wrong);
         for (count, own) in counts.iter_mut().zip(own) {
             *count += own;
         }
@@ -90,7 +90,7 @@ fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
 fn bundled_scenarios_pass() {
     let mut wrong = Vec::new();
     for bundled in bundled::ALL {
-        let [agrees, .., unsettled] = tally(bundled.name, &lesson(OsStr::new(bundled.name)), SOME, &mut wrong);
+        let [agrees, .., unsettled] = tally(bundled.name, &document(OsStr::new(bundled.name)), SOME, &mut wrong);
         assert!(agrees > 0 && unsettled == 0, "{}", bundled.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -106,26 +106,26 @@ fn oracle_scenarios_pass() {
     all_agree(&scenarios("tests/oracle"), 5);
 }
 
-fn read(text: &str) -> Lesson {
+fn read(text: &str) -> Document {
     let source = gradstep::scenario::Source { name: "t".into(), path_shown: "t.toml".into(), text: text.to_owned() };
-    Lesson::new(gradstep::scenario::read(source, Limits::default()).unwrap())
+    Document::new(gradstep::scenario::read(source, Limits::default()).unwrap())
 }
 
 /// The verdicts on a graph's nodes.
 fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
-    let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
-    let network = lesson.trace.network();
-    let checked = check(network, lesson.trace.run(0), CheckOptions::ALL, |_| true);
+    let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
+    let network = document.trace.network();
+    let checked = check(network, document.trace.run(0), CheckOptions::ALL, |_| true);
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.checks[0].verdict)).collect()
 }
 
 /// Where the loss is no number, its differences say nothing.
 /// The verdict on a graph's derivative by x, had the backward pass found this.
 fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
-    let lesson = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
-    let network = lesson.trace.network();
+    let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
+    let network = document.trace.network();
     let id = network.find("grad.x").unwrap();
-    let run = lesson.trace.run(0).with(network, id, from_flat(&[], vec![derivative]));
+    let run = document.trace.run(0).with(network, id, from_flat(&[], vec![derivative]));
     let checked = check(network, &run, CheckOptions::ALL, |_| true);
     checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
 }
@@ -143,8 +143,8 @@ fn layer_norm_of_an_even_tensor_is_resolved() {
         let text = format!(
             "title = \"t\"\ninput = {input}\ntarget = [1, 2]\nloss = \"upstream\"\n[[layer]]\ntype = \"layer_norm\"\neps = {eps:e}\n"
         );
-        let lesson = read(&text);
-        let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+        let document = read(&text);
+        let (network, run) = (document.trace.network(), document.trace.run(0));
         let id = network.find("grad.input").unwrap();
         let right = -0.5 / f64::sqrt(eps);
         assert!((run.values(id)[0] - right).abs() <= 1e-9 * right.abs(), "{:?}", run.values(id));
@@ -194,9 +194,9 @@ fn steep_and_flat_functions_are_resolved() {
 
 /// The verdicts on a layer's derivatives, but for those by what it puts out, had the backward pass found one tensor of them to be so much more.
 fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
-    let lesson = read(&format!("title = \"t\"\n{scenario}"));
-    let network = lesson.trace.network();
-    let run = lesson.trace.run(0);
+    let document = read(&format!("title = \"t\"\n{scenario}"));
+    let network = document.trace.network();
+    let run = document.trace.run(0);
     let planted = wrong.map(|(name, by)| {
         let id = network.find(name).unwrap();
         run.with(network, id, run.tensor(network, id).as_ref() + by)
@@ -284,10 +284,10 @@ activation = "softmax"
 
 #[test]
 fn every_entry_is_looked_at() {
-    let lesson = read(SMALL);
-    let found = all(&lesson.trace, CheckOptions::ALL);
-    for (stretch, checked) in &found {
-        let info = stretch.network.tensor(checked.gradient);
+    let document = read(SMALL);
+    let found = all(&document.trace, CheckOptions::ALL);
+    for (sample_run, checked) in &found {
+        let info = sample_run.network.tensor(checked.gradient);
         let places: Vec<usize> = checked.checks.iter().map(|compared| compared.at).collect();
         assert_eq!(places, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
         assert_eq!((checked.entries, checked.wanted), (places.len(), places.len()));
@@ -295,8 +295,8 @@ fn every_entry_is_looked_at() {
     }
     // every parameter, input and value of either sample, and every parameter of the batch
     assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
-    let network = lesson.trace.network();
-    let of_a_run = found.iter().filter(|(stretch, _)| stretch.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
+    let network = document.trace.network();
+    let of_a_run = found.iter().filter(|(sample_run, _)| sample_run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
     assert_eq!(CheckOptions::ALL.derivatives(network), of_a_run.sum::<u64>());
     let agree: usize = found.iter().map(|(_, checked)| checked.count(Verdict::Agrees)).sum();
     let all: usize = found.iter().map(|(_, checked)| checked.entries).sum();
@@ -308,8 +308,8 @@ fn every_entry_is_looked_at() {
 fn the_differences_are_those_of_the_whole_forward_pass() {
     let names = ["figure-01", "figure-14", "figure-19", "tests/valid/every-layer.toml", "tests/oracle/made-graph-functions.toml"];
     let mut same = 0;
-    for lesson in names.map(|name| lesson(OsStr::new(name))).into_iter().chain([read(SMALL)]) {
-        let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+    for document in names.map(|name| document(OsStr::new(name))).into_iter().chain([read(SMALL)]) {
+        let (network, run) = (document.trace.network(), document.trace.run(0));
         for checked in check(network, run, CheckOptions { entries: 5, threads: NonZero::new(3).unwrap() }, |_| true) {
             let name = &network.tensor(checked.gradient).name;
             let of = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
@@ -343,11 +343,11 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
 
 #[test]
 fn any_number_of_threads_finds_the_same() {
-    let lesson = read(SMALL);
+    let document = read(SMALL);
     let found = |threads: usize| {
         format!(
             "{:?}",
-            all(&lesson.trace, CheckOptions { threads: NonZero::new(threads).unwrap(), ..CheckOptions::ALL })
+            all(&document.trace, CheckOptions { threads: NonZero::new(threads).unwrap(), ..CheckOptions::ALL })
                 .iter()
                 .map(|(_, checked)| checked)
                 .collect::<Vec<_>>()
@@ -359,8 +359,8 @@ fn any_number_of_threads_finds_the_same() {
 
 #[test]
 fn it_can_be_stopped() {
-    let lesson = read(SMALL);
-    let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+    let document = read(SMALL);
+    let (network, run) = (document.trace.network(), document.trace.run(0));
     let mut asked = 0;
     let checked = check(network, run, CheckOptions::ALL, |_| {
         asked += 1;
@@ -374,8 +374,8 @@ fn it_can_be_stopped() {
 
 /// A batch that reduces something else than its samples' gradients, and the tensors that this is found in.
 fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
-    let lesson = read(SMALL);
-    let trace = &lesson.trace;
+    let document = read(SMALL);
+    let trace = &document.trace;
     let network = trace.network();
     let batch = Batch::new(network, &[1, 2], reduction, None, true);
     let given: Vec<_> = batch
@@ -420,9 +420,9 @@ fn what_cannot_be_compared_in_a_sample_cannot_in_the_batch() {
     let text = "title = \"t\"\nloss = { type = \"squared_error\", batch_reduction = \"mean\" }\n\
         [[sample]]\ninput = [0]\ntarget = [1]\n[[sample]]\ninput = [1]\ntarget = [1]\n\
         [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";
-    let lesson = read(text);
+    let document = read(text);
     let batch = |name: &str| {
-        let found = all(&lesson.trace, CheckOptions::ALL);
+        let found = all(&document.trace, CheckOptions::ALL);
         let (_, checked) = found.iter().find(|(s, c)| s.sample.is_none() && &*s.network.tensor(c.gradient).name == name).unwrap();
         checked.checks[0].verdict
     };

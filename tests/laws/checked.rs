@@ -1,6 +1,6 @@
 //! `gradcheck` on random networks and graphs: it accuses no derivative that is right, and finds one that is not.
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::network::Role;
 use gradstep::step::Step;
@@ -17,13 +17,13 @@ const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero:
 /// # Errors
 /// What is wrong.
 pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
-    let lesson = Lesson::new(scenario(text)?);
+    let document = Document::new(scenario(text)?);
     // 0^x bends without end at 0: PyTorch's convention there is no slope
     let zero_power = |step: Step| step.function.is_some_and(|function| function.name == "^") && step.factors[0].value == 0.0;
-    if (1..=lesson.trace.len()).filter_map(|k| lesson.trace.get(k)).any(zero_power) {
+    if (1..=document.trace.len()).filter_map(|k| document.trace.get(k)).any(zero_power) {
         return Ok(());
     }
-    let (network, run) = (lesson.trace.network(), lesson.trace.run(0));
+    let (network, run) = (document.trace.network(), document.trace.run(0));
     let checked = check(network, run, FEW, |_| true);
     let mut agree = Vec::new();
     for checked in &checked {
@@ -109,15 +109,15 @@ fn a_stride_or_dilation_that_leads_nowhere_may_be_any_number() {
     ] {
         let weight = if kind == "conv2d" { weight } else { "" };
         let last = if keys.contains('[') { "]" } else { "" };
-        let lesson = |number: u64| {
+        let document = |number: u64| {
             let text = format!(
                 "title = \"far\"\ninput = {image}\ntarget = {{ init = \"zeros\" }}\nloss = \"squared_error\"\n[[layer]]\ntype = \"{kind}\"\n{weight}\n{keys}{number}{last}\n"
             );
-            Lesson::new(scenario(&text).expect("valid"))
+            Document::new(scenario(&text).expect("valid"))
         };
-        let near = lesson(1);
+        let near = document(1);
         for number in [3, 1 << 32, (1 << 32) + 1, 1 << 61, i64::MAX.unsigned_abs()] {
-            let far = lesson(number);
+            let far = document(number);
             crate::law::whole(&far.trace).expect("the law");
             assert_eq!((far.trace.len(), far.loss.to_bits()), (near.trace.len(), near.loss.to_bits()), "{kind} {keys}{number}");
         }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::step::Kind;
 use gradstep::trace::Trace;
 
@@ -13,8 +13,8 @@ fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corners").join(name).with_extension("toml")
 }
 
-fn lesson(name: &str) -> Lesson {
-    Lesson::new(scenario(&std::fs::read_to_string(path(name)).unwrap()).unwrap())
+fn document(name: &str) -> Document {
+    Document::new(scenario(&std::fs::read_to_string(path(name)).unwrap()).unwrap())
 }
 
 fn values<'t>(trace: &'t Trace, name: &str) -> &'t [f64] {
@@ -63,8 +63,8 @@ fn derivatives_are_those_of_pytorch() {
         ("layer-norm-overflow", "norm1.a", &[0.0, -0.0, 0.0]),
     ];
     for (file, name, right) in right {
-        let lesson = lesson(file);
-        let is = values(&lesson.trace, name);
+        let document = document(file);
+        let is = values(&document.trace, name);
         assert!(
             is.len() == right.len() && is.iter().zip(*right).all(|(is, right)| same(*is, *right)),
             "{file}: {name} is {is:?}, not {right:?}"
@@ -83,10 +83,10 @@ fn a_target_of_0_leaves_a_logarithm_of_minus_infinity_out() {
         ("cross-entropy-minus-inf-midway-softmax", (1f64.exp() + 2f64.exp()).ln() - 1.0),
         ("cross-entropy-minus-inf-midway-sigmoid", softplus(-1.0)),
     ] {
-        let lesson = lesson(file);
-        assert!(same(values(&lesson.trace, "loss")[0], loss), "{file}: {:?}, not {loss}", values(&lesson.trace, "loss"));
-        let step = |k| lesson.trace.get(k).unwrap();
-        let out: Vec<_> = (1..=lesson.trace.len()).map(step).filter(|step| step.kind == Kind::Select).collect();
+        let document = document(file);
+        assert!(same(values(&document.trace, "loss")[0], loss), "{file}: {:?}, not {loss}", values(&document.trace, "loss"));
+        let step = |k| document.trace.get(k).unwrap();
+        let out: Vec<_> = (1..=document.trace.len()).map(step).filter(|step| step.kind == Kind::Select).collect();
         let [step] = &out[..] else { panic!("{file}: {} terms are left out", out.len()) };
         assert!(
             &*step.op == "loss" && step.value == 0.0 && step.factors.iter().any(|factor| factor.value == f64::NEG_INFINITY),
@@ -99,7 +99,7 @@ fn a_target_of_0_leaves_a_logarithm_of_minus_infinity_out() {
 #[test]
 fn the_number_of_steps_does_not_depend_on_values() {
     let text = std::fs::read_to_string(path("cross-entropy-minus-inf-midway-bce")).unwrap();
-    let steps = |text: &str| Lesson::new(scenario(text).unwrap()).trace.len();
+    let steps = |text: &str| Document::new(scenario(text).unwrap()).trace.len();
     assert_eq!(steps(&text), steps(&text.replace("1e200", "0.5")));
 }
 
@@ -109,7 +109,7 @@ fn fans_are_those_of_the_shape() {
     let first = (6.0 / 8.0_f64).sqrt() * (2.0 * 0.811_612_158_881_884_8 - 1.0);
     assert!((first - 0.5397).abs() < 5e-5);
     let (gradient, target, norm) =
-        (lesson("upstream-gradient-fans-gradient"), lesson("upstream-gradient-fans-target"), lesson("layer-norm-fans"));
+        (document("upstream-gradient-fans-gradient"), document("upstream-gradient-fans-target"), document("layer-norm-fans"));
     for is in [values(&gradient.trace, "target"), values(&target.trace, "target"), values(&norm.trace, "norm1.weight")] {
         assert!(same(is[0], first) && is == values(&target.trace, "target"), "{is:?}");
     }
@@ -126,6 +126,6 @@ fn corners_obey_the_law() {
     assert!(names.len() >= 23);
     for name in names {
         let name = name.file_stem().unwrap().to_string_lossy().into_owned();
-        law::whole(&lesson(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
+        law::whole(&document(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
 }

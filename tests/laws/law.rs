@@ -185,7 +185,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
 /// A step and the one before it: the running sum, the order of the telling, the units.
 fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
-    let place = |at: &Position| (at.stretch, at.op, at.entry);
+    let place = |at: &Position| (at.sample_run, at.op, at.entry);
     let Some((before, was)) = previous else {
         ensure!(step.term == 1 && k == 1, "the first step is not a first term");
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
@@ -209,9 +209,9 @@ fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Pos
         let together = match unit {
             Unit::Step => false,
             Unit::Entry => place(was) == place(at),
-            Unit::Op => (was.stretch, was.op) == (at.stretch, at.op),
-            Unit::Pass => (was.stretch, before.pass) == (at.stretch, step.pass),
-            Unit::Sample => was.stretch == at.stretch,
+            Unit::Op => (was.sample_run, was.op) == (at.sample_run, at.op),
+            Unit::Pass => (was.sample_run, before.pass) == (at.sample_run, step.pass),
+            Unit::Sample => was.sample_run == at.sample_run,
             Unit::Iteration => true,
         };
         ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not hold {finer:?}", unit.name());
@@ -290,7 +290,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for layer in network.layers().iter().filter(|layer| matches!(layer.kind, "linear" | "conv2d" | "conv_transpose2d")) {
         let missing = || format!("{} has no z", layer.name);
-        let z = network.find(&format!("{}.z", layer.name)).and_then(|z| network.made_by(z)).ok_or_else(missing)?;
+        let z = network.find(&format!("{}.z", layer.name)).and_then(|z| network.producer(z)).ok_or_else(missing)?;
         let op = &network.ops()[z];
         let (rule, x) = run.part(op, z, 0);
         let forward = rule.before(&x, len(&network.tensor(op.output).shape));
@@ -300,7 +300,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
         for read in op.parts[0].operands.iter() {
             let gradient = network.gradient_of(*read).ok_or_else(missing)?;
             // a tensor that others read too gathers their errors as well: only this layer's part is meant
-            let number = network.made_by(gradient).ok_or_else(missing)?;
+            let number = network.producer(gradient).ok_or_else(missing)?;
             let parts = network.ops()[number].parts.iter().zip(run.parts(&network.ops()[number], number));
             let own = parts.filter(|(part, _)| part.operands.contains(&op.output));
             let backward: u64 = own.map(|(_, (rule, x))| rule.before(&x, len(&network.tensor(gradient).shape))).sum();

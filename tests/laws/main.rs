@@ -17,7 +17,7 @@ mod tape;
 
 use std::collections::BTreeSet;
 
-use gradstep::app::Lesson;
+use gradstep::app::Document;
 use gradstep::op;
 use gradstep::scenario::{Limits, Scenario, Source, read};
 use proptest::prelude::*;
@@ -35,8 +35,8 @@ fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
 }
 
 fn holds(text: &str, seed: u64) -> Result<(), TestCaseError> {
-    let lesson = Lesson::new(scenario(text)?);
-    let trace = &lesson.trace;
+    let document = Document::new(scenario(text)?);
+    let trace = &document.trace;
     let checked =
         if trace.len() <= WHOLE { law::whole(trace) } else { places(seed, 150, trace.len()).try_for_each(|k| law::some(trace, k)) };
     checked.map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
@@ -104,13 +104,13 @@ proptest! {
     #[test]
     fn every_run_has_the_same_bits(mut tape in tape(), flavour in flavours(), layered in any::<bool>(), seed in any::<u64>()) {
         let text = if layered { layers::network(&mut tape, flavour) } else { graphs::graph(&mut tape, flavour) };
-        let (one, two) = (Lesson::new(scenario(&text)?), Lesson::new(scenario(&text)?));
+        let (one, two) = (Document::new(scenario(&text)?), Document::new(scenario(&text)?));
         for id in 0..one.scenario.network.tensors().len() {
-            let bits = |lesson: &Lesson| lesson.trace.run(0).values(id).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let bits = |document: &Document| document.trace.run(0).values(id).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&one), bits(&two));
         }
         for k in places(seed, 30, one.trace.len()) {
-            let json = |lesson: &Lesson| serde_json::to_string(&lesson.trace.get(k)).unwrap();
+            let json = |document: &Document| serde_json::to_string(&document.trace.get(k)).unwrap();
             prop_assert_eq!(json(&one), json(&two));
         }
     }

@@ -13,7 +13,7 @@ use gradstep::op::layer::{A, BIAS, Layer, Leaf, Source, Stage, WEIGHT, Z};
 use gradstep::op::linear::{EQUATIONS, dense};
 use gradstep::op::loss::Loss;
 use gradstep::op::mismatch::Mismatch;
-use gradstep::op::rule::{Args, Equation, Function, Memo, Operands, Rule, Term, Use, constant, entry};
+use gradstep::op::rule::{Equation, Factors, Function, Memo, Operands, Rule, Term, Use, constant, entry};
 use gradstep::op::slot::Reads;
 use gradstep::op::slot::Slot::{self, Input};
 use gradstep::tensor::{Tensor, from_flat};
@@ -24,7 +24,7 @@ use crate::{differences, law};
 
 /// What is wrong with a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum Diagnostic {
     Nothing,
     /// Twice the derivative, in the kernel and in the terms.
     Doubled,
@@ -46,13 +46,13 @@ enum Fault {
     Short,
 }
 
-/// The entry of [`Fault::DoubledOnce`].
+/// The entry of [`Diagnostic::DoubledOnce`].
 const ONE: usize = 77;
 
 #[derive(Debug)]
 struct Crooked {
     rule: Arc<dyn Rule>,
-    fault: Fault,
+    fault: Diagnostic,
 }
 
 impl Crooked {
@@ -74,8 +74,8 @@ impl Rule for Crooked {
         for (at, sum) in out.iter_mut().enumerate() {
             let terms = self.count(x, at);
             match self.fault {
-                Fault::Reversed => (0..terms).rev().for_each(|t| *sum += self.term(x, at, t).value),
-                Fault::Fused => (0..terms).for_each(|t| {
+                Diagnostic::Reversed => (0..terms).rev().for_each(|t| *sum += self.term(x, at, t).value),
+                Diagnostic::Fused => (0..terms).for_each(|t| {
                     let args = self.term(x, at, t).args;
                     let first = args[..args.len() - 1].iter().fold(1.0, |product, arg| product * arg.value);
                     *sum = first.mul_add(args[args.len() - 1].value, *sum);
@@ -86,22 +86,22 @@ impl Rule for Crooked {
     }
 
     fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        self.rule.before(x, entry) - if self.fault == Fault::Short { entry as u64 } else { 0 }
+        self.rule.before(x, entry) - if self.fault == Diagnostic::Short { entry as u64 } else { 0 }
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let mut found = self.rule.term(x, at, term);
         match self.fault {
-            Fault::DoubledOnce if at != ONE => found,
-            Fault::Doubled | Fault::DoubledOnce => {
+            Diagnostic::DoubledOnce if at != ONE => found,
+            Diagnostic::Doubled | Diagnostic::DoubledOnce => {
                 found.args.push(constant(2.0));
                 Term::product(found.args)
             }
-            Fault::RightToLeft => {
+            Diagnostic::RightToLeft => {
                 found.value = found.args.iter().rev().map(|arg| arg.value).reduce(|product, x| product * x).expect("a factor");
                 found
             }
-            Fault::Misnamed => {
+            Diagnostic::Misnamed => {
                 found.args[0].value += 1.0;
                 Term::product(found.args)
             }
@@ -110,17 +110,17 @@ impl Rule for Crooked {
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
-        let first = u64::from(self.fault == Fault::Forgotten && terms > 1);
+        let first = u64::from(self.fault == Diagnostic::Forgotten && terms > 1);
         (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
-        let first = terms.start + u64::from(self.fault == Fault::Forgotten && terms.end > terms.start + 1);
+        let first = terms.start + u64::from(self.fault == Diagnostic::Forgotten && terms.end > terms.start + 1);
         (first..terms.end).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if self.fault == Fault::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
+        if self.fault == Diagnostic::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
     }
 
     fn equation(&self) -> Equation {
@@ -132,8 +132,8 @@ impl Rule for Crooked {
 #[derive(Debug)]
 struct Planted {
     function: Arc<dyn Function>,
-    forward: Fault,
-    backward: [Fault; 2],
+    forward: Diagnostic,
+    backward: [Diagnostic; 2],
 }
 
 impl Function for Planted {
@@ -186,7 +186,8 @@ impl Rule for Weights {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let i = usize::try_from(term).expect("a term of an entry");
-        let args: Args = if self.0 { smallvec![entry(x, Input(0), i), entry(x, Input(1), i)] } else { smallvec![entry(x, Input(1), at)] };
+        let args: Factors =
+            if self.0 { smallvec![entry(x, Input(0), i), entry(x, Input(1), i)] } else { smallvec![entry(x, Input(1), at)] };
         Term::product(args)
     }
 
@@ -213,8 +214,8 @@ enum Where {
 }
 
 /// 20 inputs, linear to 6 with a bias, softmax.
-fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
-    let at = |here: Where| if here == place { fault } else { Fault::Nothing };
+fn network(fault: Diagnostic, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
+    let at = |here: Where| if here == place { fault } else { Diagnostic::Nothing };
     let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
     let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
     let edges = Planted {
@@ -226,7 +227,7 @@ fn network(fault: Fault, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
         .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
         .with(Arc::new(bias(&[6], &[6])), [Source::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
-    let softmax = Planted { function, forward: Fault::Nothing, backward: [at(Where::Softmax), Fault::Nothing] };
+    let softmax = Planted { function, forward: Diagnostic::Nothing, backward: [at(Where::Softmax), Diagnostic::Nothing] };
     let a = Stage::new(A).with(Arc::new(softmax), [Source::Stage(0)]);
     let mut chain = Chain::new(&[20]);
     let leaf = |called, value: Tensor| Leaf { called, shape: value.shape().to_vec(), value };
@@ -244,7 +245,7 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
 }
 
 /// What the checks say: the law, and the differences.
-fn verdicts(fault: Fault, place: Where) -> (Result<(), String>, Result<(), String>) {
+fn verdicts(fault: Diagnostic, place: Where) -> (Result<(), String>, Result<(), String>) {
     let (network, given) = network(fault, place);
     let slopes = differences::check(&network, &given).map(|_| ());
     (law::whole(&trace(network, &given)), slopes)
@@ -252,13 +253,13 @@ fn verdicts(fault: Fault, place: Where) -> (Result<(), String>, Result<(), Strin
 
 #[test]
 fn without_a_fault_nothing_is_found() {
-    assert_eq!(verdicts(Fault::Nothing, Where::Forward), (Ok(()), Ok(())));
+    assert_eq!(verdicts(Diagnostic::Nothing, Where::Forward), (Ok(()), Ok(())));
 }
 
 #[test]
 fn a_wrong_derivative_is_found_by_differences_alone() {
     for place in [Where::WeightGradient, Where::InputGradient, Where::Softmax] {
-        let (law, slopes) = verdicts(Fault::Doubled, place);
+        let (law, slopes) = verdicts(Diagnostic::Doubled, place);
         assert_eq!(law, Ok(()), "{place:?}");
         let said = slopes.expect_err("twice the derivative");
         assert!(said.contains("by differences"), "{said}");
@@ -268,16 +269,16 @@ fn a_wrong_derivative_is_found_by_differences_alone() {
 #[test]
 fn a_broken_law_is_found() {
     for (fault, place, words) in [
-        (Fault::Reversed, Where::Forward, "the last sum is"),
-        (Fault::Reversed, Where::InputGradient, "the last sum is"),
-        (Fault::Reversed, Where::Softmax, "the last sum is"),
-        (Fault::Fused, Where::Forward, "the last sum is"),
-        (Fault::Forgotten, Where::Forward, "is"),
-        (Fault::RightToLeft, Where::Softmax, "but Product of"),
-        (Fault::Misnamed, Where::Forward, "fc1.weight[0] is"),
-        (Fault::Unread, Where::WeightGradient, "is read by steps"),
-        (Fault::Unread, Where::Forward, "is not known"),
-        (Fault::Short, Where::InputGradient, "is read by steps"),
+        (Diagnostic::Reversed, Where::Forward, "the last sum is"),
+        (Diagnostic::Reversed, Where::InputGradient, "the last sum is"),
+        (Diagnostic::Reversed, Where::Softmax, "the last sum is"),
+        (Diagnostic::Fused, Where::Forward, "the last sum is"),
+        (Diagnostic::Forgotten, Where::Forward, "is"),
+        (Diagnostic::RightToLeft, Where::Softmax, "but Product of"),
+        (Diagnostic::Misnamed, Where::Forward, "fc1.weight[0] is"),
+        (Diagnostic::Unread, Where::WeightGradient, "is read by steps"),
+        (Diagnostic::Unread, Where::Forward, "is not known"),
+        (Diagnostic::Short, Where::InputGradient, "is read by steps"),
     ] {
         let said = verdicts(fault, place).0.expect_err(&format!("{fault:?} in {place:?}"));
         assert!(said.contains(words), "{fault:?} in {place:?}: {said}");
@@ -287,7 +288,7 @@ fn a_broken_law_is_found() {
 #[test]
 fn edges_that_are_not_counted_are_found() {
     for (place, words) in [(Where::InputGradient, "for grad.input"), (Where::WeightGradient, "for grad.fc1.weight")] {
-        let (network, given) = network(Fault::Short, place);
+        let (network, given) = network(Diagnostic::Short, place);
         let said = law::edges(&trace(network, &given)).expect_err("an edge less");
         assert!(said.contains(words), "{said}");
     }
@@ -295,12 +296,12 @@ fn edges_that_are_not_counted_are_found() {
 
 #[test]
 fn differences_find_what_the_law_cannot_know() {
-    let (_, slopes) = verdicts(Fault::Short, Where::InputGradient);
+    let (_, slopes) = verdicts(Diagnostic::Short, Where::InputGradient);
     assert!(slopes.expect_err("a sum with a term less").contains("grad.input"));
 }
 
 /// Every derivative of the network with a fault, checked.
-fn checked(fault: Fault, place: Where) -> (Network, Vec<TensorCheck>) {
+fn checked(fault: Diagnostic, place: Where) -> (Network, Vec<TensorCheck>) {
     let (network, given) = network(fault, place);
     let checked = check(&network, &Run::new(&network, &given), CheckOptions::ALL, |_| true);
     assert!(checked.iter().all(|checked| checked.checks.len() == checked.entries && checked.wanted == checked.entries));
@@ -321,7 +322,7 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
         (Where::Softmax, Some("grad.fc1.z")),
         (Where::Forward, None),
     ] {
-        let fault = if place == Where::Forward { Fault::Nothing } else { Fault::Doubled };
+        let fault = if place == Where::Forward { Diagnostic::Nothing } else { Diagnostic::Doubled };
         let (network, checked) = checked(fault, place);
         assert_eq!(off(&network, &checked).first().copied(), first, "{place:?}");
         for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(TensorCheck::worst) {
@@ -333,7 +334,7 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
 
 #[test]
 fn gradcheck_finds_one_wrong_entry_among_many() {
-    let (network, checked) = checked(Fault::DoubledOnce, Where::WeightGradient);
+    let (network, checked) = checked(Diagnostic::DoubledOnce, Where::WeightGradient);
     assert_eq!(off(&network, &checked), ["grad.fc1.weight"]);
     let wrong: Vec<usize> = checked
         .iter()
@@ -346,14 +347,14 @@ fn gradcheck_finds_one_wrong_entry_among_many() {
 /// Who depends on whom is not asked of those that are checked: the rule that has an edge too few says so of its readers as well.
 #[test]
 fn gradcheck_finds_an_edge_that_nobody_knows_of() {
-    let (network, checked) = checked(Fault::Short, Where::InputGradient);
+    let (network, checked) = checked(Diagnostic::Short, Where::InputGradient);
     assert_eq!(off(&network, &checked), ["grad.input"]);
 }
 
 /// What is wrong with the telling of the forward pass is no fault of its derivatives.
 #[test]
 fn gradcheck_goes_by_what_the_forward_pass_computes() {
-    for fault in [Fault::Reversed, Fault::Fused, Fault::Forgotten, Fault::Unread] {
+    for fault in [Diagnostic::Reversed, Diagnostic::Fused, Diagnostic::Forgotten, Diagnostic::Unread] {
         let (network, checked) = checked(fault, Where::Forward);
         assert_eq!(off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");
     }

@@ -13,14 +13,14 @@ use crate::command::live::events;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};
-use crate::ui::{self, Look};
+use crate::ui::{self, RenderOptions};
 
 /// A replay on the terminal. Any key stops it; from then on the keys are the user's.
 #[derive(Debug)]
 pub struct Player {
     course: Course,
     driver: Driver,
-    look: Look,
+    look: RenderOptions,
     /// Whether the user has taken over.
     taken: bool,
     /// What the last event asks for, as far as it is not done. The session's clock waits for it.
@@ -34,7 +34,7 @@ pub struct Player {
 impl Player {
     /// Plays a session in a driver that is at its beginning, `speed` times as fast.
     #[must_use]
-    pub fn new(session: &Session, mut driver: Driver, speed: f64, look: Look) -> Self {
+    pub fn new(session: &Session, mut driver: Driver, speed: f64, look: RenderOptions) -> Self {
         driver.state.say("a recorded session: any key stops it, q quits", false);
         let course = Course::new(session);
         let left = if driver.state.job().is_some() { course.opening() } else { Left::default() };

@@ -80,7 +80,7 @@ impl Tell for Json<'_> {
         self.begin.extend_from_slice(b"{\"iteration\":");
         digits(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(b",\"sample\":");
-        json(self.trace.stretches()[at.stretch].sample.map(|sample| sample + 1), &mut self.begin);
+        json(self.trace.sample_runs()[at.sample_run].sample.map(|sample| sample + 1), &mut self.begin);
         self.begin.extend_from_slice(b",\"step\":");
         self.pass.clear();
         self.pass.extend_from_slice(b",\"pass\":");

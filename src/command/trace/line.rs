@@ -88,11 +88,11 @@ struct OfOp {
 }
 
 impl OfOp {
-    fn new(trace: &Trace, stretch: usize, tensor: Id) -> Self {
-        let network = trace.network_of(stretch);
+    fn new(trace: &Trace, sample_run: usize, tensor: Id) -> Self {
+        let network = trace.network_of(sample_run);
         Self {
             iteration: trace.iteration(),
-            sample: trace.stretches()[stretch].sample.map(|sample| sample + 1),
+            sample: trace.sample_runs()[sample_run].sample.map(|sample| sample + 1),
             pass: pass(network, tensor),
             op: network.tensor(tensor).name.clone(),
         }
@@ -105,7 +105,7 @@ impl OfOp {
 }
 
 fn pass(network: &Network, tensor: Id) -> Pass {
-    network.made_by(tensor).map_or(Pass::Forward, |op| network.ops()[op].pass)
+    network.producer(tensor).map_or(Pass::Forward, |op| network.ops()[op].pass)
 }
 
 /// One entry of an op's tensor.
@@ -186,19 +186,19 @@ fn ops(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Ra
 
 /// Gives a line for each entry that has one of these steps, and for each entry without terms of an op that lies within them.
 pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn Line) -> io::Result<()>) -> io::Result<()> {
-    for (stretch, tensor, span) in ops(trace, steps) {
-        let shape = &trace.network_of(stretch).tensor(tensor).shape;
+    for (sample_run, tensor, span) in ops(trace, steps) {
+        let shape = &trace.network_of(sample_run).tensor(tensor).shape;
         let whole = steps.start <= span.start && span.end <= steps.end;
         for entry in 0..len(shape) {
-            let Some(made) = trace.made(stretch, tensor, entry) else { continue };
+            let Some(made) = trace.made(sample_run, tensor, entry) else { continue };
             let asked = if made.is_empty() { whole } else { made.start < steps.end && steps.start < made.end };
             if asked {
                 give(&Entry {
-                    of: OfOp::new(trace, stretch, tensor),
+                    of: OfOp::new(trace, sample_run, tensor),
                     index: unravel(entry, shape),
                     first: (!made.is_empty()).then_some(made.start),
                     terms: made.end - made.start,
-                    value: trace.run(stretch).values(tensor)[entry],
+                    value: trace.run(sample_run).values(tensor)[entry],
                 })?;
             }
         }
@@ -208,9 +208,9 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut
 
 /// Gives a line for each op that has one of these steps.
 pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn Line) -> io::Result<()>) -> io::Result<()> {
-    for (stretch, tensor, span) in ops(trace, steps) {
-        let shape = trace.network_of(stretch).tensor(tensor).shape.clone();
-        give(&Op { of: OfOp::new(trace, stretch, tensor), shape, first: span.start, steps: span.end - span.start })?;
+    for (sample_run, tensor, span) in ops(trace, steps) {
+        let shape = trace.network_of(sample_run).tensor(tensor).shape.clone();
+        give(&Op { of: OfOp::new(trace, sample_run, tensor), shape, first: span.start, steps: span.end - span.start })?;
     }
     Ok(())
 }

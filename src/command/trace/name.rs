@@ -137,8 +137,8 @@ impl<'a> Names<'a> {
 
     /// The place on the shelf of the op at a position: where several samples run through one network.
     fn shelved(&self, at: &Position) -> Option<usize> {
-        let stretches = self.trace.stretches();
-        (at.op < SHELF && stretches.len() > 1 && stretches[at.stretch].sample.is_some()).then_some(at.op)
+        let sample_runs = self.trace.sample_runs();
+        (at.op < SHELF && sample_runs.len() > 1 && sample_runs[at.sample_run].sample.is_some()).then_some(at.op)
     }
 
     /// Goes to the op at a position.
@@ -154,7 +154,7 @@ impl<'a> Names<'a> {
             self.op = take(shelved);
             return;
         }
-        let info = self.trace.network_of(at.stretch).tensor(self.trace.op_at(at).output);
+        let info = self.trace.network_of(at.sample_run).tensor(self.trace.op_at(at).output);
         self.op.own.set(&self.spellings[0], &info.name, &info.shape);
         self.op.used = 0;
         self.op.known = true;
@@ -169,7 +169,7 @@ impl<'a> Names<'a> {
     pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> Called {
         let Self { trace, spellings: [_, spelling], .. } = *self;
         let position = self.at.as_ref().expect("an op");
-        let operand = |slot: Slot| trace.network_of(position.stretch).tensor(trace.op_at(position).parts[part].operands[slot]);
+        let operand = |slot: Slot| trace.network_of(position.sample_run).tensor(trace.op_at(position).parts[part].operands[slot]);
         let (slot, expr, at, by) = match arg.origin {
             Origin::Constant => return Called::Nothing,
             Origin::Slice { slot, places } => {

@@ -140,13 +140,13 @@ impl Tell for Steps<'_> {
         self.begin.extend_from_slice(begin);
         digits(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(between);
-        if let Some(sample) = self.trace.stretches()[at.stretch].sample {
+        if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample {
             digits(sample + 1, &mut self.begin);
         }
         self.begin.extend_from_slice(between);
         let op = self.trace.op_at(at);
         self.op.clear();
-        for word in [op.pass.name(), &self.trace.network_of(at.stretch).tensor(op.output).name] {
+        for word in [op.pass.name(), &self.trace.network_of(at.sample_run).tensor(op.output).name] {
             self.op.extend_from_slice(between);
             let from = self.op.len();
             put(Cell::Word(word), &mut self.op);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
 use crate::op::functions::{self as functions, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
 use crate::op::math::{self, normal_cdf, normal_pdf};
-use crate::sums::{Begun, put};
+use crate::sums::{Init, put};
 
 /// A function of one number, z, and of the activation's keys, in the order of its row.
 pub(super) struct Curve {
@@ -59,22 +59,22 @@ impl Curve {
     }
 
     /// Adds g(z) to the sums.
-    pub fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
+    pub fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         match self.kernel {
-            Some((value, _)) => value.add(z, keys, sums, begun),
-            None => put(sums, z.iter().map(|z| self.value(*z, keys)), begun),
+            Some((value, _)) => value.add(z, keys, sums, init),
+            None => put(sums, z.iter().map(|z| self.value(*z, keys)), init),
         }
     }
 
     /// Adds ∂C/∂a · g′(z) to the sums.
-    pub fn add_derivative(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
+    pub fn add_derivative(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
             let (slope, shut) = self.derivative(*z, *a, keys);
             if shut && !da.is_finite() { slope } else { da * slope }
         };
         match self.kernel {
-            Some((_, derivative)) => derivative.add(z, a, da, keys, sums, begun),
-            None => put(sums, z.iter().zip(a).zip(da).map(term), begun),
+            Some((_, derivative)) => derivative.add(z, a, da, keys, sums, init),
+            None => put(sums, z.iter().zip(a).zip(da).map(term), init),
         }
     }
 }
@@ -82,38 +82,38 @@ impl Curve {
 /// A kernel of a = g(z), in which the compiler sees loop and formula together.
 pub(super) trait Value: Sync {
     /// Adds g(z) to the sums.
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun);
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
 impl<F: Fn(f64, &[f64]) -> f64 + Sync> Value for F {
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
-        put(sums, z.iter().map(|z| self(*z, keys)), begun);
+    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+        put(sums, z.iter().map(|z| self(*z, keys)), init);
     }
 }
 
 /// A kernel of ∂C/∂a · g′(z), of z and a = g(z).
 pub(super) trait Derivative: Sync {
     /// Adds ∂C/∂a · g′(z) to the sums.
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun);
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
 /// The derivative of relu: a closed gate passes neither ∞ nor NaN.
 struct Gate;
 
 impl Derivative for Gate {
-    fn add(&self, z: &[f64], _a: &[f64], da: &[f64], _keys: &[f64], sums: &mut [f64], begun: Begun) {
+    fn add(&self, z: &[f64], _a: &[f64], da: &[f64], _keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |(z, da): (&f64, &f64)| {
             // NaN passes, as in PyTorch
             let gate = if *z <= 0.0 { 0.0 } else { 1.0 };
             if gate != 0.0 || da.is_finite() { da * gate } else { gate }
         };
-        put(sums, z.iter().zip(da).map(term), begun);
+        put(sums, z.iter().zip(da).map(term), init);
     }
 }
 
 impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], begun: Begun) {
-        put(sums, z.iter().zip(a).zip(da).map(|((z, a), da)| da * self(*z, *a, keys)), begun);
+    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+        put(sums, z.iter().zip(a).zip(da).map(|((z, a), da)| da * self(*z, *a, keys)), init);
     }
 }
 

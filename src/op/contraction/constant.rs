@@ -1,8 +1,8 @@
 //! Kernels for contractions of one operand: copies, the spreading of one number over many entries, and sums of neighbours.
 
 use crate::op::combination::{add_scaled, scaled};
-use crate::sums::Begun;
-use crate::threads::stretches;
+use crate::sums::Init;
+use crate::threads::chunks;
 
 /// What each entry of a sum reads, where it is regular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,36 +17,36 @@ pub enum Form {
 
 impl Form {
     /// Adds what the entries read, times the weight if there is one.
-    pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], begun: Begun) {
-        match (self, begun, weight) {
-            (Self::Copy, Begun::Here, _) => add_scaled(weight, read, sums),
-            (Self::Copy, Begun::Nowhere, _) => scaled(weight, read, sums),
-            (Self::Spread(n), _, None) => spread(n, |x| x, read, sums, begun),
-            (Self::Spread(n), _, Some(k)) => spread(n, |x| k * x, read, sums, begun),
-            (Self::Gather(n), _, None) => gather(n, |x| x, read, sums, begun),
-            (Self::Gather(n), _, Some(k)) => gather(n, |x| k * x, read, sums, begun),
+    pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) {
+        match (self, init, weight) {
+            (Self::Copy, Init::Accumulate, _) => add_scaled(weight, read, sums),
+            (Self::Copy, Init::Overwrite, _) => scaled(weight, read, sums),
+            (Self::Spread(n), _, None) => spread(n, |x| x, read, sums, init),
+            (Self::Spread(n), _, Some(k)) => spread(n, |x| k * x, read, sums, init),
+            (Self::Gather(n), _, None) => gather(n, |x| x, read, sums, init),
+            (Self::Gather(n), _, Some(k)) => gather(n, |x| k * x, read, sums, init),
         }
     }
 }
 
 /// Adds one number to each run of n entries.
-fn spread(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], begun: Begun) {
-    stretches(sums, n, 2, |at, sums| {
+fn spread(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+    chunks(sums, n, 2, |at, sums| {
         for (run, read) in sums.chunks_exact_mut(n).zip(&read[at / n..]) {
             let more = times(*read);
-            match begun {
-                Begun::Here => run.iter_mut().for_each(|sum| *sum += more),
-                Begun::Nowhere => run.fill(more),
+            match init {
+                Init::Accumulate => run.iter_mut().for_each(|sum| *sum += more),
+                Init::Overwrite => run.fill(more),
             }
         }
     });
 }
 
 /// Adds n neighbours to each entry.
-fn gather(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], begun: Begun) {
-    stretches(sums, 8, 6 * n as u64, |at, sums| {
-        if begun == Begun::Nowhere {
-            sums.fill(begun.before(0.0));
+fn gather(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+    chunks(sums, 8, 6 * n as u64, |at, sums| {
+        if init == Init::Overwrite {
+            sums.fill(init.before(0.0));
         }
         // a sum waits for its last addition, so several go side by side
         let (eights, rest) = sums.as_chunks_mut::<8>();

@@ -6,7 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::op::edges::View;
 use crate::sums::LANES;
-use crate::threads::stretches;
+use crate::threads::chunks;
 
 /// The shape of a matrix: `outputs` x `inputs`.
 #[derive(Clone, Copy, Debug)]
@@ -22,13 +22,13 @@ impl Matrix {
     pub fn accumulate(self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         let Self { inputs, outputs } = self;
         match view {
-            View::Output => stretches(out, 2 * ROWS, inputs as u64, |at, out| {
+            View::Output => chunks(out, 2 * ROWS, inputs as u64, |at, out| {
                 Arch::new().dispatch(Kernel { view, a: &a[at * inputs..][..out.len() * inputs], b, inputs, out });
             }),
-            View::Weight => stretches(out, inputs, 1, |at, out| {
+            View::Weight => chunks(out, inputs, 1, |at, out| {
                 Arch::new().dispatch(Kernel { view, a, b: &b[at / inputs..], inputs, out });
             }),
-            View::Input => stretches(out, LANES, outputs as u64, |at, out| {
+            View::Input => chunks(out, LANES, outputs as u64, |at, out| {
                 Arch::new().dispatch(Kernel { view, a: &a[at..], b, inputs, out });
             }),
         }
@@ -36,7 +36,7 @@ impl Matrix {
 
     /// The outer product e xᵀ, which has one term for each entry.
     pub fn outer(self, x: &[f64], e: &[f64], products: &mut [f64]) {
-        stretches(products, self.inputs, 1, |at, products| Arch::new().dispatch(Outer { x, e: &e[at / self.inputs..], products }));
+        chunks(products, self.inputs, 1, |at, products| Arch::new().dispatch(Outer { x, e: &e[at / self.inputs..], products }));
     }
 }
 

@@ -15,7 +15,7 @@ use sliding::Sliding;
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{Combed, Phase, Shift};
-use crate::sums::Begun;
+use crate::sums::Init;
 
 /// How the three views of a convolution are computed, each found out when it is first asked for.
 #[derive(Debug, Default)]
@@ -26,13 +26,13 @@ pub(super) struct Plans {
 }
 
 impl Conv2d {
-    /// The sums of a view, from `a` and `b` as in [`Weighted::accumulate`]. Where they were begun nowhere every entry has a term.
-    pub(super) fn sums(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], begun: Begun) {
+    /// The sums of a view, from `a` and `b` as in [`Weighted::accumulate`]. Where they were init nowhere every entry has a term.
+    pub(super) fn sums(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
         let Plans { output, weight, input } = &self.plans;
         match view {
-            View::Output => output.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, begun),
-            View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, begun),
-            View::Input => input.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, begun),
+            View::Output => output.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, init),
+            View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, init),
+            View::Input => input.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, init),
         }
     }
 
@@ -52,14 +52,14 @@ impl Conv2d {
     }
 }
 
-/// What is read: the two other ends' values, as in [`Weighted::accumulate`], and how the sums were begun.
+/// What is read: the two other ends' values, as in [`Weighted::accumulate`], and how the sums were init.
 #[derive(Clone, Copy)]
 struct Read<'a> {
     conv: &'a Conv2d,
     view: View,
     a: &'a [f64],
     b: &'a [f64],
-    begun: Begun,
+    init: Init,
 }
 
 impl Read<'_> {
@@ -67,7 +67,7 @@ impl Read<'_> {
     #[inline]
     fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
         let Read { conv, view, .. } = *self;
-        let start = self.begun.before(before);
+        let start = self.init.before(before);
         // a sum is -0 only when all that was added was, and what began otherwise cannot become -0 any more
         let negative = (-0.0_f64).to_bits();
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative || start.to_bits() != negative) {
@@ -184,19 +184,19 @@ mod tests {
             let y = numbers(seed + 2, conv.outputs * conv.area(View::Output));
             for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
                 let sums = || {
-                    let (mut begun, mut fresh) = (before.clone(), before.clone());
-                    conv.accumulate(view, a, b, &mut begun);
+                    let (mut init, mut fresh) = (before.clone(), before.clone());
+                    conv.accumulate(view, a, b, &mut init);
                     conv.begin(view, a, b, &mut fresh);
-                    [begun, fresh].map(bits)
+                    [init, fresh].map(bits)
                 };
                 let plain = |entry: usize, start: f64, nothing: f64| {
                     let terms = conv.before(view, entry + 1) - conv.before(view, entry);
                     let sum = |terms| conv.add_up(view, a, b, entry, usize::try_from(terms).expect("few"), start);
                     if terms == 0 { nothing } else { sum(terms) }
                 };
-                let begun = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
+                let init = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
                 let fresh = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
-                let expected = [begun, fresh].map(bits);
+                let expected = [init, fresh].map(bits);
                 prop_assert_eq!(&together(sums), &expected, "{:?} shared", view);
                 prop_assert_eq!(&sums(), &expected, "{:?} alone", view);
             }

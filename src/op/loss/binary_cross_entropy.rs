@@ -9,17 +9,15 @@ use super::{
     A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, RATIO_OF_RESTS, REST_OF_A, REST_OF_T, T, Z, log_beside,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 use crate::op::math::softplus;
-use crate::op::rule::{
-    Args as Factors, Equation, Gist, Operands, Rule, Term, Use, constant, derived, entry, evaluated, one_each, same_place,
-};
+use crate::op::rule::{Equation, Factors, Gist, Operands, Rule, Term, Use, constant, derived, entry, evaluated, one_each, same_place};
 use crate::op::slot::Slot;
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     let reduction = super::reduction(args, output);
     if output.probabilities() != Some(Probabilities::Independent) {
         let help = match (output.activation, output.probabilities()) {

@@ -8,14 +8,14 @@ use smallvec::smallvec;
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, REST_OF_T, T, T_ENTRY};
 use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 use crate::op::math::softplus;
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, entry, evaluated};
+use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, entry, evaluated};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     let (mean, scale) = super::reduction(args, output)?;
     Ok(Loss::entry_by_entry(Arc::new(Entries(Binary { mean, scale }))))
 }

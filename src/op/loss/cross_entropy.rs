@@ -7,15 +7,15 @@ use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Activation, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, T, Z, log_beside};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 use crate::op::math::{log_sum_exp, softplus};
-use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry, evaluated};
+use crate::op::rule::{Equation, Factors, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry, evaluated};
 use crate::op::slot::{Reads, Slot};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     let Some(probabilities) = output.probabilities() else {
         let is_identity = output.activation.is_none_or(Activation::is_identity);
         let help = if is_identity {

@@ -6,9 +6,9 @@ use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 use crate::op::math::log_sum_exp;
-use crate::op::rule::{Args as Factors, Equation, Gist, Memo, Operands, Term, constant, derived, entry};
+use crate::op::rule::{Equation, Factors, Gist, Memo, Operands, Term, constant, derived, entry};
 use crate::op::slot::Reads;
 use crate::op::softmax::{SOFTMAX, Shared};
 
@@ -16,7 +16,7 @@ use crate::op::softmax::{SOFTMAX, Shared};
 pub const KIND: LossKind = LossKind { name: "cross_entropy_with_logits", keys: &[], build };
 
 #[allow(clippy::unnecessary_wraps)] // the signature of the registry
-fn build(_args: &mut dyn Args, _output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(_args: &mut dyn Args, _output: &Output<'_>) -> Result<Loss, Reported> {
     Ok(Loss::entry_by_entry(Arc::new(Entries(CrossEntropy))))
 }
 

@@ -6,8 +6,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{A, A_ENTRY, Entries, Loss, Output, Pointwise, T, T_ENTRY};
 use crate::expr::{Expr, Join, Primitive, SUM, whole};
-use crate::op::layer::{Args, Faulty};
-use crate::op::rule::{Args as Factors, Arguments, Equation, Gist, Operands, Term, constant, derived};
+use crate::op::layer::{Args, Reported};
+use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, constant, derived};
 
 /// A function of the error d = a − t and of one key of the loss.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Distance {
     ///
     /// # Errors
     /// When a key of the loss has a fault.
-    pub fn build(&'static self, args: &mut dyn Args, output: &Output<'_>, key: Option<(&str, f64)>) -> Result<Loss, Faulty> {
+    pub fn build(&'static self, args: &mut dyn Args, output: &Output<'_>, key: Option<(&str, f64)>) -> Result<Loss, Reported> {
         let reduction = super::reduction(args, output);
         let mut keys = SmallVec::new();
         if let Some((key, default)) = key {

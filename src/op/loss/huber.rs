@@ -4,12 +4,12 @@ use super::distance::Distance;
 use super::{Loss, LossKind, Output};
 use crate::expr::{Case, Definition, Expr, Primitive, Relation};
 use crate::op::functions::{ABS, HALF, X as D};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "huber", keys: &["reduction", "delta"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     HUBER.build(args, output, Some(("delta", 1.0)))
 }
 

@@ -4,12 +4,12 @@ use super::distance::Distance;
 use super::{Loss, LossKind, Output};
 use crate::expr::{Definition, Expr, Primitive};
 use crate::op::functions::{ABS, SIGN, X};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "l1", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     L1.build(args, output, None)
 }
 

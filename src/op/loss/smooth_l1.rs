@@ -4,12 +4,12 @@ use super::distance::Distance;
 use super::{Loss, LossKind, Output};
 use crate::expr::{Case, Definition, Expr, Primitive, Relation};
 use crate::op::functions::{ABS, HALF, ONE, X as D};
-use crate::op::layer::{Args, Faulty};
+use crate::op::layer::{Args, Reported};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "smooth_l1", keys: &["reduction", "beta"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     SMOOTH.build(args, output, Some(("beta", 1.0)))
 }
 

@@ -6,13 +6,13 @@ use smallvec::smallvec;
 
 use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T_ENTRY};
 use crate::expr::{Expr, Join, SUM, whole};
-use crate::op::layer::{Args, Faulty};
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, constant, evaluated};
+use crate::op::layer::{Args, Reported};
+use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, evaluated};
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     let reduction = args.choice("reduction", &["half_sum", "sum", "mean"])?.unwrap_or("half_sum");
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     let scale = match reduction {

@@ -6,15 +6,15 @@ use smallvec::smallvec;
 
 use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
 use crate::expr::{Expr, whole};
-use crate::op::layer::{Args, Fan, Faulty};
-use crate::op::rule::{Args as Factors, Equation, Gist, Operands, Term, entry};
+use crate::op::layer::{Args, Fan, Reported};
+use crate::op::rule::{Equation, Factors, Gist, Operands, Term, entry};
 use crate::tensor::Tensor;
 
 /// The row of the registry.
 pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
 
 #[allow(clippy::unnecessary_wraps)] // the signature of the registry
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Faulty> {
+fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
     let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
     Ok(of(target))
 }

@@ -1,7 +1,7 @@
 //! The winners of large windows, by maxima of 1, 2, 4, 8, … neighbours.
 //!
 //! With m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]), entry i of mⱼ is the maximum of 2ʲ neighbours. A window of n places, 2ʲ ≤ n < 2ʲ⁺¹, is two such
-//! stretches, which may overlap: max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With a dilation d the neighbours are d places apart.
+//! chunks, which may overlap: max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With a dilation d the neighbours are d places apart.
 //!
 //! This is done along the rows of the image, and then down the columns of what came of it. An h x w window so costs about log₂ h + log₂ w comparisons
 //! instead of h · w: 10 instead of 961 for 31 x 31. The place of each maximum goes along with it. The left of two equal maxima stays, and the upper one, so
@@ -245,7 +245,7 @@ fn along(part: &Part, dilation: usize, line: &mut Maxima, spare: &mut Maxima, va
     }
 }
 
-/// The winners of two stretches of a row, entry by entry.
+/// The winners of two chunks of a row, entry by entry.
 #[inline(always)]
 fn pairs(line: &Maxima, [a, b]: [usize; 2], values: &mut [f64], places: &mut [usize]) {
     let len = values.len();

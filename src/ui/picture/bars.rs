@@ -42,7 +42,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         value: term.value(),
         role: if *number == now { Role::Step } else { Role::Plain },
     }));
-    let result = format!("→ {}", view.told_apart(view.output, view.at.entry));
+    let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if now + 1 == all { (result, Role::Result) } else { ("so far".to_owned(), Role::Plain) };
     bars.push(Bar { name, value: Some(view.step.sum), role });

@@ -64,7 +64,7 @@ fn is_weight(network: &Network, id: Id) -> bool {
 
 /// The neurons that a neuron's tensor is computed from; of several the ones at the end of this step, if they are.
 fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
-    let op = &network.ops()[network.made_by(id)?];
+    let op = &network.ops()[network.producer(id)?];
     let mut neurons =
         op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
     let first = *neurons.peek()?;
@@ -84,7 +84,7 @@ impl Columns {
         let mut ends: Vec<(Id, usize)> = view.sources_now().iter().map(|s| (view.neuron(s.tensor), s.at)).collect();
         ends.push(result);
         let neurons = ends.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
-        let last = neurons.max_by_key(|id| network.made_by(*id).map_or(0, |n| n + 1))?;
+        let last = neurons.max_by_key(|id| network.producer(*id).map_or(0, |n| n + 1))?;
         let (left, right) =
             if view.backward() && last == network.output() && ends.iter().all(|(id, _)| *id == last || !is_neuron(network, *id)) {
                 (last, network.loss())
@@ -218,7 +218,7 @@ fn say_more(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), b
 
 /// Whether the weights of the edges to a tensor are shared: those of a filter.
 fn is_shared(network: &Network, right: Id) -> bool {
-    network.made_by(right).is_some_and(|n| network.ops()[n].window().is_some())
+    network.producer(right).is_some_and(|n| network.ops()[n].window().is_some())
 }
 
 /// The neurons that have to do with this entry, left and right; those around this step, where there are many.

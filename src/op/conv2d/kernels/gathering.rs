@@ -11,7 +11,7 @@ use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{comb, laid_out};
 use crate::scratch::Scratch;
-use crate::sums::{Begun, LANES, Products, Side, add};
+use crate::sums::{Init, LANES, Products, Side, add};
 use crate::threads;
 
 /// Weights and places of the error that are taken together: what stays in the nearest cache.
@@ -98,9 +98,9 @@ impl Gathering {
         Self { layout, ways }
     }
 
-    pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], begun: Begun) {
+    pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
         let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
-        let read = Read { conv, view: View::Weight, a: images, b: errors, begun };
+        let read = Read { conv, view: View::Weight, a: images, b: errors, init };
         // what the weights of a group see
         let image = |group: usize| &laid[group * conv.group_inputs() * self.layout.channel()..];
         for way in &self.ways {
@@ -128,14 +128,14 @@ impl Gathering {
     }
 
     fn by_channels(&self, alike: &[Alike], read: Read<'_>, image: &[f64], Block { first, out, .. }: Block<'_>) {
-        let Read { conv, begun, .. } = read;
+        let Read { conv, init, .. } = read;
         let (plane, filter) = (conv.area(View::Output), conv.filter());
         let channels: Vec<_> = read.b.chunks_exact(plane).skip(first).take(out.len() / filter).collect();
         let registers: Vec<_> = (0..channels.len()).step_by(LANES).collect();
         let stride = registers.len() * LANES;
         let mut sums = Scratch::new(alike.iter().map(|alike| alike.weights.len()).sum::<usize>() * stride);
         sums.fill(-0.0);
-        if begun == Begun::Here {
+        if init == Init::Accumulate {
             each_sum(conv, alike, &mut sums, channels.len(), |sum, place| *sum = out[place]);
         }
         let mut turned = Scratch::new(TURNED * stride);
@@ -149,7 +149,7 @@ impl Gathering {
                 for (firsts, sums) in alike.firsts.chunks(WEIGHTS).zip(sums.chunks_mut(WEIGHTS * stride)) {
                     for taps in taps.chunks(PLACES) {
                         let rows = Side { numbers: image, firsts };
-                        add(&Products { rows, lanes, taps, stretch: taps.len(), part: 0..taps.len() }, sums, Begun::Here);
+                        add(&Products { rows, lanes, taps, chunk: taps.len(), part: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
             }
@@ -251,7 +251,7 @@ impl Direct {
         let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
         let stride = runs.len() * LANES;
         let mut sums = Scratch::new(errors.len() * stride);
-        if read.begun == Begun::Here {
+        if read.init == Init::Accumulate {
             for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
                 for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
                     sums.iter_mut().zip(run).for_each(|(sum, weight)| *sum = out[*weight]);
@@ -260,7 +260,7 @@ impl Direct {
         }
         let rows = Side { numbers: read.b, firsts: &errors };
         let lanes = Side { numbers: image, firsts };
-        add(&Products { rows, lanes, taps: places, stretch: plane, part: 0..plane }, &mut sums, read.begun);
+        add(&Products { rows, lanes, taps: places, chunk: plane, part: 0..plane }, &mut sums, read.init);
         for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {

@@ -7,7 +7,7 @@ use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{Combed, Phase, comb, every, laid_out};
 use crate::scratch::Scratch;
-use crate::sums::{Begun, LANES, Products, Side, add, plain};
+use crate::sums::{Init, LANES, Products, Side, add, plain};
 use crate::threads;
 
 /// The most channels that are taken together.
@@ -40,7 +40,7 @@ struct Glide {
     /// The taps of all summed channels, in order: their places in the filters and in the images.
     taps: Vec<(usize, usize)>,
     /// How many of them a channel has.
-    stretch: usize,
+    chunk: usize,
     /// From one entry of a line to the next.
     step: usize,
     strips: Vec<Strip>,
@@ -91,8 +91,8 @@ impl Sliding {
         Self { view, bands }
     }
 
-    pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], begun: Begun) {
-        let read = Read { conv, view: self.view, a: filters, b: images, begun };
+    pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], init: Init) {
+        let read = Read { conv, view: self.view, a: filters, b: images, init };
         threads::share(self.blocks(conv, out), conv.edges(), |blocks| blocks.for_each(|block| block.add(read)));
     }
 
@@ -140,7 +140,7 @@ impl Glide {
     fn new(conv: &Conv2d, view: View, layout: &Layout, phase: [&Phase; 2]) -> Self {
         let [rows, columns] = phase;
         let taps = layout.taps(phase, conv.columns.kernel);
-        let stretch = taps.len();
+        let chunk = taps.len();
         // from one summed channel's weights to the next's
         let apart = if view == View::Output { conv.area(View::Weight) } else { conv.filter() };
         let channel = |c: usize| taps.iter().map(move |tap| (c * apart + tap.weight, c * layout.channel() + tap.place));
@@ -157,7 +157,7 @@ impl Glide {
         });
         let strips = strips.filter(|strip| !strip.part.is_empty()).collect();
         let whole = layout.met(view, conv, 1, columns).all(|met| met.len() == columns.taps.len());
-        Self { taps, stretch, step: columns.step, strips, whole }
+        Self { taps, chunk, step: columns.step, strips, whole }
     }
 
     /// Adds what the phase's entries in a band of some channels see.
@@ -171,11 +171,11 @@ impl Glide {
         let rows = Side { numbers: read.a, firsts: &filters[..out.len()] };
         for strip in &self.strips {
             let sums = &mut memory[..out.len() * strip.places.len() * LANES];
-            if read.begun == Begun::Here {
+            if read.init == Init::Accumulate {
                 strip.begin(self.step, sums, out);
             }
             let lanes = Side { numbers: images, firsts: &strip.places };
-            add(&Products { rows, lanes, taps: &self.taps, stretch: self.stretch, part: strip.part.clone() }, sums, read.begun);
+            add(&Products { rows, lanes, taps: &self.taps, chunk: self.chunk, part: strip.part.clone() }, sums, read.init);
             let entry = first * conv.area(view) + band.rows.start * conv.columns.len(view);
             strip.end(self, read, entry, sums, out);
         }

@@ -35,7 +35,7 @@ const MOST: usize = 150;
 /// What a node reads.
 fn reads(view: &View<'_>, id: Id) -> Vec<Id> {
     let network = view.network();
-    let op = network.made_by(id).map(|n| &network.ops()[n]);
+    let op = network.producer(id).map(|n| &network.ops()[n]);
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied())).collect()
 }
 
@@ -67,7 +67,7 @@ fn chosen(view: &View<'_>) -> Vec<Id> {
 pub fn nodes(view: &View<'_>) -> Vec<Node> {
     let network = view.network();
     let chosen = chosen(view);
-    let mut given = chosen.iter().filter(|id| network.made_by(**id).is_none()).filter_map(|id| view.number(*id, 0));
+    let mut given = chosen.iter().filter(|id| network.producer(**id).is_none()).filter_map(|id| view.number(*id, 0));
     let expected = if given.all(|number| number.fract() == 0.0) { WHOLE } else { USUAL };
     let mut nodes: Vec<Node> = Vec::new();
     let mut places = HashMap::new();
@@ -86,7 +86,7 @@ pub fn nodes(view: &View<'_>) -> Vec<Node> {
         let name = cut(&info.name, LABEL);
         let room = |id: Id| {
             let known = view.number(id, 0).map_or(0, |value| width(&short(value)));
-            if network.made_by(id).is_some() { known.max(expected) } else { known }
+            if network.producer(id).is_some() { known.max(expected) } else { known }
         };
         let (value, derivative) = (room(id), network.gradient_of(id).map_or(0, room));
         let wide = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];

@@ -13,7 +13,7 @@ use crate::trace::{Other, Trace};
 
 /// A scenario that is open, with its computation.
 #[derive(Debug)]
-pub struct Lesson {
+pub struct Document {
     /// What was read.
     pub scenario: Arc<Scenario>,
     /// What it computes: one iteration.
@@ -34,7 +34,7 @@ pub struct Lesson {
     batch: [OnceLock<Names>; 2],
 }
 
-impl Lesson {
+impl Document {
     /// Runs a scenario.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
@@ -44,10 +44,10 @@ impl Lesson {
     }
 
     /// A scenario at an address, and the step that this means; no other iteration than its own is kept meanwhile. `go_on` is asked as in
-    /// [`Lesson::reach`]; `None` where it says no.
+    /// [`Document::reach`]; `None` where it says no.
     ///
     /// # Errors
-    /// As [`Lesson::find`].
+    /// As [`Document::find`].
     pub fn open(scenario: Scenario, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Self, u64)>, String> {
         let first = Self::new(scenario);
         let Some(number) = first.elsewhere(address)? else {
@@ -78,7 +78,7 @@ impl Lesson {
         Ok(iteration.map(|iteration| self.with(iteration)))
     }
 
-    /// The step that an address means, and the lesson at its iteration where that is another one. `go_on` is asked as in [`Lesson::reach`]; `None` where
+    /// The step that an address means, and the document at its iteration where that is another one. `go_on` is asked as in [`Document::reach`]; `None` where
     /// it says no.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Lesson {
     /// The step that an address in this iteration means.
     ///
     /// # Errors
-    /// As [`Lesson::find`].
+    /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
         self.trace.resolve(address).map_err(|why| match (self.lack, &address.place) {
             (Some(lack), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.is_updated(name) => lack.to_string(),
@@ -119,7 +119,7 @@ impl Lesson {
     /// Checks an address in iteration `number` before that is computed.
     ///
     /// # Errors
-    /// As [`Lesson::find`], when no computation can make the address exist.
+    /// As [`Document::find`], when no computation can make the address exist.
     pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
         self.trace.may_exist(&address.place, &self.descent.samples(number))
     }
@@ -140,9 +140,9 @@ impl Lesson {
 
     /// The scenario at iteration `number`, and the step that an address means there. `iteration` is that one, or an earlier one if the descent ends with it.
     pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
-        let (lesson, step) =
+        let (document, step) =
             arrive(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), number, iteration, address)?;
-        Ok((Some(lesson), step))
+        Ok((Some(document), step))
     }
 
     /// The names of a sample's ops that have steps.
@@ -155,17 +155,17 @@ impl Lesson {
     #[must_use]
     pub fn batch_names(&self, pass: Pass) -> &Names {
         self.batch[usize::from(pass == Pass::Update)].get_or_init(|| {
-            let batch = self.trace.stretches().len() - 1;
-            if self.trace.stretches()[batch].sample.is_some() {
+            let batch = self.trace.sample_runs().len() - 1;
+            if self.trace.sample_runs()[batch].sample.is_some() {
                 return Names::default();
             }
             self.names_of(batch, |op| op.pass == pass)
         })
     }
 
-    fn names_of(&self, stretch: usize, wanted: impl Fn(&Op) -> bool) -> Names {
-        let network = self.trace.network_of(stretch);
-        let ops = network.ops().iter().zip(self.trace.spans_of(stretch)).filter(|(op, span)| wanted(op) && !span.is_empty());
+    fn names_of(&self, sample_run: usize, wanted: impl Fn(&Op) -> bool) -> Names {
+        let network = self.trace.network_of(sample_run);
+        let ops = network.ops().iter().zip(self.trace.spans_of(sample_run)).filter(|(op, span)| wanted(op) && !span.is_empty());
         Names::new(ops.map(|(op, _)| network.tensor(op.output).name.clone()))
     }
 
@@ -210,8 +210,8 @@ impl Lesson {
 
     fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<Names>>, iteration: Iteration) -> Self {
         let last = iteration.ends() || iteration.number >= descent.iterations();
-        let Iteration { number, stretches, loss, lack, .. } = iteration;
-        let trace = Trace::of(number, stretches);
+        let Iteration { number, sample_runs, loss, lack, .. } = iteration;
+        let trace = Trace::of(number, sample_runs);
         let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
         Self { scenario, trace, descent, loss, last, lack, remarks, names, batch: Default::default() }
     }
@@ -273,13 +273,13 @@ fn arrive(
     number: u64,
     iteration: Iteration,
     address: &Address,
-) -> Result<(Lesson, u64), String> {
+) -> Result<(Document, u64), String> {
     let (reached, lack) = (iteration.number, iteration.lack);
     if reached != number {
         let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
         return Err(lack.map_or(why, |lack| lack.to_string()));
     }
-    let lesson = Lesson::of(scenario, descent, names, iteration);
-    let step = lesson.resolve(address)?;
-    Ok((lesson, step))
+    let document = Document::of(scenario, descent, names, iteration);
+    let step = document.resolve(address)?;
+    Ok((document, step))
 }

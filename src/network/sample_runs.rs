@@ -10,7 +10,7 @@ use crate::threads;
 
 /// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
 #[derive(Clone, Debug)]
-pub struct Stretch {
+pub struct SampleRun {
     /// Its ops and tensors.
     pub network: Arc<Network>,
     /// All its tensors.
@@ -21,15 +21,15 @@ pub struct Stretch {
 
 /// The samples of an iteration, then the batch.
 #[derive(Clone, Debug, Default)]
-pub struct Stretches {
-    all: Vec<Stretch>,
+pub struct SampleRuns {
+    all: Vec<SampleRun>,
     memory: Option<Arc<Claim>>,
 }
 
 /// The size, in bytes, from which freeing an iteration takes milliseconds.
 pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
-impl Stretches {
+impl SampleRuns {
     /// None yet, for which memory is taken.
     #[must_use]
     pub fn within(memory: Arc<Claim>) -> Self {
@@ -37,26 +37,26 @@ impl Stretches {
     }
 
     /// Puts one at the end.
-    pub fn push(&mut self, stretch: Stretch) {
-        self.all.push(stretch);
+    pub fn push(&mut self, sample_run: SampleRun) {
+        self.all.push(sample_run);
     }
 }
 
-impl Deref for Stretches {
-    type Target = [Stretch];
+impl Deref for SampleRuns {
+    type Target = [SampleRun];
 
-    fn deref(&self) -> &[Stretch] {
+    fn deref(&self) -> &[SampleRun] {
         &self.all
     }
 }
 
-impl FromIterator<Stretch> for Stretches {
-    fn from_iter<I: IntoIterator<Item = Stretch>>(all: I) -> Self {
+impl FromIterator<SampleRun> for SampleRuns {
+    fn from_iter<I: IntoIterator<Item = SampleRun>>(all: I) -> Self {
         Self { all: all.into_iter().collect(), memory: None }
     }
 }
 
-impl Drop for Stretches {
+impl Drop for SampleRuns {
     /// Frees a large iteration on another thread, because a key may be waiting; its memory counts against the budget until it is freed. If the next iteration
     /// of a walk uses the same claim, it is freed here, before that one needs the memory.
     fn drop(&mut self) {
