@@ -229,7 +229,7 @@ impl Trace {
             return Some(Position { step: k, sample_run, op: number, entry, term: local % terms, terms: *terms, segment });
         }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
-        let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.before(x, entry)).sum::<u64>();
+        let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
         // the last entry before which there are at most `local` terms
         let (mut low, mut high) = (0, self.entries(segment));
         while high - low > 1 {

@@ -287,7 +287,7 @@ mod tests {
             }
         }
 
-        fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
             one_each(entry)
         }
 

@@ -91,7 +91,7 @@ impl Dependents {
             let dependent = u32::try_from(at).ok()?;
             let (mut sum, mut terms, mut rounded) = (-0.0, 0, Rounded::default());
             for (rule, x, lists) in &parts {
-                let own = rule.before(x, at + 1) - rule.before(x, at);
+                let own = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                 for term in 0..own {
                     let Term { kind, args, value, .. } = rule.term(x, at, term);
                     let args = unfolded(x, args);

@@ -39,7 +39,7 @@ impl Kinks {
         }
         let mut parts = Vec::new();
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
-            let has_term = |at: usize| rule.before(&x, at) < rule.before(&x, at + 1);
+            let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
             let first = (0..entries).find(|&at| has_term(at));
             let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
             let mut part =

@@ -134,7 +134,7 @@ impl<'a> Workspace<'a> {
             self.sums.extend(entries.iter().map(|&at| {
                 let (mut sum, mut all) = (-0.0, 0);
                 for (rule, x) in &parts {
-                    let terms = rule.before(x, at + 1) - rule.before(x, at);
+                    let terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                     sum = rule.partial(x, at, terms, sum);
                     all += terms;
                 }

@@ -54,7 +54,7 @@ impl Derivative<'_> {
         let Self { network, run, gradient, at, .. } = *self;
         let Some(number) = network.producer(gradient) else { return false };
         let op: &Op = &network.ops()[number];
-        let count = |rule: &dyn Rule, x: &Operands<'_>| rule.before(x, at + 1) - rule.before(x, at);
+        let count = |rule: &dyn Rule, x: &Operands<'_>| rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
         let sum = run.parts(op, number).fold(-0.0, |sum, (rule, x)| rule.partial(&x, at, count(rule, &x), sum));
         let value = run.values(gradient)[at];
         if sum.to_bits() != value.to_bits() && !(sum.is_nan() && value.is_nan()) {

@@ -167,14 +167,14 @@ impl Run {
 
     /// How many terms the entries before `entry` have together, over all parts. [`Network::shares`] says it sooner where it says anything.
     #[must_use]
-    pub fn before(&self, op: &Op, index: usize, entry: usize) -> u64 {
-        self.parts(op, index).map(|(rule, x)| rule.before(&x, entry)).sum()
+    pub fn prefix_terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
+        self.parts(op, index).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
     }
 
     /// How many terms an entry has.
     #[must_use]
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
-        self.before(op, index, entry + 1) - self.before(op, index, entry)
+        self.prefix_terms(op, index, entry + 1) - self.prefix_terms(op, index, entry)
     }
 }
 
@@ -245,7 +245,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         memos.push(part.rule.memo(&tensors));
         let x = Operands { tensors, memo: &memos[number] };
         if number == 0 {
-            reached = if op.parts.len() > 1 { part.rule.reached(&x, sums.len()) } else { None };
+            reached = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
             if reached.is_none() {
                 part.rule.begin(&x, sums);
                 continue;
@@ -253,7 +253,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
             // what has no term yet may get its first from another part
             sums.fill(-0.0);
         } else if reached.is_some() {
-            reached = reached.zip(part.rule.reached(&x, sums.len())).map(either);
+            reached = reached.zip(part.rule.has_terms(&x, sums.len())).map(either);
         }
         part.rule.accumulate(&x, sums);
     }

@@ -188,11 +188,11 @@ impl Rule for Applied {
         self.add(x, sums, Init::Overwrite);
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 
@@ -234,11 +234,11 @@ impl Rule for Slope {
         self.add(x, sums, Init::Overwrite);
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 

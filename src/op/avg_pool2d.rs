@@ -48,7 +48,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         Weights::One(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
         args.claim(&shape)?;
-        let taps = |output| windows.before(View::Output, output + 1) - windows.before(View::Output, output);
+        let taps = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
         Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(taps(output)).unwrap_or(usize::MAX))).collect())
     };
     let padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);

@@ -96,7 +96,7 @@ impl<E: Edges> Seen<E> {
     }
 
     fn terms(&self, view: View, at: usize) -> u64 {
-        self.inner.edges.before(view, at + 1) - self.inner.edges.before(view, at)
+        self.inner.edges.prefix_terms(view, at + 1) - self.inner.edges.prefix_terms(view, at)
     }
 }
 
@@ -139,25 +139,25 @@ impl<E: Edges> Rule for Seen<E> {
         }
         sums.fill(-0.0);
         self.accumulate(x, sums);
-        if let Some(reached) = self.inner.edges.reached(self.view, sums.len()) {
+        if let Some(reached) = self.inner.edges.has_terms(self.view, sums.len()) {
             clear(sums, &reached);
         }
     }
 
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
-        self.inner.edges.before(self.view, entries)
+        self.inner.edges.prefix_terms(self.view, entries)
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        self.inner.edges.before(self.view, entry)
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        self.inner.edges.prefix_terms(self.view, entry)
     }
 
     fn each(&self) -> Option<u64> {
         self.inner.edges.each(self.view)
     }
 
-    fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        self.inner.edges.reached(self.view, count)
+    fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        self.inner.edges.has_terms(self.view, count)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

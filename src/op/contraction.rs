@@ -211,7 +211,7 @@ impl Edges for Contraction {
         self.shapes.as_ref().map(|shapes| shapes[view.end()].clone())
     }
 
-    fn before(&self, view: View, entry: usize) -> u64 {
+    fn prefix_terms(&self, view: View, entry: usize) -> u64 {
         entry as u64 * self.ends[view.end()].terms() as u64
     }
 
@@ -219,7 +219,7 @@ impl Edges for Contraction {
         Some(self.ends[view.end()].terms() as u64)
     }
 
-    fn reached(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
         None
     }
 

@@ -194,14 +194,14 @@ impl Edges for Conv2d {
         })
     }
 
-    fn before(&self, view: View, entry: usize) -> u64 {
+    fn prefix_terms(&self, view: View, entry: usize) -> u64 {
         let (rows, columns) = (self.rows.prefix(view), self.columns.prefix(view));
         let (lead, y, x) = self.split(view, entry);
         let (all_rows, all_columns) = (rows[rows.len() - 1], columns[columns.len() - 1]);
         self.inner(view) as u64 * (lead as u64 * all_rows * all_columns + rows[y] * all_columns + (rows[y + 1] - rows[y]) * columns[x])
     }
 
-    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
         let some = |axis: &Axis| axis.prefix(view).windows(2).map(|places| places[0] < places[1]).collect::<Vec<_>>();
         let all = |axis: &Axis| axis.prefix(view).windows(2).all(|places| places[0] < places[1]);
         if all(&self.rows) && all(&self.columns) {
@@ -286,7 +286,7 @@ impl Weighted for Conv2d {
     }
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
-        if self.reached(view, sums.len()).is_some() {
+        if self.has_terms(view, sums.len()).is_some() {
             return self.begin_with_nothing(view, a, b, sums);
         }
         self.sums(view, a, b, sums, Init::Overwrite);

@@ -75,12 +75,12 @@ impl Edges for Transposed {
         self.0.shape(swapped(view))
     }
 
-    fn before(&self, view: View, entry: usize) -> u64 {
-        self.0.before(swapped(view), entry)
+    fn prefix_terms(&self, view: View, entry: usize) -> u64 {
+        self.0.prefix_terms(swapped(view), entry)
     }
 
-    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
-        self.0.reached(swapped(view), count)
+    fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
+        self.0.has_terms(swapped(view), count)
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {

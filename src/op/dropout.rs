@@ -112,7 +112,7 @@ impl Rule for Kept {
         }
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         x.memo::<Vec<u64>>().map_or(0, |kept| kept[entry])
     }
 

@@ -63,7 +63,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
     fn shape(&self, view: View) -> Option<Vec<usize>>;
 
     /// How many edges the entries before `entry` have in this view.
-    fn before(&self, view: View, entry: usize) -> u64;
+    fn prefix_terms(&self, view: View, entry: usize) -> u64;
 
     /// The number of edges of every entry in this view, if all entries have the same number.
     fn each(&self, _view: View) -> Option<u64> {
@@ -71,8 +71,8 @@ pub trait Edges: Debug + Send + Sync + 'static {
     }
 
     /// Which of all `count` entries of this view have an edge, where not all have.
-    fn reached(&self, view: View, count: usize) -> Option<Vec<bool>> {
-        Some((0..count).map(|entry| self.before(view, entry) < self.before(view, entry + 1)).collect())
+    fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
+        Some((0..count).map(|entry| self.prefix_terms(view, entry) < self.prefix_terms(view, entry + 1)).collect())
     }
 
     /// The edges of an entry, in order.
@@ -93,7 +93,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
         Self: Sized,
     {
         for entry in 0..count {
-            for term in 0..self.before(view, entry + 1) - self.before(view, entry) {
+            for term in 0..self.prefix_terms(view, entry + 1) - self.prefix_terms(view, entry) {
                 show(self.edge(view, entry, term), [0; 3], 1);
             }
         }
@@ -126,7 +126,7 @@ pub trait Weighted: Edges {
     fn begin_with_nothing(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
-        if let Some(reached) = self.reached(view, sums.len()) {
+        if let Some(reached) = self.has_terms(view, sums.len()) {
             clear(sums, &reached);
         }
     }
@@ -227,19 +227,19 @@ impl<E: Weighted> Rule for Seen<E> {
     }
 
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
-        self.edges.before(self.view, entries)
+        self.edges.prefix_terms(self.view, entries)
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        self.edges.before(self.view, entry)
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        self.edges.prefix_terms(self.view, entry)
     }
 
     fn each(&self) -> Option<u64> {
         self.edges.each(self.view)
     }
 
-    fn reached(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        self.edges.reached(self.view, count)
+    fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        self.edges.has_terms(self.view, count)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
@@ -289,7 +289,7 @@ impl<E: Weighted> Rule for Seen<E> {
             W => View::Weight,
             _ => View::Output,
         };
-        let terms = self.edges.before(from, at + 1) - self.edges.before(from, at);
+        let terms = self.edges.prefix_terms(from, at + 1) - self.edges.prefix_terms(from, at);
         (0..terms)
             .map(|term| {
                 let edge = self.edges.edge(from, at, term);

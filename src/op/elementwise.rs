@@ -158,7 +158,7 @@ impl Rule for Computed {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         entry as u64 * self.0.terms()
     }
 
@@ -303,7 +303,7 @@ impl Rule for Differentiated {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         (entry * self.of.readers(self.slot)) as u64
     }
 

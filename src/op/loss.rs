@@ -208,7 +208,7 @@ impl<P: Pointwise> Rule for Sum<P> {
         }
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         (entry * x.tensors[A].len() * P::TERMS) as u64
     }
 
@@ -260,7 +260,7 @@ impl<P: Pointwise> Rule for Slope<P> {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         (entry * P::SLOPES) as u64
     }
 

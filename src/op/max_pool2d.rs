@@ -125,7 +125,7 @@ impl MaxPool2d {
 
     /// The outputs whose window holds an input, in row-major order.
     fn readers(&self, input: usize) -> Vec<usize> {
-        let terms = self.edges.before(View::Input, input + 1) - self.edges.before(View::Input, input);
+        let terms = self.edges.prefix_terms(View::Input, input + 1) - self.edges.prefix_terms(View::Input, input);
         let mut outputs: Vec<usize> = (0..terms).map(|term| self.edges.edge(View::Input, input, term).output).collect();
         outputs.sort_unstable();
         outputs
@@ -206,11 +206,11 @@ impl Rule for Select {
         self.0.winners(x.tensors[Input(0)], out, |y, winner| *y += x.tensors[Input(0)][winner]);
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 
@@ -325,11 +325,11 @@ impl Rule for ToWinner {
         self.accumulate(x, sums);
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         Self::first(Self::winners(x), entry) as u64
     }
 
-    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         let mut reached = vec![false; count];
         for winner in Self::of(x) {
             reached[*winner] = true;

@@ -303,7 +303,7 @@ impl Rule for Squares {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, at: usize) -> u64 {
         (at * self.0.n) as u64
     }
 
@@ -340,7 +340,7 @@ impl Rule for SquaresBackward {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, at: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, at: usize) -> u64 {
         one_each(at)
     }
 

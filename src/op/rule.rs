@@ -337,13 +337,13 @@ pub trait Rule: Debug + Send + Sync {
         // −0 is the only start that leaves every first term as it is
         sums.fill(-0.0);
         self.accumulate(x, sums);
-        if let Some(reached) = self.reached(x, sums.len()) {
+        if let Some(reached) = self.has_terms(x, sums.len()) {
             clear(sums, &reached);
         }
     }
 
     /// How many terms all the entries before `entry` have together; `entry` may be one past the last.
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64;
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64;
 
     /// How many terms every entry has, where all have as many whatever the operands are.
     fn each(&self) -> Option<u64> {
@@ -351,8 +351,8 @@ pub trait Rule: Debug + Send + Sync {
     }
 
     /// Which of all `count` entries have a term, where not all have; the others are 0.
-    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        Some((0..count).map(|entry| self.before(x, entry) < self.before(x, entry + 1)).collect())
+    fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect())
     }
 
     /// Term `term` (from 0) of an entry.

@@ -15,7 +15,7 @@ impl Rule for Seed {
         out[0] += 1.0;
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 

@@ -276,11 +276,11 @@ impl Rule for Forward {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 
@@ -343,7 +343,7 @@ impl Rule for Jacobian {
         entries as u64 * self.0.slices.sizes(operands[Output]).0 as u64
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         entry as u64 * self.0.slices.sizes(x.tensors[Output].len()).0 as u64
     }
 

@@ -62,14 +62,14 @@ impl Rule for Stable {
         rule.accumulate(&x, out);
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         let (rule, x) = self.choose(x);
-        rule.before(&x, entry)
+        rule.prefix_terms(&x, entry)
     }
 
-    fn reached(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         let (rule, x) = self.choose(x);
-        rule.reached(&x, count)
+        rule.has_terms(&x, count)
     }
 
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
@@ -112,7 +112,7 @@ impl Rule for Stable {
     fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(Expr, f64)> {
         let verdict = Self::verdict(x);
         let x = Operands { tensors: x.tensors.clone(), memo: &verdict.shortcut };
-        let terms = self.shortcut.before(&x, entry + 1) - self.shortcut.before(&x, entry);
+        let terms = self.shortcut.prefix_terms(&x, entry + 1) - self.shortcut.prefix_terms(&x, entry);
         verdict.finite.then(|| (self.expr, self.shortcut.partial(&x, entry, terms, -0.0)))
     }
 }

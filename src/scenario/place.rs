@@ -98,7 +98,7 @@ impl<'a> Ground<'a> {
         let run = self.run.get_or_insert_with(|| Run::new(network, given));
         let made = &network.ops()[op];
         let entries = crate::tensor::len(&network.tensor(made.output).shape);
-        Some(entry.map_or_else(|| run.before(made, op, entries), |entry| run.terms(made, op, entry)))
+        Some(entry.map_or_else(|| run.prefix_terms(made, op, entries), |entry| run.terms(made, op, entry)))
     }
 
     /// How many steps a sample has, where that is known.

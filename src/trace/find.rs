@@ -318,7 +318,7 @@ impl Trace {
             if here.as_ref().is_none_or(|(.., own): &(_, _, _, Range<u64>)| !own.contains(&term)) {
                 let (part, first) = self.part_of(segment, entry, term)?;
                 let (rule, x) = run.part(op, number, part);
-                let own = first..first + rule.before(&x, entry + 1) - rule.before(&x, entry);
+                let own = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
                 here = Some((&op.parts[part].operands, rule, x, own));
             }
             let (operands, rule, x, own) = here.as_ref()?;
@@ -332,7 +332,7 @@ impl Trace {
         let mut next = 0;
         run.parts(op, number).filter_map(move |(rule, x)| {
             let first = next;
-            next += rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            next += rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             (next > first).then_some(first)
         })
     }

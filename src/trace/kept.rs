@@ -90,7 +90,7 @@ impl Trace {
         let mut term = terms.start;
         loop {
             let (rule, x) = run.part(op, number, mark.part);
-            let own = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            let own = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let end = terms.end.min(mark.before + own);
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));

@@ -31,7 +31,7 @@ impl Trace {
             let operands = &op.parts[part].operands;
             let (rule, x) = run.part(op, number, part);
             let before = self.before_part(at.segment, at.entry, part);
-            let terms = rule.before(&x, at.entry + 1) - rule.before(&x, at.entry);
+            let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
             if !rule.gathers() && terms <= places.len() as u64 {
                 for term in 0..terms {

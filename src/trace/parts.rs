@@ -23,7 +23,7 @@ impl Trace {
         }
         let mut first = 0;
         run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
-            let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
+            let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
             first += terms;
             (term < first).then(|| (part, first - terms))
         })
@@ -34,7 +34,7 @@ impl Trace {
         let (run, op, number) = self.op(segment);
         match self.network_of(self.segments[segment].sample_run).shares(number) {
             Some(shares) => shares[part],
-            None => run.parts(op, number).take(part).map(|(rule, x)| rule.before(&x, entry + 1) - rule.before(&x, entry)).sum(),
+            None => run.parts(op, number).take(part).map(|(rule, x)| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry)).sum(),
         }
     }
 
@@ -95,6 +95,6 @@ impl Trace {
 pub(super) fn terms_before(SampleRun { network, run, .. }: &SampleRun, op: usize, entry: usize) -> u64 {
     match network.shares(op) {
         Some(shares) => entry as u64 * shares[shares.len() - 1],
-        None => run.before(&network.ops()[op], op, entry),
+        None => run.prefix_terms(&network.ops()[op], op, entry),
     }
 }

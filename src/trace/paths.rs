@@ -76,7 +76,7 @@ impl Trace {
             if found.len() > MOST + 1 {
                 break;
             }
-            for term in 0..rule.before(&x, 1) {
+            for term in 0..rule.prefix_terms(&x, 1) {
                 let Term { kind, args, .. } = rule.term(&x, 0, term);
                 if kind == Kind::Apply {
                     return None;

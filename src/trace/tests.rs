@@ -117,7 +117,7 @@ fn what_threads_have_shared_is_the_sum_of_its_terms() {
         let run = Run::new(&scenario.network, &scenario.given(0));
         for (number, op) in scenario.network.ops().iter().enumerate() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
-                let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.before(x, entry + 1) - rule.before(x, entry);
+                let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
                 let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.partial(&part.1, entry, terms(&part), sum);
                 let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
                 let sum: f64 = run.parts(op, number).fold(start, add);

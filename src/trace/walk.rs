@@ -31,8 +31,8 @@ impl Part<'_> {
     /// Its terms of an entry.
     fn terms(&mut self, entry: usize) -> u64 {
         if entry != self.entry {
-            self.before = if entry == self.entry + 1 { self.before + self.terms } else { self.rule.before(&self.x, entry) };
-            self.terms = self.rule.before(&self.x, entry + 1) - self.before;
+            self.before = if entry == self.entry + 1 { self.before + self.terms } else { self.rule.prefix_terms(&self.x, entry) };
+            self.terms = self.rule.prefix_terms(&self.x, entry + 1) - self.before;
             self.entry = entry;
         }
         self.terms
@@ -96,8 +96,8 @@ impl<'a> Walk<'a> {
             let (rule, x) = run.part(op, index, missing);
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1);
-            let before = rule.before(&x, at.entry);
-            let terms = rule.before(&x, at.entry + 1) - before;
+            let before = rule.prefix_terms(&x, at.entry);
+            let terms = rule.prefix_terms(&x, at.entry + 1) - before;
             self.parts.push(Part { rule, x, entry: at.entry, before, terms });
         }
         &mut self.parts[number - self.from]

@@ -96,12 +96,12 @@ fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCas
     let (contraction, all) = (&einsum.contraction, einsum.edges());
     let entries = len(&einsum.shape(end(view)));
     let of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
-    prop_assert!(contraction.reached(view, entries).is_none());
+    prop_assert!(contraction.has_terms(view, entries).is_none());
     let mut before = 0;
     for entry in 0..entries {
         let plain = of(entry);
         let what = format!("{text} with {:?}: entry {entry} of {view:?}", einsum.sizes);
-        prop_assert_eq!(contraction.before(view, entry), before, "{}", what);
+        prop_assert_eq!(contraction.prefix_terms(view, entry), before, "{}", what);
         before += plain.len() as u64;
         prop_assert_eq!(contraction.each(view), Some(plain.len() as u64), "{}", what);
         let nest: Vec<Edge> = contraction.nest(view, entry).edges(0..plain.len()).collect();
@@ -111,7 +111,7 @@ fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCas
             prop_assert_eq!(contraction.rank(view, *edge), term, "{}", what);
         }
     }
-    prop_assert_eq!(contraction.before(view, entries), all.len() as u64);
+    prop_assert_eq!(contraction.prefix_terms(view, entries), all.len() as u64);
     let mut swept: Vec<Vec<Edge>> = vec![Vec::new(); entries];
     contraction.sweep(view, entries, |first, step, count| {
         for n in 0..count {

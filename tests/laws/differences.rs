@@ -100,7 +100,7 @@ const TURN: f64 = 1e-2;
 fn turns(network: &Network, left: &Run, right: &Run) -> bool {
     let forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
     forward.flat_map(|(number, op)| left.parts(op, number).zip(right.parts(op, number))).any(|((rule, x), (_, y))| {
-        if rule.before(&x, 1) == 0 {
+        if rule.prefix_terms(&x, 1) == 0 {
             return false;
         }
         let (a, b) = (rule.term(&x, 0, 0), rule.term(&y, 0, 0));
@@ -115,7 +115,7 @@ fn sides(network: &Network, run: &Run) -> Vec<usize> {
     for (number, op) in network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward) {
         for (rule, x) in run.parts(op, number) {
             let entries = 0..len(&network.tensor(op.output).shape);
-            for entry in entries.filter(|&entry| rule.before(&x, entry) < rule.before(&x, entry + 1)) {
+            for entry in entries.filter(|&entry| rule.prefix_terms(&x, entry) < rule.prefix_terms(&x, entry + 1)) {
                 let term = rule.term(&x, entry, 0);
                 let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
                 match term.function.and_then(gradstep::expr::Primitive::kink) {

@@ -44,17 +44,17 @@ fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<()
     let x = Operands { tensors, memo: &memo };
     let mut sums = begun.to_vec();
     rule.accumulate(&x, &mut sums);
-    let reached = rule.reached(&x, sums.len());
+    let reached = rule.has_terms(&x, sums.len());
     // a sum that begins with its own terms, whatever stood there
     let mut fresh = numbers(7, begun.len(), 3, true);
     rule.begin(&x, &mut fresh);
     for (entry, &sum) in fresh.iter().enumerate() {
-        let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
+        let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(if terms == 0 { 0.0 } else { -0.0 }, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} begins as {sum:e}, its {terms} terms add up to {plain:e}");
     }
     for (entry, (&sum, &start)) in sums.iter().zip(begun).enumerate() {
-        let terms = rule.before(&x, entry + 1) - rule.before(&x, entry);
+        let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} of {terms} terms is {sum:e}, its terms add up to {plain:e}");
         prop_assert!(same(rule.partial(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");

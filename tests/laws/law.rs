@@ -77,7 +77,7 @@ fn works(trace: &Trace) -> Result<(), String> {
         let entries = len(&network.tensor(op.output).shape);
         for (part, (rule, x)) in op.parts.iter().zip(run.parts(op, number)) {
             let operands = part.operands.map(|id| run.values(id).len());
-            let (work, terms) = (rule.work(&operands, entries), rule.before(&x, entries));
+            let (work, terms) = (rule.work(&operands, entries), rule.prefix_terms(&x, entries));
             ensure!(work >= terms, "{} has {terms} terms, but is said to take {work} multiplications", network.tensor(op.output).name);
         }
     }
@@ -275,7 +275,7 @@ pub fn counts(trace: &Trace) -> Result<(), String> {
         let info = network.tensor(op.output);
         for (rule, x) in run.parts(op, number) {
             let Some(each) = rule.each() else { continue };
-            let told = (0..=len(&info.shape)).all(|entry| rule.before(&x, entry) == entry as u64 * each);
+            let told = (0..=len(&info.shape)).all(|entry| rule.prefix_terms(&x, entry) == entry as u64 * each);
             ensure!(told, "not every entry of {} has {each} terms", info.name);
         }
     }
@@ -293,7 +293,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
         let z = network.find(&format!("{}.z", layer.name)).and_then(|z| network.producer(z)).ok_or_else(missing)?;
         let op = &network.ops()[z];
         let (rule, x) = run.part(op, z, 0);
-        let forward = rule.before(&x, len(&network.tensor(op.output).shape));
+        let forward = rule.prefix_terms(&x, len(&network.tensor(op.output).shape));
         let bias = if op.parts.len() > 1 { len(&network.tensor(op.output).shape) as u64 } else { 0 };
         let count = |id: Id| trace.ops().find(|(_, tensor, _)| *tensor == id).map_or(0, |(.., span)| span.end - span.start);
         ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
@@ -303,7 +303,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
             let number = network.producer(gradient).ok_or_else(missing)?;
             let parts = network.ops()[number].parts.iter().zip(run.parts(&network.ops()[number], number));
             let own = parts.filter(|(part, _)| part.operands.contains(&op.output));
-            let backward: u64 = own.map(|(_, (rule, x))| rule.before(&x, len(&network.tensor(gradient).shape))).sum();
+            let backward: u64 = own.map(|(_, (rule, x))| rule.prefix_terms(&x, len(&network.tensor(gradient).shape))).sum();
             ensure!(forward == backward, "{}: {forward} steps forwards, {backward} for {}", layer.name, network.tensor(gradient).name);
         }
     }

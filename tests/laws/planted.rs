@@ -57,7 +57,7 @@ struct Crooked {
 
 impl Crooked {
     fn count(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        self.before(x, entry + 1) - self.before(x, entry)
+        self.prefix_terms(x, entry + 1) - self.prefix_terms(x, entry)
     }
 }
 
@@ -85,8 +85,8 @@ impl Rule for Crooked {
         }
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        self.rule.before(x, entry) - if self.fault == Diagnostic::Short { entry as u64 } else { 0 }
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        self.rule.prefix_terms(x, entry) - if self.fault == Diagnostic::Short { entry as u64 } else { 0 }
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
@@ -176,11 +176,11 @@ impl Function for Weighed {
 impl Rule for Weights {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.partial(x, at, self.before(x, at + 1) - self.before(x, at), *sum);
+            *sum = self.partial(x, at, self.prefix_terms(x, at + 1) - self.prefix_terms(x, at), *sum);
         }
     }
 
-    fn before(&self, x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
         (entry * if self.0 { x.tensors[Input(0)].len() } else { 1 }) as u64
     }
 

@@ -19,7 +19,7 @@ fn with<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_
 /// The uses of each entry are those terms that read it, and so are those of two entries that meet.
 fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
     with(rule, slots, |x| {
-        let terms = |entry: usize| (0..rule.before(x, entry + 1) - rule.before(x, entry)).map(move |term| (entry, term));
+        let terms = |entry: usize| (0..rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)).map(move |term| (entry, term));
         for (slot, tensor) in slots.each() {
             for at in 0..tensor.len() {
                 let reads = |&(entry, term): &(usize, u64)| rule.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at));

@@ -48,7 +48,7 @@ impl Conv2d {
 
     /// How many edges there are.
     fn edges(&self) -> u64 {
-        self.before(View::Weight, self.outputs * self.filter())
+        self.prefix_terms(View::Weight, self.outputs * self.filter())
     }
 }
 
@@ -73,7 +73,7 @@ impl Read<'_> {
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative || start.to_bits() != negative) {
             return sum;
         }
-        let terms = usize::try_from(conv.before(view, entry + 1) - conv.before(view, entry)).expect("terms of an entry");
+        let terms = usize::try_from(conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry)).expect("terms of an entry");
         if terms == taps { sum } else { conv.add_up(view, self.a, self.b, entry, terms, start) }
     }
 }
@@ -190,7 +190,7 @@ mod tests {
                     [init, fresh].map(bits)
                 };
                 let plain = |entry: usize, start: f64, nothing: f64| {
-                    let terms = conv.before(view, entry + 1) - conv.before(view, entry);
+                    let terms = conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry);
                     let sum = |terms| conv.add_up(view, a, b, entry, usize::try_from(terms).expect("few"), start);
                     if terms == 0 { nothing } else { sum(terms) }
                 };

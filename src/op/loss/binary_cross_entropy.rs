@@ -125,11 +125,11 @@ impl Rule for Difference {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         one_each(entry)
     }
 
-    fn reached(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 

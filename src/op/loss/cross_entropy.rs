@@ -122,7 +122,7 @@ impl Rule for SoftmaxError {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         2 * entry as u64
     }
 
@@ -168,7 +168,7 @@ impl Rule for SigmoidError {
         }
     }
 
-    fn before(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
         entry as u64
     }
 
