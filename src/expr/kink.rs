@@ -68,12 +68,20 @@ impl Pieces {
     #[inline]
     pub fn of(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
         match &self.0 {
-            Test::Orders(orders) => {
-                orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument))))
-            }
+            Test::Orders(orders) => match orders[..] {
+                // one bound, as of relu: the usual case
+                [[Side::Argument(n), Side::Number(bound)]] => order([argument(n), bound]),
+                _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
+            },
             Test::Winner => {
-                let better = |(best, most), i| if argument(i) > most { (i, argument(i)) } else { (best, most) };
-                (1..count).fold((0, argument(0)), better).0
+                let (mut best, mut most) = (0, argument(0));
+                for i in 1..count {
+                    let next = argument(i);
+                    if next > most {
+                        (best, most) = (i, next);
+                    }
+                }
+                best
             }
         }
     }
