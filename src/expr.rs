@@ -1,14 +1,15 @@
-//! Floor 1: expressions, as data. One tree is the source of a number's value, of what it reads, of its kinks and of its text in Unicode, ASCII and LaTeX.
+//! Floor 1: mathematical expressions as constant trees. From one tree come its value, the operands that it reads, its kinks, and its text in Unicode, ASCII
+//! and LaTeX.
 //!
 //! ```
-//! use gradstep::expr::{Expr, Notation, Part, Slot};
+//! use gradstep::expr::{Expr, Notation, OperandPart, Slot};
 //!
 //! const A: Expr = Expr::Entry(Slot::Input(0));
 //! const T: Expr = Expr::Entry(Slot::Input(1));
 //! const ERROR: Expr = Expr::Sub(&[A, T]);
 //! let entry = |slot| if slot == Slot::Input(0) { 0.7 } else { 1.0 };
 //! assert_eq!(ERROR.value(&entry), Some(0.7 - 1.0));
-//! let name = |slot, _: Part| if slot == Slot::Input(0) { "a".to_owned() } else { "t".to_owned() };
+//! let name = |slot, _: OperandPart| if slot == Slot::Input(0) { "a".to_owned() } else { "t".to_owned() };
 //! assert_eq!(ERROR.equation(Notation::Unicode, &[], name), "a − t");
 //! ```
 
@@ -19,11 +20,11 @@ mod value;
 
 use std::fmt;
 
-pub use kink::Pieces;
+pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, letter};
-pub use text::Part;
+pub use text::OperandPart;
 
-/// The place of an operand of a rule that belongs to the function y = f(x₀, x₁, …).
+/// An operand of a rule that belongs to the function y = f(x₀, x₁, …).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The input xᵢ; i counts from 0.
@@ -32,7 +33,7 @@ pub enum Slot {
     Output,
     /// The upstream gradient ∂C/∂y; only a backward rule reads it.
     Upstream,
-    /// The target t, read by the one-step error of an output layer.
+    /// The target t, which the closed formula for an output layer's error reads.
     Target,
 }
 
@@ -47,9 +48,9 @@ impl fmt::Display for Slot {
     }
 }
 
-/// A function in steps and expressions.
+/// A mathematical function: its names, its value, its derivatives and its notation.
 ///
-/// Two are equal if they have the same name.
+/// Two functions are equal if they have the same name.
 pub struct Primitive {
     /// Name in traces: `sigmoid`.
     pub name: &'static str,
@@ -59,26 +60,26 @@ pub struct Primitive {
     pub form: Form,
     /// Names of the arguments in its definition.
     pub arguments: &'static [&'static str],
-    /// How its value is computed.
+    /// The computation of its value.
     pub definition: Definition,
-    /// The definition as mathematics writes it, where the value is computed in another way.
+    /// The definition in mathematics, if the value is computed in another way.
     pub meaning: Option<&'static Expr>,
     /// The derivative by each argument, as an expression of the arguments ([`Expr::Arg`]) and of the value y ([`Slot::Output`]).
     pub derivatives: &'static [Expr],
-    /// Whether the cases of its derivatives are no kinks, but values where the formula has none.
+    /// Whether it has no kinks, although its derivatives have cases: these give a value where the formula has none, as for 0⁰.
     pub smooth: bool,
 }
 
-/// How the value of a function is computed.
+/// The computation of a function's value.
 #[derive(Clone, Copy)]
 pub enum Definition {
-    /// By the rule that applies it: the function takes whole slices, or is a notation only.
+    /// No computation of its own: the rule that applies it computes the value. For functions of whole slices, and for mere notations.
     Rule,
-    /// As the largest argument.
+    /// The largest argument.
     Largest,
-    /// By a function of the arguments.
+    /// A Rust function of the arguments.
     Computed(fn(&[f64]) -> f64),
-    /// As an expression of the arguments, in printing order.
+    /// An expression of the arguments, evaluated in printing order.
     Expr(&'static Expr),
 }
 
@@ -101,7 +102,7 @@ pub enum Form {
     Root,
     /// `|a|` in equations.
     Bars,
-    /// The text of its meaning, without the function's name.
+    /// The text of `meaning`, without the function's name.
     Meaning,
 }
 
@@ -129,7 +130,7 @@ impl PartialEq for Primitive {
 impl Eq for Primitive {}
 
 impl Primitive {
-    /// A function in the notation [`Form::Given`] whose value is computed by the rule that applies it.
+    /// A function in the notation [`Form::Given`], whose value comes from the rule that applies it.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);
@@ -160,19 +161,19 @@ impl Primitive {
         Self { arguments, ..self }
     }
 
-    /// The same function with its definition as mathematics writes it.
+    /// The same function with its definition in mathematics.
     #[must_use]
     pub const fn meaning(self, meaning: &'static Expr) -> Self {
         Self { meaning: Some(meaning), ..self }
     }
 
-    /// The same function without kinks: the cases of its derivatives are values where the formula has none, such as 0⁰.
+    /// The same function without kinks, whatever the cases of its derivatives.
     #[must_use]
     pub const fn smooth(self) -> Self {
         Self { smooth: true, ..self }
     }
 
-    /// The kinks: the points where a derivative changes from one case to another.
+    /// The kinks, at which a derivative changes from one case to another; `None` for a smooth function.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
@@ -231,7 +232,7 @@ pub enum Join {
     Convolution,
 }
 
-/// A comparison of two numbers. None holds if one of them is NaN.
+/// A comparison of two numbers, which is false if one of them is NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// a < b
@@ -266,11 +267,11 @@ pub enum Expr {
     Entry(Slot),
     /// All entries of the operand in a slot.
     All(Slot),
-    /// An argument: of the function that the expression defines, or of the rule whose equation it is.
+    /// An argument of the function that the expression defines, or of the rule whose equation it is.
     Arg(usize),
     /// A constant.
     Number(f64),
-    /// The 0 of a closed gate: it lets nothing pass, neither ∞ nor NaN.
+    /// The 0 of a closed gate: the product with it is 0, even for ∞ and NaN.
     Shut,
     /// A constant that is printed by name.
     Name(&'static str),
@@ -323,7 +324,7 @@ impl Expr {
         }
     }
 
-    /// Calls `see` for each expression that this one is directly made of, in printing order.
+    /// Calls `see` for each direct subexpression, in printing order.
     fn parts(&self, see: &mut dyn FnMut(&'static Self)) {
         match *self {
             Self::Entry(_) | Self::All(_) | Self::Arg(_) | Self::Number(_) | Self::Shut | Self::Name(_) | Self::Partial(_) => {}
@@ -346,7 +347,7 @@ impl Expr {
         }
     }
 
-    /// Returns whether the expression names the operand in `slot`: one entry of it, or with `all` the whole.
+    /// Returns whether the expression names one entry of the operand in `slot`, or with `all` the whole operand.
     #[must_use]
     pub fn names(&self, slot: Slot, all: bool) -> bool {
         let mut found = false;
@@ -354,7 +355,7 @@ impl Expr {
         found
     }
 
-    /// Returns whether the expression is made of cases, here or further in.
+    /// Returns whether the expression or a part of it has cases.
     #[must_use]
     pub fn has_cases(&self) -> bool {
         let mut found = matches!(self, Self::Cases(..));
@@ -362,7 +363,7 @@ impl Expr {
         found
     }
 
-    /// Returns whether the expression is printed as arithmetic of entries, arguments and constants alone.
+    /// Returns whether the printed expression has only entries, arguments, constants and + − · / in it.
     #[must_use]
     pub fn is_arithmetic(&self) -> bool {
         let mut all = true;

@@ -1,6 +1,7 @@
 //! gradstep: a debugger for backpropagation in the terminal.
 //!
-//! The modules are floors; an import never goes upwards.
+//! The modules are ordered by floors, from numbers and tensors on floor 0 to the commands on floor 9. A module imports only from its own floor and from
+//! lower ones.
 
 // floor 0
 pub mod glyph;

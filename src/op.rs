@@ -1,5 +1,7 @@
-//! Floor 2: one file for each kind of op. It holds the op's shapes, its fast kernels, its equations in symbols and words, and its terms by
-//! index; the registries here have one row for each.
+//! Floor 2: the differentiable functions, one file for each kind of layer, activation and loss.
+//!
+//! Each file has the function's shapes, its fast kernels, its equations in symbols and in words, and its terms by index. A new layer is a file and a row of
+//! [`LAYERS`], a new activation a row of [`activation::ACTIVATIONS`], a new loss a file and a row of [`loss::LOSSES`].
 
 pub mod activation;
 pub mod add;
@@ -40,7 +42,7 @@ pub mod stable;
 
 use layer::LayerKind;
 
-/// All kinds of layers.
+/// The kinds of layers that a scenario file may name.
 pub const LAYERS: &[LayerKind] = &[
     activation::KIND,
     add::KIND,

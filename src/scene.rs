@@ -20,7 +20,7 @@ pub use known::Term;
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::op::rule::Equation;
-use crate::step::{Pass, Source, Step, Unit};
+use crate::step::{Pass, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, unravel};
 use crate::trace::Trace;
 
@@ -35,7 +35,7 @@ pub struct Scene<'a> {
     /// The tensor that its op computes.
     pub output: Id,
     /// The entries that this step reads.
-    now: OnceCell<Vec<Source>>,
+    now: OnceCell<Vec<TensorEntry>>,
     /// The tensors that the first parts of the op read.
     first: OnceCell<Vec<Id>>,
 }

@@ -1,4 +1,4 @@
-//! Floor 1, the narrow waist: a step is a value. Ops make steps, panes draw them, exporters print them.
+//! Floor 1: one step of the computation, as a value. Ops make steps, panes draw them, exporters print them, and nothing else passes between the three.
 
 mod address;
 
@@ -12,24 +12,24 @@ use crate::expr::{Expr, Primitive};
 use crate::number::{self, Json};
 use crate::tensor::{Index, Places};
 
-/// The five sample_runs of one iteration.
+/// The five passes of one iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pass {
-    /// From the input to the output.
+    /// The layers' outputs, from the input to the output.
     Forward,
-    /// The loss C.
+    /// The loss C of the output.
     Loss,
-    /// From the loss back to the input.
+    /// The derivatives of C, from the loss back to the input.
     Backward,
-    /// Over the samples of the batch.
+    /// The parameters' gradients, summed or averaged over the samples of the batch.
     Reduce,
-    /// Of the parameters.
+    /// The new parameters, one step of gradient descent.
     Update,
 }
 
 impl Pass {
-    /// The pass as it is written in a trace.
+    /// The pass's name in a trace.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,16 +42,16 @@ impl Pass {
     }
 }
 
-/// The units in which one moves through the trace, from fine to coarse.
+/// The units of movement through the trace, from fine to coarse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
-    /// One term.
+    /// One term of an entry.
     Step,
     /// One entry of a tensor.
     Entry,
-    /// One op: a whole tensor.
+    /// One op, which computes one whole tensor.
     Op,
-    /// Forward, loss, backward, …
+    /// One pass: forward, loss, backward, reduce or update.
     Pass,
     /// One sample.
     Sample,
@@ -63,7 +63,7 @@ impl Unit {
     /// All units, from fine to coarse.
     pub const ALL: [Self; 6] = [Self::Step, Self::Entry, Self::Op, Self::Pass, Self::Sample, Self::Iteration];
 
-    /// Its name on the screen.
+    /// The unit's name on the screen, in the singular.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Unit {
         }
     }
 
-    /// Its name for several.
+    /// The unit's name in the plural.
     #[must_use]
     pub fn plural(self) -> &'static str {
         match self {
@@ -90,22 +90,22 @@ impl Unit {
     }
 }
 
-/// What a step does.
+/// The operation of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Its value is the product of its factors, from left to right.
+    /// The value is the product of the factors, multiplied from left to right.
     Product,
-    /// Its value is a function of its arguments.
+    /// The value is a function of the arguments.
     Apply,
-    /// Its value is the maximum of its arguments; or it is a term of a loss that a target of 0 leaves out, and its value is 0.
+    /// The value is the maximum of the arguments; or 0, for a loss term that a target of 0 leaves out.
     Select,
-    /// Its value is its argument.
+    /// The value is the argument.
     Copy,
 }
 
 impl Kind {
-    /// The kind as it is written in a trace.
+    /// The kind's name in a trace.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -117,29 +117,29 @@ impl Kind {
     }
 }
 
-/// Which tensor a factor belongs to, for marking it: the number of the tensor in the network and the row-major place.
+/// One entry of one tensor, which a pane can mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct TensorEntry {
     /// The tensor's number in the network.
     pub tensor: usize,
-    /// The row-major place of the entry.
+    /// The entry's row-major place.
     pub at: usize,
 }
 
-/// One factor of a product, or one argument of a function; or many arguments at once.
+/// One factor of a product, one argument of a function, or a slice of arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// The tensor's name, or a derivative such as `relu'(conv1.z)`; `None` for a constant.
     pub name: Option<CompactString>,
-    /// The entry, from 0; empty for a scalar or a constant.
+    /// The entry's index, from 0; empty for a scalar or a constant.
     pub index: Index,
-    /// Its value; of no meaning where it is many.
+    /// The factor's value; meaningless for a slice.
     pub value: f64,
-    /// The tensor and place that it is read or derived from; of many, the first.
-    pub source: Option<Source>,
-    /// For a derivative: what it is made of. `None` for a tensor's own entry.
+    /// The entry that the factor is read or derived from; for a slice, its first entry.
+    pub source: Option<TensorEntry>,
+    /// The expression of a derived factor; `None` for an entry of a tensor.
     pub derived: Option<&'static Expr>,
-    /// Which entries it is, where it is many.
+    /// The entries of a slice; `None` for a single factor.
     pub slice: Option<Places>,
 }
 
@@ -160,13 +160,13 @@ impl Serialize for Factor {
 }
 
 impl Serialize for Primitive {
-    /// Its name.
+    /// Writes the function's name.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
     }
 }
 
-/// One step of the computation, explained by itself.
+/// One step of the computation: one term of one entry, with all that is needed to explain it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The iteration of gradient descent, from 1.
@@ -175,23 +175,23 @@ pub struct Step {
     pub sample: Option<usize>,
     /// The number of the step within its iteration, from 1.
     pub step: u64,
-    /// The pass.
+    /// The pass that the step is in.
     pub pass: Pass,
-    /// The op, named after the tensor that it computes.
+    /// The op's name, which is that of the tensor that it computes.
     pub op: CompactString,
-    /// The entry of that tensor, from 0.
+    /// The index of the entry that the step computes, from 0.
     pub index: Index,
-    /// Which term of the entry, from 1.
+    /// The term's number within the entry, from 1.
     pub term: u64,
-    /// How many terms the entry has.
+    /// The number of terms of the entry.
     pub terms: u64,
-    /// What the step does.
+    /// The operation.
     pub kind: Kind,
     /// The factors or arguments.
     pub factors: Vec<Factor>,
-    /// The function, for an application or a selection.
+    /// The function that is applied; `None` for products and copies.
     pub function: Option<&'static Primitive>,
-    /// This step's contribution.
+    /// The term's value, which is added to the entry.
     #[serde(serialize_with = "number::json")]
     pub value: f64,
     /// The running sum after this step; at the last term, the entry's value.

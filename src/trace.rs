@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::expr::{Expr, Notation, Part as Named, Sign};
+use crate::expr::{Expr, Notation, OperandPart as Named, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
 use crate::op::rule::{Arg, Equation, Origin, Term, joined};
 use crate::op::slot::{Reads, Slot};
-use crate::step::{Factor, Pass, Source, Step, Unit};
+use crate::step::{Factor, Pass, Step, TensorEntry, Unit};
 use crate::tensor::{Index, len, unravel};
 
 use future::Future;
@@ -424,19 +424,19 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
     match &arg.origin {
         Origin::Constant => Factor { name: None, index: Index::new(), value, source: None, derived: None, slice: None },
         &Origin::Slice { slot, places } => {
-            let source = Some(Source { tensor: operands[slot], at: places.first });
+            let source = Some(TensorEntry { tensor: operands[slot], at: places.first });
             let name = Some(network.tensor(operands[slot]).name.clone());
             Factor { name, index: Index::new(), value, source, derived: None, slice: Some(places) }
         }
         &Origin::Entry { slot, at } => {
             let info = network.tensor(operands[slot]);
-            let source = Some(Source { tensor: operands[slot], at });
+            let source = Some(TensorEntry { tensor: operands[slot], at });
             Factor { name: Some(info.name.clone()), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
         }
         &Origin::Derived { expr, slot, at, by } => {
             let info = network.tensor(operands[slot]);
             let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
-            let source = Some(Source { tensor: operands[slot], at });
+            let source = Some(TensorEntry { tensor: operands[slot], at });
             Factor { name: Some(derived_name(network, operands, expr).into()), index, value, source, derived: Some(expr), slice: None }
         }
     }

@@ -234,8 +234,8 @@ mod tests {
 
     use super::*;
     use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, SampleRun};
-    use crate::op::elementwise::{Elementwise, Operand};
-    use crate::op::layer::{A, Layer, Leaf, Source, Stage, WEIGHT};
+    use crate::op::elementwise::{Elementwise, ElementwiseOperand};
+    use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::mismatch::Mismatch;
     use crate::op::operator::{self, Operator};
@@ -308,8 +308,8 @@ mod tests {
     fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
-        let a = Stage::new(A).with(tripled(), [Source::Input(0)]).with(tripled(), [Source::Parameter(0)]);
-        let parameters = vec![Leaf { called: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
+        let a = Stage::new(A).with(tripled(), [StageSource::Input(0)]).with(tripled(), [StageSource::Parameter(0)]);
+        let parameters = vec![Leaf { symbols: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
         chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]).expect("one shape");
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
@@ -351,7 +351,7 @@ mod tests {
     /// The table of a function at 0, and whether it passed.
     fn at_0(function: &'static str) -> (String, bool) {
         let called = Operator::Call(operator::find(function).expect("a function"));
-        let function = Arc::new(Elementwise::new(called, &[Operand::Slot(0)]));
+        let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Slot(0)]));
         let node = Node { name: "J".to_owned(), function, reads: vec![0] };
         let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], 1);
         let network = Arc::new(graph.expect("numbers fit each other"));

@@ -1,4 +1,7 @@
-//! The smooth pieces of a function with kinks: the test that tells on which piece its arguments are.
+//! The smooth pieces of a function with kinks, and the number of the piece that its arguments are on.
+//!
+//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. A difference quotient is valid only if both of its points
+//! are on the same piece.
 
 use std::cmp::Ordering;
 
@@ -8,21 +11,21 @@ use super::{Case, Expr, Kink, Primitive};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Side {
+enum Comparand {
     Argument(usize),
     Number(f64),
     Expr(&'static Expr),
 }
 
-/// The pieces of a function.
+/// The smooth pieces of a function.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pieces(Test);
+pub struct SmoothPieces(Test);
 
 /// The test that separates the pieces.
 #[derive(Clone, Debug, PartialEq)]
 enum Test {
     /// The orders of pairs of numbers.
-    Orders(SmallVec<[[Side; 2]; 2]>),
+    Orders(SmallVec<[[Comparand; 2]; 2]>),
     /// The index of the largest argument.
     Winner,
 }
@@ -30,11 +33,11 @@ enum Test {
 impl Kink {
     /// The pieces on both sides of the kinks.
     #[must_use]
-    pub fn pieces(self) -> Pieces {
-        Pieces(match self {
+    pub fn pieces(self) -> SmoothPieces {
+        SmoothPieces(match self {
             Self::Winner => Test::Winner,
             Self::Pieces(derivatives) => {
-                let mut orders: SmallVec<[[Side; 2]; 2]> = SmallVec::new();
+                let mut orders: SmallVec<[[Comparand; 2]; 2]> = SmallVec::new();
                 for derivative in derivatives {
                     collect(derivative, &mut orders);
                 }
@@ -44,14 +47,14 @@ impl Kink {
     }
 }
 
-/// Collects the comparisons of an expression, each once.
-fn collect(expr: &'static Expr, to: &mut SmallVec<[[Side; 2]; 2]>) {
+/// Collects the comparisons of an expression, without duplicates.
+fn collect(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
     if let Expr::Cases(cases, _) = expr {
         for Case { left, right, .. } in *cases {
             let sides = [left, right].map(|side| match *side {
-                Expr::Arg(n) => Side::Argument(n),
-                Expr::Number(number) => Side::Number(number),
-                _ => Side::Expr(side),
+                Expr::Arg(n) => Comparand::Argument(n),
+                Expr::Number(number) => Comparand::Number(number),
+                _ => Comparand::Expr(side),
             });
             let [left, right] = sides;
             if !to.contains(&sides) && !to.contains(&[right, left]) {
@@ -62,8 +65,8 @@ fn collect(expr: &'static Expr, to: &mut SmallVec<[[Side; 2]; 2]>) {
     expr.parts(&mut |part| collect(part, to));
 }
 
-impl Pieces {
-    /// The number of the piece that `count` arguments are on. A point where two pieces meet is a piece of its own.
+impl SmoothPieces {
+    /// The number of the piece that `count` arguments are on. The boundary of two pieces is itself a piece.
     #[must_use]
     #[inline]
     pub fn of(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
@@ -86,7 +89,7 @@ impl Pieces {
         }
     }
 
-    /// Returns whether these arguments are exactly where two pieces meet.
+    /// Returns whether these arguments are exactly on the boundary of two pieces.
     #[must_use]
     pub fn is_tie(&self, arguments: &[f64]) -> bool {
         let argument = |i: usize| arguments[i];
@@ -100,13 +103,13 @@ impl Pieces {
     }
 }
 
-/// The number on one side of a comparison.
+/// The value of one side of a comparison.
 #[inline]
-fn value(side: Side, count: usize, argument: &impl Fn(usize) -> f64) -> f64 {
+fn value(side: Comparand, count: usize, argument: &impl Fn(usize) -> f64) -> f64 {
     match side {
-        Side::Argument(n) => argument(n),
-        Side::Number(number) => number,
-        Side::Expr(expr) => evaluated(expr, &(0..count).map(argument).collect::<SmallVec<[f64; 4]>>()),
+        Comparand::Argument(n) => argument(n),
+        Comparand::Number(number) => number,
+        Comparand::Expr(expr) => evaluated(expr, &(0..count).map(argument).collect::<SmallVec<[f64; 4]>>()),
     }
 }
 
@@ -131,7 +134,7 @@ fn order([a, b]: [f64; 2]) -> usize {
 impl Primitive {
     /// The pieces of the function, if it has kinks.
     #[must_use]
-    pub fn pieces(&self) -> Option<Pieces> {
+    pub fn pieces(&self) -> Option<SmoothPieces> {
         self.kink().map(Kink::pieces)
     }
 }
@@ -153,7 +156,7 @@ mod tests {
     );
 
     #[test]
-    fn a_piece_ends_where_a_comparison_changes() {
+    fn a_piece_ends_where_a_comparison_changes_its_result() {
         let pieces = Kink::Pieces(&[STEP]).pieces();
         let piece = |x: f64| pieces.of(2, |i| [x, -3.0][i]);
         assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));

@@ -6,7 +6,7 @@ use super::Relation;
 use crate::glyph;
 use crate::number::exact;
 
-/// The characters that an equation is written with.
+/// The character set of an equation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notation {
     /// As on the screen: `∂C/∂a ∘ σ′(z)`.
@@ -19,7 +19,7 @@ pub enum Notation {
 }
 
 impl Notation {
-    /// Running text in this notation.
+    /// A sentence in this notation.
     #[must_use]
     pub fn words(self, text: &str) -> Cow<'_, str> {
         if self == Self::Ascii { glyph::spelled(text).into() } else { text.into() }
@@ -114,7 +114,7 @@ impl Relation {
     }
 }
 
-/// Functions that have a command of their own in LaTeX.
+/// The functions that LaTeX has a command for.
 pub(super) const COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"];
 
 /// A letter or name in a notation: `δ` is `e` in ASCII and `\delta` in LaTeX.
@@ -130,7 +130,7 @@ pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
     }
 }
 
-/// A number in a notation: the fewest digits that read back.
+/// A number in a notation, with the fewest digits that parse to the same value.
 pub(super) fn number(value: f64, notation: Notation) -> String {
     let text = exact(value);
     match notation {

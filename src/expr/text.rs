@@ -8,8 +8,8 @@ use crate::glyph;
 
 /// The part of an operand that an expression names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The entry at hand.
+pub enum OperandPart {
+    /// The current entry.
     Entry,
     /// The whole operand.
     Whole,
@@ -41,13 +41,13 @@ impl Primitive {
         }
     }
 
-    /// The definition, as in `relu(z) = 0 if z ≤ 0, else z`; for a function without one, the function of its argument: `tanh(z)`.
+    /// The definition: `relu(z) = 0 if z ≤ 0, else z`, or just `tanh(z)` for a function without one.
     #[must_use]
     pub fn definition_text(&self, notation: Notation) -> String {
         let arguments: Vec<Expr> = self.arguments.iter().map(|name| Expr::Name(name)).collect();
         let mut printer = Printer { notation, spaced: true, name: &mut |slot, _| slot.to_string(), arguments: &[], to: String::new() };
         printer.function(self);
-        // the keys of an activation are constants: σ(z), not σ(z, …)
+        // the other arguments are constant keys of an activation: elu(z), not elu(z, α)
         printer.bracketed(|printer| printer.write(&arguments[0], Precedence::Clause));
         let body = match (self.meaning, self.definition) {
             (Some(meaning), _) => Some(meaning),
@@ -76,22 +76,22 @@ impl Primitive {
 }
 
 impl Expr {
-    /// Text of the expression as one factor of a product. `name` gives the name of the operand in a slot: of one entry, or with `true` of the whole.
+    /// Text of the expression as one factor of a product. `name` returns the name of an entry of the operand in a slot, or with `true` of the whole operand.
     pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
-        let name = &mut |slot, part| name(slot, part == Part::Whole);
+        let name = &mut |slot, part| name(slot, part == OperandPart::Whole);
         let mut printer = Printer { notation: Notation::Unicode, spaced: false, name, arguments: &[], to: String::new() };
         printer.write(self, Precedence::Quotient);
         printer.to
     }
 
-    /// Text of the expression as the right-hand side of an equation. `arguments` are the expressions of [`Expr::Arg`]; `name` gives the name of the operand
-    /// in a slot, in the same notation.
-    pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, Part) -> String) -> String {
+    /// Text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]; `name` returns the name of the operand in a slot, in
+    /// the same notation.
+    pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
         Printer { notation, spaced: true, name: &mut name, arguments, to: String::new() }.whole(self)
     }
 
     /// Text of the expression as a further term of a sum, with its sign: `+ b` or `− b`.
-    pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, Part) -> String) -> String {
+    pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
         let (sign, term) = match self {
             Self::Neg(term) => (Sign::Minus, *term),
             term => (Sign::Plus, term),
@@ -103,12 +103,12 @@ impl Expr {
     }
 }
 
-/// The text so far.
+/// The printer of one expression, with the text so far.
 struct Printer<'p> {
     notation: Notation,
-    /// Whether there are spaces around signs: in equations, not in factors.
+    /// Whether signs have spaces around them, as in equations but not in factors.
     spaced: bool,
-    name: &'p mut dyn FnMut(Slot, Part) -> String,
+    name: &'p mut dyn FnMut(Slot, OperandPart) -> String,
     arguments: &'p [Expr],
     to: String,
 }
@@ -164,8 +164,8 @@ impl Printer<'_> {
     fn bare(&mut self, expr: &Expr) {
         use Precedence::{Clause, Juxtaposed, Product, Quotient, Sum};
         match *expr {
-            Expr::Entry(slot) => self.operand(slot, Part::Entry),
-            Expr::All(slot) => self.operand(slot, Part::Whole),
+            Expr::Entry(slot) => self.operand(slot, OperandPart::Entry),
+            Expr::All(slot) => self.operand(slot, OperandPart::Whole),
             Expr::Arg(n) => match self.arguments.get(n) {
                 Some(argument) => self.bare(&argument.clone()),
                 None => self.to.push('?'),
@@ -218,7 +218,7 @@ impl Printer<'_> {
         }
     }
 
-    fn operand(&mut self, slot: Slot, part: Part) {
+    fn operand(&mut self, slot: Slot, part: OperandPart) {
         let text = (self.name)(slot, part);
         self.to.push_str(&text);
     }
@@ -284,7 +284,7 @@ impl Printer<'_> {
 
     fn indexed(&mut self, a: &Expr, indices: &str) {
         match *a {
-            Expr::Entry(slot) => self.operand(slot, Part::Letter),
+            Expr::Entry(slot) => self.operand(slot, OperandPart::Letter),
             ref other => self.write(other, Precedence::Single),
         }
         match self.notation {
@@ -401,7 +401,7 @@ mod tests {
     const ONE: Expr = Expr::Number(1.0);
 
     #[test]
-    fn brackets_stand_where_they_are_needed() {
+    fn only_necessary_brackets_are_printed() {
         const SOFTMAX: &Primitive = &Primitive::new("softmax");
         let text = |expr: Expr| expr.text(&mut |slot, all| if all { format!("[{slot}]") } else { slot.to_string() });
         assert_eq!(text(Expr::Sub(&[A, T])), "(0−1)");

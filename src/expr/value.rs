@@ -1,4 +1,4 @@
-//! The value of an expression, and the piece of it that is in force.
+//! The value of an expression, and the case that applies among its cases.
 
 use super::{Case, Definition, Expr, Primitive, Relation, Slot};
 
@@ -17,83 +17,83 @@ impl Relation {
 
 /// The numbers that an expression reads.
 #[derive(Clone, Copy)]
-struct Scope<'a> {
+struct EvaluationContext<'a> {
     entry: &'a dyn Fn(Slot) -> f64,
     arguments: &'a [f64],
 }
 
-/// The most arguments of a function within an expression.
+/// The largest number of arguments of a function within an expression.
 const ARGUMENTS: usize = 8;
 
 impl Expr {
-    /// Evaluates the expression in printing order, from the entry in each slot; `None` if it contains whole operands or names.
+    /// Evaluates the expression in printing order; `entry` returns the entry in a slot. `None` if it contains whole operands or names.
     pub fn value(&self, entry: &dyn Fn(Slot) -> f64) -> Option<f64> {
-        self.evaluate(Scope { entry, arguments: &[] })
+        self.evaluate(EvaluationContext { entry, arguments: &[] })
     }
 
-    /// Evaluates the expression of a function's arguments alone.
+    /// Evaluates an expression that reads only arguments.
     #[must_use]
     pub fn of(&self, arguments: &[f64]) -> Option<f64> {
-        self.evaluate(Scope { entry: &|_| f64::NAN, arguments })
+        self.evaluate(EvaluationContext { entry: &|_| f64::NAN, arguments })
     }
 
-    fn evaluate(&self, scope: Scope<'_>) -> Option<f64> {
-        let both = |[a, b]: &[Self; 2]| Some((a.evaluate(scope)?, b.evaluate(scope)?));
+    fn evaluate(&self, context: EvaluationContext<'_>) -> Option<f64> {
+        let both = |[a, b]: &[Self; 2]| Some((a.evaluate(context)?, b.evaluate(context)?));
         match self {
-            Self::Entry(slot) => Some((scope.entry)(*slot)),
-            Self::Arg(n) => scope.arguments.get(*n).copied(),
+            Self::Entry(slot) => Some((context.entry)(*slot)),
+            Self::Arg(n) => context.arguments.get(*n).copied(),
             Self::Number(number) => Some(*number),
             Self::Shut => Some(0.0),
-            Self::Neg(a) => a.evaluate(scope).map(|a| -a),
+            Self::Neg(a) => a.evaluate(context).map(|a| -a),
             Self::Add(ab) => both(ab).map(|(a, b)| a + b),
             Self::Sub(ab) => both(ab).map(|(a, b)| a - b),
             Self::Mul(ab) => both(ab).map(|(a, b)| a * b),
             Self::Div(ab) => both(ab).map(|(a, b)| a / b),
-            Self::Square(a) => a.evaluate(scope).map(|a| a * a),
-            Self::Cases(cases, other) => Self::case(cases, other, scope)?.evaluate(scope),
-            Self::Of(function, arguments) => Self::with(arguments, scope, |arguments| function.value(arguments)),
+            Self::Square(a) => a.evaluate(context).map(|a| a * a),
+            Self::Cases(cases, other) => Self::case(cases, other, context)?.evaluate(context),
+            Self::Of(function, arguments) => Self::with(arguments, context, |arguments| function.value(arguments)),
             Self::Prime(function, arguments) => {
                 let derivative = function.derivatives.first()?;
-                Self::with(arguments, scope, |arguments| derivative.evaluate(Scope { arguments, ..scope }))
+                Self::with(arguments, context, |arguments| derivative.evaluate(EvaluationContext { arguments, ..context }))
             }
             _ => None,
         }
     }
 
-    /// Evaluates the arguments of a function, and then `of` from them.
-    fn with(arguments: &[Self], scope: Scope<'_>, of: impl FnOnce(&[f64]) -> Option<f64>) -> Option<f64> {
+    /// Evaluates the arguments of a function and calls `of` with their values.
+    fn with(arguments: &[Self], context: EvaluationContext<'_>, of: impl FnOnce(&[f64]) -> Option<f64>) -> Option<f64> {
         let mut numbers = [0.0; ARGUMENTS];
         let numbers = numbers.get_mut(..arguments.len())?;
         for (number, argument) in numbers.iter_mut().zip(arguments) {
-            *number = argument.evaluate(scope)?;
+            *number = argument.evaluate(context)?;
         }
         of(numbers)
     }
 
-    /// The case in force.
-    fn case<'e>(cases: &'e [Case], other: &'e Self, scope: Scope<'_>) -> Option<&'e Self> {
+    /// The value of the first case whose comparison holds, else `other`.
+    fn case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
         for Case { left, is, right, value } in cases {
-            if is.holds(left.evaluate(scope)?, right.evaluate(scope)?) {
+            if is.holds(left.evaluate(context)?, right.evaluate(context)?) {
                 return Some(value);
             }
         }
         Some(other)
     }
 
-    /// Returns whether the case in force is a closed gate, for a derivative of a function with these arguments and this value.
+    /// Returns whether this derivative of a function is a closed gate, for these arguments and this value of the function.
     #[must_use]
     pub fn is_shut(&self, arguments: &[f64], value: f64) -> bool {
-        let scope = Scope { entry: &|_| value, arguments };
+        let context = EvaluationContext { entry: &|_| value, arguments };
         match self {
             Self::Shut => true,
-            Self::Cases(cases, other) => Self::case(cases, other, scope).is_some_and(|case| case.is_shut(arguments, value)),
+            Self::Cases(cases, other) => Self::case(cases, other, context).is_some_and(|case| case.is_shut(arguments, value)),
             _ => false,
         }
     }
 }
 
 impl Primitive {
-    /// The value of the function, if it is one of its arguments alone.
+    /// The value of the function; `None` if it does not follow from single arguments.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
@@ -106,7 +106,7 @@ impl Primitive {
     /// The derivative by argument `by`, from the arguments and the value of the function.
     #[must_use]
     pub fn derivative(&self, by: usize, arguments: &[f64], value: f64) -> Option<f64> {
-        self.derivatives.get(by)?.evaluate(Scope { entry: &|_| value, arguments })
+        self.derivatives.get(by)?.evaluate(EvaluationContext { entry: &|_| value, arguments })
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
     const STEP: Expr = Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::Shut }], &ONE);
 
     #[test]
-    fn arithmetic_is_done_in_the_order_in_which_it_is_written() {
+    fn an_expression_is_evaluated_in_printing_order() {
         let entry = |slot| if slot == Input(0) { 3.0 } else { 0.5 };
         assert_eq!(Expr::Div(&[Expr::Sub(&[ONE, T]), Expr::Sub(&[ONE, A])]).value(&entry), Some(0.5 / -2.0));
         assert_eq!(Expr::Mul(&[A, Expr::Add(&[T, A])]).value(&entry), Some(3.0 * 3.5));

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::expr::Pieces;
+use crate::expr::SmoothPieces;
 use crate::network::{Id, Op, Run};
 use crate::op::rule::{Origin, unfolded};
 use crate::op::slot::Reads;
@@ -20,7 +20,7 @@ struct Entry {
 
 /// The kinks of one part of an op.
 struct PartKinks {
-    pieces: Pieces,
+    pieces: SmoothPieces,
     entries: Vec<Entry>,
     /// For each argument an index in `operands` and a place in that tensor. The index after the last operand stands for `constants`.
     arguments: Vec<(u32, u32)>,

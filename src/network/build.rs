@@ -6,13 +6,13 @@ use compact_str::CompactString;
 
 use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::Expr;
-use crate::op::layer::{Called, Layer, Leaf, Source};
+use crate::op::layer::{Layer, Leaf, StageSource, TensorSymbols};
 use crate::op::loss::Loss;
 use crate::op::mismatch::{Mismatch, summed};
 use crate::op::rule::{Function, Rule, Window};
 use crate::op::seed::Seed;
 use crate::op::slot::Reads;
-use crate::op::stable::Stable;
+use crate::op::stable::StableBackward;
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
@@ -104,28 +104,28 @@ impl Chain {
         let builder = &mut self.builder;
         let number = builder.layers.len();
         builder.layers.push(LayerInfo { name: name.into(), kind });
-        let symbol = |called: Called| Symbol {
-            whole: called.whole.into(),
-            own_derivative: called.derivative,
-            ..Symbol::of(called.letter, Some(number + 1))
+        let symbol = |symbols: TensorSymbols| Symbol {
+            whole: symbols.whole.into(),
+            own_derivative: symbols.derivative,
+            ..Symbol::of(symbols.letter, Some(number + 1))
         };
-        let given = |builder: &mut Builder, role: Role, Leaf { called, value, .. }: Leaf| {
-            builder.leaf(format!("{name}.{}", called.suffix), value, symbol(called), role, Some(number))
+        let given = |builder: &mut Builder, role: Role, Leaf { symbols, value, .. }: Leaf| {
+            builder.leaf(format!("{name}.{}", symbols.suffix), value, symbol(symbols), role, Some(number))
         };
         let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| given(builder, Role::Parameter, parameter)).collect();
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
             let constants: Vec<Id> = stage.constants.into_iter().map(|constant| given(builder, Role::Constant, constant)).collect();
-            let read = |source: &Source| match *source {
-                Source::Input(i) => inputs[i],
-                Source::Parameter(i) => parameters[i],
-                Source::Stage(i) => stages[i],
-                Source::Constant(i) => constants[i],
+            let read = |source: &StageSource| match *source {
+                StageSource::Input(i) => inputs[i],
+                StageSource::Parameter(i) => parameters[i],
+                StageSource::Stage(i) => stages[i],
+                StageSource::Constant(i) => constants[i],
             };
             let parts = stage.parts.into_iter().map(|(function, sources)| (function, sources.iter().map(read).collect())).collect();
-            let called = stage.called;
-            stages.push(builder.op(format!("{name}.{}", called.suffix), symbol(called), Role::Value, Some(number), parts)?);
+            let symbols = stage.symbols;
+            stages.push(builder.op(format!("{name}.{}", symbols.suffix), symbol(symbols), Role::Value, Some(number), parts)?);
         }
         self.outputs.push(*stages.last().expect("a layer computes something"));
         Ok(())
@@ -284,7 +284,7 @@ impl Builder {
         let operands = Reads::inputs(reads.iter().copied()).then([forward.output]).then(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
-                let rule = Arc::new(Stable { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
+                let rule = Arc::new(StableBackward { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
                 Some(Part { rule, operands: operands.then([s.target]) })
             }
             _ => Some(Part { rule, operands }),
@@ -330,8 +330,8 @@ mod tests {
 
     #[test]
     fn a_layer_reports_what_does_not_fit() {
-        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [Source::Input(0), Source::Parameter(0)]);
-        let weight = Leaf { called: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
+        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
+        let weight = Leaf { symbols: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
         let layer = Layer { parameters: vec![weight], stages: vec![stage] };
         let inferred = layer.shapes(&[&[4]]).unwrap_err();
         assert_eq!((inferred.one.name, inferred.one.axis, &inferred.other.shape[..]), ("weight", Some(1), &[3, 4][..]));

@@ -1,5 +1,8 @@
-//! Activations a = g(z), entry by entry, and their derivatives; a new one is a row of [`ACTIVATIONS`]. And `activation`, the layer that is
-//! nothing else. The softmax, which mixes entries, has a file of its own.
+//! Activations a = g(z), entry by entry, their derivatives ∂C/∂z = ∂C/∂a ∘ g′(z) (part 4, figure 17 of V. Petersen's
+//! series), and the layer `activation`.
+//!
+//! The functions are those of PyTorch with the same names. A new activation is a row of [`ACTIVATIONS`]. The softmax, in which each output depends on all
+//! inputs, is in [`softmax`](super::softmax).
 
 mod curves;
 
@@ -10,7 +13,7 @@ use smallvec::{SmallVec, smallvec};
 use curves::Curve;
 
 use super::flatten::Copy;
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{
     Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
 };
@@ -20,7 +23,7 @@ use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// The row of the layers' registry.
+/// The row of `activation` in the registry of layers.
 pub const KIND: LayerKind =
     LayerKind { name: "activation", base: "act", keys: &[], rank: None, joins: false, activation: Some("function"), build };
 
@@ -30,28 +33,28 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?;
-    let a = Stage::new(A).with(args.activation("function", &shape), [Source::Input(0)]);
+    let a = Stage::new(A).with(args.activation("function", &shape), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// One activation.
+/// One activation: one row of [`ACTIVATIONS`].
 #[derive(Clone, Copy, Debug)]
 pub struct Activation {
     /// PyTorch's name.
     pub name: &'static str,
-    /// Its own keys, which are numbers, with their defaults.
+    /// The keys of its parameters, which are numbers, with their defaults.
     pub keys: &'static [(&'static str, f64)],
-    /// Whether each key must be less than the next.
+    /// Whether the value of each key must be less than that of the next.
     pub ordered: bool,
-    /// The probabilities that its outputs are, if they are.
+    /// The kind of probabilities that its outputs are; `None` if they are not.
     pub probabilities: Option<Probabilities>,
-    /// The function of one number, for an activation that works entry by entry.
+    /// The function of one number; `None` for an activation that does not work entry by entry.
     pub primitive: Option<&'static Primitive>,
-    /// The function, from the values of the keys.
-    function: Apply,
+    /// The function, before it is given the values of the keys.
+    function: FunctionSource,
 }
 
-/// The classes that outputs are probabilities of.
+/// The classes whose probabilities an activation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probabilities {
     /// Each output is the probability of its own class, as after a sigmoid.
@@ -60,14 +63,14 @@ pub enum Probabilities {
     Exclusive,
 }
 
-/// How an activation's function is made.
+/// The function of an activation, before it is given the values of the keys.
 #[derive(Clone, Copy, Debug)]
-enum Apply {
-    /// Entry by entry.
+enum FunctionSource {
+    /// A function of each entry.
     Curve(&'static Curve),
-    /// Otherwise.
+    /// A function of the whole tensor.
     Whole(fn() -> Arc<dyn Function>),
-    /// Not at all: a = z.
+    /// a = z
     Identity,
 }
 
@@ -79,27 +82,27 @@ impl Activation {
             ordered: false,
             probabilities: None,
             primitive: Some(curve.function),
-            function: Apply::Curve(curve),
+            function: FunctionSource::Curve(curve),
         }
     }
 
     const fn whole(name: &'static str, function: fn() -> Arc<dyn Function>) -> Self {
-        Self { name, keys: &[], ordered: false, probabilities: None, primitive: None, function: Apply::Whole(function) }
+        Self { name, keys: &[], ordered: false, probabilities: None, primitive: None, function: FunctionSource::Whole(function) }
     }
 
-    /// Returns whether the output is the input as it is.
+    /// Returns whether it is a = z.
     #[must_use]
     pub fn is_identity(&self) -> bool {
-        matches!(self.function, Apply::Identity)
+        matches!(self.function, FunctionSource::Identity)
     }
 
-    /// The function, from the values of the keys.
+    /// Makes the function with these values of the keys.
     #[must_use]
     pub fn function(&self, keys: &[f64]) -> Arc<dyn Function> {
         match self.function {
-            Apply::Curve(curve) => Arc::new(Shaped { curve, keys: SmallVec::from_slice(keys) }),
-            Apply::Whole(function) => function(),
-            Apply::Identity => identity(),
+            FunctionSource::Curve(curve) => Arc::new(ActivationFunction { curve, keys: SmallVec::from_slice(keys) }),
+            FunctionSource::Whole(function) => function(),
+            FunctionSource::Identity => identity(),
         }
     }
 }
@@ -107,7 +110,7 @@ impl Activation {
 /// All activations.
 #[rustfmt::skip]
 pub const ACTIVATIONS: &[Activation] = &[
-    Activation { name: "identity", keys: &[], ordered: false, probabilities: None, primitive: None, function: Apply::Identity },
+    Activation { name: "identity", keys: &[], ordered: false, probabilities: None, primitive: None, function: FunctionSource::Identity },
     Activation::curve(&curves::RELU, &[]),
     Activation::curve(&curves::LEAKY_RELU, &[("negative_slope", 0.01)]),
     Activation::curve(&curves::ELU, &[("alpha", 1.0)]),
@@ -124,13 +127,18 @@ pub const ACTIVATIONS: &[Activation] = &[
     Activation::whole("log_softmax", || Arc::new(Softmax::log_within(Slices::Whole))),
 ];
 
-/// The function of a layer without an activation.
+/// The function a = z, for a layer without an activation.
 #[must_use]
 pub fn identity() -> Arc<dyn Function> {
     Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK })
 }
 
-/// The activation of this name.
+/// Finds an activation by its name.
+///
+/// ```
+/// let relu = gradstep::op::activation::find("relu").and_then(|row| row.primitive).expect("a function of one number");
+/// assert_eq!(relu.value(&[-2.0]), Some(0.0));
+/// ```
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Activation> {
     ACTIVATIONS.iter().find(|activation| activation.name == name)
@@ -149,37 +157,38 @@ const IDENTITY_BACK: Equation = Equation {
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
-/// A curve with its keys.
+/// An activation that works entry by entry, with the values of its keys.
 #[derive(Clone, Debug)]
-struct Shaped {
+struct ActivationFunction {
     curve: &'static Curve,
     keys: SmallVec<[f64; 1]>,
 }
 
-impl Function for Shaped {
+impl Function for ActivationFunction {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Applied(self.clone()))
+        Arc::new(ActivationForward(self.clone()))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Slope(self.clone())))
+        Some(Arc::new(ActivationBackward(self.clone())))
     }
 }
 
+/// The rule of a = g(z).
 #[derive(Debug)]
-struct Applied(Shaped);
+struct ActivationForward(ActivationFunction);
 
-/// An entry takes about as long as so many multiplications, where the curve is a simple one.
-const EACH: u64 = 8;
+/// The cost of one entry of a simple curve, in multiplications.
+const COST_OF_ENTRY: u64 = 8;
 
-impl Applied {
+impl ActivationForward {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
-        let Shaped { curve, keys } = &self.0;
-        chunks(sums, 1, EACH, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, init));
+        let ActivationFunction { curve, keys } = &self.0;
+        chunks(sums, 1, COST_OF_ENTRY, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, init));
     }
 }
 
-impl Rule for Applied {
+impl Rule for ActivationForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         self.add(x, out, Init::Accumulate);
     }
@@ -197,7 +206,7 @@ impl Rule for Applied {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let Shaped { curve, keys } = &self.0;
+        let ActivationFunction { curve, keys } = &self.0;
         let args: Factors = std::iter::once(entry(x, Input(0), at)).chain(keys.iter().copied().map(constant)).collect();
         Term::apply(curve.function, args, curve.value(x.get(Input(0), at), keys))
     }
@@ -212,20 +221,21 @@ impl Rule for Applied {
     }
 }
 
+/// The rule of ∂C/∂z = ∂C/∂a ∘ g′(z).
 #[derive(Debug)]
-struct Slope(Shaped);
+struct ActivationBackward(ActivationFunction);
 
-impl Slope {
+impl ActivationBackward {
     fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
-        let Shaped { curve, keys } = &self.0;
-        chunks(sums, 1, EACH, |at, sums| {
+        let ActivationFunction { curve, keys } = &self.0;
+        chunks(sums, 1, COST_OF_ENTRY, |at, sums| {
             let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
             curve.add_derivative(z, a, da, keys, sums, init);
         });
     }
 }
 
-impl Rule for Slope {
+impl Rule for ActivationBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         self.add(x, out, Init::Accumulate);
     }
@@ -243,7 +253,7 @@ impl Rule for Slope {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let Shaped { curve, keys } = &self.0;
+        let ActivationFunction { curve, keys } = &self.0;
         let (slope, shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
         if shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{Equation, Gist};
 use crate::expr::whole;
 use crate::tensor::shape_words;
@@ -40,7 +40,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         args.claim(&[])?; // a part of the sum
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
-        sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [Source::Input(input)])
+        sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [StageSource::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })
 }

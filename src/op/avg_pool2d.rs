@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::edges::{Edges, View};
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::pool::{shape, windows};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
@@ -61,7 +61,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: words_back,
     };
-    let a = Stage::new(A).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

@@ -1,6 +1,6 @@
-//! Scaled copies of whole tensors, for linear combinations: the mean over samples, and the update of a weight.
+//! Kernels for linear combinations of whole tensors: the mean over samples, and the update of a parameter. Without a factor they add or copy.
 
-/// Adds c x to y, entry by entry: a product, then a sum.
+/// y += c x, entry by entry, with the product rounded before the sum (BLAS's axpy).
 pub fn add_scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
     match by {
         Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y += by * x),
@@ -8,7 +8,7 @@ pub fn add_scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// Sets y to c x.
+/// y = c x
 pub fn scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
     match by {
         Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y = by * x),
@@ -16,7 +16,7 @@ pub fn scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// Multiplies x by c.
+/// x *= c
 pub fn scale(by: Option<f64>, x: &mut [f64]) {
     if let Some(by) = by {
         for x in x {

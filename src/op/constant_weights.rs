@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::edges::{Edges, View, X as IMAGE, inferred};
 use super::mismatch::Mismatch;
 use super::nest::Edge;
-use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, constant, entry};
+use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -169,7 +169,7 @@ impl<E: Edges> Rule for Seen<E> {
         Term::product(self.weight(edge).map(constant).into_iter().chain([read]).collect())
     }
 
-    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
         let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("terms of an entry"));
         self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, |sum, edge| {
@@ -186,9 +186,9 @@ impl<E: Edges> Rule for Seen<E> {
         edges.map(|edge| Use { entry: edge.end(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         if slot != self.slot() {
-            return Meets::new();
+            return TermNumbers::new();
         }
         // an input is the first of an edge's ends, an output the last
         let end = if self.view == View::Output { 0 } else { 2 };

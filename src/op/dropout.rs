@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::layer::{A, Args, Called, Fan, Layer, LayerKind, Leaf, Reported, Source, Stage};
+use super::layer::{A, Args, Fan, Layer, LayerKind, Leaf, Reported, Stage, StageSource, TensorSymbols};
 use super::mismatch::{Mismatch, fits};
 use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
 use super::slot::{
@@ -32,7 +32,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?;
     args.claim(&shape)?;
-    let mask = Leaf::read(args, Called::of("mask").written("m"), &shape, Fan::of(&shape));
+    let mask = Leaf::read(args, TensorSymbols::of("mask").written("m"), &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
             "mask",
@@ -41,7 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         ));
     }
     range?;
-    let a = Stage::new(A).given(mask).with(Arc::new(Dropout { p }), [Source::Input(0), Source::Constant(0)]);
+    let a = Stage::new(A).given(mask).with(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

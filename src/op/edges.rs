@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use super::mismatch::{Mismatch, fits};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Function, Meets, Operands, Rule, Term, Use, Window, clear, entry};
+use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -255,7 +255,7 @@ impl<E: Weighted> Rule for Seen<E> {
         self.edges.add_up(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
     }
 
-    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         if terms.start == 0 {
             return self.partial(x, entry, terms.end, sum);
         }
@@ -298,13 +298,13 @@ impl<E: Weighted> Rule for Seen<E> {
             .collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let (a, b) = self.slots();
         let [i, j] = self.view.others();
         match slot {
             _ if slot == a => self.edges.nest(self.view, entry).reaching(i, at),
             _ if slot == b => self.edges.nest(self.view, entry).reaching(j, at),
-            _ => Meets::new(),
+            _ => TermNumbers::new(),
         }
     }
 

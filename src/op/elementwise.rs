@@ -1,5 +1,8 @@
-//! Operations that work entry by entry on numbers or on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers. Conventions
-//! at kinks are PyTorch's: abs and relu have derivative 0 at 0, a tie of min or max gives each half, and where an argument is NaN each gets the whole.
+//! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers.
+//!
+//! The derivative by an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a over the entries of y that read the entry of a (part 4, figure 14 of V. Petersen's series). For
+//! y = a · b with a of the shape 2 and b of the shape 3 x 2, each entry of ∂C/∂a has three terms. At kinks the derivatives are PyTorch's: abs′(0) =
+//! relu′(0) = 0, a tie of min or max gives each argument half, and if an argument is NaN, each gets the whole.
 
 use std::sync::Arc;
 
@@ -7,44 +10,44 @@ use smallvec::{SmallVec, smallvec};
 
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
-use super::operator::{Named, Operator, Quotient};
+use super::operator::{NamedFunction, Operator, Quotient};
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Expr, SUM, whole};
 use crate::op::functions::QUOTIENT;
 
-/// What an operation reads.
+/// One operand of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Operand {
-    /// The input in this slot; slots are numbered in the order in which they are read.
+pub enum ElementwiseOperand {
+    /// The input with this number. Inputs are numbered in the order in which they are read.
     Slot(usize),
-    /// A number of the expression.
+    /// A constant in the formula.
     Constant(f64),
 }
 
-/// One operation y = f(a, b), entry by entry.
+/// One operation y = f(a, b), entry by entry. The shape of y is the one to which those of a and b are broadcast: 3 x 2 for 3 x 2 and 2.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
     operator: Operator,
-    /// One operand, or two.
-    operands: SmallVec<[Operand; 2]>,
-    /// How its inputs are broadcast; `None` if all have one shape.
+    /// The operands, one or two.
+    operands: SmallVec<[ElementwiseOperand; 2]>,
+    /// The broadcast of the inputs; `None` if all have the same shape.
     broadcast: Option<Arc<Broadcast>>,
-    /// The equations of y and of the derivative by the input, for an operation with a name of its own.
+    /// The equations of y and of the derivative by the input, if they are not the general ones of a graph's node.
     texts: Option<&'static [Equation; 2]>,
 }
 
 impl Elementwise {
-    /// An operation on inputs of one shape.
+    /// An operation on inputs of the same shape.
     #[must_use]
-    pub fn new(operator: Operator, operands: &[Operand]) -> Self {
+    pub fn new(operator: Operator, operands: &[ElementwiseOperand]) -> Self {
         Self { operator, operands: SmallVec::from_slice(operands), broadcast: None, texts: None }
     }
 
     /// The same operation on inputs of these shapes.
     ///
     /// # Errors
-    /// When they cannot be broadcast to one.
+    /// If they cannot be broadcast to one shape.
     pub fn broadcast(mut self, shapes: &[&[usize]]) -> Result<Self, Mismatch> {
         let named: SmallVec<[_; 2]> = ["first operand", "second operand"].into_iter().zip(shapes.iter().copied()).collect();
         let same = shapes.windows(2).all(|pair| pair[0] == pair[1]);
@@ -52,9 +55,9 @@ impl Elementwise {
         Ok(self)
     }
 
-    /// The same operation with equations of its own: of y, and of the derivative by its input.
+    /// The same operation with these equations of y and of the derivative by its input.
     #[must_use]
-    pub fn told(mut self, texts: &'static [Equation; 2]) -> Self {
+    pub fn with_equations(mut self, texts: &'static [Equation; 2]) -> Self {
         self.texts = Some(texts);
         self
     }
@@ -82,15 +85,15 @@ impl Elementwise {
     /// Operand `i` of an entry of y, as a factor.
     fn arg(&self, x: &Operands<'_>, i: usize, at: usize) -> Arg {
         match self.operands[i] {
-            Operand::Slot(slot) => entry(x, Input(slot), self.place(slot, at)),
-            Operand::Constant(value) => constant(value),
+            ElementwiseOperand::Slot(slot) => entry(x, Input(slot), self.place(slot, at)),
+            ElementwiseOperand::Constant(value) => constant(value),
         }
     }
 
     fn number(&self, x: &Operands<'_>, i: usize, at: usize) -> f64 {
         match self.operands[i] {
-            Operand::Slot(slot) => x.get(Input(slot), self.place(slot, at)),
-            Operand::Constant(value) => value,
+            ElementwiseOperand::Slot(slot) => x.get(Input(slot), self.place(slot, at)),
+            ElementwiseOperand::Constant(value) => value,
         }
     }
 
@@ -101,16 +104,16 @@ impl Elementwise {
 
     /// The operands, as expressions.
     fn arguments(&self) -> Arguments {
-        let expr = |operand: &Operand| match *operand {
-            Operand::Slot(slot) => Expr::All(Input(slot)),
-            Operand::Constant(value) => Expr::Number(value),
+        let expr = |operand: &ElementwiseOperand| match *operand {
+            ElementwiseOperand::Slot(slot) => Expr::All(Input(slot)),
+            ElementwiseOperand::Constant(value) => Expr::Number(value),
         };
         self.operands.iter().map(expr).collect()
     }
 
-    /// The operand that the input in `slot` is.
+    /// The number of the operand that is the input in `slot`.
     fn position(&self, slot: usize) -> usize {
-        self.operands.iter().position(|operand| *operand == Operand::Slot(slot)).expect("a slot of this operation")
+        self.operands.iter().position(|operand| *operand == ElementwiseOperand::Slot(slot)).expect("each input is an operand")
     }
 }
 
@@ -123,19 +126,19 @@ impl Function for Elementwise {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Computed(self.clone()))
+        Arc::new(ElementwiseForward(self.clone()))
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Differentiated { of: self.clone(), by: self.position(slot), slot }))
+        Some(Arc::new(ElementwiseBackward { of: self.clone(), by: self.position(slot), slot }))
     }
 }
 
-/// y = f(a, b).
+/// The rule of y = f(a, b).
 #[derive(Debug)]
-struct Computed(Elementwise);
+struct ElementwiseForward(Elementwise);
 
-impl Computed {
+impl ElementwiseForward {
     /// The value of a term.
     fn value(&self, x: &Operands<'_>, at: usize, term: u64) -> f64 {
         let a = || self.0.number(x, 0, at);
@@ -151,10 +154,10 @@ impl Computed {
     }
 }
 
-impl Rule for Computed {
+impl Rule for ElementwiseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.more(x, at, 0..self.0.terms(), *sum);
+            *sum = self.add_terms(x, at, 0..self.0.terms(), *sum);
         }
     }
 
@@ -182,7 +185,7 @@ impl Rule for Computed {
         }
     }
 
-    fn more(&self, x: &Operands<'_>, entry: usize, terms: std::ops::Range<u64>, sum: f64) -> f64 {
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: std::ops::Range<u64>, sum: f64) -> f64 {
         terms.fold(sum, |sum, term| sum + self.value(x, entry, term))
     }
 
@@ -204,7 +207,7 @@ impl Rule for Computed {
             Operator::Copy => BOTH[0],
             Operator::Call(called) => Expr::Of(called.function, &BOTH[..called.arity()]),
         };
-        let words = "Forward, every node computes its value from the nodes that it reads.";
+        let words = "In the forward pass, every node computes its value from the nodes that it reads.";
         Equation { right, name: "a node of the graph", gist: Gist::None, words }
     }
 
@@ -213,41 +216,41 @@ impl Rule for Computed {
     }
 }
 
-/// Both operands.
+/// Expressions of both operands.
 const BOTH: &[Expr; 2] = &[Expr::Arg(0), Expr::Arg(1)];
 
-/// ∂C/∂u = Σ ∂C/∂y · ∂y/∂u over the entries of y that read the entry of the operand u: one, where nothing is repeated.
+/// The rule of ∂C/∂u = Σ ∂C/∂y · ∂y/∂u for an operand u, over the entries of y that read the entry of u: one entry, unless u is repeated by the broadcast.
 #[derive(Debug)]
-struct Differentiated {
+struct ElementwiseBackward {
     of: Elementwise,
-    /// The operand that u is.
+    /// The number of the operand u.
     by: usize,
-    /// The slot that it stands in.
+    /// The slot of u.
     slot: usize,
 }
 
-/// One term of the sum.
+/// The two entries that one term of the sum belongs to.
 #[derive(Clone, Copy)]
-struct At {
+struct TermPlace {
     /// The entry of u.
     entry: usize,
-    /// The entry of y that reads it.
+    /// The entry of y that reads the entry of u.
     result: usize,
 }
 
-impl Differentiated {
-    fn at(&self, entry: usize, term: u64) -> At {
-        let n = usize::try_from(term).expect("a reader of an entry");
-        At { entry, result: self.of.reader(self.slot, entry, n) }
+impl ElementwiseBackward {
+    fn at(&self, entry: usize, term: u64) -> TermPlace {
+        let n = usize::try_from(term).expect("the number of a term fits into usize");
+        TermPlace { entry, result: self.of.reader(self.slot, entry, n) }
     }
 
-    /// A derived factor. Where u is repeated it belongs to the entry of y, else to that of u.
-    fn derived(&self, expr: &'static Expr, at: At, value: f64) -> Arg {
+    /// A derived factor, which belongs to the entry of y if the inputs are broadcast, else to the entry of u.
+    fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
         if self.of.broadcast.is_some() { derived(expr, Output, at.result, value) } else { derived(expr, Input(self.slot), at.entry, value) }
     }
 
     /// ∂y/∂u as a factor.
-    fn local(&self, x: &Operands<'_>, at: At) -> Arg {
+    fn local(&self, x: &Operands<'_>, at: TermPlace) -> Arg {
         match (self.of.operator, self.by) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
@@ -259,35 +262,36 @@ impl Differentiated {
         }
     }
 
-    /// The term as one quotient, where ∂y/∂u overflows or underflows and the quotient does not.
-    fn quotient(&self, x: &Operands<'_>, at: At, local: f64) -> Option<Term> {
+    /// The term as one quotient ([`Quotient`]), if ∂y/∂u overflows or underflows but the quotient is finite.
+    fn quotient(&self, x: &Operands<'_>, at: TermPlace, local: f64) -> Option<Term> {
         let Operator::Call(called) = self.of.operator else { return None };
         let Quotient { dividend, with_constant, by } = called.quotients.get(self.by)?.as_ref().filter(|_| !local.is_normal())?;
         let number = |slot| match slot {
             Input(operand) => self.of.number(x, operand, at.result),
             slot => x.get(slot, at.result),
         };
-        // a factor of 0 makes a derivative of 0, not one that is too small
+        // with a factor of 0 the derivative is exactly 0 and has not underflowed
         let mut vanishes = false;
         dividend.visit(&mut |slot, _| vanishes |= slot != Upstream && number(slot) == 0.0);
-        let alone = self.of.operands.iter().any(|operand| matches!(operand, Operand::Constant(_)));
+        let has_constant = self.of.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         let dividend = match dividend {
             Expr::Entry(slot) => entry(x, *slot, at.result),
-            _ => self.derived(if alone { with_constant } else { dividend }, at, dividend.value(&number)?),
+            _ => self.derived(if has_constant { with_constant } else { dividend }, at, dividend.value(&number)?),
         };
         let divisor = self.of.arg(x, *by, at.result);
         let value = dividend.value / divisor.value;
         (!vanishes && divisor.value != 0.0 && value.is_finite()).then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
-    /// Returns whether the function lets nothing through to this operand: what it does not choose has no part in the value, and x⁰ does not depend on x.
-    fn is_shut(&self, x: &Operands<'_>, at: At) -> bool {
+    /// Returns whether y does not depend on this operand, such as the larger argument of min, or x in x⁰. The gradient is then 0 even for an infinite
+    /// upstream.
+    fn is_shut(&self, x: &Operands<'_>, at: TermPlace) -> bool {
         let Operator::Call(called) = self.of.operator else { return false };
         called.function.derivatives[self.by].is_shut(&self.of.numbers(x, at.result), x.get(Output, at.result))
     }
 
-    /// ∂y/∂u, as it is written.
-    fn expr(&self, called: &'static Named) -> &'static Expr {
+    /// The expression of ∂y/∂u.
+    fn expr(&self, called: &'static NamedFunction) -> &'static Expr {
         match self.slot {
             _ if called.arity() == 1 => &called.prime,
             0 => &Expr::Partial(Input(0)),
@@ -296,7 +300,7 @@ impl Differentiated {
     }
 }
 
-impl Rule for Differentiated {
+impl Rule for ElementwiseBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
             *sum = self.partial(x, at, self.of.readers(self.slot) as u64, *sum);
@@ -343,9 +347,9 @@ impl Rule for Differentiated {
         }
         let words = match self.of.operator {
             Operator::Add => "A sum passes the derivative on unchanged: the local derivative is 1.",
-            Operator::Sub => "A difference passes the derivative on: unchanged to the first, with a minus to the second.",
+            Operator::Sub => "A difference passes the derivative on: unchanged to the first operand, with a minus to the second.",
             Operator::Mul => "A product passes the derivative on times the other factor.",
-            Operator::Neg => "A minus turns the derivative's sign.",
+            Operator::Neg => "A minus reverses the sign of the derivative.",
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(called) => called.words,
         };
@@ -359,7 +363,7 @@ impl Rule for Differentiated {
     }
 }
 
-/// ∂C/∂y · ∂y/∂a
+/// The expression ∂C/∂y · ∂y/∂a.
 const BY_FIRST: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(0))]);
-/// ∂C/∂y · ∂y/∂b
+/// The expression ∂C/∂y · ∂y/∂b.
 const BY_SECOND: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(1))]);

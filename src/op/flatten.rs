@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::functions::{UNVEC, VEC};
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{Equation, Function, Gist, Rule};
 use crate::expr::{Expr, whole};
 use crate::tensor::len;
@@ -30,7 +30,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
     let vector = Copy { equation, back }.over(Contraction::elementwise().shaped(&image, &[], &shape));
-    let a = Stage::new(A).with(Arc::new(vector), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(vector), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

@@ -1,6 +1,7 @@
-//! The elementary functions: each with its value, its derivative and its notation. Conventions at kinks are PyTorch's.
+//! The elementary functions, each with its value, its derivative and its notation. At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0,
+//! and a tie of min or max gives each argument ½.
 //!
-//! The values are libm's, the same bits on every processor.
+//! The values are those of libm, which gives the same bits on every processor.
 
 use super::math;
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
@@ -17,7 +18,7 @@ pub const ONE: Expr = Expr::Number(1.0);
 /// ½
 pub const HALF: Expr = Expr::Number(0.5);
 
-/// A function of one number that is computed by another one.
+/// A function whose value is computed by a Rust function.
 const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivative: &'static [Expr]) -> Primitive {
     Primitive::differentiable(name, Definition::Computed(value), derivative)
 }
@@ -41,7 +42,11 @@ pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub
 pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
     .written("σ")
     .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]));
-/// max(0, x); its derivative is 1 where x is positive, else 0 (at 0 too).
+/// max(0, x); its derivative is 1 if x > 0, else 0.
+///
+/// ```
+/// assert_eq!(gradstep::op::functions::RELU.derivative(0, &[-2.0], 0.0), Some(0.0));
+/// ```
 pub const RELU: &Primitive = &Primitive::differentiable(
     "relu",
     Definition::Expr(&Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: ZERO }], &X)),
@@ -57,22 +62,26 @@ pub const SIGN: Expr = Expr::Cases(
 );
 /// |x|; its derivative is the sign of x, and 0 at 0.
 pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars);
-/// log(1 + eˣ), exact for all x; its derivative is the sigmoid.
+/// log(1 + eˣ), accurate for all x; its derivative is the sigmoid.
 pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]), &[Expr::Of(SIGMOID, &[X])])
     .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, Expr::Of(EXP, &[X])])]));
-/// Φ(x) = ½ (1 + erf(x / √2)), through 1 − erf, which keeps its digits where x is negative.
+/// Φ(x) = ½ (1 + erf(x / √2)), the normal distribution function, accurate for negative x too; its derivative is φ.
 pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).written("Φ");
 /// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
 pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).written("φ");
 
-/// a / b. The derivative by b is not −a/(b·b), as b·b would overflow and underflow where the derivative does not.
+/// a / b; its derivatives are 1/b and −(a/b)/b. The second is not −a/(b·b), because b·b can overflow or underflow although the derivative does not.
 pub const QUOTIENT: &Primitive =
     &Primitive::differentiable("/", Definition::Expr(&RATIO), &[Expr::Div(&[ONE, B]), Expr::Div(&[Expr::Neg(&RATIO), B])])
         .form(Form::Infix)
         .of(&["a", "b"])
         .meaning(&RATIO);
 const RATIO: Expr = Expr::Div(&[A, B]);
-/// aᵇ. At b = 0 it does not depend on a; the derivative by b is 0 at a = 0 where b is not negative.
+/// aᵇ; its derivatives are b aᵇ⁻¹ (0 at b = 0, where aᵇ = 1 for all a) and aᵇ log a (0 at a = 0 for b ≥ 0).
+///
+/// ```
+/// assert_eq!(gradstep::op::functions::POWER.derivative(0, &[3.0, 2.0], 9.0), Some(6.0));
+/// ```
 pub const POWER: &Primitive = &Primitive {
     derivatives: &[
         Expr::Cases(
@@ -95,17 +104,18 @@ pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.
 pub const UNVEC: &Primitive = &Primitive::new("unvec");
 
-/// The derivative of min or max by an argument: 0 where the argument loses, ½ at a tie, else 1. NaN neither ties nor loses.
-const fn share(own: Expr, other: Expr, loses: Relation, half: &'static Expr) -> [Case; 2] {
+/// The cases of the derivative of min or max by the argument `own`: ½ at a tie, 0 if it is not chosen. Otherwise the derivative is 1, also if an argument
+/// is NaN.
+const fn tie_cases(own: Expr, other: Expr, loses: Relation, half: &'static Expr) -> [Case; 2] {
     [Case { left: own, is: Relation::Equal, right: other, value: *half }, Case { left: own, is: loses, right: other, value: Expr::Shut }]
 }
 
 const A: Expr = Expr::Arg(0);
 const B: Expr = Expr::Arg(1);
-const MIN_SHARES: [[Case; 2]; 2] = [share(A, B, Relation::Greater, &HALF), share(B, A, Relation::Greater, &HALF)];
-const MAX_SHARES: [[Case; 2]; 2] = [share(A, B, Relation::Less, &HALF), share(B, A, Relation::Less, &HALF)];
+const MIN_SHARES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Greater, &HALF), tie_cases(B, A, Relation::Greater, &HALF)];
+const MAX_SHARES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Less, &HALF), tie_cases(B, A, Relation::Less, &HALF)];
 
-/// The smaller of two numbers; NaN if one of them is.
+/// The smaller of two numbers; NaN if one of them is NaN.
 pub const MIN: &Primitive = &computed(
     "min",
     |x| if x[0].is_nan() || x[0] < x[1] { x[0] } else { x[1] },
@@ -113,7 +123,7 @@ pub const MIN: &Primitive = &computed(
 )
 .form(Form::Call)
 .of(&["a", "b"]);
-/// The larger of two numbers; NaN if one of them is.
+/// The larger of two numbers; NaN if one of them is NaN.
 pub const MAX: &Primitive = &computed(
     "max",
     |x| if x[0].is_nan() || x[0] > x[1] { x[0] } else { x[1] },
@@ -129,7 +139,7 @@ mod tests {
     use crate::op::activation::ACTIVATIONS;
     use crate::op::operator::FUNCTIONS;
 
-    /// All functions that have a derivative, with arguments for those after the first.
+    /// All functions that have a derivative, each with values for the arguments after the first.
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
@@ -138,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_derivative_is_the_slope_of_its_function() {
+    fn every_derivative_agrees_with_a_difference_quotient() {
         let all = differentiable();
         assert!(all.len() > 20 && [LOG, SQRT, RELU].iter().all(|function| all.iter().any(|(other, _)| other == function)));
         for (function, rest) in all {
@@ -163,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_kinks_where_its_slope_jumps() {
+    fn a_jump_of_the_derivative_is_a_tie_of_two_pieces() {
         for (function, rest) in differentiable() {
             let at = |x: f64| [vec![x], rest.clone()].concat();
             for n in -1000..1000_i32 {
@@ -182,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_meaning_is_the_value() {
+    fn the_meaning_and_the_computation_give_the_same_value() {
         for (function, rest) in differentiable() {
             let Some(meaning) = function.meaning else { continue };
             for x in [-1.3, -0.4, 0.2, 1.9] {

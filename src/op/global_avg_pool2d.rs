@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::avg_pool2d::reciprocal;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 
@@ -32,6 +32,6 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
     let mean = ConstantWeights::new(channel, Weights::One(reciprocal(height * width)), equation, back);
-    let a = Stage::new(A).with(Arc::new(mean), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(mean), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

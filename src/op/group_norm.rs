@@ -1,9 +1,12 @@
-//! `group_norm`: each group of neighbouring channels moved to mean 0 and stretched to variance 1, then scaled and shifted channel by channel.
+//! `group_norm`: PyTorch's `GroupNorm` (Wu and He, "Group Normalization", 2018).
+//!
+//! The channels are divided into `num_groups` groups of neighbours. a = (x − mean) / √(var + ε) · weight + bias, with mean and variance over each group.
+//! Weight and bias have one entry for each channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{GROUPS, Groups, normalised};
+use super::norm::{CHANNEL_GROUPS, NormGroups, normalised};
 
-/// The row of the registry.
+/// The row of `group_norm` in the registry of layers.
 pub const KIND: LayerKind = LayerKind { name: "group_norm", base: "norm", keys: KEYS, rank: None, joins: false, activation: None, build };
 
 const KEYS: &[&str] = &["num_groups", "weight", "bias", "eps"];
@@ -18,5 +21,5 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let message = format!("{groups} groups do not divide {channels} channels evenly");
         return Err(args.fail("num_groups", message, "the number of channels must be a multiple of num_groups"));
     }
-    normalised(args, &shape, Groups { shape: &[groups], parameters: &[channels], texts: &GROUPS })
+    normalised(args, &shape, NormGroups { shape: &[groups], parameters: &[channels], equations: &CHANNEL_GROUPS })
 }

@@ -1,9 +1,12 @@
-//! `instance_norm2d`: each channel of an image moved to mean 0 and stretched to variance 1, then scaled and shifted.
+//! `instance_norm2d`: PyTorch's `InstanceNorm2d` (Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016).
+//!
+//! a = (x − mean) / √(var + ε) · weight + bias, with mean and variance over each channel of a C x H x W image. Weight and bias have one entry for each
+//! channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{CHANNELS, Groups, normalised};
+use super::norm::{CHANNELS, NormGroups, normalised};
 
-/// The row of the registry.
+/// The row of `instance_norm2d` in the registry of layers.
 pub const KIND: LayerKind = LayerKind {
     name: "instance_norm2d",
     base: "norm",
@@ -17,5 +20,5 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.image()?;
     let channels = [shape[0]];
-    normalised(args, &shape, Groups { shape: &channels, parameters: &channels, texts: &CHANNELS })
+    normalised(args, &shape, NormGroups { shape: &channels, parameters: &channels, equations: &CHANNELS })
 }

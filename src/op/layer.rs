@@ -1,4 +1,6 @@
-//! What a kind of layer is made of, and how it reads its keys from whatever describes it.
+//! The description of a layer: its keys, parameters and stages, from which the network makes ops.
+//!
+//! A linear layer with an activation has the parameters `weight` and `bias` and the stages z = W x + b (two parts, the product and the bias) and a = g(z).
 
 use std::sync::Arc;
 
@@ -7,21 +9,26 @@ use super::mismatch::{Mismatch, summed};
 use super::rule::Function;
 use crate::tensor::{Tensor, len};
 
-/// A fault has been reported; there is nothing to build on.
+/// The error of a function that has already reported a fault to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reported;
 
-/// The numbers of inputs and outputs that a weight joins, for the initialisations that ask; PyTorch's fans.
+/// The fan-in and fan-out of a weight, as PyTorch's initialisations use them.
 #[derive(Clone, Copy, Debug)]
 pub struct Fan {
-    /// Inputs of one output.
+    /// The fan-in: the number of inputs of one output.
     pub inputs: usize,
-    /// Outputs of one input.
+    /// The fan-out: the number of outputs of one input.
     pub outputs: usize,
 }
 
 impl Fan {
-    /// The fans of a tensor of this shape, as PyTorch takes them from the shape alone: out x in x area. A tensor with fewer than two dimensions has none.
+    /// The fans of a tensor of the shape out x in x area, as PyTorch derives them; 1 and 1 for fewer than two dimensions.
+    ///
+    /// ```
+    /// let fan = gradstep::op::layer::Fan::of(&[4, 2, 3, 3]);
+    /// assert_eq!((fan.inputs, fan.outputs), (18, 36));
+    /// ```
     #[must_use]
     pub fn of(shape: &[usize]) -> Self {
         match shape {
@@ -31,85 +38,87 @@ impl Fan {
     }
 }
 
-/// The description of one layer. Faults are reported where the key stands. A key with a fault is as if it were absent, so that the others are looked at
-/// too: what is built with it goes nowhere. A method that returns [`Reported`] has reported a fault, or follows from one that was.
+/// The keys of one layer or loss in a scenario file.
+///
+/// A fault is reported at its key. The key then counts as absent, so that the other keys are checked too; what is built from them is discarded. A method that
+/// returns [`Reported`] has reported a fault, or depends on a value with a reported fault.
 pub trait Args {
-    /// The shapes of what the layer reads: one, or as many as its `from` lists.
+    /// The shapes of the layer's inputs: one, or one for each layer in `from`.
     fn inputs(&self) -> &[&[usize]];
 
-    /// Reports a fault at a key, or at the layer where the key is absent. It follows from the sizes: where one of them is faulty, nothing is reported.
+    /// Reports a fault at a key, or at the layer if the key is absent. The fault depends on sizes: if one of these is faulty itself, nothing is reported.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
-    /// Reports a fault of a key by itself, whatever the sizes are, or that it is missing.
+    /// Reports a fault that does not depend on sizes, such as a missing key.
     fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported;
 
-    /// Whether the key is there.
+    /// Returns whether the key is present, with or without a fault.
     fn has(&self, key: &str) -> bool;
 
-    /// An integer that is at least `least`.
+    /// Reads an integer that is at least `least`.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the value is something else.
     fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported>;
 
-    /// One integer or `[vertical, horizontal]`, each at least `least`.
+    /// Reads one integer or `[vertical, horizontal]`, each at least `least`.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the value is something else.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
-    /// A finite number.
+    /// Reads a finite number.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the value is something else.
     fn number(&mut self, key: &str) -> Result<Option<f64>, Reported>;
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the value is something else.
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported>;
 
-    /// One of these words.
+    /// Reads one of these words.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the value is something else.
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
-    /// The shape of a tensor that is written down, with leading dimensions of size 1 added up to `rank`; `None` when its shape is not known
-    /// from itself.
+    /// The shape of a tensor that the file contains or names, with leading dimensions of size 1 up to `rank`; `None` if the value has no shape of its own, as
+    /// with `init`.
     ///
     /// # Errors
-    /// When it has too high a rank, or is no tensor.
+    /// If its rank is too high, or it is not a tensor.
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
-    /// A tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
+    /// Reads a tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// A tensor of this shape, as [`Args::tensor`], that may also be written as a flat vector of as many numbers, as a target may.
+    /// Reads a tensor like [`Args::tensor`], which may also be written as a flat vector with the same number of entries.
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// Asks for the memory of a tensor of this shape and its gradient, before anything is allocated.
+    /// Counts the memory of a tensor of this shape and of its gradient, before it is allocated.
     ///
     /// # Errors
-    /// When it is more than allowed.
+    /// If the network becomes larger than allowed.
     fn claim(&mut self, shape: &[usize]) -> Result<(), Reported>;
 
-    /// The activation under `key` for a tensor of this shape; the identity when the key is absent or faulty.
+    /// Reads the activation under `key`; the identity if the key is absent or faulty.
     fn activation(&mut self, key: &str, shape: &[usize]) -> Arc<dyn Function>;
 }
 
 impl dyn Args + '_ {
-    /// The shape of what the layer reads first.
+    /// The shape of the layer's first input.
     #[must_use]
     pub fn input_shape(&self) -> &[usize] {
         self.inputs().first().copied().unwrap_or(&[])
     }
 
-    /// The input as channels, height and width.
+    /// The channels, height and width of the input image.
     ///
     /// # Errors
-    /// When the input is a vector.
+    /// If the input is not an image.
     pub fn image(&mut self) -> Result<[usize; 3], Reported> {
         match *self.input_shape() {
             [h, w] => Ok([1, h, w]),
@@ -125,29 +134,29 @@ impl dyn Args + '_ {
         }
     }
 
-    /// A size that the weight's own shape may already give; given twice, both must agree.
+    /// Reads a size that the weight's shape may give too.
     ///
     /// # Errors
-    /// When neither gives it, or they disagree.
+    /// If both are absent, or they differ.
     pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Reported> {
         match (self.integer(key, 1)?, from_weight) {
             (Some(a), Some(b)) if a != b => {
-                Err(self.fail(key, format!("{key} is {a}, but the weight's shape says {b}"), "leave it out, or make both agree"))
+                Err(self.fail(key, format!("{key} is {a}, but the weight's shape makes it {b}"), "leave it out, or make both agree"))
             }
             (Some(n), _) | (None, Some(n)) => Ok(n),
             (None, None) => Err(self.missing(key)),
         }
     }
 
-    /// The same for a pair of sizes.
+    /// Reads a pair of sizes that the weight's shape may give too.
     ///
     /// # Errors
-    /// When neither gives it, or they disagree.
+    /// If both are absent, or they differ.
     pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Reported> {
         match (self.pair(key, 1)?, from_weight) {
             (Some(a), Some(b)) if a != b => Err(self.fail(
                 key,
-                format!("{key} is {}x{}, but the weight's shape says {}x{}", a[0], a[1], b[0], b[1]),
+                format!("{key} is {}x{}, but the weight's shape makes it {}x{}", a[0], a[1], b[0], b[1]),
                 "leave it out, or make both agree",
             )),
             (Some(n), _) | (None, Some(n)) => Ok(n),
@@ -157,7 +166,7 @@ impl dyn Args + '_ {
 
     fn missing(&mut self, key: &str) -> Reported {
         if self.has(key) {
-            return Reported; // it is there, with a fault
+            return Reported; // the key is present with a fault, which is already reported
         }
         if self.has("weight") {
             return self.fail_alone(
@@ -166,16 +175,16 @@ impl dyn Args + '_ {
                 &format!("add {key} = …"),
             );
         }
-        self.fail_alone(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape says it"))
+        self.fail_alone(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape gives it"))
     }
 }
 
-/// What a part of a stage reads.
+/// A tensor that one part of a stage reads, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum StageSource {
     /// An input of the layer.
     Input(usize),
-    /// A parameter of the layer.
+    /// A parameter of the layer, such as its weight.
     Parameter(usize),
     /// An earlier stage of the layer.
     Stage(usize),
@@ -185,116 +194,116 @@ pub enum Source {
 
 /// The name and symbols of a tensor of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Called {
-    /// Name after the layer's and a point: `z`, `weight`.
+pub struct TensorSymbols {
+    /// The name after the layer's name and a point: `z`, `weight`.
     pub suffix: &'static str,
-    /// Letter of an entry.
+    /// The letter of an entry.
     pub letter: &'static str,
-    /// Letter of the whole tensor.
+    /// The letter of the whole tensor.
     pub whole: &'static str,
-    /// Letter of its derivative, if that has one of its own: δ for z.
+    /// The letter of its derivative, if it has a special one: δ for z.
     pub derivative: Option<&'static str>,
 }
 
-/// A weight w, W as a whole.
-pub const WEIGHT: Called = Called { whole: "W", ..Called::of("weight").written("w") };
+/// A weight: w for an entry, W for the whole.
+pub const WEIGHT: TensorSymbols = TensorSymbols { whole: "W", ..TensorSymbols::of("weight").written("w") };
 /// A bias b.
-pub const BIAS: Called = Called::of("bias").written("b");
+pub const BIAS: TensorSymbols = TensorSymbols::of("bias").written("b");
 /// The weighted input z, whose derivative is the error δ.
-pub const Z: Called = Called { derivative: Some("δ"), ..Called::of("z") };
+pub const Z: TensorSymbols = TensorSymbols { derivative: Some("δ"), ..TensorSymbols::of("z") };
 /// The output a.
-pub const A: Called = Called::of("a");
+pub const A: TensorSymbols = TensorSymbols::of("a");
 
-impl Called {
-    /// A tensor whose letter is its name.
+impl TensorSymbols {
+    /// The symbols of a tensor whose letter is its name.
     #[must_use]
     pub const fn of(suffix: &'static str) -> Self {
         Self { suffix, letter: suffix, whole: suffix, derivative: None }
     }
 
-    /// The same tensor with another letter.
+    /// The same symbols with another letter.
     #[must_use]
     pub const fn written(self, letter: &'static str) -> Self {
         Self { letter, whole: letter, ..self }
     }
 }
 
-/// A tensor that a layer is given: a parameter, or a constant such as a mask.
+/// A tensor that a layer reads from the file: a parameter, or a constant such as a mask.
 #[derive(Debug)]
 pub struct Leaf {
     /// Name and symbols.
-    pub called: Called,
-    /// Its shape.
+    pub symbols: TensorSymbols,
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Its value, which is empty in a layer whose sizes are not known.
+    /// The value; empty in a layer whose sizes are not known.
     pub value: Tensor,
 }
 
 impl Leaf {
-    /// Reads the tensor under the key that it is called by.
-    pub fn read(args: &mut dyn Args, called: Called, shape: &[usize], fan: Fan) -> Self {
-        Self { called, shape: shape.to_vec(), value: args.tensor(called.suffix, shape, fan) }
+    /// Reads the tensor; its key is the suffix of its name.
+    pub fn read(args: &mut dyn Args, symbols: TensorSymbols, shape: &[usize], fan: Fan) -> Self {
+        Self { symbols, shape: shape.to_vec(), value: args.tensor(symbols.suffix, shape, fan) }
     }
 }
 
-/// One tensor that a layer computes: the sum of its parts. Its shape follows from theirs.
+/// One tensor that a layer computes, as the sum of its parts.
 #[derive(Debug)]
 pub struct Stage {
     /// Name and symbols.
-    pub called: Called,
-    /// Tensors that the layer is given and nothing learns, such as a mask.
+    pub symbols: TensorSymbols,
+    /// Tensors that are read from the file but not trained, such as a mask.
     pub constants: Vec<Leaf>,
-    /// The functions that it is the sum of, each with what it reads.
-    pub parts: Vec<(Arc<dyn Function>, Vec<Source>)>,
+    /// The functions whose values are added, each with the tensors that it reads.
+    pub parts: Vec<(Arc<dyn Function>, Vec<StageSource>)>,
 }
 
 impl Stage {
     /// A stage without parts.
     #[must_use]
-    pub fn new(called: Called) -> Self {
-        Self { called, constants: Vec::new(), parts: Vec::new() }
+    pub fn new(symbols: TensorSymbols) -> Self {
+        Self { symbols, constants: Vec::new(), parts: Vec::new() }
     }
 
-    /// The same with one constant more.
+    /// The same stage with one more constant.
     #[must_use]
     pub fn given(mut self, constant: Leaf) -> Self {
         self.constants.push(constant);
         self
     }
 
-    /// The same with one part more.
+    /// The same stage with one more part.
     #[must_use]
-    pub fn with(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<Source>>) -> Self {
+    pub fn with(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<StageSource>>) -> Self {
         self.parts.push((function, sources.into()));
         self
     }
 }
 
-/// A layer as ops: its parameters and the tensors that it computes, the last of which is its output.
+/// A layer: its parameters and the tensors that it computes. The last of these is its output.
 #[derive(Debug)]
 pub struct Layer {
-    /// The tensors that may learn.
+    /// The trainable tensors.
     pub parameters: Vec<Leaf>,
-    /// In the order of the forward pass.
+    /// The stages, in the order of the forward pass.
     pub stages: Vec<Stage>,
 }
 
 impl Layer {
-    /// Infers the shape of each stage from the shapes of what the layer reads.
+    /// Infers the shape of each stage from the shapes of the layer's inputs.
     ///
     /// # Errors
-    /// When what a function reads does not fit together.
+    /// If the shapes that a function reads do not fit together.
     pub fn shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, Mismatch> {
         let mut stages: Vec<Vec<usize>> = Vec::with_capacity(self.stages.len());
         for Stage { constants, parts, .. } in &self.stages {
-            let read = |source: &Source| match *source {
-                Source::Input(i) => inputs[i],
-                Source::Parameter(i) => &self.parameters[i].shape,
-                Source::Stage(i) => &stages[i],
-                Source::Constant(i) => &constants[i].shape,
+            let read = |source: &StageSource| match *source {
+                StageSource::Input(i) => inputs[i],
+                StageSource::Parameter(i) => &self.parameters[i].shape,
+                StageSource::Stage(i) => &stages[i],
+                StageSource::Constant(i) => &constants[i].shape,
             };
             let shape =
-                |(function, sources): &(Arc<dyn Function>, Vec<Source>)| function.shape(&sources.iter().map(read).collect::<Vec<_>>());
+                |(function, sources): &(Arc<dyn Function>, Vec<StageSource>)| function.shape(&sources.iter().map(read).collect::<Vec<_>>());
             let shape = summed(parts.iter().map(shape))?;
             stages.push(shape);
         }
@@ -302,40 +311,40 @@ impl Layer {
     }
 }
 
-/// A kind of layer: one row of the registry.
+/// A kind of layer: one row of [`LAYERS`](super::LAYERS).
 #[derive(Clone, Copy, Debug)]
 pub struct LayerKind {
-    /// Its `type`.
+    /// The value of `type`.
     pub name: &'static str,
-    /// What its layers are called by default, before their number.
+    /// The default name of its layers, to which a number is added: `conv` for `conv1`.
     pub base: &'static str,
-    /// Its keys, besides `type`, `name` and those of its activation.
+    /// The keys, besides `type`, `name` and those of the activation.
     pub keys: &'static [&'static str],
-    /// The rank of its input, where missing leading dimensions of the network's input are added; `None` takes any.
+    /// The rank of its input, to which leading dimensions of size 1 are added if it is the network's input; `None` accepts any rank.
     pub rank: Option<usize>,
-    /// Whether it reads a list of layers, `from = [A, B, …]`, instead of one.
+    /// Whether it reads several layers, `from = [A, B, …]`, instead of one.
     pub joins: bool,
-    /// The key under which it has an activation.
+    /// The key of its activation, if it can have one.
     pub activation: Option<&'static str>,
-    /// Reads its keys and makes the layer.
+    /// Reads the keys and makes the layer.
     pub build: fn(&mut dyn Args) -> Result<Layer, Reported>,
 }
 
-/// The rest of a layer with weights: parameters, the weighted input `z` with its bias, and the activation `a`.
+/// Makes a layer with weights: its parameters, the weighted input `z` with the optional bias, and the activation `a`.
 ///
-/// The caller has claimed the memory of `z` and of the weight.
+/// The caller claims the memory of `z` and of the weight first.
 ///
 /// # Errors
-/// When the memory is more than allowed.
+/// If the network becomes larger than allowed.
 pub fn weighted(args: &mut dyn Args, function: Arc<dyn Function>, weight: &[usize], channels: usize, fan: Fan) -> Result<Layer, Reported> {
     let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), ""))?;
     args.claim(&shape)?;
     let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];
-    let mut z = Stage::new(Z).with(function, [Source::Input(0), Source::Parameter(0)]);
+    let mut z = Stage::new(Z).with(function, [StageSource::Input(0), StageSource::Parameter(0)]);
     if args.has(BIAS.suffix) {
         parameters.push(Leaf::read(args, BIAS, &[channels], fan));
-        z = z.with(Arc::new(bias(&[channels], &shape)), [Source::Parameter(1)]);
+        z = z.with(Arc::new(bias(&[channels], &shape)), [StageSource::Parameter(1)]);
     }
-    let a = Stage::new(A).with(args.activation("activation", &shape), [Source::Stage(0)]);
+    let a = Stage::new(A).with(args.activation("activation", &shape), [StageSource::Stage(0)]);
     Ok(Layer { parameters, stages: vec![z, a] })
 }

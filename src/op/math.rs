@@ -1,26 +1,38 @@
-//! Functions of one number that several ops share. The elementary ones are libm's: the same bits on every processor.
+//! Functions of numbers that several ops share. They are built on libm, which gives the same bits on every processor.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-/// max(0, x); what is not a number stays so.
+/// max(0, x); NaN stays NaN.
+///
+/// ```
+/// assert_eq!(gradstep::op::math::relu(-2.0), 0.0);
+/// ```
 #[must_use]
 pub fn relu(x: f64) -> f64 {
     if x <= 0.0 { 0.0 } else { x }
 }
 
-/// Φ(x) = ½ (1 + erf(x / √2)), through 1 − erf, which keeps its digits where x is negative.
+/// The normal distribution function Φ(x) = ½ (1 + erf(x / √2)), computed as ½ erfc(−x / √2), which is accurate for negative x too.
+///
+/// ```
+/// assert_eq!(gradstep::op::math::normal_cdf(0.0), 0.5);
+/// ```
 #[must_use]
 pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
-/// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
+/// The normal density φ(x) = exp(−x²/2) / √(2π), the derivative of Φ; φ(0) ≈ 0.3989.
 #[must_use]
 pub fn normal_pdf(x: f64) -> f64 {
     libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
 }
 
-/// 1 / (1 + e⁻ˣ), without overflow on either side.
+/// The sigmoid 1 / (1 + e⁻ˣ), without overflow for large |x|.
+///
+/// ```
+/// assert_eq!(gradstep::op::math::sigmoid(0.0), 0.5);
+/// ```
 #[must_use]
 pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 {
@@ -31,13 +43,21 @@ pub fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// log(1 + eˣ), exact for all x.
+/// log(1 + eˣ), computed as max(x, 0) + log(1 + e^−|x|), which neither overflows nor loses digits.
+///
+/// ```
+/// assert_eq!(gradstep::op::math::softplus(1000.0), 1000.0);
+/// ```
 #[must_use]
 pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
-/// The largest number of a slice and log Σ exp(x − largest): log-sum-exp without overflow, in two parts that keep all digits.
+/// The largest number m of a slice, and log Σ exp(x − m). Their sum is log Σ exp x; separately they do not overflow and lose no digits.
+///
+/// ```
+/// assert_eq!(gradstep::op::math::log_sum_exp(&[1000.0, 1000.0]), (1000.0, 2.0_f64.ln()));
+/// ```
 #[must_use]
 pub fn log_sum_exp(x: &[f64]) -> (f64, f64) {
     let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);

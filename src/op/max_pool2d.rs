@@ -11,10 +11,10 @@ use smallvec::smallvec;
 use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View, inferred};
-use super::layer::{A, Args, Layer, LayerKind, Reported, Source, Stage};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::mismatch::Mismatch;
 use super::pool::{shape, windows};
-use super::rule::{Equation, Function, Gist, Meets, Memo, Operands, Rule, Term, Use, Window, entries, entry, one_each};
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, Window, entries, entry, one_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -41,7 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     if Running::worthwhile(&windows).is_some() {
         args.claim(&Running::room(&windows))?;
     }
-    let a = Stage::new(A).with(Arc::new(Max::new(windows)), [Source::Input(0)]);
+    let a = Stage::new(A).with(Arc::new(Max::new(windows)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
@@ -233,7 +233,7 @@ impl Rule for Select {
         self.0.readers(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
     }
 
-    fn meets(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
         let reads = self.0.edges.nest(View::Output, entry).reaching(0, at);
         reads.first().map(|_| 0).into_iter().collect()
     }

@@ -1,5 +1,17 @@
-//! The stages of a norm over groups: each run of n entries is moved to mean 0 and stretched to variance 1, then scaled and shifted by parameters. Mean,
-//! difference, variance, its root's reciprocal and the normalised tensor are ops of their own, so the chain rule alone makes the way back.
+//! Normalisation, as in layer norm, group norm and instance norm: each group of n neighbouring entries gets mean 0 and variance 1, then a weight and a bias.
+//!
+//! The layer consists of small stages, so its backward pass is the chain rule through them:
+//!
+//! ```text
+//! mean     μ = Σ x / n
+//! centred  c = x − μ
+//! var      v = Σ c² / n
+//! rstd     r = 1 / √(v + ε)
+//! norm     n = c · r
+//! a          = n · w + b        (without weight and bias a = c · r, and there is no n)
+//! ```
+//!
+//! For x = (1, 3) and ε = 0: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
 use std::sync::Arc;
 
@@ -10,164 +22,166 @@ use super::bias::bias;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
-use super::elementwise::{Elementwise, Operand};
-use super::layer::{A, Args, BIAS, Called, Fan, Layer, Leaf, Reported, Source, Stage, WEIGHT};
+use super::elementwise::{Elementwise, ElementwiseOperand};
+use super::layer::{A, Args, BIAS, Fan, Layer, Leaf, Reported, Stage, StageSource, TensorSymbols, WEIGHT};
 use super::mismatch::Mismatch;
-use super::operator::{Named, Operator};
+use super::operator::{NamedFunction, Operator};
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
 use crate::tensor::{len, shape_words};
 
-/// What is normalised together, and the texts that depend on it.
+/// The groups of a norm, and the equations that name them.
 #[derive(Clone, Copy, Debug)]
-pub struct Groups<'a> {
-    /// The shape of mean and variance, which have one entry for each group. A group is a run of neighbouring entries.
+pub struct NormGroups<'a> {
+    /// The shape of mean and variance, with one entry for each group. A group is a range of neighbouring entries in row-major order.
     pub shape: &'a [usize],
-    /// The shape of weight and bias: that of the tensor, or its first axis.
+    /// The shape of weight and bias: that of the tensor, or of its first axis.
     pub parameters: &'a [usize],
-    /// The equations that name the group.
-    pub texts: &'static Texts,
+    /// The equations that name the groups.
+    pub equations: &'static NormEquations,
 }
 
-/// The equations of a norm that name what is normalised together.
+/// The equations of a norm that differ between layer norm, group norm and instance norm.
 #[derive(Debug)]
-pub struct Texts {
+pub struct NormEquations {
     mean: Equation,
-    stretch: [Equation; 3],
+    normalise: [Equation; 3],
     scale: [Equation; 3],
 }
 
-/// The layer that normalises each group of a tensor of this shape, from the keys `weight`, `bias` and `eps`.
+/// Makes the layer that normalises each group of a tensor of this shape, from the keys `weight`, `bias` and `eps`.
 ///
 /// # Errors
-/// When a key is faulty, a tensor is larger than allowed, or one of several groups has a single entry.
-pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: Groups<'_>) -> Result<Layer, Reported> {
+/// If the value of a key is not allowed, the network becomes too large, or there are several groups with a single entry each.
+pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) -> Result<Layer, Reported> {
     let (count, n) = (len(groups.shape), len(shape) / len(groups.shape));
     if n == 1 && !groups.shape.is_empty() {
-        let message = format!("each group must have several entries, but the input, {}, has one for each group", shape_words(shape));
+        let message = format!("each group must have at least two entries, but the input, {}, has one per group", shape_words(shape));
         return Err(args.fail(
             "type",
             message,
-            "a single entry is its own mean, so only the bias would be left of it; PyTorch refuses it too",
+            "a single entry equals its mean, so it would become 0 and only the bias would be left; PyTorch rejects this too",
         ));
     }
     let eps = args.number("eps")?.unwrap_or(1e-5);
     if eps < 0.0 {
-        return Err(args.fail_alone("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's is 1e-5"));
+        return Err(args.fail_alone("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
     }
     for tensor in [shape, groups.shape, groups.shape, groups.shape, shape] {
         args.claim(tensor)?;
     }
     let mut parameters = Vec::new();
-    for called in [WEIGHT, BIAS] {
-        if args.has(called.suffix) {
+    for symbols in [WEIGHT, BIAS] {
+        if args.has(symbols.suffix) {
             args.claim(groups.parameters)?;
-            parameters.push(Leaf::read(args, called, groups.parameters, Fan::of(groups.parameters)));
+            parameters.push(Leaf::read(args, symbols, groups.parameters, Fan::of(groups.parameters)));
         }
     }
     let sizes = [('g', count), ('i', n)];
-    let gather = Contraction::of("gi->g", &sizes).shaped(shape, &[], groups.shape);
-    let spread = Contraction::of("g->gi", &sizes).shaped(groups.shape, &[], shape);
-    let stretch = Contraction::of("g,gi->gi", &sizes).shaped(shape, groups.shape, shape);
-    let (input, [mean, centred, var, rstd, norm]) = (Source::Input(0), std::array::from_fn(Source::Stage));
+    let sum_over_group = Contraction::of("gi->g", &sizes).shaped(shape, &[], groups.shape);
+    let repeat = Contraction::of("g->gi", &sizes).shaped(groups.shape, &[], shape);
+    let multiply = Contraction::of("g,gi->gi", &sizes).shaped(shape, groups.shape, shape);
+    let (input, [mean, centred, var, rstd, norm]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
     let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, equation, back));
-    let reciprocal_root = Elementwise::new(Operator::Call(&RSTD_OF), &[Operand::Slot(0), Operand::Constant(eps)]).told(&RSTD_TEXTS);
+    let reciprocal_root = Elementwise::new(Operator::Call(&RSTD_OF), &[ElementwiseOperand::Slot(0), ElementwiseOperand::Constant(eps)])
+        .with_equations(&RSTD_EQUATIONS);
     let mut stages = vec![
-        Stage::new(Called::of("mean").written("μ"))
-            .with(Arc::new(ConstantWeights::new(gather, Weights::One(reciprocal(n)), groups.texts.mean, MEAN_BACK)), [input]),
-        Stage::new(Called::of("centred").written("c"))
+        Stage::new(TensorSymbols::of("mean").written("μ"))
+            .with(Arc::new(ConstantWeights::new(sum_over_group, Weights::One(reciprocal(n)), groups.equations.mean, MEAN_BACK)), [input]),
+        Stage::new(TensorSymbols::of("centred").written("c"))
             .with(same(MINUEND, MINUEND_BACK), [input])
-            .with(Arc::new(ConstantWeights::new(spread, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
-        Stage::new(Called::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
-        Stage::new(Called::of("rstd").written("r")).with(Arc::new(reciprocal_root), [var]),
+            .with(Arc::new(ConstantWeights::new(repeat, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
+        Stage::new(TensorSymbols::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
+        Stage::new(TensorSymbols::of("rstd").written("r")).with(Arc::new(reciprocal_root), [var]),
     ];
-    let stretched = |called| Stage::new(called).with(Arc::new(Bilinear::new(stretch, groups.texts.stretch)), [centred, rstd]);
+    let normalised_stage =
+        |symbols| Stage::new(symbols).with(Arc::new(Bilinear::new(multiply, groups.equations.normalise)), [centred, rstd]);
     if parameters.is_empty() {
-        stages.push(stretched(A));
+        stages.push(normalised_stage(A));
         return Ok(Layer { parameters, stages });
     }
     args.claim(shape)?;
-    stages.push(stretched(Called::of("norm").written("n")));
+    stages.push(normalised_stage(TensorSymbols::of("norm").written("n")));
     let a = Stage::new(A);
     let channels = len(groups.parameters);
     let a = if args.has("weight") {
         let scale = Contraction::of("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).shaped(shape, groups.parameters, shape);
-        a.with(Arc::new(Bilinear::new(scale, groups.texts.scale)), [norm, Source::Parameter(0)])
+        a.with(Arc::new(Bilinear::new(scale, groups.equations.scale)), [norm, StageSource::Parameter(0)])
     } else {
         a.with(same(UNSCALED, UNSCALED_BACK), [norm])
     };
     let shift = || Arc::new(bias(groups.parameters, shape));
-    stages.push(if args.has("bias") { a.with(shift(), [Source::Parameter(parameters.len() - 1)]) } else { a });
+    stages.push(if args.has("bias") { a.with(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
     Ok(Layer { parameters, stages })
 }
 
-/// The texts of a norm over the whole tensor.
-pub const WHOLE: Texts = Texts {
+/// The equations of a norm over the whole tensor, as in layer norm.
+pub const WHOLE: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of all entries",
         gist: Gist::None,
-        words: "Every one of the n entries counts 1/n. What is normalised is the whole tensor at once.",
+        words: "Each of the n entries counts 1/n. The whole tensor is normalised at once.",
     },
-    stretch: STRETCH_ALL,
+    normalise: NORMALISE_ALL,
     scale: SCALE_ENTRIES,
 };
 
-/// The texts of a norm over groups of channels.
-pub const GROUPS: Texts = Texts {
+/// The equations of a norm over groups of channels, as in group norm.
+pub const CHANNEL_GROUPS: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each group of channels",
         gist: Gist::None,
-        words: "Every one of the n entries of a group counts 1/n. A group is some neighbouring channels, and each group is normalised by itself.",
+        words: "Each of the n entries of a group counts 1/n. A group consists of neighbouring channels, and each group is normalised by itself.",
     },
-    stretch: STRETCH_GROUPS,
+    normalise: NORMALISE_GROUPS,
     scale: SCALE_CHANNELS,
 };
 
-/// The texts of a norm over single channels.
-pub const CHANNELS: Texts = Texts {
+/// The equations of a norm over single channels, as in instance norm.
+pub const CHANNELS: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each channel",
         gist: Gist::None,
-        words: "Every one of the n entries of a channel counts 1/n. Each channel is normalised by itself.",
+        words: "Each of the n entries of a channel counts 1/n. Each channel is normalised by itself.",
     },
-    stretch: STRETCH_GROUPS,
+    normalise: NORMALISE_GROUPS,
     scale: SCALE_CHANNELS,
 };
 
 const MEAN_BACK: Equation = Equation {
     right: Expr::Mul(&[whole::SHARE, whole::DY]),
-    name: "every entry has moved the mean",
+    name: "the derivative through the mean",
     gist: Gist::None,
-    words: "An entry that grows by a little moves the mean by the n-th part of it, so it gets the n-th part of the mean's derivative.",
+    words: "If an entry grows by h, the mean grows by h/n, so each entry gets 1/n of the mean's derivative.",
 };
 
 const MINUEND: Equation = Equation {
     right: whole::X,
-    name: "the entry less the mean",
+    name: "the entry minus the mean",
     gist: Gist::None,
-    words: "The mean is taken away from every entry, so that what is left has the mean 0.",
+    words: "The mean is subtracted from every entry, so that the differences have the mean 0.",
 };
 const MINUEND_BACK: Equation = Equation {
     right: whole::DY,
     name: "the derivative passes on unchanged",
     gist: Gist::None,
-    words: "An entry stands in its own difference without a factor. It also moves the mean, and so all differences a little: that is the other part.",
+    words: "An entry occurs in its own difference without a factor. It also changes the mean, and with it all differences: that is the other part.",
 };
 const MINUS: Equation = Equation {
     right: Expr::Neg(&whole::X),
-    name: "the entry less the mean",
+    name: "the entry minus the mean",
     gist: Gist::None,
-    words: "The mean is taken away from every entry, so that what is left has the mean 0.",
+    words: "The mean is subtracted from every entry, so that the differences have the mean 0.",
 };
 const MINUS_BACK: Equation = Equation {
     right: Expr::Neg(&Expr::Of(SUM, &[whole::DY])),
-    name: "the mean was taken away from every entry",
+    name: "the mean was subtracted from every entry",
     gist: Gist::None,
-    words: "A larger mean makes every difference smaller by as much: its derivative gathers those of all differences, with a minus.",
+    words: "If the mean grows by h, every difference falls by h: its derivative is minus the sum of the derivatives of all differences.",
 };
 const UNSCALED: Equation = Equation {
     right: whole::X,
@@ -182,63 +196,63 @@ const UNSCALED_BACK: Equation = Equation {
     words: "Without a weight there is no factor.",
 };
 
-/// c · r, with one r.
-const STRETCH_ALL: [Equation; 3] = [
+/// The equations of c · r with one r for the whole tensor: forward, by r and by c.
+const NORMALISE_ALL: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
         name: "normalised",
         gist: Gist::Words("mean 0 and variance 1"),
-        words: "Every difference is divided by the standard deviation, all by the same one: what is left has the variance 1, but for ε.",
+        words: "Every difference is divided by the same standard deviation: the results have the variance 1, apart from the effect of ε.",
     },
     Equation {
         right: Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[whole::X, whole::DY])]),
-        name: "every entry was stretched by the same number",
+        name: "every entry was multiplied by the same number",
         gist: Gist::None,
-        words: "One number stretches all entries, so its derivative gathers over all of them: what was stretched times the derivative of what became of it.",
+        words: "One number r multiplies all entries, so its derivative is a sum over all of them: each difference times the derivative of its product.",
     },
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::DY]),
-        name: "the derivative through the stretching",
+        name: "the derivative through the product with r",
         gist: Gist::None,
-        words: "A difference was stretched by r, so is its derivative. It stands in the variance too: that is the other part.",
+        words: "A difference was multiplied by r, so its derivative is too. The difference also occurs in the variance: that is the other part.",
     },
 ];
 
-/// c · r, with one r for each group.
-const STRETCH_GROUPS: [Equation; 3] = [
+/// The equations of c · r with one r for each group: forward, by r and by c.
+const NORMALISE_GROUPS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
         name: "normalised",
         gist: Gist::Words("mean 0 and variance 1"),
-        words: "Every difference is divided by the standard deviation of its group: what is left of each group has the variance 1, but for ε.",
+        words: "Every difference is divided by the standard deviation of its group: the results have the variance 1 in each group, apart from the effect of ε.",
     },
     Equation {
         right: Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[whole::X, whole::DY])]),
-        name: "all entries of a group were stretched by the same number",
+        name: "all entries of a group were multiplied by the same number",
         gist: Gist::None,
-        words: "One number stretches all entries of a group, so its derivative gathers over them: what was stretched times the derivative of what became of it.",
+        words: "One number r multiplies all entries of a group, so its derivative is a sum over them: each difference times the derivative of its product.",
     },
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::DY]),
-        name: "the derivative through the stretching",
+        name: "the derivative through the product with r",
         gist: Gist::None,
-        words: "A difference was stretched by the r of its group, so is its derivative. It stands in the variance too: that is the other part.",
+        words: "A difference was multiplied by the r of its group, so its derivative is too. The difference also occurs in the variance: that is the other part.",
     },
 ];
 
-/// n · w, with one w for each channel.
+/// The equations of n · w with one w for each channel: forward, by w and by n.
 const SCALE_CHANNELS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),
         name: "scaled and shifted by parameters",
         gist: Gist::None,
-        words: "The network may learn how large and where each channel should be: times the weight of the channel, plus its bias.",
+        words: "The network can learn the scale and the mean of each channel: times the weight of the channel, plus its bias.",
     },
     Equation {
         right: Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[whole::X, whole::DY])]),
         name: "weight gradient",
         gist: Gist::Words("normalised entries times their errors"),
-        words: "Each weight is used on all normalised entries of its channel, so its gradient gathers over them.",
+        words: "Each weight is used on all normalised entries of its channel, so its gradient is a sum over them.",
     },
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::DY]),
@@ -248,13 +262,13 @@ const SCALE_CHANNELS: [Equation; 3] = [
     },
 ];
 
-/// n · w, entry by entry.
+/// The equations of n · w with one w for each entry: forward, by w and by n.
 const SCALE_ENTRIES: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),
         name: "scaled and shifted by parameters",
         gist: Gist::None,
-        words: "The network may learn how large and where each entry should be: times a weight of its own, plus a bias of its own.",
+        words: "The network can learn the scale and the mean of each entry: each has its own weight and its own bias.",
     },
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::X, whole::DY]),
@@ -270,11 +284,11 @@ const SCALE_ENTRIES: [Equation; 3] = [
     },
 ];
 
-/// v = Σ 1/n · c · c over each run of n entries.
+/// The variance v = Σ c² / n of each group of n centred entries.
 #[derive(Clone, Debug)]
 struct Variance {
     n: usize,
-    /// The shape of v.
+    /// The shape of v, with one entry for each group.
     groups: Arc<[usize]>,
 }
 
@@ -284,18 +298,19 @@ impl Function for Variance {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Squares(self.clone()))
+        Arc::new(VarianceForward(self.clone()))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(SquaresBackward(self.clone())))
+        Some(Arc::new(VarianceBackward(self.clone())))
     }
 }
 
+/// The rule of v, with the terms 1/n · c · c.
 #[derive(Debug)]
-struct Squares(Variance);
+struct VarianceForward(Variance);
 
-impl Rule for Squares {
+impl Rule for VarianceForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let share = reciprocal(self.0.n);
         for (sum, run) in out.iter_mut().zip(x.tensors[Input(0)].chunks_exact(self.0.n)) {
@@ -308,7 +323,7 @@ impl Rule for Squares {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        let c = entry(x, Input(0), at * self.0.n + usize::try_from(term).expect("a term of an entry"));
+        let c = entry(x, Input(0), at * self.0.n + usize::try_from(term).expect("the number of a term fits into usize"));
         Term::product(smallvec![constant(reciprocal(self.0.n)), c.clone(), c])
     }
 
@@ -321,15 +336,16 @@ impl Rule for Squares {
             right: Expr::Of(MEAN, &[Expr::Square(&whole::X)]),
             name: "the variance",
             gist: Gist::Words("the mean of the squares"),
-            words: "How far the entries lie from their mean, squared so that both sides count: each of the n squares counts 1/n (PyTorch's biased variance).",
+            words: "The mean squared distance of the entries from their mean: each of the n squares counts 1/n (PyTorch's biased variance).",
         }
     }
 }
 
+/// The rule of ∂C/∂c = 2/n · c · ∂C/∂v.
 #[derive(Debug)]
-struct SquaresBackward(Variance);
+struct VarianceBackward(Variance);
 
-impl Rule for SquaresBackward {
+impl Rule for VarianceBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let n = self.0.n;
         let runs = out.chunks_exact_mut(n).zip(x.tensors[Input(0)].chunks_exact(n));
@@ -361,7 +377,7 @@ impl Rule for SquaresBackward {
             right: Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), Expr::Product(Join::Matrix, &[whole::X, whole::DY])]),
             name: "the derivative of the squares",
             gist: Gist::None,
-            words: "The derivative of c² is 2c, and every square counts 1/n: those that lie far from the mean move the variance most.",
+            words: "The derivative of c² is 2c, and every square counts 1/n: entries far from the mean change the variance most.",
         }
     }
 }
@@ -374,19 +390,19 @@ const RSTD: &Primitive = &Primitive::differentiable(
 )
 .of(&["v", "ε"]);
 const R: Expr = Expr::Entry(Output);
-static RSTD_OF: Named = Named::new(RSTD, RSTD_TEXTS[1].words);
-/// r = rstd(v), and ∂C/∂v = ∂C/∂r · rstd′(v).
-const RSTD_TEXTS: [Equation; 2] = [
+static RSTD_OF: NamedFunction = NamedFunction::new(RSTD, RSTD_EQUATIONS[1].words);
+/// The equations of r = rstd(v) and of ∂C/∂v = ∂C/∂r · rstd′(v).
+const RSTD_EQUATIONS: [Equation; 2] = [
     Equation {
         right: Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]),
         name: "one over the standard deviation",
         gist: Gist::None,
-        words: "The root of the variance is the standard deviation; its reciprocal, rstd(v | ε) = 1 / √(v + ε), is what every entry is multiplied by. The small ε keeps it finite where all entries are alike.",
+        words: "The root of the variance is the standard deviation. Every difference is multiplied by its reciprocal, rstd(v | ε) = 1 / √(v + ε). The small ε keeps it finite if all entries are equal.",
     },
     Equation {
         right: Expr::Mul(&[whole::DY, Expr::Prime(RSTD, &[whole::X])]),
         name: "the derivative of one over the root",
         gist: Gist::None,
-        words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: more variance, less stretching.",
+        words: "The derivative of r = rstd(v) = 1 / √(v + ε) is rstd′(v) = −r³ / 2: the larger the variance, the smaller the factor r.",
     },
 ];

@@ -1,4 +1,4 @@
-//! The operators and functions of the expression language. A new function is a row of [`FUNCTIONS`].
+//! The operators and functions in the formulas of a scalar graph, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`].
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::functions::{self, POWER, QUOTIENT};
 use super::slot::Slot::{Input, Output, Upstream};
 use crate::expr::{Expr, LOG, Primitive, SQRT};
 
-/// What an operation does with its operands.
+/// The operator of one node of a graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operator {
     /// a + b
@@ -17,45 +17,44 @@ pub enum Operator {
     Mul,
     /// −a
     Neg,
-    /// a itself
+    /// a
     Copy,
     /// A function of its operands.
-    Call(&'static Named),
+    Call(&'static NamedFunction),
 }
 
 impl Operator {
     /// a / b
-    pub const DIV: Self = Self::Call(&DIVISION);
+    pub const DIV: Self = Self::Call(&DIVIDE);
     /// aᵇ
-    pub const POW: Self = Self::Call(&RAISING);
+    pub const POW: Self = Self::Call(&RAISE);
 }
 
-/// A function with the words about its derivative.
-pub struct Named {
+/// A function with the explanation of its derivative.
+pub struct NamedFunction {
     /// The function.
     pub function: &'static Primitive,
-    /// g′ of the first operand, as a factor; for a function with one derivative.
+    /// The derivative g′(a) as a factor, for a function of one argument.
     pub(super) prime: Expr,
     /// Explanation of the derivative.
     pub(super) words: &'static str,
-    /// For each operand, its derivative as a quotient, where there is one.
+    /// For each operand, ∂C/∂v · ∂v/∂u as a quotient; `None` for one that is not.
     pub(super) quotients: &'static [Option<Quotient>],
 }
 
-/// ∂C/∂v · ∂v/∂u as one quotient. It stays finite where ∂v/∂u overflows or underflows and the product does not: 1/b is infinite for b = 1e−310, but 1e−20 / b
-/// is 1e290.
+/// ∂C/∂v · ∂v/∂u as one quotient, which can be finite although ∂v/∂u alone overflows or underflows. For b = 1e−310, 1/b is infinite, but 1e−20 / b is 1e290.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotient {
-    /// The dividend, in the operands of the derivative: ∂C/∂v alone, or times something.
+    /// The dividend: ∂C/∂v, or a product of it with operands.
     pub dividend: Expr,
-    /// The dividend where the second operand is a number of the graph's text.
+    /// The dividend if the second operand is a constant in the formula.
     pub with_constant: Expr,
-    /// The operand that divides.
+    /// The number of the operand that is the divisor.
     pub by: usize,
 }
 
-impl Named {
-    /// A function with the words about its derivative.
+impl NamedFunction {
+    /// A function with the explanation of its derivative.
     pub(super) const fn new(function: &'static Primitive, words: &'static str) -> Self {
         Self { function, prime: Expr::Prime(function, &[Expr::Entry(Input(0))]), words, quotients: &[] }
     }
@@ -64,7 +63,7 @@ impl Named {
         Self { quotients, ..self }
     }
 
-    /// The name.
+    /// The name in formulas: `relu`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.function.name
@@ -77,56 +76,64 @@ impl Named {
     }
 }
 
-impl fmt::Debug for Named {
+impl fmt::Debug for NamedFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.name(), f)
     }
 }
 
-impl PartialEq for Named {
+impl PartialEq for NamedFunction {
     fn eq(&self, other: &Self) -> bool {
         self.function == other.function
     }
 }
 
 /// ∂C/∂v, as the dividend of a quotient.
-const ARRIVING: Expr = Expr::Entry(Upstream);
+const UPSTREAM: Expr = Expr::Entry(Upstream);
 /// ∂C/∂v · v
-const MOVED: Expr = Expr::Mul(&[ARRIVING, Expr::Entry(Output)]);
+const UPSTREAM_TIMES_VALUE: Expr = Expr::Mul(&[UPSTREAM, Expr::Entry(Output)]);
 
 const fn quotient(dividend: Expr, by: usize) -> Option<Quotient> {
     Some(Quotient { dividend, with_constant: dividend, by })
 }
 
-/// ∂C/∂v / b, and −∂C/∂v · v / b.
-const DIVISION: Named = Named::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
-    .quotients(&[quotient(ARRIVING, 1), quotient(Expr::Neg(&MOVED), 1)]);
-/// b · ∂C/∂v · v / a
-const RAISING: Named = Named::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
-    Some(Quotient { dividend: Expr::Mul(&[Expr::Entry(Input(1)), MOVED]), with_constant: Expr::Mul(&[Expr::Name("b"), MOVED]), by: 0 }),
+/// a / b, with the quotients ∂C/∂v / b and −∂C/∂v · v / b.
+const DIVIDE: NamedFunction = NamedFunction::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
+    .quotients(&[quotient(UPSTREAM, 1), quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1)]);
+/// aᵇ, with the quotient b · ∂C/∂v · v / a by a.
+const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
+    Some(Quotient {
+        dividend: Expr::Mul(&[Expr::Entry(Input(1)), UPSTREAM_TIMES_VALUE]),
+        with_constant: Expr::Mul(&[Expr::Name("b"), UPSTREAM_TIMES_VALUE]),
+        by: 0,
+    }),
     None,
 ]);
 
-/// All functions of the expression language.
+/// The functions that a formula may call.
 #[rustfmt::skip]
-pub const FUNCTIONS: &[Named] = &[
-    Named::new(functions::EXP, "The exponential function is its own derivative."),
+pub const FUNCTIONS: &[NamedFunction] = &[
+    NamedFunction::new(functions::EXP, "The exponential function is its own derivative."),
     // ∂C/∂v / x
-    Named::new(LOG, "The derivative of log x is 1/x.").quotients(&[quotient(ARRIVING, 0)]),
-    Named::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
-    Named::new(functions::SIN, "The derivative of sin x is cos x."),
-    Named::new(functions::COS, "The derivative of cos x is −sin x."),
-    Named::new(functions::TAN, "The derivative of tan x is 1 + tan² x."),
-    Named::new(functions::TANH, "The derivative of tanh x is 1 − tanh² x."),
-    Named::new(functions::SIGMOID, "The derivative of the sigmoid y is y (1 − y)."),
-    Named::new(functions::RELU, "The derivative of relu is 1 where x is positive, else 0 (at 0 too)."),
-    Named::new(functions::ABS, "The derivative of |x| is the sign of x, and 0 at 0."),
-    Named::new(functions::MIN, "The smaller argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole."),
-    Named::new(functions::MAX, "The larger argument passes the derivative on, the other gets 0; equal ones share it, half each; where one is NaN each gets it whole."),
+    NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[quotient(UPSTREAM, 0)]),
+    NamedFunction::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
+    NamedFunction::new(functions::SIN, "The derivative of sin x is cos x."),
+    NamedFunction::new(functions::COS, "The derivative of cos x is −sin x."),
+    NamedFunction::new(functions::TAN, "The derivative of tan x is 1 + tan² x."),
+    NamedFunction::new(functions::TANH, "The derivative of tanh x is 1 − tanh² x."),
+    NamedFunction::new(functions::SIGMOID, "The derivative of the sigmoid y is y (1 − y)."),
+    NamedFunction::new(functions::RELU, "The derivative of relu is 1 where x is positive, else 0 (also at 0)."),
+    NamedFunction::new(functions::ABS, "The derivative of |x| is the sign of x, and 0 at 0."),
+    NamedFunction::new(functions::MIN, "The smaller argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),
+    NamedFunction::new(functions::MAX, "The larger argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),
 ];
 
-/// The function of this name.
+/// Finds a function by its name in formulas.
+///
+/// ```
+/// assert_eq!(gradstep::op::operator::find("max").map(|max| max.arity()), Some(2));
+/// ```
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Named> {
+pub fn find(name: &str) -> Option<&'static NamedFunction> {
     FUNCTIONS.iter().find(|function| function.name() == name)
 }

@@ -1,4 +1,4 @@
-//! The derivative of the output by itself: 1, where the backward pass begins.
+//! The seed of the backward pass: the derivative of the output C by itself, ∂C/∂C = 1.
 
 use smallvec::smallvec;
 

@@ -1,5 +1,7 @@
-//! Softmax, aᵢ = exp zᵢ / Σⱼ exp zⱼ, and log-softmax, aᵢ = zᵢ − log Σⱼ exp zⱼ, within each slice of a tensor: the whole tensor, or the entries along one
-//! axis. The largest entry of a slice is taken out of the exponentials, so neither overflows. As in PyTorch, `softmax([0, ln 3]) = [0.25, 0.75]`.
+//! Softmax, aᵢ = exp zᵢ / Σⱼ exp zⱼ, and log-softmax, aᵢ = zᵢ − log Σⱼ exp zⱼ: PyTorch's `Softmax` and `LogSoftmax`.
+//!
+//! Both work within each slice of a tensor: the whole tensor, or the entries along one axis. The largest entry of a slice is subtracted from all before the
+//! exponentials, which then cannot overflow. Example: softmax((0, log 3)) = (0.25, 0.75).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use smallvec::smallvec;
 use super::functions::EXP;
 use super::math;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
-use super::rule::{Meets, one_each};
+use super::rule::{TermNumbers, one_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
@@ -30,26 +32,26 @@ const J: Expr = Expr::Name("J");
 const J_OF_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
 const J_JI: Expr = Expr::Indexed(&J, "ji");
 const SLOPE: Expr = Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]);
-/// Jᵀ ∂C/∂a, with the entries aⱼ ([i=j] − aᵢ) of J.
+/// Jᵀ ∂C/∂a of softmax, where J has the entries aⱼ ([i=j] − aᵢ).
 const JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[SAME, A_I])])])]);
-/// Jᵀ ∂C/∂a, with the entries [i=j] − exp aᵢ of J.
+/// Jᵀ ∂C/∂a of log-softmax, where J has the entries [i=j] − exp aᵢ.
 const LOG_JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Sub(&[SAME, Expr::Of(EXP, &[A_I])])])]);
 
 /// The slices of a tensor, each of which is normalised by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slices {
-    /// One: the whole tensor.
+    /// One slice: the whole tensor.
     Whole,
     /// The entries along one axis.
     Along {
-        /// The axis's size.
+        /// The size of the axis.
         n: usize,
-        /// The distance between neighbours: the number of entries within one index of the axis.
+        /// The distance in memory between neighbours along the axis: the product of the sizes of the axes after it.
         step: usize,
     },
 }
 
-/// The entries `first + j · step` for j < n.
+/// The entries `first + j · step` for j = 0 … n − 1.
 #[derive(Clone, Copy, Debug)]
 struct Slice {
     number: usize,
@@ -68,7 +70,7 @@ impl Slices {
         Self::Along { n: shape[axis], step: len(&shape[axis + 1..]) }
     }
 
-    /// The entries of each slice, and the distance between neighbours, in a tensor of this many entries.
+    /// The number of entries of a slice, and the distance between neighbours, in a tensor with `entries` entries.
     fn sizes(self, entries: usize) -> (usize, usize) {
         match self {
             Self::Whole => (entries, 1),
@@ -82,7 +84,7 @@ impl Slices {
         Slice { number, first: number / step * step * n + number % step, n, step }
     }
 
-    /// The slice that holds an entry.
+    /// The slice that contains an entry.
     fn of(self, at: usize, entries: usize) -> Slice {
         let (n, step) = self.sizes(entries);
         self.get(at / (n * step) * step + at % step, entries)
@@ -96,7 +98,7 @@ impl Slices {
 }
 
 impl Slice {
-    /// The place of entry j.
+    /// The place of entry j: `first + j · step`.
     fn place(self, j: usize) -> usize {
         self.first + j * self.step
     }
@@ -111,7 +113,7 @@ impl Slice {
         Places { first: self.first, counts: [1, self.n], steps: [0, self.step] }
     }
 
-    /// Its entries in a tensor.
+    /// The values of its entries.
     fn values(self, tensor: &[f64]) -> Cow<'_, [f64]> {
         match self.step {
             1 => Cow::Borrowed(&tensor[self.first..][..self.n]),
@@ -120,14 +122,14 @@ impl Slice {
     }
 }
 
-/// The two numbers that all entries of a slice share: its largest entry, and the sum of the exponentials without it, or the logarithm of that.
-pub(super) struct Shared {
+/// The two numbers that normalise all entries of a slice: its largest entry m, and Σ exp(zⱼ − m) for softmax or its logarithm for log-softmax.
+pub(super) struct SoftmaxNormaliser {
     largest: f64,
     sum: f64,
 }
 
-impl Shared {
-    /// The largest entry and the sum of exp (zⱼ − largest).
+impl SoftmaxNormaliser {
+    /// The largest entry m and Σ exp(zⱼ − m).
     pub fn of(z: &[f64]) -> Self {
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Self { largest, sum: z.iter().map(|z| libm::exp(z - largest)).sum() }
@@ -139,40 +141,41 @@ impl Shared {
     }
 }
 
-/// One of the two functions.
+/// The differences between softmax and log-softmax.
 #[derive(Debug)]
-struct Row {
+struct SoftmaxVariant {
     function: &'static Primitive,
-    shared: fn(&[f64]) -> Shared,
+    shared: fn(&[f64]) -> SoftmaxNormaliser,
     /// The output from the input.
-    value: fn(f64, &Shared) -> f64,
+    value: fn(f64, &SoftmaxNormaliser) -> f64,
     /// The softmax pᵢ, from the output aᵢ.
     probability: fn(f64) -> f64,
-    /// Whether each term of the derivative has the factor aⱼ.
+    /// Whether each term of the derivative has the factor aⱼ, as that of softmax does.
     weighted: bool,
-    /// δᵢⱼ − pᵢ for j ≠ i, and for j = i.
+    /// [i=j] − pᵢ: 0 − pᵢ for j ≠ i, and 1 − pᵢ for j = i.
     column: [Expr; 2],
     forward: Equation,
     backward: Equation,
 }
 
-impl Row {
-    /// Adds the terms of ∂C/∂z of one slice. All entries side by side: each adds up its own terms in order.
+impl SoftmaxVariant {
+    /// Adds the terms of ∂C/∂z of one slice. The outer loop is over the terms, the inner one over the entries, whose sums are independent; each entry
+    /// still adds its terms in order.
     fn add(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
         let p: Cow<'_, [f64]> = if self.weighted { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
-        let add = |moved: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += moved * (0.0 - p));
+        let add = |factor: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += factor * (0.0 - p));
         for (j, da) in da.iter().enumerate() {
-            let moved = if self.weighted { da * a[j] } else { *da };
-            add(moved, &mut sums[..j], &p[..j]);
-            sums[j] += moved * (1.0 - p[j]);
-            add(moved, &mut sums[j + 1..], &p[j + 1..]);
+            let factor = if self.weighted { da * a[j] } else { *da };
+            add(factor, &mut sums[..j], &p[..j]);
+            sums[j] += factor * (1.0 - p[j]);
+            add(factor, &mut sums[j + 1..], &p[j + 1..]);
         }
     }
 }
 
-static SOFTMAX_ROW: Row = Row {
+static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: SOFTMAX,
-    shared: Shared::of,
+    shared: SoftmaxNormaliser::of,
     value: |z, shared| shared.value(z),
     probability: |a| a,
     weighted: true,
@@ -181,21 +184,21 @@ static SOFTMAX_ROW: Row = Row {
         right: Expr::Of(SOFTMAX, &[whole::X]),
         name: "softmax",
         gist: Gist::Words("aᵢ = exp zᵢ / Σⱼ exp zⱼ"),
-        words: "The exponentials make all numbers positive, and their sum as the divisor makes them add up to 1: a probability for each class.",
+        words: "The exponentials make all numbers positive, and the division by their sum makes them add up to 1: a probability for each class.",
     },
     backward: Equation {
         right: JACOBIAN,
         name: "the softmax's Jacobian",
         gist: Gist::None,
-        words: "Every zᵢ moves every aⱼ, because all share one divisor: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
+        words: "Every zᵢ changes every aⱼ, because all are divided by the same sum: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
     },
 };
 
-static LOG_SOFTMAX_ROW: Row = Row {
+static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: LOG_SOFTMAX,
     shared: |z| {
         let (largest, log) = math::log_sum_exp(z);
-        Shared { largest, sum: log }
+        SoftmaxNormaliser { largest, sum: log }
     },
     value: |z, shared| (z - shared.largest) - shared.sum,
     probability: libm::exp,
@@ -205,73 +208,74 @@ static LOG_SOFTMAX_ROW: Row = Row {
         right: Expr::Of(LOG_SOFTMAX, &[whole::X]),
         name: "log-softmax",
         gist: Gist::Words("aᵢ = zᵢ − log Σⱼ exp zⱼ"),
-        words: "The logarithm of the softmax, without the division: what is taken away from every zᵢ is the same, and makes the exponentials of all aᵢ add up to 1.",
+        words: "The logarithm of the softmax, without the division: the same number is subtracted from every zᵢ, so that the exponentials of all aᵢ add up to 1.",
     },
     backward: Equation {
         right: LOG_JACOBIAN,
         name: "the log-softmax's Jacobian",
         gist: Gist::None,
-        words: "A zᵢ moves its own aᵢ by as much, and the logarithm that is taken away from every aⱼ by its probability exp aᵢ. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = [i=j] − exp aᵢ, where [i=j] is 1 if i = j, else 0.",
+        words: "If zᵢ grows by a small h, aᵢ grows by h, and the logarithm that is subtracted everywhere grows by h · exp aᵢ. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = [i=j] − exp aᵢ, where [i=j] is 1 if i = j, else 0.",
     },
 };
 
 /// Softmax or log-softmax within each slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Softmax {
-    row: &'static Row,
+    variant: &'static SoftmaxVariant,
     slices: Slices,
 }
 
 impl Softmax {
-    /// aᵢ = exp zᵢ / Σⱼ exp zⱼ
+    /// Softmax of each slice: aᵢ = exp zᵢ / Σⱼ exp zⱼ.
     #[must_use]
     pub fn within(slices: Slices) -> Self {
-        Self { row: &SOFTMAX_ROW, slices }
+        Self { variant: &SOFTMAX_VARIANT, slices }
     }
 
-    /// aᵢ = zᵢ − log Σⱼ exp zⱼ
+    /// Log-softmax of each slice: aᵢ = zᵢ − log Σⱼ exp zⱼ.
     #[must_use]
     pub fn log_within(slices: Slices) -> Self {
-        Self { row: &LOG_SOFTMAX_ROW, slices }
+        Self { variant: &LOG_SOFTMAX_VARIANT, slices }
     }
 }
 
 impl Function for Softmax {
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Forward(*self))
+        Arc::new(SoftmaxForward(*self))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Jacobian(*self)))
+        Some(Arc::new(SoftmaxBackward(*self)))
     }
 }
 
+/// The rule of a.
 #[derive(Debug)]
-struct Forward(Softmax);
+struct SoftmaxForward(Softmax);
 
-impl Forward {
+impl SoftmaxForward {
     fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
         self.0.slices.of(at, x.tensors[Input(0)].len())
     }
 
     fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
-        let shared = &x.memo::<Vec<Shared>>().expect("made from the same operands")[self.slice(x, at).number];
-        (self.0.row.value)(x.get(Input(0), at), shared)
+        let shared = &x.memo::<Vec<SoftmaxNormaliser>>().expect("the memo of this rule")[self.slice(x, at).number];
+        (self.0.variant.value)(x.get(Input(0), at), shared)
     }
 }
 
-impl Rule for Forward {
+impl Rule for SoftmaxForward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors[Input(0)];
-        let shared: Vec<Shared> = self.0.slices.all(z.len()).map(|slice| (self.0.row.shared)(&slice.values(z))).collect();
+        let shared: Vec<SoftmaxNormaliser> = self.0.slices.all(z.len()).map(|slice| (self.0.variant.shared)(&slice.values(z))).collect();
         Some(Arc::new(shared))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let (z, shared) = (x.tensors[Input(0)], x.memo::<Vec<Shared>>().expect("made from the same operands"));
+        let (z, shared) = (x.tensors[Input(0)], x.memo::<Vec<SoftmaxNormaliser>>().expect("the memo of this rule"));
         for (slice, shared) in self.0.slices.all(z.len()).zip(shared) {
             for at in slice.places().each() {
-                out[at] += (self.0.row.value)(z[at], shared);
+                out[at] += (self.0.variant.value)(z[at], shared);
             }
         }
     }
@@ -284,11 +288,11 @@ impl Rule for Forward {
         None
     }
 
-    /// The arguments are all entries of the slice, the one of the same place first; many are named at once.
+    /// The arguments are the entries of the slice, with the one at the same place first ([`entries`]).
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let all = self.slice(x, at).places();
         let args = entries(x, Input(0), at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
-        Term::apply(self.0.row.function, args, self.value(x, at))
+        Term::apply(self.0.variant.function, args, self.value(x, at))
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
@@ -299,7 +303,7 @@ impl Rule for Forward {
         self.slice(x, at).places().each().map(|entry| Use { entry, term: 0 }).collect()
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
         self.slice(x, entry).rank(at).map(|_| 0).into_iter().collect()
     }
 
@@ -308,31 +312,31 @@ impl Rule for Forward {
     }
 
     fn equation(&self) -> Equation {
-        self.0.row.forward
+        self.0.variant.forward
     }
 }
 
-/// ∂C/∂zᵢ = Σⱼ ∂C/∂aⱼ · aⱼ · (δᵢⱼ − aᵢ) for softmax, Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax; the sums are over the slice.
+/// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax, summed over the slice.
 #[derive(Debug)]
-struct Jacobian(Softmax);
+struct SoftmaxBackward(Softmax);
 
-impl Jacobian {
+impl SoftmaxBackward {
     fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
         self.0.slices.of(at, x.tensors[Output].len())
     }
 }
 
-impl Rule for Jacobian {
+impl Rule for SoftmaxBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let row = self.0.row;
+        let variant = self.0.variant;
         for slice in self.0.slices.all(out.len()) {
             let (a, da) = (slice.values(x.tensors[Output]), slice.values(x.tensors[Upstream]));
             if slice.step == 1 {
-                row.add(&a, &da, &mut out[slice.first..][..slice.n]);
+                variant.add(&a, &da, &mut out[slice.first..][..slice.n]);
                 continue;
             }
             let mut sums = slice.values(out).into_owned();
-            row.add(&a, &da, &mut sums);
+            variant.add(&a, &da, &mut sums);
             for (at, sum) in slice.places().each().zip(sums) {
                 out[at] = sum;
             }
@@ -348,40 +352,40 @@ impl Rule for Jacobian {
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
-        let j = self.slice(x, i).place(usize::try_from(term).expect("a term of an entry"));
-        let row = self.0.row;
-        let slope = evaluated(x, &row.column[usize::from(i == j)], Output, i);
+        let j = self.slice(x, i).place(usize::try_from(term).expect("the number of a term fits into usize"));
+        let variant = self.0.variant;
+        let slope = evaluated(x, &variant.column[usize::from(i == j)], Output, i);
         let mut args = smallvec![entry(x, Upstream, j)];
-        args.extend(row.weighted.then(|| entry(x, Output, j)));
+        args.extend(variant.weighted.then(|| entry(x, Output, j)));
         args.push(slope.by(j));
         Term::product(args)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let slice = self.slice(x, at);
-        let own = slice.rank(at).expect("an entry of its slice") as u64;
+        let own = slice.rank(at).expect("a slice contains the entry that it was found by") as u64;
         let column = slice.places().each().map(|entry| Use { entry, term: own });
         let row = (0..slice.n as u64).map(|term| Use { entry: at, term });
         match slot {
-            Output if self.0.row.weighted => column.chain(row).collect(),
+            Output if self.0.variant.weighted => column.chain(row).collect(),
             Output => row.collect(),
             Upstream => column.collect(),
             _ => Vec::new(),
         }
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let slice = self.slice(x, entry);
-        let Some(rank) = slice.rank(at) else { return Meets::new() };
+        let Some(rank) = slice.rank(at) else { return TermNumbers::new() };
         match slot {
             Output if entry == at => (0..slice.n as u64).collect(),
-            Output if !self.0.row.weighted => Meets::new(),
+            Output if !self.0.variant.weighted => TermNumbers::new(),
             Output | Upstream => smallvec![rank as u64],
-            _ => Meets::new(),
+            _ => TermNumbers::new(),
         }
     }
 
     fn equation(&self) -> Equation {
-        self.0.row.backward
+        self.0.variant.backward
     }
 }

@@ -1,59 +1,61 @@
-//! The error of a saturated output. A softmax or sigmoid that has reached 0 makes ∂C/∂a infinite, and infinity times 0 is no number; yet the
-//! error ∂C/∂z, taken in one step, is harmless. This rule takes the two steps of the chain rule wherever they stay finite, and the one step
-//! where they do not.
+//! The gradient of an output activation that stays finite when the output is saturated.
+//!
+//! If a sigmoid's output a is rounded to 0 while the target is 1, then ∂C/∂a = −1/a is −∞ and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The closed formula
+//! ∂C/∂z = a − t has no such problem. [`StableBackward`] uses the chain rule if all of its results are finite, and the closed formula otherwise.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::rule::{Arguments, Equation, Meets, Memo, Operands, Rule, Term, Use};
+use super::rule::{Arguments, Equation, Memo, Operands, Rule, Term, TermNumbers, Use};
 use super::slot::{
     Reads,
     Slot::{self, Input},
 };
 use crate::expr::Expr;
 
-/// The chain rule through ∂C/∂a, and the shortcut that replaces it where it breaks down; both read the same slots.
+/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula that replaces it if it is not finite. Both read the same slots.
 #[derive(Debug)]
-pub struct Stable {
-    /// Through ∂C/∂a.
+pub struct StableBackward {
+    /// The chain rule through ∂C/∂a.
     pub chain: Arc<dyn Rule>,
-    /// From a and t alone.
+    /// The closed formula, which reads only a and t.
     pub shortcut: Arc<dyn Rule>,
-    /// The shortcut, as an expression.
+    /// The closed formula as an expression.
     pub expr: Expr,
 }
 
-struct Verdict {
+/// Whether the chain rule is finite, with the memos of both rules.
+struct ChainOutcome {
     finite: bool,
     chain: Memo,
     shortcut: Memo,
 }
 
-impl Stable {
-    fn verdict<'a>(x: &Operands<'a>) -> &'a Verdict {
-        x.memo::<Verdict>().expect("made from the same operands")
+impl StableBackward {
+    fn outcome<'a>(x: &Operands<'a>) -> &'a ChainOutcome {
+        x.memo::<ChainOutcome>().expect("the memo of this rule")
     }
 
-    /// The rule in force, with its operands.
+    /// The rule that applies to these operands, with its own memo.
     fn choose<'s, 'x>(&'s self, x: &Operands<'x>) -> (&'s dyn Rule, Operands<'x>) {
-        let verdict = Self::verdict(x);
-        let (rule, memo) = if verdict.finite { (&self.chain, &verdict.chain) } else { (&self.shortcut, &verdict.shortcut) };
+        let outcome = Self::outcome(x);
+        let (rule, memo) = if outcome.finite { (&self.chain, &outcome.chain) } else { (&self.shortcut, &outcome.shortcut) };
         (rule.as_ref(), Operands { tensors: x.tensors.clone(), memo })
     }
 }
 
-impl Rule for Stable {
+impl Rule for StableBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
         let mut sums = vec![-0.0; tensors[Input(0)].len()];
         self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
-        // a term that is not finite never leaves a finite sum
+        // a sum with an infinite or NaN term is never finite
         let finite = sums.iter().all(|sum| sum.is_finite());
-        Some(Arc::new(Verdict { finite, chain, shortcut }))
+        Some(Arc::new(ChainOutcome { finite, chain, shortcut }))
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        // once more to see whether it is finite
+        // the memo computes the chain rule once more
         2 * self.chain.work(operands, entries)
     }
 
@@ -82,9 +84,9 @@ impl Rule for Stable {
         rule.partial(&x, entry, terms, sum)
     }
 
-    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (rule, x) = self.choose(x);
-        rule.more(&x, entry, terms, sum)
+        rule.add_terms(&x, entry, terms, sum)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -92,9 +94,9 @@ impl Rule for Stable {
         rule.uses(&x, slot, at)
     }
 
-    fn meets(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> Meets {
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let (rule, x) = self.choose(x);
-        rule.meets(&x, entry, slot, at)
+        rule.terms_at(&x, entry, slot, at)
     }
 
     fn equation(&self) -> Equation {
@@ -110,9 +112,9 @@ impl Rule for Stable {
     }
 
     fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(Expr, f64)> {
-        let verdict = Self::verdict(x);
-        let x = Operands { tensors: x.tensors.clone(), memo: &verdict.shortcut };
+        let outcome = Self::outcome(x);
+        let x = Operands { tensors: x.tensors.clone(), memo: &outcome.shortcut };
         let terms = self.shortcut.prefix_terms(&x, entry + 1) - self.shortcut.prefix_terms(&x, entry);
-        verdict.finite.then(|| (self.expr, self.shortcut.partial(&x, entry, terms, -0.0)))
+        outcome.finite.then(|| (self.expr, self.shortcut.partial(&x, entry, terms, -0.0)))
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use crate::op::operator::{self, FUNCTIONS, Named, Operator};
+use crate::op::operator::{self, FUNCTIONS, NamedFunction, Operator};
 use crate::words::{self, At};
 
 /// Parentheses, minuses and powers may be nested this deep.
@@ -265,7 +265,7 @@ impl<'a> Parser<'a> {
     fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), Wrong> {
         let word = &self.text[name.clone()];
         let Some(function) = operator::find(word) else {
-            let names: Vec<&str> = FUNCTIONS.iter().map(Named::name).collect();
+            let names: Vec<&str> = FUNCTIONS.iter().map(NamedFunction::name).collect();
             return wrong(name, format!("there is no function {}", quoted(word)), words::help(At::Function, word, &names));
         };
         let open = self.span.clone();

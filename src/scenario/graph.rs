@@ -11,7 +11,7 @@ use super::expression::{self, Item, Wrong, name_length};
 use super::known::Known;
 use super::reader::{KEPT, Reader, Span, Table};
 use crate::network::{Builder, Node};
-use crate::op::elementwise::{Elementwise, Operand};
+use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::layer::Reported;
 use crate::op::operator::{self, Operator};
 use crate::tensor::from_flat;
@@ -249,7 +249,7 @@ impl<'t> Graph<'t> {
             Err(faults) => {
                 if new {
                     // so that what uses it is not faulty too
-                    self.push(name, Operator::Copy, &[Operand::Constant(0.0)], &[]);
+                    self.push(name, Operator::Copy, &[ElementwiseOperand::Constant(0.0)], &[]);
                 }
                 wrong.extend(faults);
             }
@@ -351,20 +351,20 @@ impl<'t> Graph<'t> {
     /// Every read has a slot of its own, even of one name.
     fn apply(&mut self, name: &str, operator: Operator, arguments: &[Argument]) {
         let mut reads = Vec::new();
-        let operands: Vec<Operand> = arguments
+        let operands: Vec<ElementwiseOperand> = arguments
             .iter()
             .map(|argument| match *argument {
-                Argument::Constant(value) => Operand::Constant(value),
+                Argument::Constant(value) => ElementwiseOperand::Constant(value),
                 Argument::Number(number) => {
                     reads.push(number);
-                    Operand::Slot(reads.len() - 1)
+                    ElementwiseOperand::Slot(reads.len() - 1)
                 }
             })
             .collect();
         self.push(name, operator, &operands, &reads);
     }
 
-    fn push(&mut self, name: &str, operator: Operator, operands: &[Operand], reads: &[usize]) {
+    fn push(&mut self, name: &str, operator: Operator, operands: &[ElementwiseOperand], reads: &[usize]) {
         let function = Arc::new(Elementwise::new(operator, operands));
         self.nodes.push(Node { name: name.to_owned(), function, reads: reads.to_vec() });
     }

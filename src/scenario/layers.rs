@@ -283,9 +283,9 @@ struct Made {
 /// The tensors of a layer, with their shapes if those of its stages are certain.
 fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str, Option<Vec<usize>>> {
     let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
-    let given = layer.parameters.iter().chain(constants).map(|leaf| (leaf.called.suffix, stages.map(|_| leaf.shape.clone())));
+    let given = layer.parameters.iter().chain(constants).map(|leaf| (leaf.symbols.suffix, stages.map(|_| leaf.shape.clone())));
     let shape = |n: usize| stages.map(|shapes| shapes[n].clone());
-    given.chain(layer.stages.iter().enumerate().map(|(n, stage)| (stage.called.suffix, shape(n)))).collect()
+    given.chain(layer.stages.iter().enumerate().map(|(n, stage)| (stage.symbols.suffix, shape(n)))).collect()
 }
 
 /// The shape of the last stage.

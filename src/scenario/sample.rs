@@ -10,7 +10,7 @@ use super::reader::{Reader, Span, Table, Value};
 use super::spelling::mend_keys;
 use super::tensor::{raised, written};
 use crate::op::layer::{Fan, Reported};
-use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, Output};
+use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, NetworkOutput};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, At};
 
@@ -116,8 +116,11 @@ pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) 
         if activation.is_err() {
             keys.excuse("type");
         }
-        let output =
-            Output { layer: last.map_or("", |last| &last.name), shape: shape.unwrap_or(&[1]), activation: activation.unwrap_or_default() };
+        let output = NetworkOutput {
+            layer: last.map_or("", |last| &last.name),
+            shape: shape.unwrap_or(&[1]),
+            activation: activation.unwrap_or_default(),
+        };
         (kind.build)(&mut keys, &output)
     });
     Goal { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }

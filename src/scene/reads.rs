@@ -6,7 +6,7 @@ use super::{Position, Scene, Shown, Sources};
 use crate::network::Id;
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
-use crate::step::{Kind, Source};
+use crate::step::{Kind, TensorEntry};
 use crate::tensor::Places;
 use crate::trace::Meeting;
 
@@ -56,13 +56,13 @@ impl Scene<'_> {
 
     /// The entries that this step reads: of a selection the winner alone, since the others are only compared. A term that is left out reads its factors too.
     #[must_use]
-    pub fn sources_now(&self) -> &[Source] {
+    pub fn sources_now(&self) -> &[TensorEntry] {
         self.now.get_or_init(|| {
             if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
                 let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
                 return winner.and_then(|factor| factor.source).into_iter().collect();
             }
-            self.sources().into_iter().map(|(tensor, at)| Source { tensor, at }).collect()
+            self.sources().into_iter().map(|(tensor, at)| TensorEntry { tensor, at }).collect()
         })
     }
 

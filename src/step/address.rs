@@ -1,17 +1,19 @@
-//! Addresses: how a person or a program names a place in the trace.
+//! Addresses: texts that name a place in the trace, such as `57`, `loss` or `12/2:grad.conv1.weight[0,0,1,1]#3`.
+//!
+//! The last example is term 3 of one entry of `grad.conv1.weight`, for sample 2 of iteration 12. Iterations, samples and terms count from 1, indices from 0.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::tensor::{Index, index_text};
 
-/// Which of several equal ops is meant.
+/// The occurrence of an op that is meant, as an op of that name exists for each sample and in other passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// Whatever comes first.
+    /// The first occurrence.
     #[default]
     Any,
-    /// A sample, from 1.
+    /// The op of this sample; samples count from 1.
     Sample(usize),
     /// The op of the `reduce` pass.
     Reduce,
@@ -22,7 +24,7 @@ pub enum Scope {
 /// A place within an iteration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A step's number, from 1.
+    /// The step with this number, from 1.
     Step(u64),
     /// The first step.
     First,
@@ -32,23 +34,23 @@ pub enum Place {
     Loss,
     /// The first step of the backward pass.
     Backward,
-    /// An op, one of its entries, or a term of that.
+    /// An op, one of its entries, or one term of an entry.
     Op {
-        /// Which of several.
+        /// The occurrence of the op.
         scope: Scope,
         /// The op's name.
         name: String,
-        /// The entry, from 0; `None` for the whole op.
+        /// The entry's index, from 0; `None` for the whole op.
         index: Option<Index>,
-        /// The term, from 1.
+        /// The term's number, from 1; `None` for the whole entry.
         term: Option<u64>,
     },
 }
 
-/// An address: an optional iteration, and a place.
+/// An address: a place in a given iteration, or in the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The iteration, from 1; `None` for the one at hand.
+    /// The iteration, from 1; `None` for the current one.
     pub iteration: Option<u64>,
     /// The place within it.
     pub place: Place,
@@ -60,7 +62,7 @@ impl From<Place> for Address {
     }
 }
 
-/// Why a text is no address.
+/// The reason why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
 
@@ -76,19 +78,20 @@ fn error<T>(text: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(text.into()))
 }
 
-/// A counting number from 1, without sign or blanks.
-fn counted(text: &str, what: &str) -> Result<u64, AddressError> {
+/// Parses a number from 1, without sign or blanks; `what` names it in the error.
+fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return error(format!("{what} must be a number from 1, not \"{text}\""));
     }
     match text.parse() {
-        Ok(0) => error(format!("{what} counts from 1")),
+        Ok(0) => error(format!("{what} counts from 1; 0 is too small")),
         Ok(n) => Ok(n),
         Err(_) => error(format!("{what} {text} is too large")),
     }
 }
 
-fn bracketed(text: &str) -> Result<Index, AddressError> {
+/// Parses the index between the brackets.
+fn bracketed_index(text: &str) -> Result<Index, AddressError> {
     if text.trim().is_empty() {
         return Ok(Index::new());
     }
@@ -96,7 +99,7 @@ fn bracketed(text: &str) -> Result<Index, AddressError> {
         .map(|part| {
             let part = part.trim();
             if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
-                return error(format!("an index counts from 0, as in [0,1]; \"{part}\" is none"));
+                return error(format!("\"{part}\" is not an index: indices count from 0, as in [0,1]"));
             }
             part.parse().or_else(|_| error(format!("the index {part} is too large")))
         })
@@ -109,47 +112,50 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (iteration, rest) = match text.split_once('/') {
-            Some((n, rest)) => (Some(counted(n, "the iteration")?), rest),
+            Some((n, rest)) => (Some(one_based(n, "the iteration")?), rest),
             None => (None, text),
         };
         if rest.is_empty() {
-            return error("an address is a step's number, an op such as conv1.z, an entry conv1.z[0,1,1], first, last, loss or backward");
+            return error(
+                "an address is a step's number, an op such as conv1.z, an entry such as conv1.z[0,1,1], first, last, loss or backward",
+            );
         }
         let place = match rest {
             "first" => Place::First,
             "last" => Place::Last,
             "loss" => Place::Loss,
             "backward" => Place::Backward,
-            _ if rest.bytes().all(|b| b.is_ascii_digit()) => Place::Step(counted(rest, "a step")?),
-            _ => op(rest)?,
+            _ if rest.bytes().all(|b| b.is_ascii_digit()) => Place::Step(one_based(rest, "a step")?),
+            _ => parse_op(rest)?,
         };
         Ok(Self { iteration, place })
     }
 }
 
-fn op(text: &str) -> Result<Place, AddressError> {
+/// Parses the address of an op: `sample:name[index]#term`, all but the name optional.
+fn parse_op(text: &str) -> Result<Place, AddressError> {
     let (scope, rest) = match text.split_once(':') {
         None => (Scope::Any, text),
         Some(("reduce", rest)) => (Scope::Reduce, rest),
         Some(("update", rest)) => (Scope::Update, rest),
         Some((n, rest)) => {
-            let sample = counted(n, "the sample")?;
+            let sample = one_based(n, "the sample")?;
             (Scope::Sample(usize::try_from(sample).or_else(|_| error(format!("the sample {n} is too large")))?), rest)
         }
     };
     let (rest, term) = match rest.split_once('#') {
-        Some((rest, n)) => (rest, Some(counted(n, "the term")?)),
+        Some((rest, n)) => (rest, Some(one_based(n, "the term")?)),
         None => (rest, None),
     };
     let (name, index) = match rest.split_once('[') {
         None => (rest, None),
         Some((name, inside)) => match inside.strip_suffix(']') {
-            Some(inside) => (name, Some(bracketed(inside)?)),
-            None => return error(format!("the bracket of {rest} is not closed by ]")),
+            Some(inside) => (name, Some(bracketed_index(inside)?)),
+            None => return error(format!("{rest} has no closing bracket: write ] after the index")),
         },
     };
     if name.is_empty() {
-        return error("an op's name is missing, such as conv1.z");
+        return error("the name of an op is missing, such as conv1.z");
     }
     Ok(Place::Op { scope, name: name.to_owned(), index, term })
 }
@@ -195,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_read_back() {
+    fn an_address_is_displayed_as_it_was_written() {
         for text in [
             "57",
             "first",
@@ -219,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_said() {
+    fn malformed_addresses_are_errors() {
         for text in [
             "",
             "0",

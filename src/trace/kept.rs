@@ -95,7 +95,7 @@ impl Trace {
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));
             if term < end {
-                mark.sum = rule.more(&x, at.entry, term - mark.before..end - mark.before, mark.sum);
+                mark.sum = rule.add_terms(&x, at.entry, term - mark.before..end - mark.before, mark.sum);
                 term = end;
             }
             if terms.end < mark.before + own || mark.part + 1 == op.parts.len() {

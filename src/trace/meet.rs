@@ -44,7 +44,7 @@ impl Trace {
             let slots = operands.each().filter(|(_, id)| *id == tensor).map(|(slot, _)| slot);
             for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
                 tally::count(1);
-                found.extend(rule.meets(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
+                found.extend(rule.terms_at(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
                     let reads = if rule.gathers() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };
                     Meeting { term: before + term, place, reads }
                 }));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::kept::APART;
 use super::*;
 use crate::network::{Builder, Node};
-use crate::op::elementwise::{Elementwise, Operand};
+use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule};
 
@@ -13,15 +13,15 @@ use crate::tensor::from_flat;
 
 /// J = 2 (a b + c), the series' figure 14.
 fn figure_14() -> Trace {
-    let node = |name: &str, operator, operands: [Operand; 2], reads: &[usize]| {
+    let node = |name: &str, operator, operands: [ElementwiseOperand; 2], reads: &[usize]| {
         let function = Arc::new(Elementwise::new(operator, &operands));
         Node { name: name.into(), function, reads: reads.to_vec() }
     };
-    let (x, y) = (Operand::Slot(0), Operand::Slot(1));
+    let (x, y) = (ElementwiseOperand::Slot(0), ElementwiseOperand::Slot(1));
     let nodes = vec![
         node("u", Operator::Mul, [x, y], &[0, 1]),
         node("v", Operator::Add, [x, y], &[3, 2]),
-        node("J", Operator::Mul, [Operand::Constant(2.0), x], &[4]),
+        node("J", Operator::Mul, [ElementwiseOperand::Constant(2.0), x], &[4]),
     ];
     let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| (name.to_owned(), from_flat(&[], vec![value])));
     let network = Arc::new(Builder::graph(inputs.into(), nodes, 5).expect("numbers fit each other"));

@@ -7,7 +7,7 @@ use std::path::Path;
 use gradstep::op::LAYERS;
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
-use gradstep::op::operator::{FUNCTIONS, Named};
+use gradstep::op::operator::{FUNCTIONS, NamedFunction};
 
 use super::{printed, with_input};
 
@@ -53,7 +53,11 @@ fn the_page_on_scenarios_is_true_and_whole() {
     let layers = LAYERS.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
     let activations = ACTIVATIONS.iter().flat_map(|kind| kind.keys.iter().map(|(key, _)| *key).chain([kind.name]));
     let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
-    let missing: Vec<&str> =
-        layers.chain(activations).chain(losses).chain(FUNCTIONS.iter().map(Named::name)).filter(|name| !words.contains(name)).collect();
+    let missing: Vec<&str> = layers
+        .chain(activations)
+        .chain(losses)
+        .chain(FUNCTIONS.iter().map(NamedFunction::name))
+        .filter(|name| !words.contains(name))
+        .collect();
     assert!(missing.is_empty(), "docs/scenarios.md is silent about {missing:?}");
 }

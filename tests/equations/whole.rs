@@ -6,7 +6,7 @@ use std::iter;
 use std::path::Path;
 
 use gradstep::app::Document;
-use gradstep::expr::{Notation, Part as Named};
+use gradstep::expr::{Notation, OperandPart as Named};
 use gradstep::op::slot::Slot;
 use gradstep::trace::{Position, Trace};
 

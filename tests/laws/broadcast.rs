@@ -1,6 +1,6 @@
 //! Operations that work entry by entry on tensors of several shapes, beside the same operation on numbers.
 
-use gradstep::op::elementwise::{Elementwise, Operand};
+use gradstep::op::elementwise::{Elementwise, ElementwiseOperand};
 use gradstep::op::operator::{FUNCTIONS, Operator};
 use gradstep::op::rule::{Function, Operands, Rule};
 use gradstep::op::slot::Reads;
@@ -46,7 +46,7 @@ fn read(own: &[usize], index: &[usize]) -> usize {
 
 /// One operation on tensors beside the same one on the numbers of each entry of the result: its values, and the sums of its derivatives.
 fn is_that_of_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
-    let operands: Vec<Operand> = (0..shapes.len()).map(Operand::Slot).collect();
+    let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Slot).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     let on_numbers = Elementwise::new(operator, &operands);
     let on_tensors = on_numbers.clone().broadcast(&shapes).expect("they fit");

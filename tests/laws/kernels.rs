@@ -58,7 +58,7 @@ fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<()
         let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} of {terms} terms is {sum:e}, its terms add up to {plain:e}");
         prop_assert!(same(rule.partial(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
-        let halves = rule.more(&x, entry, terms / 2..terms, rule.more(&x, entry, 0..terms / 2, start));
+        let halves = rule.add_terms(&x, entry, terms / 2..terms, rule.add_terms(&x, entry, 0..terms / 2, start));
         prop_assert!(same(halves, plain), "{rule:?}: the partial sum of entry {entry} in two halves");
         let said = reached.as_ref().is_none_or(|reached| reached[entry]);
         prop_assert_eq!(said, terms > 0, "{:?}: entry {}", rule, entry);

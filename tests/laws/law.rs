@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use gradstep::expr::{Expr, LOG};
 use gradstep::network::Id;
-use gradstep::op::rule::{LEFT_OUT, NAMED};
+use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Meeting, Position, Progress, Trace};
@@ -123,8 +123,8 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     };
     let values: Vec<f64> = step.factors.iter().flat_map(each).collect();
     let arguments = step.factors.iter().map(|factor| factor.slice.map_or(1, Places::len)).max().unwrap_or(0);
-    ensure!(arguments == 1 || arguments > NAMED && step.factors.len() == 2, "{name} names {arguments} arguments at once");
-    ensure!(step.factors.len() <= NAMED, "{name} names {} arguments one by one", step.factors.len());
+    ensure!(arguments == 1 || arguments > MAX_NAMED && step.factors.len() == 2, "{name} names {arguments} arguments at once");
+    ensure!(step.factors.len() <= MAX_NAMED, "{name} names {} arguments one by one", step.factors.len());
     let value = match step.kind {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),

@@ -9,7 +9,7 @@ use gradstep::network::{Chain, Id, Network, Role, Run};
 use gradstep::op::activation;
 use gradstep::op::bias::bias;
 use gradstep::op::edges::Bilinear;
-use gradstep::op::layer::{A, BIAS, Layer, Leaf, Source, Stage, WEIGHT, Z};
+use gradstep::op::layer::{A, BIAS, Layer, Leaf, Stage, StageSource, WEIGHT, Z};
 use gradstep::op::linear::{EQUATIONS, dense};
 use gradstep::op::loss::Loss;
 use gradstep::op::mismatch::Mismatch;
@@ -114,7 +114,7 @@ impl Rule for Crooked {
         (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
-    fn more(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let first = terms.start + u64::from(self.fault == Diagnostic::Forgotten && terms.end > terms.start + 1);
         (first..terms.end).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
@@ -224,13 +224,13 @@ fn network(fault: Diagnostic, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>)
         backward: [at(Where::InputGradient), at(Where::WeightGradient)],
     };
     let z = Stage::new(Z)
-        .with(Arc::new(edges), [Source::Input(0), Source::Parameter(0)])
-        .with(Arc::new(bias(&[6], &[6])), [Source::Parameter(1)]);
+        .with(Arc::new(edges), [StageSource::Input(0), StageSource::Parameter(0)])
+        .with(Arc::new(bias(&[6], &[6])), [StageSource::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = Planted { function, forward: Diagnostic::Nothing, backward: [at(Where::Softmax), Diagnostic::Nothing] };
-    let a = Stage::new(A).with(Arc::new(softmax), [Source::Stage(0)]);
+    let a = Stage::new(A).with(Arc::new(softmax), [StageSource::Stage(0)]);
     let mut chain = Chain::new(&[20]);
-    let leaf = |called, value: Tensor| Leaf { called, shape: value.shape().to_vec(), value };
+    let leaf = |symbols, value: Tensor| Leaf { symbols, shape: value.shape().to_vec(), value };
     let parameters = vec![leaf(WEIGHT, tensor(&[6, 20], 0)), leaf(BIAS, tensor(&[6], 300))];
     chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]).expect("shapes that fit");
     let network = chain.finish(Loss { function: Arc::new(Weighed), reads_z: false, shortcut: None, target: None });

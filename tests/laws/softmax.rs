@@ -31,9 +31,9 @@ fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> 
                 for entry in 0..entries {
                     // those too that a step names at once
                     let args = |entry, term| unfolded(x, rule.term(x, entry, term).args);
-                    let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.lies_at(slot, at));
+                    let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
                     let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
-                    prop_assert_eq!(rule.meets(x, entry, slot, at).to_vec(), expected, "{:?}: {} and {} in {:?}", rule, entry, at, slot);
+                    prop_assert_eq!(rule.terms_at(x, entry, slot, at).to_vec(), expected, "{:?}: {} and {} in {:?}", rule, entry, at, slot);
                 }
             }
         }

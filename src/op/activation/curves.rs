@@ -1,24 +1,25 @@
-//! The functions of one number that serve as activations. Their conventions at kinks are PyTorch's: the derivative at 0 is that of the left side.
+//! The functions of one number that serve as activations. At a kink their derivative is PyTorch's: for relu, leaky relu and elu that of the left side.
 //!
-//! A curve is a function with its derivative, as expressions, and the words about it. Where a loop over a whole tensor is worth it, it has a kernel too;
-//! the two agree bit for bit.
+//! A [`Curve`] has the function with its derivative, both as expressions, and their explanations. The frequent ones also have a kernel for whole tensors,
+//! which gives the same numbers bit for bit. Formulas are those of PyTorch's pages of the same name, `ReLU`, `LeakyReLU`, `ELU`, …: for example relu(−2) =
+//! 0, leaky_relu(−2) = −0.02 and hardswish(1) = 1 · 4 / 6 = 0.6667.
 
 use std::fmt;
 
 use smallvec::SmallVec;
 
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
-use crate::op::functions::{self as functions, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
+use crate::op::functions::{self, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
 use crate::op::math::{self, normal_cdf, normal_pdf};
 use crate::sums::{Init, put};
 
-/// A function of one number, z, and of the activation's keys, in the order of its row.
+/// A function of z and of the activation's keys, in the order of its row in the registry.
 pub(super) struct Curve {
     pub function: &'static Primitive,
-    /// g′(z), as a factor.
+    /// The expression g′(z), as a factor of a step.
     pub prime: Expr,
-    /// The loops over whole tensors; `None` evaluates the expressions.
-    kernel: Option<(&'static dyn Value, &'static dyn Derivative)>,
+    /// The kernels for whole tensors; with `None` the expressions are evaluated for each entry.
+    kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
     /// Explanation of the value.
     pub words: &'static str,
     /// Explanation of the derivative.
@@ -31,7 +32,7 @@ impl fmt::Debug for Curve {
     }
 }
 
-/// z and the keys: the arguments of the function.
+/// The arguments of the function: z, then the keys.
 pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
     std::iter::once(z).chain(keys.iter().copied()).collect()
 }
@@ -39,26 +40,26 @@ pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
 impl Curve {
     const fn new(
         function: &'static Primitive,
-        kernel: Option<(&'static dyn Value, &'static dyn Derivative)>,
+        kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
         words: &'static str,
         back: &'static str,
     ) -> Self {
         Self { function, prime: Expr::Prime(function, &[Expr::Entry(Slot::Input(0))]), kernel, words, back }
     }
 
-    /// a = g(z)
+    /// Returns g(z).
     pub fn value(&self, z: f64, keys: &[f64]) -> f64 {
         self.function.value(&arguments(z, keys)).unwrap_or(f64::NAN)
     }
 
-    /// g′(z), from z and a, and whether it is a closed gate.
+    /// Returns g′(z), from z and a = g(z), and whether it is a closed gate (`Expr::Shut`).
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
         let shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_shut(&arguments, a));
         (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), shut)
     }
 
-    /// Adds g(z) to the sums.
+    /// Adds g(z) to the sums, or overwrites them with it.
     pub fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         match self.kernel {
             Some((value, _)) => value.add(z, keys, sums, init),
@@ -66,7 +67,7 @@ impl Curve {
         }
     }
 
-    /// Adds ∂C/∂a · g′(z) to the sums.
+    /// Adds ∂C/∂a · g′(z) to the sums, or overwrites them with it.
     pub fn add_derivative(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
             let (slope, shut) = self.derivative(*z, *a, keys);
@@ -79,31 +80,31 @@ impl Curve {
     }
 }
 
-/// A kernel of a = g(z), in which the compiler sees loop and formula together.
-pub(super) trait Value: Sync {
-    /// Adds g(z) to the sums.
+/// A kernel for a = g(z), compiled for each function, so that loop and formula are optimised together.
+pub(super) trait ValueKernel: Sync {
+    /// Adds g(z) to the sums, or overwrites them with it.
     fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
-impl<F: Fn(f64, &[f64]) -> f64 + Sync> Value for F {
+impl<F: Fn(f64, &[f64]) -> f64 + Sync> ValueKernel for F {
     fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         put(sums, z.iter().map(|z| self(*z, keys)), init);
     }
 }
 
-/// A kernel of ∂C/∂a · g′(z), of z and a = g(z).
-pub(super) trait Derivative: Sync {
-    /// Adds ∂C/∂a · g′(z) to the sums.
+/// A kernel for ∂C/∂a · g′(z), from z and a = g(z).
+pub(super) trait DerivativeKernel: Sync {
+    /// Adds ∂C/∂a · g′(z) to the sums, or overwrites them with it.
     fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
-/// The derivative of relu: a closed gate passes neither ∞ nor NaN.
-struct Gate;
+/// The kernel for ∂C/∂a · relu′(z), which is exactly 0 for z ≤ 0, even if ∂C/∂a is infinite or NaN.
+struct ReluGate;
 
-impl Derivative for Gate {
+impl DerivativeKernel for ReluGate {
     fn add(&self, z: &[f64], _a: &[f64], da: &[f64], _keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |(z, da): (&f64, &f64)| {
-            // NaN passes, as in PyTorch
+            // the gate is open for a NaN z, as in PyTorch
             let gate = if *z <= 0.0 { 0.0 } else { 1.0 };
             if gate != 0.0 || da.is_finite() { da * gate } else { gate }
         };
@@ -111,13 +112,13 @@ impl Derivative for Gate {
     }
 }
 
-impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> Derivative for F {
+impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> DerivativeKernel for F {
     fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         put(sums, z.iter().zip(a).zip(da).map(|((z, a), da)| da * self(*z, *a, keys)), init);
     }
 }
 
-/// A function of z.
+/// A function of z that is given as an expression.
 const fn of_z(name: &'static str, value: &'static Expr, derivative: &'static [Expr]) -> Primitive {
     Primitive::differentiable(name, Definition::Expr(value), derivative).of(&["z"])
 }
@@ -126,7 +127,7 @@ const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
     Case { left, is, right, value }
 }
 
-/// The first key and the second.
+/// The activation's first key, then the second.
 const FIRST: Expr = Expr::Arg(1);
 const SECOND: Expr = Expr::Arg(2);
 const SIGMOID_OF_Z: Expr = Expr::Of(SIGMA, &[Z]);
@@ -138,9 +139,9 @@ const SIX: Expr = Expr::Number(6.0);
 
 pub(super) const RELU: Curve = Curve::new(
     functions::RELU,
-    Some((&|z: f64, _: &[f64]| math::relu(z), &Gate)),
-    "What is positive passes; what is negative becomes 0.",
-    "Where z was positive, relu passed it on, and the derivative passes back unchanged. Where z was not, the neuron was silent and learns nothing: relu′ = 0 (at 0 too).",
+    Some((&|z: f64, _: &[f64]| math::relu(z), &ReluGate)),
+    "Positive numbers pass unchanged; negative ones become 0.",
+    "Where z was positive, relu passed it on, and the derivative passes back unchanged. Elsewhere the neuron was silent and learns nothing: relu′ = 0 (also at 0).",
 );
 
 pub(super) const LEAKY_RELU: Curve = Curve::new(
@@ -153,8 +154,8 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] }
     })),
-    "What is positive passes; of what is negative a share leaks through: negative_slope s, the second number of this step.",
-    "Where z was positive, the derivative passes back unchanged. Elsewhere (at 0 too) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
+    "Positive numbers pass unchanged; negative ones are multiplied by negative_slope s, the second number of this step.",
+    "Where z was positive, the derivative passes back unchanged. Elsewhere (also at 0) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
 );
 
 pub(super) const ELU: Curve = Curve::new(
@@ -167,21 +168,21 @@ pub(super) const ELU: Curve = Curve::new(
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) }
     })),
-    "What is positive passes; what is negative bends towards −α and stays there. The second number of this step is α, the key alpha.",
-    "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and the less the further z lies below it.",
+    "Positive numbers pass unchanged; for negative ones the curve falls towards −α. The second number of this step is α, the key alpha.",
+    "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and smaller the further z is below 0.",
 );
 
 pub(super) const SIGMOID: Curve = Curve::new(
     functions::SIGMOID,
     Some((&|z: f64, _: &[f64]| math::sigmoid(z), &|_: f64, a: f64, _: &[f64]| a * (1.0 - a))),
-    "The sigmoid presses every number into the range from 0 to 1.",
+    "The sigmoid maps every number into the range from 0 to 1.",
     "The derivative of the sigmoid is σ′(z) = a (1 − a): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
 );
 
 pub(super) const TANH: Curve = Curve::new(
     functions::TANH,
     Some((&|z: f64, _: &[f64]| libm::tanh(z), &|_: f64, a: f64, _: &[f64]| 1.0 - a * a)),
-    "The hyperbolic tangent presses every number into the range from −1 to 1.",
+    "The hyperbolic tangent maps every number into the range from −1 to 1.",
     "The derivative of tanh is tanh′(z) = 1 − a²: 1 in the middle, almost 0 where the neuron is saturated.",
 );
 
@@ -189,7 +190,7 @@ pub(super) const SOFTPLUS: Curve = Curve::new(
     functions::SOFTPLUS,
     Some((&|z: f64, _: &[f64]| math::softplus(z), &|z: f64, _: f64, _: &[f64]| math::sigmoid(z))),
     "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
-    "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes, where it is very negative hardly any of it does.",
+    "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes; where z is very negative almost none of it does.",
 );
 
 pub(super) const SILU: Curve = Curve::new(
@@ -199,7 +200,7 @@ pub(super) const SILU: Curve = Curve::new(
         &[Expr::Mul(&[SIGMOID_OF_Z, Expr::Add(&[ONE, Expr::Mul(&[Z, Expr::Of(SIGMA, &[Expr::Neg(&Z)])])])])],
     ),
     Some((&|z: f64, _: &[f64]| z * math::sigmoid(z), &|z: f64, _: f64, _: &[f64]| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)))),
-    "Every number is weighted with its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
+    "Every number is multiplied by its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
 );
 
@@ -210,11 +211,11 @@ pub(super) const GELU: Curve = Curve::new(
         &[Expr::Add(&[Expr::Of(NORMAL_CDF, &[Z]), Expr::Mul(&[Z, Expr::Of(NORMAL_PDF, &[Z])])])],
     ),
     Some((&|z: f64, _: &[f64]| z * normal_cdf(z), &|z: f64, _: f64, _: &[f64]| normal_cdf(z) + z * normal_pdf(z))),
-    "Every number is weighted with Φ(z), the chance that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
+    "Every number is multiplied by Φ(z), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
 );
 
-/// z between `low` and `high`, which it does not leave.
+/// The function min(max(z, low), high), with the derivative 1 between the bounds and 0 elsewhere.
 macro_rules! clamped {
     ($name:literal, $low:expr, $high:expr, $arguments:expr) => {
         of_z(
@@ -230,14 +231,14 @@ pub(super) const HARDTANH: Curve = Curve::new(
     &clamped!("hardtanh", FIRST, SECOND, &["z", "min_val", "max_val"]),
     None,
     "Between min_val and max_val, the second and third number of this step, every number passes; beyond them it is cut off.",
-    "Where z was between min_val and max_val, the derivative passes back unchanged. Where it was cut off, or lies exactly on a bound, nothing passes: hardtanh′ = 0.",
+    "Where z was between min_val and max_val, the derivative passes back unchanged. Where z was cut off, or is exactly on a bound, nothing passes: hardtanh′ = 0.",
 );
 
 pub(super) const RELU6: Curve = Curve::new(
     &clamped!("relu6", ZERO, SIX, &["z"]),
     None,
-    "A relu that stops at 6: what is negative becomes 0, what is above 6 becomes 6, and everything between passes.",
-    "Where z was between 0 and 6, the derivative passes back unchanged. Elsewhere, at 0 and at 6 too, nothing passes: relu6′ = 0.",
+    "A relu that stops at 6: negative numbers become 0, those above 6 become 6, and those between pass unchanged.",
+    "Where z was between 0 and 6, the derivative passes back unchanged. Elsewhere, also at 0 and at 6, nothing passes: relu6′ = 0.",
 );
 
 pub(super) const MISH: Curve = Curve::new(
@@ -250,7 +251,7 @@ pub(super) const MISH: Curve = Curve::new(
         ])],
     ),
     None,
-    "Every number is weighted with tanh(softplus(z)), which is nearly 1 where z is large and nearly 0 where it is very negative: a smooth curve that dips below 0 in between.",
+    "Every number is multiplied by tanh(softplus(z)), which is nearly 1 where z is large and nearly 0 where it is very negative: a smooth curve that dips below 0 in between.",
     "The derivative of z tanh(softplus(z)) has two parts, one for each factor; the derivative of tanh is 1 − tanh², that of softplus the sigmoid.",
 );
 
@@ -267,8 +268,8 @@ pub(super) const HARDSWISH: Curve = Curve::new(
         )],
     ),
     None,
-    "A swish made of straight lines and a parabola: 0 up to −3, z itself from 3 on, and z (z + 3) / 6 between.",
-    "Up to −3 nothing passes, from 3 on the derivative passes back unchanged; between, the parabola's slope is z / 3 + ½.",
+    "A swish (z σ(z)) made of straight lines and a parabola: 0 for z ≤ −3, z itself for z ≥ 3, and z (z + 3) / 6 between.",
+    "For z ≤ −3 nothing passes, for z ≥ 3 the derivative passes back unchanged; between, the slope of the parabola is z / 3 + ½.",
 );
 
 #[cfg(test)]
@@ -280,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::unreadable_literal, clippy::approx_constant)] // as they were computed, with 60 digits
-    fn tails_keep_their_digits() {
+    #[allow(clippy::unreadable_literal, clippy::approx_constant)] // computed with 60 digits
+    fn values_and_derivatives_are_accurate_in_the_tails() {
         let right = [
             (-700.0, [9.85967654375977e-305, 9.85967654375977e-305, -6.90177358063184e-302, -6.891913904088079e-302, 0.0, 0.0]),
             (
@@ -332,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_derivative_at_a_kink_is_that_of_the_left_side() {
+    fn the_derivative_at_a_kink_is_that_of_the_left_side() {
         for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
                 near(curve.derivative(zero, zero, keys).0, right, curve.function.name);

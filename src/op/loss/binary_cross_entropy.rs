@@ -1,12 +1,15 @@
-//! `binary_cross_entropy`: C = −Σ [t log a + (1 − t) log(1 − a)] on the output of a sigmoid, or the mean over the outputs. The logarithms are
-//! taken of the sigmoid's input, so that an output that has reached 0 or 1 still has a finite loss.
+//! `binary_cross_entropy`: C = −Σ [t log a + (1 − t) log(1 − a)] of the output a = σ(z) of a sigmoid, or the mean over the outputs.
+//!
+//! PyTorch's `BCELoss`, which clamps the logarithms at −100. Here they are computed from z, as log a = −log(1 + e⁻ᶻ), so the loss is finite even if a is
+//! rounded to 0 or 1. For a = 0.5 and t = 1, C = −log 0.5 = 0.6931 and ∂C/∂a = −1/0.5 = −2.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, RATIO_OF_RESTS, REST_OF_A, REST_OF_T, T, Z, log_beside,
+    A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, RATIO_OF_RESTS, REST_OF_A, REST_OF_T, T, Z,
+    weighted_log,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
@@ -14,27 +17,27 @@ use crate::op::math::softplus;
 use crate::op::rule::{Equation, Factors, Gist, Operands, Rule, Term, Use, constant, derived, entry, evaluated, one_each, same_place};
 use crate::op::slot::Slot;
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let reduction = super::reduction(args, output);
     if output.probabilities() != Some(Probabilities::Independent) {
         let help = match (output.activation, output.probabilities()) {
-            (None, _) => "give the last layer activation = \"sigmoid\", or take the loss \"binary_cross_entropy_with_logits\"",
+            (None, _) => "give the last layer activation = \"sigmoid\", or use the loss \"binary_cross_entropy_with_logits\"",
             (_, Some(Probabilities::Exclusive)) => {
-                "after a softmax take the loss \"cross_entropy\"; for classes that do not exclude one another give the last layer activation = \"sigmoid\""
+                "after a softmax use the loss \"cross_entropy\"; for classes that do not exclude one another give the last layer activation = \"sigmoid\""
             }
             _ => "give the last layer activation = \"sigmoid\"",
         };
-        let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.has());
+        let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.activation_words());
         return Err(args.fail_alone("type", message, help));
     }
     let (mean, scale) = reduction?;
     Ok(Loss {
-        function: Arc::new(Entries(Binary { mean, scale })),
+        function: Arc::new(PointwiseLoss(BinaryCrossEntropy { mean, scale })),
         reads_z: true,
-        shortcut: Some((Arc::new(Difference { mean, scale }), difference(mean))),
+        shortcut: Some((Arc::new(SigmoidBinaryCrossEntropyBackward { mean, scale }), difference(mean))),
         target: None,
     })
 }
@@ -54,25 +57,26 @@ const REST_OF_ALL_T: Expr = Expr::Sub(&[whole::ONE, whole::W]);
 /// a − t
 const DIFFERENCE: Expr = Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]);
 
-/// The error in one step: a − t, or that through n.
+/// ∂C/∂z of the sigmoid: a − t, or (a − t) / n for the mean.
 const fn difference(mean: bool) -> Expr {
     if mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Binary {
+struct BinaryCrossEntropy {
     mean: bool,
     scale: f64,
 }
 
-impl Pointwise for Binary {
-    const TERMS: usize = 2;
-    const SLOPES: usize = 2;
+impl Pointwise for BinaryCrossEntropy {
+    const LOSS_TERMS: usize = 2;
+    const GRADIENT_TERMS: usize = 2;
 
     fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         let (t, a) = (x.get(T, i), x.get(A, i));
-        let logs =
-            || x.tensors.get(Z).map_or_else(|| [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)], |z| [-softplus(-z[i]), -softplus(z[i])]);
+        let logs = || {
+            x.tensors.get(Z).map_or_else(|| [weighted_log(t, a), weighted_log(1.0 - t, 1.0 - a)], |z| [-softplus(-z[i]), -softplus(z[i])])
+        };
         if term == 0 {
             smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, logs()[0])]
         } else {
@@ -97,7 +101,7 @@ impl Pointwise for Binary {
             right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
             name: "the loss",
             gist: Gist::Words("binary cross-entropy"),
-            words: "Every output answers a question of its own with yes or no. Where the target is 1 the logarithm of the output counts, where it is 0 that of the rest to 1; the loss is large where the network is sure and wrong.",
+            words: "Every output answers its own yes-or-no question. Where the target is 1, log a counts; where it is 0, log(1 − a) counts. The loss is large where the network is sure and wrong.",
         }
     }
 
@@ -111,14 +115,14 @@ impl Pointwise for Binary {
     }
 }
 
-/// Sigmoid with binary cross-entropy: δ = a − t, or that through n.
+/// The rule of δ = ∂C/∂z for sigmoid with binary cross-entropy: a − t, or (a − t) / n for the mean.
 #[derive(Debug)]
-struct Difference {
+struct SigmoidBinaryCrossEntropyBackward {
     mean: bool,
     scale: f64,
 }
 
-impl Rule for Difference {
+impl Rule for SigmoidBinaryCrossEntropyBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
             *sum += self.term(x, i, 0).value;
@@ -147,7 +151,7 @@ impl Rule for Difference {
             right: difference(self.mean),
             name: "the error of sigmoid and binary cross-entropy in one step",
             gist: Gist::None,
-            words: "Sigmoid and binary cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0 or 1, so this step is taken alone.",
+            words: "Sigmoid and binary cross-entropy together have a simple error: the output minus the target. Here ∂C/∂a is not finite, because an output has reached 0 or 1, so the error is computed in one step.",
         }
     }
 }

@@ -1,23 +1,25 @@
-//! `binary_cross_entropy_with_logits`: C = −Σ [t log σ(a) + (1 − t) log(1 − σ(a))], or the mean over the outputs; finite for every finite
-//! logit.
+//! `binary_cross_entropy_with_logits`: C = −Σ [t log σ(a) + (1 − t) log(1 − σ(a))] of the logits a, or the mean over the outputs: PyTorch's
+//! `BCEWithLogitsLoss`.
+//!
+//! The loss is finite for all finite logits. For a = 0 and t = 1, C = log 2 = 0.6931 and ∂C/∂a = σ(0) − 1 = −0.5.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, REST_OF_T, T, T_ENTRY};
+use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, REST_OF_T, T, T_ENTRY};
 use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Reported};
 use crate::op::math::softplus;
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, entry, evaluated};
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let (mean, scale) = super::reduction(args, output)?;
-    Ok(Loss::entry_by_entry(Arc::new(Entries(Binary { mean, scale }))))
+    Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(BinaryCrossEntropyWithLogits { mean, scale }))))
 }
 
 const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
@@ -27,7 +29,7 @@ const LOG_SIGMOID: &Primitive = &log_of(|x| -softplus(-x[0]), &Expr::Of(LOG, &[S
 const LOG_REST: &Primitive = &log_of(|x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
 const SIGMOID_OF_X: Expr = Expr::Of(SIGMOID, &[Expr::Arg(0)]);
 
-/// A logarithm that is printed as its meaning and computed otherwise.
+/// A logarithm that is printed as `meaning` but computed by `value`.
 const fn log_of(value: fn(&[f64]) -> f64, meaning: &'static Expr) -> Primitive {
     Primitive::differentiable("log_probability", Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
 }
@@ -44,13 +46,13 @@ const SUM_OF_LOGS: Expr = Expr::Of(
 );
 
 #[derive(Clone, Copy, Debug)]
-struct Binary {
+struct BinaryCrossEntropyWithLogits {
     mean: bool,
     scale: f64,
 }
 
-impl Pointwise for Binary {
-    const TERMS: usize = 2;
+impl Pointwise for BinaryCrossEntropyWithLogits {
+    const LOSS_TERMS: usize = 2;
 
     fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         if term == 0 {
@@ -75,7 +77,7 @@ impl Pointwise for Binary {
             right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
             name: "the loss",
             gist: Gist::Words("binary cross-entropy on logits"),
-            words: "The outputs are logits: the sigmoid that makes probabilities of them is part of the loss, so that the logarithm never meets a 0. Where the target is 1 the logarithm of the probability counts, where it is 0 that of the rest to 1.",
+            words: "The outputs are logits: the sigmoid that turns them into probabilities is part of the loss, so the logarithm is never taken of 0. Where the target is 1, log σ(a) counts; where it is 0, log(1 − σ(a)) counts.",
         }
     }
 
@@ -84,7 +86,7 @@ impl Pointwise for Binary {
             right: if self.mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE },
             name: "the derivative of the loss",
             gist: Gist::None,
-            words: "Sigmoid and binary cross-entropy together have a simple derivative: the probability that came out less the one that should have.",
+            words: "Sigmoid and binary cross-entropy together have a simple derivative: the probability minus the target.",
         }
     }
 }

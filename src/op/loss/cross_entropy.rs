@@ -1,43 +1,50 @@
-//! `cross_entropy`: C = −Σ t log a on the output of a softmax or sigmoid. The logarithm is taken of the activation's input, so that an
-//! output that has reached 0 still has a finite loss.
+//! `cross_entropy`: C = −Σ t log a of the output a of a softmax or sigmoid.
+//!
+//! The logarithm is computed from the activation's input z, so the loss is finite even if an output is rounded to 0. For a = (0.25, 0.75) and t = (0, 1),
+//! C = −log 0.75 = 0.2877, ∂C/∂a = (0, −1.333), and through the softmax δ = a − t = (0.25, −0.25). PyTorch's `CrossEntropyLoss` is
+//! `cross_entropy_with_logits`.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Activation, Entries, Loss, LossKind, Output, Pointwise, Probabilities, RATIO, T, Z, log_beside};
+use super::{A, A_ENTRY, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, weighted_log};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::math::{log_sum_exp, softplus};
 use crate::op::rule::{Equation, Factors, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry, evaluated};
 use crate::op::slot::{Reads, Slot};
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let Some(probabilities) = output.probabilities() else {
         let is_identity = output.activation.is_none_or(Activation::is_identity);
         let help = if is_identity {
-            "take the loss \"cross_entropy_with_logits\", which reads the numbers as they are (as PyTorch's does), or give the last layer activation = \"softmax\""
+            "use the loss \"cross_entropy_with_logits\", which reads raw outputs like PyTorch's CrossEntropyLoss, or give the last layer activation = \"softmax\""
         } else {
             "give the last layer activation = \"softmax\" (one class of several) or \"sigmoid\""
         };
-        let message = format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.has());
+        let message =
+            format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.activation_words());
         return Err(args.fail_alone("type", message, help));
     };
     let softmax = probabilities == Probabilities::Exclusive;
-    let shortcut: (Arc<dyn Rule>, _) =
-        if softmax { (Arc::new(SoftmaxError), SOFTMAX_ERROR) } else { (Arc::new(SigmoidError), SIGMOID_ERROR) };
-    Ok(Loss { function: Arc::new(Entries(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
+    let shortcut: (Arc<dyn Rule>, _) = if softmax {
+        (Arc::new(SoftmaxCrossEntropyBackward), SOFTMAX_ERROR)
+    } else {
+        (Arc::new(SigmoidCrossEntropyBackward), SIGMOID_ERROR)
+    };
+    Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
 
-/// a Σ t − t
+/// ∂C/∂z = a Σt − t of a softmax.
 const SOFTMAX_ERROR: Expr = Expr::Sub(&[
     Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
     Expr::Entry(Slot::Target),
 ]);
-/// t (a − 1)
+/// ∂C/∂z = t (a − 1) of a sigmoid.
 const SIGMOID_ERROR: Expr =
     Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Target), Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)])]);
 
@@ -46,21 +53,21 @@ struct CrossEntropy {
     softmax: bool,
 }
 
-/// log-sum-exp of z, in two parts.
-struct Normaliser(f64, f64);
+/// The two parts of the log-sum-exp of z ([`log_sum_exp`]).
+struct LogSumExp(f64, f64);
 
 impl Pointwise for CrossEntropy {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors.get(Z).filter(|_| self.softmax);
         let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
-        Some(Arc::new(Normaliser(largest, log)))
+        Some(Arc::new(LogSumExp(largest, log)))
     }
 
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let log = match x.tensors.get(Z) {
-            None => log_beside(x.get(T, i), x.get(A, i)),
+            None => weighted_log(x.get(T, i), x.get(A, i)),
             Some(z) if self.softmax => {
-                let Normaliser(largest, log) = x.memo().expect("made from the same operands");
+                let LogSumExp(largest, log) = x.memo().expect("the memo of this rule");
                 (z[i] - largest) - log
             }
             Some(z) => -softplus(-z[i]),
@@ -81,7 +88,7 @@ impl Pointwise for CrossEntropy {
             right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy"),
-            words: "Only what the target asks for counts: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
+            words: "Only outputs whose target is not 0 count: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
         }
     }
 
@@ -90,28 +97,28 @@ impl Pointwise for CrossEntropy {
             right: Expr::Neg(&Expr::Div(&[whole::W, whole::X])),
             name: "the derivative of the loss",
             gist: Gist::None,
-            words: "The derivative of −t log a is −t/a: nothing where the target is 0, and the stronger the smaller the output is where it should be large.",
+            words: "The derivative of −t log a is −t/a: 0 where the target is 0, and elsewhere larger the smaller the output is.",
         }
     }
 }
 
-/// Softmax with cross-entropy: δ = a Σt − t.
+/// The rule of δ = ∂C/∂z for softmax with cross-entropy: a Σt − t.
 #[derive(Debug)]
-struct SoftmaxError;
+struct SoftmaxCrossEntropyBackward;
 
-/// Σt, which all entries share.
-struct Total(f64);
+/// The sum of the targets, Σt.
+struct TargetSum(f64);
 
-impl SoftmaxError {
+impl SoftmaxCrossEntropyBackward {
     fn total(x: &Operands<'_>) -> f64 {
-        let Total(total) = x.memo().expect("made from the same operands");
+        let TargetSum(total) = x.memo().expect("the memo of this rule");
         *total
     }
 }
 
-impl Rule for SoftmaxError {
+impl Rule for SoftmaxCrossEntropyBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        Some(Arc::new(Total(tensors[Slot::Target].iter().sum())))
+        Some(Arc::new(TargetSum(tensors[Slot::Target].iter().sum())))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
@@ -152,16 +159,16 @@ impl Rule for SoftmaxError {
             right: SOFTMAX_ERROR,
             name: "the error of softmax and cross-entropy in one step",
             gist: Gist::None,
-            words: "Softmax and cross-entropy together have a simple error: what came out less what should have. The chain through ∂C/∂a is not finite here, because an output has reached 0, so this step is taken alone.",
+            words: "Softmax and cross-entropy together have a simple error: the output (times Σt, mostly 1) minus the target. Here ∂C/∂a is not finite, because an output has reached 0, so the error is computed in one step.",
         }
     }
 }
 
-/// Sigmoid with cross-entropy: δ = t (a − 1).
+/// The rule of δ = ∂C/∂z for sigmoid with cross-entropy: t (a − 1).
 #[derive(Debug)]
-struct SigmoidError;
+struct SigmoidCrossEntropyBackward;
 
-impl Rule for SigmoidError {
+impl Rule for SigmoidCrossEntropyBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
             *sum += self.term(x, i, 0).value;
@@ -188,7 +195,7 @@ impl Rule for SigmoidError {
             right: SIGMOID_ERROR,
             name: "the error of sigmoid and cross-entropy in one step",
             gist: Gist::None,
-            words: "The chain through ∂C/∂a is not finite here, because an output has reached 0, so the error is taken in one step.",
+            words: "Here ∂C/∂a is not finite, because an output has reached 0, so the error is computed in one step.",
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Losses of the error a − t: the sum or the mean over the entries of one function of it, such as its absolute value.
+//! Losses C = Σ f(a − t), or the mean, for a function f of one number, such as the absolute value.
 
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{A, A_ENTRY, Entries, Loss, Output, Pointwise, T, T_ENTRY};
+use super::{A, A_ENTRY, Loss, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Expr, Join, Primitive, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, constant, derived};
 
-/// A function of the error d = a − t and of one key of the loss.
+/// The function f of d = a − t, and of at most one key of the loss.
 #[derive(Debug)]
 pub(super) struct Distance {
     function: &'static Primitive,
-    /// f(a − t) of one entry.
+    /// The expression f(a − t) of one entry.
     value: Expr,
-    /// f′(a − t) of one entry.
+    /// The expression f′(a − t) of one entry.
     slope: Expr,
     words: &'static str,
     back: &'static str,
@@ -27,34 +27,34 @@ const ERRORS: Expr = Expr::Sub(&[whole::X, whole::W]);
 const TOTAL: Expr = Expr::Of(SUM, &[Expr::Arg(0)]);
 
 impl Distance {
-    /// A function with the explanations of the loss and of its derivative.
+    /// A function with the explanation of the loss (`words`) and of its derivative (`back`).
     pub const fn new(function: &'static Primitive, words: &'static str, back: &'static str) -> Self {
         Self { function, value: Expr::Of(function, &[ERROR]), slope: Expr::Prime(function, &[ERROR]), words, back }
     }
 
-    /// The loss with this function. Its key, if it has one, is a positive number.
+    /// Makes the loss from the keys `reduction` and `key`, a positive number with this default.
     ///
     /// # Errors
-    /// When a key of the loss has a fault.
-    pub fn build(&'static self, args: &mut dyn Args, output: &Output<'_>, key: Option<(&str, f64)>) -> Result<Loss, Reported> {
+    /// If the value of a key is not allowed.
+    pub fn build(&'static self, args: &mut dyn Args, output: &NetworkOutput<'_>, key: Option<(&str, f64)>) -> Result<Loss, Reported> {
         let reduction = super::reduction(args, output);
         let mut keys = SmallVec::new();
         if let Some((key, default)) = key {
             let value = args.number(key)?.unwrap_or(default);
             if value <= 0.0 {
-                let help = format!("PyTorch's is {default}");
+                let help = format!("PyTorch's default is {default}");
                 return Err(args.fail_alone(key, format!("{key} must be more than 0, not {value}"), &help));
             }
             keys.push(value);
         }
         let (mean, scale) = reduction?;
-        Ok(Loss::entry_by_entry(Arc::new(Entries(Sum { distance: self, keys, mean, scale }))))
+        Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(DistanceLoss { distance: self, keys, mean, scale }))))
     }
 }
 
-/// A loss with its numbers.
+/// A loss with the values of its keys.
 #[derive(Clone, Debug)]
-struct Sum {
+struct DistanceLoss {
     distance: &'static Distance,
     keys: SmallVec<[f64; 1]>,
     mean: bool,
@@ -62,8 +62,8 @@ struct Sum {
     scale: f64,
 }
 
-impl Sum {
-    /// The error of an entry, and the keys.
+impl DistanceLoss {
+    /// The arguments of f for entry i: a − t, then the keys.
     fn numbers(&self, x: &Operands<'_>, i: usize) -> SmallVec<[f64; 2]> {
         std::iter::once(x.get(A, i) - x.get(T, i)).chain(self.keys.iter().copied()).collect()
     }
@@ -73,7 +73,7 @@ impl Sum {
     }
 }
 
-impl Pointwise for Sum {
+impl Pointwise for DistanceLoss {
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let value = self.distance.function.value(&self.numbers(x, i)).unwrap_or(f64::NAN);
         self.scaled(derived(&self.distance.value, A, i, value))

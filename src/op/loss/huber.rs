@@ -1,15 +1,17 @@
-//! `huber`: C = Σ ½ d² where |d| ≤ δ, else δ (|d| − ½ δ), of d = a − t, or the mean: PyTorch's `HuberLoss`.
+//! `huber`: PyTorch's `HuberLoss`. With d = a − t, C = Σ of ½ d² if |d| ≤ δ, else δ (|d| − ½ δ), or the mean.
+//!
+//! For δ = 1, d = 0.5 gives 0.125 with the derivative 0.5, and d = −3 gives 2.5 with the derivative −1.
 
 use super::distance::Distance;
-use super::{Loss, LossKind, Output};
+use super::{Loss, LossKind, NetworkOutput};
 use crate::expr::{Case, Definition, Expr, Primitive, Relation};
 use crate::op::functions::{ABS, HALF, X as D};
 use crate::op::layer::{Args, Reported};
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "huber", keys: &["reduction", "delta"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     HUBER.build(args, output, Some(("delta", 1.0)))
 }
 
@@ -22,6 +24,6 @@ const LINE: Expr = Expr::Mul(&[DELTA, Expr::Sub(&[SIZE, Expr::Mul(&[HALF, DELTA]
 const HUBER: Distance = Distance::new(
     &Primitive::differentiable("huber", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), &[Expr::Cases(&[BELOW, ABOVE], &D)])
         .of(&["d", "delta"]),
-    "A squared error for small misses and a straight line for those beyond delta, so that a single wild one does not rule the loss; d is a − t.",
-    "Up to delta the output is pulled the harder the further it is off, as with a squared error; beyond, with delta however far it is.",
+    "A squared error where |d| is at most delta, a straight line beyond, so that a single outlier does not dominate the loss; d is a − t.",
+    "Up to delta the derivative is the error d itself, as with a squared error; beyond, it stays delta or −delta however far the output is off.",
 );

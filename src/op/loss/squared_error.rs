@@ -1,18 +1,20 @@
-//! `squared_error`: C = ½ Σ (a − t)², or the sum or the mean of the squares.
+//! `squared_error`: C = ½ Σ (a − t)², or the sum or the mean of the squares: PyTorch's `MSELoss` for the sum and the mean.
+//!
+//! For a = (1, 3) and t = (0, 1), C = ½ (1 + 4) = 2.5 and ∂C/∂a = a − t = (1, 2).
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Entries, Loss, LossKind, Output, Pointwise, T_ENTRY};
+use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T_ENTRY};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, evaluated};
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
 
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let reduction = args.choice("reduction", &["half_sum", "sum", "mean"])?.unwrap_or("half_sum");
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     let scale = match reduction {
@@ -37,17 +39,17 @@ fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
             "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is off, the harder it is pulled.",
         ),
     };
-    Ok(Loss::entry_by_entry(Arc::new(Entries(Squared { scale, right, slope, words }))))
+    Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(SquaredError { scale, right, slope, words }))))
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Squared {
+struct SquaredError {
     scale: f64,
-    /// C
+    /// The expression of C.
     right: Expr,
-    /// ∂C/∂a
+    /// The expression of ∂C/∂a.
     slope: Expr,
-    /// Why the derivative is what it is.
+    /// The explanation of the derivative.
     words: &'static str,
 }
 
@@ -57,13 +59,13 @@ const SQUARES: Expr = Expr::Of(SUM, &[Expr::Square(&DIFFERENCES)]);
 
 const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
-impl Pointwise for Squared {
+impl Pointwise for SquaredError {
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let difference = || evaluated(x, &DIFFERENCE, A, i);
         smallvec![constant(self.scale), difference(), difference()]
     }
 
-    #[allow(clippy::float_cmp)] // exactly the half
+    #[allow(clippy::float_cmp)] // 0.5 is exact
     fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = evaluated(x, &DIFFERENCE, A, i);
         if self.scale == 0.5 {
@@ -77,7 +79,7 @@ impl Pointwise for Squared {
             right: self.right,
             name: "the loss",
             gist: Gist::Words("squared error"),
-            words: "How far the output is from its target, squared, so that both directions count and large misses count most.",
+            words: "The squared distance of the output from its target: errors in both directions count, and large ones count most.",
         }
     }
 

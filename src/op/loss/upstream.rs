@@ -1,33 +1,34 @@
-//! `upstream`: C = ⟨a, G⟩ for a given G, so that ∂C/∂a = G: for stepping one layer with a known error.
+//! `upstream`: C = ⟨a, G⟩ = Σ aᵢ Gᵢ for a given tensor G, so that ∂C/∂a = G, as with `a.backward(G)` in PyTorch. It starts the backward pass of a single
+//! layer with a known gradient.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Entries, Loss, LossKind, Output, Pointwise, T};
+use super::{A, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T};
 use crate::expr::{Expr, whole};
 use crate::op::layer::{Args, Fan, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, entry};
 use crate::tensor::Tensor;
 
-/// The row of the registry.
+/// The row of this loss in the registry.
 pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
 
-#[allow(clippy::unnecessary_wraps)] // the signature of the registry
-fn build(args: &mut dyn Args, output: &Output<'_>) -> Result<Loss, Reported> {
+#[allow(clippy::unnecessary_wraps)] // the signature of `LossKind::build`
+fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
     Ok(of(target))
 }
 
-/// The loss with this G, or with one that each sample gives.
+/// The loss with this G, or with `None` the target of each sample as G.
 pub(super) fn of(target: Option<Tensor>) -> Loss {
-    Loss { function: Arc::new(Entries(Upstream)), reads_z: false, shortcut: None, target }
+    Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Upstream;
+struct UpstreamLoss;
 
-impl Pointwise for Upstream {
+impl Pointwise for UpstreamLoss {
     fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         smallvec![entry(x, A, i), entry(x, T, i)]
     }
@@ -41,7 +42,7 @@ impl Pointwise for Upstream {
             right: Expr::Inner(&[whole::X, whole::W]),
             name: "the loss",
             gist: Gist::Words("a given error"),
-            words: "This loss only serves to start the backward pass with a known ∂C/∂a: it weighs every output with the number that shall be its derivative.",
+            words: "This loss only serves to start the backward pass with a given ∂C/∂a: it multiplies every output by the number that is to be its derivative.",
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::op::LAYERS;
 use crate::op::activation::ACTIVATIONS;
 use crate::op::loss::LOSSES;
-use crate::op::operator::{FUNCTIONS, Named};
+use crate::op::operator::{FUNCTIONS, NamedFunction};
 use crate::scenario::{graph, init, layers, place, samples, spelling, train};
 use crate::words::{At, ROWS, Row, help, meant, plain, same};
 
@@ -27,7 +27,7 @@ fn names(at: At) -> Vec<&'static str> {
         At::Expect => place::EXPECT.to_vec(),
         At::Init => init::names().collect(),
         At::InitKey => init::keys().collect(),
-        At::Function => FUNCTIONS.iter().map(Named::name).collect(),
+        At::Function => FUNCTIONS.iter().map(NamedFunction::name).collect(),
         At::Part => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
     }
 }
