@@ -95,12 +95,12 @@ const Z: Slot = Slot::Input(2);
 /// Expressions of their entries: a, t, 1 − a and 1 − t.
 const A_ENTRY: Expr = Expr::Entry(A);
 const T_ENTRY: Expr = Expr::Entry(T);
-const REST_OF_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
-const REST_OF_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
+const ONE_MINUS_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
+const ONE_MINUS_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
 /// t / a, but 0 if t = 0.
 const RATIO: Expr = Expr::Of(SAFE_RATIO, &[T_ENTRY, A_ENTRY]);
 /// (1 − t) / (1 − a), but 0 if t = 1.
-const RATIO_OF_RESTS: Expr = Expr::Of(SAFE_RATIO, &[REST_OF_T, REST_OF_A]);
+const COMPLEMENT_RATIO: Expr = Expr::Of(SAFE_RATIO, &[ONE_MINUS_T, ONE_MINUS_A]);
 /// t / a, but 0 if t = 0, even for a = 0: the derivative of t log a by a, if 0 log 0 = 0.
 const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::Expr(&Expr::Cases(&[IF_0], &QUOTIENT)), &[])
     .of(&["t", "a"])

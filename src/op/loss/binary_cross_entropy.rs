@@ -8,8 +8,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, RATIO_OF_RESTS, REST_OF_A, REST_OF_T, T, Z,
-    weighted_log,
+    A, A_ENTRY, COMPLEMENT_RATIO, Loss, LossKind, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise, PointwiseLoss, Probabilities, RATIO,
+    T, Z, weighted_log,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
@@ -47,13 +47,13 @@ const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
         Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])]),
-        Expr::Product(Join::Matrix, &[REST_OF_ALL_T, Expr::Of(LOG, &[REST_OF_ALL_A])]),
+        Expr::Product(Join::Matrix, &[ONE_MINUS_ALL_T, Expr::Of(LOG, &[ONE_MINUS_ALL_A])]),
     ])],
 );
 /// (1 − t) / (1 − a) − t / a
-const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[REST_OF_ALL_T, REST_OF_ALL_A]), Expr::Div(&[whole::W, whole::X])]);
-const REST_OF_ALL_A: Expr = Expr::Sub(&[whole::ONE, whole::X]);
-const REST_OF_ALL_T: Expr = Expr::Sub(&[whole::ONE, whole::W]);
+const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A]), Expr::Div(&[whole::W, whole::X])]);
+const ONE_MINUS_ALL_A: Expr = Expr::Sub(&[whole::ONE, whole::X]);
+const ONE_MINUS_ALL_T: Expr = Expr::Sub(&[whole::ONE, whole::W]);
 /// a − t
 const DIFFERENCE: Expr = Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]);
 
@@ -80,7 +80,7 @@ impl Pointwise for BinaryCrossEntropy {
         if term == 0 {
             smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, logs()[0])]
         } else {
-            smallvec![constant(-self.scale), evaluated(x, &REST_OF_T, T, i), derived(&Expr::Of(LOG, &[REST_OF_A]), A, i, logs()[1])]
+            smallvec![constant(-self.scale), evaluated(x, &ONE_MINUS_T, T, i), derived(&Expr::Of(LOG, &[ONE_MINUS_A]), A, i, logs()[1])]
         }
     }
 
@@ -92,7 +92,7 @@ impl Pointwise for BinaryCrossEntropy {
         if term == 0 {
             return Term::product(smallvec![constant(-self.scale), evaluated(x, &RATIO, A, i)]);
         }
-        let other = evaluated(x, &RATIO_OF_RESTS, A, i);
+        let other = evaluated(x, &COMPLEMENT_RATIO, A, i);
         Term::product(if self.mean { smallvec![constant(self.scale), other] } else { smallvec![other] })
     }
 

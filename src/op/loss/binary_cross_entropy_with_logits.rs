@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, REST_OF_T, T, T_ENTRY};
+use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, ONE_MINUS_T, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Reported};
@@ -26,7 +26,7 @@ const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
 /// log σ(a) = −softplus(−a), finite for every finite a.
 const LOG_SIGMOID: &Primitive = &log_of(|x| -softplus(-x[0]), &Expr::Of(LOG, &[SIGMOID_OF_X]));
 /// log(1 − σ(a)) = −softplus(a)
-const LOG_REST: &Primitive = &log_of(|x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
+const LOG_ONE_MINUS_SIGMOID: &Primitive = &log_of(|x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
 const SIGMOID_OF_X: Expr = Expr::Of(SIGMOID, &[Expr::Arg(0)]);
 
 /// A logarithm that is printed as `meaning` but computed by `value`.
@@ -58,8 +58,8 @@ impl Pointwise for BinaryCrossEntropyWithLogits {
         if term == 0 {
             smallvec![constant(-self.scale), entry(x, T, i), evaluated(x, &Expr::Of(LOG_SIGMOID, &[A_ENTRY]), A, i)]
         } else {
-            let rest = evaluated(x, &Expr::Of(LOG_REST, &[A_ENTRY]), A, i);
-            smallvec![constant(-self.scale), evaluated(x, &REST_OF_T, T, i), rest]
+            let rest = evaluated(x, &Expr::Of(LOG_ONE_MINUS_SIGMOID, &[A_ENTRY]), A, i);
+            smallvec![constant(-self.scale), evaluated(x, &ONE_MINUS_T, T, i), rest]
         }
     }
 
