@@ -1,8 +1,8 @@
 //! The functions of one number that serve as activations. At a kink their derivative is PyTorch's: for relu, leaky relu and elu that of the left side.
 //!
 //! A [`Curve`] has the function with its derivative, both as expressions, and their explanations. The frequent ones also have a kernel for whole tensors,
-//! which gives the same numbers bit for bit. Formulas are those of PyTorch's pages of the same name, `ReLU`, `LeakyReLU`, `ELU`, …: for example relu(−2) =
-//! 0, leaky_relu(−2) = −0.02 and hardswish(1) = 1 · 4 / 6 = 0.6667.
+//! which gives the same numbers bit for bit. Formulas are those of PyTorch's pages of the same name, `ReLU`, `LeakyReLU`, `ELU`, …: for example
+//! `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and `hardswish(1) = 1 · 4 / 6 = 0.6667`.
 
 use std::fmt;
 
