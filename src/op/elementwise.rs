@@ -34,14 +34,14 @@ pub struct Elementwise {
     /// The broadcast of the inputs; `None` if all have the same shape.
     broadcast: Option<Arc<Broadcast>>,
     /// The equations of y and of the derivative by the input, if they are not the general ones of a graph's node.
-    texts: Option<&'static [Equation; 2]>,
+    equations: Option<&'static [Equation; 2]>,
 }
 
 impl Elementwise {
     /// An operation on inputs of the same shape.
     #[must_use]
     pub fn new(operator: Operator, operands: &[ElementwiseOperand]) -> Self {
-        Self { operator, operands: SmallVec::from_slice(operands), broadcast: None, texts: None }
+        Self { operator, operands: SmallVec::from_slice(operands), broadcast: None, equations: None }
     }
 
     /// The same operation on inputs of these shapes.
@@ -57,8 +57,8 @@ impl Elementwise {
 
     /// The same operation with these equations of y and of the derivative by its input.
     #[must_use]
-    pub fn with_equations(mut self, texts: &'static [Equation; 2]) -> Self {
-        self.texts = Some(texts);
+    pub fn with_equations(mut self, equations: &'static [Equation; 2]) -> Self {
+        self.equations = Some(equations);
         self
     }
 
@@ -196,7 +196,7 @@ impl Rule for ElementwiseForward {
     }
 
     fn equation(&self) -> Equation {
-        if let Some([forward, _]) = self.0.texts {
+        if let Some([forward, _]) = self.0.equations {
             return *forward;
         }
         let right = match self.0.operator {
@@ -342,7 +342,7 @@ impl Rule for ElementwiseBackward {
     }
 
     fn equation(&self) -> Equation {
-        if let Some([_, back]) = self.of.texts {
+        if let Some([_, back]) = self.of.equations {
             return *back;
         }
         let words = match self.of.operator {
