@@ -1,17 +1,17 @@
-//! Floor 6: everything that the program shows, as data, and the one function that changes it.
+//! Floor 6: the state of the program, as data, and the one function that changes it.
 //!
 //! ```text
-//! State ─ screen ─ Picker ─ over: the open Stepper, to which Esc returns
+//! State ─ screen ─ Picker ─ over: the open Stepper; Esc returns to it
 //!       │        └ Stepper ─ document   the scenario and its iteration
-//!       │                  ├ mode       normal, or a line in which every key is text
-//!       │                  ├ job        long work, done in slices
+//!       │                  ├ mode       normal, or the address line, in which keys are text
+//!       │                  ├ job        long work, done in time slices
 //!       │                  └ step, unit, count, play, scroll
 //!       ├ overlay        a text over the screen
 //!       └ settings, message, now
 //! ```
 //!
 //! [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal. [`State::focus`] is the only place that ranks overlay,
-//! mode and screen: it decides what keys mean and what is drawn on top.
+//! mode and screen: it decides the meaning of keys and what is drawn on top.
 
 mod action;
 mod document;
@@ -38,7 +38,7 @@ pub use document::Document;
 pub use job::Job;
 pub use message::Message;
 pub use mode::Mode;
-pub use names::Names;
+pub use names::OpNames;
 pub use overlay::{Overlay, OverlayKind};
 pub use picker::{Picker, ScenarioEntry};
 pub use prompt::Prompt;
@@ -47,5 +47,5 @@ pub use state::{Focus, Screen, State};
 pub use stepper::Stepper;
 pub use update::update;
 
-/// The longest time that passes between two looks at the keyboard, except for one short piece of work.
+/// The longest time between two checks of the keyboard, apart from one short piece of work.
 pub const SLICE: Duration = Duration::from_millis(15);

@@ -1,18 +1,18 @@
-//! Characters of the field's notation: subscripts, layer superscripts, and what stands for each in plain ASCII.
+//! Characters of mathematical notation: subscripts, layer superscripts, and the ASCII or LaTeX form of each character.
 
-/// What is drawn for a character that has no ASCII counterpart.
+/// The replacement for a character without an ASCII counterpart.
 pub const UNKNOWN: char = '?';
 
-/// A number that is not computed yet. It looks like a product's `·`, and is another character: in ASCII it is a blank to be filled in.
+/// The sign for a number that is not computed yet. It looks like the `·` of a product but is another character, since in ASCII it is `_`, a blank to fill in.
 pub const TO_COME: &str = "∙";
 
-/// Between two facts of one line. It is no dot: in ASCII that would be a product.
+/// The separator between two facts in a line. It is not a dot, which would be a product sign in ASCII.
 pub const BETWEEN: &str = " │ ";
 
-/// The one ASCII character that stands for `c` where Unicode is not wanted; [`UNKNOWN`] when there is none.
+/// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
-/// One for one, so that a screen keeps its layout. `∂` and `δ` stay apart: `∂C/∂w` is `dC/dw`, `δ` is `e`, the error; `ε` is `E`. A product's
-/// `·` alone is `*`, what is still to come is `_`; a neuron is `o`, an edge is made of `.` and `:`.
+/// Each character becomes one character, so that a screen keeps its layout. `∂` and `δ` remain distinct: `∂C/∂w` becomes `dC/dw`, and `δ`, the error, becomes
+/// `e`; `ε` becomes `E`. Only the product sign `·` becomes `*`; a number that is not computed yet is `_`, a neuron is `o`, and edges consist of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -31,7 +31,7 @@ pub const fn ascii(c: char) -> char {
         '≠' => '!',
         '≤' | '⟨' | '«' => '<',
         '≥' | '⟩' | '»' => '>',
-        // Round what can be turned, which must differ from an arrow.
+        // Brackets of a matrix entry, which must differ from arrows.
         '‹' => '(',
         '›' => ')',
         '√' | '✓' | '✔' => 'v',
@@ -125,7 +125,7 @@ pub const fn ascii(c: char) -> char {
         '▄' | '▅' | '▃' => '=',
         '▂' | '▁' => '_',
         '▌' | '▍' | '▎' | '▏' | '▐' | '▕' => '|',
-        // Braille, of which edges and curves are drawn: by how many of its eight dots there are.
+        // Braille, which draws edges: by the number of its eight dots.
         '\u{2800}' => ' ',
         '\u{2801}'..='\u{28ff}' if (c as u32 - 0x2800).count_ones() < 4 => '.',
         '\u{2801}'..='\u{28ff}' => ':',
@@ -133,7 +133,7 @@ pub const fn ascii(c: char) -> char {
     }
 }
 
-/// The digits of a number, from a table of lowered or raised ones.
+/// Appends the digits of a number, from a table of subscripts or superscripts.
 fn digits(out: &mut String, n: usize, table: [char; 10]) {
     for d in n.to_string().bytes() {
         out.push(table[usize::from(d - b'0')]);
@@ -143,7 +143,7 @@ fn digits(out: &mut String, n: usize, table: [char; 10]) {
 const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
-/// The subscripts of an entry, as in mathematics: `[1, 2]` is `₁₂`; with a number of two digits among several a comma parts them, `₁₀,₂`.
+/// Returns the subscripts of an entry: `₁₂` for `[1, 2]`. If one of several numbers has two digits, commas separate them: `₁₀,₂`.
 #[must_use]
 pub fn subscript(numbers: &[usize]) -> String {
     let part = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
@@ -157,7 +157,7 @@ pub fn subscript(numbers: &[usize]) -> String {
     out
 }
 
-/// The layer of a symbol: `2` is `⁽²⁾`.
+/// Returns the layer superscript of a symbol: `⁽²⁾` for 2.
 #[must_use]
 pub fn superscript_layer(layer: usize) -> String {
     let mut out = String::from('⁽');
@@ -166,7 +166,7 @@ pub fn superscript_layer(layer: usize) -> String {
     out
 }
 
-/// A whole text in ASCII: each character by [`ascii`]; combining marks, which take no cell, vanish.
+/// Returns a text in ASCII, each character by [`ascii`]. Combining marks are dropped; a character two cells wide becomes two characters.
 #[must_use]
 pub fn ascii_text(text: &str) -> String {
     use unicode_width::UnicodeWidthChar as _;
@@ -180,7 +180,7 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
-/// A text in ASCII for a place that has room for longer words: as [`ascii_text`], but `½` is `1/2`, `≤` is `<=` and `…` is `...`.
+/// Returns a text in ASCII whose length may change: as [`ascii_text`], but `½` becomes `1/2`, `≤` becomes `<=` and `…` becomes `...`.
 #[must_use]
 pub fn spelled(text: &str) -> String {
     let longer = |c: char| {
@@ -210,7 +210,7 @@ pub fn spelled(text: &str) -> String {
     out
 }
 
-/// A text in LaTeX's mathematical mode: Greek letters and signs as commands, all other characters as they are.
+/// Returns a text for LaTeX's math mode: Greek letters and signs become commands, subscripts become groups, other characters are unchanged.
 #[must_use]
 pub fn latex(text: &str) -> String {
     let mut latex = String::with_capacity(text.len());
@@ -260,7 +260,7 @@ pub fn latex(text: &str) -> String {
     latex
 }
 
-/// The subscript of a letter that serves as an index, such as ᵢ; other characters as they are.
+/// Returns the subscript of an index letter, such as ᵢ for i; other characters unchanged.
 #[must_use]
 pub const fn lowered(c: char) -> char {
     match c {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn equations_stay_readable_in_ascii() {
+    fn equations_remain_readable_in_ascii() {
         assert_eq!(ascii_text("∂C/∂w₁₂ = Σᵢⱼ aᵢ,ⱼ₊₁ · δᵢⱼ"), "dC/dw12 = Sij ai,j+1 * eij");
         assert_eq!(ascii_text("δ⁽¹⁾ = W⁽²⁾ᵀ δ⁽²⁾ ∘ g′(z⁽¹⁾)"), "e(1) = W(2)T e(2) o g'(z(1))");
         assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_becomes_one_of_ascii() {
+    fn every_character_becomes_one_ascii_character() {
         for c in (0..=0x0003_ffff_u32).filter_map(char::from_u32) {
             assert!((' '..='~').contains(&ascii(c)), "{c:?}");
         }

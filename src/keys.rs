@@ -1,7 +1,7 @@
-//! Floor 7: the one table of keys. It dispatches, it is the help, and it is the line at the bottom of the screen.
+//! Floor 7: the table of keys. Dispatch, the help overlay and the key bar are all generated from it.
 //!
-//! A key is a row. A key that switches something on and off is a row and a [`Setting`]; one that does something new is a row, an [`Action`] and its line
-//! in `app/update.rs`.
+//! A new key for an existing action is a row here. A key that turns something on and off is a row and a [`Setting`]; a key with a new effect is a row,
+//! an [`Action`] and its line in `app/update.rs`.
 
 mod notation;
 
@@ -11,10 +11,10 @@ use tui_input::InputRequest;
 
 use crate::app::{Action, Focus, OverlayKind, Setting, State};
 
-/// One row: the action of some keys.
+/// A row of the table: the action of some keys.
 #[derive(Debug)]
-pub struct Row {
-    /// What has the keyboard when they do this.
+pub struct KeyBinding {
+    /// The focus in which the keys have this action.
     pub focus: Focus,
     /// The keys, in vim's notation.
     pub keys: &'static [&'static str],
@@ -22,16 +22,16 @@ pub struct Row {
     pub action: Action,
     /// The text in the help.
     pub words: &'static str,
-    /// The word in the bottom line; empty if the row is not in it.
+    /// The word in the key bar; empty if the row is not in the bar.
     pub bar: &'static str,
 }
 
-const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> Row {
-    Row { focus, keys, action, words, bar }
+const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> KeyBinding {
+    KeyBinding { focus, keys, action, words, bar }
 }
 
 #[rustfmt::skip]
-static TABLE: &[Row] = &[
+static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["l", "<Right>"], Action::Forward, "one unit forward", "forward"),
     row(Focus::Normal, &["h", "<Left>"], Action::Back, "one unit back", "back"),
     row(Focus::Normal, &["j", "<Down>"], Action::Finer, "finer unit: iteration, sample, pass, op, entry, step", "finer"),
@@ -45,26 +45,26 @@ static TABLE: &[Row] = &[
     row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first"),
     row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
     row(Focus::Normal, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
-    row(Focus::Normal, &["<Tab>"], Action::Turn(Setting::Pane, 1), "on a small screen: the picture, the words, or the matrices alone", ""),
-    row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "the same, the other way", ""),
+    row(Focus::Normal, &["<Tab>"], Action::Turn(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", ""),
+    row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "on a small screen, the previous pane", ""),
     row(Focus::Normal, &["<PgDn>"], Action::Page(1), "scroll the matrices down", ""),
     row(Focus::Normal, &["<PgUp>"], Action::Page(-1), "scroll the matrices up", ""),
     row(Focus::Normal, &["n"], Action::Toggle(OverlayKind::Notes), "the scenario's notes", "notes"),
     row(Focus::Normal, &["o"], Action::Pick, "open another scenario", ""),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, forget a number", ""),
+    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", ""),
     row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
-    row(Focus::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the completion before", ""),
+    row(Focus::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the previous completion", ""),
     row(Focus::Prompt, &["<Left>"], Action::Edit(InputRequest::GoToPrevChar), "one character left", ""),
     row(Focus::Prompt, &["<Right>"], Action::Edit(InputRequest::GoToNextChar), "one character right", ""),
     row(Focus::Prompt, &["<Home>", "<C-a>"], Action::Edit(InputRequest::GoToStart), "to the beginning of the line", ""),
     row(Focus::Prompt, &["<End>", "<C-e>"], Action::Edit(InputRequest::GoToEnd), "to the end of the line", ""),
-    row(Focus::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before", ""),
+    row(Focus::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before the cursor", ""),
     row(Focus::Prompt, &["<Del>"], Action::Edit(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
-    row(Focus::Prompt, &["<C-w>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before", ""),
+    row(Focus::Prompt, &["<C-w>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before the cursor", ""),
     row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
     row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 
@@ -76,16 +76,16 @@ static TABLE: &[Row] = &[
     row(Focus::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Focus::Picker, &["j", "<Down>"], Action::Scroll(1), "the next scenario", "down"),
-    row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the scenario before", "up"),
-    row(Focus::Picker, &["<PgDn>"], Action::Page(1), "ten down", ""),
-    row(Focus::Picker, &["<PgUp>"], Action::Page(-1), "ten up", ""),
+    row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the previous scenario", "up"),
+    row(Focus::Picker, &["<PgDn>"], Action::Page(1), "ten scenarios down", ""),
+    row(Focus::Picker, &["<PgUp>"], Action::Page(-1), "ten scenarios up", ""),
     row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
     row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
     row(Focus::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 ];
 
-/// The action of a key now; `None` if it has none.
+/// Returns the action of a key in the current focus; `None` if it has none.
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
     let focus = state.focus();
@@ -104,12 +104,12 @@ pub fn action(state: &State, key: Key) -> Option<Action> {
     }
 }
 
-/// The rows of a focus, in order: the help.
-pub fn rows(focus: Focus) -> impl Iterator<Item = &'static Row> {
+/// Returns the rows of a focus, in the order of the help.
+pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |row| row.focus == focus)
 }
 
-/// A key as the screen shows it.
+/// Returns a key as the screen shows it: `→` for `<Right>`, `Ctrl-c` for `<C-c>`.
 #[must_use]
 pub fn shown(text: &str) -> String {
     match text {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_table_can_be_typed_and_means_one_thing() {
+    fn every_key_of_the_table_is_valid_and_unique_in_its_focus() {
         let mut seen = HashSet::new();
         for row in TABLE {
             for text in row.keys {

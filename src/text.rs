@@ -1,20 +1,19 @@
-//! Text from files, made safe to show, and to line up.
+//! Escapes text from files for the terminal, and aligns, cuts and wraps text by its width in cells.
 //!
-//! A terminal obeys control characters, and format characters (a right-to-left override, a zero
-//! width) make a text look like another. Both become visible, as `<U+202E>`; dropping them would
-//! show a text that is not in the file.
+//! A terminal obeys control characters, and format characters (such as a right-to-left override or a zero-width space) can make one text look like another.
+//! Both become visible, as `<U+202E>`. Dropping them would show a text that is not in the file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Combining marks on one letter; no script needs more, and stacked ones reach into other lines.
+/// The most combining marks on one letter: no script needs more, and a higher stack reaches into other lines.
 const MARKS: usize = 3;
 
-/// `text` with every control and format character as `<U+XXXX>`; newlines stay.
+/// Returns `text` with every control and format character as `<U+XXXX>`, and newlines unchanged.
 ///
-/// Borrowed when there is nothing to escape. Escaping twice is escaping once.
+/// The result is borrowed if nothing needs escaping. Escaping an escaped text changes nothing.
 ///
 /// ```
 /// assert_eq!(gradstep::text::escape("a\u{202e}b\n"), "a<U+202E>b\n");
@@ -26,11 +25,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::new();
     let mut shown = 0;
-    let mut marks = Marks::default();
+    let mut marks = CombiningMarks::default();
     for (at, c) in text.char_indices() {
         if !marks.allow(c) {
             out.push_str(&text[shown..at]);
-            let _ = write!(out, "<U+{:04X}>", u32::from(c)); // a String takes everything
+            let _ = write!(out, "<U+{:04X}>", u32::from(c)); // writing to a String cannot fail
             shown = at + c.len_utf8();
         }
     }
@@ -41,21 +40,21 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The characters of `text`, each as [`escape`] shows it; a newline is escaped too.
+/// Returns the characters of `text`, each escaped as by [`escape`]; newlines are escaped too.
 pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let mut marks = Marks::default();
+    let mut marks = CombiningMarks::default();
     text.char_indices().map(move |(at, c)| {
         if marks.allow(c) && c != '\n' { text[at..at + c.len_utf8()].into() } else { format!("<U+{:04X}>", u32::from(c)).into() }
     })
 }
 
-/// `text` escaped, with a blank for each newline: for a message that goes on in the same line.
+/// Returns `text` escaped, with a blank for each newline: for a message that continues on the same line.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     escape(text).replace('\n', " ")
 }
 
-/// `text` escaped onto one line: a newline is `<U+000A>`.
+/// Returns `text` escaped as one line: a newline becomes `<U+000A>`.
 ///
 /// ```
 /// assert_eq!(gradstep::text::line("a\u{202e}b\n"), "a<U+202E>b<U+000A>");
@@ -71,13 +70,13 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// How many cells a text takes.
+/// Returns the width of a text, in cells.
 #[must_use]
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// A text of at most so many cells, with an ellipsis where it was cut.
+/// Returns a text cut to at most `cells` cells, with an ellipsis if it was cut.
 #[must_use]
 pub fn cut(text: &str, cells: usize) -> String {
     if width(text) <= cells {
@@ -96,7 +95,7 @@ pub fn cut(text: &str, cells: usize) -> String {
     kept
 }
 
-/// A text in lines of at most so many cells, broken between words; a longer word by itself.
+/// Wraps a text into lines of at most `cells` cells, between words. A longer word is broken.
 #[must_use]
 pub fn broken(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -124,13 +123,13 @@ pub fn broken(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
-/// `text` in so many cells, with blanks behind it; a longer one as it is. A name has any length, but `format!` panics at a width beyond a `u16`.
+/// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged. Names have any length, and `format!` panics at a width beyond a `u16`.
 #[must_use]
 pub fn to_left(text: &str, cells: usize) -> String {
     text.to_owned() + &blanks(text, cells)
 }
 
-/// The same with the blanks before it.
+/// Pads `text` with blanks on the left to `cells` cells; a longer text is unchanged.
 #[must_use]
 pub fn to_right(text: &str, cells: usize) -> String {
     blanks(text, cells) + text
@@ -140,16 +139,17 @@ fn blanks(text: &str, cells: usize) -> String {
     " ".repeat(cells.saturating_sub(text.width()))
 }
 
-/// What the letter before already carries.
+/// The state of [`escape`] between two characters.
 #[derive(Default)]
-struct Marks {
+struct CombiningMarks {
+    /// The number of combining marks on the last letter.
     count: usize,
-    /// A visible character stands right before, which a variation selector may choose a form of.
+    /// `true` if the previous character is visible, so that a variation selector may follow.
     on_letter: bool,
 }
 
-impl Marks {
-    /// Whether `c`, the next character of the text, is shown as it is.
+impl CombiningMarks {
+    /// Returns whether `c`, the next character of the text, is shown unescaped.
     fn allow(&mut self, c: char) -> bool {
         let on_letter = std::mem::take(&mut self.on_letter);
         if c == '\n' {
@@ -170,7 +170,7 @@ impl Marks {
     }
 }
 
-/// Controls, format characters, invisible fillers, private use and noncharacters.
+/// Returns whether `c` is a control or format character, an invisible filler, for private use, or a noncharacter.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || u32::from(c) & 0xfffe == 0xfffe
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_character_becomes_visible() {
+    fn every_listed_character_is_escaped() {
         let listed = (0..0x20)
             .filter(|&c| c != 0x0a)
             .chain(0x7f..=0x9f)
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_mark_and_the_second_selector_become_visible() {
+    fn the_fourth_mark_and_the_second_selector_are_escaped() {
         assert_eq!(escape("e\u{301}\u{302}\u{303}e\u{301}"), "e\u{301}\u{302}\u{303}e\u{301}");
         assert_eq!(escape("e\u{301}\u{302}\u{303}\u{304}\u{305}"), "e\u{301}\u{302}\u{303}<U+0304><U+0305>");
         assert_eq!(escape("✔\u{fe0f}\u{fe0f}"), "✔\u{fe0f}<U+FE0F>");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_line_up_by_their_cells_whatever_their_length() {
+    fn texts_are_padded_by_their_width_whatever_their_length() {
         assert_eq!((to_left("δ", 3), to_right("δ", 3)), ("δ  ".to_owned(), "  δ".to_owned()));
         assert_eq!((to_left("中", 3), to_right("e\u{301}", 3)), ("中 ".to_owned(), "  e\u{301}".to_owned()));
         assert_eq!((to_left("long", 3), to_right("long", 3)), ("long".to_owned(), "long".to_owned()));
@@ -235,13 +235,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_characters_are_the_text_as_it_is_escaped(text in any::<String>()) {
+        fn the_characters_join_to_the_escaped_text(text in any::<String>()) {
             prop_assert_eq!(characters(&text).count(), text.chars().count());
             prop_assert_eq!(line(&text), escape(&text).replace('\n', "<U+000A>"));
         }
 
         #[test]
-        fn escaping_twice_is_escaping_once(text in any::<String>()) {
+        fn escaping_an_escaped_text_changes_nothing(text in any::<String>()) {
             let once = escape(&text).into_owned();
             prop_assert_eq!(escape(&once), once.as_str());
             prop_assert!(!once.chars().any(|c| c != '\n' && is_hidden(c)));

@@ -1,4 +1,4 @@
-//! Floor 8: the screen. Pure functions from a state into a [`Buffer`]; no number is computed here.
+//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]; this floor computes no numbers.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -8,7 +8,7 @@
 //!    ∂C/∂w₁₂ =  a₁₂·δ₁₁ + a₁₃·δ₁₂ +[a₂₂·δ₂₁]+ a₂₃·δ₂₂                        equation
 //!            =  …
 //! ─ matrices ──────────────────────  ─ picture ─────────────────────
-//!   the operands and the result        what is connected with what
+//!   the operands and the result        neurons and their edges
 //! ─ why ────────────────────────────────────────────────────────────
 //!   the rule in words
 //! grad.conv1.weight[0,0,0,1]  step 57/337                        unit: step   status
@@ -44,20 +44,20 @@ use crate::app::{Action, Focus, Screen, State};
 use crate::expr::Notation;
 use crate::network::Id;
 use layout::SMALLEST;
-use theme::{Role, Theme};
+use theme::{StyleRole, Theme};
 use view::View;
 
-/// How the screen looks.
+/// The options that decide how the screen looks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderOptions {
     /// Colours and background.
     pub theme: Theme,
-    /// Without Unicode.
+    /// Draws with ASCII characters only.
     pub ascii: bool,
 }
 
 impl RenderOptions {
-    /// The notation of equations.
+    /// Returns the notation of equations.
     #[must_use]
     pub fn notation(&self) -> Notation {
         if self.ascii { Notation::Ascii } else { Notation::Unicode }
@@ -65,13 +65,13 @@ impl RenderOptions {
 }
 
 /// Draws the whole screen.
-pub fn render(state: &State, look: &RenderOptions, screen: Rect, buf: &mut Buffer) {
-    let theme = &look.theme;
+pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
+    let theme = &options.theme;
     let screen = screen.intersection(buf.area);
     if screen.is_empty() {
         return;
     }
-    match (&state.screen, View::of(state, *look)) {
+    match (&state.screen, View::of(state, *options)) {
         (_, Some(view)) if is_too_small(screen) => too_small(&view, screen, buf),
         (Screen::Stepper(_), Some(view)) => panes::render(&view, screen, buf),
         _ => {
@@ -81,64 +81,64 @@ pub fn render(state: &State, look: &RenderOptions, screen: Rect, buf: &mut Buffe
         }
     }
     overlay::render(state, theme, screen, buf);
-    if look.ascii {
+    if options.ascii {
         ascii::ascii(buf);
     }
 }
 
-/// Whether the panes do not fit a screen.
+/// Returns whether a screen is too small for the panes.
 fn is_too_small(screen: Rect) -> bool {
     screen.width < SMALLEST.0 || screen.height < SMALLEST.1
 }
 
-/// What is under a cell of the screen.
+/// The object under a cell of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ClickTarget {
     /// A step of the trace.
     Step(u64),
-    /// An entry of a tensor: the tensor and the row-major place.
+    /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
 }
 
-/// The action of a click on a cell of the screen.
+/// Returns the action of a click on a cell of the screen; `None` if a click there does nothing.
 #[must_use]
-pub fn click(state: &State, look: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
+pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
     if state.focus() != Focus::Normal || is_too_small(screen) {
         return None;
     }
-    let view = View::of(state, *look)?;
+    let view = View::of(state, *options)?;
     panes::hit(&view, screen, x, y).map(|target| match target {
-        Target::Step(step) => Action::Go(step),
-        Target::Entry(tensor, entry) => Action::Visit(tensor, entry),
+        ClickTarget::Step(step) => Action::Go(step),
+        ClickTarget::Entry(tensor, entry) => Action::Visit(tensor, entry),
     })
 }
 
-/// Draws the position and the size that would do, on a screen that is too small for the panes.
+/// Draws the position and the required size, on a screen that is too small for the panes.
 fn too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let lines = [
-        format!("{}  step {}/{}", view.place(), view.at.step, view.step_count()),
-        format!("{width}x{height} is the least; this is {}x{}", screen.width, screen.height),
+        format!("{}  step {}/{}", view.address(), view.at.step, view.step_count()),
+        format!("needs at least {width}x{height}; the terminal is {}x{}", screen.width, screen.height),
     ];
     for (line, row) in lines.into_iter().zip(screen.rows()) {
         Line::raw(crate::text::cut(&line, row.width as usize)).render(row, buf);
     }
 }
 
-/// Draws a title on the first line of a place. Returns the rest of it.
+/// Draws a title on the first line of an area. Returns the area below it.
 fn titled(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
     let rule = "─".repeat((area.width as usize).saturating_sub(crate::text::width(&title) + 1));
     let line = Line::from(vec![
-        Span::styled("─", theme.style(Role::Dim)),
-        Span::styled(title, theme.style(Role::Heading)),
-        Span::styled(rule, theme.style(Role::Dim)),
+        Span::styled("─", theme.style(StyleRole::Dim)),
+        Span::styled(title, theme.style(StyleRole::Heading)),
+        Span::styled(rule, theme.style(StyleRole::Dim)),
     ]);
     line.render(Rect { height: 1.min(area.height), ..area }, buf);
     below_title(area)
 }
 
-/// A place without its first line.
+/// Returns an area without its first line.
 fn below_title(area: Rect) -> Rect {
     let title = 1.min(area.height);
     Rect { y: area.y + title, height: area.height - title, ..area }

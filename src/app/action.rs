@@ -1,4 +1,4 @@
-//! Everything that can be done to a state.
+//! The actions that change a state, and the requests that `update` returns.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tui_input::InputRequest;
 use super::{OverlayKind, Setting};
 use crate::network::Id;
 
-/// A change of the state. Keys, clicks, the wheel and the clock are actions by the time that they arrive here.
+/// A change of the state. Keys, clicks, the wheel and the clock all become actions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Moves one unit forward.
@@ -20,7 +20,7 @@ pub enum Action {
     StepBack,
     /// Goes to the first step.
     First,
-    /// Goes to the last step; with a count to that step.
+    /// Goes to the last step; with a count, to the step of that number.
     Last,
     /// Goes to the start of the backward pass.
     BackwardPass,
@@ -46,25 +46,25 @@ pub enum Action {
     Complete,
     /// Puts the previous completion into the address line.
     CompleteBack,
-    /// Accepts what has the focus: goes to the address in the line, opens the selected scenario, closes the overlay.
+    /// Confirms in the focus: goes to the address in the line, opens the selected scenario, or closes the overlay.
     Accept,
     /// Goes to a step.
     Go(u64),
-    /// Goes to the first step that makes this entry of a tensor on the screen; for an input or a parameter, to the first step that reads it.
+    /// Goes to the first step that computes this entry of a tensor on the screen; for an input or a parameter, to the first step that reads it.
     Visit(Id, usize),
-    /// Scrolls what has the focus by this number of lines: an overlay, the picker's selection, or the matrices.
+    /// Scrolls in the focus by this number of lines: the overlay, the picker's selection, or the matrices.
     Scroll(i16),
-    /// Scrolls what has the focus by this number of pages.
+    /// Scrolls in the focus by this number of pages.
     Page(i16),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
-    /// Limits the overlay's scroll offset to this number of lines, the most that the screen needs.
+    /// Limits the overlay's scroll offset to this number of lines, the largest offset that the screen needs.
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     Pick,
-    /// Closes what has the focus: the overlay, the address line, the picker. In the stepper itself, stops the job.
+    /// Closes the overlay, the address line or the picker, whichever has the focus. In the stepper itself, stops the job.
     Close,
-    /// Ends the job and play without a message, when a replay gives control to the user.
+    /// Ends the job and play without a message, when a replay hands control to the user.
     Halt,
     /// Ends the program.
     Quit,

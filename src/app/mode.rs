@@ -2,10 +2,10 @@
 
 use super::{Action, Document, Prompt};
 
-/// The mode of the stepper: it decides what keys mean.
+/// The mode of the stepper, which decides the meaning of keys.
 #[derive(Clone, Debug, Default)]
 pub enum Mode {
-    /// The trace: keys move through its steps.
+    /// Keys move through the steps of the trace.
     #[default]
     Normal,
     /// The address line: every character is text.
@@ -13,11 +13,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Does an action of the line that is open, if one is.
+    /// Does an action in the address line, if it is open.
     pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
-            Action::Edit(request) if prompt.is_left_by(*request) => *self = Self::Normal,
+            Action::Edit(request) if prompt.closes_on(*request) => *self = Self::Normal,
             Action::Edit(request) => prompt.edit(*request),
             Action::Complete => prompt.complete(document, 1),
             Action::CompleteBack => prompt.complete(document, -1),

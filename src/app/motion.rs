@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Action, Message, SPEEDS, Settings, Stepper};
 use crate::step::{Place, Unit};
 
-/// The most units that one key moves; more is a slip of the finger.
+/// The most units that one key moves by: a larger count is probably a typing error.
 const FARTHEST: u64 = 100_000;
 
 /// The stepper with the parts of the state that its moves read and write.
@@ -18,29 +18,29 @@ pub(super) struct Motion<'a> {
 }
 
 impl Motion<'_> {
-    /// Puts a sentence into the status line.
+    /// Shows a message in the status line.
     pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
         *self.message = Some(Message::new(text.as_ref(), fault));
     }
 
-    /// The time of the next unit of play, if one is made now.
+    /// Returns the time of the next move of play, if one is made now.
     fn later(&self) -> Duration {
         self.now + self.settings.period()
     }
 
-    /// Makes a unit of play if one is due: one, however late it is. The next is due a period later; what is missed is missed.
+    /// Moves one unit on if play is due. The next move is due a period later; missed moves are not made up for.
     pub fn clock(&mut self) {
         let Some(due) = self.stepper.play.filter(|due| *due <= self.now && self.stepper.job.is_none()) else { return };
         let next = due + self.settings.period();
         self.stepper.play = Some(if next > self.now { next } else { self.later() });
         if !self.move_by(self.stepper.unit, 1) {
             self.stepper.play = None;
-            self.say("the end", false);
+            self.say("play stopped at the last step", false);
         }
     }
 
-    /// Works on the job. Play goes on a period after its unit is made.
-    pub fn worked(&mut self, iterations: u64, pieces: u64) {
+    /// Works on the job. Once a job of play is done, the next move is due a period later.
+    pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
             self.stepper.play = Some(self.later());
@@ -57,7 +57,7 @@ impl Motion<'_> {
             Action::Back => -times,
             _ => 0,
         };
-        // the same key again, faster than an iteration is computed
+        // the same key was pressed again before the job was done
         let unit = self.stepper.unit;
         if more != 0 && self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, more)) {
             return;
@@ -85,7 +85,7 @@ impl Motion<'_> {
             Action::Go(k) => self.go((*k).clamp(1, trace.len())),
             Action::Visit(tensor, entry) => match self.maker_or_reader(*tensor, *entry) {
                 Some(k) => self.go(k),
-                None => return self.say("no step makes or reads this entry", false),
+                None => return self.say("no step computes or reads this entry", false),
             },
             Action::BackwardPass => match trace.resolve(&Place::Backward.into()) {
                 Ok(k) => self.go(k),
@@ -110,33 +110,33 @@ impl Motion<'_> {
         }
     }
 
-    /// Names the batch's loss on arriving at that of one sample.
-    pub fn name_the_loss(&mut self) {
+    /// Tells the user the address of the batch's loss, on arrival at the loss of one sample.
+    pub fn point_to_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
             let (iteration, _) = self.stepper.place();
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
         }
     }
 
-    /// Whether the step on the screen is of the loss of one sample of several that make a batch.
+    /// Returns whether the step on the screen belongs to the loss of one sample, in a batch of several.
     fn is_loss_of_one_sample(&self) -> bool {
         let Some((trace, at)) = self.stepper.here() else { return false };
         let network = trace.network_of(at.sample_run);
         trace.samples() > 1 && trace.sample_runs()[at.sample_run].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
-    /// Goes to a step. Returns whether it is another one.
+    /// Goes to a step. Returns whether the step changed.
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
         std::mem::replace(&mut self.stepper.step, step) != step
     }
 
-    /// Whether the screen is at another place than before, or on its way there.
+    /// Returns whether the screen is at another place than before, or a job will move it there.
     fn has_moved(&self, before: (u64, u64)) -> bool {
         self.stepper.job.is_some() || self.stepper.place() != before
     }
 
-    /// The first step that makes an entry; of what is given, the first that reads it.
+    /// Returns the first step that computes an entry; for a given tensor, the first step that reads the entry.
     fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
         let (trace, at) = self.stepper.here()?;
         match trace.made(at.sample_run, tensor, entry) {
@@ -145,7 +145,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by a number of units, back if negative. Returns whether it moved at all, or is on its way.
+    /// Moves by a number of units, back if negative. Returns whether the screen moved, or a job will move it.
     fn move_by(&mut self, unit: Unit, times: i64) -> bool {
         let before = self.stepper.place();
         self.by_units(unit, times);
@@ -177,7 +177,7 @@ impl Motion<'_> {
         if self.stepper.play.is_some() {
             self.stepper.play = Some(self.later());
         }
-        self.say(format!("play makes {units} a second"), false);
+        self.say(format!("play speed: {units} a second"), false);
     }
 
     fn toggle_play(&mut self) {

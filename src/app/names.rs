@@ -1,7 +1,7 @@
-//! The names of ops, found by how they begin. All are sorted once; then the first few that begin in some way are found with binary searches, at the same
-//! cost for a hundred names as for a hundred thousand.
+//! An index of op names for completion. The names are sorted once; then binary search finds the first few names with a given prefix. A hundred thousand names
+//! cost about as much as a hundred.
 //!
-//! A name begins with `fc1` or has a part that does:
+//! [`OpNames::beginning`] finds names with the prefix `fc1`, [`OpNames::within`] names that contain it elsewhere:
 //!
 //! ```text
 //! beginning("fc1", 2)   fc1.z  fc1.a
@@ -14,21 +14,21 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
-/// The number of names, from the first on, in which a text is looked for anywhere; in the others only where a part begins.
+/// The number of names that are searched for a text at any position. In further names, it is found only at the start of a part.
 const SEARCHED: usize = 2000;
 
 /// The names of ops, in their order.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct OpNames {
     all: Vec<CompactString>,
-    /// Where names begin.
+    /// The starts of names.
     whole: Sorted,
-    /// Where parts after a dot begin.
+    /// The starts of parts after a dot.
     parts: Sorted,
 }
 
-impl Names {
-    /// The names of ops in the order of the ops.
+impl OpNames {
+    /// Returns the index of some names, given in the order of the ops.
     pub(super) fn new(names: impl Iterator<Item = CompactString>) -> Self {
         let names: Vec<CompactString> = names.collect();
         let whole = Sorted::new(&names, (0..names.len()).map(|name| (name, 0)));
@@ -37,33 +37,33 @@ impl Names {
         Self { all: names, whole, parts }
     }
 
-    /// Whether there is no name.
+    /// Returns whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Whether this is one of them.
+    /// Returns whether this is one of the names.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         let range = self.whole.range(&self.all, name);
         range.clone().next().is_some_and(|at| self.whole.text(&self.all, at) == name)
     }
 
-    /// The first `most` names that begin with this text, in the order of the ops.
+    /// Returns the first `most` names that begin with this text, in the order of the ops.
     #[must_use]
     pub fn beginning(&self, text: &str, most: usize) -> Vec<&CompactString> {
         self.whole.first(self.whole.range(&self.all, text), most).into_iter().map(|number| &self.all[number]).collect()
     }
 
-    /// The first `most` names that have this text in them, but do not begin with it. Where there are many, only parts count that begin with it.
+    /// Returns the first `most` names that contain this text but do not begin with it. After the first 2000 names, the text has to be at the start of a part.
     #[must_use]
     pub fn within(&self, text: &str, most: usize) -> Vec<&CompactString> {
-        let searched = self.all.iter().take(SEARCHED).enumerate().filter(|(_, name)| looked_at(name).contains(text));
+        let searched = self.all.iter().take(SEARCHED).enumerate().filter(|(_, name)| compared(name).contains(text));
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(most).collect();
         if self.all.len() > SEARCHED && found.len() < most {
-            // as many again may be among those that were searched
+            // up to `most` of these may be among the names that were searched
             let parts = self.parts.first(self.parts.range(&self.all, text), 2 * most);
             found.extend(parts.into_iter().filter(|&number| number >= SEARCHED && !self.all[number].starts_with(text)));
             found.truncate(most);
@@ -72,12 +72,13 @@ impl Names {
     }
 }
 
-/// Beginnings of texts, sorted.
+/// Suffixes of names, sorted: the whole names, or their parts after a dot.
 #[derive(Debug, Default)]
 struct Sorted {
-    /// The number of a name, and the byte at which it or a part of it begins, in the order of the text from there.
+    /// The number of a name and the byte at which the suffix starts, in the order of the suffixes.
     starts: Vec<(u32, u32)>,
-    /// A binary tree over `starts`: node n has the children 2n and 2n + 1, the leaves are the second half, and each node is the least name below it.
+    /// A segment tree of minima over `starts`: node n has the children 2n and 2n + 1, the leaves are the second half, and each node is the smallest name number
+    /// below it.
     least: Vec<u32>,
 }
 
@@ -85,7 +86,7 @@ impl Sorted {
     fn new(names: &[CompactString], starts: impl Iterator<Item = (usize, usize)>) -> Self {
         const NONE: u32 = u32::MAX;
         let narrow = |n: usize| u32::try_from(n).unwrap_or(NONE);
-        // by the first bytes, which mostly say it, as one number
+        // the first 16 bytes as one number, which decide most comparisons
         let key = |text: &str| {
             let mut bytes = [0; 16];
             let first = text.len().min(16);
@@ -108,10 +109,10 @@ impl Sorted {
 
     fn text<'a>(&self, names: &'a [CompactString], at: usize) -> &'a str {
         let (name, start) = self.starts[at];
-        looked_at(&names[name as usize][start as usize..])
+        compared(&names[name as usize][start as usize..])
     }
 
-    /// The places of those that begin with a text.
+    /// Returns the indices of the suffixes that begin with a text.
     fn range(&self, names: &[CompactString], text: &str) -> Range<usize> {
         let (mut low, mut high) = (0, self.starts.len());
         while low < high {
@@ -127,7 +128,7 @@ impl Sorted {
         first..low
     }
 
-    /// The first `most` names among some places, in their own order, each once.
+    /// Returns the numbers of the first `most` names among some indices, ascending and each once.
     fn first(&self, places: Range<usize>, most: usize) -> Vec<usize> {
         let mut heap = BinaryHeap::new();
         let leaves = self.least.len() / 2;
@@ -155,10 +156,10 @@ impl Sorted {
     }
 }
 
-/// A text that is compared; the tests count them.
-fn looked_at(text: &str) -> &str {
+/// Returns a text that is about to be compared; tests count the calls.
+fn compared(text: &str) -> &str {
     #[cfg(test)]
-    tests::LOOKED_AT.with(|count| count.set(count.get() + 1));
+    tests::COMPARED.with(|count| count.set(count.get() + 1));
     text
 }
 
@@ -169,11 +170,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        pub static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+        pub static COMPARED: Cell<usize> = const { Cell::new(0) };
     }
 
-    fn names(texts: &[&str]) -> Names {
-        Names::new(texts.iter().map(|text| CompactString::from(*text)))
+    fn names(texts: &[&str]) -> OpNames {
+        OpNames::new(texts.iter().map(|text| CompactString::from(*text)))
     }
 
     fn found(found: Vec<&CompactString>) -> Vec<&str> {
@@ -190,15 +191,15 @@ mod tests {
         assert_eq!(found(names.within("eigh", 9)), ["grad.fc1.weight"]);
         assert!(names.beginning("x", 9).is_empty() && names.within("", 9).is_empty());
         assert!(names.has("loss") && !names.has("los") && !names.has("zzz"));
-        assert!(Names::new([].into_iter()).beginning("", 9).is_empty());
+        assert!(OpNames::new([].into_iter()).beginning("", 9).is_empty());
     }
 
-    /// The same as a look at each name, for any beginning.
+    /// The index and a linear search find the same names for any prefix.
     #[test]
     fn the_index_finds_what_a_search_finds() {
         let texts: Vec<String> =
             (0..3000).map(|n| format!("{}n{}.{}", if n % 3 == 0 { "grad." } else { "" }, n * 7919 % 3000, n % 10)).collect();
-        let names = Names::new(texts.iter().map(|text| CompactString::from(text.as_str())));
+        let names = OpNames::new(texts.iter().map(|text| CompactString::from(text.as_str())));
         for text in ["", "n", "n1", "n29", "n299.", "grad", "grad.n7", "7", "q", "n0.0"] {
             let all: Vec<&str> = texts.iter().map(String::as_str).filter(|name| name.starts_with(text)).take(12).collect();
             assert_eq!(found(names.beginning(text, 12)), all, "{text}");
@@ -210,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_looks_at_as_many_names_at_any_size() {
+    fn the_number_of_comparisons_hardly_grows_with_the_number_of_names() {
         let looks = |count: usize| {
-            let names = Names::new((0..count).flat_map(|n| [format!("n{n}"), format!("grad.n{n}")]).map(CompactString::from));
+            let names = OpNames::new((0..count).flat_map(|n| [format!("n{n}"), format!("grad.n{n}")]).map(CompactString::from));
             ["", "n", "n1", "grad", "grad.n99", "99", "nothing"].map(|text| {
-                LOOKED_AT.set(0);
+                COMPARED.set(0);
                 let found = names.beginning(text, 12).len() + names.within(text, 12).len();
                 assert!(found <= 24);
-                LOOKED_AT.get()
+                COMPARED.get()
             })
         };
         for (few, many) in looks(2_000).into_iter().zip(looks(100_000)) {

@@ -1,11 +1,11 @@
-//! A text over the screen.
+//! Overlays: texts over the screen.
 
 /// The content of an overlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverlayKind {
     /// The keys.
     Help,
-    /// The scenario's own notes.
+    /// The scenario's notes.
     Notes,
 }
 
@@ -19,13 +19,13 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// An overlay at its first line.
+    /// Returns an overlay at its first line.
     #[must_use]
     pub fn new(kind: OverlayKind) -> Self {
         Self { kind, scroll: 0 }
     }
 
-    /// Scrolls by this number of lines; what is too far down, `render` and [`super::Action::ScrollAtMost`] correct.
+    /// Scrolls by this number of lines. `render` and [`super::Action::ScrollAtMost`] correct an offset that is too large.
     pub(super) fn scroll(&mut self, lines: i16) {
         self.scroll = self.scroll.saturating_add_signed(lines);
     }

@@ -1,4 +1,4 @@
-//! The list of scenarios.
+//! The picker: the list of scenarios.
 
 use super::Stepper;
 
@@ -7,27 +7,27 @@ use super::Stepper;
 pub struct ScenarioEntry {
     /// The bundled name or the path that opens it.
     pub name: String,
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// One line about it.
+    /// One line about the scenario.
     pub summary: String,
     /// The source of its numbers.
     pub source: String,
-    /// Whether it is part of the binary.
+    /// `true` if it is part of the binary.
     pub bundled: bool,
 }
 
-/// The picker, alone or over an open scenario.
+/// The picker, which may cover an open scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Picker {
     /// The selected row.
     pub selected: usize,
-    /// The stepper that it covers, whose job and play go on.
+    /// The covered stepper. Its job and play go on.
     pub over: Option<Box<Stepper>>,
 }
 
 impl Picker {
-    /// Moves the selection by this number of rows, out of `count`.
+    /// Moves the selection by this number of rows, in a list of `count`.
     pub(super) fn scroll(&mut self, rows: i16, count: usize) {
         self.selected = self.selected.saturating_add_signed(rows.into()).min(count.saturating_sub(1));
     }

@@ -1,4 +1,4 @@
-//! The address line: typing and completion.
+//! The address line: editing and completion.
 
 use tui_input::{Input, InputRequest};
 
@@ -10,22 +10,22 @@ use crate::step::Pass;
 pub struct Prompt {
     /// The text with its cursor.
     pub input: Input,
-    /// The text before a completion replaced it, and the number of the completion in the line.
+    /// The typed text that completions replace, and the number of the completion in the line.
     completing: Option<(String, usize)>,
 }
 
-/// The most completions that the screen offers.
+/// The most completions that are offered.
 const OFFERED: usize = 12;
 
 impl Prompt {
-    /// The names that begin with the typed text, then those that contain it; after an iteration or a sample, the names of its ops. Each list is cut
-    /// before it is compared, so a key costs the same for any number of ops.
+    /// Returns the names that begin with the typed text, then those that contain it; after an iteration or a sample, the names of its ops. Each list is limited
+    /// before duplicates are removed, so a key costs the same for any number of ops.
     #[must_use]
     pub fn completions(&self, document: &Document) -> Vec<String> {
         let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
         let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
         let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
-        // what the batch computes has the same names again
+        // the batch computes tensors with the same names again
         let sources = match &scope[scope.rfind('/').map_or(0, |end| end + 1)..] {
             "reduce:" => vec![reduce],
             "update:" => vec![update],
@@ -35,7 +35,7 @@ impl Prompt {
         let mut words: Vec<&str> = Vec::new();
         if !scope.contains(':') {
             words.extend(["first", "last"]);
-            // the batch's loss is what is mostly meant
+            // users mostly mean the loss of the batch
             words.extend((reduce.has("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
             words.extend(["loss", "backward"]);
             words.extend([("reduce:", reduce), ("update:", update)].iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
@@ -54,13 +54,14 @@ impl Prompt {
         offered.into_iter().map(|name| format!("{scope}{name}")).collect()
     }
 
-    /// The number of the completion in the line.
+    /// Returns the number of the completion in the line; `None` if the line has the typed text.
     #[must_use]
     pub fn chosen(&self) -> Option<usize> {
         self.completing.as_ref().map(|(_, chosen)| *chosen)
     }
-    /// Whether this request leaves the line: deleting a character where there is none.
-    pub(super) fn is_left_by(&self, request: InputRequest) -> bool {
+
+    /// Returns whether this request closes the line: a deletion in the empty line.
+    pub(super) fn closes_on(&self, request: InputRequest) -> bool {
         request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }
 

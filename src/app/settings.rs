@@ -1,24 +1,24 @@
-//! Choices that outlive the open scenario.
+//! Settings, which outlive the open scenario.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Steps per second of play.
+/// The speeds of play, in units per second.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// A choice that a key turns through: on and off, or one of several.
+/// A setting that a key cycles through: on and off, or one of several choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
-    /// The pane in the place that panes share.
+    /// The pane in the shared area.
     Pane,
 }
 
-/// The choices of the user that stay when another scenario is opened.
+/// The user's choices, which stay when another scenario is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The speed of play, as an index of [`SPEEDS`].
     pub speed: usize,
-    /// The number of turns of each setting, negative if it was turned back more often.
+    /// The number of turns of each setting; turns back count as −1.
     turns: BTreeMap<Setting, i64>,
 }
 
@@ -29,13 +29,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The time from one step of play to the next.
+    /// Returns the time from one move of play to the next.
     #[must_use]
     pub fn period(&self) -> Duration {
         Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
     }
 
-    /// The choice of a setting that has `count` choices, from 0; at first it is 0, and a setting that is on or off is off.
+    /// Returns the current choice of a setting with `count` choices: `turns mod count`. It is 0 at first, which is off for a setting that is on or off.
     #[must_use]
     pub fn choice(&self, setting: Setting, count: usize) -> usize {
         let turns = self.turns.get(&setting).copied().unwrap_or(0);

@@ -42,49 +42,49 @@ pub enum Focus {
 pub struct State {
     /// The screen: the picker or the stepper.
     pub screen: Screen,
-    /// The text over the screen.
+    /// The open overlay.
     pub overlay: Option<Overlay>,
     /// The scenarios in the picker.
-    pub offers: Arc<Vec<ScenarioEntry>>,
-    /// Choices that outlive the open scenario.
+    pub scenarios: Arc<Vec<ScenarioEntry>>,
+    /// The settings, which outlive the open scenario.
     pub settings: Settings,
-    /// The sentence in the status line.
+    /// The message in the status line.
     pub message: Option<Message>,
     /// The time of the last event.
     pub now: Duration,
 }
 
 impl State {
-    /// The picker over these scenarios.
+    /// Returns a state with the picker and these scenarios.
     #[must_use]
-    pub fn picker(offers: Vec<ScenarioEntry>) -> Self {
+    pub fn picker(scenarios: Vec<ScenarioEntry>) -> Self {
         Self {
             screen: Screen::default(),
             overlay: None,
-            offers: Arc::new(offers),
+            scenarios: Arc::new(scenarios),
             settings: Settings::default(),
             message: None,
             now: Duration::ZERO,
         }
     }
 
-    /// Opens a scenario at step `at`; without it, at the scenario's own start or on the way there.
+    /// Opens a scenario at step `at`. If `at` is `None`, goes to the scenario's own start, perhaps with a job.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
         let notes = document.scenario.notes.is_some();
-        // so that the first key of the address line takes no longer than the others
+        // sorts the names now, so that the first key in the address line is as fast as the others
         let _ = document.names();
         self.screen = Screen::Stepper(Box::new(Stepper::new(document, at.unwrap_or(1))));
         self.overlay = None;
         self.message = None;
-        if let Some(Err(why)) = start.map(|start| self.set_out(start)) {
+        if let Some(Err(why)) = start.map(|start| self.go_to(start)) {
             self.say(why, true);
         } else if notes && self.message.is_none() {
             self.say("n: what to look for in this scenario", false);
         }
     }
 
-    /// The focus of the keyboard: the overlay before anything below it, then the screen, and in the stepper its mode.
+    /// Returns the focus of the keyboard: the overlay if one is open, else the picker, else the mode of the stepper.
     #[must_use]
     pub fn focus(&self) -> Focus {
         match (&self.overlay, &self.screen) {
@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// The open scenario's stepper, also while the picker covers it.
+    /// Returns the stepper, also if the picker covers it; `None` if no scenario is open.
     #[must_use]
     pub fn stepper(&self) -> Option<&Stepper> {
         match &self.screen {
@@ -113,7 +113,7 @@ impl State {
         }
     }
 
-    /// The stepper with the parts of the state that its moves read and write.
+    /// Returns the stepper with the parts of the state that its moves read and write.
     pub(super) fn motion(&mut self) -> Option<Motion<'_>> {
         let stepper = match &mut self.screen {
             Screen::Picker(picker) => picker.over.as_deref_mut()?,
@@ -122,7 +122,7 @@ impl State {
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// The address line, if the stepper is in that mode.
+    /// Returns the address line, if it is open.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
         match &self.stepper()?.mode {
@@ -131,31 +131,31 @@ impl State {
         }
     }
 
-    /// The open scenario.
+    /// Returns the open scenario.
     #[must_use]
     pub fn document(&self) -> Option<&Arc<Document>> {
         self.stepper().map(|stepper| &stepper.document)
     }
 
-    /// The work in progress.
+    /// Returns the work in progress.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.stepper()?.job.as_ref()
     }
 
-    /// When the next unit of play is due: when the state changes by itself.
+    /// Returns the time of the next move of play, when the state changes without user input; `None` if play is paused.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         self.stepper()?.play
     }
 
-    /// The trace, and the position of the step on the screen.
+    /// Returns the trace, and the position of the step on the screen.
     #[must_use]
     pub fn here(&self) -> Option<(&Trace, Position)> {
         self.stepper()?.here()
     }
 
-    /// Puts a sentence into the status line.
+    /// Shows a message in the status line.
     pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
         self.message = Some(Message::new(text.as_ref(), fault));
     }
@@ -164,23 +164,23 @@ impl State {
     ///
     /// # Errors
     /// As [`Document::find`].
-    pub fn set_out(&mut self, address: Address) -> Result<(), String> {
-        self.motion().map_or(Ok(()), |mut motion| motion.set_out(address))
+    pub fn go_to(&mut self, address: Address) -> Result<(), String> {
+        self.motion().map_or(Ok(()), |mut motion| motion.go_to(address))
     }
 
-    /// Whether the next piece of the job is short, or done within this time. A long one is done by another thread, which goes on after that time.
+    /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
     pub fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.stepper_mut().is_none_or(|stepper| stepper.is_ready_within(wait))
     }
 
-    /// Opens the picker on the scenario that is open.
+    /// Opens the picker with the open scenario selected.
     pub(super) fn pick(&mut self) {
         let open = self.document().map(|document| &document.scenario);
-        let is_open = |offer: &ScenarioEntry| {
-            let name = offer.name.strip_suffix(".toml").unwrap_or(&offer.name);
-            open.is_some_and(|open| name == open.name && offer.title == open.title)
+        let is_open = |scenario: &ScenarioEntry| {
+            let name = scenario.name.strip_suffix(".toml").unwrap_or(&scenario.name);
+            open.is_some_and(|open| name == open.name && scenario.title == open.title)
         };
-        let selected = self.offers.iter().position(is_open).unwrap_or(0);
+        let selected = self.scenarios.iter().position(is_open).unwrap_or(0);
         let over = match mem::take(&mut self.screen) {
             Screen::Picker(picker) => picker.over,
             Screen::Stepper(stepper) => Some(stepper),
@@ -188,11 +188,11 @@ impl State {
         self.screen = Screen::Picker(Picker { selected, over });
     }
 
-    /// The scenario that is selected in the picker.
+    /// Returns the scenario that is selected in the picker.
     #[must_use]
     pub fn selected(&self) -> Option<&ScenarioEntry> {
         match &self.screen {
-            Screen::Picker(picker) => self.offers.get(picker.selected),
+            Screen::Picker(picker) => self.scenarios.get(picker.selected),
             Screen::Stepper(_) => None,
         }
     }
@@ -200,12 +200,12 @@ impl State {
     /// Moves the picker's selection by this number of rows.
     pub(super) fn select(&mut self, rows: i16) {
         if let Screen::Picker(picker) = &mut self.screen {
-            picker.scroll(rows, self.offers.len());
+            picker.scroll(rows, self.scenarios.len());
         }
     }
 
-    /// Returns from the picker to the stepper that it covers, if there is one.
-    pub(super) fn uncover(&mut self) {
+    /// Closes the picker and returns to the stepper that it covers, if there is one.
+    pub(super) fn close_picker(&mut self) {
         if let Screen::Picker(picker) = &mut self.screen
             && let Some(stepper) = picker.over.take()
         {

@@ -1,4 +1,4 @@
-//! The stepper: an open scenario, and what its screen shows of it.
+//! The stepper: an open scenario with the step on the screen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,44 +18,44 @@ pub struct Stepper {
     pub unit: Unit,
     /// The number typed before a key.
     pub count: Option<u64>,
-    /// The part of the program that keys act on.
+    /// The mode, which decides the meaning of keys.
     pub mode: Mode,
     /// The work in progress. It goes on while an overlay or the picker covers the stepper.
     pub job: Option<Job>,
-    /// When the next unit of play is due; `None` when paused. Play is no job but a clock: it waits while there is a job, which may be its own last unit.
+    /// The time of the next move of play; `None` if paused. Play is a clock, not a job. It waits while there is a job, such as its own last move.
     pub play: Option<Duration>,
     /// Rows and columns by which the matrices are scrolled away from this step's entries.
     pub scroll: [isize; 2],
 }
 
 impl Stepper {
-    /// A stepper at step `at`, or at the nearest step that exists.
+    /// Returns a stepper at step `at`, or at the nearest step that exists.
     #[must_use]
     pub fn new(document: Arc<Document>, at: u64) -> Self {
         let step = at.clamp(1, document.trace.len());
         Self { document, step, unit: Unit::Step, count: None, mode: Mode::Normal, job: None, play: None, scroll: [0, 0] }
     }
 
-    /// The trace, and the position of the step on the screen. All tensors on the screen belong to its sample, or to the batch.
+    /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the step's sample, or to the batch.
     #[must_use]
     pub fn here(&self) -> Option<(&Trace, Position)> {
         let trace = &self.document.trace;
         Some((trace, trace.position(self.step)?))
     }
 
-    /// The iteration and the step on the screen.
+    /// Returns the iteration and the step on the screen.
     #[must_use]
     pub fn place(&self) -> (u64, u64) {
         (self.document.trace.iteration(), self.step)
     }
 
-    /// Scrolls the matrices by rows; no further than the largest of them has rows.
+    /// Scrolls the matrices by rows, at most by the number of rows of the largest one.
     pub(super) fn scroll_rows(&mut self, rows: i16) {
         let most = self.rows();
         self.scroll[0] = (self.scroll[0] + isize::from(rows)).clamp(-most, most);
     }
 
-    /// The number of rows of the largest matrix on the screen.
+    /// Returns the number of rows of the largest matrix on the screen.
     fn rows(&self) -> isize {
         let Some((trace, at)) = self.here() else { return 0 };
         let op = trace.op_at(&at);

@@ -1,4 +1,4 @@
-//! Lists of actions, and the screen, mode, overlay and job that they lead to.
+//! Tests that lists of actions lead to the expected screen, mode, overlay and job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, 
 use crate::scenario::{Limits, Source, read};
 
 const SCENARIO: &str = r#"title = "small"
-notes = "RenderOptions here."
+notes = "Look here."
 input = [1, 2]
 target = [1]
 loss = "squared_error"
@@ -54,28 +54,28 @@ fn typed(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
 
-/// A layer of a state, each of which covers the next ones.
+/// A layer of a state. Each variant covers the ones below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layer {
+enum ScreenLayer {
     Overlay(OverlayKind),
     Picker,
     Prompt,
     Job,
 }
 
-/// The layers over the bare stepper, or over the picker if no scenario is open; the top one first.
-fn layers(state: &State) -> Vec<Layer> {
-    let overlay = state.overlay.map(|overlay| Layer::Overlay(overlay.kind));
-    let picker = matches!(&state.screen, Screen::Picker(picker) if picker.over.is_some()).then_some(Layer::Picker);
+/// Returns the layers over the bare stepper, or over the picker if no scenario is open, from the top.
+fn layers(state: &State) -> Vec<ScreenLayer> {
+    let overlay = state.overlay.map(|overlay| ScreenLayer::Overlay(overlay.kind));
+    let picker = matches!(&state.screen, Screen::Picker(picker) if picker.over.is_some()).then_some(ScreenLayer::Picker);
     let mode = state.stepper().and_then(|stepper| match stepper.mode {
         Mode::Normal => None,
-        Mode::Prompt(_) => Some(Layer::Prompt),
+        Mode::Prompt(_) => Some(ScreenLayer::Prompt),
     });
-    let job = state.job().map(|_| Layer::Job);
+    let job = state.job().map(|_| ScreenLayer::Job);
     [overlay, picker, mode, job].into_iter().flatten().collect()
 }
 
-/// Every combination of overlay, screen, mode and job.
+/// Returns every combination of overlay, screen, mode and job.
 fn combinations() -> Vec<State> {
     let mut all = Vec::new();
     for overlay in [None, Some(HELP), Some(NOTES)] {
@@ -84,8 +84,8 @@ fn combinations() -> Vec<State> {
                 for job in [false, true] {
                     let mut state = stepper();
                     if job {
-                        state.set_out("90000/last".parse().expect("an address")).expect("it is there");
-                        assert!(state.job().is_some(), "so far away that it takes a job");
+                        state.go_to("90000/last".parse().expect("an address")).expect("the iteration exists");
+                        assert!(state.job().is_some(), "an iteration this far takes a job");
                     }
                     let actions = [prompt.then_some(Action::Prompt), covered.then_some(Action::Pick), overlay.clone()];
                     act(&mut state, &actions.into_iter().flatten().collect::<Vec<_>>());
@@ -132,21 +132,21 @@ fn actions_lead_to_a_focus() {
 }
 
 #[test]
-fn close_takes_the_top_layer_and_nothing_else() {
+fn close_removes_the_top_layer_only() {
     for mut state in combinations() {
         while let [top, below @ ..] = layers(&state).as_slice() {
             let place = state.stepper().map(Stepper::place);
             assert_eq!(update(&mut state, Action::Close), None);
             assert_eq!(layers(&state), below, "{top:?}");
             assert_eq!(state.stepper().map(Stepper::place), place, "{top:?}");
-            assert_eq!(state.message.is_some(), *top == Layer::Job, "{top:?}: only what is stopped is told");
+            assert_eq!(state.message.is_some(), *top == ScreenLayer::Job, "{top:?}: only a stopped job leaves a message");
         }
         assert_eq!((update(&mut state, Action::Close), state.focus()), (None, Focus::Normal));
     }
 }
 
 #[test]
-fn accept_goes_to_what_has_the_focus() {
+fn accept_acts_in_the_focus() {
     for mut state in combinations() {
         let (before, focus) = (layers(&state), state.focus());
         let request = update(&mut state, Action::Accept);
@@ -173,7 +173,7 @@ fn quit_quits_from_everywhere() {
 }
 
 #[test]
-fn a_scenario_opens_bare_wherever_it_was_chosen_and_settings_stay() {
+fn opening_a_scenario_closes_all_layers_and_keeps_settings() {
     for mut state in combinations().into_iter().chain([picker()]) {
         update(&mut state, Action::Turn(Setting::Pane, 1));
         let settings = state.settings.clone();
@@ -184,7 +184,7 @@ fn a_scenario_opens_bare_wherever_it_was_chosen_and_settings_stay() {
 }
 
 #[test]
-fn job_and_play_go_on_under_what_covers_them() {
+fn job_and_play_continue_under_an_overlay_or_the_picker() {
     for mut state in combinations().into_iter().filter(|state| state.job().is_some()) {
         let before = layers(&state);
         let next = |state: &State| state.job().expect("not done yet").progress().0;
@@ -192,12 +192,12 @@ fn job_and_play_go_on_under_what_covers_them() {
         update(&mut state, Action::Work(10));
         assert_eq!((layers(&state), next(&state)), (before.clone(), computed + 10));
         update(&mut state, Action::Halt);
-        assert_eq!(layers(&state), before[..before.len() - 1], "a job lies below the others");
+        assert_eq!(layers(&state), before[..before.len() - 1], "a job is below the other layers");
     }
     for cover in [HELP, NOTES, Action::Pick, Action::Prompt] {
         let mut state = stepper();
         act(&mut state, &[Action::Play, cover.clone()]);
-        let due = state.wake().expect("it plays");
+        let due = state.wake().expect("play is on");
         update(&mut state, Action::Clock(due));
         assert_eq!(state.stepper().map(Stepper::place), Some((1, 2)), "{cover:?}");
         assert_eq!(state.wake(), Some(due + state.settings.period()), "{cover:?}");
@@ -229,7 +229,7 @@ fn a_setting_turns_through_its_choices_both_ways() {
 }
 
 #[test]
-fn scroll_moves_what_has_the_focus() {
+fn scroll_acts_in_the_focus() {
     let overlay = |state: &State| state.overlay.map(|overlay| overlay.scroll);
     let rows = |state: &State| state.stepper().map(|stepper| stepper.scroll[0]);
     let mut state = stepper();

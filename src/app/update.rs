@@ -6,15 +6,15 @@ use super::{Action, Focus, Mode, Prompt, Request, Screen, State};
 /// The largest count that digits before a key can give.
 const MOST: u64 = 999_999_999_999;
 
-/// Does an action. Returns what only the caller can do.
+/// Does an action. Returns a request that only the caller can fulfil.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     match action {
         Action::Clock(now) => {
             state.now = state.now.max(now);
             state.motion().iter_mut().for_each(Motion::clock);
         }
-        Action::Work(iterations) => state.motion().iter_mut().for_each(|motion| motion.worked(iterations, u64::MAX)),
-        Action::Pieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.worked(u64::MAX, pieces)),
+        Action::Work(iterations) => state.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
+        Action::Pieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
         Action::ScrollAtMost(lines) => {
             if let Some(overlay) = &mut state.overlay {
                 overlay.scroll = overlay.scroll.min(lines);
@@ -25,14 +25,14 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
                 (stepper.play, stepper.job) = (None, None);
             }
         }
-        asked => return state.asked(asked),
+        user_action => return state.user_action(user_action),
     }
     None
 }
 
 impl State {
-    /// Does an action of the user, which ends a count and clears the message.
-    fn asked(&mut self, action: Action) -> Option<Request> {
+    /// Does an action of the user. It ends a count and clears the message.
+    fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         match action {
@@ -71,7 +71,7 @@ impl State {
     fn close(&mut self) {
         match self.focus() {
             Focus::Overlay => self.overlay = None,
-            Focus::Picker => self.uncover(),
+            Focus::Picker => self.close_picker(),
             Focus::Prompt => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
             Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
         }

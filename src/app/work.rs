@@ -1,15 +1,15 @@
-//! The work on a job: its beginning, its pieces, its end.
+//! The work on a job: begins it, does its pieces, and ends it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::{Found, Goal, Job, Piece, Seek, Units, Walking};
+use super::job::{Job, JobPiece, Seek, SeekGoal, SeekResult, Units, Walking};
 use super::motion::Motion;
 use super::{Mode, Stepper};
 use crate::step::{Address, Place, Unit};
 use crate::threads::Elsewhere;
 
-/// The cost of what a key does at once, counted in steps that are computed: about ten milliseconds. The rest is left to slices.
+/// The largest cost of the work that a key does at once, counted in computed steps: about ten milliseconds. The rest is done in later time slices.
 const AT_ONCE: u64 = 10_000_000;
 
 impl Motion<'_> {
@@ -17,22 +17,22 @@ impl Motion<'_> {
     ///
     /// # Errors
     /// As [`super::Document::find`].
-    pub fn set_out(&mut self, address: Address) -> Result<(), String> {
+    pub fn go_to(&mut self, address: Address) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
-        match document.elsewhere(&address)? {
+        match document.other_iteration(&address)? {
             None => {
                 self.stepper.job = None;
                 let step = document.resolve(&address)?;
                 self.go(step);
-                self.name_the_loss();
+                self.point_to_batch_loss();
             }
             Some(to) => {
                 document.may_exist(to, &address)?;
-                // its memory first
+                // frees the memory of the old job first
                 self.stepper.job = None;
                 let walk = document.descent.walk(to);
                 document.fits(&walk)?;
-                self.begin(Job::Seek(Seek::new(Goal::Address(address), to, walk)));
+                self.begin(Job::Seek(Seek::new(SeekGoal::Address(address), to, walk)));
             }
         }
         Ok(())
@@ -47,17 +47,17 @@ impl Motion<'_> {
             return;
         }
         self.stepper.play = None;
-        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.set_out(address)) {
+        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.go_to(address)) {
             self.say(why, true);
         }
     }
 
-    /// Moves by `times` iterations, back if negative: to the first step of one; at the ends to the first or the last step of all.
+    /// Moves by `times` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
     pub fn by_iterations(&mut self, times: i64) {
         let document = Arc::clone(&self.stepper.document);
         let now = document.trace.iteration();
         let end = if document.last { now } else { document.descent.iterations() };
-        // to the beginning of this one first
+        // the first move back goes to the start of this iteration
         let back = times.unsigned_abs() - u64::from(times < 0 && self.stepper.step > 1);
         let wanted = if times < 0 { now.saturating_sub(back).max(1) } else { now.saturating_add(times.unsigned_abs()) };
         let (to, place) = if wanted > end { (end, Place::Last) } else { (wanted, Place::First) };
@@ -67,18 +67,18 @@ impl Motion<'_> {
         }
         let walk = document.descent.walk(to);
         match document.fits(&walk) {
-            Ok(()) => self.begin(Job::Seek(Seek::new(Goal::Iteration { place, more: 0 }, to, walk))),
+            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { place, more: 0 }, to, walk))),
             Err(why) => self.say(why, true),
         }
     }
 
-    /// Moves by `times` units, back if negative: to the first step of the unit that it comes to, or as far as there are units.
+    /// Moves by `times` units, back if negative, to the first step of a unit; at most to the first or the last unit.
     pub fn by_units(&mut self, unit: Unit, times: i64) {
         let iteration = self.stepper.document.trace.iteration();
         self.begin(Job::Move { units: Units { unit, left: times }, iteration });
     }
 
-    /// Begins a job, and does as much of it as a key may.
+    /// Begins a job, and does as much of it as a key may do at once.
     fn begin(&mut self, job: Job) {
         self.stepper.job = Some(job);
         let mut left = AT_ONCE;
@@ -86,7 +86,7 @@ impl Motion<'_> {
             let cost = job.cost(&self.stepper.document);
             let far = match job {
                 Job::Seek(seek) if seek.is_large() => return,
-                Job::Seek(seek) => Some(seek.far()),
+                Job::Seek(seek) => Some(seek.remaining()),
                 Job::Move { .. } => None,
             };
             if cost > left {
@@ -100,8 +100,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Does this number of iterations of the job or of its pieces, whichever are fewer, and goes to its goal at its end. A piece is one of
-    /// [`crate::network::Descent::advance`], or a move by a unit.
+    /// Does `iterations` iterations or `pieces` pieces of the job, whichever is less work, and goes to its goal at its end. A piece is one of
+    /// [`crate::network::Descent::advance`], or a move by one unit.
     pub fn work(&mut self, mut iterations: u64, mut pieces: u64) {
         while iterations > 0 && pieces > 0 {
             match self.stepper.job.take() {
@@ -117,17 +117,17 @@ impl Motion<'_> {
                         Walking::Elsewhere(_, piece) => {
                             pieces -= 1;
                             // if a clone of this state has taken the piece, it is computed again
-                            piece.take().unwrap_or_else(|| Piece::On(Box::new(document.descent.walk(to)), false))
+                            piece.take().unwrap_or_else(|| JobPiece::On(Box::new(document.descent.walk(to)), false))
                         }
                     };
                     match piece {
-                        Piece::On(walk, next) => {
+                        JobPiece::On(walk, next) => {
                             self.stepper.job = Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) }));
                             iterations -= u64::from(next);
                         }
-                        Piece::Arrived(found) => {
+                        JobPiece::Arrived(found) => {
                             iterations -= 1;
-                            self.arrived(&goal, *found);
+                            self.arrive(&goal, *found);
                         }
                     }
                 }
@@ -135,8 +135,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Goes to the end of a seek, and on from there where the job is not done.
-    fn arrived(&mut self, goal: &Goal, found: Found) {
+    /// Goes to the goal of a seek, and continues from there if the job is not done.
+    fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
         match found {
             Ok((other, step)) => {
                 if let Some(other) = other {
@@ -147,17 +147,17 @@ impl Motion<'_> {
             Err(why) => return self.say(why, true),
         }
         match *goal {
-            Goal::Address(_) => {
+            SeekGoal::Address(_) => {
                 *self.message = None;
-                self.name_the_loss();
+                self.point_to_batch_loss();
             }
-            Goal::Iteration { more, .. } => {
+            SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
                 if more != 0 {
                     self.by_iterations(more);
                 }
             }
-            Goal::Units(units) => {
+            SeekGoal::Units(units) => {
                 if units.left < 0 {
                     let start = self.stepper.document.trace.span(self.stepper.step, units.unit).start;
                     self.go(start);
@@ -167,7 +167,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by the next unit within this iteration, or begins the seek to the iteration that the next unit is in.
+    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit.
     fn next_unit(&mut self, units: Units) {
         let Units { unit, left } = units;
         let document = Arc::clone(&self.stepper.document);
@@ -196,7 +196,7 @@ impl Motion<'_> {
             let to = if left > 0 { number + 1 } else { number - 1 };
             let walk = document.descent.walk(to);
             match document.fits(&walk) {
-                Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(Goal::Units(units), to, walk))),
+                Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Units(units), to, walk))),
                 Err(why) => self.say(why, true),
             }
             return;
@@ -204,13 +204,13 @@ impl Motion<'_> {
         self.units_left(units.with(left - left.signum()));
     }
 
-    /// Goes on with the rest of a move, if there is any.
+    /// Keeps the rest of a move as the job, if there is any.
     fn units_left(&mut self, units: Units) {
         let iteration = self.stepper.document.trace.iteration();
         self.stepper.job = (units.left != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job, and the play that it is a part of.
+    /// Stops the job, and play if the job belongs to it.
     pub fn stop(&mut self) {
         if let Some(job) = self.stepper.job.take() {
             self.stepper.play = None;
@@ -218,7 +218,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Pauses play, also in the middle of a unit.
+    /// Pauses play, even in the middle of a move.
     pub fn pause(&mut self) {
         self.stepper.play = None;
         self.stepper.job.take_if(|job| job.units().is_some());
@@ -226,7 +226,7 @@ impl Motion<'_> {
 }
 
 impl Stepper {
-    /// Whether the next piece of the job is short, or done within this time. A long one is done by another thread, which goes on after that time.
+    /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
             Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_long(&walk) => {

@@ -125,9 +125,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         bail!("the session opens at step 0, and steps count from 1");
     }
     let opens = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
-    state.set_out(opens).map_err(|why| anyhow!("the session opens where its scenario has nothing: {why}"))?;
+    state.go_to(opens).map_err(|why| anyhow!("the session opens where its scenario has nothing: {why}"))?;
     if let Some(to) = &header.to {
-        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.set_out(to));
+        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.go_to(to));
         to.map_err(|why| anyhow!("the session is on the way to what its scenario does not have: {why}"))?;
     }
     faultless(&state)?;

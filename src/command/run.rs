@@ -73,7 +73,7 @@ impl Invocation for OpenCommand {
         state.open(document, at.is_some().then_some(1));
         let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
-            state.set_out(at).map_err(|why| misplaced(text, &why))?;
+            state.go_to(at).map_err(|why| misplaced(text, &why))?;
             if let Some(message) = state.message.take_if(|message| message.fault) {
                 return Err(misplaced(text, &message.text));
             }

@@ -1,13 +1,13 @@
-//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`; and `<U+202E>` for a character that cannot be seen.
+//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`; and `<U+202E>` for an invisible character.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::text;
 
-/// Which key.
+/// A key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // their names are on the keys
+#[allow(missing_docs)] // the names are those on the keys
 pub enum Code {
     Char(char),
     Enter,
@@ -27,16 +27,16 @@ pub enum Code {
     F(u8),
 }
 
-/// A key with its modifiers. A character carries its shift in itself.
+/// A key with its modifiers. A character includes the effect of Shift: `G`, not Shift and `g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Which key.
+    /// The key without its modifiers.
     pub code: Code,
-    /// With Ctrl.
+    /// `true` with Ctrl.
     pub ctrl: bool,
-    /// With Alt.
+    /// `true` with Alt.
     pub alt: bool,
-    /// With Shift, for keys that are no characters.
+    /// `true` with Shift, for keys that are not characters.
     pub shift: bool,
 }
 
@@ -71,10 +71,10 @@ const NAMES: &[(&str, Code)] = &[
     ("Bslash", Code::Char('\\')),
 ];
 
-/// Reads keys.
+/// Parses keys.
 ///
 /// # Errors
-/// Says which key name is not known.
+/// Returns a sentence with the key name that is unknown or not closed.
 pub fn parse(text: &str) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
     let mut rest = text;
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_read_back() {
+    fn a_key_is_parsed_from_its_own_text() {
         for text in
             ["l", "<Enter>", "<Space>", "<C-c>", "<S-Tab>", "<lt>", "<F12>", "<M-x>", "G", ":", "é", "<C-Left>", "<U+202E>", "<M-U+200B>"]
         {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_said() {
+    fn an_unknown_name_is_an_error() {
         assert!(parse("<Nope>").is_err());
         assert!(parse("<Enter").is_err());
         assert!(parse("<>").is_err());

@@ -1,47 +1,47 @@
-//! Rows and columns: which entries of a tensor are beside which on the screen.
+//! Maps a tensor's entries to rows and columns, which decide the neighbours of an entry on the screen.
 
 use crate::network::Id;
 
-/// A tensor of a step as it is shown.
+/// A tensor of a step, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// The tensor.
     pub tensor: Id,
-    /// Rows above and below, and columns left and right, that are padding and no entries.
+    /// Padding: rows above and below, columns left and right.
     pub padding: [usize; 2],
-    /// Whether it is turned by 180°: each matrix begins with its last entry.
+    /// `true` if it is rotated by 180°: each matrix begins with its last entry.
     pub turned: bool,
-    /// Whether it is the tensor that the op computes.
+    /// `true` for the tensor that the op computes.
     pub is_result: bool,
 }
 
 impl Shown {
-    /// The entry so many rows down and columns to the right of another one as it is shown; `None` outside of its matrix.
+    /// Returns the entry `down` rows below and `right` columns to the right of another one on the screen; `None` outside of its matrix.
     #[must_use]
     pub fn beside(&self, grid: &Grid, entry: usize, [down, right]: [isize; 2]) -> Option<usize> {
-        let way = if self.turned { -1 } else { 1 };
+        let sign = if self.turned { -1 } else { 1 };
         let [block, row, column] = grid.place(entry);
-        let row = row.checked_add_signed(way * down).filter(|row| *row < grid.rows)?;
-        let column = column.checked_add_signed(way * right).filter(|column| *column < grid.columns)?;
+        let row = row.checked_add_signed(sign * down).filter(|row| *row < grid.rows)?;
+        let column = column.checked_add_signed(sign * right).filter(|column| *column < grid.columns)?;
         Some(grid.entry([block, row, column]))
     }
 }
 
-/// A tensor as matrices: the last two dimensions are rows and columns, a vector is one column.
+/// A tensor as matrices: its last two dimensions are rows and columns; a vector is one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     /// The number of matrices.
     pub blocks: usize,
-    /// The number of matrices in a row of them, for a tensor of four dimensions or more.
+    /// The size of the third last dimension, for a tensor of four dimensions or more: the number of matrices in a row of matrices.
     pub inner: Option<usize>,
-    /// Rows of a matrix.
+    /// The number of rows of a matrix.
     pub rows: usize,
-    /// Columns of a matrix.
+    /// The number of columns of a matrix.
     pub columns: usize,
 }
 
 impl Grid {
-    /// The matrices of a tensor of this shape.
+    /// Returns the matrices of a tensor of this shape.
     #[must_use]
     pub fn of(shape: &[usize]) -> Self {
         let one = Self { blocks: 1, inner: None, rows: 1, columns: 1 };
@@ -56,14 +56,14 @@ impl Grid {
         }
     }
 
-    /// The matrix, row and column of an entry.
+    /// Returns the matrix, row and column of an entry.
     #[must_use]
     pub fn place(&self, entry: usize) -> [usize; 3] {
         let block = (self.rows * self.columns).max(1);
         [entry / block, entry % block / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// The entry at a matrix, row and column.
+    /// Returns the entry at a matrix, row and column.
     #[must_use]
     pub fn entry(&self, [block, row, column]: [usize; 3]) -> usize {
         (block * self.rows + row) * self.columns + column

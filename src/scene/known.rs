@@ -1,4 +1,4 @@
-//! The numbers that are known at a step. This is the only file of the scene that reads numbers of a trace.
+//! The numbers that are known at a step. Only this file of the scene reads numbers of a trace.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,28 +9,28 @@ use crate::number::short;
 use crate::step::{Factor, Step, Unit};
 use crate::trace::{Path, Position, Progress, Trace};
 
-/// The step at a position: its factors, its value and the running sum after it.
+/// Returns the step at a position: its factors, its value and the running sum after it.
 pub(super) fn step(trace: &Trace, at: &Position) -> Step {
     trace.step(at)
 }
 
-/// One term of the step's entry. Its symbols are known always, its numbers from its step on.
+/// One term of the step's entry. Its symbols are always known, its numbers from its own step on.
 #[derive(Debug)]
-pub struct Term {
+pub struct EntryTerm {
     pub(super) step: Step,
     /// The part of the op that the term belongs to.
     pub(super) part: usize,
     known: bool,
 }
 
-impl Term {
-    /// The value of the term, if it is known.
+impl EntryTerm {
+    /// Returns the value of the term, if it is known.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         self.known.then_some(self.step.value)
     }
 
-    /// The running sum after the term, if it is known.
+    /// Returns the running sum after the term, if it is known.
     #[must_use]
     pub fn sum(&self) -> Option<f64> {
         self.known.then_some(self.step.sum)
@@ -38,7 +38,7 @@ impl Term {
 }
 
 impl Scene<'_> {
-    /// The number of an entry, if it is known; of the step's own entry the running sum.
+    /// Returns the number of an entry, if it is known; for the step's own entry, the running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
         if (tensor, entry) == (self.output, self.at.entry) {
@@ -50,7 +50,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The known entries of a tensor, without the running sum; of a large tensor some of them.
+    /// Returns the known entries of a tensor, without the running sum; for a large tensor, a selection of them.
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
         let known = match self.network().producer(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
@@ -61,8 +61,8 @@ impl Scene<'_> {
         self.trace.sample(self.at.sample_run, tensor, known)
     }
 
-    /// Returns whether the results of the op may be expected to be whole numbers: the operands are, and so is all in the first step of the op. The same at
-    /// every step of the op.
+    /// Returns whether the op probably gives whole numbers: its operands are whole, and so are the factors and the value of its first step. The answer is the
+    /// same at every step of the op.
     #[must_use]
     pub fn expects_whole(&self) -> bool {
         let whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
@@ -71,31 +71,31 @@ impl Scene<'_> {
         given && first().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(whole))
     }
 
-    /// A term of the step's entry, from 0.
+    /// Returns a term of the step's entry, counted from 0.
     #[must_use]
-    pub fn term(&self, term: u64) -> Term {
+    pub fn term(&self, term: u64) -> EntryTerm {
         let known = term <= self.at.term;
         if term == self.at.term {
-            return Term { step: self.step.clone(), part: self.part(), known };
+            return EntryTerm { step: self.step.clone(), part: self.part(), known };
         }
         let at = self.at.with_term(term);
-        Term { step: self.trace.step(&at), part: self.trace.part_at(&at), known }
+        EntryTerm { step: self.trace.step(&at), part: self.trace.part_at(&at), known }
     }
 
-    /// A term in numbers, if they are known. A difference or quotient that is the only factor is written with its operands' numbers, since its value follows.
+    /// Returns a term in numbers, if they are known. If its only factor is computed by arithmetic, such as a − t, the factor is expanded to its operands' numbers.
     #[must_use]
-    pub fn in_numbers(&self, term: &Term) -> Option<String> {
-        let Term { step, part, known } = term;
+    pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
+        let EntryTerm { step, part, known } = term;
         let alone = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
         let text = |factor: &Factor| match factor.slice {
             Some(places) => format!("{} numbers", places.len()),
-            None => self.worked_out(factor, *part).filter(|_| alone).unwrap_or_else(|| short(factor.value)),
+            None => self.expanded(factor, *part).filter(|_| alone).unwrap_or_else(|| short(factor.value)),
         };
         known.then(|| super::symbols::joined(step, &step.factors.iter().map(text).collect::<Vec<_>>()))
     }
 
-    /// A factor that is derived by arithmetic alone, such as a − t, with its operands' numbers.
-    fn worked_out(&self, factor: &Factor, part: usize) -> Option<String> {
+    /// Returns a factor that is derived by arithmetic alone, such as a − t, with its operands' numbers.
+    fn expanded(&self, factor: &Factor, part: usize) -> Option<String> {
         let (source, expr) = (factor.source?, factor.derived.filter(|expr| expr.is_arithmetic())?);
         let operands = &self.op().parts[part].operands;
         let shape = &self.network().tensor(source.tensor).shape;
@@ -112,13 +112,13 @@ impl Scene<'_> {
         known.then_some(text)
     }
 
-    /// A shorter way to the step's entry, as symbols and value, once the entry is complete.
+    /// Returns a shorter expression for the step's entry, as symbols and value, once the entry is complete.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
         self.is_complete().then(|| self.trace.shortcut(&self.at)).flatten()
     }
 
-    /// The paths of a graph that lead from its output back to the step's node, once the node's derivative is complete.
+    /// Returns the paths from the output of a graph back to the step's node, once the node's derivative is complete.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
         let complete = self.backward() && self.is_complete() && !self.network().reads_samples();

@@ -1,4 +1,4 @@
-//! The entries that a step and its neighbours read, and the tensors that are shown. Nothing here is a number of a tensor.
+//! The tensors that a step shows, and the entries that it and its neighbours read. This file returns indices, never numbers of a tensor.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::tensor::Places;
 use crate::trace::Meeting;
 
 impl Scene<'_> {
-    /// The tensors of the step in the order in which they are shown: the image that a filter lies on, the filter, the other operands, the result.
+    /// Returns the tensors of the step in display order: the image that a filter slides over, the filter, the other operands, the result.
     #[must_use]
     pub fn tensors(&self) -> Vec<Shown> {
         let window = self.op().window();
@@ -29,21 +29,21 @@ impl Scene<'_> {
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()
     }
 
-    /// The tensors that the op reads, in the order of its equation.
+    /// Returns the tensors that the op reads, in the order of its equation.
     fn operands(&self) -> Vec<Id> {
-        // terms of one part read the same tensors, but for the last of some
+        // all terms of a part read the same tensors, except for the last term of some ops
         let mut operands = self.first_read().to_vec();
         let more = self.read_by([self.at.term, self.at.terms.saturating_sub(1)].into_iter());
         operands.extend(more.into_iter().filter(|tensor| !self.first_read().contains(tensor)));
         operands
     }
 
-    /// The tensors that the first term of each of the first parts reads.
+    /// Returns the tensors that the first term of each of the first parts reads.
     pub(super) fn first_read(&self) -> &[Id] {
         self.first.get_or_init(|| self.read_by(self.trace.firsts(&self.at).take(self.op().first_parts().len())))
     }
 
-    /// The tensors that some terms read, each once, in the order of the terms.
+    /// Returns the tensors that some terms read, each once, in the order of the terms.
     fn read_by(&self, terms: impl Iterator<Item = u64>) -> Vec<Id> {
         let mut tensors = Vec::new();
         for (tensor, _) in terms.flat_map(|term| self.trace.sources(&self.at, term)) {
@@ -54,7 +54,8 @@ impl Scene<'_> {
         tensors
     }
 
-    /// The entries that this step reads: of a selection the winner alone, since the others are only compared. A term that is left out reads its factors too.
+    /// Returns the entries that this step reads. A selection reads only the winner, since the others are only compared. A term that is left out reads its factors
+    /// too.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.now.get_or_init(|| {
@@ -66,23 +67,23 @@ impl Scene<'_> {
         })
     }
 
-    /// The entries that the factors of this step name.
+    /// Returns the sources of this step's factors.
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.trace.sources(&self.at, self.at.term)
     }
 
-    /// The slices of tensors that this step reads at once.
+    /// Returns the slices of tensors that this step reads at once.
     pub fn slices(&self) -> impl Iterator<Item = (Id, Places)> + '_ {
         self.step.factors.iter().filter_map(|factor| Some((factor.source?.tensor, factor.slice?)))
     }
 
-    /// The entries that some terms of the entry at a position read, term by term.
+    /// Returns the entries that some terms of the entry at a position read, term by term.
     pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'_> {
         self.trace.sources_of(at, terms)
     }
 
-    /// The entries that the first terms of an entry in the middle of the op read: the same at every step of the op.
+    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at every step of the op.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
         let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
@@ -90,14 +91,14 @@ impl Scene<'_> {
         self.sources_of(&at, 0..at.terms.min(most)).flatten()
     }
 
-    /// The first step of an entry; `None` if no step computes it.
+    /// Returns the first step of an entry; `None` if no step computes it.
     #[must_use]
     pub fn begin(&self, tensor: Id, entry: usize) -> Option<Position> {
         let made = self.trace.made(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
         self.trace.position(made.start)
     }
 
-    /// The terms of the entry at a position that read some entries of a tensor, in order. The places of these ascend.
+    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `places` has to be ascending.
     #[must_use]
     pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
         self.trace.meetings(at, tensor, places)

@@ -1,37 +1,37 @@
-//! Entries, factors and terms in symbols, as mathematics writes them.
+//! Entries, factors and terms as mathematical symbols.
 
-use super::{Scene, Term};
+use super::{EntryTerm, Scene};
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Step};
 use crate::tensor::{len, unravel};
 
 impl Scene<'_> {
-    /// The symbol of an entry without its layer. It has no index for a leading dimension of size 1.
+    /// Returns the symbol of an entry without its layer, and without an index for a leading dimension of size 1.
     #[must_use]
     pub fn entry(&self, tensor: Id, at: usize) -> String {
         self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at))
     }
 
-    /// The symbol of an entry with its layer.
+    /// Returns the symbol of an entry with its layer.
     #[must_use]
     pub fn whole_entry(&self, tensor: Id, at: usize) -> String {
         self.network().tensor(tensor).symbol.entry(&self.index(tensor, at))
     }
 
-    /// The symbol of an entry, with its layer if the op has the same letter of another layer too, as a pool or a sum of layers does.
+    /// Returns the symbol of an entry, with its layer if the op has the same letter from another layer too, as a pool or a sum of layers does.
     #[must_use]
     pub fn disambiguated(&self, tensor: Id, at: usize) -> String {
-        if self.alike(self.output, tensor) || self.first_read().iter().any(|other| self.alike(*other, tensor)) {
+        if self.same_letter(self.output, tensor) || self.first_read().iter().any(|other| self.same_letter(*other, tensor)) {
             self.whole_entry(tensor, at)
         } else {
             self.entry(tensor, at)
         }
     }
 
-    /// Returns whether two tensors have the same letter, so that only their layers tell them apart.
+    /// Returns whether two different tensors have the same letter, so that only their layers distinguish them.
     #[must_use]
-    pub fn alike(&self, one: Id, other: Id) -> bool {
+    pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
         one != other && a.letter == b.letter && a.of == b.of
     }
@@ -49,13 +49,13 @@ impl Scene<'_> {
             .collect()
     }
 
-    /// A term in symbols.
+    /// Returns a term in symbols.
     #[must_use]
-    pub fn in_symbols(&self, term: &Term) -> String {
+    pub fn in_symbols(&self, term: &EntryTerm) -> String {
         joined(&term.step, &term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect::<Vec<_>>())
     }
 
-    /// A factor of a part of the op in symbols.
+    /// Returns a factor of a part of the op in symbols.
     fn factor(&self, factor: &Factor, part: usize) -> String {
         if let (Some(places), Some(source)) = (factor.slice, factor.source) {
             let info = self.network().tensor(source.tensor);

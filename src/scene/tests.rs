@@ -20,7 +20,7 @@ fn trace() -> Trace {
     Trace::of(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
 }
 
-/// An entry has a number from the step on that completes it, and a running sum while it is the step's own.
+/// An entry has its running sum while steps compute it, and its number from the last of these on.
 #[test]
 fn a_number_is_known_from_its_last_step_on() {
     let trace = trace();
@@ -50,15 +50,15 @@ fn a_number_is_known_from_its_last_step_on() {
 }
 
 #[test]
-fn an_entry_is_beside_those_that_are_drawn_beside_it() {
+fn neighbours_are_those_on_the_screen() {
     let grid = Grid::of(&[2, 2, 3]);
     assert_eq!(grid, Grid { blocks: 2, inner: None, rows: 2, columns: 3 });
     let plain = Shown { tensor: 0, padding: [0, 0], turned: false, is_result: false };
     let turned = Shown { turned: true, ..plain };
     let [right, down, left] = [[0, 1], [1, 0], [0, -1]];
-    assert_eq!([right, down, left].map(|way| plain.beside(&grid, 7, way)), [Some(8), Some(10), Some(6)]);
-    assert_eq!([right, down, left].map(|way| turned.beside(&grid, 7, way)), [Some(6), None, Some(8)]);
-    assert_eq!([right, [0, 2], down].map(|way| plain.beside(&grid, 11, way)), [None; 3]);
+    assert_eq!([right, down, left].map(|by| plain.beside(&grid, 7, by)), [Some(8), Some(10), Some(6)]);
+    assert_eq!([right, down, left].map(|by| turned.beside(&grid, 7, by)), [Some(6), None, Some(8)]);
+    assert_eq!([right, [0, 2], down].map(|by| plain.beside(&grid, 11, by)), [None; 3]);
     assert_eq!(plain.beside(&Grid::of(&[4]), 2, down), Some(3));
     for entry in 0..12 {
         assert_eq!(grid.entry(grid.place(entry)), entry);

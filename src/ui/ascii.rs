@@ -1,11 +1,11 @@
-//! The screen in ASCII: the same layout, cell by cell.
+//! Converts a drawn screen to ASCII, cell by cell, so that the layout stays the same.
 
 use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::glyph;
 
-/// Draws every cell with one ASCII character; what is unknown becomes `?`, and a character of two cells two of them.
+/// Replaces the content of every cell with one ASCII character. An unknown character becomes `?`; a character two cells wide becomes two of them.
 pub fn ascii(buf: &mut Buffer) {
     let mut covered = 0;
     for cell in &mut buf.content {

@@ -1,4 +1,4 @@
-//! The equation, four times: the op in symbols, this entry in symbols, in numbers, and term by term; with the term of this step marked in all.
+//! The equation pane. Its lines are the op in symbols, the current entry in symbols, in numbers, and as the value of each term. The current term is in brackets.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
@@ -23,25 +23,25 @@ use crate::op::rule::{Equation, Gist};
 use crate::scene::Path;
 use crate::text::{cut, width};
 use crate::text::{to_left, to_right};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// Lines that the pane wants.
+/// The number of lines of the pane.
 pub const HEIGHT: u16 = 6;
 
-/// So many parts are joined by signs at most: more than any line has room for.
-const LINKED: usize = 256;
+/// The most parts of an op that the heading joins: more than fit into any line.
+const MOST_PARTS: usize = 256;
 
-/// The most terms that fit any screen.
-const MOST: u64 = 64;
+/// The most terms that are shown: more than fit on any screen.
+const MOST_TERMS: u64 = 64;
 
-/// A term's column: in symbols, in numbers, as its value.
-struct Column {
+/// One term, as a column of three texts: in symbols, in numbers, and its value.
+struct TermColumn {
     term: u64,
     texts: [String; 3],
 }
 
-impl Column {
+impl TermColumn {
     fn width(&self) -> usize {
         self.texts.iter().map(|text| width(text)).max().unwrap_or(0)
     }
@@ -56,7 +56,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
-    let plain = theme.style(Role::Plain);
+    let plain = theme.style(StyleRole::Plain);
     let left = [view.network().tensor(view.output).symbol.whole_in(view.notation), view.disambiguated(view.output, view.at.entry)];
     let margin = left.iter().map(|text| width(text)).max().unwrap_or(0).max(6);
     let mut lines = vec![heading(view, &left[0], margin, room)];
@@ -70,18 +70,18 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
         lines.push(Line::from(spans));
     }
     lines.push(sum(view, margin, room));
-    if let Some(line) = beside(view, margin, room) {
+    if let Some(line) = alternative(view, margin, room) {
         lines.push(line);
     }
     lines
 }
 
-/// The op's equation on the left, what it is called on the right.
+/// Builds the first line: the op's equation on the left, its name on the right.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
     let part = view.part();
-    // what has no room in any line is not put together
-    let named = |part: usize| part < LINKED || part + 1 == parts;
+    // parts that cannot fit are not formatted
+    let named = |part: usize| part < MOST_PARTS || part + 1 == parts;
     let right = |part: usize| view.right_hand_side(part, view.notation);
     let all: Vec<String> = (0..parts).filter(|part| named(*part)).map(right).collect();
     let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
@@ -100,11 +100,11 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     Line::from(vec![
         Span::styled(text, view.theme.style(view.pass_role()).bold()),
         Span::raw(" ".repeat(gap)),
-        Span::styled(name.to_owned(), view.theme.style(Role::Heading)),
+        Span::styled(name.to_owned(), view.theme.style(StyleRole::Heading)),
     ])
 }
 
-/// The title of an equation, then the shorter forms for narrower places: its gist, its name.
+/// Returns the title of an equation and two shorter forms for narrow screens: its gist and its name.
 fn shorter(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     let title = equation.title(notation);
     match equation.gist {
@@ -113,12 +113,12 @@ fn shorter(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     }
 }
 
-/// The terms around this step's, as many as have room.
-fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
+/// Returns the columns of the current term and of as many terms around it as fit.
+fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |term: u64| {
         let own = view.term(term);
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| glyph::TO_COME.to_owned());
-        Column { term, texts: [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(own.value().map(short))] }
+        TermColumn { term, texts: [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(own.value().map(short))] }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
@@ -128,13 +128,13 @@ fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
         }
         return columns;
     }
-    // brackets or blanks round each, a sign between, an ellipsis at both ends
+    // each has brackets or blanks around it and a sign before it; both ends may have an ellipsis
     let mut used = columns[0].width() + 2 + 8;
     let (mut before, mut after) = (now, now + 1);
-    while columns.len() < usize::try_from(MOST).unwrap_or(64) {
+    while columns.len() < usize::try_from(MOST_TERMS).unwrap_or(64) {
         let ahead = after < view.at.terms;
         let behind = before > 0;
-        // two terms behind are enough while there are some ahead
+        // two earlier terms are enough while there are later ones
         let forward = ahead && (!behind || now - before >= 2 || after - now <= now - before);
         let next = match (forward, ahead, behind) {
             (true, ..) => column(after),
@@ -157,9 +157,9 @@ fn columns(view: &View<'_>, room: usize) -> Vec<Column> {
     columns
 }
 
-/// One of the three rows of the terms.
-fn row(view: &View<'_>, columns: &[Column], n: usize) -> Vec<Span<'static>> {
-    let dim = view.theme.style(Role::Dim);
+/// Builds one of the three rows of terms: 0 for symbols, 1 for numbers, 2 for values.
+fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> {
+    let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
     if columns.first().is_some_and(|column| column.term > 0) {
         spans.push(Span::styled("… +", dim));
@@ -181,13 +181,13 @@ fn row(view: &View<'_>, columns: &[Column], n: usize) -> Vec<Span<'static>> {
 
 fn term_style(view: &View<'_>, term: u64) -> Style {
     match term.cmp(&view.at.term) {
-        std::cmp::Ordering::Less => view.theme.style(Role::Plain),
-        std::cmp::Ordering::Equal => view.theme.style(Role::Step),
-        std::cmp::Ordering::Greater => view.theme.style(Role::Dim),
+        std::cmp::Ordering::Less => view.theme.style(StyleRole::Plain),
+        std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
+        std::cmp::Ordering::Greater => view.theme.style(StyleRole::Dim),
     }
 }
 
-/// The sum before and after this step.
+/// Builds the line with the running sum before and after this step.
 fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
     let result = short(step.sum);
@@ -199,18 +199,18 @@ fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let start = format!("{} = ", to_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
-    let style = view.theme.style(if last { Role::Result } else { Role::Plain });
+    let style = view.theme.style(if last { StyleRole::Result } else { StyleRole::Plain });
     Line::from(vec![
         Span::raw(format!("{start} ")),
         Span::styled(text, style),
         Span::raw(" ".repeat(gap + 1)),
-        Span::styled(right, view.theme.style(Role::Dim)),
+        Span::styled(right, view.theme.style(StyleRole::Dim)),
     ])
 }
 
-/// With the last term another way to the same number, if there is one: the stable shortcut; or the products along the paths of a graph, in the longest form
-/// that has room.
-fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
+/// Builds a line with a second way to compute the entry, once its last term is reached: the stable shortcut, or in a scalar graph the sum over all paths of
+/// the products of their local derivatives, in the longest form that fits. `None` if there is no second way.
+fn alternative(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
     let room = room.saturating_sub(margin + 3);
     let text = if let Some((symbols, value)) = view.shortcut() {
         cut(&format!("in one step: {symbols} = {}", short(value)), room)
@@ -220,7 +220,7 @@ fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> 
             return None;
         }
         let total = short(view.step.sum);
-        let joined = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| self_name(view, *id)).collect::<Vec<_>>().join(arrow);
+        let joined = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| tensor_name(view, *id)).collect::<Vec<_>>().join(arrow);
         let factors = |locals: &[f64], dot: &str| locals.iter().map(|local| short(*local)).collect::<Vec<_>>().join(dot);
         let all = |text: &dyn Fn(&Path) -> String| paths.iter().map(text).collect::<Vec<_>>().join(" + ");
         let forms = if let [path] = paths.as_slice() {
@@ -239,9 +239,9 @@ fn beside(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> 
         };
         forms.into_iter().find(|form| width(form) <= room)?
     };
-    Some(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(Role::Dim))]))
+    Some(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]))
 }
 
-fn self_name(view: &View<'_>, id: usize) -> String {
+fn tensor_name(view: &View<'_>, id: usize) -> String {
     view.network().tensor(id).name.to_string()
 }

@@ -1,4 +1,4 @@
-//! A frame as text and as ANSI.
+//! Writes a frame as plain text, or as text with ANSI escape sequences.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-/// The cells of a row that show something, with their column: those under a wide character are left out.
+/// Returns the cells of a row with their columns, without the cells that the right half of a wide character covers.
 pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
     let mut next = buf.area.left();
     (buf.area.left()..buf.area.right()).filter_map(move |x| {
@@ -19,7 +19,7 @@ pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
     })
 }
 
-/// The frame as plain text, a line per row, each ended by a newline and without blanks at its end.
+/// Returns the frame as plain text: one line per row, without trailing blanks, each ended by a newline.
 #[must_use]
 pub fn text(buf: &Buffer) -> String {
     let mut out = String::new();
@@ -32,7 +32,7 @@ pub fn text(buf: &Buffer) -> String {
     out
 }
 
-/// The frame as text with ANSI's escapes for its styles, each line by itself: it starts and ends unstyled.
+/// Returns the frame as text with ANSI escape sequences for its styles. Each line starts and ends unstyled.
 #[must_use]
 pub fn ansi(buf: &Buffer) -> String {
     let mut out = String::new();
@@ -64,7 +64,7 @@ pub fn ansi(buf: &Buffer) -> String {
     out
 }
 
-/// The style of a cell that nobody has styled.
+/// Returns the style of an untouched cell.
 pub(super) fn plain() -> Style {
     Cell::default().style()
 }
@@ -92,7 +92,7 @@ fn escape(out: &mut String, style: Style) {
     out.push('m');
 }
 
-/// A colour's codes; `base` is 30 for the foreground, 40 for the background.
+/// Appends the SGR parameters of a colour; `base` is 30 for the foreground, 40 for the background.
 fn colour(out: &mut String, colour: Option<Color>, base: u8) {
     let named = match colour {
         None | Some(Color::Reset) => return,
@@ -110,7 +110,7 @@ fn colour(out: &mut String, colour: Option<Color>, base: u8) {
     let _ = write!(out, ";{code}");
 }
 
-/// The number of a named colour, 0 to 15.
+/// Returns the number of a named colour, 0 to 15.
 pub(super) fn sixteen(colour: Color) -> Option<u8> {
     const NAMED: [Color; 16] = [
         Color::Black,

@@ -1,4 +1,4 @@
-//! The first line: what is open, and where in it.
+//! The first line of the screen: the scenario's title, and the current iteration, sample, pass and layer.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,18 +7,18 @@ use ratatui::widgets::Widget;
 
 use crate::glyph::BETWEEN;
 use crate::text::{cut, width};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// So many samples of a batch are named: more than a line has room for.
+/// The most sample numbers that are listed: more than fit into a line.
 const MOST: usize = 512;
 
-/// The title on the left; iteration, sample, pass and layer on the right.
+/// Draws the title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
     let mut place = place(view);
-    // a title that has no room is worse than what there is only one of, or than a pass that the timeline shows too
+    // to keep the title, facts are shortened or dropped: those with only one possible value, and the pass, which the timeline shows too
     while width(title) + 3 + width(&joined(&place)) > room
         && let Some(fact) = place.iter_mut().find(|fact| fact.shorter.is_some())
     {
@@ -28,20 +28,20 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let title = cut(title, room.saturating_sub(width(&right) + 3));
     let gap = room.saturating_sub(width(&title) + width(&right));
     Line::from(vec![
-        Span::styled(title, view.theme.style(Role::Heading).bold()),
+        Span::styled(title, view.theme.style(StyleRole::Heading).bold()),
         Span::raw(" ".repeat(gap)),
         Span::styled(right, view.theme.style(view.pass_role())),
     ])
     .render(area, buf);
 }
 
-/// One fact, and what will do where there is less room; `None` where nothing less will.
+/// One fact, with a shorter text for narrow screens; `None` if it cannot be shortened.
 struct Fact {
     text: String,
     shorter: Option<String>,
 }
 
-/// Iteration, sample, pass and layer.
+/// Returns iteration, sample, pass and layer.
 fn place(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
@@ -65,7 +65,7 @@ fn place(view: &View<'_>) -> Vec<Fact> {
     place
 }
 
-/// The sample with its name; where a batch does not hold all, which of its own it is, and which samples it has.
+/// Returns the sample with its name. For a batch of some of the samples, adds its position in the batch; for a step of that batch, lists the samples.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch = view.samples().len();

@@ -1,7 +1,7 @@
-//! The places of the panes on a screen of any size. Each pane is cut from an edge of what is left; what remains is the body.
+//! Computes the area of each pane on a screen of any size. Each pane in turn is cut from an edge of the remaining area; the rest is the body.
 //!
 //! ```text
-//! roomy:  Main │ Beside      small:  Main │ Beside or Below, in turn by Tab; then Main alone
+//! roomy:  Main │ Beside      small:  Main │ Beside or Below (Tab switches); then Main alone
 //!         ─────┴───────
 //!         Below
 //! ```
@@ -15,35 +15,35 @@ const ROOMY: (u16, u16) = (110, 34);
 /// The most lines of a pane below the others, including its title.
 const LOWER: u16 = 9;
 
-/// The edge at which a pane lies.
+/// The edge at which a pane is docked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dock {
-    /// The top of what is left; it wants lines.
+    /// The top of the remaining area; the pane requests lines.
     Top,
-    /// The bottom of what is left; it wants lines.
+    /// The bottom of the remaining area; the pane requests lines.
     Bottom,
-    /// The left of what is left, with a gap; it wants columns.
+    /// The left of the remaining area, followed by a gap; the pane requests columns.
     Left,
-    /// The left of the body, between two and three fifths of it; it wants columns.
+    /// The left of the body, between two and three fifths of its width; the pane requests columns.
     Main,
-    /// The rest of the body, in turn with others of this kind.
+    /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
-    /// The bottom of the body, where it wants lines; on a small screen in turn with those beside the main pane, as wide as it needs for its lines.
+    /// The bottom of the body, where the pane requests lines. On a small screen it shares the area of `Beside` instead, as wide as its lines need.
     Below,
 }
 
-/// The places of all panes on a screen.
+/// The areas of all panes on a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// A place for each pane; empty if it is not shown.
+pub struct PaneLayout {
+    /// The area of each pane; empty if the pane is not shown.
     pub places: Vec<Rect>,
-    /// The pane in the place that panes share.
+    /// The pane that is shown in the shared area.
     pub front: usize,
-    /// The pane that Tab shows there next; the same one if the place is not shared.
+    /// The pane that Tab shows there next; equal to `front` if no panes share the area.
     pub next: usize,
 }
 
-/// Whether a screen shows all panes at once.
+/// Returns whether a screen shows all panes at once.
 #[must_use]
 pub fn is_roomy(screen: Rect) -> bool {
     screen.width >= ROOMY.0 && screen.height >= ROOMY.1
@@ -73,10 +73,10 @@ fn left(area: &mut Rect, n: u16) -> Rect {
     taken
 }
 
-/// The layout of panes at these docks. `choose` gives the number of the pane in front, of as many as share their place; `wants` gives the lines or columns
-/// that a pane wants in a number of columns.
+/// Returns the layout of panes with these docks. `choose(n)` returns which of the n panes that share an area is in front, from 0. `wants(pane, columns)`
+/// returns the lines or columns that a pane requests when it is that wide.
 #[must_use]
-pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, u16) -> u16) -> Layout {
+pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, u16) -> u16) -> PaneLayout {
     let mut rest = screen;
     let mut places = vec![Rect::default(); docks.len()];
     for (n, dock) in docks.iter().enumerate() {
@@ -102,13 +102,13 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     for main in at(Dock::Main).filter(|main| *main != front) {
         let (least, most) = (rest.width * 2 / 5, rest.width * 3 / 5);
         let width = wants(main, rest.width).clamp(least, most);
-        // the main pane gives what the front one needs for its lines
+        // the main pane is narrowed until the lines of the front one fit
         let fits = |width: &u16| wants(front, rest.width.saturating_sub(width + 1)) <= rest.height;
         let width = (least..=width).rev().find(fits).unwrap_or(least);
         places[main] = left(&mut rest, width);
     }
     places[front] = rest;
-    Layout { places, front, next }
+    PaneLayout { places, front, next }
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::ui::panes::PANES;
 
-    fn laid(screen: Rect, turned: usize) -> Layout {
+    fn laid(screen: Rect, turned: usize) -> PaneLayout {
         let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
         let wants = |n: usize, columns: u16| match docks[n] {
             Dock::Top | Dock::Bottom => 1,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_lies_on_the_screen_and_none_on_another() {
+    fn areas_lie_on_the_screen_and_do_not_overlap() {
         for width in [0, 1, 20, 60, 80, 120, 160, 200, 300] {
             for height in [0, 1, 6, 16, 24, 33, 40, 60, 100] {
                 for turned in 0..=4 {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_roomy_screen_shows_all_panes_however_it_is_turned() {
+    fn a_roomy_screen_shows_all_panes_after_any_number_of_tabs() {
         for (width, height) in [(120, 40), (200, 60)] {
             for turned in 0..4 {
                 let all = laid(Rect::new(0, 0, width, height), turned);

@@ -1,16 +1,16 @@
-//! A tensor as a matrix, or several: the numbers, aligned by their points, and what they are to the current step.
+//! A widget that draws a tensor as one or several matrices, with decimal points aligned and the entries of the current step marked.
 //!
 //! ```text
 //! a⁽⁰⁾  3×3
 //!    0  1  2
 //! 0 ‹1 [2] 0        [ ] a factor of this step
-//! 1 ‹0  1› 3        ‹ › what belongs to this entry
+//! 1 ‹0  1› 3        ‹ › read by other terms of the same entry
 //! 2  2  1 =1         =  the entry being computed;  ∙ not computed yet;  ░ padding
 //! ```
 //!
-//! A vector stands as a column, and lies where only the height is short. Channels stand side by side, the filters of a layer
-//! in a grid, a row for each output channel. What does not fit is scrolled so that the focus is in view; arrows tell that there is more.
-//! The cost is that of the cells in view, whatever the size of the tensor.
+//! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
+//! grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus is in view, and arrows show that there is
+//! more. The cost depends on the number of cells in view, not on the size of the tensor.
 
 mod layout;
 
@@ -21,66 +21,66 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
-use self::layout::{Layout, Wanted};
-use super::theme::{Role, Theme};
+use self::layout::{LayoutRequest, MatrixLayout};
+use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::Format;
 use crate::text::to_right;
 
-/// What an entry is to the current step.
+/// The relation of an entry to the current step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// Nothing.
+    /// Not read and not computed.
     #[default]
     None,
-    /// It belongs to the whole current entry: the window, the row, the column.
+    /// Read by another term of the current entry: part of its window, row or column.
     Entry,
-    /// It is a factor of this step.
+    /// A factor of this step.
     Step,
-    /// It is what is being computed.
+    /// The entry being computed.
     Result,
 }
 
-/// A tensor to be drawn. [`Matrix::new`] gives the plain case; the other fields are set by struct update.
+/// A tensor to draw. [`Matrix::new`] sets defaults; other fields are set with struct update syntax.
 #[derive(Clone)]
 pub struct Matrix<'a> {
-    /// Its symbol, over it; empty for no title.
+    /// The symbol above the matrix; empty for no title.
     pub title: &'a str,
-    /// Its name and its shape follow where there is room.
+    /// The name, which follows the symbol if it fits.
     pub name: &'a str,
-    /// The style of the title: its pass, say.
-    pub role: Role,
-    /// Its shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]`, `[o, i, h, w]`; more leading dimensions count as one.
+    /// The style of the title, such as that of its pass.
+    pub role: StyleRole,
+    /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`; further leading dimensions are flattened into one.
     pub shape: &'a [usize],
-    /// How its numbers are shown.
+    /// The format of the numbers.
     pub format: Format,
-    /// The entry of a flat, row-major index; none: not computed yet.
+    /// Returns the value at a row-major index; `None` if it is not computed yet.
     pub value: &'a dyn Fn(usize) -> Option<f64>,
-    /// What an entry is to the step.
+    /// Returns the mark of the entry at a row-major index.
     pub mark: &'a dyn Fn(usize) -> Mark,
-    /// The entry that has to be in view: the step's factor, or the result.
+    /// The entry to scroll into view: the step's factor, or the result.
     pub focus: Option<usize>,
-    /// The rows and columns that should be in view with it; of a vector the first range counts.
+    /// The rows and columns that should be in view with the focus; a vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
-    /// Rows above and below, columns left and right that are padding and no entries.
+    /// Padding: rows above and below, columns left and right.
     pub padding: [usize; 2],
-    /// Drawn turned by 180°: the last entry of each matrix first.
+    /// Draws each matrix rotated by 180°: the last entry first.
     pub turned: bool,
-    /// What the two leading dimensions of a filter count.
+    /// The names of the two leading dimensions of a filter.
     pub leading: [&'static str; 2],
-    /// A style of an entry's own, such as the colour of a shared weight.
+    /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
-    /// Sign and magnitude as a background, on a scale that ends at this magnitude.
+    /// Shows sign and magnitude as a background colour, on a scale that ends at this magnitude.
     pub heat: Option<f64>,
-    /// Rows and columns by which the view is moved down and right.
+    /// Rows and columns by which the view is scrolled down and right.
     pub scroll: [isize; 2],
 }
 
-/// More cells than a terminal is wide or high.
+/// The largest reported width or height: larger than any terminal, yet small enough to add several.
 const LARGEST: u16 = u16::MAX / 16;
 
 impl<'a> Matrix<'a> {
-    /// A tensor without focus, padding, tint and heat.
+    /// Returns a tensor without focus, padding, tint or heat.
     #[must_use]
     pub fn new(
         title: &'a str,
@@ -92,7 +92,7 @@ impl<'a> Matrix<'a> {
         Self {
             title,
             name: "",
-            role: Role::Plain,
+            role: StyleRole::Plain,
             shape,
             format,
             value,
@@ -108,31 +108,31 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The width and height that show all of it; of what no terminal has as much as leaves room to reckon with several.
+    /// Returns the width and height that show the whole tensor, each at most `LARGEST`.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
-        let (width, height) = layout::full_size(&self.wanted());
+        let (width, height) = layout::full_size(&self.request());
         let width = width.max(self.full_name().width() + 2 + self.dimensions().width());
         [width, height].map(|cells| u16::try_from(cells).unwrap_or(LARGEST).min(LARGEST)).into()
     }
 
-    /// The lines of an area that it fills.
+    /// Returns the number of lines that the tensor fills in an area.
     #[must_use]
     pub fn height_within(&self, area: Rect) -> u16 {
-        Layout::new(&self.wanted(), area).map_or(1, |layout| u16::try_from(layout.height()).unwrap_or(u16::MAX))
+        MatrixLayout::new(&self.request(), area).map_or(1, |layout| u16::try_from(layout.height()).unwrap_or(u16::MAX))
     }
 
-    /// The flat index of the entry drawn at a cell, for a matrix rendered into `area`.
+    /// Returns the row-major index of the entry drawn at a cell, for a matrix rendered into `area`.
     #[must_use]
     pub fn entry_at(&self, area: Rect, x: u16, y: u16) -> Option<usize> {
-        Layout::new(&self.wanted(), area)?.entry_at(x, y)
+        MatrixLayout::new(&self.request(), area)?.entry_at(x, y)
     }
 
-    /// Draws what fits of it into an area.
+    /// Draws as much of the tensor as fits into an area.
     pub fn render(&self, area: Rect, buf: &mut Buffer, theme: &Theme) {
         let area = area.intersection(buf.area);
-        let mut pen = Pen { buf, area, theme };
-        let Some(layout) = Layout::new(&self.wanted(), area) else {
+        let mut pen = MatrixPen { buf, area, theme };
+        let Some(layout) = MatrixLayout::new(&self.request(), area) else {
             self.draw_title(None, &mut pen);
             return;
         };
@@ -144,8 +144,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted {
+    fn request(&self) -> LayoutRequest<'_> {
+        LayoutRequest {
             shape: self.shape,
             number: self.format.width(),
             padding: self.padding,
@@ -157,7 +157,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `3×32×32`; nothing for a scalar.
+    /// Returns the shape as `3×32×32`; empty for a scalar.
     fn dimensions(&self) -> String {
         self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
     }
@@ -166,8 +166,8 @@ impl<'a> Matrix<'a> {
         if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
     }
 
-    /// What fits of symbol, name, shape and what is in view of it; a shape or an index that is cut would be a false one.
-    fn draw_title(&self, layout: Option<&Layout>, pen: &mut Pen<'_>) {
+    /// Draws as much of symbol, name, shape and visible range as fits. A shape or an index is dropped rather than cut: `3×3` cut from `3×32` would be wrong.
+    fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
@@ -186,12 +186,12 @@ impl<'a> Matrix<'a> {
         };
         let wide = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
         let (name, more) = forms.into_iter().find(|form| wide(form) <= room).unwrap_or((&title, String::new()));
-        pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(Role::Heading)));
-        pen.text(x + name.width() + 2, y, &more, pen.theme.style(Role::Dim));
+        pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
+        pen.text(x + name.width() + 2, y, &more, pen.theme.style(StyleRole::Dim));
     }
 
-    fn draw_block(&self, layout: &Layout, block: usize, (x, y): (usize, usize), pen: &mut Pen<'_>) {
-        let dim = pen.theme.style(Role::Dim);
+    fn draw_block(&self, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+        let dim = pen.theme.style(StyleRole::Dim);
         let marks = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
         let width = layout.cols.len * layout.pitch;
         if layout.heading > 0 {
@@ -226,12 +226,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The indices of the columns, each over the units of its numbers; some where there is no room for all.
-    fn draw_header(&self, layout: &Layout, left: usize, y: usize, pen: &mut Pen<'_>) {
-        let dim = pen.theme.style(Role::Dim);
+    /// Draws the column indices, each above the units digit of its numbers; if not all fit, every n-th.
+    fn draw_header(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
+        let dim = pen.theme.style(StyleRole::Dim);
         let (before, after) = (layout.cols.before(), layout.cols.after());
         let every = (layout::digits(layout.cols.of) + 1).div_ceil(layout.pitch);
-        // The arrow to the left stands beside the row indices, and over the first column where there are none.
+        // the left arrow is above the row indices, or above the first column if there are none
         let arrow = if layout.gutter > 0 { left - 1 } else { left };
         let free = if before { arrow + 1 } else { left };
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
@@ -250,16 +250,16 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn draw_entry(&self, entry: usize, beside: [Mark; 2], x: usize, y: usize, pen: &mut Pen<'_>) {
+    fn draw_entry(&self, entry: usize, beside: [Mark; 2], x: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let theme = pen.theme;
         let value = (self.value)(entry);
         let mark = (self.mark)(entry);
         let tint = self.tint.and_then(|tint| tint(entry)).unwrap_or_default();
         let mut number = match value {
             Some(_) => tint,
-            None => theme.style(Role::Dim),
+            None => theme.style(StyleRole::Dim),
         };
-        // The style of the number, and of the cells around it.
+        // the marks on either side and their style
         let (marks, style) = match mark {
             Mark::None => {
                 let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
@@ -267,17 +267,17 @@ impl<'a> Matrix<'a> {
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })
             }
             Mark::Entry => {
-                let entry = theme.style(Role::Entry);
+                let entry = theme.style(StyleRole::Entry);
                 number = entry.patch(number);
                 let [open, close] = beside.map(|m| m == Mark::None);
                 ([if open { '‹' } else { ' ' }, if close { '›' } else { ' ' }], entry.not_underlined())
             }
             Mark::Step => {
-                number = theme.style(Role::Step);
+                number = theme.style(StyleRole::Step);
                 (['[', ']'], number)
             }
             Mark::Result => {
-                number = theme.style(Role::Result);
+                number = theme.style(StyleRole::Result);
                 (['=', ' '], number.not_underlined())
             }
         };
@@ -287,7 +287,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What a matrix among several is called, as far as there is room.
+/// Returns the heading of one matrix among several, in the longest form that fits.
 fn heading((outer, inner): (Option<usize>, usize), [first, second]: [&str; 2], width: usize) -> String {
     let (long, short) = match outer {
         Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),
@@ -296,15 +296,15 @@ fn heading((outer, inner): (Option<usize>, usize), [first, second]: [&str; 2], w
     if long.width() <= width { long } else { format!("[{short}]") }
 }
 
-/// Draws into an area and never outside it.
-struct Pen<'a> {
+/// Draws into an area, clipped at its edges.
+struct MatrixPen<'a> {
     buf: &'a mut Buffer,
     area: Rect,
     theme: &'a Theme,
 }
 
-impl Pen<'_> {
-    /// Characters of one cell each, from a cell on.
+impl MatrixPen<'_> {
+    /// Draws characters that are one cell wide each, from a cell on.
     fn cells(&mut self, x: usize, y: usize, cells: impl Iterator<Item = (char, Style)>) {
         let Ok(y) = u16::try_from(y) else { return };
         for (x, (c, style)) in (x..).zip(cells) {

@@ -5,14 +5,14 @@ use crate::scene::Shown;
 
 /// A matrix of the pane.
 #[derive(Debug)]
-pub(super) struct Operand {
+pub(super) struct OperandMatrix {
     pub shown: Shown,
-    /// Its symbol, and its name where that is another.
+    /// Its symbol, and its name; the name is empty if it equals the symbol.
     pub title: String,
     pub name: String,
-    /// How its numbers are drawn, and how they are where room is shared out: the same at every step of an op.
+    /// The format of its numbers as drawn, and the format that the arrangement uses: the same at every step of an op.
     pub format: Format,
     pub reserved: Format,
-    /// Where the scale of its colours ends.
+    /// The magnitude at which the colour scale ends.
     pub largest: f64,
 }

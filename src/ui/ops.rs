@@ -1,4 +1,4 @@
-//! The ops: those of the pass as a chain in one line, or those of the sample as a list.
+//! The ops panes: the ops of the pass as a chain in one line, or those of the sample as a list.
 
 use std::ops::Range;
 
@@ -11,39 +11,39 @@ use crate::network::Id;
 use crate::step::Pass;
 use crate::tensor::shape_text;
 use crate::text::{cut, width};
-use crate::ui::Target;
+use crate::ui::ClickTarget;
 use crate::ui::layout::is_roomy;
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// From this width on the ops have a column of their own.
+/// The screen width from which the list has a column of its own.
 const WIDE: u16 = 160;
 const COLUMN: u16 = 30;
 
-/// The lines of the chain: 1 if there is a line to spare, and no list.
+/// Returns the lines of the chain: 1 if the screen is high enough and has no list, else 0.
 #[must_use]
 pub fn chain_height(_: &View<'_>, screen: Rect, _: u16) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE)
 }
 
-/// The columns of the list; 0 if there is no room for it.
+/// Returns the columns of the list; 0 if it does not fit.
 #[must_use]
 pub fn list_width(_: &View<'_>, screen: Rect, _: u16) -> u16 {
     if screen.width >= WIDE && is_roomy(screen) { COLUMN } else { 0 }
 }
 
-/// An op in the chain: its tensor, its column, its first step.
+/// An op in the chain: the tensor that it computes, its column and its first step.
 struct Link {
     id: Id,
     x: usize,
     step: u64,
 }
 
-/// Between two ops of the chain, and before the first where there are more.
+/// The text between two ops of the chain, and the one before the first op if there are earlier ops.
 const ARROW: &str = " → ";
 const EARLIER: &str = "… → ";
 
-/// The ops of this pass that fit a line, the current one among them; whether there are earlier ones.
+/// Returns the ops of this pass that fit into a line, the current one among them, and whether there are earlier ones.
 fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
     let wide = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
@@ -59,7 +59,7 @@ fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let mut x = if earlier { width(EARLIER) } else { 0 };
     let mut links = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // one more than has room, as the line is cut there
+        // one op more than fits: the line is cut there
         if x > room + width(ARROW) {
             break;
         }
@@ -69,11 +69,11 @@ fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     (links, earlier)
 }
 
-/// The ops of this pass in one line, the current one in view.
+/// Draws the ops of this pass in one line, with the current one in view.
 pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (links, earlier) = links(view, area.width as usize);
     let here = links.iter().position(|link| link.id == view.output).unwrap_or(0);
-    let dim = view.theme.style(Role::Dim);
+    let dim = view.theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled(if earlier { EARLIER } else { "" }, dim)];
     for (i, link) in links.iter().enumerate() {
         if i > 0 {
@@ -81,7 +81,7 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         }
         let style = match i.cmp(&here) {
             std::cmp::Ordering::Less => view.theme.style(view.pass_role()),
-            std::cmp::Ordering::Equal => view.theme.style(Role::Step),
+            std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Greater => dim,
         };
         spans.push(Span::styled(view.network().tensor(link.id).name.to_string(), style));
@@ -94,15 +94,15 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The op under a column of the chain.
+/// Returns the first step of the op under a column of the chain.
 #[must_use]
-pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<Target> {
+pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let (links, _) = links(view, area.width as usize);
-    links.iter().rev().find(|link| link.x <= x).map(|link| Target::Step(link.step))
+    links.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.step))
 }
 
-/// The ops of the sample that fit so many rows, and the place of the current one among them.
+/// Returns the ops of the sample that fit into `rows` rows, with their first steps, and the index of the current one among them.
 fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
     let first = |(id, steps): (Id, Range<u64>)| (id, steps.start);
     let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(first).collect();
@@ -113,7 +113,7 @@ fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
     (ops.into_iter().skip(first).take(rows).collect(), here - first)
 }
 
-/// All ops of the sample as a list, the current one in view.
+/// Draws the ops of the sample as a list, with the current one in view.
 pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (ops, here) = listed(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
@@ -124,19 +124,19 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let mark = if i == here { "▸ " } else { "  " };
         let gap = room.saturating_sub(width(&name) + shape.len() + 2);
         let style = match i.cmp(&here) {
-            std::cmp::Ordering::Equal => view.theme.style(Role::Step),
-            std::cmp::Ordering::Less if view.pass_of(*id) == Some(Pass::Backward) => view.theme.style(Role::Backward),
-            std::cmp::Ordering::Less => view.theme.style(Role::Forward),
-            std::cmp::Ordering::Greater => view.theme.style(Role::Dim),
+            std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
+            std::cmp::Ordering::Less if view.pass_of(*id) == Some(Pass::Backward) => view.theme.style(StyleRole::Backward),
+            std::cmp::Ordering::Less => view.theme.style(StyleRole::Forward),
+            std::cmp::Ordering::Greater => view.theme.style(StyleRole::Dim),
         };
         Line::styled(format!("{mark}{name}{}{shape}", " ".repeat(gap)), style).render(row, buf);
     }
 }
 
-/// The op on a row of the list.
+/// Returns the first step of the op on a row of the list.
 #[must_use]
-pub fn list_hit(view: &View<'_>, area: Rect, _x: u16, y: u16) -> Option<Target> {
+pub fn list_hit(view: &View<'_>, area: Rect, _x: u16, y: u16) -> Option<ClickTarget> {
     let row = usize::from(y - area.y);
     let (ops, _) = listed(view, usize::from(area.height));
-    ops.get(row).map(|(_, step)| Target::Step(*step))
+    ops.get(row).map(|(_, step)| ClickTarget::Step(*step))
 }

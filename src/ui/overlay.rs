@@ -1,4 +1,4 @@
-//! A text over the screen. An overlay is a file with its text, and a row here.
+//! Overlays: texts over the screen. Each one is a file with its text, and a row here.
 
 mod help;
 mod notes;
@@ -9,15 +9,15 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wrap};
 
 use crate::app::{OverlayKind, State};
-use crate::ui::theme::{Role, Theme};
+use crate::ui::theme::{StyleRole, Theme};
 
-/// The widest comfortable line.
+/// The widest overlay, which keeps lines comfortable to read.
 const WIDEST: u16 = 78;
 
-/// The text of an overlay in a number of columns.
+/// Returns the text of an overlay for a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
-/// The title and the text of an overlay: a row for each.
+/// Returns the title and the text of an overlay: one row for each.
 fn row(kind: OverlayKind) -> (&'static str, Content) {
     match kind {
         OverlayKind::Help => (" keys ", help::text),
@@ -25,51 +25,51 @@ fn row(kind: OverlayKind) -> (&'static str, Content) {
     }
 }
 
-/// The overlay that is open, laid out on a screen.
-struct Laid {
+/// The open overlay, laid out on a screen.
+struct OverlayLayout {
     title: &'static str,
     text: Paragraph<'static>,
     area: Rect,
-    /// The most lines by which it can be scrolled.
+    /// The largest scroll offset, in lines.
     end: u16,
 }
 
-fn laid(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> Laid {
+fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> OverlayLayout {
     let wide = WIDEST.min(screen.width.saturating_sub(4));
     let inside = wide.saturating_sub(6);
     let (title, content) = row(kind);
     let text = Paragraph::new(content(state, theme, usize::from(inside))).wrap(Wrap { trim: false });
     let lines = u16::try_from(wrapped(&text, inside)).unwrap_or(u16::MAX);
-    // the status line and the keys stay in view
+    // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
     let high = lines.saturating_add(4).min(room);
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
-    Laid { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) }
+    OverlayLayout { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) }
 }
 
-/// The most lines by which the overlay that is open can be scrolled on a screen.
+/// Returns the largest scroll offset of the open overlay on a screen, in lines; `None` if no overlay is open.
 #[must_use]
 pub fn end(state: &State, screen: Rect) -> Option<u16> {
-    state.overlay.map(|overlay| laid(overlay.kind, state, &Theme::default(), screen).end)
+    state.overlay.map(|overlay| overlay_layout(overlay.kind, state, &Theme::default(), screen).end)
 }
 
-/// Draws the overlay that is open, if one is.
+/// Draws the open overlay, if there is one.
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let Some(overlay) = state.overlay else { return };
-    let Laid { title, text, area, end } = laid(overlay.kind, state, theme, screen);
+    let OverlayLayout { title, text, area, end } = overlay_layout(overlay.kind, state, theme, screen);
     let scroll = overlay.scroll.min(end);
     let more = if scroll < end { " j: more, Esc: close " } else { " Esc: close " };
     Clear.render(area, buf);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
-        .border_style(theme.style(Role::Dim))
-        .title(Span::styled(title, theme.style(Role::Heading)))
-        .title_bottom(Line::from(Span::styled(more, theme.style(Role::Dim))).right_aligned())
+        .border_style(theme.style(StyleRole::Dim))
+        .title(Span::styled(title, theme.style(StyleRole::Heading)))
+        .title_bottom(Line::from(Span::styled(more, theme.style(StyleRole::Dim))).right_aligned())
         .padding(Padding::symmetric(2, 1));
     text.scroll((scroll, 0)).block(block).render(area, buf);
 }
 
-/// The number of lines that a text takes, counted by drawing it.
+/// Returns the number of lines of a wrapped text, by drawing it.
 fn wrapped(paragraph: &Paragraph<'_>, width: u16) -> usize {
     const LONGEST: u16 = 400;
     if width == 0 {

@@ -1,37 +1,37 @@
-//! The panes of the stepper: a row for each. A pane is a file that draws a [`View`] into its place, and a row here.
+//! The table of the stepper's panes. A pane is a file that draws a [`View`] into an area, and a row here.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::layout::{Dock, Layout, layout};
-use super::theme::Role;
+use super::layout::{Dock, PaneLayout, layout};
+use super::theme::StyleRole;
 use super::view::View;
-use super::{Target, below_title, equation, header, operands, ops, picture, status, timeline, titled, words};
+use super::{ClickTarget, below_title, equation, header, operands, ops, picture, status, timeline, titled, words};
 use crate::app::Setting;
 use crate::text::width;
 
-/// Returns what is under a cell of a place, if a click on it does anything.
-type Hit = fn(&View<'_>, Rect, u16, u16) -> Option<Target>;
+/// Returns the click target under a cell of a pane's area, if there is one.
+type Hit = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
 
 /// A pane.
 #[derive(Debug)]
 pub struct Pane {
     /// The title on its first line; empty for a pane without one.
     pub title: &'static str,
-    /// The edge at which it lies.
+    /// The edge at which it is docked.
     pub dock: Dock,
-    /// The lines that it wants below its title, or the columns at the docks that say so, on a screen and in a number of columns; 0 if it is not shown, or
-    /// takes what there is.
+    /// Returns the lines that it requests below its title, or the columns if its [`Dock`] is `Left` or `Main`, for a screen and a width. 0 means that it is
+    /// hidden or, at `Beside`, that it takes the remaining area.
     pub wants: fn(&View<'_>, Rect, u16) -> u16,
-    /// Draws it into its place below its title.
+    /// Draws it into its area below its title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
-    /// Looks up a click in that place.
+    /// Looks up a click in that area.
     pub hit: Option<Hit>,
 }
 
-/// All panes, in the order in which they are cut from the screen; those that share a place in the order in which Tab shows them.
+/// All panes in the order in which they are cut from the screen. Panes that share an area are in the order of Tab.
 #[rustfmt::skip]
 pub static PANES: &[Pane] = &[
     Pane { title: "",         dock: Dock::Top,    wants: line,                              draw: header::render,    hit: None },
@@ -58,7 +58,7 @@ fn line(_: &View<'_>, _: Rect, _: u16) -> u16 {
 }
 
 impl Pane {
-    /// The lines or columns that it wants, with its title if these are lines.
+    /// Returns the lines or columns that it requests; lines include its title.
     fn wants(&self, view: &View<'_>, screen: Rect, columns: u16) -> u16 {
         let wanted = (self.wants)(view, screen, columns);
         let title = wanted > 0 && !self.title.is_empty() && !matches!(self.dock, Dock::Left | Dock::Main);
@@ -66,8 +66,8 @@ impl Pane {
     }
 }
 
-/// The places of all panes.
-fn laid(view: &View<'_>, screen: Rect) -> Layout {
+/// Returns the areas of all panes.
+fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
     let front = |count| view.state.settings.choice(Setting::Pane, count);
     layout(&docks, screen, &front, &|n, columns| PANES[n].wants(view, screen, columns))
@@ -75,7 +75,7 @@ fn laid(view: &View<'_>, screen: Rect) -> Layout {
 
 /// Draws all panes.
 pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
-    let layout = laid(view, screen);
+    let layout = pane_layout(view, screen);
     for (pane, place) in PANES.iter().zip(&layout.places).filter(|(_, place)| !place.is_empty()) {
         let inner = if pane.title.is_empty() { *place } else { titled(pane.title, &view.theme, *place, buf) };
         (pane.draw)(view, inner, buf);
@@ -83,18 +83,18 @@ pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     name_next(view, &layout, buf);
 }
 
-/// Returns what is under a cell of the screen.
+/// Returns the click target under a cell of the screen.
 #[must_use]
-pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Target> {
+pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let at = (x, y).into();
-    let places = laid(view, screen).places;
+    let places = pane_layout(view, screen).places;
     let (pane, place) = PANES.iter().zip(places).find(|(_, place)| place.contains(at))?;
     let inner = if pane.title.is_empty() { place } else { below_title(place) };
     pane.hit.filter(|_| inner.contains(at)).and_then(|hit| hit(view, inner, x, y))
 }
 
-/// Names the pane that Tab shows, at the right end of the title in the place that panes share.
-fn name_next(view: &View<'_>, layout: &Layout, buf: &mut Buffer) {
+/// Writes the name of the pane that Tab shows next, at the right end of the title in the shared area.
+fn name_next(view: &View<'_>, layout: &PaneLayout, buf: &mut Buffer) {
     let (place, next) = (layout.places[layout.front], &PANES[layout.next]);
     if layout.front == layout.next {
         return;
@@ -104,7 +104,7 @@ fn name_next(view: &View<'_>, layout: &Layout, buf: &mut Buffer) {
     let wide = u16::try_from(width(" Tab") + width(&next)).unwrap_or(u16::MAX);
     if place.width > wide + 12 {
         let at = Rect { x: place.right() - wide - 1, width: wide, height: 1, ..place };
-        Line::from(vec![Span::styled(" Tab", view.theme.style(Role::Key)), Span::styled(next, view.theme.style(Role::KeyBar))])
+        Line::from(vec![Span::styled(" Tab", view.theme.style(StyleRole::Key)), Span::styled(next, view.theme.style(StyleRole::KeyBar))])
             .render(at, buf);
     }
 }

@@ -1,5 +1,5 @@
-//! What is connected with what: a scalar graph as boxes (figure 14), neurons in two columns with their edges (figures 8, 18 to 20), and the
-//! filter lying on its image; or the terms of an entry as bars. All is derived from the steps; no op draws itself.
+//! The picture pane: a scalar graph as boxes (figure 14), neurons in two columns with their edges (figures 8, 18 to 20) and a filter on its image,
+//! or the terms of an entry as bars. All pictures are derived from the steps; no op has drawing code.
 
 mod bars;
 mod canvas;
@@ -20,7 +20,7 @@ pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
     let Some(inset) = inset::Inset::of(view, inner.width) else {
         return neurons::render(view, inner, buf);
     };
-    // the filter on its image beside the neurons, or under them, where there is room for both
+    // the filter on its image is beside the neurons, or below them, if both fit
     let (width, height) = inset.size();
     if inner.width >= width + 34 {
         let left = Rect { width: inner.width - width - 2, ..inner };

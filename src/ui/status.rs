@@ -1,4 +1,4 @@
-//! The last two lines: where we are and what there is to say; the keys that matter now, or the address line.
+//! The last two lines of the screen: the status line with position and message, then the key bar or the address line.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,29 +7,29 @@ use ratatui::widgets::Widget;
 
 use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
 use crate::glyph::BETWEEN;
-use crate::keys::{self, Row};
+use crate::keys::{self, KeyBinding};
 use crate::step::Unit;
 use crate::text;
 use crate::text::{cut, width};
-use crate::ui::theme::{Role, Theme};
+use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
 
-/// `grad.conv1.weight[0,0,1,1]  step 57/112`, as much of it as there is room for, and the columns beside it.
+/// Returns the position, cut to `room` columns, and the columns left beside it: `grad.conv1.weight[0,0,1,1]  step 57/112`.
 fn place(view: &View<'_>, room: usize) -> (String, usize) {
-    let place = cut(&format!(" {}  step {}/{}", view.place(), view.at.step, view.step_count()), room);
+    let place = cut(&format!(" {}  step {}/{}", view.address(), view.at.step, view.step_count()), room);
     let left = room.saturating_sub(width(&place) + 3);
     (place, left)
 }
 
-/// What there is to say, and whether it fits beside the position.
+/// Returns the message, and whether it fits beside the position.
 fn message<'a>(view: &View<'a>, left: usize) -> Option<(&'a Message, bool)> {
     view.state.message.as_ref().map(|message| (message, width(&message.text) <= left))
 }
 
-/// The position, always in one place: `grad.conv1.weight[0,0,1,1]  step 57/112`.
+/// Draws the status line: the position at the left edge, then a job's progress, the message or the unit.
 pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
-    let status = theme.style(Role::Status);
+    let status = theme.style(StyleRole::Status);
     buf.set_style(area, status);
     let room = area.width as usize;
     let (place, left) = place(view, room);
@@ -49,7 +49,7 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let right = if let Some(job) = job {
         Span::styled(cut(&job, left), status)
     } else if let Some((message, true)) = message(view, left) {
-        Span::styled(message.text.clone(), if message.fault { theme.style(Role::Error) } else { status })
+        Span::styled(message.text.clone(), if message.fault { theme.style(StyleRole::Error) } else { status })
     } else {
         while facts.len() > 1 && width(&facts.join(BETWEEN)) > left {
             facts.remove(0);
@@ -60,35 +60,35 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(place, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// The last line: the keys, or what there is to say where it did not fit beside the position.
+/// Draws the last line: the key bar, or the message if it does not fit beside the position.
 pub fn last(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (_, left) = place(view, area.width as usize);
     match message(view, left) {
         Some((message, false)) if view.state.focus() == Focus::Normal && view.stepper.job.is_none() => {
-            let style = view.theme.style(if message.fault { Role::Error } else { Role::Plain });
+            let style = view.theme.style(if message.fault { StyleRole::Error } else { StyleRole::Plain });
             Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
         }
         _ => keys(view.state, &view.theme, area, buf),
     }
 }
 
-/// The keys of what has the focus, from the table that dispatches them; or the address line.
+/// Draws the key bar: the keys of the current focus, from the table that dispatches them; or the address line.
 pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (Focus::Prompt, Some(prompt), Some(document)) = (focus, state.prompt(), state.document()) {
         return address_line(document, prompt, theme, area, buf);
     }
-    // of several keys one, but arrows beside a letter
+    // the first key of each row, and the second if it is an arrow
     let arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
-    let shown = |row: &Row| {
+    let shown = |row: &KeyBinding| {
         let keys = row.keys.iter().enumerate().filter(|(n, key)| *n == 0 || (*n == 1 && arrow(key)));
         keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
     };
-    let wide = |row: &Row| width(&shown(row)) + width(row.bar) + 3;
+    let wide = |row: &KeyBinding| width(&shown(row)) + width(row.bar) + 3;
     let nowhere_back = focus == Focus::Picker && state.stepper().is_none();
     let rows = || keys::rows(focus).filter(|row| !(row.bar.is_empty() || nowhere_back && row.action == Action::Close));
-    // whatever else has room, the way to all keys has
-    let help = |row: &Row| row.action == Action::Toggle(OverlayKind::Help);
+    // the help key is always shown
+    let help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
     let mut used = 1 + rows().filter(|row| help(row)).map(wide).sum::<usize>();
     let mut spans = vec![Span::raw(" ")];
     for row in rows() {
@@ -98,14 +98,14 @@ pub fn keys(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
             }
             used += wide(row);
         }
-        spans.push(Span::styled(shown(row), theme.style(Role::Key)));
-        spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(Role::KeyBar)));
+        spans.push(Span::styled(shown(row), theme.style(StyleRole::Key)));
+        spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(StyleRole::KeyBar)));
     }
     Line::from(spans).render(area, buf);
 }
 
 fn address_line(document: &Document, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    // nobody has read what is typed, pasted or replayed: it is escaped here
+    // typed, pasted or replayed text is untrusted: it is escaped here
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
     let under = typed.next().unwrap_or_default().into_owned();
@@ -113,21 +113,21 @@ fn address_line(document: &Document, prompt: &Prompt, theme: &Theme, area: Rect,
     let wide_typed = width(&before) + width(&under) + width(&after);
     let under = if under.is_empty() { " ".to_owned() } else { under };
     let mut spans = vec![
-        Span::styled(":", theme.style(Role::Key)),
+        Span::styled(":", theme.style(StyleRole::Key)),
         Span::raw(before),
-        Span::styled(under, theme.style(Role::Plain).reversed()),
+        Span::styled(under, theme.style(StyleRole::Plain).reversed()),
         Span::raw(format!("{after}   ")),
     ];
-    // what is typed before a name comes back in it
+    // names contain the typed text: they are escaped too
     let names: Vec<String> = prompt.completions(document).iter().map(|name| text::line(name)).collect();
     let chosen = prompt.chosen();
-    // the chosen one is in view, with as many before it as have room
+    // the chosen completion is in view, with as many before it as fit
     let room = (area.width as usize).saturating_sub(wide_typed + 6);
     let wide = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
     let end = chosen.map_or(0, |chosen| (chosen + 1).min(names.len()));
     let first = (0..end).find(|first| wide(&names[*first..end]) <= room).unwrap_or(end.saturating_sub(1));
     for (i, name) in names.iter().enumerate().skip(first) {
-        let role = if chosen == Some(i) { Role::Step } else { Role::Dim };
+        let role = if chosen == Some(i) { StyleRole::Step } else { StyleRole::Dim };
         spans.push(Span::styled(name.clone(), theme.style(role)));
         spans.push(Span::raw("  "));
     }

@@ -1,4 +1,4 @@
-//! A frame as a picture: SVG that needs nothing but a monospaced font, and keeps its columns with any.
+//! Writes a frame as SVG. Any monospaced font will do: each text has a fixed length, so columns stay aligned.
 
 use std::fmt::Write as _;
 
@@ -7,18 +7,16 @@ use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::export::{row, sixteen};
-use super::theme::{Background, indexed};
+use super::theme::{Background, Rgb, indexed};
 
-/// A cell, the margin and the font, in pixels.
+/// The sizes of a cell, the margin and the font, and the baseline in a cell, in pixels.
 const WIDTH: f64 = 8.4;
 const HEIGHT: f64 = 18.0;
 const MARGIN: f64 = 14.0;
 const FONT: f64 = 14.0;
 const BASELINE: f64 = 13.2;
 
-type Rgb = [u8; 3];
-
-/// The sixteen named colours, on dark and on light.
+/// The sixteen named colours, for a dark and for a light background.
 const NAMED: [[u32; 16]; 2] = [
     [
         0x15_18_1e, 0xe0_6c_75, 0x98_c3_79, 0xe5_b5_4a, 0x61_9f_ef, 0xc6_78_dd, 0x56_b6_c2, 0xb6_bd_ca, 0x7a_80_8c, 0xff_87_8f, 0xb5_e0_94,
@@ -29,13 +27,13 @@ const NAMED: [[u32; 16]; 2] = [
         0xe8_b0_3a, 0x3d_7d_dd, 0xa8_50_c4, 0x1c_8a_95, 0xff_ff_ff,
     ],
 ];
-/// Foreground and background where none is said.
-const GROUND: [(Rgb, Rgb); 2] = [([0xd7, 0xdb, 0xe2], [0x16, 0x19, 0x20]), ([0x24, 0x27, 0x2d], [0xff, 0xff, 0xff])];
+/// The default foreground and background, for a dark and for a light background.
+const DEFAULTS: [(Rgb, Rgb); 2] = [([0xd7, 0xdb, 0xe2], [0x16, 0x19, 0x20]), ([0x24, 0x27, 0x2d], [0xff, 0xff, 0xff])];
 
-/// The frame as a self-contained SVG document, on a dark or a light ground.
+/// Returns the frame as a self-contained SVG document, on a dark or a light background.
 #[must_use]
 pub fn svg(buf: &Buffer, background: Background) -> String {
-    let ground = GROUND[usize::from(background == Background::Light)];
+    let ground = DEFAULTS[usize::from(background == Background::Light)];
     let (w, h) = (f64::from(buf.area.width) * WIDTH + 2.0 * MARGIN, f64::from(buf.area.height) * HEIGHT + 2.0 * MARGIN);
     let mut out = String::new();
     let _ = writeln!(
@@ -60,7 +58,7 @@ fn top(row: u16) -> f64 {
     MARGIN + f64::from(row) * HEIGHT
 }
 
-/// What is drawn in a cell.
+/// The resolved colours and modifiers of a cell.
 #[derive(Clone, Copy, PartialEq)]
 struct CellStyle {
     fg: Rgb,
@@ -68,9 +66,9 @@ struct CellStyle {
     modifier: Modifier,
 }
 
-fn look(cell: &Cell, background: Background) -> CellStyle {
+fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
-    let ground = GROUND[side];
+    let ground = DEFAULTS[side];
     let rgb = |colour: Color| match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
@@ -100,7 +98,7 @@ fn hex([r, g, b]: Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// A row's backgrounds, one rectangle over each run.
+/// Writes the backgrounds of a row: one rectangle for each run of equal colour.
 fn backs(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
     let mut run: Option<(Rgb, f64, f64)> = None;
     let mut close = |run: Option<(Rgb, f64, f64)>| {
@@ -112,7 +110,7 @@ fn backs(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
     };
     for (x, cell) in row(buf, y) {
         let (from, to) = span(buf, x, cell.symbol());
-        let bg = look(cell, background).bg;
+        let bg = cell_style(cell, background).bg;
         run = match (run, bg) {
             (Some((colour, start, _)), Some(bg)) if colour == bg => Some((colour, start, to)),
             (old, bg) => {
@@ -124,39 +122,39 @@ fn backs(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
     close(run);
 }
 
-/// Where a cell's symbol begins and ends, in pixels.
+/// Returns the left and right edge of a cell's symbol, in pixels.
 fn span(buf: &Buffer, x: u16, symbol: &str) -> (f64, f64) {
     let from = MARGIN + f64::from(x - buf.area.left()) * WIDTH;
     let cells = u16::try_from(symbol.width().max(1)).unwrap_or(1);
     (from, from + f64::from(cells) * WIDTH)
 }
 
-/// A row's texts, one element for each run of one look without blanks, and its lines.
+/// Writes the texts of a row, one element for each run of equal style without blanks, and its underlines.
 fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
-    let mut run: Option<Run> = None;
+    let mut run: Option<TextRun> = None;
     let mut rule: Option<(Rgb, f64, f64)> = None;
     for (x, cell) in row(buf, y) {
-        let look = look(cell, background);
+        let cell_style = cell_style(cell, background);
         let symbol = cell.symbol();
         let (from, to) = span(buf, x, symbol);
-        let underlined = look.modifier.contains(Modifier::UNDERLINED);
+        let underlined = cell_style.modifier.contains(Modifier::UNDERLINED);
         rule = match rule {
-            Some((colour, start, _)) if underlined && colour == look.fg => Some((colour, start, to)),
+            Some((colour, start, _)) if underlined && colour == cell_style.fg => Some((colour, start, to)),
             old => {
                 underline(out, old, top);
-                underlined.then_some((look.fg, from, to))
+                underlined.then_some((cell_style.fg, from, to))
             }
         };
         let shape = shape(symbol, from, top);
         let blank = symbol.trim().is_empty();
-        if let Some(r) = run.take_if(|r| blank || shape.is_some() || r.look != look) {
+        if let Some(r) = run.take_if(|r| blank || shape.is_some() || r.cell_style != cell_style) {
             r.write(out, top);
         }
         if let Some(shape) = shape {
-            let colour = hex(look.fg);
+            let colour = hex(cell_style.fg);
             let _ = writeln!(out, "{}", shape.replace('@', &colour));
         } else if !blank {
-            let r = run.get_or_insert_with(|| Run { look, from, to, text: String::new() });
+            let r = run.get_or_insert_with(|| TextRun { cell_style, from, to, text: String::new() });
             r.to = to;
             escape(&mut r.text, symbol);
         }
@@ -167,25 +165,25 @@ fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
     underline(out, rule, top);
 }
 
-struct Run {
-    look: CellStyle,
+struct TextRun {
+    cell_style: CellStyle,
     from: f64,
     to: f64,
     text: String,
 }
 
-impl Run {
+impl TextRun {
     fn write(&self, out: &mut String, top: f64) {
-        let bold = if self.look.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-        let italic = if self.look.modifier.contains(Modifier::ITALIC) { " font-style=\"italic\"" } else { "" };
-        let crossed = if self.look.modifier.contains(Modifier::CROSSED_OUT) { " text-decoration=\"line-through\"" } else { "" };
+        let bold = if self.cell_style.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+        let italic = if self.cell_style.modifier.contains(Modifier::ITALIC) { " font-style=\"italic\"" } else { "" };
+        let crossed = if self.cell_style.modifier.contains(Modifier::CROSSED_OUT) { " text-decoration=\"line-through\"" } else { "" };
         let _ = writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{bold}{italic}{crossed}>{}</text>",
             self.from,
             top + BASELINE,
             self.to - self.from,
-            hex(self.look.fg),
+            hex(self.cell_style.fg),
             self.text
         );
     }
@@ -203,7 +201,7 @@ fn underline(out: &mut String, rule: Option<(Rgb, f64, f64)>, top: f64) {
     }
 }
 
-/// Characters as XML has them; what XML does not allow becomes U+FFFD.
+/// Appends text escaped for XML. Characters that XML does not allow become U+FFFD.
 fn escape(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -217,13 +215,14 @@ fn escape(out: &mut String, text: &str) {
     }
 }
 
-/// The dots of the braille patterns, in the order of their bits: column and row.
+/// The dots of a braille pattern as column and row, in the order of their bits.
 const DOTS: [[f64; 2]; 8] = [[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [0.0, 3.0], [1.0, 3.0]];
 
-/// The box-drawing characters, blocks and braille patterns, drawn so that they meet whatever the font and the height of a line; `@` stands for the colour.
+/// Returns a box-drawing character, block or braille pattern as SVG shapes, with `@` for the colour; `None` for other characters. As shapes, they connect
+/// across cells with any font and line height.
 fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
     let c = symbol.chars().next()?;
-    // Lines of one pixel, in the middle of a pixel.
+    // one-pixel lines are centred on a pixel
     let (cx, cy) = ((x + WIDTH / 2.0).floor() + 0.5, (y + HEIGHT / 2.0).floor() + 0.5);
     let (right, bottom) = (x + WIDTH, y + HEIGHT);
     let rect = |x: f64, y: f64, w: f64, h: f64, opacity: f64| {
@@ -260,7 +259,7 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         '═' => line(format!("M{x:.1} {:.1}H{right:.1}M{x:.1} {:.1}H{right:.1}", cy - 1.5, cy + 1.5), 1.0, ""),
         '║' => line(format!("M{:.1} {y:.1}V{bottom:.1}M{:.1} {y:.1}V{bottom:.1}", cx - 1.5, cx + 1.5), 1.0, ""),
         _ => {
-            // Arms: up, right, down, left.
+            // arms: up, right, down, left
             let (arms, width) = match c {
                 '─' => ("rl", 1.0),
                 '━' => ("rl", 2.0),
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn no_size_and_no_character_breaks_it() {
+    fn an_empty_frame_and_control_characters_give_valid_svg() {
         let out = svg(&Buffer::empty(Rect::ZERO), Background::Light);
         assert_eq!(out.matches("<rect").count(), 1);
         let mut buf = Buffer::empty(Rect::new(0, 0, 3, 1));
@@ -327,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_is_drawn_by_its_size() {
+    fn a_block_has_its_size_in_pixels() {
         assert!(shape("▄", 0.0, 0.0).unwrap().contains("height=\"9.0\""));
         assert!(shape("▌", 0.0, 0.0).unwrap().contains("width=\"4.2\""));
         assert!(shape("x", 0.0, 0.0).is_none());

@@ -1,25 +1,25 @@
-//! Styles by role. What is drawn says what it is (the current step, a result, an error); how that looks is decided here alone.
+//! Styles by role. Drawing code names a role (the current step, a result, an error); this module alone decides its style.
 //!
-//! The chrome keeps the terminal's own colours. Where a background is set, the foreground is set with it, so that a wrongly guessed
-//! dark or light terminal stays readable. Without colour, bold, underlined and reversed tell the roles apart.
+//! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if dark and light are
+//! guessed wrongly. Without colour, bold, underlined and reversed distinguish the roles.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// How many colours the terminal shows.
+/// The colours that the terminal supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colours {
-    /// 24 bits.
+    /// 24-bit colours.
     #[default]
     True,
-    /// The 256 of xterm: its cube and its greys.
+    /// The 256 colours of xterm: cube and greys.
     Indexed,
-    /// The terminal's own sixteen.
+    /// The terminal's sixteen colours.
     Sixteen,
     /// Bold, underlined and reversed only.
     None,
 }
 
-/// What the terminal's background is.
+/// The brightness of the terminal's background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Background {
     /// Light text on dark.
@@ -29,49 +29,49 @@ pub enum Background {
     Light,
 }
 
-/// What something on the screen is.
+/// The role of something on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Running text: the terminal's own.
+pub enum StyleRole {
+    /// Running text, in the terminal's default style.
     Plain,
-    /// The forward pass: grey, as in the series' figures.
+    /// The forward pass: grey, as in the figures of the series.
     Forward,
     /// The backward pass: blue.
     Backward,
-    /// A factor of the current step: the one accent.
+    /// A factor of the current step: the accent colour.
     Step,
-    /// What belongs to the whole current entry.
+    /// An entry that another term of the current entry reads.
     Entry,
     /// The entry that is being computed.
     Result,
-    /// Indices, rules, what is not computed yet.
+    /// Indices, rules, and numbers that are not computed yet.
     Dim,
     /// The name of a pane or a tensor.
     Heading,
     /// The status line.
     Status,
-    /// A key's effect in the key bar.
+    /// The action of a key in the key bar.
     KeyBar,
     /// A key in the key bar.
     Key,
-    /// Something went wrong.
+    /// An error.
     Error,
-    /// The scenario's own narration.
+    /// A remark from the scenario's file.
     Note,
 }
 
-/// The colours and the background that every style is made for.
+/// The colours and the background that styles are chosen for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
-    /// How many colours there are.
+    /// The supported colours.
     pub colours: Colours,
-    /// What they are seen on.
+    /// The brightness of the background.
     pub background: Background,
 }
 
-type Rgb = [u8; 3];
+pub(super) type Rgb = [u8; 3];
 
-/// Paul Tol's *muted* scheme and one more, told apart by colour-blind people; on dark, then on light.
+/// Paul Tol's *muted* scheme, which colour-blind people can distinguish, and one more colour; for a dark, then for a light background.
 const SHARED: [(Rgb, Rgb); 9] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
@@ -94,11 +94,11 @@ const SHARED_SIXTEEN: [(Color, Color); 9] = [
     (Color::Yellow, Color::LightRed),
     (Color::White, Color::DarkGray),
 ];
-/// What tells the colours of one round from those of the next.
+/// The modifiers of successive rounds through the nine colours.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The reds of `RdBu` and the purples of `PuOr`, both Cynthia Brewer's, from zero outwards; on dark the middle is dark. The oranges of `PuOr` would be too
-/// near to the current step's colour.
+/// The reds of Cynthia Brewer's `RdBu` and the purples of her `PuOr`, from zero outwards, for a dark and for a light background. The oranges of `PuOr` are
+/// too close to the colour of the current step.
 const RED: [[Rgb; 4]; 2] = [
     [[0x26, 0x23, 0x22], [0x55, 0x22, 0x1f], [0x9a, 0x32, 0x2a], [0xd6, 0x60, 0x4d]],
     [[0xf7, 0xf7, 0xf7], [0xfd, 0xdb, 0xc7], [0xf4, 0xa5, 0x82], [0xd6, 0x60, 0x4d]],
@@ -107,52 +107,52 @@ const PURPLE: [[Rgb; 4]; 2] = [
     [[0x24, 0x23, 0x28], [0x42, 0x33, 0x66], [0x70, 0x58, 0xa6], [0xb2, 0xab, 0xd2]],
     [[0xf7, 0xf7, 0xf7], [0xd8, 0xda, 0xeb], [0xb2, 0xab, 0xd2], [0x80, 0x73, 0xac]],
 ];
-/// The least part of the scale for what is not zero, so that its sign shows.
+/// The lowest point of the scale for a value other than zero, so that its sign is visible.
 const FAINTEST: f64 = 0.15;
 
 impl Theme {
-    /// The theme for a terminal.
+    /// Returns the theme for a terminal.
     #[must_use]
     pub const fn new(colours: Colours, background: Background) -> Self {
         Self { colours, background }
     }
 
-    /// The style of a role.
+    /// Returns the style of a role.
     #[must_use]
-    pub fn style(&self, role: Role) -> Style {
+    pub fn style(&self, role: StyleRole) -> Style {
         let plain = Style::new();
         let coloured = !matches!(self.colours, Colours::None);
         match role {
-            Role::Plain => plain,
-            Role::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x6c, 0x6c, 0x6c]), (Color::Gray, Color::DarkGray)),
-            Role::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
-            Role::Step if !coloured => plain.reversed().bold(),
-            Role::Step => self
+            StyleRole::Plain => plain,
+            StyleRole::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x6c, 0x6c, 0x6c]), (Color::Gray, Color::DarkGray)),
+            StyleRole::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
+            StyleRole::Step if !coloured => plain.reversed().bold(),
+            StyleRole::Step => self
                 .pair((([0x1c, 0x16, 0x00], [0xff, 0xc2, 0x2e]), ([0x1c, 0x16, 0x00], [0xff, 0xc8, 0x3d])), (Color::Black, Color::Yellow))
                 .bold(),
-            Role::Entry => match self.colours {
+            StyleRole::Entry => match self.colours {
                 Colours::Sixteen | Colours::None => plain.underlined(),
                 _ => self.pair(
                     (([0xf4, 0xe6, 0xc0], [0x43, 0x38, 0x1c]), ([0x3a, 0x2c, 0x06], [0xff, 0xef, 0xc6])),
                     (Color::Reset, Color::Reset),
                 ),
             },
-            Role::Result if !coloured => plain.bold().underlined(),
-            Role::Result => self.fg(([0xff, 0xc2, 0x2e], [0x8f, 0x55, 0x00]), (Color::Yellow, Color::Reset)).bold().underlined(),
-            Role::Dim => match self.colours {
+            StyleRole::Result if !coloured => plain.bold().underlined(),
+            StyleRole::Result => self.fg(([0xff, 0xc2, 0x2e], [0x8f, 0x55, 0x00]), (Color::Yellow, Color::Reset)).bold().underlined(),
+            StyleRole::Dim => match self.colours {
                 Colours::None => plain.dim(),
                 _ => self.fg(([0x78, 0x7c, 0x84], [0x8a, 0x8d, 0x93]), (Color::DarkGray, Color::DarkGray)),
             },
-            Role::Heading | Role::Key => plain.bold(),
-            Role::Status => plain.reversed(),
-            Role::KeyBar => self.style(Role::Dim),
-            Role::Error if !coloured => plain.bold().reversed(),
-            Role::Error => self.fg(([0xff, 0x7b, 0x72], [0xb4, 0x23, 0x18]), (Color::LightRed, Color::Red)).bold(),
-            Role::Note => self.fg(([0x8f, 0xc7, 0xa8], [0x2c, 0x6e, 0x49]), (Color::Green, Color::Green)).italic(),
+            StyleRole::Heading | StyleRole::Key => plain.bold(),
+            StyleRole::Status => plain.reversed(),
+            StyleRole::KeyBar => self.style(StyleRole::Dim),
+            StyleRole::Error if !coloured => plain.bold().reversed(),
+            StyleRole::Error => self.fg(([0xff, 0x7b, 0x72], [0xb4, 0x23, 0x18]), (Color::LightRed, Color::Red)).bold(),
+            StyleRole::Note => self.fg(([0x8f, 0xc7, 0xa8], [0x2c, 0x6e, 0x49]), (Color::Green, Color::Green)).italic(),
         }
     }
 
-    /// The style of the `i`-th shared weight: nine colours, then the same bold, underlined and both.
+    /// Returns the style of the `i`-th shared weight: nine colours, then the same bold, underlined and both.
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
         let n = SHARED.len();
@@ -162,13 +162,12 @@ impl Theme {
         self.fg(SHARED[i % n], SHARED_SIXTEEN[i % n]).add_modifier(ROUNDS[i / n % ROUNDS.len()])
     }
 
-    /// The style of a value among values of at most `max` in magnitude: red below zero, purple above (of sixteen
-    /// colours cyan for purple, for the upper half alone), the stronger the larger;
-    /// as an error where it is not finite.
+    /// Returns the style of a value on a scale up to the magnitude `max`: red below zero, purple above, stronger for larger magnitudes. With sixteen colours,
+    /// only the upper half of the scale is coloured, with cyan for purple. Values that are not finite have the style of an error.
     #[must_use]
     pub fn heat(&self, value: f64, max: f64) -> Style {
         if !value.is_finite() {
-            return self.style(Role::Error);
+            return self.style(StyleRole::Error);
         }
         if value == 0.0 || max.is_nan() || max <= 0.0 || self.colours == Colours::None {
             return Style::new();
@@ -194,7 +193,7 @@ impl Theme {
         }
     }
 
-    /// Foreground and background, on dark and on light.
+    /// Returns a style with foreground and background, given for a dark and for a light background.
     fn pair(self, rgb: ((Rgb, Rgb), (Rgb, Rgb)), sixteen: (Color, Color)) -> Style {
         let (fg, bg) = if self.background == Background::Dark { rgb.0 } else { rgb.1 };
         match self.colours {
@@ -211,13 +210,13 @@ impl Theme {
         }
     }
 
-    /// The colour that the terminal can really show.
+    /// Returns the colour that the terminal shows for `rgb`.
     fn seen(self, rgb: Rgb) -> Rgb {
         if self.colours == Colours::Indexed { indexed(nearest(rgb)) } else { rgb }
     }
 }
 
-/// A point of a scale, 0 to 1.
+/// Returns the colour at a point of a scale, 0 to 1.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255, and 0 and 3")]
 fn between(scale: &[Rgb; 4], part: f64) -> Rgb {
     let at = part * 3.0;
@@ -230,7 +229,7 @@ fn between(scale: &[Rgb; 4], part: f64) -> Rgb {
 }
 
 fn readable_on(back: Rgb) -> Rgb {
-    // A luminance near enough: light is about the square of the value.
+    // an approximate luminance: light is about the square of the value
     let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
     if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
 }
@@ -238,7 +237,7 @@ fn readable_on(back: Rgb) -> Rgb {
 /// The levels of xterm's cube.
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// The colour of an index from 16 on, in xterm's table.
+/// Returns the colour of an index from 16 on in xterm's table.
 #[must_use]
 pub fn indexed(index: u8) -> [u8; 3] {
     if index >= 232 {
@@ -248,7 +247,7 @@ pub fn indexed(index: u8) -> [u8; 3] {
     [LEVELS[i / 36 % 6], LEVELS[i / 6 % 6], LEVELS[i % 6]]
 }
 
-/// The nearest of xterm's cube and greys.
+/// Returns the index of the nearest colour of xterm's cube and greys.
 fn nearest(rgb: Rgb) -> u8 {
     let level = |c: u8| (0..6_u8).min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(c)).unwrap_or(0);
     let [r, g, b] = rgb.map(level);
@@ -277,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Relative luminance as the web's contrast rule has it, 0 to 1.
+    /// Returns the relative luminance as WCAG defines it, 0 to 1.
     fn luminance(rgb: Rgb) -> f64 {
         let [r, g, b] = rgb.map(|c| {
             let c = f64::from(c) / 255.0;
@@ -312,7 +311,15 @@ mod tests {
                 let fg = rgb(theme.shared(i).fg.unwrap());
                 assert!(contrast(fg, ground) >= 3.8, "{theme:?} shared {i}");
             }
-            for role in [Role::Forward, Role::Backward, Role::Step, Role::Entry, Role::Result, Role::Error, Role::Note] {
+            for role in [
+                StyleRole::Forward,
+                StyleRole::Backward,
+                StyleRole::Step,
+                StyleRole::Entry,
+                StyleRole::Result,
+                StyleRole::Error,
+                StyleRole::Note,
+            ] {
                 let style = theme.style(role);
                 let back = style.bg.map_or(ground, rgb);
                 assert!(contrast(rgb(style.fg.unwrap()), back) >= 4.0, "{theme:?} {role:?}");
@@ -321,9 +328,9 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_there_is_none_and_the_marks_differ() {
+    fn without_colour_no_style_has_one_and_the_marks_differ() {
         let theme = Theme::new(Colours::None, Background::Dark);
-        let marks = [Role::Plain, Role::Step, Role::Entry, Role::Result].map(|r| theme.style(r));
+        let marks = [StyleRole::Plain, StyleRole::Step, StyleRole::Entry, StyleRole::Result].map(|r| theme.style(r));
         for (i, a) in marks.iter().enumerate() {
             assert_eq!((a.fg, a.bg), (None, None));
             assert!(marks[..i].iter().all(|b| a != b));
@@ -333,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_weights_are_told_apart() {
+    fn shared_weights_have_different_styles() {
         for theme in DEPTHS[..3].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
             let styles: Vec<Style> = (0..36).map(|i| theme.shared(i)).collect();
             for (i, a) in styles.iter().enumerate() {
@@ -344,18 +351,18 @@ mod tests {
     }
 
     #[test]
-    fn heat_tells_sign_and_size() {
+    fn heat_shows_sign_and_size() {
         let theme = Theme::default();
         assert_ne!(theme.heat(-1.0, 1.0), theme.heat(1.0, 1.0));
         assert_ne!(theme.heat(0.3, 1.0), theme.heat(0.9, 1.0));
         assert_eq!(theme.heat(0.0, 1.0), Style::new());
-        assert_eq!(theme.heat(f64::NAN, 1.0), theme.style(Role::Error));
+        assert_eq!(theme.heat(f64::NAN, 1.0), theme.style(StyleRole::Error));
         assert_eq!(theme.heat(1.0, f64::NAN), Style::new());
         assert_eq!(theme.heat(9.0, 1.0), theme.heat(1.0, 1.0));
     }
 
     #[test]
-    fn the_nearest_of_256() {
+    fn the_nearest_of_256_colours() {
         for i in 16..=255 {
             assert_eq!(indexed(nearest(indexed(i))), indexed(i));
         }

@@ -1,4 +1,4 @@
-//! What all panes draw: the scene of the step, the state around it, and the colours.
+//! The input of every pane: the scene of the step, the state around it, and the theme.
 
 use std::cell::OnceCell;
 use std::ops::Deref;
@@ -7,10 +7,10 @@ use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
 use crate::scene::Scene;
 use crate::ui::RenderOptions;
-use crate::ui::operand::Operand;
+use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{self, Theme};
 
-/// The step on the screen and what surrounds it. All numbers come from the scene, to which a view dereferences.
+/// The step on the screen with its context. A view dereferences to its scene, the source of all numbers.
 #[derive(Debug)]
 pub struct View<'a> {
     /// The state.
@@ -19,19 +19,19 @@ pub struct View<'a> {
     pub stepper: &'a Stepper,
     /// The open scenario.
     pub document: &'a Document,
-    /// The step.
+    /// The scene of the step.
     pub scene: Scene<'a>,
-    /// The colours.
+    /// The theme.
     pub theme: Theme,
     /// The notation of equations.
     pub notation: Notation,
-    matrices: OnceCell<Vec<Operand>>,
+    matrices: OnceCell<Vec<OperandMatrix>>,
 }
 
 impl<'a> View<'a> {
-    /// The view of a state; `None` when no scenario is open.
+    /// Returns the view of a state; `None` if no scenario is open.
     #[must_use]
-    pub fn of(state: &'a State, look: RenderOptions) -> Option<Self> {
+    pub fn of(state: &'a State, options: RenderOptions) -> Option<Self> {
         let stepper = state.stepper()?;
         let document = &*stepper.document;
         Some(Self {
@@ -39,21 +39,21 @@ impl<'a> View<'a> {
             stepper,
             document,
             scene: document.scene(stepper.step)?,
-            theme: look.theme,
-            notation: look.notation(),
+            theme: options.theme,
+            notation: options.notation(),
             matrices: OnceCell::new(),
         })
     }
 
-    /// The matrices of the step, its operands and the result: made once for a frame.
-    pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<Operand>) -> &[Operand] {
+    /// Returns the matrices of the step, its operands and the result. They are built once for each frame.
+    pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
     }
 
-    /// The colour of the pass: forward grey, backward blue.
+    /// Returns the role of the current pass.
     #[must_use]
-    pub fn pass_role(&self) -> theme::Role {
-        if self.backward() { theme::Role::Backward } else { theme::Role::Forward }
+    pub fn pass_role(&self) -> theme::StyleRole {
+        if self.backward() { theme::StyleRole::Backward } else { theme::StyleRole::Forward }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why: the rule in words, and the scenario's own remark where there is one.
+//! The why pane: the scenario's remark for this step, if there is one, and the rule in words.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,12 +7,12 @@ use ratatui::widgets::Widget;
 
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::text::{broken, width};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// Before each line of a remark.
+/// The bar before each line of a remark.
 const BAR: &str = "▌ ";
-/// In narrower places the words begin with the op's name, which the equation may have had no room for.
+/// The width below which the words begin with the op's name, since the equation pane may not have room for it.
 const NARROW: usize = 60;
 
 /// Draws the pane.
@@ -29,11 +29,11 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         && !area.is_empty()
         && let Some(end) = buf.cell_mut((area.right().saturating_sub(1), area.bottom().saturating_sub(1)))
     {
-        end.set_symbol("…").set_style(view.theme.style(Role::Dim));
+        end.set_symbol("…").set_style(view.theme.style(StyleRole::Dim));
     }
 }
 
-/// The lines that the pane wants at a width: the most that any step of this op wants, so that nothing moves from step to step.
+/// Returns the lines that the pane requests at a width: the most that any step of this op needs, so that nothing moves from step to step.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
@@ -45,24 +45,24 @@ pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     u16::try_from(most).unwrap_or(u16::MAX)
 }
 
-/// The remark, the op's name where there is little room, and the rule in these words.
+/// Returns the lines of the pane: the remark, the op's name if the pane is narrow, and the words.
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
-    let note = view.theme.style(Role::Note);
+    let note = view.theme.style(StyleRole::Note);
     let remark =
         remark.map(|text| broken(&view.notation.words(&text.replace('\n', " ")), wide.saturating_sub(width(BAR)))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
         lines.extend(
-            broken(&equation.title(view.notation), wide).into_iter().map(|text| Line::styled(text, view.theme.style(Role::Heading))),
+            broken(&equation.title(view.notation), wide).into_iter().map(|text| Line::styled(text, view.theme.style(StyleRole::Heading))),
         );
     }
     lines.extend(broken(&view.notation.words(words), wide).into_iter().map(Line::raw));
     lines
 }
 
-/// The remark that belongs to this step most closely.
+/// Returns the remark that covers this step with the fewest steps.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
     let here = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     here.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())

@@ -22,7 +22,7 @@ fn counted(i: usize) -> Option<f64> {
 }
 
 #[test]
-fn marks_are_told_without_colour() {
+fn marks_are_visible_without_colour() {
     let values = [1.0, 2.0, 0.0, 0.0, 1.0, 3.0, 2.0, 1.0, 1.0];
     let mark = |i| match i {
         1 => Mark::Step,
@@ -37,7 +37,7 @@ fn marks_are_told_without_colour() {
 }
 
 #[test]
-fn padding_is_no_entry_and_the_turned_filter_is_turned() {
+fn padding_is_not_an_entry_and_a_turned_filter_is_rotated() {
     let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], Format::of([3.0]), &counted, &none) };
     assert_eq!(drawn(&matrix, 14, 5), "      1  0\n   ░  ░  ░  ░\n1  ░  3  2  ░\n0  ░  1  0  ░\n   ░  ░  ░  ░\n");
     let area = Rect::new(0, 0, 14, 5);
@@ -57,7 +57,7 @@ fn points_are_aligned() {
 }
 
 #[test]
-fn a_vector_stands_and_lies_where_only_the_height_is_short() {
+fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
     let matrix = Matrix::new("b", &[4], Format::of([3.0]), &counted, &none);
     assert_eq!(drawn(&matrix, 20, 5), "b  4\n0  0\n1  1\n2  2\n3  3\n");
     assert_eq!(drawn(&matrix, 20, 4), "b  4\n 0  1  2  3\n 0  1  2  3\n\n");
@@ -65,7 +65,7 @@ fn a_vector_stands_and_lies_where_only_the_height_is_short() {
 }
 
 #[test]
-fn channels_stand_side_by_side_and_the_focused_is_among_them() {
+fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
     let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], Format::of([99.0]), &counted, &none) };
     assert_eq!(
         drawn(&matrix, 26, 5),
@@ -75,17 +75,17 @@ fn channels_stand_side_by_side_and_the_focused_is_among_them() {
 }
 
 #[test]
-fn filters_stand_in_a_grid() {
+fn filters_are_drawn_in_a_grid() {
     let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], Format::of([9.0]), &counted, &none) };
     let shown = drawn(&matrix, 20, 11);
     assert!(shown.starts_with("W  2×2×2×2\n   [0,0]   [0,1]\n   0  1    0  1\n"), "{shown}");
     assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 1, in 0–1"));
-    // one alone is named by the title, not by a line of its own
+    // if one filter is in view, the title names it instead of a heading
     assert!(drawn(&matrix, 10, 6).starts_with("W  [1,1]\n   0  1\n0  "));
 }
 
 #[test]
-fn arrows_tell_that_there_is_more() {
+fn arrows_show_that_there_is_more() {
     let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], Format::of([99.0]), &counted, &none) };
     let shown = drawn(&matrix, 14, 6);
     assert!(shown.contains('↑') && shown.contains('↓') && shown.contains('←') && shown.contains('→'), "{shown}");
@@ -93,7 +93,7 @@ fn arrows_tell_that_there_is_more() {
 }
 
 #[test]
-fn an_index_is_whole_or_not_there() {
+fn an_index_is_complete_or_absent() {
     let digit = |i: usize| counted(i % 10);
     let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], Format::default(), &digit, &none) };
     let shown = drawn(&matrix, 24, 3);
@@ -103,7 +103,7 @@ fn an_index_is_whole_or_not_there() {
 }
 
 #[test]
-fn a_huge_tensor_costs_what_is_in_view() {
+fn the_cost_of_a_huge_tensor_is_that_of_the_cells_in_view() {
     let calls = Cell::new(0);
     let value = |i| {
         calls.set(calls.get() + 1);
@@ -135,7 +135,7 @@ fn heat_and_tint() {
     let mut buf = Buffer::empty(Rect::new(0, 0, 9, 1));
     matrix.render(buf.area, &mut buf, &theme);
     assert_eq!(Some(buf[(1, 0)].fg), theme.shared(0).fg);
-    assert_eq!((Some(buf[(4, 0)].fg), Some(buf[(4, 0)].bg)), (theme.shared(1).fg, theme.style(Role::Entry).bg));
+    assert_eq!((Some(buf[(4, 0)].fg), Some(buf[(4, 0)].bg)), (theme.shared(1).fg, theme.style(StyleRole::Entry).bg));
     let matrix = Matrix { tint: None, heat: Some(2.0), ..matrix };
     matrix.render(buf.area, &mut buf, &theme);
     assert_eq!(Some(buf[(7, 0)].bg), theme.heat(2.0, 2.0).bg);
@@ -193,10 +193,10 @@ proptest! {
                 prop_assert!(entry < entries);
             }
         }
-        // A smaller buffer than the area.
+        // a buffer that is smaller than the area
         let mut small = Buffer::empty(Rect::new(2, 2, 7, 3));
         matrix.render(area, &mut small, &Theme::default());
-        // All of it fits into the size that it wants, and then the focus is in view.
+        // the size that the matrix reports shows every entry
         let (w, h) = matrix.size();
         let all = Rect::new(0, 0, w, h);
         if entries > 0 && entries < 300 && scroll == [0, 0] {

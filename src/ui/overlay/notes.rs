@@ -1,23 +1,23 @@
-//! The scenario's own notes.
+//! The notes overlay: the text that the scenario's file gives as `notes`.
 
 use ratatui::text::{Line, Text};
 
 use crate::app::State;
-use crate::ui::theme::{Role, Theme};
+use crate::ui::theme::{StyleRole, Theme};
 
-/// The scenario's title, its notes and its source.
+/// Returns the scenario's title, notes and source.
 pub(super) fn text(state: &State, theme: &Theme, _: usize) -> Text<'static> {
     let mut text = Text::default();
     let Some(document) = state.document() else { return text };
     let scenario = &document.scenario;
-    text.push_line(Line::styled(scenario.title.clone(), theme.style(Role::Heading)));
+    text.push_line(Line::styled(scenario.title.clone(), theme.style(StyleRole::Heading)));
     text.push_line("");
     for line in scenario.notes.iter().flat_map(|notes| notes.trim().lines()) {
         text.push_line(line.to_owned());
     }
     if let Some(source) = &scenario.source {
         text.push_line("");
-        text.push_line(Line::styled(source.clone(), theme.style(Role::Dim)));
+        text.push_line(Line::styled(source.clone(), theme.style(StyleRole::Dim)));
     }
     text
 }

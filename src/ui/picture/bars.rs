@@ -1,4 +1,5 @@
-//! The terms of an entry as bars, to the left of an axis where they are negative: for what joins no neurons, as the batch's sums and the update.
+//! The terms of an entry as bars, with negative ones to the left of an axis. This is the picture of ops that connect no neurons, such as the sums over a
+//! batch and the update.
 //!
 //! ```text
 //! 0.25·∂C₁/∂w₁₁  0.01314            │━━━
@@ -14,23 +15,23 @@ use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
 use crate::number::{USUAL, round_up, short};
 use crate::text::{cut, width};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// Cells that the bars have at least.
+/// The smallest width of the bars, in cells.
 const LEAST: usize = 12;
 
 /// A line of the picture.
 struct Bar {
     name: String,
-    /// `None` as long as it is to come.
+    /// `None` if it is not computed yet.
     value: Option<f64>,
-    role: Role,
+    role: StyleRole,
 }
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    // a line above, one below with the sum, and one that says how many terms there are
+    // three lines are used otherwise: a blank one above, the sum below, and the number of terms
     let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
     let (now, all) = (view.at.term, view.at.terms);
     let rows = u64::from(rows);
@@ -40,18 +41,18 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     bars.extend(terms.iter().map(|(number, term)| Bar {
         name: view.in_symbols(term),
         value: term.value(),
-        role: if *number == now { Role::Step } else { Role::Plain },
+        role: if *number == now { StyleRole::Step } else { StyleRole::Plain },
     }));
     let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
-    let (name, role) = if now + 1 == all { (result, Role::Result) } else { ("so far".to_owned(), Role::Plain) };
+    let (name, role) = if now + 1 == all { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
     bars.push(Bar { name, value: Some(view.step.sum), role });
 
     let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
     let room = usize::from(area.width) - 2;
     let names = widest.min(room - LEAST);
     let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(USUAL);
-    // the equation has the numbers too, but nothing else has the bars
+    // if space is short, numbers are dropped before bars: the equation has them too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + LEAST <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
     let [negative, positive] =
@@ -64,13 +65,13 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         if let Some(value) = bar.value.filter(|_| numbers > 0) {
             text_ending_at(buf, area, cell(1 + names + numbers), y, &short(value), style);
         }
-        text_at(buf, area, cell(axis), y, "│", view.theme.style(Role::Dim));
+        text_at(buf, area, cell(axis), y, "│", view.theme.style(StyleRole::Dim));
         let Some(value) = bar.value else {
             text_at(buf, area, cell(axis + 1), y, glyph::TO_COME, style);
             continue;
         };
-        // a line in front, not a block behind
-        let role = if bar.role == Role::Step { Role::Result } else { bar.role };
+        // the bar is a line in the foreground, so a style with a background does not suit it
+        let role = if bar.role == StyleRole::Step { StyleRole::Result } else { bar.role };
         let (line, style) = ("━".repeat(scale.cells(value.abs())), view.theme.style(role).not_underlined());
         if value < 0.0 {
             text_ending_at(buf, area, cell(axis), y, &line, style);
@@ -80,7 +81,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
     if terms.len() as u64 != all {
         let text = format!("{} of {all} terms", terms.len());
-        text_at(buf, area, 1, area.height - 1, &text, view.theme.style(Role::Dim));
+        text_at(buf, area, 1, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }
 }
 
@@ -88,14 +89,14 @@ fn cell(x: usize) -> u16 {
     u16::try_from(x).unwrap_or(u16::MAX)
 }
 
-/// What the cells beside the axis stand for.
+/// The scale of the bars.
 struct Scale {
     largest: f64,
     cells: usize,
 }
 
 impl Scale {
-    /// How many cells a size takes; none only if it is 0, or not finite.
+    /// Returns the number of cells for a magnitude, at least 1; 0 if the magnitude is 0 or not finite.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // between 0 and `cells`
     fn cells(&self, size: f64) -> usize {
         if size == 0.0 || !size.is_finite() {

@@ -1,29 +1,29 @@
-//! Lines between cells, drawn in dots: each cell of the screen holds 2 x 4 of them.
+//! Draws lines between cells with the dots of braille patterns: each cell of the screen has 2 × 4 dots.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// A drawing of lines.
+/// A canvas for lines.
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
-    /// Dots of each cell, and the rank and style of the strongest line through it.
+    /// The dots of each cell, with the rank and style of the highest-ranked line through it.
     cells: Vec<(u8, u8, Style)>,
 }
 
-/// The bit of a dot within its cell, by column and row.
+/// The bit of a dot in its cell, by column and row.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
 impl Canvas {
-    /// An empty drawing over an area.
+    /// Returns an empty canvas over an area.
     #[must_use]
     pub fn new(area: Rect) -> Self {
         Self { area, cells: vec![(0, 0, Style::new()); usize::from(area.width) * usize::from(area.height)] }
     }
 
-    /// A line from the middle of one cell to the middle of another, relative to the area and cut at its edges; where lines cross, the higher
-    /// rank shows its style. A thick line has two dots.
+    /// Adds a line from the middle of one cell to the middle of another, relative to the area and clipped at its edges. In a cell that several lines
+    /// cross, only those of the highest rank are shown. A thick line is two dots wide.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), style: Style, rank: u8, thick: bool) {
         let dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (dot(from), dot(to));
@@ -47,7 +47,7 @@ impl Canvas {
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
         if rank > cell.1 {
-            // a stronger line is not blurred by the dots of weaker ones
+            // the dots of lower-ranked lines are erased
             *cell = (0, rank, style);
         }
         if rank >= cell.1 {
@@ -67,7 +67,7 @@ impl Canvas {
     }
 }
 
-/// Writes a text from a column of the area on, cut at the area's edge.
+/// Writes a text from a column of the area on, clipped at the area's edge.
 pub fn text_at(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) {
     if x < area.width && y < area.height {
         buf.set_stringn(area.x + x, area.y + y, text, usize::from(area.width - x), style);

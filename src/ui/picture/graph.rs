@@ -1,4 +1,4 @@
-//! A scalar graph as in figure 14: each node with its value above and its derivative below, as far as they are known.
+//! Draws a scalar graph as in figure 14: each node with its value above and its derivative below, once they are known.
 
 mod edges;
 mod layout;
@@ -8,14 +8,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use self::edges::Beyond;
+use self::edges::HiddenItems;
 use self::layout::Plan;
-use self::nodes::{Node, nodes};
+use self::nodes::{GraphNode, nodes};
 use super::canvas::{Canvas, text_at};
 use crate::network::Id;
 use crate::number::short;
 use crate::text::width;
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
 /// Draws the picture.
@@ -26,21 +26,21 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let nodes = nodes(view);
     let all = nodes.len() * 2 >= view.network().tensors().len();
     let Some(here) = nodes.iter().position(|node| node.id == view.neuron(view.output)) else { return };
-    // the node at hand, then the other end of this step's edge
-    let near = |node: &Node| is_now(view, node.id, nodes[here].id) || is_now(view, nodes[here].id, node.id);
+    // the current node, then the other end of this step's edge
+    let near = |node: &GraphNode| is_now(view, node.id, nodes[here].id) || is_now(view, nodes[here].id, node.id);
     let focus: Vec<usize> = std::iter::once(here).chain((0..nodes.len()).filter(|n| near(&nodes[*n]))).collect();
     let plan = Plan::best(&nodes, &focus, (i32::from(area.width), i32::from(area.height)));
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
-    let mut strongest = vec![(0, view.theme.style(Role::Dim)); nodes.len()];
+    let mut strongest = vec![(0, view.theme.style(StyleRole::Dim)); nodes.len()];
     for (t, to) in nodes.iter().enumerate() {
         for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
             let now = is_now(view, from.id, to.id);
             let passed = view.backward() && has_derivative(view, from.id);
             let (style, rank) = match (now, passed) {
-                (true, _) => (view.theme.style(Role::Result).not_underlined(), 3),
-                (_, true) => (view.theme.style(Role::Backward), 2),
-                _ => (view.theme.style(Role::Dim), 1),
+                (true, _) => (view.theme.style(StyleRole::Result).not_underlined(), 3),
+                (_, true) => (view.theme.style(StyleRole::Backward), 2),
+                _ => (view.theme.style(StyleRole::Dim), 1),
             };
             let (lines, cuts) = plan.edge(&nodes, f, t);
             for (start, end) in lines {
@@ -52,14 +52,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    for beyond in plan.beyond(i32::from(area.height) - 1) {
-        let dim = (0, view.theme.style(Role::Dim));
-        let (rank, style) = beyond.nodes.iter().map(|node| strongest[*node]).max_by_key(|strong| strong.0).unwrap_or(dim);
-        marks.push((rank, beyond.place, more(&beyond, all), style));
+    for hidden in plan.hidden(i32::from(area.height) - 1) {
+        let dim = (0, view.theme.style(StyleRole::Dim));
+        let (rank, style) = hidden.nodes.iter().map(|node| strongest[*node]).max_by_key(|strong| strong.0).unwrap_or(dim);
+        marks.push((rank, hidden.place, hidden_label(&hidden, all), style));
     }
     canvas.render(buf);
     let on_screen = |(x, y): (i32, i32)| Some((u16::try_from(x).ok()?, u16::try_from(y).ok().filter(|y| *y < area.height)?));
-    // the strongest last, over the others
+    // the highest rank last, on top of the others
     marks.sort_by_key(|mark| mark.0);
     for (_, place, mark, style) in marks {
         if let Some((x, y)) = on_screen(place) {
@@ -73,21 +73,21 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The mark of what is not seen, with how much that is, in as many words as there is room for; of a graph that is not laid out in all its nodes,
-/// how much at least.
-fn more(beyond: &Beyond, all: bool) -> String {
-    let mark = beyond.mark;
+/// Returns the mark of hidden nodes with their count: `↓ 3 more`, or `↓3` if that is too wide. If not `all` nodes of the graph are laid out, the count is a
+/// lower bound: `↓ 3+ more`.
+fn hidden_label(hidden: &HiddenItems, all: bool) -> String {
+    let mark = hidden.mark;
     let plus = if all { "" } else { "+" };
-    match beyond.nodes.len() {
+    match hidden.nodes.len() {
         0 => format!("{mark} "),
         count => Some(format!("{mark} {count}{plus} more "))
-            .filter(|text| width(text) <= beyond.room)
+            .filter(|text| width(text) <= hidden.room)
             .unwrap_or_else(|| format!("{mark}{count}{plus} ")),
     }
 }
 
-/// The number of a tensor of one entry, as far as it has come.
-fn known(view: &View<'_>, id: Id) -> Option<String> {
+/// Returns the number of a scalar tensor, if it is known.
+fn number_text(view: &View<'_>, id: Id) -> Option<String> {
     view.number(id, 0).map(short)
 }
 
@@ -95,37 +95,37 @@ fn has_derivative(view: &View<'_>, id: Id) -> bool {
     view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
 }
 
-fn derivative(view: &View<'_>, id: Id) -> Option<String> {
-    view.network().gradient_of(id).and_then(|gradient| known(view, gradient))
+fn derivative_text(view: &View<'_>, id: Id) -> Option<String> {
+    view.network().gradient_of(id).and_then(|gradient| number_text(view, gradient))
 }
 
-/// The nodes whose numbers this step reads.
+/// Returns the nodes whose numbers this step reads.
 fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
     view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.neuron(source.tensor))
 }
 
-/// Whether this step goes along the edge from one node to another, or back along it.
+/// Returns whether this step follows the edge from one node to another, forwards or backwards.
 fn is_now(view: &View<'_>, from: Id, to: Id) -> bool {
     let output = view.neuron(view.output);
     if view.backward() {
-        // the first factor is the derivative that comes from above
+        // the first factor is the upstream derivative
         return output == from && read_now(view).next() == Some(to);
     }
     output == to && read_now(view).any(|id| id == from)
 }
 
-fn draw(view: &View<'_>, node: &Node, (x, y): (u16, u16), roomy: bool, area: Rect, buf: &mut Buffer) {
+fn draw(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), roomy: bool, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let style = if node.id == view.neuron(view.output) {
-        theme.style(Role::Step)
+        theme.style(StyleRole::Step)
     } else if read_now(view).any(|id| id == node.id) {
-        theme.style(Role::Entry).bold()
+        theme.style(StyleRole::Entry).bold()
     } else {
-        theme.style(Role::Plain)
+        theme.style(StyleRole::Plain)
     };
-    let value = known(view, node.id).unwrap_or_default();
-    let derivative = if view.backward() { derivative(view, node.id).unwrap_or_default() } else { String::new() };
-    let (forward, backward) = (theme.style(Role::Forward), theme.style(Role::Backward).bold());
+    let value = number_text(view, node.id).unwrap_or_default();
+    let derivative = if view.backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
+    let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
     if roomy {
         text_at(buf, area, x, y, &format!("[{}]", node.name), style);
         if let Some(above) = y.checked_sub(1) {
@@ -134,7 +134,7 @@ fn draw(view: &View<'_>, node: &Node, (x, y): (u16, u16), roomy: bool, area: Rec
         text_at(buf, area, x + 1, y + 1, &derivative, backward);
         return;
     }
-    // blanks around each text keep the lines off the numbers
+    // blanks around each text separate numbers from lines
     let mut next = x.saturating_sub(1);
     let mut write = |text: &str, style: Style| {
         text_at(buf, area, next, y, text, style);

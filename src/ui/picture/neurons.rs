@@ -1,4 +1,4 @@
-//! Two columns of neurons and the edges between them. An edge is a term of the forward op; where a weight is shared, its colour is the weight's.
+//! Draws two columns of neurons and the edges between them. An edge is a term of the forward op; an edge with a shared weight has the weight's colour.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,63 +7,63 @@ use ratatui::style::Style;
 use super::bars;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
-use crate::network::{Id, Network, Role as TensorRole};
+use crate::network::{Id, Network, Role};
 use crate::number::brief;
 use crate::scene::{ARGUMENTS, Meeting};
 use crate::tensor::len;
 use crate::text::{cut, width};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// A neuron of a column: the row-major place in its tensor, and the row of the area.
+/// A neuron of a column: its row-major index in its tensor, and its row in the area.
 struct Neuron {
     at: usize,
     row: u16,
 }
 
-/// An edge, or what is known of one: its left neuron, its right one, and its weight.
+/// An edge, of which any part may be unknown: its left neuron, its right neuron, and its weight.
 #[derive(Clone, Copy)]
-struct Edge {
+struct NeuronEdge {
     left: Option<usize>,
     right: Option<usize>,
     weight: Option<usize>,
 }
 
-impl Edge {
-    /// Whether nothing that both know differs.
+impl NeuronEdge {
+    /// Returns whether two edges are equal in all parts that both know.
     fn agrees(self, other: Self) -> bool {
         let agree = |a: Option<usize>, b: Option<usize>| a.is_none() || b.is_none() || a == b;
         agree(self.left, other.left) && agree(self.right, other.right) && agree(self.weight, other.weight)
     }
 
-    /// Whether anything is known of it.
+    /// Returns whether any part is known.
     fn is_known(self) -> bool {
         self.left.is_some() || self.right.is_some() || self.weight.is_some()
     }
 }
 
-/// The two columns, by the tensors of the forward pass.
-struct Columns {
+/// The two columns, as tensors of the forward pass.
+struct NeuronColumns {
     left: Id,
     right: Id,
-    /// The edge of this step, as far as the step says it.
-    now: Edge,
-    /// The end of it that is the entry being computed.
-    entry: Edge,
+    /// The edge of this step, with the parts that the step's factors name.
+    now: NeuronEdge,
+    /// The part of it that is the entry being computed.
+    entry: NeuronEdge,
 }
 
-/// Whether a tensor's entries are neurons.
+/// Returns whether a tensor's entries are neurons.
 fn is_neuron(network: &Network, id: Id) -> bool {
-    !matches!(network.tensor(id).role, TensorRole::Parameter | TensorRole::Constant | TensorRole::Target)
+    !matches!(network.tensor(id).role, Role::Parameter | Role::Constant | Role::Target)
 }
 
 fn is_weight(network: &Network, id: Id) -> bool {
     let info = network.tensor(id);
-    info.role == TensorRole::Parameter && info.shape.len() > 1
+    info.role == Role::Parameter && info.shape.len() > 1
 }
 
-/// The neurons that a neuron's tensor is computed from; of several the ones at the end of this step, if they are.
-fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
+/// Returns the tensor of neurons that another one is computed from; if there are several, preferably one that this step reads.
+fn source_tensor(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
     let mut neurons =
         op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
@@ -75,8 +75,8 @@ fn made_of(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
     }
 }
 
-impl Columns {
-    /// The columns of this step; `None` for what the batch does, which joins no neurons.
+impl NeuronColumns {
+    /// Returns the columns of this step; `None` for a step of the batch, which connects no neurons.
     fn of(view: &View<'_>) -> Option<Self> {
         let network = view.network();
         view.step.sample?;
@@ -90,7 +90,7 @@ impl Columns {
                 (last, network.loss())
             } else {
                 let own = ends.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id));
-                (own.or_else(|| made_of(network, last, &ends))?, last)
+                (own.or_else(|| source_tensor(network, last, &ends))?, last)
             };
         let end = |id: Id| ends.iter().find(|(end, _)| *end == id).map(|(_, at)| *at);
         let own = |id: Id| (id == result.0).then_some(result.1);
@@ -98,38 +98,38 @@ impl Columns {
         Some(Self {
             left,
             right,
-            now: Edge { left: end(left), right: end(right), weight: weight(&ends) },
-            entry: Edge { left: own(left), right: own(right), weight: weight(&[result]) },
+            now: NeuronEdge { left: end(left), right: end(right), weight: weight(&ends) },
+            entry: NeuronEdge { left: own(left), right: own(right), weight: weight(&[result]) },
         })
     }
 
-    /// The edges from some neurons of the left column, whose places ascend, to one of the right column.
-    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<Edge> {
+    /// Returns the edges from some neurons of the left column, in ascending order, to one neuron of the right column.
+    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
         // an entry without steps has no edges
         let Some(at) = view.begin(self.right, right) else { return Vec::new() };
         let edge = |Meeting { place, reads, .. }: Meeting| {
             let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
-            Edge { left: Some(place), right: Some(right), weight }
+            NeuronEdge { left: Some(place), right: Some(right), weight }
         };
         view.meetings(&at, self.left, lefts).into_iter().map(edge).collect()
     }
 
-    /// The first neurons of the left column that the first terms of one of the right column read.
+    /// Returns the neurons of the left column that the first terms of a neuron of the right column read, `most` for each term.
     fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
         let at = view.begin(self.right, right);
         let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
-    /// Whether the step says enough to point at an edge: both ends, or the left one where there is only one right one.
-    fn points(&self, view: &View<'_>) -> bool {
+    /// Returns whether the step determines an edge: both ends are known, or the left one if the right column is the loss.
+    fn names_an_edge(&self, view: &View<'_>) -> bool {
         self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss())
     }
 }
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let Some(columns) = Columns::of(view) else { return bars::render(view, area, buf) };
+    let Some(columns) = NeuronColumns::of(view) else { return bars::render(view, area, buf) };
     if area.height < 2 || area.width < 16 {
         return;
     }
@@ -137,9 +137,10 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (near_left, near_right) = near(view, &columns, usize::from(area.height));
     let left = column(count(columns.left), near_left, columns.now.left, area.height);
     let right = column(count(columns.right), near_right, columns.now.right, area.height);
-    let (left_says, right_says) = (says(view, columns.left), says(view, columns.right));
+    let (left_shown, right_shown) = (shown_tensor(view, columns.left), shown_tensor(view, columns.right));
     let most = usize::from(area.width.saturating_sub(10)) / 2;
-    let (left_labels, right_labels) = (labels(view, left_says, right_says, &left, most), labels(view, right_says, left_says, &right, most));
+    let (left_labels, right_labels) =
+        (labels(view, left_shown, right_shown, &left, most), labels(view, right_shown, left_shown, &right, most));
     let widest = |labels: &[String]| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(most);
     let from = u16::try_from(widest(&left_labels) + 2).unwrap_or(2);
     let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
@@ -149,7 +150,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for end in &right {
         for edge in columns.edges(view, &lefts, end.at) {
             let Some(start) = edge.left.and_then(|at| lefts.binary_search(&at).ok()).map(|n| &left[n]) else { continue };
-            let now = columns.points(view) && edge.agrees(columns.now);
+            let now = columns.names_an_edge(view) && edge.agrees(columns.now);
             let colour = edge.weight.filter(|_| shared).map(|weight| view.theme.shared(weight).not_underlined());
             let (style, rank) = line(view, colour, now, columns.entry.is_known() && edge.agrees(columns.entry));
             canvas.line((from + 1, start.row), (to - 1, end.row), style, rank, now);
@@ -168,34 +169,34 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let text = cut(label, usize::from(area.width.saturating_sub(to + 2)));
         text_at(buf, area, to + 2, neuron.row, &text, style);
     }
-    say_more(view, area, (0, left.len(), count(columns.left)), buf);
-    say_more(view, area, (to, right.len(), count(columns.right)), buf);
+    draw_count(view, area, (0, left.len(), count(columns.left)), buf);
+    draw_count(view, area, (to, right.len(), count(columns.right)), buf);
 }
 
 fn line(view: &View<'_>, colour: Option<Style>, now: bool, of_entry: bool) -> (Style, u8) {
     match (now, of_entry) {
-        (true, _) => (colour.unwrap_or(view.theme.style(Role::Result).not_underlined()).bold(), 3),
+        (true, _) => (colour.unwrap_or(view.theme.style(StyleRole::Result).not_underlined()).bold(), 3),
         (_, true) => (colour.unwrap_or(view.theme.style(view.pass_role())), 2),
-        _ => (colour.map_or(view.theme.style(Role::Dim), Style::dim), 1),
+        _ => (colour.map_or(view.theme.style(StyleRole::Dim), Style::dim), 1),
     }
 }
 
 fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<usize>) -> Style {
     if entry == Some(at) {
-        view.theme.style(Role::Result)
+        view.theme.style(StyleRole::Result)
     } else if now == Some(at) {
-        view.theme.style(Role::Step)
+        view.theme.style(StyleRole::Step)
     } else {
-        view.theme.style(Role::Plain)
+        view.theme.style(StyleRole::Plain)
     }
 }
 
-/// The symbols and numbers of a column, as far as they have come: with fewer digits where there is no room, and the number alone where the symbol
-/// would leave it none; with the layer where the `other` column has the same letter.
+/// Returns the symbols and known numbers of a column. A number has fewer digits if space is short, and no symbol if there is space for one of them only. Symbols
+/// include the layer if the `other` column has the same letter.
 fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
     let label = |n: &Neuron| {
         let symbol = view.entry(id, n.at);
-        let symbols = if view.alike(id, other) { vec![view.whole_entry(id, n.at), symbol] } else { vec![symbol] };
+        let symbols = if view.same_letter(id, other) { vec![view.whole_entry(id, n.at), symbol] } else { vec![symbol] };
         match view.number(id, n.at) {
             Some(value) => {
                 let named = symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", brief(value, digits))));
@@ -207,22 +208,22 @@ fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -
     neurons.iter().map(label).collect()
 }
 
-/// Says how many neurons a column has beyond those drawn.
-fn say_more(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), buf: &mut Buffer) {
+/// Writes `drawn of all` below a column that does not show all its neurons.
+fn draw_count(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), buf: &mut Buffer) {
     if drawn < all {
         let text = format!("{drawn} of {all}");
         let x = x.min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
-        text_at(buf, area, x, area.height - 1, &text, view.theme.style(Role::Dim));
+        text_at(buf, area, x, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }
 }
 
-/// Whether the weights of the edges to a tensor are shared: those of a filter.
+/// Returns whether the weights of the edges to a tensor are shared, as in a filter.
 fn is_shared(network: &Network, right: Id) -> bool {
     network.producer(right).is_some_and(|n| network.ops()[n].window().is_some())
 }
 
-/// The neurons that have to do with this entry, left and right; those around this step, where there are many.
-fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usize>) {
+/// Returns the neurons that the current entry involves, left and right; of many, those around this step.
+fn near(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, Vec<usize>) {
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let rows64 = rows as u64;
     let first = view.at.term.saturating_sub(rows64 / 2).min(view.at.terms.saturating_sub(rows64));
@@ -234,7 +235,7 @@ fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usi
             right.push(at);
         }
     }
-    // of a long slice those around this step
+    // of a long slice, those around this step
     for (id, places) in view.slices().filter(|(_, places)| places.len() > ARGUMENTS) {
         let (neurons, now) = match view.neuron(id) {
             id if id == columns.left => (&mut left, columns.now.left),
@@ -252,13 +253,13 @@ fn near(view: &View<'_>, columns: &Columns, rows: usize) -> (Vec<usize>, Vec<usi
     (left, right)
 }
 
-/// The neurons of a column: all where they fit, else those near the entry, this step's among them.
+/// Returns the neurons of a column: all if they fit, else those that the current entry involves, this step's among them.
 fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -> Vec<Neuron> {
     let mut rows = usize::from(height);
     let chosen: Vec<usize> = if count <= rows {
         (0..count).collect()
     } else {
-        // one row says that there are more
+        // one row is for the count
         rows -= 1;
         near.extend(now);
         near.sort_unstable();
@@ -275,8 +276,8 @@ fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -
     chosen.into_iter().enumerate().map(|(i, at)| Neuron { at, row: place(i) }).collect()
 }
 
-/// The tensor whose numbers stand at a column: the derivative, where the step speaks of that.
-fn says(view: &View<'_>, neuron: Id) -> Id {
+/// Returns the tensor whose numbers a column shows: the gradient if this step reads or computes it, else the neurons' values.
+fn shown_tensor(view: &View<'_>, neuron: Id) -> Id {
     let spoken = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|s| s.tensor == id));
     match view.network().gradient_of(neuron) {
         Some(gradient) if spoken(gradient) => gradient,

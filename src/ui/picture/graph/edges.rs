@@ -1,54 +1,54 @@
-//! The lines of the edges, and the marks where the picture is cut: at its sides those of edges, above and below those of nodes.
+//! Computes the lines of the edges, and the marks at the edges of the picture: `←` and `→` for cut edges, `↑` and `↓` for hidden nodes.
 
-use super::layout::{Columns, Plan};
-use super::nodes::{Node, cells};
+use super::layout::{GraphColumns, Plan};
+use super::nodes::{GraphNode, cells};
 use crate::text::width;
 
-/// From one cell to another.
-pub type Line = ((i32, i32), (i32, i32));
+/// A line from one cell to another.
+pub type LineSegment = ((i32, i32), (i32, i32));
 
-/// A cell with the mark of a cut edge.
-pub type Cut = ((i32, i32), &'static str);
+/// The mark of a cut edge, with its cell.
+pub type CutMark = ((i32, i32), &'static str);
 
-/// What a column has above or below the rows that are seen.
-pub struct Beyond {
-    /// The cell of its mark.
+/// The items of a column above or below the visible rows.
+pub struct HiddenItems {
+    /// The cell of the mark.
     pub place: (i32, i32),
-    /// Cells up to the next column.
+    /// The number of cells up to the next column.
     pub room: usize,
     /// `↑` or `↓`.
     pub mark: &'static str,
-    /// The nodes; none where only lines pass there.
+    /// The hidden nodes; empty if only lines are hidden.
     pub nodes: Vec<usize>,
 }
 
 impl Plan {
-    /// What is not seen for want of rows, column by column; `last` is the last row of the picture.
-    pub fn beyond(&self, last: i32) -> Vec<Beyond> {
+    /// Returns the items that are hidden because their rows do not fit, column by column; `last` is the last row of the picture.
+    pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();
         for (column, &(x, wide)) in self.columns.places.iter().enumerate() {
             let next = self.columns.places.get(column + 1).map_or(x + wide + 3, |next| next.0 - 1);
             let room = usize::try_from(next - x).unwrap_or(0);
             for (mark, y) in [("↑", 0), ("↓", last)] {
-                let is_beyond = |row: i32| if y == 0 { row < self.rows.start } else { row >= self.rows.end };
-                let items = self.items.iter().filter(|item| item.column == column && is_beyond(item.row()));
+                let is_hidden = |row: i32| if y == 0 { row < self.rows.start } else { row >= self.rows.end };
+                let items = self.items.iter().filter(|item| item.column == column && is_hidden(item.row()));
                 let nodes: Vec<usize> = items.clone().filter(|item| item.is_node).map(|item| item.source).collect();
                 if items.count() > 0 {
-                    found.push(Beyond { place: (x, y), room, mark, nodes });
+                    found.push(HiddenItems { place: (x, y), room, mark, nodes });
                 }
             }
         }
         found
     }
 
-    /// The lines of one edge, and the marks where it is cut. Slopes lie between the columns, where no numbers are; into what is above or below the
-    /// rows that are seen, nothing but a slope leads.
-    pub fn edge(&self, nodes: &[Node], from: usize, to: usize) -> (Vec<Line>, Vec<Cut>) {
+    /// Returns the lines of one edge, and the marks where it is cut. Within a column lines are horizontal; they slope only between columns, where there are no
+    /// numbers. Only sloping lines lead to hidden rows.
+    pub fn edge(&self, nodes: &[GraphNode], from: usize, to: usize) -> (Vec<LineSegment>, Vec<CutMark>) {
         let (mut lines, mut cuts) = (Vec::new(), Vec::new());
-        let Columns { first, places } = &self.columns;
+        let GraphColumns { first, places } = &self.columns;
         let (start, end) = (nodes[from].depth, nodes[to].depth);
-        let row = |node: usize, column: usize| self.ways.get(&(node, column)).map(|item| self.items[*item].row());
-        // where the edge is in a column: on its way, or at its end
+        let row = |node: usize, column: usize| self.item_at.get(&(node, column)).map(|item| self.items[*item].row());
+        // the row of the edge in a column: of its line, or of the node at its end
         let at = |column: usize| row(if column + first == end { to } else { from }, column);
         let seen = |y: &i32| self.rows.contains(y);
         if start < *first

@@ -1,60 +1,72 @@
-//! Where the nodes stand: which columns have room, and the row of each node and of each line that passes by.
+//! Computes the layout of a scalar graph: the columns that fit, and a row for each node and for each line that passes through a column.
+//!
+//! This is a layered drawing. A node is one column to the right of the deepest node that it reads. An edge that spans several columns has an item in each
+//! column between, so that it bends around the nodes there:
+//!
+//! ```text
+//! column  0    1    2
+//!         a ── b ── d      c is read by d: it has a node in column 0 and a line in column 1
+//!         c ───────╯
+//! ```
+//!
+//! Passes from left to right and back order each column by the mean row of its neighbours (the barycentre heuristic), and then move its items as little as
+//! their distances allow. The first plan in which every column fits is used: more columns before wider spacing. If none fits, columns scroll one by one.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::nodes::{Node, cells};
+use super::nodes::{GraphNode, cells};
 
-/// The rows from node to node that are tried, and whether value and derivative then stand above and below the node, or else beside it.
+/// The distances from node to node that are tried, in rows. `true` puts value and derivative above and below the node, `false` beside it.
 const SPACINGS: [(i32, bool); 6] = [(6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
 
-/// Cells between two columns: at least, and at most.
+/// The smallest and largest gap between two columns, in cells.
 const GAP: (i32, i32) = (4, 18);
 
-/// The least rows for numbers above and below the nodes, where marks stand above and below these.
+/// The smallest height that has room for numbers above and below the nodes, and for marks above and below these.
 const LEAST_ROOMY: i32 = 5;
 
-/// Passes over the columns, from left to right and back; the last, to the right, puts each node in the middle of what it reads.
+/// The number of passes over the columns, alternately to the right and to the left. The last one puts each node at the mean row of the nodes that it reads.
 const PASSES: usize = 9;
 
-/// Parts of a row in which the rows are computed, so that means are not rounded at every pass.
+/// The resolution of computed rows, in parts of a row: means are not rounded to whole rows at every pass.
 const PART: i32 = 8;
 
-/// The columns that have room, with the current node's among them: their left ends and widths.
-pub struct Columns {
+/// The columns that fit, the current node's among them. `first` is the depth of the first; `places` has the left end and width of each.
+pub struct GraphColumns {
     pub first: usize,
     pub places: Vec<(i32, i32)>,
 }
 
-/// What stands in a row of a column: a node, or the line from an earlier node on its way to a later column.
-pub struct Item {
+/// An item in a row of a column: a node, or the line from the node `source` to a later column.
+pub struct LayoutItem {
     pub source: usize,
     pub is_node: bool,
     pub column: usize,
-    /// In [`PART`]s of a row.
+    /// In units of 1 / [`PART`] of a row.
     row: i32,
 }
 
-/// The picture with all places known.
+/// The layout of a graph.
 pub struct Plan {
     pub roomy: bool,
-    pub columns: Columns,
-    pub items: Vec<Item>,
-    /// The item of a node, or of its line, by node and column; once they have rows.
-    pub ways: BTreeMap<(usize, usize), usize>,
-    /// The rows in which an item is seen; where a column has more, the rows above and below are left to the marks that say so.
+    pub columns: GraphColumns,
+    pub items: Vec<LayoutItem>,
+    /// The index of the item of a node, or of its line, by node and column. Empty before [`Plan::place`].
+    pub item_at: BTreeMap<(usize, usize), usize>,
+    /// The visible rows. If a column has more, the rows above and below these are left for the marks that count them.
     pub rows: Range<i32>,
 }
 
-impl Item {
-    /// On the screen.
+impl LayoutItem {
+    /// Returns the row on the screen.
     pub fn row(&self) -> i32 {
         self.row.div_euclid(PART)
     }
 }
 
-/// The widest node of each column, up to the deepest.
-fn wides(nodes: &[Node], deepest: usize, roomy: bool) -> Vec<i32> {
+/// Returns the width of the widest node of each column.
+fn wides(nodes: &[GraphNode], deepest: usize, roomy: bool) -> Vec<i32> {
     let mut wides = vec![1; deepest + 1];
     for node in nodes {
         wides[node.depth] = wides[node.depth].max(node.wide[usize::from(roomy)]);
@@ -62,9 +74,9 @@ fn wides(nodes: &[Node], deepest: usize, roomy: bool) -> Vec<i32> {
     wides
 }
 
-impl Columns {
-    /// The columns around the first node of `focus` that have room, at most so many, spread over the width; the next one's comes first.
-    fn new(nodes: &[Node], focus: &[usize], wides: &[i32], width: i32, most: usize) -> Self {
+impl GraphColumns {
+    /// Returns the columns around the first node of `focus` that fit, at most `most`, spread over the width. It grows first towards the second node of `focus`.
+    fn new(nodes: &[GraphNode], focus: &[usize], wides: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| focus.get(n).map(|node| nodes[*node].depth);
         let here = depth(0).unwrap_or(0);
         let other = depth(1).unwrap_or(here);
@@ -73,7 +85,7 @@ impl Columns {
         let needed = |first: usize, end: usize| wides[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
         if end > most || needed(first, end) > width {
-            // a mark of cut edges at both sides
+            // the marks of cut edges need a margin on both sides
             margin = 3;
             (first, end) = (here, here + 1);
             while end - first < most {
@@ -98,19 +110,19 @@ impl Columns {
         Self { places: places.collect(), first }
     }
 
-    /// The column of a depth, where it is shown.
+    /// Returns the column of a depth; `None` if it is not shown.
     pub fn of(&self, depth: usize) -> Option<usize> {
         depth.checked_sub(self.first).filter(|column| *column < self.places.len())
     }
 }
 
 impl Plan {
-    /// The plan with the most columns, and of those the most spacious. Where there is no room for all nodes, those of `focus` are in view, the first
-    /// of them for certain.
-    pub fn best(nodes: &[Node], focus: &[usize], (width, height): (i32, i32)) -> Self {
+    /// Returns the plan with the most columns, and of those the one with the widest spacing. If not all nodes fit, those of `focus` are in view, the first one
+    /// always.
+    pub fn best(nodes: &[GraphNode], focus: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let wides = [false, true].map(|roomy| wides(nodes, deepest, roomy));
-        let columns = |roomy: bool, most: usize| Columns::new(nodes, focus, &wides[usize::from(roomy)], width, most);
+        let columns = |roomy: bool, most: usize| GraphColumns::new(nodes, focus, &wides[usize::from(roomy)], width, most);
         let widest = [false, true].map(|roomy| columns(roomy, deepest + 1).places.len());
         for most in (2.min(deepest + 1)..=widest[0].max(widest[1])).rev() {
             let mut plans = [None, None];
@@ -134,7 +146,7 @@ impl Plan {
         plan
     }
 
-    /// Whether the items of each column could have room, whatever their order.
+    /// Returns `false` if a column has more items than rows, so that no order of them fits.
     fn may_fit(&self, apart: i32) -> bool {
         let room = self.rows.end - self.rows.start - 1;
         let mut counts = vec![(0, 0); self.columns.places.len()];
@@ -146,30 +158,30 @@ impl Plan {
         counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * apart <= room)
     }
 
-    /// The items of each column, without their rows, to be placed with all their numbers between two rows.
-    fn new(nodes: &[Node], roomy: bool, columns: Columns, (top, bottom): (i32, i32)) -> Self {
+    /// Returns a plan with the items of each column, but without their rows. Nodes and their numbers have to fit between two rows.
+    fn new(nodes: &[GraphNode], roomy: bool, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
             let readers = node.readers.iter().map(|reader| nodes[*reader].depth);
             let shown = columns.of(node.depth);
-            // of a node to the left only the lines that end in view are drawn
+            // a node left of the picture has only the lines that end in the picture
             let farthest = readers.filter(|depth| shown.is_some() || columns.of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.of(depth) else { break };
-                items.push(Item { source, is_node: depth == node.depth, column, row: 0 });
+                items.push(LayoutItem { source, is_node: depth == node.depth, column, row: 0 });
             }
         }
         let margin = i32::from(roomy);
-        Self { roomy, columns, items, ways: BTreeMap::new(), rows: top + margin..bottom - margin }
+        Self { roomy, columns, items, item_at: BTreeMap::new(), rows: top + margin..bottom - margin }
     }
 
-    /// The items that a line leads to from each: those to the left, and those to the right.
-    fn links(&self, nodes: &[Node]) -> Vec<[Vec<usize>; 2]> {
+    /// Returns the neighbours of each item: those to the left, and those to the right.
+    fn links(&self, nodes: &[GraphNode]) -> Vec<[Vec<usize>; 2]> {
         let mut links = vec![[const { Vec::new() }; 2]; self.items.len()];
-        for (&(source, column), &item) in &self.ways {
+        for (&(source, column), &item) in &self.item_at {
             let deep = self.columns.first + column + 1;
             let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == deep);
-            for next in std::iter::once(source).chain(readers).filter_map(|next| self.ways.get(&(next, column + 1))) {
+            for next in std::iter::once(source).chain(readers).filter_map(|next| self.item_at.get(&(next, column + 1))) {
                 links[item][1].push(*next);
                 links[*next][0].push(item);
             }
@@ -177,7 +189,7 @@ impl Plan {
         links
     }
 
-    /// The least distance from an item to the next below it, in rows.
+    /// Returns the smallest distance from an item to the next one below, in rows.
     fn apart(&self, upper: usize, lower: usize, nodes: i32) -> i32 {
         match (self.items[upper].is_node, self.items[lower].is_node) {
             (true, true) => nodes,
@@ -187,10 +199,10 @@ impl Plan {
         }
     }
 
-    /// Gives each item a row: near the mean of what it reads and of what reads it, nodes `apart` rows from each other. Whether all have room.
-    fn place(&mut self, nodes: &[Node], apart: i32) -> bool {
-        if self.ways.is_empty() {
-            self.ways = self.items.iter().enumerate().map(|(i, item)| ((item.source, item.column), i)).collect();
+    /// Gives each item a row near the mean row of its neighbours, with nodes `apart` rows from each other. Returns whether all fit.
+    fn place(&mut self, nodes: &[GraphNode], apart: i32) -> bool {
+        if self.item_at.is_empty() {
+            self.item_at = self.items.iter().enumerate().map(|(i, item)| ((item.source, item.column), i)).collect();
         }
         let links = self.links(nodes);
         let (least, most) = (self.rows.start, self.rows.end - 1);
@@ -199,7 +211,7 @@ impl Plan {
             columns[item.column].push(i);
         }
         for column in &mut columns {
-            // what reads nothing goes below
+            // inputs go below other nodes
             column.sort_by_key(|i| nodes[self.items[*i].source].given);
             for (n, &i) in column.iter().enumerate() {
                 self.items[i].row = (2 * cells(n) + 1) * (least + most + 1) * PART / (2 * cells(column.len()));
@@ -216,9 +228,9 @@ impl Plan {
         fits
     }
 
-    /// Moves everything to the middle of the rows.
+    /// Moves all items to the middle of the rows.
     fn centre(&mut self) {
-        let rows = || self.items.iter().map(Item::row);
+        let rows = || self.items.iter().map(LayoutItem::row);
         let (least, most) = (rows().min().unwrap_or(0), rows().max().unwrap_or(0));
         let shift = (self.rows.start + self.rows.end - 1 - most - least) / 2;
         for item in &mut self.items {
@@ -226,17 +238,17 @@ impl Plan {
         }
     }
 
-    /// Moves each column that has no room by itself: to its middle, and on until its node of `focus` is in view.
+    /// Scrolls each column that does not fit, to its middle and then until its node of `focus` is in view.
     fn scroll(&mut self, focus: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
             let items = || self.items.iter().filter(|item| item.column == column);
-            let (upper, lower) = (items().map(Item::row).min().unwrap_or(first), items().map(Item::row).max().unwrap_or(last));
+            let (upper, lower) = (items().map(LayoutItem::row).min().unwrap_or(first), items().map(LayoutItem::row).max().unwrap_or(last));
             if first <= upper && lower <= last {
                 continue;
             }
             let middle = (first + last - upper - lower) / 2;
-            let wanted = focus.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(Item::row);
+            let wanted = focus.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
             let shift = wanted.map_or(middle, |row| (row + middle).min(last).max(first) - row);
             for item in self.items.iter_mut().filter(|item| item.column == column) {
                 item.row += shift * PART;
@@ -244,12 +256,12 @@ impl Plan {
         }
     }
 
-    /// Orders one column by the mean row of the neighbours, and moves its items as little as their distances ask for, between two rows. Whether
-    /// they have room there.
+    /// Orders one column by the mean rows of the neighbours, and moves its items between two rows, as little as their distances require. Returns whether they
+    /// fit there.
     fn settle(&mut self, column: &mut [usize], links: &[[Vec<usize>; 2]], all: bool, apart: i32, (least, most): (i32, i32)) -> bool {
         let wanted: BTreeMap<usize, (i32, i32)> = column.iter().map(|&i| (i, self.wanted(i, links, all))).collect();
         column.sort_by_key(|i| wanted[i].0);
-        // without the distances, rows must only not fall: neighbours that do are pooled at their mean
+        // with the distances subtracted, rows must not decrease: items that do are pooled at their mean (pool adjacent violators)
         let mut below = 0;
         let mut pools: Vec<(i32, i32, i32)> = Vec::new();
         let mut distances = Vec::new();
@@ -271,7 +283,8 @@ impl Plan {
         least <= most
     }
 
-    /// The mean row of all of an item's neighbours, or of those to the left, with its weight; its own row weighs little.
+    /// Returns the mean row of all of an item's neighbours, or of those to the left, with its weight. An item without neighbours keeps its row, with a small
+    /// weight.
     fn wanted(&self, item: usize, links: &[[Vec<usize>; 2]], all: bool) -> (i32, i32) {
         let near = links[item].iter().take(if all { 2 } else { 1 }).flatten();
         let (sum, count) = near.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
