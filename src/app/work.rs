@@ -210,7 +210,7 @@ impl Motion<'_> {
         self.stepper.job = (units.left != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job, and play if the job belongs to it.
+    /// Stops the job, and play with it.
     pub fn stop(&mut self) {
         if let Some(job) = self.stepper.job.take() {
             self.stepper.play = None;

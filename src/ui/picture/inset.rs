@@ -139,9 +139,9 @@ fn weight_over(filter: &[usize], window: Window, now: WeightPosition, (y, x): (u
     let &[.., height, wide] = filter else { return None };
     let own = |at: usize, now: usize, own: usize, pitch: usize, all: usize| {
         let [at, now, own, pitch] = [at, now, own, pitch].map(|n| i64::try_from(n).unwrap_or(0));
-        let way = if window.turned { now - at } else { at - now };
-        let there = usize::try_from(own + way / pitch).ok()?;
-        (way % pitch == 0 && there < all).then_some(there)
+        let offset = if window.turned { now - at } else { at - now };
+        let there = usize::try_from(own + offset / pitch).ok()?;
+        (offset % pitch == 0 && there < all).then_some(there)
     };
     let row = own(y, now.y, now.weight / wide % height, window.pitch[0], height)?;
     let column = own(x, now.x, now.weight % wide, window.pitch[1], wide)?;
@@ -162,7 +162,7 @@ fn moving_weights(
         (y < height && x < wide).then_some((now.channel * height + y) * wide + x)
     };
     let places: Vec<usize> = seen.filter_map(entry).collect();
-    let weight_over =
+    let found =
         |met: Meeting| position(view, &met.reads, image, filter).map(|position| ((position.y + py, position.x + px), position.weight));
-    view.meetings(&view.at, image, &places).into_iter().filter_map(weight_over).collect()
+    view.meetings(&view.at, image, &places).into_iter().filter_map(found).collect()
 }

@@ -1,12 +1,12 @@
 //! Computes the layout of a scalar graph: the columns that fit, and a row for each node and for each line that passes through a column.
 //!
-//! This is a layered drawing. A node is one column to the right of the deepest node that it reads. An edge that spans several columns has an item in each
-//! column between, so that it bends around the nodes there:
+//! This is a layered drawing. A node is one column to the right of the deepest node that it reads; an input is just left of its first reader. An edge that spans
+//! several columns has an item in each column between, so that it bends around the nodes there:
 //!
 //! ```text
-//! column  0    1    2
-//!         a ── b ── d      c is read by d: it has a node in column 0 and a line in column 1
-//!         c ───────╯
+//! column  0     1     2
+//!         a ─┬─ b ─┬─ d     c is read by b and d: column 0 has its node,
+//!         c ─┴─────╯        column 1 the line from it to d
 //! ```
 //!
 //! Passes from left to right and back order each column by the mean row of its neighbours (the barycentre heuristic), and then move its items as little as
