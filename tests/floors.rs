@@ -55,6 +55,25 @@ fn floors() -> HashMap<String, usize> {
     floors
 }
 
+/// The floor of each module, as drawn in ARCHITECTURE.
+fn drawn_floors() -> HashMap<String, usize> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (_, drawing) = text.split_once("floor │ modules").expect("the drawing of the floors");
+    let mut floors = HashMap::new();
+    let mut floor = 0;
+    for line in drawing.lines().skip(2).take_while(|line| *line != "```") {
+        let [number, modules, _] = line.splitn(3, '│').collect::<Vec<_>>()[..] else { panic!("{line:?} is not a line of the drawing") };
+        floor = number.trim().parse().unwrap_or(floor);
+        floors.extend(modules.split_whitespace().map(|module| (module.to_owned(), floor)));
+    }
+    floors
+}
+
+#[test]
+fn the_drawing_of_the_floors_is_that_of_the_library() {
+    assert_eq!(drawn_floors(), floors());
+}
+
 /// The text without its comments.
 fn code(text: &str) -> String {
     text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }.to_owned() + "\n").collect()
