@@ -1,4 +1,4 @@
-//! Several samples and gradient descent: the law holds in `reduce` and `update` too, and any iteration can be gone to with the same bits.
+//! Several samples and gradient descent: steps add up to their tensors in `reduce` and `update` too, and an iteration has the same bits however it is reached.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn document() -> Document {
     Document::new(read(source, Limits::default()).expect("a valid scenario"))
 }
 
-/// Checks every step of an iteration; the passes that it has.
+/// Checks every step of an iteration, and returns the passes that it has.
 fn obeys(document: &Document) -> Vec<Pass> {
     let trace = &document.trace;
     let mut passes = Vec::new();
@@ -94,7 +94,7 @@ fn every_pass_obeys_the_law() {
     assert_eq!(samples, [Some(0), Some(2), None]);
 }
 
-/// The parameters that an iteration ends with, as bits.
+/// The bits of the parameters after an iteration.
 fn updated(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let batch = trace.sample_runs().len() - 1;
@@ -104,15 +104,15 @@ fn updated(document: &Document) -> Vec<u64> {
 
 #[test]
 fn an_iteration_has_the_same_bits_however_it_is_reached() {
-    // on the way there are more iterations than checkpoints are kept
+    // more iterations than there are checkpoints
     let walked = document();
     let mut on_the_way = Vec::new();
     for n in 1..=700 {
         on_the_way.push(updated(&walked.iteration(n)));
     }
     for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
-        assert_eq!(updated(&document().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone to at once");
-        assert_eq!(updated(&walked.iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, gone back to");
+        assert_eq!(updated(&document().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, reached directly");
+        assert_eq!(updated(&walked.iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, reached backwards");
     }
 }
 
@@ -127,7 +127,7 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
-/// The parameters that `train` ends with, by name.
+/// The parameters after `train`, by name.
 fn trained(text: &str) -> BTreeMap<String, Vec<u64>> {
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.to_owned() };
     let scenario = read(source, Limits::default()).expect("a valid scenario");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-/// What the program prints.
+/// The output of the program.
 fn printed(arguments: &[&str]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     let output = command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("the binary runs");
@@ -31,7 +31,7 @@ fn every_run_prints_the_same_bytes() {
     }
 }
 
-/// Large enough that the kernels share their work, and that random numbers and JSON do: what counts is that no share has other bits.
+/// A scenario so large that kernels, random numbers and JSON are shared among threads, which must not change a bit.
 const LARGE: &str = r#"
 title = "Much work"
 loss = "squared_error"
@@ -82,8 +82,8 @@ fn any_number_of_threads_prints_the_same_bytes() {
     }
 }
 
-/// These files are a snapshot of what one build printed, no proof that it is right (that is the oracle's): a debug and a release build, on any processor,
-/// print the same bytes. They call every elementary function there is.
+/// Compares with snapshots of one build: a debug and a release build print the same bytes on any processor. The scenarios call every elementary function.
+/// Whether the numbers are right is tested in `oracle.rs`.
 #[test]
 fn every_build_prints_the_same_bytes() {
     for (name, arguments) in [

@@ -1,4 +1,4 @@
-//! The way to a far iteration: piece by piece, left by Esc, the same bits, and the same again in a replay.
+//! Seeking a far iteration: in slices, stopped by Esc, with the same bits, and the same again in a replay.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ fn said(state: &State) -> &str {
 }
 
 #[test]
-fn it_is_computed_piece_by_piece_and_can_be_left() {
+fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
     let mut state = open("iterations = 6000");
     press(&mut state, "ll:5000/2<Enter>");
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (2, 5_000)));
@@ -74,7 +74,7 @@ fn it_is_computed_piece_by_piece_and_can_be_left() {
 }
 
 #[test]
-fn an_address_that_no_iteration_has_is_refused_at_once() {
+fn an_impossible_address_is_refused_at_once() {
     let mut state = open("iterations = 6000");
     let computed = |state: &State| state.document().unwrap().descent.computed();
     let before = computed(&state);
@@ -99,7 +99,7 @@ fn an_address_that_no_iteration_has_is_refused_at_once() {
 }
 
 #[test]
-fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
+fn an_iteration_without_an_update_has_no_address_of_an_update() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
@@ -109,7 +109,7 @@ fn an_iteration_without_an_update_knows_nothing_of_the_updates_of_others() {
 }
 
 #[test]
-fn a_near_iteration_is_there_at_once() {
+fn a_near_iteration_is_reached_at_once() {
     let mut state = open("iterations = 6000");
     press(&mut state, ":100/1<Enter>");
     assert_eq!((place(&state), state.job().is_none()), ((100, 1), true));
@@ -118,13 +118,13 @@ fn a_near_iteration_is_there_at_once() {
 }
 
 #[test]
-fn a_descent_that_ends_before_says_so() {
+fn a_descent_that_ends_early_is_reported() {
     let mut state = open("iterations = 6000\ntolerance = 1e-6");
     press(&mut state, ":5900/1<Enter>");
     update(&mut state, Action::Work(u64::MAX));
     assert_eq!(place(&state), (1, 1));
     assert!(said(&state).starts_with("there is no iteration 5900: the tolerance ends the descent at "), "{}", said(&state));
-    // by count, the end is where one wants to be
+    // a count past the end stops at the last iteration
     press(&mut state, "kkkkk5900l");
     update(&mut state, Action::Work(u64::MAX));
     let document = state.document().unwrap();
@@ -132,12 +132,12 @@ fn a_descent_that_ends_before_says_so() {
 }
 
 #[test]
-fn a_count_of_iterations_is_a_way_too() {
+fn a_count_of_iterations_is_a_seek_too() {
     let mut state = open("iterations = 6000");
     press(&mut state, "kkkkk2000l");
     assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
     press(&mut state, "j");
-    assert!(state.job().is_some(), "another unit is no way elsewhere");
+    assert!(state.job().is_some(), "another unit does not start another seek");
     update(&mut state, Action::Work(u64::MAX));
     assert_eq!(place(&state), (2_001, 1));
     press(&mut state, "kl3h");
@@ -147,7 +147,7 @@ fn a_count_of_iterations_is_a_way_too() {
     press(&mut state, "9999l");
     update(&mut state, Action::Work(5));
     press(&mut state, "s");
-    assert_eq!((place(&state), state.job().is_none()), ((1_998, 2), true), "who moves has left");
+    assert_eq!((place(&state), state.job().is_none()), ((1_998, 2), true), "a move ends the seek");
     press(&mut state, "9999l");
     update(&mut state, Action::Work(u64::MAX));
     assert_eq!(place(&state), (6_000, state.document().unwrap().trace.len()));
@@ -176,14 +176,14 @@ fn drawn(live: &Live) -> String {
     export::text(&buffer)
 }
 
-/// A clock in which every look is 5 µs later than the one before, on any machine.
+/// A clock that advances by 5 µs at each reading, on any machine.
 fn steady() -> Duration {
     static LOOKS: AtomicU64 = AtomicU64::new(0);
     Duration::from_micros(5 * LOOKS.fetch_add(1, Ordering::Relaxed))
 }
 
 #[test]
-fn a_replay_shows_the_same_way() {
+fn a_replay_shows_the_same_seek() {
     let state = open("iterations = 9000");
     let header = Header::new("far".to_owned(), text("iterations = 9000"), (1, 1), SIZE);
     let file = Shared::default();
@@ -191,7 +191,7 @@ fn a_replay_shows_the_same_way() {
     let driver = Driver::new(state, ScenarioLoader::bundled(Limits::default())).timed_by(steady);
     let mut live = Live::new(driver, RenderOptions::default(), Some(recorder));
     let mut seen = drawn(&live);
-    // a slice takes its time, and a replay believes no more work than there was time for
+    // a slice takes time, and a replay does no more work than fits between two events
     let mut now = Duration::from_secs(1);
     let mut give = |live: &mut Live, input: Input| {
         now += Duration::from_millis(20);
@@ -199,7 +199,7 @@ fn a_replay_shows_the_same_way() {
         seen += &drawn(live);
     };
     let key = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
-    // the first is left, the second is gone to its end
+    // the first seek is stopped, the second finishes
     let mut pieces = 0;
     for (address, most) in [(":9000/1", 3), (":4000/3", u64::MAX)] {
         address.chars().for_each(|c| give(&mut live, key(KeyCode::Char(c))));
@@ -226,9 +226,9 @@ fn a_replay_shows_the_same_way() {
     assert!(seen == again && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
 }
 
-/// With several samples an address of the loss is that of one sample; the status line names the batch's.
+/// With several samples the address of a loss is that of one sample; the status line gives that of the batch.
 #[test]
-fn the_loss_of_one_sample_names_that_of_the_batch() {
+fn the_loss_of_one_sample_points_to_that_of_the_batch() {
     let text = "title = \"two\"\nloss = \"squared_error\"\n[[sample]]\ninput = [1]\ntarget = [2]\n[[sample]]\ninput = [2]\ntarget = [3]\n\
                 [[layer]]\ntype = \"linear\"\nweight = [[0.5]]\n[train]\nlearning_rate = 0.1\niterations = 200\n";
     let source = Source { name: "two".to_owned(), path_shown: "two".to_owned(), text: text.to_owned() };

@@ -1,4 +1,4 @@
-//! All independent faults of a file are told in one run. What follows from one is not: the files of `tests/invalid` have one each.
+//! All independent faults of a file are reported in one run, and none that follows from another. The files of `tests/invalid` have one fault each.
 
 use gradstep::scenario::{Diagnostic, Limits, Source, read};
 
@@ -72,7 +72,7 @@ value = 0.25
 tolerance = 9
 "#;
 
-/// What is put in the place of what, each a fault by itself.
+/// Replacements (old text, new text), each of which is a fault by itself.
 type Edits = &'static [(&'static str, &'static str)];
 
 const LAYER_FAULTS: Edits = &[
@@ -114,8 +114,8 @@ const LAYER_FAULTS: Edits = &[
     ("tolerance = 9", "tolerance = -9"),
 ];
 
-/// What may follow from which fault, by what was put there: what has its sizes from a layer that cannot be built, what a loss that is not known asks
-/// for, what a layer of unknown type has.
+/// The faults that another one may hide, by its replacement: sizes that follow from a layer that cannot be built, requirements of an unknown loss, keys of a
+/// layer of unknown type.
 const FROM_LAYERS: &[(&str, &[&str])] = &[
     ("\"cross_entropie\"", &["\"relu\""]),
     (
@@ -177,10 +177,10 @@ const GRAPH_FAULTS: Edits = &[
     ("value = 1", "value = [1]"),
 ];
 
-/// Where a node has no name that can be read, any name may be its.
+/// If the name of a node cannot be read, every name might be that node's.
 const FROM_NODES: &[(&str, &[&str])] = &[("x : w", &["u + d", "output = \"z\"", "5/grad.y", "\"grad.k\""])];
 
-/// Every two faults of a file are told together, and nothing else is: each by the line where it stands.
+/// Checks that any two faults of a file are reported together, each at its line, and nothing else.
 fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
     let lines = |text: &str| {
         let line = |fault: Diagnostic| text[..fault.span.map_or(0, |span| span.start)].matches('\n').count() + 1;
@@ -211,12 +211,12 @@ fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
 }
 
 #[test]
-fn every_two_faults_of_a_network_are_told_together() {
+fn any_two_faults_of_a_network_are_reported_together() {
     pairs(LAYERS, LAYER_FAULTS, FROM_LAYERS);
 }
 
 #[test]
-fn every_two_faults_of_a_graph_are_told_together() {
+fn any_two_faults_of_a_graph_are_reported_together() {
     pairs(GRAPH, GRAPH_FAULTS, FROM_NODES);
 }
 
@@ -224,12 +224,12 @@ const CHAIN: &str = "title = \"t\"\nloss = \"squared_error\"\ninput = [1]\ntarge
 const LINEAR: &str = "[[layer]]\ntype = \"linear\"\nweight = [[1]]\n";
 
 #[test]
-fn what_refers_to_a_network_with_a_fault_is_checked_too() {
+fn references_into_a_faulty_network_are_checked() {
     let foo = format!("{CHAIN}{LINEAR}foo = 1\n[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n");
     let target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
     let output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
         [train]\nlearning_rate = 1\nlearn = [\"q\", \"u\"]\n[[note]]\nat = \"zz\"\ntext = \"x\"\n";
-    // nothing is known of the tensors but the names of their layers
+    // of the tensors only the names of their layers are known
     let input = format!(
         "{}{LINEAR}[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n",
         CHAIN.replace("[1]", "[[1], [1, 2]]")
@@ -271,9 +271,9 @@ fn the_keys_of_a_layer_do_not_hide_one_another() {
     assert_eq!(told(conv), messages);
 }
 
-/// A layer whose input is not known may have an output that is.
+/// The output of a layer can have a known shape even if its input has not.
 #[test]
-fn what_a_linear_layer_computes_is_known_without_its_input() {
+fn the_output_of_a_linear_layer_is_known_without_its_input() {
     let text = CHAIN.replace("[1]", "[[1], [1, 2]]").replace("[0]", "[0, 1]")
         + "[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4], [5, 6]]\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\n";
     let messages = ["input is ragged: this array has length 2, the first has length 1", "weight of fc2 must be 1x3, not 1x2"];

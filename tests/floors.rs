@@ -1,17 +1,17 @@
-//! The building: an import never goes upwards, what lies above the terminal is pure, files stay small.
+//! The rules of ARCHITECTURE that the compiler does not check: imports go downwards, some modules may not use some names, files and functions stay small.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// No file is longer, so that each stays one thing.
+/// The largest number of lines of a file.
 const LONGEST: usize = 500;
 
-/// No function is longer, but for a table: a list of literals, whose length is that of what it lists.
+/// The largest number of lines of a function, except for tables: lists of literals.
 const LONGEST_FUNCTION: usize = 80;
 const TABLES: &[&str] = &["glyph.rs: ascii"];
 
-/// Above every floor.
+/// The floor of `lib.rs` and `main.rs`, above all others.
 const ROOF: usize = usize::MAX;
 
 /// The files of the library, by their paths in `src`.
@@ -38,7 +38,7 @@ fn files(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The floor of each module, as `lib.rs` says.
+/// The floor of each module, from the comments of `lib.rs`.
 fn floors() -> HashMap<String, usize> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let mut floor = None;
@@ -46,7 +46,7 @@ fn floors() -> HashMap<String, usize> {
     for line in text.lines() {
         if let Some(number) = line.strip_prefix("// floor ") {
             let number: usize = number.trim().parse().expect("a floor's number");
-            assert!(floor.is_none_or(|below| below < number), "floor {number} stands too low in lib.rs");
+            assert!(floor.is_none_or(|below| below < number), "floor {number} is out of order in lib.rs");
             floor = Some(number);
         } else if let Some(name) = line.trim_start_matches("pub ").strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
             floors.insert(name.to_owned(), floor.unwrap_or_else(|| panic!("{name} has no floor in lib.rs")));
@@ -107,7 +107,7 @@ fn heads(rest: &str) -> Vec<&str> {
     heads
 }
 
-/// The modules of the crate that a file names: through `crate::`, through `gradstep::`, or through as many `super::` as lead to the root.
+/// The modules at the root that a file names through `crate::`, `gradstep::` or enough `super::`.
 fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
     let mut found = Vec::new();
     for root in ["crate::", "gradstep::"] {
@@ -136,7 +136,7 @@ fn module(path: &Path) -> Option<String> {
     (!matches!(name, "lib" | "main")).then(|| name.to_owned())
 }
 
-/// What a file imports from above.
+/// The modules of higher floors that a file imports.
 fn upward(floors: &HashMap<String, usize>, path: &Path, text: &str) -> Vec<String> {
     let own = match module(path) {
         Some(name) => *floors.get(&name).unwrap_or_else(|| panic!("{name} has no floor in lib.rs")),
@@ -155,19 +155,19 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
         &["ratatui", "crossterm", "fs", "Instant", "SystemTime"],
     ),
     (&["app"], &["ratatui"]),
-    // a pane has a number from the scene, which knows what is computed yet
+    // panes get numbers from the scene, which has those computed so far
     (&["ui"], &["trace", "Trace", "descent", "document.last", "document.loss", ".values(", "network::Run"]),
     (&["scene"], NUMBERS),
-    // `--threads` says how many threads there may be
+    // `--threads` limits the number of threads
     (&["op", "network", "trace", "scenario", "gradcheck", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
 ];
 
-/// What gives numbers of a trace, and the one file of the scene that may ask for them.
+/// Calls that return numbers of a trace, and the one file of the scene that may use them.
 const NUMBERS: &[&str] =
     &[".values(", ".progress(&", ".sample(", "trace.step(", "trace.get(", "trace.shortcut(", "trace.paths(", "trace.run("];
 const KNOWN: &str = "scene/known.rs";
 
-/// Macros that print past the writer that escapes, or were left behind.
+/// Macros that print without escaping, or that were left behind.
 const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg", "todo", "unimplemented"];
 
 fn forbidden(path: &Path, text: &str) -> Vec<String> {
@@ -200,7 +200,7 @@ fn an_import_never_goes_upwards() {
         assert!(above.is_empty(), "src/{} imports {above:?} from above", path.display());
         counted += imports(&path, &code(&text)).len();
     }
-    assert!(counted > 100, "only {counted} imports were seen");
+    assert!(counted > 100, "only {counted} imports were found");
 }
 
 /// The paths of a use-tree: `a::b` and `a::c` of `a::{b, c}`, each as its names.
@@ -239,12 +239,12 @@ fn paths(tree: &str) -> Vec<Vec<&str>> {
     all
 }
 
-/// The names that lead to a file's module: `ui` and `view` of `ui/view.rs`.
+/// The path of a file's module: `ui` and `view` for `ui/view.rs`.
 fn names(path: &Path) -> Vec<String> {
     path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// The modules that a file names and that are neither within it nor around it: its siblings and cousins.
+/// The modules that a file names, except those that contain it or that it contains.
 fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     let code = code(text);
     let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -269,7 +269,7 @@ fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     found
 }
 
-/// A round of imports, as its modules' numbers; `None` where there is none.
+/// Returns a cycle of imports as numbers of modules, or `None` if there is none.
 fn round(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
     fn visit(at: usize, imports: &[Vec<usize>], done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
         if let Some(begin) = way.iter().position(|other| *other == at) {
@@ -289,27 +289,27 @@ fn round(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
 }
 
 #[test]
-fn files_never_import_in_a_round() {
+fn imports_have_no_cycles() {
     let sources = sources();
     let all: Vec<Vec<String>> = sources.iter().map(|(path, _)| names(path)).collect();
     let is_test = |path: &Path| names(path).iter().any(|name| name == "tests");
     let of = |(path, text): &(PathBuf, String)| if is_test(path) { Vec::new() } else { cousins(&all, &names(path), text) };
     let imports: Vec<Vec<usize>> = sources.iter().map(of).collect();
     let counted: usize = imports.iter().map(Vec::len).sum();
-    assert!(counted > 500, "only {counted} imports were seen");
+    assert!(counted > 500, "only {counted} imports were found");
     let round = round(&imports).map(|round| round.into_iter().map(|n| all[n].join("/")).collect::<Vec<_>>());
     assert_eq!(round, None, "these files import each other");
 }
 
 #[test]
-fn each_part_keeps_to_its_own() {
+fn no_module_uses_a_forbidden_name() {
     for (path, text) in sources() {
         let found = forbidden(&path, &text);
         assert!(found.is_empty(), "src/{} has {found:?}", path.display());
     }
 }
 
-/// The functions of a file with their numbers of lines, as rustfmt sets them: a function ends with the next brace that stands where it began.
+/// The functions of a file and their numbers of lines, for text formatted by rustfmt: a function ends at the next brace with the indentation of its first line.
 fn functions(text: &str) -> Vec<(&str, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -344,11 +344,11 @@ fn files_and_functions_stay_small() {
             }
         }
     }
-    assert!(counted > 300 && seen > 2_000, "only {counted} files and {seen} functions were seen");
+    assert!(counted > 300 && seen > 2_000, "only {counted} files and {seen} functions were found");
 }
 
 #[test]
-fn what_is_wrong_is_seen() {
+fn violations_are_found() {
     let long = format!("impl A {{\n    pub fn f() {{\n{}    }}\n\n    fn g() {{}}\n}}\n", "        1;\n".repeat(90));
     assert_eq!(functions(&long), [("f", 92)]);
     let floors = floors();

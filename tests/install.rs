@@ -1,4 +1,4 @@
-//! What a package installs beside the program: completions for shells, and the manual page.
+//! The files that a package installs with the program: shell completions and the manual page.
 
 use std::fs;
 use std::io::Write as _;
@@ -33,7 +33,7 @@ fn options(command: &str) -> Vec<String> {
     help.lines().filter_map(of_line).collect()
 }
 
-/// Whether there is such a program here.
+/// Returns whether a program is installed.
 fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
@@ -53,7 +53,7 @@ fn a_shell_completes_every_command() {
 }
 
 #[test]
-fn bash_reads_its_script() {
+fn bash_can_read_its_script() {
     if !is_there("bash") {
         return;
     }
@@ -67,7 +67,7 @@ fn bash_reads_its_script() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     bash("bash -n \"$0\"");
-    // what bash offers for the last of these words
+    // the completions of bash for the last word
     let offered = |words: &str| {
         let line = format!(
             "source \"$0\"; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
@@ -87,7 +87,7 @@ fn the_manual_page_has_every_command_and_option() {
     let page = printed(&["man"]);
     let version = env!("CARGO_PKG_VERSION");
     assert!(page.lines().any(|line| line.starts_with(".TH gradstep 1 ") && line.contains(&format!("gradstep {version}"))), "{page}");
-    // roff writes a hyphen that is no dash with a backslash
+    // roff writes a hyphen as \-
     let plain = page.replace("\\-", "-");
     let sections: Vec<&str> = plain.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
     for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS"] {
@@ -105,7 +105,7 @@ fn the_manual_page_has_every_command_and_option() {
     }
 }
 
-/// A reader of manual pages finds nothing to warn of, and shows the commands.
+/// Checks that `man` shows the commands without a warning.
 #[test]
 fn the_manual_page_is_readable() {
     if !is_there("man") {

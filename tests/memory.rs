@@ -1,4 +1,4 @@
-//! The memory that a scenario takes is counted: whatever the limit, the process stays within it and a little more. Linux alone says how large one was.
+//! The process stays within `--memory-limit` plus a constant. Linux only: other systems do not report the peak size of a process.
 #![cfg(target_os = "linux")]
 
 use std::fmt::Write as _;
@@ -7,10 +7,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What a process may take besides, in KiB.
+/// The memory that a process may use besides the limit, in KiB.
 const BESIDES: u64 = 64 << 10;
 
-/// A linear layer of n x n weights that learns.
+/// A scenario with a linear layer of n x n weights that learns.
 fn square(n: usize) -> String {
     format!(
         r#"title = "square"
@@ -37,9 +37,9 @@ struct Ended {
     error: String,
 }
 
-/// Runs the binary, and watches its largest resident size.
+/// Runs the binary and returns its peak resident size.
 fn run(folder: &Path, arguments: &[&str]) -> Ended {
-    // a process that has ended has no size any more, so it is read again and again while it lives
+    // the size cannot be read after the process has ended, so it is polled
     let mut child = Command::new(env!("CARGO_BIN_EXE_gradstep"))
         .args(arguments)
         .current_dir(folder)
@@ -76,7 +76,7 @@ fn in_folder(n: usize) -> tempfile::TempDir {
 }
 
 #[test]
-fn no_command_takes_more_than_the_limit_and_a_little() {
+fn every_command_stays_near_the_limit() {
     // 15 MiB of weights: 40 checkpoints would take 600 MiB
     let folder = in_folder(1400);
     for limit in [96_u64, 128] {
@@ -97,7 +97,7 @@ fn no_command_takes_more_than_the_limit_and_a_little() {
 }
 
 #[test]
-fn the_update_is_refused_where_one_goes_there() {
+fn an_update_that_does_not_fit_is_refused_when_it_is_reached() {
     // weights and their gradient take 15.3 MiB each: there is no room for a third
     let folder = in_folder(1415);
     let limited = |arguments: &[&str]| run(folder.path(), &[arguments, &["--memory-limit", "36MiB"]].concat());
@@ -136,9 +136,9 @@ fn every_sample_of_a_batch_counts() {
     assert!(largest < (256 << 10) + BESIDES, "{largest} KiB");
 }
 
-/// Many small samples: what is counted for each is not much more than it takes, so that a batch that fits is not refused.
+/// For many small samples the claims are not much larger than the memory used, so that a batch that fits is not refused.
 #[test]
-fn small_samples_take_what_is_counted() {
+fn small_samples_use_what_is_claimed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut samples = String::new();
     for n in 0..20_000 {

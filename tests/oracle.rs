@@ -1,4 +1,4 @@
-//! The same numbers as PyTorch in float64: what `grads` and `train` print, against what PyTorch computed for the same scenario.
+//! Compares the output of `grads` and `train` with what PyTorch computed in float64 for the same scenario.
 
 mod numbers;
 
@@ -8,20 +8,20 @@ use std::path::Path;
 use numbers::{number, printed};
 use serde_json::Value;
 
-/// Relative tolerances, and the smallest denominator.
+/// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
 const VALUES: f64 = 1e-12;
 const GRADIENTS: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
-/// Entries where the given number is that of another node, and what is right: PyTorch knows no copy, so there `n3 = n0` is one tensor with
-/// two names (see `tests/oracle/README.md`).
+/// Entries whose given number is wrong (case, node, right number): for PyTorch `n3 = n0` is one tensor with two names, so it gave the derivative of the other
+/// (see `tests/oracle/README.md`).
 const COPIES: [(&str, &str, f64); 2] = [("graph-075", "n3", 1.682), ("graph-100", "n1", 1.0)];
 
 fn close(a: f64, b: f64, tolerance: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(FLOOR)
 }
 
-/// Compares what is expected with what is there, down to the numbers; what is not expected may be there too.
+/// A comparison of JSON values down to the numbers; keys that are not expected are ignored.
 struct Comparison<'a> {
     case: &'a str,
     compared: usize,

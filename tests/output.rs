@@ -1,4 +1,4 @@
-//! `-o FILE`: the file is written whole, or it is as it was.
+//! `-o FILE` writes the whole file, or leaves it unchanged.
 #![cfg(unix)]
 
 use std::fs;
@@ -31,11 +31,11 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_ends_half_way_leaves_the_old_file() {
+fn an_interrupted_write_leaves_the_old_file() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     fs::write(&out, "old").unwrap();
-    // at so many bytes a signal ends the process; ignored, the write fails
+    // a write beyond the limit ends the process by a signal, or fails if the signal is ignored
     let killed = shell(folder.path(), "ulimit -f 4; exec gradstep trace figure-01 -o out");
     assert!(killed.status.signal().is_some(), "{killed:?}");
     assert_eq!((fs::read_to_string(&out).unwrap().as_str(), names(folder.path())), ("old", vec!["out".to_owned()]));
@@ -43,11 +43,11 @@ fn what_ends_half_way_leaves_the_old_file() {
     assert_eq!(failed.status.code(), Some(2), "{failed:?}");
     assert_eq!((fs::read_to_string(&out).unwrap().as_str(), names(folder.path())), ("old", vec!["out".to_owned()]));
     shell(folder.path(), "ulimit -f 4; exec gradstep trace figure-01 -o new");
-    assert_eq!(names(folder.path()), ["out"], "nor half of one that was not there");
+    assert_eq!(names(folder.path()), ["out"], "no partial file either");
 }
 
 #[test]
-fn mode_and_link_stay() {
+fn mode_and_link_are_kept() {
     let folder = tempdir().unwrap();
     let (out, link) = (folder.path().join("out"), folder.path().join("link"));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -61,12 +61,12 @@ fn mode_and_link_stay() {
     assert!(link.is_symlink());
     fs::remove_file(&out).unwrap();
     done(folder.path(), "gradstep grads figure-14 -o link");
-    assert_eq!(fs::read_to_string(&out).unwrap(), wanted, "a link that led nowhere");
+    assert_eq!(fs::read_to_string(&out).unwrap(), wanted, "a dangling link");
     assert_eq!(names(folder.path()), ["link", "out"]);
 }
 
 #[test]
-fn what_is_no_file_is_written_as_it_is() {
+fn devices_and_pipes_are_written_directly() {
     let folder = tempdir().unwrap();
     let wanted = done(folder.path(), "gradstep grads figure-14");
     assert_eq!(done(folder.path(), "gradstep grads figure-14 -o /dev/null"), "");
@@ -78,7 +78,7 @@ fn what_is_no_file_is_written_as_it_is() {
 }
 
 #[test]
-fn what_may_not_be_written_is_refused() {
+fn a_file_without_permission_is_refused() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     fs::write(&out, "old").unwrap();
@@ -92,7 +92,7 @@ fn what_may_not_be_written_is_refused() {
     assert_eq!(names(folder.path()), ["out"]);
 }
 
-/// Every command, each with a good scenario.
+/// Every command, each with a valid scenario.
 const COMMANDS: [&str; 19] = [
     "list",
     "check figure-14",
@@ -133,7 +133,7 @@ fn a_closed_stdout_is_an_error_of_every_command() {
         let said = String::from_utf8(run.stderr).unwrap();
         assert_eq!((run.status.code(), said.lines().count()), (Some(2), 1), "{command}: {said}");
         assert!(said.contains("the standard output is closed"), "{command}: {said}");
-        // with nobody to be told, the status tells
+        // without stderr only the status is left
         assert_eq!(shell(folder.path(), &format!("exec gradstep {command} >&- 2>&-")).status.code(), Some(2), "{command}");
     }
     assert_eq!(shell(folder.path(), "exec gradstep trcae >&-").status.code(), Some(2));
@@ -141,7 +141,7 @@ fn a_closed_stdout_is_an_error_of_every_command() {
 }
 
 #[test]
-fn a_null_device_is_no_closed_stdout() {
+fn a_null_device_is_not_a_closed_stdout() {
     let folder = with_a_session();
     for command in COMMANDS {
         for to in ["> /dev/null", "1<> /dev/null", "1<> /dev/null 0<&- 2>&-"] {
@@ -152,7 +152,7 @@ fn a_null_device_is_no_closed_stdout() {
 }
 
 #[test]
-fn a_file_is_written_whole_whatever_is_closed() {
+fn a_file_is_written_whole_even_if_streams_are_closed() {
     let folder = with_a_session();
     for command in ["grads figure-14", "trace figure-14", "train xor", "show figure-14", "replay --format text s.session"] {
         let wanted = done(folder.path(), &format!("gradstep {command}"));
@@ -162,7 +162,7 @@ fn a_file_is_written_whole_whatever_is_closed() {
 }
 
 #[test]
-fn a_closed_stdin_is_no_empty_scenario() {
+fn a_closed_stdin_is_not_an_empty_scenario() {
     let folder = tempdir().unwrap();
     for command in ["check -", "grads -", "show -", "trace -"] {
         let run = shell(folder.path(), &format!("exec gradstep {command} <&-"));
@@ -170,12 +170,12 @@ fn a_closed_stdin_is_no_empty_scenario() {
         assert_eq!(run.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains("the standard input is closed"), "{command}: {said}");
     }
-    // who does not read it does not miss it
+    // a command that does not read stdin does not need it
     done(folder.path(), "gradstep list <&-");
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_a_whole_file_and_the_next_save_no_other() {
+fn a_kill_leaves_a_whole_file_and_the_next_save_removes_the_rest() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     let wanted = done(folder.path(), "gradstep trace figure-14");
@@ -197,11 +197,11 @@ fn a_kill_at_any_moment_leaves_a_whole_file_and_the_next_save_no_other() {
     assert_eq!((fs::read_to_string(&out).unwrap(), names(folder.path())), (wanted, vec!["out".to_owned()]));
 }
 
-/// A stack that no system gives: every thread is refused, the first one alone is there.
+/// A stack size that no system allows, so every additional thread is refused.
 const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "1152921504606846976");
 
 #[test]
-fn without_threads_everything_is_computed_alone() {
+fn without_threads_the_caller_computes_everything() {
     let folder = with_a_session();
     let scenario = "title = \"large\"\nloss = \"squared_error\"\ntarget = { init = \"normal\", seed = 1 }\n\
         input = { init = \"normal\", shape = [1, 48, 48], seed = 2 }\n\
@@ -213,7 +213,7 @@ fn without_threads_everything_is_computed_alone() {
     let gradcheck = ["gradcheck figure-15", "gradcheck xor"];
     for command in COMMANDS.into_iter().chain(large).chain(gradcheck) {
         let line = format!("exec gradstep {command}");
-        // an option before the command, as help has no other place for it
+        // an option that is valid only before the command
         let line = if command.starts_with("--") || command.starts_with("help") { line } else { format!("{line} --threads 4") };
         let [with, without] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
             let run = shell(folder.path(), &line.replacen("exec ", &format!("{environment}exec "), 1));

@@ -75,7 +75,7 @@ fn every_invalid_scenario_has_its_one_error() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Typical mistakes of those who come from PyTorch, Keras, NumPy or a textbook: the whole of what they are told.
+/// Typical mistakes of users of PyTorch, Keras, NumPy or a textbook, with the whole error message.
 #[test]
 fn a_newcomer_is_told_what_to_write_instead() {
     for path in files("tests/newcomer") {
@@ -118,11 +118,11 @@ static VALID: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).filter(|(_, bytes)| bytes.len() < 5_000).collect()
 });
 
-/// Pieces that mean something in a scenario.
+/// Tokens that have a meaning in a scenario.
 const PIECES: [&str; 16] =
     ["[", "]", "\"", "=", "-", "\n", "1e400", "{", "}", "0", "9999999999", "input", "[[layer]]\n", "#", "(", "\u{202e}"];
 
-/// What may stand where a word or a number stood.
+/// Replacements for a word or a number.
 const WORDS: [&str; 40] = [
     "0",
     "-1",
@@ -166,7 +166,7 @@ const WORDS: [&str; 40] = [
     "max",
 ];
 
-/// The `nth` word or number of a text replaced.
+/// Replaces the `nth` word or number of a text.
 fn reworded(text: &str, nth: prop::sample::Index, word: usize) -> String {
     let word = WORDS[word];
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';

@@ -1,4 +1,4 @@
-//! Recorded sessions: what is replayed is what was seen, however much of the file is left.
+//! Recorded sessions: a replay shows the frames that were seen, even if the end of the file is missing.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ use tempfile::tempdir;
 
 const LOOK: RenderOptions = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
 
-/// A name, a screen, and inputs with their times in microseconds.
+/// A script: a name, a screen, and inputs with their times in microseconds.
 type Script<'a> = (&'a str, (u16, u16), &'a [(u64, Input)]);
 
 fn key(code: KeyCode) -> Input {
@@ -44,7 +44,7 @@ fn draw(live: &Live, size: (u16, u16)) -> Buffer {
     buffer
 }
 
-/// Plays a script through the program of the terminal, which records it; the frames after each input.
+/// Plays a script through the program of the terminal, which records it, and returns the frames after each input.
 fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let shelf = ScenarioLoader::bundled(Limits::default());
     let document = Arc::new(shelf.open(name).unwrap());
@@ -56,7 +56,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let mut frames = vec![draw(&live, size)];
     for (time, input) in script {
         let now = Duration::from_micros(*time);
-        // the terminal wakes the program whenever it asks for it, and shows what that changed
+        // the terminal wakes the program when it asks to be woken, and draws
         while let Some(wake) = live.wake().filter(|&wake| wake < now) {
             assert_eq!(live.input(Input::Wake, wake).unwrap(), Flow::Changed);
             frames.push(draw(&live, size));
@@ -180,7 +180,7 @@ fn a_session_replays_to_the_frames_that_were_seen() {
 }
 
 #[test]
-fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
+fn a_session_cut_at_any_byte_replays_its_beginning() {
     for (bytes, seen) in recorded() {
         let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
         let mut last = None;
@@ -191,7 +191,7 @@ fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
                     let why = why.to_string();
                     assert!(why.starts_with("is empty") || why.starts_with("is cut off within its header"), "at byte {cut}: {why}");
                 }
-                // each number of events once: drawing is the slow part
+                // each number of events once, because drawing is slow
                 Ok(session) if last != Some(session.events.len()) => {
                     last = Some(session.events.len());
                     let frames = replayed(&session);
@@ -203,9 +203,9 @@ fn a_session_cut_at_any_byte_is_a_beginning_of_it() {
     }
 }
 
-/// A click leads to the same step at once and from its recording, to the one that the entry under it names, whosever tensors are on the screen.
+/// A click leads to the step of the entry under it, at once and in a replay, for tensors of a sample and of the batch.
 #[test]
-fn a_click_is_on_what_is_on_the_screen() {
+fn a_click_goes_to_what_is_on_the_screen() {
     let shelf = ScenarioLoader::bundled(Limits::default());
     let screen = Rect::new(0, 0, 100, 30);
     for (name, address, tensors) in [
@@ -242,7 +242,7 @@ fn a_click_is_on_what_is_on_the_screen() {
 }
 
 #[test]
-fn what_is_no_session_is_said() {
+fn a_file_that_is_not_a_session_is_reported() {
     let header = r#"{"gradstep_session":1,"program":"9","size":[80,24],"name":"n","scenario":"title = 1","at":1}"#;
     let said = |text: &str| Session::read(text.as_bytes()).unwrap_err().to_string();
     assert_eq!(said(""), "is empty: there is nothing to replay");
@@ -281,7 +281,7 @@ fn what_is_no_session_is_said() {
 }
 
 #[test]
-fn a_step_that_the_scenario_has_not_is_said() {
+fn a_step_that_does_not_exist_is_reported() {
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
     for (at, says) in [(0, true), (1, false), (10, false), (11, true)] {
         let header = Header::new("figure-14".to_owned(), text.to_owned(), (1, at), (80, 24));
@@ -290,14 +290,14 @@ fn a_step_that_the_scenario_has_not_is_said() {
     }
 }
 
-/// What commands a terminal or cannot be seen.
+/// Characters that a terminal obeys or that cannot be seen.
 const HIDDEN: &str = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{1b}\u{9b}\u{7}e\u{301}\u{302}\u{303}\u{304}\u{305}";
 
 #[track_caller]
 fn assert_visible(frame: &Buffer, what: &str) {
     let (text, ansi) = (export::text(frame), export::ansi(frame));
     assert_eq!(gradstep::text::escape(&text), text, "{what}");
-    // its own escape sequences aside
+    // except the program's own escape sequences
     assert!(gradstep::text::escape(&ansi.replace('\u{1b}', "")) == ansi.replace('\u{1b}', ""), "{what}");
     assert_eq!(ansi.matches('\u{1b}').count(), ansi.matches("\u{1b}[").count(), "{what}");
     let svg = svg::svg(frame, Background::Dark);

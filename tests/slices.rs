@@ -1,4 +1,4 @@
-//! Between two looks at the keyboard at most one slice of work is done, in every mode, however late it is: counted, with a clock that runs ahead.
+//! Between two looks at the keyboard at most one slice of work is done, in every mode, even if the clock runs ahead. Work is counted, not timed.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -18,11 +18,11 @@ use gradstep::session::{Event, Header, Session};
 use gradstep::terminal::{Input, Program};
 use gradstep::ui::RenderOptions;
 
-/// More ops than are computed at once.
+/// More ops than a key computes at once.
 const NODES: usize = 6000;
-/// The most that a key computes by itself: `AT_ONCE / OP` of `app/way.rs`.
+/// The most ops that a key computes at once: the limit of `app/work.rs` divided by the cost of an op.
 const AT_ONCE: u64 = 10_000;
-/// Any look at the clock is so much later than the one before.
+/// The time by which the clock advances at each reading.
 const LATE: Duration = Duration::from_secs(60);
 
 fn late() -> Duration {
@@ -33,7 +33,7 @@ fn late() -> Duration {
     NOW.get()
 }
 
-/// A graph of many nodes, each iteration of which takes longer than a key may.
+/// A graph of many nodes, each iteration of which takes longer than a key is allowed to.
 fn chain(start: &str) -> String {
     let mut text = format!("title = \"chain\"\n{start}\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"n0 = a + b\",\n");
     for n in 1..NODES {
@@ -74,7 +74,7 @@ fn computed(driver: &Driver) -> u64 {
     driver.state.document().map_or(0, |document| document.descent.computed())
 }
 
-/// The program in a world where every look at a clock is a minute after the one before.
+/// The program with a clock that advances by a minute at each reading.
 struct World {
     live: Live,
     now: Duration,
@@ -93,14 +93,14 @@ impl World {
         (self.state().document().unwrap().trace.iteration(), self.state().stepper().expect("open").step)
     }
 
-    /// Gives an input; how much it computes.
+    /// Gives an input and returns how many ops it computes.
     fn give(&mut self, input: Input) -> u64 {
         let before = computed(self.live.driver());
         self.now += LATE;
         self.live.input(input, self.now).unwrap();
         let most = if self.live.driver().state.job().is_some() { AT_ONCE } else { 1 };
         let done = computed(self.live.driver()) - before;
-        assert!(done <= most.max(AT_ONCE), "an event computes {done} ops");
+        assert!(done <= most.max(AT_ONCE), "one event computes {done} ops");
         done
     }
 
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    /// Wakes the program when it asks for it, and looks whether it does one piece of work or one unit of play; how much it computes.
+    /// Wakes the program if it asks to be woken, checks that it does one piece of work or one unit of play, and returns how many ops it computes.
     fn wake(&mut self) -> u64 {
         let (way, before) = (self.state().job().is_some(), self.place());
         let done = self.give(Input::Wake);
@@ -127,7 +127,7 @@ impl World {
 }
 
 #[test]
-fn play_makes_a_unit_or_a_slice_of_it_in_each_turn() {
+fn play_makes_one_unit_or_slice_in_each_turn() {
     for (coarser, opens, mode) in [
         ("", "", Focus::Normal),
         ("k", "?", Focus::Overlay),
@@ -144,14 +144,14 @@ fn play_makes_a_unit_or_a_slice_of_it_in_each_turn() {
             world.wake();
         }
         assert!(world.place() > begin || world.state().job().is_some(), "{mode:?} {:?}", world.place());
-        // the keys are heard
+        // keys still work
         world.press(if opens.is_empty() { "<Space>" } else { "<Esc><Space>" });
         assert!(world.state().wake().is_none() && world.state().job().is_none(), "{mode:?}");
     }
 }
 
 #[test]
-fn a_unit_of_play_that_is_long_is_made_slice_by_slice_and_the_next_is_due_a_period_later() {
+fn a_long_unit_of_play_is_done_in_slices_and_the_next_is_a_period_later() {
     let mut world = World::new(&chain(""));
     world.press("kkkk<Space>");
     world.wake();
@@ -163,7 +163,7 @@ fn a_unit_of_play_that_is_long_is_made_slice_by_slice_and_the_next_is_due_a_peri
     assert_eq!(world.place(), (2, 1));
     assert!(pieces > 10_000, "{pieces}");
     assert_eq!(world.state().wake(), Some(world.now + world.state().settings.period()), "nothing is caught up");
-    // Esc stops a unit that is on its way, and play with it
+    // Esc stops the current unit, and play
     world.wake();
     world.wake();
     assert!(world.state().job().is_some());
@@ -173,7 +173,7 @@ fn a_unit_of_play_that_is_long_is_made_slice_by_slice_and_the_next_is_due_a_peri
 }
 
 #[test]
-fn a_key_leaves_what_is_long_to_the_slices() {
+fn a_key_leaves_long_work_to_slices() {
     let mut world = World::new(&chain(""));
     for keys in ["3G", "kkk99999l", "<Esc>", "99999h", ":1000000/loss<Enter>", "<Esc>", "kkkk5l", "<Esc>", "h", "jjjjG", "l", "<Esc>"] {
         world.press(keys);
@@ -185,7 +185,7 @@ fn a_key_leaves_what_is_long_to_the_slices() {
     assert!(world.place() == (1, 6) && world.state().job().is_none(), "what is near is there at once");
 }
 
-/// What a count leaves to slices ends where it would have ended at once.
+/// A count that is done in slices ends where it would have ended at once.
 #[test]
 fn a_count_through_iterations_arrives() {
     let mut world = World::new(&chain(""));
@@ -209,7 +209,7 @@ fn a_count_through_iterations_arrives() {
 }
 
 #[test]
-fn a_far_start_opens_at_once_and_is_travelled_to() {
+fn a_scenario_with_a_far_start_opens_at_once() {
     let mut world = World::new(&chain("start = \"1000000000/n5\""));
     assert_eq!((world.place(), world.state().job().unwrap().progress()), ((1, 1), (2, 1_000_000_000)));
     assert!(computed(world.live.driver()) < 2 * AT_ONCE + 100, "only the first iteration is computed");
@@ -246,7 +246,7 @@ fn bits(world: &World) -> u64 {
 }
 
 #[test]
-fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
+fn no_slice_waits_for_a_long_op() {
     let mut world = World::new(WIDE);
     world.press(":3/loss<Enter>");
     let before = computed(world.live.driver());
@@ -270,14 +270,14 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
     let there = document.trace.resolve(&":3/loss"[1..].parse::<gradstep::step::Address>().unwrap()).unwrap();
     assert_eq!(world.state().stepper().expect("open").step, there);
     assert_eq!(bits(&world), document.trace.get(there).unwrap().sum.to_bits());
-    // Esc leaves an op that is under way, and the next way begins from the same numbers
+    // Esc stops an op in progress, and the next move starts from the same numbers
     for _ in 0..3 {
         straight.press(":3/loss<Enter>");
         straight.give(Input::Wake);
         straight.press("<Esc>");
         assert!(straight.state().job().is_none());
     }
-    // a clone of what is under way arrives too
+    // a clone of the state arrives too
     straight.press(":3/loss<Enter>");
     straight.give(Input::Wake);
     let mut other = World { live: Live::new(straight.live.driver().clone(), RenderOptions::default(), None), now: straight.now };
@@ -292,7 +292,7 @@ fn an_op_that_is_longer_than_a_slice_is_not_waited_for() {
 
 /// A key that is held down, or pressed faster than an iteration is computed, counts each time.
 #[test]
-fn keys_that_come_while_an_iteration_is_computed_add_up() {
+fn keys_during_a_seek_add_up() {
     let arrive = |world: &mut World| {
         while world.state().job().is_some() {
             world.give(Input::Wake);
@@ -305,10 +305,10 @@ fn keys_that_come_while_an_iteration_is_computed_add_up() {
         assert_eq!(arrive(&mut world), (6, 1));
         world.press("hh2h");
         assert_eq!(arrive(&mut world), (2, 1));
-        // there and back again
+        // forward and back
         world.press("llh");
         assert_eq!(arrive(&mut world), (3, 1));
-        // another unit, or another move, is another way
+        // another unit, or another move, starts another job
         world.press("lljg");
         assert!(world.state().job().is_none());
         world.press("kl<Esc>");
@@ -324,7 +324,7 @@ fn keys_that_come_while_an_iteration_is_computed_add_up() {
 }
 
 #[test]
-fn a_file_that_the_picker_opens_is_not_waited_for() {
+fn no_key_waits_for_a_file_of_the_picker() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("wide.toml"), WIDE).unwrap();
@@ -343,7 +343,7 @@ fn a_file_that_the_picker_opens_is_not_waited_for() {
         }
         said(world)
     };
-    // Esc leaves it, and another one is opened instead
+    // Esc stops it, and another one is opened instead
     world.press("<Enter>");
     assert!(said(&world).ends_with("wide.toml: Esc leaves it"), "{}", said(&world));
     world.press("<Esc>");
@@ -365,7 +365,7 @@ fn session(text: &str, keys: &str, exact: bool) -> Session {
 }
 
 #[test]
-fn a_replay_does_one_event_or_slice_in_each_turn() {
+fn a_replay_does_one_event_or_one_slice_in_each_turn() {
     let session = session(&chain(""), "kkkk<Space>?l:9/1<Enter>jjj", false);
     let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
     let mut player = Player::new(&session, driver, 1000.0, RenderOptions::default());
@@ -378,7 +378,7 @@ fn a_replay_does_one_event_or_slice_in_each_turn() {
         let done = computed(player.driver()) - before;
         assert!(done <= 1, "a turn computes {done} ops");
         turns += 1;
-        // those that wait for another thread are short
+        // slices that wait for another thread are short
         assert!(turns < 1_000_000_000);
     }
     assert!(turns > 15, "{turns}");
@@ -389,7 +389,7 @@ fn stored(name: &str) -> Session {
     Session::read(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The frames of a session, each with its number and what is left out before it.
+/// The frames of a session, each with its number and the number of frames left out before it.
 fn frames(session: &Session) -> Vec<(u64, u64, String)> {
     let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
@@ -402,7 +402,7 @@ fn frames(session: &Session) -> Vec<(u64, u64, String)> {
 }
 
 #[test]
-fn play_over_weeks_counts_a_minute_and_shows_a_thousand_frames() {
+fn a_gap_of_weeks_counts_as_a_minute_and_a_thousand_frames() {
     let frames = frames(&stored("play.session"));
     let (last, before) = (&frames[frames.len() - 1], &frames[frames.len() - 2]);
     assert_eq!(frames.len(), 16 + 1000 - 1 + 1);
@@ -413,7 +413,7 @@ fn play_over_weeks_counts_a_minute_and_shows_a_thousand_frames() {
 }
 
 #[test]
-fn work_without_end_is_bounded_by_the_next_event() {
+fn endless_work_ends_at_the_next_event() {
     let session = stored("work.session");
     let driver = replay::begin(&session, Limits::default()).unwrap();
     let mut player = Player::new(&session, driver.timed_by(late), 1.0, RenderOptions::default());
@@ -430,7 +430,7 @@ fn work_without_end_is_bounded_by_the_next_event() {
 }
 
 #[test]
-fn the_far_start_of_a_session_is_travelled_to() {
+fn a_session_with_a_far_start_opens_at_once() {
     let session = stored("iter.session");
     let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
     assert!(computed(&driver) < 100, "{}", computed(&driver));
@@ -443,7 +443,7 @@ fn the_far_start_of_a_session_is_travelled_to() {
     assert!((10..1000).contains(&computed(player.driver())), "{}", computed(player.driver()));
 }
 
-/// What the address line offers after some keys.
+/// The completions of the address line after some keys.
 fn offered(world: &mut World, typed: &str) -> Vec<String> {
     world.press(&format!(":{typed}"));
     let offered = world.state().prompt().unwrap().completions(world.state().document().unwrap());
@@ -452,7 +452,7 @@ fn offered(world: &mut World, typed: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_address_line_offers_what_begins_so_then_what_has_it_and_the_loss_of_the_batch_before_a_samples() {
+fn completions_are_prefixes_then_substrings_and_the_loss_of_the_batch_is_first() {
     let mut xor = World::new(gradstep::command::bundled::find("xor").unwrap().text);
     let all = ["first", "last", "reduce:loss", "loss", "backward", "reduce:", "update:", "fc1.z", "fc1.a", "fc2.z", "fc2.a", "grad.fc2.a"];
     assert_eq!(offered(&mut xor, ""), all);
@@ -472,7 +472,7 @@ fn the_address_line_offers_what_begins_so_then_what_has_it_and_the_loss_of_the_b
     assert_eq!(offered(&mut xor, "nothing"), Vec::<String>::new());
     let mut one = World::new(gradstep::command::bundled::find("figure-17").unwrap().text);
     assert_eq!(offered(&mut one, "lo")[0], "loss");
-    // of many the first, without a look at all of them
+    // the first of many, without a search through all
     let mut chain = World::new(&chain(""));
     assert_eq!(offered(&mut chain, "n59")[..3], ["n59", "n590", "n591"]);
     assert_eq!(offered(&mut chain, "grad.n5999"), ["grad.n5999"]);

@@ -1,4 +1,4 @@
-//! `trace --format csv` and `--format markdown` have what the JSON lines of the same trace have, cell by cell.
+//! `trace --format csv` and `--format markdown` have the content of the JSON lines of the same trace, cell by cell.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,7 +15,7 @@ const LEVELS: [(&str, &str); 3] = [
     ("op", "iteration,sample,pass,op,shape,first,steps"),
 ];
 
-/// The columns whose cells are no numbers.
+/// The columns whose cells are not numbers.
 const WORDS: [&str; 7] = ["pass", "op", "index", "shape", "kind", "function", "factors"];
 
 #[track_caller]
@@ -132,7 +132,7 @@ fn scenarios(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn tables_have_what_the_json_lines_have() {
+fn tables_have_the_content_of_the_json_lines() {
     let mut seen = HashSet::new();
     let files: Vec<PathBuf> = ["scenarios", "tests/valid", "tests/corners", "tests/oracle"].into_iter().flat_map(scenarios).collect();
     assert!(files.len() > 60, "{}", files.len());
@@ -159,9 +159,9 @@ fn a_slice_is_one_factor_of_a_cell() {
     assert!(seen.iter().any(|cell| cell.contains("17 of input")), "{seen:?}");
 }
 
-/// All characters that a name may have, and some that only Markdown minds.
+/// Characters that a name may have, some of them special in Markdown.
 #[test]
-fn any_name_is_a_cell() {
+fn any_name_fits_into_a_cell() {
     let folder = tempfile::tempdir().expect("a folder");
     let layers = "title = \"t\"\ninput = [1, -2]\ntarget = 0\nloss = \"squared_error\"\n\
         [[layer]]\nname = \"_a-B_9\"\ntype = \"linear\"\nweight = [[1, 2]]\nactivation = \"relu\"\n\

@@ -1,4 +1,4 @@
-//! What `trace` writes fast is what a step says: line by line, from any step on, with any number of threads.
+//! The fast writer of `trace` writes what `Trace::get` returns: line by line, from any step on, with any number of threads.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,7 +25,7 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Every scenario whose trace is short.
+/// All scenarios with a short trace.
 fn scenarios() -> Vec<(String, Document)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let files = ["scenarios", "tests/valid", "tests/oracle"].map(|folder| fs::read_dir(root.join(folder)).expect(folder));
@@ -70,7 +70,7 @@ fn told(step: &Step) -> String {
     format!("{step}  {}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))
 }
 
-/// The lines of a scenario are its steps.
+/// Compares the lines of a scenario with its steps.
 #[track_caller]
 fn lines_are_steps(file: &str, document: &Document) {
     let (mut json, mut text) = (String::new(), String::new());
@@ -92,9 +92,9 @@ fn every_line_is_its_step() {
     }
 }
 
-/// More samples, nodes and parts of a sum than names are kept for, and than a chunk has steps.
+/// A scenario with more samples, nodes and parts of a sum than there are cached names, or steps in a chunk.
 #[test]
-fn every_line_is_its_step_where_there_are_many() {
+fn every_line_is_its_step_in_a_large_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
     let samples = (0..1100).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
@@ -119,9 +119,9 @@ fn every_line_is_its_step_where_there_are_many() {
     }
 }
 
-/// From the middle of an entry on, the sum before it is there; and every thread begins in some middle.
+/// A trace that starts in the middle of an entry has the sum so far. (Every thread starts in the middle of something.)
 #[test]
-fn a_part_is_a_part_of_the_whole() {
+fn a_range_is_part_of_the_whole_trace() {
     let threads = ["1", "2", "3", "9"];
     let whole: Vec<String> = threads.iter().map(|threads| printed(&["figure-09", "--threads", threads])).collect();
     assert!(whole.iter().all(|other| *other == whole[0]));
@@ -137,7 +137,7 @@ fn a_part_is_a_part_of_the_whole() {
     }
 }
 
-/// Lines so long that a thread gives them away before their chunk ends, among short ones.
+/// Lines so long that a thread hands them over before the end of its chunk, between short ones.
 #[test]
 fn long_lines_are_the_same_with_any_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -165,7 +165,7 @@ function = "relu"
     assert!(printed(&[file, "--threads", "2"]) == lines);
 }
 
-/// What a function of a whole slice takes is named at once where it is much, and one by one where it is little: up to 16.
+/// The arguments of a function of a slice are named one by one up to 16, and as one slice beyond.
 #[test]
 fn a_step_does_not_grow_with_the_slice_that_it_reads() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -229,9 +229,9 @@ activation = "softmax"
     assert!(longest("pool1.a").max(longest("fc1.a")) < Some(500));
 }
 
-/// As `trace | head -1`: the reader goes away long before the end, and nobody waits for anybody.
+/// As `trace | head -1`: the reader stops long before the end, and no thread hangs.
 #[test]
-fn a_reader_of_one_line_ends_the_writing() {
+fn a_reader_that_stops_ends_the_writer() {
     for threads in ["1", "2"] {
         let mut child =
             command(&["figure-01", "--threads", threads]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -255,7 +255,7 @@ fn a_full_disk_is_an_error_with_any_number_of_threads() {
     }
 }
 
-/// Ctrl-C, while the writing waits for a reader who does not read.
+/// Ctrl-C while the writer waits for a reader that does not read.
 #[test]
 #[cfg(unix)]
 fn an_interrupt_ends_the_writing() {

@@ -1,4 +1,4 @@
-//! Tensors in files: every kind read back to the same bits, damaged bytes, and the folder that nothing leads out of.
+//! Files with tensors: every type is read back with the same bits, damaged files are refused, and no path leads out of the folder.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn npy(shape: &[usize], numbers: &[f64], big_endian: bool, fortran: bool) -> Vec
     bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
     bytes.extend(header.bytes());
     let entry = |at: usize| -> usize {
-        // the place in row-major order of the entry that stands at `at` with the first index running fastest
+        // the row-major position of the entry at position `at` in column-major order
         let mut rest = at;
         let index: Vec<usize> = shape.iter().map(|n| (rest % n, rest /= n).0).collect();
         index.iter().zip(shape).fold(0, |place, (i, n)| place * n + i)
@@ -136,7 +136,7 @@ fn every_type_that_numpy_and_safetensors_wrote_is_read() {
 }
 
 #[test]
-fn what_is_written_is_the_same_bytes_every_time_and_is_a_zip() {
+fn npz_output_is_the_same_bytes_every_time_and_a_valid_zip() {
     let tensors = vec![("a.b".to_owned(), vec![2], vec![1.0, f64::NAN]), ("c".to_owned(), vec![], vec![f64::INFINITY])];
     let bytes = written(&tensors);
     assert_eq!(bytes, written(&tensors));
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn flipped_bytes_never_panic_and_a_checksum_sees_them(
+    fn flipped_bytes_never_panic_and_fail_the_checksum(
         which in 0..4usize,
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..4),
     ) {
@@ -189,7 +189,7 @@ fn small() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn every_beginning_of_a_file_is_refused() {
+fn truncated_files_are_refused() {
     for (name, bytes) in small() {
         assert!(all(name, &bytes).is_ok(), "{name}");
         for length in 0..bytes.len() {
@@ -198,7 +198,7 @@ fn every_beginning_of_a_file_is_refused() {
     }
 }
 
-/// The bytes that no checksum and no second mention guards: a changed one is another name, or another type of the same size.
+/// The bytes without a checksum or a second copy: if one changes, it is another name, or another type of the same size.
 fn unguarded(name: &str, bytes: &[u8], at: usize) -> bool {
     let inside = |text: &[u8], letters: std::ops::Range<usize>| {
         bytes.windows(text.len()).enumerate().any(|(begin, found)| found == text && letters.contains(&at.wrapping_sub(begin)))
@@ -215,7 +215,7 @@ fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
     for (name, whole) in small() {
         let before = all(name, &whole).unwrap();
         let numbers: usize = before.iter().map(|tensor| tensor.2.len() * 8).sum();
-        // what has no checksum may be any numbers
+        // without a checksum any numbers are valid
         let end = if name.ends_with("npz") { whole.len() } else { whole.len() - numbers };
         for at in (0..end).filter(|&at| !unguarded(name, &whole, at)) {
             for flip in 1..=255 {
@@ -237,7 +237,7 @@ fn refused(name: &str, bytes: &[u8], expected: &str) {
 }
 
 #[test]
-fn versions_of_npy_that_numpy_does_not_know_are_refused() {
+fn unknown_versions_of_npy_are_refused() {
     let bytes = npy(&[1], &[0.5], false, false);
     for (major, minor) in [(0, 0), (1, 1), (1, 255), (2, 1), (3, 9), (4, 0)] {
         let mut bytes = bytes.clone();
@@ -247,7 +247,7 @@ fn versions_of_npy_that_numpy_does_not_know_are_refused() {
 }
 
 #[test]
-fn flags_and_directories_of_zip_that_do_not_fit_are_refused() {
+fn inconsistent_zip_directories_are_refused() {
     let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
     let at = |magic: &[u8]| bytes.windows(4).position(|found| found == magic).unwrap();
     let (central, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
@@ -272,7 +272,7 @@ fn flags_and_directories_of_zip_that_do_not_fit_are_refused() {
     refused("x.npz", &changed(&[end + 8], 1), "one of several");
     refused("x.npz", &changed(&[end + 12], 1), "not where its end says");
     refused("x.npz", &changed(&[end + 8, end + 10], 1), "another length than its end says");
-    // the checksum and the sizes are unknown to the file's own header, as where Python writes to a pipe
+    // the entry's own header lacks checksum and sizes, as when Python writes to a pipe
     let mut streamed = changed(&[6, central + 8], 1 << 3);
     streamed[14..26].fill(0);
     assert!(same(&all("x.npz", &streamed).unwrap(), &all("x.npz", &bytes).unwrap()));
@@ -282,7 +282,7 @@ fn flags_and_directories_of_zip_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn entries_of_a_zip_that_share_bytes_are_refused() {
+fn overlapping_zip_entries_are_refused() {
     let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
     let begin = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
     let end = bytes.len() - 22;
@@ -296,7 +296,7 @@ fn entries_of_a_zip_that_share_bytes_are_refused() {
 }
 
 #[test]
-fn a_safetensors_header_is_refused_for_any_of_its_tensors() {
+fn a_safetensors_header_is_checked_for_all_tensors() {
     let file = |header: &[u8], data: usize| [&(header.len() as u64).to_le_bytes()[..], header, &vec![0; data]].concat();
     let neighbour = |dtype: &str, shape: &str, offsets: &str| {
         let good = r#""a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#;
@@ -316,7 +316,7 @@ fn a_safetensors_header_is_refused_for_any_of_its_tensors() {
     ] {
         refused("x.safetensors", &file(neighbour(dtype, shape, offsets).as_bytes(), 16), expected);
     }
-    // what the format knows and is not read may be there beside what is, and so may blanks at the end
+    // valid tensors that are not read, and blanks at the end, are accepted
     for (dtype, shape, offsets) in [("F8_E4M3", "[8]", "[8,16]"), ("F4", "[16]", "[8,16]"), ("F64", "[0]", "[8,8]")] {
         let data = if offsets == "[8,8]" { 8 } else { 16 };
         let archive = open("x.safetensors", &file((neighbour(dtype, shape, offsets) + "  ").as_bytes(), data)).unwrap();
@@ -327,7 +327,7 @@ fn a_safetensors_header_is_refused_for_any_of_its_tensors() {
     refused("x.safetensors", &file(b"{\"__metadata__\":{}}x", 0), "is not that of safetensors");
 }
 
-/// What the system gave this process at most, in KiB.
+/// The peak address space of this process, in KiB.
 #[cfg(target_os = "linux")]
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -347,12 +347,12 @@ fn no_claim_is_believed_before_it_is_checked() {
         files += 1;
     }
     assert!(files > 30);
-    // a new thread reserves addresses too, but not as many as the smallest claim
+    // a new thread reserves addresses too, but fewer than the smallest claim
     assert!(peak() - before < 240 << 10, "{} KiB more", peak() - before);
 }
 
 #[test]
-fn a_header_that_asks_for_more_than_the_memory_limit_is_refused() {
+fn a_header_larger_than_the_memory_limit_is_refused() {
     let here = tempfile::tempdir().unwrap();
     fs::write(here.path().join("a.npy"), npy(&[300, 300], &vec![0.0; 90_000], false, false)).unwrap();
     let text = "title = \"t\"\ninput = { file = \"a.npy\" }\ntarget = 0\nloss = \"squared_error\"\n[[layer]]\ntype = \"flatten\"\n";
@@ -361,7 +361,7 @@ fn a_header_that_asks_for_more_than_the_memory_limit_is_refused() {
     assert!(read_beside(source.clone(), Limits { memory: 10 << 20 }, Arc::clone(&files) as _).is_ok());
     let faults = read_beside(source.clone(), Limits { memory: 1 << 20 }, files).unwrap_err().to_string();
     assert!(faults.contains("the limit is 1.0 MiB"), "{faults}");
-    // nor is anything read for a scenario that has no folder
+    // no file is read for a scenario without a folder
     let faults = read(source, Limits::default()).unwrap_err().to_string();
     assert!(faults.contains("it has no folder"), "{faults}");
 }
@@ -404,7 +404,7 @@ fn files_are_read_inside_the_folder_and_up_to_the_limit() {
         ("a.npy/b.npy", 4, "\"a.npy/b.npy\" cannot be read"),
         ("sub.npy", 4, "\"sub.npy\" is a folder"),
         ("../a.npy", 9, "\"../a.npy\" has a .., and a path may not go up"),
-        // inside, but it is not what is written that says so
+        // inside, but not by its written path
         ("sub.npy/../a.npy", 9, "\"sub.npy/../a.npy\" has a .., and a path may not go up"),
         ("./sub.npy/../sub.npy/b.npy", 9, "has a .., and a path may not go up"),
         ("../here/a.npy", 9, "has a .., and a path may not go up"),
@@ -456,7 +456,7 @@ fn links_that_lead_out_pipes_and_devices_are_refused() {
     assert_eq!(message(&Folder::of(&outside.path().join("link/t.toml")).unwrap(), "a.npy", 100), "4 bytes");
 }
 
-/// A folder on the way changes places with a link that leads out, while the file in it is read.
+/// A folder on the path is swapped with a link that leads out, while the file in it is read.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {

@@ -1,4 +1,4 @@
-//! `check`: what it verifies, where a scenario may come from, and how it refuses one.
+//! `check`: verification, the sources of a scenario, and error messages.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn check_verifies_every_bundled_scenario() {
 }
 
 #[test]
-fn check_says_what_differs_and_what_is_invalid() {
+fn check_reports_differences_and_faults() {
     let folder = tempdir().unwrap();
     let graph = "[graph]\ninputs = { a = 3 }\nnodes = [\"u = a * a\"]\n";
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
@@ -61,7 +61,7 @@ fn a_scenario_comes_from_a_name_a_path_or_stdin() {
 }
 
 #[test]
-fn what_cannot_be_read_is_one_sentence() {
+fn an_unreadable_file_is_one_sentence() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let said = |name: &str| refused(2, &["grads", &path(name)]).replace(folder.path().to_str().unwrap(), "");
@@ -94,7 +94,7 @@ fn an_invalid_scenario_is_status_1() {
     assert_eq!(refused(1, &["tests/invalid/bias-wrong-length.toml"]), said, "before the terminal is looked for");
 }
 
-/// What samples, batches and later iterations compute can be expected, and has notes: everything that the trace names.
+/// `[[expect]]` and `[[note]]` can name everything that the trace names, in samples, batches and later iterations.
 #[test]
 fn an_expectation_may_be_of_any_op_of_any_iteration() {
     let folder = tempdir().unwrap();
@@ -127,8 +127,8 @@ fn an_expectation_may_be_of_any_op_of_any_iteration() {
     assert!(String::from_utf8(said.stdout).unwrap().contains("update:fc1.weight[0,1] is 1.6, expected 1.7"));
 }
 
-/// No invalid scenario takes longer than a second of the processor, or more than 100 MB: the limits are the system's, so that what goes
-/// beyond them ends without its own exit status.
+/// No invalid scenario takes more than a second of processor time or 100 MB. The system enforces both limits: a process beyond them is killed and has no exit
+/// status.
 #[test]
 #[cfg(unix)]
 fn what_is_invalid_costs_little() {
@@ -141,7 +141,7 @@ fn what_is_invalid_costs_little() {
         }
         seen += 1;
         let mut limited = Command::new("sh");
-        // the system counts what is asked for, touched or not; large tensors are asked for before the file is known to be invalid
+        // the system counts reserved memory, and large tensors are reserved before the file is known to be invalid
         let kilobytes = if path.ends_with("too-large-in-all.toml") { 1_200_000 } else { 102_400 };
         let script = format!("ulimit -t 1; ulimit -d {kilobytes}; exec \"$0\" check \"$1\"");
         limited.args(["-c", &script, env!("CARGO_BIN_EXE_gradstep")]).arg(&path);
@@ -152,7 +152,7 @@ fn what_is_invalid_costs_little() {
     assert!(seen >= 60, "{seen} invalid scenarios");
 }
 
-/// A file with weights is listed where a scenario opens, and refused with the list by the commands.
+/// `gradstep FILE` lists a file with weights; commands refuse it with the same list.
 #[test]
 fn a_file_with_weights_is_listed() {
     let folder = tempdir().unwrap();
@@ -178,7 +178,7 @@ fn a_file_with_weights_is_listed() {
     assert_eq!((found.status, found.out.as_str()), (2, ""));
 }
 
-/// The beginning of the one bundled name opens it, and says so; several are listed, and a file of that name wins.
+/// A prefix of one bundled name opens it, with a remark; a prefix of several lists them; a file of that name wins.
 #[test]
 fn the_beginning_of_a_bundled_name_is_enough() {
     let folder = tempdir().unwrap();

@@ -35,7 +35,7 @@ fn grads_json_agrees_with_pytorch() {
     }
 }
 
-/// Whether all that is expected is there, to 1e-10.
+/// Returns whether all expected values are there, to 1e-10.
 fn alike(ours: &Value, expected: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::String(text) => text.parse().ok(),
@@ -117,13 +117,13 @@ fn weights_beside_a_scenario_are_read_and_not_written_over() {
         assert!(said.contains("would be lost"), "{said}");
     }
     assert_eq!(fs::read(weights).unwrap(), before);
-    // what is piped in has no folder
+    // a scenario from stdin has no folder
     let piped = with_input(&["check", "-"], &fs::read(net).unwrap());
     assert_eq!(piped.status, 1);
     assert!(piped.out.contains("it comes from the standard input, so it has no folder"), "{}", piped.out);
 }
 
-/// What a table leaves out is said, and a descent that has run away too.
+/// A table says what it leaves out, and whether the descent diverged.
 #[test]
 fn the_table_of_a_descent_says_what_it_leaves_out() {
     let folder = tempdir().expect("a folder");
@@ -170,6 +170,6 @@ fn zero_has_no_sign_in_a_table() {
     std::fs::write(&path, "title = \"zero\"\n[graph]\ninputs = { a = -0.0, b = 2.0 }\nnodes = [\"J = a * b\"]\n").unwrap();
     let path = path.to_str().unwrap();
     assert_eq!(printed(&["grads", path]), "zero\n\n   value  gradient\na      0         2\nb      2         0\nJ      0         1\n");
-    // what another program reads has it
+    // JSON, for other programs, keeps the sign
     assert!(printed(&["grads", path, "--format", "json"]).contains("-0.0"));
 }

@@ -1,4 +1,4 @@
-//! The real binary: every command, its errors and its exit statuses.
+//! The binary: every command, its errors and its exit statuses.
 
 mod check;
 mod documents;
@@ -14,7 +14,7 @@ use std::process::Stdio;
 use gradstep::command::bundled;
 use tempfile::tempdir;
 
-/// What a run has left: its exit status, what it has printed and what it has said.
+/// The result of a run: exit status, stdout and stderr.
 #[derive(Debug)]
 struct Run {
     status: i32,
@@ -42,7 +42,7 @@ fn gradstep(arguments: &[&str]) -> Run {
     finish(command(arguments))
 }
 
-/// What a run that goes well prints.
+/// The output of a successful run.
 #[track_caller]
 fn printed(arguments: &[&str]) -> String {
     let run = gradstep(arguments);
@@ -52,7 +52,7 @@ fn printed(arguments: &[&str]) -> String {
     run.out
 }
 
-/// What a run that is refused says.
+/// The error message of a run that fails.
 #[track_caller]
 fn refused(status: i32, arguments: &[&str]) -> String {
     let run = gradstep(arguments);
@@ -154,7 +154,7 @@ fn wrong_usage_is_status_2() {
 }
 
 #[test]
-fn without_a_terminal_the_stepper_says_what_to_do() {
+fn without_a_terminal_the_stepper_suggests_show() {
     for arguments in [&[][..], &["figure-14"], &["--ascii", "figure-14"], &["--at", "grad.a", "figure-14"]] {
         assert!(refused(2, arguments).contains("`gradstep show`"), "{arguments:?}");
     }
@@ -173,7 +173,7 @@ fn a_recording_overwrites_nothing_even_without_a_terminal() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = command(&["trace", "figure-02"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
@@ -183,7 +183,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_an_error() {
-    // what fails at the end, and what is too much to wait for it
+    // a failure at the end, and output too large for the pipe
     for arguments in [
         &["list"][..],
         &["check", "figure-14"],

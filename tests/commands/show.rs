@@ -8,7 +8,7 @@ use super::{command, finish, gradstep, printed, with_input};
 
 #[test]
 fn show_prints_a_frame() {
-    // what is odd at first sight is explained there, and only there
+    // a surprising number is explained at its step only
     let left_out = |step: &str| {
         printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
             .contains("0 · −∞ has no value, so the term")
@@ -27,9 +27,9 @@ fn show_prints_a_frame() {
     assert!(printed(&["show", "figure-14", "--format", "svg"]).starts_with("<svg"));
 }
 
-/// At the end of the help one key back is one line back, however often the end was passed.
+/// At the end of the help, scrolling further has no effect, so one key back is one line back.
 #[test]
-fn the_help_ends_where_it_ends() {
+fn scrolling_stops_at_the_end_of_the_help() {
     let help = |keys: &str| printed(&["show", "figure-14", "--size", "80x24", "--keys", &format!("?{keys}")]);
     let end = help(&"j".repeat(60));
     assert_eq!(end, help(&"j".repeat(90)));
@@ -46,7 +46,7 @@ fn replay_prints_the_frames() {
 }
 
 #[test]
-fn a_torn_session_is_replayed_with_a_remark() {
+fn a_truncated_session_is_replayed_with_a_remark() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
     let whole = fs::read("tests/sessions/figure-14.session").unwrap();
@@ -83,9 +83,9 @@ fn ascii_is_ascii() {
     }
 }
 
-/// A name may be as long as its file: wider than any width that a column is printed in.
+/// A name can be as long as the file, wider than any column.
 #[test]
-fn a_name_without_end_is_printed() {
+fn a_very_long_name_is_printed() {
     let name = "a".repeat(65_536);
     let graph = format!(
         "title = \"long\"\n[graph]\ninputs = {{ {name} = 2, b = 3 }}\nnodes = [\"J = {name} * b\"]\n[train]\nlearning_rate = 1\nlearn = [\"{name}\"]\n"

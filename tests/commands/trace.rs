@@ -1,4 +1,4 @@
-//! `trace`: every step as a line, whose sums are the tensors.
+//! `trace`: every step as a line; the lines add up to the tensors.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{printed, with_input};
 
-/// The law of the trace: what is printed adds up to what `grads` prints, with nothing but multiplication and addition.
+/// The printed steps add up to the values that `grads` prints, with nothing but multiplication and addition.
 #[test]
 #[allow(clippy::float_cmp)] // bit for bit is the point
 fn the_printed_trace_adds_up_to_the_printed_gradients() {
@@ -68,7 +68,7 @@ fn every_bundled_trace_adds_up_to_its_tensors() {
 }
 
 #[test]
-fn a_mask_is_a_factor_and_no_parameter() {
+fn a_mask_is_a_factor_and_not_a_parameter() {
     let scenario = "tests/oracle/made-dropout.toml";
     let lines = printed(&["trace", scenario, "--op", "drop1.a"]);
     let masks = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["factors"][1].clone());

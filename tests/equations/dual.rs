@@ -1,5 +1,5 @@
-//! Numbers with a slope: v + v′ ε with ε² = 0. An expression of them has the value that it has of numbers, and the derivative beside it, by nothing but
-//! the rules for sums, products, quotients and elementary functions. At a kink the slope is that of the case in force; |x| has 0 at 0, min and max share a tie.
+//! Dual numbers v + v′ ε with ε² = 0: an expression of them gives its value and its derivative, by the rules for sums, products, quotients and elementary
+//! functions. At a kink the slope is that of the case that applies; that of |x| at 0 is 0, and in a tie of min or max each argument gets half.
 
 use gradstep::expr::{Case, Definition, Expr, Primitive, Relation};
 
@@ -10,17 +10,17 @@ pub struct Dual {
     pub slope: f64,
 }
 
-/// A number that does not move.
+/// A constant.
 pub fn still(value: f64) -> Dual {
     Dual { value, slope: 0.0 }
 }
 
-/// The variable that everything is differentiated by.
+/// The variable of the derivative.
 pub fn moving(value: f64) -> Dual {
     Dual { value, slope: 1.0 }
 }
 
-/// What the names in an expression mean.
+/// The values of the names in an expression.
 pub struct Scope<'a> {
     /// Entries, whole numbers, letters with indices, and names.
     pub named: &'a dyn Fn(&Expr) -> Result<Dual, String>,
@@ -46,7 +46,7 @@ fn quotient(a: Dual, b: Dual) -> Dual {
     Dual { value: a.value / b.value, slope: (a.slope - a.value / b.value * b.slope) / b.value }
 }
 
-/// An expression of numbers.
+/// Evaluates an expression of numbers.
 pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
     let of = |expr: &Expr| evaluate(expr, scope);
     Ok(match *expr {
@@ -80,7 +80,7 @@ pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
     })
 }
 
-/// A function of numbers: as its definition is printed, or one of the elementary ones.
+/// Evaluates a function of numbers, from its printed definition or as an elementary function.
 pub fn apply(function: &Primitive, arguments: &[Dual]) -> Result<Dual, String> {
     let defined = match (function.meaning, function.definition) {
         (Some(meaning), _) => Some(meaning),

@@ -1,6 +1,6 @@
-//! The value of an equation's right-hand side, from the whole operands. No arithmetic of `src/op` takes part.
+//! Evaluates the right-hand side of an equation from the whole operands, without the arithmetic of `src/op`.
 //!
-//! The notation says less than a program would; this is what it means:
+//! The notation leaves some things out. Its meaning:
 //!
 //! | written | meant |
 //! | --- | --- |
@@ -16,7 +16,7 @@
 //! | `at the winners, else 0` | at the first largest pixel of each window, summed over the windows that it wins |
 //! | `all over each window`, `all over the channel` | at each pixel, summed over the windows that it lies in |
 //!
-//! What is not in this table is an error, so that no op goes by without an evaluation.
+//! Anything else is an error, so that no op is skipped.
 
 use gradstep::expr::{Definition, Expr, Join, Primitive, Slot};
 use gradstep::network::{Network, Op, Run};
@@ -29,7 +29,7 @@ use super::keys::{Keys, Table};
 use super::tensor::{Tensor, len};
 use super::windows::{Lie, rot180};
 
-/// Why something cannot be evaluated.
+/// The reason why something cannot be evaluated.
 type Why = String;
 
 /// A part of an op, with the tensors of its run.
@@ -41,7 +41,7 @@ pub struct Part<'a> {
     pub op: &'a Op,
     pub number: usize,
     pub arguments: Arguments,
-    /// The Jacobian, where an expression names it; all operands are vectors then.
+    /// The Jacobian, if an expression names it; then all operands are vectors.
     pub jacobian: Option<Tensor>,
 }
 
@@ -63,17 +63,17 @@ impl Part<'_> {
         if self.jacobian.is_some() { tensor.shaped(&entries) } else { Ok(tensor) }
     }
 
-    /// y = f(x), whose rule or whose derivative's rule this is.
+    /// The function y = f(x) of this forward or backward rule.
     fn y(&self) -> usize {
         self.op.parts[self.number].operands.get(Slot::Output).unwrap_or(self.op.output)
     }
 
-    /// The keys of the layer that computes y; those of the loss where no layer does.
+    /// The keys of the layer that computes y, or those of the loss if no layer does.
     fn own_keys(&self) -> Table {
         self.network.tensor(self.y()).layer.map_or_else(|| self.keys.below("loss"), |layer| self.keys.layer(layer))
     }
 
-    /// How a pool's windows lie, if y is a pool's.
+    /// The windows, if y is the output of a pool.
     fn pool(&self) -> Option<Lie> {
         let kind = self.network.layers()[self.network.tensor(self.y()).layer?].kind;
         matches!(kind, "max_pool2d" | "avg_pool2d").then(|| Lie::of_pool(&self.own_keys()))
@@ -136,7 +136,7 @@ impl Part<'_> {
         Ok(Tensor::number(count(x.values.len() / len(&self.network.tensor(self.y()).shape))))
     }
 
-    /// What an average pool divides by.
+    /// The divisor of an average pool.
     fn window_sizes(&self, lie: &Lie, x: &Tensor) -> Result<Tensor, Why> {
         let padding_counts = self.own_keys().flag("count_include_pad").unwrap_or(true);
         let (windows, shape) = lie.each_window(x)?;
@@ -284,7 +284,7 @@ impl Part<'_> {
         Ok(out)
     }
 
-    /// An expression with J, which the definition says entry by entry: Jⱼᵢ = … = …
+    /// Evaluates an expression with J, whose entries are defined by Jⱼᵢ = … = …
     fn with_jacobian(&self, body: &Expr, definition: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let Expr::Equal([Expr::Indexed(Expr::Name("J"), "ji"), members @ ..]) = *definition else {
             return Err(format!("{definition:?} does not define J"));

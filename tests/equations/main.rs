@@ -1,4 +1,4 @@
-//! Every op's equation: in Unicode, ASCII and LaTeX as a snapshot of what the printer writes, and evaluated, so that what it says is true of the tensors.
+//! Every op's equation: printed in Unicode, ASCII and LaTeX as a snapshot, and evaluated and compared with the tensors.
 
 mod dual;
 mod evaluator;
@@ -21,7 +21,7 @@ fn document(heading: &str, text: &str) -> Document {
     Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{heading}: {faults}\n{text}")))
 }
 
-/// Every op of a scenario that has not been written yet, one line for each notation.
+/// Writes the equations of a scenario that are not written yet, one line for each notation.
 fn write(to: &mut String, seen: &mut BTreeSet<String>, heading: &str, text: &str) {
     let document = document(heading, text);
     let trace = &document.trace;

@@ -1,4 +1,4 @@
-//! The scenarios: one for each kind of op, and more of them where an op's keys, shapes or numbers change what its equation means.
+//! The scenarios: one for each kind of op, and more if keys, shapes or numbers of an op change the meaning of its equation.
 
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
@@ -152,7 +152,7 @@ fn others_of_layers() -> Vec<Headed> {
     all
 }
 
-/// Losses with all their keys, on a vector and on an image; and outputs so near to 0 that their error is taken in one step.
+/// Losses with all their keys, on a vector and on an image; and outputs so close to 0 that their error is taken in one step.
 fn others_of_losses() -> Vec<Headed> {
     let mut all = Vec::new();
     for kind in LOSSES {

@@ -1,4 +1,4 @@
-//! A small tensor with the plainest loops there are.
+//! A small tensor with plain loops.
 
 /// A shape and the entries in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,8 @@ fn bare(shape: &[usize]) -> &[usize] {
     &shape[from..to]
 }
 
-/// How many neighbouring entries of the larger shape belong to one entry of the smaller: one axis is a number for each channel, or for each group of
-/// channels; none is a number for all.
+/// The number of neighbouring entries of the larger shape for each entry of the smaller: a shape of one axis has a number for each channel, or for each group
+/// of channels; a shape without axes has one number for all.
 fn run(small: &[usize], large: &[usize]) -> Result<usize, String> {
     let fits = match (bare(small), bare(large)) {
         ([], _) => true,
@@ -79,20 +79,20 @@ impl Tensor {
         }
     }
 
-    /// The products entry by entry, where one of the two may be a number for each channel or group.
+    /// Multiplies entry by entry; one operand may have one number for each channel or group.
     pub fn hadamard(self, other: Self) -> Result<Self, String> {
         let (small, large) = if self.values.len() < other.values.len() { (self, other) } else { (other, self) };
         let small = if small.is_number() { small } else { small.spread(&large.shape)? };
         large.zip(small, |a, b| a * b)
     }
 
-    /// Each entry in all places of its channel or group.
+    /// Repeats each entry over its channel or group.
     pub fn spread(self, shape: &[usize]) -> Result<Self, String> {
         let run = run(&self.shape, shape)?;
         Ok(Self::new(shape, (0..len(shape)).map(|at| self.values[at / run]).collect()))
     }
 
-    /// The sums of the entries of each channel or group, or of all: over what that shape lacks.
+    /// Sums over each channel or group, or over all entries, as the target shape requires.
     pub fn sum(&self, shape: &[usize]) -> Result<Self, String> {
         let run = run(shape, &self.shape)?;
         let mut sums = Self::zeros(shape);

@@ -1,4 +1,4 @@
-//! The right-hand side of every equation is the tensor: each part is what its rule adds up, and the sum of the parts is what the run holds.
+//! The right-hand side of every equation equals its tensor: each part equals the values of its rule, and the sum of the parts equals the tensor of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,10 +15,10 @@ use super::keys::Keys;
 use super::scenarios::{self, Headed};
 use super::tensor::Tensor;
 
-/// The largest difference, relative to the number, or to 1 where that is larger.
+/// The largest allowed difference, relative to the number, or to 1 if that is larger.
 const TOLERANCE: f64 = 1e-12;
 
-/// For each equation that was evaluated, its text and the largest number that it gave.
+/// The text of each evaluated equation and the largest number that it gave.
 type Tally = BTreeMap<String, (String, f64)>;
 
 fn near(is: f64, right: f64) -> bool {
@@ -33,7 +33,7 @@ fn same(says: &Tensor, holds: &[f64]) -> Result<(), String> {
     }
 }
 
-/// One op: each of its parts, and their sum.
+/// Checks one op: each part, and their sum.
 fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<(), String> {
     let (network, run, op) = (trace.network_of(at.sample_run), trace.run(at.sample_run), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
@@ -55,7 +55,7 @@ fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<()
     same(&sum, run.values(op.output))
 }
 
-/// All ops of an iteration that have steps; what is wrong with them.
+/// Checks all ops of an iteration that have steps, and returns the faults.
 fn all(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Vec<String> {
     let trace = &document.trace;
     let mut wrong = Vec::new();
@@ -68,7 +68,7 @@ fn all(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Ve
     wrong
 }
 
-/// The first iterations of some scenarios; the second has a velocity from before.
+/// Checks the first two iterations of scenarios; the second one has a velocity.
 fn hold(scenarios: &[Headed], tally: &mut Tally) {
     let mut wrong = Vec::new();
     for (heading, text) in scenarios {
@@ -96,7 +96,7 @@ fn bundled() -> Vec<Headed> {
 fn every_equation_is_true_of_its_tensors() {
     let mut tally = Tally::new();
     hold(&[scenarios::kinds(), scenarios::others()].concat(), &mut tally);
-    // 0 = 0 says nothing
+    // 0 = 0 would prove nothing
     let empty: Vec<&String> = tally.values().filter(|(_, largest)| *largest < 1e-3).map(|(text, _)| text).collect();
     assert!(empty.is_empty(), "all numbers of these are 0: {empty:?}");
 }
@@ -107,7 +107,7 @@ fn equations_of_bundled_scenarios_are_true() {
 }
 
 #[test]
-fn a_name_in_an_equation_is_of_one_tensor() {
+fn a_name_in_an_equation_means_one_tensor() {
     let mut found = BTreeSet::new();
     for (heading, text) in [scenarios::kinds(), scenarios::others()].concat() {
         let document = super::document(&heading, &text);

@@ -3,7 +3,7 @@
 use super::keys::Table;
 use super::tensor::Tensor;
 
-/// How a filter or a window lies on an image: for rows and for columns.
+/// The placement of a filter or window on an image, for rows and for columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Lie {
     pub kernel: [usize; 2],
@@ -22,7 +22,7 @@ fn filters(of: &Tensor) -> Result<[usize; 4], String> {
     <[usize; 4]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} are no filters", of.shape))
 }
 
-/// The groups of so many channels, where each of so many filters reads `depth` of them.
+/// The number of groups, from the channels and the `depth` of a filter.
 fn groups(channels: usize, depth: usize, filters: usize) -> Result<usize, String> {
     let groups = channels / depth;
     let fits = channels.is_multiple_of(depth) && filters.checked_rem(groups) == Some(0);
@@ -41,13 +41,13 @@ impl Lie {
         Self { kernel, stride: pair("stride", 1), padding: pair("padding", 0), dilation: pair("dilation", 1) }
     }
 
-    /// A pool's: its windows lie side by side where the file does not say otherwise.
+    /// Those of a pool, whose windows are adjacent by default.
     pub fn of_pool(keys: &Table) -> Self {
         let kernel = keys.pair("kernel_size").expect("a pool's window");
         Self { stride: keys.pair("stride").unwrap_or(kernel), ..Self::of_filter(keys, kernel) }
     }
 
-    /// How many windows there are on an image of so many rows and columns.
+    /// The number of windows on an image of this size.
     fn windows(&self, size: [usize; 2]) -> [usize; 2] {
         let Self { kernel, stride, padding, dilation } = self;
         [0, 1].map(|n| (size[n] + 2 * padding[n]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1) / stride[n] + 1)
@@ -67,7 +67,7 @@ impl Lie {
         places(self.kernel).filter_map(|place| self.pixel(window, place, size)).collect()
     }
 
-    /// The filter slides over the image, and each place gives the sum of the products: a cross-correlation. A filter reads the channels of its group.
+    /// Cross-correlation: the filter slides over the image, and each position gives the sum of the products. A filter reads the channels of its group.
     pub fn slide(&self, over: &Tensor, filter: &Tensor) -> Result<Tensor, String> {
         let ([channels, height, width], [count, depth, ..]) = (image(over)?, filters(filter)?);
         let (groups, windows) = (groups(channels, depth, count)?, self.windows([height, width]));
@@ -86,8 +86,8 @@ impl Lie {
         Ok(out)
     }
 
-    /// One image slides over another as a filter would, channel by channel, in steps of the dilation and with the stride between its pixels: what gives
-    /// filters of this shape.
+    /// Cross-correlation of two images, which gives filters of this shape: one slides over the other, channel by channel, in steps of the dilation and with the
+    /// stride between its pixels.
     pub fn slide_image(&self, over: &Tensor, by: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
         let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(by)?);
         let [filters, depth, ..] = shape;
@@ -110,12 +110,12 @@ impl Lie {
         Ok(out)
     }
 
-    /// The filter, turned, slides over an image with the stride between its pixels, as far as one place of it still lies on the image: the way back of
-    /// [`Lie::slide`]. A filter's pixels reach all channels of its group.
+    /// The transpose of [`Lie::slide`]: the turned filter slides over an image with the stride between its pixels, as far as it overlaps the image. A filter reaches
+    /// all channels of its group.
     pub fn slide_back(&self, over: &Tensor, turned: &Tensor, shape: [usize; 3]) -> Result<Tensor, String> {
         let ([count, rows, columns], [own, depth, ..]) = (image(over)?, filters(turned)?);
         let [channels, height, width] = shape;
-        // some rows and columns may be out of reach of all windows
+        // some rows and columns may be in no window
         if count != own || self.windows([height, width]) != [rows, columns] {
             return Err(format!("{:?} by {:?} does not give {shape:?}", over.shape, turned.shape));
         }

@@ -1,11 +1,11 @@
-//! `--ascii`: every sign of a frame has one of its own, and none is drawn as unknown.
+//! `--ascii`: every character of a frame has an ASCII form, and none is drawn as unknown.
 
 use gradstep::ui::RenderOptions;
 
 use crate::{frame, lessons, open};
 
 #[test]
-fn no_sign_is_unknown_in_ascii() {
+fn no_character_is_unknown_in_ascii() {
     let ascii = RenderOptions { ascii: true, ..RenderOptions::default() };
     let unknown = |name: &str, keys: &str, look: &RenderOptions, width: u16| {
         let buffer = frame(&open(name, keys), look, width, 40);

@@ -1,4 +1,4 @@
-//! What a batch does: its ops have a network of their own, whose tensors are not those of the samples'.
+//! Frames of the batch, whose ops have their own network and tensors.
 
 use gradstep::app::{Action, update};
 use gradstep::ui::{RenderOptions, export, view::View};
@@ -9,7 +9,7 @@ const SMALL: &str = include_str!("../valid/batch-of-two.toml");
 const TRANSPOSED: &str = include_str!("../valid/batch-of-transposed.toml");
 const LAYERS: &str = include_str!("layers.toml");
 
-/// The first step of every op of the batch can be drawn, whatever pane is in front.
+/// The first step of every op of the batch can be drawn, with every pane in front.
 #[test]
 fn every_op_of_a_batch_is_drawn() {
     for text in [SMALL, TRANSPOSED, LAYERS] {
@@ -27,7 +27,7 @@ fn every_op_of_a_batch_is_drawn() {
     }
 }
 
-/// What the two leading dimensions of a filter count does not depend on who reads it.
+/// The labels of a filter's leading dimensions do not depend on the op that reads it.
 #[test]
 fn a_filter_has_the_same_dimensions_in_every_pass() {
     for address in [

@@ -1,4 +1,4 @@
-//! What is on the screen decides the cost of a frame: the same scenario with something larger in it asks the rules for no more.
+//! The cost of a frame depends on what is on the screen: a larger scenario of the same kind asks the rules for no more.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use gradstep::step::Unit;
 use gradstep::tally;
 use gradstep::ui::RenderOptions;
 
-/// The most that any frame asks for: factors of terms, parts of ops, ops and passes that are looked at.
+/// The most that a frame may ask for: factors of terms, parts of ops, ops and passes.
 const MOST: u64 = 40_000;
 
 const UP: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
@@ -49,7 +49,7 @@ fn document(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
 }
 
-/// What a frame asks for in the middle of an entry of each of the first and last ops, by the op's name, and of some between.
+/// The requests of a frame in the middle of an entry, by the name of its op: the first ops, the last ones and some between.
 fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)> {
     let document = document(text);
     let (trace, mut state) = (&document.trace, State::picker(Vec::new()));
@@ -66,7 +66,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
             let _ = super::frame(&state, &RenderOptions::default(), width, height);
             tally::taken()
         };
-        // the running sum up to here is added up once, by the first
+        // the running sum up to here is added up once, by the first frame
         draw();
         let network = trace.network_of(*sample_run);
         let pass = network.producer(*id).map(|op| network.ops()[op].pass.name()).unwrap_or_default();
@@ -77,8 +77,8 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
 }
 
 #[test]
-fn a_frame_asks_for_no_more_where_more_is_in_the_file() {
-    // both sizes have more than a pane looks at, and sums longer than from one mark to the next
+fn a_frame_of_a_larger_scenario_costs_no_more() {
+    // both sizes are larger than a pane, and their sums longer than the distance of two checkpoints
     type Larger = (&'static str, [usize; 2], fn(usize) -> String);
     let families: [Larger; 10] = [
         ("images", [72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
@@ -102,7 +102,7 @@ fn a_frame_asks_for_no_more_where_more_is_in_the_file() {
         pairs.extend(more.iter().filter_map(|(op, more)| Some((op.as_str(), *some.get(op)?, *more))));
         assert!(pairs.len() > 1, "{name}: no op has one name in both");
         for (op, some, more) in pairs {
-            // what is drawn differs a little, and a sum has come less far or farther since its last mark
+            // the drawing differs a little, and so does the distance of a sum from its last checkpoint
             if more.0 > MOST || more.0 > some.0 + some.0 / 4 + 1200 {
                 grown.push(format!("{name}, {op}: {some:?}, then {more:?}"));
             }

@@ -1,5 +1,5 @@
-//! Nothing is told early: a frame does not depend on a number that is computed after its step. Each frame is drawn from the true run, and from runs in which
-//! all that is computed later has other numbers: cell by cell they are the same.
+//! A frame does not depend on numbers that are computed after its step. Each frame is drawn from the real run and from runs in which all later numbers are
+//! replaced; the frames must be equal, cell by cell.
 
 use std::env;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{frame, layers, lessons, press};
 
 const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 
-/// Futures in which each number is another one.
+/// Replacements of all later numbers.
 const FUTURES: [(&str, Other); 4] = [
     ("other signs", |x| if x == 0.0 { -0.375 } else { -x }),
     ("100,000 times as large", |x| if x == 0.0 { 43_210.5 } else { 1e5 * x }),
@@ -24,10 +24,10 @@ const FUTURES: [(&str, Other); 4] = [
 /// Keys that put something over the panes.
 const OVERLAYS: [&str; 4] = ["?", "n", ":", ":grad<Tab>"];
 
-/// The steps of a bundled scenario that are looked at, where `EARLY_STEPS` gives no other number: all of most; and those of another one.
+/// The number of steps that are checked of a bundled scenario and of another one, unless `EARLY_STEPS` is set.
 const STEPS: [u64; 2] = [72, 32];
 
-/// Scenarios with what no bundled one has, and keys that lead to an iteration.
+/// Scenarios with features that no bundled one has, and keys that lead to an iteration.
 const OTHERS: [(&str, &str, &str); 7] = [
     ("logistic", super::graphs::LOGISTIC, ""),
     ("layers", include_str!("layers.toml"), ""),
@@ -51,7 +51,7 @@ fn others() -> Scenarios {
     OTHERS.map(open).into()
 }
 
-/// All steps of a short trace. Of a long one the first, the middle and the last of ops, and others, the same in every run.
+/// All steps of a short trace; of a long one the first, middle and last steps of ops, and others that are the same in every run.
 fn steps(document: &Document, most: u64) -> Vec<u64> {
     let len = document.trace.len();
     if len <= most {
@@ -76,7 +76,7 @@ fn steps(document: &Document, most: u64) -> Vec<u64> {
     steps
 }
 
-/// What is drawn of one step: sizes, the turns of the shared place through its panes, and keys that put something over them.
+/// The variants in which a step is drawn: sizes, panes of the shared place, overlays.
 fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
     let mut screens = Vec::new();
     for size in SIZES {
@@ -96,7 +96,7 @@ fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): ((u16, u16), i6
     frame(&state, &RenderOptions::default(), size.0, size.1)
 }
 
-/// The first row in which two frames differ, in both; a difference in colour alone shows twice the same.
+/// The first row in which two frames differ, from both frames; the two rows look equal if only a colour differs.
 fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
     let width = usize::from(one.area.width);
     let at = one.content().iter().zip(other.content()).position(|(a, b)| a != b)?;
@@ -104,7 +104,7 @@ fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
     Some(format!("row {}, column {}:\n  {}\n  {}", at / width, at % width, row(one), row(other)))
 }
 
-/// Draws steps of some scenarios with their true future and with others; what is told early.
+/// Draws steps of scenarios with their real future and with others, and returns the differences.
 fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
     let steps_asked = env::var("EARLY_STEPS").ok().map(|number| number.parse().expect("EARLY_STEPS is a number"));
     let mut told = Vec::new();
@@ -125,20 +125,20 @@ fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
 }
 
 #[test]
-fn no_frame_of_a_bundled_scenario_depends_on_what_is_computed_later() {
+fn no_frame_of_a_bundled_scenario_depends_on_later_numbers() {
     let told = told(bundled(), STEPS[0]);
     assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
 }
 
 #[test]
-fn no_frame_of_another_scenario_depends_on_what_is_computed_later() {
+fn no_frame_of_another_scenario_depends_on_later_numbers() {
     let told = told(others(), STEPS[1]);
     assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
 }
 
-/// The same comparison sees what becomes known: with a future that begins one step earlier, the number of the step itself is another one.
+/// The comparison itself works: if the replaced future includes the step itself, the frames differ.
 #[test]
-fn a_frame_depends_on_what_its_step_computes() {
+fn a_frame_depends_on_the_number_of_its_step() {
     for (name, document) in bundled().into_iter().chain(others()) {
         for step in steps(&document, 12).into_iter().filter(|step| *step > 1) {
             let altered = Arc::new(document.with_future(step - 1, FUTURES[3].1));

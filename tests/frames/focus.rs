@@ -1,4 +1,4 @@
-//! The frame shows what the state says: its screen, mode, overlay and job, whatever actions led there.
+//! A frame shows the screen, mode, overlay and job of the state, after any sequence of actions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Does an event as the driver does, and counts how often the shared place is turned over.
+/// Handles an event as the driver does, and counts how often the shared place is turned over.
 fn act(state: &mut State, event: Event, turned: &mut i64) {
     match event {
         Event::Keys(keys) => {
@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_frame_shows_what_the_state_says(events in proptest::collection::vec(event(), 1..40)) {
+    fn the_frame_shows_the_state(events in proptest::collection::vec(event(), 1..40)) {
         let mut state = State::picker(offers());
         let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
         state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);

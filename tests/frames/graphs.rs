@@ -1,4 +1,4 @@
-//! Graphs that no small screen has room for.
+//! Graphs too large for a small screen.
 
 use super::layers::open;
 use super::{frame, picture};
@@ -37,7 +37,7 @@ fn nodes_without_room_are_counted_above_and_below() {
 pub const LOGISTIC: &str = "title = \"logistic\"\n[graph]\ninputs = { w = 0.5, x = 2, b = -1, y = 1 }\n\
     nodes = [\"z = w * x + b\", \"p = sigmoid(z)\", \"J = -(y * log(p) + (1 - y) * log(1 - p)) + 0.1 * w ^ 2\"]\n";
 
-/// A node deep in a graph, whose derivative comes from the right: what a step reads is in the picture, whatever else is not.
+/// A node deep in a graph, whose derivative comes from the right: the entries that a step reads are always in the picture.
 #[test]
 fn both_ends_of_a_steps_edge_are_in_the_picture() {
     for (ends, keys) in [(["z", "p"], ":grad.z<Enter>"), (["p", "t2"], ":grad.p#1<Enter>"), (["p", "t5"], ":grad.p#2<Enter>")] {

@@ -1,5 +1,4 @@
-//! Frames as tests: a scenario, keys, a picture. The pictures are snapshots of our own output, read by people when they change; the last
-//! line is a hash of the styles.
+//! Frames after keys, as snapshots. The last line of a snapshot is a hash of the styles.
 
 mod ascii;
 mod batch;
@@ -102,7 +101,7 @@ fn every_scenario_opens_on_a_picture_at_each_size() {
     }
 }
 
-/// What does not fit beside the position has the last line, and gives it back.
+/// A message that does not fit beside the position uses the last line for a time.
 #[test]
 fn a_long_message_is_not_cut() {
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &RenderOptions::default(), 80, 24));
@@ -148,7 +147,7 @@ fn keys_lead_to_pictures() {
     }
 }
 
-/// What the batch adds up is drawn as bars: to the left of the axis what is negative, and the longer the larger.
+/// The terms of a batch's sum are drawn as bars, negative ones to the left of the axis.
 #[test]
 fn terms_without_neurons_are_bars() {
     let shown = picture(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), 120, 40);
@@ -168,7 +167,7 @@ fn the_picker_is_a_picture() {
 }
 
 #[test]
-fn the_status_line_always_says_the_same_things_in_one_place() {
+fn the_facts_of_the_status_line_keep_their_places() {
     for name in lessons().keys() {
         for (width, height) in SIZES {
             for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
@@ -186,7 +185,7 @@ fn the_status_line_always_says_the_same_things_in_one_place() {
 }
 
 #[test]
-fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
+fn ascii_frames_are_ascii_and_keep_the_layout() {
     for name in lessons().keys() {
         for keys in ["", "b", "?", "n", ":g"] {
             let state = open(name, keys);
@@ -203,9 +202,9 @@ fn ascii_frames_hold_nothing_else_and_keep_the_layout() {
     }
 }
 
-/// Without colour the marks must tell it all: two different steps of one entry look different in plain text.
+/// Two steps of one entry look different in plain text, without colours.
 #[test]
-fn without_colour_the_marks_tell_the_step() {
+fn steps_differ_without_colours() {
     let look = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &look, 120, 40));
     let matrices = |text: String| text.lines().skip(11).take(12).map(|line| line.chars().take(70).collect::<String>()).collect::<Vec<_>>();

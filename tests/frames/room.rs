@@ -1,4 +1,4 @@
-//! What must not be cut, hidden or moved, whatever the size.
+//! Texts and panes that are not cut, hidden or moved at any size.
 
 use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
@@ -33,7 +33,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
 }
 
 #[test]
-fn at_80x24_the_equation_and_what_it_is_called_are_whole() {
+fn at_80x24_the_equation_and_its_title_are_not_cut() {
     each_op_at_80x24("", |view, equation, shown| {
         let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
         let title = &view.document.scenario.title;
@@ -54,7 +54,7 @@ fn at_80x24_tab_shows_all_of_the_words() {
     });
 }
 
-/// The panes and the names of the matrices stand still from step to step of an op.
+/// Panes and names of matrices keep their places during an op.
 #[test]
 fn nothing_moves_within_an_op() {
     for name in lessons().keys() {
@@ -78,7 +78,7 @@ fn nothing_moves_within_an_op() {
 }
 
 #[test]
-fn the_way_to_the_keys_is_always_shown() {
+fn the_key_of_the_help_is_always_shown() {
     for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
         for keys in ["l", "l<Tab>", "o"] {
             let shown = text("figure-17", keys, (width, height));
@@ -88,7 +88,7 @@ fn the_way_to_the_keys_is_always_shown() {
 }
 
 #[test]
-fn where_panes_share_a_place_the_next_is_named() {
+fn a_shared_place_names_the_next_pane() {
     assert!(text("figure-17", "", (80, 24)).contains("Tab why"));
     assert!(text("figure-17", "<Tab>", (80, 24)).contains("Tab matrices alone"));
     assert!(text("figure-17", "<Tab><Tab>", (80, 24)).contains("Tab picture"));
@@ -114,9 +114,9 @@ fn the_chosen_completion_is_in_view() {
     assert!(names(":1:gra<Tab>").starts_with(":1:grad."), "{}", names(":1:gra<Tab>"));
 }
 
-/// In ASCII a product is a star, and what parts two facts is none.
+/// In ASCII a product is a star, and facts are separated by bars.
 #[test]
-fn ascii_parts_facts_with_bars() {
+fn ascii_separates_facts_with_bars() {
     let state = open("figure-20", "l");
     let shown = export::text(&frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 80, 24));
     let line = |n: usize| shown.lines().nth(n).expect("a line").to_owned();
@@ -124,9 +124,9 @@ fn ascii_parts_facts_with_bars() {
     assert!(!line(0).contains('*') && !line(22).contains('*') && line(4).contains('*'), "{shown}");
 }
 
-/// A difference that stands alone is told with its numbers.
+/// A step that is a single difference shows its two numbers.
 #[test]
-fn a_difference_is_worked_out() {
+fn a_difference_shows_its_numbers() {
     let shown = text("mazur-2-2-2", ":grad.fc2.a[0]<Enter>", (80, 24));
     assert!(shown.contains("=  (a₁−t₁)\n") && shown.contains("=  (0.7514−0.01)\n") && shown.contains("=  0.7414\n"), "{shown}");
 }
@@ -140,7 +140,7 @@ fn a_scenario_opens_unscrolled() {
 }
 
 #[test]
-fn padding_without_end_is_no_panic() {
+fn huge_padding_does_not_panic() {
     let text = r#"title = "wide"
 input = [[[1.0]]]
 target = [[[1.0, 1.0], [1.0, 1.0]]]
@@ -163,7 +163,7 @@ stride = 2000000000
 
 /// Names are as long as their file allows.
 #[test]
-fn names_without_end_are_no_panic() {
+fn very_long_names_do_not_panic() {
     for length in [300, 60_000, 65_530, 65_536, 70_000] {
         let name = "a".repeat(length);
         let graph = format!(

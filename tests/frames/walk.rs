@@ -1,4 +1,4 @@
-//! Random walks: whatever is pressed and however the window changes, nothing panics and the state stays in its bounds.
+//! Random walks: after any keys and sizes nothing panics, and the state stays within its bounds.
 
 use gradstep::app::{Action, Screen, update};
 use gradstep::step::Unit;
@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use super::{frame, open, press};
 
-/// Keys that reach every mode, and some that mean nothing.
+/// Keys that reach every mode, and some without a meaning.
 const KEYS: &[&str] = &[
     "l",
     "h",
@@ -178,7 +178,7 @@ fn play_steps_by_the_clock_and_stops_at_the_end() {
 }
 
 #[test]
-fn play_that_is_late_makes_one_unit_and_catches_nothing_up() {
+fn late_play_makes_one_unit_and_does_not_catch_up() {
     let mut state = open("figure-14", "g<Space>");
     let period = state.settings.period();
     update(&mut state, Action::Clock(period * 1000));
@@ -188,7 +188,7 @@ fn play_that_is_late_makes_one_unit_and_catches_nothing_up() {
 }
 
 #[test]
-fn there_and_back_again() {
+fn a_move_can_be_undone() {
     for name in NAMES {
         let trace = &open(name, "").document().expect("open").trace.len().to_owned();
         for unit in ["", "k", "kk", "kkk"] {

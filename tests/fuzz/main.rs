@@ -1,5 +1,5 @@
-//! Fuzzing as a test: files of the project with random damage, and random keys. `PROPTEST_CASES` says how many, `PROPTEST_RNG_SEED` makes a run
-//! repeatable; CONTRIBUTING says how to run for hours. A case that fails is shrunk and printed.
+//! Fuzzing as a test: files of the project with random damage, and random keys. `PROPTEST_CASES` is their number, `PROPTEST_RNG_SEED` makes a run
+//! repeatable; CONTRIBUTING explains how to run for hours. A case that fails is shrunk and printed.
 
 mod mutation;
 mod targets;
@@ -15,7 +15,7 @@ use mutation::{Mutation, mutations};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// The files below these folders of the project whose names end so, in the order of their paths.
+/// The files in these folders with one of these extensions, sorted by path.
 fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
@@ -54,7 +54,7 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     }
 }
 
-/// The weights that scenarios of the tests name.
+/// The files with weights that scenarios of the tests name.
 fn memory() -> &'static Arc<targets::Memory> {
     static MEMORY: OnceLock<Arc<targets::Memory>> = OnceLock::new();
     MEMORY.get_or_init(|| {
@@ -82,7 +82,7 @@ fn damaged() -> impl Strategy<Value = (Index, Vec<Mutation>)> {
     (any::<Index>(), mutations())
 }
 
-/// `cases` unless `PROPTEST_CASES` says another number.
+/// `cases`, unless `PROPTEST_CASES` is set.
 fn config(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases, ..usual } }
@@ -119,7 +119,7 @@ fn random_keys() {
     });
 }
 
-/// A seed without damage passes its target, so the targets see more than refusals.
+/// Undamaged seeds pass their target, so the targets do not see faulty files only.
 #[test]
 fn the_seeds_themselves() {
     for (_, bytes) in seeds("scenarios") {

@@ -1,9 +1,9 @@
-//! Damage to a file: what slips, disk errors and malice do to text and to bytes.
+//! Damage to a file, as by typing errors, disk errors and attacks.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// One change to a byte string. Places are relative, so a change fits any length.
+/// One change to a byte string. Positions are relative, so a change fits any length.
 #[derive(Clone, Debug)]
 pub enum Mutation {
     /// Changes bits of a byte.
@@ -24,7 +24,7 @@ pub enum Mutation {
     Line(Index),
 }
 
-/// Text that is at home in the files, or hostile.
+/// Tokens that are usual in the files, or hostile.
 const TOKENS: &[&[u8]] = &[
     b"[[layer]]\n",
     b"type = \"conv2d\"\n",
@@ -60,7 +60,7 @@ const TOKENS: &[&[u8]] = &[
     b"[3,\"click\",\"grad.input[0,0]\"]\n",
 ];
 
-/// Numbers at the ends of what is representable, and of what is allowed.
+/// Numbers at the limits of what is representable and of what is allowed.
 #[rustfmt::skip]
 const NUMBERS: &[&[u8]] = &[
     b"0", b"-1", b"1", b"2", b"3", b"-0.0", b"1e308", b"1e-320", b"1e999", b"nan", b"inf", b"65536", b"4294967296", b"9223372036854775807",

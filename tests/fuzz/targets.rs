@@ -1,4 +1,4 @@
-//! The fuzz targets: functions of bytes that panic where a promise is broken. `main.rs` beside this file drives them with mutated files,
+//! The fuzz targets: functions of bytes that panic if a guarantee is broken. `main.rs` beside this file drives them with mutated files,
 //! `fuzz/` with libFuzzer.
 
 use std::collections::BTreeMap;
@@ -19,18 +19,18 @@ use gradstep::weights::{self, Wrong};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Enough for every seed, and little enough that a scenario is computed within milliseconds.
+/// Limits large enough for every seed, and small enough to compute a scenario within milliseconds.
 const LIMITS: Limits = Limits { memory: 2 << 20 };
 
 /// The last iteration at which a session may begin.
 const NEAR: u64 = 1000;
 
-/// No frame and no error message is longer, whatever the file: faults are cut to their surroundings.
+/// The longest error message of any file: excerpts are cut around the fault.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
-/// What is shown has no character that a terminal obeys or that hides.
+/// Checks that a text has no control characters and no invisible ones.
 fn visible(text: &str) {
-    assert_eq!(escape(text), text, "a character reaches the screen that must be escaped");
+    assert_eq!(escape(text), text, "a character reaches the screen without being escaped");
 }
 
 /// Files that a scenario may name, from memory.
@@ -49,7 +49,7 @@ fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
     match source.and_then(|source| scenario::read_beside(source, LIMITS, Arc::clone(files) as _)) {
         Ok(scenario) => Some(scenario),
         Err(faults) => {
-            assert!(!faults.faults().is_empty(), "a refusal without a fault");
+            assert!(!faults.faults().is_empty(), "a refused file without a fault");
             let message = faults.render(false);
             visible(&message);
             assert!(message.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
@@ -58,7 +58,7 @@ fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
     }
 }
 
-/// The text of a scenario file: refused with a message, or every step that is asked for keeps the law and every frame is drawn.
+/// Target: the text of a scenario file. It is refused with a message, or its steps add up and its frames are drawn.
 pub fn scenario(text: &[u8], files: &Arc<Memory>) {
     let Some(scenario) = read(text, files) else { return };
     let document = Arc::new(Document::new(scenario));
@@ -75,7 +75,7 @@ pub fn scenario(text: &[u8], files: &Arc<Memory>) {
     }
 }
 
-/// A step and the one before it: product, running sum, address.
+/// Checks a step and the one before it: product, running sum, address.
 fn law(trace: &Trace, k: u64) {
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
     let (Some(step), Some(at)) = (trace.get(k), trace.position(k)) else {
@@ -84,7 +84,7 @@ fn law(trace: &Trace, k: u64) {
     };
     if step.kind == Kind::Product {
         let product = step.factors.iter().map(|factor| factor.value).reduce(|product, factor| product * factor);
-        assert!(product.is_some_and(|product| same(product, step.value)), "step {k} is no product of its factors: {step:?}");
+        assert!(product.is_some_and(|product| same(product, step.value)), "step {k} is not the product of its factors: {step:?}");
     }
     let before = (step.term > 1).then(|| trace.get(k - 1)).flatten().map_or(-0.0, |before| before.sum);
     assert!(same(before + step.value, step.sum), "step {k} does not add up: {step:?}");
@@ -104,10 +104,10 @@ fn frame(state: &State, width: u16, height: u16) -> Buffer {
     buffer
 }
 
-/// The bytes of a file with tensors, of the kind that its name says: refused, or as many numbers as each shape says.
+/// Target: the bytes of a file with tensors. It is refused, or each tensor has the numbers of its shape.
 pub fn weights(name: &str, bytes: &[u8]) {
     let Err(wrong) = tensors(name, bytes) else { return };
-    assert!(!wrong.message.is_empty(), "a refusal without a message");
+    assert!(!wrong.message.is_empty(), "a refused file without a message");
     assert!(wrong.message.len() < LONGEST_MESSAGE, "{} bytes of message", wrong.message.len());
 }
 
@@ -122,7 +122,7 @@ fn tensors(name: &str, bytes: &[u8]) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// The bytes of a session file: refused with a sentence, or its frames are drawn, up to the hundredth.
+/// Target: the bytes of a session file. It is refused with a sentence, or its first hundred frames are drawn.
 pub fn session(bytes: &[u8]) {
     let session = match Session::read(bytes) {
         Ok(session) => session,
@@ -142,7 +142,7 @@ pub fn session(bytes: &[u8]) {
     });
 }
 
-/// Inputs decoded from bytes, given to a stepper that is open on a scenario. Every byte string is valid.
+/// Target: inputs decoded from bytes, for a stepper with an open scenario. Every byte string is valid.
 pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
     let mut state = State::picker(offers::bundled());
     state.open(Arc::clone(document), None);

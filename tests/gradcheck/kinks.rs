@@ -1,4 +1,4 @@
-//! Kinks: what lies on one, what lies near one, and what only bends.
+//! Kinks: entries on one, entries near one, and smooth functions that only look like one.
 
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;
@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 
 use super::{all, claimed, document, graph, read, scenarios, tally};
 
-/// What bends too much for any step is no kink, and no fault either.
+/// A smooth function that curves too much for any step size has neither a kink nor a wrong derivative.
 #[test]
 fn smooth_functions_have_no_kinks() {
     for (inputs, nodes) in [
@@ -28,7 +28,7 @@ fn kinks_are_named_as_such() {
         ("x = 0", "\"J = abs(x)\"", &["grad.x"]),
         ("x = 2, y = 2", "\"J = max(x, y)\"", &["grad.x", "grad.y"]),
         ("x = 2, y = 2", "\"J = min(x, y)\"", &["grad.x", "grad.y"]),
-        // both move alike, so there is none
+        // both move together, so there is no kink
         ("x = 2", "\"J = max(x, x)\"", &[]),
         ("x = 1e-7", "\"J = relu(x)\"", &[]),
         // without a name: |x|
@@ -42,7 +42,7 @@ fn kinks_are_named_as_such() {
     }
 }
 
-/// Cases whose derivatives are right, or as PyTorch has them: nothing is off.
+/// Cases whose derivatives are right, or those of PyTorch: none is reported.
 #[test]
 fn corners_pass() {
     let mut wrong = Vec::new();
@@ -58,9 +58,9 @@ fn corners_pass() {
     }
 }
 
-/// A step that is longer than the bend of the loss jumps over it: what is flat there is not flat here. Each of these is right, and found wrong where it is not.
+/// A step longer than a curve of the loss jumps over it, to where the loss is flat. These derivatives are accepted if right and reported if wrong.
 #[test]
-fn a_step_does_not_jump_over_a_bend() {
+fn a_step_does_not_jump_over_a_curve() {
     for (inputs, nodes, right) in [
         ("x = 1000", "\"J = tanh(1e6 * (x - 1000))\"", 1e6),
         ("x = 1e5", "\"J = tanh(300 * (x - 1e5))\"", 300.0),
@@ -72,7 +72,7 @@ fn a_step_does_not_jump_over_a_bend() {
         assert_eq!(claimed(inputs, nodes, right), Verdict::Agrees, "{nodes}");
         for wrong in [0.0, -right, 2.0 * right, 0.99 * right, (1.0 + 1e-4) * right, f64::NAN, f64::INFINITY] {
             let verdict = claimed(inputs, nodes, wrong);
-            // nothing leads to steps of 1e-22 here: neither x nor the derivative
+            // neither x nor the derivative suggests steps of 1e-22
             let lost = inputs == "x = 0" && wrong == 0.0 && verdict == Verdict::Unsettled;
             assert!(verdict == Verdict::Off || lost, "{nodes}: {wrong:e}: {verdict:?}");
         }
@@ -118,7 +118,7 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
     assert_eq!(near, 3);
 }
 
-/// A kink hides no derivative that is that of neither side, nor between.
+/// At a kink a derivative is wrong unless it lies between the slopes on both sides.
 #[test]
 fn a_wrong_derivative_is_found_on_a_kink() {
     for (inputs, nodes, low, high) in [

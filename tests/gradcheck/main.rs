@@ -16,7 +16,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Entries of one tensor and sample, where there are many scenarios: the small tensors whole.
+/// The number of entries of one tensor and sample that are checked in tests with many scenarios.
 const SOME: CheckOptions = CheckOptions { entries: 12, threads: NonZero::<usize>::MIN };
 
 fn document(scenario: &OsStr) -> Document {
@@ -43,7 +43,7 @@ fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&SampleRun, TensorCheck)> {
     all
 }
 
-/// Counts by verdict: agrees, off, kink, not finite, unsettled; what is off is added to `wrong`.
+/// Counts verdicts (agrees, off, kink, not finite, unsettled), and adds those that are off to `wrong`.
 fn tally(name: &str, document: &Document, extent: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
     for (sample_run, checked) in all(&document.trace, extent) {
@@ -71,7 +71,7 @@ fn scenarios(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Nothing is off, and nearly everything can be compared.
+/// Checks that no derivative is off, and nearly all can be compared.
 fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
@@ -119,8 +119,8 @@ fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.checks[0].verdict)).collect()
 }
 
-/// Where the loss is no number, its differences say nothing.
-/// The verdict on a graph's derivative by x, had the backward pass found this.
+/// If the loss is NaN, its differences prove nothing.
+/// The verdict on ∂/∂x of a graph, if the backward pass had computed this number.
 fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
@@ -131,14 +131,14 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
 }
 
 #[test]
-fn a_loss_that_is_no_number_judges_nothing() {
+fn a_nan_loss_gives_no_verdict() {
     let found = graph("x = 0, y = 1", "\"u = x / x\", \"J = u + y\"");
     assert!(found.iter().all(|(_, verdict)| *verdict == Verdict::NotFinite), "{found:?}");
 }
 
-/// An even tensor has no variance: `layer_norm` bends within √ε of it. Its derivative, here by hand: (gᵢ − mean g) / √ε.
+/// A constant tensor has no variance, and `layer_norm` curves within √ε of it. Its derivative, by hand: (gᵢ − mean g) / √ε.
 #[test]
-fn layer_norm_of_an_even_tensor_is_resolved() {
+fn layer_norm_of_a_constant_tensor_is_resolved() {
     for (input, eps) in [("[1e5, 1e5]", 1e-5), ("[10, 10]", 1e-12), ("[0.5, 0.5]", 1e-5), ("[10, 10]", 1e-8)] {
         let text = format!(
             "title = \"t\"\ninput = {input}\ntarget = [1, 2]\nloss = \"upstream\"\n[[layer]]\ntype = \"layer_norm\"\neps = {eps:e}\n"
@@ -154,7 +154,7 @@ fn layer_norm_of_an_even_tensor_is_resolved() {
             assert!(checked.iter().filter(|checked| checked.gradient != id).all(|checked| checked.count(Verdict::Off) == 0), "{text}");
             checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
         };
-        // in the first two the mean is rounded by more than a millionth of what the tensor may move before it bends
+        // in the first two the rounding of the mean is more than a millionth of the distance within which the function is nearly linear
         assert!(matches!(verdict(right), Verdict::Agrees | Verdict::Unsettled), "{text}");
         assert_eq!(verdict(right) == Verdict::Agrees, eps > 1e-12 && !input.contains("1e5"), "{text}");
         for wrong in [0.0, -right, 1.5 * right, 1.001 * right] {
@@ -163,7 +163,7 @@ fn layer_norm_of_an_even_tensor_is_resolved() {
     }
 }
 
-/// A derivative that is NaN as PyTorch's is cannot be compared; one that is NaN by itself is off.
+/// A derivative that is NaN in PyTorch too cannot be compared; any other NaN is off.
 #[test]
 fn a_derivative_that_is_not_finite_is_off_unless_the_chain_meets_infinity() {
     let verdict = |inputs: &str, nodes: &str| {
@@ -192,7 +192,7 @@ fn steep_and_flat_functions_are_resolved() {
     }
 }
 
-/// The verdicts on a layer's derivatives, but for those by what it puts out, had the backward pass found one tensor of them to be so much more.
+/// The verdicts on a layer's derivatives, except that of its output, if the backward pass had added a number to one of them.
 fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
     let document = read(&format!("title = \"t\"\n{scenario}"));
     let network = document.trace.network();
@@ -207,8 +207,8 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
     named.filter(|(name, _)| name != "grad.fc1.a").collect()
 }
 
-/// An output within rounding of 0 or 1 has a steep ∂C/∂a, but the loss is computed from its z: neither what lies before it nor another output is hidden
-/// by it, right or wrong.
+/// An output within rounding of 0 or 1 has a huge ∂C/∂a, but the loss is computed from its z. So right and wrong derivatives before it, and those of other
+/// outputs, are still told apart.
 #[test]
 fn a_saturated_output_hides_no_derivative() {
     for (loss, function) in [
@@ -283,7 +283,7 @@ activation = "softmax"
 "#;
 
 #[test]
-fn every_entry_is_looked_at() {
+fn every_entry_is_checked() {
     let document = read(SMALL);
     let found = all(&document.trace, CheckOptions::ALL);
     for (sample_run, checked) in &found {
@@ -303,7 +303,7 @@ fn every_entry_is_looked_at() {
     assert!(agree * 20 > all * 19, "{agree} of {all}");
 }
 
-/// Only what depends on an entry is computed anew, on several threads: the bits are those of the whole forward pass.
+/// Only the entries that depend on the moved one are computed again, on several threads, with the bits of the whole forward pass.
 #[test]
 fn the_differences_are_those_of_the_whole_forward_pass() {
     let names = ["figure-01", "figure-14", "figure-19", "tests/valid/every-layer.toml", "tests/oracle/made-graph-functions.toml"];
@@ -342,7 +342,7 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
 }
 
 #[test]
-fn any_number_of_threads_finds_the_same() {
+fn the_verdicts_do_not_depend_on_threads() {
     let document = read(SMALL);
     let found = |threads: usize| {
         format!(
@@ -372,7 +372,7 @@ fn it_can_be_stopped() {
     assert!(looked < wanted, "{looked} of {wanted}");
 }
 
-/// A batch that reduces something else than its samples' gradients, and the tensors that this is found in.
+/// A batch that reduces other numbers than its samples' gradients, and the tensors that are reported.
 fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
     let document = read(SMALL);
     let trace = &document.trace;
@@ -414,9 +414,9 @@ fn a_wrong_reduce_is_found() {
     }
 }
 
-/// A sample's kink is the batch's.
+/// A kink of a sample is a kink of the batch.
 #[test]
-fn what_cannot_be_compared_in_a_sample_cannot_in_the_batch() {
+fn a_sample_that_cannot_be_compared_makes_the_batch_so() {
     let text = "title = \"t\"\nloss = { type = \"squared_error\", batch_reduction = \"mean\" }\n\
         [[sample]]\ninput = [0]\ntarget = [1]\n[[sample]]\ninput = [1]\ntarget = [1]\n\
         [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";

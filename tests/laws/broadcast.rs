@@ -1,4 +1,4 @@
-//! Operations that work entry by entry on tensors of several shapes, beside the same operation on numbers.
+//! Entry-by-entry operations on tensors of several shapes, compared with the same operation on numbers.
 
 use gradstep::op::elementwise::{Elementwise, ElementwiseOperand};
 use gradstep::op::operator::{FUNCTIONS, Operator};
@@ -27,7 +27,7 @@ fn shapes() -> impl Strategy<Value = [Vec<usize>; 2]> {
     })
 }
 
-/// The sums of a rule's terms, from the inputs and from what a backward rule reads besides: y and ∂C/∂y.
+/// The sums of a rule's terms, from its inputs and, for a backward rule, from y and ∂C/∂y.
 fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
     let tensors = Reads::inputs(inputs.iter().copied()).then(more.iter().copied());
     let memo = rule.memo(&tensors);
@@ -37,14 +37,14 @@ fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> 
     sums
 }
 
-/// The entry of an operand that is read by the entry of the result at this index.
+/// The entry of an operand that the result's entry at this index reads.
 fn read(own: &[usize], index: &[usize]) -> usize {
     let aligned = &index[index.len() - own.len()..];
     let own_index: Vec<usize> = aligned.iter().zip(own).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
     ravel(&own_index, own).expect("an entry")
 }
 
-/// One operation on tensors beside the same one on the numbers of each entry of the result: its values, and the sums of its derivatives.
+/// Compares an operation on tensors with the same one on the numbers of each entry: values and sums of derivatives.
 fn is_that_of_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
     let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Slot).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
@@ -82,7 +82,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn tensors_are_worked_on_like_their_numbers(shapes in shapes(), seed in any::<u64>(), odd in 1..=9_u64) {
+    fn operations_on_tensors_agree_with_those_on_numbers(shapes in shapes(), seed in any::<u64>(), odd in 1..=9_u64) {
         for (operator, count) in operations() {
             is_that_of_numbers(operator, &shapes[..count], seed, odd)?;
         }

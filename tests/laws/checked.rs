@@ -1,4 +1,4 @@
-//! `gradcheck` on random networks and graphs: it accuses no derivative that is right, and finds one that is not.
+//! `gradcheck` on random networks and graphs reports no right derivative, and finds a wrong one.
 
 use gradstep::app::Document;
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
@@ -12,13 +12,13 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Nothing is off; and with one of the derivatives that agree made wrong by `by`, relative to it, that one is.
+/// Checks that no derivative is off, and that one which agreed is off after it is changed by `by`, relative to its value.
 ///
 /// # Errors
-/// What is wrong.
+/// The first verdict that is wrong.
 pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     let document = Document::new(scenario(text)?);
-    // 0^x bends without end at 0: PyTorch's convention there is no slope
+    // 0^x jumps at 0, and PyTorch's convention there is not a slope
     let zero_power = |step: Step| step.function.is_some_and(|function| function.name == "^") && step.factors[0].value == 0.0;
     if (1..=document.trace.len()).filter_map(|k| document.trace.get(k)).any(zero_power) {
         return Ok(());
@@ -49,9 +49,9 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
                 _ => None,
             };
             let found = match compared.verdict {
-                // on a kink, all between the slopes to both sides is right
+                // on a kink any value between the slopes on both sides is right
                 Verdict::Off | Verdict::Kink => true,
-                // an entry that is 0 does not tell how small a step must be
+                // an entry of 0 does not suggest a step size
                 Verdict::Unsettled => of.is_some_and(|of| run.values(of)[at] == 0.0),
                 _ => false,
             };
@@ -61,7 +61,7 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Two logits of 2001 read one entry: the softmax bends alike to both sides, at every step. A derivative that is missing there is found.
+/// Two of 2001 logits read one entry, so the softmax curves equally on both sides at every step size. A missing derivative is found there.
 #[test]
 fn a_missing_derivative_at_a_softmax_tie_is_off() {
     let text =
@@ -73,7 +73,7 @@ fn a_missing_derivative_at_a_softmax_tie_is_off() {
     }
 }
 
-/// A loss near 0 that is the sum of large terms is rounded as these are: a derivative that is wrong by a thousandth is found there too.
+/// A loss near 0 that is a sum of large terms has their rounding error. A derivative that is wrong by a thousandth is still found.
 #[test]
 fn a_loss_near_0_is_rounded_as_its_terms_are() {
     for n in 0..300_u32 {
@@ -95,9 +95,9 @@ fn a_loss_near_0_is_rounded_as_its_terms_are() {
     }
 }
 
-/// A stride with one output, or a dilation with one kernel place, leads nowhere: it may be any number, and changes nothing.
+/// A stride with one output, or a dilation with one kernel position, has no effect, so it can be any number.
 #[test]
-fn a_stride_or_dilation_that_leads_nowhere_may_be_any_number() {
+fn a_stride_or_dilation_without_effect_can_be_any_number() {
     let image = "[[[1, 2, 3], [4, 5, 9], [7, 8, 6]]]";
     let weight = "weight = { init = \"he_normal\", seed = 1 }\nbias = { init = \"zeros\" }\nout_channels = 1";
     for (kind, keys) in [
@@ -124,10 +124,10 @@ fn a_stride_or_dilation_that_leads_nowhere_may_be_any_number() {
     }
 }
 
-/// A layer norm of two numbers has nearly reached its end: the loss is too large for its slope to show at any step, and flat at those that reach the end.
-/// That says nothing of the derivative.
+/// A layer norm of two numbers is nearly saturated: small steps are below the rounding of the loss, and large ones reach where it is flat. No derivative is
+/// reported.
 #[test]
-fn a_step_into_what_is_flat_accuses_nothing() {
+fn a_step_into_a_flat_region_reports_nothing() {
     let text = r#"
 title = "random"
 input = [0.6536865234375, 0.770751953125]

@@ -1,4 +1,4 @@
-//! Contractions beside a plain einsum: all combinations of the labels' values, one after another.
+//! Contractions compared with a plain einsum, which goes through all values of the labels.
 
 use gradstep::op::constant_weights::{ConstantWeights, Weights};
 use gradstep::op::contraction::{Contraction, Label, Subscripts};
@@ -125,7 +125,7 @@ fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCas
     Ok(())
 }
 
-/// The kernels of all views beside the plain sums in the order of the edges.
+/// Compares the kernels of all views with plain sums in the order of the edges.
 fn adds_in_order(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
     for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
@@ -155,7 +155,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_three_ends_see_the_same_edges(sizes in sizes()) {
+    fn all_three_views_have_the_same_edges(sizes in sizes()) {
         for text in OF_TWO {
             let einsum = Einsum::new(text, &sizes);
             for view in [View::Output, View::Weight, View::Input] {
@@ -207,7 +207,7 @@ proptest! {
     }
 }
 
-/// Sizes follow from the shapes of the operands, and two that differ are told with both tensors and their axes.
+/// Sizes follow from the shapes of the operands; a mismatch names both tensors and their axes.
 #[test]
 fn sizes_are_inferred_from_shapes() {
     let sizes = |text: &str, shapes: &[&[usize]]| Subscripts::parse(text).expect("an einsum").sizes(shapes).map_err(|why| why.to_string());
@@ -224,7 +224,7 @@ fn sizes_are_inferred_from_shapes() {
 }
 
 #[test]
-fn what_is_no_contraction_is_refused() {
+fn other_einsums_are_refused() {
     for text in ["ij", "ii->i", "ij,jj->i", "i1->i", "i->jj", "a,b,c->a"] {
         assert_eq!(Subscripts::parse(text), None, "{text}");
     }
@@ -234,6 +234,6 @@ fn what_is_no_contraction_is_refused() {
     assert!(contraction("abc,cba->").is_some());
     // the entries of the input lie two places apart
     assert!(Contraction::new(&[Label { size: 3, strides: [2, 0, 1] }]).is_none());
-    // nothing tells the edges of such a label from each other
+    // edges that differ only in such a label cannot be told apart
     assert!(Contraction::new(&[Label { size: 3, strides: [0; 3] }]).is_none());
 }

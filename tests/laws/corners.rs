@@ -1,5 +1,5 @@
-//! Numbers in the corners: where an intermediate overflows or underflows, is NaN or infinite, while what is asked for is not. The right numbers are PyTorch
-//! 2.15's in float64 (`torch.autograd`), or worked out by hand where a comment says so.
+//! Corner cases: an intermediate overflows, underflows, is NaN or infinite, but the result is not. The right numbers are those of PyTorch 2.15 in float64
+//! (`torch.autograd`), or computed by hand where a comment says so.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ fn values<'t>(trace: &'t Trace, name: &str) -> &'t [f64] {
     trace.run(0).values(trace.network().find(name).unwrap_or_else(|| panic!("{name}")))
 }
 
-/// The same number: its sign where it is 0, its class where it is not finite, else 14 digits.
+/// Returns whether two numbers agree: the sign of 0, the kind of infinity or NaN, otherwise 14 digits.
 fn same(is: f64, right: f64) -> bool {
     is == right && is.is_sign_negative() == right.is_sign_negative()
         || is.is_nan() && right.is_nan()
@@ -56,10 +56,10 @@ fn derivatives_are_those_of_pytorch() {
         ("pow-zero-exponent", "grad.x", &[0.0]),
         ("nan-derivative-of-a-power", "grad.t2", &[nan]),
         ("nan-derivative-of-infinite-ones", "grad.x", &[nan]),
-        // by our decision: a dropped neuron has no edge; PyTorch multiplies inf by 0
+        // a decision: a dropped neuron has no edge; PyTorch multiplies inf by 0
         ("dropout-inf", "drop1.a", &[0.0, -2e200, 2.0]),
         ("dropout-inf", "grad.fc1.a", &[0.0, 2.0, 2.0]),
-        // by our decision, as PyTorch has it where mean and variance of its own two passes do not become NaN before ([1e200, -1e200, 0])
+        // a decision, as in PyTorch as long as its mean and variance do not become NaN ([1e200, -1e200, 0])
         ("layer-norm-overflow", "norm1.a", &[0.0, -0.0, 0.0]),
     ];
     for (file, name, right) in right {
@@ -95,7 +95,7 @@ fn a_target_of_0_leaves_a_logarithm_of_minus_infinity_out() {
     }
 }
 
-/// The same network has as many steps, whatever its numbers are.
+/// The number of steps of a network does not depend on its numbers.
 #[test]
 fn the_number_of_steps_does_not_depend_on_values() {
     let text = std::fs::read_to_string(path("cross-entropy-minus-inf-midway-bce")).unwrap();

@@ -7,22 +7,22 @@ use gradstep::network::{Id, Network, Role, Run};
 use gradstep::step::Pass;
 use gradstep::tensor::{Tensor, from_flat, len};
 
-/// Relative to the derivative, or to [`FLOOR`] where that is larger.
+/// The tolerance relative to the derivative, or to [`FLOOR`] if that is larger.
 const TOLERANCE: f64 = 1e-6;
 const FLOOR: f64 = 1e-3;
 const STEP: f64 = 1e-5;
 
-/// Entries looked at in one tensor.
+/// The number of entries checked in one tensor.
 const MOST: usize = 24;
 
-/// How many derivatives were compared, and how many stand too near to a kink or a pole.
+/// The numbers of derivatives that were compared, and that are too close to a kink or a pole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub compared: usize,
     pub skipped: usize,
 }
 
-/// All parameters and inputs.
+/// Checks all parameters and inputs.
 ///
 /// # Errors
 /// The first derivative that is wrong.
@@ -54,8 +54,8 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
     Ok(tally)
 }
 
-/// (C(x + h) − C(x − h)) / 2h, and the largest value times the largest derivative on the way, to which its rounding error is in proportion. `None` near a kink, where the
-/// differences of h and 2h disagree, or where C is no number.
+/// (C(x + h) − C(x − h)) / 2h, and the largest value times the largest derivative of the network, which its rounding error is proportional to. `None` near a
+/// kink, where the differences of h and 2h disagree, or if C is NaN.
 fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
     let value = run.values(id)[at];
     let h = STEP * value.abs().max(1.0);
@@ -86,17 +86,17 @@ fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id,
     }
     // 4 times the error of `one`, for a smooth loss
     let bent = (two - one).abs() > TOLERANCE * one.abs().max(FLOOR * scale);
-    // a tie of large logits bends within the step: its slopes to both sides differ by as much at h as at 2h, where a smooth loss has twice as much
+    // a tie of large logits curves within the step: its slopes on both sides differ equally at h and 2h; those of a smooth loss differ twice as much at 2h
     let here = run.values(network.loss())[0];
     let jump = |left: f64, right: f64, h: f64| (right - here) / h + (left - here) / h;
     let cornered = (jump(far, further, 2.0 * h) - 2.0 * jump(left, right, h)).abs() > 0.01 * one.abs() + TOLERANCE * FLOOR * scale;
     (!bent && !cornered).then_some((one, scale))
 }
 
-/// The largest part of a turn, in radians, that a sine may make between two runs whose difference is to be its slope.
+/// The largest change of a sine's argument, in radians, between two runs whose difference approximates a slope.
 const TURN: f64 = 1e-2;
 
-/// Whether a sine, cosine or tangent turns so far between two runs that their difference says nothing of its slope.
+/// Returns whether the argument of a sine, cosine or tangent changes so much between two runs that their difference does not approximate a slope.
 fn turns(network: &Network, left: &Run, right: &Run) -> bool {
     let forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
     forward.flat_map(|(number, op)| left.parts(op, number).zip(right.parts(op, number))).any(|((rule, x), (_, y))| {
@@ -109,7 +109,7 @@ fn turns(network: &Network, left: &Run, right: &Run) -> bool {
     })
 }
 
-/// On which side of each kink the network stands: signs for relu and abs, winners for minimum, maximum and pools.
+/// The side of each kink: signs for relu and abs, winners for minimum, maximum and pools.
 fn sides(network: &Network, run: &Run) -> Vec<usize> {
     let mut sides = Vec::new();
     for (number, op) in network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward) {

@@ -2,7 +2,7 @@
 
 use crate::tape::{Flavour, Tape};
 
-/// The functions, with how many arguments they take.
+/// The functions and their numbers of arguments.
 pub const FUNCTIONS: &[(&str, usize)] = &[
     ("relu", 1),
     ("abs", 1),

@@ -1,5 +1,5 @@
-//! The fast kernels beside the plain sum of the terms, on shapes that fill vector registers and more than one thread, with zeros of both signs,
-//! infinities and sums that were begun before.
+//! The fast kernels compared with plain sums of terms, on shapes that fill vector registers and several threads, with zeros of both signs, infinities, and
+//! sums that start from earlier values.
 
 use std::ops::RangeInclusive;
 
@@ -15,7 +15,7 @@ use gradstep::op::slot::{Reads, Slot};
 use gradstep::tensor::len;
 use proptest::prelude::*;
 
-/// Numbers from a seed, one in `odd` of them 0, −0 or, where wanted, not finite.
+/// Numbers from a seed; one in `odd` of them is 0, −0 or, if wanted, not finite.
 pub fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
     let mut state = seed;
     let mut next = || {
@@ -175,12 +175,12 @@ proptest! {
     }
 }
 
-/// The place of a window's maximum, by a look at one place after the other: the first of equals, or the last NaN.
+/// The position of a window's maximum, by a linear search: the first of equals, or the last NaN.
 fn winner(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
     places.reduce(|best, at| if image[at] > image[best] || image[at].is_nan() { at } else { best }).expect("a window")
 }
 
-/// Max pooling of windows that see one channel each.
+/// Max pooling of windows of one channel each.
 fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
     let windows = conv(shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
     let channels = windows.outputs;
@@ -235,7 +235,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     views(&max, &x, None, &y, seed, odd, infinite)
 }
 
-/// A window's axis with a kernel of some size on some places, padded so that no window lies on padding alone.
+/// An axis of a window, padded so that no window covers nothing but padding.
 fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
     let sizes = (places, kernels, 1..=3_usize, 1..=3_usize);
     sizes.prop_flat_map(|(n, kernel, stride, dilation)| (0..=kernel / 2).prop_map(move |padding| [n, kernel, stride, padding, dilation]))
@@ -270,7 +270,7 @@ proptest! {
 }
 
 #[test]
-fn what_threads_share_adds_in_order() {
+fn shared_work_adds_in_order() {
     let axis = [14, 3, 1, 1, 1];
     let strided = [27, 3, 2, 1, 1];
     for axes in [[axis, axis], [strided, axis]] {

@@ -1,4 +1,4 @@
-//! The law of the trace, bit for bit, checked against nothing but multiplication and addition.
+//! The law of the trace: steps add up to the tensors bit for bit, with nothing but multiplication and addition.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,13 +9,13 @@ use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Meeting, Position, Progress, Trace};
 
-/// Whether two numbers have the same bits; what is not a number has no sign.
+/// Returns whether two numbers have the same bits, or are both NaN.
 pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Whether a logarithm of an output is about that number. It is taken of what the sigmoid or softmax reads, so it has digits that the output has lost; it is 0
-/// where the loss does not ask for it.
+/// Returns whether a number is about the logarithm of an output. It is computed from the input of the sigmoid or softmax, so it has digits that the output has
+/// lost; it is 0 if the loss does not need it.
 fn near(of_output: f64, logarithm: f64) -> bool {
     logarithm == 0.0 || (of_output - logarithm).abs() < 1e-7 || (of_output < -14.0 && logarithm < -13.0) || of_output.is_nan()
 }
@@ -28,10 +28,10 @@ macro_rules! ensure {
     };
 }
 
-/// Everything about every step.
+/// Checks every step of a trace.
 ///
 /// # Errors
-/// What is broken, and where.
+/// The first violation and its place.
 pub fn whole(trace: &Trace) -> Result<(), String> {
     let mut reads: HashMap<(Id, usize), BTreeSet<u64>> = HashMap::new();
     let mut made: HashMap<(Id, usize), u64> = HashMap::new();
@@ -70,7 +70,7 @@ pub fn whole(trace: &Trace) -> Result<(), String> {
     edges(trace)
 }
 
-/// No op is taken to be shorter than its terms are many, so that none of which a key would have to wait for passes for a short one.
+/// The estimated work of an op is at least its number of terms, so that no long op is taken for a short one.
 fn works(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for (number, op) in network.ops().iter().enumerate() {
@@ -84,10 +84,10 @@ fn works(trace: &Trace) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything about one step that needs only its neighbours.
+/// Checks one step with its neighbours.
 ///
 /// # Errors
-/// What is broken, and where.
+/// The first violation and its place.
 pub fn some(trace: &Trace, k: u64) -> Result<(), String> {
     let (step, at) = alone(trace, k)?;
     let previous = if k > 1 { Some(alone(trace, k - 1)?) } else { None };
@@ -104,7 +104,7 @@ pub fn some(trace: &Trace, k: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// A step by itself: number, value, factors, address.
+/// Checks a step by itself: number, value, factors, address.
 fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
     let step = trace.get(k).ok_or_else(|| format!("there is no step {k}"))?;
@@ -116,7 +116,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!(step.op == output.name && step.index == unravel(at.entry, &output.shape), "{name} says {}{:?}", step.op, step.index);
     ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
 
-    // many arguments at once are those of the tensor, and the one that stands before them is one of them
+    // a slice has the entries of its tensor, and the argument before it is one of them
     let each = |factor: &Factor| match (factor.slice, factor.source) {
         (Some(places), Some(source)) => places.each().map(|at| run.values(source.tensor)[at]).collect(),
         _ => vec![factor.value],
@@ -158,7 +158,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
     for (tensor, place) in trace.sources(&at, at.term) {
-        // by the way through the terms, and by the way from the places
+        // found through the terms, and from the positions
         let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
         for places in [&places[place..=place], &places] {
             let own = |found: &&Meeting| found.term == at.term && found.place == place;
@@ -182,7 +182,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     Ok((step, at))
 }
 
-/// A step and the one before it: the running sum, the order of the telling, the units.
+/// Checks a step and the one before it: the running sum, the order, the units.
 fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
     let place = |at: &Position| (at.sample_run, at.op, at.entry);
@@ -222,7 +222,7 @@ fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Pos
     Ok(())
 }
 
-/// What a step's factors are read or derived from: each one's own entry, then those at the same place that a derived one names besides.
+/// The entries that the factors of a step come from: the entry of each factor, then those at the same position that a derivative names.
 fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let shape = |tensor: Id| &trace.network().tensor(tensor).shape;
@@ -245,7 +245,7 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     sources
 }
 
-/// The entries that a step's factors are, or name: `relu′(z)` names an entry of z, `sum(t)` all of t.
+/// The entries that the factors of a step are or name: `relu′(z)` names an entry of z, `sum(t)` all of t.
 fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let mut places = BTreeSet::new();
@@ -265,10 +265,10 @@ fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     places
 }
 
-/// A rule that says how many terms each entry has has them.
+/// Checks that each entry has the number of terms that its rule reports.
 ///
 /// # Errors
-/// The tensor of which it is not so.
+/// The first tensor with another number.
 pub fn counts(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for (number, op) in network.ops().iter().enumerate() {
@@ -282,10 +282,10 @@ pub fn counts(trace: &Trace) -> Result<(), String> {
     Ok(())
 }
 
-/// A linear or convolutional layer multiplies as often forwards as for its weights and for its inputs: once for every edge.
+/// Checks that a linear or convolutional layer has as many products in the forward pass as in the derivatives of its weights and of its inputs: one for each edge.
 ///
 /// # Errors
-/// The tensor whose terms are too many or too few.
+/// The first tensor with too many or too few terms.
 pub fn edges(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for layer in network.layers().iter().filter(|layer| matches!(layer.kind, "linear" | "conv2d" | "conv_transpose2d")) {
@@ -299,7 +299,7 @@ pub fn edges(trace: &Trace) -> Result<(), String> {
         ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
         for read in op.parts[0].operands.iter() {
             let gradient = network.gradient_of(*read).ok_or_else(missing)?;
-            // a tensor that others read too gathers their errors as well: only this layer's part is meant
+            // a tensor that other layers read has their errors too: only the part of this layer counts
             let number = network.producer(gradient).ok_or_else(missing)?;
             let parts = network.ops()[number].parts.iter().zip(run.parts(&network.ops()[number], number));
             let own = parts.filter(|(part, _)| part.operands.contains(&op.output));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::tape::{Flavour, Tape};
 
-/// A layer's generator: writes a layer that reads this shape and returns its output's shape, or `None` where it cannot stand.
+/// A layer's generator: writes a layer that reads this shape and returns its output's shape, or `None` if the layer refuses the shape.
 type Make = fn(&mut Writer<'_>, &[usize]) -> Option<Vec<usize>>;
 
 /// One row for each kind of layer.
@@ -42,7 +42,7 @@ pub const ACTIVATIONS: &[&str] = &[
     "log_softmax",
 ];
 
-/// A loss, and the activations after which it may stand; any, where none is named.
+/// The losses, each with the activations that it requires before it; none means any.
 pub const LOSSES: &[(&str, &[&str])] = &[
     ("squared_error", &[]),
     ("upstream", &[]),
@@ -55,14 +55,14 @@ pub const LOSSES: &[(&str, &[&str])] = &[
     ("binary_cross_entropy", &["sigmoid"]),
 ];
 
-/// A file in the making.
+/// A scenario file that is being written.
 pub struct Writer<'a> {
     text: String,
     tape: &'a mut Tape,
     flavour: Flavour,
     /// The activation that computes the output so far.
     last: Option<&'static str>,
-    /// What a layer can read: names and shapes.
+    /// The names and shapes that a layer can read.
     known: Vec<(String, Vec<usize>)>,
 }
 
@@ -79,7 +79,7 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
     let count = 1 + writer.tape.pick(4);
     for number in 0..count {
         let image = shape.len() > 1;
-        // each kind, and some more of those that networks are made of
+        // each kind, and more of the usual ones
         let make = match writer.tape.pick(LAYERS.len() + 4).checked_sub(LAYERS.len()) {
             Some(0 | 1) if image => conv2d,
             Some(_) if image => max_pool2d,
@@ -90,11 +90,11 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
             shape = next;
             writer.known.last_mut().expect("a layer").1.clone_from(&shape);
         } else if number + 1 == count {
-            shape = activation(&mut writer, &shape).expect("stands anywhere");
+            shape = activation(&mut writer, &shape).expect("accepts every shape");
         }
     }
     if writer.text.is_empty() {
-        shape = flatten(&mut writer, &shape).expect("stands anywhere");
+        shape = flatten(&mut writer, &shape).expect("accepts every shape");
     }
     if shape.len() == 1 && writer.tape.pick(2) == 1 {
         shape = linear(&mut writer, &shape).expect("reads a vector");
@@ -134,7 +134,7 @@ impl Writer<'_> {
         self.line(key, &text);
     }
 
-    /// A pair, as one number where both are alike.
+    /// Writes a pair, as one number if both are equal.
     fn pair(&mut self, key: &str, [a, b]: [usize; 2]) {
         let text = if a == b { a.to_string() } else { format!("[{a}, {b}]") };
         self.line(key, &text);
@@ -152,7 +152,7 @@ impl Writer<'_> {
         }
     }
 
-    /// An activation under this key, with its own keys.
+    /// Writes an activation under this key, with its own keys.
     fn function(&mut self, key: &str) {
         let name = self.tape.of(ACTIVATIONS);
         self.line(key, &format!("\"{name}\""));

@@ -1,5 +1,5 @@
-//! The laws of the core, on random networks and random graphs: `entry = sum of its terms` bit for bit, derivatives against central
-//! differences, addresses, uses. And that these checks find what is wrong.
+//! Properties of random networks and graphs: an entry is the sum of its terms, bit for bit; derivatives agree with central differences; addresses lead back to
+//! their steps; the users of an entry are complete. Planted faults show that these checks find what is wrong.
 
 mod broadcast;
 mod checked;
@@ -26,7 +26,7 @@ use proptest::test_runner::TestRunner;
 
 use tape::{Flavour, Tape, tape};
 
-/// Longer traces are looked at in places.
+/// Of longer traces only some steps are checked.
 const WHOLE: u64 = 6_000;
 
 fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
@@ -51,17 +51,17 @@ fn flavours() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large), Just(Flavour::Extreme)]
 }
 
-/// Those of which differences can be taken.
+/// The flavours whose differences can be computed.
 fn tame() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
-/// By how much a planted derivative is wrong, relative to it: forgotten, its sign turned, doubled, a little.
+/// The relative error of a planted derivative: missing, of the other sign, doubled, slightly wrong.
 fn faults() -> impl Strategy<Value = f64> {
     prop_oneof![Just(-1.0), Just(-2.0), Just(1.0), Just(1e-3), Just(-1e-4)]
 }
 
-/// Steps all over the trace, its ends among them.
+/// Steps from all over the trace, including its ends.
 fn places(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
 }
@@ -91,12 +91,12 @@ proptest! {
     }
 
     #[test]
-    fn gradcheck_judges_networks_rightly(mut tape in tape(), flavour in tame(), seed in any::<u64>(), by in faults()) {
+    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in tame(), seed in any::<u64>(), by in faults()) {
         checked::judges(&layers::network(&mut tape, flavour), seed, by)?;
     }
 
     #[test]
-    fn gradcheck_judges_graphs_rightly(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), by in faults()) {
+    fn gradcheck_is_right_about_graphs(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), by in faults()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
         checked::judges(&graphs::graph(&mut tape, flavour), seed, by)?;
     }
@@ -116,9 +116,9 @@ proptest! {
     }
 }
 
-/// Where a node has many readers its derivative has many parts, and none is found by going through them.
+/// The derivative of a node with many readers has many parts, and a part is found without a search through them.
 #[test]
-fn a_node_that_many_read_obeys_the_law() {
+fn a_node_with_many_readers_obeys_the_law() {
     for readers in [3, 4, 5, 40] {
         let ways = ["a * b", "a + b", "b - a", "sin(a)", "a / b"];
         let nodes: Vec<String> = (0..readers).map(|n| format!("\"n{n} = {}\"", ways[n % ways.len()])).collect();
@@ -128,7 +128,7 @@ fn a_node_that_many_read_obeys_the_law() {
     }
 }
 
-/// As many tapes, always the same ones.
+/// Returns `count` tapes, the same ones in every run.
 fn tapes(count: usize) -> Vec<Tape> {
     let mut runner = TestRunner::deterministic();
     (0..count).map(|_| tape().new_tree(&mut runner).expect("a tape").current()).collect()
@@ -150,7 +150,7 @@ fn most_derivatives_are_compared() {
 }
 
 #[test]
-fn every_row_of_the_registries_is_made_and_read() {
+fn every_row_of_the_registries_is_tested() {
     let sorted = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
     let layers: BTreeSet<&str> = op::LAYERS.iter().map(|row| row.name).collect();
     let activations: BTreeSet<&str> = op::activation::ACTIVATIONS.iter().map(|row| row.name).collect();

@@ -1,4 +1,4 @@
-//! Rules with a fault of ours, to see that each check finds the fault that it is there for.
+//! Rules with planted faults, which test that each check finds the fault that it is made for.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -22,13 +22,13 @@ use smallvec::smallvec;
 
 use crate::{differences, law};
 
-/// What is wrong with a rule.
+/// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Diagnostic {
     Nothing,
     /// Twice the derivative, in the kernel and in the terms.
     Doubled,
-    /// The same, in one entry alone.
+    /// The same, in one entry only.
     DoubledOnce,
     /// The kernel adds from the last term to the first.
     Reversed,
@@ -38,11 +38,11 @@ enum Diagnostic {
     Forgotten,
     /// A product is multiplied from right to left.
     RightToLeft,
-    /// A factor is not the entry that it is named after.
+    /// A factor differs from the entry that it names.
     Misnamed,
-    /// Steps that read an entry are not found from it.
+    /// The users of an entry are incomplete.
     Unread,
-    /// Every entry has one term less than it should, in the kernel too.
+    /// Every entry lacks a term, in the kernel too.
     Short,
 }
 
@@ -244,7 +244,7 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
     Trace::new(Arc::new(network), vec![run])
 }
 
-/// What the checks say: the law, and the differences.
+/// The results of the checks: the law, and the differences.
 fn verdicts(fault: Diagnostic, place: Where) -> (Result<(), String>, Result<(), String>) {
     let (network, given) = network(fault, place);
     let slopes = differences::check(&network, &given).map(|_| ());
@@ -286,7 +286,7 @@ fn a_broken_law_is_found() {
 }
 
 #[test]
-fn edges_that_are_not_counted_are_found() {
+fn missing_edges_are_found() {
     for (place, words) in [(Where::InputGradient, "for grad.input"), (Where::WeightGradient, "for grad.fc1.weight")] {
         let (network, given) = network(Diagnostic::Short, place);
         let said = law::edges(&trace(network, &given)).expect_err("an edge less");
@@ -308,7 +308,7 @@ fn checked(fault: Diagnostic, place: Where) -> (Network, Vec<TensorCheck>) {
     (network, checked)
 }
 
-/// The names of the tensors that have derivatives that are off.
+/// The names of the tensors whose derivatives are off.
 fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| &*network.tensor(checked.gradient).name).collect()
@@ -344,16 +344,16 @@ fn gradcheck_finds_one_wrong_entry_among_many() {
     assert_eq!(wrong, [ONE]);
 }
 
-/// Who depends on whom is not asked of those that are checked: the rule that has an edge too few says so of its readers as well.
+/// `gradcheck` does not ask the checked rules for dependencies: a rule that lacks an edge would lack it there too.
 #[test]
-fn gradcheck_finds_an_edge_that_nobody_knows_of() {
+fn gradcheck_finds_a_missing_edge() {
     let (network, checked) = checked(Diagnostic::Short, Where::InputGradient);
     assert_eq!(off(&network, &checked), ["grad.input"]);
 }
 
-/// What is wrong with the telling of the forward pass is no fault of its derivatives.
+/// A fault in the steps of the forward pass is not a fault of the derivatives.
 #[test]
-fn gradcheck_goes_by_what_the_forward_pass_computes() {
+fn gradcheck_uses_the_values_of_the_forward_pass() {
     for fault in [Diagnostic::Reversed, Diagnostic::Fused, Diagnostic::Forgotten, Diagnostic::Unread] {
         let (network, checked) = checked(fault, Where::Forward);
         assert_eq!(off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");

@@ -1,5 +1,4 @@
-//! Losses at the ends of the numbers: a sigmoid or softmax within rounding of 0 or 1, or beyond, has the loss and the error that the formulas
-//! of its logits have.
+//! Saturated outputs: the loss and the error of a sigmoid or softmax that is rounded to 0 or 1 are those that follow from its logits.
 
 use gradstep::network::Run;
 
@@ -11,7 +10,7 @@ const LOGITS: [f64; 23] = [
 ];
 const TARGETS: [f64; 5] = [0.0, 1.0, 0.3, 0.5, 1e-12];
 
-/// The loss, and the derivative by the logits.
+/// The loss, and its derivative with respect to the logits.
 fn outcome(loss: &str, function: &str, logits: &[f64], target: &[f64]) -> (f64, Vec<f64>) {
     let text = format!(
         "title = \"t\"\ninput = {logits:?}\ntarget = {target:?}\nloss = {loss}\n[[layer]]\ntype = \"activation\"\nfunction = \"{function}\"\n"
@@ -40,7 +39,7 @@ fn binary_cross_entropy_is_exact_at_all_logits() {
     for z in LOGITS {
         for t in TARGETS {
             for (reduction, n) in [("sum", 1.0), ("mean", 3.0)] {
-                // the other two entries are at rest
+                // the other two entries have no error
                 let (logits, target) = ([0.0, z, 0.0], [0.5, t, 0.5]);
                 let rest = 2.0 * std::f64::consts::LN_2;
                 for (loss, function) in [("binary_cross_entropy", "sigmoid"), ("binary_cross_entropy_with_logits", "identity")] {

@@ -16,7 +16,7 @@ fn with<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_
     see(&x)
 }
 
-/// The uses of each entry are those terms that read it, and so are those of two entries that meet.
+/// Checks that the users of each entry, and of each pair of entries, are the terms that read them.
 fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
     with(rule, slots, |x| {
         let terms = |entry: usize| (0..rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)).map(move |term| (entry, term));
@@ -29,7 +29,7 @@ fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> 
                 uses.dedup();
                 prop_assert_eq!(uses, expected, "{:?}: uses of {} in {:?}", rule, at, slot);
                 for entry in 0..entries {
-                    // those too that a step names at once
+                    // those in a slice too
                     let args = |entry, term| unfolded(x, rule.term(x, entry, term).args);
                     let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
                     let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
@@ -91,7 +91,7 @@ proptest! {
         }
     }
 
-    /// So many entries that a step names them at once.
+    /// A slice so long that a step names it as a whole.
     #[test]
     fn long_slices_add_in_order(n in 15..=40_usize, inner in 1..=3_usize, seed in any::<u64>()) {
         let shape = [2, n, inner];

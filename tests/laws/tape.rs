@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-/// What a generator reads. Past its end everything is 0.
+/// The choices that a generator reads. Past the end they are 0.
 #[derive(Clone, Debug)]
 pub struct Tape {
     words: Vec<u16>,
@@ -10,16 +10,16 @@ pub struct Tape {
     noise: u64,
 }
 
-/// Which numbers tensors are filled with.
+/// The numbers in tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
-    /// Of moderate size, hardly two of them alike.
+    /// Numbers of moderate size, almost all different.
     Smooth,
     /// Small whole numbers and halves, with zeros of both signs and many ties.
     Sharp,
-    /// The first with numbers among them that saturate every activation.
+    /// The first kind, with some numbers that saturate every activation.
     Large,
-    /// The second with numbers among them whose products overflow or vanish.
+    /// The second kind, with some numbers whose products overflow or underflow.
     Extreme,
     /// 0 and 1.
     Mask,
@@ -33,7 +33,7 @@ impl Tape {
         usize::from(word) % n
     }
 
-    /// One time in `n`, and never past the end.
+    /// Returns `true` once in `n` times, never past the end.
     pub fn rarely(&mut self, n: usize) -> bool {
         self.pick(n) == n - 1
     }
@@ -42,7 +42,7 @@ impl Tape {
         choices[self.pick(choices.len())]
     }
 
-    /// A number that does not use up the tape: tensors are long.
+    /// A number that does not use up the tape, because tensors are long.
     pub fn number(&mut self, flavour: Flavour) -> f64 {
         self.noise = self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = u32::try_from(self.noise >> 33).expect("31 bits");

@@ -1,4 +1,4 @@
-//! Numbers that the program prints as JSON, and their comparison with known ones.
+//! Reads the numbers that the program prints as JSON.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,4 @@
-//! Programs with faults, run in the full screen by this test binary itself: [`victim`], started
-//! again in a pseudo-terminal.
+//! Faulty programs in the full screen. This test binary runs them itself: it starts its test [`victim`] in a pseudo-terminal.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -12,10 +11,10 @@ use rustix::process::Signal;
 
 use super::pty::Run;
 
-/// Says that this process is the victim.
+/// The environment variable that makes this process the victim.
 const VICTIM: &str = "GRADSTEP_TEST_VICTIM";
 
-/// Counts keys, and fails as it is told.
+/// A program that counts keys and fails in a given way.
 struct Victim {
     keys: u64,
     fill: bool,
@@ -51,7 +50,7 @@ impl Program for Victim {
     }
 }
 
-/// Nothing when run as a test; the program under test when started by [`opened`].
+/// Does nothing as a test; is the program under test when [`opened`] starts it.
 #[test]
 fn victim() {
     if std::env::var_os(VICTIM).is_some() {
@@ -69,7 +68,7 @@ fn opened() -> Run {
     run
 }
 
-/// What was written after the main screen came back.
+/// The output after the main screen was restored.
 fn said_on_the_main_screen(run: &Run) -> String {
     let raw = String::from_utf8_lossy(&run.raw);
     let (_, after) = raw.rsplit_once("\x1b[?1049l").expect("the main screen");
@@ -77,7 +76,7 @@ fn said_on_the_main_screen(run: &Run) -> String {
 }
 
 #[test]
-fn a_panic_restores_before_it_speaks() {
+fn a_panic_restores_the_terminal_before_its_message() {
     let mut run = opened();
     run.press("p");
     assert_eq!(run.end().code(), Some(101));
@@ -97,7 +96,7 @@ fn a_panic_in_another_thread_ends_the_program() {
 }
 
 #[test]
-fn an_error_of_the_program_restores() {
+fn an_error_restores_the_terminal() {
     let mut run = opened();
     run.press("e");
     assert!(!run.end().success());
@@ -107,7 +106,7 @@ fn an_error_of_the_program_restores() {
 }
 
 #[test]
-fn a_burst_of_keys_is_few_frames() {
+fn a_burst_of_keys_draws_few_frames() {
     let mut run = opened();
     let before = run.raw.len();
     run.press(&"x".repeat(3000));
@@ -128,9 +127,9 @@ fn a_pasted_text_is_not_typed() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// The loop hangs in a write that never ends; a signal must not wait for it.
+/// The loop hangs in a write that never ends; a signal still ends the program.
 #[test]
-fn a_terminal_that_is_stuck_can_be_left() {
+fn a_signal_ends_a_blocked_write() {
     let mut run = opened();
     run.resize(1000, 200);
     run.press("f");

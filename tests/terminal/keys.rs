@@ -23,13 +23,13 @@ fn opened() -> Run {
 const HALVES: [&[u8]; 9] =
     [b"\x1b[<", b"\x1b[<0;12", b"\x1b[?", b"\x1b[200~", b"\x1b[200~text\x1b[20", b"\x1b[M ", b"\x1b[1;", b"\x1bO", b"\xe2\x82"];
 
-/// Longer than the silence after which the rest of a sequence is not waited for.
+/// A time longer than the silence after which an incomplete sequence is dropped.
 const SILENCE: Duration = Duration::from_millis(1500);
 
 #[test]
-fn keys_work_again_a_second_after_half_a_sequence() {
+fn keys_work_again_a_second_after_an_incomplete_sequence() {
     let mut runs: Vec<(&[u8], Run)> = HALVES.iter().map(|half| (*half, opened())).collect();
-    // Esc is seen in what it closes
+    // the effect of Esc is that something closes
     for (half, run) in &mut runs {
         run.press("?");
         run.wait_for("Esc: close");
@@ -67,13 +67,13 @@ fn a_sequence_that_comes_in_pieces_is_whole() {
     }
     run.wait_for(":grad");
     run.press("\x1b");
-    // Ctrl-C is in no sequence: it counts at once
+    // Ctrl-C is part of no sequence, so it has an effect at once
     run.press("\x1b[<0;1\x03");
     assert_eq!(run.end().code(), Some(0));
 }
 
 #[test]
-fn a_paste_without_an_end_is_what_has_come() {
+fn a_paste_without_an_end_is_kept() {
     let mut run = opened();
     run.press(":\x1b[200~loss");
     run.wait_for(":loss");

@@ -1,4 +1,4 @@
-//! The real binary in a pseudo-terminal: whatever ends it, the terminal is as it was before.
+//! The binary in a pseudo-terminal: however it ends, the terminal is restored.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use pty::Run;
 
-/// What is started, what its first frame shows, a key and what that changes the frame to.
+/// A command, a text of its first frame, a key, and a text of the frame after it.
 const ARGUMENTS: &[&str] = &["figure-14"];
 const OPENED: &str = "step 1/";
 const FORWARD: &str = "\x1b[C";
@@ -88,7 +88,7 @@ fn ctrl_c_is_a_key_that_quits() {
 }
 
 #[test]
-fn ctrl_z_does_nothing_where_no_shell_would_wake_us() {
+fn ctrl_z_does_nothing_without_a_shell() {
     let mut run = opened();
     run.press("\x1a");
     run.press(FORWARD);
@@ -97,7 +97,7 @@ fn ctrl_z_does_nothing_where_no_shell_would_wake_us() {
 }
 
 #[test]
-fn signals_restore_and_end_by_themselves() {
+fn signals_restore_the_terminal_and_end_the_program() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
         let mut run = opened();
         run.signal(signal);
@@ -107,7 +107,7 @@ fn signals_restore_and_end_by_themselves() {
 }
 
 #[test]
-fn suspends_and_comes_back_in_a_shell() {
+fn suspends_and_resumes_in_a_shell() {
     let mut shell = Command::new("sh");
     shell.arg("-i").env("PS1", "ready> ").env("TERM", "xterm-256color").env_remove("ENV");
     let mut run = Run::start(shell);
@@ -137,12 +137,12 @@ fn suspends_and_comes_back_in_a_shell() {
 }
 
 #[test]
-fn closing_the_terminal_leaves_no_process() {
+fn closing_the_terminal_ends_the_process() {
     let status = opened().hang_up();
     assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
 }
 
-/// Without a session on this terminal, no signal tells of the hang-up.
+/// Without a session on this terminal there is no signal at a hang-up.
 #[test]
 fn closing_the_terminal_leaves_no_process_when_no_signal_comes() {
     let mut run = Run::start_with(|slave| gradstep().stdin(terminal(slave)).stdout(terminal(slave)).spawn().unwrap());
@@ -163,7 +163,7 @@ fn keys_come_from_the_terminal_when_stdin_is_a_pipe() {
 }
 
 #[test]
-fn no_terminal_is_one_clear_sentence() {
+fn without_a_terminal_there_is_one_clear_sentence() {
     let full = || std::fs::File::create("/dev/full").unwrap().into();
     for stdout in [full, || Stdio::null(), broken_pipe] {
         let mut run = Run::start_with(|slave| {

@@ -1,4 +1,4 @@
-//! A program in a pseudo-terminal: type, wait for a text, look at what is left behind.
+//! A program in a pseudo-terminal: type, wait for a text, look at the state after its end.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus};
@@ -12,11 +12,11 @@ use rustix::fd::AsFd as _;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::tcgetattr;
 
-/// A patient limit: only a failing test comes near it.
+/// A generous time limit, which only a failing test reaches.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The other end of a pseudo-terminal is inherited by whatever is started in the moment between its
-/// opening and its marking, and then a hang-up is none: one start at a time.
+/// A lock for starting programs one at a time. A program that starts between the opening of another's pseudo-terminal and its close-on-exec mark would inherit it,
+/// and the hang-up would not happen.
 static STARTING: Mutex<()> = Mutex::new(());
 
 pub struct Run {
@@ -35,7 +35,7 @@ impl Run {
         Self::start_with(|slave| PtyCommand::from(command).spawn_borrowed(slave).unwrap())
     }
 
-    /// Starts a child with whatever it is to have of the terminal.
+    /// Starts a child with its part of the terminal.
     pub fn start_with(spawn: impl FnOnce(&Pts) -> Child) -> Self {
         let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let (master, slave) = open().unwrap();
@@ -90,7 +90,7 @@ impl Run {
         status
     }
 
-    /// Waits for the end of a program that nobody reads.
+    /// Waits for the end of a program without reading its output.
     pub fn end_unread(&mut self) -> ExitStatus {
         self.wait(|_| std::thread::sleep(Duration::from_millis(5)))
     }
@@ -114,7 +114,7 @@ impl Run {
         self.end_unread()
     }
 
-    /// The terminal is as it was: modes of the line, main screen, cursor, mouse, paste, colours.
+    /// Asserts that the terminal is as before: line modes, main screen, cursor, mouse, paste, colours.
     #[track_caller]
     pub fn assert_restored(&self) {
         assert_eq!(attributes(&self.slave), self.before, "line modes");
@@ -130,7 +130,7 @@ impl Run {
         assert!(!screen.inverse() && !screen.bold(), "attributes reset");
     }
 
-    /// The program has the full screen: what `assert_restored` asks for does not hold by itself.
+    /// Asserts that the program has the full screen, so that `assert_restored` is not trivially true.
     #[track_caller]
     pub fn assert_full_screen(&self) {
         assert_ne!(attributes(&self.slave), self.before, "raw");
@@ -139,7 +139,7 @@ impl Run {
         assert_ne!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     }
 
-    /// Reads what is there within a moment; whether there was anything.
+    /// Reads for a short time, and returns whether there was any output.
     fn read(&mut self) -> bool {
         let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         let mut fds = [PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN)];
@@ -156,7 +156,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // A failed test leaves nothing behind; a program that has ended takes no harm.
+        // a failed test leaves no process behind
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The commands that draw on the terminal: the picker, a recording, and its replay.
+//! The picker, a recording and its replay on the terminal.
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +22,7 @@ fn quits(mut run: Run) {
 }
 
 #[test]
-fn the_picker_offers_what_is_bundled_and_what_lies_here() {
+fn the_picker_lists_bundled_scenarios_and_those_of_the_folder() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("mine.toml", "title = \"My own graph\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = a * a\"]\n");
@@ -55,7 +55,7 @@ fn the_picker_offers_what_is_bundled_and_what_lies_here() {
 }
 
 #[test]
-fn a_click_goes_there() {
+fn a_click_goes_to_the_entry_under_it() {
     let mut run = Run::start(gradstep(&["figure-14", "--at", "grad.a"]));
     run.wait_for("step 9/10");
     // the first cell of the timeline
@@ -69,7 +69,7 @@ fn a_click_goes_there() {
 }
 
 #[test]
-fn what_is_recorded_is_replayed_and_can_be_stopped() {
+fn a_recording_is_replayed_and_can_be_stopped() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
     let file = path.to_str().unwrap();
@@ -87,7 +87,7 @@ fn what_is_recorded_is_replayed_and_can_be_stopped() {
     assert!(run.screen().contents().contains("a recording overwrites nothing"));
     run.assert_restored();
 
-    // to its end, where the keys are the user's again
+    // to the end, after which keys work again
     let mut run = Run::start(gradstep(&["replay", file, "--speed", "50"]));
     run.wait_for("the end of the session");
     run.wait_for("step 10/10");
@@ -119,13 +119,13 @@ fn what_is_recorded_is_replayed_and_can_be_stopped() {
     run.press("x");
     run.wait_for("stopped after 2 of 3: go on by hand, Esc, then q, quits");
     run.press("\x1b");
-    // the keys of the stepper stand where the line was; a `q` that comes with the Esc would be another key
+    // wait for the stepper's keys: a `q` right after Esc would be read as Alt-q
     run.wait_for("Space");
     quits(run);
 }
 
 #[test]
-fn a_recording_brings_its_weights_along() {
+fn a_recording_contains_its_weights() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (net, weights, session) = (path("net.toml"), path("w.npz"), path("session"));
@@ -140,7 +140,7 @@ fn a_recording_brings_its_weights_along() {
     run.wait_for("step 2/");
     quits(run);
 
-    // neither of them is needed any longer
+    // neither file is needed any longer
     fs::remove_file(&net).unwrap();
     fs::remove_file(&weights).unwrap();
     let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
@@ -157,7 +157,7 @@ fn a_recording_brings_its_weights_along() {
 }
 
 #[test]
-fn a_far_iteration_does_not_hold_the_screen_up() {
+fn keys_work_while_a_far_iteration_is_computed() {
     let folder = tempdir().unwrap();
     let net = folder.path().join("net.toml");
     let text = "title = \"t\"\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\

@@ -1,4 +1,4 @@
-//! Commands that take a while: how far they are, and Ctrl-C.
+//! Long commands: progress and Ctrl-C.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -42,7 +42,7 @@ bias = { init = "zeros" }
 activation = "softmax"
 "#;
 
-/// A descent without an end that anybody sees.
+/// A descent that would not end within a test.
 const ENDLESS: &str = r#"
 title = "Endless"
 [graph]
@@ -54,7 +54,7 @@ learning_rate = 1e-9
 iterations = 1_000_000_000
 "#;
 
-/// It shows how far it is, on one line, and Ctrl-C ends it; what is then on the screen.
+/// Checks that a command shows its progress on one line and that Ctrl-C ends it, and returns the screen after that.
 fn interrupted(command: &str, text: &str, shown: &str) -> String {
     let folder = tempdir().unwrap();
     let file = folder.path().join("long.toml");
@@ -75,7 +75,7 @@ fn interrupted(command: &str, text: &str, shown: &str) -> String {
 }
 
 #[test]
-fn gradcheck_says_how_far_it_is_and_where_it_was_stopped() {
+fn gradcheck_shows_its_progress_and_where_it_stopped() {
     let said = interrupted("gradcheck", LONG, "derivatives");
     let (done, rest) = said.strip_prefix("stopped after ").and_then(|rest| rest.split_once(" of ")).expect(&said);
     assert!(done.parse::<u64>().is_ok_and(|done| done < 135_000), "{said}");
@@ -83,7 +83,7 @@ fn gradcheck_says_how_far_it_is_and_where_it_was_stopped() {
 }
 
 #[test]
-fn train_says_how_far_it_is_and_where_it_was_stopped() {
+fn train_shows_its_progress_and_where_it_stopped() {
     let said = interrupted("train", ENDLESS, "/1000000000  loss ");
     assert!(said.starts_with("stopped after iteration ") && said.contains("the loss of its batch was "), "{said}");
 }
@@ -100,7 +100,7 @@ learning_rate = 1e-9
 iterations = 1_000_000_000_000
 "#;
 
-/// A scenario that starts in an iteration that nobody waits for, and one that expects something there.
+/// A scenario that starts in a very far iteration, and one with an expected number there.
 fn far() -> (TempDir, PathBuf, PathBuf) {
     let folder = tempdir().unwrap();
     let (start, expects) = (folder.path().join("start.toml"), folder.path().join("expects.toml"));
@@ -116,7 +116,7 @@ fn gradstep(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn on_the_way_to_a_far_iteration_a_command_says_how_far_it_is_and_ctrl_c_ends_it() {
+fn a_seek_of_a_command_shows_its_progress_and_ctrl_c_ends_it() {
     let (_folder, start, expects) = far();
     let (start, expects) = (start.to_str().unwrap(), expects.to_str().unwrap());
     let session = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/iter.session");
@@ -149,7 +149,7 @@ fn on_the_way_to_a_far_iteration_a_command_says_how_far_it_is_and_ctrl_c_ends_it
 }
 
 #[test]
-fn a_far_start_opens_at_once_and_the_keys_are_heard_on_the_way() {
+fn a_far_start_opens_at_once_and_keys_work_meanwhile() {
     let (folder, start, expects) = far();
     for (arguments, keys) in [
         (vec![start.to_str().unwrap()], ""),
