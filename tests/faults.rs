@@ -8,7 +8,7 @@ fn faults(text: &str) -> Vec<Diagnostic> {
 }
 
 /// The messages of all faults, in the order of the file.
-fn told(text: &str) -> Vec<String> {
+fn reported(text: &str) -> Vec<String> {
     faults(text).into_iter().map(|fault| fault.message).collect()
 }
 
@@ -191,10 +191,10 @@ fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
         text.replacen(from, to, 1)
     };
     let follows = |one: &str, other: &str| follow.iter().any(|(from, all)| *from == one && all.contains(&other));
-    assert_eq!(told(text), <[&str; 0]>::default());
+    assert_eq!(reported(text), <[&str; 0]>::default());
     for (n, one) in edits.iter().enumerate() {
         let alone = lines(&edited(text, *one));
-        assert_eq!(alone.len(), 1, "{one:?}: {:?}", told(&edited(text, *one)));
+        assert_eq!(alone.len(), 1, "{one:?}: {:?}", reported(&edited(text, *one)));
         for other in edits[n + 1..].iter().filter(|other| edited(text, *one).contains(other.0)) {
             let mut expected = Vec::new();
             if !follows(other.1, one.1) {
@@ -205,7 +205,7 @@ fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
             }
             expected.sort_unstable();
             let both = edited(&edited(text, *one), *other);
-            assert_eq!(lines(&both), expected, "{one:?}, {other:?}: {:#?}", told(&both));
+            assert_eq!(lines(&both), expected, "{one:?}, {other:?}: {:#?}", reported(&both));
         }
     }
 }
@@ -247,7 +247,7 @@ fn references_into_a_faulty_network_are_checked() {
             ],
         ),
     ] {
-        assert_eq!(told(text), messages, "{text}");
+        assert_eq!(reported(text), messages, "{text}");
     }
 }
 
@@ -268,7 +268,7 @@ fn the_keys_of_a_layer_do_not_hide_one_another() {
         "the mask is missing",
         "p is 1, but a probability of dropping is at least 0 and less than 1",
     ];
-    assert_eq!(told(conv), messages);
+    assert_eq!(reported(conv), messages);
 }
 
 /// The output of a layer can have a known shape even if its input has not.
@@ -277,5 +277,5 @@ fn the_output_of_a_linear_layer_is_known_without_its_input() {
     let text = CHAIN.replace("[1]", "[[1], [1, 2]]").replace("[0]", "[0, 1]")
         + "[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4], [5, 6]]\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\n";
     let messages = ["input is ragged: this array has length 2, the first has length 1", "weight of fc2 must be 1x3, not 1x2"];
-    assert_eq!(told(&text), messages);
+    assert_eq!(reported(&text), messages);
 }

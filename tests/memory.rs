@@ -64,9 +64,9 @@ fn run(folder: &Path, arguments: &[&str]) -> Ended {
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     };
-    let mut told = String::new();
-    error.read_to_string(&mut told).expect("text");
-    Ended { largest, status: status.code(), out: reads.join().expect("no panic").expect("text"), error: told }
+    let mut stderr = String::new();
+    error.read_to_string(&mut stderr).expect("text");
+    Ended { largest, status: status.code(), out: reads.join().expect("no panic").expect("text"), error: stderr }
 }
 
 fn in_folder(n: usize) -> tempfile::TempDir {

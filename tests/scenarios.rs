@@ -77,7 +77,7 @@ fn every_invalid_scenario_has_its_one_error() {
 
 /// Typical mistakes of users of PyTorch, Keras, NumPy or a textbook, with the whole error message.
 #[test]
-fn a_newcomer_is_told_what_to_write_instead() {
+fn words_of_other_libraries_are_answered() {
     for path in files("tests/newcomer") {
         let faults = read_bytes(&path, fs::read(&path).unwrap()).expect_err(&path.display().to_string());
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots/newcomer" }, {

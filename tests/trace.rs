@@ -52,7 +52,7 @@ fn entry(name: &str, index: &[usize]) -> String {
 }
 
 /// A step as a line for people.
-fn told(step: &Step) -> String {
+fn text_line(step: &Step) -> String {
     let factor = |factor: &Factor| {
         if let Some(places) = factor.slice {
             return format!("{} of {}", places.len(), factor.name.as_ref().expect("a tensor"));
@@ -77,7 +77,7 @@ fn lines_are_steps(file: &str, document: &Document) {
     for k in 1..=document.trace.len() {
         let step = document.trace.get(k).expect("a step");
         writeln!(json, "{}", serde_json::to_string(&step).expect("JSON")).expect("a string");
-        writeln!(text, "{}", told(&step)).expect("a string");
+        writeln!(text, "{}", text_line(&step)).expect("a string");
     }
     for threads in ["1", "2"] {
         assert!(printed(&[file, "--threads", threads]) == json, "{file} with {threads} threads");

@@ -1,6 +1,6 @@
-"""Makes tests/valid/weights and tests/invalid/weights: pip install numpy safetensors, then python tests/weights.py.
+"""Writes tests/valid/weights and tests/invalid/weights: pip install numpy safetensors, then python tests/weights.py.
 
-The valid files are NumPy's and safetensors' own; the invalid ones are those with something wrong put in.
+NumPy and safetensors write the valid files; the invalid ones are valid files with a fault.
 """
 
 import io
@@ -105,13 +105,13 @@ def invalid():
     files["duplicate.npz"] = npz([("a.npy", good), ("b.npy", good), ("a.npy", npy(np.ones((2, 2))))])
     files["crc.npz"] = files["named.npz"].replace(struct.pack("<d", 1.0), struct.pack("<d", 1.5), 1)
     deflated = npz([("a.npy", npy(np.arange(4.0).reshape(2, 2)))], zipfile.ZIP_DEFLATED)
-    # the checksum of the directory, which is what counts
+    # the checksum of the directory, which is the one that is used
     at = deflated.index(b"PK\x01\x02") + 16
     files["crc-deflated.npz"] = deflated[:at] + bytes(4) + deflated[at + 4 :]
     files["truncated.npz"] = files["named.npz"][:-30]
     files["text.npz"] = npz([("a.npy", b"hello")])
     files["lzma.npz"] = npz([("a.npy", good)], zipfile.ZIP_LZMA)
-    # it claims 256 MiB, and would unpack to 1 MiB
+    # it claims 256 MiB but unpacks to 1 MiB
     bomb = npz([("a.npy", header(shape="(33554432,)", data=1 << 20))], zipfile.ZIP_DEFLATED)
     at = bomb.index(b"PK\x01\x02") + 24
     files["bomb.npz"] = bomb[:at] + struct.pack("<I", (1 << 28) + 128) + bomb[at + 4 :]

@@ -2,7 +2,7 @@
 
 use gradstep::ui::RenderOptions;
 
-use crate::{frame, lessons, open};
+use crate::{bundled_documents, frame, open};
 
 #[test]
 fn no_character_is_unknown_in_ascii() {
@@ -11,7 +11,7 @@ fn no_character_is_unknown_in_ascii() {
         let buffer = frame(&open(name, keys), look, width, 40);
         buffer.content.iter().filter(|cell| cell.symbol() == "?").count()
     };
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         let mut keys = "kk".to_owned();
         for _ in 0..20 {
             for width in [60, 120] {

@@ -9,7 +9,7 @@ use gradstep::trace::Other;
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 
-use super::{frame, layers, lessons, press};
+use super::{bundled_documents, frame, layers, press};
 
 const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 
@@ -41,7 +41,7 @@ const OTHERS: [(&str, &str, &str); 7] = [
 type Scenarios = Vec<(String, Arc<Document>)>;
 
 fn bundled() -> Scenarios {
-    let mut all: Scenarios = lessons().iter().map(|(name, document)| (name.clone(), Arc::clone(document))).collect();
+    let mut all: Scenarios = bundled_documents().iter().map(|(name, document)| (name.clone(), Arc::clone(document))).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
@@ -105,9 +105,9 @@ fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
 }
 
 /// Draws steps of scenarios with their real future and with others, and returns the differences.
-fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
+fn early_numbers(scenarios: Scenarios, most: u64) -> Vec<String> {
     let steps_asked = env::var("EARLY_STEPS").ok().map(|number| number.parse().expect("EARLY_STEPS is a number"));
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for (name, document) in scenarios {
         let computed = document.descent.computed();
         for (n, step) in steps(&document, steps_asked.unwrap_or(most)).into_iter().enumerate() {
@@ -115,25 +115,26 @@ fn told(scenarios: Scenarios, most: u64) -> Vec<String> {
             let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
             for (what, other) in futures.map(|(_, future)| future) {
                 let altered = Arc::new(document.with_future(step, *other));
-                let found = shown.iter().filter_map(|(screen, frame)| Some((screen, difference(frame, &draw(&altered, step, *screen))?)));
-                told.extend(found.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {what}, {rows}\n")));
+                let differing =
+                    shown.iter().filter_map(|(screen, frame)| Some((screen, difference(frame, &draw(&altered, step, *screen))?)));
+                found.extend(differing.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {what}, {rows}\n")));
             }
         }
-        assert_eq!(document.descent.computed(), computed, "{name}: a frame computes no iteration, so it knows of none");
+        assert_eq!(document.descent.computed(), computed, "{name}: a frame must not compute an iteration");
     }
-    told
+    found
 }
 
 #[test]
 fn no_frame_of_a_bundled_scenario_depends_on_later_numbers() {
-    let told = told(bundled(), STEPS[0]);
-    assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
+    let found = early_numbers(bundled(), STEPS[0]);
+    assert!(found.is_empty(), "{} frames depend on later numbers:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
 #[test]
 fn no_frame_of_another_scenario_depends_on_later_numbers() {
-    let told = told(others(), STEPS[1]);
-    assert!(told.is_empty(), "{} frames tell something early:\n{}", told.len(), told[..told.len().min(20)].concat());
+    let found = early_numbers(others(), STEPS[1]);
+    assert!(found.is_empty(), "{} frames depend on later numbers:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
 /// The comparison itself works: if the replaced future includes the step itself, the frames differ.

@@ -9,7 +9,7 @@ use gradstep::ui::{RenderOptions, export};
 use proptest::prelude::*;
 use tui_input::InputRequest;
 
-use super::{frame, lessons, offers, press};
+use super::{bundled_documents, entries, frame, press};
 
 /// A scenario with notes, and with an iteration so far away that a seek to it is a job.
 const FAR: &str = r#"title = "far"
@@ -77,7 +77,7 @@ fn act(state: &mut State, event: Event, turned: &mut i64) {
                 *turned += by;
             }
             if let Some(Request::Open(name)) = update(state, action) {
-                state.open(Arc::clone(&lessons()[&name]), None);
+                state.open(Arc::clone(&bundled_documents()[&name]), None);
             }
         }
     }
@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn the_frame_shows_the_state(events in proptest::collection::vec(event(), 1..40)) {
-        let mut state = State::picker(offers());
+        let mut state = State::picker(entries());
         let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
         state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
         let mut turned = 0;

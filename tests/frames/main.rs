@@ -24,7 +24,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Every bundled scenario, by its name.
-fn lessons() -> &'static HashMap<String, Arc<Document>> {
+fn bundled_documents() -> &'static HashMap<String, Arc<Document>> {
     static LESSONS: OnceLock<HashMap<String, Arc<Document>>> = OnceLock::new();
     LESSONS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
@@ -42,17 +42,17 @@ fn lessons() -> &'static HashMap<String, Arc<Document>> {
 }
 
 fn open(name: &str, keys: &str) -> State {
-    let mut state = State::picker(offers());
-    state.open(Arc::clone(&lessons()[name]), None);
+    let mut state = State::picker(entries());
+    state.open(Arc::clone(&bundled_documents()[name]), None);
     press(&mut state, keys);
     state
 }
 
-fn offers() -> Vec<ScenarioEntry> {
-    let mut names: Vec<&String> = lessons().keys().collect();
+fn entries() -> Vec<ScenarioEntry> {
+    let mut names: Vec<&String> = bundled_documents().keys().collect();
     names.sort();
     let offer = |name: &String| {
-        let scenario = &lessons()[name].scenario;
+        let scenario = &bundled_documents()[name].scenario;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         ScenarioEntry {
             name: name.clone(),
@@ -94,7 +94,7 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 #[test]
 fn every_scenario_opens_on_a_picture_at_each_size() {
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         for (width, height) in SIZES {
             insta::assert_snapshot!(format!("{name}-{width}x{height}"), picture(&open(name, ""), width, height));
         }
@@ -160,7 +160,7 @@ fn terms_without_neurons_are_bars() {
 
 #[test]
 fn the_picker_is_a_picture() {
-    let mut state = State::picker(offers());
+    let mut state = State::picker(entries());
     insta::assert_snapshot!("picker", picture(&state, 80, 24));
     press(&mut state, "jj?");
     insta::assert_snapshot!("picker-help", picture(&state, 80, 24));
@@ -168,7 +168,7 @@ fn the_picker_is_a_picture() {
 
 #[test]
 fn the_facts_of_the_status_line_keep_their_places() {
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         for (width, height) in SIZES {
             for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
                 let state = open(name, keys);
@@ -186,7 +186,7 @@ fn the_facts_of_the_status_line_keep_their_places() {
 
 #[test]
 fn ascii_frames_are_ascii_and_keep_the_layout() {
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         for keys in ["", "b", "?", "n", ":g"] {
             let state = open(name, keys);
             let plain = frame(&state, &RenderOptions::default(), 120, 40);

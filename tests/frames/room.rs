@@ -7,7 +7,7 @@ use gradstep::step::Unit;
 use gradstep::ui::view::View;
 use gradstep::ui::{RenderOptions, export};
 
-use super::{SIZES, frame, lessons, open};
+use super::{SIZES, bundled_documents, frame, open};
 
 fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
     export::text(&frame(&open(name, keys), &RenderOptions::default(), width, height))
@@ -15,12 +15,12 @@ fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
 
 /// The first steps of all ops.
 fn ops(name: &str) -> Vec<u64> {
-    lessons()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
+    bundled_documents()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
 }
 
 /// Shows the first step of every op of every scenario at 80x24, with the words of its equation.
 fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         for step in ops(name) {
             let mut state = open(name, keys);
             update(&mut state, Action::Go(step));
@@ -57,9 +57,9 @@ fn at_80x24_tab_shows_all_of_the_words() {
 /// Panes and names of matrices keep their places during an op.
 #[test]
 fn nothing_moves_within_an_op() {
-    for name in lessons().keys() {
+    for name in bundled_documents().keys() {
         for (width, height) in SIZES {
-            for (_, _, steps) in lessons()[name].trace.ops() {
+            for (_, _, steps) in bundled_documents()[name].trace.ops() {
                 let mut places = Vec::new();
                 let some = (steps.end - steps.start).div_ceil(5).max(1);
                 for step in steps.step_by(usize::try_from(some).expect("small")) {
@@ -135,7 +135,7 @@ fn a_difference_shows_its_numbers() {
 fn a_scenario_opens_unscrolled() {
     let mut state = open("figure-01", "<PgDn><PgDn>");
     assert_ne!(state.stepper().expect("open").scroll, [0, 0]);
-    state.open(std::sync::Arc::clone(&lessons()["figure-17"]), None);
+    state.open(std::sync::Arc::clone(&bundled_documents()["figure-17"]), None);
     assert_eq!((state.stepper().expect("open").scroll, state.stepper().expect("open").unit), ([0, 0], Unit::Step));
 }
 

@@ -65,7 +65,7 @@ fn memory() -> &'static Arc<targets::Memory> {
 }
 
 /// The bundled scenarios, open.
-fn lessons() -> &'static [Arc<Document>] {
+fn bundled_documents() -> &'static [Arc<Document>] {
     static LESSONS: OnceLock<Vec<Arc<Document>>> = OnceLock::new();
     LESSONS.get_or_init(|| {
         let open = |(path, bytes): &(PathBuf, Vec<u8>)| {
@@ -115,7 +115,7 @@ fn damaged_sessions() {
 #[test]
 fn random_keys() {
     proptest!(config(1_000), |(document in any::<Index>(), bytes in prop::collection::vec(any::<u8>(), 0..120))| {
-        targets::keys(document.get(lessons()), &bytes);
+        targets::keys(document.get(bundled_documents()), &bytes);
     });
 }
 

@@ -275,8 +275,8 @@ pub fn counts(trace: &Trace) -> Result<(), String> {
         let info = network.tensor(op.output);
         for (rule, x) in run.parts(op, number) {
             let Some(each) = rule.each() else { continue };
-            let told = (0..=len(&info.shape)).all(|entry| rule.prefix_terms(&x, entry) == entry as u64 * each);
-            ensure!(told, "not every entry of {} has {each} terms", info.name);
+            let agrees = (0..=len(&info.shape)).all(|entry| rule.prefix_terms(&x, entry) == entry as u64 * each);
+            ensure!(agrees, "not every entry of {} has {each} terms", info.name);
         }
     }
     Ok(())

@@ -8,11 +8,11 @@
 
 A new case is a new file made-NAME.toml and one run.
 
-The tests read the files and need no Python. The derivatives are PyTorch's autograd's, never our own rules; the only
-ones written down here are those of the loss by the output, which autograd does not keep: -t/a and (1-t)/(1-a). Random tensors come
-from an implementation of the published generators (SplitMix64, xoshiro256++), so that the program's are checked too.
+The tests read the files and need no Python. All derivatives are computed by autograd, except those of the loss with respect to the output, which autograd
+does not keep: -t/a and (1-t)/(1-a). Random tensors come from an independent implementation of the published generators
+(SplitMix64, xoshiro256++), so that those of the program are checked too.
 
-It knows: all kinds of layers; all activations; all losses; [graph]. One sample, no [train].
+Supported: all layers, activations and losses, and [graph]; one sample, no [train].
 """
 
 import ast
@@ -123,7 +123,7 @@ ACTIVATIONS = {
     "elu": lambda z, keys: F.elu(z, keys.get("alpha", 1.0)),
     "sigmoid": lambda z, keys: torch.sigmoid(z),
     "tanh": lambda z, keys: torch.tanh(z),
-    # F.softplus takes z itself above a threshold
+    # F.softplus returns z itself above a threshold
     "softplus": lambda z, keys: torch.logaddexp(z, torch.zeros_like(z)),
     "silu": lambda z, keys: F.silu(z),
     "gelu": lambda z, keys: F.gelu(z),
@@ -168,7 +168,7 @@ def run_network(scenario):
 
     a = keep(values, "input", tensor(scenario["input"], rank=rank))
     outputs = {"input": a}
-    last = (None, None)  # the last activation's function and what it reads
+    last = (None, None)  # the last activation and its input
     for layer in layers:
         kind = layer["type"]
         base = BASE[kind]
@@ -290,7 +290,7 @@ def run_network(scenario):
 
 
 def run_loss(scenario, a, function, z):
-    """The loss, and its derivative by the output where the stable form does not pass through the output."""
+    """The loss, and its derivative with respect to the output if the stable form does not go through the output."""
     loss = scenario["loss"]
     loss = {"type": loss} if isinstance(loss, str) else loss
     if loss["type"] == "upstream" and "gradient" in loss:
@@ -362,7 +362,7 @@ def run_graph(scenario):
         return f"t{counter}"
 
     def evaluate(e, name):
-        """`name` is that of the node, None for an operation inside it."""
+        """`name` is the name of the node, or None for an operation inside it."""
         if isinstance(e, ast.Constant):
             return torch.tensor(float(e.value))
         if isinstance(e, ast.UnaryOp) and isinstance(e.operand, ast.Constant):
@@ -387,7 +387,7 @@ def run_graph(scenario):
         evaluate(ast.parse(expression, mode="eval").body, name)
     output = values[graph.get("output", nodes[-1][0])]
     output.backward()
-    # what autograd never reached does not move the output
+    # a tensor without a gradient has no influence on the output
     gradients = {name: number(v.grad.item() if v.grad is not None else 0.0) for name, v in values.items()}
     loss = number(output.item())
     return {
