@@ -83,7 +83,7 @@ fn any_number_of_threads_prints_the_same_bytes() {
 }
 
 /// Compares with snapshots of one build: a debug and a release build print the same bytes on any processor. The scenarios call every elementary function.
-/// Whether the numbers are right is tested in `oracle.rs`.
+/// `oracle.rs` tests that the numbers are right.
 #[test]
 fn every_build_prints_the_same_bytes() {
     for (name, arguments) in [

@@ -66,7 +66,7 @@ impl Keys {
 fn size(value: &Value) -> usize {
     match value {
         Value::Number(number) => *number as usize,
-        other => panic!("{other:?} is no size"),
+        other => panic!("{other:?} is not a size"),
     }
 }
 

@@ -48,7 +48,7 @@ fn layers_are_pictures() {
     for (text, keys, what) in walks {
         let shown = picture(&open(text, keys), 80, 24);
         let neurons = shown.lines().skip(10).take(12).filter(|line| line.contains('●'));
-        assert!(neurons.clone().all(|line| !line.ends_with('…') && !line.contains("… ●")), "a number that is cut says nothing:\n{shown}");
+        assert!(neurons.clone().all(|line| !line.ends_with('…') && !line.contains("… ●")), "a number must not be cut:\n{shown}");
         insta::assert_snapshot!(format!("layer-{what}"), shown);
     }
 }

@@ -26,7 +26,7 @@ use proptest::test_runner::TestRunner;
 
 use tape::{Flavour, Tape, tape};
 
-/// Of longer traces only some steps are checked.
+/// The longest trace that is checked whole; of longer ones some steps are checked.
 const WHOLE: u64 = 6_000;
 
 fn scenario(text: &str) -> Result<Scenario, TestCaseError> {

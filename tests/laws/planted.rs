@@ -204,7 +204,7 @@ impl Rule for Weights {
     }
 }
 
-/// Where a fault is planted.
+/// The place of a planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {
     Forward,
