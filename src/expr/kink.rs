@@ -73,7 +73,7 @@ impl SmoothPieces {
         match &self.0 {
             Test::Orders(orders) => match orders[..] {
                 // one bound, as of relu: the usual case
-                [[Side::Argument(n), Side::Number(bound)]] => order([argument(n), bound]),
+                [[Comparand::Argument(n), Comparand::Number(bound)]] => order([argument(n), bound]),
                 _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
             },
             Test::Winner => {

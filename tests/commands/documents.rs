@@ -53,8 +53,12 @@ fn the_page_on_scenarios_is_complete() {
     let layers = LAYERS.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
     let activations = ACTIVATIONS.iter().flat_map(|kind| kind.keys.iter().map(|(key, _)| *key).chain([kind.name]));
     let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
-    let missing: Vec<&str> =
-        layers.chain(activations).chain(losses).chain(FUNCTIONS.iter().map(Named::name)).filter(|name| !words.contains(name)).collect();
+    let missing: Vec<&str> = layers
+        .chain(activations)
+        .chain(losses)
+        .chain(FUNCTIONS.iter().map(NamedFunction::name))
+        .filter(|name| !words.contains(name))
+        .collect();
     assert!(missing.is_empty(), "docs/scenarios.md does not mention {missing:?}");
 }
 
