@@ -94,7 +94,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let figure = scenario(FIGURE_1);
     let parameters = figure.network.fixed();
     let values = |n: usize| parameters[n].1.as_slice().expect("row by row");
-    let named: Vec<npz::Named<'_>> = (0..parameters.len()).map(|n| (format!("p{n}"), parameters[n].1.shape(), values(n))).collect();
+    let named: Vec<npz::NamedTensor<'_>> = (0..parameters.len()).map(|n| (format!("p{n}"), parameters[n].1.shape(), values(n))).collect();
     let mut archive = Vec::new();
     npz::write(&mut archive, &named).expect("an archive");
     fs::write(folder.path().join("weights.npz"), archive).expect("a file");

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::scenario::Files;
-use crate::weights::{MAX_BYTES, Wrong};
+use crate::weights::{MAX_BYTES, WeightsError};
 
 /// The folder of a scenario.
 #[derive(Clone, Debug)]
@@ -37,16 +37,16 @@ impl Folder {
     }
 
     /// Opens a file of the folder, or says why not. Links inside the folder are followed.
-    fn open(&self, path: &str) -> Result<File, Wrong> {
+    fn open(&self, path: &str) -> Result<File, WeightsError> {
         let inside = "name a file in the scenario's folder, or in a folder of it";
         let cannot = |error: &io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Wrong::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
-            _ => Wrong::new(format!("\"{path}\" cannot be read: {error}"), ""),
+            io::ErrorKind::NotFound => WeightsError::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
+            _ => WeightsError::new(format!("\"{path}\" cannot be read: {error}"), ""),
         };
         for attempt in 1.. {
             let found = fs::canonicalize(self.root.join(path)).map_err(|error| cannot(&error))?;
             let Ok(real) = found.strip_prefix(&self.root) else {
-                return Err(Wrong::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), inside));
+                return Err(WeightsError::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), inside));
             };
             match self.open_without_links(real) {
                 Ok(file) => return Ok(file),
@@ -185,7 +185,7 @@ mod beneath {
 }
 
 impl Files for Folder {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
         // refused wherever it leads: behind a symbolic link a .. goes up from somewhere else
         for part in Path::new(path).components() {
             let (what, help) = match part {
@@ -193,19 +193,19 @@ impl Files for Folder {
                 Component::ParentDir => ("has a .., and a path may not go up", "write it without .., from the scenario's folder down"),
                 Component::RootDir | Component::Prefix(_) => ("is an absolute path", "write it from the scenario's folder down"),
             };
-            return Err(Wrong::new(format!("\"{path}\" {what}"), help));
+            return Err(WeightsError::new(format!("\"{path}\" {what}"), help));
         }
-        let cannot = |error: &io::Error| Wrong::new(format!("\"{path}\" cannot be read: {error}"), "");
+        let cannot = |error: &io::Error| WeightsError::new(format!("\"{path}\" cannot be read: {error}"), "");
         let mut file = self.open(path)?;
         let about = file.metadata().map_err(|error| cannot(&error))?;
         if !about.is_file() {
             let what = if about.is_dir() { "a folder" } else { "not a regular file" };
-            return Err(Wrong::new(format!("\"{path}\" is {what}"), ""));
+            return Err(WeightsError::new(format!("\"{path}\" is {what}"), ""));
         }
         let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).map_err(|error| cannot(&error))? };
         bytes.ok_or_else(|| match most {
-            MAX_BYTES => Wrong::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
-            _ => Wrong::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
+            MAX_BYTES => WeightsError::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
+            _ => WeightsError::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
         })
     }
 }

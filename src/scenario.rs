@@ -50,11 +50,11 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
-use built::Built;
-use known::Known;
+use built::BuiltNetwork;
+use known::KnownNetwork;
 use lifted::Lifted;
-use place::Ground;
-use reader::{Reader, Table};
+use place::AddressResolver;
+use reader::{ScenarioReader, TomlTable};
 use train::Schedule;
 
 /// The newest format that this program knows.
@@ -207,8 +207,8 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
 }
 
 /// What a text says, with the reader of its faults. Where `lifts` is set, arrays of numbers are taken out before.
-fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (Reader, Result<Parts, Reported>) {
-    let with = |mut reader: Reader| {
+fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (ScenarioReader, Result<Parts, Reported>) {
+    let with = |mut reader: ScenarioReader| {
         let lifted = if lifts { lifted::lift(text) } else { None };
         let read = match lifted {
             Some(Lifted { text, arrays }) => {
@@ -219,12 +219,12 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (R
         };
         (reader, read)
     };
-    let (reader, read) = with(Reader::outline(limits.memory, files));
+    let (reader, read) = with(ScenarioReader::first_pass(limits.memory, files));
     // faults of a lifted text are not told, so none are looked for
     let tells = reader.faults.is_empty() || reader.lifted.is_none();
-    if reader.put_off && tells && !reader.budget.refused {
+    if reader.deferred && tells && !reader.budget.refused {
         drop(read);
-        with(reader.in_full())
+        with(reader.second_pass())
     } else {
         (reader, read)
     }
@@ -269,14 +269,14 @@ impl Parts {
     }
 }
 
-fn document(reader: &mut Reader, text: &str) -> Result<Parts, Reported> {
+fn document(reader: &mut ScenarioReader, text: &str) -> Result<Parts, Reported> {
     if text.len() > MAX_BYTES {
-        return Err(reader.whole(
+        return Err(reader.file_fault(
             format!("a scenario file has at most 4 MiB, this one has {} bytes", text.len()),
             "large tensors belong into files, { file = … }, or are made with { init = … }",
         ));
     }
-    reader.tree(text)?;
+    reader.claim_text(text)?;
     let mut table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
         Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
@@ -291,23 +291,23 @@ fn document(reader: &mut Reader, text: &str) -> Result<Parts, Reported> {
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let before = reader.faults.len();
-    let Built { network, count, samples, reduction } = built::built(reader, table, text);
+    let BuiltNetwork { network, count, samples, reduction } = built::build(reader, table, text);
     // nothing is known without numbers
-    let whole = reader.faults.len() == before && !reader.put_off;
+    let whole = reader.faults.len() == before && !reader.deferred;
     let given = network.tensors().zip(samples.as_ref().ok()).filter(|_| whole).map(|(network, samples)| given(network, &samples[0]));
     let schedule = train::train(reader, table, &network, count);
-    let mut ground = Ground::new(&network, given, count, schedule.as_ref());
-    let start = place::start(reader, table, &mut ground);
-    let remarks = place::remarks(reader, table, &mut ground);
-    let expectations = place::expectations(reader, table, &ground, text);
-    drop(ground);
-    let Known::Tensors(network) = network else { return Err(Reported) };
+    let mut resolver = AddressResolver::new(&network, given, count, schedule.as_ref());
+    let start = place::start(reader, table, &mut resolver);
+    let remarks = place::remarks(reader, table, &mut resolver);
+    let expectations = place::expectations(reader, table, &resolver, text);
+    drop(resolver);
+    let KnownNetwork::Tensors(network) = network else { return Err(Reported) };
     let (samples, batch_reduction, train) = (samples?, reduction?, schedule.map(Schedule::whole).transpose()?);
     let taken = memory::iteration(reader, table, &network, samples.len(), train.as_ref())?;
     Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations, taken })
 }
 
-fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Reported> {
+fn format(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(), Reported> {
     let Some(value) = table.get("format") else { return Ok(()) };
     if let Ok(format) = reader.integer("format", value, 1)
         && format > FORMAT
@@ -318,7 +318,7 @@ fn format(reader: &mut Reader, table: &Table<'_>) -> Result<(), Reported> {
     Ok(())
 }
 
-fn title(reader: &mut Reader, table: &Table<'_>, text: &str) -> Result<String, Reported> {
+fn title(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &str) -> Result<String, Reported> {
     match reader.string(table, "title")? {
         None => Err(reader.fault(gap::before_all(table, text), "title is missing", "add title = \"…\" as the first line")),
         Some((text, place)) if text.trim().is_empty() => Err(reader.fault(place, "the title is empty", "")),

@@ -1,17 +1,17 @@
 //! Words from other libraries and from textbooks, with the format's word for each; or, where the format has no such thing, with what to write instead.
 //!
-//! All of it is data, [`ROWS`]: what the format learns loses its row. Words are compared without case, `_`, `-`, a module before them (`nn.Conv2d`)
+//! All of it is data, [`TRANSLATIONS`]: what the format learns loses its row. Words are compared without case, `_`, `-`, a module before them (`nn.Conv2d`)
 //! and arguments after them (`Conv2d(1, 6, 5)`).
 
 mod rows;
 pub mod suggest;
 pub mod tensors;
 
-pub use rows::ROWS;
+pub use rows::TRANSLATIONS;
 
 /// The place of the file where a word is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum At {
+pub enum Vocabulary {
     /// A key of the file itself.
     File,
     /// The `type` of a layer, and a key of one.
@@ -45,9 +45,9 @@ pub enum At {
 
 /// One row of the table.
 #[derive(Debug)]
-pub struct Row {
+pub struct Translation {
     /// Where it is written.
-    pub at: At,
+    pub at: Vocabulary,
     /// The words, with a blank between two.
     pub words: &'static str,
     /// The format's word; empty where it has none.
@@ -68,9 +68,9 @@ pub fn plain(word: &str) -> Option<String> {
 }
 
 /// The first row for a word whose own word is `possible`, or that has none.
-fn row(at: At, word: &str, possible: impl Fn(&str) -> bool) -> Option<&'static Row> {
+fn row(at: Vocabulary, word: &str, possible: impl Fn(&str) -> bool) -> Option<&'static Translation> {
     let word = plain(word)?;
-    ROWS.iter().find(|row| row.at == at && (row.is.is_empty() || possible(row.is)) && row.words.split(' ').any(|own| own == word))
+    TRANSLATIONS.iter().find(|row| row.at == at && (row.is.is_empty() || possible(row.is)) && row.words.split(' ').any(|own| own == word))
 }
 
 /// The candidate that is the same word, written in another way.
@@ -80,18 +80,18 @@ pub fn same<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The candidate that a word means: the same one, or the format's word for it, or else the nearest.
-pub fn meant<'a>(at: At, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub fn meant<'a>(at: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     meant_where(at, word, candidates, |_| true)
 }
 
 /// The candidate that the table has for a word.
-pub fn translated<'a>(at: At, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub fn translated<'a>(at: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let row = row(at, word, |is| candidates.contains(&is))?;
     candidates.iter().copied().find(|candidate| *candidate == row.is)
 }
 
 /// The same, of those of the format's words that are `possible`.
-pub fn meant_where<'a>(at: At, word: &str, candidates: &[&'a str], possible: impl Fn(&str) -> bool) -> Option<&'a str> {
+pub fn meant_where<'a>(at: Vocabulary, word: &str, candidates: &[&'a str], possible: impl Fn(&str) -> bool) -> Option<&'a str> {
     if let Some(same) = same(word, candidates) {
         return Some(same);
     }
@@ -102,11 +102,11 @@ pub fn meant_where<'a>(at: At, word: &str, candidates: &[&'a str], possible: imp
 }
 
 /// The help line for a word that is not one of the candidates, from the table; `None` where the table does not have the word.
-pub fn answer(at: At, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
+pub fn answer(at: Vocabulary, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
     if let Some(same) = same(word, candidates) {
         return Some(suggest::question(same));
     }
-    let Row { is, help, .. } = row(at, word, |is| candidates.contains(&is) && possible(is))?;
+    let Translation { is, help, .. } = row(at, word, |is| candidates.contains(&is) && possible(is))?;
     Some(match (*is, *help) {
         ("", help) => help.to_owned(),
         (is, "") => format!("it is called \"{is}\" here"),
@@ -115,6 +115,6 @@ pub fn answer(at: At, word: &str, candidates: &[&str], possible: impl Fn(&str) -
 }
 
 /// A help line: what the table says of the word, or the nearest candidate, or all of them.
-pub fn help(at: At, word: &str, candidates: &[&str]) -> String {
+pub fn help(at: Vocabulary, word: &str, candidates: &[&str]) -> String {
     answer(at, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
 }

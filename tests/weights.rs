@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use gradstep::files::Folder;
 use gradstep::scenario::{Files as _, Limits, Source, read, read_beside};
-use gradstep::weights::{Archive, Wrong, kind, npz};
+use gradstep::weights::{Archive, WeightsError, kind, npz};
 use proptest::prelude::*;
 
 fn folder(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).join("weights")
 }
 
-fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, Wrong> {
+fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, WeightsError> {
     kind(name)?(bytes.to_vec())
 }
 
 /// All tensors of a file, in its order.
 type Tensors = Vec<(String, Vec<usize>, Vec<f64>)>;
 
-fn all(name: &str, bytes: &[u8]) -> Result<Tensors, Wrong> {
+fn all(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
     let archive = open(name, bytes)?;
     let names = archive.names().map_or_else(|| vec![String::new()], |names| names.list().to_vec());
     let tensor = |(place, name): (usize, String)| {
@@ -68,7 +68,7 @@ fn safetensors(tensors: &Tensors) -> Vec<u8> {
 }
 
 fn written(tensors: &Tensors) -> Vec<u8> {
-    let named: Vec<npz::Named<'_>> = tensors.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
+    let named: Vec<npz::NamedTensor<'_>> = tensors.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
     let mut bytes = Vec::new();
     npz::write(&mut bytes, &named).unwrap();
     bytes
@@ -142,7 +142,7 @@ fn npz_output_is_the_same_bytes_every_time_and_a_valid_zip() {
     assert_eq!(bytes, written(&tensors));
     assert_eq!(format!("{:08x}", crc32fast::hash(&bytes)), "5ad182d8", "NumPy opened a file with this checksum");
     let many: Tensors = (0..65_535).map(|n| (n.to_string(), vec![], vec![0.0])).collect();
-    let named: Vec<npz::Named<'_>> = many.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
+    let named: Vec<npz::NamedTensor<'_>> = many.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
     assert!(npz::write(&mut std::io::sink(), &named).is_err());
 }
 

@@ -173,7 +173,7 @@ impl<'a> Grads<'a> {
 
     /// All tensors for an .npz: the gradients under their names, the rest under those of the JSON's groups, with the number of the sample
     /// in front when there are several. A graph's loss is the value of its output.
-    fn named(&self) -> Vec<npz::Named<'_>> {
+    fn named(&self) -> Vec<npz::NamedTensor<'_>> {
         let mut named = Vec::new();
         let mut add = |group: &str, tensors: &Tensors<'a>| {
             named.extend(tensors.0.iter().map(|(name, tensor)| (format!("{group}{name}"), tensor.shape, tensor.values)));

@@ -16,7 +16,7 @@ use crate::files::{Folder, limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::{line, sentence};
-use crate::weights::Wrong;
+use crate::weights::WeightsError;
 use crate::words::suggest;
 
 /// Whether what is typed can only be a path.
@@ -64,13 +64,13 @@ struct Kept {
 }
 
 impl Files for Kept {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.files.read(path, most)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.insert(path.to_owned(), bytes.clone());
         if read.values().map(Vec::len).sum::<usize>() > CARRIED {
             let help = "open it without --record";
-            return Err(Wrong::new("a recording brings its scenario's files along, and these have more than 32 MiB", help));
+            return Err(WeightsError::new("a recording brings its scenario's files along, and these have more than 32 MiB", help));
         }
         Ok(bytes)
     }
@@ -81,9 +81,9 @@ impl Files for Kept {
 pub(super) struct Carried(pub BTreeMap<String, Vec<u8>>);
 
 impl Files for Carried {
-    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, WeightsError> {
         let found = self.0.get(path).cloned();
-        found.ok_or_else(|| Wrong::new(format!("the session has not brought \"{path}\" along"), "record it again"))
+        found.ok_or_else(|| WeightsError::new(format!("the session has not brought \"{path}\" along"), "record it again"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::excerpt::quoted;
 use crate::op::layer::Reported;
-use crate::weights::{self, Archive, MAX_BYTES, Wrong};
+use crate::weights::{self, Archive, MAX_BYTES, WeightsError};
 
 /// What gives a scenario the files beside it.
 pub trait Files: Debug + Send + Sync {
@@ -14,7 +14,7 @@ pub trait Files: Debug + Send + Sync {
     ///
     /// # Errors
     /// When there is no such file, or when it may not be read.
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong>;
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError>;
 }
 
 /// For a scenario that must stand alone.
@@ -27,8 +27,8 @@ pub struct NoFiles {
 }
 
 impl Files for NoFiles {
-    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
-        Err(Wrong::new(format!("this scenario cannot read {}: {}", quoted(path), self.why), self.help))
+    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, WeightsError> {
+        Err(WeightsError::new(format!("this scenario cannot read {}: {}", quoted(path), self.why), self.help))
     }
 }
 
@@ -48,7 +48,7 @@ impl Archives {
     }
 
     /// The same files, none of whose numbers were taken yet.
-    pub fn again(self) -> Self {
+    pub fn reset_unpacked(self) -> Self {
         Self { unpacked: MAX_BYTES, ..self }
     }
 
@@ -59,11 +59,11 @@ impl Archives {
         paths
     }
 
-    pub fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, Wrong> {
+    pub fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, WeightsError> {
         let open = weights::kind(path)?;
         let bytes = self.files.read(path, self.left)?;
         self.left = self.left.saturating_sub(bytes.len());
-        open(bytes).map_err(|wrong| Wrong::new(format!("{} cannot be read: {}", quoted(path), wrong.message), wrong.help))
+        open(bytes).map_err(|wrong| WeightsError::new(format!("{} cannot be read: {}", quoted(path), wrong.message), wrong.help))
     }
 }
 

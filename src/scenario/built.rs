@@ -2,16 +2,16 @@
 
 use toml::de::DeValue;
 
-use super::known::Known;
-use super::reader::{Reader, Table};
+use super::known::KnownNetwork;
+use super::reader::{ScenarioReader, TomlTable};
 use super::{Sample, gap, graph, layers, sample, samples};
 use crate::op::layer::Reported;
 use crate::op::loss::{BatchReduction, Loss};
 
 /// What is known of the network and of its samples.
 #[derive(Debug)]
-pub(super) struct Built {
-    pub network: Known,
+pub(super) struct BuiltNetwork {
+    pub network: KnownNetwork,
     /// How many samples there are.
     pub count: Option<usize>,
     pub samples: Result<Vec<Sample>, Reported>,
@@ -20,7 +20,7 @@ pub(super) struct Built {
 }
 
 /// Reads `[[layer]]` with its samples and loss, or `[graph]`.
-pub(super) fn built(reader: &mut Reader, table: &Table<'_>, text: &str) -> Built {
+pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &str) -> BuiltNetwork {
     match (table.get_key_value("graph"), table.get_key_value("layer")) {
         (Some((graph, value)), both) => {
             let rest = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
@@ -32,13 +32,13 @@ pub(super) fn built(reader: &mut Reader, table: &Table<'_>, text: &str) -> Built
             let network = if let DeValue::Table(table) = value.get_ref() {
                 graph::graph(reader, table, value.span(), text)
             } else {
-                reader.wrong("graph", value, "a table", "write [graph] on a line of its own, and its keys below");
-                Known::Graph { inputs: None, names: None }
+                reader.wrong_type("graph", value, "a table", "write [graph] on a line of its own, and its keys below");
+                KnownNetwork::Graph { inputs: None, names: None }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
             // with layers beside it, it is not known which of the two is meant
-            let network = if both.is_some() { Known::Nothing } else { network };
-            Built { network, count: both.is_none().then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
+            let network = if both.is_some() { KnownNetwork::Nothing } else { network };
+            BuiltNetwork { network, count: both.is_none().then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
         }
         (None, Some(_)) => chain(reader, table),
         (None, None) => {
@@ -53,12 +53,12 @@ pub(super) fn built(reader: &mut Reader, table: &Table<'_>, text: &str) -> Built
                 let goal = sample::goal(reader, table, None);
                 samples::targets(reader, &rows, table, None, &goal);
             }
-            Built { network: Known::Nothing, count: None, samples: Err(none), reduction: Err(none) }
+            BuiltNetwork { network: KnownNetwork::Nothing, count: None, samples: Err(none), reduction: Err(none) }
         }
     }
 }
 
-fn chain(reader: &mut Reader, table: &Table<'_>) -> Built {
+fn chain(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetwork {
     let (tables, all) = reader.tables(table, "layer");
     if let Some(none) = table.get("layer").filter(|_| all && tables.is_empty()) {
         reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
@@ -75,9 +75,9 @@ fn chain(reader: &mut Reader, table: &Table<'_>) -> Built {
     let targets = samples::targets(reader, &rows, table, last, &goal);
     let network = match chain {
         Ok(chain) if all && layers.names.are_certain() => {
-            Known::Tensors(chain.finish(goal.loss.unwrap_or_else(|Reported| Loss::stand_in())))
+            KnownNetwork::Tensors(chain.finish(goal.loss.unwrap_or_else(|Reported| Loss::stand_in())))
         }
-        _ => Known::Layers(layers.names, tensors),
+        _ => KnownNetwork::Layers(layers.names, tensors),
     };
-    Built { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }
+    BuiltNetwork { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use crate::op::operator::{self, FUNCTIONS, NamedFunction, Operator};
-use crate::words::{self, At};
+use crate::op::operator::{self, FUNCTIONS, Named, Operator};
+use crate::words::{self, Vocabulary};
 
 /// Parentheses, minuses and powers may be nested this deep.
 const DEEPEST: usize = 100;
@@ -20,7 +20,7 @@ const POWER: (u8, u8) = (8, 7);
 
 /// One instruction of a stack machine.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Item {
+pub(super) enum Instruction {
     /// A number.
     Constant(f64),
     /// The value of a name, which stands here.
@@ -31,14 +31,14 @@ pub(super) enum Item {
 
 /// What is wrong with an expression, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct ExpressionError {
     pub span: Range<usize>,
     pub message: String,
     pub help: String,
 }
 
-fn wrong<T>(span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Result<T, Wrong> {
-    Err(Wrong { span, message: message.into(), help: help.into() })
+fn wrong<T>(span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Result<T, ExpressionError> {
+    Err(ExpressionError { span, message: message.into(), help: help.into() })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,7 @@ fn number_length(text: &str) -> usize {
 }
 
 /// Reads the expression that stands in `range` of `text`; places are bytes of `text`.
-pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Item>, Wrong> {
+pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>, ExpressionError> {
     let mut parser =
         Parser { text: &text[..range.end], token: Token::End, span: range.start..range.start, next: range.start, items: Vec::new() };
     parser.advance()?;
@@ -101,7 +101,7 @@ struct Parser<'a> {
     token: Token,
     span: Range<usize>,
     next: usize,
-    items: Vec<Item>,
+    items: Vec<Instruction>,
 }
 
 impl<'a> Parser<'a> {
@@ -109,7 +109,7 @@ impl<'a> Parser<'a> {
         &self.text[self.span.clone()]
     }
 
-    fn advance(&mut self) -> Result<(), Wrong> {
+    fn advance(&mut self) -> Result<(), ExpressionError> {
         let rest = &self.text[self.next..];
         let start = self.next + (rest.len() - rest.trim_start().len());
         let rest = &self.text[start..];
@@ -143,7 +143,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn number(rest: &str, start: usize, length: usize) -> Result<f64, Wrong> {
+    fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
         let text = &rest[..length];
         let whole =
             length + rest[length..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len() - length);
@@ -158,7 +158,7 @@ impl<'a> Parser<'a> {
         number::from_text(text).or_else(|(message, help)| wrong(start..start + length, message, help))
     }
 
-    fn unknown<T>(&self, first: char, start: usize) -> Result<T, Wrong> {
+    fn unknown<T>(&self, first: char, start: usize) -> Result<T, ExpressionError> {
         let help = match first {
             '·' | '×' | '∙' | '⋅' => "a product is written with *",
             '−' | '–' => "a minus is written with -",
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads operands and operators that bind at least as tight as `least`.
-    fn expression(&mut self, least: u8, depth: usize) -> Result<(), Wrong> {
+    fn expression(&mut self, least: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > DEEPEST {
             let help = "give parts of it names of their own, as nodes before this one";
             return wrong(self.span.clone(), format!("this expression is nested more than {DEEPEST} deep"), help);
@@ -195,15 +195,15 @@ impl<'a> Parser<'a> {
                 return wrong(before.start..self.span.end, "** is not an operator", "a power is written with ^");
             }
             self.expression(right, depth + 1)?;
-            self.items.push(Item::Apply(operator, 2));
+            self.items.push(Instruction::Apply(operator, 2));
         }
     }
 
-    fn operand(&mut self, depth: usize) -> Result<(), Wrong> {
+    fn operand(&mut self, depth: usize) -> Result<(), ExpressionError> {
         let span = self.span.clone();
         match self.token {
             Token::Number(value) => {
-                self.items.push(Item::Constant(value));
+                self.items.push(Instruction::Constant(value));
                 self.advance()
             }
             Token::Name => {
@@ -216,7 +216,7 @@ impl<'a> Parser<'a> {
                     let example = if function.arity() == 1 { "(…)" } else { "(…, …)" };
                     return wrong(span, format!("{name} is a function and has no arguments here"), format!("write {name}{example}"));
                 }
-                self.items.push(Item::Name(span));
+                self.items.push(Instruction::Name(span));
                 Ok(())
             }
             Token::Sign('-') => {
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
                     let number = self.span.clone();
                     self.advance()?;
                     if self.token != Token::Sign('^') {
-                        self.items.push(Item::Constant(-value));
+                        self.items.push(Instruction::Constant(-value));
                         return Ok(());
                     }
                     // the number is the base of a power: go back to it
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
                     self.advance()?;
                 }
                 self.expression(MINUS, depth + 1)?;
-                self.items.push(Item::Apply(Operator::Neg, 1));
+                self.items.push(Instruction::Apply(Operator::Neg, 1));
                 Ok(())
             }
             Token::Sign('(') => {
@@ -249,7 +249,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn close(&mut self, open: Range<usize>) -> Result<(), Wrong> {
+    fn close(&mut self, open: Range<usize>) -> Result<(), ExpressionError> {
         match self.token {
             Token::Sign(')') => self.advance(),
             Token::End => wrong(open, "this parenthesis is not closed", "add )"),
@@ -262,11 +262,11 @@ impl<'a> Parser<'a> {
     }
 
     /// A call of the function whose name stands in `name`; the token at hand is its parenthesis.
-    fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), Wrong> {
+    fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), ExpressionError> {
         let word = &self.text[name.clone()];
         let Some(function) = operator::find(word) else {
-            let names: Vec<&str> = FUNCTIONS.iter().map(NamedFunction::name).collect();
-            return wrong(name, format!("there is no function {}", quoted(word)), words::help(At::Function, word, &names));
+            let names: Vec<&str> = FUNCTIONS.iter().map(Named::name).collect();
+            return wrong(name, format!("there is no function {}", quoted(word)), words::help(Vocabulary::Function, word, &names));
         };
         let open = self.span.clone();
         self.advance()?;
@@ -287,7 +287,7 @@ impl<'a> Parser<'a> {
             let takes = if function.arity() == 1 { "one argument" } else { "two arguments" };
             return wrong(name.start..close, format!("{word} takes {takes}, not {count}"), "");
         }
-        self.items.push(Item::Apply(Operator::Call(function), count));
+        self.items.push(Instruction::Apply(Operator::Call(function), count));
         Ok(())
     }
 }
@@ -301,9 +301,9 @@ mod tests {
         let mut stack: Vec<String> = Vec::new();
         for item in parse(text, 0..text.len()).unwrap_or_else(|fault| panic!("{text}: {}", fault.message)) {
             let next = match item {
-                Item::Constant(value) => value.to_string(),
-                Item::Name(span) => text[span].to_owned(),
-                Item::Apply(operator, count) => {
+                Instruction::Constant(value) => value.to_string(),
+                Instruction::Name(span) => text[span].to_owned(),
+                Instruction::Apply(operator, count) => {
                     let args = stack.split_off(stack.len() - count).join(" ");
                     format!("({operator:?} {args})")
                 }

@@ -4,10 +4,10 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::excerpt::{cut_at_word, quoted};
-use super::reader::{Reader, Span, Table};
+use super::reader::{ScenarioReader, Span, TomlTable};
 use crate::op::layer::Reported;
 use crate::tensor::len;
-use crate::weights::{Archive, Layout, Names, Wrong};
+use crate::weights::{Archive, TensorLayout, TensorNames, WeightsError};
 use crate::words::suggest;
 
 /// Cells of a message that a file's own text may take.
@@ -20,28 +20,28 @@ pub(super) const KEYS: &[&str] = &["file", "key"];
 
 /// A tensor in a file; its numbers are not read yet.
 #[derive(Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredTensor {
     archive: Arc<dyn Archive>,
     place: usize,
-    layout: Layout,
+    layout: TensorLayout,
     /// Its name in messages.
     label: String,
     span: Span,
 }
 
-impl Debug for Stored {
+impl Debug for StoredTensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stored").field("label", &self.label).field("layout", &self.layout).finish_non_exhaustive()
+        f.debug_struct("StoredTensor").field("label", &self.label).field("layout", &self.layout).finish_non_exhaustive()
     }
 }
 
-fn fault(reader: &mut Reader, span: Span, wrong: &Wrong) -> Reported {
+fn fault(reader: &mut ScenarioReader, span: Span, wrong: &WeightsError) -> Reported {
     reader.fault(span, cut_at_word(&wrong.message, QUOTED), cut_at_word(&wrong.help, QUOTED))
 }
 
-impl Stored {
+impl StoredTensor {
     /// Finds the tensor that a table with the key `file` names; every fault in it is reported.
-    pub fn read(reader: &mut Reader, key: &str, table: &Table<'_>, span: &Span) -> Result<Self, Reported> {
+    pub fn read(reader: &mut ScenarioReader, key: &str, table: &TomlTable<'_>, span: &Span) -> Result<Self, Reported> {
         if reader.full() {
             return Err(Reported);
         }
@@ -77,12 +77,12 @@ impl Stored {
     }
 
     /// Its numbers in row-major order. The caller has claimed their memory.
-    pub fn fill(&self, reader: &mut Reader) -> Result<Vec<f64>, Reported> {
+    pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.unpacked.checked_sub(self.layout.size()) else {
             return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
         };
         reader.archives.unpacked = left;
-        if reader.puts_off(len(self.shape())) {
+        if reader.defers(len(self.shape())) {
             return Ok(vec![0.0; len(self.shape())]);
         }
         let numbers = self.archive.bytes(self.place).and_then(|bytes| self.layout.numbers(&bytes));
@@ -90,20 +90,20 @@ impl Stored {
     }
 }
 
-fn unreadable(reader: &mut Reader, span: &Span, label: &str, wrong: &Wrong) -> Reported {
-    let wrong = Wrong::new(format!("{label} cannot be read: {}", wrong.message), wrong.help.clone());
+fn unreadable(reader: &mut ScenarioReader, span: &Span, label: &str, wrong: &WeightsError) -> Reported {
+    let wrong = WeightsError::new(format!("{label} cannot be read: {}", wrong.message), wrong.help.clone());
     fault(reader, span.clone(), &wrong)
 }
 
-fn missing(reader: &mut Reader, span: Span, name: &str, path: &str, names: &Names) -> Reported {
+fn missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &str, names: &TensorNames) -> Reported {
     let nearest = suggest::nearest(name, names.list().iter().map(String::as_str));
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::question(nearest) + " ");
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
-    fault(reader, span, &Wrong::new(message, format!("{nearest}{}", listed(names))))
+    fault(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))
 }
 
 /// The first of the keys.
-fn listed(names: &Names) -> String {
+fn listed(names: &TensorNames) -> String {
     let (list, more) = names.list().split_at(names.list().len().min(LISTED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     let list: Vec<String> = list.iter().map(|name| quoted(name)).collect();
@@ -128,7 +128,7 @@ mod tests {
     const ENTRIES: usize = 600_000;
 
     impl Files for Two {
-        fn read(&self, _: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+        fn read(&self, _: &str, _: usize) -> Result<Vec<u8>, WeightsError> {
             self.read.fetch_add(1, Ordering::Relaxed);
             let (size, end) = (4 * ENTRIES, 8 * ENTRIES);
             let info = |from: usize| format!("{{\"dtype\":\"F32\",\"shape\":[{ENTRIES}],\"data_offsets\":[{from},{}]}}", from + size);

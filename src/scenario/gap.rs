@@ -2,10 +2,10 @@
 
 use toml::de::DeValue;
 
-use super::reader::{Span, Table};
+use super::reader::{Span, TomlTable};
 
 /// Before the first key of the file.
-pub(super) fn before_all(table: &Table<'_>, text: &str) -> Span {
+pub(super) fn before_all(table: &TomlTable<'_>, text: &str) -> Span {
     let first = table.iter().map(|(key, _)| key.span().start).min().unwrap_or(0).min(text.len());
     // of a [header] the bracket
     let line = text[..first].rfind('\n').map_or(0, |at| at + 1);
@@ -14,7 +14,7 @@ pub(super) fn before_all(table: &Table<'_>, text: &str) -> Span {
 }
 
 /// After the last of the file's own keys, where there is room for another: below a [header] it would be that table's.
-pub(super) fn after_keys(table: &Table<'_>) -> Span {
+pub(super) fn after_keys(table: &TomlTable<'_>) -> Span {
     let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
     let end = table.iter().filter_map(|(_, value)| match value.get_ref() {
         DeValue::Table(_) => None,
@@ -25,7 +25,7 @@ pub(super) fn after_keys(table: &Table<'_>) -> Span {
     end..end
 }
 
-/// At the end of the file.
+/// Vocabulary the end of the file.
 pub(super) fn after_all(text: &str) -> Span {
     text.len()..text.len()
 }

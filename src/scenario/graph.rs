@@ -7,20 +7,20 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::expression::{self, Item, Wrong, name_length};
-use super::known::Known;
-use super::reader::{KEPT, Reader, Span, Table};
+use super::expression::{self, ExpressionError, Instruction, name_length};
+use super::known::KnownNetwork;
+use super::reader::{KEPT, ScenarioReader, Span, TomlTable};
 use crate::network::{Builder, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::layer::Reported;
 use crate::op::operator::{self, Operator};
 use crate::tensor::from_flat;
-use crate::words::{self, At, suggest};
+use crate::words::{self, Vocabulary, suggest};
 
 pub(super) const KEYS: &[&str] = &["inputs", "nodes", "output"];
 
 /// Reads `[graph]`.
-pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &str) -> Known {
+pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span, text: &str) -> KnownNetwork {
     let (inputs, all_inputs) = inputs(reader, table, span.clone());
     let (lines, all_lines) = lines(reader, table, span, text);
     let mut graph = Graph::new(&inputs, &lines, all_inputs && all_lines);
@@ -30,7 +30,7 @@ pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &s
         if reader.full() || reader.claim_many(&line.place(0..line.text.len()), &[], operations.max(1)).is_err() {
             break;
         }
-        for Wrong { span, message, help } in graph.line(line) {
+        for ExpressionError { span, message, help } in graph.line(line) {
             reader.fault(line.place(span), message, help);
         }
         graph.written.resize(graph.nodes.len(), n);
@@ -44,7 +44,7 @@ pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &s
     {
         let tensors = inputs.iter().map(|(name, value)| (name.clone(), from_flat(&[], vec![*value]))).collect();
         match Builder::graph(tensors, nodes, output) {
-            Ok(network) => return Known::Tensors(network),
+            Ok(network) => return KnownNetwork::Tensors(network),
             Err((node, mismatch)) => {
                 let line = &lines[written[node]];
                 reader.fault(line.place(0..line.text.len()), mismatch.to_string(), "");
@@ -62,25 +62,25 @@ pub(super) fn graph(reader: &mut Reader, table: &Table<'_>, span: Span, text: &s
             .collect()
     };
     let names = known.then(names);
-    Known::Graph { names, inputs: all_inputs.then_some(inputs) }
+    KnownNetwork::Graph { names, inputs: all_inputs.then_some(inputs) }
 }
 
 /// The inputs with their values; whether all their names are known.
-fn inputs(reader: &mut Reader, table: &Table<'_>, span: Span) -> (Vec<(String, f64)>, bool) {
+fn inputs(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> (Vec<(String, f64)>, bool) {
     let help = "write inputs = { a = 3, b = 2 }";
     let Some(value) = table.get("inputs") else {
         reader.fault(span, "the inputs of the graph are missing", help);
         return (Vec::new(), false);
     };
     let DeValue::Table(inputs) = value.get_ref() else {
-        reader.wrong("inputs", value, "a table of numbers", help);
+        reader.wrong_type("inputs", value, "a table of numbers", help);
         return (Vec::new(), false);
     };
     let mut found = Vec::with_capacity(inputs.len());
     let mut all = true;
     for (key, value) in inputs {
         let name = key.get_ref().as_ref();
-        if let Err(Wrong { message, help, .. }) = checked_name(name, 0..0) {
+        if let Err(ExpressionError { message, help, .. }) = checked_name(name, 0..0) {
             reader.fault(key.span(), message, help);
         }
         let number = reader.number(&format!("the input {}", quoted(name)), value);
@@ -96,24 +96,24 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name_length(name) == name.len()
 }
 
-fn checked_name(name: &str, span: Range<usize>) -> Result<(), Wrong> {
+fn checked_name(name: &str, span: Range<usize>) -> Result<(), ExpressionError> {
     if !is_name(name) {
         let help = "a name begins with a letter or _, and goes on with letters, digits and _".to_owned();
-        return Err(Wrong { span, message: format!("{} cannot be a name", quoted(name)), help });
+        return Err(ExpressionError { span, message: format!("{} cannot be a name", quoted(name)), help });
     }
     if operator::find(name).is_some() {
-        return Err(Wrong { span, message: format!("{name} is a function"), help: "choose another name".to_owned() });
+        return Err(ExpressionError { span, message: format!("{name} is a function"), help: "choose another name".to_owned() });
     }
     if ["first", "last", "backward"].contains(&name) {
         let message = format!("the name \"{name}\" is taken: it is the address of a step");
-        return Err(Wrong { span, message, help: "choose another name".to_owned() });
+        return Err(ExpressionError { span, message, help: "choose another name".to_owned() });
     }
     Ok(())
 }
 
 /// One text of `nodes`.
 #[derive(Debug)]
-struct Line<'t> {
+struct NodeLine<'t> {
     text: &'t str,
     /// Where it stands in the file.
     span: Span,
@@ -121,7 +121,7 @@ struct Line<'t> {
     start: Option<usize>,
 }
 
-impl Line<'_> {
+impl NodeLine<'_> {
     /// A place of the text as a place of the file.
     fn place(&self, inside: Range<usize>) -> Span {
         self.start.map_or(self.span.clone(), |start| start + inside.start..start + inside.end)
@@ -134,14 +134,14 @@ impl Line<'_> {
 }
 
 /// The texts of `nodes`; whether these are all.
-fn lines<'t>(reader: &mut Reader, table: &'t Table<'_>, span: Span, text: &str) -> (Vec<Line<'t>>, bool) {
+fn lines<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, text: &str) -> (Vec<NodeLine<'t>>, bool) {
     let help = "write nodes = [\"u = a * b\", \"v = u + c\"]";
     let Some(value) = table.get("nodes") else {
         reader.fault(span, "the nodes of the graph are missing", help);
         return (Vec::new(), false);
     };
     let DeValue::Array(items) = value.get_ref() else {
-        reader.wrong("nodes", value, "an array of strings", help);
+        reader.wrong_type("nodes", value, "an array of strings", help);
         return (Vec::new(), false);
     };
     if items.is_empty() {
@@ -151,9 +151,9 @@ fn lines<'t>(reader: &mut Reader, table: &'t Table<'_>, span: Span, text: &str) 
     let mut lines = Vec::with_capacity(items.len());
     for item in &items[..] {
         if let DeValue::String(line) = item.get_ref() {
-            lines.push(Line { text: line, span: item.span(), start: verbatim(text, item.span(), line) });
+            lines.push(NodeLine { text: line, span: item.span(), start: verbatim(text, item.span(), line) });
         } else {
-            reader.wrong("each of the nodes", item, "a string such as \"u = a * b\"", "");
+            reader.wrong_type("each of the nodes", item, "a string such as \"u = a * b\"", "");
         }
     }
     let all = lines.len() == items.len();
@@ -171,9 +171,14 @@ fn verbatim(text: &str, span: Span, content: &str) -> Option<usize> {
 }
 
 /// The number of the output; what it is called must be defined.
-fn output<'t>(reader: &mut Reader, table: &'t Table<'_>, graph: &mut Graph<'t>, lines: &[Line<'_>]) -> Result<usize, Reported> {
+fn output<'t>(
+    reader: &mut ScenarioReader,
+    table: &'t TomlTable<'_>,
+    graph: &mut Graph<'t>,
+    lines: &[NodeLine<'_>],
+) -> Result<usize, Reported> {
     let Some((name, place)) = reader.string(table, "output")? else {
-        let last = lines.last().and_then(Line::name).and_then(|(name, _)| graph.defined.get(name));
+        let last = lines.last().and_then(NodeLine::name).and_then(|(name, _)| graph.defined.get(name));
         return last.copied().ok_or(Reported);
     };
     if let Some(&number) = graph.defined.get(name) {
@@ -208,7 +213,7 @@ struct Graph<'t> {
 }
 
 impl<'t> Graph<'t> {
-    fn new(inputs: &'t [(String, f64)], lines: &'t [Line<'_>], all: bool) -> Self {
+    fn new(inputs: &'t [(String, f64)], lines: &'t [NodeLine<'_>], all: bool) -> Self {
         let inputs = inputs.iter().map(|(name, _)| name.as_str());
         let nodes = || lines.iter().map(|line| line.name().map_or("", |(name, _)| name));
         let used: HashSet<&str> = inputs.clone().chain(nodes()).collect();
@@ -229,13 +234,13 @@ impl<'t> Graph<'t> {
     }
 
     /// Adds the nodes of one line; what is wrong with it.
-    fn line(&mut self, line: &'t Line<'_>) -> Vec<Wrong> {
+    fn line(&mut self, line: &'t NodeLine<'_>) -> Vec<ExpressionError> {
         let text = line.text;
         let Some((name, equals)) = line.name() else {
             let message = "a node is written name = expression".to_owned();
-            return vec![Wrong { span: 0..text.len(), message, help: "for example u = a * b".to_owned() }];
+            return vec![ExpressionError { span: 0..text.len(), message, help: "for example u = a * b".to_owned() }];
         };
-        let mut wrong: Vec<Wrong> = self.checked_definition(line, name, equals).err().into_iter().collect();
+        let mut wrong: Vec<ExpressionError> = self.checked_definition(line, name, equals).err().into_iter().collect();
         let new = !self.defined.contains_key(name);
         let faults = match expression::parse(text, equals + 1..text.len()) {
             Ok(items) => self.checked_uses(name, text, &items).map(|()| items),
@@ -261,27 +266,31 @@ impl<'t> Graph<'t> {
     }
 
     /// A node has a name that no other has.
-    fn checked_definition(&self, line: &Line<'_>, name: &str, equals: usize) -> Result<(), Wrong> {
+    fn checked_definition(&self, line: &NodeLine<'_>, name: &str, equals: usize) -> Result<(), ExpressionError> {
         let text = line.text;
         let start = text.len() - text.trim_start().len();
         let place = if name.is_empty() { equals..equals + 1 } else { start..start + name.len() };
         if name.is_empty() {
-            return Err(Wrong { span: place, message: "a name is missing before =".to_owned(), help: "for example u = a * b".to_owned() });
+            return Err(ExpressionError {
+                span: place,
+                message: "a name is missing before =".to_owned(),
+                help: "for example u = a * b".to_owned(),
+            });
         }
         checked_name(name, place.clone())?;
         if self.defined.contains_key(name) {
             let message = format!("{} is defined twice", quoted(name));
-            return Err(Wrong { span: place, message, help: "choose another name".to_owned() });
+            return Err(ExpressionError { span: place, message, help: "choose another name".to_owned() });
         }
         Ok(())
     }
 
     /// The names in an expression must be defined before; each is reported once.
-    fn checked_uses(&mut self, node: &str, text: &'t str, items: &[Item]) -> Result<(), Vec<Wrong>> {
+    fn checked_uses(&mut self, node: &str, text: &'t str, items: &[Instruction]) -> Result<(), Vec<ExpressionError>> {
         let (mut wrong, mut told) = (Vec::new(), HashSet::new());
         let mut unknown = false;
         for item in items {
-            if let Item::Name(span) = item
+            if let Instruction::Name(span) = item
                 && wrong.len() < KEPT
             {
                 let name = &text[span.clone()];
@@ -298,13 +307,13 @@ impl<'t> Graph<'t> {
         if wrong.is_empty() && !unknown { Ok(()) } else { Err(wrong) }
     }
 
-    fn decompose(&mut self, name: &str, text: &str, items: &[Item]) {
+    fn decompose(&mut self, name: &str, text: &str, items: &[Instruction]) {
         let mut stack: Vec<Argument> = Vec::new();
         for (place, item) in items.iter().enumerate() {
             let value = match item {
-                Item::Constant(value) => Argument::Constant(*value),
-                Item::Name(span) => Argument::Number(self.defined[&text[span.clone()]]),
-                Item::Apply(operator, count) => {
+                Instruction::Constant(value) => Argument::Constant(*value),
+                Instruction::Name(span) => Argument::Number(self.defined[&text[span.clone()]]),
+                Instruction::Apply(operator, count) => {
                     let arguments = stack.split_off(stack.len() - count);
                     let own = if place + 1 == items.len() { name.to_owned() } else { self.intermediate() };
                     self.apply(&own, *operator, &arguments);
@@ -313,13 +322,13 @@ impl<'t> Graph<'t> {
             };
             stack.push(value);
         }
-        if !matches!(items.last(), Some(Item::Apply(..))) {
+        if !matches!(items.last(), Some(Instruction::Apply(..))) {
             self.apply(name, Operator::Copy, &stack);
         }
     }
 
     /// A name must be defined before it is used.
-    fn checked_use(&self, node: &str, name: &str, span: &Range<usize>) -> Result<(), Wrong> {
+    fn checked_use(&self, node: &str, name: &str, span: &Range<usize>) -> Result<(), ExpressionError> {
         if self.defined.contains_key(name) {
             return Ok(());
         }
@@ -330,11 +339,11 @@ impl<'t> Graph<'t> {
         } else {
             let names: Vec<&str> = self.defined.keys().copied().collect();
             let near = suggest::nearest(name, names.iter().copied()).map(suggest::question);
-            let help = near.or_else(|| words::answer(At::Name, name, &[], |_| false));
+            let help = near.or_else(|| words::answer(Vocabulary::Name, name, &[], |_| false));
             let help = help.unwrap_or_else(|| "add it to inputs, or define it before this node".to_owned());
             (format!("{} is not defined", quoted(name)), help)
         };
-        Err(Wrong { span: span.clone(), message, help })
+        Err(ExpressionError { span: span.clone(), message, help })
     }
 
     /// The next of t1, t2, … that the file does not use.

@@ -8,16 +8,16 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::file;
 use super::random::{Generator, NORMAL, UNIFORM};
-use super::reader::{Reader, Span, Table};
+use super::reader::{ScenarioReader, Span, TomlTable};
 use super::spelling::mend_keys;
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::len;
 use crate::threads;
-use crate::words::{self, At};
+use crate::words::{self, Vocabulary};
 
 /// A kind: its name, and its keys with their defaults; `None` is required. Random kinds have a seed too.
 #[derive(Debug)]
-struct Kind {
+struct InitRule {
     name: &'static str,
     keys: &'static [(&'static str, Option<f64>)],
     random: bool,
@@ -25,41 +25,41 @@ struct Kind {
 }
 
 #[rustfmt::skip]
-const KINDS: &[Kind] = &[
-    Kind { name: "zeros", keys: &[], random: false, fans: false },
-    Kind { name: "ones", keys: &[], random: false, fans: false },
-    Kind { name: "constant", keys: &[("value", None)], random: false, fans: false },
-    Kind { name: "linspace", keys: &[("start", None), ("stop", None)], random: false, fans: false },
-    Kind { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], random: false, fans: false },
-    Kind { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], random: true, fans: false },
-    Kind { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], random: true, fans: false },
-    Kind { name: "xavier_uniform", keys: &[], random: true, fans: true },
-    Kind { name: "he_normal", keys: &[], random: true, fans: true },
+const RULES: &[InitRule] = &[
+    InitRule { name: "zeros", keys: &[], random: false, fans: false },
+    InitRule { name: "ones", keys: &[], random: false, fans: false },
+    InitRule { name: "constant", keys: &[("value", None)], random: false, fans: false },
+    InitRule { name: "linspace", keys: &[("start", None), ("stop", None)], random: false, fans: false },
+    InitRule { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], random: false, fans: false },
+    InitRule { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], random: true, fans: false },
+    InitRule { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], random: true, fans: false },
+    InitRule { name: "xavier_uniform", keys: &[], random: true, fans: true },
+    InitRule { name: "he_normal", keys: &[], random: true, fans: true },
 ];
 
 /// Entries whose making takes longer than a thread's: half a millisecond.
-const WORTH_A_THREAD: usize = 1 << 14;
+const MIN_PARALLEL_ENTRIES: usize = 1 << 14;
 
 /// A rule with its numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Init<'t, 'i> {
-    kind: &'static Kind,
+pub(super) struct Initializer<'t, 'i> {
+    kind: &'static InitRule,
     numbers: [f64; 2],
     seed: u64,
-    table: &'t Table<'i>,
+    table: &'t TomlTable<'i>,
     span: Span,
     /// The shape that it gives itself.
     pub shape: Option<Vec<usize>>,
 }
 
 /// Mends the keys of a table that says how a tensor is made, or which file has it.
-pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
+pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("file") {
-        return mend_keys(reader, table, file::KEYS, At::InitKey, "a tensor from a file");
+        return mend_keys(reader, table, file::KEYS, Vocabulary::InitKey, "a tensor from a file");
     }
     let kind = table.get("init").and_then(|name| find(name.get_ref().as_str()?));
     let mut known = vec!["init", "shape"];
-    for own in KINDS.iter().filter(|own| kind.is_none_or(|kind| kind.name == own.name)) {
+    for own in RULES.iter().filter(|own| kind.is_none_or(|kind| kind.name == own.name)) {
         known.extend(own.keys.iter().map(|(key, _)| *key));
         known.extend(own.random.then_some("seed"));
     }
@@ -67,12 +67,12 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
         known.extend(file::KEYS);
     }
     let owner = kind.map_or_else(|| "a tensor".to_owned(), |kind| format!("init \"{}\"", kind.name));
-    mend_keys(reader, table, &known, At::InitKey, &owner);
+    mend_keys(reader, table, &known, Vocabulary::InitKey, &owner);
 }
 
 /// The names of all kinds.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|kind| kind.name)
+    RULES.iter().map(|kind| kind.name)
 }
 
 /// Whether this kind needs a seed.
@@ -83,23 +83,23 @@ pub(super) fn is_random(name: &str) -> bool {
 /// The keys of all tensors that are tables.
 #[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    let own = KINDS.iter().flat_map(|kind| kind.keys).map(|(key, _)| *key);
+    let own = RULES.iter().flat_map(|kind| kind.keys).map(|(key, _)| *key);
     ["init", "shape", "seed"].into_iter().chain(file::KEYS.iter().copied()).chain(own)
 }
 
-fn find(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.name == name)
+fn find(name: &str) -> Option<&'static InitRule> {
+    RULES.iter().find(|kind| kind.name == name)
 }
 
-impl<'t, 'i> Init<'t, 'i> {
+impl<'t, 'i> Initializer<'t, 'i> {
     /// Reads a rule; every fault in it is reported.
-    pub fn read(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Self, Reported> {
+    pub fn read(reader: &mut ScenarioReader, key: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
         let Some((name, place)) = reader.string(table, "init")? else {
             return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
         let Some(kind) = find(name) else {
             let names: Vec<&str> = names().collect();
-            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), words::help(At::Init, name, &names)));
+            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), words::help(Vocabulary::Init, name, &names)));
         };
         let before = reader.faults.len();
         let mut numbers = [0.0; 2];
@@ -122,7 +122,7 @@ impl<'t, 'i> Init<'t, 'i> {
             }
         }
         // a rule with a fault makes zeros, for its shape is known all the same
-        let kind = if reader.faults.len() > before { &KINDS[0] } else { kind };
+        let kind = if reader.faults.len() > before { &RULES[0] } else { kind };
         let shape = shape(reader, table)?;
         Ok(Self { kind, numbers, seed, table, span, shape })
     }
@@ -133,7 +133,7 @@ impl<'t, 'i> Init<'t, 'i> {
     }
 
     /// The numbers of a tensor of this shape in row-major order.
-    pub fn fill(&self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
+    pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.kind.fans && shape.len() < 2 {
             let message = format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so no fans", self.kind.name);
             return Err(reader.fault(self.place("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
@@ -147,7 +147,7 @@ impl<'t, 'i> Init<'t, 'i> {
             "normal" if b < 0.0 => return Err(reader.fault(self.place("std"), format!("std must be at least 0, not {b}"), "")),
             _ => {}
         }
-        if reader.puts_off(len(shape)) {
+        if reader.defers(len(shape)) {
             return Ok(vec![0.0; len(shape)]);
         }
         let data = self.data(len(shape), fan);
@@ -201,7 +201,7 @@ impl<'t, 'i> Init<'t, 'i> {
             random.skip(from * steps);
             draw(&mut random, data);
         };
-        if n < WORTH_A_THREAD || threads::most() == 1 {
+        if n < MIN_PARALLEL_ENTRIES || threads::most() == 1 {
             fill(0, &mut data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);
@@ -224,10 +224,10 @@ impl<'t, 'i> Init<'t, 'i> {
 }
 
 /// `shape = [2, 3]`.
-fn shape(reader: &mut Reader, table: &Table<'_>) -> Result<Option<Vec<usize>>, Reported> {
+fn shape(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option<Vec<usize>>, Reported> {
     let Some(value) = table.get("shape") else { return Ok(None) };
     let DeValue::Array(items) = value.get_ref() else {
-        return Err(reader.wrong("shape", value, "an array of integers", "write it as [2, 3]"));
+        return Err(reader.wrong_type("shape", value, "an array of integers", "write it as [2, 3]"));
     };
     items.iter().map(|item| reader.size("a dimension of shape", item, 1)).collect::<Result<_, _>>().map(Some)
 }

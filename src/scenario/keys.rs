@@ -8,23 +8,23 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::misfit;
-use super::reader::{Reader, Span, Table, Value};
-use super::tensor::{Written, raised, written};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
+use super::tensor::{TensorSource, read_tensor, with_rank};
 use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Fan, Reported};
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
-use crate::words::{self, At};
+use crate::words::{self, Vocabulary};
 
 /// The keys that are tensors.
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
 
 /// The keys of one layer, or of the loss.
 #[derive(Debug)]
-pub(super) struct Keys<'a, 't, 'i> {
-    pub reader: &'a mut Reader,
+pub(super) struct TableArgs<'a, 't, 'i> {
+    pub reader: &'a mut ScenarioReader,
     /// Its table; a loss that is only a name has none.
-    pub table: Option<&'t Table<'i>>,
+    pub table: Option<&'t TomlTable<'i>>,
     /// Where it stands.
     pub at: Span,
     /// Its name in messages.
@@ -39,20 +39,20 @@ pub(super) struct Keys<'a, 't, 'i> {
     pub reads_input: bool,
     /// Whether a fault leaves the sizes of what it computes in doubt.
     pub doubtful: bool,
-    /// Keys with a fault, which are told of no second one.
+    /// TableArgs with a fault, which are told of no second one.
     faulty: Vec<String>,
-    /// Keys of tensors and of the activation that have been looked at.
+    /// TableArgs of tensors and of the activation that have been looked at.
     seen: Vec<String>,
     /// Tensors that have been looked at, and not made yet.
-    tensors: HashMap<String, Result<Written<'t, 'i>, Reported>>,
+    tensors: HashMap<String, Result<TensorSource<'t, 'i>, Reported>>,
     /// The activation that it asked for.
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-impl<'a, 't, 'i> Keys<'a, 't, 'i> {
+impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     pub fn new(
-        reader: &'a mut Reader,
-        table: Option<&'t Table<'i>>,
+        reader: &'a mut ScenarioReader,
+        table: Option<&'t TomlTable<'i>>,
         at: Span,
         who: &'a str,
         inputs: &'a [&'a [usize]],
@@ -76,7 +76,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         }
     }
 
-    fn value(&self, key: &str) -> Option<&'t Value<'i>> {
+    fn value(&self, key: &str) -> Option<&'t TomlValue<'i>> {
         self.table?.get(key)
     }
 
@@ -85,7 +85,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// What stands under a key, unless its fault was told.
-    fn unless_told(&self, key: &str) -> Option<&'t Value<'i>> {
+    fn unless_told(&self, key: &str) -> Option<&'t TomlValue<'i>> {
         self.value(key).filter(|_| !self.is_faulty(key))
     }
 
@@ -100,14 +100,14 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     /// What a key says, unless it is faulty; `size` where the sizes are not known without it.
     fn unless_faulty<T>(&mut self, key: &str, size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
-            self.excuse(key);
+            self.suppress(key);
             self.sized &= !size;
         }
         read.ok()
     }
 
     /// Says nothing of a key, for it may follow from something that is not known.
-    pub fn excuse(&mut self, key: &str) {
+    pub fn suppress(&mut self, key: &str) {
         self.faulty.push(key.to_owned());
     }
 
@@ -125,7 +125,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
         if let Some(value) = self.value(key)
             && self.first(key)
         {
-            let read = written(self.reader, &self.label(key), value);
+            let read = read_tensor(self.reader, &self.label(key), value);
             self.tensors.insert(key.to_owned(), read);
         }
     }
@@ -158,7 +158,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
             return Err(self.reader.fault(
                 place,
                 format!("there is no activation {}", quoted(name)),
-                words::help(At::Activation, name, &names),
+                words::help(Vocabulary::Activation, name, &names),
             ));
         };
         self.activation = Ok(Some(found));
@@ -175,7 +175,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 
     /// Looks at those of these keys that nobody has looked at; their faults are reported.
-    pub fn look_at_rest(&mut self, keys: &[&str], activation: Option<&str>) {
+    pub fn read_unread(&mut self, keys: &[&str], activation: Option<&str>) {
         for key in keys.iter().filter(|key| TENSORS.contains(key)) {
             self.look(key);
         }
@@ -193,7 +193,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
             return Err(self.reader.fault(self.at.clone(), format!("{label} is missing"), help));
         };
         if let Some(own) = own
-            && raised(&own, shape.len()).as_deref() != Some(shape)
+            && with_rank(&own, shape.len()).as_deref() != Some(shape)
             && !(flat && own == [len(shape)])
             && !(key == "bias" && shape.len() == 1 && misfit::is_vector(&own, shape[0]))
         {
@@ -245,7 +245,7 @@ impl<'a, 't, 'i> Keys<'a, 't, 'i> {
     }
 }
 
-impl Args for Keys<'_, '_, '_> {
+impl Args for TableArgs<'_, '_, '_> {
     fn inputs(&self) -> &[&[usize]] {
         self.inputs
     }
@@ -258,7 +258,7 @@ impl Args for Keys<'_, '_, '_> {
         if self.is_faulty(key) {
             return Reported;
         }
-        self.excuse(key);
+        self.suppress(key);
         let place = self.place(key);
         // what does not fit into an image may be a fault of the image
         let input =
@@ -292,8 +292,9 @@ impl Args for Keys<'_, '_, '_> {
                 }
             },
             other => {
-                let help = other.as_str().filter(|_| key == "padding").and_then(|word| words::answer(At::Padding, word, &[], |_| false));
-                Err(self.reader.wrong(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
+                let help =
+                    other.as_str().filter(|_| key == "padding").and_then(|word| words::answer(Vocabulary::Padding, word, &[], |_| false));
+                Err(self.reader.wrong_type(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
             }
         };
         Ok(self.unless_faulty(key, true, read))
@@ -309,7 +310,7 @@ impl Args for Keys<'_, '_, '_> {
         let Some(value) = self.unless_told(key) else { return Ok(None) };
         let read = match value.get_ref() {
             DeValue::Boolean(flag) => Ok(*flag),
-            _ => Err(self.reader.wrong(key, value, "true or false", "")),
+            _ => Err(self.reader.wrong_type(key, value, "true or false", "")),
         };
         Ok(self.unless_faulty(key, false, read))
     }
@@ -319,7 +320,7 @@ impl Args for Keys<'_, '_, '_> {
         let read = match self.reader.string(table, key) {
             Ok(None) => return Ok(None),
             Ok(Some((word, place))) => words.iter().find(|known| **known == word).copied().ok_or_else(|| {
-                self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), words::help(At::Reduction, word, words))
+                self.reader.fault(place, format!("{key} cannot be {}", quoted(word)), words::help(Vocabulary::Reduction, word, words))
             }),
             Err(fault) => Err(fault),
         };
@@ -329,7 +330,7 @@ impl Args for Keys<'_, '_, '_> {
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported> {
         let read = self.own_shape(key).and_then(|own| {
             let Some(own) = own.filter(|_| !self.is_faulty(key)) else { return Ok(None) };
-            raised(&own, rank).map(|shape| Some(self.right_way_round(key, shape))).ok_or_else(|| {
+            with_rank(&own, rank).map(|shape| Some(self.right_way_round(key, shape))).ok_or_else(|| {
                 let (label, shape) = (self.label(key), shape_words(&own));
                 let message = format!("{label} has {} dimensions ({shape}), but at most {rank} are possible", own.len());
                 self.reader.fault(self.place(key), message, "")
@@ -347,7 +348,7 @@ impl Args for Keys<'_, '_, '_> {
     }
 
     fn claim(&mut self, shape: &[usize]) -> Result<(), Reported> {
-        if self.sized { self.reader.claim(&self.at, shape) } else { self.reader.suppose(shape) }
+        if self.sized { self.reader.claim(&self.at, shape) } else { self.reader.claim_assumed(shape) }
     }
 
     fn activation(&mut self, key: &str, _shape: &[usize]) -> Arc<dyn Function> {

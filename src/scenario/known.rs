@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::layers::Tensors;
-use super::names::Names;
+use super::layers::LayerTensors;
+use super::names::LayerNames;
 use crate::network::Network;
 use crate::words::{suggest, tensors};
 
 /// What the rest of a file may refer to. It is checked by what is certain; what is not known accuses nobody.
 #[derive(Debug)]
-pub(super) enum Known {
+pub(super) enum KnownNetwork {
     /// All tensors, by name and shape. Where the file has faults, the numbers and the loss may be stand-ins.
     Tensors(Network),
     /// That there are layers, their names, and the tensors of those that are certain, with their shapes.
-    Layers(Names, Tensors),
+    Layers(LayerNames, LayerTensors),
     /// That it is a graph, and the names of its inputs, and of these and the nodes that are written down, where they are all certain.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
     /// Not even that.
@@ -22,14 +22,14 @@ pub(super) enum Known {
 
 /// How a file spells a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spelt {
+pub(super) enum Notation {
     /// As `[[layer]]`.
     Layers,
     /// As `[graph]`.
     Graph,
 }
 
-impl Known {
+impl KnownNetwork {
     /// The network, where all its tensors are known.
     pub fn tensors(&self) -> Option<&Network> {
         match self {
@@ -39,11 +39,11 @@ impl Known {
     }
 
     /// How the file spells it, where that is known.
-    pub fn spelt(&self) -> Option<Spelt> {
+    pub fn notation(&self) -> Option<Notation> {
         match self {
-            Self::Tensors(network) if network.reads_samples() => Some(Spelt::Layers),
-            Self::Tensors(_) | Self::Graph { .. } => Some(Spelt::Graph),
-            Self::Layers(..) => Some(Spelt::Layers),
+            Self::Tensors(network) if network.reads_samples() => Some(Notation::Layers),
+            Self::Tensors(_) | Self::Graph { .. } => Some(Notation::Graph),
+            Self::Layers(..) => Some(Notation::Layers),
             Self::Nothing => None,
         }
     }
@@ -61,7 +61,7 @@ impl Known {
                 Some(tensors::help(name, &all.iter().map(String::as_str).collect::<Vec<_>>()))
             }
             Self::Layers(layers, _) if !["input", "target", "loss"].contains(&own) => {
-                let lack = |own: &str| own.split_once('.').is_none_or(|(layer, _)| layers.lack(layer));
+                let lack = |own: &str| own.split_once('.').is_none_or(|(layer, _)| layers.lacks(layer));
                 let (layer, after) = own.split_at(own.find('.').unwrap_or(own.len()));
                 (lack(own) && own.strip_prefix("velocity.").is_none_or(lack)).then(|| near(layers.nearest(layer), after))
             }

@@ -6,49 +6,49 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::keys::{Keys, TENSORS};
-use super::names::{Doubt, Names};
-use super::reader::{Reader, Span, Table};
-use super::wiring::Entry;
+use super::keys::{TENSORS, TableArgs};
+use super::names::{LayerNames, UnknownNames};
+use super::reader::{ScenarioReader, Span, TomlTable};
+use super::wiring::LayerEntry;
 use super::{spelling, wiring};
 use crate::network::Chain;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Layer, LayerKind, Reported};
 use crate::tensor::shape_words;
-use crate::words::{self, At, suggest};
+use crate::words::{self, Vocabulary, suggest};
 
-/// Names that tensors already have.
+/// LayerNames that tensors already have.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];
 
 /// The layers of a file, before they are built.
 #[derive(Debug)]
 pub(super) struct Layers<'t, 'i> {
-    pub entries: Vec<Entry<'t, 'i>>,
-    pub names: Names,
+    pub entries: Vec<LayerEntry<'t, 'i>>,
+    pub names: LayerNames,
 }
 
 /// The layers with their names, if these are `all`; unknown types and names that clash are reported.
-pub(super) fn layers<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Span)>, all: bool) -> Layers<'t, 'i> {
+pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, all: bool) -> Layers<'t, 'i> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken: HashMap<String, (Span, bool)> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());
     let mut faulty = Vec::new();
-    let mut doubt = if all { Doubt::Nothing } else { Doubt::Everything };
+    let mut unknown = if all { UnknownNames::None } else { UnknownNames::Any };
     for (table, span) in tables {
         let at = table.get("type").map_or(span, Spanned::span);
         let (kind, base) = kind(reader, table, &at);
         let number = counts.entry(base).and_modify(|n| *n += 1).or_insert(1);
         let default = format!("{base}{number}");
         let from = Ok(vec![entries.len().checked_sub(1)]);
-        let mut entry = Entry { table, at: at.clone(), name: default, kind, from };
+        let mut entry = LayerEntry { table, at: at.clone(), name: default, kind, from };
         if kind.is_err() {
-            doubt = doubt.max(Doubt::Defaults);
+            unknown = unknown.max(UnknownNames::Default);
         }
         let given = match given_name(reader, table) {
             Err(name) => {
                 if name.is_none() {
-                    doubt = Doubt::Everything;
+                    unknown = UnknownNames::Any;
                 }
                 faulty.extend(name);
                 None
@@ -63,18 +63,18 @@ pub(super) fn layers<'t, 'i>(reader: &mut Reader, tables: Vec<(&'t Table<'i>, Sp
             && (given || !base.is_empty())
             && clash(reader, &mut taken, &entry.name, place, given).is_err()
         {
-            doubt = Doubt::Everything;
+            unknown = UnknownNames::Any;
         }
         entries.push(entry);
     }
-    let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()).collect(), doubt, faulty);
+    let mut names = LayerNames::new(entries.iter().map(|entry| entry.name.clone()).collect(), unknown, faulty);
     wiring::resolve(reader, &mut entries, &names);
     names.missing = wiring::missing(&entries, &names);
     Layers { entries, names }
 }
 
 /// The type, and the base of its names; empty when it is not known.
-fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
+fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
     let (name, place) = match reader.string(table, "type") {
         Ok(Some(found)) => found,
         Err(fault) => return (Err(fault), ""),
@@ -90,11 +90,11 @@ fn kind(reader: &mut Reader, table: &Table<'_>, at: &Span) -> (Result<&'static L
 }
 
 /// What to do about an unknown type of a layer, and about the keys that came with it.
-fn unknown(name: &str, table: &Table<'_>) -> String {
+fn unknown(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
-    let is_activation = |row: Option<&str>| row.is_some() && words::translated(At::Type, name, &types()).is_none();
-    let activation = words::meant(At::Activation, name, &activations);
-    let answer = words::answer(At::Type, name, &types(), |_| true);
+    let is_activation = |row: Option<&str>| row.is_some() && words::translated(Vocabulary::Type, name, &types()).is_none();
+    let activation = words::meant(Vocabulary::Activation, name, &activations);
+    let answer = words::answer(Vocabulary::Type, name, &types(), |_| true);
     if let Some(function) =
         activation.filter(|_| answer.is_none() && suggest::nearest(name, types()).is_none() && is_activation(activation))
     {
@@ -103,10 +103,10 @@ fn unknown(name: &str, table: &Table<'_>) -> String {
         );
     }
     let help = answer.unwrap_or_else(|| suggest::help(name, &types()));
-    let Some(kind) = words::meant(At::Type, name, &types()).and_then(find) else { return help };
+    let Some(kind) = words::meant(Vocabulary::Type, name, &types()).and_then(find) else { return help };
     let known = known_keys(kind);
-    let renamed = spelling::foreign(table, &known).into_iter().filter_map(|(key, _)| {
-        let is = words::meant_where(At::Layer, &key, &known, |is| spelling::fits(is, &table[key.as_str()]))?;
+    let renamed = spelling::unknown_keys(table, &known).into_iter().filter_map(|(key, _)| {
+        let is = words::meant_where(Vocabulary::Layer, &key, &known, |is| spelling::fits(is, &table[key.as_str()]))?;
         Some(format!("{} is called \"{is}\"", quoted(&key)))
     });
     let renamed: Vec<String> = renamed.collect();
@@ -133,21 +133,21 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// Mends the keys of a layer.
-pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
+pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     mend_type(reader, table);
     // of a layer of unknown type no key is wrong
     let Some(kind) = table.get("type").and_then(|name| find(name.get_ref().as_str()?)) else { return };
     let mut known = known_keys(kind);
-    let activation = kind.activation.and_then(|key| match spelling::find(table, At::Layer, key, &known)?.get_ref() {
+    let activation = kind.activation.and_then(|key| match spelling::find(table, Vocabulary::Layer, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
     known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
-    for (key, place) in spelling::foreign(table, &known) {
+    for (key, place) in spelling::unknown_keys(table, &known) {
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own, _)| *own == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the activation itself is reported
-            (Some(owner), _) if kind.activation.is_some() && words::translated(At::Layer, &key, &known).is_none() => {
+            (Some(owner), _) if kind.activation.is_some() && words::translated(Vocabulary::Layer, &key, &known).is_none() => {
                 let other = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = other.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
                 let message = format!("{key} belongs to the activation \"{}\"", owner.name);
@@ -155,23 +155,24 @@ pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
             }
             _ => {
                 let article = if kind.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-                spelling::mend_key(reader, table, &key, place, &known, At::Layer, &format!("{article} {} layer", kind.name));
+                spelling::mend_key(reader, table, &key, place, &known, Vocabulary::Layer, &format!("{article} {} layer", kind.name));
             }
         }
     }
 }
 
 /// Mends the key `type`, where it is misspelt or called otherwise.
-fn mend_type(reader: &mut Reader, table: &mut Table<'_>) {
+fn mend_type(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("type") {
         return;
     }
     let all: Vec<&str> = LAYERS.iter().flat_map(known_keys).collect();
-    let is_type =
-        |key: &str| words::meant_where(At::Layer, key, &EVERY, |is| is == "type" && spelling::fits(is, &table[key])) == Some("type");
-    let found = spelling::foreign(table, &all).into_iter().find(|(key, _)| is_type(key));
+    let is_type = |key: &str| {
+        words::meant_where(Vocabulary::Layer, key, &EVERY, |is| is == "type" && spelling::fits(is, &table[key])) == Some("type")
+    };
+    let found = spelling::unknown_keys(table, &all).into_iter().find(|(key, _)| is_type(key));
     if let Some((key, place)) = found {
-        spelling::mend_key(reader, table, &key, place, &["type"], At::Layer, "a layer");
+        spelling::mend_key(reader, table, &key, place, &["type"], Vocabulary::Layer, "a layer");
     }
 }
 
@@ -180,7 +181,7 @@ fn find(name: &str) -> Option<&'static LayerKind> {
 }
 
 /// The name that a layer is given; or that text, where it cannot be one.
-fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
+fn given_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
     let Some((name, place)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
@@ -197,7 +198,13 @@ fn given_name<'t>(reader: &mut Reader, table: &'t Table<'_>) -> Result<Option<(&
 }
 
 /// Takes a name that nobody has taken.
-fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &str, place: Span, given: bool) -> Result<(), Reported> {
+fn clash(
+    reader: &mut ScenarioReader,
+    taken: &mut HashMap<String, (Span, bool)>,
+    name: &str,
+    place: Span,
+    given: bool,
+) -> Result<(), Reported> {
     let Some((other, other_given)) = taken.get(name).cloned() else {
         taken.insert(name.to_owned(), (place, given));
         return Ok(());
@@ -226,7 +233,7 @@ fn clash(reader: &mut Reader, taken: &mut HashMap<String, (Span, bool)>, name: &
 
 /// The last layer, as a loss sees it.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct LastLayer {
     pub name: String,
     pub shape: Result<Vec<usize>, Reported>,
     /// The activation that computes its output; `None` for a layer without one.
@@ -234,29 +241,29 @@ pub(super) struct Last {
 }
 
 /// The highest rank that a layer which reads the network's input wants of it.
-pub(super) fn wanted_rank(entries: &[Entry<'_, '_>]) -> Option<usize> {
+pub(super) fn wanted_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
 /// The tensors of the layers that are known: by layer and part, with their shapes where these are certain.
-pub(super) type Tensors = HashMap<String, HashMap<&'static str, Option<Vec<usize>>>>;
+pub(super) type LayerTensors = HashMap<String, HashMap<&'static str, Option<Vec<usize>>>>;
 
 /// The layers as a network without its loss, their tensors, and the last one; what cannot be built is reported, and what comes after it is checked as far
 /// as possible.
 pub(super) fn chain(
-    reader: &mut Reader,
-    entries: &[Entry<'_, '_>],
+    reader: &mut ScenarioReader,
+    entries: &[LayerEntry<'_, '_>],
     input: Result<&[usize], Reported>,
-) -> (Result<Chain, Reported>, Tensors, Option<Last>) {
+) -> (Result<Chain, Reported>, LayerTensors, Option<LastLayer>) {
     let mut chain = input.map(Chain::new);
     let mut shapes: Vec<Result<Vec<usize>, Reported>> = Vec::with_capacity(entries.len());
-    let mut tensors = Tensors::new();
+    let mut tensors = LayerTensors::new();
     let mut last = None;
     for entry in entries {
-        let Made { layer, tensors: own, shape, activation } = build(reader, entries, entry, &shapes, input);
+        let BuiltLayer { layer, tensors: own, shape, activation } = build(reader, entries, entry, &shapes, input);
         shapes.push(shape.clone());
-        last = Some(Last { name: entry.name.clone(), shape, activation });
+        last = Some(LastLayer { name: entry.name.clone(), shape, activation });
         tensors.extend(own.map(|own| (entry.name.clone(), own)));
         let added = match (layer, &mut chain, &entry.kind, &entry.from) {
             // what does not fit together is reported
@@ -271,7 +278,7 @@ pub(super) fn chain(
 }
 
 /// What is known of a layer.
-struct Made {
+struct BuiltLayer {
     layer: Result<Layer, Reported>,
     /// Its tensors, where all their names are known.
     tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
@@ -301,12 +308,12 @@ fn supposed<'a>(kind: Result<&LayerKind, Reported>, lengths: &'a [Vec<usize>; 2]
 
 /// One layer.
 fn build(
-    reader: &mut Reader,
-    entries: &[Entry<'_, '_>],
-    entry: &Entry<'_, '_>,
+    reader: &mut ScenarioReader,
+    entries: &[LayerEntry<'_, '_>],
+    entry: &LayerEntry<'_, '_>,
     shapes: &[Result<Vec<usize>, Reported>],
     input: Result<&[usize], Reported>,
-) -> Made {
+) -> BuiltLayer {
     let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&fault| fault));
     let inputs: Result<Vec<&[usize]>, Reported> =
         entry.from.as_ref().map_err(|&fault| fault).and_then(|from| from.iter().map(shape_of).collect());
@@ -322,10 +329,10 @@ fn build(
     let shape = shape_words(inputs[0].first().copied().unwrap_or(&[]));
     let who = if entry.kind.is_ok() { &entry.name } else { "this layer" };
     let text = format!("its shape follows from the sizes of {} and its input, {shape} ({from})", entry.name);
-    let mut keys = Keys::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
+    let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
     let Ok(kind) = entry.kind else {
-        keys.look_at_rest(TENSORS, Some("activation"));
-        return Made { layer: Err(Reported), tensors: None, shape: Err(Reported), activation: Err(Reported) };
+        keys.read_unread(TENSORS, Some("activation"));
+        return BuiltLayer { layer: Err(Reported), tensors: None, shape: Err(Reported), activation: Err(Reported) };
     };
     keys.sized = known;
     keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
@@ -347,15 +354,15 @@ fn build(
             let _ = (kind.build)(&mut keys);
         }
     }
-    keys.look_at_rest(kind.keys, kind.activation);
+    keys.read_unread(kind.keys, kind.activation);
     let stages = shapes.swap_remove(0);
     let shape = stages.clone().and_then(|shapes| if certain { shapes.last().cloned().ok_or(Reported) } else { Err(Reported) });
     let whole = keys.sized && !keys.doubtful;
     let tensors = layer.as_ref().ok().map(|layer| tensors(layer, stages.as_deref().ok().filter(|_| whole)));
-    Made { layer: if whole { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
+    BuiltLayer { layer: if whole { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
 }
 
-impl Last {
+impl LastLayer {
     /// Its shape in words, with its name.
     pub fn words(&self, shape: &[usize]) -> String {
         format!("the output of {} is {}", self.name, shape_words(shape))

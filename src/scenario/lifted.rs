@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::MAX_BYTES;
-use super::number::{self, Kind};
+use super::number::{self, NumberKind};
 
 /// Arrays of fewer numbers are no gain, and the pairs of the format are none that a tensor could be.
 const LEAST: usize = 8;
@@ -158,7 +158,7 @@ fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
 
 /// The end of the decimal number of TOML that begins at `at`, and its kind; `None` for what has underscores or another radix, and for what is no
 /// number.
-fn number_end(bytes: &[u8], at: usize) -> Option<(usize, Kind)> {
+fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
     let sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
     let digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
     let start = sign(at);
@@ -166,12 +166,12 @@ fn number_end(bytes: &[u8], at: usize) -> Option<(usize, Kind)> {
     if bytes[start] == b'0' && end > start + 1 {
         return None;
     }
-    let mut kind = Kind::Integer;
+    let mut kind = NumberKind::Integer;
     if bytes.get(end) == Some(&b'.') {
-        (end, kind) = (digits(end + 1)?, Kind::Float);
+        (end, kind) = (digits(end + 1)?, NumberKind::Float);
     }
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
-        (end, kind) = (digits(sign(end + 1))?, Kind::Float);
+        (end, kind) = (digits(sign(end + 1))?, NumberKind::Float);
     }
     matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\t' | b'\r' | b'\n')).then_some((end, kind))
 }

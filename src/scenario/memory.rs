@@ -1,7 +1,7 @@
 //! The memory that a scenario asks for: of its text, of its tensors, and of one iteration.
 
 use super::budget::Budget;
-use super::reader::{Reader, Span, Table};
+use super::reader::{ScenarioReader, Span, TomlTable};
 use crate::network::{Network, Role, Sizes, Train};
 use crate::op::layer::Reported;
 use crate::room;
@@ -17,9 +17,9 @@ const KEPT_FOR_GIVEN: u128 = 320;
 const TREE: u64 = 56;
 const SHORT: u64 = 64 << 10;
 
-impl Reader {
+impl ScenarioReader {
     /// Asks for the memory of the parsed text.
-    pub fn tree(&mut self, text: &str) -> Result<(), Reported> {
+    pub fn claim_text(&mut self, text: &str) -> Result<(), Reported> {
         self.budget.tree = (text.len() as u64).saturating_sub(SHORT) * TREE;
         let Budget { tree, limit, .. } = self.budget;
         if tree <= limit {
@@ -28,7 +28,7 @@ impl Reader {
         self.budget.refused = true;
         let [tree, limit] = [tree, limit].map(|bytes| room::text(bytes.into()));
         let message = format!("to read this file takes {tree}; the limit is {limit}");
-        Err(self.whole(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
+        Err(self.file_fault(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
 
     /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
@@ -76,8 +76,8 @@ impl Reader {
 
 /// Asks for the memory of one iteration without its update, which is asked for when it is made. Returns what the scenario itself takes.
 pub(super) fn iteration(
-    reader: &mut Reader,
-    file: &Table<'_>,
+    reader: &mut ScenarioReader,
+    file: &TomlTable<'_>,
     network: &Network,
     samples: usize,
     train: Option<&Train>,
@@ -103,6 +103,6 @@ pub(super) fn iteration(
     let message = format!("{what} takes {total}; the limit is {limit}");
     Err(match place {
         Some(place) => reader.fault(place, message, help),
-        None => reader.whole(message, help),
+        None => reader.file_fault(message, help),
     })
 }

@@ -3,26 +3,26 @@
 use toml::de::DeValue;
 
 use super::keys::TENSORS;
-use super::reader::{Reader, Table, Value};
-use super::spelling::{KEYS, foreign, is_list, mend_key, mend_keys, tables};
+use super::reader::{ScenarioReader, TomlTable, TomlValue};
+use super::spelling::{KEYS, is_list, mend_key, mend_keys, tables, unknown_keys};
 use super::{graph, init, layers, misplaced, place, sample, samples, train};
-use crate::words::At;
+use crate::words::Vocabulary;
 
 /// Mends the keys of a whole file.
-pub(super) fn mend(reader: &mut Reader, file: &mut Table<'_>) {
+pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     let told = mend_headers(reader, file);
     misplaced::mend(reader, file);
-    for (key, span) in foreign(file, KEYS).into_iter().filter(|(key, _)| !told.contains(key)) {
-        mend_key(reader, file, &key, span, KEYS, At::File, "a scenario");
+    for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !told.contains(key)) {
+        mend_key(reader, file, &key, span, KEYS, Vocabulary::File, "a scenario");
     }
     mend_tensors(reader, file, samples::TENSORS);
     for (key, value) in file.iter_mut() {
-        let (own, tensors): (fn(&mut Reader, &mut Table<'_>), &[&str]) = match key.get_ref().as_ref() {
-            "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, At::Graph, "[graph]"), &[]),
-            "train" => (|reader, table| mend_keys(reader, table, train::KEYS, At::Train, "[train]"), &[]),
-            "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, At::Sample, "[[sample]]"), samples::TENSORS),
-            "note" => (|reader, table| mend_keys(reader, table, place::NOTE, At::Note, "[[note]]"), &[]),
-            "expect" => (|reader, table| mend_keys(reader, table, place::EXPECT, At::Expect, "[[expect]]"), &["value"]),
+        let (own, tensors): (fn(&mut ScenarioReader, &mut TomlTable<'_>), &[&str]) = match key.get_ref().as_ref() {
+            "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, Vocabulary::Graph, "[graph]"), &[]),
+            "train" => (|reader, table| mend_keys(reader, table, train::KEYS, Vocabulary::Train, "[train]"), &[]),
+            "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, Vocabulary::Sample, "[[sample]]"), samples::TENSORS),
+            "note" => (|reader, table| mend_keys(reader, table, place::NOTE, Vocabulary::Note, "[[note]]"), &[]),
+            "expect" => (|reader, table| mend_keys(reader, table, place::EXPECT, Vocabulary::Expect, "[[expect]]"), &["value"]),
             "loss" => (sample::mend, &["gradient"]),
             "layer" => (layers::mend, TENSORS),
             _ => continue,
@@ -35,22 +35,22 @@ pub(super) fn mend(reader: &mut Reader, file: &mut Table<'_>) {
 }
 
 /// Mends the headers that are misspelt, so that the keys below them are looked at; returns those that it has reported.
-fn mend_headers(reader: &mut Reader, file: &mut Table<'_>) -> Vec<String> {
-    let is_header = |value: &Value<'_>| is_list(value) || matches!(value.get_ref(), DeValue::Table(_));
-    let mut headers = foreign(file, KEYS);
+fn mend_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) -> Vec<String> {
+    let is_header = |value: &TomlValue<'_>| is_list(value) || matches!(value.get_ref(), DeValue::Table(_));
+    let mut headers = unknown_keys(file, KEYS);
     // the inputs of a graph without its header are a table too
     let is_graphs = |key: &str| key == "inputs" && file.contains_key("nodes");
     headers.retain(|(key, _)| file.get(key.as_str()).is_some_and(is_header) && !is_graphs(key));
     for (key, span) in &headers {
-        mend_key(reader, file, key, span.clone(), KEYS, At::File, "a scenario");
+        mend_key(reader, file, key, span.clone(), KEYS, Vocabulary::File, "a scenario");
     }
     headers.into_iter().map(|(key, _)| key).collect()
 }
 
 /// Mends the tables under these keys, which say how tensors are made.
-fn mend_tensors(reader: &mut Reader, table: &mut Table<'_>, keys: &[&str]) {
+fn mend_tensors(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, keys: &[&str]) {
     for key in keys {
-        if let Some(DeValue::Table(tensor)) = table.get_mut(*key).map(Value::get_mut) {
+        if let Some(DeValue::Table(tensor)) = table.get_mut(*key).map(TomlValue::get_mut) {
             init::mend(reader, tensor);
         }
     }

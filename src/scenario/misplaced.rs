@@ -5,38 +5,38 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::excerpt::quoted;
-use super::reader::{Reader, Span, Table, Value};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::spelling::{self, KEYS};
 use super::{graph, samples, train};
-use crate::words::{self, At};
+use crate::words::{self, Vocabulary};
 
 /// A key with its value, taken out of a table.
-type Taken<'i> = (Spanned<std::borrow::Cow<'i, str>>, Value<'i>);
+type Taken<'i> = (Spanned<std::borrow::Cow<'i, str>>, TomlValue<'i>);
 
 /// A table that keys are looked for in: its key in the file, its place, and its name in messages.
-const TABLES: &[(&str, At, &str)] = &[
-    ("layer", At::Layer, "a layer"),
-    ("train", At::Train, "[train]"),
-    ("graph", At::Graph, "[graph]"),
-    ("sample", At::Sample, "[[sample]]"),
-    ("note", At::Note, "[[note]]"),
-    ("expect", At::Expect, "[[expect]]"),
+const TABLES: &[(&str, Vocabulary, &str)] = &[
+    ("layer", Vocabulary::Layer, "a layer"),
+    ("train", Vocabulary::Train, "[train]"),
+    ("graph", Vocabulary::Graph, "[graph]"),
+    ("sample", Vocabulary::Sample, "[[sample]]"),
+    ("note", Vocabulary::Note, "[[note]]"),
+    ("expect", Vocabulary::Expect, "[[expect]]"),
 ];
 
 /// Moves every key that is below the wrong header.
-pub(super) fn mend<'i>(reader: &mut Reader, file: &mut Table<'i>) {
-    let mut taken: Vec<(At, Taken<'i>)> = Vec::new();
+pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
+    let mut taken: Vec<(Vocabulary, Taken<'i>)> = Vec::new();
     for (key, at, owner) in TABLES {
         let Some(value) = file.get_mut(*key) else { continue };
         for table in spelling::tables(value) {
-            for home in [At::File, At::Train] {
+            for home in [Vocabulary::File, Vocabulary::Train] {
                 let keys = misplaced(table, *at, home);
                 taken.extend(take(reader, table, &keys, owner, home));
             }
         }
     }
-    for home in [At::Train, At::Graph] {
-        let keys = misplaced(file, At::File, home);
+    for home in [Vocabulary::Train, Vocabulary::Graph] {
+        let keys = misplaced(file, Vocabulary::File, home);
         taken.extend(take(reader, file, &keys, "a scenario", home));
     }
     for (home, (key, value)) in taken {
@@ -47,10 +47,14 @@ pub(super) fn mend<'i>(reader: &mut Reader, file: &mut Table<'i>) {
 }
 
 /// The table of a home; made where it is not there, if with this key it is whole.
-fn home_of<'f, 'i>(file: &'f mut Table<'i>, home: At, key: &Spanned<std::borrow::Cow<'i, str>>) -> Option<&'f mut Table<'i>> {
+fn home_of<'f, 'i>(
+    file: &'f mut TomlTable<'i>,
+    home: Vocabulary,
+    key: &Spanned<std::borrow::Cow<'i, str>>,
+) -> Option<&'f mut TomlTable<'i>> {
     let (name, whole) = match home {
-        At::Train => ("train", key.get_ref() == "learning_rate"),
-        At::Graph => ("graph", true),
+        Vocabulary::Train => ("train", key.get_ref() == "learning_rate"),
+        Vocabulary::Graph => ("graph", true),
         _ => return Some(file),
     };
     if !file.contains_key(name) && whole {
@@ -63,36 +67,43 @@ fn home_of<'f, 'i>(file: &'f mut Table<'i>, home: At, key: &Spanned<std::borrow:
 }
 
 /// The keys of a table at `at` that are those of `home`, with the words of `home` that they mean.
-fn misplaced(table: &Table<'_>, at: At, home: At) -> Vec<(String, &'static str)> {
+fn misplaced(table: &TomlTable<'_>, at: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
     let own: &[&str] = match at {
-        At::Sample => samples::KEYS,
-        At::Expect => super::place::EXPECT,
-        At::Note => super::place::NOTE,
-        At::Train => train::KEYS,
+        Vocabulary::Sample => samples::KEYS,
+        Vocabulary::Expect => super::place::EXPECT,
+        Vocabulary::Note => super::place::NOTE,
+        Vocabulary::Train => train::KEYS,
         // below [graph] these mean something else
-        At::Graph => &["inputs", "nodes", "output", "input", "target", "loss"],
-        At::File => KEYS,
+        Vocabulary::Graph => &["inputs", "nodes", "output", "input", "target", "loss"],
+        Vocabulary::File => KEYS,
         _ => &[],
     };
     let keys: &[&'static str] = match home {
-        At::File => KEYS,
-        At::Train => train::KEYS,
+        Vocabulary::File => KEYS,
+        Vocabulary::Train => train::KEYS,
         // only with its nodes is a graph without its header certain
         _ if table.contains_key("nodes") => graph::KEYS,
         _ => &[],
     };
-    let is_from = |key: &str| at == At::Layer && key == "input" && table.get(key).is_some_and(|value| spelling::fits("from", value));
+    let is_from =
+        |key: &str| at == Vocabulary::Layer && key == "input" && table.get(key).is_some_and(|value| spelling::fits("from", value));
     let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own.contains(key) && !is_from(key));
     let meant = |key: &str| match keys.iter().find(|own| **own == key) {
         // words of the training stand in the file where its header was forgotten
-        None if at == At::File && home == At::Train => words::translated(home, key, keys),
+        None if at == Vocabulary::File && home == Vocabulary::Train => words::translated(home, key, keys),
         found => found.copied(),
     };
     foreign.filter_map(|key| Some((key.to_owned(), meant(key)?))).collect()
 }
 
 /// Takes these keys out of a table that is not theirs, with one report of all.
-fn take<'i>(reader: &mut Reader, table: &mut Table<'i>, keys: &[(String, &'static str)], owner: &str, home: At) -> Vec<(At, Taken<'i>)> {
+fn take<'i>(
+    reader: &mut ScenarioReader,
+    table: &mut TomlTable<'i>,
+    keys: &[(String, &'static str)],
+    owner: &str,
+    home: Vocabulary,
+) -> Vec<(Vocabulary, Taken<'i>)> {
     let place = |key: &str| table.get_key_value(key).map(|(key, _)| key.span());
     let first: Option<Span> = keys.iter().filter_map(|(key, _)| place(key)).min_by_key(|span| span.start);
     let Some(first) = first else { return Vec::new() };
@@ -102,8 +113,8 @@ fn take<'i>(reader: &mut Reader, table: &mut Table<'i>, keys: &[(String, &'stati
     let names: Vec<String> = keys.iter().map(|(key, _)| quoted(key)).collect();
     let (plural, belongs, it) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
     let belongs = match home {
-        At::File => format!("{belongs} to the whole file: move {it} above the first [header]"),
-        At::Train => format!("{belongs} below a line [train]"),
+        Vocabulary::File => format!("{belongs} to the whole file: move {it} above the first [header]"),
+        Vocabulary::Train => format!("{belongs} below a line [train]"),
         _ => format!("{belongs} below a line [graph]"),
     };
     let renamed: Vec<String> =

@@ -3,10 +3,10 @@
 use toml::de::{DeFloat, DeInteger};
 
 /// What is wrong with a number, and what to do.
-pub(super) type Wrong = (String, &'static str);
+pub(super) type NumberError = (String, &'static str);
 
 /// An integer as f64, where f64 has it exactly.
-pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, Wrong> {
+pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => exact(value),
         Err(_) => Err(too_long()),
@@ -14,7 +14,7 @@ pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, Wrong> {
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
-fn exact(value: i64) -> Result<f64, Wrong> {
+fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
     if float as i128 == i128::from(value) {
         return Ok(float);
@@ -26,31 +26,31 @@ fn exact(value: i64) -> Result<f64, Wrong> {
 }
 
 /// A float that is finite and does not become 0.
-pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, Wrong> {
+pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, NumberError> {
     from_decimal(float.as_str())
 }
 
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NumberKind {
     Integer,
     Float,
 }
 
 /// A decimal number of TOML, without underscores.
-pub(super) fn from_toml(text: &str, kind: Kind) -> Result<f64, Wrong> {
+pub(super) fn from_toml(text: &str, kind: NumberKind) -> Result<f64, NumberError> {
     match kind {
-        Kind::Integer => text.parse().map_err(|_| too_long()).and_then(exact),
-        Kind::Float => from_decimal(text),
+        NumberKind::Integer => text.parse().map_err(|_| too_long()).and_then(exact),
+        NumberKind::Float => from_decimal(text),
     }
 }
 
-fn too_long() -> Wrong {
+fn too_long() -> NumberError {
     ("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")
 }
 
 /// The same for an expression's number: digits, perhaps with a point and an exponent.
-pub(super) fn from_text(text: &str) -> Result<f64, Wrong> {
+pub(super) fn from_text(text: &str) -> Result<f64, NumberError> {
     match text.parse::<i64>() {
         Ok(value) => exact(value),
         Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => Err(too_long()),
@@ -58,7 +58,7 @@ pub(super) fn from_text(text: &str) -> Result<f64, Wrong> {
     }
 }
 
-fn from_decimal(text: &str) -> Result<f64, Wrong> {
+fn from_decimal(text: &str) -> Result<f64, NumberError> {
     let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
     if value.is_nan() || (value.is_infinite() && text.contains("inf")) {
         return Err(("numbers must be finite".to_owned(), ""));

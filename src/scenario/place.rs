@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::excerpt::quoted;
-use super::known::{Known, Spelt};
-use super::reader::{Reader, Span, Table};
-use super::tensor::{raised, written};
+use super::known::{KnownNetwork, Notation};
+use super::reader::{ScenarioReader, Span, TomlTable};
+use super::tensor::{read_tensor, with_rank};
 use super::train::Schedule;
 use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Rates, Run};
@@ -22,8 +22,8 @@ pub(super) const EXPECT: &[&str] = &["at", "value", "tolerance", "source"];
 
 /// What addresses lead into.
 #[derive(Debug)]
-pub(super) struct Ground<'a> {
-    network: &'a Known,
+pub(super) struct AddressResolver<'a> {
+    network: &'a KnownNetwork,
     /// What a sample's run is given; `None` where its numbers are not those of the file.
     given: Option<Vec<(Id, Arc<Tensor>)>>,
     /// Computed when the number of steps matters.
@@ -41,9 +41,14 @@ pub(super) struct Ground<'a> {
     batch: OnceCell<Arc<Network>>,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> AddressResolver<'a> {
     /// The network with so many samples, as it is told by `[train]`.
-    pub fn new(network: &'a Known, given: Option<Vec<(Id, Arc<Tensor>)>>, samples: Option<usize>, schedule: Option<&Schedule>) -> Self {
+    pub fn new(
+        network: &'a KnownNetwork,
+        given: Option<Vec<(Id, Arc<Tensor>)>>,
+        samples: Option<usize>,
+        schedule: Option<&Schedule>,
+    ) -> Self {
         let most = || Rates { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
         let all = || network.tensors().map_or_else(Vec::new, |network| network.learnable().collect());
         let updates = |schedule: &Schedule| {
@@ -112,20 +117,20 @@ impl<'a> Ground<'a> {
 }
 
 /// Reads `start`.
-pub(super) fn start(reader: &mut Reader, table: &Table<'_>, ground: &mut Ground<'_>) -> Option<Address> {
+pub(super) fn start(reader: &mut ScenarioReader, table: &TomlTable<'_>, resolver: &mut AddressResolver<'_>) -> Option<Address> {
     let (text, span) = reader.string(table, "start").ok()??;
-    step(reader, text, &span, ground).ok()
+    step(reader, text, &span, resolver).ok()
 }
 
 /// Reads all of `[[note]]`.
-pub(super) fn remarks(reader: &mut Reader, table: &Table<'_>, ground: &mut Ground<'_>) -> Vec<Remark> {
+pub(super) fn remarks(reader: &mut ScenarioReader, table: &TomlTable<'_>, resolver: &mut AddressResolver<'_>) -> Vec<Remark> {
     let (tables, _) = reader.tables(table, "note");
     let mut remarks = Vec::new();
     for (note, span) in tables {
         if reader.full() {
             break;
         }
-        let at = at(reader, note, &span, "note").and_then(|(text, span)| step(reader, text, &span, ground));
+        let at = at(reader, note, &span, "note").and_then(|(text, span)| step(reader, text, &span, resolver));
         if !note.contains_key("text") {
             reader.fault(span, "this note has no text", "add text = \"…\"");
         }
@@ -137,7 +142,7 @@ pub(super) fn remarks(reader: &mut Reader, table: &Table<'_>, ground: &mut Groun
     remarks
 }
 
-fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) -> Result<(&'t str, Span), Reported> {
+fn at<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: &Span, what: &str) -> Result<(&'t str, Span), Reported> {
     match reader.string(table, "at")? {
         Some(found) => Ok(found),
         None => Err(reader.fault(span.clone(), format!("this {what} has no address"), "add at = \"…\", for example at = \"loss\"")),
@@ -145,36 +150,36 @@ fn at<'t>(reader: &mut Reader, table: &'t Table<'_>, span: &Span, what: &str) ->
 }
 
 /// The address of a step, which must exist.
-fn step(reader: &mut Reader, text: &str, span: &Span, ground: &mut Ground<'_>) -> Result<Address, Reported> {
+fn step(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
-    let iterated = iterated(reader, &address, span, ground);
-    there(reader, text, &address.place, span, ground).and(iterated)?;
+    let iterated = iterated(reader, &address, span, resolver);
+    there(reader, text, &address.place, span, resolver).and(iterated)?;
     Ok(address)
 }
 
-fn there(reader: &mut Reader, text: &str, place: &Place, span: &Span, ground: &mut Ground<'_>) -> Result<(), Reported> {
-    let fail = |reader: &mut Reader, message: String, help: &str| Err(reader.fault(span.clone(), message, help));
+fn there(reader: &mut ScenarioReader, text: &str, place: &Place, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<(), Reported> {
+    let fail = |reader: &mut ScenarioReader, message: String, help: &str| Err(reader.fault(span.clone(), message, help));
     match place {
         // the steps of the batch, and of later iterations, are known only when they are computed
-        Place::Step(n) if ground.samples == Some(1) && ground.updates.is_none() => match ground.steps() {
+        Place::Step(n) if resolver.samples == Some(1) && resolver.updates.is_none() => match resolver.steps() {
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
-        Place::Loss if ground.network.spelt() == Some(Spelt::Graph) && ground.network.lacks("loss").is_some() => {
+        Place::Loss if resolver.network.notation() == Some(Notation::Graph) && resolver.network.lacks("loss").is_some() => {
             fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
         Place::Op { scope, name, index, term } => {
-            let Some((shape, id)) = named(reader, *scope, name, span, ground, true)? else { return Ok(()) };
+            let Some((shape, id)) = named(reader, *scope, name, span, resolver, true)? else { return Ok(()) };
             let entry = match index {
                 Some(index) => Some(entry(reader, name, index, span, &shape)?),
                 None => None,
             };
-            let Some((network, id)) = ground.network.tensors().zip(id) else { return Ok(()) };
+            let Some((network, id)) = resolver.network.tensors().zip(id) else { return Ok(()) };
             let Some(op) = network.producer(id) else {
                 let gradient = network.gradient_of(id).map(|id| format!("its gradient is \"{}\"", network.tensor(id).name));
                 return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), &gradient.unwrap_or_default());
             };
-            match term.zip(term.and_then(|_| ground.terms(op, entry.or(Some(0))))) {
+            match term.zip(term.and_then(|_| resolver.terms(op, entry.or(Some(0))))) {
                 Some((term, terms)) if term > terms => fail(reader, format!("{text} does not exist: this entry has {}", count(terms)), ""),
                 _ => Ok(()),
             }
@@ -191,13 +196,13 @@ fn count(terms: u64) -> String {
     }
 }
 
-fn not_an_address(reader: &mut Reader, span: &Span, why: &impl ToString) -> Reported {
+fn not_an_address(reader: &mut ScenarioReader, span: &Span, why: &impl ToString) -> Reported {
     reader.fault(span.clone(), why.to_string(), "")
 }
 
 /// The iteration must be one that there is.
-fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground<'_>) -> Result<(), Reported> {
-    let message = match (&ground.updates, address.iteration, ground.iterations) {
+fn iterated(reader: &mut ScenarioReader, address: &Address, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
+    let message = match (&resolver.updates, address.iteration, resolver.iterations) {
         (None, Some(2..), _) => "there is only iteration 1 without [train]".to_owned(),
         (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
         _ => return Ok(()),
@@ -205,35 +210,42 @@ fn iterated(reader: &mut Reader, address: &Address, span: &Span, ground: &Ground
     Err(reader.fault(span.clone(), message, "leave out what stands before the /"))
 }
 
-fn scoped(reader: &mut Reader, scope: Scope, span: &Span, ground: &Ground<'_>) -> Result<(), Reported> {
-    let message = match (scope, ground.samples) {
+fn scoped(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
+    let message = match (scope, resolver.samples) {
         (Scope::Sample(_), Some(1)) if scope != Scope::Sample(1) => "there is only sample 1".to_owned(),
         (Scope::Sample(n), Some(samples)) if n > samples => format!("there is no sample {n}: there are {samples}"),
         (Scope::Reduce, Some(1)) => "there is no reduce pass, because there is only one sample".to_owned(),
-        (Scope::Reduce, _) if ground.batch_size == Some(1) => "there is no reduce pass, because a batch is one sample".to_owned(),
-        (Scope::Update, _) if ground.updates.is_none() => "there is no update pass without [train]".to_owned(),
+        (Scope::Reduce, _) if resolver.batch_size == Some(1) => "there is no reduce pass, because a batch is one sample".to_owned(),
+        (Scope::Update, _) if resolver.updates.is_none() => "there is no update pass without [train]".to_owned(),
         _ => return Ok(()),
     };
     Err(reader.fault(span.clone(), message, "leave out what stands before the :"))
 }
 
 /// The tensor that a name means: its shape, and its number where it is a sample's; `None` where it is not known whether there is one.
-type Named = Option<(Vec<usize>, Option<Id>)>;
+type FoundTensor = Option<(Vec<usize>, Option<Id>)>;
 
 /// Finds a tensor: one that is `computed`, or any.
-fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Ground<'_>, computed: bool) -> Result<Named, Reported> {
-    let scoped = scoped(reader, scope, span, ground);
+fn named(
+    reader: &mut ScenarioReader,
+    scope: Scope,
+    name: &str,
+    span: &Span,
+    resolver: &AddressResolver<'_>,
+    computed: bool,
+) -> Result<FoundTensor, Reported> {
+    let scoped = scoped(reader, scope, span, resolver);
     if scoped.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
         return Err(Reported); // what a pass computes that is not there cannot be said
     }
-    let Some(network) = ground.network.tensors() else {
-        return match ground.network.lacks(name) {
+    let Some(network) = resolver.network.tensors() else {
+        return match resolver.network.lacks(name) {
             Some(help) => Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help)),
-            None => scoped.map(|()| ground.network.shape(name).map(|shape| (shape, None))),
+            None => scoped.map(|()| resolver.network.shape(name).map(|shape| (shape, None))),
         };
     };
-    let found = if let Some(pass) = ground.pass(network, scope, name, computed) {
-        (of_batch(reader, pass, name, span, ground.batch(network))?, None)
+    let found = if let Some(pass) = resolver.pass(network, scope, name, computed) {
+        (of_batch(reader, pass, name, span, resolver.batch(network))?, None)
     } else {
         let id = tensor(reader, name, span, network, computed)?;
         (network.tensor(id).shape.clone(), Some(id))
@@ -242,7 +254,7 @@ fn named(reader: &mut Reader, scope: Scope, name: &str, span: &Span, ground: &Gr
 }
 
 /// The shape of the tensor that a pass of the batch computes.
-fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Reported> {
+fn of_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Reported> {
     let made: Vec<Id> = batch.ops().iter().filter(|op| op.pass == pass).map(|op| op.output).collect();
     if let Some(&id) = made.iter().find(|&&id| &*batch.tensor(id).name == name) {
         return Ok(batch.tensor(id).shape.clone());
@@ -253,7 +265,7 @@ fn of_batch(reader: &mut Reader, pass: Pass, name: &str, span: &Span, batch: &Ne
 }
 
 /// The tensor of this name.
-fn tensor(reader: &mut Reader, name: &str, span: &Span, network: &Network, computed: bool) -> Result<Id, Reported> {
+fn tensor(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
     }
@@ -275,7 +287,7 @@ fn given(network: &Network, name: &str) -> Option<String> {
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
 }
 
-fn entry(reader: &mut Reader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Reported> {
+fn entry(reader: &mut ScenarioReader, name: &str, index: &[usize], span: &Span, shape: &[usize]) -> Result<usize, Reported> {
     if let Some(at) = ravel(index, shape) {
         return Ok(at);
     }
@@ -298,7 +310,12 @@ fn numbers(n: usize) -> String {
 }
 
 /// Reads all of `[[expect]]`.
-pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: &Ground<'_>, text: &str) -> Vec<Expectation> {
+pub(super) fn expectations(
+    reader: &mut ScenarioReader,
+    table: &TomlTable<'_>,
+    resolver: &AddressResolver<'_>,
+    text: &str,
+) -> Vec<Expectation> {
     let (tables, _) = reader.tables(table, "expect");
     let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     let mut found = Vec::with_capacity(tables.len());
@@ -306,18 +323,24 @@ pub(super) fn expectations(reader: &mut Reader, table: &Table<'_>, ground: &Grou
         if reader.full() {
             break;
         }
-        found.extend(expectation(reader, expect, &span, ground, &lines));
+        found.extend(expectation(reader, expect, &span, resolver, &lines));
     }
     found
 }
 
-fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Ground<'_>, lines: &[usize]) -> Result<Expectation, Reported> {
+fn expectation(
+    reader: &mut ScenarioReader,
+    table: &TomlTable<'_>,
+    span: &Span,
+    resolver: &AddressResolver<'_>,
+    lines: &[usize],
+) -> Result<Expectation, Reported> {
     let at = at(reader, table, span, "expectation");
     let line = at.as_ref().map_or(0, |(_, place)| lines.partition_point(|&newline| newline < place.start) + 1);
-    let wanted = at.and_then(|(text, place)| wanted(reader, text, &place, ground));
+    let wanted = at.and_then(|(text, place)| wanted(reader, text, &place, resolver));
     let value = match table.get("value") {
         None => Err(reader.fault(span.clone(), "this expectation has no value", "add value = …")),
-        Some(value) => written(reader, "value", value).map(|found| (found, value.span())),
+        Some(value) => read_tensor(reader, "value", value).map(|found| (found, value.span())),
     };
     let tolerance = match table.get("tolerance") {
         None => Ok(1e-9),
@@ -327,9 +350,9 @@ fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Gro
         },
     };
     let source = reader.line(table, "source");
-    let (Wanted { address, name, shape, entry }, (value, value_span)) = (wanted?, value?);
+    let (ExpectedTensor { address, name, shape, entry }, (value, value_span)) = (wanted?, value?);
     if let Some(own) = value.shape()
-        && raised(own, shape.len()).as_ref() != Some(&shape)
+        && with_rank(own, shape.len()).as_ref() != Some(&shape)
     {
         let message = format!("the value of {address} is {}, not {}", shape_words(&shape), shape_words(own));
         let help = if own.is_empty() { format!("add an index to the address: {name} is {}", shape_text(&shape)) } else { String::new() };
@@ -341,7 +364,7 @@ fn expectation(reader: &mut Reader, table: &Table<'_>, span: &Span, ground: &Gro
 }
 
 /// What a number is expected of: an entry, or all of a tensor, of this shape.
-struct Wanted {
+struct ExpectedTensor {
     address: Address,
     name: String,
     shape: Vec<usize>,
@@ -349,14 +372,14 @@ struct Wanted {
 }
 
 /// Finds what a number is expected of.
-fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> Result<Wanted, Reported> {
-    let there = |name: &str| ground.network.tensors().is_some_and(|network| network.find(name).is_some());
+fn wanted(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &AddressResolver<'_>) -> Result<ExpectedTensor, Reported> {
+    let there = |name: &str| resolver.network.tensors().is_some_and(|network| network.find(name).is_some());
     let whole = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
     let address: Address = if there(text) { whole(text).into() } else { text.parse().map_err(|why| not_an_address(reader, span, &why))? };
-    let _ = iterated(reader, &address, span, ground); // it is reported, and the rest is looked at
+    let _ = iterated(reader, &address, span, resolver); // it is reported, and the rest is looked at
     let place = match address.place {
         // the loss of another iteration; a graph may have a node of that name
-        Place::Loss if ground.network.lacks("loss").is_none() => whole("loss"),
+        Place::Loss if resolver.network.lacks("loss").is_none() => whole("loss"),
         place => place,
     };
     let Place::Op { scope, name, index, term } = &place else {
@@ -366,14 +389,14 @@ fn wanted(reader: &mut Reader, text: &str, span: &Span, ground: &Ground<'_>) -> 
     if term.is_some() {
         reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
     }
-    let shape = named(reader, *scope, name, span, ground, false).and_then(|found| found.map(|(shape, _)| shape).ok_or(Reported));
+    let shape = named(reader, *scope, name, span, resolver, false).and_then(|found| found.map(|(shape, _)| shape).ok_or(Reported));
     let entry = match index {
         Some(index) => shape.as_deref().ok().and_then(|shape| entry(reader, name, index, span, shape).ok()),
         None => None,
     };
     // an entry is one number, whichever it is, and so is a node
-    let one = index.is_some() || ground.network.spelt() == Some(Spelt::Graph);
+    let one = index.is_some() || resolver.network.notation() == Some(Notation::Graph);
     let shape = if one { Vec::new() } else { shape? };
     let name = name.clone();
-    Ok(Wanted { address: Address { place, ..address }, name, shape, entry })
+    Ok(ExpectedTensor { address: Address { place, ..address }, name, shape, entry })
 }

@@ -17,9 +17,9 @@ use crate::op::layer::Reported;
 use crate::text::escape;
 
 /// A value with its place.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type TomlValue<'i> = Spanned<DeValue<'i>>;
 /// A table.
-pub(super) type Table<'i> = DeTable<'i>;
+pub(super) type TomlTable<'i> = DeTable<'i>;
 /// Bytes of the file.
 pub(super) type Span = Range<usize>;
 
@@ -28,7 +28,7 @@ pub(super) const KEPT: usize = 100;
 
 /// Faults and memory.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct ScenarioReader {
     pub faults: Vec<Diagnostic>,
     /// The files that tensors come from.
     pub archives: Archives,
@@ -36,15 +36,15 @@ pub(super) struct Reader {
     pub lifted: Option<HashMap<usize, Array>>,
     pub budget: Budget,
     /// Entries that may still be supposed.
-    supposed: usize,
+    assumed_entries: usize,
     /// Entries that may still be made in a reading that is for the shapes; `None` in one that makes them all.
-    at_once: Option<usize>,
+    eager_entries: Option<usize>,
     /// Whether numbers were left out for that.
-    pub put_off: bool,
+    pub deferred: bool,
 }
 
 /// What a value is, in words.
-pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -57,33 +57,41 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
 }
 
 /// So many entries are made, or taken from files, in the first reading; more are worth a second one: 8 MiB.
-const AT_ONCE: usize = 1 << 20;
+const EAGER_ENTRIES: usize = 1 << 20;
 
-impl Reader {
+impl ScenarioReader {
     pub fn new(limit: u64, files: Arc<dyn Files>) -> Self {
         Self::of(limit, Archives::new(files))
     }
 
     fn of(limit: u64, archives: Archives) -> Self {
-        Self { faults: Vec::new(), archives, lifted: None, budget: Budget::new(limit), supposed: AT_ONCE, at_once: None, put_off: false }
+        Self {
+            faults: Vec::new(),
+            archives,
+            lifted: None,
+            budget: Budget::new(limit),
+            assumed_entries: EAGER_ENTRIES,
+            eager_entries: None,
+            deferred: false,
+        }
     }
 
     /// A reader that makes few numbers, so that a file that asks for too much is refused before much is made.
-    pub fn outline(limit: u64, files: Arc<dyn Files>) -> Self {
-        Self { at_once: Some(AT_ONCE), ..Self::new(limit, files) }
+    pub fn first_pass(limit: u64, files: Arc<dyn Files>) -> Self {
+        Self { eager_entries: Some(EAGER_ENTRIES), ..Self::new(limit, files) }
     }
 
     /// A reader for what was put off; the files that are open stay open.
-    pub fn in_full(self) -> Self {
-        Self::of(self.budget.limit, self.archives.again())
+    pub fn second_pass(self) -> Self {
+        Self::of(self.budget.limit, self.archives.reset_unpacked())
     }
 
     /// Whether the numbers of so many entries are left for a second reading.
-    pub fn puts_off(&mut self, entries: usize) -> bool {
-        let Some(left) = self.at_once else { return false };
-        self.at_once = Some(left.saturating_sub(entries));
+    pub fn defers(&mut self, entries: usize) -> bool {
+        let Some(left) = self.eager_entries else { return false };
+        self.eager_entries = Some(left.saturating_sub(entries));
         let later = entries > left;
-        self.put_off |= later;
+        self.deferred |= later;
         later
     }
 
@@ -104,7 +112,7 @@ impl Reader {
     }
 
     /// Keeps a fault of the whole file.
-    pub fn whole(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
+    pub fn file_fault(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.keep(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
     }
 
@@ -117,37 +125,37 @@ impl Reader {
     }
 
     /// A value of another kind than the one wanted.
-    pub fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str, help: &str) -> Reported {
-        self.fault(value.span(), format!("{key} must be {wanted}, not {}", kind_of(value.get_ref())), help)
+    pub fn wrong_type(&mut self, key: &str, value: &TomlValue<'_>, wanted: &str, help: &str) -> Reported {
+        self.fault(value.span(), format!("{key} must be {wanted}, not {}", type_name(value.get_ref())), help)
     }
 
     /// A text as it is in the file.
-    pub fn string<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Reported> {
+    pub fn string<'t>(&mut self, table: &'t TomlTable<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Reported> {
         match table.get(key) {
             None => Ok(None),
             Some(value) => match value.get_ref() {
                 DeValue::String(text) => Ok(Some((text.as_ref(), value.span()))),
-                _ => Err(self.wrong(key, value, "a string", "")),
+                _ => Err(self.wrong_type(key, value, "a string", "")),
             },
         }
     }
 
     /// A text of one line, escaped.
-    pub fn line(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
+    pub fn line(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| one_line(text.trim()))
     }
 
     /// A text of any number of lines, escaped.
-    pub fn lines(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
+    pub fn lines(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
     /// The tables of an array of tables, `[[key]]`; whether there is nothing else.
-    pub fn tables<'t, 'i>(&mut self, table: &'t Table<'i>, key: &str) -> (Vec<(&'t Table<'i>, Span)>, bool) {
+    pub fn tables<'t, 'i>(&mut self, table: &'t TomlTable<'i>, key: &str) -> (Vec<(&'t TomlTable<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
         let Some(value) = table.get(key) else { return (Vec::new(), true) };
         let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(key, value, "a list of tables", &help);
+            self.wrong_type(key, value, "a list of tables", &help);
             return (Vec::new(), false);
         };
         let mut found = Vec::with_capacity(items.len());
@@ -155,7 +163,7 @@ impl Reader {
             match item.get_ref() {
                 DeValue::Table(table) => found.push((table, item.span())),
                 _ => {
-                    self.wrong(&format!("each {key}"), item, "a table", &help);
+                    self.wrong_type(&format!("each {key}"), item, "a table", &help);
                 }
             }
         }
@@ -164,19 +172,19 @@ impl Reader {
     }
 
     /// A finite number.
-    pub fn number(&mut self, key: &str, value: &Value<'_>) -> Result<f64, Reported> {
+    pub fn number(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
         let read = match value.get_ref() {
             DeValue::Integer(integer) => number::from_integer(integer),
             DeValue::Float(float) => number::from_float(float),
-            _ => return Err(self.wrong(key, value, "a number", "")),
+            _ => return Err(self.wrong_type(key, value, "a number", "")),
         };
         read.map_err(|(message, help)| self.fault(value.span(), message, help))
     }
 
     /// An integer that is at least `least`.
-    pub fn integer(&mut self, key: &str, value: &Value<'_>, least: u64) -> Result<u64, Reported> {
+    pub fn integer(&mut self, key: &str, value: &TomlValue<'_>, least: u64) -> Result<u64, Reported> {
         let DeValue::Integer(integer) = value.get_ref() else {
-            return Err(self.wrong(key, value, "an integer", ""));
+            return Err(self.wrong_type(key, value, "an integer", ""));
         };
         match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(n) => match u64::try_from(n) {
@@ -188,15 +196,15 @@ impl Reader {
     }
 
     /// An integer that counts things in memory.
-    pub fn size(&mut self, key: &str, value: &Value<'_>, least: usize) -> Result<usize, Reported> {
+    pub fn size(&mut self, key: &str, value: &TomlValue<'_>, least: usize) -> Result<usize, Reported> {
         let n = self.integer(key, value, least as u64)?;
         usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
     }
 
     /// Asks for a tensor that is made in a layer of which the size of the input is not known: some is allowed, and nothing is reported.
-    pub fn suppose(&mut self, shape: &[usize]) -> Result<(), Reported> {
+    pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
-        self.supposed = self.supposed.checked_sub(entries).ok_or(Reported)?;
+        self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;
         Ok(())
     }
 }

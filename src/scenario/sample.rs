@@ -4,21 +4,26 @@ use toml::de::DeValue;
 
 use super::excerpt::quoted;
 use super::gap;
-use super::keys::Keys;
-use super::layers::Last;
-use super::reader::{Reader, Span, Table, Value};
+use super::keys::TableArgs;
+use super::layers::LastLayer;
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::spelling::mend_keys;
-use super::tensor::{raised, written};
+use super::tensor::{read_tensor, with_rank};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, NetworkOutput};
 use crate::tensor::{Tensor, from_flat, len, shape_words};
-use crate::words::{self, At};
+use crate::words::{self, Vocabulary};
 
 /// The highest rank of an input: channels, height, width.
 const RANK: usize = 3;
 
-/// The network's input, raised to the rank that its first reader wants.
-pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, rank: Option<usize>) -> Result<Tensor, Reported> {
+/// The network's input, with_rank to the rank that its first reader wants.
+pub(super) fn input(
+    reader: &mut ScenarioReader,
+    table: &TomlTable<'_>,
+    at: Option<&Span>,
+    rank: Option<usize>,
+) -> Result<Tensor, Reported> {
     let Some(value) = table.get("input") else {
         let help = "add input = …, with the numbers that the first layer reads";
         return Err(match at {
@@ -26,7 +31,7 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
             Some(at) => reader.fault(at.clone(), "this sample has no input", help),
         });
     };
-    let found = written(reader, "input", value)?;
+    let found = read_tensor(reader, "input", value)?;
     let Some(shape) = found.shape() else {
         let help = "add its shape, such as shape = [1, 4, 4]";
         return Err(reader.fault(value.span(), "the shape of the input is not known", help));
@@ -44,16 +49,16 @@ pub(super) fn input(reader: &mut Reader, table: &Table<'_>, at: Option<&Span>, r
         };
         return Err(reader.fault(value.span(), message, help));
     }
-    let shape = rank.and_then(|rank| raised(shape, rank)).unwrap_or_else(|| shape.to_vec());
+    let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim_given(&value.span(), &shape)?;
     // with faulty numbers its shape is known all the same
     Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// The kind of the loss, its own table, and where it stands.
-type Named<'t, 'i> = (&'static LossKind, Option<&'t Table<'i>>, Span);
+type NamedLoss<'t, 'i> = (&'static LossKind, Option<&'t TomlTable<'i>>, Span);
 
-fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 'i>, Reported> {
+fn named<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> Result<NamedLoss<'t, 'i>, Reported> {
     let Some(value) = table.get("loss") else {
         return Err(reader.fault(gap::after_keys(table), "loss is missing", "add loss = \"squared_error\", or another loss"));
     };
@@ -65,22 +70,22 @@ fn named<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Result<Named<'t, 
                 return Err(reader.fault(value.span(), "the type of the loss is missing", "add type = \"squared_error\", or another loss"));
             }
         },
-        _ => return Err(reader.wrong("loss", value, "a string, or { type = …, … }", "")),
+        _ => return Err(reader.wrong_type("loss", value, "a string, or { type = …, … }", "")),
     };
     let Some(kind) = find(name) else {
         let names: Vec<&str> = LOSSES.iter().map(|kind| kind.name).collect();
-        return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), words::help(At::Loss, name, &names)));
+        return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), words::help(Vocabulary::Loss, name, &names)));
     };
     Ok((kind, own, place))
 }
 
 /// Mends the keys of a loss.
-pub(super) fn mend(reader: &mut Reader, table: &mut Table<'_>) {
+pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     let kind = table.get("type").and_then(|name| find(name.get_ref().as_str()?));
     let mut known = vec!["type", BATCH_REDUCTION];
     known.extend(LOSSES.iter().filter(|loss| kind.is_none_or(|kind| kind.name == loss.name)).flat_map(|loss| loss.keys));
     let owner = kind.map_or_else(|| "a loss".to_owned(), |kind| format!("the loss \"{}\"", kind.name));
-    mend_keys(reader, table, &known, At::LossKey, &owner);
+    mend_keys(reader, table, &known, Vocabulary::LossKey, &owner);
 }
 
 fn find(name: &str) -> Option<&'static LossKind> {
@@ -89,7 +94,7 @@ fn find(name: &str) -> Option<&'static LossKind> {
 
 /// What the network is to learn.
 #[derive(Debug)]
-pub(super) struct Goal {
+pub(super) struct Objective {
     pub loss: Result<Loss, Reported>,
     /// How it is reduced over several samples.
     pub reduction: Result<BatchReduction, Reported>,
@@ -100,7 +105,7 @@ pub(super) struct Goal {
 }
 
 /// The loss for the output of the last layer, where that is known.
-pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) -> Goal {
+pub(super) fn goal(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Option<&LastLayer>) -> Objective {
     let named = named(reader, table);
     let own = table.get("loss").and_then(|value| value.get_ref().as_table());
     let gives_target =
@@ -108,13 +113,13 @@ pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) 
     let place = named.as_ref().map_or_else(|Reported| Span::default(), |(.., place)| place.clone());
     let shape = last.and_then(|last| last.shape.as_deref().ok());
     let words = last.zip(shape).map_or_else(String::new, |(last, shape)| last.words(shape));
-    let mut keys = Keys::new(reader, own, place, "the loss", &[], &words);
+    let mut keys = TableArgs::new(reader, own, place, "the loss", &[], &words);
     let reduction = BatchReduction::read(&mut keys);
     let loss = named.as_ref().map_err(|&fault| fault).and_then(|(kind, ..)| {
         keys.sized = shape.is_some();
         let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
-            keys.excuse("type");
+            keys.suppress("type");
         }
         let output = NetworkOutput {
             layer: last.map_or("", |last| &last.name),
@@ -123,23 +128,23 @@ pub(super) fn goal(reader: &mut Reader, table: &Table<'_>, last: Option<&Last>) 
         };
         (kind.build)(&mut keys, &output)
     });
-    Goal { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }
+    Objective { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }
 }
 
 /// The target of a sample, in the shape of the output.
-pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>) -> Result<Tensor, Reported> {
+pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: Option<&LastLayer>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
         // its own faults are reported
-        return written(reader, "target", value).and(Err(Reported));
+        return read_tensor(reader, "target", value).and(Err(Reported));
     };
     reader.claim_given(&value.span(), shape)?;
     let (entries, words) = (len(shape), last.words(shape));
     if entries > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
         return class(reader, value, shape, &words);
     }
-    let found = written(reader, "target", value)?;
+    let found = read_tensor(reader, "target", value)?;
     if let Some(own) = found.shape()
-        && raised(own, shape.len()).as_ref() != Some(shape)
+        && with_rank(own, shape.len()).as_ref() != Some(shape)
         && own != [entries]
         && !(entries == 1 && own.is_empty())
     {
@@ -151,7 +156,7 @@ pub(super) fn target(reader: &mut Reader, value: &Value<'_>, last: Option<&Last>
 }
 
 /// The one-hot target of a class index.
-fn class(reader: &mut Reader, value: &Value<'_>, shape: &[usize], words: &str) -> Result<Tensor, Reported> {
+fn class(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], words: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
     let help = format!("{words}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
     let index = match value.get_ref() {

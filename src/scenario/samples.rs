@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Sample;
-use super::layers::Last;
-use super::reader::{Reader, Span, Table};
-use super::sample::{self, Goal};
+use super::layers::LastLayer;
+use super::reader::{ScenarioReader, Span, TomlTable};
+use super::sample::{self, Objective};
 use crate::op::layer::Reported;
 use crate::tensor::{Tensor, shape_words};
 
@@ -14,21 +14,21 @@ pub(super) const KEYS: &[&str] = &["name", "input", "target"];
 pub(super) const TENSORS: &[&str] = &["input", "target"];
 
 /// Where a sample is written.
-pub(super) struct Row<'t, 'i> {
-    table: &'t Table<'i>,
+pub(super) struct SampleTable<'t, 'i> {
+    table: &'t TomlTable<'i>,
     /// Where its table stands; `None` for the file itself.
     at: Option<Span>,
     name: Option<String>,
 }
 
 /// The places of the samples.
-pub(super) struct Rows<'t, 'i> {
-    list: Vec<Row<'t, 'i>>,
+pub(super) struct SampleTables<'t, 'i> {
+    list: Vec<SampleTable<'t, 'i>>,
     /// Whether these are all, for certain.
     all: bool,
 }
 
-impl Rows<'_, '_> {
+impl SampleTables<'_, '_> {
     /// How many samples there are, where that is certain.
     pub fn count(&self) -> Option<usize> {
         self.all.then_some(self.list.len())
@@ -36,9 +36,9 @@ impl Rows<'_, '_> {
 }
 
 /// The places of all samples.
-pub(super) fn rows<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Rows<'t, 'i> {
+pub(super) fn rows<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> SampleTables<'t, 'i> {
     let Some((key, _)) = table.get_key_value("sample") else {
-        return Rows { list: vec![Row { table, at: None, name: None }], all: true };
+        return SampleTables { list: vec![SampleTable { table, at: None, name: None }], all: true };
     };
     let help = "write each sample as a [[sample]], or leave [[sample]] out";
     let before = reader.faults.len();
@@ -53,12 +53,12 @@ pub(super) fn rows<'t, 'i>(reader: &mut Reader, table: &'t Table<'i>) -> Rows<'t
         reader.fault(key.span(), "there is no sample", "add a [[sample]] with an input and a target");
     }
     let all = reader.faults.len() == before;
-    let row = |(table, at)| Row { table, at: Some(at), name: reader.line(table, "name") };
-    Rows { list: tables.into_iter().map(row).collect(), all }
+    let row = |(table, at)| SampleTable { table, at: Some(at), name: reader.line(table, "name") };
+    SampleTables { list: tables.into_iter().map(row).collect(), all }
 }
 
 /// The inputs of all samples, which have one shape.
-pub(super) fn inputs(reader: &mut Reader, rows: &Rows<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
+pub(super) fn inputs(reader: &mut ScenarioReader, rows: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(rows.list.len());
     for row in &rows.list {
         let input = sample::input(reader, row.table, row.at.as_ref(), rank);
@@ -85,16 +85,16 @@ pub(super) fn shape(inputs: &[Result<Tensor, Reported>]) -> Result<Vec<usize>, R
 
 /// The targets of all samples.
 pub(super) fn targets(
-    reader: &mut Reader,
-    rows: &Rows<'_, '_>,
-    file: &Table<'_>,
-    last: Option<&Last>,
-    goal: &Goal,
+    reader: &mut ScenarioReader,
+    rows: &SampleTables<'_, '_>,
+    file: &TomlTable<'_>,
+    last: Option<&LastLayer>,
+    goal: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
     // without a loss a target that is missing is no fault of its own
     let wanted = goal.named || file.contains_key("sample");
-    let place = |row: &Row<'_, '_>| row.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
-    let target = |row: &Row<'_, '_>| match row.table.get_key_value("target") {
+    let place = |row: &SampleTable<'_, '_>| row.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
+    let target = |row: &SampleTable<'_, '_>| match row.table.get_key_value("target") {
         Some((key, _)) if goal.gives_target => {
             Err(reader.fault(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
         }
@@ -111,7 +111,7 @@ pub(super) fn targets(
 
 /// The samples of these inputs and targets.
 pub(super) fn joined(
-    rows: Rows<'_, '_>,
+    rows: SampleTables<'_, '_>,
     inputs: Vec<Result<Tensor, Reported>>,
     targets: Vec<Result<Tensor, Reported>>,
 ) -> Result<Vec<Sample>, Reported> {

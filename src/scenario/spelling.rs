@@ -4,8 +4,8 @@
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::reader::{Reader, Span, Table, Value};
-use crate::words::{self, At, suggest};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
+use crate::words::{self, Vocabulary, suggest};
 
 /// The keys of a file.
 pub(super) const KEYS: &[&str] = &[
@@ -17,9 +17,9 @@ pub(super) const KEYS: &[&str] = &[
 const LISTS: &[&str] = &["layer", "note", "expect", "sample"];
 
 /// The table that a value is, or the tables of a list.
-pub(super) fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>> {
+pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTable<'i>> {
     let values = match value.get_mut() {
-        DeValue::Array(items) => items.iter_mut().map(Value::get_mut).collect(),
+        DeValue::Array(items) => items.iter_mut().map(TomlValue::get_mut).collect(),
         value => vec![value],
     };
     let tables = values.into_iter().filter_map(|value| match value {
@@ -30,20 +30,28 @@ pub(super) fn tables<'v, 'i>(value: &'v mut Value<'i>) -> Vec<&'v mut Table<'i>>
 }
 
 /// Mends the keys of a table that are not among `known`.
-pub(super) fn mend_keys(reader: &mut Reader, table: &mut Table<'_>, known: &[&str], at: At, owner: &str) {
-    for (key, span) in foreign(table, known) {
+pub(super) fn mend_keys(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, known: &[&str], at: Vocabulary, owner: &str) {
+    for (key, span) in unknown_keys(table, known) {
         mend_key(reader, table, &key, span, known, at, owner);
     }
 }
 
 /// The keys of a table that are not among `known`, with their places.
-pub(super) fn foreign(table: &Table<'_>, known: &[&str]) -> Vec<(String, Span)> {
+pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String, Span)> {
     let foreign = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
     foreign.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
 /// Mends a key that is not among `known`.
-pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, span: Span, known: &[&str], at: At, owner: &str) {
+pub(super) fn mend_key(
+    reader: &mut ScenarioReader,
+    table: &mut TomlTable<'_>,
+    key: &str,
+    span: Span,
+    known: &[&str],
+    at: Vocabulary,
+    owner: &str,
+) {
     let Some(value) = table.get(key).filter(|_| !reader.full()) else { return };
     let fits = |is: &str| fits(is, value);
     let help = words::answer(at, key, known, fits).unwrap_or_else(|| suggest::help(key, known));
@@ -56,7 +64,7 @@ pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, sp
         return;
     }
     let Some((mut place, value)) = table.remove_entry(key) else { return };
-    if let (Some(DeValue::Array(all)), DeValue::Array(more)) = (table.get_mut(meant).map(Value::get_mut), value.get_ref()) {
+    if let (Some(DeValue::Array(all)), DeValue::Array(more)) = (table.get_mut(meant).map(TomlValue::get_mut), value.get_ref()) {
         more.iter().cloned().for_each(|table| all.push(table));
         all.sort_by_key(|table| table.span().start);
     } else {
@@ -66,13 +74,13 @@ pub(super) fn mend_key(reader: &mut Reader, table: &mut Table<'_>, key: &str, sp
 }
 
 /// Whether a value is a list of tables.
-pub(super) fn is_list(value: &Value<'_>) -> bool {
+pub(super) fn is_list(value: &TomlValue<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(items) if items.first().is_some_and(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 
 /// Whether a value is of the kind that a key takes, where the same word is brought for keys of several kinds.
-pub(super) fn fits(key: &str, value: &Value<'_>) -> bool {
-    let is_name = |value: &Value<'_>| matches!(value.get_ref(), DeValue::String(_));
+pub(super) fn fits(key: &str, value: &TomlValue<'_>) -> bool {
+    let is_name = |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(_));
     match (key, value.get_ref()) {
         ("from", DeValue::Array(items)) => items.iter().all(is_name),
         ("from" | "function" | "activation" | "name" | "type", _) => is_name(value),
@@ -86,9 +94,9 @@ pub(super) fn fits(key: &str, value: &Value<'_>) -> bool {
 }
 
 /// What stands under a key, or under one that is a misspelling of it.
-pub(super) fn find<'t, 'i>(table: &'t Table<'i>, at: At, key: &str, known: &[&str]) -> Option<&'t Value<'i>> {
+pub(super) fn find<'t, 'i>(table: &'t TomlTable<'i>, at: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
     let is_meant =
         |other: &str| table.get(other).is_some_and(|value| words::meant_where(at, other, known, |is| fits(is, value)) == Some(key));
-    let misspelt = || foreign(table, known).into_iter().find(|(other, _)| is_meant(other));
+    let misspelt = || unknown_keys(table, known).into_iter().find(|(other, _)| is_meant(other));
     table.get(key).or_else(|| table.get(misspelt()?.0.as_str()))
 }

@@ -3,36 +3,40 @@
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::file::Stored;
-use super::init::{self, Init};
-use super::reader::{Reader, Span, Table, Value, kind_of};
+use super::file::StoredTensor;
+use super::init::{self, Initializer};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue, type_name};
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat, len};
-use crate::words::{self, At};
+use crate::words::{self, Vocabulary};
 
 /// What stands where a tensor is expected.
 #[derive(Clone, Debug)]
-pub(super) enum Written<'t, 'i> {
+pub(super) enum TensorSource<'t, 'i> {
     /// Numbers, with their own shape.
     Inline { shape: Vec<usize>, data: Vec<f64> },
     /// A rule that makes them.
-    Init(Init<'t, 'i>),
+    Init(Initializer<'t, 'i>),
     /// The file that has them.
-    File(Stored),
+    File(StoredTensor),
 }
 
 /// A shape with leading dimensions of size 1 up to `rank`; `None` when it has more.
-pub(super) fn raised(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
+pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     let missing = rank.checked_sub(shape.len())?;
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
 /// Reads what stands under `key`; every fault in it is reported. A number that is faulty leaves the shape known.
-pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'i>) -> Result<Written<'t, 'i>, Reported> {
+pub(super) fn read_tensor<'t, 'i>(
+    reader: &mut ScenarioReader,
+    key: &str,
+    value: &'t TomlValue<'i>,
+) -> Result<TensorSource<'t, 'i>, Reported> {
     match value.get_ref() {
         DeValue::Table(table) => from_table(reader, key, table, value.span()),
         DeValue::Integer(_) | DeValue::Float(_) => {
-            Ok(Written::Inline { shape: Vec::new(), data: vec![reader.number(key, value).unwrap_or(0.0)] })
+            Ok(TensorSource::Inline { shape: Vec::new(), data: vec![reader.number(key, value).unwrap_or(0.0)] })
         }
         DeValue::Array(_) => {
             let mut shape = Vec::new();
@@ -51,21 +55,23 @@ pub(super) fn written<'t, 'i>(reader: &mut Reader, key: &str, value: &'t Value<'
             let mut data = Vec::new();
             collect(reader, key, value, &shape, &mut data);
             // what is ragged leaves some out
-            if data.len() == len(&shape) { Ok(Written::Inline { shape, data }) } else { Err(Reported) }
+            if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
         _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
-            Some((shape, data)) => Ok(Written::Inline { shape, data }),
-            None => Err(reader.wrong(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(key, value))),
+            Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
+            None => {
+                Err(reader.wrong_type(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(key, value)))
+            }
         },
     }
 }
 
 /// What to write for a word in the place of a tensor, such as `bias = true` and `weight = "xavier"`. The tensor is called by its key, and its layer may follow.
-fn meant(label: &str, value: &Value<'_>) -> String {
+fn meant(label: &str, value: &TomlValue<'_>) -> String {
     let names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
     let instead = |word: &str| match key {
-        "bias" => words::answer(At::Bias, word, &[], |_| false).unwrap_or_default(),
+        "bias" => words::answer(Vocabulary::Bias, word, &[], |_| false).unwrap_or_default(),
         "target" => "write its numbers; a class is a number too, counted from 0".to_owned(),
         "input" => "write its numbers, such as input = [0.5, 1]".to_owned(),
         "weight" => "write the numbers, or weight = { init = \"he_normal\", seed = 1 }".to_owned(),
@@ -73,7 +79,7 @@ fn meant(label: &str, value: &Value<'_>) -> String {
     };
     match value.get_ref() {
         DeValue::Boolean(flag) => instead(if *flag { "true" } else { "false" }),
-        DeValue::String(word) => match words::meant(At::Init, word, &names) {
+        DeValue::String(word) => match words::meant(Vocabulary::Init, word, &names) {
             Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
             Some(name) => format!("write {{ init = \"{name}\" }}"),
             None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
@@ -84,15 +90,20 @@ fn meant(label: &str, value: &Value<'_>) -> String {
     }
 }
 
-fn from_table<'t, 'i>(reader: &mut Reader, key: &str, table: &'t Table<'i>, span: Span) -> Result<Written<'t, 'i>, Reported> {
+fn from_table<'t, 'i>(
+    reader: &mut ScenarioReader,
+    key: &str,
+    table: &'t TomlTable<'i>,
+    span: Span,
+) -> Result<TensorSource<'t, 'i>, Reported> {
     if table.contains_key("file") {
-        return Stored::read(reader, key, table, &span).map(Written::File);
+        return StoredTensor::read(reader, key, table, &span).map(TensorSource::File);
     }
-    Init::read(reader, key, table, span).map(Written::Init)
+    Initializer::read(reader, key, table, span).map(TensorSource::Init)
 }
 
 /// Adds the numbers of an array of this shape. What does not fit is reported, and what is no number is 0; the nesting of a TOML file is limited.
-fn collect(reader: &mut Reader, key: &str, value: &Value<'_>, shape: &[usize], data: &mut Vec<f64>) {
+fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [n, inner @ ..]) => {
             if items.len() != *n {
@@ -120,13 +131,13 @@ fn collect(reader: &mut Reader, key: &str, value: &Value<'_>, shape: &[usize], d
         }
         (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(key, value).unwrap_or(0.0)),
         (other, _) => {
-            reader.fault(value.span(), format!("{key} may hold only numbers, not {}", kind_of(other)), "");
+            reader.fault(value.span(), format!("{key} may hold only numbers, not {}", type_name(other)), "");
             data.extend(shape.is_empty().then_some(0.0));
         }
     }
 }
 
-impl Written<'_, '_> {
+impl TensorSource<'_, '_> {
     /// Its shape, where it is known from itself.
     pub fn shape(&self) -> Option<&[usize]> {
         match self {
@@ -137,7 +148,7 @@ impl Written<'_, '_> {
     }
 
     /// The tensor of this shape. The caller has claimed its memory and checked that the shapes agree.
-    pub fn fill(self, reader: &mut Reader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
+    pub fn fill(self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,
             Self::Init(init) => init.fill(reader, key, shape, fan)?,

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::known::{Known, Spelt};
-use super::names::Names;
-use super::reader::{Reader, Span, Table};
+use super::known::{KnownNetwork, Notation};
+use super::names::LayerNames;
+use super::reader::{ScenarioReader, Span, TomlTable};
 use crate::network::{Id, Rates, Train};
 use crate::op::layer::Reported;
 use crate::words::suggest;
@@ -33,10 +33,10 @@ impl Schedule {
 }
 
 /// Reads `[train]`, for a network and so many samples; `None` where the file has none.
-pub(super) fn train(reader: &mut Reader, file: &Table<'_>, network: &Known, samples: Option<usize>) -> Option<Schedule> {
+pub(super) fn train(reader: &mut ScenarioReader, file: &TomlTable<'_>, network: &KnownNetwork, samples: Option<usize>) -> Option<Schedule> {
     let (key, value) = file.get_key_value("train")?;
     let DeValue::Table(table) = value.get_ref() else {
-        let none = reader.wrong("train", value, "a table", "write [train] on a line of its own, and its keys below");
+        let none = reader.wrong_type("train", value, "a table", "write [train] on a line of its own, and its keys below");
         return Some(Schedule { rates: Err(none), iterations: Err(none), batch_size: Err(none), tolerance: Err(none), learned: Err(none) });
     };
     let at = key.span();
@@ -50,7 +50,7 @@ pub(super) fn train(reader: &mut Reader, file: &Table<'_>, network: &Known, samp
 }
 
 /// A number that is not negative, where there is one.
-fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Option<f64>, Reported> {
+fn at_least_0(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> Result<Option<f64>, Reported> {
     let Some(value) = table.get(key) else { return Ok(None) };
     match reader.number(key, value) {
         Ok(number) if number < 0.0 => Err(reader.fault(value.span(), format!("{key} must be at least 0"), "")),
@@ -58,7 +58,7 @@ fn at_least_0(reader: &mut Reader, table: &Table<'_>, key: &str) -> Result<Optio
     }
 }
 
-fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Reported> {
+fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> Result<Rates, Reported> {
     let learning_rate = match table.get("learning_rate") {
         None => Err(reader.fault(at.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another step width")),
         Some(value) => match reader.number("learning_rate", value) {
@@ -70,7 +70,7 @@ fn rates(reader: &mut Reader, table: &Table<'_>, at: &Span) -> Result<Rates, Rep
     Ok(Rates { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
 }
 
-fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) -> Result<usize, Reported> {
+fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Option<usize>) -> Result<usize, Reported> {
     let Some(value) = table.get("batch_size") else { return samples.ok_or(Reported) };
     let size = reader.size("batch_size", value, 1)?;
     match samples {
@@ -83,8 +83,8 @@ fn batch_size(reader: &mut Reader, table: &Table<'_>, samples: Option<usize>) ->
 }
 
 /// The parameters that are updated: those of a graph that `learn` names, or those of a network that `freeze` does not.
-fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -> Result<Vec<Id>, Reported> {
-    let graph = network.spelt().ok_or(Reported)? == Spelt::Graph;
+fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span, network: &KnownNetwork) -> Result<Vec<Id>, Reported> {
+    let graph = network.notation().ok_or(Reported)? == Notation::Graph;
     let (key, other) = if graph { ("learn", "freeze") } else { ("freeze", "learn") };
     let foreign = table.get_key_value(other).map(|(other, _)| {
         let (message, help) = if graph {
@@ -109,29 +109,34 @@ fn learned(reader: &mut Reader, table: &Table<'_>, at: &Span, network: &Known) -
 }
 
 /// A list of names, each of which must be one of an input, or of a parameter or layer.
-fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &Known) -> Result<HashSet<&'t str>, Reported> {
+fn names_of<'t>(
+    reader: &mut ScenarioReader,
+    table: &'t TomlTable<'_>,
+    key: &str,
+    network: &KnownNetwork,
+) -> Result<HashSet<&'t str>, Reported> {
     let Some(value) = table.get(key) else { return Ok(HashSet::new()) };
     let DeValue::Array(items) = value.get_ref() else {
-        return Err(reader.wrong(key, value, "a list of names", ""));
+        return Err(reader.wrong_type(key, value, "a list of names", ""));
     };
     let possible: Vec<&str> = match network {
-        Known::Tensors(network) => {
+        KnownNetwork::Tensors(network) => {
             let tensors = network.learnable().map(|id| &*network.tensor(id).name);
             tensors.chain(network.layers().iter().map(|layer| &*layer.name)).collect()
         }
-        Known::Layers(Names { list: names, .. }, _) | Known::Graph { inputs: Some(names), .. } => {
+        KnownNetwork::Layers(LayerNames { list: names, .. }, _) | KnownNetwork::Graph { inputs: Some(names), .. } => {
             names.iter().map(String::as_str).collect()
         }
-        Known::Graph { inputs: None, .. } | Known::Nothing => Vec::new(),
+        KnownNetwork::Graph { inputs: None, .. } | KnownNetwork::Nothing => Vec::new(),
     };
     let all: HashSet<&str> = possible.iter().copied().collect();
     let is_possible = |name: &str| match network {
-        Known::Tensors(_) | Known::Graph { inputs: Some(_), .. } => all.contains(name),
+        KnownNetwork::Tensors(_) | KnownNetwork::Graph { inputs: Some(_), .. } => all.contains(name),
         // which parameters a layer has is not known
-        Known::Layers(layers, _) => !layers.lack(name.split_once('.').map_or(name, |(layer, _)| layer)),
-        Known::Graph { inputs: None, .. } | Known::Nothing => true,
+        KnownNetwork::Layers(layers, _) => !layers.lacks(name.split_once('.').map_or(name, |(layer, _)| layer)),
+        KnownNetwork::Graph { inputs: None, .. } | KnownNetwork::Nothing => true,
     };
-    let what = if network.spelt() == Some(Spelt::Graph) { "input" } else { "parameter or layer" };
+    let what = if network.notation() == Some(Notation::Graph) { "input" } else { "parameter or layer" };
     let mut names = HashSet::new();
     let mut whole = Ok(());
     for item in &items[..] {
@@ -145,7 +150,7 @@ fn names_of<'t>(reader: &mut Reader, table: &'t Table<'_>, key: &str, network: &
             DeValue::String(name) => {
                 whole = Err(reader.fault(item.span(), format!("there is no {what} {}", quoted(name)), suggest::help(name, &possible)));
             }
-            _ => whole = Err(reader.wrong(&format!("each of {key}"), item, "a name", "")),
+            _ => whole = Err(reader.wrong_type(&format!("each of {key}"), item, "a name", "")),
         }
     }
     whole.map(|()| names)

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::names::Names;
-use super::reader::{Reader, Span, Table, Value};
+use super::names::LayerNames;
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::{LayerKind, Reported};
 use crate::words::suggest;
 
@@ -15,8 +15,8 @@ const INPUT: &str = "input";
 
 /// A layer of the file, before it is built.
 #[derive(Debug)]
-pub(super) struct Entry<'t, 'i> {
-    pub table: &'t Table<'i>,
+pub(super) struct LayerEntry<'t, 'i> {
+    pub table: &'t TomlTable<'i>,
     /// Where messages point to: its type, or its beginning.
     pub at: Span,
     pub name: String,
@@ -26,7 +26,7 @@ pub(super) struct Entry<'t, 'i> {
 }
 
 /// Reads every `from`, and reports layers that nothing reads.
-pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], names: &Names) {
+pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_, '_>], names: &LayerNames) {
     for number in 0..entries.len() {
         if let Some(from) = from(reader, entries, number, names) {
             entries[number].from = from;
@@ -52,7 +52,7 @@ pub(super) fn resolve(reader: &mut Reader, entries: &mut [Entry<'_, '_>], names:
 }
 
 /// The names that layers read in vain.
-pub(super) fn missing(entries: &[Entry<'_, '_>], names: &Names) -> HashSet<String> {
+pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
     let said = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
     let said = said.flat_map(|said| match said {
         DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
@@ -62,8 +62,13 @@ pub(super) fn missing(entries: &[Entry<'_, '_>], names: &Names) -> HashSet<Strin
 }
 
 /// What the `from` of a layer says; `None` where it has and needs none.
-fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &Names) -> Option<Result<Vec<Option<usize>>, Reported>> {
-    let Entry { table, at, kind, .. } = &entries[number];
+fn from(
+    reader: &mut ScenarioReader,
+    entries: &[LayerEntry<'_, '_>],
+    number: usize,
+    names: &LayerNames,
+) -> Option<Result<Vec<Option<usize>>, Reported>> {
+    let LayerEntry { table, at, kind, .. } = &entries[number];
     let joins = kind.ok().map(|kind| kind.joins);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
     let Some(value) = table.get("from") else {
@@ -80,21 +85,21 @@ fn from(reader: &mut Reader, entries: &[Entry<'_, '_>], number: usize, names: &N
                     help,
                 )));
             }
-            let read = |item: &Value<'_>| match item.get_ref() {
+            let read = |item: &TomlValue<'_>| match item.get_ref() {
                 DeValue::String(name) => before(reader, names, number, name, item.span()),
-                _ => Err(reader.wrong("each entry of from", item, "the name of a layer", help)),
+                _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
             // all of them, so that all faults are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
-        (_, Some(true)) => Err(reader.wrong("from", value, "a list of layers", help)),
-        _ => Err(reader.wrong("from", value, "the name of one layer", "only an add layer reads several")),
+        (_, Some(true)) => Err(reader.wrong_type("from", value, "a list of layers", help)),
+        _ => Err(reader.wrong_type("from", value, "the name of one layer", "only an add layer reads several")),
     })
 }
 
 /// The layer of this name, if it stands before the one that reads it; `None` for the input.
-fn before(reader: &mut Reader, names: &Names, number: usize, name: &str, place: Span) -> Result<Option<usize>, Reported> {
+fn before(reader: &mut ScenarioReader, names: &LayerNames, number: usize, name: &str, place: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
     match names.numbers.get(name) {
         _ if name == INPUT => Ok(None),

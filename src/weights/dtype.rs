@@ -1,8 +1,8 @@
 //! The types of numbers in files, and each as f64 without a loss.
 
-use super::Wrong;
+use super::WeightsError;
 
-/// A type of number.
+/// A type of read_le.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dtype {
     F64,
@@ -24,10 +24,10 @@ pub(super) enum Dtype {
 pub(super) const READ: &str = "f64, f32, f16, integers and booleans are read";
 
 /// A type: its name in NumPy without the byte order, and in safetensors.
-type Row = (Dtype, Option<&'static str>, &'static str);
+type DtypeNames = (Dtype, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-const NAMES: [Row; 13] = [
+const NAMES: [DtypeNames; 13] = [
     (Dtype::F64, Some("f8"), "F64"),
     (Dtype::F32, Some("f4"), "F32"),
     (Dtype::F16, Some("f2"), "F16"),
@@ -59,7 +59,7 @@ impl Dtype {
         NAMES.iter().find(|row| row.0 == self).map_or_else(String::new, |row| row.2.to_lowercase())
     }
 
-    /// Bytes of one number.
+    /// Bytes of one read_le.
     pub fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 | Self::U64 => 8,
@@ -70,7 +70,7 @@ impl Dtype {
     }
 
     /// The numbers in these bytes; or the place of the first that cannot be taken, and what it is.
-    pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, Wrong)> {
+    pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
             Self::F64 => each(bytes, |b| finite(f64::from_le_bytes(b))),
@@ -87,7 +87,7 @@ impl Dtype {
             Self::U8 => each(bytes, |[b]| Ok(b.into())),
             Self::Bool => each(bytes, |[b]| match b {
                 0 | 1 => Ok(b.into()),
-                _ => Err(Wrong::new(format!("the byte {b}, which is no boolean"), "the file is damaged")),
+                _ => Err(WeightsError::new(format!("the byte {b}, which is no boolean"), "the file is damaged")),
             }),
         }
     }
@@ -95,8 +95,8 @@ impl Dtype {
 
 fn each<const N: usize>(
     (bytes, big_endian): (&[u8], bool),
-    read: impl Fn([u8; N]) -> Result<f64, Wrong>,
-) -> Result<Vec<f64>, (usize, Wrong)> {
+    read: impl Fn([u8; N]) -> Result<f64, WeightsError>,
+) -> Result<Vec<f64>, (usize, WeightsError)> {
     let (chunks, _) = bytes.as_chunks::<N>();
     let mut numbers = Vec::with_capacity(chunks.len());
     for (at, &(mut chunk)) in chunks.iter().enumerate() {
@@ -108,25 +108,25 @@ fn each<const N: usize>(
     Ok(numbers)
 }
 
-fn finite(value: f64) -> Result<f64, Wrong> {
+fn finite(value: f64) -> Result<f64, WeightsError> {
     let what = match value {
         _ if value.is_finite() => return Ok(value),
-        _ if value.is_nan() => "not a number (NaN)",
+        _ if value.is_nan() => "not a read_le (NaN)",
         _ => "infinite",
     };
-    Err(Wrong::new(what, "numbers must be finite"))
+    Err(WeightsError::new(what, "numbers must be finite"))
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
-fn exact(value: i128) -> Result<f64, Wrong> {
+fn exact(value: i128) -> Result<f64, WeightsError> {
     let float = value as f64;
     if float as i128 == value {
         return Ok(float);
     }
-    Err(Wrong::new(format!("{value}, which f64 cannot hold"), "save it as float64, and it is rounded"))
+    Err(WeightsError::new(format!("{value}, which f64 cannot hold"), "save it as float64, and it is rounded"))
 }
 
-/// An IEEE half-precision number: 1 bit sign, 5 exponent, 10 mantissa.
+/// An IEEE half-precision read_le: 1 bit sign, 5 exponent, 10 mantissa.
 fn half(bits: u16) -> f64 {
     let (exponent, mantissa) = (u64::from(bits >> 10 & 0x1f), u64::from(bits & 0x3ff));
     let size = match exponent {

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
-use super::Wrong;
+use super::WeightsError;
 use super::dtype::Dtype;
 use crate::tensor::{index_text, shape_text, unravel};
 
@@ -11,7 +11,7 @@ const MAX_RANK: usize = 32;
 
 /// The shape, type and order of a tensor whose bytes are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct TensorLayout {
     shape: Vec<usize>,
     pub(super) dtype: Dtype,
     pub(super) big_endian: bool,
@@ -19,25 +19,25 @@ pub struct Layout {
     pub(super) fortran: bool,
 }
 
-impl Layout {
+impl TensorLayout {
     /// A layout for exactly `bytes` bytes.
-    pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, Wrong> {
+    pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
-            return Err(Wrong::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
+            return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
         }
         let sizes: Option<Vec<usize>> = shape.iter().map(|&n| usize::try_from(n).ok()).collect();
         let claimed = shape.iter().try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
         if shape.contains(&0) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
-            return Err(Wrong::new(format!("it has no numbers: its shape is {}", sizes.join("x")), ""));
+            return Err(WeightsError::new(format!("it has no numbers: its shape is {}", sizes.join("x")), ""));
         }
         match (sizes, claimed) {
             (Some(shape), Some(claimed)) if claimed == bytes as u64 => Ok(Self { shape, dtype, big_endian, fortran }),
             (Some(shape), Some(claimed)) => {
                 let what = format!("its header claims {} of {} bytes each: {claimed} bytes", shape_text(&shape), dtype.size());
-                Err(Wrong::new(format!("{what}, but there are {bytes}"), "the file is damaged or incomplete"))
+                Err(WeightsError::new(format!("{what}, but there are {bytes}"), "the file is damaged or incomplete"))
             }
-            _ => Err(Wrong::new("its header claims more numbers than any file can hold", "the file is damaged")),
+            _ => Err(WeightsError::new("its header claims more numbers than any file can hold", "the file is damaged")),
         }
     }
 
@@ -66,12 +66,12 @@ impl Layout {
     ///
     /// # Panics
     /// When there are not as many bytes as [`Self::size`] says.
-    pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, Wrong> {
+    pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "the bytes of this layout");
         let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(at, wrong)| {
             let index = self.index(at);
-            let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
-            Wrong::new(format!("{which} is {}", wrong.message), wrong.help)
+            let which = if index.is_empty() { "the read_le".to_owned() } else { format!("entry {}", index_text(&index)) };
+            WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
         })?;
         if !self.fortran || self.shape.len() < 2 {
             return Ok(data);
@@ -80,7 +80,7 @@ impl Layout {
         Ok(tensor.iter().copied().collect())
     }
 
-    /// The index of the number at a place in the file.
+    /// The index of the read_le at a place in the file.
     fn index(&self, at: usize) -> Vec<usize> {
         if !self.fortran {
             return unravel(at, &self.shape).to_vec();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::dtype::{Dtype, READ};
-use super::{Archive, Layout, Names, Wrong, number};
+use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The header's text is at most so long; NumPy's is 118 bytes for what is read here.
@@ -15,55 +15,55 @@ pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + LONGEST;
 #[derive(Debug)]
 struct Npy {
     bytes: Vec<u8>,
-    layout: Layout,
+    layout: TensorLayout,
     begin: usize,
 }
 
-pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, Wrong> {
+pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let (layout, begin) = layout(&bytes, bytes.len())?;
     Ok(Arc::new(Npy { bytes, layout, begin }))
 }
 
 impl Archive for Npy {
-    fn names(&self) -> Option<&Names> {
+    fn names(&self) -> Option<&TensorNames> {
         None
     }
 
-    fn layout(&self, _: usize) -> Result<Layout, Wrong> {
+    fn layout(&self, _: usize) -> Result<TensorLayout, WeightsError> {
         Ok(self.layout.clone())
     }
 
-    fn bytes(&self, _: usize) -> Result<Cow<'_, [u8]>, Wrong> {
+    fn bytes(&self, _: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
         Ok(Cow::Borrowed(&self.bytes[self.begin..]))
     }
 }
 
 /// The layout, and where the numbers begin, of a file with this beginning and of this size.
-pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(Layout, usize), Wrong> {
+pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usize), WeightsError> {
     if !beginning.starts_with(MAGIC) {
-        return Err(Wrong::new("it does not begin as an .npy file does", ""));
+        return Err(WeightsError::new("it does not begin as an .npy file does", ""));
     }
-    let cut = || Wrong::new("its header is cut off", "the file is damaged or incomplete");
+    let cut = || WeightsError::new("its header is cut off", "the file is damaged or incomplete");
     let (length, begin) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
-        [1, 0] => (number::<2>(beginning, 8).ok_or_else(cut)?, 10),
-        [2 | 3, 0] => (number::<4>(beginning, 8).ok_or_else(cut)?, 12),
+        [1, 0] => (read_le::<2>(beginning, 8).ok_or_else(cut)?, 10),
+        [2 | 3, 0] => (read_le::<4>(beginning, 8).ok_or_else(cut)?, 12),
         version => {
             let message = format!("it has version {}.{} of .npy, which is not known", version[0], version[1]);
-            return Err(Wrong::new(message, "versions 1.0, 2.0 and 3.0 are read"));
+            return Err(WeightsError::new(message, "versions 1.0, 2.0 and 3.0 are read"));
         }
     };
     let length = usize::try_from(length).ok().filter(|&length| length <= LONGEST);
     let Some(length) = length else {
-        return Err(Wrong::new(format!("its header is longer than {LONGEST} bytes"), "save an array of plain numbers"));
+        return Err(WeightsError::new(format!("its header is longer than {LONGEST} bytes"), "save an array of plain numbers"));
     };
     let header = beginning.get(begin..begin + length).ok_or_else(cut)?;
-    let header = std::str::from_utf8(header).ok().and_then(|text| Header::parse(text.trim_end()));
-    let Some(Header { descr, fortran, shape }) = header else {
-        return Err(Wrong::new("its header is not that of an array of plain numbers", READ));
+    let header = std::str::from_utf8(header).ok().and_then(|text| NpyHeader::parse(text.trim_end()));
+    let Some(NpyHeader { descr, fortran, shape }) = header else {
+        return Err(WeightsError::new("its header is not that of an array of plain numbers", READ));
     };
     let (big_endian, dtype) = dtype(&descr).ok_or_else(|| unread(&descr))?;
     let begin = begin + length;
-    Ok((Layout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(begin))?, begin))
+    Ok((TensorLayout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(begin))?, begin))
 }
 
 /// The byte order and type of a `descr` such as `<f8`.
@@ -78,7 +78,7 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
     (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
 }
 
-fn unread(descr: &str) -> Wrong {
+fn unread(descr: &str) -> WeightsError {
     let what = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
         Some('O') => " (Python objects)",
         Some('c') => " (complex numbers)",
@@ -87,21 +87,21 @@ fn unread(descr: &str) -> Wrong {
         Some('V') => " (structures)",
         _ => "",
     };
-    Wrong::new(format!("its numbers have the type {descr:?}{what}"), READ)
+    WeightsError::new(format!("its numbers have the type {descr:?}{what}"), READ)
 }
 
 /// `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`
 #[derive(Debug)]
-struct Header {
+struct NpyHeader {
     descr: String,
     fortran: bool,
     shape: Vec<u64>,
 }
 
 /// The rest of a text that is being read.
-struct Rest<'a>(&'a str);
+struct HeaderParser<'a>(&'a str);
 
-impl<'a> Rest<'a> {
+impl<'a> HeaderParser<'a> {
     /// Takes this text, after blanks.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
@@ -139,9 +139,9 @@ impl<'a> Rest<'a> {
     }
 }
 
-impl Header {
+impl NpyHeader {
     fn parse(text: &str) -> Option<Self> {
-        let mut rest = Rest(text);
+        let mut rest = HeaderParser(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         let mut comma = rest.take("{");
         while comma && !rest.0.trim_start().starts_with('}') {
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_header_is_read_as_python_writes_it_and_not_otherwise() {
         let shape =
-            |shape: &str| Header::parse(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}")).map(|h| h.shape);
+            |shape: &str| NpyHeader::parse(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}")).map(|h| h.shape);
         for (text, expected) in [
             ("()", vec![]),
             ("(3,)", vec![3]),
@@ -212,9 +212,9 @@ mod tests {
             "{'descr': '<f8' 'fortran_order': False, 'shape': ()}",
             "{'descr': '<f8', 'fortran_order': False, 'shape': ()",
         ] {
-            assert!(Header::parse(text).is_none(), "{text}");
+            assert!(NpyHeader::parse(text).is_none(), "{text}");
         }
-        assert!(Header::parse("{\"shape\": (), \"fortran_order\": True, \"descr\": \">i4\"}").is_some_and(|h| h.fortran));
+        assert!(NpyHeader::parse("{\"shape\": (), \"fortran_order\": True, \"descr\": \">i4\"}").is_some_and(|h| h.fortran));
     }
 
     #[test]

@@ -4,40 +4,40 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::zip::{Entry, entries};
-use super::{Archive, Layout, MAX_TENSORS, Names, Wrong, npy};
+use super::zip::{ZipEntry, entries};
+use super::{Archive, MAX_TENSORS, TensorLayout, TensorNames, WeightsError, npy};
 
 #[derive(Debug)]
 struct Npz {
     bytes: Vec<u8>,
-    entries: Vec<Entry>,
-    names: Names,
+    entries: Vec<ZipEntry>,
+    names: TensorNames,
 }
 
-pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, Wrong> {
+pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let entries = entries(&bytes)?;
-    let name = |entry: &Entry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_owned();
-    let names = Names::new(entries.iter().map(name).collect())?;
+    let name = |entry: &ZipEntry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_owned();
+    let names = TensorNames::new(entries.iter().map(name).collect())?;
     Ok(Arc::new(Npz { bytes, entries, names }))
 }
 
 impl Npz {
-    fn begin(&self, place: usize) -> Result<(Layout, usize), Wrong> {
+    fn begin(&self, place: usize) -> Result<(TensorLayout, usize), WeightsError> {
         let entry = &self.entries[place];
         npy::layout(&entry.beginning(&self.bytes, npy::BEGINNING)?, entry.size)
     }
 }
 
 impl Archive for Npz {
-    fn names(&self) -> Option<&Names> {
+    fn names(&self) -> Option<&TensorNames> {
         Some(&self.names)
     }
 
-    fn layout(&self, place: usize) -> Result<Layout, Wrong> {
+    fn layout(&self, place: usize) -> Result<TensorLayout, WeightsError> {
         Ok(self.begin(place)?.0)
     }
 
-    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, Wrong> {
+    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
         let (_, begin) = self.begin(place)?;
         Ok(match self.entries[place].whole(&self.bytes)? {
             Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[begin..]),
@@ -50,13 +50,13 @@ impl Archive for Npz {
 }
 
 /// A tensor to be written: its name, shape, and numbers in row-major order.
-pub type Named<'a> = (String, &'a [usize], &'a [f64]);
+pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 
 /// Writes an .npz that NumPy reads: f64, stored, the same bytes for the same tensors.
 ///
 /// # Errors
 /// When writing fails, or when there are more than 65,534 tensors or 4 GiB of them.
-pub fn write(to: &mut dyn Write, tensors: &[Named<'_>]) -> io::Result<()> {
+pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
     let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; take --format json"));
     let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
     let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use miniz_oxide::inflate::{TINFLStatus, decompress_slice_iter_to_slice};
 
-use super::{MAX_BYTES, MAX_TENSORS, Wrong, number};
+use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
 
 const LOCAL: u64 = 0x0403_4b50;
 const CENTRAL: u64 = 0x0201_4b50;
@@ -28,7 +28,7 @@ const KNOWN: usize = 0b110 | AFTERWARDS | 1 << 11;
 
 /// One file inside.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ZipEntry {
     pub name: String,
     deflated: bool,
     /// The bytes of the archive that belong to it, its header among them.
@@ -40,19 +40,19 @@ pub(super) struct Entry {
     crc: u32,
 }
 
-fn damaged(what: &str) -> Wrong {
-    Wrong::new(format!("{what}, so this is no complete .npz"), "the file is damaged or incomplete")
+fn damaged(what: &str) -> WeightsError {
+    WeightsError::new(format!("{what}, so this is no complete .npz"), "the file is damaged or incomplete")
 }
 
 /// All entries, in the order of the central directory.
-pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Wrong> {
+pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let end = end(bytes).ok_or_else(|| damaged("it has no zip directory"))?;
     let cut = || damaged("its zip directory is cut off");
-    let short = |offset: usize| number::<2>(bytes, end + offset).ok_or_else(cut);
-    let long = |offset: usize| number::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
+    let short = |offset: usize| read_le::<2>(bytes, end + offset).ok_or_else(cut);
+    let long = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
     let (count, length, start) = (short(10)?, long(12)?, long(16)?);
     if count >= MAX_TENSORS as u64 {
-        return Err(Wrong::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
+        return Err(WeightsError::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
     if short(4)? != 0 || short(6)? != 0 || short(8)? != count {
         return Err(damaged("its zip directory claims to be one of several"));
@@ -75,8 +75,8 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, Wrong> {
 }
 
 /// Refuses entries that share bytes: no writer makes them, and a small file of them unpacks to a huge one.
-fn apart(entries: &[Entry]) -> Result<(), Wrong> {
-    let mut order: Vec<&Entry> = entries.iter().collect();
+fn apart(entries: &[ZipEntry]) -> Result<(), WeightsError> {
+    let mut order: Vec<&ZipEntry> = entries.iter().collect();
     order.sort_unstable_by_key(|entry| entry.whole.start);
     match order.windows(2).find(|pair| pair[0].whole.end > pair[1].whole.start) {
         Some(pair) => Err(damaged(&format!("\"{}\" and \"{}\" overlap", pair[0].name, pair[1].name))),
@@ -89,14 +89,14 @@ fn end(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_SIZE)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
     (first..=last).rev().find(|&at| {
-        let comment = number::<2>(bytes, at + END_SIZE - 2).and_then(|n| usize::try_from(n).ok());
-        number::<4>(bytes, at) == Some(END) && comment == Some(last - at)
+        let comment = read_le::<2>(bytes, at + END_SIZE - 2).and_then(|n| usize::try_from(n).ok());
+        read_le::<4>(bytes, at) == Some(END) && comment == Some(last - at)
     })
 }
 
 /// The description of a file that its local header and the directory share.
 #[derive(Debug, PartialEq, Eq)]
-struct About<'a> {
+struct EntryHeader<'a> {
     flags: usize,
     method: usize,
     crc: u64,
@@ -106,25 +106,25 @@ struct About<'a> {
 }
 
 /// Reads the fields that both headers have in this order, from `at` on; then the name and the extra field, which begin at `name_at`.
-fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(About<'_>, [u64; 3], usize)> {
-    let short = |offset: usize| number::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
-    let long = |offset: usize| number::<4>(bytes, at.checked_add(offset)?);
+fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(EntryHeader<'_>, [u64; 3], usize)> {
+    let short = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
+    let long = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
     let extra_at = name_at.checked_add(short(20)?)?;
     let end = extra_at.checked_add(short(22)?)?;
     let name = bytes.get(name_at..extra_at)?;
     let wide = wide(bytes.get(extra_at..end)?, [long(16)?, long(12)?, more.unwrap_or(0)])?;
-    let about = About { flags: short(0)?, method: short(2)?, crc: long(8)?, sizes: [wide[0], wide[1]], name };
+    let about = EntryHeader { flags: short(0)?, method: short(2)?, crc: long(8)?, sizes: [wide[0], wide[1]], name };
     Some((about, wide, end))
 }
 
 /// The entry described at a place of the directory, and where the next description is; the files end where the directory begins.
-fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(Entry, usize), Wrong> {
+fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize), WeightsError> {
     let cut = || damaged("its zip directory is cut off");
-    if number::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
+    if read_le::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
         return Err(damaged("its zip directory is not what its end says"));
     }
-    let comment = number::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
-    let offset = number::<4>(bytes, at + 42).ok_or_else(cut)?;
+    let comment = read_le::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
+    let offset = read_le::<4>(bytes, at + 42).ok_or_else(cut)?;
     let (about, [size, packed, offset], extra_end) = self::about(bytes, at + 8, at + CENTRAL_SIZE, Some(offset)).ok_or_else(cut)?;
     let shown = String::from_utf8_lossy(about.name).into_owned();
     let deflated = readable(&about, &shown)?;
@@ -134,7 +134,7 @@ fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(Entry, usize), Wr
     let sized = |n: u64| usize::try_from(n).ok();
     let (Some(size), Some(packed), Some(offset)) = (sized(size), sized(packed), sized(offset)) else { return Err(cut()) };
     // what the file itself says of it, with a name and extra fields of other lengths
-    let local = (number::<4>(bytes, offset) == Some(LOCAL))
+    let local = (read_le::<4>(bytes, offset) == Some(LOCAL))
         .then(|| self::about(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
         .flatten();
     let local = local.filter(|(local, ..)| local.name == about.name);
@@ -144,30 +144,32 @@ fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(Entry, usize), Wr
     };
     if deflated && size > packed.saturating_mul(RATIO) || !deflated && size != packed {
         let message = format!("\"{shown}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
-        return Err(Wrong::new(message, "the file is damaged, or made to do harm"));
+        return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
     // a writer that cannot go back leaves 0 there, and repeats what it did not know after the bytes
     let unknown = about.flags & AFTERWARDS != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
-    if local != (if unknown { About { crc: 0, sizes: [0; 2], ..about } } else { about }) {
+    if local != (if unknown { EntryHeader { crc: 0, sizes: [0; 2], ..about } } else { about }) {
         return Err(damaged(&format!("the zip directory describes \"{shown}\" otherwise than its own header")));
     }
-    let crc = number::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
-    Ok((Entry { name: shown, deflated, whole: offset..range.end, packed: range, size, crc }, extra_end + comment))
+    let crc = read_le::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
+    Ok((ZipEntry { name: shown, deflated, whole: offset..range.end, packed: range, size, crc }, extra_end + comment))
 }
 
 /// Whether the entry is deflated, where its flags and method are some that are read.
-fn readable(about: &About<'_>, shown: &str) -> Result<bool, Wrong> {
+fn readable(about: &EntryHeader<'_>, shown: &str) -> Result<bool, WeightsError> {
     if about.flags & ENCRYPTED != 0 {
-        return Err(Wrong::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
+        return Err(WeightsError::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
     }
     if about.flags & !KNOWN != 0 {
         let message = format!("\"{shown}\" has the zip flags {:#06x}, which are not those of an .npz", about.flags);
-        return Err(Wrong::new(message, "the file is damaged, or not one that NumPy has written"));
+        return Err(WeightsError::new(message, "the file is damaged, or not one that NumPy has written"));
     }
     match about.method {
         0 => Ok(false),
         8 => Ok(true),
-        method => Err(Wrong::new(format!("\"{shown}\" is compressed by method {method}"), "np.savez and np.savez_compressed can be read")),
+        method => {
+            Err(WeightsError::new(format!("\"{shown}\" is compressed by method {method}"), "np.savez and np.savez_compressed can be read"))
+        }
     }
 }
 
@@ -175,13 +177,13 @@ fn readable(about: &About<'_>, shown: &str) -> Result<bool, Wrong> {
 fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     const ID: u64 = 1;
     let mut at = 0;
-    while let (Some(id), Some(length)) = (number::<2>(extra, at), number::<2>(extra, at + 2)) {
+    while let (Some(id), Some(length)) = (read_le::<2>(extra, at), read_le::<2>(extra, at + 2)) {
         let length = usize::try_from(length).ok()?;
         let field = extra.get(at + 4..at + 4 + length)?;
         if id == ID {
             let mut from = 0;
             for wide in fields.iter_mut().filter(|wide| **wide == u64::from(u32::MAX)) {
-                *wide = number::<8>(field, from)?;
+                *wide = read_le::<8>(field, from)?;
                 from += 8;
             }
         }
@@ -190,9 +192,9 @@ fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     Some(fields)
 }
 
-impl Entry {
+impl ZipEntry {
     /// The first bytes of it, at most `most`.
-    pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, Wrong> {
+    pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let most = most.min(self.size);
         if !self.deflated {
@@ -207,11 +209,11 @@ impl Entry {
     }
 
     /// All of it, with its checksum verified.
-    pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Wrong> {
+    pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let whole = if self.deflated {
             if self.size > MAX_BYTES {
-                return Err(Wrong::new(format!("it has {} bytes unpacked, more than 256 MiB", self.size), ""));
+                return Err(WeightsError::new(format!("it has {} bytes unpacked, more than 256 MiB", self.size), ""));
             }
             let mut out = vec![0; self.size];
             match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), false, true) {
@@ -224,7 +226,10 @@ impl Entry {
         if crc32fast::hash(&whole) == self.crc { Ok(whole) } else { Err(self.broken()) }
     }
 
-    fn broken(&self) -> Wrong {
-        Wrong::new(format!("the checksum of \"{}\" does not match its bytes", self.name), "the file is damaged: copy or save it again")
+    fn broken(&self) -> WeightsError {
+        WeightsError::new(
+            format!("the checksum of \"{}\" does not match its bytes", self.name),
+            "the file is damaged: copy or save it again",
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! The names of tensors in addresses: the one that was most likely meant.
 
 use super::suggest;
-use super::{self as words, At};
+use super::{self as words, Vocabulary};
 
 const GRADIENT: &str = "grad.";
 
@@ -17,7 +17,7 @@ pub fn meant(name: &str, names: &[&str]) -> Option<String> {
         Some(own.to_owned())
     } else if let Some((layer, part)) = own.rsplit_once('.') {
         let parts: Vec<&str> = there.iter().filter_map(|name| name.strip_prefix(layer)?.strip_prefix('.')).collect();
-        words::meant(At::Part, part, &parts).map(|part| format!("{layer}.{part}"))
+        words::meant(Vocabulary::Part, part, &parts).map(|part| format!("{layer}.{part}"))
     } else {
         Some(format!("{own}.a")).filter(|output| there.contains(&output.as_str()))
     };

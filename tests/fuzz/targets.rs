@@ -15,7 +15,7 @@ use gradstep::text::escape;
 use gradstep::trace::Trace;
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::{self, RenderOptions, export};
-use gradstep::weights::{self, Wrong};
+use gradstep::weights::{self, WeightsError};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -38,9 +38,9 @@ fn visible(text: &str) {
 pub struct Memory(pub BTreeMap<String, Vec<u8>>);
 
 impl Files for Memory {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.0.get(path).filter(|bytes| bytes.len() <= most);
-        bytes.cloned().ok_or_else(|| Wrong::new("there is no such file", ""))
+        bytes.cloned().ok_or_else(|| WeightsError::new("there is no such file", ""))
     }
 }
 
@@ -111,7 +111,7 @@ pub fn weights(name: &str, bytes: &[u8]) {
     assert!(wrong.message.len() < LONGEST_MESSAGE, "{} bytes of message", wrong.message.len());
 }
 
-fn tensors(name: &str, bytes: &[u8]) -> Result<(), Wrong> {
+fn tensors(name: &str, bytes: &[u8]) -> Result<(), WeightsError> {
     let archive = weights::kind(name)?(bytes.to_vec())?;
     let names = archive.names().map_or(1, |names| names.list().len());
     for place in 0..names {

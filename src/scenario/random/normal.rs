@@ -16,15 +16,15 @@ pub(super) const BLOCK: usize = 64;
 
 /// The normal number of each pair of uniform ones.
 pub(super) fn normals(u: &[f64; BLOCK], v: &[f64; BLOCK]) -> [f64; BLOCK] {
-    Arch::new().dispatch(Pairs { u, v })
+    Arch::new().dispatch(NormalBlock { u, v })
 }
 
-struct Pairs<'a> {
+struct NormalBlock<'a> {
     u: &'a [f64; BLOCK],
     v: &'a [f64; BLOCK],
 }
 
-impl WithSimd for Pairs<'_> {
+impl WithSimd for NormalBlock<'_> {
     type Output = [f64; BLOCK];
 
     #[inline(always)]

@@ -7,28 +7,28 @@ use crate::op::activation::ACTIVATIONS;
 use crate::op::loss::LOSSES;
 use crate::op::operator::{FUNCTIONS, NamedFunction};
 use crate::scenario::{graph, init, layers, place, samples, spelling, train};
-use crate::words::{At, ROWS, Row, help, meant, plain, same};
+use crate::words::{TRANSLATIONS, Translation, Vocabulary, help, meant, plain, same};
 
 /// The names that the format has at a place.
-fn names(at: At) -> Vec<&'static str> {
+fn names(at: Vocabulary) -> Vec<&'static str> {
     match at {
-        At::File => spelling::KEYS.to_vec(),
-        At::Type => LAYERS.iter().map(|kind| kind.name).collect(),
-        At::Layer => layers::keys().collect(),
-        At::Activation => ACTIVATIONS.iter().map(|activation| activation.name).collect(),
-        At::Padding | At::Bias | At::Name => Vec::new(),
-        At::Loss => LOSSES.iter().map(|loss| loss.name).collect(),
-        At::LossKey => LOSSES.iter().flat_map(|loss| loss.keys).copied().chain(["type", "batch_reduction"]).collect(),
-        At::Reduction => vec!["mean", "sum", "half_sum"],
-        At::Sample => samples::KEYS.to_vec(),
-        At::Train => train::KEYS.to_vec(),
-        At::Graph => graph::KEYS.to_vec(),
-        At::Note => place::NOTE.to_vec(),
-        At::Expect => place::EXPECT.to_vec(),
-        At::Init => init::names().collect(),
-        At::InitKey => init::keys().collect(),
-        At::Function => FUNCTIONS.iter().map(NamedFunction::name).collect(),
-        At::Part => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
+        Vocabulary::File => spelling::KEYS.to_vec(),
+        Vocabulary::Type => LAYERS.iter().map(|kind| kind.name).collect(),
+        Vocabulary::Layer => layers::keys().collect(),
+        Vocabulary::Activation => ACTIVATIONS.iter().map(|activation| activation.name).collect(),
+        Vocabulary::Padding | Vocabulary::Bias | Vocabulary::Name => Vec::new(),
+        Vocabulary::Loss => LOSSES.iter().map(|loss| loss.name).collect(),
+        Vocabulary::LossKey => LOSSES.iter().flat_map(|loss| loss.keys).copied().chain(["type", "batch_reduction"]).collect(),
+        Vocabulary::Reduction => vec!["mean", "sum", "half_sum"],
+        Vocabulary::Sample => samples::KEYS.to_vec(),
+        Vocabulary::Train => train::KEYS.to_vec(),
+        Vocabulary::Graph => graph::KEYS.to_vec(),
+        Vocabulary::Note => place::NOTE.to_vec(),
+        Vocabulary::Expect => place::EXPECT.to_vec(),
+        Vocabulary::Init => init::names().collect(),
+        Vocabulary::InitKey => init::keys().collect(),
+        Vocabulary::Function => FUNCTIONS.iter().map(Named::name).collect(),
+        Vocabulary::Part => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
     }
 }
 
@@ -37,7 +37,7 @@ fn names(at: At) -> Vec<&'static str> {
 fn every_row_agrees_with_the_format() {
     let mut wrong = Vec::new();
     let mut seen = HashSet::new();
-    for Row { at, words, is, help } in ROWS {
+    for Translation { at, words, is, help } in TRANSLATIONS {
         let names = names(*at);
         if !is.is_empty() && !names.contains(is) {
             wrong.push(format!("{at:?}: there is no {is}"));
@@ -50,7 +50,7 @@ fn every_row_agrees_with_the_format() {
                 wrong.push(format!("{at:?}: \"{word}\" can never be found"));
             }
             // a key of another layer or loss may have a word of its own
-            if !matches!(at, At::Layer | At::LossKey) && same(word, &names).is_some() {
+            if !matches!(at, Vocabulary::Layer | Vocabulary::LossKey) && same(word, &names).is_some() {
                 wrong.push(format!("{at:?}: the format has {word}"));
             }
             if !seen.insert((at, word, is)) {
@@ -63,14 +63,14 @@ fn every_row_agrees_with_the_format() {
 
 #[test]
 fn a_word_is_found_however_it_is_written() {
-    let types = names(At::Type);
+    let types = names(Vocabulary::Type);
     for word in ["conv", "Conv", "nn.Conv2d", "tf.keras.layers.Conv2D(32, 3)", "Conv_2D", "convolutional"] {
-        assert_eq!(meant(At::Type, word, &types), Some("conv2d"), "{word}");
+        assert_eq!(meant(Vocabulary::Type, word, &types), Some("conv2d"), "{word}");
     }
-    assert_eq!(meant(At::Type, "batch_norm2d", &types), None);
-    assert!(help(At::Type, "BatchNorm2d", &types).contains("layer_norm"));
+    assert_eq!(meant(Vocabulary::Type, "batch_norm2d", &types), None);
+    assert!(help(Vocabulary::Type, "BatchNorm2d", &types).contains("layer_norm"));
     // what the file cannot be meant to say is not said
-    assert_eq!(meant(At::Layer, "strides", &["out_features"]), None);
-    assert_eq!(meant(At::Layer, "filters", &["out_channels"]), Some("out_channels"));
-    assert_eq!(meant(At::Type, "...", &types), None);
+    assert_eq!(meant(Vocabulary::Layer, "strides", &["out_features"]), None);
+    assert_eq!(meant(Vocabulary::Layer, "filters", &["out_channels"]), Some("out_channels"));
+    assert_eq!(meant(Vocabulary::Type, "...", &types), None);
 }
