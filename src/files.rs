@@ -1,4 +1,7 @@
-//! Floor 9: reading files: regular ones, up to a limit; those that a scenario names from inside its folder only.
+//! Floor 9: reads regular files up to a size limit. Files that a scenario names must be inside the scenario's folder.
+//!
+//! A scenario may come from a stranger, so it must not read arbitrary files. Absolute paths and `..` are refused. Links are resolved first and must lead into
+//! the folder; then the resolved path is opened without following links, so that a link that is put there in between has no effect.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -11,21 +14,21 @@ use std::sync::Arc;
 use crate::scenario::Files;
 use crate::weights::{MAX_BYTES, WeightsError};
 
-/// The folder of a scenario.
+/// The folder of a scenario: the only one from which the scenario's tensors are read.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    /// Its path without symbolic links.
+    /// The folder's path without symbolic links.
     root: PathBuf,
-    /// The folder itself: whatever takes its name later is another one.
+    /// The opened folder. It stays the same one even if another folder takes its path.
     #[cfg(unix)]
     open: Arc<OwnedFd>,
 }
 
 impl Folder {
-    /// The folder that holds this scenario file.
+    /// Opens the folder that holds this scenario file.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no such folder or it cannot be opened.
     pub fn of(scenario: &Path) -> io::Result<Self> {
         let folder = scenario.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let root = fs::canonicalize(folder)?;
@@ -36,7 +39,7 @@ impl Folder {
         })
     }
 
-    /// Opens a file of the folder, or says why not. Links inside the folder are followed.
+    /// Opens a file of the folder. Links that stay inside the folder are followed.
     fn open(&self, path: &str) -> Result<File, WeightsError> {
         let inside = "name a file in the scenario's folder, or in a folder of it";
         let cannot = |error: &io::Error| match error.kind() {
@@ -50,7 +53,7 @@ impl Folder {
             };
             match self.open_without_links(real) {
                 Ok(file) => return Ok(file),
-                // a link was put in the way after the look; what it leads to is seen by another look
+                // the path became a link after it was resolved: resolve it again
                 Err(error) if is_a_link(&error) && attempt < ATTEMPTS => {}
                 Err(error) => return Err(cannot(&error)),
             }
@@ -69,10 +72,10 @@ impl Folder {
     }
 }
 
-/// The looks at a path that changes while it is looked at.
+/// The number of attempts to open a path that changes meanwhile.
 const ATTEMPTS: u32 = 8;
 
-/// Whether a path could not be opened because a link is in it, or a file where a folder was.
+/// Returns whether a path could not be opened because it contains a link, or a file in the place of a folder.
 fn is_a_link(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -88,7 +91,7 @@ fn is_a_link(error: &io::Error) -> bool {
     }
 }
 
-/// Opening beneath a folder, so that no link on the way is followed, whoever changes the way meanwhile.
+/// Opens files beneath a folder without following links, even if another program changes the path meanwhile.
 #[cfg(unix)]
 mod beneath {
     use std::fs::File;
@@ -101,21 +104,21 @@ mod beneath {
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-    /// Reading, held up neither by a pipe without a writer nor by a terminal.
+    /// Flags for reading without waiting: neither a pipe without a writer nor a terminal blocks.
     pub const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-    /// The folder itself.
+    /// Opens the folder itself.
     pub fn folder(path: &Path) -> io::Result<OwnedFd> {
         Ok(openat(CWD, path, SEARCH, Mode::empty())?)
     }
 
-    /// A folder only to find files in: it need not be readable.
+    /// Flags for a folder in which files are looked up: it need not be readable.
     #[cfg(target_os = "linux")]
     const SEARCH: OFlags = FOLDER.union(OFlags::PATH);
     #[cfg(not(target_os = "linux"))]
     const SEARCH: OFlags = FOLDER;
 
-    /// A file beneath a folder, by a path without links.
+    /// Opens a file beneath a folder by a path without links.
     pub fn open(folder: &impl AsFd, path: &Path) -> io::Result<File> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         #[cfg(target_os = "linux")]
@@ -123,7 +126,7 @@ mod beneath {
             use rustix::fs::{ResolveFlags, openat2};
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(folder, path, READ, Mode::empty(), resolve) {
-                // an old kernel, or one that is told to know only old calls
+                // an old kernel, or a sandbox that forbids openat2
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 opened => return Ok(opened?.into()),
             }
@@ -131,7 +134,7 @@ mod beneath {
         component_by_component(folder, path)
     }
 
-    /// The same for any system: each folder is opened in the one before.
+    /// Does the same on any Unix: opens each folder of the path in turn.
     pub fn component_by_component(folder: &impl AsFd, path: &Path) -> io::Result<File> {
         let mut here = folder.as_fd().try_clone_to_owned()?;
         let mut parts = path.components().peekable();
@@ -186,7 +189,7 @@ mod beneath {
 
 impl Files for Folder {
     fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
-        // refused wherever it leads: behind a symbolic link a .. goes up from somewhere else
+        // .. is refused even if it stays inside: behind a symbolic link it leads elsewhere
         for part in Path::new(path).components() {
             let (what, help) = match part {
                 Component::Normal(_) | Component::CurDir => continue,
@@ -210,7 +213,7 @@ impl Files for Folder {
     }
 }
 
-/// Opened so that neither a pipe without a writer nor a terminal can hold us up.
+/// Opens a file for reading without waiting: neither a pipe without a writer nor a terminal blocks.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -222,9 +225,9 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// All of a stream, which may have `about` bytes; `None` when it has more than `most`.
+/// Reads a whole stream of about `about` bytes; `None` if it has more than `most`.
 pub(crate) fn limited(from: &mut dyn Read, about: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
-    // one byte more: the end is seen without another allocation
+    // one byte more, so that the end is reached without another allocation
     let mut bytes = Vec::with_capacity(usize::try_from(about).unwrap_or(most).min(most) + 1);
     from.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))

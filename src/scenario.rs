@@ -1,10 +1,15 @@
-//! Floor 4: from the text of a scenario file to a network with its samples, checked; or to all that is wrong with the file.
+//! Floor 4: parses and checks scenario files. The result is a network with its samples, or the list of all errors in the file.
+//!
+//! Stages: [`extract`] takes large arrays of numbers out of the text, `toml` parses the rest, [`mend`] corrects misspelt and misplaced keys, [`built`] makes
+//! the network, [`train`] and [`place`] check what refers to it, and [`memory`] compares the total with the memory limit. An error stops nothing: a stand-in
+//! takes the place of what is faulty, so that the errors below it are found too, and errors that merely follow from it are not reported.
 
 mod archives;
 mod budget;
 mod built;
 mod excerpt;
 mod expression;
+mod extract;
 mod fault;
 mod file;
 mod gap;
@@ -13,7 +18,6 @@ mod init;
 mod keys;
 mod known;
 mod layers;
-mod lifted;
 mod memory;
 mod mend;
 mod misfit;
@@ -51,21 +55,21 @@ use crate::tensor::Tensor;
 mod tests;
 
 use built::BuiltNetwork;
+use extract::Extracted;
 use known::KnownNetwork;
-use lifted::Lifted;
 use place::AddressResolver;
 use reader::{ScenarioReader, TomlTable};
 use train::Schedule;
 
-/// The newest format that this program knows.
+/// The newest version of the scenario format that this program reads.
 const FORMAT: u64 = 1;
-/// A scenario file has at most so many bytes; larger data does not belong in TOML.
+/// The largest size of a scenario file in bytes. Larger data belongs in weight files.
 pub const MAX_BYTES: usize = 4 << 20;
 
-/// What reading a scenario may use.
+/// The resources that a scenario may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of all tensors and their gradients.
+    /// The memory limit in bytes for all tensors and their gradients.
     pub memory: u64,
 }
 
@@ -75,18 +79,18 @@ impl Default for Limits {
     }
 }
 
-/// One sample.
+/// One sample: an input and its target.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Its name, escaped.
+    /// The sample's name, escaped.
     pub name: Option<String>,
-    /// What the network reads; a graph's inputs are its parameters, so it has none.
+    /// The network's input; `None` for a graph, whose inputs are its parameters.
     pub input: Option<Arc<Tensor>>,
-    /// What the loss compares the output with, in the output's shape.
+    /// The target of the loss, in the shape of the output.
     pub target: Option<Arc<Tensor>>,
 }
 
-/// A text that belongs to a step.
+/// A note that is shown at a step.
 #[derive(Clone, Debug)]
 pub struct Remark {
     /// The step.
@@ -95,77 +99,77 @@ pub struct Remark {
     pub text: String,
 }
 
-/// A number from the literature that the network must reproduce.
+/// A published number that the network must reproduce.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// The entry or tensor, always as an op's address.
+    /// The address of the entry or tensor, always as the address of an op.
     pub at: Address,
-    /// The row-major place of the entry; `None` for the whole tensor.
+    /// The row-major index of the entry; `None` for the whole tensor.
     pub entry: Option<usize>,
-    /// What is expected: a scalar for an entry, or in the tensor's shape.
+    /// The expected value: a scalar for an entry, otherwise in the tensor's shape.
     pub value: Arc<Tensor>,
-    /// The largest difference that is allowed.
+    /// The largest allowed absolute difference.
     pub tolerance: f64,
-    /// Where the number comes from, escaped.
+    /// The publication that the number comes from, escaped.
     pub source: Option<String>,
-    /// The line of its address in the file, from 1.
+    /// The line of the file that has the address, counted from 1.
     pub line: usize,
 }
 
-/// A scenario whose parts all fit together.
+/// A scenario that passed all checks.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The file's stem, a bundled scenario's name, or `-`; escaped.
+    /// The file's name without its extension, a bundled scenario's name, or `-` for standard input; escaped.
     pub name: String,
-    /// The text it was read from.
+    /// The text of the file.
     pub text: Arc<String>,
     /// The title, one line, escaped.
     pub title: String,
-    /// What it is about, one line, escaped.
+    /// A one-line description, escaped.
     pub summary: Option<String>,
-    /// Where the network or its numbers come from, one line, escaped.
+    /// The publication that the network or its numbers come from, one line, escaped.
     pub source: Option<String>,
-    /// A longer text, escaped.
+    /// A longer description, escaped.
     pub notes: Option<String>,
-    /// Where the stepper opens.
+    /// The step at which the stepper opens.
     pub start: Option<Address>,
     /// The network.
     pub network: Arc<Network>,
     /// The samples; a graph has one, without an input.
     pub samples: Vec<Sample>,
-    /// How the network learns; `None` for one iteration without an update.
+    /// The training settings; `None` for one iteration without an update.
     pub train: Option<Train>,
-    /// How the losses of several samples become one.
+    /// The reduction of the samples' losses to one loss: mean or sum.
     pub batch_reduction: BatchReduction,
-    /// What is said at some steps.
+    /// The notes that are shown at some steps.
     pub remarks: Vec<Remark>,
-    /// What must come out.
+    /// The numbers that the network must reproduce.
     pub expectations: Vec<Expectation>,
-    /// The files that its tensors come from, as it names them.
+    /// The paths of the files with its tensors, as written in the scenario.
     pub files: Vec<String>,
-    /// The memory that it may take, of which it has taken what its own tensors need.
+    /// The memory budget. The scenario's own tensors are already taken from it.
     pub room: Arc<Room>,
 }
 
 impl Scenario {
-    /// Gradient descent from the scenario's own parameters.
+    /// Starts gradient descent at the scenario's parameters.
     #[must_use]
     pub fn descent(&self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
         Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.room))
     }
 
-    /// The same descent for whoever needs no other: it takes the parameters out of the network, so that they are updated where they are.
+    /// Starts the same gradient descent and consumes the scenario, so that the parameters are updated in place instead of copied.
     #[must_use]
     pub fn descent_alone(self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
         Descent::alone(self.network, samples, self.batch_reduction, self.train, self.room)
     }
 
-    /// What a run of the network is given for a sample, counted from 0.
+    /// Returns the tensors that a run of the network reads from sample `sample`, counted from 0: input and target.
     ///
     /// # Panics
-    /// When there is no such sample.
+    /// If there is no such sample.
     #[must_use]
     pub fn given(&self, sample: usize) -> Vec<(Id, Arc<Tensor>)> {
         given(&self.network, &self.samples[sample])
@@ -178,23 +182,23 @@ fn given(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> {
     input.chain(target).collect()
 }
 
-/// Reads a scenario that stands alone: one without tensors from files.
+/// Reads a scenario that has no tensors from files.
 ///
 /// # Errors
-/// All faults of the file that do not follow from one another.
+/// All errors of the file, without those that merely follow from another.
 pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
     read_beside(source, limits, Arc::new(NoFiles { why: "it has no folder", help: "" }))
 }
 
-/// Reads a scenario whose tensors may come from these files.
+/// Reads a scenario whose tensors may come from `files`.
 ///
 /// # Errors
-/// All faults of the file, and of those that it names, that do not follow from one another.
+/// All errors of the file and of the files that it names, without those that merely follow from another.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text = Arc::new(source.text);
     let (mut reader, mut read) = reading(&text, limits, Arc::clone(&files), true);
-    if reader.lifted.is_some() && !reader.faults.is_empty() {
-        // the places of these faults are not those of the file
+    if reader.arrays.is_some() && !reader.faults.is_empty() {
+        // the positions of these errors refer to the text without its arrays, so the file is read again with them
         (reader, read) = reading(&text, limits, files, false);
     }
     match read {
@@ -206,13 +210,13 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
     }
 }
 
-/// What a text says, with the reader of its faults. Where `lifts` is set, arrays of numbers are taken out before.
-fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (ScenarioReader, Result<Parts, Reported>) {
+/// Parses a text; the returned reader has its errors. If `extracts` is set, large arrays of numbers are taken out of the text before.
+fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, extracts: bool) -> (ScenarioReader, Result<Parts, Reported>) {
     let with = |mut reader: ScenarioReader| {
-        let lifted = if lifts { lifted::lift(text) } else { None };
-        let read = match lifted {
-            Some(Lifted { text, arrays }) => {
-                reader.lifted = Some(arrays);
+        let extracted = if extracts { extract::extract(text) } else { None };
+        let read = match extracted {
+            Some(Extracted { text, arrays }) => {
+                reader.arrays = Some(arrays);
                 document(&mut reader, &text)
             }
             None => document(&mut reader, text),
@@ -220,8 +224,8 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (S
         (reader, read)
     };
     let (reader, read) = with(ScenarioReader::first_pass(limits.memory, files));
-    // faults of a lifted text are not told, so none are looked for
-    let tells = reader.faults.is_empty() || reader.lifted.is_none();
+    // errors of a text without its arrays are not shown, so they need no second pass
+    let tells = reader.faults.is_empty() || reader.arrays.is_none();
     if reader.deferred && tells && !reader.budget.refused {
         drop(read);
         with(reader.second_pass())
@@ -230,7 +234,7 @@ fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, lifts: bool) -> (S
     }
 }
 
-/// What a file says.
+/// The parsed file: a [`Scenario`] without its name, text and memory budget.
 struct Parts {
     title: String,
     summary: Option<String>,
@@ -243,7 +247,7 @@ struct Parts {
     batch_reduction: BatchReduction,
     remarks: Vec<Remark>,
     expectations: Vec<Expectation>,
-    /// Bytes of its tensors.
+    /// The size of its tensors in bytes.
     taken: u64,
 }
 
@@ -273,7 +277,7 @@ fn document(reader: &mut ScenarioReader, text: &str) -> Result<Parts, Reported> 
     if text.len() > MAX_BYTES {
         return Err(reader.file_fault(
             format!("a scenario file has at most 4 MiB, this one has {} bytes", text.len()),
-            "large tensors belong into files, { file = … }, or are made with { init = … }",
+            "put large tensors into files, { file = … }, or make them with { init = … }",
         ));
     }
     reader.claim_text(text)?;
@@ -292,7 +296,7 @@ fn document(reader: &mut ScenarioReader, text: &str) -> Result<Parts, Reported> 
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let before = reader.faults.len();
     let BuiltNetwork { network, count, samples, reduction } = built::build(reader, table, text);
-    // nothing is known without numbers
+    // steps can be counted only if all numbers were read
     let whole = reader.faults.len() == before && !reader.deferred;
     let given = network.tensors().zip(samples.as_ref().ok()).filter(|_| whole).map(|(network, samples)| given(network, &samples[0]));
     let schedule = train::train(reader, table, &network, count);
@@ -313,7 +317,7 @@ fn format(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(), Repo
         && format > FORMAT
     {
         let message = format!("this file has format {format}, which is newer than this program; it reads format {FORMAT}");
-        return Err(reader.fault(value.span(), message, "take a newer version of gradstep"));
+        return Err(reader.fault(value.span(), message, "install a newer version of gradstep"));
     }
     Ok(())
 }

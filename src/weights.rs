@@ -1,6 +1,6 @@
-//! Floor 0: tensors in the bytes of `.npy`, `.npz` and `.safetensors` files, and back.
+//! Floor 0: reads tensors from the bytes of `.npy`, `.npz` and `.safetensors` files, and writes `.npz`.
 //!
-//! No header is trusted: what it claims is compared with the bytes that are there before anything is allocated.
+//! No header is trusted: its sizes are compared with the size of the file before anything is allocated.
 
 mod dtype;
 mod layout;
@@ -16,28 +16,28 @@ use std::sync::Arc;
 
 pub use layout::TensorLayout;
 
-/// Files with weights have at most so many bytes in all; so have the tensors that are unpacked from them.
+/// The largest total size in bytes of all weight files of a scenario, and of the tensors unpacked from them.
 pub const MAX_BYTES: usize = 256 << 20;
-/// A file holds at most so many tensors.
+/// The largest number of tensors in a file.
 const MAX_TENSORS: usize = 65_535;
 
-/// What is wrong with a file, unescaped.
+/// An error in a weight file. Its texts are not escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightsError {
     /// What is wrong.
     pub message: String,
-    /// What to do; may be empty.
+    /// What to do about it; may be empty.
     pub help: String,
 }
 
 impl WeightsError {
-    /// A fault with a help line, which may be empty.
+    /// Makes an error; the help line may be empty.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
     }
 }
 
-/// The names of the tensors in a file; each is there once.
+/// The names of the tensors in a file, without duplicates.
 #[derive(Debug)]
 pub struct TensorNames {
     list: Vec<String>,
@@ -64,46 +64,46 @@ impl TensorNames {
         &self.list
     }
 
-    /// The place of the tensor with this name.
+    /// Returns the number of the tensor with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
 }
 
-/// A file with tensors. Only its table of contents has been read.
+/// An opened file with tensors. Tensors are numbered from 0 in the order of the file; their numbers are read only when they are asked for.
 pub trait Archive: Debug + Send + Sync {
-    /// The names; `None` when the file is one tensor without a name, at place 0.
+    /// Returns the names; `None` if the file is a single tensor without a name, which has the number 0.
     fn names(&self) -> Option<&TensorNames>;
 
-    /// The shape and type of the tensor at a place, checked against the read_le of its bytes.
+    /// Returns the shape and type of a tensor. They are checked against the number of its bytes.
     ///
     /// # Errors
-    /// When its description is wrong, or not true.
+    /// If the description is invalid or contradicts the number of bytes.
     ///
     /// # Panics
-    /// When there is no such place.
+    /// If there is no such tensor.
     fn layout(&self, place: usize) -> Result<TensorLayout, WeightsError>;
 
-    /// The bytes of its numbers, as many as the layout says.
+    /// Returns the bytes of the tensor's numbers, [`TensorLayout::size`] of them.
     ///
     /// # Errors
-    /// When they are damaged.
+    /// If the bytes are damaged.
     ///
     /// # Panics
-    /// When there is no such place.
+    /// If there is no such tensor.
     fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, WeightsError>;
 }
 
 type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 
-/// How a file's name ends, and what reads it.
+/// The file name extensions, and the function that opens each kind of file.
 const KINDS: [(&str, Open); 3] = [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open)];
 
-/// What reads a file of this name.
+/// Returns the function that opens a file with this name.
 ///
 /// # Errors
-/// When its ending says that it holds no tensors.
+/// If no format of tensors has this extension.
 pub fn kind(path: &str) -> Result<Open, WeightsError> {
     let ends = |end: &str| path.len() >= end.len() && path.as_bytes()[path.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes());
     if let Some((_, open)) = KINDS.iter().find(|(end, _)| ends(end)) {
@@ -111,14 +111,14 @@ pub fn kind(path: &str) -> Result<Open, WeightsError> {
     }
     let pickled = [".pt", ".pth", ".bin", ".pkl", ".ckpt"].into_iter().any(ends);
     let help = if pickled {
-        "a pickle can run code, so it is never opened; save the state_dict with np.savez or safetensors (docs/pytorch.md)"
+        "a pickle can run code when it is opened, so gradstep never opens one; save the state_dict with np.savez or safetensors (docs/pytorch.md)"
     } else {
         "tensors are read from .npy, .npz and .safetensors"
     };
-    Err(WeightsError::new(format!("\"{path}\" is no file with tensors that gradstep reads"), help))
+    Err(WeightsError::new(format!("\"{path}\" is not a file of tensors that gradstep reads"), help))
 }
 
-/// The integer in two, four or eight bytes at a place, little-endian.
+/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` beyond the end.
 fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; N] = bytes.get(at..at.checked_add(N)?)?.try_into().ok()?;
     let mut wide = [0; 8];

@@ -1,7 +1,8 @@
-//! Words from other libraries and from textbooks, with the format's word for each; or, where the format has no such thing, with what to write instead.
+//! Translates words from other libraries and textbooks into words of the scenario format: `Conv2d` and `convolution` are `conv2d`, `lr` is `learning_rate`.
+//! For things that the format does not have, such as `batchnorm`, the table says what to write instead.
 //!
-//! All of it is data, [`TRANSLATIONS`]: what the format learns loses its row. Words are compared without case, `_`, `-`, a module before them (`nn.Conv2d`)
-//! and arguments after them (`Conv2d(1, 6, 5)`).
+//! The table is [`TRANSLATIONS`]; a word that the format learns leaves it. Words are compared without case, `_`, `-`, a module in front (`nn.Conv2d`) and
+//! arguments behind (`Conv2d(1, 6, 5)`).
 
 mod rows;
 pub mod suggest;
@@ -9,112 +10,123 @@ pub mod tensors;
 
 pub use rows::TRANSLATIONS;
 
-/// The place of the file where a word is written.
+/// The vocabulary that a word belongs to: the same word has another meaning as a key of a layer and as the name of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
-    /// A key of the file itself.
+    /// Top-level keys of the file.
     File,
-    /// The `type` of a layer, and a key of one.
+    /// Types of layers.
     Type,
+    /// Keys of layers.
     Layer,
-    /// The name of an activation.
+    /// Names of activations.
     Activation,
-    /// A text where `padding` or `bias` should be numbers.
+    /// Words in place of the numbers of `padding`.
     Padding,
+    /// Words in place of the numbers of `bias`.
     Bias,
-    /// The name of a loss, and a key of one.
+    /// Names of losses.
     Loss,
+    /// Keys of losses.
     LossKey,
-    /// The word under `reduction`, and under `batch_reduction`.
+    /// Values of `reduction` and `batch_reduction`.
     Reduction,
+    /// Keys of `[[sample]]`.
     Sample,
+    /// Keys of `[train]`.
     Train,
+    /// Keys of `[graph]`.
     Graph,
+    /// Keys of `[[note]]`.
     Note,
+    /// Keys of `[[expect]]`.
     Expect,
-    /// The name of a rule that makes a tensor, and a key of one.
+    /// Names of initializers.
     Init,
+    /// Keys of tensors that are made by an initializer or read from a file.
     InitKey,
-    /// A function in an expression.
+    /// Functions in expressions.
     Function,
-    /// A name in an expression.
+    /// Other names in expressions.
     Name,
-    /// A tensor of a layer in an address, after the point.
+    /// Tensors of a layer: the part of an address after the dot, such as `weight` in `fc1.weight`.
     Part,
 }
 
-/// One row of the table.
+/// One row of the table: foreign words, and the format's word for them.
 #[derive(Debug)]
 pub struct Translation {
-    /// Where it is written.
-    pub at: Vocabulary,
-    /// The words, with a blank between two.
+    /// The vocabulary of the words.
+    pub vocabulary: Vocabulary,
+    /// The foreign words, normalized and separated by spaces.
     pub words: &'static str,
-    /// The format's word; empty where it has none.
-    pub is: &'static str,
-    /// What else there is to say of it, or what to do instead.
+    /// The format's word; empty if it has none.
+    pub ours: &'static str,
+    /// An explanation, or what to write instead if the format has no such word.
     pub help: &'static str,
 }
 
-/// The letters and digits of a word in lower case, without what is before the last point and from the first parenthesis on.
-pub fn plain(word: &str) -> Option<String> {
+/// Normalizes a word: its letters and digits in lower case, without a module in front and arguments behind. `nn.Conv_2d(1, 6)` becomes `conv2d`.
+pub fn normalized(word: &str) -> Option<String> {
     if word.len() > suggest::LONGEST {
         return None;
     }
     let word = word.split('(').next().unwrap_or(word).trim_end_matches('.');
     let word = word.rsplit('.').next().unwrap_or(word);
-    let plain: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    (!plain.is_empty()).then_some(plain)
+    let normalized: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    (!normalized.is_empty()).then_some(normalized)
 }
 
-/// The first row for a word whose own word is `possible`, or that has none.
-fn row(at: Vocabulary, word: &str, possible: impl Fn(&str) -> bool) -> Option<&'static Translation> {
-    let word = plain(word)?;
-    TRANSLATIONS.iter().find(|row| row.at == at && (row.is.is_empty() || possible(row.is)) && row.words.split(' ').any(|own| own == word))
+/// Returns the first row for a word whose translation is `possible` or missing.
+fn row(vocabulary: Vocabulary, word: &str, possible: impl Fn(&str) -> bool) -> Option<&'static Translation> {
+    let word = normalized(word)?;
+    TRANSLATIONS.iter().find(|row| {
+        row.vocabulary == vocabulary && (row.ours.is_empty() || possible(row.ours)) && row.words.split(' ').any(|own| own == word)
+    })
 }
 
-/// The candidate that is the same word, written in another way.
-pub fn same<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let word = plain(word)?;
-    candidates.iter().copied().find(|candidate| plain(candidate).as_ref() == Some(&word))
+/// Returns the candidate that equals the word after normalization.
+pub fn equal<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let word = normalized(word)?;
+    candidates.iter().copied().find(|candidate| normalized(candidate).as_ref() == Some(&word))
 }
 
-/// The candidate that a word means: the same one, or the format's word for it, or else the nearest.
-pub fn meant<'a>(at: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    meant_where(at, word, candidates, |_| true)
+/// Returns the candidate that a word most likely means: an equal one, its translation, or the most similar one.
+pub fn meant<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    meant_where(vocabulary, word, candidates, |_| true)
 }
 
-/// The candidate that the table has for a word.
-pub fn translated<'a>(at: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let row = row(at, word, |is| candidates.contains(&is))?;
-    candidates.iter().copied().find(|candidate| *candidate == row.is)
+/// Returns the candidate that is the translation of a word.
+pub fn translated<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let row = row(vocabulary, word, |ours| candidates.contains(&ours))?;
+    candidates.iter().copied().find(|candidate| *candidate == row.ours)
 }
 
-/// The same, of those of the format's words that are `possible`.
-pub fn meant_where<'a>(at: Vocabulary, word: &str, candidates: &[&'a str], possible: impl Fn(&str) -> bool) -> Option<&'a str> {
-    if let Some(same) = same(word, candidates) {
-        return Some(same);
+/// Returns what [`meant`] does, with only those translations that are `possible`.
+pub fn meant_where<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str], possible: impl Fn(&str) -> bool) -> Option<&'a str> {
+    if let Some(equal) = equal(word, candidates) {
+        return Some(equal);
     }
-    match row(at, word, |is| candidates.contains(&is) && possible(is)) {
-        Some(row) => candidates.iter().copied().find(|candidate| *candidate == row.is),
+    match row(vocabulary, word, |ours| candidates.contains(&ours) && possible(ours)) {
+        Some(row) => candidates.iter().copied().find(|candidate| *candidate == row.ours),
         None => suggest::nearest(word, candidates.iter().copied()),
     }
 }
 
-/// The help line for a word that is not one of the candidates, from the table; `None` where the table does not have the word.
-pub fn answer(at: Vocabulary, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
-    if let Some(same) = same(word, candidates) {
-        return Some(suggest::question(same));
+/// Returns the table's help line for a word that is not a candidate; `None` if the table lacks the word.
+pub fn answer(vocabulary: Vocabulary, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
+    if let Some(equal) = equal(word, candidates) {
+        return Some(suggest::question(equal));
     }
-    let Translation { is, help, .. } = row(at, word, |is| candidates.contains(&is) && possible(is))?;
-    Some(match (*is, *help) {
+    let Translation { ours, help, .. } = row(vocabulary, word, |ours| candidates.contains(&ours) && possible(ours))?;
+    Some(match (*ours, *help) {
         ("", help) => help.to_owned(),
-        (is, "") => format!("it is called \"{is}\" here"),
-        (is, help) => format!("it is called \"{is}\" here; {help}"),
+        (ours, "") => format!("it is called \"{ours}\" here"),
+        (ours, help) => format!("it is called \"{ours}\" here; {help}"),
     })
 }
 
-/// A help line: what the table says of the word, or the nearest candidate, or all of them.
-pub fn help(at: Vocabulary, word: &str, candidates: &[&str]) -> String {
-    answer(at, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
+/// Returns a help line: the table's, or the most similar candidate, or the list of all candidates.
+pub fn help(vocabulary: Vocabulary, word: &str, candidates: &[&str]) -> String {
+    answer(vocabulary, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
 }

@@ -1,4 +1,4 @@
-//! The files beside a scenario, each read once.
+//! The weight files of a scenario, each read once.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
@@ -8,21 +8,21 @@ use super::excerpt::quoted;
 use crate::op::layer::Reported;
 use crate::weights::{self, Archive, MAX_BYTES, WeightsError};
 
-/// What gives a scenario the files beside it.
+/// The source of a scenario's weight files: a folder, a recorded session, or nothing.
 pub trait Files: Debug + Send + Sync {
-    /// The bytes of the file at this path, as it is written in the scenario; at most `most` of them.
+    /// Reads the file at this path, as written in the scenario.
     ///
     /// # Errors
-    /// When there is no such file, or when it may not be read.
+    /// If there is no such file, if it may not be read, or if it has more than `most` bytes.
     fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError>;
 }
 
-/// For a scenario that must stand alone.
+/// The [`Files`] of a scenario that may not read any.
 #[derive(Clone, Copy, Debug)]
 pub struct NoFiles {
-    /// Why.
+    /// The reason, as the end of a message.
     pub why: &'static str,
-    /// What to do; may be empty.
+    /// The help line; may be empty.
     pub help: &'static str,
 }
 
@@ -32,13 +32,13 @@ impl Files for NoFiles {
     }
 }
 
-/// The files read so far, each once.
+/// The files that have been read.
 pub(super) struct Archives {
     files: Arc<dyn Files>,
     pub opened: HashMap<String, Result<Arc<dyn Archive>, Reported>>,
-    /// Bytes of files that may still be read.
+    /// The number of bytes that may still be read from files.
     left: usize,
-    /// Bytes of numbers that may still be taken from them.
+    /// The number of bytes of tensors that may still be unpacked.
     pub unpacked: usize,
 }
 
@@ -47,12 +47,12 @@ impl Archives {
         Self { files, opened: HashMap::new(), left: MAX_BYTES, unpacked: MAX_BYTES }
     }
 
-    /// The same files, none of whose numbers were taken yet.
+    /// Keeps the opened files and resets the limit of unpacked bytes, for the second pass.
     pub fn reset_unpacked(self) -> Self {
         Self { unpacked: MAX_BYTES, ..self }
     }
 
-    /// The paths of all files, as the scenario names them.
+    /// Returns the paths of all files, as written in the scenario.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = self.opened.keys().cloned().collect();
         paths.sort();

@@ -1,16 +1,16 @@
-//! The memory that a scenario has asked for so far.
+//! The memory that a scenario has claimed so far.
 
-/// What was asked for.
+/// The memory limit and the claimed memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     pub limit: u64,
-    /// Bytes of tensors and their gradients.
+    /// Tensors, their gradients, and the overhead of both.
     pub asked: u64,
-    /// Those that are no entries.
+    /// The overhead: claimed bytes that are not entries of tensors.
     pub besides: u64,
-    /// Bytes of the parsed text.
+    /// The parsed text.
     pub tree: u64,
-    /// Whether more was asked for than there may be.
+    /// `true` once a claim was beyond the limit.
     pub refused: bool,
 }
 

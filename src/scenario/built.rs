@@ -1,4 +1,4 @@
-//! Builds the network of a file, as far as the file is valid.
+//! Builds the network and the samples of a file, as far as the file is valid.
 
 use toml::de::DeValue;
 
@@ -8,14 +8,14 @@ use super::{Sample, gap, graph, layers, sample, samples};
 use crate::op::layer::Reported;
 use crate::op::loss::{BatchReduction, Loss};
 
-/// What is known of the network and of its samples.
+/// The network and its samples, as far as they are known.
 #[derive(Debug)]
 pub(super) struct BuiltNetwork {
     pub network: KnownNetwork,
-    /// How many samples there are.
+    /// The number of samples, if it is certain.
     pub count: Option<usize>,
     pub samples: Result<Vec<Sample>, Reported>,
-    /// How several are reduced.
+    /// The reduction of the samples' losses to one loss.
     pub reduction: Result<BatchReduction, Reported>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 KnownNetwork::Graph { inputs: None, names: None }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
-            // with layers beside it, it is not known which of the two is meant
+            // a file with layers and a graph does not tell which of the two is meant
             let network = if both.is_some() { KnownNetwork::Nothing } else { network };
             BuiltNetwork { network, count: both.is_none().then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
         }
@@ -63,7 +63,7 @@ fn chain(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetwork {
     if let Some(none) = table.get("layer").filter(|_| all && tables.is_empty()) {
         reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
     }
-    // whether these are the layers that there are, the last one too
+    // true if the list of layers is complete
     let all = all && !tables.is_empty();
     let layers = layers::layers(reader, tables, all);
     let rows = samples::rows(reader, table);

@@ -1,4 +1,4 @@
-//! The line of a fault as it is shown: escaped, and cut to a window round the fault.
+//! The source line below an error message: escaped, and cut to a window around the error. Also cuts quotations for messages.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,26 +7,26 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::text::{escape, line};
 
-/// Cells that are shown before a fault in a long line, and in all.
+/// The largest width in cells of what is shown before the error in a long line, and of the whole excerpt.
 const BEFORE: usize = 40;
 const WIDTH: usize = 110;
-/// Names and texts of the file are quoted in messages up to this many cells.
+/// The largest width in cells of a quotation in a message.
 const QUOTED: usize = 60;
 
-/// A line with a mark.
+/// A source line with a mark.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
-    /// From 1.
+    /// The line's number, counted from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// The column of the mark in characters, counted from 1.
     pub column: usize,
-    /// What is shown of the line.
+    /// The visible part of the line.
     pub text: String,
-    /// The marked bytes of `text`; empty at its end.
+    /// The marked bytes of `text`; empty at the end of the text.
     pub mark: Range<usize>,
 }
 
-/// The number of the line, from 1, in which a byte stands.
+/// Returns the number of the line that has the byte `at`, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
 }
@@ -39,11 +39,11 @@ fn boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// The first line of `span` in `text`.
+/// Returns the first line of `span` in `text`.
 pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     let mut start = boundary(text, span.start);
     if start == text.len() {
-        // at the end of the file there may be nothing but blanks: show the last line that has something
+        // the file may end with blank lines: show the last line that is not blank
         start = text.trim_end().len();
     }
     let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -77,7 +77,7 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     Excerpt { line: line_of(text, from), column: left + 1, text: shown, mark: begin..finish }
 }
 
-/// How many cells a character takes at most, escaped where it must be.
+/// Returns the largest width of a character in cells, escaped if necessary.
 fn cells(c: char) -> usize {
     match c.width() {
         _ if c == '\t' => 4,
@@ -91,7 +91,7 @@ fn width(text: &str) -> usize {
     text.chars().map(cells).sum()
 }
 
-/// As much of the beginning as fits into `room` cells.
+/// Returns the longest prefix that fits into `room` cells.
 fn head(text: &str, room: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|&(_, c)| {
@@ -101,7 +101,7 @@ fn head(text: &str, room: usize) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// As much of the end.
+/// Returns the longest suffix that fits into `room` cells.
 fn tail(text: &str, room: usize) -> &str {
     let mut used = 0;
     let begin = text.char_indices().rev().find(|&(_, c)| {
@@ -115,23 +115,23 @@ fn plain(text: &str) -> String {
     escape(&text.replace('\t', "    ")).into_owned()
 }
 
-/// A text on one line, safe to show.
+/// Escapes a text to one line that is safe to show.
 pub(super) fn one_line(text: &str) -> String {
     line(text)
 }
 
-/// A text of the file inside a message: in quotes, and not too long.
+/// Quotes a text of the file in a message, shortened if it is long.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", cut(text, QUOTED))
 }
 
-/// As much of a text as fits into `room` cells.
+/// Shortens a text to `room` cells, with `…` at the end.
 pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     let start = head(text, room);
     if start.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(format!("{start}…")) }
 }
 
-/// As many of a text's words as fit into `room` cells; a word that is longer than that alone is cut.
+/// Shortens a text to whole words that fit into `room` cells. Only a first word that is longer than that is cut.
 pub(super) fn cut_at_word(text: &str, room: usize) -> Cow<'_, str> {
     let start = head(text, room);
     if start.len() == text.len() {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn tabs_carriage_returns_and_the_byte_order_mark_do_not_disturb() {
+    fn tabs_carriage_returns_and_the_byte_order_mark_are_handled() {
         assert_eq!(shown("\u{feff}\ta = b\r\nc", 8..12), (1, 6, "    a = b".into(), "b".into()));
         assert_eq!(shown("\u{feff}a", 0..4), (1, 1, "a".into(), "a".into()));
     }

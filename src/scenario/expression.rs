@@ -1,6 +1,7 @@
-//! The expressions of a graph, by precedence climbing: from a text to its operations in the order of their evaluation.
+//! Parses the expressions of a graph by precedence climbing, to instructions of a stack machine in the order of evaluation.
 //!
-//! `^` binds tightest and to the right, then the unary minus, then `*` and `/`, then `+` and `-`.
+//! `a + b * 2` becomes: push a, push b, push 2, multiply, add. `^` binds tightest and is right-associative, then the unary minus, then `*` and `/`, then `+`
+//! and `-`: `-x^2` is `-(x^2)`, and `2^3^2` is `2^(3^2)`.
 
 use std::ops::Range;
 
@@ -9,10 +10,10 @@ use super::number;
 use crate::op::operator::{self, FUNCTIONS, Named, Operator};
 use crate::words::{self, Vocabulary};
 
-/// Parentheses, minuses and powers may be nested this deep.
+/// The deepest nesting of parentheses, minuses and powers.
 const DEEPEST: usize = 100;
 
-/// How tight an operator binds what stands at its left, and at its right.
+/// The binding powers of an operator to its left and to its right. `^` has the smaller one on the right: it is right-associative.
 const SUM: (u8, u8) = (1, 2);
 const PRODUCT: (u8, u8) = (3, 4);
 const MINUS: u8 = 5;
@@ -21,15 +22,15 @@ const POWER: (u8, u8) = (8, 7);
 /// One instruction of a stack machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Instruction {
-    /// A number.
+    /// Pushes a number.
     Constant(f64),
-    /// The value of a name, which stands here.
+    /// Pushes the value of the name at this position.
     Name(Range<usize>),
-    /// An operation on the last values, as many as it takes.
+    /// Pops n values and pushes the result of the operation.
     Apply(Operator, usize),
 }
 
-/// What is wrong with an expression, where, and what to do.
+/// An error in an expression: its position, the message and the help text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpressionError {
     pub span: Range<usize>,
@@ -49,7 +50,7 @@ enum Token {
     End,
 }
 
-/// The length of the name at the beginning of a text; 0 when there is none.
+/// Returns the length of the name at the beginning of a text; 0 if there is none.
 pub(super) fn name_length(text: &str) -> usize {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return 0;
@@ -57,7 +58,7 @@ pub(super) fn name_length(text: &str) -> usize {
     text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
 }
 
-/// The length of the number at the beginning of a text.
+/// Returns the length of the number at the beginning of a text.
 fn number_length(text: &str) -> usize {
     let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
     let mut length = digits(0);
@@ -74,7 +75,7 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// Reads the expression that stands in `range` of `text`; places are bytes of `text`.
+/// Parses the expression in `range` of `text`. Positions are bytes of `text`.
 pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>, ExpressionError> {
     let mut parser =
         Parser { text: &text[..range.end], token: Token::End, span: range.start..range.start, next: range.start, items: Vec::new() };
@@ -85,9 +86,11 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
     parser.expression(0, 0)?;
     match parser.token {
         Token::End => Ok(parser.items),
-        Token::Sign(')') => wrong(parser.span, "this parenthesis closes none", "leave it out"),
-        Token::Sign(',') => wrong(parser.span, "a comma stands only between the arguments of a function", "write the decimal point as ."),
-        Token::Sign('=') => wrong(parser.span, "a node has one =", "make two nodes of it"),
+        Token::Sign(')') => wrong(parser.span, "this closing parenthesis has no opening one", "leave it out"),
+        Token::Sign(',') => {
+            wrong(parser.span, "a comma is allowed only between the arguments of a function", "write the decimal point as .")
+        }
+        Token::Sign('=') => wrong(parser.span, "a node has only one =", "write two nodes"),
         _ => {
             let help = "a product is written with *";
             wrong(parser.span.clone(), format!("an operator is missing before {}", quoted(parser.word())), help)
@@ -97,7 +100,7 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
 
 struct Parser<'a> {
     text: &'a str,
-    /// The token at hand, its place, and where the next one begins.
+    /// The current token, its position, and the position at which the next one begins.
     token: Token,
     span: Range<usize>,
     next: usize,
@@ -123,7 +126,7 @@ impl<'a> Parser<'a> {
             let dotted = rest[name..].strip_prefix('.').map_or(0, name_length);
             if dotted > 0 {
                 let whole = name + 1 + dotted;
-                let help = format!("write {} alone: a name has no point in it", &rest[name + 1..whole]);
+                let help = format!("write {} alone: a name has no dot in it", &rest[name + 1..whole]);
                 return wrong(start..start + whole, format!("{} cannot be a name", quoted(&rest[..whole])), help);
             }
             name
@@ -170,10 +173,10 @@ impl<'a> Parser<'a> {
         wrong(span.clone(), format!("{} has no meaning in an expression", quoted(&self.text[span])), help)
     }
 
-    /// Reads operands and operators that bind at least as tight as `least`.
+    /// Parses an operand and all operators after it whose left binding power is at least `least`.
     fn expression(&mut self, least: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > DEEPEST {
-            let help = "give parts of it names of their own, as nodes before this one";
+            let help = "split it: define parts of it as nodes before this one";
             return wrong(self.span.clone(), format!("this expression is nested more than {DEEPEST} deep"), help);
         }
         self.operand(depth)?;
@@ -214,7 +217,7 @@ impl<'a> Parser<'a> {
                 let name = &self.text[span.clone()];
                 if let Some(function) = operator::find(name) {
                     let example = if function.arity() == 1 { "(…)" } else { "(…, …)" };
-                    return wrong(span, format!("{name} is a function and has no arguments here"), format!("write {name}{example}"));
+                    return wrong(span, format!("{name} is a function, but has no arguments here"), format!("write {name}{example}"));
                 }
                 self.items.push(Instruction::Name(span));
                 Ok(())
@@ -228,7 +231,7 @@ impl<'a> Parser<'a> {
                         self.items.push(Instruction::Constant(-value));
                         return Ok(());
                     }
-                    // the number is the base of a power: go back to it
+                    // in -2^2 the number is the base of the power: parse it again without the minus
                     self.next = number.start;
                     self.advance()?;
                 }
@@ -254,14 +257,14 @@ impl<'a> Parser<'a> {
             Token::Sign(')') => self.advance(),
             Token::End => wrong(open, "this parenthesis is not closed", "add )"),
             Token::Sign(',') => {
-                wrong(self.span.clone(), "a comma stands only between the arguments of a function", "write the decimal point as .")
+                wrong(self.span.clone(), "a comma is allowed only between the arguments of a function", "write the decimal point as .")
             }
-            Token::Sign('=') => wrong(self.span.clone(), "a node has one =", "make two nodes of it"),
+            Token::Sign('=') => wrong(self.span.clone(), "a node has only one =", "write two nodes"),
             _ => wrong(self.span.clone(), format!("an operator is missing before {}", quoted(self.word())), "a product is written with *"),
         }
     }
 
-    /// A call of the function whose name stands in `name`; the token at hand is its parenthesis.
+    /// Parses the call of the function whose name is at `name`; the current token is its parenthesis.
     fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), ExpressionError> {
         let word = &self.text[name.clone()];
         let Some(function) = operator::find(word) else {
@@ -296,7 +299,7 @@ impl<'a> Parser<'a> {
 mod tests {
     use super::*;
 
-    /// The expression with all its parentheses.
+    /// Returns the expression with all its parentheses.
     fn shape(text: &str) -> String {
         let mut stack: Vec<String> = Vec::new();
         for item in parse(text, 0..text.len()).unwrap_or_else(|fault| panic!("{text}: {}", fault.message)) {
@@ -352,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_those_of_the_text() {
+    fn errors_have_positions_of_the_text() {
         for (text, at) in [
             ("u = a · b", "·"),
             ("u = a b", "b"),

@@ -1,4 +1,4 @@
-//! What is wrong with a file: where, what, and what to do.
+//! The errors of a scenario file, drawn as rustc draws its diagnostics: message, source line and help.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,26 +8,26 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::excerpt::{cut_at_word, excerpt, one_line};
 
-/// More faults than anybody reads; the rest is counted.
+/// The largest number of errors that are shown; the rest is counted.
 const SHOWN: usize = 50;
 
-/// Cells of a message; what is longer quotes too much.
+/// The largest width of a message in cells.
 const LONGEST: usize = 400;
 
-/// One fault of a file.
+/// One error of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The bytes of the file that are wrong; `None` when the whole file is meant.
+    /// The faulty bytes of the file; `None` for an error of the whole file.
     pub span: Option<Range<usize>>,
-    /// What is wrong.
+    /// The message: what is wrong.
     pub message: String,
-    /// What to do; may be empty.
+    /// The help line: what to write instead; may be empty.
     pub help: String,
-    /// Another place that belongs to the fault, and what it is.
+    /// A second position that the error concerns, with its own message.
     pub also: Option<(Range<usize>, String)>,
 }
 
-/// All faults of one file, in the order of the file.
+/// All errors of one file, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Faults {
     path: String,
@@ -41,13 +41,13 @@ impl Faults {
         Self { path, text, list: faults }
     }
 
-    /// The faults.
+    /// Returns the errors.
     #[must_use]
     pub fn faults(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// All faults as rustc draws them, with or without colour; ends without a newline.
+    /// Draws all errors as rustc does, with or without colour; without a newline at the end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(1000);
@@ -85,7 +85,7 @@ impl Faults {
     }
 }
 
-/// Without blanks at the ends of lines, and without the `:::` that the renderer puts between a place and its line.
+/// Removes blanks at the ends of lines, and the `:::` that the renderer puts between a position and its line.
 fn trimmed(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {

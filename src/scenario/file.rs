@@ -1,4 +1,4 @@
-//! `{ file = "weights.npz", key = "conv1.weight" }`: tensors that a file has.
+//! Tensors from weight files: `{ file = "weights.npz", key = "conv1.weight" }`.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use crate::tensor::len;
 use crate::weights::{Archive, TensorLayout, TensorNames, WeightsError};
 use crate::words::suggest;
 
-/// Cells of a message that a file's own text may take.
+/// The largest width in cells of an error message of a weight file, which may quote the file.
 const QUOTED: usize = 380;
-/// So many keys are listed; more would not be read.
+/// The largest number of keys in a list.
 const LISTED: usize = 12;
 
 /// The keys of a tensor from a file.
 pub(super) const KEYS: &[&str] = &["file", "key"];
 
-/// A tensor in a file; its numbers are not read yet.
+/// A tensor in a weight file, before its numbers are read.
 #[derive(Clone)]
 pub(super) struct StoredTensor {
     archive: Arc<dyn Archive>,
     place: usize,
     layout: TensorLayout,
-    /// Its name in messages.
+    /// The tensor's name in messages.
     label: String,
     span: Span,
 }
@@ -40,7 +40,7 @@ fn fault(reader: &mut ScenarioReader, span: Span, wrong: &WeightsError) -> Repor
 }
 
 impl StoredTensor {
-    /// Finds the tensor that a table with the key `file` names; every fault in it is reported.
+    /// Finds the tensor that a table `{ file = … }` names, and reports the table's errors.
     pub fn read(reader: &mut ScenarioReader, key: &str, table: &TomlTable<'_>, span: &Span) -> Result<Self, Reported> {
         if reader.full() {
             return Err(Reported);
@@ -71,12 +71,12 @@ impl StoredTensor {
         Ok(Self { archive, place, layout, label, span })
     }
 
-    /// Its shape.
+    /// Returns the tensor's shape.
     pub fn shape(&self) -> &[usize] {
         self.layout.shape()
     }
 
-    /// Its numbers in row-major order. The caller has claimed their memory.
+    /// Reads the numbers in row-major order. The caller has claimed their memory.
     pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.unpacked.checked_sub(self.layout.size()) else {
             return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
@@ -102,7 +102,7 @@ fn missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &str, name
     fault(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))
 }
 
-/// The first of the keys.
+/// Returns a help line that lists the first keys of a file.
 fn listed(names: &TensorNames) -> String {
     let (list, more) = names.list().split_at(names.list().len().min(LISTED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -118,7 +118,7 @@ mod tests {
     use crate::scenario::archives::Files;
     use crate::scenario::{Limits, Source, read_beside};
 
-    /// Of two tensors together too large for one reading, the second ends with this number.
+    /// A file with two tensors, together too large for the first pass. The second tensor ends with `last`.
     #[derive(Debug)]
     struct Two {
         last: f32,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_before_numbers_are_taken_from_a_file() {
+    fn a_scenario_beyond_the_memory_limit_is_refused_before_numbers_are_read() {
         let told = |last: f32, memory: u64| {
             let files = Arc::new(Two { last, read: AtomicUsize::new(0) });
             let sample = |key: &str| format!("[[sample]]\ninput = {{ file = \"x.safetensors\", key = \"{key}\" }}\ntarget = 0\n");

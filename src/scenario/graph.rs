@@ -1,4 +1,7 @@
-//! A scalar graph: inputs and expressions, decomposed into one node per operation.
+//! Reads `[graph]`, a scalar graph: inputs, and expressions that are decomposed into one node per operation.
+//!
+//! `C = (a * b - c)^2` becomes `t1 = a * b`, `t2 = t1 - c` and `C = t2^2`. After an error the node is replaced by the constant 0, so that the nodes that use
+//! it are still checked.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -65,7 +68,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     KnownNetwork::Graph { names, inputs: all_inputs.then_some(inputs) }
 }
 
-/// The inputs with their values; whether all their names are known.
+/// Reads the inputs with their values. Returns `false` if some names are unknown.
 fn inputs(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> (Vec<(String, f64)>, bool) {
     let help = "write inputs = { a = 3, b = 2 }";
     let Some(value) = table.get("inputs") else {
@@ -85,13 +88,13 @@ fn inputs(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> (Ve
         }
         let number = reader.number(&format!("the input {}", quoted(name)), value);
         all &= is_name(name) && reader.claim(&key.span(), &[]).is_ok();
-        // one that is faulty is still defined
+        // an input with an error is still defined
         found.push((name.to_owned(), number.unwrap_or(0.0)));
     }
     (found, all)
 }
 
-/// Whether it is written as a name is.
+/// Returns whether a text has the form of a name.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name_length(name) == name.len()
 }
@@ -111,29 +114,29 @@ fn checked_name(name: &str, span: Range<usize>) -> Result<(), ExpressionError> {
     Ok(())
 }
 
-/// One text of `nodes`.
+/// One string of `nodes`.
 #[derive(Debug)]
 struct NodeLine<'t> {
     text: &'t str,
-    /// Where it stands in the file.
+    /// The position of the string in the file.
     span: Span,
-    /// Where its first byte stands, when it stands there as it is, without escapes.
+    /// The position of its first byte; `None` if the string has escapes, so that positions inside it cannot be mapped.
     start: Option<usize>,
 }
 
 impl NodeLine<'_> {
-    /// A place of the text as a place of the file.
+    /// Converts a range of the text to a range of the file.
     fn place(&self, inside: Range<usize>) -> Span {
         self.start.map_or(self.span.clone(), |start| start + inside.start..start + inside.end)
     }
 
-    /// The name before the first `=`; where that stands.
+    /// Returns the name before the first `=`, and the position of the `=`.
     fn name(&self) -> Option<(&str, usize)> {
         self.text.split_once('=').map(|(name, _)| (name.trim(), name.len()))
     }
 }
 
-/// The texts of `nodes`; whether these are all.
+/// Reads the strings of `nodes`. Returns `false` if some entries are not strings.
 fn lines<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, text: &str) -> (Vec<NodeLine<'t>>, bool) {
     let help = "write nodes = [\"u = a * b\", \"v = u + c\"]";
     let Some(value) = table.get("nodes") else {
@@ -160,7 +163,7 @@ fn lines<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, 
     (lines, all)
 }
 
-/// Where the content of a TOML string begins in the file, when it stands there without escapes.
+/// Returns the position at which the content of a TOML string begins; `None` if it has escapes.
 fn verbatim(text: &str, span: Span, content: &str) -> Option<usize> {
     let raw = text.get(span.clone())?;
     let inside = raw.trim_matches(['"', '\'']);
@@ -170,7 +173,7 @@ fn verbatim(text: &str, span: Span, content: &str) -> Option<usize> {
     (&inside[newline..] == content).then_some(span.start + start + newline)
 }
 
-/// The number of the output; what it is called must be defined.
+/// Returns the number of the output: the node that `output` names, or the last one.
 fn output<'t>(
     reader: &mut ScenarioReader,
     table: &'t TomlTable<'_>,
@@ -185,28 +188,28 @@ fn output<'t>(
         return Ok(number);
     }
     if !graph.known {
-        return Err(Reported); // it may be one that is not known
+        return Err(Reported); // it may be a name that could not be read
     }
     graph.missing.insert(name);
     let names: Vec<&str> = lines.iter().filter_map(|line| Some(line.name()?.0)).collect();
     Err(reader.fault(place, format!("the output {} is not defined", quoted(name)), suggest::help(name, &names)))
 }
 
-/// The nodes so far.
+/// The graph so far. Inputs and nodes are numbered in one sequence, the inputs first.
 struct Graph<'t> {
-    /// Names and their numbers, over inputs and nodes.
+    /// The defined names and their numbers.
     defined: HashMap<&'t str, usize>,
-    /// All names of the file.
+    /// All names that the file defines anywhere.
     used: HashSet<&'t str>,
-    /// Whether they are all: else a name that is not found may be one that could not be read.
+    /// `true` if `used` is complete. Otherwise an unknown name may be one that could not be read.
     known: bool,
-    /// Names that nothing has, and something may get: they were reported where they are used.
+    /// Undefined names that were reported where they are used.
     missing: HashSet<&'t str>,
-    /// Those that may not be names, though they are written as such.
+    /// Defined names that are not allowed, such as `exp`; they are reported.
     refused: HashSet<&'t str>,
     inputs: usize,
     nodes: Vec<Node>,
-    /// The line of each node.
+    /// The index of each node's line.
     written: Vec<usize>,
     /// The number of the last intermediate name.
     counter: usize,
@@ -233,7 +236,7 @@ impl<'t> Graph<'t> {
         }
     }
 
-    /// Adds the nodes of one line; what is wrong with it.
+    /// Adds the nodes of one line. Returns its errors.
     fn line(&mut self, line: &'t NodeLine<'_>) -> Vec<ExpressionError> {
         let text = line.text;
         let Some((name, equals)) = line.name() else {
@@ -244,7 +247,7 @@ impl<'t> Graph<'t> {
         let new = !self.defined.contains_key(name);
         let faults = match expression::parse(text, equals + 1..text.len()) {
             Ok(items) => self.checked_uses(name, text, &items).map(|()| items),
-            // a name that was refused will be another
+            // the error is a name that is already reported
             Err(fault) if self.refused.contains(&text[fault.span.clone()]) => Err(Vec::new()),
             Err(fault) => Err(vec![fault]),
         };
@@ -253,8 +256,8 @@ impl<'t> Graph<'t> {
             Ok(_) => {}
             Err(faults) => {
                 if new {
-                    // so that what uses it is not faulty too
-                    self.push(name, Operator::Copy, &[ElementwiseOperand::Constant(0.0)], &[]);
+                    // a placeholder, so that nodes that use it have no error
+                    self.push(name, Operator::Copy, &[Operand::Constant(0.0)], &[]);
                 }
                 wrong.extend(faults);
             }
@@ -265,7 +268,7 @@ impl<'t> Graph<'t> {
         wrong
     }
 
-    /// A node has a name that no other has.
+    /// Checks the name of a new node.
     fn checked_definition(&self, line: &NodeLine<'_>, name: &str, equals: usize) -> Result<(), ExpressionError> {
         let text = line.text;
         let start = text.len() - text.trim_start().len();
@@ -285,7 +288,7 @@ impl<'t> Graph<'t> {
         Ok(())
     }
 
-    /// The names in an expression must be defined before; each is reported once.
+    /// Checks that all names of an expression are defined. Each name is reported once.
     fn checked_uses(&mut self, node: &str, text: &'t str, items: &[Instruction]) -> Result<(), Vec<ExpressionError>> {
         let (mut wrong, mut told) = (Vec::new(), HashSet::new());
         let mut unknown = false;
@@ -327,7 +330,7 @@ impl<'t> Graph<'t> {
         }
     }
 
-    /// A name must be defined before it is used.
+    /// Checks that one name is defined before its use.
     fn checked_use(&self, node: &str, name: &str, span: &Range<usize>) -> Result<(), ExpressionError> {
         if self.defined.contains_key(name) {
             return Ok(());
@@ -346,7 +349,7 @@ impl<'t> Graph<'t> {
         Err(ExpressionError { span: span.clone(), message, help })
     }
 
-    /// The next of t1, t2, … that the file does not use.
+    /// Returns the next of t1, t2, … that the file does not use.
     fn intermediate(&mut self) -> String {
         loop {
             self.counter += 1;
@@ -357,7 +360,7 @@ impl<'t> Graph<'t> {
         }
     }
 
-    /// Every read has a slot of its own, even of one name.
+    /// Adds a node for one operation. Each argument gets its own slot, even if a name occurs twice.
     fn apply(&mut self, name: &str, operator: Operator, arguments: &[Argument]) {
         let mut reads = Vec::new();
         let operands: Vec<ElementwiseOperand> = arguments
@@ -379,10 +382,10 @@ impl<'t> Graph<'t> {
     }
 }
 
-/// What an operation works on.
+/// An argument of an operation.
 #[derive(Clone, Copy, Debug)]
 enum Argument {
     Constant(f64),
-    /// An input or a node.
+    /// The number of an input or a node.
     Number(usize),
 }

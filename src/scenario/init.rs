@@ -1,4 +1,4 @@
-//! `{ init = KIND, … }`: tensors that are made by a rule.
+//! Initializers: tensors that are made by a rule, `{ init = "he_normal", seed = 1 }`.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -15,7 +15,7 @@ use crate::tensor::len;
 use crate::threads;
 use crate::words::{self, Vocabulary};
 
-/// A kind: its name, and its keys with their defaults; `None` is required. Random kinds have a seed too.
+/// A rule: its name, and its keys with their default values; `None` for a required key. Random rules have the key `seed` too.
 #[derive(Debug)]
 struct InitRule {
     name: &'static str,
@@ -37,10 +37,10 @@ const RULES: &[InitRule] = &[
     InitRule { name: "he_normal", keys: &[], random: true, fans: true },
 ];
 
-/// Entries whose making takes longer than a thread's: half a millisecond.
+/// The number of random entries from which a second thread pays off: they take half a millisecond.
 const MIN_PARALLEL_ENTRIES: usize = 1 << 14;
 
-/// A rule with its numbers.
+/// A rule with the values of its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Initializer<'t, 'i> {
     kind: &'static InitRule,
@@ -48,11 +48,11 @@ pub(super) struct Initializer<'t, 'i> {
     seed: u64,
     table: &'t TomlTable<'i>,
     span: Span,
-    /// The shape that it gives itself.
+    /// The shape from the key `shape`.
     pub shape: Option<Vec<usize>>,
 }
 
-/// Mends the keys of a table that says how a tensor is made, or which file has it.
+/// Corrects the keys of a table `{ init = … }` or `{ file = … }`.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("file") {
         return mend_keys(reader, table, file::KEYS, Vocabulary::InitKey, "a tensor from a file");
@@ -70,17 +70,17 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     mend_keys(reader, table, &known, Vocabulary::InitKey, &owner);
 }
 
-/// The names of all kinds.
+/// Returns the names of all rules.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|kind| kind.name)
 }
 
-/// Whether this kind needs a seed.
+/// Returns whether a rule needs a seed.
 pub(super) fn is_random(name: &str) -> bool {
     find(name).is_some_and(|kind| kind.random)
 }
 
-/// The keys of all tensors that are tables.
+/// Returns all keys of `{ init = … }` and `{ file = … }`.
 #[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     let own = RULES.iter().flat_map(|kind| kind.keys).map(|(key, _)| *key);
@@ -92,7 +92,7 @@ fn find(name: &str) -> Option<&'static InitRule> {
 }
 
 impl<'t, 'i> Initializer<'t, 'i> {
-    /// Reads a rule; every fault in it is reported.
+    /// Reads a rule and reports its errors.
     pub fn read(reader: &mut ScenarioReader, key: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
         let Some((name, place)) = reader.string(table, "init")? else {
             return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
@@ -121,18 +121,18 @@ impl<'t, 'i> Initializer<'t, 'i> {
                 reader.fault(span.clone(), format!("init \"{name}\" needs a seed"), help);
             }
         }
-        // a rule with a fault makes zeros, for its shape is known all the same
+        // a faulty rule makes zeros, because its shape is still known
         let kind = if reader.faults.len() > before { &RULES[0] } else { kind };
         let shape = shape(reader, table)?;
         Ok(Self { kind, numbers, seed, table, span, shape })
     }
 
-    /// The place of a key, or of the whole.
+    /// Returns the position of a key, or of the whole table if the key is missing.
     fn place(&self, key: &str) -> Span {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// The numbers of a tensor of this shape in row-major order.
+    /// Makes the numbers of a tensor of this shape in row-major order.
     pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.kind.fans && shape.len() < 2 {
             let message = format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so no fans", self.kind.name);
@@ -165,7 +165,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
             "constant" => vec![a; n],
             "linspace" => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
-                // from both ends, so that both are exact, as in PyTorch
+                // counted from the nearer end, so that both ends are exact, as in PyTorch
                 (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
             "arange" => (0..n).map(|i| a + b * i as f64).collect(),
@@ -193,7 +193,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
     }
 
-    /// Random numbers, each of which takes `steps` of the generator.
+    /// Makes `n` random numbers, each of which takes `steps` steps of the generator. A second thread may make the second half.
     fn drawn(&self, n: usize, steps: usize, draw: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
         let mut data = vec![0.0; n];
         let fill = |from: usize, data: &mut [f64]| {
@@ -206,7 +206,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
         } else {
             let (first, second) = data.split_at_mut(n / 2);
             let second = Mutex::new(Some(second));
-            // whoever comes to it first
+            // done by the thread that comes first
             let fill_second = || {
                 let second = second.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(data) = second {
@@ -223,7 +223,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
     }
 }
 
-/// `shape = [2, 3]`.
+/// Reads the key `shape`, such as `shape = [2, 3]`.
 fn shape(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option<Vec<usize>>, Reported> {
     let Some(value) = table.get("shape") else { return Ok(None) };
     let DeValue::Array(items) = value.get_ref() else {

@@ -1,4 +1,4 @@
-//! How a layer or a loss reads its keys: the file's side of [`Args`].
+//! Reads the keys of a layer or a loss: the implementation of [`Args`] for TOML tables.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
-/// The keys that are tensors.
+/// The keys whose values are tensors.
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
 
-/// The keys of one layer, or of the loss.
+/// The keys of one layer or of the loss. Each key is reported at most once, even if a layer reads it several times.
 #[derive(Debug)]
 pub(super) struct TableArgs<'a, 't, 'i> {
     pub reader: &'a mut ScenarioReader,
-    /// Its table; a loss that is only a name has none.
+    /// The table; `None` for a loss that is only a name.
     pub table: Option<&'t TomlTable<'i>>,
-    /// Where it stands.
+    /// The position of the layer or loss.
     pub at: Span,
-    /// Its name in messages.
+    /// The name in messages.
     pub who: &'a str,
-    /// The shapes of what it reads.
+    /// The shapes of the inputs.
     pub inputs: &'a [&'a [usize]],
-    /// Where the shapes of its tensors come from, in words.
+    /// Help text: what determines the shapes of the tensors.
     pub shapes: &'a str,
-    /// Whether the sizes are known. Else what is built goes nowhere, and what does not fit may follow from that.
+    /// `true` if the sizes are known. Otherwise the layer is built only to check its keys, and a mismatch is not reported: it may follow from another error.
     pub sized: bool,
-    /// Whether it reads the network's input.
+    /// `true` if the layer reads the network's input.
     pub reads_input: bool,
-    /// Whether a fault leaves the sizes of what it computes in doubt.
+    /// `true` if an error makes the size of the output uncertain.
     pub doubtful: bool,
-    /// TableArgs with a fault, which are told of no second one.
+    /// The keys that have an error; no second one is reported for them.
     faulty: Vec<String>,
-    /// TableArgs of tensors and of the activation that have been looked at.
+    /// The keys of tensors and of the activation that have been read.
     seen: Vec<String>,
-    /// Tensors that have been looked at, and not made yet.
+    /// The tensors that have been read, but not made yet.
     tensors: HashMap<String, Result<TensorSource<'t, 'i>, Reported>>,
-    /// The activation that it asked for.
+    /// The activation that the layer asked for.
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
@@ -84,8 +84,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.faulty.iter().any(|faulty| faulty == key)
     }
 
-    /// What stands under a key, unless its fault was told.
-    fn unless_told(&self, key: &str) -> Option<&'t TomlValue<'i>> {
+    /// Returns the value of a key, unless an error of it was reported.
+    fn unreported(&self, key: &str) -> Option<&'t TomlValue<'i>> {
         self.value(key).filter(|_| !self.is_faulty(key))
     }
 
@@ -97,8 +97,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         format!("{key} of {}", self.who)
     }
 
-    /// What a key says, unless it is faulty; `size` where the sizes are not known without it.
-    fn unless_faulty<T>(&mut self, key: &str, size: bool, read: Result<T, Reported>) -> Option<T> {
+    /// Returns the value that was read, and remembers a key with an error. Set `size` if the sizes are unknown without this key.
+    fn checked<T>(&mut self, key: &str, size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
             self.suppress(key);
             self.sized &= !size;
@@ -106,12 +106,12 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         read.ok()
     }
 
-    /// Says nothing of a key, for it may follow from something that is not known.
+    /// Suppresses errors of a key, which may follow from another error.
     pub fn suppress(&mut self, key: &str) {
         self.faulty.push(key.to_owned());
     }
 
-    /// Whether it is the first time that this key is looked at.
+    /// Returns whether this key is read for the first time.
     fn first(&mut self, key: &str) -> bool {
         let first = !self.seen.iter().any(|seen| seen == key);
         if first {
@@ -120,7 +120,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         first
     }
 
-    /// Reads the tensor under a key, where there is one, once.
+    /// Reads the tensor under a key, if there is one and it was not read before.
     fn look(&mut self, key: &str) {
         if let Some(value) = self.value(key)
             && self.first(key)
@@ -130,7 +130,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// The shape of the tensor under a key, where it is known from itself.
+    /// Returns the shape of the tensor under a key, if the file gives it.
     fn own_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Reported> {
         self.look(key);
         match self.tensors.get(key) {
@@ -139,10 +139,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// The activation under `key`, with its own keys; `None` when there is none, or when it was read before.
+    /// Reads the activation under `key`, with its own keys; `None` if there is none or it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.first(key)) else { return Ok(None) };
-        // not known, until it is read
+        // unknown until it is read
         let none = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, place)) = self.reader.string(table, key)? else {
             if !self.is_faulty(key) {
@@ -174,7 +174,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         Ok(Some(found.function(&keys)))
     }
 
-    /// Looks at those of these keys that nobody has looked at; their faults are reported.
+    /// Reads those of these keys that the layer has not read, so that their errors are reported.
     pub fn read_unread(&mut self, keys: &[&str], activation: Option<&str>) {
         for key in keys.iter().filter(|key| TENSORS.contains(key)) {
             self.look(key);
@@ -184,7 +184,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// The tensor under a key; `flat` where a vector of as many numbers will do.
+    /// Makes the tensor under a key; if `flat` is set, a vector with the same number of entries is accepted too.
     fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, flat: bool) -> Result<Tensor, Reported> {
         let label = self.label(key);
         let own = self.own_shape(key)?;
@@ -202,7 +202,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         found?.fill(self.reader, &label, shape, fan)
     }
 
-    /// The shape out x in of a weight that seems to be written in x out: then its outputs are known all the same, and the tensor itself does not fit.
+    /// Swaps the shape of a weight that seems to be written as in x out, so that the number of outputs is right and only the weight itself is reported.
     fn right_way_round(&self, key: &str, shape: Vec<usize>) -> Vec<usize> {
         let says_rows = |rows: usize| {
             let said = self.value("out_features").and_then(|value| value.get_ref().as_integer());
@@ -218,14 +218,14 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Reports a tensor of another shape than the one that it must have.
+    /// Reports a tensor of the wrong shape.
     fn misfit(&mut self, key: &str, shape: &[usize], own: &[usize], flat: bool) -> Reported {
         let is_weight = key == "weight" && shape.len() > 1;
         if is_weight {
             let sizes: &[&str] = if shape.len() == 2 { &["out_features"] } else { &["out_channels", "kernel_size"] };
             self.doubtful |= !sizes.iter().all(|key| self.has(key));
         } else if self.doubtful {
-            return Reported; // it may follow
+            return Reported; // it may follow from an error in the weight
         }
         let input = self.inputs.first().copied().filter(|_| self.reads_input);
         let transposed = self.value("type").and_then(|value| value.get_ref().as_str()) == Some("conv_transpose2d");
@@ -235,10 +235,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.reader.fault(self.place(key), message, help.unwrap_or_else(|| self.shapes.to_owned()))
     }
 
-    /// The tensor under a key, or zeros; nothing for a layer that goes nowhere.
+    /// Returns the tensor under a key, or zeros after an error; an empty tensor if the sizes are unknown.
     fn tensor_of(&mut self, key: &str, shape: &[usize], fan: Fan, flat: bool) -> Tensor {
         if !self.sized {
-            self.look(key); // its own faults are reported
+            self.look(key); // errors of the tensor itself are reported
             return from_flat(&[0], Vec::new());
         }
         self.try_tensor(key, shape, fan, flat).unwrap_or_else(|Reported| from_flat(shape, vec![0.0; len(shape)]))
@@ -260,7 +260,7 @@ impl Args for TableArgs<'_, '_, '_> {
         }
         self.suppress(key);
         let place = self.place(key);
-        // what does not fit into an image may be a fault of the image
+        // if a kernel does not fit, the image may have its channels last
         let input =
             self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight" | "dilation") && self.has(key));
         let suspected = input.and_then(|input| misfit::channels_last(input));
@@ -272,13 +272,13 @@ impl Args for TableArgs<'_, '_, '_> {
     }
 
     fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported> {
-        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let Some(value) = self.unreported(key) else { return Ok(None) };
         let read = self.reader.size(key, value, least);
-        Ok(self.unless_faulty(key, true, read))
+        Ok(self.checked(key, true, read))
     }
 
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported> {
-        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let Some(value) = self.unreported(key) else { return Ok(None) };
         let read = match value.get_ref() {
             DeValue::Integer(_) => self.reader.size(key, value, least).map(|n| [n, n]),
             DeValue::Array(items) => match &items[..] {
@@ -287,7 +287,7 @@ impl Args for TableArgs<'_, '_, '_> {
                     pair.0.and_then(|vertical| Ok([vertical, pair.1?]))
                 }
                 items => {
-                    let message = format!("{key} has {} entries", items.len());
+                    let message = format!("{key} has {} entries, not 2", items.len());
                     Err(self.reader.fault(value.span(), message, "write one integer, or [vertical, horizontal]"))
                 }
             },
@@ -297,22 +297,22 @@ impl Args for TableArgs<'_, '_, '_> {
                 Err(self.reader.wrong_type(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
             }
         };
-        Ok(self.unless_faulty(key, true, read))
+        Ok(self.checked(key, true, read))
     }
 
     fn number(&mut self, key: &str) -> Result<Option<f64>, Reported> {
-        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let Some(value) = self.unreported(key) else { return Ok(None) };
         let read = self.reader.number(key, value);
-        Ok(self.unless_faulty(key, false, read))
+        Ok(self.checked(key, false, read))
     }
 
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported> {
-        let Some(value) = self.unless_told(key) else { return Ok(None) };
+        let Some(value) = self.unreported(key) else { return Ok(None) };
         let read = match value.get_ref() {
             DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.reader.wrong_type(key, value, "true or false", "")),
         };
-        Ok(self.unless_faulty(key, false, read))
+        Ok(self.checked(key, false, read))
     }
 
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported> {
@@ -324,7 +324,7 @@ impl Args for TableArgs<'_, '_, '_> {
             }),
             Err(fault) => Err(fault),
         };
-        Ok(self.unless_faulty(key, false, read))
+        Ok(self.checked(key, false, read))
     }
 
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported> {
@@ -336,7 +336,7 @@ impl Args for TableArgs<'_, '_, '_> {
                 self.reader.fault(self.place(key), message, "")
             })
         });
-        Ok(self.unless_faulty(key, true, read).flatten())
+        Ok(self.checked(key, true, read).flatten())
     }
 
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor {

@@ -1,4 +1,4 @@
-//! What is known of a network; where the file has faults, what is certain all the same.
+//! The network as far as it is known: if the file has errors, the names and shapes that are certain nevertheless.
 
 use std::collections::BTreeSet;
 
@@ -7,30 +7,30 @@ use super::names::LayerNames;
 use crate::network::Network;
 use crate::words::{suggest, tensors};
 
-/// What the rest of a file may refer to. It is checked by what is certain; what is not known accuses nobody.
+/// The network that the rest of the file refers to. References are checked only against what is certain, so that no error follows from another.
 #[derive(Debug)]
 pub(super) enum KnownNetwork {
-    /// All tensors, by name and shape. Where the file has faults, the numbers and the loss may be stand-ins.
+    /// The whole network. If the file has errors, its numbers and loss may be placeholders.
     Tensors(Network),
-    /// That there are layers, their names, and the tensors of those that are certain, with their shapes.
+    /// Layers: their names, and the known tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// That it is a graph, and the names of its inputs, and of these and the nodes that are written down, where they are all certain.
+    /// A graph: the names of its inputs, and the names of inputs and nodes; `None` if a list is not complete.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
-    /// Not even that.
+    /// Nothing: the file may have layers or a graph.
     Nothing,
 }
 
-/// How a file spells a network.
+/// The two notations for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notation {
-    /// As `[[layer]]`.
+    /// `[[layer]]` tables.
     Layers,
-    /// As `[graph]`.
+    /// A `[graph]`.
     Graph,
 }
 
 impl KnownNetwork {
-    /// The network, where all its tensors are known.
+    /// Returns the network if all its tensors are known.
     pub fn tensors(&self) -> Option<&Network> {
         match self {
             Self::Tensors(network) => Some(network),
@@ -38,7 +38,7 @@ impl KnownNetwork {
         }
     }
 
-    /// How the file spells it, where that is known.
+    /// Returns the network's notation, if it is known.
     pub fn notation(&self) -> Option<Notation> {
         match self {
             Self::Tensors(network) if network.reads_samples() => Some(Notation::Layers),
@@ -67,7 +67,7 @@ impl KnownNetwork {
             }
             Self::Graph { names: Some(names), .. } => {
                 let own = own.strip_prefix("velocity.").unwrap_or(own);
-                // t1, t2, … of a faulty expression are not known
+                // the intermediate names t1, t2, … of a faulty expression are unknown
                 let digits = own.strip_prefix('t').filter(|digits| !digits.is_empty());
                 let found = names.contains(own) || digits.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
                 (!found).then(|| near(suggest::nearest(own, names.iter().map(String::as_str)), ""))
@@ -76,7 +76,7 @@ impl KnownNetwork {
         }
     }
 
-    /// The shape of the tensor of this name, where it is certain.
+    /// Returns the shape of the tensor of this name, if it is certain.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match self {
             Self::Tensors(network) => network.find(name).map(|id| network.tensor(id).shape.clone()),
@@ -90,11 +90,12 @@ impl KnownNetwork {
     }
 }
 
-/// The layer, and the part of it, that the name of a tensor has.
+/// Returns the layer in the name of a tensor: `fc1` of `fc1.weight`.
 fn layer_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(layer, _)| layer)
 }
 
+/// Returns the part after the layer: `weight` of `fc1.weight`.
 fn part_of(name: &str) -> &str {
     name.split_once('.').map_or("", |(_, part)| part)
 }

@@ -1,4 +1,4 @@
-//! The layers of a file: their types, names and keys.
+//! Reads the `[[layer]]` tables: their types, names and keys.
 
 use std::collections::HashMap;
 
@@ -18,17 +18,17 @@ use crate::op::layer::{Args, Layer, LayerKind, Reported};
 use crate::tensor::shape_words;
 use crate::words::{self, Vocabulary, suggest};
 
-/// LayerNames that tensors already have.
+/// Names that a layer may not have, because tensors and addresses use them.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];
 
-/// The layers of a file, before they are built.
+/// The layers of a file before they are built.
 #[derive(Debug)]
 pub(super) struct Layers<'t, 'i> {
     pub entries: Vec<LayerEntry<'t, 'i>>,
     pub names: LayerNames,
 }
 
-/// The layers with their names, if these are `all`; unknown types and names that clash are reported.
+/// Reads types and names of the layers, and reports unknown types and name clashes. `all` is false if the file has more `[[layer]]` entries, invalid ones.
 pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, all: bool) -> Layers<'t, 'i> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken: HashMap<String, (Span, bool)> = HashMap::new();
@@ -73,7 +73,7 @@ pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlT
     Layers { entries, names }
 }
 
-/// The type, and the base of its names; empty when it is not known.
+/// Returns a layer's type and the base of its default name, such as `fc`; the base is empty if the type is unknown.
 fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
     let (name, place) = match reader.string(table, "type") {
         Ok(Some(found)) => found,
@@ -89,7 +89,7 @@ fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Resul
     (Err(reader.fault(place, format!("there is no layer of type {}", quoted(name)), unknown(name, table))), "")
 }
 
-/// What to do about an unknown type of a layer, and about the keys that came with it.
+/// Returns the help text for an unknown type of layer and the keys of that layer.
 fn unknown(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
     let is_activation = |row: Option<&str>| row.is_some() && words::translated(Vocabulary::Type, name, &types()).is_none();
@@ -113,29 +113,29 @@ fn unknown(name: &str, table: &TomlTable<'_>) -> String {
     if renamed.is_empty() { help } else { format!("{help}; {}", renamed.join(", ")) }
 }
 
-/// The types of layers.
+/// Returns the names of all layer types.
 fn types() -> Vec<&'static str> {
     LAYERS.iter().map(|kind| kind.name).collect()
 }
 
-/// The keys of every layer.
+/// The keys that every layer has.
 const EVERY: [&str; 3] = ["type", "name", "from"];
 
-/// The keys of a kind of layer, without those of its activation.
+/// Returns the keys of a type of layer, without those of its activation.
 fn known_keys(kind: &LayerKind) -> Vec<&'static str> {
     EVERY.iter().chain(kind.keys).chain(&kind.activation).copied().collect()
 }
 
-/// The keys of all layers and activations.
+/// Returns the keys of all layers and activations.
 #[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     LAYERS.iter().flat_map(known_keys).chain(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| *key))
 }
 
-/// Mends the keys of a layer.
+/// Corrects the keys of a layer.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     mend_type(reader, table);
-    // of a layer of unknown type no key is wrong
+    // a layer of unknown type may have any key
     let Some(kind) = table.get("type").and_then(|name| find(name.get_ref().as_str()?)) else { return };
     let mut known = known_keys(kind);
     let activation = kind.activation.and_then(|key| match spelling::find(table, Vocabulary::Layer, key, &known)?.get_ref() {
@@ -146,7 +146,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     for (key, place) in spelling::unknown_keys(table, &known) {
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own, _)| *own == key));
         match (owner, activation) {
-            (Some(_), Some(None)) => {} // the activation itself is reported
+            (Some(_), Some(None)) => {} // the unknown activation is reported instead
             (Some(owner), _) if kind.activation.is_some() && words::translated(Vocabulary::Layer, &key, &known).is_none() => {
                 let other = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = other.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
@@ -161,7 +161,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     }
 }
 
-/// Mends the key `type`, where it is misspelt or called otherwise.
+/// Corrects the key `type` if it is misspelt or called by another word.
 fn mend_type(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("type") {
         return;
@@ -180,7 +180,7 @@ fn find(name: &str) -> Option<&'static LayerKind> {
     LAYERS.iter().find(|kind| kind.name == name)
 }
 
-/// The name that a layer is given; or that text, where it cannot be one.
+/// Returns the name that the file gives a layer, or the written text as an error if it is not a valid name.
 fn given_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
     let Some((name, place)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
@@ -197,7 +197,7 @@ fn given_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Resu
     Ok(Some((name, place)))
 }
 
-/// Takes a name that nobody has taken.
+/// Records a layer's name, or reports the layer that has it already. `given` is false for a default name.
 fn clash(
     reader: &mut ScenarioReader,
     taken: &mut HashMap<String, (Span, bool)>,
@@ -214,7 +214,7 @@ fn clash(
         (true, true) => {
             reader.fault_with(place, format!("two layers have the name {name}"), "choose another name", (other, "the first is here"))
         }
-        // the given name is the one that can be changed
+        // the default name cannot be changed, so the given one is reported
         (true, false) => {
             let also = (other, "this layer has it by default");
             reader.fault_with(place, format!("the name {name} is already taken"), "choose another name, or name both layers", also)
@@ -231,26 +231,26 @@ fn clash(
     })
 }
 
-/// The last layer, as a loss sees it.
+/// The last layer: what the loss needs to know of it.
 #[derive(Debug)]
 pub(super) struct LastLayer {
     pub name: String,
     pub shape: Result<Vec<usize>, Reported>,
-    /// The activation that computes its output; `None` for a layer without one.
+    /// The activation that computes its output; `None` if it has none.
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// The highest rank that a layer which reads the network's input wants of it.
+/// Returns the largest rank that is required by the layers which read the network's input.
 pub(super) fn wanted_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
-/// The tensors of the layers that are known: by layer and part, with their shapes where these are certain.
+/// The known tensors by layer name and part (`weight`, `z`, …), with their shapes if these are certain.
 pub(super) type LayerTensors = HashMap<String, HashMap<&'static str, Option<Vec<usize>>>>;
 
-/// The layers as a network without its loss, their tensors, and the last one; what cannot be built is reported, and what comes after it is checked as far
-/// as possible.
+/// Builds the layers. Returns the network without its loss, the tensors, and the last layer. A layer that cannot be built is reported, and the layers after
+/// it are checked as far as possible.
 pub(super) fn chain(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -266,7 +266,7 @@ pub(super) fn chain(
         last = Some(LastLayer { name: entry.name.clone(), shape, activation });
         tensors.extend(own.map(|own| (entry.name.clone(), own)));
         let added = match (layer, &mut chain, &entry.kind, &entry.from) {
-            // what does not fit together is reported
+            // a mismatch is already reported
             (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
             _ => Err(Reported),
         };
@@ -277,17 +277,17 @@ pub(super) fn chain(
     (chain, tensors, last)
 }
 
-/// What is known of a layer.
+/// A built layer, as far as it is known.
 struct BuiltLayer {
     layer: Result<Layer, Reported>,
-    /// Its tensors, where all their names are known.
+    /// The tensors, if all their names are known.
     tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
-    /// The shape of its output.
+    /// The shape of the output.
     shape: Result<Vec<usize>, Reported>,
     activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// The tensors of a layer, with their shapes if those of its stages are certain.
+/// Returns the tensors of a layer, with their shapes if the shapes of the stages are certain.
 fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str, Option<Vec<usize>>> {
     let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
     let given = layer.parameters.iter().chain(constants).map(|leaf| (leaf.symbols.suffix, stages.map(|_| leaf.shape.clone())));
@@ -295,18 +295,18 @@ fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str
     given.chain(layer.stages.iter().enumerate().map(|(n, stage)| (stage.symbols.suffix, shape(n)))).collect()
 }
 
-/// The shape of the last stage.
+/// Returns the shape of the last stage.
 fn ends(stages: &Result<Vec<Vec<usize>>, Reported>) -> Result<Option<&Vec<usize>>, &Reported> {
     stages.as_ref().map(|stages| stages.last())
 }
 
-/// Two suppositions of what a layer of this kind reads: what is the same with both does not depend on it.
+/// Returns two assumed lists of input shapes for a layer whose input is unknown: an output shape that is the same for both does not depend on the input.
 fn supposed<'a>(kind: Result<&LayerKind, Reported>, lengths: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
     let count = kind.map_or(1, |kind| if kind.joins { 2 } else { 1 });
     lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect()
 }
 
-/// One layer.
+/// Builds one layer.
 fn build(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -344,10 +344,10 @@ fn build(
         let inferred = layer.as_ref().map_err(|&fault| fault).map(|layer| layer.shapes(inputs));
         shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail("type", mismatch.to_string(), ""))));
     }
-    // of an image, two sizes say too little
+    // for images, two assumed sizes prove nothing
     let certain = if known { keys.sized && !keys.doubtful } else { kind.rank == Some(1) && ends(&shapes[0]) == ends(&shapes[1]) };
     if known && layer.is_err() {
-        // what it reads does not fit: its keys are looked at all the same
+        // the input does not fit: check the layer's keys with assumed inputs
         keys.sized = false;
         for inputs in &supposed {
             keys.inputs = inputs;
@@ -363,7 +363,7 @@ fn build(
 }
 
 impl LastLayer {
-    /// Its shape in words, with its name.
+    /// Returns the shape in words: "the output of fc1 is a vector of 2 numbers".
     pub fn words(&self, shape: &[usize]) -> String {
         format!("the output of {} is {}", self.name, shape_words(shape))
     }

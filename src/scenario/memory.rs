@@ -1,4 +1,4 @@
-//! The memory that a scenario asks for: of its text, of its tensors, and of one iteration.
+//! Compares the memory for a scenario with the limit: for its text, its tensors, and one iteration.
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -7,18 +7,18 @@ use crate::op::layer::Reported;
 use crate::room;
 use crate::tensor::len;
 
-/// Bytes of an entry and its gradient, and what the network keeps for each tensor besides (measured).
+/// The bytes of an entry with its gradient, and the overhead of each tensor (measured).
 const ENTRY: u128 = 16;
 const KEPT_FOR_EACH: u128 = 2048;
-/// The same of a tensor that a sample gives, which has no gradient before the sample is computed.
+/// The same for a sample's input or target, which has no gradient before the sample is computed.
 const GIVEN_ENTRY: u128 = 8;
 const KEPT_FOR_GIVEN: u128 = 320;
-/// Bytes of the parsed text for each byte of it, at most (measured); and what is too short to count.
+/// The bytes of the parsed text for each byte of text (measured maximum), and the length of text that is not counted.
 const TREE: u64 = 56;
 const SHORT: u64 = 64 << 10;
 
 impl ScenarioReader {
-    /// Asks for the memory of the parsed text.
+    /// Claims the memory of the parsed text.
     pub fn claim_text(&mut self, text: &str) -> Result<(), Reported> {
         self.budget.tree = (text.len() as u64).saturating_sub(SHORT) * TREE;
         let Budget { tree, limit, .. } = self.budget;
@@ -27,21 +27,21 @@ impl ScenarioReader {
         }
         self.budget.refused = true;
         let [tree, limit] = [tree, limit].map(|bytes| room::text(bytes.into()));
-        let message = format!("to read this file takes {tree}; the limit is {limit}");
+        let message = format!("reading this file takes {tree}; the limit is {limit}");
         Err(self.file_fault(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
 
-    /// Asks for the memory of a tensor of this shape and its gradient. A refusal is reported once.
+    /// Claims the memory of a tensor of this shape and its gradient. Only the first refusal is reported.
     pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.claim_many(span, shape, 1)
     }
 
-    /// The same for several tensors of this shape.
+    /// Claims the memory of `count` tensors of this shape and their gradients.
     pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Reported> {
         self.ask(span, shape, count, [ENTRY, KEPT_FOR_EACH])
     }
 
-    /// The same for a tensor that a sample gives.
+    /// Claims the memory of a sample's input or target.
     pub fn claim_given(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.ask(span, shape, 1, [GIVEN_ENTRY, KEPT_FOR_GIVEN])
     }
@@ -51,7 +51,7 @@ impl ScenarioReader {
         let each = bytes.and_then(|bytes| bytes.checked_add(besides));
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.asked));
-        // while the text is read, there are no gradients
+        // while the parsed text exists, there are no gradients
         let now = total / 2 + u128::from(self.budget.tree);
         let limit = u128::from(self.budget.limit);
         if total > limit || now > limit {
@@ -74,7 +74,7 @@ impl ScenarioReader {
     }
 }
 
-/// Asks for the memory of one iteration without its update, which is asked for when it is made. Returns what the scenario itself takes.
+/// Checks the memory of one iteration without its update, which is claimed when it is made. Returns the bytes of the scenario itself.
 pub(super) fn iteration(
     reader: &mut ScenarioReader,
     file: &TomlTable<'_>,

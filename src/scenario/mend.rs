@@ -1,4 +1,4 @@
-//! The misspelt keys of a whole file, table by table.
+//! Error recovery for keys: reports unknown keys of the whole file, and corrects those that are misspelt or below the wrong header.
 
 use toml::de::DeValue;
 
@@ -8,7 +8,7 @@ use super::spelling::{KEYS, is_list, mend_key, mend_keys, tables, unknown_keys};
 use super::{graph, init, layers, misplaced, place, sample, samples, train};
 use crate::words::Vocabulary;
 
-/// Mends the keys of a whole file.
+/// Corrects the keys of a whole file.
 pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     let told = mend_headers(reader, file);
     misplaced::mend(reader, file);
@@ -34,11 +34,11 @@ pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     }
 }
 
-/// Mends the headers that are misspelt, so that the keys below them are looked at; returns those that it has reported.
+/// Corrects misspelt headers, so that the keys below them are checked too. Returns the keys that it reported.
 fn mend_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) -> Vec<String> {
     let is_header = |value: &TomlValue<'_>| is_list(value) || matches!(value.get_ref(), DeValue::Table(_));
     let mut headers = unknown_keys(file, KEYS);
-    // the inputs of a graph without its header are a table too
+    // `inputs` beside `nodes` belongs to a graph whose header is missing
     let is_graphs = |key: &str| key == "inputs" && file.contains_key("nodes");
     headers.retain(|(key, _)| file.get(key.as_str()).is_some_and(is_header) && !is_graphs(key));
     for (key, span) in &headers {
@@ -47,7 +47,7 @@ fn mend_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) -> Vec<St
     headers.into_iter().map(|(key, _)| key).collect()
 }
 
-/// Mends the tables under these keys, which say how tensors are made.
+/// Corrects the keys of the tensors `{ init = … }` and `{ file = … }` under these keys.
 fn mend_tensors(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, keys: &[&str]) {
     for key in keys {
         if let Some(DeValue::Table(tensor)) = table.get_mut(*key).map(TomlValue::get_mut) {

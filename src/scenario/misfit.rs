@@ -1,13 +1,13 @@
-//! Tensors in a layout from elsewhere: what their shape looks like, and how to write them here.
+//! Help texts for tensors of the wrong shape: recognizes the layouts of other libraries, such as Keras's height x width x in x out.
 
 use crate::tensor::{len, shape_text};
 
-/// Whether a shape is that of a vector written as a row or as a column, such as 1 x n, n x 1 or n x 1 x 1, with this many entries.
+/// Returns whether a shape is a row or column of `entries` entries, such as 1 x n, n x 1 or n x 1 x 1.
 pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
     len(shape) == entries && shape.iter().filter(|&&n| n != 1).count() <= 1
 }
 
-/// What to do about an image whose last dimension looks like its channels.
+/// Returns the help text for an image whose last dimension looks like its channels.
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(
@@ -17,8 +17,8 @@ pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     }
 }
 
-/// What to do about a weight of another shape than the `wanted` one, whose first dimensions come from `own` itself unless the layer gives them.
-/// `input` is the network's input, where the layer reads that; a `transposed` convolution has its input channels first.
+/// Returns the help text for a weight of shape `own` in place of `wanted`. Sizes of `wanted` that the layer does not give come from `own`. `input` is the shape
+/// of the network's input, if the layer reads it; a `transposed` convolution has its input channels first.
 pub(super) fn weight(wanted: &[usize], own: &[usize], input: Option<&[usize]>, transposed: bool) -> Option<String> {
     match (wanted, own) {
         (&[out, inputs], &[a, b]) if (a, b) == (inputs, out) => {
@@ -29,7 +29,7 @@ pub(super) fn weight(wanted: &[usize], own: &[usize], input: Option<&[usize]>, t
     }
 }
 
-/// The same for the filters of a convolution that reads so many channels (of a group).
+/// Returns the help text for the filters of a convolution that reads `channels` channels (per group).
 fn filters(channels: usize, own: &[usize], input: Option<&[usize]>) -> Option<String> {
     let here = "out x in x height x width";
     let numpy = |shape: [usize; 4], axes: &str| format!("{here} is {}, w.transpose({axes}) in NumPy", shape_text(&shape));
@@ -42,7 +42,7 @@ fn filters(channels: usize, own: &[usize], input: Option<&[usize]>) -> Option<St
             Some(format!("yours looks like out x height x width x in: {}", numpy([out, a, h, w], "0, 3, 1, 2")))
         }
         [a, out, h, w] if a == channels && a > 1 => Some(format!("yours looks like in x out: {}", numpy([out, a, h, w], "1, 0, 2, 3"))),
-        // both were written with the channels last
+        // both the filters and the input have their channels last
         [h, w, a, out] if h == w && input.is_some_and(|input| input.len() == 3 && input[2] == a && input[0] != a) => {
             let image = input.map(|input| shape_text(&[input[2], input[0], input[1]])).unwrap_or_default();
             Some(format!(

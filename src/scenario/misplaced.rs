@@ -1,5 +1,5 @@
-//! Keys below the wrong [header], such as a `loss` after the last `[[layer]]`. Each is reported, and then read where it belongs, so that nothing follows
-//! from it.
+//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each is reported and then moved to the table where it belongs, so that
+//! no other errors follow from it.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,10 +10,10 @@ use super::spelling::{self, KEYS};
 use super::{graph, samples, train};
 use crate::words::{self, Vocabulary};
 
-/// A key with its value, taken out of a table.
+/// A key and its value, removed from a table.
 type Taken<'i> = (Spanned<std::borrow::Cow<'i, str>>, TomlValue<'i>);
 
-/// A table that keys are looked for in: its key in the file, its place, and its name in messages.
+/// The tables that are searched: the key in the file, the vocabulary of the table's keys, and the name in messages.
 const TABLES: &[(&str, Vocabulary, &str)] = &[
     ("layer", Vocabulary::Layer, "a layer"),
     ("train", Vocabulary::Train, "[train]"),
@@ -23,7 +23,7 @@ const TABLES: &[(&str, Vocabulary, &str)] = &[
     ("expect", Vocabulary::Expect, "[[expect]]"),
 ];
 
-/// Moves every key that is below the wrong header.
+/// Moves every key that is below the wrong header to its own table.
 pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
     let mut taken: Vec<(Vocabulary, Taken<'i>)> = Vec::new();
     for (key, at, owner) in TABLES {
@@ -46,7 +46,7 @@ pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
     }
 }
 
-/// The table of a home; made where it is not there, if with this key it is whole.
+/// Returns the table that `key` belongs to. A missing table is made if this key alone makes it complete.
 fn home_of<'f, 'i>(
     file: &'f mut TomlTable<'i>,
     home: Vocabulary,
@@ -66,14 +66,14 @@ fn home_of<'f, 'i>(
     }
 }
 
-/// The keys of a table at `at` that are those of `home`, with the words of `home` that they mean.
+/// Returns the keys of a table that belong to the table `home`, each with the right word for it there.
 fn misplaced(table: &TomlTable<'_>, at: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
     let own: &[&str] = match at {
         Vocabulary::Sample => samples::KEYS,
         Vocabulary::Expect => super::place::EXPECT,
         Vocabulary::Note => super::place::NOTE,
         Vocabulary::Train => train::KEYS,
-        // below [graph] these mean something else
+        // these words have another meaning below [graph]
         Vocabulary::Graph => &["inputs", "nodes", "output", "input", "target", "loss"],
         Vocabulary::File => KEYS,
         _ => &[],
@@ -81,7 +81,7 @@ fn misplaced(table: &TomlTable<'_>, at: Vocabulary, home: Vocabulary) -> Vec<(St
     let keys: &[&'static str] = match home {
         Vocabulary::File => KEYS,
         Vocabulary::Train => train::KEYS,
-        // only with its nodes is a graph without its header certain
+        // only `nodes` proves that the header [graph] is missing
         _ if table.contains_key("nodes") => graph::KEYS,
         _ => &[],
     };
@@ -89,14 +89,14 @@ fn misplaced(table: &TomlTable<'_>, at: Vocabulary, home: Vocabulary) -> Vec<(St
         |key: &str| at == Vocabulary::Layer && key == "input" && table.get(key).is_some_and(|value| spelling::fits("from", value));
     let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own.contains(key) && !is_from(key));
     let meant = |key: &str| match keys.iter().find(|own| **own == key) {
-        // words of the training stand in the file where its header was forgotten
+        // words for training settings are searched only at the top, where the header [train] may be missing
         None if at == Vocabulary::File && home == Vocabulary::Train => words::translated(home, key, keys),
         found => found.copied(),
     };
     foreign.filter_map(|key| Some((key.to_owned(), meant(key)?))).collect()
 }
 
-/// Takes these keys out of a table that is not theirs, with one report of all.
+/// Removes keys from a table where they do not belong, and reports all of them in one error.
 fn take<'i>(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'i>,

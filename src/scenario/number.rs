@@ -1,11 +1,11 @@
-//! Numbers as they are written, without a silent loss.
+//! Converts written numbers to f64 and reports those that f64 cannot hold.
 
 use toml::de::{DeFloat, DeInteger};
 
-/// What is wrong with a number, and what to do.
+/// An error in a number: the message and the help text.
 pub(super) type NumberError = (String, &'static str);
 
-/// An integer as f64, where f64 has it exactly.
+/// Converts an integer that f64 holds exactly.
 pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => exact(value),
@@ -13,7 +13,7 @@ pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> 
     }
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back reveals a loss
 fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
     if float as i128 == i128::from(value) {
@@ -21,23 +21,23 @@ fn exact(value: i64) -> Result<f64, NumberError> {
     }
     Err((
         format!("f64 cannot hold {value}; the nearest is {}", float as i128),
-        "write the nearest; or add a decimal point, and it is rounded",
+        "write the nearest, or add a decimal point to have it rounded",
     ))
 }
 
-/// A float that is finite and does not become 0.
+/// Converts a float that is finite and does not underflow to 0.
 pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, NumberError> {
     from_decimal(float.as_str())
 }
 
-/// How a number is written.
+/// The kind of a TOML number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberKind {
     Integer,
     Float,
 }
 
-/// A decimal number of TOML, without underscores.
+/// Converts a decimal TOML number without underscores.
 pub(super) fn from_toml(text: &str, kind: NumberKind) -> Result<f64, NumberError> {
     match kind {
         NumberKind::Integer => text.parse().map_err(|_| too_long()).and_then(exact),
@@ -49,7 +49,7 @@ fn too_long() -> NumberError {
     ("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")
 }
 
-/// The same for an expression's number: digits, perhaps with a point and an exponent.
+/// Converts a number in an expression: digits, optionally with a decimal point and an exponent.
 pub(super) fn from_text(text: &str) -> Result<f64, NumberError> {
     match text.parse::<i64>() {
         Ok(value) => exact(value),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_kept_and_what_does_not_is_said() {
+    fn a_number_is_exact_or_an_error() {
         for (text, value) in
             [("0.1", 0.1), ("0", 0.0), ("-0.0", 0.0), ("0e-999", 0.0), ("5e-324", 5e-324), ("9007199254740992", 9_007_199_254_740_992.0)]
         {

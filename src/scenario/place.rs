@@ -1,4 +1,4 @@
-//! Addresses in a file: `start`, and the `at` of notes and expectations. They must exist in the network.
+//! Checks the addresses of a file against its network: `start`, and the `at` of notes and expectations.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -16,33 +16,33 @@ use crate::step::{Address, Pass, Place, Scope};
 use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
 use crate::words::tensors;
 
-/// The keys of a `[[note]]`, and of an `[[expect]]`.
+/// The keys of `[[note]]` and `[[expect]]`.
 pub(super) const NOTE: &[&str] = &["at", "text"];
 pub(super) const EXPECT: &[&str] = &["at", "value", "tolerance", "source"];
 
-/// What addresses lead into.
+/// Everything that an address may refer to, as far as it is known: the network, its steps, samples, iterations and updates.
 #[derive(Debug)]
 pub(super) struct AddressResolver<'a> {
     network: &'a KnownNetwork,
-    /// What a sample's run is given; `None` where its numbers are not those of the file.
+    /// The tensors that a run reads from the first sample; `None` if some numbers of the file are not read.
     given: Option<Vec<(Id, Arc<Tensor>)>>,
-    /// Computed when the number of steps matters.
+    /// A run of the first sample, computed when an address needs the number of steps.
     run: Option<Run>,
-    /// The number of steps of a sample, once it is known.
+    /// The number of steps of a sample, once it is computed.
     steps: Option<u64>,
-    /// How many samples there are, and how many are a batch; `None` where that is not known.
+    /// The number of samples and the batch size; `None` if unknown.
     samples: Option<usize>,
     batch_size: Option<usize>,
-    /// The most iterations, likewise.
+    /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
-    /// How parameters are updated, and which; where it is not known, with all that an update may have.
+    /// The rates of the update and the updated parameters; `None` without `[train]`. Unknown rates are assumed not to be 0, so that every op of an update exists.
     updates: Option<(Rates, Vec<Id>)>,
-    /// The ops of a batch, once they matter.
+    /// The ops of a batch, made when an address needs them.
     batch: OnceCell<Arc<Network>>,
 }
 
 impl<'a> AddressResolver<'a> {
-    /// The network with so many samples, as it is told by `[train]`.
+    /// Makes the resolver for a network with `samples` samples and the settings of `[train]`.
     pub fn new(
         network: &'a KnownNetwork,
         given: Option<Vec<(Id, Arc<Tensor>)>>,
@@ -67,23 +67,24 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// The ops of a batch of this network. Their terms may be others after the first iteration.
+    /// Returns the ops of a batch. Their numbers of terms may differ after the first iteration.
     fn batch(&self, network: &Network) -> &Network {
         self.batch.get_or_init(|| {
-            // where the size is not known, the passes that there may be
+            // an unknown batch size is assumed to be 2, which has all passes
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
             let update = self.updates.as_ref().map(|(rates, learned)| (rates, &learned[..]));
             Batch::new(network, &samples, BatchReduction::default(), update, true).network
         })
     }
 
-    /// Whether a pass of the batch computes a tensor of this name.
+    /// Returns whether a pass of the batch computes a tensor of this name.
     fn reduces_or_updates(&self, network: &Network, pass: Pass, name: &str) -> bool {
         let batch = self.batch(network);
         batch.find(name).and_then(|id| batch.producer(id)).is_some_and(|op| batch.ops()[op].pass == pass)
     }
 
-    /// Where an op of this name is looked for: in a pass of the batch, or else in a sample. What no sample computes may be an update's.
+    /// Returns the pass of the batch in which an op of this name is looked up; `None` for the passes of a sample. A name that no sample computes may belong to
+    /// the update.
     fn pass(&self, network: &Network, scope: Scope, name: &str, computed: bool) -> Option<Pass> {
         let in_sample = || network.find(name).is_some_and(|id| !computed || network.producer(id).is_some());
         match scope {
@@ -96,7 +97,7 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// How many terms an op has, or one of its entries, where that is known.
+    /// Returns the number of terms of an op or of one of its entries, if it is known.
     fn terms(&mut self, op: usize, entry: Option<usize>) -> Option<u64> {
         let network = self.network.tensors()?;
         let given = self.given.as_ref()?;
@@ -106,7 +107,7 @@ impl<'a> AddressResolver<'a> {
         Some(entry.map_or_else(|| run.prefix_terms(made, op, entries), |entry| run.terms(made, op, entry)))
     }
 
-    /// How many steps a sample has, where that is known.
+    /// Returns the number of steps of a sample, if it is known.
     fn steps(&mut self) -> Option<u64> {
         if self.steps.is_none() {
             let ops = self.network.tensors()?.ops().len();
@@ -122,7 +123,7 @@ pub(super) fn start(reader: &mut ScenarioReader, table: &TomlTable<'_>, resolver
     step(reader, text, &span, resolver).ok()
 }
 
-/// Reads all of `[[note]]`.
+/// Reads all `[[note]]` tables.
 pub(super) fn remarks(reader: &mut ScenarioReader, table: &TomlTable<'_>, resolver: &mut AddressResolver<'_>) -> Vec<Remark> {
     let (tables, _) = reader.tables(table, "note");
     let mut remarks = Vec::new();
@@ -149,7 +150,7 @@ fn at<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: &Span, wh
     }
 }
 
-/// The address of a step, which must exist.
+/// Parses the address of a step and checks that the step exists.
 fn step(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|why| not_an_address(reader, span, &why))?;
     let iterated = iterated(reader, &address, span, resolver);
@@ -160,7 +161,7 @@ fn step(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut Add
 fn there(reader: &mut ScenarioReader, text: &str, place: &Place, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<(), Reported> {
     let fail = |reader: &mut ScenarioReader, message: String, help: &str| Err(reader.fault(span.clone(), message, help));
     match place {
-        // the steps of the batch, and of later iterations, are known only when they are computed
+        // with several samples or iterations, the number of steps is known only after they are computed
         Place::Step(n) if resolver.samples == Some(1) && resolver.updates.is_none() => match resolver.steps() {
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
@@ -200,14 +201,14 @@ fn not_an_address(reader: &mut ScenarioReader, span: &Span, why: &impl ToString)
     reader.fault(span.clone(), why.to_string(), "")
 }
 
-/// The iteration must be one that there is.
+/// Checks that the iteration of an address exists.
 fn iterated(reader: &mut ScenarioReader, address: &Address, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
     let message = match (&resolver.updates, address.iteration, resolver.iterations) {
         (None, Some(2..), _) => "there is only iteration 1 without [train]".to_owned(),
         (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
         _ => return Ok(()),
     };
-    Err(reader.fault(span.clone(), message, "leave out what stands before the /"))
+    Err(reader.fault(span.clone(), message, "leave out the iteration: everything up to the /"))
 }
 
 fn scoped(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
@@ -219,13 +220,13 @@ fn scoped(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver: &Add
         (Scope::Update, _) if resolver.updates.is_none() => "there is no update pass without [train]".to_owned(),
         _ => return Ok(()),
     };
-    Err(reader.fault(span.clone(), message, "leave out what stands before the :"))
+    Err(reader.fault(span.clone(), message, "leave out the sample or pass: everything up to the :"))
 }
 
-/// The tensor that a name means: its shape, and its number where it is a sample's; `None` where it is not known whether there is one.
+/// A tensor that an address names: its shape, and its number if a sample has it. `None` if it is unknown whether the tensor exists.
 type FoundTensor = Option<(Vec<usize>, Option<Id>)>;
 
-/// Finds a tensor: one that is `computed`, or any.
+/// Finds the tensor of a name; if `computed` is set, only among those that an op computes.
 fn named(
     reader: &mut ScenarioReader,
     scope: Scope,
@@ -236,7 +237,7 @@ fn named(
 ) -> Result<FoundTensor, Reported> {
     let scoped = scoped(reader, scope, span, resolver);
     if scoped.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
-        return Err(Reported); // what a pass computes that is not there cannot be said
+        return Err(Reported); // a pass that does not exist has no tensors to suggest
     }
     let Some(network) = resolver.network.tensors() else {
         return match resolver.network.lacks(name) {
@@ -253,7 +254,7 @@ fn named(
     scoped.map(|()| Some(found))
 }
 
-/// The shape of the tensor that a pass of the batch computes.
+/// Returns the shape of the tensor of this name that a pass of the batch computes.
 fn of_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Span, batch: &Network) -> Result<Vec<usize>, Reported> {
     let made: Vec<Id> = batch.ops().iter().filter(|op| op.pass == pass).map(|op| op.output).collect();
     if let Some(&id) = made.iter().find(|&&id| &*batch.tensor(id).name == name) {
@@ -264,7 +265,7 @@ fn of_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Span, ba
     Err(reader.fault(span.clone(), message, tensors::help(name, &names)))
 }
 
-/// The tensor of this name.
+/// Finds the tensor of this name, or reports it with a suggestion.
 fn tensor(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
@@ -281,7 +282,7 @@ fn tensor(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Networ
     Err(reader.fault(span.clone(), format!("no op is called {}", quoted(name)), help))
 }
 
-/// What to write instead of a tensor that is given, where its derivative is computed.
+/// Returns the help text for a tensor that is given and not computed: it suggests the gradient.
 fn given(network: &Network, name: &str) -> Option<String> {
     let gradient = network.gradient_of(network.find(name)?)?;
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
@@ -309,7 +310,7 @@ fn numbers(n: usize) -> String {
     if n == 1 { "1 number".to_owned() } else { format!("{n} numbers") }
 }
 
-/// Reads all of `[[expect]]`.
+/// Reads all `[[expect]]` tables.
 pub(super) fn expectations(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -363,7 +364,7 @@ fn expectation(
     Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
 }
 
-/// What a number is expected of: an entry, or all of a tensor, of this shape.
+/// The tensor or entry that an expectation is about, with its shape.
 struct ExpectedTensor {
     address: Address,
     name: String,
@@ -371,20 +372,20 @@ struct ExpectedTensor {
     entry: Option<usize>,
 }
 
-/// Finds what a number is expected of.
+/// Finds the tensor or entry that an expectation is about.
 fn wanted(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &AddressResolver<'_>) -> Result<ExpectedTensor, Reported> {
     let there = |name: &str| resolver.network.tensors().is_some_and(|network| network.find(name).is_some());
     let whole = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
     let address: Address = if there(text) { whole(text).into() } else { text.parse().map_err(|why| not_an_address(reader, span, &why))? };
-    let _ = iterated(reader, &address, span, resolver); // it is reported, and the rest is looked at
+    let _ = iterated(reader, &address, span, resolver); // reported; the rest of the address is checked too
     let place = match address.place {
-        // the loss of another iteration; a graph may have a node of that name
+        // the loss; a graph may have a node of that name
         Place::Loss if resolver.network.lacks("loss").is_none() => whole("loss"),
         place => place,
     };
     let Place::Op { scope, name, index, term } = &place else {
         let help = "name a tensor such as \"conv1.z\", or an entry \"conv1.z[0,0,0]\"";
-        return Err(reader.fault(span.clone(), format!("{} is no tensor", quoted(text)), help));
+        return Err(reader.fault(span.clone(), format!("{} is not a tensor", quoted(text)), help));
     };
     if term.is_some() {
         reader.fault(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
@@ -394,7 +395,7 @@ fn wanted(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &Addre
         Some(index) => shape.as_deref().ok().and_then(|shape| entry(reader, name, index, span, shape).ok()),
         None => None,
     };
-    // an entry is one number, whichever it is, and so is a node
+    // an entry and a graph's node are single numbers
     let one = index.is_some() || resolver.network.notation() == Some(Notation::Graph);
     let shape = if one { Vec::new() } else { shape? };
     let name = name.clone();

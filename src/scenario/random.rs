@@ -1,13 +1,12 @@
-//! The generator of random tensors: xoshiro256++ seeded through SplitMix64 (Blackman and Vigna), so that one seed gives the same numbers
-//! everywhere.
+//! The random number generator of initializers: xoshiro256++, seeded through SplitMix64 (Blackman and Vigna). A seed gives the same numbers on every machine.
 
 mod normal;
 
-/// Steps of the generator for a uniform number, and for a normal one.
+/// The generator steps that a uniform number and a normal number take.
 pub(super) const UNIFORM: usize = 1;
 pub(super) const NORMAL: usize = 2;
 
-/// `SplitMix64`.
+/// The `SplitMix64` generator, which expands a seed to the state of xoshiro256++.
 #[derive(Debug)]
 struct SplitMix64(u64);
 
@@ -20,12 +19,12 @@ impl SplitMix64 {
     }
 }
 
-/// xoshiro256++.
+/// The xoshiro256++ generator.
 #[derive(Debug)]
 pub(super) struct Generator([u64; 4]);
 
 impl Generator {
-    /// The generator of a seed.
+    /// Makes the generator for a seed.
     pub fn new(seed: u64) -> Self {
         let mut state = SplitMix64(seed);
         Self(std::array::from_fn(|_| state.next()))
@@ -45,21 +44,21 @@ impl Generator {
         result
     }
 
-    /// Leaves out what the next steps give.
+    /// Skips the results of the next steps.
     pub fn skip(&mut self, steps: usize) {
         for _ in 0..steps {
             self.next();
         }
     }
 
-    /// A number in [0, 1).
+    /// Returns a uniform number in [0, 1): 53 random bits · 2⁻⁵³.
     #[inline]
     #[allow(clippy::cast_precision_loss)] // 53 bits
     pub fn uniform(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Numbers of the normal distribution with mean 0 and standard deviation 1.
+    /// Fills `numbers` from the normal distribution with mean 0 and standard deviation 1.
     pub fn normals(&mut self, numbers: &mut [f64]) {
         let (blocks, rest) = numbers.as_chunks_mut();
         let (mut u, mut v) = ([0.0; normal::BLOCK], [0.0; normal::BLOCK]);
@@ -72,7 +71,7 @@ impl Generator {
         rest.fill_with(|| self.normal());
     }
 
-    /// One such number.
+    /// Returns one such number.
     fn normal(&mut self) -> f64 {
         let [u, v] = self.pair();
         normal::normal(u, v)
@@ -119,8 +118,8 @@ mod tests {
         assert_eq!(std::array::from_fn(|_| state.next()), expected);
     }
 
-    /// Computed apart from this program, in Python: the generator with its whole numbers from the publications, `(next >> 11) * 2**-53`, and
-    /// sqrt(−2 ln(1 − u)) cos(2π v) with 60 digits.
+    /// The expected numbers come from a separate implementation in Python: the published integer generators, `(next >> 11) * 2**-53`, and
+    /// √(−2 ln(1 − u)) · cos(2π v) with 60 digits.
     #[test]
     fn the_first_numbers_of_a_seed_are_those_of_the_formulas() {
         type Numbers = [f64; 4];
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_what_a_number_takes() {
+    fn skipping_the_steps_of_n_numbers_equals_drawing_n_numbers() {
         type Number = fn(&mut Generator) -> f64;
         for (steps, number) in [(UNIFORM, Generator::uniform as Number), (NORMAL, Generator::normal as Number)] {
             let (mut all, mut rest) = (Generator::new(7), Generator::new(7));
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn many_normal_numbers_are_those_that_come_one_by_one() {
+    fn normal_numbers_in_blocks_equal_single_ones() {
         for count in [0, 1, normal::BLOCK - 1, normal::BLOCK, 3 * normal::BLOCK + 5] {
             let (mut one_by_one, mut together) = (Generator::new(11), Generator::new(11));
             let mut numbers = vec![0.0; count];

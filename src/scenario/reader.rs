@@ -1,4 +1,7 @@
-//! What all parts of the reading share: the faults found so far, the memory asked for, and the reading of plain values with their place.
+//! The state that all parts of parsing share: the errors so far, the claimed memory, and methods that read single values.
+//!
+//! A file is parsed in up to two passes. The first makes at most [`EAGER_ENTRIES`] numbers and leaves zeros in place of the rest, so that a file beyond the
+//! memory limit is refused before much is allocated. If it left out any numbers and found no error, a second pass makes them all.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,40 +13,40 @@ use toml::de::{DeTable, DeValue};
 use super::archives::{Archives, Files};
 use super::budget::Budget;
 use super::excerpt::one_line;
+use super::extract::Array;
 use super::fault::Diagnostic;
-use super::lifted::Array;
 use super::number;
 use crate::op::layer::Reported;
 use crate::text::escape;
 
-/// A value with its place.
+/// A TOML value with its position.
 pub(super) type TomlValue<'i> = Spanned<DeValue<'i>>;
-/// A table.
+/// A TOML table.
 pub(super) type TomlTable<'i> = DeTable<'i>;
-/// Bytes of the file.
+/// A range of bytes of the file.
 pub(super) type Span = Range<usize>;
 
-/// So many faults are looked for; nobody reads more, and looking costs time.
+/// The largest number of errors; parsing stops when it is reached, because nobody reads more.
 pub(super) const KEPT: usize = 100;
 
-/// Faults and memory.
+/// The errors, the opened files and the claimed memory of a scenario that is being parsed.
 #[derive(Debug)]
 pub(super) struct ScenarioReader {
     pub faults: Vec<Diagnostic>,
-    /// The files that tensors come from.
+    /// The files with tensors.
     pub archives: Archives,
-    /// The arrays of numbers that were taken out of the text, until they are asked for; `None` where there were none.
-    pub lifted: Option<HashMap<usize, Array>>,
+    /// The extracted arrays that are not used yet, by the byte of their placeholder; `None` if nothing was extracted.
+    pub arrays: Option<HashMap<usize, Array>>,
     pub budget: Budget,
-    /// Entries that may still be supposed.
+    /// The number of entries that layers with unknown input may still make.
     assumed_entries: usize,
-    /// Entries that may still be made in a reading that is for the shapes; `None` in one that makes them all.
+    /// The number of entries that may still be made in the first pass; `None` in the second pass, which makes all.
     eager_entries: Option<usize>,
-    /// Whether numbers were left out for that.
+    /// `true` if the first pass left out numbers.
     pub deferred: bool,
 }
 
-/// What a value is, in words.
+/// Returns the type of a value in words.
 pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -56,7 +59,7 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// So many entries are made, or taken from files, in the first reading; more are worth a second one: 8 MiB.
+/// The largest number of entries that the first pass makes or reads from files: 8 MiB of them.
 const EAGER_ENTRIES: usize = 1 << 20;
 
 impl ScenarioReader {
@@ -68,7 +71,7 @@ impl ScenarioReader {
         Self {
             faults: Vec::new(),
             archives,
-            lifted: None,
+            arrays: None,
             budget: Budget::new(limit),
             assumed_entries: EAGER_ENTRIES,
             eager_entries: None,
@@ -76,17 +79,17 @@ impl ScenarioReader {
         }
     }
 
-    /// A reader that makes few numbers, so that a file that asks for too much is refused before much is made.
+    /// Makes the reader of the first pass.
     pub fn first_pass(limit: u64, files: Arc<dyn Files>) -> Self {
         Self { eager_entries: Some(EAGER_ENTRIES), ..Self::new(limit, files) }
     }
 
-    /// A reader for what was put off; the files that are open stay open.
+    /// Makes the reader of the second pass, which keeps the opened files.
     pub fn second_pass(self) -> Self {
         Self::of(self.budget.limit, self.archives.reset_unpacked())
     }
 
-    /// Whether the numbers of so many entries are left for a second reading.
+    /// Returns whether the numbers of a tensor with `entries` entries are left to the second pass.
     pub fn defers(&mut self, entries: usize) -> bool {
         let Some(left) = self.eager_entries else { return false };
         self.eager_entries = Some(left.saturating_sub(entries));
@@ -95,28 +98,28 @@ impl ScenarioReader {
         later
     }
 
-    /// Whether there are so many faults that nobody wants more.
+    /// Returns whether the largest number of errors is reached.
     pub fn full(&self) -> bool {
         self.faults.len() >= KEPT
     }
 
-    /// Keeps a fault at a place.
+    /// Reports an error at a position.
     pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
-    /// Keeps a fault that belongs to two places.
+    /// Reports an error that concerns two positions.
     pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));
         self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
-    /// Keeps a fault of the whole file.
+    /// Reports an error of the whole file.
     pub fn file_fault(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.keep(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
     }
 
-    /// Keeps a fault.
+    /// Reports an error.
     pub fn keep(&mut self, fault: Diagnostic) -> Reported {
         if !self.full() {
             self.faults.push(fault);
@@ -124,12 +127,12 @@ impl ScenarioReader {
         Reported
     }
 
-    /// A value of another kind than the one wanted.
+    /// Reports a value of the wrong type.
     pub fn wrong_type(&mut self, key: &str, value: &TomlValue<'_>, wanted: &str, help: &str) -> Reported {
         self.fault(value.span(), format!("{key} must be {wanted}, not {}", type_name(value.get_ref())), help)
     }
 
-    /// A text as it is in the file.
+    /// Reads a string, unescaped.
     pub fn string<'t>(&mut self, table: &'t TomlTable<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Reported> {
         match table.get(key) {
             None => Ok(None),
@@ -140,17 +143,17 @@ impl ScenarioReader {
         }
     }
 
-    /// A text of one line, escaped.
+    /// Reads a string as one line, escaped.
     pub fn line(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| one_line(text.trim()))
     }
 
-    /// A text of any number of lines, escaped.
+    /// Reads a string of any number of lines, escaped.
     pub fn lines(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
-    /// The tables of an array of tables, `[[key]]`; whether there is nothing else.
+    /// Reads an array of tables, `[[key]]`. Returns the tables, and `false` if some entries are not tables.
     pub fn tables<'t, 'i>(&mut self, table: &'t TomlTable<'i>, key: &str) -> (Vec<(&'t TomlTable<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
         let Some(value) = table.get(key) else { return (Vec::new(), true) };
@@ -171,7 +174,7 @@ impl ScenarioReader {
         (found, all)
     }
 
-    /// A finite number.
+    /// Reads a finite number.
     pub fn number(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
         let read = match value.get_ref() {
             DeValue::Integer(integer) => number::from_integer(integer),
@@ -181,7 +184,7 @@ impl ScenarioReader {
         read.map_err(|(message, help)| self.fault(value.span(), message, help))
     }
 
-    /// An integer that is at least `least`.
+    /// Reads an integer that is at least `least`.
     pub fn integer(&mut self, key: &str, value: &TomlValue<'_>, least: u64) -> Result<u64, Reported> {
         let DeValue::Integer(integer) = value.get_ref() else {
             return Err(self.wrong_type(key, value, "an integer", ""));
@@ -195,13 +198,13 @@ impl ScenarioReader {
         }
     }
 
-    /// An integer that counts things in memory.
+    /// Reads an integer that is at least `least` and fits into `usize`.
     pub fn size(&mut self, key: &str, value: &TomlValue<'_>, least: usize) -> Result<usize, Reported> {
         let n = self.integer(key, value, least as u64)?;
         usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
     }
 
-    /// Asks for a tensor that is made in a layer of which the size of the input is not known: some is allowed, and nothing is reported.
+    /// Claims a tensor of a layer whose input is unknown. A refusal is not reported.
     pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
         self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;

@@ -1,4 +1,4 @@
-//! What a sample gives: the input, and the target that the loss compares the output with; and the loss itself.
+//! Reads the input and target of a sample, and the loss.
 
 use toml::de::DeValue;
 
@@ -14,10 +14,10 @@ use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, N
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
-/// The highest rank of an input: channels, height, width.
+/// The largest rank of an input: channels, height, width.
 const RANK: usize = 3;
 
-/// The network's input, with_rank to the rank that its first reader wants.
+/// Reads the network's input. Leading dimensions of size 1 are added up to the rank that the first layer requires.
 pub(super) fn input(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -51,11 +51,11 @@ pub(super) fn input(
     }
     let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim_given(&value.span(), &shape)?;
-    // with faulty numbers its shape is known all the same
+    // if only numbers are faulty, the shape is still known
     Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
-/// The kind of the loss, its own table, and where it stands.
+/// The kind of the loss, its table if it has one, and its position.
 type NamedLoss<'t, 'i> = (&'static LossKind, Option<&'t TomlTable<'i>>, Span);
 
 fn named<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> Result<NamedLoss<'t, 'i>, Reported> {
@@ -79,7 +79,7 @@ fn named<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> Resul
     Ok((kind, own, place))
 }
 
-/// Mends the keys of a loss.
+/// Corrects the keys of a loss.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     let kind = table.get("type").and_then(|name| find(name.get_ref().as_str()?));
     let mut known = vec!["type", BATCH_REDUCTION];
@@ -92,19 +92,19 @@ fn find(name: &str) -> Option<&'static LossKind> {
     LOSSES.iter().find(|kind| kind.name == name)
 }
 
-/// What the network is to learn.
+/// The loss and how it is reduced over the samples.
 #[derive(Debug)]
 pub(super) struct Objective {
     pub loss: Result<Loss, Reported>,
-    /// How it is reduced over several samples.
+    /// The reduction over the samples.
     pub reduction: Result<BatchReduction, Reported>,
-    /// Whether its kind is known.
+    /// `true` if the kind of the loss is known.
     pub named: bool,
-    /// Whether it gives the target of all samples.
+    /// `true` if the loss gives the target of all samples, as `upstream` with `gradient` does.
     pub gives_target: bool,
 }
 
-/// The loss for the output of the last layer, where that is known.
+/// Reads the loss and checks it against the last layer, if that is known.
 pub(super) fn goal(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Option<&LastLayer>) -> Objective {
     let named = named(reader, table);
     let own = table.get("loss").and_then(|value| value.get_ref().as_table());
@@ -131,10 +131,10 @@ pub(super) fn goal(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Opt
     Objective { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }
 }
 
-/// The target of a sample, in the shape of the output.
+/// Reads the target of a sample, in the shape of the output.
 pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: Option<&LastLayer>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
-        // its own faults are reported
+        // errors of the target itself are reported
         return read_tensor(reader, "target", value).and(Err(Reported));
     };
     reader.claim_given(&value.span(), shape)?;
@@ -155,7 +155,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
     found.fill(reader, "target", shape, Fan::of(shape))
 }
 
-/// The one-hot target of a class index.
+/// Makes the one-hot target of a class index.
 fn class(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], words: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
     let help = format!("{words}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);

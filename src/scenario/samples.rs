@@ -1,4 +1,4 @@
-//! The samples: one, written as `input` and `target` of the file, or several, each a `[[sample]]`.
+//! Reads the samples: a single one from the top-level keys `input` and `target`, or several from `[[sample]]` tables.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use super::sample::{self, Objective};
 use crate::op::layer::Reported;
 use crate::tensor::{Tensor, shape_words};
 
-/// The keys of a `[[sample]]`, and those of them that are tensors.
+/// The keys of a `[[sample]]`, and those keys that are tensors.
 pub(super) const KEYS: &[&str] = &["name", "input", "target"];
 pub(super) const TENSORS: &[&str] = &["input", "target"];
 
-/// Where a sample is written.
+/// The table of a sample.
 pub(super) struct SampleTable<'t, 'i> {
     table: &'t TomlTable<'i>,
-    /// Where its table stands; `None` for the file itself.
+    /// The position of the `[[sample]]`; `None` for the file's own table.
     at: Option<Span>,
     name: Option<String>,
 }
 
-/// The places of the samples.
+/// The tables of all samples.
 pub(super) struct SampleTables<'t, 'i> {
     list: Vec<SampleTable<'t, 'i>>,
-    /// Whether these are all, for certain.
+    /// `true` if the list is certainly complete.
     all: bool,
 }
 
 impl SampleTables<'_, '_> {
-    /// How many samples there are, where that is certain.
+    /// Returns the number of samples, if it is certain.
     pub fn count(&self) -> Option<usize> {
         self.all.then_some(self.list.len())
     }
 }
 
-/// The places of all samples.
+/// Finds the tables of all samples.
 pub(super) fn rows<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> SampleTables<'t, 'i> {
     let Some((key, _)) = table.get_key_value("sample") else {
         return SampleTables { list: vec![SampleTable { table, at: None, name: None }], all: true };
@@ -44,7 +44,7 @@ pub(super) fn rows<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>
     let before = reader.faults.len();
     for single in ["input", "target"] {
         if let Some((place, _)) = table.get_key_value(single) {
-            let message = format!("{single} stands beside [[sample]]");
+            let message = format!("a file with [[sample]] has no {single} of its own");
             reader.fault_with(place.span(), message, help, (key.span(), "the samples are here"));
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn rows<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>
     SampleTables { list: tables.into_iter().map(row).collect(), all }
 }
 
-/// The inputs of all samples, which have one shape.
+/// Reads the inputs of all samples and reports those whose shape differs from the first.
 pub(super) fn inputs(reader: &mut ScenarioReader, rows: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(rows.list.len());
     for row in &rows.list {
@@ -69,21 +69,21 @@ pub(super) fn inputs(reader: &mut ScenarioReader, rows: &SampleTables<'_, '_>, r
             let place = row.table.get("input").map(toml::Spanned::span).unwrap_or_default();
             let message =
                 format!("this input is {}, but that of the first sample is {}", shape_words(input.shape()), shape_words(first.shape()));
-            reader.fault(place, message, "all inputs have one shape");
+            reader.fault(place, message, "give all inputs the same shape");
         }
         inputs.push(input);
     }
     inputs
 }
 
-/// The shape of the inputs, where they agree on one.
+/// Returns the shape of the inputs if it is the same for all.
 pub(super) fn shape(inputs: &[Result<Tensor, Reported>]) -> Result<Vec<usize>, Reported> {
     let mut shapes = inputs.iter().flatten().map(Tensor::shape);
     let first = shapes.next().ok_or(Reported)?;
     if shapes.all(|shape| shape == first) { Ok(first.to_vec()) } else { Err(Reported) }
 }
 
-/// The targets of all samples.
+/// Reads the targets of all samples.
 pub(super) fn targets(
     reader: &mut ScenarioReader,
     rows: &SampleTables<'_, '_>,
@@ -91,7 +91,7 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     goal: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // without a loss a target that is missing is no fault of its own
+    // if the loss is missing, a missing target is not reported as well
     let wanted = goal.named || file.contains_key("sample");
     let place = |row: &SampleTable<'_, '_>| row.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let target = |row: &SampleTable<'_, '_>| match row.table.get_key_value("target") {
@@ -109,7 +109,7 @@ pub(super) fn targets(
     rows.list.iter().map(target).collect()
 }
 
-/// The samples of these inputs and targets.
+/// Joins inputs and targets to samples.
 pub(super) fn joined(
     rows: SampleTables<'_, '_>,
     inputs: Vec<Result<Tensor, Reported>>,

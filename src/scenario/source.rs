@@ -1,25 +1,25 @@
-//! The text that a scenario is read from.
+//! The source of a scenario: its text, and the name of the file.
 
 use std::sync::Arc;
 
 use super::fault::{Diagnostic, Faults};
 
-/// The text of a scenario, and where it comes from.
+/// The text of a scenario, with its name and path.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The file's stem, a bundled scenario's name, or `-`.
+    /// The file's name without its extension, a bundled scenario's name, or `-` for standard input.
     pub name: String,
-    /// The path as messages name it.
+    /// The path as it is shown in messages.
     pub path_shown: String,
     /// The text.
     pub text: String,
 }
 
 impl Source {
-    /// The source with these bytes.
+    /// Makes a source from the bytes of a file.
     ///
     /// # Errors
-    /// When they are no text in UTF-8.
+    /// If the bytes are not UTF-8.
     pub fn from_bytes(name: String, path_shown: String, bytes: Vec<u8>) -> Result<Self, Faults> {
         let error = match String::from_utf8(bytes) {
             Ok(text) => return Ok(Self { name, path_shown, text }),

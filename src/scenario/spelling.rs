@@ -1,5 +1,4 @@
-//! Keys that no table of the format has. Each is reported; one that is likely a misspelling of a key that is not there is read as that, so that nothing
-//! follows from it.
+//! Reports unknown keys. A key that is likely a misspelling of a missing key is renamed to it, so that no other errors follow from it.
 
 use toml::de::DeValue;
 
@@ -7,16 +6,16 @@ use super::excerpt::quoted;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::words::{self, Vocabulary, suggest};
 
-/// The keys of a file.
+/// The top-level keys of a file.
 pub(super) const KEYS: &[&str] = &[
     "title", "summary", "source", "notes", "format", "start", "input", "target", "loss", "layer", "graph", "note", "expect", "sample",
     "train",
 ];
 
-/// Those of them that are lists of tables.
+/// The top-level keys that are arrays of tables.
 const LISTS: &[&str] = &["layer", "note", "expect", "sample"];
 
-/// The table that a value is, or the tables of a list.
+/// Returns the value itself if it is a table, or the tables of an array.
 pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTable<'i>> {
     let values = match value.get_mut() {
         DeValue::Array(items) => items.iter_mut().map(TomlValue::get_mut).collect(),
@@ -29,20 +28,20 @@ pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTa
     tables.collect()
 }
 
-/// Mends the keys of a table that are not among `known`.
+/// Reports the keys of a table that are not among `known`, and corrects likely misspellings.
 pub(super) fn mend_keys(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, known: &[&str], at: Vocabulary, owner: &str) {
     for (key, span) in unknown_keys(table, known) {
         mend_key(reader, table, &key, span, known, at, owner);
     }
 }
 
-/// The keys of a table that are not among `known`, with their places.
+/// Returns the keys of a table that are not among `known`, with their positions.
 pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String, Span)> {
     let foreign = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
     foreign.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Mends a key that is not among `known`.
+/// Reports one key that is not among `known`, and corrects it if it is likely a misspelling.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,
@@ -58,7 +57,7 @@ pub(super) fn mend_key(
     let meant = words::meant_where(at, key, known, fits);
     reader.fault(span, format!("{owner} has no key {}", quoted(key)), help);
     let Some(meant) = meant else { return };
-    // [[layer]] may stand beside another [[layer]], and nothing else beside its like
+    // only an array of tables, such as [[layer]], may be added to one that exists
     let listed = LISTS.contains(&meant);
     if table.get(key).is_none_or(|value| is_list(value) != listed) || table.get(meant).is_some_and(|value| !(listed && is_list(value))) {
         return;
@@ -73,12 +72,12 @@ pub(super) fn mend_key(
     }
 }
 
-/// Whether a value is a list of tables.
+/// Returns whether a value is an array of tables.
 pub(super) fn is_list(value: &TomlValue<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(items) if items.first().is_some_and(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 
-/// Whether a value is of the kind that a key takes, where the same word is brought for keys of several kinds.
+/// Returns whether a key takes a value of this type. It tells keys apart that have the same foreign word, such as `filters`.
 pub(super) fn fits(key: &str, value: &TomlValue<'_>) -> bool {
     let is_name = |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(_));
     match (key, value.get_ref()) {
@@ -93,7 +92,7 @@ pub(super) fn fits(key: &str, value: &TomlValue<'_>) -> bool {
     }
 }
 
-/// What stands under a key, or under one that is a misspelling of it.
+/// Returns the value of a key, or of a misspelling of it.
 pub(super) fn find<'t, 'i>(table: &'t TomlTable<'i>, at: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
     let is_meant =
         |other: &str| table.get(other).is_some_and(|value| words::meant_where(at, other, known, |is| fits(is, value)) == Some(key));

@@ -5,8 +5,8 @@ use std::ops::Range;
 use toml::de::{DeTable, Error};
 
 use super::excerpt::quoted;
+use super::extract::unclosed_string;
 use super::fault::Diagnostic;
-use super::lifted::unclosed_string;
 
 /// The help for each message of the parser, by its beginning.
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! Tensors as they are written: a number, or rectangular nested arrays; or a table that says how to make one, or which file has it.
+//! Reads tensors: a number, nested arrays of numbers, an initializer `{ init = … }` or a tensor from a file `{ file = … }`.
 
 use toml::de::DeValue;
 
@@ -10,24 +10,24 @@ use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat, len};
 use crate::words::{self, Vocabulary};
 
-/// What stands where a tensor is expected.
+/// A tensor as written in the file, before its final shape is known.
 #[derive(Clone, Debug)]
 pub(super) enum TensorSource<'t, 'i> {
-    /// Numbers, with their own shape.
+    /// Numbers with their shape.
     Inline { shape: Vec<usize>, data: Vec<f64> },
-    /// A rule that makes them.
+    /// A rule that makes the numbers.
     Init(Initializer<'t, 'i>),
-    /// The file that has them.
+    /// A tensor in a weight file.
     File(StoredTensor),
 }
 
-/// A shape with leading dimensions of size 1 up to `rank`; `None` when it has more.
+/// Adds leading dimensions of size 1 up to `rank`: `[2, 3]` with rank 3 is `[1, 2, 3]`. `None` if the shape has more dimensions.
 pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     let missing = rank.checked_sub(shape.len())?;
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// Reads what stands under `key`; every fault in it is reported. A number that is faulty leaves the shape known.
+/// Reads the tensor under `key` and reports its errors. If only single numbers are faulty, the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,
     key: &str,
@@ -44,20 +44,16 @@ pub(super) fn read_tensor<'t, 'i>(
             while let DeValue::Array(items) = inner.get_ref() {
                 shape.push(items.len());
                 let Some(first) = items.first() else {
-                    return Err(reader.fault(
-                        inner.span(),
-                        format!("{key} holds an empty array, which is no tensor"),
-                        "write at least one number",
-                    ));
+                    return Err(reader.fault(inner.span(), format!("{key} holds an empty array"), "write at least one number"));
                 };
                 inner = first;
             }
             let mut data = Vec::new();
             collect(reader, key, value, &shape, &mut data);
-            // what is ragged leaves some out
+            // ragged arrays leave out some numbers
             if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
-        _ => match reader.lifted.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
+        _ => match reader.arrays.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
             None => {
                 Err(reader.wrong_type(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(key, value)))
@@ -66,7 +62,7 @@ pub(super) fn read_tensor<'t, 'i>(
     }
 }
 
-/// What to write for a word in the place of a tensor, such as `bias = true` and `weight = "xavier"`. The tensor is called by its key, and its layer may follow.
+/// Returns the help text for a word in the place of a tensor, such as `bias = true` or `weight = "xavier"`. `label` begins with the key.
 fn meant(label: &str, value: &TomlValue<'_>) -> String {
     let names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
@@ -102,7 +98,8 @@ fn from_table<'t, 'i>(
     Initializer::read(reader, key, table, span).map(TensorSource::Init)
 }
 
-/// Adds the numbers of an array of this shape. What does not fit is reported, and what is no number is 0; the nesting of a TOML file is limited.
+/// Appends the numbers of an array of this shape to `data`. Ragged parts are reported and left out; a value that is not a number is reported and counts as 0.
+/// The recursion is bounded, because the TOML parser limits nesting.
 fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [n, inner @ ..]) => {
@@ -138,7 +135,7 @@ fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape:
 }
 
 impl TensorSource<'_, '_> {
-    /// Its shape, where it is known from itself.
+    /// Returns the shape, if the file gives it.
     pub fn shape(&self) -> Option<&[usize]> {
         match self {
             Self::Inline { shape, .. } => Some(shape),
@@ -147,7 +144,7 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// The tensor of this shape. The caller has claimed its memory and checked that the shapes agree.
+    /// Makes the tensor with this shape. The caller has claimed its memory and checked the shape.
     pub fn fill(self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,

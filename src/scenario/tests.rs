@@ -1,4 +1,4 @@
-//! Rules of the format that no single part keeps alone.
+//! Tests of the format that involve several modules.
 
 mod words;
 
@@ -17,7 +17,7 @@ fn valid(source: &str) -> Scenario {
     text(source).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The messages of all faults.
+/// Returns the messages of all errors.
 fn faults(source: &str) -> Vec<String> {
     text(source).expect_err("a fault").faults().iter().map(|fault| fault.message.clone()).collect()
 }
@@ -55,7 +55,7 @@ fn a_target_is_a_tensor_a_flat_vector_or_a_class() {
 }
 
 #[test]
-fn the_input_has_the_rank_that_its_reader_wants() {
+fn the_input_gets_the_rank_that_its_layer_requires() {
     let conv = "[[layer]]\ntype = \"conv2d\"\nweight = 2\n";
     let scenario = valid(&chain("3", "6", conv));
     assert_eq!(scenario.samples[0].input.as_ref().expect("an input").shape(), [1, 1, 1]);
@@ -65,7 +65,7 @@ fn the_input_has_the_rank_that_its_reader_wants() {
 }
 
 #[test]
-fn every_init_makes_the_numbers_that_it_says() {
+fn every_initializer_makes_its_numbers() {
     for (init, expected) in [
         ("init = \"zeros\"", [0.0, 0.0, 0.0, 0.0]),
         ("init = \"ones\"", [1.0, 1.0, 1.0, 1.0]),
@@ -91,7 +91,7 @@ fn a_node_may_be_a_constant_an_input_or_a_copy() {
 }
 
 #[test]
-fn places_in_an_expression_are_places_of_the_file() {
+fn errors_in_an_expression_have_positions_of_the_file() {
     for (string, column) in [("\"u = a * bb\"", 19), ("'u = a * bb'", 19), ("'''u = a * bb'''", 21), ("\"u = a * \\u0062b\"", 10)] {
         let found = text(&format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{string}]\n")).expect_err("a fault");
         assert!(found.to_string().contains(&format!("test.toml:4:{column}\n")), "{string}: {found}");
@@ -99,7 +99,7 @@ fn places_in_an_expression_are_places_of_the_file() {
 }
 
 #[test]
-fn a_syntax_error_is_where_it_is_also_after_a_byte_order_mark() {
+fn a_syntax_error_has_the_right_position_after_a_byte_order_mark() {
     for (source, place) in [("\u{feff}a = ", "1:4"), ("a = [1,\r\nb = \r\n", "2:"), ("ä = 1", "1:1"), ("a = \"x\r\n\tb = 2", "1:7")] {
         let found = text(source).expect_err("a fault").to_string();
         assert!(found.contains(&format!("test.toml:{place}")), "{source:?}: {found}");
@@ -131,7 +131,7 @@ fn memory_is_refused_before_it_is_allocated() {
 }
 
 #[test]
-fn a_fault_does_not_bring_others_with_it() {
+fn an_error_is_not_followed_by_others() {
     let unknown = "[[layer]]\ntype = \"linaer\"\n[[note]]\nat = \"fc2.z\"\ntext = \"x\"\n[[expect]]\nat = \"fc2.z[7]\"\nvalue = 1\n";
     assert_eq!(faults(&chain("[1, 2]", "[1, 2]", &format!("{LINEAR}{unknown}"))).len(), 1);
     assert_eq!(faults(&chain("[1, 2, 3]", "[1, 2]", &format!("{LINEAR}{LINEAR}"))).len(), 1);
@@ -139,7 +139,7 @@ fn a_fault_does_not_bring_others_with_it() {
 }
 
 #[test]
-fn the_last_activation_decides_what_a_cross_entropy_may_follow() {
+fn a_cross_entropy_needs_a_softmax_or_sigmoid_before_it() {
     let cross = |layers: &str| text(&chain("[1, 2]", "0", &format!("{LINEAR}{layers}")).replace("squared_error", "cross_entropy"));
     assert!(cross("activation = \"softmax\"\n").is_ok());
     assert!(cross("[[layer]]\ntype = \"activation\"\nfunction = \"sigmoid\"\n").is_ok());
@@ -148,7 +148,7 @@ fn the_last_activation_decides_what_a_cross_entropy_may_follow() {
 }
 
 #[test]
-fn every_loss_says_how_samples_are_reduced() {
+fn every_loss_has_a_batch_reduction() {
     for name in LOSSES.iter().map(|loss| loss.name) {
         let reduced = |key: &str| {
             let loss = format!("loss = {{ type = \"{name}\"{key} }}");
@@ -166,7 +166,7 @@ fn every_loss_says_how_samples_are_reduced() {
 }
 
 #[test]
-fn keys_of_an_activation_reach_its_function() {
+fn keys_of_an_activation_are_passed_to_its_function() {
     let output = |function: &str| {
         let scenario = valid(&chain("[-2, 0, 3]", "[0, 0, 0]", &format!("[[layer]]\ntype = \"activation\"\nfunction = {function}\n")));
         let run = Run::new(&scenario.network, &scenario.given(0));
@@ -178,7 +178,7 @@ fn keys_of_an_activation_reach_its_function() {
     assert_eq!(output("\"elu\"\nalpha = 2"), [2.0 * libm::expm1(-2.0), 0.0, 3.0]);
 }
 
-/// Files of the largest size, full of one thing.
+/// Files of the largest size, each filled with one kind of entry.
 #[test]
 fn no_file_takes_long() {
     let many = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
@@ -206,8 +206,8 @@ fn no_file_takes_long() {
     assert_eq!(faults(&over).len(), 1);
 }
 
-/// Computed apart from this program, in Python, from the published generator and the formulas of the format, all with seed 7: a linear layer of 3 inputs
-/// and 2 outputs; a convolution of 2 channels to 3 with a 2x3 kernel, so fans of 12 and 18.
+/// The expected numbers come from a separate implementation in Python of the published generator and the format's formulas, with seed 7: a linear layer with 3
+/// inputs and 2 outputs, and a convolution from 2 to 3 channels with a 2x3 kernel, so with fans of 12 and 18.
 #[test]
 fn random_tensors_begin_with_the_numbers_of_the_formulas() {
     let linear = |init: &str| {
@@ -237,31 +237,31 @@ fn random_tensors_begin_with_the_numbers_of_the_formulas() {
     }
 }
 
-/// A text whose arrays of numbers were taken out says the same as it says with them, down to the lines.
+/// A text is read the same with and without its arrays extracted, including line numbers.
 #[test]
-fn what_is_lifted_is_what_toml_reads() {
+fn extracted_arrays_equal_those_that_toml_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    let told = |text: &str, lifts: bool| {
-        let (reader, parts) = reading(text, limits, Arc::clone(&files), lifts);
+    let told = |text: &str, extracts: bool| {
+        let (reader, parts) = reading(text, limits, Arc::clone(&files), extracts);
         let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
         let told = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
-        Some((told, reader.lifted.is_some()))
+        Some((told, reader.arrays.is_some()))
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders =
         ["scenarios", "tests/valid", "tests/oracle", "tests/invalid"].map(|folder| std::fs::read_dir(root.join(folder)).expect("a folder"));
-    let (mut valid, mut lifted) = (0, 0);
+    let (mut valid, mut extracted) = (0, 0);
     for file in folders.into_iter().flatten() {
         let path = file.expect("a file").path();
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
         let (with, without) = (told(&text, true), told(&text, false));
         assert_eq!(with.as_ref().map(|(told, _)| told), without.as_ref().map(|(told, _)| told), "{}", path.display());
         valid += usize::from(with.is_some());
-        lifted += usize::from(with.is_some_and(|(_, lifted)| lifted));
+        extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
     }
-    assert!(valid > 200 && lifted > 50, "{lifted} of {valid}");
-    // faults are told of the file as it is
+    assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
+    // errors have positions in the original file
     let text = chain("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
     assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");

@@ -1,4 +1,4 @@
-//! `[train]`: how the network learns.
+//! Reads `[train]`, the training settings.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::words::suggest;
 
 pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
 
-/// `[train]`, as far as it is known.
+/// The settings of `[train]`, as far as they are valid.
 #[derive(Debug)]
 pub(super) struct Schedule {
     pub rates: Result<Rates, Reported>,
@@ -25,14 +25,14 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// How the network learns, if all of it is known.
+    /// Returns the settings if all are valid.
     pub fn whole(self) -> Result<Train, Reported> {
         let Self { rates, iterations, batch_size, tolerance, learned } = self;
         Ok(Train { rates: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
     }
 }
 
-/// Reads `[train]`, for a network and so many samples; `None` where the file has none.
+/// Reads `[train]` for a network with `samples` samples; `None` if the file has no `[train]`.
 pub(super) fn train(reader: &mut ScenarioReader, file: &TomlTable<'_>, network: &KnownNetwork, samples: Option<usize>) -> Option<Schedule> {
     let (key, value) = file.get_key_value("train")?;
     let DeValue::Table(table) = value.get_ref() else {
@@ -49,7 +49,7 @@ pub(super) fn train(reader: &mut ScenarioReader, file: &TomlTable<'_>, network: 
     })
 }
 
-/// A number that is not negative, where there is one.
+/// Reads an optional number that must not be negative.
 fn at_least_0(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> Result<Option<f64>, Reported> {
     let Some(value) = table.get(key) else { return Ok(None) };
     match reader.number(key, value) {
@@ -60,7 +60,7 @@ fn at_least_0(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> 
 
 fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> Result<Rates, Reported> {
     let learning_rate = match table.get("learning_rate") {
-        None => Err(reader.fault(at.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another step width")),
+        None => Err(reader.fault(at.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another number")),
         Some(value) => match reader.number("learning_rate", value) {
             Ok(0.0) => Err(reader.fault(value.span(), "learning_rate must not be 0", "a positive one descends, a negative one climbs")),
             other => other,
@@ -82,7 +82,7 @@ fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Optio
     }
 }
 
-/// The parameters that are updated: those of a graph that `learn` names, or those of a network that `freeze` does not.
+/// Returns the parameters that are updated: of a graph those in `learn`, of layers those not in `freeze`.
 fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span, network: &KnownNetwork) -> Result<Vec<Id>, Reported> {
     let graph = network.notation().ok_or(Reported)? == Notation::Graph;
     let (key, other) = if graph { ("learn", "freeze") } else { ("freeze", "learn") };
@@ -108,7 +108,7 @@ fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span, networ
     Ok(network.learnable().filter(|id| listed(id) == graph).collect())
 }
 
-/// A list of names, each of which must be one of an input, or of a parameter or layer.
+/// Reads a list of names, each of which must be an input of the graph, or a parameter or layer.
 fn names_of<'t>(
     reader: &mut ScenarioReader,
     table: &'t TomlTable<'_>,
@@ -132,7 +132,7 @@ fn names_of<'t>(
     let all: HashSet<&str> = possible.iter().copied().collect();
     let is_possible = |name: &str| match network {
         KnownNetwork::Tensors(_) | KnownNetwork::Graph { inputs: Some(_), .. } => all.contains(name),
-        // which parameters a layer has is not known
+        // the layers' parameters are unknown, so only the layer is checked
         KnownNetwork::Layers(layers, _) => !layers.lacks(name.split_once('.').map_or(name, |(layer, _)| layer)),
         KnownNetwork::Graph { inputs: None, .. } | KnownNetwork::Nothing => true,
     };

@@ -1,4 +1,4 @@
-//! Which layer reads which: `from`, or else the layer before.
+//! Resolves the inputs of the layers: `from`, or the layer before.
 
 use std::collections::HashSet;
 
@@ -10,22 +10,22 @@ use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::{LayerKind, Reported};
 use crate::words::suggest;
 
-/// The input's name.
+/// The name of the network's input.
 const INPUT: &str = "input";
 
-/// A layer of the file, before it is built.
+/// A layer of the file before it is built.
 #[derive(Debug)]
 pub(super) struct LayerEntry<'t, 'i> {
     pub table: &'t TomlTable<'i>,
-    /// Where messages point to: its type, or its beginning.
+    /// The position that messages point to: the layer's type, or its beginning.
     pub at: Span,
     pub name: String,
     pub kind: Result<&'static LayerKind, Reported>,
-    /// What it reads: the numbers of layers before it; `None` is the input.
+    /// The numbers of the layers that it reads; `None` is the network's input.
     pub from: Result<Vec<Option<usize>>, Reported>,
 }
 
-/// Reads every `from`, and reports layers that nothing reads.
+/// Reads every `from`, and reports layers that no other layer reads.
 pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_, '_>], names: &LayerNames) {
     for number in 0..entries.len() {
         if let Some(from) = from(reader, entries, number, names) {
@@ -42,16 +42,16 @@ pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_,
     read.pop(); // the last is the output
     let Some(first) = read.iter().position(|read| !read) else { return };
     for (entry, _) in entries.iter().zip(read).filter(|(_, read)| !read) {
-        let message = format!("nothing reads the output of {}", quoted(&entry.name));
-        reader.fault(entry.at.clone(), message, "name it in the from of a later layer, or take it out");
+        let message = format!("no layer reads the output of {}", quoted(&entry.name));
+        reader.fault(entry.at.clone(), message, "name it in the from of a later layer, or remove it");
     }
-    // one of these may be the one that should
+    // a later `from` may be the wrong one, so do not rely on any
     for entry in entries[first + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
         entry.from = Err(Reported);
     }
 }
 
-/// The names that layers read in vain.
+/// Returns the unknown names in the `from` of the layers.
 pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
     let said = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
     let said = said.flat_map(|said| match said {
@@ -61,7 +61,7 @@ pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> Has
     said.filter(|name| !names.numbers.contains_key(*name)).map(str::to_owned).collect()
 }
 
-/// What the `from` of a layer says; `None` where it has and needs none.
+/// Reads the `from` of a layer; `None` if it has none and needs none.
 fn from(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -89,7 +89,7 @@ fn from(
                 DeValue::String(name) => before(reader, names, number, name, item.span()),
                 _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
-            // all of them, so that all faults are reported
+            // collected first, so that all errors are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
@@ -98,7 +98,7 @@ fn from(
     })
 }
 
-/// The layer of this name, if it stands before the one that reads it; `None` for the input.
+/// Returns the number of the layer `name`, which must come before layer `number`; `None` for the network's input.
 fn before(reader: &mut ScenarioReader, names: &LayerNames, number: usize, name: &str, place: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
     match names.numbers.get(name) {

@@ -1,8 +1,8 @@
-//! The types of numbers in files, and each as f64 without a loss.
+//! The number types in weight files, and their lossless conversion to f64.
 
 use super::WeightsError;
 
-/// A type of read_le.
+/// The type of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dtype {
     F64,
@@ -20,10 +20,10 @@ pub(super) enum Dtype {
     Bool,
 }
 
-/// What is read, in words.
+/// Help text: the types that are read.
 pub(super) const READ: &str = "f64, f32, f16, integers and booleans are read";
 
-/// A type: its name in NumPy without the byte order, and in safetensors.
+/// A type, its name in NumPy without the byte order, and its name in safetensors.
 type DtypeNames = (Dtype, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
@@ -44,22 +44,22 @@ const NAMES: [DtypeNames; 13] = [
 ];
 
 impl Dtype {
-    /// The type that NumPy names so, without the byte order.
+    /// Returns the type with this NumPy name, without the byte order.
     pub fn numpy(name: &str) -> Option<Self> {
         NAMES.iter().find(|row| row.1 == Some(name)).map(|row| row.0)
     }
 
-    /// The type that safetensors names so.
+    /// Returns the type with this safetensors name.
     pub fn safetensors(name: &str) -> Option<Self> {
         NAMES.iter().find(|row| row.2 == name).map(|row| row.0)
     }
 
-    /// Its name in messages, such as f32.
+    /// Returns the name in messages, such as f32.
     pub fn name(self) -> String {
         NAMES.iter().find(|row| row.0 == self).map_or_else(String::new, |row| row.2.to_lowercase())
     }
 
-    /// Bytes of one read_le.
+    /// Returns the size of one number in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 | Self::U64 => 8,
@@ -69,7 +69,7 @@ impl Dtype {
         }
     }
 
-    /// The numbers in these bytes; or the place of the first that cannot be taken, and what it is.
+    /// Converts bytes to numbers. An error has the position of the first number that f64 cannot hold or that is not finite.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
@@ -111,22 +111,22 @@ fn each<const N: usize>(
 fn finite(value: f64) -> Result<f64, WeightsError> {
     let what = match value {
         _ if value.is_finite() => return Ok(value),
-        _ if value.is_nan() => "not a read_le (NaN)",
+        _ if value.is_nan() => "not a number (NaN)",
         _ => "infinite",
     };
     Err(WeightsError::new(what, "numbers must be finite"))
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // that is what is checked
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back reveals a loss
 fn exact(value: i128) -> Result<f64, WeightsError> {
     let float = value as f64;
     if float as i128 == value {
         return Ok(float);
     }
-    Err(WeightsError::new(format!("{value}, which f64 cannot hold"), "save it as float64, and it is rounded"))
+    Err(WeightsError::new(format!("{value}, which f64 cannot hold"), "save the tensor as float64, which rounds it"))
 }
 
-/// An IEEE half-precision read_le: 1 bit sign, 5 exponent, 10 mantissa.
+/// Converts an IEEE 754 half-precision number: 1 bit sign, 5 bits exponent, 10 bits mantissa.
 fn half(bits: u16) -> f64 {
     let (exponent, mantissa) = (u64::from(bits >> 10 & 0x1f), u64::from(bits & 0x3ff));
     let size = match exponent {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_what_ieee_754_says() {
+    fn half_precision_follows_ieee_754() {
         for (bits, value) in [
             (0x0000, 0.0),
             (0x0001, 2f64.powi(-24)),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_beyond_f64_is_refused_with_its_place() {
+    fn an_integer_beyond_f64_is_refused_with_its_position() {
         let bytes: Vec<u8> = [1 << 53, (1 << 53) + 1].iter().flat_map(|n: &i64| n.to_be_bytes()).collect();
         let (at, wrong) = Dtype::I64.numbers(&bytes, true).unwrap_err();
         assert_eq!((at, wrong.message.as_str()), (1, "9007199254740993, which f64 cannot hold"));

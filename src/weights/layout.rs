@@ -1,4 +1,4 @@
-//! How the numbers of a tensor lie in its bytes.
+//! The layout of a tensor in its bytes: shape, number type, byte order, and row-major or column-major order.
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
@@ -6,21 +6,21 @@ use super::WeightsError;
 use super::dtype::Dtype;
 use crate::tensor::{index_text, shape_text, unravel};
 
-/// More dimensions than any framework has.
+/// The largest number of dimensions; no framework has more.
 const MAX_RANK: usize = 32;
 
-/// The shape, type and order of a tensor whose bytes are there.
+/// The shape, type and order of a tensor, checked against the number of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorLayout {
     shape: Vec<usize>,
     pub(super) dtype: Dtype,
     pub(super) big_endian: bool,
-    /// The first index runs fastest.
+    /// Column-major order, as in Fortran: the first index varies fastest.
     pub(super) fortran: bool,
 }
 
 impl TensorLayout {
-    /// A layout for exactly `bytes` bytes.
+    /// Makes a layout if it takes exactly `bytes` bytes.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
@@ -47,40 +47,40 @@ impl TensorLayout {
         &self.shape
     }
 
-    /// The name of its type, such as f32.
+    /// Returns the name of the number type, such as f32.
     #[must_use]
     pub fn type_name(&self) -> String {
         self.dtype.name()
     }
 
-    /// How many bytes its numbers take in the file.
+    /// Returns the number of bytes in the file.
     #[must_use]
     pub fn size(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.size()
     }
 
-    /// The numbers in these bytes, in row-major order.
+    /// Converts bytes to numbers in row-major order.
     ///
     /// # Errors
-    /// When one is not finite, or an integer that f64 cannot hold.
+    /// If a number is not finite, or is an integer that f64 cannot hold.
     ///
     /// # Panics
-    /// When there are not as many bytes as [`Self::size`] says.
+    /// If the number of bytes is not [`Self::size`].
     pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
-        assert_eq!(bytes.len(), self.size(), "the bytes of this layout");
+        assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
         let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(at, wrong)| {
             let index = self.index(at);
-            let which = if index.is_empty() { "the read_le".to_owned() } else { format!("entry {}", index_text(&index)) };
+            let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
             WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
         })?;
         if !self.fortran || self.shape.len() < 2 {
             return Ok(data);
         }
-        let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape says");
+        let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape has");
         Ok(tensor.iter().copied().collect())
     }
 
-    /// The index of the read_le at a place in the file.
+    /// Returns the index of the `at`-th number in the file.
     fn index(&self, at: usize) -> Vec<usize> {
         if !self.fortran {
             return unravel(at, &self.shape).to_vec();

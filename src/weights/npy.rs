@@ -1,4 +1,4 @@
-//! `.npy`: a header in Python's notation, then the numbers.
+//! `.npy`, NumPy's format for one array: a header that is a Python dictionary, then the numbers.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use super::dtype::{Dtype, READ};
 use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// The header's text is at most so long; NumPy's is 118 bytes for what is read here.
+/// The largest size of the header's text in bytes; NumPy writes 118 for arrays of plain numbers.
 const LONGEST: usize = 4096;
-/// With so many bytes of the beginning, a header is complete.
+/// The number of bytes at the beginning of a file that surely hold the whole header.
 pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + LONGEST;
 
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Archive for Npy {
     }
 }
 
-/// The layout, and where the numbers begin, of a file with this beginning and of this size.
+/// Parses the header at the beginning of a file of `size` bytes. Returns the layout and the byte at which the numbers begin.
 pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usize), WeightsError> {
     if !beginning.starts_with(MAGIC) {
-        return Err(WeightsError::new("it does not begin as an .npy file does", ""));
+        return Err(WeightsError::new("it is not an .npy file: it does not begin with \\x93NUMPY", ""));
     }
     let cut = || WeightsError::new("its header is cut off", "the file is damaged or incomplete");
     let (length, begin) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
@@ -66,7 +66,7 @@ pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usi
     Ok((TensorLayout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(begin))?, begin))
 }
 
-/// The byte order and type of a `descr` such as `<f8`.
+/// Parses a `descr` such as `<f8`: whether it is big-endian, and the type.
 fn dtype(descr: &str) -> Option<(bool, Dtype)> {
     let big_endian = match descr.get(..1)? {
         "<" | "|" => false,
@@ -74,7 +74,7 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
         _ => return None,
     };
     let dtype = Dtype::numpy(&descr[1..])?;
-    // only one byte has no order
+    // `|` means no byte order, which only types of one byte have
     (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
 }
 
@@ -90,7 +90,7 @@ fn unread(descr: &str) -> WeightsError {
     WeightsError::new(format!("its numbers have the type {descr:?}{what}"), READ)
 }
 
-/// `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`
+/// The header, such as `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`.
 #[derive(Debug)]
 struct NpyHeader {
     descr: String,
@@ -98,11 +98,11 @@ struct NpyHeader {
     shape: Vec<u64>,
 }
 
-/// The rest of a text that is being read.
+/// A parser for the few Python literals in a header. It holds the text that is still to be parsed.
 struct HeaderParser<'a>(&'a str);
 
 impl<'a> HeaderParser<'a> {
-    /// Takes this text, after blanks.
+    /// Skips blanks, and then `text` if it comes next.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
         self.0 = rest.unwrap_or(self.0);
@@ -131,7 +131,7 @@ impl<'a> HeaderParser<'a> {
             items.push(self.integer()?);
             comma = self.take(",");
             if !comma {
-                // (3) is no tuple in Python
+                // (3) is a number in Python, not a tuple
                 return (self.take(")") && items.len() > 1).then_some(items);
             }
         }
@@ -164,7 +164,7 @@ impl NpyHeader {
     }
 }
 
-/// The beginning of an .npy file with f64 in row-major order; the numbers follow, little-endian.
+/// Writes the header of an `.npy` file of little-endian f64 in row-major order.
 pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
     const ALIGN: usize = 64;
     let shape: String = match shape {
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_read_as_python_writes_it_and_not_otherwise() {
+    fn only_headers_that_python_writes_are_parsed() {
         let shape =
             |shape: &str| NpyHeader::parse(&format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}")).map(|h| h.shape);
         for (text, expected) in [

@@ -1,4 +1,4 @@
-//! `.npz`: a zip of `.npy` files, one for each tensor, named after it.
+//! `.npz`, NumPy's format for several arrays: a zip archive with one `.npy` file for each tensor, named after it.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -49,15 +49,15 @@ impl Archive for Npz {
     }
 }
 
-/// A tensor to be written: its name, shape, and numbers in row-major order.
+/// A tensor to write: its name, shape, and numbers in row-major order.
 pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 
-/// Writes an .npz that NumPy reads: f64, stored, the same bytes for the same tensors.
+/// Writes an `.npz` that NumPy reads, with f64 and without compression. The same tensors always give the same bytes.
 ///
 /// # Errors
-/// When writing fails, or when there are more than 65,534 tensors or 4 GiB of them.
+/// If writing fails, or if there are more than 65,534 tensors or 4 GiB of them.
 pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
-    let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; take --format json"));
+    let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; use --format json"));
     let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
     let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;
     let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < u32::MAX).ok_or_else(|| too_much("more than 4 GiB"));
@@ -69,7 +69,7 @@ pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> 
         crc.update(&beginning);
         values.iter().for_each(|x| crc.update(&x.to_le_bytes()));
         let length = beginning.len() + values.len() * 8;
-        // version 2.0, name in UTF-8, stored, midnight on 1 January 1980, checksum, size twice, lengths of the name and of no extra field
+        // version 2.0; flags: name in UTF-8; method: stored; time: 0:00 on 1 January 1980; checksum; both sizes; length of the name; length 0 of the extra field
         let mut about = Vec::new();
         for field in [20, 1 << 11, 0, 0, 0x21_u16] {
             about.extend(field.to_le_bytes());
@@ -85,7 +85,7 @@ pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> 
         for values in values.chunks(8192) {
             to.write_all(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
         }
-        // made by version 2.0; then no comment, one disk, no attributes, and where the file begins
+        // made by version 2.0; the same fields; no comment, disk 0, no attributes; the offset of the file
         directory.extend([b"PK\x01\x02", &[20, 0][..], &about, &[0; 10], &size(at)?.to_le_bytes(), name.as_bytes()].concat());
         at += local.len() + length;
     }

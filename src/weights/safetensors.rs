@@ -1,4 +1,4 @@
-//! `.safetensors`: the length of a JSON header, the header, then the numbers of all tensors without a gap.
+//! `.safetensors`: the length of the header in 8 bytes, the header in JSON, then the numbers of all tensors without gaps.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use super::dtype::{Dtype, READ};
 use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 
-/// A header is at most so long: room for more tensors than are read.
+/// The largest size of a header in bytes, enough for more than the largest number of tensors.
 const LONGEST: usize = 16 << 20;
 
 #[derive(Debug)]
@@ -20,11 +20,11 @@ struct Safetensors {
     bytes: Vec<u8>,
     infos: Vec<TensorInfo>,
     names: TensorNames,
-    /// Where the numbers begin.
+    /// The byte at which the numbers begin.
     begin: usize,
 }
 
-/// What the header says of a tensor.
+/// The header's description of a tensor.
 #[derive(Debug, Deserialize)]
 struct TensorInfo {
     dtype: String,
@@ -32,7 +32,7 @@ struct TensorInfo {
     data_offsets: [usize; 2],
 }
 
-/// All tensors of a header, a name that is there twice too: a map would keep one of them.
+/// All tensors of a header, including duplicate names: a map would keep only one of them.
 struct TensorInfos(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for TensorInfos {
                 let mut all = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        // strings alone, as the format says: anything else is damage
+                        // the format allows only strings here
                         map.next_value::<HashMap<String, String>>()?;
                     } else {
                         all.push((name, map.next_value()?));
@@ -73,7 +73,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         return Err(WeightsError::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
     }
     let begin = 8 + length;
-    // as a whole, since serde does not look into what it skips
+    // the whole header is checked, because serde does not check the strings that it skips
     let header = str::from_utf8(&bytes[8..begin])
         .map_err(|error| damaged(format!("its header is not that of safetensors: it is not UTF-8 at byte {}", 8 + error.valid_up_to())))?;
     let TensorInfos(all) =
@@ -84,7 +84,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     Ok(Arc::new(Safetensors { bytes, infos, names, begin }))
 }
 
-/// Every tensor's claims, of those too that nobody asks for: where one is false, the file is damaged, and what the others claim may be too.
+/// Checks the descriptions of all tensors, also of those that are not used: one wrong description means that the file is damaged.
 fn check(names: &TensorNames, infos: &[TensorInfo], there: usize) -> Result<(), WeightsError> {
     let mut places: Vec<usize> = (0..infos.len()).collect();
     places.sort_unstable_by_key(|&place| infos[place].data_offsets);
@@ -115,7 +115,7 @@ fn check(names: &TensorNames, infos: &[TensorInfo], there: usize) -> Result<(), 
     Ok(())
 }
 
-/// The bits of a read_le of this type; `None` where safetensors has no such type.
+/// Returns the number of bits of a type; `None` if safetensors has no such type.
 fn bits(dtype: &str) -> Option<u64> {
     if let Some(dtype) = Dtype::safetensors(dtype) {
         return Some(8 * dtype.size() as u64);
@@ -123,7 +123,7 @@ fn bits(dtype: &str) -> Option<u64> {
     UNREAD.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
 }
 
-/// The types of the format that are not read, with the bits of a read_le: a file may have them beside those that are.
+/// The types of the format that are not read, with their bits. Other tensors of such a file are read.
 const UNREAD: [(&str, u64); 9] = [
     ("F4", 4),
     ("F6_E2M3", 6),

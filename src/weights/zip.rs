@@ -1,7 +1,7 @@
-//! As much of zip as `.npz` needs: entries that are stored or deflated, found by the central directory.
+//! A reader for the zip archives of `.npz` files: entries that are stored or deflated, found through the central directory.
 //!
-//! The crates for zip keep one of two entries with the same name; here that must be seen. Sizes of 64 bits are read where a writer put
-//! them needlessly; a file is never that large.
+//! Zip crates keep only one of two entries with the same name, and here duplicates must be reported. Sizes in 64-bit fields are read too, because some
+//! writers use them for small files.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,38 +13,38 @@ use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
 const LOCAL: u64 = 0x0403_4b50;
 const CENTRAL: u64 = 0x0201_4b50;
 const END: u64 = 0x0605_4b50;
-/// Bytes of the fixed part of each.
+/// The sizes in bytes of the fixed part of each record.
 const LOCAL_SIZE: usize = 30;
 const CENTRAL_SIZE: usize = 46;
 const END_SIZE: usize = 22;
-/// Deflate turns one byte into at most 1032.
+/// Deflate's largest ratio: one byte becomes at most 1032.
 const RATIO: usize = 1032;
-/// The flags of encryption: of the bytes, of a strong kind, and of the directory.
+/// The flags of encryption: of the data, strong encryption, and of the directory.
 const ENCRYPTED: usize = 1 | 1 << 6 | 1 << 13;
-/// The flag of sizes and checksum that follow the bytes.
+/// The flag of an entry whose sizes and checksum follow its data.
 const AFTERWARDS: usize = 1 << 3;
-/// The flags that change nothing in how an entry is read: how hard the compressor tried (two bits), sizes afterwards, a name in UTF-8.
+/// The flags that do not matter for reading: level of compression (two bits), sizes after the data, name in UTF-8.
 const KNOWN: usize = 0b110 | AFTERWARDS | 1 << 11;
 
-/// One file inside.
+/// One file in the archive.
 #[derive(Debug)]
 pub(super) struct ZipEntry {
     pub name: String,
     deflated: bool,
-    /// The bytes of the archive that belong to it, its header among them.
+    /// The bytes of the archive that belong to the entry, including its header.
     whole: Range<usize>,
-    /// Its bytes as they lie in the archive.
+    /// The bytes of its data in the archive, possibly compressed.
     packed: Range<usize>,
-    /// Bytes of it unpacked; what is stored has as many packed.
+    /// The unpacked size in bytes.
     pub size: usize,
     crc: u32,
 }
 
 fn damaged(what: &str) -> WeightsError {
-    WeightsError::new(format!("{what}, so this is no complete .npz"), "the file is damaged or incomplete")
+    WeightsError::new(format!("{what}, so this is not a complete .npz"), "the file is damaged or incomplete")
 }
 
-/// All entries, in the order of the central directory.
+/// Returns all entries, in the order of the central directory.
 pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let end = end(bytes).ok_or_else(|| damaged("it has no zip directory"))?;
     let cut = || damaged("its zip directory is cut off");
@@ -74,7 +74,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     Ok(entries)
 }
 
-/// Refuses entries that share bytes: no writer makes them, and a small file of them unpacks to a huge one.
+/// Refuses entries that overlap: no writer makes them, and a small file of such entries can unpack to a huge one (a zip bomb).
 fn apart(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     let mut order: Vec<&ZipEntry> = entries.iter().collect();
     order.sort_unstable_by_key(|entry| entry.whole.start);
@@ -84,7 +84,7 @@ fn apart(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     }
 }
 
-/// Where the record at the end begins; only a comment comes after it.
+/// Finds the end record; only a comment comes after it.
 fn end(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_SIZE)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
@@ -94,18 +94,19 @@ fn end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The description of a file that its local header and the directory share.
+/// The fields that an entry's local header and its directory record share.
 #[derive(Debug, PartialEq, Eq)]
 struct EntryHeader<'a> {
     flags: usize,
     method: usize,
     crc: u64,
-    /// Bytes unpacked, and packed.
+    /// The unpacked and the packed size in bytes.
     sizes: [u64; 2],
     name: &'a [u8],
 }
 
-/// Reads the fields that both headers have in this order, from `at` on; then the name and the extra field, which begin at `name_at`.
+/// Reads the shared fields of a local header or directory record at `at`, with the name and extra field at `name_at`. Returns them with the sizes and
+/// offset, 64-bit ones included, and the end of the extra field.
 fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(EntryHeader<'_>, [u64; 3], usize)> {
     let short = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
     let long = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
@@ -117,7 +118,7 @@ fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(
     Some((about, wide, end))
 }
 
-/// The entry described at a place of the directory, and where the next description is; the files end where the directory begins.
+/// Reads the directory record at `at`. Returns the entry and the byte of the next record. Data must end before `directory`.
 fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize), WeightsError> {
     let cut = || damaged("its zip directory is cut off");
     if read_le::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
@@ -133,7 +134,7 @@ fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize),
     }
     let sized = |n: u64| usize::try_from(n).ok();
     let (Some(size), Some(packed), Some(offset)) = (sized(size), sized(packed), sized(offset)) else { return Err(cut()) };
-    // what the file itself says of it, with a name and extra fields of other lengths
+    // the local header, which must agree with the directory; its extra field may have another length
     let local = (read_le::<4>(bytes, offset) == Some(LOCAL))
         .then(|| self::about(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
         .flatten();
@@ -146,16 +147,16 @@ fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize),
         let message = format!("\"{shown}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
-    // a writer that cannot go back leaves 0 there, and repeats what it did not know after the bytes
+    // a streaming writer does not know these fields yet: it writes 0 here and the values after the data
     let unknown = about.flags & AFTERWARDS != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
     if local != (if unknown { EntryHeader { crc: 0, sizes: [0; 2], ..about } } else { about }) {
-        return Err(damaged(&format!("the zip directory describes \"{shown}\" otherwise than its own header")));
+        return Err(damaged(&format!("the zip directory and the header of \"{shown}\" disagree")));
     }
     let crc = read_le::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
     Ok((ZipEntry { name: shown, deflated, whole: offset..range.end, packed: range, size, crc }, extra_end + comment))
 }
 
-/// Whether the entry is deflated, where its flags and method are some that are read.
+/// Returns whether the entry is deflated, or an error if its flags or method are not supported.
 fn readable(about: &EntryHeader<'_>, shown: &str) -> Result<bool, WeightsError> {
     if about.flags & ENCRYPTED != 0 {
         return Err(WeightsError::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
@@ -173,7 +174,7 @@ fn readable(about: &EntryHeader<'_>, shown: &str) -> Result<bool, WeightsError> 
     }
 }
 
-/// Unpacked size, packed size and offset, from the field for 64 bits where the fields of 32 say so. `None` where a field is cut off.
+/// Replaces those of `[unpacked size, packed size, offset]` that are 0xffff_ffff by their values in the 64-bit extra field. `None` if a field is cut off.
 fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     const ID: u64 = 1;
     let mut at = 0;
@@ -193,7 +194,7 @@ fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
 }
 
 impl ZipEntry {
-    /// The first bytes of it, at most `most`.
+    /// Unpacks the first bytes, at most `most`.
     pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let most = most.min(self.size);
@@ -208,7 +209,7 @@ impl ZipEntry {
         }
     }
 
-    /// All of it, with its checksum verified.
+    /// Unpacks the whole entry and verifies its checksum.
     pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let whole = if self.deflated {

@@ -1,23 +1,23 @@
-//! The table of words. A row without a word of the format says what to do instead.
+//! The table of translations. A row made by `not` has no translation and says what to write instead.
 
 use super::{Translation, Vocabulary};
 
-/// The format's word for these.
-const fn is(at: Vocabulary, words: &'static str, is: &'static str) -> Translation {
-    Translation { at, words, is, help: "" }
+/// Words that the format calls `is`.
+const fn is(vocabulary: Vocabulary, words: &'static str, is: &'static str) -> Translation {
+    Translation { vocabulary, words, ours: is, help: "" }
 }
 
-/// The same, with something that a newcomer should know.
-const fn is_but(at: Vocabulary, words: &'static str, is: &'static str, help: &'static str) -> Translation {
-    Translation { at, words, is, help }
+/// Words that the format calls `is`, with an explanation of the difference.
+const fn is_but(vocabulary: Vocabulary, words: &'static str, is: &'static str, help: &'static str) -> Translation {
+    Translation { vocabulary, words, ours: is, help }
 }
 
-/// Words for what the format does not have.
-const fn not(at: Vocabulary, words: &'static str, help: &'static str) -> Translation {
-    Translation { at, words, is: "", help }
+/// Words for things that the format does not have.
+const fn not(vocabulary: Vocabulary, words: &'static str, help: &'static str) -> Translation {
+    Translation { vocabulary, words, ours: "", help }
 }
 
-/// All words.
+/// The whole table.
 #[rustfmt::skip]
 pub const TRANSLATIONS: &[Translation] = &[
     // the file itself

@@ -1,12 +1,12 @@
-//! The names of tensors in addresses: the one that was most likely meant.
+//! Suggestions for unknown tensor names in addresses.
 
 use super::suggest;
 use super::{self as words, Vocabulary};
 
 const GRADIENT: &str = "grad.";
 
-/// The tensor that an unknown name means, among all `names`: `grad.conv1.w` is `grad.conv1.weight`, PyTorch's `conv1.weight.grad` too, and a layer alone is
-/// its output.
+/// Returns the tensor of `names` that an unknown name most likely means. `grad.conv1.w` and PyTorch's `conv1.weight.grad` are `grad.conv1.weight`; `conv1`
+/// alone is the layer's output `conv1.a`.
 pub fn meant(name: &str, names: &[&str]) -> Option<String> {
     let (own, prefix) = match (name.strip_prefix(GRADIENT), name.strip_suffix(".grad")) {
         (Some(own), _) | (None, Some(own)) => (own, GRADIENT),
@@ -22,12 +22,12 @@ pub fn meant(name: &str, names: &[&str]) -> Option<String> {
         Some(format!("{own}.a")).filter(|output| there.contains(&output.as_str()))
     };
     if found.is_none() && !of_layer(own, prefix, names).is_empty() {
-        return None; // the layer has no such part
+        return None; // the layer exists and has no tensor of that name
     }
     found.map(|found| format!("{prefix}{found}")).or_else(|| suggest::nearest(name, names.iter().copied()).map(str::to_owned))
 }
 
-/// The names that the layer of a tensor has, with a prefix.
+/// Returns the names that begin with `prefix` and the layer of tensor `own`.
 fn of_layer<'a>(own: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
     let Some((layer, _)) = own.rsplit_once('.') else { return Vec::new() };
     let is_part =
@@ -35,7 +35,7 @@ fn of_layer<'a>(own: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
     names.iter().copied().filter(|name| is_part(name)).collect()
 }
 
-/// A help line for an unknown name: the tensor that it means, or all of a few.
+/// Returns a help line for an unknown name: the tensor that it most likely means, or the tensors of its layer, or all if there are few.
 pub fn help(name: &str, names: &[&str]) -> String {
     match meant(name, names) {
         Some(near) => suggest::question(&near),

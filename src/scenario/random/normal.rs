@@ -1,20 +1,25 @@
-//! Normal numbers by Box and Muller: √(−2 ln(1 − u)) · cos(2π v) for two uniform numbers u and v in [0, 1).
+//! Normal random numbers by the Box–Muller transform: √(−2 ln(1 − u)) · cos(2π v) for uniform u and v in [0, 1), 64 numbers at a time.
 //!
-//! A network's weights are made before its first frame is drawn, and with `libm`'s functions one by one they took half of that time. Here are their steps for
-//! these arguments alone, without a branch, so that they run in vector registers. They are the same steps in the same order, so they give the same bits. The
-//! few arguments so close to a multiple of π/2 that `libm` takes a longer way are left to it.
+//! Weights are made before the first frame is drawn; with `libm`'s scalar functions they took half of that time. The `log` and `cos` of this file repeat
+//! `libm`'s operations in the same order, restricted to the ranges 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They have no branches, so the compiler vectorizes
+//! the loop, and the results agree with `libm` to the last bit:
+//!
+//! - ln x: x = 2ᵏ (1 + f), ln x = k ln 2 + ln(1 + f);
+//! - cos x: x = n π/2 + y, and cos x is cos y, −sin y, −cos y or sin y for n = 0, 1, 2, 3.
+//!
+//! Close to a multiple of π/2 `libm` reduces the argument with more digits; those few numbers are computed by `libm` itself.
 
-#![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
+#![allow(clippy::inline_always)] // only inlined into the dispatched function is the code compiled for its vector registers
 #![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants as libm writes them
 
 use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// The numbers that are computed side by side.
+/// The count of numbers in a block.
 pub(super) const BLOCK: usize = 64;
 
-/// The normal number of each pair of uniform ones.
+/// Returns the normal numbers of a block of pairs (u, v).
 pub(super) fn normals(u: &[f64; BLOCK], v: &[f64; BLOCK]) -> [f64; BLOCK] {
     Arch::new().dispatch(NormalBlock { u, v })
 }
@@ -46,12 +51,12 @@ impl WithSimd for NormalBlock<'_> {
     }
 }
 
-/// The normal number of one pair.
+/// Returns the normal number of one pair, computed by `libm`.
 pub(super) fn normal(u: f64, v: f64) -> f64 {
     (-2.0 * libm::log(1.0 - u)).sqrt() * libm::cos(2.0 * PI * v)
 }
 
-/// ln x for 2⁻⁵³ ≤ x ≤ 1: x = 2ᵏ (1 + f) with √½ ≤ 1 + f < √2, and ln(1 + f) from a polynomial in s = f / (2 + f).
+/// Returns ln x for 2⁻⁵³ ≤ x ≤ 1: x = 2ᵏ (1 + f) with √½ ≤ 1 + f < √2, and ln(1 + f) is a polynomial in s = f / (2 + f).
 #[inline(always)]
 fn log(x: f64) -> f64 {
     const LN2: [f64; 2] = [6.93147180369123816490e-01, 1.90821492927058770002e-10];
@@ -68,7 +73,7 @@ fn log(x: f64) -> f64 {
     const ROOT_HALF: u64 = 0x3fe6_a09e << 32;
     const FRACTION: u64 = (1 << 52) - 1;
     let bits = x.to_bits() + (ONE - ROOT_HALF);
-    // a whole number in the last bits of 2⁵² is a number, without the conversion that not every processor has
+    // converts the exponent to f64: an integer in the low bits of 2⁵² adds its value; not every processor has an instruction for it
     let k = f64::from_bits(TWO_52.to_bits() | (bits >> 52)) - (TWO_52 + 1023.0);
     let f = f64::from_bits((bits & FRACTION) + ROOT_HALF) - 1.0;
     let half_square = 0.5 * f * f;
@@ -85,16 +90,16 @@ const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 struct Cosine {
     value: f64,
-    /// The argument may be so near to a multiple of π/2 that this value is not `libm`'s.
+    /// `true` if the argument is so close to a multiple of π/2 that `value` may differ from `libm`'s.
     near: bool,
 }
 
-/// cos x for 0 ≤ x ≤ 2π: x = n π/2 + y, where y is the sum of two numbers.
+/// Returns cos x for 0 ≤ x ≤ 2π: x = n π/2 + y, with y as the sum of two floats.
 #[inline(always)]
 fn cos(x: f64) -> Cosine {
-    /// The first 33 bits of π/2, and the rest.
+    /// π/2 as the sum of its first 33 bits and the rest.
     const HALF_PI: [f64; 2] = [1.57079632673412561417e+00, 6.07710050650619224932e-11];
-    /// About π/4, 3π/4, 5π/4, 7π/4: `libm` looks at the upper half of the bits alone.
+    /// π/4, 3π/4, 5π/4 and 7π/4, cut to their upper 32 bits: `libm` compares only these.
     const BETWEEN: [f64; 4] = [
         f64::from_bits(0x3fe9_21fc << 32),
         f64::from_bits(0x4002_d97d << 32),
@@ -113,7 +118,7 @@ fn cos(x: f64) -> Cosine {
     Cosine { value: if n == 1.0 || n == 2.0 { -value } else { value }, near: y.abs() < NEAR }
 }
 
-/// cos(x + y) for |x| up to about π/4 and a y that is far smaller.
+/// Returns cos(x + y) for |x| up to about π/4 and a far smaller y.
 #[inline(always)]
 fn cos_near_0(x: f64, y: f64) -> f64 {
     const C: [f64; 6] = [
@@ -132,7 +137,7 @@ fn cos_near_0(x: f64, y: f64) -> f64 {
     w + (((1.0 - w) - half) + (z * r - x * y))
 }
 
-/// sin(x + y) for the same.
+/// Returns sin(x + y) for the same arguments.
 #[inline(always)]
 fn sin_near_0(x: f64, y: f64) -> f64 {
     const S: [f64; 6] = [
@@ -166,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Uniform numbers as the generator makes them.
+    /// The distance between neighbouring uniform numbers of the generator, 2⁻⁵³.
     const STEP: f64 = 1.0 / 9_007_199_254_740_992.0;
 
     #[test]
@@ -188,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bits_are_those_of_libm_where_a_function_changes_its_way() {
+    fn the_bits_are_those_of_libm_around_case_boundaries() {
         let eighths = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) * STEP));
         let coarse = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) / 4e9));
         let v = eighths.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(|v| (v / STEP).floor() * STEP);

@@ -1,4 +1,4 @@
-//! The table of words against the names that the format has.
+//! Compares the table of translations with the names of the format.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,9 @@ use crate::op::activation::ACTIVATIONS;
 use crate::op::loss::LOSSES;
 use crate::op::operator::{FUNCTIONS, NamedFunction};
 use crate::scenario::{graph, init, layers, place, samples, spelling, train};
-use crate::words::{TRANSLATIONS, Translation, Vocabulary, help, meant, plain, same};
+use crate::words::{TRANSLATIONS, Translation, Vocabulary, equal, help, meant, normalized};
 
-/// The names that the format has at a place.
+/// Returns the format's names in a vocabulary.
 fn names(at: Vocabulary) -> Vec<&'static str> {
     match at {
         Vocabulary::File => spelling::KEYS.to_vec(),
@@ -32,12 +32,12 @@ fn names(at: Vocabulary) -> Vec<&'static str> {
     }
 }
 
-/// A row whose word the format knows must go, and a row must not lead to a word that it does not know.
+/// A translated word must be a name of the format, and a foreign word must not be one.
 #[test]
 fn every_row_agrees_with_the_format() {
     let mut wrong = Vec::new();
     let mut seen = HashSet::new();
-    for Translation { at, words, is, help } in TRANSLATIONS {
+    for Translation { vocabulary: at, words, ours: is, help } in TRANSLATIONS {
         let names = names(*at);
         if !is.is_empty() && !names.contains(is) {
             wrong.push(format!("{at:?}: there is no {is}"));
@@ -46,11 +46,11 @@ fn every_row_agrees_with_the_format() {
             wrong.push(format!("{at:?}: nothing is said of {words}"));
         }
         for word in words.split(' ') {
-            if plain(word).as_deref() != Some(word) {
+            if normalized(word).as_deref() != Some(word) {
                 wrong.push(format!("{at:?}: \"{word}\" can never be found"));
             }
-            // a key of another layer or loss may have a word of its own
-            if !matches!(at, Vocabulary::Layer | Vocabulary::LossKey) && same(word, &names).is_some() {
+            // a key of one layer or loss may be a foreign word for another
+            if !matches!(at, Vocabulary::Layer | Vocabulary::LossKey) && equal(word, &names).is_some() {
                 wrong.push(format!("{at:?}: the format has {word}"));
             }
             if !seen.insert((at, word, is)) {
@@ -69,7 +69,7 @@ fn a_word_is_found_however_it_is_written() {
     }
     assert_eq!(meant(Vocabulary::Type, "batch_norm2d", &types), None);
     assert!(help(Vocabulary::Type, "BatchNorm2d", &types).contains("layer_norm"));
-    // what the file cannot be meant to say is not said
+    // a word is not translated to a key that this layer does not have
     assert_eq!(meant(Vocabulary::Layer, "strides", &["out_features"]), None);
     assert_eq!(meant(Vocabulary::Layer, "filters", &["out_channels"]), Some("out_channels"));
     assert_eq!(meant(Vocabulary::Type, "...", &types), None);

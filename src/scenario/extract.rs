@@ -1,7 +1,8 @@
-//! Arrays of numbers, taken out of the text before TOML is parsed: the parser keeps some 40 bytes for each byte of them, and takes ten times as long.
+//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads it. For them the parser needs some 40 bytes of memory per byte of text
+//! and ten times as long.
 //!
-//! What is lifted is certain to be a rectangular array of numbers that all can be read. Anything else stays where it is, for the parser and
-//! its messages.
+//! `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`, and the array is kept under the byte at which the `00:00:00` begins. Only rectangular
+//! arrays of valid numbers are extracted; everything else stays, so that the parser reports its errors.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,29 +10,29 @@ use std::ops::Range;
 use super::MAX_BYTES;
 use super::number::{self, NumberKind};
 
-/// Arrays of fewer numbers are no gain, and the pairs of the format are none that a tensor could be.
+/// The smallest extracted array. Smaller ones save nothing, and pairs such as `kernel_size = [2, 3]` must stay.
 const LEAST: usize = 8;
-/// Deeper than any tensor of the format.
+/// The deepest extracted nesting; no tensor of the format is deeper.
 const DEEPEST: usize = 8;
-/// What stands for an array: a time of day, which no key of the format takes, so that an array in a wrong place is still a fault.
+/// The placeholder for an array: a time of day. No key of the format takes one, so an array at a wrong key is still reported.
 const STAND_IN: &str = "00:00:00";
 
-/// A tensor as it is written.
+/// The shape and the numbers of an array.
 pub(super) type Array = (Vec<usize>, Vec<f64>);
 
-/// A text without its arrays of numbers.
+/// A text without its large arrays of numbers.
 #[derive(Debug)]
-pub(super) struct Lifted {
-    /// The text with a time of day and the array's line breaks in the place of each.
+pub(super) struct Extracted {
+    /// The text, with a placeholder and the array's line breaks in place of each array: line numbers stay the same.
     pub text: String,
-    /// The arrays, by the byte of this text where they stood.
+    /// The arrays by the byte at which their placeholder begins.
     pub arrays: HashMap<usize, Array>,
 }
 
-/// Lifts the arrays of numbers out of a text that is not too long; `None` when it has none. A text that is not TOML is none after this either.
-pub(super) fn lift(text: &str) -> Option<Lifted> {
+/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. Text that is not valid TOML stays invalid.
+pub(super) fn extract(text: &str) -> Option<Extracted> {
     let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
-    let mut lifted = Lifted { text: String::new(), arrays: HashMap::new() };
+    let mut extracted = Extracted { text: String::new(), arrays: HashMap::new() };
     let (mut at, mut copied) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
@@ -44,10 +45,10 @@ pub(super) fn lift(text: &str) -> Option<Lifted> {
                 let start = at + 1 + bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 match array(text, start) {
                     Some((found, end)) => {
-                        lifted.text.push_str(&text[copied..start]);
-                        lifted.arrays.insert(lifted.text.len(), found);
-                        lifted.text.push_str(STAND_IN);
-                        lifted.text.extend(text[start..end].matches('\n'));
+                        extracted.text.push_str(&text[copied..start]);
+                        extracted.arrays.insert(extracted.text.len(), found);
+                        extracted.text.push_str(STAND_IN);
+                        extracted.text.extend(text[start..end].matches('\n'));
                         copied = end;
                         end
                     }
@@ -57,8 +58,8 @@ pub(super) fn lift(text: &str) -> Option<Lifted> {
             _ => at + 1,
         };
     }
-    lifted.text.push_str(&text[copied..]);
-    (copied > 0).then_some(lifted)
+    extracted.text.push_str(&text[copied..]);
+    (copied > 0).then_some(extracted)
 }
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
@@ -100,17 +101,17 @@ fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     Err(bytes.len())
 }
 
-/// The array of numbers that begins at `at`, and its end.
+/// Parses the array of numbers that begins at `at`. Returns it and its end.
 fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     let bytes = text.as_bytes();
     if bytes.get(at) != Some(&b'[') {
         return None;
     }
     let mut data = Vec::new();
-    // how many items the arrays at each depth have; and those that are open
+    // the length of the arrays at each depth, and the items so far of those that are open
     let mut shape: Vec<Option<usize>> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
-    // whether an item may come, or else a comma
+    // true if an item comes next, false if a comma
     let mut item = true;
     loop {
         match *bytes.get(at)? {
@@ -123,7 +124,7 @@ fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
             b'[' if item && open.len() < DEEPEST => {
                 if open.len() == shape.len() {
                     if !data.is_empty() {
-                        return None; // deeper than the entries before
+                        return None; // nested deeper than the entries before
                     }
                     shape.push(None);
                 }
@@ -150,14 +151,13 @@ fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
             _ => return None,
         }
     }
-    // [1, 2].5 is nothing, but 00:00:00.5 is a time
+    // [1, 2].5 is an error, but 00:00:00.5 would be a time
     let ended = bytes.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'}' | b'#'));
     let shape: Option<Vec<usize>> = shape.into_iter().collect();
     Some(((shape?, data), at)).filter(|((_, data), _)| ended && data.len() >= LEAST)
 }
 
-/// The end of the decimal number of TOML that begins at `at`, and its kind; `None` for what has underscores or another radix, and for what is no
-/// number.
+/// Returns the end and the kind of the decimal number that begins at `at`; `None` for underscores, another radix, or text that is not a number.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
     let sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
     let digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
@@ -180,8 +180,8 @@ fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
 mod tests {
     use super::*;
 
-    fn lifted(text: &str) -> Option<(String, Vec<Array>)> {
-        let Lifted { text, arrays } = lift(text)?;
+    fn extracted(text: &str) -> Option<(String, Vec<Array>)> {
+        let Extracted { text, arrays } = extract(text)?;
         let mut arrays: Vec<(usize, Array)> = arrays.into_iter().collect();
         arrays.sort_by_key(|(at, _)| *at);
         assert!(arrays.iter().all(|(at, _)| text[*at..].starts_with(STAND_IN)));
@@ -189,11 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn rectangular_arrays_of_numbers_are_lifted() {
+    fn rectangular_arrays_of_numbers_are_extracted() {
         let text = "a = 1\nb = [ # no\n1]\nc = [[1, -2.5, +3e2, 0.25],\r\n [0, -0, 5E-1, 1_0] ]\n";
-        assert_eq!(lifted(text), None);
+        assert_eq!(extracted(text), None);
         let text = "a = [1, 2]\nb =[[1, -2.5, +3e2, 0.25],\r\n [0, -0.0, 5E-1, 10,],\n] # [\nc = { d = [1, 2, 3, 4, 5, 6, 7, 8], e = 1 }";
-        let (rest, arrays) = lifted(text).expect("two arrays");
+        let (rest, arrays) = extracted(text).expect("two arrays");
         assert_eq!(rest, "a = [1, 2]\nb =00:00:00\n\n # [\nc = { d = 00:00:00, e = 1 }");
         assert_eq!(arrays[0], (vec![2, 4], vec![1.0, -2.5, 300.0, 0.25, 0.0, -0.0, 0.5, 10.0]));
         assert!(arrays[0].1[5].is_sign_negative());
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rectangular_array_of_numbers_stays() {
+    fn other_arrays_stay_in_the_text() {
         for array in [
             "[1, 2, 3, 4, 5, 6, 7]",
             "[[1, 2, 3, 4], [5, 6, 7, 8, 9]]",
@@ -228,12 +228,12 @@ mod tests {
             "[1, 2, 3, 4, 5, 6, 7, 8].5",
             "[[[[[[[[[1, 2, 3, 4, 5, 6, 7, 8, 9]]]]]]]]]",
         ] {
-            assert_eq!(lifted(&format!("a = {array}")), None, "{array}");
+            assert_eq!(extracted(&format!("a = {array}")), None, "{array}");
         }
     }
 
     #[test]
-    fn strings_and_comments_are_left_alone() {
+    fn strings_and_comments_stay_in_the_text() {
         let array = "b = [1, 2, 3, 4, 5, 6, 7, 8]";
         for text in [
             "# {}",
@@ -245,11 +245,11 @@ mod tests {
             "a = \"\"\"\\\"\"\" {}\"\"\"",
         ] {
             let text = text.replace("{}", array);
-            assert_eq!(lifted(&text), None, "{text}");
-            assert!(lifted(&format!("{text}\n{array}")).is_some_and(|(rest, _)| rest == format!("{text}\nb = {STAND_IN}")), "{text}");
+            assert_eq!(extracted(&text), None, "{text}");
+            assert!(extracted(&format!("{text}\n{array}")).is_some_and(|(rest, _)| rest == format!("{text}\nb = {STAND_IN}")), "{text}");
         }
         for text in ["a = 'it' # it's", "a = \"\"\"b\"\"\"\"", "a = \"\\\\\"", "\"a=b\" = ''", "a = \"open"] {
-            assert!(lifted(&format!("{text}\n{array}")).is_some(), "{text}");
+            assert!(extracted(&format!("{text}\n{array}")).is_some(), "{text}");
         }
     }
 }
