@@ -64,19 +64,19 @@ struct Cli {
 }
 
 const AFTER: &str = "\
-SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. What has a separator in it or ends in .toml is \
-a path; of anything else a bundled name wins over a file, and the beginning of one bundled name is enough where no file is called so. A file with weights \
-(.npy, .npz, .safetensors) is no scenario: gradstep FILE lists what is in it.
+SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. A text with a path separator or the ending .toml is \
+a path. Otherwise a bundled name comes before a file of the same name, and the beginning of a bundled name is enough if only one begins so and no file \
+has that name. A file with weights (.npy, .npz, .safetensors) is not a scenario: gradstep FILE lists its tensors.
 
-ADDRESS is a step 57, an op grad.conv1.weight, an entry grad.conv1.weight[0,0,1,1], a term of it grad.conv1.weight[0,0,1,1]#3, or first, \
-last, loss, backward. Before an op 2: means the second sample, reduce: and update: what the batch does; before all 12/ means iteration 12. With several samples 12/loss is the first sample's, and \
-12/reduce:loss the batch's.
+ADDRESS is a step (57), an op (grad.conv1.weight), an entry (grad.conv1.weight[0,0,1,1]), a term of an entry (grad.conv1.weight[0,0,1,1]#3), or first, \
+last, loss, backward. A prefix selects a sample (2:loss), the batch's reduction (reduce:loss) or its update (update:fc1.weight); before it, 12/ selects \
+iteration 12. With several samples, 12/loss is the first sample's loss and 12/reduce:loss the batch's.
 
-Exit status: 0 done; 1 something was found, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
+Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 
 /// A command. Its fields are its arguments, and its doc comment is its help.
 trait Invocation: Parser {
-    /// The file that the output goes to; `None` where it goes to stdout.
+    /// The output file; `None` means stdout.
     fn output(&self) -> Option<&Path> {
         None
     }
@@ -98,7 +98,7 @@ const fn row<C: Invocation>() -> CommandRow {
         declare: <C as CommandFactory>::command,
         run: |arguments, global| {
             let command = C::from_arg_matches(arguments)?;
-            // before anything is read or computed in vain
+            // fail before anything is read or computed
             if command.output().is_none() {
                 standard::stdout_is_open()?;
             }
@@ -122,12 +122,12 @@ static COMMANDS: &[CommandRow] = &[
     row::<man::ManCommand>(),
 ];
 
-/// The whole command line, as clap knows it.
+/// The clap command of the whole command line.
 fn program() -> clap::Command {
     Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
 }
 
-/// The same as users type it: without hidden commands, and with the options of the stepper, whose command is not typed.
+/// The same as users type it: without hidden commands, and with the options of the stepper, which has no command word.
 fn typed_program() -> clap::Command {
     let stepper = run::OpenCommand::command();
     let options = stepper.get_arguments().filter(|arg| !arg.is_positional()).cloned();
@@ -139,9 +139,9 @@ fn typed_program() -> clap::Command {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // what is wrong with the arguments is said before they are understood
+    // a usage error is printed before the arguments are parsed, so `--ascii` is looked up here
     let ascii = look::ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    let done = completed(arguments).and_then(|arguments| match parsed(arguments) {
+    let done = with_open_command(arguments).and_then(|arguments| match parsed(arguments) {
         Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
             Ok(faults) => invalid(&faults, &global),
             Err(error) => stopped(error),
@@ -153,7 +153,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// The options of every command, and all arguments.
+/// Parses the arguments into the options of every command, and the rest.
 fn parsed(arguments: Vec<OsString>) -> Result<(Global, ArgMatches), clap::Error> {
     let arguments = program().try_get_matches_from(arguments)?;
     Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
@@ -169,16 +169,16 @@ fn run(arguments: &ArgMatches, global: &Global) -> anyhow::Result<ExitCode> {
     (row.run)(arguments, global)
 }
 
-/// Says what is wrong with a scenario.
+/// Prints the faults of a scenario.
 fn invalid(faults: &Faults, global: &Global) -> anyhow::Result<ExitCode> {
     let mut to = output::stderr();
-    // escaped by itself, so that colours can be in it
+    // unescaped: `render` escapes the texts itself and adds colours
     writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&io::stderr()))))?;
     to.finish()?;
     Ok(ExitCode::from(1))
 }
 
-/// Says where Ctrl-C has stopped a command, if that is what has happened.
+/// Prints where Ctrl-C stopped a command. Any other error is passed on.
 fn stopped(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let why = error.downcast::<Interrupted>()?;
     let mut to = output::stderr();
@@ -187,12 +187,12 @@ fn stopped(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(INTERRUPTED))
 }
 
-/// Help and version, or what is wrong with the command line.
+/// Prints the help or the version, or an error in the command line.
 fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     let plain = error.render().to_string();
     let plain = if ascii { glyph::ascii_text(&plain) } else { plain };
     if error.use_stderr() {
-        // what was typed is in it, unescaped: without colours, through the escaping writer
+        // the message quotes the arguments unescaped: print it without colours, through the escaping writer
         let mut to = output::stderr();
         to.text(&plain)?;
         to.finish()?;
@@ -210,9 +210,10 @@ fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The arguments with the command that a scenario without a command stands for: clap would take an optional SCENARIO beside commands for a
-/// misspelt command, and the other way round.
-fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
+/// Inserts the hidden command `open` if the first argument is a scenario and not a command.
+///
+/// `gradstep --ascii xor` becomes `gradstep --ascii open xor`. Clap could not tell an optional SCENARIO beside the commands from a misspelt command.
+fn with_open_command(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     let cli = program();
     let mut place = 1;
     while let Some(argument) = arguments.get(place) {
@@ -225,7 +226,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
             Some(_) => 1,
             None if matches!(option, "h" | "V" | "-help" | "-version") => return Ok(arguments),
             None => {
-                // an option of the stepper's, before its scenario
+                // an option of the stepper, before its scenario
                 arguments.insert(place, OPEN.into());
                 return Ok(arguments);
             }
@@ -242,7 +243,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
         let near = suggest::clause(suggest::nearest(&text, names));
         return Err(anyhow!(
-            "{} is neither a command nor a bundled scenario nor a file{near} (see `gradstep --help` and `gradstep list`)",
+            "{} is not a command, a bundled scenario or a file{near} (see `gradstep --help` and `gradstep list`)",
             shown(first)
         ));
     }
@@ -250,7 +251,7 @@ fn completed(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     Ok(arguments)
 }
 
-/// Opens a file for the output, or stdout. The file that the output is made from, and the files beside that, are not written over.
+/// Opens the output file, or stdout. Refuses to overwrite the input file `from` and the files that it reads (`beside`, in the same folder).
 fn output_to(file: Option<&Path>, from: &OsStr, beside: &[String]) -> anyhow::Result<Sink> {
     let Some(path) = file else { return Ok(output::unlined()) };
     let mut read = vec![PathBuf::from(from)];
@@ -258,18 +259,18 @@ fn output_to(file: Option<&Path>, from: &OsStr, beside: &[String]) -> anyhow::Re
     if let Ok(to) = path.canonicalize()
         && read.iter().any(|from| from.canonicalize().is_ok_and(|from| from == to))
     {
-        bail!("{} is what is read, and would be lost; write to another file", shown(path));
+        bail!("{} is an input of this command, and would be lost; write to another file", shown(path));
     }
     output::file(path).with_context(|| format!("cannot write {}", shown(path)))
 }
 
-/// The document of a scenario at one of its iterations.
+/// The document of a scenario at iteration `n`.
 fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document> {
     let address = Address { iteration: Some(n), place: Place::First };
     Ok(opened(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 
-/// A scenario where an address leads, with progress on the way; or why it leads nowhere.
+/// Computes a scenario up to an address, with progress on stderr. Returns the document and the step, or why there is no such address.
 fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Document, u64), String>> {
-    progress::travel(|go_on| Document::open(scenario, address, go_on).transpose())
+    progress::with_progress(|go_on| Document::open(scenario, address, go_on).transpose())
 }

@@ -1,4 +1,4 @@
-//! The scenarios inside the binary.
+//! The scenarios that are compiled into the binary: the files of `scenarios/`.
 
 macro_rules! bundled {
     ($($name:literal)*) => {
@@ -15,7 +15,7 @@ pub struct Bundled {
     pub text: &'static str,
 }
 
-/// All of them, in the order in which they are listed.
+/// All bundled scenarios, in the order in which they are listed.
 pub const ALL: &[Bundled] = bundled![
     "figure-01" "figure-02" "figure-07" "figure-09" "figure-14" "figure-15" "figure-16" "figure-17" "figure-18" "figure-19" "figure-20"
     "mazur-2-2-2" "xor"
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_the_folder() {
+    fn every_file_of_the_folder_is_bundled() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let mut files: Vec<String> = fs::read_dir(folder)
             .unwrap()

@@ -1,4 +1,4 @@
-//! `gradstep check`: whether scenarios are valid, and whether the numbers that they expect come out.
+//! `gradstep check`: validates scenarios and compares their numbers with those that they expect.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::Invocation;
 use super::look::Global;
-use super::progress::travel;
+use super::progress::with_progress;
 use super::read::shown;
 use super::source::ScenarioLoader;
 use crate::app::Document;
@@ -18,7 +18,7 @@ use crate::scenario::{Expectation, Faults};
 use crate::tensor::{flat, index_text, unravel};
 use crate::text::counted;
 
-/// Check scenario files, and the numbers that they expect.
+/// Check scenario files and the numbers that they expect.
 #[derive(Debug, Parser)]
 #[command(name = "check")]
 pub(super) struct CheckCommand {
@@ -27,19 +27,19 @@ pub(super) struct CheckCommand {
     files: Vec<OsString>,
 }
 
-/// What became of a file.
+/// The result for a file; its number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Found {
-    Nothing,
-    Something,
-    NoFile,
+enum CheckOutcome {
+    Passed,
+    Failed,
+    Unreadable,
 }
 
 impl Invocation for CheckCommand {
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let scenarios = ScenarioLoader { limits: global.limits(), files: true };
         let mut to = output::stdout();
-        let mut worst = Found::Nothing;
+        let mut worst = CheckOutcome::Passed;
         for file in &self.files {
             worst = worst.max(check(file, &scenarios, global, &mut to)?);
         }
@@ -48,7 +48,7 @@ impl Invocation for CheckCommand {
     }
 }
 
-fn check(file: &OsString, scenarios: &ScenarioLoader, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<Found> {
+fn check(file: &OsString, scenarios: &ScenarioLoader, global: &Global, to: &mut Output<impl Write>) -> anyhow::Result<CheckOutcome> {
     let name = shown(file);
     let scenario = match scenarios.scenario(file) {
         Ok(scenario) => scenario,
@@ -57,13 +57,13 @@ fn check(file: &OsString, scenarios: &ScenarioLoader, global: &Global, to: &mut 
                 let mut to = output::stderr();
                 writeln!(to, "error: {}", global.text(&format!("{error:#}")))?;
                 to.finish()?;
-                return Ok(Found::NoFile);
+                return Ok(CheckOutcome::Unreadable);
             };
             let number = faults.faults().len();
             writeln!(to, "{}", global.text(&format!("invalid  {name} ({})", counted(number, "fault"))))?;
-            // escaped by itself, so that colours can be in it
+            // unescaped: `render` escapes the texts itself and adds colours
             writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&std::io::stdout()))))?;
-            return Ok(Found::Something);
+            return Ok(CheckOutcome::Failed);
         }
     };
     let document = Document::new(scenario);
@@ -80,14 +80,14 @@ fn check(file: &OsString, scenarios: &ScenarioLoader, global: &Global, to: &mut 
         (_, wrong) => format!("differs  {name} ({wrong} of {numbers} expected numbers)\n{}", deviations.join("\n")),
     };
     writeln!(to, "{}", global.text(&line))?;
-    Ok(if deviations.is_empty() { Found::Nothing } else { Found::Something })
+    Ok(if deviations.is_empty() { CheckOutcome::Passed } else { CheckOutcome::Failed })
 }
 
-/// What is expected and what is, where the two differ.
+/// Describes how a number differs from its expectation; `None` if it agrees within the tolerance.
 fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<String>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
     let number = at.iteration.filter(|n| *n != document.trace.iteration());
-    let other = match number.map(|n| travel(|go_on| document.reach(n, go_on).transpose())).transpose()?.transpose() {
+    let other = match number.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?.transpose() {
         Ok(other) => other,
         Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
     };
@@ -98,15 +98,15 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     };
     let values = trace.run(sample_run).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
-    // also right for a value that is no number
-    let holds = |is: f64, expected: f64| (is - expected).abs() <= *tolerance;
-    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (is, expected))| !holds(**is, **expected));
-    let Some((place, (is, expected))) = wrong.next() else { return Ok(None) };
+    // also right for NaN: every comparison with it is false
+    let holds = |actual: f64, expected: f64| (actual - expected).abs() <= *tolerance;
+    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (actual, expected))| !holds(**actual, **expected));
+    let Some((place, (actual, expected))) = wrong.next() else { return Ok(None) };
     let more = wrong.count();
     let info = trace.network_of(sample_run).tensor(tensor);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&unravel(place, &info.shape))) };
     let more = if more > 0 { format!(", and {more} more of its entries") } else { String::new() };
     let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
-    let (is, expected, within) = (exact(*is), exact(*expected), exact(*tolerance));
-    Ok(Some(format!("  line {line}: {name} is {is}, expected {expected} within {within}{source}{more}")))
+    let (actual, expected, tolerance) = (exact(*actual), exact(*expected), exact(*tolerance));
+    Ok(Some(format!("  line {line}: {name} is {actual}, expected {expected} within {tolerance}{source}{more}")))
 }

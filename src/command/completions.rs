@@ -1,4 +1,4 @@
-//! `gradstep completions`: a script with which a shell completes commands and options.
+//! `gradstep completions`: a script that completes commands and options in a shell.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use super::look::Global;
 use super::{Invocation, typed_program};
 use crate::output;
 
-/// Print a script with which a shell completes commands and options.
+/// Print a script that completes commands and options in a shell.
 ///
 /// For bash: gradstep completions bash > ~/.local/share/bash-completion/completions/gradstep
 #[derive(Debug, Parser)]

@@ -1,4 +1,4 @@
-//! A state driven by events and the clock: the one path of the terminal, of `show --keys`, of a replay and of the tests.
+//! The driver: it applies events and the clock to the state of the stepper. The terminal, `show --keys`, a replay and the tests all go through it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::progress::travel;
+use super::progress::with_progress;
 use super::source::ScenarioLoader;
 use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
 use crate::keys::{self, Code};
@@ -18,10 +18,10 @@ use crate::tensor::{ravel, unravel};
 use crate::threads::Elsewhere;
 use crate::ui::{self, RenderOptions};
 
-/// What an event did.
+/// The effect of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It does nothing here.
+    /// It had no effect.
     Nothing,
     /// It changed the state.
     Changed,
@@ -34,62 +34,61 @@ pub enum Done {
 pub struct Driver {
     /// The state.
     pub state: State,
-    shelf: ScenarioLoader,
-    /// The file that another thread reads and computes, for it to be opened.
+    loader: ScenarioLoader,
+    /// The name of the file that is being opened, and its document, which another thread computes.
     opening: Option<(String, Elsewhere<Result<Document, String>>)>,
-    /// The time, by which slices of work end.
+    /// The clock by which slices of work end.
     watch: fn() -> Duration,
-    /// The screen that it is seen on, where one is known: beyond its end nothing scrolls.
+    /// The area of the screen, if known: it limits scrolling.
     screen: Option<Rect>,
 }
 
-/// The time since it was first asked for.
+/// The time since the first call.
 fn time() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
-/// Work that is left to be done.
+/// A limit on the work that is still to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// At most this number of iterations.
+    /// The largest number of iterations.
     pub iterations: u64,
-    /// At most this number of pieces of them.
+    /// The largest number of pieces of work; an iteration is one or more pieces.
     pub pieces: u64,
 }
 
 impl Left {
-    /// All that is under way.
+    /// No limit.
     pub const ALL: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
 }
 
 impl Driver {
     /// Drives a state.
     #[must_use]
-    pub fn new(state: State, shelf: ScenarioLoader) -> Self {
-        Self { state, shelf, opening: None, watch: time, screen: None }
+    pub fn new(state: State, loader: ScenarioLoader) -> Self {
+        Self { state, loader, opening: None, watch: time, screen: None }
     }
 
-    /// The same with another clock for its slices of work.
+    /// Replaces the clock of the slices of work.
     #[must_use]
     pub fn timed_by(self, watch: fn() -> Duration) -> Self {
         Self { watch, ..self }
     }
 
-    /// The time since some moment.
+    /// The time since an arbitrary moment.
     pub(super) fn time(&self) -> Duration {
         (self.watch)()
     }
 
-    /// The screen has so many columns and rows.
+    /// Sets the columns and rows of the screen.
     pub fn seen_on(&mut self, (columns, rows): (u16, u16)) {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// One turn of the loop that the clock has asked for: a unit of play that is due, or a slice of what is under way. Returns the event that says what
-    /// was done.
+    /// Does one turn of the event loop: a unit of play that is due, or else a slice of the work under way. Returns the event to record.
     pub fn turn(&mut self, now: Duration) -> Option<Event> {
-        // one wait of a slice, not two
+        // with a job, `slice` below waits instead
         self.open_within(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
         let due = self.is_due(now);
         self.clock(now);
@@ -101,21 +100,21 @@ impl Driver {
         (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Opens what the picker offers: at once where it is inside the program, elsewhere once it is read.
+    /// Opens an entry of the picker: a bundled scenario at once, a file on another thread.
     fn open(&mut self, name: String) {
-        let from = self.shelf;
-        let opened = if !from.files || bundled::find(&name).is_some() {
+        let loader = self.loader;
+        let opened = if !loader.files || bundled::find(&name).is_some() {
             Err(name)
         } else {
-            Elsewhere::begin(name.clone(), move |name| from.open(&name)).map(|document| (name, document))
+            Elsewhere::begin(name.clone(), move |name| loader.open(&name)).map(|document| (name, document))
         };
         match opened {
             Ok(opening) => self.opening = Some(opening),
-            Err(name) => self.show(from.open(&name)),
+            Err(name) => self.show(loader.open(&name)),
         }
     }
 
-    /// Shows the file that is being opened, if it is there within this time.
+    /// Shows the file that is being opened if it is ready within `wait`.
     fn open_within(&mut self, wait: Duration) {
         if let Some((_, document)) = self.opening.take_if(|(_, document)| document.is_done_within(wait))
             && let Some(document) = document.take()
@@ -131,13 +130,13 @@ impl Driver {
         }
     }
 
-    /// Whether the clock makes a unit of play.
+    /// Returns whether a unit of play is due.
     #[must_use]
     pub fn is_due(&self, now: Duration) -> bool {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// Works for a slice of time on what is under way, and takes that off what is left; returns the number of pieces.
+    /// Works on the job for a slice of time and subtracts the work done from `left`. Returns the number of pieces done.
     pub fn slice(&mut self, left: &mut Left) -> u64 {
         let (end, mut done) = (self.time() + SLICE, 0);
         while left.iterations > 0 && left.pieces > 0 {
@@ -161,21 +160,24 @@ impl Driver {
         done
     }
 
-    /// Waits for what is under way, where nobody watches.
+    /// Finishes all work under way, with progress on stderr.
     ///
     /// # Errors
-    /// When Ctrl-C stops it.
+    /// If Ctrl-C stops it.
     pub fn arrive(&mut self) -> anyhow::Result<()> {
         self.finish(Left::ALL)
     }
 
-    /// The same, as far as that is left to be done.
+    /// Works until the job is done or the limit `left` is used up.
+    ///
+    /// # Errors
+    /// If Ctrl-C stops it.
     pub(super) fn finish(&mut self, mut left: Left) -> anyhow::Result<()> {
         self.open_within(Duration::MAX);
         if self.state.job().is_none() {
             return Ok(());
         }
-        travel(|go_on| {
+        with_progress(|go_on| {
             while let Some((next, to)) = self.state.job().map(Job::progress).filter(|_| left.iterations > 0 && left.pieces > 0) {
                 if !go_on(next, to) {
                     return None;
@@ -186,19 +188,19 @@ impl Driver {
         })
     }
 
-    /// When the state changes by itself: at once, while it waits for something to be computed or read.
+    /// The time at which the state changes without an event: at once while work is under way or a file is being opened, otherwise the next unit of play.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
         at_once.or_else(|| self.state.wake().map(due))
     }
 
-    /// Whatever time has brought about.
+    /// Advances the state to the time `now`.
     pub fn clock(&mut self, now: Duration) {
         app::update(&mut self.state, Action::Clock(now));
     }
 
-    /// Takes an event, at a time.
+    /// Applies an event at the time `now`.
     pub fn event(&mut self, event: &Event, now: Duration) -> Done {
         self.clock(now);
         let action = match event {
@@ -239,19 +241,19 @@ impl Driver {
         Done::Changed
     }
 
-    /// The network of what is on the screen.
+    /// The network of the current step.
     fn network(&self) -> Option<&Network> {
         self.state.here().map(|(trace, at)| trace.network_of(at.sample_run))
     }
 
-    /// What a click on this does, when it is still there to be clicked on.
+    /// The action of a recorded click; `None` if its target is not on the screen now.
     fn clicked(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| self.state.focus() == Focus::Normal)?;
         let (name, index) = match &at.place {
             Place::Step(k) => return Some(Action::Go(*k)),
-            // what the batch reads has its sample's number in its own name
+            // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
             Place::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
-            // so a tensor of that name reads back
+            // the address `loss` can also be the name of a tensor
             Place::Loss => ("loss".to_owned(), &[][..]),
             _ => return None,
         };
@@ -260,7 +262,7 @@ impl Driver {
         Some(Action::Visit(tensor, entry))
     }
 
-    /// What lies under a cell of the screen, as a click is recorded.
+    /// The address under a cell of the screen, in the form in which a click is recorded.
     #[must_use]
     pub fn under(&self, look: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
         let place = match ui::click(&self.state, look, screen, column, row)? {
@@ -276,7 +278,7 @@ impl Driver {
         Some(place.into())
     }
 
-    /// The frame that shows the state, in so many columns and rows.
+    /// Draws the state into a frame of the given columns and rows.
     #[must_use]
     pub fn frame(&self, look: &RenderOptions, (columns, rows): (u16, u16)) -> Buffer {
         let area = Rect::new(0, 0, columns, rows);
@@ -286,7 +288,7 @@ impl Driver {
     }
 }
 
-/// The first whole millisecond that is not before a time.
+/// Rounds a time up to a whole millisecond.
 pub(super) fn due(time: Duration) -> Duration {
     let whole = recorded(time);
     if whole < time { whole + Duration::from_millis(1) } else { whole }

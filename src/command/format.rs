@@ -1,4 +1,4 @@
-//! Tables of formats: a command writes its result in one of the formats of its table.
+//! The values of `--format`: each command has a table of formats in which it can write its result.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -10,22 +10,22 @@ use crate::output::Output;
 /// The output of a command: stdout or a file.
 pub(super) type Sink = Output<Box<dyn Write>>;
 
-/// A format of a command, a row of its table.
+/// An output format of a command, a row of its table.
 #[derive(Debug)]
-pub(super) struct Format<W: 'static> {
+pub(super) struct OutputFormat<W: 'static> {
     /// The value of `--format`.
     pub name: &'static str,
-    /// The line about it in the help.
+    /// Its line in the help.
     pub help: &'static str,
     /// Writes the command's result.
     pub writer: W,
 }
 
-/// Reads the value of `--format`: the name of one of these formats. The names of planned formats get an error of their own.
+/// Returns the parser of `--format`: it accepts the names of `formats`. For the names in `planned` the error tells that a later version has them.
 pub(super) fn parser<W: Debug + Sync>(
-    formats: &'static [Format<W>],
+    formats: &'static [OutputFormat<W>],
     planned: &'static [&'static str],
-) -> impl TypedValueParser<Value = &'static Format<W>> {
+) -> impl TypedValueParser<Value = &'static OutputFormat<W>> {
     let shown = formats.iter().map(|format| PossibleValue::new(format.name).help(format.help));
     let hidden = planned.iter().map(|name| PossibleValue::new(*name).hide(true));
     PossibleValuesParser::new(shown.chain(hidden)).try_map(|name| {

@@ -1,4 +1,4 @@
-//! `gradstep gradcheck`: every derivative of iteration 1 against central differences of the loss.
+//! `gradstep gradcheck`: compares every derivative of iteration 1 with central differences of the loss.
 
 mod table;
 
@@ -14,7 +14,7 @@ use super::format::Sink;
 use super::look::{Global, count};
 use super::paper::Paper;
 use super::progress::{INTERRUPTED, Task};
-use super::report::{Asked, Report, json};
+use super::report::{Report, ReportArguments, json};
 use crate::app::Document;
 use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
 use crate::network::Network;
@@ -24,18 +24,18 @@ use crate::tensor::{Index, index_text, unravel};
 use crate::threads;
 use crate::trace::Trace;
 
-/// Check every derivative against differences of the loss.
+/// Compare every derivative with central differences of the loss.
 ///
-/// Of the first iteration: of each sample's loss by every entry of every parameter, input and value, and with several samples of the batch's loss
-/// by every parameter. Exit status 1 where one is off by more than 1e-6, relative to the derivative or to 1e-3 where it is smaller, and where none
-/// could be compared. Where the loss has a kink (relu at 0, a tie in a max-pool) there is no derivative: that is
-/// said, and is no fault, unless it is less or more than the slopes to both sides.
+/// In iteration 1, compares the derivative of each sample's loss by every entry of every parameter, input and value; with several samples also that of
+/// the batch's loss by every parameter. A derivative is off if it differs by more than 1e-6, relative to the derivative or to 1e-3 if that is larger.
+/// At a kink (relu at 0, a tie in a max-pool) the loss has no derivative: the number there is only off if it is not between the slopes of the two sides.
+/// Exit status 1 if a derivative is off, or if none could be compared.
 #[derive(Debug, Parser)]
 #[command(name = "gradcheck")]
 pub(super) struct GradcheckCommand {
     #[command(flatten)]
-    asked: Asked,
-    /// RenderOptions at no more than N entries of each tensor, spread over it [default: all]
+    asked: ReportArguments,
+    /// Check at most N entries of each tensor, evenly spread [default: all]
     #[arg(long, value_name = "N", value_parser = count)]
     entries: Option<NonZero<usize>>,
 }
@@ -56,9 +56,8 @@ impl Invocation for GradcheckCommand {
             Ok(report) => report,
             Err(stopped) => {
                 let Stopped { done, within, off } = stopped;
-                let off = if off == 0 { "none".to_owned() } else { off.to_string() };
                 let mut to = output::stderr();
-                writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} of them off")))?;
+                writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} off")))?;
                 to.finish()?;
                 return Ok(ExitCode::from(INTERRUPTED));
             }
@@ -68,13 +67,13 @@ impl Invocation for GradcheckCommand {
     }
 }
 
-/// How many derivatives of all samples are to be looked at.
+/// The number of derivatives to check, over all samples.
 fn all(trace: &Trace, options: CheckOptions) -> u64 {
     let samples = trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some());
     samples.map(|sample_run| options.derivatives(&sample_run.network)).sum()
 }
 
-/// The verdicts on all derivatives.
+/// The report: the counts of all tensors.
 #[derive(Serialize)]
 struct Gradcheck<'a> {
     format: u8,
@@ -82,7 +81,7 @@ struct Gradcheck<'a> {
     tolerance: f64,
     floor: f64,
     passed: bool,
-    tensors: Vec<Row>,
+    tensors: Vec<TensorRow>,
 }
 
 impl Report for Gradcheck<'_> {
@@ -95,9 +94,9 @@ impl Report for Gradcheck<'_> {
     }
 }
 
-/// One tensor of derivatives, over all samples; or that of the batch.
+/// The counts of one tensor's derivatives, over all samples or after the reduction over the batch.
 #[derive(Serialize)]
-struct Row {
+struct TensorRow {
     name: String,
     entries: usize,
     checked: usize,
@@ -116,7 +115,7 @@ struct Row {
 #[derive(Serialize)]
 struct Worst {
     at: String,
-    /// In the file, from 1; none for the batch.
+    /// The number of the sample, from 1; `None` for the batch.
     sample: Option<usize>,
     index: Index,
     #[serde(serialize_with = "number::json")]
@@ -129,16 +128,16 @@ struct Worst {
     off: bool,
 }
 
-/// Where Ctrl-C has stopped it.
+/// The counts at the moment when Ctrl-C stopped the check.
 #[derive(Debug)]
 struct Stopped {
     done: usize,
-    /// The tensor that was being looked at.
+    /// The tensor that was being checked.
     within: String,
     off: usize,
 }
 
-/// Before the names of the batch's tensors, as in addresses.
+/// The prefix of the batch's tensors, as in addresses.
 const REDUCE: &str = "reduce:";
 
 impl<'a> Gradcheck<'a> {
@@ -146,7 +145,7 @@ impl<'a> Gradcheck<'a> {
         let several = trace.samples() > 1;
         let batch = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
         let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
-        let mut tensors: Vec<Row> = Vec::new();
+        let mut tensors: Vec<TensorRow> = Vec::new();
         let (mut before, mut stopped) = (0, false);
         let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
         for (place, (sample_run, sample)) in samples.enumerate() {
@@ -159,12 +158,12 @@ impl<'a> Gradcheck<'a> {
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
                 if n == tensors.len() {
-                    tensors.push(Row::of(network.tensor(checked.gradient).name.to_string()));
+                    tensors.push(TensorRow::of(network.tensor(checked.gradient).name.to_string()));
                 }
                 tensors[n].add(network, Some(sample), &prefix, checked);
             }
             if let Some(cut) = checked.iter().find(|checked| checked.checks.len() < checked.wanted) {
-                let sum = |count: fn(&Row) -> usize| tensors.iter().map(count).sum();
+                let sum = |count: fn(&TensorRow) -> usize| tensors.iter().map(count).sum();
                 let within = format!("{prefix}{}", network.tensor(cut.gradient).name);
                 return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
             }
@@ -174,19 +173,19 @@ impl<'a> Gradcheck<'a> {
         }
         if let Some((batch, reduced)) = reduced {
             for checked in reduced.finish() {
-                let mut row = Row::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
+                let mut row = TensorRow::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
                 row.reduced = true;
                 row.add(&batch.network, None, REDUCE, &checked);
                 tensors.push(row);
             }
         }
-        // where the loss is not finite nothing was looked at in truth
+        // if the loss is not finite, nothing was compared
         let passed = tensors.iter().all(|row| row.off == 0) && tensors.iter().any(|row| row.agree() + row.kinks > 0);
         Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
 }
 
-impl Row {
+impl TensorRow {
     fn of(name: String) -> Self {
         Self {
             name,
@@ -203,7 +202,7 @@ impl Row {
         }
     }
 
-    /// How many derivatives agree.
+    /// The number of derivatives that agree.
     fn agree(&self) -> usize {
         self.checked - self.off - self.kinks - self.not_finite - self.undefined - self.unsettled
     }
@@ -244,7 +243,7 @@ mod tests {
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
 
-    /// y = 3 x, and a derivative that says it was some other number.
+    /// y = 3 x, whose derivative is the given number instead of 3.
     #[derive(Debug)]
     struct Tripled(f64);
 
@@ -266,7 +265,7 @@ mod tests {
         }
     }
 
-    /// This number times the operand in this slot.
+    /// A number times the operand in a slot.
     #[derive(Debug)]
     struct Times(f64, Slot);
 
@@ -304,7 +303,8 @@ mod tests {
         }
     }
 
-    /// The table, and whether it passed, of a layer y = 3 x + 3 w with this derivative, on two samples; the batch takes this many times their mean.
+    /// Returns the table of a layer y = 3 x + 3 w on two samples, and whether it passed. The backward pass uses `derivative` instead of 3, and the batch's
+    /// loss is `times` the mean.
     fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
@@ -348,7 +348,7 @@ mod tests {
         assert!(wrong.contains("reduce:grad.act1.weight[0] is 6, by differences 3"), "{wrong}");
     }
 
-    /// The table of a function at 0, and whether it passed.
+    /// Returns the table of a function at 0, and whether it passed.
     fn at_0(function: &'static str) -> (String, bool) {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Slot(0)]));
@@ -364,11 +364,11 @@ mod tests {
     #[test]
     fn a_kink_is_counted_and_is_no_fault() {
         let (table, passed) = at_0("abs");
-        assert!(passed && table.contains("1 stands at a kink"), "{table}");
+        assert!(passed && table.contains("1 is at a kink"), "{table}");
     }
 
     #[test]
-    fn what_could_not_be_compared_has_not_passed() {
+    fn a_check_without_any_comparison_does_not_pass() {
         let (table, passed) = at_0("log");
         assert!(!passed && table.contains("none of 2 derivatives could be compared"), "{table}");
     }

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 
-use super::format::{self, Format, Sink};
-use super::json::{self, Nested, Piece, Piece::Number, Piece::Text, Piece::Word, Repeated};
+use super::format::{self, OutputFormat, Sink};
+use super::json::{self, JsonPiece, JsonPiece::Number, JsonPiece::Text, JsonPiece::Word, Nested, RepeatedTensors};
 use super::look::Global;
 use super::paper::Paper;
 use super::source::ScenarioLoader;
-use super::tensors::{Names, Tensors};
+use super::tensors::{NestedTensors, TensorIds};
 use super::{Invocation, at_iteration, output_to};
 use crate::app::Document;
 use crate::network::{Id, Network, Run};
@@ -29,14 +29,14 @@ use crate::weights::npz;
 struct GradsWriter {
     /// Writes all values and gradients.
     write: fn(&Document, &Global, &mut Sink) -> anyhow::Result<()>,
-    /// Bytes that a terminal cannot show.
+    /// Whether a terminal cannot show the output.
     is_binary: bool,
 }
 
-static FORMATS: &[Format<GradsWriter>] = &[
-    Format { name: "table", help: "For people", writer: GradsWriter { write: table, is_binary: false } },
-    Format { name: "json", help: "For programs", writer: GradsWriter { write: json, is_binary: false } },
-    Format { name: "npz", help: "NumPy's archive of arrays", writer: GradsWriter { write: npz, is_binary: true } },
+static FORMATS: &[OutputFormat<GradsWriter>] = &[
+    OutputFormat { name: "table", help: "Text for people", writer: GradsWriter { write: table, is_binary: false } },
+    OutputFormat { name: "json", help: "JSON for programs", writer: GradsWriter { write: json, is_binary: false } },
+    OutputFormat { name: "npz", help: "NumPy's archive of arrays", writer: GradsWriter { write: npz, is_binary: true } },
 ];
 
 /// Print all values and gradients.
@@ -45,13 +45,13 @@ static FORMATS: &[Format<GradsWriter>] = &[
 pub(super) struct GradsCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// How to write them
+    /// The format of the output
     #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, &[]))]
-    format: &'static Format<GradsWriter>,
-    /// Which iteration of gradient descent
+    format: &'static OutputFormat<GradsWriter>,
+    /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     iteration: u64,
-    /// Write to a file
+    /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -64,14 +64,14 @@ impl Invocation for GradsCommand {
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let scenarios = ScenarioLoader { limits: global.limits(), files: true };
         let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
-        let Format { name, writer, .. } = self.format;
+        let OutputFormat { name, writer, .. } = self.format;
         if writer.is_binary && self.output.is_none() && io::stdout().is_terminal() {
-            bail!("an .{name} is nothing to look at; write it to a file with --output FILE");
+            bail!("an .{name} file is binary, and a terminal cannot show it; write it to a file with --output FILE");
         }
         let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
         (writer.write)(&document, global, &mut to)?;
         to.finish()?;
-        // the program ends: nobody needs the room of its tensors
+        // the process ends here: freeing the tensors one by one would only take time
         std::mem::forget(document);
         Ok(ExitCode::SUCCESS)
     }
@@ -79,9 +79,9 @@ impl Invocation for GradsCommand {
 
 fn json(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
     let grads = Grads::of(document);
-    // the total loss of one sample is its own
+    // with one sample, its gradients appear twice: as the sample's and as the total loss's
     let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
-    let repeated = Repeated::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
+    let repeated = RepeatedTensors::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)
 }
 
@@ -92,51 +92,51 @@ fn npz(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
 struct Grads<'a> {
     scenario: &'a str,
     loss: f64,
-    samples: Vec<Sample<'a>>,
-    parameters: Option<Tensors<'a>>,
-    gradients: Tensors<'a>,
+    samples: Vec<SampleGrads<'a>>,
+    parameters: Option<NestedTensors<'a>>,
+    gradients: NestedTensors<'a>,
 }
 
-struct Sample<'a> {
-    /// In the file, from 1.
+struct SampleGrads<'a> {
+    /// The number of the sample in the file, from 1.
     number: usize,
     name: Option<&'a str>,
     loss: f64,
-    values: Tensors<'a>,
-    gradients: Tensors<'a>,
+    values: NestedTensors<'a>,
+    gradients: NestedTensors<'a>,
 }
 
 impl<'a> Grads<'a> {
     fn of(document: &'a Document) -> Self {
         let trace = &document.trace;
         let network = trace.network();
-        let names = Names::of(network);
+        let names = TensorIds::of(network);
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
         let samples = trace.sample_runs().iter().filter_map(|sample_run| {
             let number = sample_run.sample?;
-            Some(Sample {
+            Some(SampleGrads {
                 number: number + 1,
                 name: document.scenario.samples[number].name.as_deref(),
                 loss: sample_run.run.values(network.loss())[0],
-                values: Tensors::of(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
-                gradients: Tensors::of(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
+                values: NestedTensors::of(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
+                gradients: NestedTensors::of(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
             })
         });
         let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
-        let parameters = Tensors::of(network, trace.run(0), given().map(|&id| (id, id)));
+        let parameters = NestedTensors::of(network, trace.run(0), given().map(|&id| (id, id)));
         Self {
             scenario: &document.scenario.title,
             loss: document.loss,
             samples: samples.collect(),
             parameters: network.reads_samples().then_some(parameters),
-            gradients: Tensors(
+            gradients: NestedTensors(
                 given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(document, gradient))).collect(),
             ),
         }
     }
 }
 
-/// A gradient of the total loss: as the batch reduces it, or the only sample's.
+/// The gradient of the total loss: after the reduction over the batch, or that of the only sample.
 fn total(document: &Document, gradient: Id) -> Nested<'_> {
     let trace = &document.trace;
     let info = trace.network().tensor(gradient);
@@ -148,8 +148,8 @@ fn total(document: &Document, gradient: Id) -> Nested<'_> {
     Nested { shape: &info.shape, values }
 }
 
-impl<'a> Sample<'a> {
-    fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
+impl<'a> SampleGrads<'a> {
+    fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         [Text("{\"name\":"), self.name.map_or(Text("null"), Word), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
             .into_iter()
             .chain(self.values.json(repeated))
@@ -160,10 +160,10 @@ impl<'a> Sample<'a> {
 }
 
 impl<'a> Grads<'a> {
-    fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
+    fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         [Text("{\"format\":1,\"scenario\":"), Word(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
             .into_iter()
-            .chain(json::listed(self.samples.iter().map(|sample| sample.json(repeated))))
+            .chain(json::comma_separated(self.samples.iter().map(|sample| sample.json(repeated))))
             .chain([Text("]")])
             .chain(self.parameters.iter().flat_map(|parameters| iter::once(Text(",\"parameters\":")).chain(parameters.json(repeated))))
             .chain([Text(",\"gradients\":")])
@@ -171,11 +171,13 @@ impl<'a> Grads<'a> {
             .chain([Text("}\n")])
     }
 
-    /// All tensors for an .npz: the gradients under their names, the rest under those of the JSON's groups, with the number of the sample
-    /// in front when there are several. A graph's loss is the value of its output.
-    fn named(&self) -> Vec<npz::NamedTensor<'_>> {
+    /// All tensors with their names in an .npz file.
+    ///
+    /// A gradient of the total loss has the name of its tensor: `conv1.weight`. The rest have the name of the JSON's group as a prefix, and before it the
+    /// number of the sample if there are several: `parameters.conv1.weight`, `2:values.conv1.z`. A graph's loss is the value of its output.
+    fn named(&self) -> Vec<npz::Named<'_>> {
         let mut named = Vec::new();
-        let mut add = |group: &str, tensors: &Tensors<'a>| {
+        let mut add = |group: &str, tensors: &NestedTensors<'a>| {
             named.extend(tensors.0.iter().map(|(name, tensor)| (format!("{group}{name}"), tensor.shape, tensor.values)));
         };
         add("", &self.gradients);
@@ -197,7 +199,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// The table for people: a graph's numbers in one table, a network's tensors one below the other, sample by sample.
+/// Writes the text for people: the numbers of a graph as one table, the tensors of a network one below the other, sample by sample.
 fn table(document: &Document, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
     Ok(write_table(document, &mut Paper(&mut |text| to.text(&global.text(text))))?)
 }
@@ -205,13 +207,13 @@ fn table(document: &Document, global: &Global, to: &mut Sink) -> anyhow::Result<
 fn write_table(document: &Document, paper: &mut Paper<'_>) -> io::Result<()> {
     let trace = &document.trace;
     let network = trace.network();
-    let names = Names::of(network);
+    let names = TensorIds::of(network);
     paper.line(&document.scenario.title)?;
     paper.line("")?;
     if !network.reads_samples() {
         return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
     }
-    paper.line(&format!("loss  {}", told(document.loss)))?;
+    paper.line(&format!("loss  {}", table_number(document.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
     for sample_run in trace.sample_runs() {
@@ -221,7 +223,7 @@ fn write_table(document: &Document, paper: &mut Paper<'_>) -> io::Result<()> {
             let name = document.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
             paper.line("")?;
             paper.line(&format!("sample {}{name}", number + 1))?;
-            paper.line(&format!("loss  {}", told(sample_run.run.values(network.loss())[0])))?;
+            paper.line(&format!("loss  {}", table_number(sample_run.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // each layer's values, then its parameters
@@ -253,16 +255,16 @@ fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, p
     paper.matrix(&info.shape, gradient)
 }
 
-/// A number as a table has it: 0 has no sign, as in the matrices.
-fn told(value: f64) -> String {
+/// The text of a number in a table; −0 is `0`, as in the matrices.
+fn table_number(value: f64) -> String {
     exact(value + 0.0)
 }
 
 fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
     let mut rows = vec![[String::new(), "value".to_owned(), "gradient".to_owned()]];
     for &id in ids {
-        let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| told(run.values(gradient)[0]));
-        rows.push([network.tensor(id).name.to_string(), told(run.values(id)[0]), gradient]);
+        let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| table_number(run.values(gradient)[0]));
+        rows.push([network.tensor(id).name.to_string(), table_number(run.values(id)[0]), gradient]);
     }
     let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     rows.iter().map(|[name, value, gradient]| [to_left(name, a), to_right(value, b), to_right(gradient, c)].join("  ")).collect()

@@ -1,4 +1,4 @@
-//! A file with weights in the place of a scenario: what is in it.
+//! The listing that is printed if SCENARIO is a file with weights: its tensors.
 
 use std::path::Path;
 
@@ -9,31 +9,31 @@ use crate::tensor::shape_text;
 use crate::text::{counted, sentence, to_left, width};
 use crate::weights::{self, MAX_BYTES};
 
-/// Tensors that are listed; more would not be read.
+/// The largest number of tensors that are listed.
 const LISTED: usize = 1000;
 
-/// What to write to use them.
-const HOW: &str = "a scenario takes its tensors from it: weight = { file = \"…\", key = \"…\" }; docs/pytorch.md says how";
+/// The last line: the use of the tensors in a scenario.
+const USAGE_HINT: &str = "to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md";
 
-/// Whether a path is that of a file with tensors, by its ending.
+/// Whether a path has the ending of a file with tensors.
 pub(super) fn is_weights(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::kind(path).is_ok())
 }
 
-/// The names, shapes and types of the tensors in a file, a line each, and where they belong.
+/// Lists the names, shapes and types of the tensors in a file, one per line, and then how a scenario uses them.
 ///
 /// # Errors
-/// One sentence when the file cannot be read.
+/// If the file cannot be read.
 pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     let name = shown(path);
-    let refused = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
-    let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is no file with tensors") };
+    let refused = |wrong: weights::Wrong| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
+    let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is not a file with tensors") };
     let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
     let names: Vec<String> = match archive.names() {
         Some(names) => names.list().iter().map(shown).collect(),
         None => vec!["(one tensor without a name)".to_owned()],
     };
-    let mut lines = vec![format!("{name} holds {}, and no scenario:", counted(names.len(), "tensor"))];
+    let mut lines = vec![format!("{name} is not a scenario; it has {}:", counted(names.len(), "tensor"))];
     let widest = names.iter().take(LISTED).map(|name| width(name)).max().unwrap_or(0);
     for (place, name) in names.iter().enumerate().take(LISTED) {
         let about = match archive.layout(place) {
@@ -46,7 +46,7 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     if names.len() > LISTED {
         lines.push(format!("  and {} more", names.len() - LISTED));
     }
-    lines.push(HOW.to_owned());
+    lines.push(USAGE_HINT.to_owned());
     Ok(lines.join("\n"))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
-    /// The listing of a .safetensors file with one number under each name.
+    /// The listing of a .safetensors file with tensors of one number each.
     fn listed(names: &[&str]) -> String {
         let tensor = |(n, name): (usize, &&str)| {
             format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[{},{}]}}", 4 * n, 4 * n + 4)
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_any_width_line_up() {
+    fn names_of_any_width_are_aligned() {
         assert!(listed(&["b", "中中"]).contains("\n  b     1  f32\n  中中  1  f32\n"), "{}", listed(&["b", "中中"]));
         let long = "a".repeat(70_000);
         assert!(listed(&["b", &long]).contains(&format!("\n  {long}  1  f32\n")));

@@ -1,4 +1,4 @@
-//! `gradstep list`: the bundled scenarios, a line each.
+//! `gradstep list`: the bundled scenarios, one per line.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The stepper in the terminal: inputs become events with times, and are recorded on request.
+//! The stepper in the terminal: it turns terminal inputs into events with times, applies them, and records them on request.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// A pasted text is an address; more is a slip.
+/// The largest number of characters that are taken from a pasted text: an address is shorter.
 const PASTED: usize = 200;
 
 /// The stepper as a program of the terminal.
@@ -25,7 +25,7 @@ pub struct Live {
     driver: Driver,
     look: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The place where it was last drawn, in which clicks are looked up.
+    /// The area of the last frame, in which clicks are looked up.
     screen: Cell<Rect>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// Shows what a driver does, and records its events.
+    /// Shows the state of a driver and records its events.
     #[must_use]
     pub fn new(driver: Driver, look: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
         Self { driver, look, recorder, screen: Cell::default() }
@@ -58,7 +58,7 @@ impl Live {
 
 impl Program for Live {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
-        // the clock of a recording, so that its replay makes the same steps
+        // use the rounded times of a recording, so that a replay makes the same steps
         let now = recorded(now);
         if input == Input::Wake {
             if let Some(event) = self.driver.turn(now) {
@@ -94,7 +94,7 @@ impl Program for Live {
     }
 }
 
-/// The events of an input of the terminal, for a state that is seen on this screen.
+/// Translates a terminal input into events, for the state that `screen` shows.
 pub(super) fn events(input: Input, driver: &Driver, look: &RenderOptions, screen: Rect) -> Vec<Event> {
     let focus = driver.state.focus();
     let lines = if focus == Focus::Picker { 1 } else { 3 };
@@ -108,7 +108,7 @@ pub(super) fn events(input: Input, driver: &Driver, look: &RenderOptions, screen
             MouseEventKind::ScrollUp => vec![Event::Wheel(-lines)],
             _ => Vec::new(),
         },
-        // into the address line; elsewhere it would be a row of keys that nobody meant
+        // only into the address line: elsewhere each character would act as a key
         Input::Paste(text) if focus == Focus::Prompt => {
             text.chars().filter(|c| !c.is_control()).take(PASTED).map(|c| Event::Key(Code::Char(c).into())).collect()
         }
@@ -117,7 +117,7 @@ pub(super) fn events(input: Input, driver: &Driver, look: &RenderOptions, screen
     }
 }
 
-/// A key of the terminal in the notation of the table of keys; `None` if it has no name there.
+/// Translates a terminal key; `None` if the table of keys has no name for it.
 fn key(event: KeyEvent) -> Option<Key> {
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
     let code = match event.code {

@@ -1,4 +1,4 @@
-//! The options that every command takes, and what the environment says of colours and characters.
+//! The options of every command, and the environment variables for colours and characters.
 
 use std::borrow::Cow;
 use std::env;
@@ -13,17 +13,18 @@ use crate::terminal::capability;
 use crate::ui::RenderOptions;
 use crate::ui::theme::{Background, Colours, Theme};
 
-/// When there are colours: by itself, on a terminal and without `NO_COLOR`.
+/// The value of `--color`. `Auto` means colours on a terminal, unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum When {
+pub(super) enum ColorChoice {
     #[default]
     Auto,
     Always,
     Never,
 }
 
+/// The value of `--background`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Ground {
+enum BackgroundChoice {
     Dark,
     Light,
 }
@@ -32,97 +33,97 @@ enum Ground {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// When to use colours; of itself on a terminal, unless `NO_COLOR` is set
+    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: When,
-    /// Draw and print with ASCII characters alone; on by itself in a locale that is not UTF-8
+    color: ColorChoice,
+    /// Draw and print only ASCII characters; the default in a locale that is not UTF-8
     #[arg(long, global = true)]
     ascii: bool,
-    /// The terminal's background [default: what COLORFGBG says, or dark]
-    #[arg(long, global = true, value_name = "GROUND")]
-    background: Option<Ground>,
-    /// Leave the mouse to the terminal
+    /// The terminal's background [default: from COLORFGBG, otherwise dark]
+    #[arg(long, global = true, value_name = "BACKGROUND")]
+    background: Option<BackgroundChoice>,
+    /// Do not use the mouse, so that the terminal can select text with it
     #[arg(long, global = true)]
     pub(super) no_mouse: bool,
-    /// The most memory that a scenario's tensors may take, such as 512MiB or 4GiB
+    /// The largest amount of memory for a scenario's tensors, such as 512MiB or 4GiB
     #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory_limit: u64,
-    /// How many threads may compute; the results are the same with any number [default: one for each core]
+    /// The number of threads that compute; it does not change the results [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = count)]
     pub(super) threads: Option<NonZeroUsize>,
 }
 
 impl Global {
-    /// What reading a scenario may use.
+    /// The limits for reading a scenario.
     pub(super) fn limits(&self) -> Limits {
         Limits { memory: self.memory_limit }
     }
 
-    /// Whether there are ASCII characters alone.
+    /// Whether only ASCII characters are printed.
     pub(super) fn ascii(&self) -> bool {
         self.ascii || ascii_locale()
     }
 
-    /// A text for people, in ASCII where that is wanted.
+    /// A text for people, translated to ASCII if `--ascii` is on.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.ascii() && !text.is_ascii() {
-            // the escape sequences of colours stay
+            // keep the escape sequences of colours
             let parts: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
             return Cow::Owned(parts.join("\u{1b}"));
         }
         Cow::Borrowed(text)
     }
 
-    /// Whether what goes to a stream is coloured.
+    /// Whether output to a stream is coloured.
     pub(super) fn coloured(&self, stream: &impl IsTerminal) -> bool {
         match self.color {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => stream.is_terminal() && colour_wanted(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => stream.is_terminal() && colour_wanted(),
         }
     }
 
-    /// How the stepper looks on the terminal.
+    /// The render options of the stepper in the terminal.
     pub(super) fn look(&self) -> RenderOptions {
         let colours = match self.color {
-            When::Never => Colours::None,
-            When::Auto if !colour_wanted() => Colours::None,
+            ColorChoice::Never => Colours::None,
+            ColorChoice::Auto if !colour_wanted() => Colours::None,
             _ => self.shown(),
         };
         self.with(colours)
     }
 
-    /// How a frame looks that is printed as text.
+    /// The render options of a frame that is printed as plain text.
     pub(super) fn plain(&self) -> RenderOptions {
         self.with(Colours::None)
     }
 
-    /// How a frame looks that is printed with its colours: on a terminal, with those that it has.
+    /// The render options of a frame that is printed with its colours: on a terminal with the colours that it has, otherwise with all.
     pub(super) fn exported(&self, to_stdout: bool) -> RenderOptions {
-        if self.color == When::Never || (self.color == When::Auto && no_color()) {
+        if self.color == ColorChoice::Never || (self.color == ColorChoice::Auto && no_color()) {
             return self.plain();
         }
         let shown = to_stdout && is_terminal();
         self.with(if shown { self.shown() } else { Colours::True })
     }
 
-    /// The terminal's colours; the usual ones where it has none and they are asked for.
+    /// The terminal's colours; 16 if it has none and `--color always` asks for them.
     fn shown(&self) -> Colours {
         match depth(|name| env::var(name).ok()) {
-            Colours::None if self.color == When::Always => Colours::Sixteen,
+            Colours::None if self.color == ColorChoice::Always => Colours::Sixteen,
             colours => colours,
         }
     }
 
-    /// How a frame looks in a picture, which no terminal limits.
+    /// The render options of a picture, which has all colours.
     pub(super) fn drawn(&self) -> RenderOptions {
-        self.with(if self.color == When::Never { Colours::None } else { Colours::True })
+        self.with(if self.color == ColorChoice::Never { Colours::None } else { Colours::True })
     }
 
     fn with(&self, colours: Colours) -> RenderOptions {
         let background = match self.background {
-            Some(Ground::Light) => Background::Light,
-            Some(Ground::Dark) => Background::Dark,
+            Some(BackgroundChoice::Light) => Background::Light,
+            Some(BackgroundChoice::Dark) => Background::Dark,
             None => background(env::var("COLORFGBG").ok().as_deref()),
         };
         RenderOptions { theme: Theme::new(colours, background), ascii: self.ascii() }
@@ -138,13 +139,13 @@ fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Whether the environment has nothing against colours, and the terminal has some.
+/// Whether `NO_COLOR` is not set and the terminal has colours.
 pub(super) fn colour_wanted() -> bool {
     !no_color() && depth(|name| env::var(name).ok()) != Colours::None
 }
 
-/// The colours that the terminal shows. Its own description counts, but for what is beyond it: terminals say by another variable that they have all
-/// colours, and with eight every one of today has the bright ones too.
+/// The colours that the terminal shows, from its terminfo entry. Two exceptions: a terminal with colours and `COLORTERM=truecolor` has all of them, and
+/// one with eight colours is taken to have the eight bright ones too, as today's terminals do.
 fn depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);
@@ -161,12 +162,12 @@ fn depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     }
 }
 
-/// Whether the locale has ASCII characters alone, for all we know.
+/// Whether the environment names a locale that is not UTF-8.
 pub(super) fn ascii_locale() -> bool {
     !is_utf8(|name| env::var(name).ok())
 }
 
-/// Whether the locale's characters are UTF-8. Where none is set, they are taken to be.
+/// Whether the locale is UTF-8; `true` if none is set.
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     locale.is_none_or(|locale| {
@@ -175,7 +176,7 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// What the terminal says of its background, as `15;0`: foreground and background among the sixteen colours.
+/// The background from `COLORFGBG`, such as `15;0`: foreground and background as numbers among the 16 colours.
 fn background(colours: Option<&str>) -> Background {
     match colours.and_then(|colours| colours.rsplit(';').next()) {
         Some("7" | "15") => Background::Light,
@@ -183,9 +184,9 @@ fn background(colours: Option<&str>) -> Background {
     }
 }
 
-/// A number of bytes: `1048576`, `512MiB`, `4G`.
+/// Parses a number of bytes: `1048576`, `512MiB`, `4G`.
 fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "a size is a number of bytes, or of KiB, MiB or GiB, such as 512MiB".to_owned();
+    let wrong = || "write a number of bytes, KiB, MiB or GiB, such as 512MiB".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
@@ -199,9 +200,9 @@ fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(wrong)
 }
 
-/// `N`, of what there must be one at least.
+/// Parses a whole number of at least 1.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "it is a whole number from 1 on".to_owned())
+    text.parse().map_err(|_| "write a whole number from 1 on".to_owned())
 }
 
 #[cfg(test)]
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_that_is_set_says_the_locale() {
+    fn the_first_variable_that_is_set_is_the_locale() {
         assert!(is_utf8(set(&[])));
         assert!(is_utf8(set(&[("LANG", "de_DE.utf8")])));
         assert!(!is_utf8(set(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])));
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_says_how_many_colours_it_has() {
+    fn the_environment_determines_the_number_of_colours() {
         assert_eq!(depth(set(&[("COLORTERM", "truecolor"), ("TERM", "xterm")])), Colours::True);
         assert_eq!(depth(set(&[("TERM", "screen-256color")])), Colours::Indexed);
         for term in ["linux", "xterm-16color", "ansi", "rxvt", "xterm", "", "no-such-terminal"] {

@@ -1,4 +1,4 @@
-//! `gradstep man`: the manual page, with a section for each command.
+//! `gradstep man`: prints the manual page, which has a section for each command.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::output;
 
 /// Print the manual page.
 ///
-/// `gradstep man | man -l -` shows it, `gradstep man > gradstep.1` makes a file of it.
+/// `gradstep man | man -l -` shows it, `gradstep man > gradstep.1` saves it.
 #[derive(Debug, Parser)]
 #[command(name = "man")]
 pub(super) struct ManCommand {}
@@ -26,7 +26,7 @@ impl Invocation for ManCommand {
     }
 }
 
-/// The page of a program, with a section for each of its commands.
+/// The manual page of a program, with a section for each of its commands.
 fn page(program: Command) -> anyhow::Result<String> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
@@ -43,13 +43,13 @@ fn page(program: Command) -> anyhow::Result<String> {
         page.extend(section(command)?.bytes());
     }
     man.render_extra_section(&mut page)?;
-    // each part begins with the same definitions
+    // every part repeats the same definitions: keep one copy
     let definitions = Roff::new().render();
     let page = String::from_utf8(page)?.replace(&definitions, "").replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
     Ok(definitions + &page)
 }
 
-/// The usage, description and arguments of a command, without the headings of a page and without the options of every command.
+/// The usage, description and arguments of a command, without headings and without the options of every command.
 fn section(command: &Command) -> anyhow::Result<String> {
     let is_everywhere = |arg: &Arg| arg.is_global_set() || matches!(arg.get_action(), ArgAction::Help);
     let man = Man::new(command.clone().mut_args(|arg| if is_everywhere(&arg) { arg.hide(true) } else { arg }));
@@ -57,7 +57,7 @@ fn section(command: &Command) -> anyhow::Result<String> {
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
-    // a paragraph begins in the place of a heading
+    // replace headings by paragraphs
     let lines =
         String::from_utf8(text)?.lines().map(|line| if line.starts_with(".SH ") { ".PP" } else { line }.to_owned()).collect::<Vec<_>>();
     Ok(lines.join("\n") + "\n")

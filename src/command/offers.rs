@@ -10,9 +10,9 @@ use super::source::here;
 use crate::app::ScenarioEntry;
 use crate::text::sentence;
 
-/// The size of the largest file that is read for its title. Reading larger ones would delay the picker.
+/// The size of the largest file that is read for its title, in bytes. Reading larger ones would delay the picker.
 const LARGEST: usize = 256 << 10;
-/// The number of bytes that are read of all files together.
+/// The largest number of bytes that are read from all files together.
 const IN_ALL: usize = 8 << 20;
 
 /// The bundled scenarios.
@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<ScenarioEntry> {
     offers
 }
 
-/// The entry of a file, or `None` if it is not a scenario. A file that cannot be read, or is too large to be read here, has the reason in place of its title.
+/// The entry of a file, or `None` if it is not a scenario. A file that is too large or cannot be read has the reason in place of its title.
 /// `left` is the number of bytes that may still be read.
 fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<ScenarioEntry> {
     let about = path.metadata();
@@ -58,7 +58,7 @@ fn of_file(name: &str, path: &Path, left: &mut usize) -> Option<ScenarioEntry> {
 
 /// The entry of a scenario, or `None` for a text that is not a scenario.
 ///
-/// The keys that it shows are in the first lines, before any table. The whole text is parsed only where these lines alone are not TOML.
+/// The title, summary and source are in the first lines, before any table. The whole text is parsed only if these lines alone are not TOML.
 fn offer(name: &str, text: &str, bundled: bool) -> Option<ScenarioEntry> {
     let (head, tables) = split(text);
     DeTable::parse(head)
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_read_has_the_reason_in_place_of_its_title() {
+    fn an_unreadable_file_has_the_reason_in_place_of_its_title() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         let scenario = "title = \"t\"\n[[layer]]\n";
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_is_known_however_it_is_laid_out() {
+    fn a_scenario_is_recognized_in_every_layout() {
         let title = |text: &str| offer("a", text, false).map(|offer| offer.title);
         let known = Some("t".to_owned());
         for text in [

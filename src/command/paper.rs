@@ -1,29 +1,29 @@
-//! Text for people, written as it is made: that of a tensor is several times as large as its numbers, so no more of it is kept than a piece of a row.
+//! A writer of text for people. It writes a tensor in pieces of a row, because the whole text would be several times as large as the numbers.
 
 use std::io;
 
 use crate::number::Format as Numbers;
 use crate::tensor::{index_text, len, unravel};
 
-/// A writer of text for people: it calls a function with each piece of the text.
+/// A writer of text for people. It calls a function with each piece of the text.
 pub(super) struct Paper<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
 
-/// Entries of a row that are written at once.
+/// The number of entries of a row that are written at once.
 const AT_ONCE: usize = 1024;
 
 impl Paper<'_> {
-    /// A text as it is.
+    /// Writes a text.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
         (self.0)(text)
     }
 
-    /// A line.
+    /// Writes a text and a newline.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         self.text(text)?;
         self.text("\n")
     }
 
-    /// The rows of a tensor, its points below one another; above each matrix of several, where it stands.
+    /// Writes the rows of a tensor, aligned at the decimal points. A tensor of several matrices has a line with the index before each.
     pub fn matrix(&mut self, shape: &[usize], values: &[f64]) -> io::Result<()> {
         let numbers = Numbers::of(values.iter().copied());
         let columns = shape.last().copied().unwrap_or(1);

@@ -1,4 +1,4 @@
-//! The commands of later versions: absent from the help, and refused with a sentence of their own.
+//! The commands of later versions. The help does not list them, and they fail with a message of their own.
 
 use anyhow::bail;
 
@@ -7,7 +7,7 @@ const COMMANDS: [&str; 2] = ["diff", "new"];
 /// Refuses a command of a later version.
 pub(super) fn command(name: &str) -> anyhow::Result<()> {
     if COMMANDS.contains(&name) {
-        bail!("`gradstep {name}` comes with a later version; `gradstep --help` shows what there is");
+        bail!("`gradstep {name}` comes with a later version; `gradstep --help` lists the commands of this one");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Progress on stderr, and Ctrl-C, for commands that take long.
+//! Progress on stderr and Ctrl-C, for commands that take long.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -11,14 +11,14 @@ use crate::output;
 /// The exit status after Ctrl-C: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// A long task. After a second it shows its progress; Ctrl-C asks it to stop, and a second Ctrl-C ends the program at once.
+/// A long task. It shows its progress after a second. The first Ctrl-C asks it to stop, the second ends the program at once.
 pub(super) struct Task {
-    /// The number of all pieces of work.
+    /// The total number of pieces of work.
     total: u64,
     start: Instant,
     /// The time of the next line of progress.
     due: Instant,
-    /// The time from that line to the one after it, if stderr is not a terminal.
+    /// The time between that line and the one after it, if stderr is not a terminal.
     interval: Duration,
     shown: bool,
     terminal: bool,
@@ -29,10 +29,10 @@ pub(super) struct Task {
 const FIRST: Duration = Duration::from_secs(1);
 /// The time between two updates of the line on a terminal.
 const UPDATE: Duration = Duration::from_millis(100);
-/// The longest time between two lines elsewhere. The interval doubles from line to line until then.
+/// The longest time between two lines if stderr is not a terminal. The interval doubles from line to line up to this.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Returns the flag that Ctrl-C sets. While it is set, Ctrl-C ends the program.
+/// Returns the flag that Ctrl-C sets. If it is set already, Ctrl-C ends the program.
 fn interrupted() -> io::Result<&'static AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if FLAG.get().is_none() {
@@ -91,7 +91,7 @@ impl Task {
     /// Clears the line of progress.
     pub fn clear(&self) -> io::Result<()> {
         if self.shown {
-            // and the ^C that the terminal has put behind it
+            // 3 more cells: the terminal may have echoed ^C after the line
             write!(output::stderr().raw(), "\r{:1$}\r", "", room() + 3)?;
         }
         Ok(())
@@ -104,16 +104,18 @@ impl Drop for Task {
     }
 }
 
-/// Returns the width of the line of progress. It leaves room for ^C, as a line that wraps cannot be overwritten.
+/// Returns the width of the line of progress. It leaves room for ^C, because a wrapped line cannot be overwritten.
 fn room() -> usize {
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
     usize::from(columns).min(80).saturating_sub(4)
 }
 
-/// The error of a computation that Ctrl-C has stopped on the way to an iteration.
+/// The error of a computation that Ctrl-C stopped before its last iteration.
 #[derive(Debug)]
 pub(super) struct Interrupted {
+    /// The iteration that was to come next.
     next: u64,
+    /// The last iteration of the computation.
     to: u64,
 }
 
@@ -125,13 +127,14 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Computes a far iteration as a [`Task`].
+/// Runs a computation over many iterations as a [`Task`].
 ///
-/// `go` calls the given function after each piece of work, with the next iteration and the last, and returns `None` when that returns `false`.
+/// `go` calls its argument as `go_on(next, last)` after each piece of work, with the next iteration and the last one. If `go_on` returns `false`, `go`
+/// returns `None`.
 ///
 /// # Errors
 /// [`Interrupted`] if `go` returns `None`.
-pub(super) fn travel<R>(go: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
+pub(super) fn with_progress<R>(go: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
     let mut task = Task::new(1)?;
     let (mut next, mut to) = (1, 1);
     let arrived = go(&mut |at, end| {

@@ -1,4 +1,4 @@
-//! Files that are named on the command line.
+//! Reading of files that the command line names.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,15 +9,15 @@ use anyhow::{Context as _, anyhow, bail};
 use crate::files::{limited, open};
 use crate::text::line;
 
-/// A name or path as a message shows it: on one line.
+/// The form of a name or path in messages: on one line, with control characters escaped.
 pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
     line(&name.as_ref().to_string_lossy())
 }
 
-/// The bytes of a regular file of at most `most` bytes.
+/// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// One sentence each when there is no such file, when it is a folder, a device or too large, or when it cannot be read.
+/// If there is no such file, if it is a folder, a device or too large, or if it cannot be read.
 pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     let name = shown(path);
     let cannot = || format!("cannot read {name}");
@@ -30,8 +30,8 @@ pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
         bail!("{name} is a folder; name a file in it");
     }
     if !about.is_file() {
-        bail!("{name} is not a regular file; `-` reads the standard input");
+        bail!("{name} is not a regular file; write `-` to read the standard input");
     }
     let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).with_context(cannot)? };
-    bytes.ok_or_else(|| anyhow!("{name} is too large: it may have {} MiB", most >> 20))
+    bytes.ok_or_else(|| anyhow!("{name} is larger than {} MiB", most >> 20))
 }

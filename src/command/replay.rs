@@ -1,4 +1,4 @@
-//! `gradstep replay`: a recorded session, on the screen or as text.
+//! `gradstep replay`: plays a recorded session in the terminal, or prints its frames as text.
 
 mod course;
 mod player;
@@ -14,10 +14,10 @@ use ratatui::buffer::Buffer;
 
 pub use player::Player;
 
-use super::format::{self, Format, Sink};
+use super::format::{self, OutputFormat, Sink};
 use super::look::Global;
 use super::read::{file, shown};
-use super::source::{Carried, ScenarioLoader};
+use super::source::{ScenarioLoader, SessionFiles};
 
 use super::driver::{Done, Driver};
 use super::{Invocation, offers, output_to};
@@ -30,38 +30,38 @@ use crate::terminal::{self, Options};
 use crate::ui::{RenderOptions, export};
 use course::{Course, Next};
 
-/// No session is larger: a scenario, and a million keys.
+/// The size of the largest session that is read, in bytes: enough for a scenario with its files and a million keys.
 const LARGEST: usize = 64 << 20;
-/// The most frames for one event: those of the play before it, and its own.
+/// The largest number of frames of play that are shown between two events.
 const MOST: u64 = 999;
-/// The largest side of a frame.
+/// The largest number of columns and of rows of a frame.
 const LONGEST: u16 = 1000;
 
 /// Writes the frames of a session.
 type SessionWriter = fn(&Session, Driver, &Global, &mut Sink) -> anyhow::Result<()>;
 
-static FORMATS: &[Format<SessionWriter>] = &[Format { name: "text", help: "Each frame as characters alone", writer: text }];
+static FORMATS: &[OutputFormat<SessionWriter>] = &[OutputFormat { name: "text", help: "Each frame as plain text", writer: text }];
 
 /// Play a recorded session.
 #[derive(Debug, Parser)]
 #[command(name = "replay")]
 pub(super) struct ReplayCommand {
-    /// What `gradstep SCENARIO --record FILE` has written
+    /// The file that `gradstep SCENARIO --record FILE` has written
     session: PathBuf,
-    /// How much faster than it was recorded
+    /// The speed; 2 is twice as fast as it was recorded
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     speed: f64,
     /// Print the frames instead of playing them
     #[arg(long, value_parser = format::parser(FORMATS, &["cast", "svg"]))]
-    format: Option<&'static Format<SessionWriter>>,
-    /// Write the frames to a file
+    format: Option<&'static OutputFormat<SessionWriter>>,
+    /// Write the frames to this file instead of stdout
     #[arg(short, long, value_name = "FILE", requires = "format")]
     output: Option<PathBuf>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed| (0.001..=1000.0).contains(speed));
-    speed.ok_or_else(|| "a speed is a number from 0.001 to 1000, such as 2".to_owned())
+    speed.ok_or_else(|| "write a number from 0.001 to 1000, such as 2".to_owned())
 }
 
 impl Invocation for ReplayCommand {
@@ -75,7 +75,7 @@ impl Invocation for ReplayCommand {
         let driver = begin(&session, global.limits())?;
         if session.torn {
             let mut to = output::stderr();
-            writeln!(to, "{}", global.text(&format!("note: the last line of {name} was cut off and is left out")))?;
+            writeln!(to, "{}", global.text(&format!("note: the last line of {name} is incomplete and is left out")))?;
             to.finish()?;
         }
         match self.format {
@@ -90,13 +90,13 @@ impl Invocation for ReplayCommand {
     }
 }
 
-/// Writes each frame as text below a line with its number, its time and its event.
+/// Writes each frame as text, below a line with its number, its time and its event.
 fn text(session: &Session, driver: Driver, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
     frames(session, driver, &global.plain(), |frame| {
         let Frame { number, time, what, left_out, buffer } = frame;
         if left_out > 0 {
             let first = number - left_out;
-            writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; an event shows at most 1000", number - 1)?;
+            writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; at most 1000 frames are shown per event", number - 1)?;
         }
         write!(to, "{}", global.text(&format!("--- {number}  {:.3}s  {what}\n", time.as_secs_f64())))?;
         Ok(to.text(&export::text(&buffer))?)
@@ -110,36 +110,36 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     file(path, LARGEST)
 }
 
-/// A driver of the state in which the session begins.
+/// Returns a driver of the state in which the session begins.
 ///
 /// # Errors
-/// The faults of the session's scenario; or that it has no such step.
+/// The faults of the session's scenario, or the address if the scenario does not have it.
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
-    let scenario = scenario::read_beside(source, limits, Arc::new(Carried(header.files.clone())))?;
+    let scenario = scenario::read_beside(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let mut state = State::picker(offers::bundled());
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
-        bail!("the session opens at step 0, and steps count from 1");
+        bail!("the session begins at step 0, but steps count from 1");
     }
     let opens = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
-    state.go_to(opens).map_err(|why| anyhow!("the session opens where its scenario has nothing: {why}"))?;
+    state.set_out(opens).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(to) = &header.to {
-        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.go_to(to));
-        to.map_err(|why| anyhow!("the session is on the way to what its scenario does not have: {why}"))?;
+        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.set_out(to));
+        to.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
-    faultless(&state)?;
+    check_arrival(&state)?;
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.seen_on(header.size);
     Ok(driver)
 }
 
-/// Where the way to the session's beginning has ended in a fault, that is the end.
-fn faultless(state: &State) -> anyhow::Result<()> {
+/// Fails if the state could not be computed up to the session's beginning.
+fn check_arrival(state: &State) -> anyhow::Result<()> {
     match &state.message {
-        Some(message) if message.fault => bail!("the session opens where its scenario has nothing: {}", message.text),
+        Some(message) if message.fault => bail!("the session begins at a step that its scenario does not have: {}", message.text),
         _ => Ok(()),
     }
 }
@@ -147,19 +147,19 @@ fn faultless(state: &State) -> anyhow::Result<()> {
 /// A frame of a replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// Counted from 0, the opening.
+    /// Its number; the opening frame is 0.
     pub number: u64,
-    /// When it was shown.
+    /// The time since the start of the session.
     pub time: Duration,
-    /// What led to it: `open`, a key, `play`, a new size.
+    /// The event that led to it: `open`, a key, `play`, a new size.
     pub what: String,
-    /// How many frames of play were left out before this one.
+    /// The number of frames of play that were left out before it.
     pub left_out: u64,
     /// The screen.
     pub buffer: Buffer,
 }
 
-/// All frames of a session, one after the other.
+/// Calls `give` with each frame of a session, in order.
 ///
 /// # Errors
 /// Those of `give`.
@@ -178,9 +178,9 @@ pub fn frames(
         give(Frame { number: number - 1, time, what, left_out, buffer }).context("cannot write the frames")
     };
     driver.finish(course.opening())?;
-    faultless(&driver.state)?;
+    check_arrival(&driver.state)?;
     show(&driver, size, Duration::ZERO, "open".to_owned(), 0)?;
-    // units of play since the last event, and the time of the last of those that are not shown
+    // the number of units of play since the last event, and the time of the last one that is not shown
     let (mut played, mut hidden) = (0, None);
     while let Some((time, next)) = course.next(&driver) {
         if let (Next::Event(_), Some(last)) = (next, hidden.take()) {

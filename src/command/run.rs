@@ -1,4 +1,4 @@
-//! `gradstep` and `gradstep SCENARIO`: the picker and the stepper.
+//! `gradstep` and `gradstep SCENARIO`: open the picker or the stepper.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,18 +31,18 @@ use crate::terminal::{self, Options};
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
-    /// Open it at this address
+    /// Open the scenario at this address
     #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
     at: Option<String>,
-    /// Record the session, to be played by `gradstep replay`
+    /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
 
-/// The name of the command that a scenario without a command stands for.
+/// The name of the hidden command that is inserted before a scenario.
 pub(super) const OPEN: &str = "open";
 
-/// The picker.
+/// Opens the picker.
 pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
     let scenarios = ScenarioLoader { limits: global.limits(), files: true };
     start(Driver::new(State::picker(offers::all()), scenarios), global, None)
@@ -51,7 +51,7 @@ pub(super) fn pick(global: &Global) -> anyhow::Result<ExitCode> {
 impl Invocation for OpenCommand {
     fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let Some(scenario) = &self.scenario else {
-            bail!("--at and --record need a scenario: `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
+            bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
         };
         if holds::is_weights(Path::new(scenario)) && Path::new(scenario).exists() {
             let mut to = output::stdout();
@@ -59,7 +59,7 @@ impl Invocation for OpenCommand {
             to.finish()?;
             return Ok(ExitCode::SUCCESS);
         }
-        // a recording must replay anywhere: no files in its picker
+        // a recording must replay on any machine, so its picker offers no files
         let scenarios = ScenarioLoader { limits: global.limits(), files: self.record.is_none() };
         let (scenario, carried) = match &self.record {
             Some(_) => recorded(scenario, scenarios.limits)?,
@@ -69,7 +69,7 @@ impl Invocation for OpenCommand {
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(if scenarios.files { offers::all() } else { offers::bundled() });
-        // it alone keeps the iteration, which goes when another one comes
+        // the state must be the only owner of the iteration, so that its memory is free once another one is computed
         state.open(document, at.is_some().then_some(1));
         let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
@@ -78,8 +78,8 @@ impl Invocation for OpenCommand {
                 return Err(misplaced(text, &message.text));
             }
         }
-        if let Some(said) = self.scenario.as_deref().and_then(source::completed).and_then(Result::ok) {
-            state.say(said.1, false);
+        if let Some((_, note)) = self.scenario.as_deref().and_then(source::by_prefix).and_then(Result::ok) {
+            state.say(note, false);
         }
         let recorder = match &self.record {
             Some(path) => {
@@ -95,21 +95,21 @@ impl Invocation for OpenCommand {
     }
 }
 
-/// An address of the command line.
+/// Parses the address of `--at`.
 pub(super) fn address(text: &str) -> anyhow::Result<Address> {
     text.parse().map_err(|why: AddressError| misplaced(text, &why.to_string()))
 }
 
-/// An address of the command line leads nowhere.
+/// The error for an address of `--at` that does not exist.
 pub(super) fn misplaced(text: &str, why: &str) -> anyhow::Error {
     anyhow!("--at {}: {why}", shown(text))
 }
 
-/// Begins a recording. What was recorded before is never overwritten.
+/// Begins a recording. An existing file is never overwritten.
 fn record(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            bail!("{} exists, and a recording overwrites nothing; give another name", shown(path))
+            bail!("{} exists, and --record overwrites no file; write another name", shown(path))
         }
         file => file.with_context(|| format!("cannot write {}", shown(path)))?,
     };

@@ -1,4 +1,4 @@
-//! `gradstep show`: one frame of the stepper, without a terminal.
+//! `gradstep show`: prints one frame of the stepper, without a terminal.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use clap::Parser;
 use ratatui::buffer::Buffer;
 
 use super::driver::{Done, Driver};
-use super::format::{self, Format, Sink};
+use super::format::{self, OutputFormat, Sink};
 use super::look::Global;
 use super::run::{address, misplaced};
 use super::source::ScenarioLoader;
@@ -25,26 +25,26 @@ use crate::ui::{RenderOptions, export, svg};
 /// The functions of a format.
 #[derive(Debug)]
 struct FrameWriter {
-    /// Returns the look of the frame, from whether it goes to stdout.
+    /// Returns the render options; the second argument is `true` if the frame goes to stdout.
     look: fn(&Global, bool) -> RenderOptions,
     /// Writes the frame.
     write: fn(&Buffer, &RenderOptions, &mut Sink) -> io::Result<()>,
 }
 
-static FORMATS: &[Format<FrameWriter>] = &[
-    Format {
+static FORMATS: &[OutputFormat<FrameWriter>] = &[
+    OutputFormat {
         name: "text",
-        help: "Characters alone",
+        help: "Plain text",
         writer: FrameWriter { look: |global, _| global.plain(), write: |frame, _, to| to.text(&export::text(frame)) },
     },
-    Format {
+    OutputFormat {
         name: "ansi",
-        help: "Characters with their colours, as terminals have them",
+        help: "Text with the escape sequences of its colours",
         writer: FrameWriter { look: Global::exported, write: |frame, _, to| to.raw().write_all(export::ansi(frame).as_bytes()) },
     },
-    Format {
+    OutputFormat {
         name: "svg",
-        help: "A picture",
+        help: "An SVG image",
         writer: FrameWriter {
             look: |global, _| global.drawn(),
             write: |frame, look, to| to.raw().write_all(svg::svg(frame, look.theme.background).as_bytes()),
@@ -52,7 +52,7 @@ static FORMATS: &[Format<FrameWriter>] = &[
     },
 ];
 
-/// Print one frame of the stepper; it needs no terminal.
+/// Print one frame of the stepper, without a terminal.
 #[derive(Debug, Parser)]
 #[command(name = "show")]
 pub(super) struct ShowCommand {
@@ -64,22 +64,22 @@ pub(super) struct ShowCommand {
     /// Columns and rows of the frame, from 1x1 to 1000x1000
     #[arg(long, value_name = "SIZE", default_value = "120x40", value_parser = size)]
     size: (u16, u16),
-    /// How to print it
+    /// The format of the output
     #[arg(long, default_value = "text", value_parser = format::parser(FORMATS, &[]))]
-    format: &'static Format<FrameWriter>,
-    /// Keys to play first, in vim's notation: ll<End>:57<Enter>
+    format: &'static OutputFormat<FrameWriter>,
+    /// Keys to press first, in vim's notation: ll<End>:57<Enter>
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     keys: Option<String>,
-    /// Write to a file
+    /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Columns and rows.
+/// Parses columns and rows: `120x40`.
 fn size(text: &str) -> Result<(u16, u16), String> {
     let side = |text: &str| text.parse().ok().filter(|n| (1..=1000).contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
     let sides = text.split_once('x').and_then(|(columns, rows)| Some((side(columns)?, side(rows)?)));
-    sides.ok_or_else(|| "a size is columns x rows, from 1x1 to 1000x1000, such as 120x40".to_owned())
+    sides.ok_or_else(|| "write columns x rows, from 1x1 to 1000x1000, such as 120x40".to_owned())
 }
 
 impl Invocation for ShowCommand {
@@ -100,7 +100,7 @@ impl Invocation for ShowCommand {
         };
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(offers::all());
-        // it alone keeps the iteration, which goes when another one comes
+        // the state must be the only owner of the iteration, so that its memory is free once another one is computed
         state.open(Arc::new(document), at);
         let mut driver = Driver::new(state, scenarios);
         driver.seen_on(self.size);

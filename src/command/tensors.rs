@@ -1,19 +1,21 @@
-//! Tensors by name, as JSON has them.
+//! Named tensors in the JSON output of `grads` and `train`: `{"conv1.z":[[…]],"fc1.z":[…]}`.
 
 use std::iter;
 
 use serde::{Serialize, Serializer};
 
-use super::json::{self, Nested, Piece, Piece::Text, Piece::Word, Repeated};
+use super::json::{self, JsonPiece, JsonPiece::Text, JsonPiece::Word, Nested, RepeatedTensors};
 use crate::network::{Id, Network, Role, Run};
 
-/// The tensors that have a value, and those that have a gradient, in the order of the forward pass, a layer's parameters after its values.
-pub(super) struct Names {
+/// The tensors to print, in the order of the forward pass; a layer's parameters come after its values.
+pub(super) struct TensorIds {
+    /// The inputs and values.
     pub values: Vec<Id>,
+    /// The tensors that have a gradient.
     pub gradients: Vec<Id>,
 }
 
-impl Names {
+impl TensorIds {
     pub fn of(network: &Network) -> Self {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
@@ -25,11 +27,11 @@ impl Names {
     }
 }
 
-/// Tensors by name, in order.
-pub(super) struct Tensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
+/// Tensors with their names, in order.
+pub(super) struct NestedTensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
 
-impl<'a> Tensors<'a> {
-    /// Under the name of the first of each pair, the second.
+impl<'a> NestedTensors<'a> {
+    /// Collects pairs: the name of the first tensor with the values of the second.
     pub fn of(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
         Self(
             pairs
@@ -39,15 +41,15 @@ impl<'a> Tensors<'a> {
     }
 }
 
-impl<'a> Tensors<'a> {
-    /// The same as JSON.
-    pub fn json(&self, repeated: &Repeated) -> impl Iterator<Item = Piece<'a>> {
+impl<'a> NestedTensors<'a> {
+    /// The JSON object of the tensors.
+    pub fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
-        iter::once(Text("{")).chain(json::listed(self.0.iter().map(named))).chain([Text("}")])
+        iter::once(Text("{")).chain(json::comma_separated(self.0.iter().map(named))).chain([Text("}")])
     }
 }
 
-impl Serialize for Tensors<'_> {
+impl Serialize for NestedTensors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, tensor)| (name, tensor)))
     }

@@ -1,4 +1,4 @@
-//! `gradstep trace`: the steps, written as they are derived.
+//! `gradstep trace`: prints the steps; each is written as soon as it is derived.
 
 mod csv;
 mod json;
@@ -18,32 +18,32 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, ValueEnum};
 
-use super::format::{self, Format, Sink};
+use super::format::{self, OutputFormat, Sink};
 use super::look::Global;
 use super::source::ScenarioLoader;
 use super::{Invocation, at_iteration, output_to};
 use crate::step::{Address, Place, Unit};
 use crate::trace::Trace;
-use line::{Column, ENTRY, Line, OP, each_entry, each_op};
+use line::{ENTRY, OP, TraceColumn, TraceLine, each_entry, each_op};
 
 /// The functions of a format.
 #[derive(Debug)]
 struct StepWriter {
-    /// Writes steps, and a header before them.
+    /// Writes steps after a header.
     steps: fn(&Trace, Range<u64>, &mut dyn Write) -> io::Result<()>,
-    /// Writes the header of the other levels.
-    header: fn(&[Column], &mut Vec<u8>),
-    /// Writes a line of the other levels.
-    line: fn(&dyn Line, &mut Vec<u8>),
+    /// Writes the header of `--level element` and `--level op`.
+    header: fn(&[TraceColumn], &mut Vec<u8>),
+    /// Writes a line of `--level element` and `--level op`.
+    line: fn(&dyn TraceLine, &mut Vec<u8>),
 }
 
 /// The formats, in the order of the help.
-static FORMATS: &[Format<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
+static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
 
-/// The subject of a line.
+/// The value of `--level`: the subject of a line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
-    /// One multiplication, application, selection or copy
+    /// One multiplication, function application, selection or copy
     Step,
     /// One entry of a tensor
     Element,
@@ -57,25 +57,25 @@ enum Level {
 pub(super) struct TraceCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// How to print them
+    /// The format of the output
     #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS, &[]))]
-    format: &'static Format<StepWriter>,
-    /// Only this op, or this entry of it: grad.conv1.weight, conv1.z[0,1,1]
+    format: &'static OutputFormat<StepWriter>,
+    /// Print only the steps of this op or entry: grad.conv1.weight, conv1.z[0,1,1]
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
-    /// From this step on
+    /// First step to print
     #[arg(long, value_name = "K")]
     from: Option<u64>,
-    /// Up to and with this step
+    /// Last step to print (inclusive)
     #[arg(long, value_name = "K")]
     to: Option<u64>,
-    /// What a line is about
+    /// The subject of a line
     #[arg(long, default_value = "step")]
     level: Level,
-    /// Which iteration of gradient descent
+    /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     iteration: u64,
-    /// Write to a file
+    /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -91,7 +91,7 @@ impl Invocation for TraceCommand {
         let trace = &document.trace;
         let steps = steps(self, trace)?;
         if let Some(lack) = document.lack.filter(|_| self.op.is_none() && self.to.is_none()) {
-            bail!("{lack}; or end before the update, with --to {}", trace.len());
+            bail!("{lack}; or write --to {} to end before the update", trace.len());
         }
         let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
         let writer = &self.format.writer;
@@ -105,12 +105,12 @@ impl Invocation for TraceCommand {
     }
 }
 
-/// Writes a header, and the lines that a function gives.
+/// Writes a header and the lines that `each` produces.
 fn lines(
     writer: &StepWriter,
-    columns: &[Column],
+    columns: &[TraceColumn],
     to: &mut Sink,
-    each: impl FnOnce(&mut dyn FnMut(&dyn Line) -> io::Result<()>) -> io::Result<()>,
+    each: impl FnOnce(&mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()>,
 ) -> io::Result<()> {
     let to = to.raw();
     let mut bytes = Vec::new();
@@ -125,7 +125,7 @@ fn lines(
     })
 }
 
-/// The steps that are asked for.
+/// The range of steps that `--op`, `--from` and `--to` select.
 fn steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Range<u64>> {
     let one = |k: Option<u64>, usual: u64| match k {
         None => Ok(usual),
@@ -135,26 +135,28 @@ fn steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Range<u64>> 
     };
     let mut steps = one(arguments.from, 1)?..one(arguments.to, trace.len())? + 1;
     if steps.is_empty() {
-        bail!("there is no step from {} to {}", steps.start, steps.end - 1);
+        bail!("--from {} is after --to {}", steps.start, steps.end - 1);
     }
     if let Some(name) = &arguments.op {
         let span = op(name, trace)?;
         let both = steps.start.max(span.start)..steps.end.min(span.end);
         if both.is_empty() {
-            bail!("{name} has the steps {} to {}, none of those asked for", span.start, span.end - 1);
+            let (first, last) = (span.start, span.end - 1);
+            let own = if first == last { format!("step {first}") } else { format!("steps {first} to {last}") };
+            bail!("no step of {name} is in the requested range: {name} is {own}");
         }
         steps = both;
     }
     Ok(steps)
 }
 
-/// The steps of an op, or of one of its entries.
+/// The steps of an op or of an entry of it.
 fn op(name: &str, trace: &Trace) -> anyhow::Result<Range<u64>> {
     let address: Address = name.parse()?;
     let unit = match &address.place {
         Place::Loss | Place::Op { index: None, term: None, .. } => Unit::Op,
         Place::Op { term: None, .. } => Unit::Entry,
-        _ => bail!("{name} is no op; an op is conv1.z, grad.fc1.weight, loss"),
+        _ => bail!("{name} is not an op; write the name of an op or an entry, such as conv1.z, grad.fc1.weight[0,1] or loss"),
     };
     Ok(trace.span(trace.resolve(&address).map_err(anyhow::Error::msg)?, unit))
 }

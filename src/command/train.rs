@@ -1,4 +1,4 @@
-//! `gradstep train`: gradient descent to its end.
+//! `gradstep train`: runs gradient descent to its end and prints the losses and the parameters.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,8 +16,8 @@ use super::json::Nested;
 use super::look::Global;
 use super::paper::Paper;
 use super::progress::{INTERRUPTED, Task};
-use super::report::{Asked, Report, json};
-use super::tensors::{Names, Tensors};
+use super::report::{Report, ReportArguments, json};
+use super::tensors::{NestedTensors, TensorIds};
 use super::{Invocation, output_to};
 use crate::network::{Descended, Descent, Id, Role};
 use crate::number::{self, Json, exact, short};
@@ -26,13 +26,13 @@ use crate::scenario::Scenario;
 use crate::tensor::{Tensor, flat};
 use crate::text::{counted, to_right};
 
-/// Descend along the gradient to the end, and print the losses and parameters.
+/// Run gradient descent to its end, and print the losses and parameters.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub(super) struct TrainCommand {
     #[command(flatten)]
-    asked: Asked,
-    /// Write to a file
+    asked: ReportArguments,
+    /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ impl Invocation for TrainCommand {
             bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
         }
         let to = output_to(self.output(), &self.asked.scenario, &scenario.files)?;
-        let told = Told::of(&scenario);
+        let titles = Titles::of(&scenario);
         let mut descent = scenario.descent_alone();
         let mut task = Task::new(descent.iterations())?;
         let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
@@ -66,19 +66,18 @@ impl Invocation for TrainCommand {
             to.finish()?;
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        self.asked.print(global, to, &Trained::of(&told, &descent, &end))?;
+        self.asked.print(global, to, &Trained::of(&titles, &descent, &end))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The parts of a scenario that are printed beside its losses and parameters.
-struct Told {
+/// The title of a scenario and the names of its samples.
+struct Titles {
     title: String,
-    /// Those of its samples.
     names: Vec<Option<String>>,
 }
 
-impl Told {
+impl Titles {
     fn of(scenario: &Scenario) -> Self {
         Self { title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
     }
@@ -94,24 +93,24 @@ struct Trained<'a> {
     losses: &'a [f64],
     #[serde(serialize_with = "number::json")]
     loss: f64,
-    parameters: Tensors<'a>,
-    samples: Vec<Sample<'a>>,
+    parameters: NestedTensors<'a>,
+    samples: Vec<TrainedSample<'a>>,
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct TrainedSample<'a> {
     name: Option<&'a str>,
     #[serde(serialize_with = "number::json")]
     loss: f64,
     values: Values<'a>,
 }
 
-/// The values of a sample, which are computed when they are written: those of all samples may be larger than what may be kept.
+/// The values of a sample. They are computed when they are written, because those of all samples together may exceed the memory limit.
 struct Values<'a> {
     descent: &'a Descent,
     parameters: &'a HashMap<Id, Arc<Tensor>>,
-    names: Rc<Names>,
-    /// From 0.
+    ids: Rc<TensorIds>,
+    /// The number of the sample, from 0.
     sample: usize,
 }
 
@@ -119,8 +118,8 @@ impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let network = self.descent.network();
         let run = self.descent.forward(self.parameters, self.sample);
-        let pairs = self.names.values.iter().map(|&id| (id, id));
-        Tensors::of(network, &run, pairs).serialize(serializer)
+        let pairs = self.ids.values.iter().map(|&id| (id, id));
+        NestedTensors::of(network, &run, pairs).serialize(serializer)
     }
 }
 
@@ -129,9 +128,9 @@ fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl<'a> Trained<'a> {
-    fn of(told: &'a Told, descent: &'a Descent, end: &'a Descended) -> Self {
+    fn of(titles: &'a Titles, descent: &'a Descent, end: &'a Descended) -> Self {
         let network = descent.network();
-        let names = Rc::new(Names::of(network));
+        let ids = Rc::new(TensorIds::of(network));
         let after = descent.all_samples(&end.parameters);
         let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
         let learned = |id: &Id| match network.tensor(*id).role {
@@ -140,19 +139,19 @@ impl<'a> Trained<'a> {
             _ => false,
         };
         let nested = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
-        let samples = after.losses.iter().zip(&told.names).enumerate().map(|(n, (loss, name))| Sample {
+        let samples = after.losses.iter().zip(&titles.names).enumerate().map(|(n, (loss, name))| TrainedSample {
             name: name.as_deref(),
             loss: *loss,
-            values: Values { descent, parameters, names: Rc::clone(&names), sample: n },
+            values: Values { descent, parameters, ids: Rc::clone(&ids), sample: n },
         });
         Self {
             format: 1,
-            scenario: &told.title,
+            scenario: &titles.title,
             iterations: end.losses.len(),
             stopped: if end.stopped { "tolerance" } else { "iterations" },
             losses: &end.losses,
             loss: after.loss,
-            parameters: Tensors(names.gradients.iter().filter(|id| learned(id)).map(nested).collect()),
+            parameters: NestedTensors(ids.gradients.iter().filter(|id| learned(id)).map(nested).collect()),
             samples: samples.collect(),
         }
     }
@@ -163,17 +162,17 @@ impl Report for Trained<'_> {
         json(self, to)
     }
 
-    /// The losses, thinned where there are many, and the parameters.
+    /// Writes the losses, at most about 20 of them, and the parameters.
     fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
         const ROWS: usize = 20;
         paper.line(self.scenario)?;
         paper.line("")?;
-        let why = if self.stopped == "tolerance" { ", ended by the tolerance" } else { "" };
+        let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
         let every = self.losses.len().div_ceil(ROWS).max(1);
-        let thinned = if every > 1 { format!("; one in {every} is shown, and the last") } else { String::new() };
+        let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
         paper.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            paper.line(&format!("from iteration {} on the loss is not finite: perhaps the learning rate is too large", n + 1))?;
+            paper.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
         }
         let last = self.losses.len() - 1;
         let wide = self.losses.len().to_string().len();

@@ -1,4 +1,4 @@
-//! A replay on the terminal.
+//! The replay of a session in the terminal.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// A replay on the terminal. Any key stops it; from then on the keys are the user's.
+/// A replay in the terminal. Any key stops it; after that the user drives the stepper.
 #[derive(Debug)]
 pub struct Player {
     course: Course,
@@ -23,16 +23,16 @@ pub struct Player {
     look: RenderOptions,
     /// Whether the user has taken over.
     taken: bool,
-    /// What the last event asks for, as far as it is not done. The session's clock waits for it.
+    /// The rest of the work that the last event asks for. The session's clock stands still until it is done.
     left: Left,
     speed: f64,
-    /// Session time and terminal time at the same moment, from which the clocks go on.
+    /// The session time and the terminal time of one moment: `session = since.0 + (terminal − since.1) · speed`.
     since: (Duration, Duration),
     screen: Cell<Rect>,
 }
 
 impl Player {
-    /// Plays a session in a driver that is at its beginning, `speed` times as fast.
+    /// Plays a session `speed` times as fast as it was recorded. The driver is at its beginning.
     #[must_use]
     pub fn new(session: &Session, mut driver: Driver, speed: f64, look: RenderOptions) -> Self {
         driver.state.say("a recorded session: any key stops it, q quits", false);
@@ -41,7 +41,7 @@ impl Player {
         let since = (Duration::ZERO, Duration::ZERO);
         let mut player = Self { course, driver, look, taken: false, left, speed, since, screen: Cell::default() };
         if player.course.len() == 0 {
-            player.stop(Duration::ZERO, "the session has no keys: go on by hand");
+            player.stop(Duration::ZERO, "the session has no events");
         }
         player
     }
@@ -52,7 +52,7 @@ impl Player {
         &self.driver
     }
 
-    /// The session's time at a time of the terminal.
+    /// Converts a time of the terminal to one of the session.
     fn time(&self, now: Duration) -> Duration {
         let passed = now.saturating_sub(self.since.1);
         self.since.0 + if self.taken { passed } else { passed.mul_f64(self.speed) }
@@ -62,16 +62,16 @@ impl Player {
         self.since = (self.time(now), now);
         (self.taken, self.left) = (true, Left::default());
         app::update(&mut self.driver.state, Action::Halt);
-        // in the address line `q` is a letter
+        // in the address line `q` is typed text
         let typed = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Overlay);
         self.driver.state.say(format!("{why}: go on by hand, {}", if typed { "Esc, then q, quits" } else { "q quits" }), false);
     }
 
-    /// A slice of the work that the last event asks for; or the events that are due and the play between them, as many as there is time for.
+    /// Does a slice of the work that the last event asks for, or else the events and units of play that are due, until a slice of time is over.
     fn advance(&mut self, now: Duration) {
         if self.left != Left::default() {
             self.driver.slice(&mut self.left);
-            // the clock has waited
+            // the session's clock stood still meanwhile
             self.since.1 = now;
             return;
         }
@@ -137,9 +137,9 @@ impl Program for Player {
         if self.left != Left::default() {
             return Some(Duration::ZERO);
         }
-        // after the last event there is its work, and then the end
+        // after the last event: only the end is left
         let Some((at, _)) = self.course.next(&self.driver) else { return Some(Duration::ZERO) };
-        // a little late rather than early: the time that it is for must have come
+        // rounding must not wake the replay before the event is due
         Some(self.since.1 + at.saturating_sub(self.since.0).div_f64(self.speed) + Duration::from_micros(1))
     }
 

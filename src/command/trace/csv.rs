@@ -1,11 +1,11 @@
-//! CSV, as RFC 4180 has it: a header line, lines that end in CR LF, and quotation marks around a cell that needs them.
+//! Steps as CSV in the form of RFC 4180: a header line, lines that end in CR LF, and quotation marks around a cell that needs them.
 
 use super::table::Syntax;
-use super::{Format, StepWriter};
+use super::{OutputFormat, StepWriter};
 
-pub(super) const CSV: Format<StepWriter> = Format {
+pub(super) const CSV: OutputFormat<StepWriter> = OutputFormat {
     name: "csv",
-    help: "Comma-separated values, a header line first",
+    help: "Comma-separated values with a header line",
     writer: StepWriter {
         steps: |trace, steps, to| SYNTAX.steps(trace, steps, to),
         header: |columns, to| SYNTAX.names(columns, to),
@@ -15,6 +15,7 @@ pub(super) const CSV: Format<StepWriter> = Format {
 
 static SYNTAX: Syntax = Syntax { begin: b"", between: b",", end: b"\r\n", close, header: Syntax::names };
 
+/// Quotes the cell from `from` on if it has a comma, a quotation mark or a newline.
 fn close(to: &mut Vec<u8>, from: usize) {
     let cell = &to[from..];
     if !cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
@@ -35,7 +36,7 @@ mod tests {
 
     /// The examples of RFC 4180, section 2, items 5 to 7.
     #[test]
-    fn a_cell_is_quoted_where_it_must_be() {
+    fn a_cell_is_quoted_if_it_must_be() {
         for (cell, quoted) in [("aaa", "aaa"), ("", ""), ("b,b", "\"b,b\""), ("b\r\nb", "\"b\r\nb\""), ("b\"bb", "\"b\"\"bb\"")] {
             let mut to = format!("zzz,{cell}").into_bytes();
             close(&mut to, 4);

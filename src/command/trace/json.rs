@@ -1,20 +1,21 @@
-//! A step as a line of JSON: to the byte what [`Step`](crate::step::Step) is as JSON, without making one.
+//! Steps as lines of JSON, with the same bytes as a serialized [`Step`](crate::step::Step). No `Step` is made: the parts of a line that stay the same for
+//! an op or an entry are kept as text.
 
 use serde::Serialize;
 
-use super::name::{Called, Names, Spelling, digits};
+use super::name::{FactorText, Spelling, StepNames, digits};
 use super::stream::{self, Lines};
-use super::{Format, StepWriter};
+use super::{OutputFormat, StepWriter};
 use crate::number::write_json;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::trace::{Position, Tell, Trace};
 
-pub(super) const JSONL: Format<StepWriter> = Format {
+pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
     name: "jsonl",
-    help: "A JSON object a line",
+    help: "One JSON object per line",
     writer: StepWriter {
-        steps: |trace, steps, to| stream::write(trace, steps, || Json::new(trace), to),
+        steps: |trace, steps, to| stream::write(trace, steps, || JsonLines::new(trace), to),
         header: |_, _| {},
         line: |line, to| {
             json(line, to);
@@ -36,7 +37,7 @@ fn many(name: &str, of: usize, to: &mut Vec<u8>) {
 
 fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(before);
-    // a name seldom has what JSON writes otherwise
+    // shortcut: few names need escapes
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         to.push(b'"');
         to.extend_from_slice(text.as_bytes());
@@ -48,32 +49,37 @@ fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
 }
 
 fn json(value: impl Serialize, to: &mut Vec<u8>) {
-    serde_json::to_writer(to, &value).expect("a vector takes everything");
+    serde_json::to_writer(to, &value).expect("writing to a vector cannot fail");
 }
 
-/// Makes the lines.
-struct Json<'a> {
+/// Makes the lines of steps. The fields are the parts of a line that stay the same for a while:
+///
+/// ```text
+/// {"iteration":1,"sample":1,"step":  57  ,"pass":"forward","op":"conv1.z","index":[0,1,1],"term":  3  ,"terms":9  ,"kind":…}
+///              begin                             pass, then entry                                       terms
+/// ```
+struct JsonLines<'a> {
     trace: &'a Trace,
-    names: Names<'a>,
+    names: StepNames<'a>,
     lines: Vec<u8>,
-    /// What all lines of the op begin with.
+    /// The text before the step's number, for the current op.
     begin: Vec<u8>,
     pass: Vec<u8>,
-    /// What all lines of the entry have between the step's number and the term's.
+    /// The text between the step's number and the term's, for the current entry.
     entry: Vec<u8>,
-    /// What they have after that.
+    /// The text after the term's number, for the current entry.
     terms: Vec<u8>,
 }
 
-impl<'a> Json<'a> {
+impl<'a> JsonLines<'a> {
     fn new(trace: &'a Trace) -> Self {
-        let names = Names::new(trace, &SPELLINGS);
+        let names = StepNames::new(trace, &SPELLINGS);
         let [lines, begin, pass, entry, terms] = [const { Vec::new() }; 5];
         Self { trace, names, lines, begin, pass, entry, terms }
     }
 }
 
-impl Tell for Json<'_> {
+impl Tell for JsonLines<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
         self.begin.clear();
@@ -113,9 +119,9 @@ impl Tell for Json<'_> {
                 to.push(b',');
             }
             match self.names.factor(part, arg, to) {
-                Called::Many => continue,
-                Called::Nothing => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
-                Called::One => {}
+                FactorText::Many => continue,
+                FactorText::Nothing => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
+                FactorText::One => {}
             }
             write_json(arg.value, to);
             to.push(b'}');
@@ -131,7 +137,7 @@ impl Tell for Json<'_> {
     }
 }
 
-impl Lines for Json<'_> {
+impl Lines for JsonLines<'_> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

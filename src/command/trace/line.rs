@@ -1,4 +1,4 @@
-//! The lines of `--level element` and `--level op`: the values of named columns.
+//! The lines of `--level element` and `--level op`: values with named columns.
 
 use std::io;
 use std::ops::Range;
@@ -16,14 +16,14 @@ use crate::trace::Trace;
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub(super) struct TraceColumn {
     /// The name of the JSON field.
     pub name: &'static str,
     /// Numbers align to the right.
     pub is_number: bool,
 }
 
-impl Column {
+impl TraceColumn {
     pub const fn word(name: &'static str) -> Self {
         Self { name, is_number: false }
     }
@@ -60,16 +60,16 @@ impl Serialize for Cell<'_> {
 pub(super) type Cells<'a> = SmallVec<[Cell<'a>; 8]>;
 
 /// A line about an entry or an op.
-pub(super) trait Line {
+pub(super) trait TraceLine {
     /// Its columns.
-    fn columns(&self) -> &'static [Column];
+    fn columns(&self) -> &'static [TraceColumn];
     /// Its values, one for each column.
     fn cells(&self) -> Cells<'_>;
-    /// The same as text for people.
+    /// The line as text for people.
     fn text(&self) -> String;
 }
 
-impl Serialize for dyn Line + '_ {
+impl Serialize for dyn TraceLine + '_ {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_map(Some(self.columns().len()))?;
         for (column, cell) in self.columns().iter().zip(self.cells()) {
@@ -79,15 +79,15 @@ impl Serialize for dyn Line + '_ {
     }
 }
 
-/// The op of a line: what the lines of both levels begin with.
-struct OfOp {
+/// The cells with which the lines of both levels begin.
+struct LinePrefix {
     iteration: u64,
     sample: Option<usize>,
     pass: Pass,
     op: CompactString,
 }
 
-impl OfOp {
+impl LinePrefix {
     fn new(trace: &Trace, sample_run: usize, tensor: Id) -> Self {
         let network = trace.network_of(sample_run);
         Self {
@@ -108,9 +108,9 @@ fn pass(network: &Network, tensor: Id) -> Pass {
     network.producer(tensor).map_or(Pass::Forward, |op| network.ops()[op].pass)
 }
 
-/// One entry of an op's tensor.
-struct Entry {
-    of: OfOp,
+/// A line about one entry of an op's tensor.
+struct EntryLine {
+    of: LinePrefix,
     index: Index,
     /// The number of its first step; `None` for an entry without terms.
     first: Option<u64>,
@@ -120,13 +120,13 @@ struct Entry {
 
 /// The columns of `--level element`.
 #[rustfmt::skip]
-pub(super) const ENTRY: &[Column] = &[
-    Column::number("iteration"), Column::number("sample"), Column::word("pass"), Column::word("op"),
-    Column::word("index"), Column::number("first"), Column::number("terms"), Column::number("value"),
+pub(super) const ENTRY: &[TraceColumn] = &[
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
+    TraceColumn::word("index"), TraceColumn::number("first"), TraceColumn::number("terms"), TraceColumn::number("value"),
 ];
 
-impl Line for Entry {
-    fn columns(&self) -> &'static [Column] {
+impl TraceLine for EntryLine {
+    fn columns(&self) -> &'static [TraceColumn] {
         ENTRY
     }
 
@@ -144,9 +144,9 @@ impl Line for Entry {
     }
 }
 
-/// One op.
-struct Op {
-    of: OfOp,
+/// A line about one op.
+struct OpLine {
+    of: LinePrefix,
     shape: Vec<usize>,
     /// The number of its first step.
     first: u64,
@@ -155,13 +155,13 @@ struct Op {
 
 /// The columns of `--level op`.
 #[rustfmt::skip]
-pub(super) const OP: &[Column] = &[
-    Column::number("iteration"), Column::number("sample"), Column::word("pass"), Column::word("op"),
-    Column::word("shape"), Column::number("first"), Column::number("steps"),
+pub(super) const OP: &[TraceColumn] = &[
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
+    TraceColumn::word("shape"), TraceColumn::number("first"), TraceColumn::number("steps"),
 ];
 
-impl Line for Op {
-    fn columns(&self) -> &'static [Column] {
+impl TraceLine for OpLine {
+    fn columns(&self) -> &'static [TraceColumn] {
         OP
     }
 
@@ -173,19 +173,19 @@ impl Line for Op {
 
     fn text(&self) -> String {
         let plural = if self.steps == 1 { "" } else { "s" };
-        let OfOp { pass, op, .. } = &self.of;
+        let LinePrefix { pass, op, .. } = &self.of;
         format!("{}  {}  {op}  {}  {} step{plural}", self.first, pass.name(), shape_text(&self.shape), self.steps)
     }
 }
 
-/// The ops that have one of these steps, each with its sample, its tensor and all of its steps.
+/// The ops with a step in this range, each with its sample run, its tensor and the range of all its steps.
 fn ops(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
     let steps = steps.clone();
     trace.ops().filter(move |(.., span)| span.start < steps.end && steps.start < span.end)
 }
 
-/// Gives a line for each entry that has one of these steps, and for each entry without terms of an op that lies within them.
-pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn Line) -> io::Result<()>) -> io::Result<()> {
+/// Calls `give` with a line for each entry that has a step in this range. An entry without terms counts if the range contains its whole op.
+pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
     for (sample_run, tensor, span) in ops(trace, steps) {
         let shape = &trace.network_of(sample_run).tensor(tensor).shape;
         let whole = steps.start <= span.start && span.end <= steps.end;
@@ -193,8 +193,8 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut
             let Some(made) = trace.made(sample_run, tensor, entry) else { continue };
             let asked = if made.is_empty() { whole } else { made.start < steps.end && steps.start < made.end };
             if asked {
-                give(&Entry {
-                    of: OfOp::new(trace, sample_run, tensor),
+                give(&EntryLine {
+                    of: LinePrefix::new(trace, sample_run, tensor),
                     index: unravel(entry, shape),
                     first: (!made.is_empty()).then_some(made.start),
                     terms: made.end - made.start,
@@ -206,11 +206,11 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut
     Ok(())
 }
 
-/// Gives a line for each op that has one of these steps.
-pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn Line) -> io::Result<()>) -> io::Result<()> {
+/// Calls `give` with a line for each op that has a step in this range.
+pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
     for (sample_run, tensor, span) in ops(trace, steps) {
         let shape = trace.network_of(sample_run).tensor(tensor).shape.clone();
-        give(&Op { of: OfOp::new(trace, sample_run, tensor), shape, first: span.start, steps: span.end - span.start })?;
+        give(&OpLine { of: LinePrefix::new(trace, sample_run, tensor), shape, first: span.start, steps: span.end - span.start })?;
     }
     Ok(())
 }

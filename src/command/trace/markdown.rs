@@ -1,12 +1,12 @@
-//! A table in Markdown, as GitHub draws it.
+//! Steps as a Markdown table in GitHub's syntax.
 
-use super::line::Column;
+use super::line::TraceColumn;
 use super::table::Syntax;
-use super::{Format, StepWriter};
+use super::{OutputFormat, StepWriter};
 
-pub(super) const MARKDOWN: Format<StepWriter> = Format {
+pub(super) const MARKDOWN: OutputFormat<StepWriter> = OutputFormat {
     name: "markdown",
-    help: "A table for a page on GitHub",
+    help: "A Markdown table",
     writer: StepWriter {
         steps: |trace, steps, to| SYNTAX.steps(trace, steps, to),
         header: |columns, to| header(&SYNTAX, columns, to),
@@ -16,15 +16,15 @@ pub(super) const MARKDOWN: Format<StepWriter> = Format {
 
 static SYNTAX: Syntax = Syntax { begin: b"| ", between: b" | ", end: b" |\n", close, header };
 
-/// The names of the columns, and below them the sides to which they align.
-fn header(syntax: &Syntax, columns: &[Column], to: &mut Vec<u8>) {
+/// Writes the names of the columns, and below them their alignments.
+fn header(syntax: &Syntax, columns: &[TraceColumn], to: &mut Vec<u8>) {
     syntax.names(columns, to);
-    let side = |column: &Column| if column.is_number { b"---:" } else { b":---" };
+    let side = |column: &TraceColumn| if column.is_number { b"---:" } else { b":---" };
     let cells: Vec<&[u8]> = columns.iter().map(|column| &side(column)[..]).collect();
     to.extend_from_slice(&[b"| ", &cells.join(&b" | "[..])[..], b" |\n"].concat());
 }
 
-/// Escapes what ends a cell, and `_` where it would begin or end an emphasis: not between two letters or digits.
+/// Escapes `|`, `\` and `_` in the cell from `from` on. A `_` between two letters or digits stays: it cannot begin or end an emphasis.
 fn close(to: &mut Vec<u8>, from: usize) {
     if !to[from..].iter().any(|byte| matches!(byte, b'|' | b'\\' | b'_')) {
         return;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_escaped_where_it_must_be() {
+    fn a_cell_is_escaped_if_it_must_be() {
         for (cell, escaped) in [
             ("conv1.z[0,1]=2.0 * b=0.5", "conv1.z[0,1]=2.0 * b=0.5"),
             ("a|b", "a\\|b"),

@@ -1,4 +1,8 @@
-//! The entries that a step names, as text: from one step to the next little of it changes, and what one sample's op names, that of the next names too.
+//! The names of entries in a step, such as `conv1.z[0,1,1]` and `input[0,2,3]`.
+//!
+//! A trace may have millions of steps, and little of a name changes from one step to the next. So the text of a name up to the last number of its index is
+//! kept: from `input[0,2,3]` to `input[0,2,4]` only the last number is written again. If several samples run through one network, the names of an op are
+//! kept for the next sample too.
 
 use std::mem::take;
 use std::ops::Range;
@@ -11,31 +15,31 @@ use crate::op::slot::Slot;
 use crate::tensor::{Index, unravel};
 use crate::trace::{Position, Trace};
 
-/// How a format writes an entry: what comes before the last number of its index, and what after it; both may depend on whether there is an index.
+/// The syntax of entries in a format: `before`, the index, `after`.
 pub(super) struct Spelling {
-    /// From the tensor's name.
+    /// Writes the text before the index.
     pub(super) before: fn(name: &str, scalar: bool, to: &mut Vec<u8>),
-    /// After the index of an entry, and after a scalar's name.
+    /// The text after the index of an entry, and the text after the name of a scalar.
     pub(super) after: [&'static [u8]; 2],
-    /// Many entries at once, from the tensor's name and how many they are.
+    /// Writes the name of a slice of `of` entries.
     pub(super) many: fn(name: &str, of: usize, to: &mut Vec<u8>),
 }
 
-/// A tensor's name, before an index of it.
+/// The name of a tensor and the index of the current row: `input[0,2,`.
 #[derive(Default)]
 struct Name {
-    /// What comes before the last number of the index, in the row at hand.
+    /// The text before the last number of the index, in the current row.
     text: Vec<u8>,
-    /// How much of it comes before the whole index.
+    /// The length of `text` before the index.
     before: usize,
     after: &'static [u8],
     shape: Index,
-    /// The row-major places of the row at hand.
+    /// The row-major places of the current row.
     row: Range<usize>,
 }
 
 impl Name {
-    /// Turns to another tensor, in the memory of the one before.
+    /// Changes to another tensor and reuses the memory.
     fn set(&mut self, spelling: &Spelling, name: &str, shape: &[usize]) {
         self.text.clear();
         (spelling.before)(name, shape.is_empty(), &mut self.text);
@@ -46,10 +50,10 @@ impl Name {
         self.row = 0..0;
     }
 
-    /// Writes the entry at a place; `by` is a second place, whose index follows in the same brackets.
+    /// Writes the entry at a row-major place. The index of the place `by` follows in the same brackets.
     fn write(&mut self, at: usize, by: Option<usize>, to: &mut Vec<u8>) {
         if !self.row.contains(&at) {
-            self.turn(at);
+            self.set_row(at);
         }
         to.extend_from_slice(&self.text);
         if !self.shape.is_empty() {
@@ -62,8 +66,8 @@ impl Name {
         to.extend_from_slice(self.after);
     }
 
-    /// Goes to the row of a place.
-    fn turn(&mut self, at: usize) {
+    /// Changes to the row that contains a place.
+    fn set_row(&mut self, at: usize) {
         self.text.truncate(self.before);
         let index = unravel(at, &self.shape);
         let Some((last, before)) = index.split_last() else {
@@ -78,28 +82,28 @@ impl Name {
     }
 }
 
-/// What terms name: a part of the op, the operand, and what is derived from it.
-type Key = (usize, Slot, Option<&'static Expr>);
+/// The key of a factor's name: the part of the op, the operand's slot, and the expression derived from it.
+type FactorKey = (usize, Slot, Option<&'static Expr>);
 
 /// The names in the steps of one op.
 #[derive(Default)]
-struct OfOp {
-    /// Whether they are there at all.
+struct OpNames {
+    /// Whether the names are filled in.
     known: bool,
-    /// Its own.
+    /// The name of the op's own tensor.
     own: Name,
-    /// What its terms have named so far. Of those there are more than are in use, for their memory.
-    factors: Vec<(Key, Name)>,
+    /// The names of the factors so far. Only the first `used` are valid; the rest are kept for their memory.
+    factors: Vec<(FactorKey, Name)>,
     used: usize,
 }
 
-impl OfOp {
-    /// The place of the name of a factor, whose text is made where it is new.
-    fn place(&mut self, key: Key, make: impl FnOnce(&mut Name)) -> usize {
+impl OpNames {
+    /// Returns the place of a factor's name in `factors`, and makes the name if it is new.
+    fn place(&mut self, key: FactorKey, make: impl FnOnce(&mut Name)) -> usize {
         if let Some(place) = self.factors[..self.used].iter().position(|(known, _)| *known == key) {
             return place;
         }
-        // there may be thousands of parts: a search among all of them would cost more than to begin again
+        // an op may have thousands of parts: searching all their names would cost more than making them again
         if self.used == RECENT {
             self.used = 0;
         }
@@ -114,44 +118,44 @@ impl OfOp {
     }
 }
 
-/// Names of factors that an op keeps.
+/// The number of factor names that are kept for an op.
 const RECENT: usize = 32;
-/// Ops of a sample whose names are kept for the next sample.
-const SHELF: usize = 1024;
+/// The number of ops whose names are kept for the next sample.
+const CACHED_OPS: usize = 1024;
 
-/// The names in the steps of the op at hand.
-pub(super) struct Names<'a> {
+/// The names in the steps of the current op.
+pub(super) struct StepNames<'a> {
     trace: &'a Trace,
-    /// How the op's own entry and the factors are spelt.
+    /// The syntax of the op's own entry, and that of the factors.
     spellings: &'static [Spelling; 2],
     at: Option<Position>,
-    op: OfOp,
-    /// Those of the ops of the samples' network, by their numbers.
-    shelf: Vec<OfOp>,
+    op: OpNames,
+    /// The names of all ops of the samples' network, by the number of the op.
+    cache: Vec<OpNames>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> StepNames<'a> {
     pub(super) fn new(trace: &'a Trace, spellings: &'static [Spelling; 2]) -> Self {
-        Self { trace, spellings, at: None, op: OfOp::default(), shelf: Vec::new() }
+        Self { trace, spellings, at: None, op: OpNames::default(), cache: Vec::new() }
     }
 
-    /// The place on the shelf of the op at a position: where several samples run through one network.
-    fn shelved(&self, at: &Position) -> Option<usize> {
+    /// The place in the cache of the op at a position; `None` if its names are not needed again.
+    fn cache_place(&self, at: &Position) -> Option<usize> {
         let sample_runs = self.trace.sample_runs();
-        (at.op < SHELF && sample_runs.len() > 1 && sample_runs[at.sample_run].sample.is_some()).then_some(at.op)
+        (at.op < CACHED_OPS && sample_runs.len() > 1 && sample_runs[at.sample_run].sample.is_some()).then_some(at.op)
     }
 
-    /// Goes to the op at a position.
+    /// Changes to the op at a position.
     pub(super) fn op(&mut self, at: &Position) {
-        if let Some(place) = self.at.and_then(|at| self.shelved(&at)) {
-            if self.shelf.len() <= place {
-                self.shelf.resize_with(place + 1, OfOp::default);
+        if let Some(place) = self.at.and_then(|at| self.cache_place(&at)) {
+            if self.cache.len() <= place {
+                self.cache.resize_with(place + 1, OpNames::default);
             }
-            self.shelf[place] = take(&mut self.op);
+            self.cache[place] = take(&mut self.op);
         }
         self.at = Some(*at);
-        if let Some(shelved) = self.shelved(at).and_then(|place| self.shelf.get_mut(place)).filter(|shelved| shelved.known) {
-            self.op = take(shelved);
+        if let Some(cached) = self.cache_place(at).and_then(|place| self.cache.get_mut(place)).filter(|cached| cached.known) {
+            self.op = take(cached);
             return;
         }
         let info = self.trace.network_of(at.sample_run).tensor(self.trace.op_at(at).output);
@@ -165,16 +169,16 @@ impl<'a> Names<'a> {
         self.op.own.write(entry, None, to);
     }
 
-    /// Writes what a factor is called, and all that is to be said of it where it is many entries at once.
-    pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> Called {
+    /// Writes the name of a factor. A slice of many entries has no number after its name, so it is then complete.
+    pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> FactorText {
         let Self { trace, spellings: [_, spelling], .. } = *self;
-        let position = self.at.as_ref().expect("an op");
+        let position = self.at.as_ref().expect("`op` is called before `factor`");
         let operand = |slot: Slot| trace.network_of(position.sample_run).tensor(trace.op_at(position).parts[part].operands[slot]);
         let (slot, expr, at, by) = match arg.origin {
-            Origin::Constant => return Called::Nothing,
+            Origin::Constant => return FactorText::Nothing,
             Origin::Slice { slot, places } => {
                 (spelling.many)(&operand(slot).name, places.len(), to);
-                return Called::Many;
+                return FactorText::Many;
             }
             Origin::Entry { slot, at } => (slot, None, at, None),
             Origin::Derived { expr, slot, at, by } => (slot, Some(expr), at, by),
@@ -184,22 +188,22 @@ impl<'a> Names<'a> {
             Some(expr) => name.set(spelling, &trace.derived_name(position, part, expr), &operand(slot).shape),
         });
         self.op.factors[place].1.write(at, by, to);
-        Called::One
+        FactorText::One
     }
 }
 
-/// What has been written of a factor.
+/// The part of a factor that has been written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Called {
+pub(super) enum FactorText {
     /// Nothing: a constant has no name.
     Nothing,
-    /// Its name; the number is to follow.
+    /// The name of an entry; its number must follow.
     One,
-    /// All of it: many entries have no number.
+    /// The whole factor: a slice of many entries has no number.
     Many,
 }
 
 /// Writes a whole number.
 pub(super) fn digits(number: impl Serialize, to: &mut Vec<u8>) {
-    serde_json::to_writer(to, &number).expect("a vector takes everything");
+    serde_json::to_writer(to, &number).expect("writing to a vector cannot fail");
 }

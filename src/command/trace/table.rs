@@ -1,10 +1,10 @@
-//! Steps and lines as rows of a table, as CSV and Markdown both have them.
+//! Steps and lines as rows of a table, for CSV and Markdown.
 
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::line::{Cell, Column, Line};
-use super::name::{Called, Names, Spelling, digits};
+use super::line::{Cell, TraceColumn, TraceLine};
+use super::name::{FactorText, Spelling, StepNames, digits};
 use super::stream::{self, Lines};
 use crate::number::not_finite;
 use crate::op::rule::Term;
@@ -18,18 +18,18 @@ pub(super) struct Syntax {
     pub begin: &'static [u8],
     pub between: &'static [u8],
     pub end: &'static [u8],
-    /// Quotes or escapes the cell that was written from this place on.
+    /// Quotes or escapes the cell that begins at this byte.
     pub close: fn(&mut Vec<u8>, usize),
-    /// Writes the rows before those of the values.
-    pub header: fn(&Syntax, &[Column], &mut Vec<u8>),
+    /// Writes the header rows.
+    pub header: fn(&Syntax, &[TraceColumn], &mut Vec<u8>),
 }
 
 /// The columns of `--level step`.
 #[rustfmt::skip]
-const STEP: &[Column] = &[
-    Column::number("iteration"), Column::number("sample"), Column::number("step"), Column::word("pass"), Column::word("op"),
-    Column::word("index"), Column::number("term"), Column::number("terms"), Column::word("kind"), Column::word("function"),
-    Column::word("factors"), Column::number("value"), Column::number("sum"),
+const STEP: &[TraceColumn] = &[
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::number("step"), TraceColumn::word("pass"), TraceColumn::word("op"),
+    TraceColumn::word("index"), TraceColumn::number("term"), TraceColumn::number("terms"), TraceColumn::word("kind"), TraceColumn::word("function"),
+    TraceColumn::word("factors"), TraceColumn::number("value"), TraceColumn::number("sum"),
 ];
 
 impl Syntax {
@@ -48,12 +48,12 @@ impl Syntax {
     }
 
     /// Writes the names of the columns as a row.
-    pub fn names(&self, columns: &[Column], to: &mut Vec<u8>) {
+    pub fn names(&self, columns: &[TraceColumn], to: &mut Vec<u8>) {
         self.row(columns.iter().map(|column| |to: &mut Vec<u8>| to.extend_from_slice(column.name.as_bytes())), to);
     }
 
-    /// Writes an entry's or an op's line as a row.
-    pub fn line(&self, line: &dyn Line, to: &mut Vec<u8>) {
+    /// Writes a line about an entry or an op as a row.
+    pub fn line(&self, line: &dyn TraceLine, to: &mut Vec<u8>) {
         self.row(line.cells().into_iter().map(|cell| move |to: &mut Vec<u8>| put(cell, to)), to);
     }
 
@@ -83,7 +83,7 @@ fn put(cell: Cell<'_>, to: &mut Vec<u8>) {
     }
 }
 
-/// Writes a number as JSON has it, but `nan`, `inf` and `-inf` without quotation marks.
+/// Writes a number as in JSON, but `nan`, `inf` and `-inf` without quotation marks.
 fn number(value: f64, to: &mut Vec<u8>) {
     match not_finite(value) {
         None => digits(value, to),
@@ -108,11 +108,11 @@ fn many(name: &str, of: usize, to: &mut Vec<u8>) {
     to.extend_from_slice(text::line(name).as_bytes());
 }
 
-/// Makes the rows of steps.
+/// Makes the rows of steps. The fields are the parts of a row that stay the same for a while.
 struct Steps<'a> {
     trace: &'a Trace,
     syntax: &'static Syntax,
-    names: Names<'a>,
+    names: StepNames<'a>,
     lines: Vec<u8>,
     /// The text of the op's rows before the step's number.
     begin: Vec<u8>,
@@ -126,7 +126,7 @@ struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     fn new(trace: &'a Trace, syntax: &'static Syntax) -> Self {
-        let names = Names::new(trace, &SPELLINGS);
+        let names = StepNames::new(trace, &SPELLINGS);
         let [lines, begin, op, entry, terms] = [const { Vec::new() }; 5];
         Self { trace, syntax, names, lines, begin, op, entry, terms }
     }
@@ -190,7 +190,7 @@ impl Tell for Steps<'_> {
             if n > 0 {
                 to.extend_from_slice(separator);
             }
-            if self.names.factor(part, arg, to) != Called::Many {
+            if self.names.factor(part, arg, to) != FactorText::Many {
                 number(arg.value, to);
             }
         }

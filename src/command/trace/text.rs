@@ -1,28 +1,28 @@
-//! A step as a line for people.
+//! Steps as lines for people: `57  conv1.z[0,1,1]#3 of 9  weight[…]=2 * input[…]=1 = 2  sum 5`.
 
 use std::io::Write as _;
 
-use super::name::{Called, Names, Spelling};
+use super::name::{FactorText, Spelling, StepNames};
 use super::stream::{self, Lines};
-use super::{Format, StepWriter};
+use super::{OutputFormat, StepWriter};
 use crate::number::write_exact;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text::escape;
 use crate::trace::{Position, Tell, Trace};
 
-/// Writes into a vector, which takes everything.
+/// Writes into a vector, which cannot fail.
 macro_rules! put {
     ($to:expr, $($text:tt)*) => {
-        write!($to, $($text)*).expect("a vector takes everything")
+        write!($to, $($text)*).expect("writing to a vector cannot fail")
     };
 }
 
-pub(super) const TEXT: Format<StepWriter> = Format {
+pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
     name: "text",
-    help: "For people",
+    help: "Text for people",
     writer: StepWriter {
-        steps: |trace, steps, to| stream::write(trace, steps, || Text::new(trace), to),
+        steps: |trace, steps, to| stream::write(trace, steps, || TextLines::new(trace), to),
         header: |_, _| {},
         line: |line, to| put!(to, "{}\n", escape(&line.text())),
     },
@@ -39,21 +39,21 @@ fn before(name: &str, scalar: bool, to: &mut Vec<u8>) {
     to.extend_from_slice(if scalar { b"" } else { b"[" });
 }
 
-/// Makes the lines.
-struct Text<'a> {
-    names: Names<'a>,
+/// Makes the lines of steps.
+struct TextLines<'a> {
+    names: StepNames<'a>,
     lines: Vec<u8>,
-    /// The entry at hand.
+    /// The name of the current entry.
     entry: Vec<u8>,
 }
 
-impl<'a> Text<'a> {
+impl<'a> TextLines<'a> {
     fn new(trace: &'a Trace) -> Self {
-        Self { names: Names::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
+        Self { names: StepNames::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
     }
 }
 
-impl Tell for Text<'_> {
+impl Tell for TextLines<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
     }
@@ -87,7 +87,7 @@ impl Tell for Text<'_> {
             if n > 0 {
                 put!(to, "{between}");
             }
-            if self.names.factor(part, arg, to) != Called::Many {
+            if self.names.factor(part, arg, to) != FactorText::Many {
                 write_exact(arg.value, to);
             }
         }
@@ -99,7 +99,7 @@ impl Tell for Text<'_> {
     }
 }
 
-impl Lines for Text<'_> {
+impl Lines for TextLines<'_> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }
