@@ -8,9 +8,13 @@
 //!
 //! The first two have the fewest digits that read back to the same bits, and write `nan` for every NaN.
 //!
-//! The short form obeys a law, for every finite number: the shown number has the same sign; it is zero only for zero; without a point and without an exponent
-//! it is exact; and it is never rounded up to a whole number (0.99996 is `0.9999`) nor, with an exponent, to a power of ten. So fewer decimals than the rest
-//! of the column mean that there are no more: `1` is one, `1.0000` is a little more.
+//! The short form follows a law. For every finite number:
+//!
+//! - the shown number has the same sign, and is zero only for zero;
+//! - without a point and without an exponent it is exact;
+//! - it is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
+//!
+//! So `1` is exactly one, and `1.0000` is slightly more.
 
 mod column;
 mod short;
@@ -33,10 +37,10 @@ impl fmt::Display for Exact {
         if value.is_nan() {
             f.write_str("nan")
         } else if value.fract() == 0.0 && value.abs() < 1e16 {
-            // {:?} would write 1.0
+            // `{:?}` would write `1.0`
             write!(f, "{value}")
         } else {
-            // {} would write 1e-9 without an exponent
+            // `{}` would write 1e-9 without an exponent
             write!(f, "{value:?}")
         }
     }
@@ -55,12 +59,12 @@ pub fn exact(value: f64) -> String {
 /// Appends a number as [`Exact`] displays it.
 ///
 /// # Panics
-/// Never: a vector can always be written to.
+/// Never: writing to a vector cannot fail.
 pub fn write_exact(value: f64, to: &mut Vec<u8>) {
-    write!(to, "{}", Exact(value)).expect("a vector can always be written to");
+    write!(to, "{}", Exact(value)).expect("writing to a vector cannot fail");
 }
 
-/// Returns the word for a number that is not finite: `inf`, `-inf` or `nan`.
+/// Returns the word for a number that is not finite, `inf`, `-inf` or `nan`; `None` for a finite one.
 #[must_use]
 pub fn not_finite(value: f64) -> Option<&'static str> {
     if value.is_finite() {
@@ -74,7 +78,7 @@ pub fn not_finite(value: f64) -> Option<&'static str> {
     }
 }
 
-/// Serializes a number; one that is not finite, which JSON cannot write, as the string `"inf"`, `"-inf"` or `"nan"`.
+/// Serializes a number. JSON has no infinity and no NaN: these become the strings `"inf"`, `"-inf"` and `"nan"`.
 ///
 /// # Errors
 /// The errors of the serializer.
@@ -96,7 +100,7 @@ impl Serialize for Json {
     }
 }
 
-/// Appends the bytes that `serde_json` writes for [`Json`], without a serializer.
+/// Appends the same bytes as `serde_json` for [`Json`], without a serializer.
 pub fn write_json(value: f64, to: &mut Vec<u8>) {
     if let Some(word) = not_finite(value) {
         for part in ["\"", word, "\""] {

@@ -1,8 +1,7 @@
-//! Everything that the program writes to stdout and stderr outside the full screen.
+//! Output to stdout, stderr and files, outside the full screen.
 //!
-//! Text is escaped on its way out, so that no message and no file can command the terminal. Every
-//! write and the last flush are answered for: a pipe closed by its reader (`trace | head`) is a
-//! quiet end, a full disk is an error.
+//! Control characters in text are escaped, so that no message and no file can send commands to the terminal. Every write and the last flush are checked:
+//! a pipe that its reader has closed (`trace | head`) ends the program quietly, a full disk is an error.
 
 mod save;
 pub mod standard;
@@ -17,15 +16,15 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use self::save::{Saved, Target};
+use self::save::{SaveTarget, Saved};
 use crate::text::escape;
 
-/// One stream: `write!` and `writeln!` escape, [`Output::raw`] does not.
+/// A buffered output stream. `write!` and `writeln!` escape their text, [`Output::raw`] does not.
 ///
-/// Nothing is certain to be written before [`Output::finish`].
+/// The output is only certain to be written after [`Output::finish`].
 pub struct Output<W: Write> {
     to: BufWriter<Stream<W>>,
-    /// The file that it becomes.
+    /// The file that [`Output::finish`] puts in its place.
     saved: Option<Saved>,
 }
 
@@ -35,7 +34,7 @@ pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
 }
 
-/// The standard output for the result of a command: [`io::stdout`] would search everything for the last end of a line, and JSON is one line of megabytes.
+/// The standard output for the result of a command, without the line buffer of [`io::stdout`]: that would search megabytes of JSON for the last newline.
 #[must_use]
 pub fn unlined() -> Output<Box<dyn Write>> {
     #[cfg(unix)]
@@ -51,62 +50,61 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
-/// A file, which is whole or as it was before.
+/// An output file. It is replaced as a whole by [`Output::finish`], or stays as it was.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
-    let (file, saved) = match Target::open(path)? {
-        Target::Itself(file) => (file, None),
-        Target::Beside(file, saved) => (file, Some(saved)),
+    let (file, saved) = match SaveTarget::open(path)? {
+        SaveTarget::Itself(file) => (file, None),
+        SaveTarget::Beside(file, saved) => (file, Some(saved)),
     };
     Ok(Output { saved, ..Output::new(Box::new(file)) })
 }
 
 impl<W: Write> Output<W> {
-    /// Writes to `to`.
+    /// Creates an output that writes to `to`.
     #[must_use]
     pub fn new(to: W) -> Self {
         Self { to: BufWriter::with_capacity(1 << 16, Stream(to)), saved: None }
     }
 
-    /// What `write!` and `writeln!` call: text, escaped; newlines stay.
+    /// Writes escaped text; newlines stay. `write!` and `writeln!` call this.
     ///
     /// # Errors
-    /// When the stream takes no more.
+    /// If the stream cannot be written.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.text(text),
-            // Whole, since a run of combining marks may be spread over several arguments.
+            // escape the whole text at once: a run of combining marks may span several arguments
             None => self.text(&text.to_string()),
         }
     }
 
-    /// One text, escaped; newlines stay.
+    /// Writes an escaped text; newlines stay.
     ///
     /// # Errors
-    /// When the stream takes no more.
+    /// If the stream cannot be written.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
         self.to.write_all(escape(text).as_bytes())
     }
 
-    /// The stream itself, for bytes that are safe already or meant for the terminal: JSON, SVG, a
-    /// frame with its colours.
+    /// The stream itself, for bytes that need no escapes or must not have them: JSON, SVG, a frame with its colours.
     pub fn raw(&mut self) -> &mut impl Write {
         &mut self.to
     }
 
-    /// Writes what is left. A file is there from now on, in place of the one before.
+    /// Writes the rest of the buffer, and puts a file in its place.
     ///
     /// # Errors
-    /// When it cannot all be written. Only after this do the bytes count as written.
+    /// If the rest cannot be written. Before this returns, no byte is certain to be written.
     pub fn finish(mut self) -> anyhow::Result<()> {
         self.to.flush()?;
         Ok(self.saved.take().map_or(Ok(()), Saved::finish).map_err(failed)?)
     }
 }
 
-/// A stream whose errors say what has failed: each of its bytes may be the one that finds no room.
+/// A stream that adds "cannot write the output" to its errors.
 #[derive(Debug)]
 struct Stream<W>(W);
 
@@ -120,11 +118,11 @@ impl<W: Write> Write for Stream<W> {
     }
 }
 
-/// Why the output could not be written.
+/// The error of a write to the output.
 #[derive(Debug)]
 struct Failed(io::Error);
 
-/// An error of the same kind, so that a closed pipe stays one.
+/// Wraps an error in [`Failed`]. Its kind stays, so that a closed pipe is still recognized.
 fn failed(why: io::Error) -> io::Error {
     io::Error::new(why.kind(), Failed(why))
 }
@@ -141,8 +139,7 @@ impl Error for Failed {
     }
 }
 
-/// The exit status of the program: that of `result`, 0 when the reader of a pipe has gone away,
-/// and 2 for an error, which is told on stderr in one sentence.
+/// Returns the exit status of the program: that of `result`, 0 if the reader of a pipe has closed it, and 2 for another error, which is printed on stderr.
 #[must_use]
 pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
@@ -150,14 +147,14 @@ pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut to = stderr();
-            // Nobody is left to be told that stderr itself cannot be written.
+            // an error of stderr itself cannot be reported anywhere
             let _ = writeln!(to, "error: {error:#}").map(|()| to.finish());
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether `error` comes from a pipe whose reader has gone away.
+/// Returns whether `error` comes from a pipe that its reader has closed.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -206,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_ends_quietly() {
+    fn a_closed_pipe_is_a_success() {
         let result = write(1, io::ErrorKind::BrokenPipe).context("above");
         assert!(is_closed_pipe(result.as_ref().unwrap_err()));
         assert_eq!(exit(result.map(|()| ExitCode::from(1))), ExitCode::SUCCESS);
     }
 
     #[test]
-    fn a_full_disk_is_an_error_that_only_the_flush_finds() {
+    fn a_full_disk_at_the_flush_is_an_error() {
         assert!(write(3, io::ErrorKind::StorageFull).is_ok());
         let error = write(2, io::ErrorKind::StorageFull).unwrap_err();
         assert_eq!(format!("{error:#}"), format!("cannot write the output: {}", io::Error::from(io::ErrorKind::StorageFull)));
@@ -221,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_that_is_found_before_the_flush_is_the_same_error() {
+    fn a_full_disk_before_the_flush_is_the_same_error() {
         let mut to = Output::new(Full { room: 2, kind: io::ErrorKind::StorageFull });
         let text = "a line\n".repeat(100_000);
         let errors = [to.text(&text).unwrap_err(), to.raw().write_all(text.as_bytes()).unwrap_err()];

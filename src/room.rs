@@ -1,97 +1,98 @@
-//! Floor 0: the memory that a scenario may take. All that grows with it is taken from one budget, and goes back to it with the last who needs it.
+//! Floor 0: the memory budget of a scenario. Everything whose size depends on the scenario (iterations, checkpoints, kept tensors) reserves its bytes
+//! here first. A reservation is returned when its last owner drops it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The budget of a scenario.
+/// The memory budget of a scenario, set by `--memory-limit`.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryBudget {
     limit: u64,
     taken: AtomicU64,
 }
 
-/// A part of it, for as long as this lives.
+/// Reserved bytes, which return to the budget on drop.
 #[derive(Debug)]
-pub struct Claim {
-    room: Arc<Room>,
+pub struct Reservation {
+    room: Arc<MemoryBudget>,
     bytes: u64,
 }
 
-/// More was asked for than is left.
+/// The error of a reservation that is larger than the rest of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
+pub struct OverBudget {
     asked: u64,
     left: u64,
     limit: u64,
 }
 
-impl Room {
-    /// A budget of so many bytes, of which some are taken for good.
+impl MemoryBudget {
+    /// A budget of `limit` bytes, of which `taken` are never returned.
     #[must_use]
     pub fn new(limit: u64, taken: u64) -> Self {
         Self { limit, taken: AtomicU64::new(taken) }
     }
 
-    /// Bytes that are taken.
+    /// The number of reserved bytes.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Bytes of all.
+    /// The number of bytes of the whole budget.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Takes bytes, if there are as many left.
+    /// Reserves `bytes` if as many are left.
     ///
     /// # Errors
-    /// How many are missing.
-    pub fn claim(self: &Arc<Self>, bytes: u64) -> Result<Claim, Short> {
+    /// [`OverBudget`] if fewer are left.
+    pub fn claim(self: &Arc<Self>, bytes: u64) -> Result<Reservation, OverBudget> {
         let fits = |taken: u64| taken.checked_add(bytes).filter(|total| *total <= self.limit);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(_) => Ok(Claim { room: Arc::clone(self), bytes }),
-            Err(taken) => Err(Short { asked: bytes, left: self.limit.saturating_sub(taken), limit: self.limit }),
+            Ok(_) => Ok(Reservation { room: Arc::clone(self), bytes }),
+            Err(taken) => Err(OverBudget { asked: bytes, left: self.limit.saturating_sub(taken), limit: self.limit }),
         }
     }
 
-    /// Takes bytes, whatever is left.
+    /// Reserves `bytes` even if fewer are left.
     #[must_use]
-    pub fn insist(self: &Arc<Self>, bytes: u64) -> Claim {
-        // so that the sum of all never wraps around
+    pub fn insist(self: &Arc<Self>, bytes: u64) -> Reservation {
+        // the sum of all reservations must not overflow
         let bytes = bytes.min(u64::MAX - self.taken());
         self.taken.fetch_add(bytes, Ordering::Relaxed);
-        Claim { room: Arc::clone(self), bytes }
+        Reservation { room: Arc::clone(self), bytes }
     }
 }
 
-impl Claim {
-    /// How much it is.
+impl Reservation {
+    /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-impl Drop for Claim {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-impl fmt::Display for Short {
+impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const STEP: u64 = 64 << 20;
         let enough = self.limit.saturating_add(self.asked.saturating_sub(self.left));
         let enough = enough.div_ceil(STEP).saturating_mul(STEP >> 20);
         let [asked, left, limit] = [self.asked, self.left, self.limit].map(|bytes| text(bytes.into()));
-        write!(f, "takes {asked}, and {left} of {limit} are left; raise the limit with --memory-limit {enough}MiB")
+        write!(f, "needs {asked}, but only {left} of {limit} are left; raise the limit with --memory-limit {enough}MiB")
     }
 }
 
-/// A number of bytes as messages have it.
+/// Formats a number of bytes for messages: `100 bytes`, `1.5 MiB`, `2.0 GiB`.
 #[must_use]
 pub fn text(bytes: u128) -> String {
     #[allow(clippy::cast_precision_loss)] // one digit after the point
@@ -109,11 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_goes_back() {
-        let room = Arc::new(Room::new(1000, 100));
+    fn dropped_reservations_return_to_the_budget() {
+        let room = Arc::new(MemoryBudget::new(1000, 100));
         let some = room.claim(700).expect("enough is left");
         let short = room.claim(300).expect_err("200 are left");
-        assert_eq!(short.to_string(), "takes 300 bytes, and 200 bytes of 1000 bytes are left; raise the limit with --memory-limit 64MiB");
+        assert_eq!(
+            short.to_string(),
+            "needs 300 bytes, but only 200 bytes of 1000 bytes are left; raise the limit with --memory-limit 64MiB"
+        );
         let more = room.insist(u64::MAX);
         assert!(room.claim(1).is_err());
         drop((some, more));

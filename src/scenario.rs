@@ -47,7 +47,7 @@ use toml::de::DeTable;
 use crate::network::{Descent, Id, Network, Role, Train};
 use crate::op::layer::Reported;
 use crate::op::loss::BatchReduction;
-use crate::room::Room;
+use crate::room::MemoryBudget;
 use crate::step::Address;
 use crate::tensor::Tensor;
 
@@ -147,8 +147,8 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// The paths of the files with its tensors, as written in the scenario.
     pub files: Vec<String>,
-    /// The memory budget. The scenario's own tensors are already taken from it.
-    pub room: Arc<Room>,
+    /// The memory that it may take, of which it has taken what its own tensors need.
+    pub room: Arc<MemoryBudget>,
 }
 
 impl Scenario {
@@ -203,7 +203,7 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
     }
     match read {
         Ok(parts) if reader.faults.is_empty() => {
-            let room = Arc::new(Room::new(limits.memory, parts.taken));
+            let room = Arc::new(MemoryBudget::new(limits.memory, parts.taken));
             Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), room))
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
@@ -252,7 +252,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>, room: Arc<Room>) -> Scenario {
+    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>, room: Arc<MemoryBudget>) -> Scenario {
         Scenario {
             name: name.to_owned(),
             text,

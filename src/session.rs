@@ -1,5 +1,5 @@
-//! Floor 9: recorded sessions. A session is a text file of JSON lines: a header with the scenario's whole text, then one line per event,
-//! appended as it happens.
+//! Floor 9: recorded sessions. A session is a text file of JSON lines: a header with the whole text of the scenario, then one line per event, appended as
+//! the event happens.
 //!
 //! ```text
 //! {"gradstep_session":1,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","at":1}
@@ -12,13 +12,14 @@
 //! [4000,"quit"]
 //! ```
 //!
-//! A scenario that reads weights from files brings them along: `"files":{"weights.npz":"UEsDB…"}` in the header, in base64. So a session replays
-//! anywhere, whatever has become of its scenario.
+//! The files that the scenario reads are in the header, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if its
+//! scenario has changed or is gone.
 //!
-//! An `exact` session has an event for each unit of play and each slice of work. In others play follows from the times, and `work` counts iterations.
-//! What a session asks for is bounded: a gap between two events counts at most 60 s, and work at most until the next event (`command/replay/course.rs`).
+//! An `exact` session has an event for each unit of play and each slice of work. In other sessions play follows from the times, and `work` counts
+//! iterations. A session file cannot ask for unlimited time or work: a gap between two events counts as at most 60 s, and the work of an event is limited
+//! to what can be done until the next one (`command/replay/course.rs`).
 //!
-//! Times are milliseconds since the start. A line that was cut off at the end of the file is dropped.
+//! Times are milliseconds since the start. An incomplete line at the end of the file is dropped.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,16 +31,16 @@ use serde::{Deserialize, Serialize};
 use crate::keys::{self, Key};
 use crate::step::Address;
 
-/// The newest format that this program reads, and the one that it writes.
+/// The version of the file format that this program reads and writes.
 pub const FORMAT: u64 = 1;
 
-/// The longest time between two events.
+/// The longest time between two events in a replay.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// What is known before the first event.
+/// The first line of a session: the scenario and the state before the first event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// The format of the file.
+    /// The version of the file format.
     #[serde(rename = "gradstep_session")]
     pub format: u64,
     /// The version of the program that recorded it.
@@ -48,20 +49,20 @@ pub struct Header {
     pub size: (u16, u16),
     /// The scenario's name.
     pub name: String,
-    /// The scenario's whole text.
+    /// The whole text of the scenario.
     pub scenario: String,
-    /// The bytes of the files that it reads, by the paths that it names them by.
+    /// The bytes of the files that the scenario reads, by their paths in it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "packed")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Whether each unit of play and each slice of work is an event of its own.
+    /// Whether each unit of play and each slice of work is recorded as an event.
     #[serde(default)]
     pub exact: bool,
     /// The iteration at which the stepper opened.
     #[serde(default = "first")]
     pub iteration: u64,
-    /// The step of it.
+    /// The step at which it opened.
     pub at: u64,
-    /// The address that it was on the way to.
+    /// The address of `--at` or of the scenario's start, if it was still being computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
@@ -78,20 +79,20 @@ impl Header {
         Self { format: FORMAT, program, size, name, scenario, files: BTreeMap::new(), exact: true, iteration, at, to: None }
     }
 
-    /// The same on the way to an address, where there is one.
+    /// Sets the address that is still being computed.
     #[must_use]
     pub fn on_the_way(self, to: Option<Address>) -> Self {
         Self { to: to.map(|to| to.to_string()), ..self }
     }
 
-    /// The same with the files that the scenario reads.
+    /// Sets the files that the scenario reads.
     #[must_use]
     pub fn with_files(self, files: BTreeMap<String, Vec<u8>>) -> Self {
         Self { files, ..self }
     }
 }
 
-/// Bytes as text.
+/// Serialization of bytes as base64.
 mod packed {
     use std::collections::BTreeMap;
 
@@ -116,15 +117,15 @@ mod packed {
 pub enum Event {
     /// A key.
     Key(Key),
-    /// A click on something: a step, or an entry of a tensor. Where it was on the screen does not matter.
+    /// A click on a step or on an entry of a tensor. It is recorded by its address, not by its place on the screen.
     Click(Address),
-    /// The wheel was turned, by so many lines down.
+    /// A turn of the wheel, in lines; positive is down.
     Wheel(i16),
-    /// The screen has so many columns and rows now.
+    /// The new columns and rows of the screen.
     Resize(u16, u16),
-    /// There was time to compute so many iterations more on the way to a far one.
+    /// The number of iterations that were computed of the job under way.
     Work(u64),
-    /// There was time for so many pieces of what was under way.
+    /// The number of pieces of work that were done of the job under way.
     Pieces(u64),
     /// A unit of play was due.
     Play,
@@ -147,8 +148,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// The time of an event as it is recorded: in whole milliseconds. The program itself goes by it while it records, so that a replay sees the
-/// same clock.
+/// Rounds a time down to whole milliseconds, as it is recorded. The stepper uses the rounded time itself, so that a replay sees the same clock.
 #[must_use]
 pub fn recorded(time: Duration) -> Duration {
     Duration::from_millis(milliseconds(time).into())
@@ -158,17 +158,17 @@ fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Writes a session as it happens.
+/// A writer of a session. It writes each event at once.
 #[derive(Debug)]
 pub struct Recorder<W: Write> {
     to: W,
 }
 
 impl<W: Write> Recorder<W> {
-    /// Begins a session.
+    /// Writes the header.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
@@ -177,10 +177,10 @@ impl<W: Write> Recorder<W> {
         Ok(Self { to })
     }
 
-    /// Adds an event, at once.
+    /// Writes an event and flushes it.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn add(&mut self, time: Duration, event: &Event) -> io::Result<()> {
         let time = milliseconds(time);
         let mut line = match event {
@@ -202,25 +202,25 @@ impl<W: Write> Recorder<W> {
 /// A recorded session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// What is known before the first event.
+    /// The header.
     pub header: Header,
-    /// The events, each with its time since the start, in order. Between two of them lie at most 60 s, whatever the file says.
+    /// The events in order, each with its time since the start. Gaps of more than 60 s are shortened to 60 s.
     pub events: Vec<(Duration, Event)>,
-    /// Whether the last line was cut off, and dropped.
+    /// Whether the last line was incomplete and was dropped.
     pub torn: bool,
 }
 
-/// Why a file is no session, as the end of a sentence that begins with its name.
+/// The reason why a file is not a session. The text continues a sentence that begins with the name of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoSession(String);
+pub struct SessionError(String);
 
-impl fmt::Display for NoSession {
+impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for NoSession {}
+impl std::error::Error for SessionError {}
 
 #[derive(Deserialize)]
 struct Version {
@@ -229,7 +229,7 @@ struct Version {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Line {
+enum EventLine {
     Text(u32, String, String),
     Number(u32, String, i64),
     Resize(u32, String, (u16, u16)),
@@ -240,8 +240,8 @@ impl Session {
     /// Reads a session from the bytes of its file.
     ///
     /// # Errors
-    /// When it is none, when its header is cut off, when it is of a newer format, or when a line within it is no event.
-    pub fn read(bytes: &[u8]) -> Result<Self, NoSession> {
+    /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if a line is not an event.
+    pub fn read(bytes: &[u8]) -> Result<Self, SessionError> {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), torn: false };
@@ -253,7 +253,7 @@ impl Session {
                     session.events.push((now, event));
                     last = time;
                 }
-                _ if line.ends_with(b"\n") => return Err(NoSession(format!("is damaged: its line {} is no event", number + 2))),
+                _ if line.ends_with(b"\n") => return Err(SessionError(format!("is damaged: its line {} is not an event", number + 2))),
                 _ => session.torn = true,
             }
         }
@@ -261,38 +261,38 @@ impl Session {
     }
 }
 
-fn header(line: &[u8]) -> Result<Header, NoSession> {
+fn header(line: &[u8]) -> Result<Header, SessionError> {
     const BEGINS: &[u8] = b"{\"gradstep_session\":";
-    let no = |text: String| Err(NoSession(text));
+    let no = |text: String| Err(SessionError(text));
     match serde_json::from_slice::<Version>(line) {
         Ok(Version { gradstep_session: FORMAT }) => {
             serde_json::from_slice(line).or_else(|why| no(format!("has a header that cannot be read: {why}")))
         }
         Ok(Version { gradstep_session: format }) if format > FORMAT => {
-            no(format!("is a session of format {format}, which is newer than this program; it reads format {FORMAT}"))
+            no(format!("is a session of format {format}, and this program reads only format {FORMAT}; use a newer version of it"))
         }
-        Ok(_) => no("is a session of a format that never was".to_owned()),
+        Ok(_) => no(format!("is a session of an unknown format; this program reads format {FORMAT}")),
         Err(_) if line.is_empty() => no("is empty: there is nothing to replay".to_owned()),
         Err(_) if !line.ends_with(b"\n") && (line.starts_with(BEGINS) || BEGINS.starts_with(line)) => {
-            no("is cut off within its header: there is nothing to replay".to_owned())
+            no("has an incomplete header: there is nothing to replay".to_owned())
         }
-        Err(_) => no("is no session that `gradstep SCENARIO --record FILE` has recorded".to_owned()),
+        Err(_) => no("is not a session; `gradstep SCENARIO --record FILE` records one".to_owned()),
     }
 }
 
 fn event(line: &[u8]) -> Option<(Duration, Event)> {
     let (time, event) = match serde_json::from_slice(line).ok()? {
-        Line::Text(time, what, key) if what == "key" => match keys::parse(&key).ok()?.as_slice() {
+        EventLine::Text(time, what, key) if what == "key" => match keys::parse(&key).ok()?.as_slice() {
             [key] => (time, Event::Key(*key)),
             _ => return None,
         },
-        Line::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
-        Line::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
-        Line::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
-        Line::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),
-        Line::Bare(time, what) if what == "play" => (time, Event::Play),
-        Line::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
-        Line::Bare(time, what) if what == "quit" => (time, Event::Quit),
+        EventLine::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
+        EventLine::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
+        EventLine::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
+        EventLine::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),
+        EventLine::Bare(time, what) if what == "play" => (time, Event::Play),
+        EventLine::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
+        EventLine::Bare(time, what) if what == "quit" => (time, Event::Quit),
         _ => return None,
     };
     Some((Duration::from_millis(time.into()), event))

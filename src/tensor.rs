@@ -1,4 +1,4 @@
-//! Floor 0: arrays of f64 in row-major order, and the way from an entry's index to its place and back.
+//! Floor 0: arrays of f64 in row-major order, and the conversion between an entry's index and its place: in the shape 2x3, `[1,0]` is at place 3.
 
 use ndarray::{ArrayD, IxDyn};
 use smallvec::SmallVec;
@@ -6,34 +6,34 @@ use smallvec::SmallVec;
 /// An array of f64 of any rank, always in row-major (standard) layout.
 pub type Tensor = ArrayD<f64>;
 
-/// An entry of a tensor, counted from 0 in every dimension; empty for a scalar.
+/// The index of an entry, from 0 in every dimension; empty for a scalar.
 pub type Index = SmallVec<[usize; 4]>;
 
-/// A tensor of `shape` that holds `data` in row-major order.
+/// Creates a tensor of `shape` with `data` in row-major order.
 ///
 /// # Panics
-/// When `data` is not as long as the shape says.
+/// If `data` does not have as many entries as the shape.
 #[must_use]
 pub fn from_flat(shape: &[usize], data: Vec<f64>) -> Tensor {
-    Tensor::from_shape_vec(IxDyn(shape), data).expect("as many entries as the shape says")
+    Tensor::from_shape_vec(IxDyn(shape), data).expect("`data` has as many entries as the shape")
 }
 
 /// The entries of a tensor in row-major order.
 ///
 /// # Panics
-/// Never for tensors that this crate makes: they are all in standard layout.
+/// If the tensor is not in standard layout. All tensors of this crate are.
 #[must_use]
 pub fn flat(tensor: &Tensor) -> &[f64] {
-    tensor.as_slice().expect("standard layout")
+    tensor.as_slice().expect("tensors are in standard layout")
 }
 
-/// The same, to be changed.
+/// The entries of a tensor in row-major order, mutable.
 ///
 /// # Panics
 /// As [`flat`].
 #[must_use]
 pub fn flat_mut(tensor: &mut Tensor) -> &mut [f64] {
-    tensor.as_slice_mut().expect("standard layout")
+    tensor.as_slice_mut().expect("tensors are in standard layout")
 }
 
 /// The number of entries of a tensor of this shape; 1 for a scalar.
@@ -42,7 +42,11 @@ pub fn len(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// The index of the entry at the row-major place `at`.
+/// Returns the index of the entry at the row-major place `at`.
+///
+/// ```
+/// assert_eq!(gradstep::tensor::unravel(3, &[2, 3]).as_slice(), [1, 0]);
+/// ```
 #[must_use]
 pub fn unravel(mut at: usize, shape: &[usize]) -> Index {
     let mut index: Index = SmallVec::from_elem(0, shape.len());
@@ -53,14 +57,18 @@ pub fn unravel(mut at: usize, shape: &[usize]) -> Index {
     index
 }
 
-/// The row-major place of an entry, or `None` when the index does not fit the shape.
+/// Returns the row-major place of an entry; `None` if the index does not fit the shape.
+///
+/// ```
+/// assert_eq!(gradstep::tensor::ravel(&[1, 0], &[2, 3]), Some(3));
+/// ```
 #[must_use]
 pub fn ravel(index: &[usize], shape: &[usize]) -> Option<usize> {
     (index.len() == shape.len() && index.iter().zip(shape).all(|(i, n)| i < n))
         .then(|| index.iter().zip(shape).fold(0, |at, (i, n)| at * n + i))
 }
 
-/// An index as it is typed: `[0,1,1]`; nothing for that of a scalar.
+/// Formats an index as in an address: `[0,1,1]`; empty for a scalar.
 #[must_use]
 pub fn index_text(index: &[usize]) -> String {
     if index.is_empty() {
@@ -70,27 +78,29 @@ pub fn index_text(index: &[usize]) -> String {
     format!("[{}]", inside.join(","))
 }
 
-/// Places in a tensor that lie evenly: rows of columns, such as a window on an image.
+/// Evenly spaced places in a tensor: `first + row · steps[0] + column · steps[1]`, such as a window of an image.
+///
+/// A 2x2 window at row 1, column 2 of an image with 5 columns has `first` 7, `counts` `[2, 2]` and `steps` `[5, 1]`: the places 7, 8, 12 and 13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The first, in row-major order.
+    /// The row-major place of row 0, column 0.
     pub first: usize,
-    /// How many rows there are, and how many places a row has.
+    /// The number of rows, and of columns in each row.
     pub counts: [usize; 2],
-    /// How far the next row lies, and the next place of a row.
+    /// The distance between two rows, and between two columns.
     pub steps: [usize; 2],
 }
 
 impl Places {
-    /// All places of a tensor with so many entries.
+    /// All places of a tensor with this number of entries.
     #[must_use]
     pub fn all(entries: usize) -> Self {
         Self { first: 0, counts: [1, entries], steps: [0, 1] }
     }
 
-    /// How many they are.
+    /// The number of places.
     #[must_use]
-    #[allow(clippy::len_without_is_empty)] // nobody names nothing
+    #[allow(clippy::len_without_is_empty)] // it is never empty
     pub fn len(self) -> usize {
         self.counts[0] * self.counts[1]
     }
@@ -101,12 +111,12 @@ impl Places {
         (0..rows).flat_map(move |row| (0..columns).map(move |column| first + row * down + column * across))
     }
 
-    /// Whether a place is among them.
+    /// Returns whether a place is one of these.
     #[must_use]
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(from) = at.checked_sub(first) else { return false };
-        // the rows of a dilated window may lie in one another's gaps, so its row is not to be told by a division alone
+        // the rows of a dilated window may overlap, so a division gives only the last row that can contain the place
         let row = from.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         (0..=row).rev().take_while(|row| from - row * down <= columns.saturating_sub(1) * across).any(|row| {
             let along = from - row * down;
@@ -115,7 +125,7 @@ impl Places {
     }
 }
 
-/// A shape as it is written in messages: `1x32x32`; `scalar` for rank 0.
+/// Formats a shape for messages: `1x32x32`; `scalar` for rank 0.
 #[must_use]
 pub fn shape_text(shape: &[usize]) -> String {
     if shape.is_empty() {
@@ -124,7 +134,7 @@ pub fn shape_text(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// A shape in words: `a vector of 3 numbers`, `1x32x32`.
+/// Describes a shape in words: `a single number`, `a vector of 3 numbers`, `1x32x32`.
 #[must_use]
 pub fn shape_words(shape: &[usize]) -> String {
     match shape {
@@ -151,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_contained_where_it_is_listed() {
+    fn contains_agrees_with_the_listed_places() {
         let all = Places::all(7);
         let window = Places { first: 12, counts: [3, 2], steps: [10, 3] };
         let overlapping = Places { first: 2, counts: [3, 4], steps: [5, 4] };

@@ -1,12 +1,11 @@
-//! The full screen: a [`Program`] is given events and asked for frames, and whatever ends it, the
-//! terminal is as it was before.
+//! The full screen: [`run`] gives events to a [`Program`] and draws its frames. However the program ends, the terminal is restored.
 //!
 //! ```text
 //! keys, mouse, resize, clock ─▶ run ─ Program::input ─▶ Flow ─ Program::draw ─▶ Buffer ─▶ one write
 //! signals, hang-up, panic, return ─▶ modes::leave
 //! ```
 //!
-//! Only here are events read and modes switched; a program is pure and runs without a terminal too.
+//! All reading of events and all terminal modes are in this module. A program does no terminal I/O, so it also runs without a terminal.
 
 pub mod capability;
 mod modes;
@@ -32,32 +31,32 @@ use ratatui::layout::Rect;
 
 use self::modes::Guard;
 use self::reader::Reader;
-use self::screen::Screen;
+use self::screen::TerminalScreen;
 
-/// The longest that events are taken before a frame shows what they did.
+/// The longest time for which events are taken before the next frame is drawn.
 const FRAME: Duration = Duration::from_millis(16);
-/// For ever, in a number that every system's poll takes.
+/// The longest wait for an event. It stands for "no limit" and is accepted by `poll` on every system.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// What reaches a program.
+/// An input of a program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A key, pressed or repeated; Ctrl-C too, but not Ctrl-Z, which suspends.
+    /// A key press or repeat, including Ctrl-C. Ctrl-Z is not passed on: it suspends the program.
     Key(KeyEvent),
     /// A mouse button, a drag or the wheel; column and row count from 0.
     Mouse(MouseEvent),
-    /// A pasted text, as it came: not escaped.
+    /// A pasted text, not escaped.
     Paste(String),
-    /// The terminal has so many columns and rows now. A frame follows in any case.
+    /// The new columns and rows of the terminal. A frame is drawn in any case.
     Resize(u16, u16),
-    /// The time that [`Program::wake`] asked for has come.
+    /// The time of [`Program::wake`] has come.
     Wake,
 }
 
-/// What an input did.
+/// The effect of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Nothing that shows.
+    /// The frame stays the same.
     Same,
     /// The next frame differs.
     Changed,
@@ -65,27 +64,27 @@ pub enum Flow {
     Quit,
 }
 
-/// What runs in the full screen. Times are counted from the start of [`run`].
+/// A program in the full screen. All times are counted from the start of [`run`].
 pub trait Program {
-    /// Takes one input at the time `now`.
+    /// Handles an input at the time `now`.
     ///
     /// # Errors
-    /// What ends the program, for instance a recording that cannot be written.
+    /// An error that ends the program, such as a recording that cannot be written.
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow>;
 
-    /// When the program wants [`Input::Wake`] if nothing else comes; `None`: let it sleep.
+    /// The time at which the program wants [`Input::Wake`]; `None` means only after other inputs.
     fn wake(&self) -> Option<Duration> {
         None
     }
 
-    /// Draws the whole screen; `buffer` is empty and as large as `area`, which is at least 1x1.
+    /// Draws the whole screen into the empty `buffer` of the size of `area`, at least 1x1.
     fn draw(&self, area: Rect, buffer: &mut Buffer);
 }
 
-/// How [`run`] sets the terminal up.
+/// The options of [`run`].
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Whether the mouse is reported; without it, the terminal selects text with it.
+    /// Whether the program receives mouse events. If not, the terminal can select text with the mouse.
     pub mouse: bool,
 }
 
@@ -94,18 +93,17 @@ pub struct Options {
 /// A signal, a hang-up or a panic in any thread restores the terminal and ends the process.
 ///
 /// # Errors
-/// When there is no terminal (nothing was touched then), when it cannot be read or written any
-/// longer, and what the program itself fails with. The terminal is restored before.
+/// If there is no terminal, if it cannot be read or written any longer, or if the program fails. The terminal is restored first.
 pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
     tty::check()?;
     panic::install();
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // Resizes are noted from here on; only then is the size a safe one to start from, and a wake-up by
-    // `signals` certain to arrive.
+    // the reader watches for resizes, so it must exist before the size is read and before `signals` wakes the loop by one
     let reader = Reader::new().context(READ)?;
-    let result = Loop { program, reader, screen: Screen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();
+    let result =
+        Loop { program, reader, screen: TerminalScreen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();
     #[cfg(unix)]
     if result.is_err() {
         signals::end_if_hung_up();
@@ -113,24 +111,24 @@ pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
     result
 }
 
-/// Columns and rows of the terminal that [`run`] would draw on.
+/// The columns and rows of the terminal that [`run`] would draw on.
 ///
 /// # Errors
-/// When there is none.
+/// If there is no terminal.
 pub fn size() -> anyhow::Result<(u16, u16)> {
     tty::check()?;
     tty::size().context(SIZE)
 }
 
 const READ: &str = "cannot read from the terminal";
-const SIZE: &str = "cannot learn the terminal's size";
+const SIZE: &str = "cannot read the size of the terminal";
 
 struct Loop<'a> {
     program: &'a mut dyn Program,
     reader: Reader,
-    screen: Screen,
+    screen: TerminalScreen,
     start: Instant,
-    /// Something that shows has changed since the last frame.
+    /// Whether the next frame differs from the last one.
     changed: bool,
 }
 
@@ -150,7 +148,7 @@ impl Loop<'_> {
         }
     }
 
-    /// Waits for the next event or wake, and takes all events that are there by then.
+    /// Waits for the next event or the wake time, then handles all events that are there.
     fn events(&mut self) -> anyhow::Result<ControlFlow<()>> {
         let mut wait = match self.program.wake() {
             Some(at) => at.saturating_sub(self.start.elapsed()).min(LONG),
@@ -172,7 +170,7 @@ impl Loop<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Wakes the program if it is time.
+    /// Sends [`Input::Wake`] if it is due.
     fn wake(&mut self) -> anyhow::Result<ControlFlow<()>> {
         match self.program.wake() {
             Some(at) if at <= self.start.elapsed() => self.give(Input::Wake),
@@ -189,7 +187,7 @@ impl Loop<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What the program gets of an event; what concerns the terminal alone is done here.
+    /// Translates an event for the program. Events that concern only the terminal are handled here.
     fn translate(&mut self, event: Event) -> anyhow::Result<Option<Input>> {
         Ok(match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => None,
@@ -209,7 +207,7 @@ impl Loop<'_> {
         })
     }
 
-    /// The screen as large as the terminal is now, to be drawn whole.
+    /// Resizes the screen to the terminal, to be drawn as a whole.
     fn resize(&mut self) -> anyhow::Result<(u16, u16)> {
         let size = tty::size().context(SIZE)?;
         self.screen.resize(size);

@@ -13,7 +13,7 @@ use super::sample_runs::LARGE;
 use super::train::{Given, Train};
 use super::{Id, Lack, Network, Run, SampleRun, SampleRuns, Sizes};
 use crate::op::loss::BatchReduction;
-use crate::room::{Claim, Room, Short};
+use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
 use crate::threads::{quiet, together};
 
@@ -21,7 +21,7 @@ use crate::threads::{quiet, together};
 #[derive(Clone, Debug)]
 pub struct Walk {
     /// The memory of the iterations on the way, one after the other. Where a way is left it goes with the last of them.
-    memory: Arc<Claim>,
+    memory: Arc<Reservation>,
     point: Point,
     half: Half,
     /// The memory that is missing for the iteration that this way leads to; `None` where there is enough.
@@ -96,7 +96,7 @@ pub struct Descent {
     /// How many ops were computed.
     computed: AtomicU64,
     /// The memory that there is.
-    room: Arc<Room>,
+    room: Arc<MemoryBudget>,
     sizes: Sizes,
     /// The ops of batches, of which a descent has few: the last ones.
     batches: Mutex<Vec<(Kind, Arc<Batch>)>>,
@@ -118,7 +118,13 @@ const MANY: usize = 10_000;
 impl Descent {
     /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
     #[must_use]
-    pub fn new(network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>, room: Arc<Room>) -> Self {
+    pub fn new(
+        network: Arc<Network>,
+        samples: Vec<Given>,
+        reduction: BatchReduction,
+        train: Option<Train>,
+        room: Arc<MemoryBudget>,
+    ) -> Self {
         let parameters = network.fixed().to_vec();
         Self::from(parameters, network, samples, reduction, train, room)
     }
@@ -129,7 +135,7 @@ impl Descent {
         samples: Vec<Given>,
         reduction: BatchReduction,
         train: Option<Train>,
-        room: Arc<Room>,
+        room: Arc<MemoryBudget>,
     ) -> Self {
         let batch = train.as_ref().map_or(samples.len(), |train| train.batch_size.min(samples.len()));
         let sizes = Sizes::of(&network, batch, train.as_ref());
@@ -285,7 +291,7 @@ impl Descent {
     }
 
     /// The memory of an iteration, for which checkpoints are given up where that is needed; and what it lacks.
-    fn claim(&self, number: u64) -> (Claim, Option<Lack>) {
+    fn claim(&self, number: u64) -> (Reservation, Option<Lack>) {
         let Sizes { pass, .. } = self.sizes;
         // what it begins with is another's in the first iteration alone
         let before = if number > 1 { self.sizes.update() } else { 0 };
@@ -381,7 +387,7 @@ impl Descent {
     ///
     /// # Errors
     /// The memory that is missing, when an iteration takes more than is left.
-    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<Descended, Short> {
+    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<Descended, OverBudget> {
         let Sizes { run, parameters, velocities, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
@@ -392,7 +398,7 @@ impl Descent {
         let start = if copied == 0 { self.points.take_first().into_iter().collect() } else { self.network.fixed().to_vec() };
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
-        let (mut losses, mut memory): (Vec<f64>, Vec<Claim>) = (Vec::new(), Vec::new());
+        let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
         loop {
             if losses.len() == losses.capacity() {
                 // the list is copied to one of twice its size
@@ -415,7 +421,13 @@ impl Descent {
 
     /// The same descent with the network's parameters for itself, where nobody else has the network.
     #[must_use]
-    pub fn alone(mut network: Arc<Network>, samples: Vec<Given>, reduction: BatchReduction, train: Option<Train>, room: Arc<Room>) -> Self {
+    pub fn alone(
+        mut network: Arc<Network>,
+        samples: Vec<Given>,
+        reduction: BatchReduction,
+        train: Option<Train>,
+        room: Arc<MemoryBudget>,
+    ) -> Self {
         match Arc::get_mut(&mut network).map(Network::take_fixed) {
             Some(fixed) => Self::from(fixed, network, samples, reduction, train, room),
             None => Self::new(network, samples, reduction, train, room),

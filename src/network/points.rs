@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Id;
-use crate::room::{Claim, Room};
+use crate::room::{MemoryBudget, Reservation};
 use crate::tensor::Tensor;
 
 /// The parameters before an iteration, and what else it depends on.
@@ -18,7 +18,7 @@ pub(super) struct Point {
     /// The loss of the batch before.
     pub loss: Option<f64>,
     /// Its memory, where it is kept as a checkpoint: whoever has begun from it keeps that too.
-    _memory: Option<Arc<Claim>>,
+    _memory: Option<Arc<Reservation>>,
 }
 
 impl Point {
@@ -81,7 +81,7 @@ impl Points {
 
     /// Keeps a point as a checkpoint if it is as far from the last one as these are from each other, and if the budget has `bytes` left. Thins them when there
     /// are more than [`KEPT`].
-    pub fn keep(&self, point: &Point, room: &Arc<Room>, bytes: u64) {
+    pub fn keep(&self, point: &Point, room: &Arc<MemoryBudget>, bytes: u64) {
         let many = {
             let mut all = self.all();
             let gap = match all.as_slice() {

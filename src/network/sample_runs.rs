@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Network, Run};
-use crate::room::Claim;
+use crate::room::Reservation;
 use crate::threads;
 
 /// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
@@ -23,7 +23,7 @@ pub struct SampleRun {
 #[derive(Clone, Debug, Default)]
 pub struct SampleRuns {
     all: Vec<SampleRun>,
-    memory: Option<Arc<Claim>>,
+    memory: Option<Arc<Reservation>>,
 }
 
 /// The size, in bytes, from which freeing an iteration takes milliseconds.
@@ -32,7 +32,7 @@ pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 impl SampleRuns {
     /// None yet, for which memory is taken.
     #[must_use]
-    pub fn within(memory: Arc<Claim>) -> Self {
+    pub fn within(memory: Arc<Reservation>) -> Self {
         Self { all: Vec::new(), memory: Some(memory) }
     }
 

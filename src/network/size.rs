@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Network, Op, Role, Train};
-use crate::room::Short;
+use crate::room::OverBudget;
 use crate::step::Pass;
 use crate::tensor::len;
 
@@ -73,9 +73,9 @@ fn memos(network: &Network, op: &Op) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// An iteration as a whole.
-    Iteration(u64, Short),
+    Iteration(u64, OverBudget),
     /// Its update alone: it ends before.
-    Update(u64, Short),
+    Update(u64, OverBudget),
 }
 
 impl fmt::Display for Lack {

@@ -1,4 +1,13 @@
-//! A column of numbers.
+//! The common format of the numbers in a column: as many decimals as fit, aligned at the decimal point.
+//!
+//! ```text
+//!  0.5969
+//! −0.1         4 decimals, 2 cells before the point, 5 from the point on;
+//!  1           a number that needs fewer decimals is exact,
+//!  3.1e−5      one that 4 decimals cannot show has an exponent
+//! ```
+//!
+//! [`choose`] picks the notation from the largest number and the decimals needed; [`Format::within`] then measures the cells.
 
 use std::fmt::Write as _;
 
@@ -7,15 +16,15 @@ use super::short::{ENOUGH, fixed, places, scientific, whole_or_none};
 /// The default largest width of a column, in cells.
 pub const CAP: usize = 8;
 
-/// The smallest number of digits of a tensor's largest number; a column with room for fewer shows exponents.
+/// The smallest number of significant digits for the largest number of a column. If fewer fit, the column has exponents.
 const LEAST: usize = 3;
 
-/// The notation of a column.
+/// The notation of the numbers in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// Fixed point with at most this number of decimals; 0 for whole numbers.
     Fixed(usize),
-    /// An exponent, and this number of decimals in the mantissa.
+    /// An exponent and at most this number of decimals in the mantissa.
     Scientific(usize),
 }
 
@@ -23,14 +32,14 @@ pub(super) enum Style {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     pub(super) style: Style,
-    /// The number of cells before the point, with the sign.
+    /// The number of cells before the point, including the sign.
     pub(super) left: usize,
-    /// The number of cells from the point on.
+    /// The number of cells from the point on, including the point.
     pub(super) right: usize,
 }
 
 impl Default for Format {
-    /// One digit, whole.
+    /// The format of whole numbers of one digit.
     fn default() -> Self {
         Self { style: Style::Fixed(0), left: 1, right: 0 }
     }
@@ -45,14 +54,14 @@ impl Format {
 
     /// Returns the format for these numbers, at most `cap` cells wide; 8 if a smaller `cap` is too narrow.
     ///
-    /// A number outside these that does not fit is drawn as `#`.
+    /// Another number that does not fit is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3);
         let values: Vec<f64> = values.into_iter().collect();
         let style = choose(cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, left: 1, right: 0 };
-        // texts cost much more than comparisons, and most numbers are as wide as the widest
+        // shortcut: stop at the first number that needs the largest possible width, because making texts is slow
         let widest = format.widest(&values);
         for &v in &values {
             if (format.left, format.right) == widest {
@@ -63,7 +72,7 @@ impl Format {
             }
         }
         let plain = Some(style).filter(|_| (format.left, format.right) == widest).and_then(plain);
-        // with exponents every finite number has its room already
+        // with exponents every finite number fits already
         let has_room = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
         for &v in &values {
             if has_room(v) || plain.is_some_and(|plain| plain.has(v)) {
@@ -81,14 +90,14 @@ impl Format {
         format
     }
 
-    /// Returns the same in a wider column: at least `left` cells before the point, and `right` from there on unless the column is as wide as [`CAP`] without them.
+    /// Returns a wider column: at least `left` cells before the point and `right` from the point on, but no more on the right than fit into [`CAP`].
     #[must_use]
     pub fn with_room(self, left: usize, right: usize) -> Self {
         let left = self.left.max(left);
         Self { left, right: self.right.max(right.min(CAP.saturating_sub(left))), ..self }
     }
 
-    /// Returns whether all numbers that the format was made for are whole.
+    /// Returns whether the format was made for whole numbers only.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.style == Style::Fixed(0)
@@ -103,7 +112,7 @@ impl Format {
             Style::Fixed(decimals) => (sign + places(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
             Style::Scientific(decimals) => {
                 let least = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
-                // the longest exponent is that of the smallest or of the largest number
+                // the smallest or the largest number has the longest exponent
                 let exponent = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
                 let longest = [least, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent).max().unwrap_or(0);
                 (sign + 1, if decimals == 0 { 0 } else { 1 + decimals } + 1 + longest)
@@ -111,7 +120,7 @@ impl Format {
         }
     }
 
-    /// Makes room for a text. If `plain`, a text with an exponent gets no room of its own.
+    /// Widens the column for a text; with `plain`, a text with an exponent does not widen it.
     pub(super) fn widen(&mut self, text: &str, plain: bool) {
         if plain && text.contains('e') {
             return;
@@ -127,7 +136,7 @@ impl Format {
         self.left + self.right
     }
 
-    /// Returns the cell of the units digit, from 0.
+    /// Returns the position of the units digit, in cells from 0.
     #[must_use]
     pub fn units(&self) -> usize {
         self.left.saturating_sub(1)
@@ -146,7 +155,7 @@ impl Format {
         self.align(&text)
     }
 
-    /// Returns a text in the cells of a number, aligned by its point or with its end at the units.
+    /// Pads a text to the width of the column, with its point, or else its end, aligned with the others'.
     #[must_use]
     pub fn align(&self, text: &str) -> String {
         let (left, right) = split(text);
@@ -166,6 +175,7 @@ impl Format {
         first.into_iter().chain((0..=digits).rev().map(move |d| scientific(value, d)))
     }
 
+    /// Returns the best text that fits; `None` if none fits.
     pub(super) fn fitting(&self, value: f64) -> Option<String> {
         self.candidates(value).find(|text| {
             let (left, right) = split(text);
@@ -174,10 +184,12 @@ impl Format {
     }
 }
 
-/// The numbers of a fixed-point style that need no check of their text: large enough to keep a digit, or whole.
+/// A quick test for numbers that surely fit a fixed-point column: zero, or at least two units of the last decimal.
 #[derive(Clone, Copy)]
 struct Plain {
+    /// The smallest such magnitude.
     least: f64,
+    /// Whether the numbers must be whole.
     whole: bool,
 }
 
@@ -187,7 +199,7 @@ impl Plain {
     }
 }
 
-/// Returns the plain numbers of a style, or `None` for exponents.
+/// Returns the quick test for a style; `None` for exponents.
 fn plain(style: Style) -> Option<Plain> {
     let Style::Fixed(decimals) = style else { return None };
     Some(Plain { least: 2.0 * 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX)), whole: decimals == 0 })
@@ -216,19 +228,19 @@ pub(super) fn choose(cap: usize, values: impl Iterator<Item = f64>) -> Style {
     if whole {
         return Style::Fixed(0);
     }
-    // as many decimals as fit, and no more than the largest number needs for enough digits
+    // as many decimals as fit, and not more digits for the largest number than `ENOUGH`
     let room = cap.saturating_sub(before + 1);
     let enough = (ENOUGH.cast_signed() + isize::from(places > 0) - places).max(1).unsigned_abs();
     let shown = decimals.min(room).min(enough);
-    let told = shown.cast_signed() + places;
-    if shown == decimals || told >= LEAST.cast_signed() && shown > 0 {
+    let digits = shown.cast_signed() + places;
+    if shown == decimals || digits >= LEAST.cast_signed() && shown > 0 {
         Style::Fixed(shown)
     } else {
         Style::Scientific(cap.saturating_sub(usize::from(negative) + 5).clamp(1, LEAST))
     }
 }
 
-/// Returns the number of decimals of the exact number, at most `cap`.
+/// Returns the number of decimals of the exact decimal text, at most `cap`.
 fn decimals_needed(value: f64, cap: usize) -> usize {
     if value.fract() == 0.0 {
         return 0;
@@ -237,7 +249,7 @@ fn decimals_needed(value: f64, cap: usize) -> usize {
     text.find('.').map_or(0, |point| (text.len() - point - 1).min(cap))
 }
 
-/// Returns the number of cells before the point or exponent, and from there on.
+/// Returns the number of cells before the point or the exponent, and the number of the rest.
 fn split(text: &str) -> (usize, usize) {
     let all = text.chars().count();
     match text.find(['.', 'e']) {

@@ -1,11 +1,11 @@
-//! A number on the screen: short enough for a cell, never so short that it misleads.
+//! The short text of one number on the screen, by the law in [`number`](super): rounded to fit, but never to a wrong sign, to zero or up to a whole number.
 
 use super::not_finite;
 
-/// The number of digits that is enough for the screen.
+/// The number of significant digits on the screen.
 pub(super) const ENOUGH: usize = 4;
 
-/// Returns the number of digits before the point: 3 for 123.4, 0 for 0.5, -2 for 0.00123.
+/// Returns ⌊log₁₀ magnitude⌋ + 1, the number of digits before the point: 3 for 123.4, 0 for 0.5, −2 for 0.00123.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
 pub(super) fn places(magnitude: f64) -> isize {
     if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
@@ -16,7 +16,7 @@ fn word(value: f64) -> Option<&'static str> {
     not_finite(value).map(|word| if word == "-inf" { "−inf" } else { word })
 }
 
-/// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite.
+/// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite; otherwise `None`.
 pub(super) fn whole_or_none(value: f64, digits: i32) -> Option<String> {
     if let Some(word) = word(value) {
         return Some(word.to_owned());
@@ -28,7 +28,7 @@ fn signed(value: f64, magnitude: &str) -> String {
     if value < 0.0 { format!("−{magnitude}") } else { magnitude.to_owned() }
 }
 
-/// Returns a number in fixed point with at most this number of decimals, fewer if they are exact; `None` if that text would break the law.
+/// Returns a number in fixed point, with `decimals` decimals or fewer if they are exact; `None` if that text would break the law.
 pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
     if let Some(whole) = whole_or_none(value, 15) {
         return Some(whole);
@@ -49,11 +49,11 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         // rounded up to a whole number: truncate instead
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
-    // no zero for a number that is not 0
+    // only 0 is shown as 0
     text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, &text))
 }
 
-/// Returns a number with an exponent and at most this number of decimals in the mantissa, fewer if they are exact.
+/// Returns a number with an exponent, and with `decimals` decimals in the mantissa or fewer if they are exact.
 pub(super) fn scientific(value: f64, decimals: usize) -> String {
     if let Some(word) = word(value) {
         return word.to_owned();
@@ -82,7 +82,7 @@ pub fn short(value: f64) -> String {
     brief(value, ENOUGH)
 }
 
-/// Returns a number with about `enough` digits, at least one.
+/// Returns a number with about `enough` significant digits, at least one.
 #[must_use]
 pub fn brief(value: f64, enough: usize) -> String {
     let magnitude = value.abs();
@@ -100,10 +100,12 @@ pub fn brief(value: f64, enough: usize) -> String {
     scientific(value, enough.max(1) - 1)
 }
 
-/// The cells of a usual number in an equation, such as −0.1234: room for one that is still to come.
+/// The width in cells of a typical number in an equation, such as −0.1234. It is reserved for numbers that are not computed yet.
 pub const USUAL: usize = 7;
 
-/// The next of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, … that is not below a magnitude: the end of a scale that changes seldom while numbers come.
+/// Rounds a magnitude up to one of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, …
+///
+/// It is the end of a scale, which then seldom changes while more numbers are computed.
 #[must_use]
 pub fn round_up(magnitude: f64) -> f64 {
     if magnitude == 0.0 || !magnitude.is_finite() {

@@ -9,7 +9,7 @@ fn column(values: &[f64]) -> Vec<String> {
 }
 
 #[test]
-fn a_column_with_room_keeps_its_point_while_usual_numbers_come() {
+fn a_wide_column_keeps_its_point_while_typical_numbers_are_added() {
     let known = [0.5, -0.25, 12.375, 99.99, -0.1];
     for n in 1..=known.len() {
         let format = Format::of(known[..n].iter().copied()).with_room(3, 5);
@@ -43,7 +43,7 @@ fn columns() {
 }
 
 #[test]
-fn what_the_sample_did_not_tell_is_not_drawn_wrong() {
+fn a_number_that_does_not_fit_is_drawn_as_hashes() {
     let format = Format::of([1.0, 2.0]);
     assert_eq!(format.cell(0.5), "#");
     assert_eq!(format.cell(-1.0), "#");
@@ -107,7 +107,7 @@ fn read(text: &str) -> f64 {
     text.trim().replace('−', "-").parse().unwrap()
 }
 
-/// Of any size, and those near whole numbers and near the ends.
+/// Numbers of any size; also near whole numbers and near the limits of f64.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
@@ -139,7 +139,7 @@ fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
     if shown.fract() == 0.0 && !text.contains('e') {
         prop_assert!(shown.abs() <= value.abs(), "{value:e} as {text}");
     }
-    // Near: at most one unit of the last digit shown, or all of it where an exponent had to be squeezed in.
+    // the error is at most one unit of the last digit shown
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let decimals = mantissa.split_once('.').map_or(0, |(_, d)| d.len());
     let unit = 10_f64.powf(read(exponent) - f64::from(u32::try_from(decimals).unwrap()));
@@ -149,7 +149,7 @@ fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_column_never_lies(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
+    fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
         let format = Format::within(cap, values.iter().copied());
         prop_assert!(format.width() <= cap.max(14), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_not_in_the_sample_is_right_or_not_shown(sample in proptest::collection::vec(number(), 0..4), value in number()) {
+    fn another_number_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number()) {
         let format = Format::of(sample);
         let cell = format.cell(value);
         prop_assert_eq!(cell.chars().count(), format.width());
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn a_number_in_an_equation_never_lies(value in number()) {
+    fn a_short_number_follows_the_law(value in number()) {
         let text = short(value);
         law(value, &text)?;
         prop_assert!(text.chars().count() <= 12, "{}", text);
@@ -193,14 +193,14 @@ proptest! {
     }
 
     #[test]
-    fn the_bytes_of_json_are_serde_json_s(value in number()) {
+    fn write_json_agrees_with_serde_json(value in number()) {
         let mut bytes = Vec::new();
         write_json(value, &mut bytes);
         prop_assert_eq!(serde_json::to_vec(&Json(value)).unwrap(), bytes);
     }
 }
 
-/// [`Format::within`] without its short cuts.
+/// [`Format::within`] without its shortcuts.
 fn plainly(cap: usize, values: &[f64]) -> Format {
     let style = choose(cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
     let mut format = Format { style, left: 1, right: 0 };
@@ -226,7 +226,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_short_cuts_change_nothing(
+    fn the_shortcuts_change_nothing(
         cap in 3..10_usize,
         values in prop::collection::vec(
             prop_oneof![

@@ -1,40 +1,47 @@
-//! A file that is written whole or not at all: its bytes go to a file of no name, or of one beside it, and take its place at the end.
+//! Files that are written as a whole or not at all. The bytes go to a temporary file in the same folder, which replaces the target at the end.
 //!
-//! No system call puts a file without a name in the place of another, so there is a moment with a name of our own. Who is killed in it leaves a file, which
-//! the next save in the folder removes: a lock tells it from one that is still being written.
+//! ```text
+//! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock it
+//! write    the target is unchanged
+//! finish   no target yet:    link the file without a name to the target's name
+//!          target exists:    link it to `.gradstep-unfinished-0`, then rename that to the target's name
+//! ```
+//!
+//! A rename replaces a file atomically, but needs a name, so the file has a temporary name for a moment. A process that is killed at that moment leaves the
+//! temporary file. The next save in the folder removes it, unless it is locked: then another process is still writing it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What is written to a path, before it is there.
+/// An open output file.
 #[derive(Debug)]
-pub enum Target {
-    /// A pipe, a device, or a file that nothing can be put beside: written as it is.
+pub enum SaveTarget {
+    /// The target itself: a pipe, a device, or a file in a folder that takes no other file.
     Itself(File),
-    /// All others: the bytes, and what makes them the file.
+    /// A temporary file, and the save that puts it in the target's place.
     Beside(File, Saved),
 }
 
-/// A file on its way to a path. Dropped before [`Saved::finish`], nothing of it stays.
+/// A save in progress. If it is dropped before [`Saved::finish`], the temporary file is removed.
 #[derive(Debug)]
 pub struct Saved {
     file: File,
-    /// Its own name; `None` while it has none, so that not even SIGKILL leaves anything behind.
+    /// The name of the temporary file. `None` if it has no name: then nothing is left behind, even after SIGKILL.
     temporary: Option<PathBuf>,
     path: PathBuf,
 }
 
-impl Target {
-    /// Begins to write to a path. What is there stays as it is; a link is followed, and its mode kept.
+impl SaveTarget {
+    /// Begins to write to a path. An existing file is not changed yet. A link is followed, and the mode of the file is kept.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // as it opens: a pipe waits for its reader, what may not be written is refused
+        // opening the target waits for the reader of a pipe, and fails if the target may not be written
         let there = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
-            // a link that leads nowhere makes its target
+            // a dangling link: create the file that it points to
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Itself),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -56,7 +63,7 @@ impl Target {
                 }
                 Ok(Self::Beside(saved.file.try_clone()?, saved))
             }
-            // its folder takes no other file
+            // no temporary file can be made in the folder: write to the target itself
             (Err(_), Some(file)) => {
                 file.set_len(0)?;
                 Ok(Self::Itself(file))
@@ -66,18 +73,18 @@ impl Target {
     }
 }
 
-/// Whether a path is a name of what is open already, which others write too.
+/// Whether a path names an open file descriptor, which other processes may write to.
 fn is_open_elsewhere(path: &Path) -> bool {
     ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|open| path.starts_with(open))
 }
 
-/// Gives a file the mode of another, and its owner and group where that is allowed.
+/// Gives a file the mode of another, and its owner and group if that is allowed.
 fn like(file: &File, about: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
         use rustix::fs::{Gid, Uid, fchown};
         use std::os::unix::fs::MetadataExt as _;
-        // before the mode, of which it takes a part away; who may not give a file away keeps it
+        // before the mode, because chown clears bits of it; not every user may give a file away
         let _ = fchown(file, Some(Uid::from_raw(about.uid())), Some(Gid::from_raw(about.gid())));
     }
     file.set_permissions(about.permissions())
@@ -87,7 +94,7 @@ impl Saved {
     fn begin(path: PathBuf) -> io::Result<Self> {
         clear(folder(&path));
         if let Some(file) = nameless(folder(&path)) {
-            // whoever tidies up later sees by the lock that this one lives
+            // the lock keeps later saves from removing the file once it has a name
             hold(&file);
             return Ok(Self { file, temporary: None, path });
         }
@@ -102,10 +109,10 @@ impl Saved {
         Ok(Self { file, temporary: Some(temporary), path })
     }
 
-    /// Puts the file, all of which is written, in its place.
+    /// Puts the written file in the target's place.
     ///
     /// # Errors
-    /// When it cannot be; what was there before is there still.
+    /// If that fails; then the target is unchanged.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         if !self.take_name()? {
@@ -120,7 +127,7 @@ impl Saved {
         sync(folder(&self.path))
     }
 
-    /// Gives a file without a name the one that it is for, at once, where nothing has that name.
+    /// Links a file without a name to the target's name, if no file has that name.
     fn take_name(&self) -> io::Result<bool> {
         if self.temporary.is_some() {
             return Ok(false);
@@ -136,7 +143,7 @@ impl Saved {
 impl Drop for Saved {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // nobody is left to be told
+            // a failure cannot be reported from `drop`
             let _ = fs::remove_file(temporary);
         }
     }
@@ -146,14 +153,14 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The names that a file beside others has until it is whole: the same for every process, so that one that was killed leaves them where the next looks.
+/// The number of temporary names, `.gradstep-unfinished-0` to `-999`. All processes use the same ones, so that each can remove the files of a killed one.
 const NAMES: u32 = 1000;
 
 fn name(folder: &Path, n: u32) -> PathBuf {
     folder.join(format!(".gradstep-unfinished-{n}"))
 }
 
-/// Makes a file of a name beside `path` that nobody has, and returns the name.
+/// Calls `make` with temporary names beside `path` until one is free. Returns that name.
 fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     for name in (0..NAMES).map(|n| name(folder(path), n)) {
         match make(&name) {
@@ -165,9 +172,9 @@ fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Resul
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Removes what a process left in a folder that was killed between giving its file a name and putting it in its place.
+/// Removes the temporary files that killed processes have left in a folder.
 fn clear(folder: &Path) {
-    // the first name is free again as soon as its file is in its place, though the next one is not
+    // names are checked up to the first free one, but at least 8: a name may be free again although later ones are in use
     const LOOKED_AT: u32 = 8;
     for n in 0..NAMES {
         let name = name(folder, n);
@@ -179,7 +186,7 @@ fn clear(folder: &Path) {
     }
 }
 
-/// Locks a file as one that is being written; the lock goes with the process. Where the file system has no locks, nothing is ever tidied up.
+/// Locks a file to mark it as being written. The lock ends with the process. If the file system has no locks, temporary files are never removed.
 fn hold(file: &File) {
     #[cfg(unix)]
     let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
@@ -187,7 +194,7 @@ fn hold(file: &File) {
     let _ = file;
 }
 
-/// Removes one file if no process holds it. Failures leave it for the next.
+/// Removes a temporary file if no process has locked it. After a failure the next save tries again.
 #[cfg(unix)]
 fn clear_one(name: &Path) {
     use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
@@ -198,7 +205,7 @@ fn clear_one(name: &Path) {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
-    // the name may have become another file's meanwhile
+    // another process may have reused the name meanwhile
     let same = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
     if let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(name))
         && same(&ours, &there)
@@ -210,7 +217,7 @@ fn clear_one(name: &Path) {
 #[cfg(not(unix))]
 fn clear_one(_name: &Path) {}
 
-/// Waits until the names of a folder are on the disk. Some file systems have no such call, and who may write in a folder may not always read it.
+/// Waits until the names of a folder are on the disk. Does nothing if the file system cannot, or if the folder may not be read.
 fn sync(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Ok(open) = File::open(folder) {
@@ -224,13 +231,13 @@ fn sync(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A new file of a folder that has no name yet; `None` where there is no such thing.
+/// Creates a file without a name in a folder; `None` if the system cannot.
 #[cfg(target_os = "linux")]
 fn nameless(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-    // without /proc it could get no name
+    // without /proc the file could not be linked to a name
     fs::metadata(descriptor(&file)).is_ok().then_some(file)
 }
 
@@ -268,7 +275,7 @@ mod tests {
         names
     }
 
-    /// Begun with a name of its own, as where a file without one cannot be.
+    /// A save with a named temporary file, as on systems without unnamed files.
     fn named(path: &Path) -> Saved {
         let temporary = free(path, |name| File::create_new(name).map(|_| ())).unwrap();
         let file = OpenOptions::new().write(true).open(&temporary).unwrap();
@@ -277,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_file_stays_until_the_new_one_is_whole() {
+    fn the_old_file_stays_until_the_new_one_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         for begin in [|path: &Path| Saved::begin(path.to_owned()).unwrap(), named] {
@@ -294,19 +301,19 @@ mod tests {
         }
     }
 
-    /// As if the process had been killed between the name and the place: nobody holds the file any more.
+    /// Leaves the temporary file unlocked, as a process does that is killed between link and rename.
     fn killed(saved: Saved) {
         let mut saved = saved;
         if saved.temporary.is_none() {
             free(&saved.path, |name| link(&saved.file, name)).unwrap();
         }
-        // dropped without a name, it removes none
+        // without a name, `drop` removes nothing
         saved.temporary = None;
     }
 
     #[test]
     #[cfg(unix)]
-    fn what_a_killed_process_left_goes_with_the_next_save_and_what_a_living_one_writes_stays() {
+    fn the_next_save_removes_the_files_of_killed_processes_only() {
         for begin in [|path: &Path| Saved::begin(path.to_owned()).unwrap(), named] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
@@ -332,7 +339,7 @@ mod tests {
     fn an_unfinished_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
         let saved = Saved::begin(folder.path().join("out")).unwrap();
-        // not every file system can
+        // not every file system has files without a name
         assert!(saved.temporary.is_some() || names(folder.path()).is_empty());
     }
 }

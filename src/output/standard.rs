@@ -1,25 +1,25 @@
-//! Which of the standard streams were open when the program was started.
+//! Checks that stdin and stdout were open when the program started.
 //!
-//! The standard library opens the null device in place of a stream that is closed, before `main` runs, so that no other file gets its number. From then on
-//! a closed stream looks like one that the caller sent to the null device on purpose, and what is written is lost without an error.
+//! Before `main` runs, the standard library opens the null device in place of a closed standard stream, so that no other file gets its number. After that,
+//! a closed stream cannot be told from a redirection to the null device, and all output is lost without an error. So the check runs before that.
 
 use anyhow::ensure;
 
-/// Fails if stdout was closed at the start: everything written to it would be lost.
+/// Fails if stdout was closed at the start: all output would be lost.
 ///
 /// # Errors
-/// One sentence.
+/// A message for the user.
 pub fn stdout_is_open() -> anyhow::Result<()> {
-    ensure!(!is_closed(1), "the standard output is closed, so nothing can be written to it; leave it open, or send it to a file");
+    ensure!(!is_closed(1), "the standard output is closed; leave it open, or redirect it to a file");
     Ok(())
 }
 
 /// Fails if stdin was closed at the start: it would be read as empty.
 ///
 /// # Errors
-/// One sentence.
+/// A message for the user.
 pub fn stdin_is_open() -> anyhow::Result<()> {
-    ensure!(!is_closed(0), "the standard input is closed, so nothing can be read from it; leave it open, or name a file");
+    ensure!(!is_closed(0), "the standard input is closed; leave it open, or name a file instead of -");
     Ok(())
 }
 
@@ -40,11 +40,11 @@ mod start {
     use rustix::io::{Errno, fcntl_getfd};
     use rustix::stdio::{stdin, stdout};
 
-    /// A bit for each standard stream by its number.
+    /// Bit n is set if the standard stream n was closed.
     pub static CLOSED: AtomicU8 = AtomicU8::new(0);
 
     ctor::declarative::ctor! {
-        // the word promises that nothing here needs what the standard library sets up before main: two system calls and an atomic number do not
+        // `unsafe` promises that this code needs no setup by the standard library: it makes two system calls and stores an atomic number
         #[ctor(unsafe)]
         fn look() {
             let closed = |number: u8, found: rustix::io::Result<_>| if found.err() == Some(Errno::BADF) { 1 << number } else { 0 };

@@ -1,18 +1,18 @@
-//! The abilities of the terminal that `TERM` names, from the system's own description of it (terminfo), or from its name where there is none.
+//! The capabilities of the terminal named by `TERM`: from the system's terminfo entry, or from the name if there is no entry.
 
-/// The number of colours of a terminal; `None` where nothing describes it.
+/// The number of colours of a terminal; `None` if it is unknown.
 #[must_use]
 pub fn colours(term: &str) -> Option<u32> {
     described(term).map(|it| it.colours).or_else(|| named(term))
 }
 
-/// Whether a terminal can be drawn on: it can be cleared, and its cursor goes to a line and column. One that nothing describes is taken to.
+/// Whether a terminal can be cleared and its cursor moved to a line and column. An unknown terminal is assumed to have both.
 #[must_use]
 pub fn can_be_drawn_on(term: &str) -> bool {
     !matches!(term, "dumb" | "unknown") && described(term).is_none_or(|it| it.drawn_on)
 }
 
-/// A terminal's description, as much of it as matters here.
+/// The used part of a terminfo entry.
 #[derive(Clone, Copy, Debug)]
 struct Described {
     colours: u32,
@@ -40,7 +40,7 @@ fn described(_term: &str) -> Option<Described> {
     None
 }
 
-/// The colours of terminals that are known by their names: those of DEC have none.
+/// The colours of terminals that are known by name: the VT terminals of DEC have none.
 fn named(term: &str) -> Option<u32> {
     let dec = term.strip_prefix("vt").is_some_and(|model| model.starts_with(|c: char| c.is_ascii_digit()));
     (dec || matches!(term, "dumb" | "unknown")).then_some(0)
@@ -51,12 +51,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_are_known_by_their_description_or_name() {
+    fn capabilities_come_from_terminfo_or_the_name() {
         for term in ["vt100", "vt220", "vt52", "dumb", "unknown"] {
             assert_eq!(colours(term), Some(0), "{term}");
             assert_eq!(named(term), Some(0), "{term}");
         }
-        // where there is a description of them, it gives them colours; 8 is what the oldest have
+        // a terminfo entry, if there is one, gives them at least 8 colours
         for term in ["linux", "xterm", "ansi", "xterm-16color", "xterm-256color", "screen", "rxvt"] {
             assert!(colours(term).is_none_or(|n| n >= 8), "{term}: {:?}", colours(term));
             assert!(can_be_drawn_on(term), "{term}");

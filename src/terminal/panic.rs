@@ -1,4 +1,4 @@
-//! The panic hook: first the terminal, then the message.
+//! The panic hook: it restores the terminal, then prints the message.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -11,7 +11,7 @@ use crate::output;
 /// The thread that runs the program in the full screen.
 static LOOP: OnceLock<ThreadId> = OnceLock::new();
 
-/// Installs the hook, the first time.
+/// Installs the hook, once.
 pub(super) fn install() {
     let here = thread::current().id();
     if LOOP.set(here).is_ok() {
@@ -23,15 +23,14 @@ fn report(panic: &PanicHookInfo<'_>) {
     let running = modes::is_running();
     modes::leave();
     let mut to = output::stderr();
-    // Nobody is left to be told that stderr itself cannot be written.
-    let _ = writeln!(to, "{panic}\nThis is a fault in gradstep, please report it.");
+    // an error of stderr itself cannot be reported anywhere
+    let _ = writeln!(to, "{panic}\nThis is a bug in gradstep; please report it.");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         let _ = writeln!(to, "{backtrace}");
     }
     let _ = to.finish();
-    // The loop's own panic unwinds to main. Another thread's would leave a program without its
-    // screen behind.
+    // a panic of the loop unwinds to main; after one of another thread the program would go on without its screen, so it ends here
     if running && LOOP.get() != Some(&thread::current().id()) {
         std::process::exit(101);
     }

@@ -1,17 +1,27 @@
-//! What is written so that a terminal shows another frame: the cells that look otherwise, with as few bytes as it takes.
+//! The pen: it writes the difference between two frames in few bytes, with the escape sequences of a VT100 and those for colours.
 //!
-//! Cells of one ink are written together where that is shorter than line by line; the cursor moves by the shortest sequence; an ink is changed by what
-//! differs, in one sequence; of a blank, colours and weight that nobody sees are as they happen to be. Sequences are those of a VT100, and colours.
+//! The changed cells are joined to runs of one ink (colours and attributes). Example: from `x = 1` to `x = 2`, with a red number at row 2, column 5:
+//!
+//! ```text
+//! ESC[31m  ESC[2;5H  2  ESC[m        red ink, cursor to row 2 column 5, the text, plain ink
+//! ```
+//!
+//! It saves bytes in four ways:
+//!
+//! - The runs are written line by line, or ink by ink, whichever is shorter.
+//! - The cursor moves by the shortest sequence; a gap of up to 4 unchanged cells is written again instead.
+//! - An ink is changed by its differences from the last one, or from plain, whichever is shorter.
+//! - A blank cell shows only its background, so its other colours and attributes stay as they happen to be.
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use smallvec::SmallVec;
 use unicode_width::UnicodeWidthStr as _;
 
-/// What is seen of a blank.
+/// The attributes that are visible on a blank.
 const SEEN: Modifier =
     Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::SLOW_BLINK).union(Modifier::RAPID_BLINK).union(Modifier::CROSSED_OUT);
-/// What each attribute is switched on and off by. Bold and dim go out together.
+/// The codes that switch each attribute on and off. Bold and dim have the same code for off.
 const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::BOLD, 1, 22),
     (Modifier::DIM, 2, 22),
@@ -24,10 +34,10 @@ const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::CROSSED_OUT, 9, 29),
 ];
 
-/// Unchanged cells that are sooner written again than jumped over.
+/// The largest gap of unchanged cells that is written again instead of skipped.
 const GAP: u16 = 4;
 
-/// Colours and attributes of what is written.
+/// The colours and attributes of the written text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Ink {
     fg: Color,
@@ -40,19 +50,19 @@ impl Ink {
         Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 
-    /// Whether a cell looks as it should when this ink writes it.
+    /// Whether a cell looks right if it is written with this ink.
     fn fits(self, cell: &Cell) -> bool {
         let own = Self::of(cell);
         self == own || is_blank(cell) && self.bg == own.bg && !self.modifier.intersects(SEEN)
     }
 
-    /// The ink most like this one that leaves a blank of a background.
+    /// The ink closest to this one that writes a blank with background `bg`.
     fn blank(self, bg: Color) -> Self {
         Self { bg, modifier: self.modifier.difference(SEEN), ..self }
     }
 }
 
-/// Whether nothing is seen of a cell but its background.
+/// Whether only the background of a cell is visible.
 fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " " && !cell.modifier.intersects(SEEN)
 }
@@ -62,24 +72,24 @@ fn width(cell: &Cell) -> u16 {
     if symbol.len() == 1 { 1 } else { u16::try_from(symbol.width()).unwrap_or(1) }
 }
 
-/// Neighbouring cells of one ink.
-struct Run {
+/// Neighbouring cells of one ink: the columns `x..end` of row `y`.
+struct InkRun {
     x: u16,
     y: u16,
     end: u16,
     ink: Ink,
-    /// All are blanks: the ink is that of the last frame, but for its background.
+    /// Whether all cells are blanks, which need only the background of the ink.
     blank: bool,
 }
 
-/// Writes frames.
+/// A writer of frames. It collects bytes; [`Pen::take`] returns them.
 #[derive(Debug, Default)]
 pub struct Pen {
     bytes: Vec<u8>,
 }
 
 impl Pen {
-    /// Writes what makes `next` of `shown`. Both are as large; the terminal's ink is plain before and after.
+    /// Writes the bytes that change the frame `shown` into `next`. Both have the same size; the terminal's ink is plain before and after.
     pub fn draw(&mut self, shown: &Buffer, next: &Buffer) {
         let runs = runs(shown, next);
         let by_line = written(next, runs.iter());
@@ -94,19 +104,19 @@ impl Pen {
         self.bytes.extend(if by_ink.len() < by_line.len() { by_ink } else { by_line });
     }
 
-    /// Writes bytes that are no frame.
+    /// Writes other bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What has been written since this was last asked.
+    /// Returns the bytes written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 }
 
-/// The cells that differ, from the first line to the last. Most do not, and of these nothing else is asked; only where a wide character changes does it
-/// take more, as terminals differ in what becomes of its other half.
+/// The cells that differ, from the first line to the last. This is a fast comparison. If a wide character changes, ratatui's slower one is used, because
+/// terminals treat its other half differently.
 fn changed<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
     let pairs = shown.content.iter().zip(&next.content).enumerate().filter(|(_, (before, after))| before != after);
     let mut cells = Vec::with_capacity(256);
@@ -120,12 +130,12 @@ fn changed<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)>
     cells
 }
 
-/// What looks otherwise, from the first line to the last.
-fn runs(shown: &Buffer, next: &Buffer) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+/// The runs of cells that look different, from the first line to the last.
+fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
+    let mut runs: Vec<InkRun> = Vec::new();
     for (x, y, cell) in changed(shown, next) {
         let blank = is_blank(cell);
-        // half of a wide character looks as that does, whatever its own cell says
+        // the second half of a wide character shows that character, not its own cell
         let half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
         if blank && !half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
@@ -141,41 +151,41 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<Run> {
                 continue;
             }
         }
-        runs.push(Run { x, y, end, ink: Ink::of(cell), blank });
+        runs.push(InkRun { x, y, end, ink: Ink::of(cell), blank });
     }
     runs
 }
 
-/// The bytes that write some runs of a frame in their order.
-fn written<'a>(next: &Buffer, runs: impl Iterator<Item = &'a Run>) -> Vec<u8> {
-    let mut line = Line { bytes: Vec::with_capacity(2048), at: None, ink: Ink::default(), next };
+/// The bytes that write runs of a frame in the given order.
+fn written<'a>(next: &Buffer, runs: impl Iterator<Item = &'a InkRun>) -> Vec<u8> {
+    let mut writer = RunWriter { bytes: Vec::with_capacity(2048), at: None, ink: Ink::default(), next };
     for run in runs {
-        line.dip(if run.blank { line.ink.blank(run.ink.bg) } else { run.ink });
-        line.go(run.x, run.y);
-        line.print(run.x, run.y, run.end);
+        writer.set_ink(if run.blank { writer.ink.blank(run.ink.bg) } else { run.ink });
+        writer.go(run.x, run.y);
+        writer.print(run.x, run.y, run.end);
     }
-    line.dip(Ink::default());
-    line.bytes
+    writer.set_ink(Ink::default());
+    writer.bytes
 }
 
-/// What is being written.
-struct Line<'a> {
+/// The bytes so far and the state of the terminal after them.
+struct RunWriter<'a> {
     bytes: Vec<u8>,
-    /// Where the cursor is, where that is known.
+    /// The column and row of the cursor; `None` if unknown.
     at: Option<(u16, u16)>,
     ink: Ink,
     next: &'a Buffer,
 }
 
-impl Line<'_> {
-    /// Writes the cells of a line up to a column.
+impl RunWriter<'_> {
+    /// Writes the cells `x..end` of a row.
     fn print(&mut self, mut x: u16, y: u16, end: u16) {
         while x < end {
             let Some(cell) = self.next.cell((x, y)) else { break };
             self.bytes.extend_from_slice(cell.symbol().as_bytes());
             x += width(cell).max(1);
         }
-        // behind the last column terminals differ in where they are
+        // after the last column the position of the cursor depends on the terminal
         self.at = (x < self.next.area.right()).then_some((x, y));
     }
 
@@ -189,7 +199,7 @@ impl Line<'_> {
             if from_y == y && from_x < x && x - from_x <= GAP && self.may_print(from_x, y, x) {
                 return self.print(from_x, y, x);
             }
-            let mut way = Text::new();
+            let mut way = SequenceBytes::new();
             if y != from_y {
                 way.extend(moved(y.abs_diff(from_y), if y > from_y { b'B' } else { b'A' }));
             }
@@ -204,23 +214,23 @@ impl Line<'_> {
         self.at = Some((x, y));
     }
 
-    /// Whether the cells up to a column may be written again with the ink at hand, each as a byte.
+    /// Whether the cells `x..end` can be written again with the current ink, one byte each.
     fn may_print(&self, x: u16, y: u16, end: u16) -> bool {
         (x..end).all(|x| self.next.cell((x, y)).is_some_and(|cell| cell.symbol().len() == 1 && self.ink.fits(cell)))
     }
 
-    /// Changes the ink: by what differs, or from plain, whichever is shorter.
-    fn dip(&mut self, ink: Ink) {
+    /// Changes the ink by its differences, or from plain, whichever is shorter.
+    fn set_ink(&mut self, ink: Ink) {
         if ink == self.ink {
             return;
         }
-        let (mut difference, mut anew) = (Text::new(), Text::new());
+        let (mut difference, mut from_plain) = (SequenceBytes::new(), SequenceBytes::new());
         if ink != Ink::default() {
-            number(&mut anew, 0);
-            change(&mut anew, Ink::default(), ink);
+            number(&mut from_plain, 0);
+            change(&mut from_plain, Ink::default(), ink);
             change(&mut difference, self.ink, ink);
         }
-        let best = if anew.len() < difference.len() { anew } else { difference };
+        let best = if from_plain.len() < difference.len() { from_plain } else { difference };
         self.bytes.extend_from_slice(b"\x1b[");
         self.bytes.extend_from_slice(&best);
         self.bytes.push(b'm');
@@ -228,27 +238,27 @@ impl Line<'_> {
     }
 }
 
-/// A short sequence.
-type Text = SmallVec<[u8; 64]>;
+/// The bytes of an escape sequence.
+type SequenceBytes = SmallVec<[u8; 64]>;
 
-fn digits(text: &mut Text, number: u16) {
+fn digits(text: &mut SequenceBytes, number: u16) {
     if number > 9 {
         digits(text, number / 10);
     }
     text.push(b"0123456789"[usize::from(number % 10)]);
 }
 
-/// A number, after a semicolon where others are before it.
-fn number(text: &mut Text, number: u8) {
+/// Appends a number, after a semicolon if it is not the first.
+fn number(text: &mut SequenceBytes, number: u8) {
     if !text.is_empty() {
         text.push(b';');
     }
     digits(text, number.into());
 }
 
-/// A sequence of a number, 1 being the one that may be left out.
-fn moved(by: u16, letter: u8) -> Text {
-    let mut text = Text::from_slice(b"\x1b[");
+/// The sequence that moves the cursor: `ESC[3B`, and `ESC[B` for 1.
+fn moved(by: u16, letter: u8) -> SequenceBytes {
+    let mut text = SequenceBytes::from_slice(b"\x1b[");
     if by > 1 {
         digits(&mut text, by);
     }
@@ -256,8 +266,8 @@ fn moved(by: u16, letter: u8) -> Text {
     text
 }
 
-fn place(x: u16, y: u16) -> Text {
-    let mut text = Text::from_slice(b"\x1b[");
+fn place(x: u16, y: u16) -> SequenceBytes {
+    let mut text = SequenceBytes::from_slice(b"\x1b[");
     if (x, y) != (0, 0) {
         digits(&mut text, y + 1);
         text.push(b';');
@@ -267,8 +277,8 @@ fn place(x: u16, y: u16) -> Text {
     text
 }
 
-/// The numbers that change one ink into another.
-fn change(text: &mut Text, from: Ink, to: Ink) {
+/// Appends the numbers that change one ink into another.
+fn change(text: &mut SequenceBytes, from: Ink, to: Ink) {
     let mut on = from.modifier;
     for (attribute, _, off) in ATTRIBUTES {
         if on.difference(to.modifier).contains(attribute) {
@@ -291,8 +301,8 @@ fn change(text: &mut Text, from: Ink, to: Ink) {
     }
 }
 
-/// The numbers of a colour: in front from 30 on, behind from 40 on. The terminal's own sixteen are those that every terminal with colours knows.
-fn colour(text: &mut Text, colour: Color, first: u8) {
+/// Appends the numbers of a colour; `first` is 30 for the foreground and 40 for the background. The 16 named colours exist on every terminal with colours.
+fn colour(text: &mut SequenceBytes, colour: Color, first: u8) {
     let own = match colour {
         Color::Reset => 9,
         Color::Black => 0,

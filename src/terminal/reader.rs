@@ -1,4 +1,4 @@
-//! Events from the terminal: bytes as they come, resizes, and a look at the clock for what was cut off.
+//! The reader of terminal events: keys, mouse, pasted text and resizes. It gives up an escape sequence that stays incomplete for a second.
 
 #[cfg(unix)]
 pub(super) use unix::Reader;
@@ -23,10 +23,10 @@ mod unix {
     use super::super::sequence::Sequences;
     use super::super::tty;
 
-    /// The silence after which half a sequence is all that comes of it. A terminal sends a sequence at once, and a network seldom pauses for a second.
+    /// The time without bytes after which an incomplete sequence is given up. A terminal sends a sequence at once, and a network seldom pauses that long.
     const SILENCE: Duration = Duration::from_secs(1);
 
-    /// The terminal's events. A resize counts from the making of this.
+    /// The reader of the terminal's events. It sees all resizes after its creation.
     #[derive(Debug)]
     pub(in super::super) struct Reader {
         keys: OwnedFd,
@@ -47,10 +47,10 @@ mod unix {
             Ok(Self { keys: tty::keys()?, resizes, watch, sequences: Sequences::default(), resized: false, heard: Instant::now() })
         }
 
-        /// Waits for an event, at most so long; whether there is one. It looks at least once.
+        /// Waits for an event, at most for `wait`, and returns whether there is one. It checks at least once.
         ///
         /// # Errors
-        /// When the terminal is gone.
+        /// If the terminal is gone.
         pub fn poll(&mut self, wait: Duration) -> io::Result<bool> {
             let begun = Instant::now();
             loop {
@@ -60,7 +60,7 @@ mod unix {
                 let left = wait.saturating_sub(begun.elapsed());
                 let silent = self.sequences.unfinished().then(|| SILENCE.saturating_sub(self.heard.elapsed()));
                 let heard = self.look(silent.map_or(left, |silent| silent.min(left)))?;
-                // only where nothing was there to be read: what comes in time may be looked at late
+                // only if nothing was read: bytes that came in time may be read late
                 if !heard && self.sequences.unfinished() && self.heard.elapsed() >= SILENCE {
                     self.sequences.give_up();
                 }
@@ -70,7 +70,7 @@ mod unix {
             }
         }
 
-        /// The event that [`Self::poll`] has found.
+        /// Returns the event that [`Self::poll`] has found.
         pub fn read(&mut self) -> io::Result<Option<Event>> {
             if std::mem::take(&mut self.resized) {
                 let (columns, rows) = tty::size()?;
@@ -79,9 +79,9 @@ mod unix {
             Ok(self.sequences.next())
         }
 
-        /// Waits for bytes or a resize and takes what is there; whether there was anything.
+        /// Waits for bytes or a resize, reads them, and returns whether there was anything.
         fn look(&mut self, wait: Duration) -> io::Result<bool> {
-            // on macOS a terminal can be waited for in this crate's way alone
+            // the `poll` of macOS does not support terminals; this crate's does
             let entry = |fd| pollfd { fd, events: POLLIN, revents: 0 };
             let mut fds = [entry(self.keys.as_raw_fd()), entry(self.resizes.as_raw_fd())];
             match poll(&mut fds, Some(wait)) {
@@ -103,7 +103,7 @@ mod unix {
             Ok(true)
         }
 
-        /// Takes the bytes that are there, but not so many that the next frame is late; returns their number. Another program may have taken them.
+        /// Reads up to 1024 bytes, so that the next frame is not late. Returns their number; 0 if another program has read them first.
         fn bytes(&mut self) -> io::Result<usize> {
             let mut buffer = [0; 1024];
             let n = match rustix::io::read(&self.keys, &mut buffer) {
@@ -135,7 +135,7 @@ mod other {
 
     use crossterm::event::{self, Event};
 
-    /// The console's events, which come whole.
+    /// The reader of the console's events, which are never incomplete.
     #[derive(Debug)]
     pub(in super::super) struct Reader;
 
@@ -145,7 +145,7 @@ mod other {
         }
 
         pub fn poll(&mut self, wait: Duration) -> io::Result<bool> {
-            // for zero, crossterm says "nothing" unseen
+            // with a wait of zero, crossterm returns `false` without a check
             event::poll(wait.max(Duration::from_micros(20)))
         }
 

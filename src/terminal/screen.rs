@@ -1,4 +1,4 @@
-//! Frames: the cells that changed since the last, in one write.
+//! The screen: it draws a frame by writing the cells that changed since the last one, in one write.
 
 use std::io;
 
@@ -8,27 +8,27 @@ use ratatui::layout::Rect;
 use super::pen::Pen;
 use super::{Program, modes};
 
-/// No real screen is larger; a terminal that claims so costs cells, not memory without end.
+/// The largest number of columns and rows that are drawn. It limits the memory if a terminal reports a wrong size.
 const LARGEST: (u16, u16) = (1000, 500);
 
-/// What the terminal shows, and the way to change it.
-pub(super) struct Screen {
+/// The frame on the terminal, and the next one.
+pub(super) struct TerminalScreen {
     pen: Pen,
     shown: Buffer,
     next: Buffer,
-    /// What the terminal shows is not known: it is cleared before the next frame.
+    /// Whether the contents of the terminal are unknown, so that it must be cleared before the next frame.
     unknown: bool,
 }
 
-impl Screen {
-    /// A screen of `columns` and `rows`, of which nothing is known.
+impl TerminalScreen {
+    /// A screen of `columns` and `rows` with unknown contents.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
         let mut screen = Self { pen: Pen::default(), shown: Buffer::default(), next: Buffer::default(), unknown: true };
         screen.resize((columns, rows));
         screen
     }
 
-    /// The terminal's new size. Nothing is known of what it shows: it may have wrapped lines.
+    /// Sets the new size. The contents are then unknown, because the terminal may have wrapped lines.
     pub(super) fn resize(&mut self, (columns, rows): (u16, u16)) {
         let area = Rect::new(0, 0, columns.min(LARGEST.0), rows.min(LARGEST.1));
         self.shown = Buffer::empty(area);
@@ -36,7 +36,7 @@ impl Screen {
         self.unknown = true;
     }
 
-    /// Brings the terminal to what `program` draws now.
+    /// Draws `program` and writes the changes to the terminal.
     pub(super) fn draw(&mut self, program: &dyn Program) -> io::Result<()> {
         let area = self.next.area;
         if area.is_empty() {

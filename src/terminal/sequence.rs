@@ -1,4 +1,4 @@
-//! From the bytes of a terminal to keys, mouse reports and pasted text.
+//! A parser of the bytes that a terminal sends: keys, mouse reports and pasted text.
 //!
 //! ```text
 //! 6C                l            1B 5B 43              ESC [ C          the right arrow
@@ -6,7 +6,7 @@
 //! 1B 78             Alt-x        1B 5B 3C 30 3B ... M  ESC [ < 0 ; … M  a mouse button
 //! ```
 //!
-//! Crossterm has such a parser too, but it waits for the rest of a sequence for good, and swallows every key meanwhile. This one can be told to give up.
+//! Crossterm's parser waits for the rest of an incomplete sequence without limit and drops all keys meanwhile. This one has [`Sequences::give_up`].
 
 use std::collections::VecDeque;
 use std::mem::take;
@@ -14,84 +14,84 @@ use std::mem::take;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 const ESC: u8 = 0x1b;
-/// The end of a pasted text.
+/// The sequence after a pasted text.
 const PASTED: &[u8] = b"\x1b[201~";
-/// A longer sequence is read to its end and means nothing.
+/// The longest sequence that is decoded, in bytes. A longer one is read to its end and ignored.
 const LONGEST: usize = 64;
-/// A longer pasted text is cut: the program takes a line of it.
+/// The largest pasted text, in bytes. A longer one is cut: the program uses only a line of it.
 const LONGEST_PASTE: usize = 1 << 16;
 
-/// The part of a sequence that has come.
+/// The state of the parser: the part of a sequence that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// Nothing of one.
+enum ParserState {
+    /// Nothing.
     #[default]
     Between,
-    /// ESC: the Esc key, or the beginning of more.
+    /// ESC: the Esc key, or the beginning of a sequence.
     Escape,
     /// ESC [ and parameters.
     Csi,
     /// ESC O.
     Ss3,
-    /// A number of bytes that can be anything: the rest of a character, of an old mouse report, of a function key of the Linux console.
+    /// This number of bytes is missing: of a UTF-8 character, an old mouse report, or a function key of the Linux console.
     Bytes(usize),
-    /// A pasted text, and the number of bytes that may be the beginning of its end.
+    /// A pasted text. The last n bytes read are the first n bytes of [`PASTED`].
     Paste(usize),
 }
 
-/// A parser that is given bytes and has events.
+/// The parser: [`Sequences::take`] reads bytes, [`Sequences::next`] returns events.
 #[derive(Debug, Default)]
 pub(super) struct Sequences {
-    state: State,
-    /// The bytes of the sequence after ESC [ and ESC O, or of the character, or of the pasted text.
+    state: ParserState,
+    /// The bytes after ESC [ or ESC O, or those of a character or of a pasted text.
     part: Vec<u8>,
-    /// The character follows an ESC.
+    /// Whether the character follows an ESC, which means Alt.
     alt: bool,
     events: VecDeque<Event>,
 }
 
 impl Sequences {
-    /// The next event.
+    /// Removes and returns the next event.
     pub fn next(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Whether there is an event.
+    /// Returns whether there is an event.
     pub fn has_event(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// Whether more bytes must come before there is an event.
+    /// Returns whether the last sequence is incomplete.
     pub fn unfinished(&self) -> bool {
-        self.state != State::Between
+        self.state != ParserState::Between
     }
 
-    /// Takes bytes as they come.
+    /// Reads bytes. A sequence may be split between calls.
     pub fn take(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.byte(byte);
         }
     }
 
-    /// No more bytes are there at the moment: an ESC is the Esc key.
+    /// Handles a pause in the input: a single ESC is the Esc key.
     pub fn pause(&mut self) {
-        if self.state == State::Escape {
-            self.state = State::Between;
+        if self.state == ParserState::Escape {
+            self.state = ParserState::Between;
             self.key(KeyCode::Esc, KeyModifiers::NONE);
         }
     }
 
-    /// The rest does not come: of a pasted text, there is what has come.
+    /// Gives up an incomplete sequence. An incomplete pasted text is pasted as far as it was read.
     pub fn give_up(&mut self) {
         self.pause();
-        if let State::Paste(matched) = self.state {
+        if let ParserState::Paste(matched) = self.state {
             self.paste(&PASTED[..matched]);
             self.pasted();
         }
-        self.begin(State::Between);
+        self.begin(ParserState::Between);
     }
 
-    fn begin(&mut self, state: State) {
+    fn begin(&mut self, state: ParserState) {
         self.state = state;
         self.alt = false;
         self.part.clear();
@@ -99,36 +99,36 @@ impl Sequences {
 
     fn byte(&mut self, byte: u8) {
         match self.state {
-            State::Between => self.first(byte),
-            State::Escape => match byte {
-                b'[' => self.begin(State::Csi),
-                b'O' => self.begin(State::Ss3),
+            ParserState::Between => self.first(byte),
+            ParserState::Escape => match byte {
+                b'[' => self.begin(ParserState::Csi),
+                b'O' => self.begin(ParserState::Ss3),
                 ESC => {
                     self.pause();
                     self.first(byte);
                 }
                 _ => {
-                    self.begin(State::Between);
+                    self.begin(ParserState::Between);
                     self.alt = true;
                     self.first(byte);
                 }
             },
-            State::Ss3 | State::Csi if !(0x20..0x7f).contains(&byte) => {
-                // a control character or the beginning of a letter is in no sequence: this one was cut off, and Ctrl-C counts
-                self.begin(State::Between);
+            ParserState::Ss3 | ParserState::Csi if !(0x20..0x7f).contains(&byte) => {
+                // no sequence contains a control character or a UTF-8 byte: this one was cut off, and the byte (such as Ctrl-C) begins something new
+                self.begin(ParserState::Between);
                 self.first(byte);
             }
-            State::Ss3 => {
-                self.begin(State::Between);
+            ParserState::Ss3 => {
+                self.begin(ParserState::Between);
                 self.final_byte(b"", byte);
             }
-            State::Csi => match byte {
-                // ESC [ [ A and ESC [ M and three bytes begin as a whole sequence does
+            ParserState::Csi => match byte {
+                // `ESC [ [ A` and `ESC [ M` with three bytes: their `[` and `M` do not end the sequence
                 b'[' if self.part.is_empty() => self.rest_of(byte, 1),
                 b'M' if self.part.is_empty() => self.rest_of(byte, 3),
                 0x40..0x7f => {
                     let part = take(&mut self.part);
-                    self.begin(State::Between);
+                    self.begin(ParserState::Between);
                     if part.len() < LONGEST {
                         self.final_byte(&part, byte);
                     }
@@ -136,31 +136,31 @@ impl Sequences {
                 _ if self.part.len() < LONGEST => self.part.push(byte),
                 _ => {}
             },
-            State::Bytes(left) => {
+            ParserState::Bytes(left) => {
                 self.part.push(byte);
-                self.state = State::Bytes(left - 1);
+                self.state = ParserState::Bytes(left - 1);
                 if left == 1 {
                     self.bytes();
                 }
             }
-            State::Paste(matched) if byte == PASTED[matched] => {
-                self.state = State::Paste(matched + 1);
+            ParserState::Paste(matched) if byte == PASTED[matched] => {
+                self.state = ParserState::Paste(matched + 1);
                 if matched + 1 == PASTED.len() {
                     self.pasted();
                 }
             }
-            State::Paste(matched) => {
+            ParserState::Paste(matched) => {
                 self.paste(&PASTED[..matched]);
                 let again = byte == PASTED[0];
                 if !again {
                     self.paste(&[byte]);
                 }
-                self.state = State::Paste(usize::from(again));
+                self.state = ParserState::Paste(usize::from(again));
             }
         }
     }
 
-    /// A byte that begins something.
+    /// Reads the first byte of a key or a sequence.
     fn first(&mut self, byte: u8) {
         let more = match byte {
             0xc2..=0xdf => 1,
@@ -175,7 +175,7 @@ impl Sequences {
             return;
         }
         let (code, modifiers) = match byte {
-            ESC => return self.begin(State::Escape),
+            ESC => return self.begin(ParserState::Escape),
             b'\r' => (KeyCode::Enter, KeyModifiers::NONE),
             b'\t' => (KeyCode::Tab, KeyModifiers::NONE),
             0x7f => (KeyCode::Backspace, KeyModifiers::NONE),
@@ -183,21 +183,21 @@ impl Sequences {
             1..=0x1a => (KeyCode::Char(char::from(byte - 1 + b'a')), KeyModifiers::CONTROL),
             0x1c..=0x1f => (KeyCode::Char(char::from(byte - 0x1c + b'4')), KeyModifiers::CONTROL),
             b' '..=b'~' => character(char::from(byte)),
-            // the middle of a character whose beginning is lost
-            _ => return self.begin(State::Between),
+            // the middle of a character without its beginning
+            _ => return self.begin(ParserState::Between),
         };
         self.key_after_escape(code, modifiers);
     }
 
     fn rest_of(&mut self, first: u8, more: usize) {
-        self.begin(State::Bytes(more));
+        self.begin(ParserState::Bytes(more));
         self.part.push(first);
     }
 
-    /// All the bytes of a state of that name are there.
+    /// Handles the bytes of [`ParserState::Bytes`], which are now complete.
     fn bytes(&mut self) {
         let (part, alt) = (take(&mut self.part), self.alt);
-        self.begin(State::Between);
+        self.begin(ParserState::Between);
         self.alt = alt;
         match part.as_slice() {
             [b'[', key @ b'A'..=b'E'] => self.key(KeyCode::F(key - b'A' + 1), KeyModifiers::NONE),
@@ -231,11 +231,11 @@ impl Sequences {
 
     fn pasted(&mut self) {
         let text = String::from_utf8_lossy(&self.part).into_owned();
-        self.begin(State::Between);
+        self.begin(ParserState::Between);
         self.events.push_back(Event::Paste(text));
     }
 
-    /// A whole sequence of ESC [ or ESC O.
+    /// Handles a complete sequence: `part` is between ESC [ or ESC O and the final `byte`.
     fn final_byte(&mut self, part: &[u8], byte: u8) {
         let Ok(part) = str::from_utf8(part) else { return };
         if let (Some(mouse), b'M' | b'm') = (part.strip_prefix('<'), byte) {
@@ -245,7 +245,7 @@ impl Sequences {
         let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
         let modifiers = modifiers(second.unwrap_or(1).saturating_sub(1));
         let code = match byte {
-            b'~' if first == Some(200) => return self.begin(State::Paste(0)),
+            b'~' if first == Some(200) => return self.begin(ParserState::Paste(0)),
             b'M' => return self.mouse_report(part, 32, true),
             b'A' => KeyCode::Up,
             b'B' => KeyCode::Down,
@@ -265,7 +265,7 @@ impl Sequences {
             },
             _ => return,
         };
-        // ESC [ 97 ; 1 : 3 u, of a terminal that reports when keys go up
+        // `ESC [ 97 ; 1 : 3 u`: the terminal also reports repeats and releases
         let kind = match part.split(';').nth(1).and_then(|text| text.split(':').nth(1)) {
             Some("2") => KeyEventKind::Repeat,
             Some("3") => KeyEventKind::Release,
@@ -275,7 +275,7 @@ impl Sequences {
         self.events.push_back(Event::Key(KeyEvent::new_with_kind(code, modifiers, kind)));
     }
 
-    /// `buttons;column;row`, counted from 1.
+    /// Handles the text `buttons;column;row` of a mouse report; column and row count from 1.
     fn mouse_report(&mut self, text: &str, base: u8, down: bool) {
         let mut numbers = text.split(';');
         let buttons = numbers.next().and_then(|text| text.parse::<u8>().ok()).and_then(|buttons| buttons.checked_sub(base));
@@ -305,7 +305,7 @@ impl Sequences {
     }
 }
 
-/// Shift, Alt and Ctrl as the bits 1, 2 and 4.
+/// Decodes a mask with Shift, Alt and Ctrl as the bits 1, 2 and 4.
 fn modifiers(mask: u32) -> KeyModifiers {
     let held = [KeyModifiers::SHIFT, KeyModifiers::ALT, KeyModifiers::CONTROL];
     held.into_iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).fold(KeyModifiers::NONE, |all, (_, one)| all | one)
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_keys() {
+    fn bytes_become_keys() {
         for (bytes, expected) in [
             (&b"a"[..], "Char('a')"),
             ("é".as_bytes(), "Char('é')"),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_no_key() {
+    fn unknown_sequences_are_ignored() {
         let nothing: [&[u8]; 12] = [
             b"\xff",
             b"\xc0\x80",
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_comes_in_any_pieces_and_a_control_character_ends_it() {
+    fn a_sequence_may_be_split_and_a_control_character_ends_it() {
         let bytes = "\u{1b}[<0;5;7M\u{1b}[200~aé\u{1b}[201~\u{1b}[1;5Cé\u{1b}OAq".as_bytes();
         let whole = read(bytes);
         assert_eq!(whole.len(), 6, "{whole:?}");
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_swallows_no_key() {
+    fn the_key_after_a_sequence_that_was_given_up_is_read() {
         for (half, left) in [
             (&b"\x1b[<0;1"[..], None),
             (b"\x1b[?", None),
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_text_without_an_end_takes_no_memory() {
+    fn an_endless_pasted_text_takes_limited_memory() {
         let mut sequences = Sequences::default();
         sequences.take(b"\x1b[200~");
         (0..1000).for_each(|_| sequences.take(&[b'x'; 1024]));

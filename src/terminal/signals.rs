@@ -1,7 +1,7 @@
-//! Signals and the terminal's hang-up, each waited for by a thread of its own.
+//! Two threads that wait for signals and for the hang-up of the terminal.
 //!
-//! The loop cannot do it: it may hang in a write to a terminal that is stuck. These threads restore the terminal themselves and end the process by the signal, so that
-//! its parent sees why (128 + n in a shell). They live as long as the process.
+//! The event loop cannot do it: it may be blocked in a write to a stuck terminal. The threads restore the terminal themselves and end the process by the
+//! same signal, so that the parent process sees the cause (128 + n in a shell). They live as long as the process.
 
 use std::io;
 use std::sync::OnceLock;
@@ -16,24 +16,24 @@ use signal_hook::low_level::{emulate_default_handler, exit, raise};
 
 use super::{modes, tty};
 
-/// The terminal was ours again: the whole screen must be drawn.
+/// Whether the program was continued after a stop, so that the whole screen must be drawn.
 static RESUMED: AtomicBool = AtomicBool::new(false);
 
-/// Between Ctrl-Z and the shell's `fg`.
+/// Whether the program is suspended: from Ctrl-Z until the shell's `fg`.
 static AWAY: AtomicBool = AtomicBool::new(false);
 
-/// Whether the program was continued since this was last asked.
+/// Returns whether the program was continued since the last call.
 pub(super) fn resumed() -> bool {
     RESUMED.swap(false, SeqCst)
 }
 
-/// Starts the two threads, the first time.
+/// Starts the two threads, once.
 pub(super) fn start() -> io::Result<()> {
     static STARTED: OnceLock<()> = OnceLock::new();
     if STARTED.set(()).is_err() {
         return Ok(());
     }
-    // Opened here, where the terminal is known to be there.
+    // open it here, where the terminal is known to exist
     let keys = tty::keys()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(handle))?;
@@ -45,22 +45,21 @@ pub(super) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Ctrl-Z: stops the whole job, as the terminal itself does outside raw mode. Returns when the
-/// terminal is ours again: a read before would take what is typed for the shell.
+/// Handles Ctrl-Z: stops the whole job, as the terminal does outside raw mode. Returns when the program is in the foreground again; an earlier read would
+/// take input that is meant for the shell.
 pub(super) fn suspend() {
     if !tty::can_suspend() {
         return;
     }
     AWAY.store(true, SeqCst);
-    // Comes back to us as SIGTSTP. It cannot fail for our own group.
+    // `handle` receives this as SIGTSTP; it cannot fail for the own process group
     let _ = kill_current_process_group(Signal::TSTP);
     while AWAY.load(SeqCst) {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Ends the process as the hang-up does if the terminal is gone: a failing read or write may notice
-/// it first.
+/// Ends the process by SIGHUP if the terminal is gone. A failing read or write may notice that before the hang-up thread does.
 pub(super) fn end_if_hung_up() {
     if tty::is_gone() {
         end_by(SIGHUP);
@@ -80,17 +79,17 @@ fn handle(signal: i32) {
 }
 
 fn resume() {
-    // Continued by `bg`. To touch the terminal now would stop this thread for as long, deaf to
-    // SIGTERM; stopped as a whole, the process hears every signal on waking.
+    // continued by `bg`: changing the terminal from the background would stop this thread, which could then not handle SIGTERM; stop the whole process
+    // instead, which handles every signal when it continues
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;
     }
-    // What it cannot switch on, the next frame's write will tell.
+    // if this fails, writing the next frame reports the error
     let _ = modes::enter();
     RESUMED.store(true, SeqCst);
     AWAY.store(false, SeqCst);
-    // Wakes the loop, which takes it for a resize.
+    // wakes the event loop: it handles this as a resize
     let _ = raise(SIGWINCH);
 }
 

@@ -1,24 +1,23 @@
-//! The terminal as a device: whether there is one, bytes to it, who stands in its foreground.
+//! The terminal as a device: checks, size, reads, writes and the foreground job.
 //!
-//! Frames go past the standard library's stdout on purpose: a terminal that is stuck would never
-//! give its lock back, and whoever restores the terminal would wait for it.
+//! Frames are not written through the standard library's stdout. A write to a stuck terminal would hold its lock for ever, and the code that restores the
+//! terminal would wait for that lock.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 
 use super::capability::can_be_drawn_on;
 
-const HINT: &str = "`gradstep show` prints the same as text";
+const HINT: &str = "`gradstep show` prints a frame as text";
 
-/// Answers for a terminal to draw on and keys to read, before anything is changed.
+/// Checks that there is a terminal to draw on and one to read keys from, before anything is changed.
 ///
-/// Stdin may be a file or a pipe (it may carry the scenario): the keys then come from the terminal
-/// that rules the session, if there is one.
+/// Stdin may be a file or a pipe, for example with the scenario. The keys then come from the controlling terminal, if there is one.
 pub(super) fn check() -> anyhow::Result<()> {
-    anyhow::ensure!(io::stdout().is_terminal(), "the stepper draws on a terminal, and stdout is not one; {HINT}");
-    anyhow::ensure!(have_keys(), "the stepper takes keys from a terminal, and there is none; {HINT}");
+    anyhow::ensure!(io::stdout().is_terminal(), "the stepper needs a terminal, and stdout is not one; {HINT}");
+    anyhow::ensure!(have_keys(), "the stepper needs a terminal to read keys from, and there is none; {HINT}");
     if let Some(term) = env::var("TERM").ok().filter(|term| !can_be_drawn_on(term)) {
-        anyhow::bail!("the stepper draws on the whole screen, and a terminal of the type \"{term}\" (TERM) cannot be drawn on; {HINT}");
+        anyhow::bail!("the stepper needs a terminal that can be drawn on, and TERM is \"{term}\", which cannot be drawn on; {HINT}");
     }
     Ok(())
 }
@@ -40,13 +39,13 @@ mod unix {
     use rustix::stdio;
     use rustix::termios::{OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
-    /// All of `bytes`, at once if the terminal takes them.
+    /// Writes all of `bytes`, in one write if the terminal takes them.
     pub fn write(mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match rustix::io::write(stdio::stdout(), bytes) {
                 Ok(n) => bytes = &bytes[n..],
                 Err(Errno::INTR) => {}
-                // Whoever shares the terminal with us has made it non-blocking.
+                // another process that shares the terminal has made it non-blocking
                 Err(Errno::AGAIN) => {
                     let mut out = [PollFd::from_borrowed_fd(stdio::stdout(), PollFlags::OUT)];
                     poll(&mut out, None)?;
@@ -57,21 +56,20 @@ mod unix {
         Ok(())
     }
 
-    /// Columns and rows of the terminal that is drawn on; crossterm's answer is about the session's.
+    /// The columns and rows of the terminal on stdout; crossterm would return those of the controlling terminal.
     pub fn size() -> io::Result<(u16, u16)> {
         let size = tcgetwinsize(stdio::stdout())?;
         Ok((size.ws_col, size.ws_row))
     }
 
-    /// Whether a write would get somewhere within 0.2 s.
+    /// Whether the terminal accepts output within 0.2 s.
     pub fn takes_output() -> bool {
         let limit = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
         let mut out = [PollFd::from_borrowed_fd(stdio::stdout(), PollFlags::OUT)];
         poll(&mut out, Some(&limit)).is_ok_and(|n| n > 0)
     }
 
-    /// In raw mode: a read finds nothing instead of waiting, where another program has taken what was
-    /// there.
+    /// Sets the raw mode so that a read returns nothing instead of waiting, if another program has read the bytes first.
     pub fn read_without_waiting() -> io::Result<()> {
         let keys = keys()?;
         let mut modes = tcgetattr(&keys)?;
@@ -85,7 +83,7 @@ mod unix {
         keys().is_ok()
     }
 
-    /// The terminal that the keys come from, the same that crossterm makes raw.
+    /// The terminal that the keys come from; crossterm sets the same one to raw mode.
     pub fn keys() -> io::Result<OwnedFd> {
         if isatty(stdio::stdin()) {
             stdio::stdin().try_clone_to_owned()
@@ -95,8 +93,7 @@ mod unix {
         }
     }
 
-    /// Returns when the terminal of `keys` or of stdout is gone; `false` where the system cannot
-    /// tell.
+    /// Waits until the terminal of `keys` or of stdout is gone. Returns `false` at once if the system cannot report that.
     pub fn wait_for_hangup(keys: &OwnedFd) -> bool {
         hung_up(&[keys.as_fd(), stdio::stdout()], None)
     }
@@ -106,9 +103,9 @@ mod unix {
         hung_up(&[stdio::stdout()], Some(&Timespec::default()))
     }
 
-    /// Whether one of `terminals` is gone within `limit`.
+    /// Waits at most `limit` until one of `terminals` is gone, and returns whether one is.
     ///
-    /// No event is asked for, so that typing does not end the wait: hang-ups and errors always do.
+    /// `poll` always reports hang-ups and errors. No other event is requested, so that typing does not end the wait.
     fn hung_up(terminals: &[BorrowedFd<'_>], limit: Option<&Timespec>) -> bool {
         let mut fds: Vec<_> = terminals.iter().map(|&fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())).collect();
         while let Err(error) = poll(&mut fds, limit) {
@@ -120,13 +117,13 @@ mod unix {
         fds.iter().any(|fd| fd.revents().intersects(gone))
     }
 
-    /// Whether a shell is there to continue us. A session leader and its group have none: they
-    /// would sleep for ever (`ssh -t host gradstep`, `xterm -e gradstep`).
+    /// Whether a shell can continue the program after a stop. The group of a session leader has no shell and would be stopped for ever
+    /// (`ssh -t host gradstep`, `xterm -e gradstep`).
     pub fn can_suspend() -> bool {
         getsid(None).is_ok_and(|leader| leader != getpgrp())
     }
 
-    /// Whether the terminal is ours now, not the shell's or another job's.
+    /// Whether the program is the foreground job of the terminal.
     pub fn in_foreground() -> bool {
         tcgetpgrp(stdio::stdout()).map_or(true, |group| group == getpgrp())
     }

@@ -1,4 +1,4 @@
-//! Steps as lines for people: `57  conv1.z[0,1,1]#3 of 9  weight[…]=2 * input[…]=1 = 2  sum 5`.
+//! Steps as lines for people: `2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5`.
 
 use std::io::Write as _;
 

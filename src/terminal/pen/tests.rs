@@ -3,7 +3,7 @@ use ratatui::style::Style;
 
 use super::*;
 
-/// Numbers without end, always the same.
+/// A pseudorandom number generator with a fixed seed.
 struct Dice(u64);
 
 impl Dice {
@@ -22,7 +22,7 @@ const COLOURS: [Color; 7] =
 const MODIFIERS: [Modifier; 6] =
     [Modifier::empty(), Modifier::BOLD, Modifier::DIM, Modifier::UNDERLINED, Modifier::REVERSED, Modifier::BOLD.union(Modifier::ITALIC)];
 
-/// Some more words on a screen, in some ink.
+/// Writes random words in random inks.
 fn scribble(dice: &mut Dice, buffer: &mut Buffer) {
     let area = buffer.area;
     for _ in 0..dice.roll(12) {
@@ -45,7 +45,7 @@ fn seen(colour: Color) -> vt100::Color {
     }
 }
 
-/// Whether a terminal shows a cell as it should.
+/// Returns whether a terminal shows a cell as it should.
 fn is_shown(terminal: &vt100::Parser, cell: &Cell, x: u16, y: u16) -> bool {
     let Some(shown) = terminal.screen().cell(y, x) else { return false };
     let text = if shown.contents().is_empty() { " " } else { shown.contents() };
@@ -74,7 +74,7 @@ fn a_terminal_shows_the_frame() {
             let mut x = 0;
             for (n, cell) in next.content().iter().enumerate() {
                 let (column, row) = next.pos_of(n);
-                // the second half of a wide character is nothing by itself
+                // the second half of a wide character has no cell of its own
                 x = if column == 0 { 0 } else { x };
                 if column >= x {
                     assert!(
@@ -87,12 +87,12 @@ fn a_terminal_shows_the_frame() {
             }
             shown = next;
         }
-        // plain behind each
+        // the ink is plain after each frame
         assert_eq!((terminal.screen().fgcolor(), terminal.screen().bold()), (vt100::Color::Default, false));
     }
 }
 
-/// What is written for a frame that differs in some texts.
+/// The bytes that change a frame with the texts `before` into one with the texts `after`.
 fn bytes(before: &[(u16, u16, &str, Style)], after: &[(u16, u16, &str, Style)]) -> String {
     let area = Rect::new(0, 0, 40, 4);
     let frame = |texts: &[(u16, u16, &str, Style)]| {
@@ -114,16 +114,16 @@ fn as_few_bytes_as_it_takes() {
     // a blank has no foreground and no weight
     assert_eq!(bytes(&[(3, 1, " ", red)], &[(3, 1, " ", plain.bold())]), "");
     assert_eq!(bytes(&[], &[(3, 1, "a b", red)]), "ESC[31mESC[2;4Ha bESC[m");
-    // a small gap is written again, a larger one jumped over
+    // a small gap is written again, a larger one is skipped
     assert_eq!(bytes(&[(3, 1, "a--b", plain)], &[(3, 1, "c--d", plain)]), "ESC[2;4Hc--d");
     assert_eq!(bytes(&[(3, 1, "a------b", plain)], &[(3, 1, "c------d", plain)]), "ESC[2;4HcESC[6Cd");
-    // below, and back in the same line
+    // to the line below, in another column or straight down
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (3, 2, "b", plain)]), "ESC[2;4HaESC[3;4Hb");
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (4, 2, "b", plain)]), "ESC[2;4HaESC[Bb");
-    // one ink after the other
+    // ink by ink
     let by_ink = bytes(&[], &[(0, 0, "a", red), (5, 0, "b", plain), (9, 0, "c", red), (14, 0, "d", plain)]);
     assert_eq!(by_ink, "ESC[31mESC[HaESC[8CcESC[mESC[5DbESC[8Cd");
-    // by what differs, or anew
+    // by differences, or from plain
     let changes = bytes(&[], &[(0, 0, "a", red.bold()), (1, 0, "b", red), (2, 0, "c", plain.bg(Color::Blue))]);
     assert_eq!(changes, "ESC[1;31mESC[HaESC[22mbESC[0;44mcESC[m");
 }
