@@ -175,7 +175,7 @@ impl<'a> Grads<'a> {
     ///
     /// A gradient of the total loss has the name of its tensor: `conv1.weight`. The rest have the name of the JSON's group as a prefix, and before it the
     /// number of the sample if there are several: `parameters.conv1.weight`, `2:values.conv1.z`. A graph's loss is the value of its output.
-    fn named(&self) -> Vec<npz::Named<'_>> {
+    fn named(&self) -> Vec<npz::NamedTensor<'_>> {
         let mut named = Vec::new();
         let mut add = |group: &str, tensors: &NestedTensors<'a>| {
             named.extend(tensors.0.iter().map(|(name, tensor)| (format!("{group}{name}"), tensor.shape, tensor.values)));

@@ -26,7 +26,7 @@ pub(super) fn is_weights(path: &Path) -> bool {
 /// If the file cannot be read.
 pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     let name = shown(path);
-    let refused = |wrong: weights::Wrong| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
+    let refused = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
     let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is not a file with tensors") };
     let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
     let names: Vec<String> = match archive.names() {

@@ -125,9 +125,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         bail!("the session begins at step 0, but steps count from 1");
     }
     let opens = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
-    state.set_out(opens).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
+    state.go_to(opens).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(to) = &header.to {
-        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.set_out(to));
+        let to = to.parse::<Address>().map_err(|why| why.to_string()).and_then(|to| state.go_to(to));
         to.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
     check_arrival(&state)?;

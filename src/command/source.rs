@@ -65,13 +65,13 @@ struct RecordedFiles {
 }
 
 impl Files for RecordedFiles {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.files.read(path, most)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.insert(path.to_owned(), bytes.clone());
         if read.values().map(Vec::len).sum::<usize>() > LARGEST_RECORDING {
             let help = "open it without --record";
-            return Err(Wrong::new("a recording contains its scenario's files, and these are larger than 32 MiB", help));
+            return Err(WeightsError::new("a recording contains its scenario's files, and these are larger than 32 MiB", help));
         }
         Ok(bytes)
     }
@@ -82,9 +82,9 @@ impl Files for RecordedFiles {
 pub(super) struct SessionFiles(pub BTreeMap<String, Vec<u8>>);
 
 impl Files for SessionFiles {
-    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, Wrong> {
+    fn read(&self, path: &str, _: usize) -> Result<Vec<u8>, WeightsError> {
         let found = self.0.get(path).cloned();
-        found.ok_or_else(|| Wrong::new(format!("the session does not contain the file \"{path}\""), "record it again"))
+        found.ok_or_else(|| WeightsError::new(format!("the session does not contain the file \"{path}\""), "record it again"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::excerpt::quoted;
 use super::number;
-use crate::op::operator::{self, FUNCTIONS, Named, Operator};
+use crate::op::operator::{self, FUNCTIONS, NamedFunction, Operator};
 use crate::words::{self, Vocabulary};
 
 /// The deepest nesting of parentheses, minuses and powers.
@@ -268,7 +268,7 @@ impl<'a> Parser<'a> {
     fn call(&mut self, name: Range<usize>, depth: usize) -> Result<(), ExpressionError> {
         let word = &self.text[name.clone()];
         let Some(function) = operator::find(word) else {
-            let names: Vec<&str> = FUNCTIONS.iter().map(Named::name).collect();
+            let names: Vec<&str> = FUNCTIONS.iter().map(NamedFunction::name).collect();
             return wrong(name, format!("there is no function {}", quoted(word)), words::help(Vocabulary::Function, word, &names));
         };
         let open = self.span.clone();

@@ -257,7 +257,7 @@ impl<'t> Graph<'t> {
             Err(faults) => {
                 if new {
                     // a placeholder, so that nodes that use it have no error
-                    self.push(name, Operator::Copy, &[Operand::Constant(0.0)], &[]);
+                    self.push(name, Operator::Copy, &[ElementwiseOperand::Constant(0.0)], &[]);
                 }
                 wrong.extend(faults);
             }

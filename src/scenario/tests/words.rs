@@ -27,7 +27,7 @@ fn names(at: Vocabulary) -> Vec<&'static str> {
         Vocabulary::Expect => place::EXPECT.to_vec(),
         Vocabulary::Init => init::names().collect(),
         Vocabulary::InitKey => init::keys().collect(),
-        Vocabulary::Function => FUNCTIONS.iter().map(Named::name).collect(),
+        Vocabulary::Function => FUNCTIONS.iter().map(NamedFunction::name).collect(),
         Vocabulary::Part => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
     }
 }
