@@ -58,7 +58,7 @@ fn median(times: &[u64]) -> u64 {
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
 fn main() {
     let most = env::var("THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(NonZeroUsize::MIN);
-    threads::limit(most);
+    threads::set_limit(most);
     let mut torch = Torch::start(most.get());
     println!("{:42}   fastest call, µs      median call, µs    PyTorch's medians divided by this, turn by turn", format!("{most} threads"));
     println!("{:42}     this  PyTorch      this  PyTorch        median     least      most", "");

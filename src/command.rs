@@ -160,7 +160,7 @@ fn parsed(arguments: Vec<OsString>) -> Result<(Global, ArgMatches), clap::Error>
 }
 
 fn run(arguments: &ArgMatches, global: &Global) -> anyhow::Result<ExitCode> {
-    global.threads.into_iter().for_each(threads::limit);
+    global.threads.into_iter().for_each(threads::set_limit);
     let Some((name, arguments)) = arguments.subcommand() else {
         standard::stdout_is_open()?;
         return run::pick(global);

@@ -41,7 +41,7 @@ use std::time::Duration;
 use crate::network::{Id, Network, Role, Run};
 use crate::step::Pass;
 use crate::tensor::len;
-use crate::threads::beside;
+use crate::threads::try_spawn;
 use judge::Judge;
 use perturb::{Forward, Workspace};
 use rounding::rounding_noise;
@@ -192,7 +192,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
         // the preparation runs on a thread too, so that this one stays free to call `progress`
         let workers = options.threads.get().min(queue.blocks.len());
         let other = sender.clone();
-        if !beside(threads, move || queue.start(network, run, workers, other)) {
+        if !try_spawn(threads, move || queue.start(network, run, workers, other)) {
             queue.start(network, run, 1, sender.clone());
         }
         drop(sender);
@@ -243,7 +243,7 @@ impl Queue<'_> {
             for _ in 1..threads {
                 let (forward, noises, to) = (&forward, &noises, to.clone());
                 // if no thread can be started, the others take its blocks
-                beside(scope, move || self.work(forward, noises, &to));
+                try_spawn(scope, move || self.work(forward, noises, &to));
             }
             self.work(&forward, &noises, &to);
             drop(to);

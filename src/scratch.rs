@@ -1,4 +1,4 @@
-//! Memory that is needed for a moment, again and again: to get it anew from the system, and to clear it, takes longer than some of the work in it.
+//! Reusable scratch memory for kernels, one pool for each thread. Allocating and clearing it for every call would take longer than some of the work.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -7,25 +7,26 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::MutexGuard;
 
 thread_local! {
-    /// What this thread has and does not use.
+    /// The free memory of this thread.
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers, whatever they were before. They begin where a line of the cache does: a register that lies across two lines takes twice as long.
+/// Numbers with arbitrary values, those of their last use. They are aligned to a cache line, because loading a register across two lines takes twice
+/// as long.
 #[derive(Debug)]
 pub struct Scratch {
     memory: Vec<f64>,
     place: Range<usize>,
-    /// It stays with its thread, so that none gathers what others have asked for.
+    /// Makes the type `!Send`, so that memory goes back to the thread that took it.
     here: PhantomData<MutexGuard<'static, ()>>,
 }
 
-/// Bytes of a line of the cache, and the numbers in it.
+/// The size of a cache line, in bytes and in numbers.
 const LINE: usize = 64;
 const NUMBERS: usize = LINE / size_of::<f64>();
 
 impl Scratch {
-    /// So many numbers, in the memory that was given back last.
+    /// Takes `len` numbers, from the memory that was returned last if that is large enough.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
@@ -40,7 +41,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let memory = mem::take(&mut self.memory);
-        // at a thread's end there is nobody to give it to
+        // at the end of a thread the pool may be gone
         let _ = FREE.try_with(|free| free.borrow_mut().push(memory));
     }
 }

@@ -1,5 +1,18 @@
-//! Sums that run side by side in vector registers: one entry in each lane, so that every entry adds in its own order, and nothing is fused.
-//! The bits are those of the plain loops, whatever registers there are.
+//! Sums of products in vector registers, with the same bits as plain loops.
+//!
+//! Each lane of a register holds the sum of one entry. All entries add their first term, then all add their second, and so on: each entry adds in its
+//! own order, and multiplication and addition stay separate (no fused multiply-add). The result therefore does not depend on the width of the
+//! registers.
+//!
+//! The sums form a matrix. For every tap (i, j), in order, row r and lane n add
+//!
+//! ```text
+//! sums[r][n] += rows.numbers[rows.firsts[r] + i] · lanes.numbers[lanes.firsts[n / 8] + n % 8 + j]
+//! ```
+//!
+//! In a convolution, r is an output channel, n an output place, i the index of a weight and j the offset of that weight in the image. A tile of
+//! several rows and registers is computed at once, as large as the number of registers allows: its rows share the loads of the lanes' factors, and
+//! its independent sums hide the latency of additions.
 
 #![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
 
@@ -7,44 +20,44 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Lanes come so many together, as many as the widest register has that there is.
+/// Lanes of the widest register; lanes are always laid out in blocks of this size.
 pub const LANES: usize = 8;
 
-/// Sums of products: row r and lane n add `rows.numbers[rows.firsts[r] + i] · lanes.numbers[first of n + j]` for every tap (i, j), in order.
+/// The products of a matrix of sums, as the formula at the top of this module.
 #[derive(Debug)]
 pub struct Products<'a> {
-    /// One factor for a whole row.
-    pub rows: Side<'a>,
-    /// One factor for each lane. Its `firsts` say where every [`LANES`] of them lie, side by side.
-    pub lanes: Side<'a>,
-    /// How far each tap goes on both sides.
+    /// The factors that all lanes of a row share.
+    pub rows: FactorSource<'a>,
+    /// The factors of the lanes; each of its `firsts` is the index of [`LANES`] neighbouring factors.
+    pub lanes: FactorSource<'a>,
+    /// The offsets (i, j) of each tap.
     pub taps: &'a [(usize, usize)],
-    /// They come in chunks of so many,
+    /// The number of taps in a chunk.
     pub chunk: usize,
-    /// of which these are taken.
+    /// The taps of each chunk that are added; the others are skipped.
     pub part: Range<usize>,
 }
 
-/// Where factors lie.
+/// A source of factors.
 #[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
-    /// All numbers.
+pub struct FactorSource<'a> {
+    /// The array that holds the factors.
     pub numbers: &'a [f64],
-    /// Where tap (0, 0) finds its own.
+    /// The index of the factor of tap (0, 0), for each row or each block of lanes.
     pub firsts: &'a [usize],
 }
 
-/// Where sums were init.
+/// The start of each sum: beta 1 or 0 in the terms of BLAS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
-    /// Where they go on.
+    /// Adds to the numbers that are there (beta = 1).
     Accumulate,
-    /// Overwrite: what stands there has no meaning.
+    /// Replaces the numbers that are there (beta = 0).
     Overwrite,
 }
 
 impl Init {
-    /// What a sum was before: −0 is the only start that leaves every first term as it is.
+    /// Returns the start of a sum: `sum`, or −0. Only −0 + x has the bits of x for every x; 0 + −0 would be 0.
     #[must_use]
     #[inline(always)]
     pub fn before(self, sum: f64) -> f64 {
@@ -52,12 +65,12 @@ impl Init {
     }
 }
 
-/// Sums in registers.
+/// R rows of V registers of sums.
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
-/// Adds the products to rows of sums, each as long as all lanes.
+/// Adds the products to rows of sums; each row has all lanes.
 pub fn add(products: &Products<'_>, sums: &mut [f64], init: Init) {
-    Arch::new().dispatch(Cover { products, sums, init });
+    Arch::new().dispatch(AddProducts { products, sums, init });
 }
 
 /// Adds one term to each sum.
@@ -69,21 +82,22 @@ pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, init: Init) {
     });
 }
 
-/// Whether no sum is 0 or not finite.
+/// Returns whether all sums are finite and not 0.
 #[must_use]
-pub fn plain(sums: &[f64]) -> bool {
-    // without a branch, and as wide as the sums, so that it is done in registers
+pub fn all_ordinary(sums: &[f64]) -> bool {
+    // no branches, and integers as wide as the sums, so that the compiler uses vector registers
     let odd = |odd, sum: &f64| odd | u64::from(*sum == 0.0) | u64::from(!sum.is_finite());
     Arch::new().dispatch(move || sums.iter().fold(0, odd)) == 0
 }
 
-struct Cover<'a> {
+/// The arguments of [`add`], for the dispatch to a vector width.
+struct AddProducts<'a> {
     products: &'a Products<'a>,
     sums: &'a mut [f64],
     init: Init,
 }
 
-impl WithSimd for Cover<'_> {
+impl WithSimd for AddProducts<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -92,7 +106,7 @@ impl WithSimd for Cover<'_> {
         let mut row = 0;
         while row < firsts.len() {
             row += match &firsts[row..] {
-                // three and three rather than four and two, of which a sum would wait for itself
+                // 6 = 3 + 3 rather than 4 + 2: two rows are too few independent sums
                 [a, b, c] | [a, b, c, _, _] | [a, b, c, _, _, _] => self.rows(simd, row, [*a, *b, *c]),
                 [a, b, c, d, ..] => self.rows(simd, row, [*a, *b, *c, *d]),
                 [a, b, ..] => self.rows(simd, row, [*a, *b]),
@@ -103,11 +117,11 @@ impl WithSimd for Cover<'_> {
     }
 }
 
-impl Cover<'_> {
-    /// Some rows, from `row` on, which share one load of the lanes' factors; how many they are.
+impl AddProducts<'_> {
+    /// Adds the products of R rows from `row` on, which share the loads of the lanes' factors. Returns R.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, rows: [usize; R]) -> usize {
-        // the tile, its lanes, a factor and a product must fit into the registers
+        // registers for the sums, the lanes' factors, a row's factor and a product
         let most = match (S::REGISTER_COUNT < 32, R) {
             (true, 4) => 2,
             (true, 3) => 3,
@@ -119,7 +133,7 @@ impl Cover<'_> {
         let mut at = 0;
         while at < count {
             let left = count - at;
-            // two of a size rather than a large one and a small one, in which sums wait for themselves
+            // two tiles of one size rather than a large and a small one, which has too few independent sums
             let now = if left > most && left < 2 * most { left.div_ceil(2) } else { left.min(most) };
             match now {
                 8 => self.tile::<S, R, 8>(simd, row, rows, at),
@@ -136,7 +150,7 @@ impl Cover<'_> {
         R
     }
 
-    /// All taps for `V` registers of the rows, from register `at` on.
+    /// Adds all taps to a tile: R rows of V registers, from register `at` on.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, rows: [usize; R], at: usize) {
         let firsts = self.products.lanes.firsts;
@@ -166,15 +180,15 @@ fn load<S: Simd>(from: &[f64], at: usize) -> S::f64s {
 }
 
 impl Products<'_> {
-    /// Adds the products of rows that begin there, and of registers that begin there.
+    /// Adds all products to a tile. `rows` and `lanes` are the indices of the factors of tap (0, 0).
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, rows: [usize; R], lanes: [usize; V], sums: &mut Tile<S, R, V>) {
-        let (rows, lanes) = (even(self.rows.numbers, rows), even(self.lanes.numbers, lanes));
+        let (rows, lanes) = (equal_slices(self.rows.numbers, rows), equal_slices(self.lanes.numbers, lanes));
         let mut tile = *sums;
         let mut rest = self.taps;
         while let Some((taps, after)) = rest.split_at_checked(self.chunk) {
             for (i, j) in &taps[self.part.clone()] {
-                // no `map`: of a large array it is a call, and its registers go through memory
+                // a loop, as `map` on a large array is not inlined and would pass the registers through memory
                 let mut factors = [simd.splat_f64s(0.0); V];
                 for (factor, lanes) in factors.iter_mut().zip(&lanes) {
                     *factor = load::<S>(lanes, *j);
@@ -192,9 +206,9 @@ impl Products<'_> {
     }
 }
 
-/// What begins at each place, equally long, so that one look at the length does for all.
+/// Returns slices of equal length that begin at `firsts`, so that one bounds check serves all of them.
 #[inline(always)]
-fn even<const N: usize>(numbers: &[f64], firsts: [usize; N]) -> [&[f64]; N] {
+fn equal_slices<const N: usize>(numbers: &[f64], firsts: [usize; N]) -> [&[f64]; N] {
     let len = numbers.len() - firsts.iter().fold(0, |last, first| last.max(*first));
     let mut slices = [numbers; N];
     for (slice, first) in slices.iter_mut().zip(firsts) {

@@ -1,24 +1,24 @@
-//! Work that is counted while tests run: what a frame asks for must not grow with what is in the file. A release counts nothing.
+//! A counter of work for tests, which check that the cost of a frame does not grow with the size of the scenario. Release builds count nothing.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
 
 #[cfg(debug_assertions)]
 thread_local! {
-    static ASKED: Cell<u64> = const { Cell::new(0) };
+    static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts some work of this thread.
+/// Adds to this thread's count.
 #[inline]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
 pub fn count(work: u64) {
     #[cfg(debug_assertions)]
-    ASKED.with(|asked| asked.set(asked.get() + work));
+    COUNT.with(|count| count.set(count.get() + work));
 }
 
-/// The work that this thread has counted since this was last asked.
+/// Returns this thread's count and sets it to 0.
 #[must_use]
 #[cfg(debug_assertions)]
-pub fn taken() -> u64 {
-    ASKED.take()
+pub fn take() -> u64 {
+    COUNT.take()
 }

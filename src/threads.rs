@@ -1,7 +1,9 @@
-//! How many threads may compute at once: one setting for everything that can be shared out. No result depends on it.
+//! The thread pool: one limit for all parallel work (`--threads`), and helpers that share it. No result depends on the number of threads.
 //!
-//! The helpers are asleep until something large begins. From its first large part to its end they stay awake, as a thread that has to be woken is later
-//! than many a part takes.
+//! - [`share`] splits work over the helpers, [`chunks`] does so for the entries of an array. Small work stays on the calling thread.
+//! - [`parallel`] encloses a computation of many such parts, such as the run of a network. The helpers sleep until the first part that is large
+//!   enough to wake them, and then spin until the computation ends: waking a thread takes longer than many parts do.
+//! - [`BackgroundTask`] runs one long piece of work beside the caller, so that the user interface stays responsive.
 
 use std::cell::{Cell, RefCell};
 use std::hint;
@@ -16,55 +18,55 @@ use std::vec::IntoIter;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
-static MOST: OnceLock<NonZeroUsize> = OnceLock::new();
+static LIMIT: OnceLock<NonZeroUsize> = OnceLock::new();
 
-/// Nothing here gets faster by more, and a system does not give a program any number of them.
-const SENSIBLE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// The largest limit. More threads make nothing faster, and a system does not start any number of them.
+const MAX_LIMIT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// The module's tests share out what is tiny, and among as many on every machine.
-const FEW: usize = 3;
+/// The number of cores in tests, the same on every machine.
+const TEST_CORES: usize = 3;
 
-/// About five microseconds.
-const WORTH: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
+/// The work that is worth one more thread, in multiplications: about five microseconds. Tests share tiny work.
+const HELPER_COST: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
 
-/// About forty microseconds.
-const WORTH_WAKING: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
+/// The work that is worth waking the helpers, in multiplications: about forty microseconds.
+const WAKE_COST: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
 
-/// Sets how many there may be. It counts where nothing has asked yet; after that it is too late, and nothing happens.
-pub fn limit(threads: NonZeroUsize) {
-    let _ = MOST.set(threads.min(SENSIBLE));
+/// Sets the limit. It has no effect once [`limit`] was called.
+pub fn set_limit(threads: NonZeroUsize) {
+    let _ = LIMIT.set(threads.min(MAX_LIMIT));
 }
 
-/// How many there may be: what was set, or as many as the machine has cores for this program.
+/// Returns the limit: the one that was set, or else the number of cores.
 #[must_use]
-pub fn most() -> usize {
-    MOST.get_or_init(|| NonZeroUsize::new(cores()).unwrap_or(NonZeroUsize::MIN)).get()
+pub fn limit() -> usize {
+    LIMIT.get_or_init(|| NonZeroUsize::new(cores()).unwrap_or(NonZeroUsize::MIN)).get()
 }
 
-/// How many cores this program may use.
+/// Returns the number of cores that this program may use.
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| if cfg!(test) { FEW } else { available_parallelism().map_or(1, NonZeroUsize::get) })
+    *CORES.get_or_init(|| if cfg!(test) { TEST_CORES } else { available_parallelism().map_or(1, NonZeroUsize::get) })
 }
 
-/// How many share the parts of a run. They do not sleep, so those without a core would only keep others from working; a few are no harm, and show on a
-/// small machine what happens on a larger one.
+/// Returns the number of threads of a run: the limit, but at most one for each core, as helpers spin and would take cores from each other. With fewer
+/// than 8 cores up to 8 are allowed, so that a small machine can show what happens on a larger one.
 fn team() -> usize {
-    most().min(cores().max(8))
+    limit().min(cores().max(8))
 }
 
-/// All threads but the one that asks; none where the system gives none.
+/// Returns the pool of helpers: the team without the calling thread. `None` if the team is one thread, or the system starts none.
 fn helpers() -> Option<&'static ThreadPool> {
     static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let build = || ThreadPoolBuilder::new().num_threads(team() - 1).build().ok();
     if team() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
 }
 
-/// The helpers are awake until the last of these is dropped.
+/// Keeps the helpers awake until the last `Awake` is dropped.
 #[derive(Debug)]
 struct Awake;
 
-/// How many there are.
+/// The number of [`Awake`].
 static AWAKE: AtomicUsize = AtomicUsize::new(0);
 
 impl Awake {
@@ -81,41 +83,41 @@ impl Drop for Awake {
     }
 }
 
-/// Does a helper's work as it comes, until nobody wants it awake.
+/// Runs a helper's work as it arrives, until there is no [`Awake`].
 fn stay_awake() {
     thread_local! {
         static HERE: Cell<bool> = const { Cell::new(false) };
     }
-    // work that came may be the wish of another run to stay awake: this helper does already, and one within the other they would never end
+    // the work that arrives may be this function, for another run; nested calls would keep each other from returning
     if HERE.replace(true) {
         return;
     }
     let mut turn = 0;
     while AWAKE.load(Ordering::Relaxed) > 0 {
         if rayon::yield_now() != Some(Yield::Executed) {
-            rest(&mut turn);
+            spin(&mut turn);
         }
     }
     HERE.set(false);
 }
 
-/// What this thread has under way: helpers come to it with the first part that is large.
+/// The helpers of this thread's current computation.
 #[derive(Debug, Default)]
 enum Team {
-    /// Nothing that is shared out, or a piece of what is.
+    /// No helpers: nothing is parallel here, or this is itself a part of shared work.
     #[default]
-    Nobody,
-    /// Nothing large until now.
+    None,
+    /// The helpers sleep, as there was no large part yet.
     Asleep,
     Awake(Awake),
 }
 
 thread_local! {
-    static TEAM: RefCell<Team> = const { RefCell::new(Team::Nobody) };
+    static TEAM: RefCell<Team> = const { RefCell::new(Team::None) };
 }
 
 impl Team {
-    /// Does something with this team; afterwards there is the one from before again.
+    /// Calls `run` with this team in place, and restores the previous one at the end, even after a panic.
     fn during<R>(self, run: impl FnOnce() -> R) -> R {
         struct Before(Team);
         impl Drop for Before {
@@ -128,63 +130,64 @@ impl Team {
     }
 }
 
-/// Does something whose parts are [`share`]d out where that is worth it.
-pub fn together<R>(run: impl FnOnce() -> R) -> R {
+/// Calls `run`, with helpers for the parts in it that are large enough to [`share`].
+pub fn parallel<R>(run: impl FnOnce() -> R) -> R {
     Team::Asleep.during(run)
 }
 
-/// A moment, and now and then a longer one for whoever else needs the processor.
-fn rest(turn: &mut u8) {
+/// Waits for a moment; every 64th time it gives up the core.
+fn spin(turn: &mut u8) {
     *turn = turn.wrapping_add(1) % 64;
     if *turn == 0 { thread::yield_now() } else { hint::spin_loop() }
 }
 
-/// Work of which every thread takes a piece when it is done with the last one: some from the front and some from the back, so that what one has written
-/// is mostly near to it when it reads it again.
+/// A queue of work that several threads take from, one piece at a time. Some take from the front and some from the back, so that a thread mostly gets
+/// the entries that it wrote in the previous part, which are still in its cache.
 #[derive(Debug)]
-pub struct Pieces<'a, T> {
+pub struct WorkQueue<'a, T> {
     work: &'a Mutex<IntoIter<T>>,
     back: bool,
 }
 
-impl<T> Iterator for Pieces<'_, T> {
+impl<T> Iterator for WorkQueue<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        // what a panic of another thread left is still whole: a piece is taken or not
+        // a poisoned queue is still valid: each piece was either taken or not
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         if self.back { work.next_back() } else { work.next() }
     }
 }
 
-/// How many threads are worth their while for so many multiplications, if they are awake.
+/// Returns the number of threads that are worth it for this number of multiplications, if the helpers are awake.
 #[must_use]
-pub fn worth(multiplications: u64) -> usize {
-    usize::try_from(multiplications / WORTH).unwrap_or(usize::MAX).clamp(1, team())
+pub fn useful_threads(multiplications: u64) -> usize {
+    usize::try_from(multiplications / HELPER_COST).unwrap_or(usize::MAX).clamp(1, team())
 }
 
-/// How many threads take part in so many multiplications: helpers that are awake, or are woken for them.
+/// Returns the number of threads for this number of multiplications, and wakes the helpers if they are worth it.
 #[must_use]
-pub fn hands(multiplications: u64) -> usize {
+pub fn threads_for(multiplications: u64) -> usize {
     let helped = TEAM.with_borrow_mut(|team| match team {
-        Team::Nobody => false,
+        Team::None => false,
         Team::Awake(_) => true,
         Team::Asleep => {
-            let helpers = if multiplications < WORTH_WAKING { None } else { helpers() };
+            let helpers = if multiplications < WAKE_COST { None } else { helpers() };
             if let Some(helpers) = helpers {
                 *team = Team::Awake(Awake::new(helpers));
             }
             helpers.is_some()
         }
     });
-    if helped { worth(multiplications) } else { 1 }
+    if helped { useful_threads(multiplications) } else { 1 }
 }
 
-/// Does something to all entries, in chunks of whole units, and says where each begins. An entry takes about as long as `each` multiplications.
+/// Calls `run` with chunks of the entries and the index of each chunk's first entry, on several threads if that is worth it. Chunks are multiples of
+/// `unit` long; an entry costs about `each` multiplications.
 pub fn chunks(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
-    let long = usize::try_from(WORTH / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
+    let long = usize::try_from(HELPER_COST / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * each;
-    if entries.len() <= long || hands(multiplications) == 1 {
+    if entries.len() <= long || threads_for(multiplications) == 1 {
         return run(0, entries);
     }
     share(entries.chunks_mut(long).enumerate().collect(), multiplications, |chunks| {
@@ -192,53 +195,54 @@ pub fn chunks(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &
     });
 }
 
-/// Starts a thread that works beside this one. Where the system gives no thread, `run` is dropped: whoever calls this does all the work alone, so what
-/// `run` would do must be there to be taken by anyone.
-pub fn beside<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Send + 'scope) -> bool {
+/// Starts a scoped thread; returns `false` if the system starts none. `run` is dropped then, so the caller must be able to do its work as well.
+pub fn try_spawn<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Send + 'scope) -> bool {
     Builder::new().spawn_scoped(scope, run).is_ok()
 }
 
-/// The result of work that another thread does while this one goes on. If this is dropped, the work still ends, and its result is dropped too. All such
-/// work shares one thread and is done in turn: an allocator keeps freed memory for the thread that had allocated it, so that a second thread would double it.
+/// The future result of work on the background thread. If it is dropped, the work is still finished, and its result is dropped.
+///
+/// All such work runs on one thread, in order: an allocator keeps freed memory for the thread that allocated it, so a second thread would double the
+/// memory.
 #[derive(Debug)]
-pub struct Elsewhere<T>(Arc<End<T>>);
+pub struct BackgroundTask<T>(Arc<Completion<T>>);
 
-/// The result, and the condition variable on which others wait for it.
+/// The state of the work, and a condition variable that is notified when it changes.
 #[derive(Debug)]
-struct End<T> {
+struct Completion<T> {
     result: Mutex<Outcome<T>>,
-    told: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug)]
 enum Outcome<T> {
-    Awaited,
-    There(thread::Result<T>),
+    Pending,
+    Ready(thread::Result<T>),
     Taken,
 }
 
-impl<T> End<T> {
+impl<T> Completion<T> {
     fn result(&self) -> MutexGuard<'_, Outcome<T>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Clone for Elsewhere<T> {
+impl<T> Clone for BackgroundTask<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-/// The number of [`Elsewhere`] and [`discard`] that have not ended, and the condition variable on which others wait for the end.
-static BUSY: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+/// The number of unfinished [`BackgroundTask`] and [`drop_in_background`], and a condition variable that is notified when it changes.
+static PENDING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// One of these, counted until it is dropped.
+/// One unfinished piece of work, counted in [`PENDING`].
 #[derive(Debug)]
-struct Busy;
+struct PendingWork;
 
-impl Busy {
+impl PendingWork {
     fn count() -> MutexGuard<'static, usize> {
-        BUSY.0.lock().unwrap_or_else(PoisonError::into_inner)
+        PENDING.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn new() -> Self {
@@ -247,37 +251,39 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for PendingWork {
     fn drop(&mut self) {
         *Self::count() -= 1;
-        BUSY.1.notify_all();
+        PENDING.1.notify_all();
     }
 }
 
-/// Waits until no work of [`Elsewhere`] or [`discard`] is left, so that the memory of abandoned work is free again. Returns whether there was any.
-pub fn quiet() -> bool {
-    let count = Busy::count();
+/// Waits until all work of [`BackgroundTask`] and [`drop_in_background`] is done, so that abandoned work has freed its memory. Returns whether there was
+/// any.
+pub fn wait_until_idle() -> bool {
+    let count = PendingWork::count();
     let any = *count > 0;
-    drop(BUSY.1.wait_while(count, |count| *count > 0));
+    drop(PENDING.1.wait_while(count, |count| *count > 0));
     any
 }
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The queue of the one thread that [`Elsewhere`] uses. `None` if the system gives no thread, and on that thread itself, which would wait for itself.
-fn other() -> Option<mpsc::Sender<Work>> {
+/// Returns the queue of the background thread, which is started if necessary. `None` if the system starts no thread, and on the background thread,
+/// which would wait for itself.
+fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
-        static OTHER: Cell<bool> = const { Cell::new(false) };
+        static IS_WORKER: Cell<bool> = const { Cell::new(false) };
     }
     static WORK: Mutex<Option<mpsc::Sender<Work>>> = Mutex::new(None);
-    if OTHER.get() {
+    if IS_WORKER.get() {
         return None;
     }
     let mut work = WORK.lock().unwrap_or_else(PoisonError::into_inner);
     if work.is_none() {
         let (give, given) = mpsc::channel::<Work>();
         let run = move || {
-            OTHER.set(true);
+            IS_WORKER.set(true);
             for work in given {
                 work();
             }
@@ -287,81 +293,81 @@ fn other() -> Option<mpsc::Sender<Work>> {
     work.clone()
 }
 
-impl<T: Send + 'static> Elsewhere<T> {
+impl<T: Send + 'static> BackgroundTask<T> {
     /// Queues `run(input)`.
     ///
     /// # Errors
-    /// Gives `input` back if the system gives no thread, or if this is called on the other thread: the caller does the work.
+    /// Returns `input` if the system starts no thread, or on the background thread itself: the caller must do the work.
     pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
-        let Some(other) = other() else { return Err(input) };
-        let end = Arc::new(End { result: Mutex::new(Outcome::Awaited), told: Condvar::new() });
-        let (tell, busy) = (Arc::downgrade(&end), Busy::new());
+        let Some(worker) = worker() else { return Err(input) };
+        let end = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
+        let (completion, pending) = (Arc::downgrade(&end), PendingWork::new());
         let work = move || {
-            // the last that goes, as what comes of it may be dropped here
-            let _busy = busy;
+            // dropped last, as the result may be dropped here
+            let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
-            if let Some(end) = tell.upgrade() {
-                *end.result() = Outcome::There(result);
-                end.told.notify_all();
+            if let Some(end) = completion.upgrade() {
+                *end.result() = Outcome::Ready(result);
+                end.changed.notify_all();
             }
         };
-        // that thread never ends
-        let _ = other.send(Box::new(work));
+        // the background thread never ends, so its queue is never closed
+        let _ = worker.send(Box::new(work));
         Ok(Self(end))
     }
 
-    /// Waits for the result, but no longer than `wait`. Returns whether it is there.
+    /// Waits for the result for at most `wait`. Returns whether it is there.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
-        let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
-        let waited = self.0.told.wait_timeout_while(self.0.result(), wait, awaited);
-        !awaited(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+        let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let waited = self.0.changed.wait_timeout_while(self.0.result(), wait, pending);
+        !pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Waits for the result and takes it; `None` if it was already taken, here or through a clone.
     ///
     /// # Panics
-    /// If the work panicked, with the same panic.
+    /// If the work panicked: the panic goes on in the caller.
     #[must_use]
     pub fn take(&self) -> Option<T> {
-        let awaited = |result: &mut Outcome<T>| matches!(result, Outcome::Awaited);
-        let mut result = self.0.told.wait_while(self.0.result(), awaited).unwrap_or_else(PoisonError::into_inner);
+        let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let mut result = self.0.changed.wait_while(self.0.result(), pending).unwrap_or_else(PoisonError::into_inner);
         match mem::replace(&mut *result, Outcome::Taken) {
-            Outcome::There(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
-            Outcome::Awaited | Outcome::Taken => None,
+            Outcome::Ready(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
+            Outcome::Pending | Outcome::Taken => None,
         }
     }
 }
 
-/// Drops something large on a thread of its own.
-pub fn discard(large: impl Send + 'static) {
-    let busy = Busy::new();
-    // where the system gives no thread, the closure is dropped here, and both with it
+/// Drops a large value on a thread of its own.
+pub fn drop_in_background(large: impl Send + 'static) {
+    let pending = PendingWork::new();
+    // if the system starts no thread, the closure is dropped here, with both values
     let _ = Builder::new().spawn(move || {
         drop(large);
-        drop(busy);
+        drop(pending);
     });
 }
 
-/// Does all the work, which is about so many multiplications.
-pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(Pieces<'_, T>) + Sync) {
-    let threads = if work.len() > 1 { hands(multiplications).min(work.len()) } else { 1 };
+/// Calls `run` on each of several threads with one queue, from which they take all the work. `multiplications` is about the size of the work.
+pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue<'_, T>) + Sync) {
+    let threads = if work.len() > 1 { threads_for(multiplications).min(work.len()) } else { 1 };
     let work = &Mutex::new(work.into_iter());
-    let Some(helpers) = helpers().filter(|_| threads > 1) else { return run(Pieces { work, back: false }) };
+    let Some(helpers) = helpers().filter(|_| threads > 1) else { return run(WorkQueue { work, back: false }) };
     helpers.in_place_scope(|scope| {
         let (hand, run) = (Arc::new(()), &run);
         for thread in 1..threads {
             let hand = Arc::clone(&hand);
             scope.spawn(move |_| {
-                run(Pieces { work, back: thread % 2 == 1 });
+                run(WorkQueue { work, back: thread % 2 == 1 });
                 drop(hand);
             });
         }
-        Team::Nobody.during(|| run(Pieces { work, back: false }));
-        // at the end of the scope this thread would go to sleep
+        Team::None.during(|| run(WorkQueue { work, back: false }));
+        // waits here, as at the end of the scope this thread would go to sleep
         let mut turn = 0;
         while Arc::strong_count(&hand) > 1 {
-            rest(&mut turn);
+            spin(&mut turn);
         }
     });
 }
@@ -372,11 +378,11 @@ mod tests {
 
     use super::*;
 
-    /// All entries counted up, in chunks within chunks; who did it.
+    /// Adds to each entry its index twice over, in nested chunks. Returns the threads that did it.
     fn count_up(entries: &mut [f64]) -> Vec<ThreadId> {
         let threads = Mutex::new(Vec::new());
         chunks(entries, 3, 1, |at, entries| {
-            threads.lock().expect("nobody panics").push(thread::current().id());
+            threads.lock().expect("no thread panicked").push(thread::current().id());
             chunks(entries, 1, 1, |inside, entries| {
                 for (n, entry) in entries.iter_mut().enumerate() {
                     #[allow(clippy::cast_precision_loss)] // few
@@ -385,15 +391,15 @@ mod tests {
                 }
             });
         });
-        threads.into_inner().expect("nobody panics")
+        threads.into_inner().expect("no thread panicked")
     }
 
     #[test]
-    fn every_entry_has_its_turn_once() {
+    fn chunks_visit_every_entry_once() {
         let mut entries = vec![0.5; 10_000];
         let alone = count_up(&mut entries);
-        assert_eq!(alone, [thread::current().id()], "nobody helps with what is not large");
-        let shared = together(|| count_up(&mut entries));
+        assert_eq!(alone, [thread::current().id()], "without a team, this thread does all the work");
+        let shared = parallel(|| count_up(&mut entries));
         assert!(shared.len() > 3, "{shared:?}");
         #[allow(clippy::cast_precision_loss)] // few
         let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
@@ -401,11 +407,11 @@ mod tests {
     }
 
     #[test]
-    fn runs_at_the_same_time_share_the_helpers() {
+    fn concurrent_runs_share_the_helpers() {
         let run = || {
             let mut entries = vec![0.0; 300];
             for _ in 0..200 {
-                together(|| count_up(&mut entries));
+                parallel(|| count_up(&mut entries));
             }
             entries[299]
         };
@@ -416,42 +422,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_elsewhere_is_taken_once() {
+    fn a_background_result_is_taken_once() {
         let (open, opened) = mpsc::channel::<()>();
-        let sum = Elsewhere::begin(vec![1, 2, 3], move |numbers| {
-            opened.recv().expect("it is opened");
+        let sum = BackgroundTask::begin(vec![1, 2, 3], move |numbers| {
+            opened.recv().expect("the sender exists");
             numbers.iter().sum::<i32>()
         })
-        .expect("a thread");
+        .expect("the system starts a thread");
         assert!(!sum.is_done_within(Duration::ZERO));
-        open.send(()).expect("it waits");
+        open.send(()).expect("the work waits");
         let other = sum.clone();
         assert!(sum.is_done_within(Duration::from_secs(60)));
         assert_eq!((other.take(), sum.take()), (Some(6), None));
-        let panics = Elsewhere::begin((), |()| assert_eq!(1, 2)).expect("a thread");
+        let panics = BackgroundTask::begin((), |()| assert_eq!(1, 2)).expect("the system starts a thread");
         assert!(catch_unwind(AssertUnwindSafe(|| panics.take())).is_err());
     }
 
     #[test]
-    fn it_is_quiet_when_what_nobody_waits_for_is_gone() {
+    fn waiting_until_idle_frees_abandoned_work() {
         let kept = Arc::new(());
         for _ in 0..20 {
             let inside = Arc::clone(&kept);
-            drop(Elsewhere::begin(inside, |inside| (inside, thread::sleep(Duration::from_millis(1)))));
-            discard(Arc::clone(&kept));
-            quiet();
+            drop(BackgroundTask::begin(inside, |inside| (inside, thread::sleep(Duration::from_millis(1)))));
+            drop_in_background(Arc::clone(&kept));
+            wait_until_idle();
             assert_eq!(Arc::strong_count(&kept), 1);
         }
     }
 
     #[test]
-    fn a_panic_of_any_piece_reaches_whoever_shared() {
+    fn a_panic_in_any_piece_reaches_the_caller() {
         for bad in [0, 50, 99] {
             let work = || share((0..100).collect(), 1 << 20, |pieces| pieces.for_each(|piece| assert_ne!(piece, bad)));
-            assert!(catch_unwind(AssertUnwindSafe(|| together(work))).is_err(), "{bad}");
+            assert!(catch_unwind(AssertUnwindSafe(|| parallel(work))).is_err(), "{bad}");
         }
         let mut entries = vec![0.0; 100];
-        together(|| count_up(&mut entries));
-        assert_eq!(entries[99], 99.0, "the helpers are there for the next");
+        parallel(|| count_up(&mut entries));
+        assert_eq!(entries[99], 99.0, "the helpers still work after a panic");
     }
 }

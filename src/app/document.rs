@@ -8,7 +8,7 @@ use crate::network::{Descent, Iteration, Lack, Op, Walk};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Pass, Place, Scope};
-use crate::threads::Elsewhere;
+use crate::threads::BackgroundTask;
 use crate::trace::{Other, Trace};
 
 /// A scenario that is open, with its computation.
@@ -243,7 +243,7 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut 
         let next = walk.next();
         let elsewhere = if descent.is_long(&walk) {
             let shared = Arc::clone(descent);
-            Elsewhere::begin(walk, move |walk| long(&shared, walk)).map_err(|walk| long(descent, walk))
+            BackgroundTask::begin(walk, move |walk| long(&shared, walk)).map_err(|walk| long(descent, walk))
         } else {
             let iteration = descent.advance_to_long(&mut walk, &mut { FEW });
             Err((iteration, walk))

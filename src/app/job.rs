@@ -6,7 +6,7 @@
 use super::Document;
 use crate::network::Walk;
 use crate::step::{Address, Place, Unit};
-use crate::threads::Elsewhere;
+use crate::threads::BackgroundTask;
 
 /// The smallest cost of an iteration, of one of its ops, and of a move by one unit, counted in computed steps.
 const ITERATION: u64 = 10_000;

@@ -7,7 +7,7 @@ use super::job::{Job, JobPiece, Seek, SeekGoal, SeekResult, Units, Walking};
 use super::motion::Motion;
 use super::{Mode, Stepper};
 use crate::step::{Address, Place, Unit};
-use crate::threads::Elsewhere;
+use crate::threads::BackgroundTask;
 
 /// The largest cost of the work that a key does at once, counted in computed steps: about ten milliseconds. The rest is done in later time slices.
 const AT_ONCE: u64 = 10_000_000;
@@ -231,7 +231,7 @@ impl Stepper {
         self.job = match self.job.take() {
             Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_long(&walk) => {
                 let (next, document, own) = (walk.next(), Arc::clone(&self.document), goal.clone());
-                let piece = Elsewhere::begin(walk, move |walk| own.advance(&document, to, walk, &mut { 1 }));
+                let piece = BackgroundTask::begin(walk, move |walk| own.advance(&document, to, walk, &mut { 1 }));
                 let walk = piece.map_or_else(Walking::Here, |piece| Walking::Elsewhere(next, piece));
                 Some(Job::Seek(Seek { goal, to, walk }))
             }

@@ -15,7 +15,7 @@ use crate::network::Network;
 use crate::session::{Event, recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
-use crate::threads::Elsewhere;
+use crate::threads::BackgroundTask;
 use crate::ui::{self, RenderOptions};
 
 /// The effect of an event.

@@ -45,7 +45,7 @@ impl Invocation for GradcheckCommand {
         let document = Document::new(self.asked.read(global)?);
         let options = CheckOptions {
             entries: self.entries.map_or(usize::MAX, NonZero::get),
-            threads: NonZero::new(threads::most()).unwrap_or(NonZero::<usize>::MIN),
+            threads: NonZero::new(threads::limit()).unwrap_or(NonZero::<usize>::MIN),
         };
         let all = all(&document.trace, options);
         let mut task = Task::new(all)?;

@@ -131,7 +131,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
             let group = if ready.len() < AHEAD { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
                 if number == 1
-                    && threads::most() > 1
+                    && threads::limit() > 1
                     && let Some(done) = done.take()
                 {
                     // `send` fails if the output has failed. If no helper can be started, all groups are made here.

@@ -15,7 +15,7 @@ use super::{Id, Lack, Network, Run, SampleRun, SampleRuns, Sizes};
 use crate::op::loss::BatchReduction;
 use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
-use crate::threads::{quiet, together};
+use crate::threads::{parallel, wait_until_idle};
 
 /// On the way to an iteration: the parameters before the next one, and as much of that as is computed.
 #[derive(Clone, Debug)]
@@ -300,7 +300,7 @@ impl Descent {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
                 // what was left behind may still be on its way back
-                Err(short) if !quiet() && !self.points.thin() => break short,
+                Err(short) if !wait_until_idle() && !self.points.thin() => break short,
                 Err(_) => {}
             }
         };
@@ -325,7 +325,7 @@ impl Descent {
     }
 
     fn advance_while(&self, goes: impl Fn(&Walk) -> bool, walk: &mut Walk, pieces: &mut u64) -> Option<Iteration> {
-        together(|| {
+        parallel(|| {
             while *pieces > 0 && goes(walk) {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {

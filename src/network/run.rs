@@ -11,7 +11,7 @@ use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tally;
 use crate::tensor::Tensor;
-use crate::threads::together;
+use crate::threads::parallel;
 
 /// All tensors of one sample, and what the rules remember of them.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Run {
         let mut begun = PartialRun::new(network, Some(self));
         begun.give(network.fixed());
         begun.give(given);
-        together(|| while begun.proceed(network) {});
+        parallel(|| while begun.proceed(network) {});
         begun.run
     }
 
@@ -81,7 +81,7 @@ impl Run {
         begun.give(network.fixed());
         begun.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
-        together(|| while begun.next() < ops && begun.proceed(network) {});
+        parallel(|| while begun.next() < ops && begun.proceed(network) {});
         begun.run
     }
 

@@ -61,7 +61,7 @@ impl Drop for SampleRuns {
     /// of a walk uses the same claim, it is freed here, before that one needs the memory.
     fn drop(&mut self) {
         if self.memory.as_ref().is_some_and(|memory| memory.bytes() >= LARGE && Arc::strong_count(memory) == 1) {
-            threads::discard((mem::take(&mut self.all), self.memory.take()));
+            threads::drop_in_background((mem::take(&mut self.all), self.memory.take()));
         }
     }
 }

@@ -130,7 +130,7 @@ pub const ACTIVATIONS: &[Activation] = &[
 /// The function a = z, for a layer without an activation.
 #[must_use]
 pub fn identity() -> Arc<dyn Function> {
-    Arc::new(Copy { equation: IDENTITY, back: IDENTITY_BACK })
+    Arc::new(Identity { equation: IDENTITY, back: IDENTITY_BACK })
 }
 
 /// Finds an activation by its name.

@@ -1,4 +1,6 @@
-//! `add`: the sum of layers of one shape, a skip connection.
+//! `add`: y = x₀ + x₁ + …, the sum of several layers of one shape, as in a skip connection. Each of them gets ∂C/∂xₙ = ∂C/∂y.
+//!
+//! Source: K. He and others, "Deep residual learning for image recognition" (2015).
 
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use super::rule::{Equation, Gist};
 use crate::expr::whole;
 use crate::tensor::shape_words;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind { name: "add", base: "add", keys: &[], rank: None, joins: true, activation: None, build };
 
 const EQUATION: Equation = Equation {
@@ -26,7 +28,7 @@ const BACK: Equation = Equation {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    // missing leading dimensions of size 1 are added, as everywhere
+    // shapes are padded with leading axes of size 1
     let rank = args.inputs().iter().map(|shape| shape.len()).max().unwrap_or(0);
     let raised = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();
     let shapes: Vec<Vec<usize>> = args.inputs().iter().map(|shape| raised(shape)).collect();
@@ -37,7 +39,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?;
     for _ in 0..shapes.len() {
-        args.claim(&[])?; // a part of the sum
+        args.claim(&[])?; // the memory of one part of the sum
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
         sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [StageSource::Input(input)])

@@ -1,4 +1,16 @@
-//! `avg_pool2d`: the mean of each window, a convolution whose filter is the same small number everywhere and never learns.
+//! `avg_pool2d`: the mean of each window of a channel, a convolution with the constant filter 1/n.
+//!
+//! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1.
+//!
+//! | computed | equation |
+//! | --- | --- |
+//! | output | `y[o] = Σ x[i] / n` over the window of o |
+//! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o] / n` over the outputs o whose window contains i |
+//!
+//! n is kh · kw, or with `count_include_pad = false` the number of places that are not padding. The window (1 2; 3 6) gives 12/4 = 3, and an error of
+//! 8 gives each of its entries 2.
+//!
+//! Source: PyTorch's `torch.nn.AvgPool2d`.
 
 use std::sync::Arc;
 
@@ -10,7 +22,7 @@ use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 use crate::tensor::len;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "avg_pool2d",
     base: "pool",
@@ -21,14 +33,14 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-/// Why, forwards and backwards: without padding, with padding that counts as zeros, and with padding that does not count.
+/// The explanations of the forward and the backward pass: without padding, with padding that counts as zeros, and with padding that does not count.
 const WORDS: [(&str, &str); 3] = [
     (
         "Each window keeps the mean of its entries: every one of the n counts 1/n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
         "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
     ),
     (
-        "Each window keeps the mean of its n places: every entry counts 1/n, and padding counts as zeros, which make no step but stand in n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
+        "Each window keeps the mean of its n places: every entry counts 1/n, and padding counts as zeros: it makes no step, but is included in n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
         "All places of a window have the same part in its mean, so each entry gets the same share of the error, 1/n, where n counts the padding too. An entry that lies in several windows gets a share of each.",
     ),
     (
@@ -65,7 +77,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// 1/n.
+/// Returns 1/n.
+///
+/// ```
+/// assert_eq!(gradstep::op::avg_pool2d::reciprocal(4), 0.25);
+/// ```
 #[must_use]
 #[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
 pub fn reciprocal(n: usize) -> f64 {

@@ -1,28 +1,35 @@
-//! One axis of a sliding window: which input, kernel and output places meet. Padding is no place.
+//! One axis of a sliding window: which input, kernel and output places are multiplied with each other.
+//!
+//! Kernel place k at output place o lies on input place `i = o · stride + k · dilation − padding`. If i is a place of the input, (i, k, o) is a
+//! *tap*; if it is padding, it is not. For an input of 3, a kernel of 3, stride 1 and padding 1, output 0 has the taps (0, 1, 0) and (1, 2, 0):
+//! kernel place 0 lies on padding.
+//!
+//! A tap can be looked up from each of its three places: the forward pass starts at o, the weight gradient at k, the input gradient at i. Seen from
+//! each, the taps are evenly spaced, so [`Taps`] holds the first one, a step and a count.
 
 use std::ops::Range;
 
 use super::edges::View;
 
-/// The taps of one place: each is an input, a kernel and an output place, and from one tap to the next these move evenly.
+/// The taps of one place, evenly spaced: tap n is `first + n · step`. The three numbers are the input, kernel and output place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
-    /// The first tap; of no meaning where there is none.
+    /// The first tap; meaningless if there are none.
     pub first: [usize; 3],
-    /// How far each place moves from tap to tap.
+    /// The step of each place from one tap to the next.
     pub step: [isize; 3],
-    /// How many there are.
+    /// The number of taps.
     pub count: usize,
 }
 
 impl Taps {
-    /// Tap `n`.
+    /// Returns tap `n`.
     #[must_use]
     pub fn get(&self, n: usize) -> [usize; 3] {
         std::array::from_fn(|i| self.first[i].wrapping_add_signed(self.step[i].wrapping_mul(n.cast_signed())))
     }
 
-    /// All of them, in order.
+    /// Iterates over the taps, in order.
     pub fn iter(self) -> impl Iterator<Item = [usize; 3]> {
         (0..self.count).map(move |n| self.get(n))
     }
@@ -31,19 +38,19 @@ impl Taps {
 /// One axis of a sliding window: input place = output place · stride + kernel place · dilation − padding.
 #[derive(Clone, Debug)]
 pub struct Axis {
-    /// Length of the input.
+    /// The length of the input.
     pub input: usize,
-    /// Length of the kernel.
+    /// The length of the kernel.
     pub kernel: usize,
-    /// Length of the output.
+    /// The length of the output.
     pub output: usize,
-    /// Input places from one output to the next.
+    /// The distance on the input between neighbouring outputs.
     pub stride: usize,
-    /// Places of padding at either end.
+    /// The number of padding places at each end.
     pub padding: usize,
-    /// Input places from one kernel place to the next.
+    /// The distance on the input between neighbouring kernel places.
     pub dilation: usize,
-    /// For each view, how many taps the places before a place have; filled by [`Axis::indexed`].
+    /// For each view, the number of taps before each place; filled by [`Axis::indexed`].
     prefix: [Vec<u64>; 3],
 }
 
@@ -62,17 +69,17 @@ impl Misfit {
     }
 }
 
-/// Returns the number of places from the first to the last of a dilated kernel: (kernel − 1) · dilation + 1.
+/// Returns the extent of a dilated kernel on the input: (kernel − 1) · dilation + 1.
 fn reach(kernel: usize, dilation: usize) -> Result<usize, Misfit> {
     let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
     reach.ok_or_else(|| Misfit::too_large(if dilation > kernel { "dilation" } else { "kernel_size" }))
 }
 
 impl Axis {
-    /// The axis of a window of `kernel` places on `input` places.
+    /// Creates the axis of a window of `kernel` places on `input` places.
     ///
     /// # Errors
-    /// When no window fits, or when a size is too large for any machine.
+    /// If no window fits, or a size overflows.
     pub fn checked(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, Misfit> {
         let padded = padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
         let reach = reach(kernel, dilation)?;
@@ -86,18 +93,19 @@ impl Axis {
         Ok(Self::of(input, kernel, output, stride, padding, dilation))
     }
 
-    /// A stride with a single output leads nowhere, and so does a dilation with a single kernel place: either is 1 then, as no size of a tensor bounds what
-    /// was asked for.
+    /// Creates an axis. The stride of a single output and the dilation of a single kernel place make no difference; they are set to 1, because no
+    /// size of a tensor limits them.
     fn of(input: usize, kernel: usize, output: usize, stride: usize, padding: usize, dilation: usize) -> Self {
         let (stride, dilation) = (if output == 1 { 1 } else { stride }, if kernel == 1 { 1 } else { dilation });
         Self { input, kernel, output, stride, padding, dilation, prefix: [const { Vec::new() }; 3] }
     }
 
-    /// The axis of a transposed convolution that reads `places` places: the same edges, looked at from the other end, so that the input of
-    /// this axis is what that convolution computes. `more` places of it come after the last that a plain one would have.
+    /// Creates the axis of a transposed convolution that reads `places` places. It is the axis of the convolution in the other direction: its output
+    /// is what the transposed convolution reads, and its input, (places − 1) · stride − 2 · padding + (kernel − 1) · dilation + 1 + `more` places
+    /// long, is what it computes. `more` is PyTorch's `output_padding`.
     ///
     /// # Errors
-    /// When nothing is left of it, or when a size is too large for any machine.
+    /// If the length would not be positive, or a size overflows.
     pub fn transposed(places: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, more: usize) -> Result<Self, Misfit> {
         let reach = reach(kernel, dilation)?;
         let spread =
@@ -105,13 +113,13 @@ impl Axis {
         let spread = spread.checked_add(more).ok_or_else(|| Misfit::too_large("output_padding"))?;
         let cut = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
         if cut >= spread {
-            let why = format!("the filter spreads the input over {spread} places, and the padding takes {cut} of them away");
+            let why = format!("the filter spreads the input over {spread} places, but the padding removes {cut} of them");
             return Err(Misfit { key: "padding", why });
         }
         Ok(Self::of(spread - cut, kernel, places, stride, padding, dilation))
     }
 
-    /// The same axis with its counts; costs time and memory in proportion to its length.
+    /// Fills the prefix counts of all views, in time and memory proportional to the lengths.
     #[must_use]
     pub fn indexed(mut self) -> Self {
         let mut counts = [vec![0; self.output], vec![0; self.kernel], vec![0; self.input]];
@@ -136,13 +144,13 @@ impl Axis {
         self
     }
 
-    /// How many taps the places before each place have in this view; one longer than the places.
+    /// Returns the number of taps before each place of this view; the last of its `len + 1` entries counts all.
     #[must_use]
     pub fn prefix(&self, view: View) -> &[u64] {
-        &self.prefix[number(view)]
+        &self.prefix[index(view)]
     }
 
-    /// Places in this view.
+    /// Returns the number of places in this view.
     #[must_use]
     pub fn len(&self, view: View) -> usize {
         match view {
@@ -152,7 +160,7 @@ impl Axis {
         }
     }
 
-    /// The taps of a place, in order.
+    /// Returns the taps of a place, in order.
     #[must_use]
     pub fn taps(&self, view: View, at: usize) -> Taps {
         let none = Taps { first: [0; 3], step: [0; 3], count: 0 };
@@ -174,7 +182,7 @@ impl Axis {
                 Taps { first, step: [self.stride.cast_signed(), 0, 1], count: outputs.len() }
             }
             View::Input => {
-                // kernel places k and output places o with o · stride + k · dilation = place: every period-th k of a range
+                // all k in low..high with an integer o = (place − k · dilation) / stride; if k has one, so has k + period
                 let place = at + self.padding;
                 let low = place.saturating_sub((self.output - 1) * self.stride).div_ceil(self.dilation);
                 let high = (place / self.dilation + 1).min(self.kernel);
@@ -189,7 +197,7 @@ impl Axis {
         }
     }
 
-    /// Which tap of its place a pair of kernel and output place is.
+    /// Returns the number of the tap (kernel, output) among the taps of place `at`: the inverse of [`Taps::get`].
     #[must_use]
     pub fn rank(&self, view: View, at: usize, kernel: usize, output: usize) -> usize {
         let taps = self.taps(view, at);
@@ -200,15 +208,15 @@ impl Axis {
         }
     }
 
-    /// The input place under kernel place `kernel` at output place `output`; the pair must be a tap.
+    /// Returns the input place of a tap: `output · stride + kernel · dilation − padding`.
     #[must_use]
     pub fn source(&self, kernel: usize, output: usize) -> usize {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// How many places of what a filter lies on are between neighbours of the filter; 0 where a stride spreads it.
+    /// Returns the distance between neighbours of the sliding filter on what it slides over; 0 if the stride makes it uneven.
     #[must_use]
-    pub fn pitch(&self, view: View) -> usize {
+    pub fn spacing(&self, view: View) -> usize {
         match view {
             View::Output => self.dilation,
             View::Weight => self.stride,
@@ -217,20 +225,20 @@ impl Axis {
         }
     }
 
-    /// How far a filter reaches over the edge of what it slides over: the input, or the output on the error's way back.
+    /// Returns how many places the filter extends beyond the edge of what it slides over: the input, or for the input gradient the errors.
     #[must_use]
-    pub fn ring(&self, view: View) -> usize {
+    pub fn overhang(&self, view: View) -> usize {
         match view {
             View::Output | View::Weight => self.padding,
-            // full padding, less what the forward pass padded; a stride spreads the error and has no such picture
-            // of a single place nothing slides over
+            // a single place has no border to slide over
+            // full padding minus the padding of the forward pass; with a stride the errors are spread out, which has no such picture
             View::Input if self.output == 1 => 0,
             View::Input if self.stride == 1 => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
             View::Input => 0,
         }
     }
 
-    /// The kernel places that lie on the input (not on padding) at an output place.
+    /// Returns the kernel places that lie on the input, not on padding, at an output place.
     #[must_use]
     pub fn kernels(&self, output: usize) -> Range<usize> {
         let start = output * self.stride;
@@ -239,7 +247,7 @@ impl Axis {
         low.min(high)..high
     }
 
-    /// The output places at which a kernel place lies on the input.
+    /// Returns the output places at which a kernel place lies on the input, not on padding.
     #[must_use]
     pub fn outputs(&self, kernel: usize) -> Range<usize> {
         let start = kernel * self.dilation;
@@ -253,7 +261,7 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-fn number(view: View) -> usize {
+fn index(view: View) -> usize {
     match view {
         View::Output => 0,
         View::Weight => 1,

@@ -1,4 +1,4 @@
-//! The bias of a layer: one number for each channel, added to every neuron of it.
+//! The bias of a layer: one number for each channel, added to every neuron of the channel. Its gradient is the sum of the errors of these neurons.
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
@@ -6,7 +6,8 @@ use super::rule::{Equation, Gist};
 use crate::expr::{Expr, SUM, whole};
 use crate::tensor::len;
 
-/// The function y = b for a tensor of this shape: each entry of b is spread over the neurons of its channel.
+/// Creates the function y = b for a tensor of this shape: each entry of b is repeated over its channel. For b = (1, 2) of a 2x3 tensor, y is (1 1 1;
+/// 2 2 2); `of` is the shape of b.
 #[must_use]
 pub fn bias(of: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
     let area = len(shape) / len(of);

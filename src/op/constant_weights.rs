@@ -1,4 +1,4 @@
-//! Edges whose weight is a number of the equation, not a parameter: copies, sums, means.
+//! Functions y = Σ k · x whose weights k are constants of the equation, not parameters: copies, sums, means, biases.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use super::slot::{
 };
 use crate::sums::Init;
 
-/// The numbers on the edges.
+/// The constant weights of the edges.
 #[derive(Clone, Debug)]
 pub enum Weights {
-    /// None, and nothing is computed: each entry is a copy of the one that it reads.
+    /// No weights, and each entry is a copy of the one that it reads: nothing is computed.
     Copy,
-    /// None is written: each edge hands on what it reads.
+    /// No weights: each entry is the plain sum of what it reads.
     None,
-    /// One for all.
+    /// The same weight for all edges.
     One(f64),
-    /// One for the edges of each output.
+    /// One weight for all edges of each output.
     ByOutput(Vec<f64>),
 }
 
-/// The function y = Σ k · x over edges, with fixed numbers k; its input is x.
+/// The function y = Σ k · x over edges, with constants k; its input is x. For a mean of two entries, y = 0.5 · x₀ + 0.5 · x₁.
 #[derive(Debug)]
 pub struct ConstantWeights<E>(Arc<Inner<E>>);
 
@@ -39,7 +39,7 @@ struct Inner<E> {
 }
 
 impl<E: Edges> ConstantWeights<E> {
-    /// The function of these edges and numbers, with its equations forwards and backwards.
+    /// Creates the function from its edges and weights, with the equations of y and of ∂C/∂x.
     pub fn new(edges: E, weights: Weights, equation: Equation, back: Equation) -> Self {
         Self(Arc::new(Inner { edges, weights, equation, back }))
     }
@@ -51,28 +51,28 @@ impl<E: Edges> Function for ConstantWeights<E> {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Output })
+        Arc::new(ConstantWeightsRule { inner: Arc::clone(&self.0), view: View::Output })
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Seen { inner: Arc::clone(&self.0), view: View::Input }))
+        Some(Arc::new(ConstantWeightsRule { inner: Arc::clone(&self.0), view: View::Input }))
     }
 }
 
-/// The edges from one end.
+/// The rule of y or of ∂C/∂x.
 #[derive(Debug)]
-struct Seen<E> {
+struct ConstantWeightsRule<E> {
     inner: Arc<Inner<E>>,
     view: View,
 }
 
-impl<E: Edges> Seen<E> {
-    /// The slot of an edge's other end.
+impl<E: Edges> ConstantWeightsRule<E> {
+    /// Returns the slot of the operand: x, or ∂C/∂y.
     fn slot(&self) -> Slot {
         if self.view == View::Output { Input(0) } else { Upstream }
     }
 
-    /// An edge's other end: the view from there, and the place.
+    /// Returns the view of the end that is read.
     fn other(&self) -> View {
         if self.view == View::Output { View::Input } else { View::Output }
     }
@@ -85,14 +85,14 @@ impl<E: Edges> Seen<E> {
         }
     }
 
-    /// Adds all sums by a kernel of the edges, if they have one for these weights. Returns whether it did.
-    fn add_at_once(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) -> bool {
+    /// Computes all sums by a kernel of the edges. Returns `false`, and does nothing, if they have none for these weights.
+    fn add_by_kernel(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) -> bool {
         let weight = match self.inner.weights {
             Weights::Copy | Weights::None => None,
             Weights::One(k) => Some(k),
             Weights::ByOutput(_) => return false,
         };
-        self.inner.edges.sum_of_one(self.view, weight, x.tensors[self.slot()], sums, init)
+        self.inner.edges.sum_by_kernel(self.view, weight, x.tensors[self.slot()], sums, init)
     }
 
     fn terms(&self, view: View, at: usize) -> u64 {
@@ -100,9 +100,9 @@ impl<E: Edges> Seen<E> {
     }
 }
 
-impl<E: Edges> Rule for Seen<E> {
+impl<E: Edges> Rule for ConstantWeightsRule<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        if self.add_at_once(x, out, Init::Accumulate) {
+        if self.add_by_kernel(x, out, Init::Accumulate) {
             return;
         }
         let (read, other) = (x.tensors[self.slot()], self.other());
@@ -116,7 +116,7 @@ impl<E: Edges> Rule for Seen<E> {
                 }
                 return;
             }
-            // one window: what it sees goes to one sum, or one number to all that it sees
+            // all edges of the run have one output: forwards they add to its sum, backwards its error is added to each of their inputs
             let k = self.weight(edge);
             let apart = next.input.wrapping_sub(edge.input);
             let inputs = (0..count).map(|n| edge.input.wrapping_add(apart.wrapping_mul(n)));
@@ -134,7 +134,7 @@ impl<E: Edges> Rule for Seen<E> {
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        if self.add_at_once(x, sums, Init::Overwrite) {
+        if self.add_by_kernel(x, sums, Init::Overwrite) {
             return;
         }
         sums.fill(-0.0);
@@ -171,7 +171,7 @@ impl<E: Edges> Rule for Seen<E> {
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
-        let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("terms of an entry"));
+        let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the terms of an entry fit in memory"));
         self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, |sum, edge| {
             let value = read[edge.end(other)];
             sum + self.weight(edge).map_or(value, |k| k * value)
@@ -190,7 +190,7 @@ impl<E: Edges> Rule for Seen<E> {
         if slot != self.slot() {
             return TermNumbers::new();
         }
-        // an input is the first of an edge's ends, an output the last
+        // the index of the end that is read: 0 is the input, 2 the output
         let end = if self.view == View::Output { 0 } else { 2 };
         self.inner.edges.nest(self.view, entry).reaching(end, at)
     }

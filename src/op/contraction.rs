@@ -1,21 +1,21 @@
-//! A contraction by labels: an einsum of at most two operands, y = Σ w · x.
+//! Contractions by labels: an einsum of at most two operands, y = Σ w · x, as a set of edges.
 //!
-//! Each label of the einsum is an index that runs over all its values, and each combination of values is one edge: it joins one entry of the input, of the
-//! weight and of the output. A label is therefore nothing but its size and its stride in each of the three ends, 0 where an end does not have it. For
-//! `oi,i->o` (a linear layer of 4 inputs and 3 outputs; the weight is named first, as in the product w · x):
+//! Each label of the einsum is an index, and each combination of their values is one edge, which joins an entry of the input, of the weight and of
+//! the output. A label is therefore a size and a stride in each of these three ends, 0 in an end without that label. For `oi,i->o` (a linear layer of
+//! 4 inputs and 3 outputs; the weight is named first, as in the product w · x):
 //!
 //! | label | size | stride in input | in weight | in output |
 //! | --- | --- | --- | --- | --- |
 //! | o | 3 | 0 | 4 | 1 |
 //! | i | 4 | 1 | 1 | 0 |
 //!
-//! Seen from one end, the labels that this end has are known from the entry; the others are summed over, in their order: the terms of an entry are these
-//! labels in mixed radix. From the output that is i, from the weight nothing, from the input o. The order of labels is that of the output's axes, then
-//! that of their first appearance, so a weight that is used at many outputs gathers its terms over these in row-major order.
+//! An entry fixes the labels of its own end, and its terms run over the others: over i for an output, over o for an input, over none for a weight.
+//! For o = 2 the terms are `w[2, 0] · x[0]`, `w[2, 1] · x[1]`, …. Labels are ordered as the output's axes, then by first appearance, so the terms of
+//! a weight are in the row-major order of the outputs that use it.
 //!
-//! Neighbouring labels that move all ends as one index would are merged. Then at most three loops remain in practice, which a [`Nest`] holds: one for each
-//! way in which the two other ends can share a label. Where axes are permuted against each other so that more than three remain
-//! (`abcdefgh,hgfedcba->`), there is no contraction: the caller brings one operand into the order of the other first, by a copy.
+//! Neighbouring labels that move all ends like a single index are merged. At most three loops then remain in practice, as a [`Nest`] holds. If the
+//! axes of the operands are permuted so that more remain (`abcdefgh,hgfedcba->`), there is no contraction: the caller first permutes an operand by a
+//! copy.
 
 mod constant;
 mod matrix;
@@ -26,48 +26,48 @@ use std::sync::{Arc, LazyLock};
 use smallvec::SmallVec;
 
 use super::edges::{Edges, View, W, Weighted, X};
-use super::mismatch::{Mismatch, Operand};
+use super::mismatch::{Mismatch, MismatchedTensor};
 use super::nest::{Edge, Nest};
 use super::rule::Window;
 use super::slot::Slot::Upstream;
 use crate::sums::Init;
-use constant::Form;
-use matrix::Matrix;
+use constant::SumKernel;
+use matrix::MatrixShape;
 
-/// One index of an einsum.
+/// An index of an einsum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The number of its values.
+    /// The number of values.
     pub size: usize,
-    /// The places that each end (input, weight, output) moves by from one value to the next; 0 in an end without this label.
+    /// The stride in each end (input, weight, output); 0 in an end without this label.
     pub strides: [usize; 3],
 }
 
-/// A set of edges: one for each combination of values of its labels.
+/// The set of edges of an einsum: one for each combination of the values of its labels.
 #[derive(Clone, Debug)]
 pub struct Contraction {
-    /// The edges from the input, from the weight and from the output.
-    ends: Arc<[End; 3]>,
-    /// The shapes of these; `None` for [`Contraction::elementwise`], which fits any.
+    /// The edges as seen from the input, the weight and the output.
+    ends: Arc<[EndLabels; 3]>,
+    /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any.
     shapes: Option<Box<[Vec<usize>; 3]>>,
-    /// The matrix, if it is the product of a matrix and a vector.
-    matrix: Option<Matrix>,
-    /// Whether each output reads a whole channel of an image.
+    /// The shape of the matrix, if this is a product of a matrix and a vector.
+    matrix: Option<MatrixShape>,
+    /// `true` if each output reads a whole channel of an image.
     on_image: bool,
 }
 
-/// The edges as one end sees them.
+/// The labels, split by whether one end has them.
 #[derive(Clone, Debug)]
-struct End {
-    /// The labels that the end has, from the largest stride to the smallest.
+struct EndLabels {
+    /// The labels of this end, from the largest stride to the smallest.
     own: SmallVec<[Label; 3]>,
     /// The labels that are summed over, in order.
     summed: SmallVec<[Label; 3]>,
-    /// The loops over these, for an entry whose first edge is yet to be set.
+    /// The loops over the summed labels; the first edge depends on the entry.
     nest: Nest,
 }
 
-/// Neighbouring labels that move all ends as one index would, merged. Those of size 1 move nothing.
+/// Merges neighbouring labels that move all ends like a single index, and drops labels of size 1.
 fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
     let mut merged = SmallVec::<[Label; 3]>::new();
     for label in labels.filter(|label| label.size != 1) {
@@ -81,8 +81,8 @@ fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
     merged
 }
 
-impl End {
-    /// The labels as end `end` sees them; `None` if its entries do not lie side by side, or more than three loops remain.
+impl EndLabels {
+    /// Splits the labels for end `end`. `None` if its entries are not contiguous, or if more than three loops remain.
     fn of(labels: &[Label], end: usize) -> Option<Self> {
         let has = |label: &&Label| label.strides[end] != 0;
         let mut own: SmallVec<[Label; 4]> = labels.iter().filter(has).filter(|label| label.size != 1).copied().collect();
@@ -107,7 +107,7 @@ impl End {
         self.nest.counts.iter().product()
     }
 
-    /// The first edge of an entry.
+    /// Returns the first edge of an entry.
     fn first(&self, end: usize, entry: usize) -> Edge {
         let mut ends = [0; 3];
         for (n, label) in self.own.iter().enumerate() {
@@ -123,18 +123,18 @@ impl End {
     }
 }
 
-/// The entries of a block from which on all are walked side by side, term by term.
+/// The number of neighbouring entries from which on [`Contraction::sweep`] visits all of them term by term, instead of one entry after another.
 const SIDE_BY_SIDE: usize = 8;
 
 impl Contraction {
-    /// The contraction over these labels, in the order of its terms. `None` if an end has gaps between its entries, or if more than three loops
-    /// remain for an entry: then an operand must be permuted first.
+    /// Creates the contraction over these labels, in the order of its terms. `None` if the entries of an end are not contiguous, or if more than
+    /// three loops remain for an entry: then an operand must be permuted first.
     #[must_use]
     pub fn new(labels: &[Label]) -> Option<Self> {
         if labels.iter().any(|label| label.strides == [0; 3]) {
             return None;
         }
-        let [input, weight, output] = std::array::from_fn(|end| End::of(labels, end));
+        let [input, weight, output] = std::array::from_fn(|end| EndLabels::of(labels, end));
         let ends = Arc::new([input?, weight?, output?]);
         let shapes = std::array::from_fn(|end| {
             let mut own: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
@@ -143,64 +143,70 @@ impl Contraction {
         });
         let matrix = match *labels {
             [Label { size: outputs, strides: [0, wide, 1] }, Label { size: inputs, strides: [1, 1, 0] }] if wide == inputs => {
-                Some(Matrix { inputs, outputs })
+                Some(MatrixShape { inputs, outputs })
             }
             _ => None,
         };
         Some(Self { ends, shapes: Some(Box::new(shapes)), matrix, on_image: false })
     }
 
-    /// The contraction that an einsum writes, with the size of each label: `Contraction::of("oi,i->o", &[('o', 3), ('i', 4)])`. All tensors are in
-    /// row-major order.
+    /// Creates the contraction of an einsum, from its text and the size of each label. All tensors are in row-major order.
+    ///
+    /// ```
+    /// use gradstep::op::{contraction::Contraction, edges::{Edges, View}};
+    ///
+    /// let linear = Contraction::of("oi,i->o", &[('o', 3), ('i', 4)]);
+    /// assert_eq!(linear.edge(View::Output, 2, 1).ends(), [1, 9, 2]); // x[1] · w[2, 1] is a term of y[2]
+    /// ```
     ///
     /// # Panics
-    /// If the text is no einsum of one or two operands over these labels, or if more than three loops remain.
+    /// If the text is not an einsum of one or two operands over these labels, or if more than three loops remain.
     #[must_use]
     pub fn of(subscripts: &str, sizes: &[(char, usize)]) -> Self {
-        let subscripts = Subscripts::parse(subscripts).expect("an einsum");
-        let size = |label| sizes.iter().find(|(own, _)| *own == label).expect("the size of each label").1;
-        subscripts.contraction(size).expect("at most three loops")
+        let subscripts = Subscripts::parse(subscripts).expect("the text is an einsum");
+        let size = |label| sizes.iter().find(|(own, _)| *own == label).expect("every label has a size").1;
+        subscripts.contraction(size).expect("at most three loops remain")
     }
 
-    /// The edges from each entry to the one at the same place, for tensors of any shape.
+    /// Creates the edges that join each entry with the one at the same index, for tensors of any shape.
     ///
     /// # Panics
     /// Never.
     #[must_use]
     pub fn elementwise() -> Self {
-        // shared, as there may be very many
+        // shared, as a network may have very many of them
         static ALL: LazyLock<Contraction> = LazyLock::new(|| {
-            let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop");
+            let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop remains");
             Contraction { shapes: None, ..all }
         });
         ALL.clone()
     }
 
-    /// The same edges between tensors of other shapes with as many entries: input, weight, output.
+    /// Reshapes input, weight and output; each keeps its number of entries.
     #[must_use]
     pub fn shaped(mut self, input: &[usize], weight: &[usize], output: &[usize]) -> Self {
         self.shapes = Some(Box::new([input, weight, output].map(<[usize]>::to_vec)));
         self
     }
 
-    /// The same edges, drawn as a window that lies on a whole channel of an image.
+    /// Marks each output as a window over a whole channel of an image, for the drawing.
     #[must_use]
     pub fn on_image(self) -> Self {
         Self { on_image: true, ..self }
     }
 
-    /// The kernel for sums of one operand in this view, where there is one.
-    fn form(&self, view: View) -> Option<Form> {
-        let End { own, summed, .. } = &self.ends[view.end()];
+    /// Returns the kernel for sums of one operand in this view, if there is one.
+    fn sum_kernel(&self, view: View) -> Option<SumKernel> {
+        let EndLabels { own, summed, .. } = &self.ends[view.end()];
         let read = if view == View::Output { View::Input } else { View::Output }.end();
         let stride = |label: &Label| label.strides[read];
         match (&own[..], &summed[..]) {
-            ([], []) => Some(Form::Copy),
-            ([all], []) if stride(all) == 1 => Some(Form::Copy),
-            ([all], []) if stride(all) == 0 => Some(Form::Spread(all.size)),
-            ([each, all], []) if stride(each) == 1 && stride(all) == 0 => Some(Form::Spread(all.size)),
-            ([], [all]) if stride(all) == 1 => Some(Form::Gather(all.size)),
-            ([each], [all]) if stride(all) == 1 && stride(each) == all.size => Some(Form::Gather(all.size)),
+            ([], []) => Some(SumKernel::Copy),
+            ([all], []) if stride(all) == 1 => Some(SumKernel::Copy),
+            ([all], []) if stride(all) == 0 => Some(SumKernel::Expand(all.size)),
+            ([each, all], []) if stride(each) == 1 && stride(all) == 0 => Some(SumKernel::Expand(all.size)),
+            ([], [all]) if stride(all) == 1 => Some(SumKernel::Sum(all.size)),
+            ([each], [all]) if stride(all) == 1 && stride(each) == all.size => Some(SumKernel::Sum(all.size)),
             _ => None,
         }
     }
@@ -231,7 +237,7 @@ impl Edges for Contraction {
     fn rank(&self, view: View, edge: Edge) -> u64 {
         let places = edge.ends();
         self.ends[view.end()].summed.iter().fold(0, |rank, label| {
-            let end = (0..3).find(|end| label.strides[*end] != 0).expect("a label moves an end");
+            let end = (0..3).find(|end| label.strides[*end] != 0).expect("every label has a stride in some end");
             let value = places[end] / label.strides[end] % label.size;
             rank * label.size as u64 + value as u64
         })
@@ -255,12 +261,12 @@ impl Edges for Contraction {
         }
     }
 
-    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
-        let form = self.form(view);
-        if let Some(form) = form {
-            form.add(weight, read, sums, init);
+    fn sum_by_kernel(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
+        let kernel = self.sum_kernel(view);
+        if let Some(kernel) = kernel {
+            kernel.add(weight, read, sums, init);
         }
-        form.is_some()
+        kernel.is_some()
     }
 
     fn window(&self, view: View) -> Option<Window> {
@@ -293,23 +299,23 @@ impl Weighted for Contraction {
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         match self.matrix {
             Some(matrix) if view == View::Weight => matrix.outer(a, b, sums),
-            _ => self.begin_with_nothing(view, a, b, sums),
+            _ => self.begin_from_zero(view, a, b, sums),
         }
     }
 }
 
-/// The labels of the operands and the result of an einsum.
+/// The labels of the operands and of the result of an einsum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscripts {
-    /// The labels of the weight; `None` if there is one operand, the input.
+    /// The labels of the weight; `None` if the input is the only operand.
     weight: Option<Vec<char>>,
     input: Vec<char>,
     output: Vec<char>,
 }
 
 impl Subscripts {
-    /// Reads `oi,i->o`: the weight, the input and the output; or `ca->c`: the input and the output. `None` if it is written otherwise, if a label
-    /// stands twice in one tensor (a diagonal).
+    /// Parses `oi,i->o` (weight, input, output) or `ca->c` (input, output). `None` if the text has another form, or if a label occurs twice in one
+    /// tensor (a diagonal).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let labels = |text: &str| {
@@ -325,12 +331,12 @@ impl Subscripts {
         Some(Self { weight, input, output: labels(output)? })
     }
 
-    /// The labels of input, weight and output.
+    /// Returns the labels of input, weight and output.
     fn ends(&self) -> [&[char]; 3] {
         [&self.input, self.weight.as_deref().unwrap_or(&[]), &self.output]
     }
 
-    /// All labels in the order of the terms: those of the output, then those of the operands as they appear.
+    /// Returns all labels in the order of the terms: those of the output, then those of the operands as they appear.
     fn order(&self) -> Vec<char> {
         let mut order = self.output.clone();
         for label in self.ends()[1].iter().chain(&self.input) {
@@ -341,20 +347,20 @@ impl Subscripts {
         order
     }
 
-    /// Infers the size of each label from the shapes of the operands, in the order in which they are written.
+    /// Infers the size of each label from the shapes of the operands, in their written order.
     ///
     /// # Errors
-    /// When two axes with one label differ.
+    /// If two axes with the same label have different sizes.
     ///
     /// # Panics
-    /// If an operand has another number of axes than labels.
+    /// If the number of axes of an operand is not its number of labels.
     pub fn sizes(&self, shapes: &[&[usize]]) -> Result<Vec<(char, usize)>, Mismatch> {
         let operands = self.weight.iter().map(|labels| ("weight", labels)).chain([("input", &self.input)]);
-        let mut found: Vec<(char, usize, Operand)> = Vec::new();
+        let mut found: Vec<(char, usize, MismatchedTensor)> = Vec::new();
         for ((name, labels), shape) in operands.zip(shapes) {
             assert_eq!(labels.len(), shape.len(), "an axis for each label");
             for (axis, (label, size)) in labels.iter().zip(*shape).enumerate() {
-                let here = Operand::new(name, shape, Some(axis));
+                let here = MismatchedTensor::new(name, shape, Some(axis));
                 match found.iter().find(|(own, ..)| own == label) {
                     Some((_, other, there)) if other != size => return Err(Mismatch { one: there.clone(), other: here }),
                     Some(_) => {}
@@ -365,7 +371,7 @@ impl Subscripts {
         Ok(found.into_iter().map(|(label, size, _)| (label, size)).collect())
     }
 
-    /// The contraction over labels of these sizes; `None` if more than three loops remain for an entry.
+    /// Creates the contraction for labels of these sizes; `None` if more than three loops remain for an entry.
     #[must_use]
     pub fn contraction(&self, size: impl Fn(char) -> usize) -> Option<Contraction> {
         let stride = |labels: &[char], label: char| {

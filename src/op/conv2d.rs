@@ -1,4 +1,18 @@
-//! `conv2d`: z = W * a + b, a filter sliding over an image (cross-correlation, as everywhere in the field).
+//! `conv2d`: z = W * a + b, filters that slide over an image (a cross-correlation, as in PyTorch).
+//!
+//! The input a has C x H x W entries, the weight O x C/groups x kh x kw, and z has O x H' x W' with H' = ⌊(H + 2 · padding − (kh − 1) · dilation − 1)
+//! / stride⌋ + 1. With stride 1 and no padding:
+//!
+//! | computed | equation |
+//! | --- | --- |
+//! | output | `z[o, y, x] = Σ w[o, c, i, j] · a[c, y + i, x + j] + b[o]` |
+//! | weight gradient | `∂C/∂w[o, c, i, j] = Σ a[c, y + i, x + j] · ∂C/∂z[o, y, x]` |
+//! | input gradient | `∂C/∂a[c, u, v] = Σ w[o, c, i, j] · ∂C/∂z[o, u − i, v − j]` |
+//!
+//! On one channel, the filter (1 2; 3 4) over the window (5 6; 7 8) gives 1 · 5 + 2 · 6 + 3 · 7 + 4 · 8 = 70.
+//!
+//! Source: PyTorch's `torch.nn.Conv2d`; figures 2 (part 1), 18, 19 and 20 (part 4) of V. Petersen's series "A guided tour through a convolutional
+//! neural network".
 
 mod kernels;
 
@@ -16,7 +30,7 @@ use crate::sums::{Init, LANES};
 use crate::tensor::len;
 use kernels::Plans;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "conv2d",
     base: "conv",
@@ -53,33 +67,34 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     weighted(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weights, outputs, fan)
 }
 
-/// Returns the key that a misfit is reported at: `weight` if the kernel's size comes from its shape.
+/// Returns the key at which to report a [`Misfit`]: `weight` if the kernel's size comes from the weight's shape.
 pub fn kernel_key(args: &dyn Args, key: &'static str) -> &'static str {
     if key == "kernel_size" && !args.has(key) { "weight" } else { key }
 }
 
-/// The keys that convolutions share, read and checked.
+/// The keys that `conv2d` and `conv_transpose2d` share.
 #[derive(Clone, Copy, Debug)]
 pub struct Filters {
-    /// Output channels.
+    /// The number of output channels.
     pub outputs: usize,
-    /// Rows and columns of a filter.
+    /// The rows and columns of a filter.
     pub kernel: [usize; 2],
-    /// Places from one window to the next.
+    /// The vertical and horizontal distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// Rows and columns of padding at either end.
+    /// The rows and columns of padding at each end.
     pub padding: [usize; 2],
-    /// Places from one row or column of the filter to the next.
+    /// The distance on the image between neighbouring rows and columns of the filter.
     pub dilation: [usize; 2],
-    /// Groups of channels that see only each other.
+    /// The number of groups: each output channel reads only the input channels of its group.
     pub groups: usize,
 }
 
 impl Filters {
-    /// Reads them for a layer of so many input channels, whose `out_channels` were looked for and whose weight, where it is given, has this shape.
+    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`, and `weight` the shape of the
+    /// weight, if it is given.
     ///
     /// # Errors
-    /// When a key is faulty, a size is missing, or the groups do not divide the channels.
+    /// If a key is faulty, a size is missing, or the groups do not divide the channels.
     pub fn read(
         args: &mut dyn Args,
         channels: usize,
@@ -106,28 +121,28 @@ impl Filters {
 /// The edges of a convolution: input `inputs` x H x W, filters `outputs` x inputs/groups x kh x kw, output `outputs` x H' x W'.
 #[derive(Debug)]
 pub struct Conv2d {
-    /// Input channels.
+    /// The number of input channels.
     pub inputs: usize,
-    /// Output channels.
+    /// The number of output channels.
     pub outputs: usize,
-    /// Groups of channels that see only each other.
+    /// The number of groups: each output channel reads only the input channels of its group.
     pub groups: usize,
-    /// The vertical axis, indexed.
+    /// The vertical axis, with its prefix counts.
     pub rows: Axis,
-    /// The horizontal axis, indexed.
+    /// The horizontal axis, with its prefix counts.
     pub columns: Axis,
     plans: Plans,
 }
 
 impl Conv2d {
-    /// The edges of so many channels along these axes.
+    /// Creates the edges from the numbers of channels and groups, and from both axes.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
         Self { inputs, outputs, groups, rows: rows.indexed(), columns: columns.indexed(), plans: Plans::default() }
     }
 
-    /// The shape of a filter that has one weight everywhere, where its windows are large and overlap or lie side by side often enough that the kernels of a
-    /// convolution are worth it.
+    /// Returns the shape of a filter with the same weight everywhere, for windows so large that the kernels of a convolution pay off; otherwise
+    /// `None`.
     #[must_use]
     pub fn constant_filter(&self) -> Option<[usize; 4]> {
         let Self { rows, columns, .. } = self;
@@ -143,12 +158,12 @@ impl Conv2d {
         self.outputs / self.groups
     }
 
-    /// Pixels of one channel in this view, as rows and columns.
+    /// Returns the rows and columns of one channel in this view.
     fn plane(&self, view: View) -> (usize, usize) {
         (self.rows.len(view), self.columns.len(view))
     }
 
-    /// Channels summed over for one entry.
+    /// Returns the number of channels that an entry sums over.
     fn inner(&self, view: View) -> usize {
         match view {
             View::Output => self.group_inputs(),
@@ -157,7 +172,7 @@ impl Conv2d {
         }
     }
 
-    /// The edge from its channels and its taps: (input, kernel, output) places on each axis.
+    /// Returns the edge of an output channel, an input channel of its group, and a tap (input, kernel and output place) of each axis.
     fn join(&self, o: usize, i: usize, [iy, ky, oy]: [usize; 3], [ix, kx, ox]: [usize; 3]) -> Edge {
         let (rows, columns) = (&self.rows, &self.columns);
         let group = o / self.group_outputs();
@@ -168,13 +183,13 @@ impl Conv2d {
         }
     }
 
-    /// Channel, row and column of an entry.
+    /// Returns the channel, row and column of an entry.
     fn split(&self, view: View, entry: usize) -> (usize, usize, usize) {
         let (h, w) = self.plane(view);
         (entry / (h * w), entry / w % h, entry % w)
     }
 
-    /// The output channel and the input channel within its group, for an entry's leading index and the summed channel.
+    /// Returns the output channel and the input channel within its group, from an entry's leading index and the channel that is summed over.
     fn channels(&self, view: View, lead: usize, summed: usize) -> (usize, usize) {
         match view {
             View::Output => (lead, summed),
@@ -247,7 +262,8 @@ impl Edges for Conv2d {
     fn sweep(&self, _view: View, _count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
         let (rows, columns) = (&self.rows, &self.columns);
         let forwards: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
-        // where few outputs have large windows, the row is the window's; the outputs go backwards then, as an input meets the kernel forwards
+        // with few outputs of large windows, the runs are rows of a window; outputs go backwards then, so that each input still meets the kernel
+        // places in order
         let backwards: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
         let across = if columns.kernel > columns.output { backwards } else { forwards };
         for (o, i) in (0..self.outputs).flat_map(|o| (0..self.group_inputs()).map(move |i| (o, i))) {
@@ -259,7 +275,7 @@ impl Edges for Conv2d {
         }
     }
 
-    fn sum_of_one(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
+    fn sum_by_kernel(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
         let (Some(weight), Some(filter)) = (weight, self.constant_filter().filter(|_| view != View::Weight)) else { return false };
         let filter = vec![weight; len(&filter)];
         match init {
@@ -270,8 +286,8 @@ impl Edges for Conv2d {
     }
 
     fn window(&self, view: View) -> Option<Window> {
-        let padding = [self.rows.ring(view), self.columns.ring(view)];
-        let pitch = [self.rows.pitch(view), self.columns.pitch(view)];
+        let padding = [self.rows.overhang(view), self.columns.overhang(view)];
+        let pitch = [self.rows.spacing(view), self.columns.spacing(view)];
         Some(match view {
             View::Output => Window { image: X, filter: Some(W), turned: false, padding, pitch },
             View::Weight => Window { image: X, filter: Some(Upstream), turned: false, padding, pitch },
@@ -287,13 +303,13 @@ impl Weighted for Conv2d {
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if self.has_terms(view, sums.len()).is_some() {
-            return self.begin_with_nothing(view, a, b, sums);
+            return self.begin_from_zero(view, a, b, sums);
         }
         self.sums(view, a, b, sums, Init::Overwrite);
     }
 }
 
-/// The equations of the output, of the weight gradient and of the error's way back.
+/// The equations of the output, the weight gradient and the input gradient.
 pub const EQUATIONS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::W, whole::X]),

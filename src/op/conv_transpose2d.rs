@@ -1,5 +1,13 @@
-//! `conv_transpose2d`: a convolution walked backwards. Its edges are those of the convolution that would lead from its output to its input,
-//! so its forward pass is that one's way of the error back, and the other way round.
+//! `conv_transpose2d`: the transpose of a convolution, which enlarges an image.
+//!
+//! The input x has C x H x W entries, the weight C x O/groups x kh x kw, and the output O x H' x W' with
+//! H' = (H − 1) · stride − 2 · padding + (kh − 1) · dilation + output_padding + 1. Each input adds the filter, times its value, to one window of the
+//! output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4): y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
+//!
+//! Its edges are those of the convolution from its output to its input, with both ends swapped. So its forward pass is the input gradient of that
+//! convolution, and its input gradient is the forward pass of that convolution.
+//!
+//! Source: PyTorch's `torch.nn.ConvTranspose2d`.
 
 use std::sync::Arc;
 
@@ -13,7 +21,7 @@ use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
 use crate::expr::{Expr, Join, whole};
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "conv_transpose2d",
     base: "convt",
@@ -34,12 +42,16 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     if let Some(i) = (0..2).find(|&i| more[i] >= stride[i].max(dilation[i])) {
         let message =
             format!("output_padding is {}, but must be less than the stride ({}) or the dilation ({})", more[i], stride[i], dilation[i]);
-        return Err(args.fail("output_padding", message, "it chooses between the sizes that a stride makes alike"));
+        return Err(args.fail(
+            "output_padding",
+            message,
+            "with a stride, several output sizes are possible, and output_padding chooses one of them",
+        ));
     }
     let mut axis = |what: &str, i: usize, n: usize| {
         Axis::transposed(n, kernel[i], stride[i], padding[i], dilation[i], more[i]).map_err(|Misfit { key, why }| {
             let key = kernel_key(&*args, key);
-            args.fail(key, format!("the output's {what} does not work out: {why}"), &format!("take a smaller {key}"))
+            args.fail(key, format!("the output's {what} is not possible: {why}"), &format!("take a smaller {key}"))
         })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
@@ -48,7 +60,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     args.claim(&shape)?;
     args.claim(&weights)?;
     let area = kernel[0] * kernel[1];
-    // PyTorch reads the fans from the weight's shape as if it were a convolution's
+    // PyTorch derives the fans from the shape of the weight as for a convolution
     let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     weighted(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weights, outputs, fan)
@@ -119,13 +131,13 @@ impl Weighted for Transposed {
     }
 }
 
-/// The equations of the output, of the weight gradient and of the error's way back.
+/// The equations of the output, the weight gradient and the input gradient.
 const EQUATIONS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::X, Expr::Of(ROT180, &[whole::W])]),
         name: "transposed convolution",
         gist: Gist::Words("each input lays the filter"),
-        words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°: the way that an error takes back through a convolution.",
+        words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°, just as an error goes back through a convolution.",
     },
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::DY, whole::X]),

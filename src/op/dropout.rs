@@ -1,4 +1,9 @@
-//! `dropout`: some neurons are taken out, and the others speak louder to make up for them. The mask is given, so that every run is the same.
+//! `dropout`: y = x ∘ m / (1 − p). Some neurons are set to 0, and the others are scaled up to make up for them.
+//!
+//! x, the mask m (0 or 1) and y have one shape. PyTorch's `torch.nn.Dropout` draws the mask at random; here it is given, so that every run is the
+//! same. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
+//!
+//! Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting" (2014).
 
 use std::sync::Arc;
 
@@ -14,7 +19,7 @@ use super::slot::{
 use crate::expr::{Expr, Join, whole};
 use crate::tensor::flat;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind =
     LayerKind { name: "dropout", base: "drop", keys: &["mask", "p"], rank: None, joins: false, activation: None, build };
 
@@ -48,17 +53,17 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 const FORWARD: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "dropout",
-    gist: Gist::Words("what is kept grows by 1 / (1 − p)"),
+    gist: Gist::Words("what is kept is divided by 1 − p"),
     words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
 };
 const BACK: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::DY, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
-    name: "the error back, to what was kept",
+    name: "the error goes back to what was kept",
     gist: Gist::None,
     words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
 };
 
-/// y = x ∘ mask / (1 − p); its inputs are x and the mask.
+/// The function y = x ∘ mask / (1 − p); its inputs are x and the mask.
 #[derive(Clone, Copy, Debug)]
 struct Dropout {
     p: f64,
@@ -71,30 +76,30 @@ impl Function for Dropout {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Kept { from: Input(0), p: self.p, equation: FORWARD })
+        Arc::new(MaskedScale { from: Input(0), p: self.p, equation: FORWARD })
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
-        (input == 0).then(|| Arc::new(Kept { from: Upstream, p: self.p, equation: BACK }) as Arc<dyn Rule>)
+        (input == 0).then(|| Arc::new(MaskedScale { from: Upstream, p: self.p, equation: BACK }) as Arc<dyn Rule>)
     }
 }
 
-/// Each entry is the one at the same place of the operand in slot `from`, times the mask's and 1 / (1 − p). What the mask drops has no edge. The
-/// memo is, for each place, how many before it are kept.
+/// The rule operand ∘ mask / (1 − p), where the operand is in slot `from`. Entries that the mask drops have no term. The memo holds, for each index,
+/// the number of kept entries before it.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
+struct MaskedScale {
     from: Slot,
     p: f64,
     equation: Equation,
 }
 
-impl Kept {
+impl MaskedScale {
     fn scale(&self) -> f64 {
         1.0 / (1.0 - self.p)
     }
 }
 
-impl Rule for Kept {
+impl Rule for MaskedScale {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let kept = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);

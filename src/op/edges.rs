@@ -1,5 +1,15 @@
-//! Bilinear ops: neurons joined by edges, each edge with a weight. Seen from its outputs, from its weights and from its inputs, one set of
-//! edges is the forward pass, the weight gradient and the error's way back; so all three have as many multiplications as there are edges.
+//! Bilinear ops, y = Σ w · x, described by their edges: linear layers, convolutions, einsums.
+//!
+//! An edge joins one input, one weight and one output, and stands for one product. The same set of edges gives all three passes:
+//!
+//! | pass | [`View`] | sum over the edges of an entry |
+//! | --- | --- | --- |
+//! | forward | `Output` | `y[o] = Σ w · x` |
+//! | weight gradient | `Weight` | `∂C/∂w[k] = Σ x · ∂C/∂y` |
+//! | input gradient | `Input` | `∂C/∂x[i] = Σ w · ∂C/∂y` |
+//!
+//! So each pass has as many multiplications as there are edges. For y = w₀ x₀ + w₁ x₁ the edges are (x₀, w₀, y) and (x₁, w₁, y): y has two terms, and
+//! ∂C/∂w₁ = x₁ · ∂C/∂y has one.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -16,19 +26,19 @@ use super::slot::{
 };
 use crate::sums::Init;
 
-/// From which of its three ends an edge is looked at.
+/// The end of the edges that is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// The forward pass: the entry is a neuron of the layer.
+    /// The forward pass: entries are outputs.
     Output,
-    /// The weight gradient: the entry is a weight.
+    /// The weight gradient: entries are weights.
     Weight,
-    /// The error's way back: the entry is a neuron of the layer before.
+    /// The input gradient: entries are inputs.
     Input,
 }
 
 impl View {
-    /// The index in [`Edge::ends`] of the end that is the entry.
+    /// Returns the index in [`Edge::ends`] of the end that is computed.
     #[must_use]
     pub fn end(self) -> usize {
         match self {
@@ -38,7 +48,7 @@ impl View {
         }
     }
 
-    /// The indices in [`Edge::ends`] of the two other ends, in the order in which the series writes the product.
+    /// Returns the indices in [`Edge::ends`] of the two factors, in the order in which the equations write them.
     #[must_use]
     pub fn others(self) -> [usize; 2] {
         match self {
@@ -50,44 +60,44 @@ impl View {
 }
 
 impl Edge {
-    /// The end that is the entry in this view.
+    /// Returns the index of the entry in this view.
     #[must_use]
     pub fn end(&self, view: View) -> usize {
         self.ends()[view.end()]
     }
 }
 
-/// Which neurons are joined, in the order of the terms for each of the three views. Padding is no neuron and has no edge.
+/// A set of edges, ordered by entry and term for each of the three views. Padding is no input and has no edges.
 pub trait Edges: Debug + Send + Sync + 'static {
-    /// The shape of the tensor whose entries are seen in this view; `None` if the edges join tensors of any shape.
+    /// Returns the shape of the tensor that this view computes; `None` if tensors of any shape fit.
     fn shape(&self, view: View) -> Option<Vec<usize>>;
 
-    /// How many edges the entries before `entry` have in this view.
+    /// Returns the number of edges of all entries before `entry` in this view.
     fn prefix_terms(&self, view: View, entry: usize) -> u64;
 
-    /// The number of edges of every entry in this view, if all entries have the same number.
+    /// Returns the number of edges of each entry in this view, if it is the same for all.
     fn each(&self, _view: View) -> Option<u64> {
         None
     }
 
-    /// Which of all `count` entries of this view have an edge, where not all have.
+    /// Returns, for each of the `count` entries of this view, whether it has an edge; `None` if all have.
     fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
         Some((0..count).map(|entry| self.prefix_terms(view, entry) < self.prefix_terms(view, entry + 1)).collect())
     }
 
-    /// The edges of an entry, in order.
+    /// Returns the edges of an entry, in order.
     fn nest(&self, view: View, entry: usize) -> Nest;
 
-    /// Edge `term` (from 0) of an entry.
+    /// Returns edge `term` of an entry, counted from 0.
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         self.nest(view, entry).edge(count(term))
     }
 
-    /// Which term of its entry an edge is in this view: the inverse of [`Edges::edge`].
+    /// Returns the number of an edge among those of its entry in this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
-    /// Shows all edges, as a first one, how far its ends move from one to the next, and how many there are, so that each of the `count` entries of this
-    /// view, of the outputs or of the inputs, meets its own in order.
+    /// Calls `show` with all edges, in runs: the first edge, the step of its ends and the length. Each of the `count` entries of this view meets its
+    /// edges in order. The view is `Output` or `Input`.
     fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize))
     where
         Self: Sized,
@@ -99,31 +109,31 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Adds to each entry of `sums` what its edges read, times one weight if there is one, in order, where a kernel is faster than a walk along the
-    /// edges. Returns whether it did.
-    fn sum_of_one(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _begun: Init) -> bool {
+    /// Adds the inputs (`Input`: the errors) of its edges to each entry of `sums`, in order, each times `weight` if there is one. Returns `false`,
+    /// and does nothing, if there is no fast kernel for that.
+    fn sum_by_kernel(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _init: Init) -> bool {
         false
     }
 
-    /// For a filter that slides over an image: which lies on which in this view, in the slots [`X`], [`W`] and [`Upstream`].
+    /// Returns the image and the filter that slides over it in this view, for the drawing; `None` if there are none.
     fn window(&self, _view: View) -> Option<Window> {
         None
     }
 }
 
-/// Edges whose weights are a tensor, with the fast kernel of their sums.
+/// Edges whose weights are a tensor, with kernels for their sums of products.
 pub trait Weighted: Edges {
-    /// Adds to each entry of `out` the products of its edges, in order. `a` and `b` are the other two ends' values: weight and input for
-    /// [`View::Output`], input and error for [`View::Weight`], weight and error for [`View::Input`].
+    /// Adds the products `a · b` of its edges to each entry of `out`, in order. `a` and `b` are the weight and the input for [`View::Output`], the
+    /// input and the error for [`View::Weight`], the weight and the error for [`View::Input`].
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
 
-    /// The sums of the products alone, as in [`Rule::begin`].
+    /// Sets `sums` to the sums of the products, as in [`Rule::begin`].
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
-        self.begin_with_nothing(view, a, b, sums);
+        self.begin_from_zero(view, a, b, sums);
     }
 
-    /// The same, added to nothing.
-    fn begin_with_nothing(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    /// Implements [`Weighted::begin`] by [`Weighted::accumulate`]: sums start at −0, and entries without edges become 0.
+    fn begin_from_zero(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
         if let Some(reached) = self.has_terms(view, sums.len()) {
@@ -131,8 +141,8 @@ pub trait Weighted: Edges {
         }
     }
 
-    /// Adds the products of the first `terms` edges of an entry to `sum`, in order; `a` and `b` as in [`Weighted::accumulate`].
-    fn add_up(&self, view: View, a: &[f64], b: &[f64], entry: usize, terms: usize, sum: f64) -> f64
+    /// Adds the products of the first `terms` edges of an entry to `sum`, in order. `a` and `b` are as in [`Weighted::accumulate`].
+    fn add_terms(&self, view: View, a: &[f64], b: &[f64], entry: usize, terms: usize, sum: f64) -> f64
     where
         Self: Sized,
     {
@@ -141,10 +151,10 @@ pub trait Weighted: Edges {
     }
 }
 
-/// Infers the shape of the outputs of these edges from tensors with their views and names.
+/// Infers the shape of the output from the other tensors, each given as its view, name and shape.
 ///
 /// # Errors
-/// The first tensor that the edges do not fit.
+/// The first tensor whose shape does not fit the edges.
 pub fn inferred(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     for (view, name, shape) in inputs {
         if let Some(must) = edges.shape(*view) {
@@ -154,7 +164,7 @@ pub fn inferred(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -
     Ok(edges.shape(View::Output).unwrap_or_else(|| inputs[0].2.to_vec()))
 }
 
-/// The function y = Σ w · x over edges; its inputs are x and w.
+/// The function y = Σ w · x over a set of edges; its inputs are x and w.
 #[derive(Debug)]
 pub struct Bilinear<E> {
     edges: Arc<E>,
@@ -162,18 +172,18 @@ pub struct Bilinear<E> {
 }
 
 impl<E: Weighted> Bilinear<E> {
-    /// The function of these edges, with the equations of the output, of the weight gradient and of the error's way back.
+    /// Creates the function, with the equations of the output, the weight gradient and the input gradient.
     pub fn new(edges: E, equations: [Equation; 3]) -> Self {
         Self { edges: Arc::new(edges), equations }
     }
 
-    fn seen(&self, view: View) -> Arc<dyn Rule> {
+    fn rule(&self, view: View) -> Arc<dyn Rule> {
         let equation = match view {
             View::Output => self.equations[0],
             View::Weight => self.equations[1],
             View::Input => self.equations[2],
         };
-        Arc::new(Seen { edges: Arc::clone(&self.edges), view, equation })
+        Arc::new(BilinearRule { edges: Arc::clone(&self.edges), view, equation })
     }
 }
 
@@ -188,24 +198,24 @@ impl<E: Weighted> Function for Bilinear<E> {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        self.seen(View::Output)
+        self.rule(View::Output)
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(self.seen(if Input(slot) == W { View::Weight } else { View::Input }))
+        Some(self.rule(if Input(slot) == W { View::Weight } else { View::Input }))
     }
 }
 
-/// The edges from one end.
+/// The rule of one view.
 #[derive(Debug)]
-struct Seen<E> {
+struct BilinearRule<E> {
     edges: Arc<E>,
     view: View,
     equation: Equation,
 }
 
-impl<E: Edges> Seen<E> {
-    /// The slots of an edge's two other ends, in the order in which the series writes the product.
+impl<E: Edges> BilinearRule<E> {
+    /// Returns the slots of the two factors, in the order in which the equations write them.
     fn slots(&self) -> (Slot, Slot) {
         match self.view {
             View::Output => (W, X),
@@ -215,7 +225,7 @@ impl<E: Edges> Seen<E> {
     }
 }
 
-impl<E: Weighted> Rule for Seen<E> {
+impl<E: Weighted> Rule for BilinearRule<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (a, b) = self.slots();
         self.edges.accumulate(self.view, x.tensors[a], x.tensors[b], out);
@@ -252,7 +262,7 @@ impl<E: Weighted> Rule for Seen<E> {
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
         let terms = count(terms);
-        self.edges.add_up(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
+        self.edges.add_terms(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
     }
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
@@ -318,5 +328,5 @@ impl<E: Weighted> Rule for Seen<E> {
 }
 
 fn count(terms: u64) -> usize {
-    usize::try_from(terms).expect("terms of an entry")
+    usize::try_from(terms).expect("the terms of an entry fit in memory")
 }

@@ -1,4 +1,5 @@
-//! `flatten`: the entries of an image as one vector, in row-major order.
+//! `flatten`: the entries of a tensor as one vector, in row-major order, as PyTorch's `torch.nn.Flatten` for one sample. A 2x3x4 image becomes a
+//! vector of 24 numbers, in which entry \[1, 0, 2\] is number 1 · 12 + 0 · 4 + 2 = 14.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::rule::{Equation, Function, Gist, Rule};
 use crate::expr::{Expr, whole};
 use crate::tensor::len;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], rank: None, joins: false, activation: None, build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
@@ -29,28 +30,28 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
-    let vector = Copy { equation, back }.over(Contraction::elementwise().shaped(&image, &[], &shape));
-    let a = Stage::new(A).with(Arc::new(vector), [StageSource::Input(0)]);
+    let vector = Identity { equation, back }.over(Contraction::elementwise().shaped(&image, &[], &shape));
+    let a = Stage::new(A).with(Arc::new(vector), [Source::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// y = x, entry by entry.
+/// The function y = x, entry by entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Copy {
-    /// Its equation forwards.
+pub struct Identity {
+    /// The equation of y.
     pub equation: Equation,
-    /// And backwards.
+    /// The equation of ∂C/∂x.
     pub back: Equation,
 }
 
-impl Copy {
-    /// The same function over these edges, which join each entry with one.
+impl Identity {
+    /// Creates the same function over edges that join each entry with one other.
     fn over(self, edges: Contraction) -> ConstantWeights<Contraction> {
         ConstantWeights::new(edges, Weights::Copy, self.equation, self.back)
     }
 }
 
-impl Function for Copy {
+impl Function for Identity {
     fn forward(&self) -> Arc<dyn Rule> {
         self.over(Contraction::elementwise()).forward()
     }

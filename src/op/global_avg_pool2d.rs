@@ -1,4 +1,9 @@
 //! `global_avg_pool2d`: the mean of each channel.
+//!
+//! The input has C x H x W entries, the output C x 1 x 1: `y[c] = Σ x[c, i, j] / (H · W)`, and `∂C/∂x[c, i, j] = ∂C/∂y[c] / (H · W)`. The channel (1
+//! 2; 3 6) gives 12/4 = 3.
+//!
+//! Source: PyTorch's `torch.nn.AdaptiveAvgPool2d(1)`; M. Lin, Q. Chen and S. Yan, "Network in network" (2013).
 
 use std::sync::Arc;
 
@@ -9,7 +14,7 @@ use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind =
     LayerKind { name: "global_avg_pool2d", base: "pool", keys: &[], rank: Some(3), joins: false, activation: None, build };
 

@@ -1,4 +1,15 @@
-//! `linear`: z = W a + b, every neuron joined with every neuron of the layer before.
+//! `linear`: z = W a + b, a fully-connected layer.
+//!
+//! | tensor | shape | equation |
+//! | --- | --- | --- |
+//! | z | out | `zᵢ = Σⱼ wᵢⱼ aⱼ + bᵢ` |
+//! | ∂C/∂W | out x in | `∂C/∂wᵢⱼ = aⱼ · ∂C/∂zᵢ` |
+//! | ∂C/∂a | in | `∂C/∂aⱼ = Σᵢ wᵢⱼ · ∂C/∂zᵢ`, that is Wᵀ ∂C/∂z |
+//!
+//! With W = (1 2), a = (3, 4) and b = 5: z = 1 · 3 + 2 · 4 + 5 = 16. If ∂C/∂z = 10, then ∂C/∂W = (30 40) and ∂C/∂a = (10, 20).
+//!
+//! Source: PyTorch's `torch.nn.Linear`; figures 9 (part 2), 15, 16 and 17 (part 4) of V. Petersen's series "A guided tour through a convolutional
+//! neural network".
 
 use std::sync::Arc;
 
@@ -8,7 +19,7 @@ use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, whole};
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "linear",
     base: "fc",
@@ -34,7 +45,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     weighted(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }
 
-/// Reports an input that is not a vector, and goes on as if it were flattened: the inputs of a neuron, where the outputs are certain all the same.
+/// Reports an input that is not a vector. Returns the number of inputs as if it were flattened, if the number of outputs is certain, so that the
+/// layers after this one can be checked too.
 fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Reported> {
     let text = crate::tensor::shape_text(shape);
     let flatten = "put a layer with type = \"flatten\" before it";
@@ -52,13 +64,13 @@ fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> 
     if shape.len() < 3 || !certain { Err(fault) } else { Ok(weight.map_or(inputs, |weight| weight[1])) }
 }
 
-/// The edges of a fully-connected layer, whose weight is `outputs` x `inputs`.
+/// Returns the edges of a fully-connected layer, whose weight is `outputs` x `inputs`.
 #[must_use]
 pub fn dense(inputs: usize, outputs: usize) -> Contraction {
     Contraction::of("oi,i->o", &[('o', outputs), ('i', inputs)])
 }
 
-/// The equations of the output, of the weight gradient and of the error's way back.
+/// The equations of the output, the weight gradient and the input gradient.
 pub const EQUATIONS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),

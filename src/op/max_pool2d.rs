@@ -1,5 +1,17 @@
-//! `max_pool2d`: the maximum of each window. As in PyTorch, a tie goes to the first entry in row-major order, and NaN is larger than every number: the last NaN
-//! of a window wins.
+//! `max_pool2d`: the maximum of each window of a channel.
+//!
+//! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − (kh − 1) · dilation − 1) / stride⌋ + 1. Padding is never the
+//! maximum.
+//!
+//! | computed | equation |
+//! | --- | --- |
+//! | output | `y[o] = max of x over the window of o` |
+//! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o]` over the outputs o whose maximum is x\[i\] |
+//!
+//! As in PyTorch, the first of several equal maxima in row-major order wins, and NaN is larger than every number: the last NaN of a window wins. The
+//! window (1 3; 3 2) gives 3, and its whole error goes to the upper 3.
+//!
+//! Source: PyTorch's `torch.nn.MaxPool2d`; figure 7 (part 1) of V. Petersen's series "A guided tour through a convolutional neural network".
 
 mod running;
 
@@ -22,10 +34,10 @@ use super::slot::{
 use crate::expr::{Definition, Expr, Form, Primitive, whole};
 use crate::step::Kind;
 use crate::tensor::{Places, len};
-use crate::threads::{hands, share};
+use crate::threads::{share, threads_for};
 use running::Running;
 
-/// The row of the registry.
+/// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "max_pool2d",
     base: "pool",
@@ -45,16 +57,16 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The windows; padding lies in none of them, so it never wins.
+/// The windows of the outputs, without padding.
 #[derive(Debug)]
 struct MaxPool2d {
     edges: Conv2d,
-    /// What the outputs' rows and columns see.
+    /// The taps of each row and of each column of outputs.
     down: Vec<Taps>,
     across: Vec<Taps>,
-    /// How far the places of a window that meets no padding lie from its first, in row-major order.
+    /// The offsets of a full window's places from its first, in row-major order.
     whole: Vec<usize>,
-    /// For windows so large that not every place of each should be looked at.
+    /// Running maxima, for windows so large that comparing all their places is slower.
     running: Option<Running>,
 }
 
@@ -67,25 +79,25 @@ impl MaxPool2d {
         Self { edges, down, across, whole, running }
     }
 
-    /// The window of an output: where it begins in the image, and what it sees of its rows and columns.
+    /// Returns the window of an output: the index of its first place in the image, and the taps of its rows and columns.
     fn window(&self, output: usize) -> (usize, &Taps, &Taps) {
         let (h, w) = (self.down.len(), self.across.len());
         let (channel, down, across) = (output / (h * w), &self.down[output / w % h], &self.across[output % w]);
         (self.begin(channel, down) + across.first[0], down, across)
     }
 
-    /// Where the rows of windows begin in a channel.
+    /// Returns the index in the image of a window's first row.
     fn begin(&self, channel: usize, down: &Taps) -> usize {
         let Conv2d { rows, columns, .. } = &self.edges;
         (channel * rows.input + down.first[0]) * columns.input
     }
 
-    /// Puts the winner of each output into `out`: the place of its window's maximum.
+    /// Calls `put` with each output and its winner: the index of its window's maximum in the image.
     fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize) + Sync) {
         let wide = self.across.len();
         let plane = self.down.len() * wide;
         let (rows, each) = match &self.running {
-            Some(running) => (running.rows_together(), EACH_RUNNING),
+            Some(running) => (running.rows_at_once(), RUNNING_COST),
             None => (self.down.len(), self.whole.len()),
         };
         let multiplications = (out.len() * each) as u64;
@@ -95,16 +107,16 @@ impl MaxPool2d {
         });
         let group = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
             Some(running) => running.winners(image, channel, first_row, out, &put),
-            None => self.plain_winners(image, channel, first_row, out, &put),
+            None => self.direct_winners(image, channel, first_row, out, &put),
         };
-        if hands(multiplications) == 1 {
+        if threads_for(multiplications) == 1 {
             return groups.for_each(group);
         }
         share(groups.collect(), multiplications, |groups| groups.for_each(&group));
     }
 
-    /// The winners of some rows of outputs, by a look at every place of their windows.
-    fn plain_winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
+    /// Finds the winners of some rows of outputs by comparing all places of their windows.
+    fn direct_winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
         for (down, out) in self.down[first_row..].iter().zip(out.chunks_mut(self.across.len())) {
             let begin = self.begin(channel, down);
             for (across, out) in self.across.iter().zip(out) {
@@ -113,8 +125,8 @@ impl MaxPool2d {
         }
     }
 
-    /// The winner of a window.
-    #[allow(clippy::inline_always)] // for each window a call costs as much as a place
+    /// Returns the winner of a window.
+    #[allow(clippy::inline_always)] // a call costs as much as comparing one place
     #[inline(always)]
     fn winner(&self, image: &[f64], (first, down, across): (usize, &Taps, &Taps)) -> usize {
         if down.count * across.count == self.whole.len() {
@@ -123,7 +135,7 @@ impl MaxPool2d {
         winner(image, first, places(&self.edges, first, down.count, across.count))
     }
 
-    /// The outputs whose window holds an input, in row-major order.
+    /// Returns the outputs whose windows contain an input, in row-major order.
     fn readers(&self, input: usize) -> Vec<usize> {
         let terms = self.edges.prefix_terms(View::Input, input + 1) - self.edges.prefix_terms(View::Input, input);
         let mut outputs: Vec<usize> = (0..terms).map(|term| self.edges.edge(View::Input, input, term).output).collect();
@@ -133,48 +145,54 @@ impl MaxPool2d {
 
     fn image(&self, slot: Slot) -> Window {
         let Conv2d { rows, columns, .. } = &self.edges;
-        Window { image: slot, filter: None, turned: false, padding: [rows.ring(View::Output), columns.ring(View::Output)], pitch: [0, 0] }
+        Window {
+            image: slot,
+            filter: None,
+            turned: false,
+            padding: [rows.overhang(View::Output), columns.overhang(View::Output)],
+            pitch: [0, 0],
+        }
     }
 }
 
-/// An output's share of the comparisons of running maxima, in multiplications.
-const EACH_RUNNING: usize = 16;
+/// The cost of an output by running maxima, in multiplications.
+const RUNNING_COST: usize = 16;
 
-/// The places of a window of so many rows and columns, in row-major order.
+/// Iterates over the places of a window of `down` rows and `across` columns, in row-major order.
 fn places(Conv2d { rows, columns, .. }: &Conv2d, first: usize, down: usize, across: usize) -> impl Iterator<Item = usize> + Clone + use<> {
     let (line, pitch) = (rows.dilation * columns.input, columns.dilation);
     (0..down).flat_map(move |y| (0..across).map(move |x| first + y * line + x * pitch))
 }
 
-/// Whether a value wins over one that comes before it in row-major order.
+/// Returns whether a value wins over one that precedes it in row-major order.
 #[allow(clippy::inline_always)] // as above
 #[inline(always)]
 fn beats(value: f64, earlier: f64) -> bool {
     value > earlier || value.is_nan()
 }
 
-/// The place of the maximum among some places; `first` is the first of them.
+/// Returns the place of the maximum; `first` is the first of the places.
 #[allow(clippy::inline_always)] // as above
 #[inline(always)]
 fn winner(image: &[f64], first: usize, places: impl Iterator<Item = usize> + Clone) -> usize {
-    let (mut best, mut largest, mut odd) = (first, image[first], false);
+    let (mut best, mut largest, mut has_nan) = (first, image[first], false);
     for at in places.clone() {
         let value = image[at];
-        // nobody can guess who wins, so nothing must branch
+        // the winner is unpredictable, so there should be no branch
         let wins = value > largest;
         best = select_unpredictable(wins, at, best);
         largest = if wins { value } else { largest };
-        odd |= value.is_nan();
+        has_nan |= value.is_nan();
     }
-    if odd { places.filter(|at| image[*at].is_nan()).last().unwrap_or(best) } else { best }
+    if has_nan { places.filter(|at| image[*at].is_nan()).last().unwrap_or(best) } else { best }
 }
 
-/// The maximum of each window; its input is x.
+/// The function y = max of each window of x.
 #[derive(Debug)]
 pub struct Max(Arc<MaxPool2d>);
 
 impl Max {
-    /// Over these windows, none of which lies on nothing but padding.
+    /// Creates the function. Each window must contain at least one place that is not padding.
     #[must_use]
     pub fn new(windows: Conv2d) -> Self {
         Self(Arc::new(MaxPool2d::new(windows)))
@@ -187,21 +205,21 @@ impl Function for Max {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Select(Arc::clone(&self.0)))
+        Arc::new(MaxPoolForward(Arc::clone(&self.0)))
     }
 
     fn backward(&self, _slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(ToWinner(Arc::clone(&self.0))))
+        Some(Arc::new(MaxPoolBackward(Arc::clone(&self.0))))
     }
 }
 
 #[derive(Debug)]
-struct Select(Arc<MaxPool2d>);
+struct MaxPoolForward(Arc<MaxPool2d>);
 
-/// The largest of a window.
+/// The maximum of the entries of a window.
 const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitive::new("max").form(Form::Operator) };
 
-impl Rule for Select {
+impl Rule for MaxPoolForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         self.0.winners(x.tensors[Input(0)], out, |y, winner| *y += x.tensors[Input(0)][winner]);
     }
@@ -247,7 +265,7 @@ impl Rule for Select {
             right: Expr::Of(MAX, &[whole::X]),
             name: "max pooling",
             gist: Gist::Words("the largest of each window"),
-            words: "Each window keeps its largest entry and forgets the others. Of equal ones the first counts.",
+            words: "Each window keeps its largest entry and forgets the others. If several are equal, the first one counts.",
         }
     }
 
@@ -256,11 +274,11 @@ impl Rule for Select {
     }
 }
 
-/// The winners of all outputs.
+/// The winners of all outputs, kept for the backward pass.
 struct Winners {
-    /// For each output, its winner.
+    /// The winner of each output.
     of: Vec<usize>,
-    /// Pairs of winner and output, sorted, for whoever asks for the terms of one input.
+    /// Pairs of winner and output, sorted, to find the terms of an input; computed at the first use.
     pairs: OnceLock<Vec<(usize, usize)>>,
 }
 
@@ -272,7 +290,7 @@ impl Winners {
             for n in 1..next.len() {
                 next[n] += next[n - 1];
             }
-            // by winner, and the outputs of a winner in their order, in a time that grows with their number
+            // a counting sort by winner, stable and linear
             let mut pairs = vec![(0, 0); self.of.len()];
             for (output, &winner) in self.of.iter().enumerate() {
                 pairs[next[winner]] = (winner, output);
@@ -284,15 +302,15 @@ impl Winners {
 }
 
 #[derive(Debug)]
-struct ToWinner(Arc<MaxPool2d>);
+struct MaxPoolBackward(Arc<MaxPool2d>);
 
-impl ToWinner {
-    /// The winners of all outputs.
+impl MaxPoolBackward {
+    /// Returns the winner of each output.
     fn of<'a>(x: &'a Operands<'_>) -> &'a [usize] {
         x.memo::<Winners>().map_or(&[], |winners| &winners.of)
     }
 
-    /// Pairs of winner and output, sorted.
+    /// Returns the pairs of winner and output, sorted.
     fn winners<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
         x.memo::<Winners>().map_or(&[], Winners::pairs)
     }
@@ -302,7 +320,7 @@ impl ToWinner {
     }
 }
 
-impl Rule for ToWinner {
+impl Rule for MaxPoolBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut of = vec![0; len(&shape(&self.0.edges))];
         self.0.winners(tensors[Input(0)], &mut of, |of, winner| *of = winner);
@@ -310,7 +328,7 @@ impl Rule for ToWinner {
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        // an input meets its outputs in their order, whatever lies between them
+        // outputs are visited in order, so each input adds its terms in order
         for (winner, error) in Self::of(x).iter().zip(x.tensors[Upstream]) {
             out[*winner] += error;
         }
@@ -318,7 +336,7 @@ impl Rule for ToWinner {
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         sums.fill(0.0);
-        // most entries win nothing
+        // the others have no terms and stay 0
         for winner in Self::of(x) {
             sums[*winner] = -0.0;
         }
@@ -339,7 +357,7 @@ impl Rule for ToWinner {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let winners = Self::winners(x);
-        let (_, output) = winners[Self::first(winners, at) + usize::try_from(term).expect("a term of an entry")];
+        let (_, output) = winners[Self::first(winners, at) + usize::try_from(term).expect("the terms of an entry fit in memory")];
         Term::product(smallvec![entry(x, Upstream, output)])
     }
 
@@ -372,12 +390,12 @@ mod tests {
     use super::*;
 
     fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
-        let axis = Axis::checked(input, kernel, stride, 0, 1).expect("it fits");
+        let axis = Axis::checked(input, kernel, stride, 0, 1).expect("the window fits");
         Conv2d::new(2, 2, 2, axis.clone(), axis)
     }
 
     #[test]
-    fn only_large_windows_that_overlap_have_running_maxima() {
+    fn running_maxima_are_for_large_overlapping_windows() {
         for (kernel, stride, running) in [(31, 1, true), (8, 1, true), (31, 4, true), (2, 2, false), (3, 2, false), (31, 31, false)] {
             assert_eq!(MaxPool2d::new(windows(64, kernel, stride)).running.is_some(), running, "{kernel}, stride {stride}");
         }

@@ -1,4 +1,4 @@
-//! Shapes that do not fit together: what a function reports instead of the shape of its output.
+//! Shape errors: what a function returns instead of the shape of its output if the shapes of its operands do not fit together.
 
 use std::fmt;
 
@@ -8,24 +8,24 @@ use crate::tensor::shape_words;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// The tensor that does not fit.
-    pub one: Operand,
+    pub one: MismatchedTensor,
     /// The tensor that it must fit.
-    pub other: Operand,
+    pub other: MismatchedTensor,
 }
 
 /// A tensor of a [`Mismatch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operand {
+pub struct MismatchedTensor {
     /// Its name in the message: `weight`.
     pub name: &'static str,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// The axis at fault, from 0; `None` if the number of axes is.
+    /// The wrong axis, from 0; `None` if the number of axes is wrong.
     pub axis: Option<usize>,
 }
 
-impl Operand {
-    /// A tensor with an axis at fault.
+impl MismatchedTensor {
+    /// Creates the tensor from its name, shape and wrong axis.
     #[must_use]
     pub fn new(name: &'static str, shape: &[usize], axis: Option<usize>) -> Self {
         Self { name, shape: shape.to_vec(), axis }
@@ -51,15 +51,15 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// A shape without its leading axes of size 1, which make no difference.
+/// Removes leading axes of size 1, which make no difference.
 fn stripped(shape: &[usize]) -> &[usize] {
     &shape[shape.iter().take_while(|size| **size == 1).count()..]
 }
 
-/// Checks that two tensors have the same shape but for leading axes of size 1.
+/// Checks that two tensors have the same shape, apart from leading axes of size 1.
 ///
 /// # Errors
-/// Both tensors, and the last axis in which they differ.
+/// Both tensors, with the last axis in which they differ.
 pub fn fits(name: &'static str, shape: &[usize], other: &'static str, must: &[usize]) -> Result<(), Mismatch> {
     let [own, wanted] = [shape, must].map(stripped);
     if own == wanted {
@@ -67,13 +67,13 @@ pub fn fits(name: &'static str, shape: &[usize], other: &'static str, must: &[us
     }
     let from_end = own.iter().rev().zip(wanted.iter().rev()).position(|(own, wanted)| own != wanted);
     let axis = |shape: &[usize]| from_end.map(|n| shape.len() - 1 - n);
-    Err(Mismatch { one: Operand::new(name, shape, axis(shape)), other: Operand::new(other, must, axis(must)) })
+    Err(Mismatch { one: MismatchedTensor::new(name, shape, axis(shape)), other: MismatchedTensor::new(other, must, axis(must)) })
 }
 
 /// Infers the shape of a sum of tensors of one shape; missing leading axes of size 1 are added.
 ///
 /// # Errors
-/// The first summand that differs from the first one, or that has no shape itself.
+/// The first summand whose shape differs from the first one's, or the first error among the summands.
 pub fn summed(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
     let mut sum: Option<Vec<usize>> = None;
     for shape in summands {

@@ -1,28 +1,42 @@
-//! The edges of one entry in their order, as three nested loops in which their ends move evenly.
+//! The terms of one entry as three nested loops: counted, found and added without a list of them.
+//!
+//! Each term belongs to an edge, which joins an input, a weight and an output. In a convolution the edges of one output run over input channels,
+//! filter rows and filter columns. In each of these loops the three ends move by a fixed step, so edge \[p, r, c\] is
+//! `first + p · steps[0] + r · steps[1] + c · steps[2]`.
+//!
+//! For a 2x2 filter on one channel of a 3x3 image, with indices in row-major order, output 0 has these edges:
+//!
+//! ```text
+//! counts = [1, 2, 2]     the loops over channels, filter rows and filter columns
+//! input:  steps 3 and 1 for rows and columns, so the terms read inputs 0 1 3 4
+//! weight: steps 2 and 1 for rows and columns, so the terms read weights 0 1 2 3
+//! ```
+//!
+//! The n-th edge, a range of edges and the edges that read a given index all follow from these numbers.
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
-/// One edge: the row-major places of its three ends.
+/// One edge, given by the row-major indices of its three ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The neuron of the layer before.
+    /// The index in the input.
     pub input: usize,
-    /// The weight.
+    /// The index in the weight.
     pub weight: usize,
-    /// The neuron of this layer.
+    /// The index in the output.
     pub output: usize,
 }
 
 impl Edge {
-    /// Its ends: input, weight, output.
+    /// Returns the ends: input, weight, output.
     #[must_use]
     pub fn ends(self) -> [usize; 3] {
         [self.input, self.weight, self.output]
     }
 
-    /// The same some turns of a loop later, in which its ends move so far.
+    /// Returns the edge after `turns` iterations of a loop: each end moves by its step · `turns`.
     #[must_use]
     pub fn moved(self, step: [isize; 3], turns: isize) -> Self {
         let [input, weight, output] = step.map(|step| step.wrapping_mul(turns));
@@ -34,28 +48,28 @@ impl Edge {
     }
 }
 
-/// The edges of one entry: planes of rows of columns, say the input channels, filter rows and filter columns under one output.
+/// The edges of one entry: three nested loops over planes, rows and columns, such as input channels, filter rows and filter columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Nest {
-    /// The first edge; of no meaning where there is none.
+    /// The first edge; meaningless if there are none.
     pub first: Edge,
-    /// How far its ends move in each loop, from the outermost in: input, weight, output.
+    /// The steps of input, weight and output in each loop, from the outermost to the innermost.
     pub steps: [[isize; 3]; 3],
-    /// How often each loop runs.
+    /// The number of iterations of each loop.
     pub counts: [usize; 3],
 }
 
-/// Offsets of a plane that are worth a table.
-const TABLE: usize = 128;
+/// The largest plane, in edges, for which [`Nest::products`] makes a table of offsets.
+const MAX_TABLE: usize = 128;
 
 impl Nest {
-    /// One loop alone.
+    /// Creates a single loop.
     #[must_use]
     pub fn line(first: Edge, step: [isize; 3], count: usize) -> Self {
         Self { first, steps: [[0; 3], [0; 3], step], counts: [1, 1, count] }
     }
 
-    /// Edge `term`.
+    /// Returns edge `term`, counted from 0.
     #[must_use]
     pub fn edge(&self, term: usize) -> Edge {
         let [_, rows, columns] = self.counts;
@@ -63,8 +77,8 @@ impl Nest {
         self.steps.iter().zip(turns).fold(self.first, |edge, (step, turns)| edge.moved(*step, turns.cast_signed()))
     }
 
-    /// The edges, by their numbers and in order, whose end `end` (input, weight, output) is the place `at`. In each loop only the turns are tried from
-    /// which the loops within can reach it: one or two, where the places of a turn lie apart from those of the next.
+    /// Returns the numbers of the edges whose end `end` (0 input, 1 weight, 2 output) is index `at`, in order. In each loop only the iterations from
+    /// which the inner loops can reach `at` are tried: one or two, unless the ranges of different iterations overlap.
     #[must_use]
     pub fn reaching(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
@@ -73,7 +87,7 @@ impl Nest {
         }
         let steps = self.steps.map(|step| step[end]);
         let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
-        // how far the loops within the first one reach, and those within the second
+        // the lowest and highest offset that the innermost loop reaches, and the two innermost ones
         let row = [last(2).min(0), last(2).max(0)];
         let plane = [row[0] + last(1).min(0), row[1] + last(1).max(0)];
         let left = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
@@ -90,11 +104,11 @@ impl Nest {
         found
     }
 
-    /// Some of the edges, in order.
+    /// Iterates over a range of the edges, in order.
     pub fn edges(&self, terms: Range<usize>) -> impl Iterator<Item = Edge> {
         let [_, rows, columns] = self.counts;
         let [plane, row, column] = self.steps;
-        // what there is of none has no place to begin at
+        // `edge` would divide by zero for a nest without edges
         let (mut edge, mut turn) = if terms.is_empty() {
             (self.first, [0, 0])
         } else {
@@ -120,8 +134,8 @@ impl Nest {
         })
     }
 
-    /// Adds to `sum`, in order, the products of the first `terms` edges: of `a` at one end and `b` at another, each the number of that end in
-    /// input, weight, output.
+    /// Adds the products `a[end i] · b[end j]` of the first `terms` edges to `sum`, in order. `i` and `j` are the numbers of the ends (0 input, 1
+    /// weight, 2 output).
     #[must_use]
     pub fn products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: usize, mut sum: f64) -> f64 {
         let [_, rows, columns] = self.counts;
@@ -130,30 +144,30 @@ impl Nest {
         let mut at = [first[i], first[j]];
         let area = rows * columns;
         if area == 1 {
-            return line(a, b, at, plane, terms, sum);
+            return add_line(a, b, at, plane, terms, sum);
         }
-        if terms > area && area <= TABLE {
+        if terms > area && area <= MAX_TABLE {
             let (whole, rest) = (terms / area, terms % area);
             let places = Self::places([rows, columns], [row, column]);
-            sum = planes(a, b, at, plane, whole, &places, sum);
+            sum = add_planes(a, b, at, plane, whole, &places, sum);
             let last = plane.map(|step| step.wrapping_mul(whole.cast_signed()));
-            return planes(a, b, on(at, last), plane, 1, &places[..rest], sum);
+            return add_planes(a, b, advance(at, last), plane, 1, &places[..rest], sum);
         }
         let mut left = terms;
         while left > 0 {
             let mut begin = at;
             for _ in 0..rows.min(left.div_ceil(columns)) {
                 let count = columns.min(left);
-                sum = line(a, b, begin, column, count, sum);
+                sum = add_line(a, b, begin, column, count, sum);
                 left -= count;
-                begin = on(begin, row);
+                begin = advance(begin, row);
             }
-            at = on(at, plane);
+            at = advance(at, plane);
         }
         sum
     }
 
-    /// Adds to `sum`, in order, the products of some edges, as in [`Nest::products`].
+    /// Adds the products of a range of edges to `sum`, in order; the operands are as in [`Nest::products`].
     #[must_use]
     pub fn more_products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: Range<usize>, mut sum: f64) -> f64 {
         let [_, _, columns] = self.counts;
@@ -162,13 +176,13 @@ impl Nest {
         while term < terms.end {
             let count = (columns - term % columns).min(terms.end - term);
             let edge = self.edge(term).ends();
-            sum = line(a, b, [edge[i], edge[j]], column, count, sum);
+            sum = add_line(a, b, [edge[i], edge[j]], column, count, sum);
             term += count;
         }
         sum
     }
 
-    /// The places of a plane, counted from its first.
+    /// Returns the offsets of a plane's edges from its first edge, for two ends.
     fn places([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
         let mut places = SmallVec::with_capacity(rows * columns);
         let mut begin = [0; 2];
@@ -176,15 +190,15 @@ impl Nest {
             let mut place = begin;
             for _ in 0..columns {
                 places.push(place);
-                place = on(place, column);
+                place = advance(place, column);
             }
-            begin = on(begin, row);
+            begin = advance(begin, row);
         }
         places
     }
 }
 
-/// The turns n below `count` after which what is left of the way, left − n·step, lies within a range.
+/// Returns the iterations n, 0 ≤ n < `count`, for which `low ≤ left − n · step ≤ high`.
 fn turns(left: isize, step: isize, count: usize, [low, high]: [isize; 2]) -> Range<isize> {
     let all = 0..count.cast_signed();
     if step == 0 {
@@ -192,18 +206,18 @@ fn turns(left: isize, step: isize, count: usize, [low, high]: [isize; 2]) -> Ran
     }
     let (from, to) = if step > 0 { (left - high, left - low) } else { (low - left, high - left) };
     let step = step.abs();
-    // from the first multiple that is not below the range to the last that is not above it
+    // from the smallest multiple of step ≥ from to the largest ≤ to
     let first = from.div_euclid(step) + isize::from(from.rem_euclid(step) > 0);
     first.max(0)..(to.div_euclid(step) + 1).min(all.end)
 }
 
-fn on([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
+fn advance([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
     [i.wrapping_add_signed(di), j.wrapping_add_signed(dj)]
 }
 
-/// Adds the products of a single loop. Not inlined, as the sum only stays in a register where nothing else wants it.
+/// Adds the products of a single loop. It is not inlined, because in a larger function the compiler does not keep the sum in a register.
 #[inline(never)]
-fn line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], count: usize, mut sum: f64) -> f64 {
+fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], count: usize, mut sum: f64) -> f64 {
     if (di, dj) == (1, 1) {
         for (a, b) in a[i..][..count].iter().zip(&b[j..][..count]) {
             sum += a * b;
@@ -212,20 +226,20 @@ fn line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], 
     }
     for _ in 0..count {
         sum += a[i] * b[j];
-        [i, j] = on([i, j], [di, dj]);
+        [i, j] = advance([i, j], [di, dj]);
     }
     sum
 }
 
-/// Adds the products of some planes, each at places counted from its first. A table of them is quicker than two loops over short rows.
+/// Adds the products of some planes, whose offsets are in a table: for short rows this is faster than two loops.
 #[inline(never)]
-fn planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: usize, places: &[[usize; 2]], mut sum: f64) -> f64 {
+fn add_planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: usize, places: &[[usize; 2]], mut sum: f64) -> f64 {
     for _ in 0..count {
         let [i, j] = at;
         for [di, dj] in places {
             sum += a[i.wrapping_add(*di)] * b[j.wrapping_add(*dj)];
         }
-        at = on(at, plane);
+        at = advance(at, plane);
     }
     sum
 }
@@ -234,8 +248,8 @@ fn planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: us
 mod tests {
     use super::*;
 
-    /// The three loops, written out.
-    fn told(Nest { first, steps, counts }: Nest) -> Vec<Edge> {
+    /// Returns the edges by three plain loops.
+    fn by_loops(Nest { first, steps, counts }: Nest) -> Vec<Edge> {
         let mut edges = Vec::new();
         for plane in 0..counts[0] {
             for row in 0..counts[1] {
@@ -252,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn every_way_goes_through_the_same_edges() {
+    fn edges_ranges_and_products_match_plain_loops() {
         let a: Vec<f64> = (0..5000).map(|n| f64::from(n).sin()).collect();
         let b: Vec<f64> = (0..5000).map(|n| f64::from(n).cos()).collect();
         let first = Edge { input: 7, weight: 40, output: 2000 };
         let steps = [[60, 300, -150], [12, 25, -20], [1, 2, -1]];
-        // one loop; short rows; more places than a table has; a stretch of neighbours; planes of one; nothing
+        // one loop; short rows; a plane larger than the table; one short row a plane; planes of one edge; no edges
         for counts in [[1, 1, 9], [5, 3, 3], [3, 12, 11], [4, 1, 2], [6, 1, 1], [3, 0, 2]] {
             let nests =
                 [Nest { first, steps, counts }, Nest { steps: [[60, 60, 60], [12, 12, 12], [1, 1, 1]], ..Nest { first, steps, counts } }];
             for nest in nests {
-                let edges = told(nest);
+                let edges = by_loops(nest);
                 for (term, edge) in edges.iter().enumerate() {
                     assert_eq!(nest.edge(term), *edge, "{counts:?}");
                     assert!(nest.edges(term..edges.len()).eq(edges[term..].iter().copied()), "{counts:?} from {term}");

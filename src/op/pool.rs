@@ -1,16 +1,15 @@
-//! What all pools share: how their windows lie on the image.
+//! The windows of `max_pool2d` and `avg_pool2d`: reading and checking the keys that they share.
 
 use super::axis::{Axis, Misfit};
 use super::conv2d::Conv2d;
 use super::edges::View;
 use super::layer::{Args, Reported};
 
-/// The windows of a pool over a C x H x W image: the edges of a convolution in which every channel sees only itself.
-///
-/// The memory of the output is claimed.
+/// Reads the windows of a pool over a C x H x W image: the edges of a convolution with C groups, so that each channel reads only itself. Claims the
+/// memory of the output.
 ///
 /// # Errors
-/// When a key is faulty, no window fits, or one would lie on nothing but padding.
+/// If a key is faulty, no window fits, or a window lies entirely on padding.
 pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let [channels, height, width] = args.image()?;
     let kernel = args.pair("kernel_size", 1);
@@ -23,7 +22,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     };
     let stride = stride.unwrap_or(kernel);
     if let Some(i) = (0..2).find(|&i| padding[i] > kernel[i] / 2) {
-        let message = format!("padding is {}, but at most half of the kernel's {} is possible", padding[i], kernel[i]);
+        let message = format!("padding is {}, but must be at most half of the kernel's size ({})", padding[i], kernel[i]);
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |what: &str, i: usize, n: usize| {
@@ -33,12 +32,12 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     args.claim(&[channels, rows.output, columns.output])?;
-    // with padding a kernel may be longer than its input, and the axes count its places
+    // with padding a kernel may be longer than its input, and each axis keeps a count for each kernel place
     args.claim(&[kernel[0]])?;
     args.claim(&[kernel[1]])?;
     for (what, axis) in [("height", &rows), ("width", &columns)] {
         if let Some(at) = (0..axis.output).find(|&at| axis.kernels(at).is_empty()) {
-            // PyTorch gives -inf here, and in its backward pass writes outside of the gradient
+            // PyTorch returns -inf here, and its backward pass writes outside the gradient
             let message = format!("window {at} along the {what} lies on padding alone, so it has no maximum");
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }
@@ -46,7 +45,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     Ok(Conv2d::new(channels, channels, channels, rows, columns))
 }
 
-/// The shape of what a pool with these windows computes.
+/// Returns the shape of a pool's output.
 #[must_use]
 pub fn shape(windows: &Conv2d) -> [usize; 3] {
     [windows.outputs, windows.rows.len(View::Output), windows.columns.len(View::Output)]

@@ -9,7 +9,7 @@ pub use crate::expr::Slot;
 /// One value of type `T` for each slot of a rule, such as the tensor in that slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads<T> {
-    /// The inputs; a backward rule also has y, ∂C/∂y and the target, in this order, as far as it reads them.
+    /// The inputs; for a backward rule also y, ∂C/∂y and the target, in this order, as far as it reads them.
     all: SmallVec<[T; 4]>,
     inputs: usize,
 }
@@ -21,7 +21,7 @@ impl<T: Copy> Reads<T> {
         Self { inputs: all.len(), all }
     }
 
-    /// Appends the further operands of a backward rule: y, then ∂C/∂y, then the target.
+    /// Appends the other operands of a backward rule: y, then ∂C/∂y, then the target.
     #[must_use]
     pub fn then(mut self, more: impl IntoIterator<Item = T>) -> Self {
         self.all.extend(more);

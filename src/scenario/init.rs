@@ -214,7 +214,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
                 }
             };
             thread::scope(|scope| {
-                threads::beside(scope, fill_second);
+                threads::try_spawn(scope, fill_second);
                 fill(0, first);
                 fill_second();
             });

@@ -64,7 +64,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
         update(&mut state, Action::Go(k));
         let draw = || {
             let _ = super::frame(&state, &RenderOptions::default(), width, height);
-            tally::taken()
+            tally::take()
         };
         // the running sum up to here is added up once, by the first frame
         draw();

@@ -37,7 +37,7 @@ pub(super) trait Lines: Tell {
 pub(super) fn write<L: Lines>(trace: &Trace, steps: Range<u64>, lines: impl Fn() -> L + Sync, to: &mut dyn Write) -> io::Result<()> {
     let last = steps.end;
     let chunks = steps.step_by(CHUNK).map(|first| first..last.min(first + CHUNK as u64));
-    let threads = chunks.clone().take(threads::most().min(MOST)).count();
+    let threads = chunks.clone().take(threads::limit().min(MOST)).count();
     let alone = |to: &mut dyn Write| {
         each(trace, chunks.clone(), lines(), |lines, _| {
             to.write_all(lines)?;

@@ -1,36 +1,36 @@
-//! Kernels for contractions of one operand: copies, the spreading of one number over many entries, and sums of neighbours.
+//! Kernels for contractions of one operand: copying, repeating an entry (PyTorch's `expand`), and summing neighbours (`sum`).
 
 use crate::op::combination::{add_scaled, scaled};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// What each entry of a sum reads, where it is regular.
+/// A regular pattern in which the entries of a sum read their operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The entry at the same place.
+pub enum SumKernel {
+    /// Entry i reads entry i.
     Copy,
-    /// One entry for each run of n neighbours.
-    Spread(usize),
-    /// n neighbours, which only it reads.
-    Gather(usize),
+    /// Entry i reads entry i / n: each is repeated n times.
+    Expand(usize),
+    /// Entry i reads entries i · n to i · n + n − 1: n neighbours.
+    Sum(usize),
 }
 
-impl Form {
-    /// Adds what the entries read, times the weight if there is one.
+impl SumKernel {
+    /// Adds its operands to each entry of `sums`, each times the weight if there is one.
     pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) {
         match (self, init, weight) {
             (Self::Copy, Init::Accumulate, _) => add_scaled(weight, read, sums),
             (Self::Copy, Init::Overwrite, _) => scaled(weight, read, sums),
-            (Self::Spread(n), _, None) => spread(n, |x| x, read, sums, init),
-            (Self::Spread(n), _, Some(k)) => spread(n, |x| k * x, read, sums, init),
-            (Self::Gather(n), _, None) => gather(n, |x| x, read, sums, init),
-            (Self::Gather(n), _, Some(k)) => gather(n, |x| k * x, read, sums, init),
+            (Self::Expand(n), _, None) => expand(n, |x| x, read, sums, init),
+            (Self::Expand(n), _, Some(k)) => expand(n, |x| k * x, read, sums, init),
+            (Self::Sum(n), _, None) => sum_runs(n, |x| x, read, sums, init),
+            (Self::Sum(n), _, Some(k)) => sum_runs(n, |x| k * x, read, sums, init),
         }
     }
 }
 
 /// Adds one number to each run of n entries.
-fn spread(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+fn expand(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
     chunks(sums, n, 2, |at, sums| {
         for (run, read) in sums.chunks_exact_mut(n).zip(&read[at / n..]) {
             let more = times(*read);
@@ -43,12 +43,12 @@ fn spread(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut 
 }
 
 /// Adds n neighbours to each entry.
-fn gather(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+fn sum_runs(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
     chunks(sums, 8, 6 * n as u64, |at, sums| {
         if init == Init::Overwrite {
             sums.fill(init.before(0.0));
         }
-        // a sum waits for its last addition, so several go side by side
+        // additions to one sum wait for each other, so several sums are computed at once
         let (eights, rest) = sums.as_chunks_mut::<8>();
         let (fours, rest) = rest.as_chunks_mut::<4>();
         let (first, more) = read[at * n..].split_at(eights.len() * 8 * n);
@@ -59,7 +59,7 @@ fn gather(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums
     });
 }
 
-/// Adds n neighbours to each entry, N entries at once.
+/// Adds n neighbours to each entry, for N entries at once.
 fn side_by_side<const N: usize>(n: usize, times: impl Fn(f64) -> f64, read: &[f64], sums: &mut [[f64; N]]) {
     for (sums, read) in sums.iter_mut().zip(read.chunks_exact(N * n)) {
         let rows: [&[f64]; N] = std::array::from_fn(|row| &read[row * n..][..n]);

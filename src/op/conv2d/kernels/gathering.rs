@@ -1,4 +1,13 @@
-//! The weight gradient: what each weight saw of the images, times the errors.
+//! The weight gradient of a convolution: each weight sums image · error over all outputs.
+//!
+//! For a 1-d convolution of stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`, with output channel o, kernel place k and output n. The sum over n must
+//! stay in order, so a register cannot run along n. There are two other choices for its lanes, and the plan takes the one with fewer steps for an
+//! output:
+//!
+//! - Output channels ([`LaneAxis::Channels`]): one lane for each o, all multiplied by the same x\[n + k\]. The errors of 8 channels must lie side by
+//!   side, so the errors are transposed first, 256 places at a time.
+//! - Weights ([`LaneAxis::Weights`]): one lane for each k, all multiplied by the same e\[o, n\]. The image values x\[n\], x\[n + 1\], … lie side by
+//!   side already. This wins for wide kernels and few channels.
 
 #![allow(clippy::inline_always)] // as in the sums: vector registers are chosen where the loop is built in
 
@@ -6,61 +15,61 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Layout, Read, Tap};
+use super::{KernelOperands, KernelTap, PolyphaseLayout};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{comb, laid_out};
+use crate::op::phase::{laid_out, polyphase};
 use crate::scratch::Scratch;
-use crate::sums::{Init, LANES, Products, Side, add};
+use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
 
-/// Weights and places of the error that are taken together: what stays in the nearest cache.
+/// Block sizes in weights and in places of the errors: both blocks fit into the first-level cache.
 const WEIGHTS: usize = 64;
 const PLACES: usize = 128;
 
-/// Places whose errors lie side by side at once.
-const TURNED: usize = 256;
+/// The number of places whose errors are transposed at once.
+const TRANSPOSED: usize = 256;
 
-/// How all weights of a group are summed up.
+/// The plan for the weights of a group.
 #[derive(Debug)]
 pub(super) struct Gathering {
-    layout: Layout,
-    ways: Vec<Way>,
+    layout: PolyphaseLayout,
+    phases: Vec<LaneAxis>,
 }
 
-/// What lies in the lanes.
+/// The axis along which vector lanes run.
 #[derive(Debug)]
-enum Way {
-    /// Output channels.
-    Channels(Vec<Alike>),
-    /// Weights that lie side by side in the image.
-    Weights(Direct),
+enum LaneAxis {
+    /// Output channels, with the weights by window.
+    Channels(Vec<SharedWindow>),
+    /// Weights that read neighbouring places of the image.
+    Weights(WeightRuns),
 }
 
-/// Weights that are used by the same outputs.
+/// Weights that are used by the same outputs, and so have the same number of terms.
 #[derive(Debug)]
-struct Alike {
-    /// The weights of one output channel.
+struct SharedWindow {
+    /// The indices of the weights in an output channel.
     weights: Vec<usize>,
-    /// Where each lies in the image.
+    /// The index in the image that each weight reads for output 0.
     firsts: Vec<usize>,
-    /// The outputs' lines and columns.
+    /// The rows and columns of these outputs.
     window: [Range<usize>; 2],
-    /// Whether none of the weights sees padding.
+    /// `true` if no weight reads padding.
     whole: bool,
 }
 
-/// Weights in runs of neighbours.
+/// Runs of weights that read neighbouring places of the image.
 #[derive(Debug)]
-struct Direct {
+struct WeightRuns {
     /// The weights of each run.
     runs: Vec<Vec<usize>>,
-    /// Where each run lies in the image.
+    /// The index in the image that the first weight of each run reads for output 0.
     firsts: Vec<usize>,
 }
 
-/// Neighbouring output channels of a group.
-struct Block<'a> {
+/// Neighbouring output channels of a group: one piece of work for a thread.
+struct ChannelBlock<'a> {
     group: usize,
     /// The first of them.
     first: usize,
@@ -68,123 +77,135 @@ struct Block<'a> {
     out: &'a mut [f64],
 }
 
-impl<'a> Block<'a> {
-    /// All channels, at most so many together.
-    fn all(conv: &Conv2d, together: usize, out: &'a mut [f64]) -> Vec<Self> {
+impl<'a> ChannelBlock<'a> {
+    /// Splits all channels into blocks of at most `channels_at_once`.
+    fn all(conv: &Conv2d, channels_at_once: usize, out: &'a mut [f64]) -> Vec<Self> {
         let (channels, filter) = (conv.group_outputs(), conv.filter());
         let groups = out.chunks_exact_mut((channels * filter).max(1)).enumerate();
-        let block = move |group, n, out| Block { group, first: group * channels + n * together, out };
-        groups.flat_map(|(group, out)| out.chunks_mut(together * filter).enumerate().map(move |(n, out)| block(group, n, out))).collect()
+        let block = move |group, n, out| ChannelBlock { group, first: group * channels + n * channels_at_once, out };
+        groups
+            .flat_map(|(group, out)| out.chunks_mut(channels_at_once * filter).enumerate().map(move |(n, out)| block(group, n, out)))
+            .collect()
     }
 }
 
 impl Gathering {
     pub(super) fn new(conv: &Conv2d) -> Self {
-        let layout = Layout { axes: [comb(&conv.rows, View::Output), comb(&conv.columns, View::Output)] };
-        let ways = layout.phases().map(|phase| {
-            // the kernel places, in the order of what they see
+        let layout = PolyphaseLayout { axes: [polyphase(&conv.rows, View::Output), polyphase(&conv.columns, View::Output)] };
+        let phases = layout.phases().map(|phase| {
+            // the kernel places, in the order of the image places that they read
             let mut taps = layout.taps(phase, conv.columns.kernel);
             taps.sort_unstable_by_key(|tap| tap.place);
             let runs: Vec<_> = taps.chunk_by(|a, b| a.place + 1 == b.place).flat_map(|run| run.chunks(LANES)).collect();
-            // lanes are channels, whose errors must be laid side by side, or else weights that lie so in the image: whichever takes less for an output
+            // steps for one output: a register for each run and channel, or for each weight and 8 channels plus the transposition of the errors
             let (channels, inputs) = (conv.group_outputs(), conv.group_inputs());
             if runs.len() * channels * inputs < taps.len() * channels.div_ceil(LANES) * inputs + channels {
-                Way::Weights(Direct::new(conv, &layout, &runs))
+                LaneAxis::Weights(WeightRuns::new(conv, &layout, &runs))
             } else {
-                Way::Channels(Alike::all(conv, &layout, &taps))
+                LaneAxis::Channels(SharedWindow::all(conv, &layout, &taps))
             }
         });
-        let ways = ways.collect();
-        Self { layout, ways }
+        let phases = phases.collect();
+        Self { layout, phases }
     }
 
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
         let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
-        let read = Read { conv, view: View::Weight, a: images, b: errors, init };
-        // what the weights of a group see
+        let read = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
+        // the images that the weights of a group read
         let image = |group: usize| &laid[group * conv.group_inputs() * self.layout.channel()..];
-        for way in &self.ways {
-            match way {
-                Way::Channels(alike) => {
-                    let work = Block::all(conv, together(conv), out);
+        for phase in &self.phases {
+            match phase {
+                LaneAxis::Channels(shared) => {
+                    let work = ChannelBlock::all(conv, channels_at_once(conv), out);
                     threads::share(work, conv.edges(), |work| {
-                        work.for_each(|block| self.by_channels(alike, read, image(block.group), block));
+                        work.for_each(|block| self.by_channels(shared, read, image(block.group), block));
                     });
                 }
-                Way::Weights(direct) => {
+                LaneAxis::Weights(runs) => {
                     let places = self.places(conv);
-                    let work = Block::all(conv, LANES, out);
-                    threads::share(work, conv.edges(), |work| work.for_each(|block| direct.add(read, image(block.group), &places, block)));
+                    let work = ChannelBlock::all(conv, LANES, out);
+                    threads::share(work, conv.edges(), |work| work.for_each(|block| runs.add(read, image(block.group), &places, block)));
                 }
             }
         }
     }
 
-    /// All places of a channel's errors, and how far the weights have moved on the image there. It is not kept with the rest: for every place of an image
-    /// it would take more than the image.
+    /// Returns the index in the errors and the offset in the image of every output of a channel. It is not part of the plan, where it would take more
+    /// memory than the image.
     fn places(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
         let [width, apart] = [conv.columns.output, self.layout.width()];
         (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect()
     }
 
-    fn by_channels(&self, alike: &[Alike], read: Read<'_>, image: &[f64], Block { first, out, .. }: Block<'_>) {
-        let Read { conv, init, .. } = read;
+    fn by_channels(
+        &self,
+        shared: &[SharedWindow],
+        read: KernelOperands<'_>,
+        image: &[f64],
+        ChannelBlock { first, out, .. }: ChannelBlock<'_>,
+    ) {
+        let KernelOperands { conv, init, .. } = read;
         let (plane, filter) = (conv.area(View::Output), conv.filter());
         let channels: Vec<_> = read.b.chunks_exact(plane).skip(first).take(out.len() / filter).collect();
         let registers: Vec<_> = (0..channels.len()).step_by(LANES).collect();
         let stride = registers.len() * LANES;
-        let mut sums = Scratch::new(alike.iter().map(|alike| alike.weights.len()).sum::<usize>() * stride);
+        let mut sums = Scratch::new(shared.iter().map(|shared| shared.weights.len()).sum::<usize>() * stride);
         sums.fill(-0.0);
         if init == Init::Accumulate {
-            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| *sum = out[place]);
+            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| *sum = out[place]);
         }
-        let mut turned = Scratch::new(TURNED * stride);
-        for from in (0..plane).step_by(TURNED) {
-            let places = from..plane.min(from + TURNED);
-            let turned = &mut turned[..places.len() * stride];
-            Arch::new().dispatch(Turn { channels: &channels, from, places: turned, stride });
-            let lanes = Side { numbers: turned, firsts: &registers };
-            for (alike, sums) in parts(alike, stride, &mut sums) {
-                let taps = alike.places(&places, [conv.columns.output, self.layout.width()], stride);
-                for (firsts, sums) in alike.firsts.chunks(WEIGHTS).zip(sums.chunks_mut(WEIGHTS * stride)) {
+        let mut transposed = Scratch::new(TRANSPOSED * stride);
+        for from in (0..plane).step_by(TRANSPOSED) {
+            let places = from..plane.min(from + TRANSPOSED);
+            let transposed = &mut transposed[..places.len() * stride];
+            Arch::new().dispatch(Transpose { channels: &channels, from, places: transposed, stride });
+            let lanes = FactorSource { numbers: transposed, firsts: &registers };
+            for (shared, sums) in parts(shared, stride, &mut sums) {
+                let taps = shared.places(&places, [conv.columns.output, self.layout.width()], stride);
+                for (firsts, sums) in shared.firsts.chunks(WEIGHTS).zip(sums.chunks_mut(WEIGHTS * stride)) {
                     for taps in taps.chunks(PLACES) {
-                        let rows = Side { numbers: image, firsts };
+                        let rows = FactorSource { numbers: image, firsts };
                         add(&Products { rows, lanes, taps, chunk: taps.len(), part: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
             }
         }
-        if alike.iter().all(|alike| alike.whole) {
-            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| out[place] = *sum);
+        if shared.iter().all(|shared| shared.whole) {
+            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| out[place] = *sum);
         } else {
             let exact = |before, sum, place| read.exact(first * filter + place, plane, before, sum);
-            each_sum(conv, alike, &mut sums, channels.len(), |sum, place| out[place] = exact(out[place], *sum, place));
+            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| out[place] = exact(out[place], *sum, place));
         }
     }
 }
 
-/// How many channels lie side by side: the more, the faster, but not so many that there is nothing for a thread.
-fn together(conv: &Conv2d) -> usize {
-    let (hands, channels) = (threads::hands(conv.edges()), conv.group_outputs());
+/// Returns the number of channels of a block: 32 or 16 are fastest, but there should be a block for every thread.
+fn channels_at_once(conv: &Conv2d) -> usize {
+    let (hands, channels) = (threads::threads_for(conv.edges()), conv.group_outputs());
     let blocks = |registers: usize| conv.groups * channels.div_ceil(registers * LANES);
     [4, 2].into_iter().find(|&registers| hands == 1 || blocks(registers) >= hands).unwrap_or(1) * LANES
 }
 
-/// The sums of all weights, weight by weight.
-fn parts<'a>(alike: &'a [Alike], stride: usize, mut sums: &'a mut [f64]) -> impl Iterator<Item = (&'a Alike, &'a mut [f64])> {
-    alike.iter().map_while(move |alike| Some((alike, sums.split_off_mut(..alike.weights.len() * stride)?)))
+/// Splits the sums of all weights by window.
+fn parts<'a>(
+    shared: &'a [SharedWindow],
+    stride: usize,
+    mut sums: &'a mut [f64],
+) -> impl Iterator<Item = (&'a SharedWindow, &'a mut [f64])> {
+    shared.iter().map_while(move |shared| Some((shared, sums.split_off_mut(..shared.weights.len() * stride)?)))
 }
 
-/// Shows the sums of all weights of some channels, each with its place among the weights.
-fn each_sum(conv: &Conv2d, alike: &[Alike], sums: &mut [f64], channels: usize, mut show: impl FnMut(&mut f64, usize)) {
-    /// Input channels that are taken together, so that what is read and what is written is near.
+/// Calls `show` with each sum of some channels and the index of its weight.
+fn each_sum(conv: &Conv2d, shared: &[SharedWindow], sums: &mut [f64], channels: usize, mut show: impl FnMut(&mut f64, usize)) {
+    /// Input channels that are visited together, so that reads and writes stay in the cache.
     const INPUTS: usize = 4;
     let (stride, filter, inputs) = (channels.next_multiple_of(LANES), conv.filter(), conv.group_inputs());
     for from in (0..inputs).step_by(INPUTS) {
-        for (alike, sums) in parts(alike, stride, sums) {
-            let taps = alike.weights.len() / inputs;
+        for (shared, sums) in parts(shared, stride, sums) {
+            let taps = shared.weights.len() / inputs;
             let some = from * taps..inputs.min(from + INPUTS) * taps;
-            let (sums, weights) = (&mut sums[some.start * stride..some.end * stride], &alike.weights[some]);
+            let (sums, weights) = (&mut sums[some.start * stride..some.end * stride], &shared.weights[some]);
             for n in 0..channels {
                 for (sums, weight) in sums.chunks_exact_mut(stride).zip(weights) {
                     show(&mut sums[n], n * filter + weight);
@@ -194,21 +215,22 @@ fn each_sum(conv: &Conv2d, alike: &[Alike], sums: &mut [f64], channels: usize, m
     }
 }
 
-/// The taps in an input channel of each group.
-fn in_channel<'a>(conv: &Conv2d, layout: &Layout, i: usize, taps: &'a [Tap]) -> impl Iterator<Item = Tap> + use<'a> {
+/// Moves the taps of input channel 0 to input channel `i` of the group.
+fn in_channel<'a>(conv: &Conv2d, layout: &PolyphaseLayout, i: usize, taps: &'a [KernelTap]) -> impl Iterator<Item = KernelTap> + use<'a> {
     let (area, channel) = (conv.area(View::Weight), layout.channel());
-    taps.iter().map(move |tap| Tap { weight: i * area + tap.weight, place: i * channel + tap.place })
+    taps.iter().map(move |tap| KernelTap { weight: i * area + tap.weight, place: i * channel + tap.place })
 }
 
-impl Alike {
-    /// All weights of an output channel, so that none sees padding; where there are few input channels, that would make too many small parts.
-    fn all(conv: &Conv2d, layout: &Layout, taps: &[Tap]) -> Vec<Self> {
+impl SharedWindow {
+    /// Splits the weights of an output channel by window, so that no weight reads padding. With fewer than 4 input channels the parts would be too
+    /// small, and all weights share the window of all outputs.
+    fn all(conv: &Conv2d, layout: &PolyphaseLayout, taps: &[KernelTap]) -> Vec<Self> {
         let Conv2d { rows, columns, .. } = conv;
-        let window = |tap: &Tap| [rows.outputs(tap.weight / columns.kernel), columns.outputs(tap.weight % columns.kernel)];
+        let window = |tap: &KernelTap| [rows.outputs(tap.weight / columns.kernel), columns.outputs(tap.weight % columns.kernel)];
         let all = [0..rows.output, 0..columns.output];
         let few = conv.group_inputs() < 4;
         let whole = !few || taps.iter().all(|tap| window(tap) == all);
-        let mut kinds: Vec<(_, Vec<Tap>)> = Vec::new();
+        let mut kinds: Vec<(_, Vec<KernelTap>)> = Vec::new();
         for tap in taps {
             let window = if few { all.clone() } else { window(tap) };
             match kinds.iter_mut().find(|(of, _)| *of == window) {
@@ -216,16 +238,16 @@ impl Alike {
                 None => kinds.push((window, vec![*tap])),
             }
         }
-        let alike = kinds.into_iter().map(|(window, taps)| {
+        let shared = kinds.into_iter().map(|(window, taps)| {
             let taps = (0..conv.group_inputs()).flat_map(|i| in_channel(conv, layout, i, &taps));
             let (weights, firsts) = taps.map(|tap| (tap.weight, tap.place)).unzip();
             Self { weights, firsts, window, whole }
         });
-        alike.collect()
+        shared.collect()
     }
 
-    /// Which of these places of a channel's errors the weights meet: how far they have moved on the image there, and where the errors lie. Lines of the
-    /// errors and of the image are so long.
+    /// Returns the offset in the image and the index in the transposed errors of each output in the window, as far as it is in `places`. `width` and
+    /// `apart` are the lengths of a row of errors and of a row of the image.
     fn places(&self, places: &Range<usize>, [width, apart]: [usize; 2], stride: usize) -> Vec<(usize, usize)> {
         let [down, across] = &self.window;
         let line = |y: usize| {
@@ -237,15 +259,15 @@ impl Alike {
     }
 }
 
-impl Direct {
-    fn new(conv: &Conv2d, layout: &Layout, runs: &[&[Tap]]) -> Self {
+impl WeightRuns {
+    fn new(conv: &Conv2d, layout: &PolyphaseLayout, runs: &[&[KernelTap]]) -> Self {
         let runs = (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| in_channel(conv, layout, i, run).collect::<Vec<_>>()));
         let (runs, firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].place)).unzip();
         Self { runs, firsts }
     }
 
-    /// Adds what the weights see, times the errors at all the places.
-    fn add(&self, read: Read<'_>, image: &[f64], places: &[(usize, usize)], Block { first, out, .. }: Block<'_>) {
+    /// Computes the weights of a block of channels.
+    fn add(&self, read: KernelOperands<'_>, image: &[f64], places: &[(usize, usize)], ChannelBlock { first, out, .. }: ChannelBlock<'_>) {
         let Self { runs, firsts } = self;
         let (plane, filter) = (places.len(), read.conv.filter());
         let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
@@ -258,8 +280,8 @@ impl Direct {
                 }
             }
         }
-        let rows = Side { numbers: read.b, firsts: &errors };
-        let lanes = Side { numbers: image, firsts };
+        let rows = FactorSource { numbers: read.b, firsts: &errors };
+        let lanes = FactorSource { numbers: image, firsts };
         add(&Products { rows, lanes, taps: places, chunk: plane, part: 0..plane }, &mut sums, read.init);
         for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
@@ -271,22 +293,22 @@ impl Direct {
     }
 }
 
-/// Places from one on, of all channels, that are laid side by side.
-struct Turn<'a> {
+/// Transposes the errors of some channels, so that those at one place lie side by side.
+struct Transpose<'a> {
     channels: &'a [&'a [f64]],
     from: usize,
     places: &'a mut [f64],
-    /// How far one place is from the next.
+    /// The distance between neighbouring places in the result.
     stride: usize,
 }
 
-impl WithSimd for Turn<'_> {
+impl WithSimd for Transpose<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { channels, from, places, stride } = self;
-        // of a few places some channels at once, which are turned within registers
+        // tiles of 8 places by 8 channels are transposed within registers
         for (lane, channels) in (0..).step_by(LANES).zip(channels.chunks(LANES)) {
             for (n, places) in places.chunks_mut(LANES * stride).enumerate() {
                 let mut tile = [[0.0; LANES]; LANES];
@@ -298,7 +320,7 @@ impl WithSimd for Turn<'_> {
                     }
                 }
                 for (n, place) in places.chunks_mut(stride).enumerate() {
-                    let place = place[lane..].first_chunk_mut::<LANES>().expect("a register of a place");
+                    let place = place[lane..].first_chunk_mut::<LANES>().expect("a place has whole registers");
                     for (error, row) in place.iter_mut().zip(&tile) {
                         *error = row[n];
                     }

@@ -1,230 +1,245 @@
-//! The forward pass, and the error's way back: filters slide over images.
+//! The outputs and the input gradient of a convolution: filters slide over images, or over the errors.
+//!
+//! Both are the same computation, `sum[n] += weight[k] · image[n + offset[k]]` for all kernel places k. They differ in what is read:
+//!
+//! | computed | image | filters |
+//! | --- | --- | --- |
+//! | outputs | the input | of one output channel, over all its input channels |
+//! | input gradient | the errors of the outputs | of one input channel, over all its output channels |
+//!
+//! The work is split several times, from the outside in:
+//!
+//! 1. Bands: neighbouring rows of all channels. Each band has its own laid-out image, which stays in the cache of the thread that computes it.
+//! 2. Blocks: some channels of a band, the unit that threads share out.
+//! 3. Channels: up to four at once, which share the loads from the image.
+//! 4. Phases: entries that meet the same kernel places (see [`crate::op::phase`]); only one if the stride is 1.
+//! 5. Tiles: rows that meet the same rows of the filter, about 512 sums a channel. Rows at the border meet fewer filter rows.
 
 use std::ops::Range;
 
-use super::{Layout, Read, spread};
+use super::{KernelOperands, PolyphaseLayout, spread};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{Combed, Phase, comb, every, laid_out};
+use crate::op::phase::{EntryPhase, Polyphase, every, laid_out, polyphase};
 use crate::scratch::Scratch;
-use crate::sums::{Init, LANES, Products, Side, add, plain};
+use crate::sums::{FactorSource, Init, LANES, Products, add, all_ordinary};
 use crate::threads;
 
-/// The most channels that are taken together.
-const TOGETHER: usize = 4;
+/// The largest number of channels that are computed at once.
+const CHANNELS_AT_ONCE: usize = 4;
 
-/// Lanes that are taken together: the sums of so many channels stay in the nearest cache.
-const STRIP: usize = 64 * LANES;
+/// The largest number of lanes of a tile: the sums of [`CHANNELS_AT_ONCE`] channels still fit into the first-level cache.
+const TILE: usize = 64 * LANES;
 
-/// The least that a band has, in lanes: below that, registers are not full.
-const BAND: usize = if cfg!(test) { 1 } else { 16 * LANES };
+/// The smallest size of a band, in lanes. In smaller ones, many registers are only partly full.
+const BAND_LANES: usize = if cfg!(test) { 1 } else { 16 * LANES };
 
-/// How filters slide: over the images, or over the errors.
+/// The plan for one of the two views.
 #[derive(Debug)]
 pub(super) struct Sliding {
     view: View,
     bands: Vec<Band>,
 }
 
-/// Neighbouring rows of all channels. What they read is laid out for them alone, so that it is near to the thread that takes them.
+/// Neighbouring rows of all channels, with a layout of only the image rows that they read.
 #[derive(Debug)]
 struct Band {
     rows: Range<usize>,
-    layout: Layout,
-    glides: Vec<Glide>,
+    layout: PolyphaseLayout,
+    kernels: Vec<PhaseKernel>,
 }
 
-/// Entries of one phase, of the outputs or of the inputs.
+/// The kernel for the entries of one phase.
 #[derive(Debug)]
-struct Glide {
-    /// The taps of all summed channels, in order: their places in the filters and in the images.
+struct PhaseKernel {
+    /// The indices in filter and image of every product, over all summed channels and in the order of the terms.
     taps: Vec<(usize, usize)>,
-    /// How many of them a channel has.
+    /// The number of `taps` of one channel.
     chunk: usize,
-    /// From one entry of a line to the next.
+    /// The distance between neighbouring entries of a row.
     step: usize,
-    strips: Vec<Strip>,
-    /// Whether no line reads padding beside it.
+    tiles: Vec<LineTile>,
+    /// `true` if no entry reads padding to the left or right of the image.
     whole: bool,
 }
 
-/// Neighbouring lines that meet the same rows of the filter.
+/// Neighbouring rows that meet the same rows of the filter.
 #[derive(Debug)]
-struct Strip {
-    /// Where they begin in a channel.
+struct LineTile {
+    /// The index in a channel of each row's first entry.
     lines: Vec<usize>,
-    /// How many entries each has.
+    /// The number of entries of each row.
     count: usize,
-    /// From one line's sums to the next's.
-    apart: usize,
-    /// Where the sums' lanes lie.
+    /// The distance between the sums of neighbouring rows.
+    pitch: usize,
+    /// The index in the image of the first lane of each register of sums.
     places: Vec<usize>,
-    /// The taps of a channel that they meet.
+    /// The range of a channel's taps that these rows meet.
     part: Range<usize>,
 }
 
-/// Neighbouring channels of one group, in a band.
-struct Block<'a> {
+/// Neighbouring channels of one group in a band: one piece of work for a thread.
+struct OutputBlock<'a> {
     band: &'a Band,
     group: usize,
     /// The first channel.
     first: usize,
-    /// The band of each.
+    /// The rows of the band, for each channel.
     out: Vec<&'a mut [f64]>,
 }
 
 impl Sliding {
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
-        let [rows, columns] = [comb(&conv.rows, view), comb(&conv.columns, view)];
-        let longest = |axis: &Combed| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
+        let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
+        let longest = |axis: &Polyphase| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
         let (all, wide) = (longest(&rows), longest(&columns));
-        let count = threads::worth(conv.edges()).min(all).min(all * wide / BAND).max(1);
+        let count = threads::useful_threads(conv.edges()).min(all).min(all * wide / BAND_LANES).max(1);
         let step = rows.phases.first().map_or(1, |phase| phase.step);
         let border = |band: usize| all * band / count;
         let bands = (0..count).map(|band| {
             let end = if band + 1 == count { conv.rows.len(view) } else { border(band + 1) * step };
-            let layout = Layout { axes: [rows.part(border(band)..border(band + 1)), columns.clone()] };
-            let glides = layout.phases().map(|phase| Glide::new(conv, view, &layout, phase)).collect();
-            Band { rows: border(band) * step..end, layout, glides }
+            let layout = PolyphaseLayout { axes: [rows.part(border(band)..border(band + 1)), columns.clone()] };
+            let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, &layout, phase)).collect();
+            Band { rows: border(band) * step..end, layout, kernels }
         });
         let bands = bands.collect();
         Self { view, bands }
     }
 
     pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], init: Init) {
-        let read = Read { conv, view: self.view, a: filters, b: images, init };
+        let read = KernelOperands { conv, view: self.view, a: filters, b: images, init };
         threads::share(self.blocks(conv, out), conv.edges(), |blocks| blocks.for_each(|block| block.add(read)));
     }
 
-    /// All entries, band by band; where those are fewer than the threads, some channels at a time.
-    fn blocks<'a>(&'a self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<Block<'a>> {
+    /// Splits all entries into bands, and further into groups of channels if there are fewer bands than threads.
+    fn blocks<'a>(&'a self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<OutputBlock<'a>> {
         let channels = if self.view == View::Output { conv.group_outputs() } else { conv.group_inputs() };
-        let parts = threads::hands(conv.edges()).div_ceil(conv.groups * self.bands.len());
-        let some = channels.div_ceil(parts).next_multiple_of(TOGETHER);
+        let parts = threads::threads_for(conv.edges()).div_ceil(conv.groups * self.bands.len());
+        let some = channels.div_ceil(parts).next_multiple_of(CHANNELS_AT_ONCE);
         let parts = channels.div_ceil(some);
         let block = |band, n: usize| {
             let (group, part) = (n / parts, n % parts);
-            Block { band, group, first: group * channels + part * some, out: Vec::with_capacity(some.min(channels)) }
+            OutputBlock { band, group, first: group * channels + part * some, out: Vec::with_capacity(some.min(channels)) }
         };
         let mut blocks: Vec<_> = self.bands.iter().flat_map(|band| (0..conv.groups * parts).map(move |n| block(band, n))).collect();
         for (channel, mut plane) in out.chunks_exact_mut(conv.area(self.view)).enumerate() {
             let n = channel / channels * parts + channel % channels / some;
             for block in blocks[n..].iter_mut().step_by(conv.groups * parts) {
                 let band = plane.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
-                block.out.push(band.expect("all bands of a channel"));
+                block.out.push(band.expect("the bands cover the channel"));
             }
         }
         blocks
     }
 }
 
-impl Block<'_> {
-    /// Adds what the entries see.
-    fn add(mut self, read: Read<'_>) {
-        let Read { conv, view, .. } = read;
+impl OutputBlock<'_> {
+    /// Computes all entries of the block.
+    fn add(mut self, read: KernelOperands<'_>) {
+        let KernelOperands { conv, view, .. } = read;
         let other = if view == View::Output { View::Input } else { View::Output };
         let images = conv.inner(view) * conv.area(other);
         let laid = laid_out(&read.b[self.group * images..][..images], conv.plane(other).into(), &self.band.layout.axes, LANES);
-        let lanes = self.band.glides.iter().flat_map(|glide| &glide.strips).map(|strip| strip.places.len() * LANES).max();
-        let mut memory = Scratch::new(TOGETHER * lanes.unwrap_or(0));
-        let together = self.out.len().div_ceil(self.out.len().div_ceil(TOGETHER));
+        let lanes = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles).map(|tile| tile.places.len() * LANES).max();
+        let mut memory = Scratch::new(CHANNELS_AT_ONCE * lanes.unwrap_or(0));
+        let together = self.out.len().div_ceil(self.out.len().div_ceil(CHANNELS_AT_ONCE));
         for (n, out) in self.out.chunks_mut(together).enumerate() {
-            for glide in &self.band.glides {
-                glide.add(read, self.band, self.first + n * together, &laid, &mut memory, out);
+            for kernel in &self.band.kernels {
+                kernel.add(read, self.band, self.first + n * together, &laid, &mut memory, out);
             }
         }
     }
 }
 
-impl Glide {
-    fn new(conv: &Conv2d, view: View, layout: &Layout, phase: [&Phase; 2]) -> Self {
+impl PhaseKernel {
+    fn new(conv: &Conv2d, view: View, layout: &PolyphaseLayout, phase: [&EntryPhase; 2]) -> Self {
         let [rows, columns] = phase;
         let taps = layout.taps(phase, conv.columns.kernel);
         let chunk = taps.len();
-        // from one summed channel's weights to the next's
-        let apart = if view == View::Output { conv.area(View::Weight) } else { conv.filter() };
-        let channel = |c: usize| taps.iter().map(move |tap| (c * apart + tap.weight, c * layout.channel() + tap.place));
+        // the distance between the weights of neighbouring summed channels
+        let pitch = if view == View::Output { conv.area(View::Weight) } else { conv.filter() };
+        let channel = |c: usize| taps.iter().map(move |tap| (c * pitch + tap.weight, c * layout.channel() + tap.place));
         let taps = (0..conv.inner(view)).flat_map(channel).collect();
-        let met: Vec<_> = layout.met(view, conv, 0, rows).collect();
-        // lines that are read alike, and not too many at once
-        let most = (STRIP / columns.count.next_multiple_of(LANES)).max(1);
+        let met: Vec<_> = layout.unpadded_taps(view, conv, 0, rows).collect();
+        // neighbouring rows that meet the same filter rows, up to the size of a tile
+        let most = (TILE / columns.count.next_multiple_of(LANES)).max(1);
         let alike = met.chunk_by(|a, b| a == b).flat_map(|alike| alike.chunks(most));
         let mut top = 0;
-        let strips = alike.map(|alike| {
+        let tiles = alike.map(|alike| {
             let lines = top..top + alike.len();
             top = lines.end;
-            Strip::new(conv, view, layout.width(), phase, lines, alike[0].start * columns.taps.len()..alike[0].end * columns.taps.len())
+            LineTile::new(conv, view, layout.width(), phase, lines, alike[0].start * columns.taps.len()..alike[0].end * columns.taps.len())
         });
-        let strips = strips.filter(|strip| !strip.part.is_empty()).collect();
-        let whole = layout.met(view, conv, 1, columns).all(|met| met.len() == columns.taps.len());
-        Self { taps, chunk, step: columns.step, strips, whole }
+        let tiles = tiles.filter(|tile| !tile.part.is_empty()).collect();
+        let whole = layout.unpadded_taps(view, conv, 1, columns).all(|met| met.len() == columns.taps.len());
+        Self { taps, chunk, step: columns.step, tiles, whole }
     }
 
-    /// Adds what the phase's entries in a band of some channels see.
-    fn add(&self, read: Read<'_>, band: &Band, first: usize, images: &[f64], memory: &mut [f64], out: &mut [&mut [f64]]) {
-        let Read { conv, view, .. } = read;
+    /// Computes the phase's entries in a band of up to [`CHANNELS_AT_ONCE`] channels, of which `first` is the first.
+    fn add(&self, read: KernelOperands<'_>, band: &Band, first: usize, images: &[f64], memory: &mut [f64], out: &mut [&mut [f64]]) {
+        let KernelOperands { conv, view, .. } = read;
         let weights = |n: usize| {
             let (o, i) = conv.channels(view, first + n, 0);
             (o * conv.group_inputs() + i) * conv.area(View::Weight)
         };
-        let filters: [usize; TOGETHER] = std::array::from_fn(weights);
-        let rows = Side { numbers: read.a, firsts: &filters[..out.len()] };
-        for strip in &self.strips {
-            let sums = &mut memory[..out.len() * strip.places.len() * LANES];
+        let filters: [usize; CHANNELS_AT_ONCE] = std::array::from_fn(weights);
+        let rows = FactorSource { numbers: read.a, firsts: &filters[..out.len()] };
+        for tile in &self.tiles {
+            let sums = &mut memory[..out.len() * tile.places.len() * LANES];
             if read.init == Init::Accumulate {
-                strip.begin(self.step, sums, out);
+                tile.begin(self.step, sums, out);
             }
-            let lanes = Side { numbers: images, firsts: &strip.places };
-            add(&Products { rows, lanes, taps: &self.taps, chunk: self.chunk, part: strip.part.clone() }, sums, read.init);
+            let lanes = FactorSource { numbers: images, firsts: &tile.places };
+            add(&Products { rows, lanes, taps: &self.taps, chunk: self.chunk, part: tile.part.clone() }, sums, read.init);
             let entry = first * conv.area(view) + band.rows.start * conv.columns.len(view);
-            strip.end(self, read, entry, sums, out);
+            tile.end(self, read, entry, sums, out);
         }
     }
 }
 
-impl Strip {
-    /// Some lines of a phase, which lie `width` apart in the laid-out image.
-    fn new(conv: &Conv2d, view: View, width: usize, [rows, columns]: [&Phase; 2], lines: Range<usize>, part: Range<usize>) -> Self {
+impl LineTile {
+    /// Plans a tile for a range of a phase's rows; the rows of the laid-out image are `width` long.
+    fn new(conv: &Conv2d, view: View, width: usize, [rows, columns]: [&EntryPhase; 2], lines: Range<usize>, part: Range<usize>) -> Self {
         let count = columns.count;
         let begin = |y: usize| (rows.first + y * rows.step) * conv.columns.len(view) + columns.first;
-        // line by line, or all in a row with what lies between the lines, whichever has fewer lanes
+        // one run of registers for each row, or one over all rows and the gaps between them, whichever has fewer registers
         let through = (lines.len() - 1) * width + count;
         if lines.len() * count.div_ceil(LANES) > through.div_ceil(LANES) {
             let places = (0..through).step_by(LANES).map(|x| lines.start * width + x).collect();
-            return Self { lines: lines.map(begin).collect(), count, apart: width, places, part };
+            return Self { lines: lines.map(begin).collect(), count, pitch: width, places, part };
         }
         let line = |y: usize| (0..count).step_by(LANES).map(move |x| y * width + x);
         let places = lines.clone().flat_map(line).collect();
         if rows.step == 1 && count == conv.columns.len(view) && count.is_multiple_of(LANES) {
-            // there is nothing between them
+            // the rows are contiguous
             let all = lines.len() * count;
-            return Self { lines: vec![begin(lines.start)], count: all, apart: all, places, part };
+            return Self { lines: vec![begin(lines.start)], count: all, pitch: all, places, part };
         }
-        Self { lines: lines.map(begin).collect(), count, apart: count.next_multiple_of(LANES), places, part }
+        Self { lines: lines.map(begin).collect(), count, pitch: count.next_multiple_of(LANES), places, part }
     }
 
-    /// What the sums of some channels were before.
+    /// Loads the previous sums of some channels.
     fn begin(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
         for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out) {
-            for (line, &begin) in sums.chunks_mut(self.apart).zip(&self.lines) {
+            for (line, &begin) in sums.chunks_mut(self.pitch).zip(&self.lines) {
                 every(&mut line[..self.count], step, &out[begin..]);
             }
         }
     }
 
-    /// Puts the sums of some channels where they belong; `entry` is the first one.
-    fn end(&self, glide: &Glide, read: Read<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
+    /// Stores the sums of some channels. `entry` is the index of the band's first entry in the first channel.
+    fn end(&self, kernel: &PhaseKernel, read: KernelOperands<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
         let plane = read.conv.area(read.view);
         let taps = read.conv.inner(read.view) * self.part.len();
         for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(out).enumerate() {
-            let whole = glide.whole || plain(sums);
-            for (line, &begin) in sums.chunks(self.apart).zip(&self.lines) {
+            let whole = kernel.whole || all_ordinary(sums);
+            for (line, &begin) in sums.chunks(self.pitch).zip(&self.lines) {
                 let line = &line[..self.count];
-                if whole || plain(line) {
-                    spread(&mut out[begin..], glide.step, line);
+                if whole || all_ordinary(line) {
+                    spread(&mut out[begin..], kernel.step, line);
                     continue;
                 }
-                for (at, sum) in (begin..).step_by(glide.step).zip(line) {
+                for (at, sum) in (begin..).step_by(kernel.step).zip(line) {
                     out[at] = read.exact(entry + row * plane + at, taps, out[at], *sum);
                 }
             }
