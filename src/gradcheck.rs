@@ -43,7 +43,7 @@ use crate::step::Pass;
 use crate::tensor::len;
 use crate::threads::try_spawn;
 use judge::Judge;
-use perturb::{Forward, Workspace};
+use perturb::{ForwardPass, Workspace};
 use rounding::rounding_noise;
 use undefined::mark_undefined;
 
@@ -166,7 +166,7 @@ const BLOCK: usize = 64;
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A tensor to check.
-struct Target {
+struct CheckTarget {
     gradient: Id,
     of: Id,
     entries: usize,
@@ -179,9 +179,9 @@ struct Target {
 pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: impl FnMut(u64) -> bool) -> Vec<TensorCheck> {
     let target = |(gradient, of): (Id, Id)| {
         let entries = len(&network.tensor(of).shape);
-        Target { gradient, of, entries, wanted: entries.min(options.entries) }
+        CheckTarget { gradient, of, entries, wanted: entries.min(options.entries) }
     };
-    let targets: Vec<Target> = gradients(network).map(target).collect();
+    let targets: Vec<CheckTarget> = gradients(network).map(target).collect();
     let blocks: Vec<(usize, usize)> =
         targets.iter().enumerate().flat_map(|(n, target)| (0..target.wanted).step_by(BLOCK).map(move |from| (n, from))).collect();
     let mut found: Vec<Vec<EntryCheck>> = vec![Vec::new(); blocks.len()];
@@ -209,7 +209,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
     });
     let mut checked: Vec<TensorCheck> = targets
         .iter()
-        .map(|&Target { gradient, entries, wanted, .. }| TensorCheck { gradient, entries, wanted, checks: Vec::with_capacity(wanted) })
+        .map(|&CheckTarget { gradient, entries, wanted, .. }| TensorCheck { gradient, entries, wanted, checks: Vec::with_capacity(wanted) })
         .collect();
     for ((target, _), checks) in blocks.iter().zip(found) {
         checked[*target].checks.extend(checks);
@@ -221,7 +221,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
 /// The blocks of work, from which all threads take the next one.
 #[derive(Clone, Copy)]
 struct Queue<'a> {
-    targets: &'a [Target],
+    targets: &'a [CheckTarget],
     /// For each block, the index of its target and its first entry.
     blocks: &'a [(usize, usize)],
     /// The index of the next block.
@@ -237,7 +237,7 @@ type BlockResult = (usize, Vec<EntryCheck>);
 impl Queue<'_> {
     /// Prepares what the threads share, then works on the queue with this number of threads.
     fn start(self, network: &Network, run: &Run, threads: usize, to: Sender<BlockResult>) {
-        let forward = Forward::new(network, run, self.stop);
+        let forward = ForwardPass::new(network, run, self.stop);
         let noises: Vec<f64> = self.targets.iter().map(|target| rounding_noise(&forward, target.of)).collect();
         scope(|scope| {
             for _ in 1..threads {
@@ -251,7 +251,7 @@ impl Queue<'_> {
     }
 
     /// Takes blocks until the queue is empty or the check is stopped.
-    fn work(self, forward: &Forward<'_>, noises: &[f64], to: &Sender<BlockResult>) {
+    fn work(self, forward: &ForwardPass<'_>, noises: &[f64], to: &Sender<BlockResult>) {
         let mut workspace = Workspace::new(forward);
         loop {
             let block = self.next.fetch_add(1, Memory::Relaxed);

@@ -3,23 +3,24 @@
 
 mod batch;
 mod build;
+mod checkpoints;
 mod descent;
 mod learn;
 mod numbers;
-mod points;
+
 mod run;
 mod sample_runs;
 mod size;
 mod symbol;
 mod train;
 
-pub use batch::{Batch, From, Rates};
+pub use batch::{Batch, BatchSource, SgdOptions};
 pub use build::{Builder, Chain, Node};
-pub use descent::{Descended, Descent, Forecast, Iteration, Walk};
+pub use descent::{Descent, DescentResult, DescentWalk, Iteration, SampleLosses};
 pub use run::Run;
 pub use sample_runs::{SampleRun, SampleRuns};
-pub use size::{Lack, Sizes};
-pub use symbol::{Of, Symbol};
+pub use size::{Shortage, Sizes};
+pub use symbol::{Symbol, SymbolKind};
 pub use train::{Given, Train};
 
 use std::collections::HashMap;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
-use numbers::Layout;
+use numbers::MemoryLayout;
 
 use crate::op::rule::{Rule, Window};
 use crate::op::slot::{Reads, Slot};
@@ -182,10 +183,10 @@ pub struct Network {
     readers: Vec<SmallVec<[Reader; 1]>>,
     /// For each op, about how many multiplications it takes.
     work: Vec<u64>,
-    /// For each op of many parts, what [`Network::shares`] says of it.
-    shares: HashMap<usize, Vec<u64>>,
+    /// For each op of many parts, what [`Network::part_offsets`] says of it.
+    part_offsets: HashMap<usize, Vec<u64>>,
     /// Where the tensors lie in a run.
-    layout: Arc<Layout>,
+    layout: Arc<MemoryLayout>,
     /// For each tensor, its ∂C/∂.
     gradients: Vec<Option<Id>>,
     reads_samples: bool,
@@ -197,7 +198,7 @@ pub struct Network {
 const FEW: usize = 4;
 
 /// Terms of one entry before each part of an op, and all of them, where the op has many parts and each has as many terms for every entry.
-fn shares(op: &Op) -> Option<Vec<u64>> {
+fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     if op.parts.len() <= FEW {
         return None;
     }
@@ -240,7 +241,7 @@ impl Network {
         }
         let entries = |id: Id| len(&tensors[id].shape);
         let work = ops.iter().map(|op| work(op, entries)).collect();
-        let shares = ops.iter().enumerate().filter_map(|(number, op)| Some((number, shares(op)?))).collect();
+        let part_offsets = ops.iter().enumerate().filter_map(|(number, op)| Some((number, part_offsets(op)?))).collect();
         let mut gradients = vec![None; tensors.len()];
         for (id, tensor) in tensors.iter().enumerate() {
             if let Role::Gradient(of) = tensor.role {
@@ -251,8 +252,8 @@ impl Network {
             gradients[*of] = Some(*id);
         }
         let reads_samples = tensors.iter().any(|tensor| tensor.role == Role::Input { learns: false });
-        let layout = Arc::new(Layout::of(&tensors, &ops, &fixed));
-        Self { tensors, ops, layers, by_name, fixed, producer, readers, work, shares, layout, gradients, reads_samples, output, loss }
+        let layout = Arc::new(MemoryLayout::of(&tensors, &ops, &fixed));
+        Self { tensors, ops, layers, by_name, fixed, producer, readers, work, part_offsets, layout, gradients, reads_samples, output, loss }
     }
 
     /// All tensors.
@@ -298,7 +299,7 @@ impl Network {
     }
 
     /// Where the tensors lie in a run.
-    pub(self) fn layout(&self) -> &Arc<Layout> {
+    pub(self) fn layout(&self) -> &Arc<MemoryLayout> {
         &self.layout
     }
 
@@ -311,8 +312,8 @@ impl Network {
     /// Terms of one entry before each part of an op, and all of them: for an op of many parts, each with as many terms for every entry. Whoever
     /// looks for a part need not go through them.
     #[must_use]
-    pub fn shares(&self, op: usize) -> Option<&[u64]> {
-        self.shares.get(&op).map(Vec::as_slice)
+    pub fn part_offsets(&self, op: usize) -> Option<&[u64]> {
+        self.part_offsets.get(&op).map(Vec::as_slice)
     }
 
     /// The ∂C/∂ of a tensor.

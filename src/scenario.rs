@@ -163,7 +163,7 @@ impl Scenario {
     #[must_use]
     pub fn descent_alone(self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
-        Descent::alone(self.network, samples, self.batch_reduction, self.train, self.room)
+        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.room)
     }
 
     /// Returns the tensors that a run of the network reads from sample `sample`, counted from 0: input and target.

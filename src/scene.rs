@@ -13,7 +13,7 @@ mod symbols;
 use std::cell::OnceCell;
 use std::ops::Range;
 
-pub use crate::trace::{ARGUMENTS, Meeting, Path, Position, Sources};
+pub use crate::trace::{ARGUMENTS, Path, Position, Sources, TermRead};
 pub use grid::{Grid, Shown};
 pub use known::EntryTerm;
 

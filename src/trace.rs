@@ -1,13 +1,23 @@
-//! Floor 4: the whole computation of one iteration as one sequence of steps, never stored. Step k is derived from the tensors when it is asked
-//! for, in time that grows neither with k nor with the number of steps: prefix counts lead from k to its op, its entry and its term.
+//! Floor 4: one iteration as a sequence of steps, one for each term of each entry of each op. The sequence is not stored: a step is computed from the tensors
+//! when it is requested.
+//!
+//! Step k is found by binary search over prefix counts of terms, so the time depends on neither k nor the number of steps. For `z = W a + b` with
+//! 3 outputs and 2 inputs, each entry of z has 3 terms (two products and the bias). If 10 steps precede this op, step 15 is its 5th term:
+//!
+//! ```text
+//! segment  z, `before` = 10           segments are sorted by the number of steps before them
+//! entry    1                          prefix_terms(entry) ≤ 4: 0, 3, 6, …
+//! term     4 − 3 = 1                  the second term: W[1,1] a[1]
+//! sum      the terms before it        from the nearest kept running sum (`running_sums`)
+//! ```
 
 mod find;
 mod future;
-mod kept;
-mod meet;
 mod parts;
 mod paths;
-mod samples;
+mod running_sums;
+mod sampled_entries;
+mod term_reads;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -25,63 +35,63 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Step, TensorEntry, Unit};
 use crate::tensor::{Index, len, unravel};
 
-use future::Future;
-use kept::{Kept, Mark};
-use samples::Samples;
+use future::LaterNumbers;
+use running_sums::{PartialSum, RunningSums};
+use sampled_entries::EntrySamples;
 
 pub use find::{ARGUMENTS, Sources, UseOf};
-pub use future::Other;
-pub use meet::Meeting;
+pub use future::Replacement;
 pub use paths::Path;
-pub use walk::{Tell, Walk};
+pub use term_reads::TermRead;
+pub use walk::{StepVisitor, Walk};
 
-/// One op of one sample_run: a piece of the sequence.
+/// The steps of one op of one sample run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
-    /// From 0.
+    /// The sample run, from 0.
     sample_run: usize,
     /// The op's number in its network.
     op: usize,
-    /// Steps before it.
+    /// The number of steps before it.
     before: u64,
 }
 
-/// Where a step stands.
+/// The op, entry and term of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The step, from 1.
     pub step: u64,
-    /// The sample_run, from 0: a sample of the batch, or after them the batch itself.
+    /// The sample run, from 0: a sample of the batch or, last, the batch itself.
     pub sample_run: usize,
     /// The op's number in its network.
     pub op: usize,
-    /// The row-major place of the entry.
+    /// The row-major index of the entry.
     pub entry: usize,
     /// The term of the entry, from 0.
     pub term: u64,
-    /// How many terms the entry has.
+    /// The number of terms of the entry.
     pub terms: u64,
-    /// The piece of the sequence that it lies in.
+    /// The index of its segment.
     segment: usize,
 }
 
 impl Position {
-    /// Another term of the same entry, from 0.
+    /// Returns the position of another term (from 0) of the same entry.
     #[must_use]
     pub fn with_term(self, term: u64) -> Self {
         Self { step: self.step - self.term + term, term, ..self }
     }
 }
 
-/// How far an entry of a tensor has come at some step.
+/// The state of an entry of a tensor at some step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
-    /// It has its value.
+    /// Its value is complete.
     Done(f64),
-    /// It is being summed up: the running sum.
+    /// Some of its terms are added: the running sum.
     Partial(f64),
-    /// It is still to come.
-    ToCome,
+    /// It is computed later.
+    Pending,
 }
 
 /// One iteration as a sequence of steps, numbered from 1.
@@ -90,37 +100,37 @@ pub struct Trace {
     iteration: u64,
     sample_runs: SampleRuns,
     segments: Vec<Segment>,
-    /// For each sample_run, the number of its first segment.
-    firsts: Vec<usize>,
-    /// For each pass, the number of its first segment.
-    passes: Vec<usize>,
+    /// For each sample run, the index of its first segment.
+    sample_run_starts: Vec<usize>,
+    /// For each pass, the index of its first segment.
+    pass_starts: Vec<usize>,
     len: u64,
-    kept: Kept,
-    samples: Samples,
-    /// `None` but in tests.
-    future: Option<Future>,
+    running_sums: RunningSums,
+    entry_samples: EntrySamples,
+    /// Replaces numbers that are computed later. `None` outside of tests.
+    future: Option<LaterNumbers>,
 }
 
 impl Trace {
-    /// The trace of these samples' runs, in their order, as the first iteration.
+    /// Creates the trace of a first iteration with these runs, one for each sample.
     #[must_use]
-    #[allow(clippy::needless_pass_by_value)] // a trace takes what it shows
+    #[allow(clippy::needless_pass_by_value)] // a trace owns its network, like its runs
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
         let sample_run = |(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) };
         Self::of(1, runs.into_iter().enumerate().map(sample_run).collect())
     }
 
-    /// The trace of an iteration: the samples of its batch, then what the batch does with them.
+    /// Creates the trace of an iteration: the samples of its batch, then the batch itself, which reduces and updates.
     #[must_use]
     pub fn of(iteration: u64, sample_runs: SampleRuns) -> Self {
-        let (mut segments, mut firsts, mut passes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut segments, mut sample_run_starts, mut pass_starts) = (Vec::new(), Vec::new(), Vec::new());
         let mut before = 0;
         for (number, sample_run) in sample_runs.iter().enumerate() {
-            firsts.push(segments.len());
+            sample_run_starts.push(segments.len());
             let mut pass = None;
             for (op, Op { output, pass: own, .. }) in sample_run.network.ops().iter().enumerate() {
                 if pass.replace(*own) != Some(*own) {
-                    passes.push(segments.len());
+                    pass_starts.push(segments.len());
                 }
                 segments.push(Segment { sample_run: number, op, before });
                 before += parts::terms_before(sample_run, op, len(&sample_run.network.tensor(*output).shape));
@@ -130,23 +140,23 @@ impl Trace {
             iteration,
             sample_runs,
             segments,
-            firsts,
-            passes,
+            sample_run_starts,
+            pass_starts,
             len: before,
-            kept: Kept::default(),
-            samples: Samples::default(),
+            running_sums: RunningSums::default(),
+            entry_samples: EntrySamples::default(),
             future: None,
         }
     }
 
-    /// How many steps there are; at least 1 for a network that computes anything.
+    /// The number of steps.
     #[must_use]
     #[allow(clippy::len_without_is_empty)] // a trace is never empty
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// The number of ops of all sample_runs together.
+    /// The number of ops in all sample runs.
     #[must_use]
     pub fn op_count(&self) -> usize {
         self.segments.len()
@@ -158,31 +168,31 @@ impl Trace {
         self.iteration
     }
 
-    /// How many samples the batch has.
+    /// The number of samples in the batch.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.sample_runs.len() - usize::from(self.sample_runs.last().is_some_and(|last| last.sample.is_none()))
     }
 
-    /// The samples of the batch, then the batch itself where it has ops.
+    /// The samples of the batch, then the batch itself if it has ops.
     #[must_use]
     pub fn sample_runs(&self) -> &[SampleRun] {
         &self.sample_runs
     }
 
-    /// The network that all samples run through.
+    /// The network of the samples.
     #[must_use]
     pub fn network(&self) -> &Arc<Network> {
         &self.sample_runs[0].network
     }
 
-    /// The network of a sample_run.
+    /// The network of a sample run.
     #[must_use]
     pub fn network_of(&self, sample_run: usize) -> &Network {
         &self.sample_runs[sample_run].network
     }
 
-    /// All tensors of a sample_run.
+    /// The tensors of a sample run.
     #[must_use]
     pub fn run(&self, sample_run: usize) -> &Run {
         &self.sample_runs[sample_run].run
@@ -194,17 +204,17 @@ impl Trace {
         (run, &network.ops()[op], op)
     }
 
-    /// The number of the segment of an op of a sample_run.
+    /// The index of an op's segment.
     fn segment(&self, sample_run: usize, op: usize) -> usize {
-        self.firsts[sample_run] + op
+        self.sample_run_starts[sample_run] + op
     }
 
-    /// The next segment that has steps.
+    /// The next segment with steps.
     fn next(&self, segment: usize) -> Option<usize> {
         (segment + 1..self.segments.len()).find(|segment| self.segments[*segment].before < self.end(*segment))
     }
 
-    /// Steps before the end of a segment.
+    /// The number of steps up to the end of a segment.
     fn end(&self, segment: usize) -> u64 {
         self.segments.get(segment + 1).map_or(self.len, |next| next.before)
     }
@@ -214,23 +224,23 @@ impl Trace {
         len(&self.network_of(self.segments[segment].sample_run).tensor(op.output).shape)
     }
 
-    /// Where step k stands; `None` past either end.
+    /// Returns the position of step k, or `None` if there is no such step.
     #[must_use]
     pub fn position(&self, k: u64) -> Option<Position> {
-        if let Some(position) = self.kept.position(k) {
+        if let Some(position) = self.running_sums.position(k) {
             return Some(position);
         }
         let segment = self.segment_of(k)?;
         let Segment { sample_run, op: number, before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         let local = k - before - 1;
-        if let Some([.., terms]) = self.network_of(sample_run).shares(number) {
+        if let Some([.., terms]) = self.network_of(sample_run).part_offsets(number) {
             let entry = usize::try_from(local / terms).ok()?;
             return Some(Position { step: k, sample_run, op: number, entry, term: local % terms, terms: *terms, segment });
         }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
-        // the last entry before which there are at most `local` terms
+        // the last entry with at most `local` terms before it
         let (mut low, mut high) = (0, self.entries(segment));
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
@@ -245,19 +255,19 @@ impl Trace {
         Some(Position { step: k, sample_run, op: number, entry: low, term: local - first, terms, segment })
     }
 
-    /// Step k; `None` past either end.
+    /// Returns step k, or `None` if there is no such step.
     #[must_use]
     pub fn get(&self, k: u64) -> Option<Step> {
         self.position(k).map(|position| self.step(&position))
     }
 
-    /// The step at a position.
+    /// Returns the step at a position.
     #[must_use]
     pub fn step(&self, at: &Position) -> Step {
         let (run, op, number) = self.op(at.segment);
-        let Mark { part, before, sum } = self.before(at);
+        let PartialSum { part, terms_before, sum } = self.sum_before(at);
         let (rule, x) = run.part(op, number, part);
-        let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - before);
+        let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - terms_before);
         let network = self.network_of(at.sample_run);
         let info = network.tensor(op.output);
         let step = Step {
@@ -281,22 +291,22 @@ impl Trace {
         }
     }
 
-    /// What a factor that is derived from operands of a part of the op at a position is called.
+    /// Returns the name of a factor that a part of the op at a position derives from its operands.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
         derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
     }
 
-    /// The op of a position.
+    /// The op at a position.
     #[must_use]
     pub fn op_at(&self, at: &Position) -> &Op {
         self.op(at.segment).1
     }
 
-    /// Which part of the op the step belongs to.
+    /// Returns the part of the op that the term at a position belongs to.
     #[must_use]
     pub fn part_at(&self, at: &Position) -> usize {
-        self.before(at).part
+        self.sum_before(at).part
     }
 
     /// The equation of a part of the op at a position.
@@ -307,8 +317,7 @@ impl Trace {
         rule.equation_for(&x)
     }
 
-    /// The right-hand side of the equation of an op: its parts with the operands' symbols. The first is without a sign, the others are further terms of
-    /// the sum: `+ b⁽¹⁾`.
+    /// Returns one part of the right-hand side of an op's equation. The first part has no sign, a further one has: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
@@ -318,13 +327,13 @@ impl Trace {
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
     }
 
-    /// The name of an operand in the equation of an op: its symbol, or its letter alone where that tells it from the other operands.
+    /// Returns the name of an operand in an op's equation: its symbol or, if requested and unambiguous among the operands, its letter.
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
         let symbol = |slot: Slot| &self.network_of(at.sample_run).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).short_entry_in(&[], notation);
-        // a letter alone does not tell a⁽¹⁾ from a⁽⁰⁾
+        // the letter of both a⁽¹⁾ and a⁽⁰⁾ is a
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
         match named {
             Named::Letter if !is_shared() => letter(slot),
@@ -342,7 +351,7 @@ impl Trace {
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
     }
 
-    /// A shorter way to the same entry, where there is one: its symbols and its value.
+    /// Returns a shorter formula for the entry at a position, with its value: a − t for the δ of softmax and cross-entropy. `None` if there is no such formula.
     #[must_use]
     pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
@@ -361,7 +370,7 @@ impl Trace {
         })
     }
 
-    /// The steps of the unit that step k lies in, from the first to one past the last.
+    /// Returns the steps of the unit that contains step k.
     #[must_use]
     pub fn span(&self, k: u64, unit: Unit) -> Range<u64> {
         let Some(at) = self.position(k) else { return k..k };
@@ -369,33 +378,33 @@ impl Trace {
             Unit::Step => k..k + 1,
             Unit::Entry => k - at.term..k - at.term + at.terms,
             Unit::Op => self.segments[at.segment].before + 1..self.end(at.segment) + 1,
-            Unit::Pass => self.among(&self.passes, self.passes.partition_point(|first| *first <= at.segment) - 1),
-            Unit::Sample => self.among(&self.firsts, at.sample_run),
+            Unit::Pass => self.unit_span(&self.pass_starts, self.pass_starts.partition_point(|first| *first <= at.segment) - 1),
+            Unit::Sample => self.unit_span(&self.sample_run_starts, at.sample_run),
             Unit::Iteration => 1..self.len + 1,
         }
     }
 
-    /// The steps of one of the units that begin with these segments.
-    fn among(&self, firsts: &[usize], number: usize) -> Range<u64> {
+    /// Returns the steps of unit `number`, for units that start with the segments `firsts`.
+    fn unit_span(&self, firsts: &[usize], number: usize) -> Range<u64> {
         let before = |number: usize| firsts.get(number).and_then(|first| self.segments.get(*first)).map_or(self.len, |s| s.before);
         before(number) + 1..before(number + 1) + 1
     }
 
-    /// The passes in order that have steps, each with its sample_run and its steps.
+    /// The passes with steps, in order, each with its sample run and its steps.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
-        self.passes.iter().enumerate().filter_map(|(number, first)| {
-            let span = self.among(&self.passes, number);
+        self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
+            let span = self.unit_span(&self.pass_starts, number);
             (!span.is_empty()).then(|| (self.segments[*first].sample_run, self.op(*first).1.pass, span))
         })
     }
 
-    /// The steps of each op of a sample_run, in order.
+    /// The steps of each op of a sample run, in order.
     pub fn spans_of(&self, sample_run: usize) -> impl Iterator<Item = Range<u64>> + '_ {
-        let first = self.firsts[sample_run];
+        let first = self.sample_run_starts[sample_run];
         (first..first + self.network_of(sample_run).ops().len()).map(|n| self.segments[n].before + 1..self.end(n) + 1)
     }
 
-    /// The ops that have steps, in order, each with its sample_run, its tensor and its steps.
+    /// The ops with steps, in order, each with its sample run, its tensor and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(n, s)| {
             let span = self.steps_of(n);
@@ -403,7 +412,7 @@ impl Trace {
         })
     }
 
-    /// How far an entry of a tensor has come when the step at this position has been made.
+    /// Returns the state of an entry of a tensor after the step at position `now`.
     #[must_use]
     pub fn progress(&self, now: &Position, tensor: Id, entry: usize) -> Progress {
         let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
@@ -411,14 +420,14 @@ impl Trace {
         let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
         match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
-            std::cmp::Ordering::Greater => Progress::ToCome,
+            std::cmp::Ordering::Greater => Progress::Pending,
             std::cmp::Ordering::Equal if now.term + 1 == now.terms => Progress::Done(value),
             std::cmp::Ordering::Equal => Progress::Partial(self.step(now).sum),
         }
     }
 }
 
-/// A factor of a term, with the names and places of the tensors that it is read or derived from.
+/// Converts an argument of a term to a factor of a step, with the name of its tensor and the index of its entry.
 fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
     let value = arg.value;
     match &arg.origin {

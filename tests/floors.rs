@@ -164,7 +164,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
 
 /// Calls that return numbers of a trace, and the one file of the scene that may use them.
 const NUMBERS: &[&str] =
-    &[".values(", ".progress(&", ".sample(", "trace.step(", "trace.get(", "trace.shortcut(", "trace.paths(", "trace.run("];
+    &[".values(", ".progress(&", ".sampled_entries(", "trace.step(", "trace.get(", "trace.shortcut(", "trace.paths(", "trace.run("];
 const KNOWN: &str = "scene/known.rs";
 
 /// Macros that print without escaping, or that were left behind.

@@ -191,7 +191,7 @@ impl Document {
     /// Returns the document with the same numbers up to a step and other ones in everything that is computed later ([`Trace::with_future`]), and with the
     /// opposite of `last`. Tests use it to show that frames do not depend on later numbers.
     #[must_use]
-    pub fn with_future(&self, after: u64, other: Other) -> Self {
+    pub fn with_future(&self, after: u64, other: Replacement) -> Self {
         let known = after >= self.trace.loss_step();
         Self {
             scenario: Arc::clone(&self.scenario),
@@ -212,10 +212,10 @@ impl Document {
 
     fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<OpNames>>, iteration: Iteration) -> Self {
         let last = iteration.ends() || iteration.number >= descent.iterations();
-        let Iteration { number, sample_runs, loss, lack, .. } = iteration;
+        let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
         let trace = Trace::of(number, sample_runs);
         let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, lack, remarks, names, batch: Default::default() }
+        Self { scenario, trace, descent, loss, last, lack: shortage, remarks, names, batch: Default::default() }
     }
 }
 
@@ -238,10 +238,10 @@ fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
 fn finish_walk(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
     /// The number of short pieces between two calls of `go_on`.
     const FEW: u64 = 64;
-    let long = |descent: &Descent, mut walk: Walk| (descent.advance(&mut walk, &mut { 1 }), walk);
+    let long = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
     while go_on(walk.next(), number) {
         let next = walk.next();
-        let elsewhere = if descent.is_long(&walk) {
+        let elsewhere = if descent.is_next_long(&walk) {
             let shared = Arc::clone(descent);
             BackgroundTask::begin(walk, move |walk| long(&shared, walk)).map_err(|walk| long(descent, walk))
         } else {
@@ -276,7 +276,7 @@ fn document_at(
     iteration: Iteration,
     address: &Address,
 ) -> Result<(Document, u64), String> {
-    let (reached, lack) = (iteration.number, iteration.lack);
+    let (reached, lack) = (iteration.number, iteration.shortage);
     if reached != number {
         let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
         return Err(lack.map_or(why, |lack| lack.to_string()));

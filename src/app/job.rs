@@ -4,7 +4,7 @@
 //! it. Each kind of work is a variant of [`Job`].
 
 use super::Document;
-use crate::network::Walk;
+use crate::network::DescentWalk;
 use crate::step::{Address, Place, Unit};
 use crate::threads::BackgroundTask;
 
@@ -59,7 +59,7 @@ pub(super) enum SeekGoal {
 #[derive(Clone, Debug)]
 pub(super) enum Walking {
     /// This thread does the next piece.
-    Here(Box<Walk>),
+    Here(Box<DescentWalk>),
     /// Another thread does the next piece, of this iteration.
     Elsewhere(u64, Elsewhere<JobPiece>),
 }

@@ -139,7 +139,7 @@ impl Motion<'_> {
     /// Returns the first step that computes an entry; for a given tensor, the first step that reads the entry.
     fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
         let (trace, at) = self.stepper.here()?;
-        match trace.made(at.sample_run, tensor, entry) {
+        match trace.entry_steps(at.sample_run, tensor, entry) {
             Some(made) => (!made.is_empty()).then_some(made.start),
             None => trace.uses(at.sample_run, tensor, entry).first().map(|found| found.step),
         }

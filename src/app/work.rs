@@ -229,7 +229,7 @@ impl Stepper {
     /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
-            Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_long(&walk) => {
+            Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_next_long(&walk) => {
                 let (next, document, own) = (walk.next(), Arc::clone(&self.document), goal.clone());
                 let piece = BackgroundTask::begin(walk, move |walk| own.advance(&document, to, walk, &mut { 1 }));
                 let walk = piece.map_or_else(Walking::Here, |piece| Walking::Elsewhere(next, piece));

@@ -318,7 +318,7 @@ mod tests {
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input { learns: false }, x), given(Role::Target, 0.0)]));
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
         let reads = batch.reads.iter().map(|(id, from)| {
-            let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
             let by = if network.loss() == of { 1.0 } else { times };
             (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
         });

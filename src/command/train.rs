@@ -19,7 +19,7 @@ use super::progress::{INTERRUPTED, Task};
 use super::report::{Report, ReportArguments, json};
 use super::tensors::{NestedTensors, TensorIds};
 use super::{Invocation, output_to};
-use crate::network::{Descended, Descent, Id, Role};
+use crate::network::{Descent, DescentResult, Id, Role};
 use crate::number::{self, Json, exact, short};
 use crate::output;
 use crate::scenario::Scenario;

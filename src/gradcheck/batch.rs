@@ -14,7 +14,7 @@ use crate::tensor::len;
 
 /// The sum of the samples' differences by one entry.
 #[derive(Clone, Copy, Debug)]
-struct Sum {
+struct DifferenceSum {
     at: usize,
     difference: f64,
     /// A bound on the error of `difference`, from the errors of the samples' derivatives that agree and from rounding.
@@ -33,7 +33,7 @@ struct Reduced {
     /// The derivatives of the batch's loss, in the batch's network.
     of_batch: Id,
     /// One sum for each checked entry.
-    sums: Vec<Sum>,
+    sums: Vec<DifferenceSum>,
 }
 
 /// The check of a batch's derivatives. It is given the checks of the samples one after the other.
@@ -81,7 +81,8 @@ impl<'a> BatchCheck<'a> {
         for Reduced { of_sample, sums, .. } in &mut self.reduced {
             let Some(checked) = by_gradient.get(of_sample) else { continue };
             if sums.is_empty() {
-                let zero = |check: &EntryCheck| Sum { at: check.at, difference: 0.0, uncertainty: 0.0, missing: None, near: false };
+                let zero =
+                    |check: &EntryCheck| DifferenceSum { at: check.at, difference: 0.0, uncertainty: 0.0, missing: None, near: false };
                 sums.extend(checked.checks.iter().map(zero));
             }
             for (sum, check) in sums.iter_mut().zip(&checked.checks) {
@@ -109,7 +110,7 @@ impl<'a> BatchCheck<'a> {
     }
 }
 
-impl Sum {
+impl DifferenceSum {
     /// Compares a derivative with the sum.
     fn check(&self, derivative: f64) -> EntryCheck {
         let result = |difference, verdict| EntryCheck { near: self.near, ..EntryCheck::new(self.at, derivative, difference, verdict) };

@@ -4,7 +4,7 @@ use super::perturb::{KinkSite, Perturbed};
 
 /// The slope of the loss at one step size.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Slope {
+pub(super) enum StepSlope {
     /// A finite slope.
     Finite(f64),
     /// No slope: the step crosses a kink.
@@ -13,7 +13,7 @@ pub(super) enum Slope {
     NotFinite,
 }
 
-impl Slope {
+impl StepSlope {
     fn of(slope: f64) -> Self {
         if slope.is_finite() { Self::Finite(slope) } else { Self::NotFinite }
     }
@@ -71,11 +71,11 @@ pub(super) struct Estimate {
 /// A step longer than the curvature of the loss shows an unrelated slope (a step of 1 at tanh(10⁶ (x − 1000))); a short step shows rounding. So the
 /// search starts at the shortest three neighbouring steps that agree, and goes on to longer steps while they agree; among these the slope with the
 /// smallest uncertainty is taken. `noise` is the rounding error of the loss, `size` is max(1, |w|).
-pub(super) fn estimate(slopes: &[(f64, Slope)], size: f64, noise: f64) -> Option<Estimate> {
+pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Option<Estimate> {
     let slopes: Vec<(f64, f64)> = slopes
         .iter()
         .filter_map(|&(h, slope)| match slope {
-            Slope::Finite(slope) => Some((h, slope)),
+            StepSlope::Finite(slope) => Some((h, slope)),
             _ => None,
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::difference::{Estimate, Slope, estimate, is_smooth};
+use super::difference::{Estimate, StepSlope, estimate, is_smooth};
 use super::perturb::{KinkSite, Perturbed, Workspace};
 use super::steps::{COARSE, FIRST, coarse, fine, power_of_two};
 use super::{EntryCheck, FLOOR, TOLERANCE, Verdict};
@@ -70,16 +70,16 @@ impl Judge<'_, '_> {
     }
 
     /// The slope at one step size. A one-sided step may cross `kink`.
-    fn slope(&mut self, at: usize, h: f64, direction: Direction, kink: Option<KinkSite>) -> Slope {
+    fn slope(&mut self, at: usize, h: f64, direction: Direction, kink: Option<KinkSite>) -> StepSlope {
         let h = match direction {
-            Direction::Both => return Slope::central(&self.moves(at, h), h),
+            Direction::Both => return StepSlope::central(&self.moves(at, h), h),
             Direction::Left => -h,
             Direction::Right => h,
         };
-        Slope::one_sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
+        StepSlope::one_sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
     }
 
-    fn slopes(&mut self, at: usize, steps: &[f64], direction: Direction, kink: Option<KinkSite>) -> Vec<(f64, Slope)> {
+    fn slopes(&mut self, at: usize, steps: &[f64], direction: Direction, kink: Option<KinkSite>) -> Vec<(f64, StepSlope)> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
@@ -106,8 +106,9 @@ impl Judge<'_, '_> {
             derivative >= slopes[0] - allowed && derivative <= slopes[1] + allowed
         };
         let [far_left, left, right, far_right] = first;
-        let sides = [([left, far_left], -h), ([right, far_right], h)].map(|(moves, h)| Slope::one_sided(&moves, self.loss, h, Some(kink)));
-        if let [Slope::Finite(left), Slope::Finite(right)] = sides
+        let sides =
+            [([left, far_left], -h), ([right, far_right], h)].map(|(moves, h)| StepSlope::one_sided(&moves, self.loss, h, Some(kink)));
+        if let [StepSlope::Finite(left), StepSlope::Finite(right)] = sides
             && is_between([left.min(right), left.max(right)], self.noise / h)
         {
             return accepted;
@@ -177,16 +178,16 @@ impl Judge<'_, '_> {
         }
         let h = power_of_two(FIRST * self.values[at].abs().max(1.0));
         let moves = self.moves(at, h);
-        let first = Slope::central(&moves, h);
+        let first = StepSlope::central(&moves, h);
         let mut smooth = true;
-        if let Slope::Finite(difference) = first {
+        if let StepSlope::Finite(difference) = first {
             let error = allowed(derivative, difference);
             smooth = is_smooth(&moves, self.loss, h, TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h);
             if smooth && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
                 return result(difference, Verdict::Agrees);
             }
         }
-        let crosses = first == Slope::CrossesKink;
+        let crosses = first == StepSlope::CrossesKink;
         let mut near = false;
         if crosses {
             let kinks = self.kinks(at);

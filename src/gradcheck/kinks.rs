@@ -9,7 +9,7 @@ use crate::op::slot::Reads;
 use crate::step::Pass;
 
 /// The function of one entry.
-struct Entry {
+struct EntryPiece {
     /// The end of its arguments in [`PartKinks::arguments`]. They begin at the end of the previous entry's.
     end: usize,
     /// The piece before any move.
@@ -20,8 +20,8 @@ struct Entry {
 
 /// The kinks of one part of an op.
 struct PartKinks {
-    pieces: SmoothPieces,
-    entries: Vec<Entry>,
+    pieces: Pieces,
+    entries: Vec<EntryPiece>,
     /// For each argument an index in `operands` and a place in that tensor. The index after the last operand stands for `constants`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
@@ -59,7 +59,7 @@ impl Kinks {
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
                 let (piece, tie) =
                     if values.is_empty() { (0, false) } else { (part.pieces.of(values.len(), |i| values[i]), part.pieces.is_tie(&values)) };
-                part.entries.push(Entry { end: part.arguments.len(), piece, tie });
+                part.entries.push(EntryPiece { end: part.arguments.len(), piece, tie });
             }
             parts.push(part);
         }
@@ -81,7 +81,7 @@ impl Kinks {
         for (number, part) in self.0.iter().enumerate() {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
             for at in entries.clone() {
-                let Entry { end, piece: before, .. } = part.entries[at];
+                let EntryPiece { end, piece: before, .. } = part.entries[at];
                 let begin = if at == 0 { 0 } else { part.entries[at - 1].end };
                 let arguments = &part.arguments[begin..end];
                 if arguments.is_empty() {

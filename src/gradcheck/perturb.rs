@@ -11,7 +11,7 @@ use crate::step::Pass;
 use crate::tensor::len;
 
 /// A forward pass and its loss before any move, prepared for moves. All threads share it.
-pub(super) struct Forward<'a> {
+pub(super) struct ForwardPass<'a> {
     pub network: &'a Network,
     pub run: &'a Run,
     /// For each op; `None` for an op that can only be computed as a whole.
@@ -20,7 +20,7 @@ pub(super) struct Forward<'a> {
     kinks: Vec<Option<Kinks>>,
 }
 
-impl<'a> Forward<'a> {
+impl<'a> ForwardPass<'a> {
     /// Prepares a run. When `stop` is set meanwhile, the preparation ends early; the result is valid but slow.
     pub fn new(network: &'a Network, run: &'a Run, stop: &AtomicBool) -> Self {
         let ops = || forward_ops(network).enumerate();
@@ -70,7 +70,7 @@ pub(super) struct Perturbed {
 
 /// One thread's copy of the tensors that change. Between two moves it is equal to the run.
 pub(super) struct Workspace<'a> {
-    forward: &'a Forward<'a>,
+    forward: &'a ForwardPass<'a>,
     tensors: Vec<Cow<'a, [f64]>>,
     /// For each tensor, the entries that differ from the run.
     changed: Vec<Vec<usize>>,
@@ -80,7 +80,7 @@ pub(super) struct Workspace<'a> {
 }
 
 impl<'a> Workspace<'a> {
-    pub fn new(forward: &'a Forward<'a>) -> Self {
+    pub fn new(forward: &'a ForwardPass<'a>) -> Self {
         let tensors: Vec<Cow<'a, [f64]>> = (0..forward.network.tensors().len()).map(|id| Cow::Borrowed(forward.run.values(id))).collect();
         let changed = vec![Vec::new(); tensors.len()];
         let visited = forward.dependents.iter().map(|_| Visited::default()).collect();

@@ -2,15 +2,15 @@
 
 use smallvec::SmallVec;
 
-use super::perturb::{Forward, forward_ops};
+use super::perturb::{ForwardPass, forward_ops};
 use crate::network::{Id, Network, Run};
 
 /// Estimates the change of the loss that rounding alone causes while an entry of the tensor `of` moves.
 ///
 /// To first order it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L): vᵢ are the rounded numbers that depend on the moved tensor and that the loss reads on some way, L is the
 /// largest term of the loss. A sigmoid's output does not count where the loss is computed from its z instead, however steep the loss is in it.
-pub(super) fn rounding_noise(forward: &Forward<'_>, of: Id) -> f64 {
-    let Forward { network, run, .. } = forward;
+pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
+    let ForwardPass { network, run, .. } = forward;
     let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
     depends[of] = true;
     is_read[network.loss()] = true;

@@ -28,7 +28,7 @@ pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [Tensor
             };
             let gradient = checked[n].gradient;
             let Role::Gradient(of) = network.tensor(gradient).role else { continue };
-            if (Derivative { network, run, gradient, of, at: check.at }).is_undefined(is_off) {
+            if (NonFiniteDerivative { network, run, gradient, of, at: check.at }).is_undefined(is_off) {
                 let check = &mut checked[n].checks[k];
                 (check.difference, check.error, check.verdict) = (f64::NAN, f64::NAN, Verdict::Undefined);
             }
@@ -37,7 +37,7 @@ pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [Tensor
 }
 
 /// A derivative that is not finite.
-struct Derivative<'a> {
+struct NonFiniteDerivative<'a> {
     network: &'a Network,
     run: &'a Run,
     /// The tensor of the derivative.
@@ -47,7 +47,7 @@ struct Derivative<'a> {
     at: usize,
 }
 
-impl Derivative<'_> {
+impl NonFiniteDerivative<'_> {
     /// Returns whether the derivative equals the sum of its terms, and one of these has a right not to be finite. `is_off` tells whether an entry of another
     /// derivative is wrong.
     fn is_undefined(&self, is_off: impl Fn(Id, usize) -> bool) -> bool {

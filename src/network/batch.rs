@@ -14,7 +14,7 @@ use crate::step::Pass;
 
 /// How a parameter is updated: PyTorch's SGD.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rates {
+pub struct SgdOptions {
     /// η in w ← w − η v.
     pub learning_rate: f64,
     /// μ in v = μ v + g.
@@ -25,8 +25,8 @@ pub struct Rates {
 
 /// Where a tensor of the batch comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// From a sample of the batch, counted from 0: this tensor.
+pub enum BatchSource {
+    /// BatchSource a sample of the batch, counted from 0: this tensor.
     Sample(usize, Id),
     /// The parameter before the update.
     Parameter(Id),
@@ -40,7 +40,7 @@ pub struct Batch {
     /// The ops: those of `reduce`, then those of `update`.
     pub network: Arc<Network>,
     /// What is given to them.
-    pub reads: Vec<(Id, From)>,
+    pub reads: Vec<(Id, BatchSource)>,
     /// For each updated parameter: its tensor in the samples' network, its new value here, and its v here where it has one.
     pub updated: Vec<(Id, Id, Option<Id>)>,
     /// The batch's loss, where it is reduced here.
@@ -103,13 +103,13 @@ pub(super) fn reduced(reduction: BatchReduction, losses: impl ExactSizeIterator<
 }
 
 /// A batch under construction.
-struct Builder<'a> {
+struct BatchBuilder<'a> {
     network: &'a Network,
     /// The samples' numbers in the file, from 1.
     samples: &'a [usize],
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
-    reads: Vec<(Id, From)>,
+    reads: Vec<(Id, BatchSource)>,
     /// Parameters, before the update and after it, with their gradients.
     derivatives: Vec<(Id, Id)>,
 }
@@ -122,14 +122,14 @@ fn scaled(by: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     ConstantWeights::new(Contraction::elementwise(), by.map_or(Weights::None, Weights::One), equation, equation).forward()
 }
 
-impl Builder<'_> {
+impl BatchBuilder<'_> {
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
         let like = self.network.tensor(like).clone();
         self.tensors.push(TensorInfo { name: name.into(), symbol, role, ..like });
         self.tensors.len() - 1
     }
 
-    fn given(&mut self, like: Id, name: String, symbol: Symbol, from: From) -> Id {
+    fn given(&mut self, like: Id, name: String, symbol: Symbol, from: BatchSource) -> Id {
         let id = self.tensor(like, name, symbol, Role::Input { learns: false });
         self.reads.push((id, from));
         id
@@ -144,7 +144,7 @@ impl Builder<'_> {
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
-            return self.given(of, name.to_string(), symbol, From::Sample(0, of));
+            return self.given(of, name.to_string(), symbol, BatchSource::Sample(0, of));
         }
         let by = coefficient(reduction, self.samples.len());
         let (right, equation) = match reduction {
@@ -158,7 +158,7 @@ impl Builder<'_> {
         self.reads.reserve(self.samples.len());
         for (n, sample) in self.samples.iter().enumerate() {
             let symbol = symbol.clone().of_sample(*sample, &self.network.tensor(self.network.loss()).symbol.letter);
-            let given = self.given(of, format!("{sample}:{name}"), symbol, From::Sample(n, of));
+            let given = self.given(of, format!("{sample}:{name}"), symbol, BatchSource::Sample(n, of));
             parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([given]) });
         }
         let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
@@ -168,11 +168,11 @@ impl Builder<'_> {
 }
 
 impl Batch {
-    /// The batch of these samples (numbers in the file, from 1) of a network; with rates it updates these parameters. In the first iteration there is
+    /// The batch of these samples (numbers in the file, from 1) of a network; with sgd it updates these parameters. In the first iteration there is
     /// no v yet.
     #[must_use]
-    pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&Rates, &[Id])>, first: bool) -> Self {
-        let mut b = Builder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
+    pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&SgdOptions, &[Id])>, first: bool) -> Self {
+        let mut b = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
         let loss = (samples.len() > 1).then(|| b.reduced(network.loss(), reduction));
         let mut gradients = HashMap::new();
         let updates = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
@@ -184,45 +184,41 @@ impl Batch {
             }
         }
         let mut new_values = Vec::new();
-        if let Some((rates, learned)) = update {
+        if let Some((sgd, learned)) = update {
             for &parameter in learned {
-                new_values.push(b.update(parameter, gradients[&parameter], rates, first));
+                new_values.push(b.update(parameter, gradients[&parameter], sgd, first));
             }
         }
-        let Builder { tensors, ops, reads, derivatives, .. } = b;
+        let BatchBuilder { tensors, ops, reads, derivatives, .. } = b;
         let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), &derivatives);
         Self { network: Arc::new(network), reads, updated: new_values, loss }
     }
 }
 
-impl Builder<'_> {
-    fn update(&mut self, parameter: Id, gradient: Id, rates: &Rates, first: bool) -> (Id, Id, Option<Id>) {
+impl BatchBuilder<'_> {
+    fn update(&mut self, parameter: Id, gradient: Id, sgd: &SgdOptions, first: bool) -> (Id, Id, Option<Id>) {
         let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
-        let old = self.given(parameter, name.to_string(), symbol.clone(), From::Parameter(parameter));
-        let velocity = (rates.momentum != 0.0 || rates.weight_decay != 0.0).then(|| {
-            let v = Symbol { of: super::Of::Velocity, ..symbol.clone() };
+        let old = self.given(parameter, name.to_string(), symbol.clone(), BatchSource::Parameter(parameter));
+        let velocity = (sgd.momentum != 0.0 || sgd.weight_decay != 0.0).then(|| {
+            let v = Symbol { kind: super::SymbolKind::Velocity, ..symbol.clone() };
             let mut summands: Vec<Summand> = vec![(None, whole::X, gradient)];
-            let (decays, moves) = (rates.weight_decay != 0.0, rates.momentum != 0.0 && !first);
+            let (decays, moves) = (sgd.weight_decay != 0.0, sgd.momentum != 0.0 && !first);
             if decays {
-                summands.push((Some(rates.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
+                summands.push((Some(sgd.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
             }
             let named = format!("velocity.{name}");
             if moves {
-                let before = self.given(parameter, named.clone(), v.clone(), From::Velocity(parameter));
-                summands.push((Some(rates.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), before));
+                let before = self.given(parameter, named.clone(), v.clone(), BatchSource::Velocity(parameter));
+                summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), before));
             }
             let velocity = self.tensor(parameter, named, v, Role::Value);
-            self.combine(velocity, Pass::Update, velocity_equation(decays, moves, first && rates.momentum != 0.0), &summands);
+            self.combine(velocity, Pass::Update, velocity_equation(decays, moves, first && sgd.momentum != 0.0), &summands);
             velocity
         });
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
         let step: [Summand; 2] = [
             (None, whole::X, old),
-            (
-                Some(-rates.learning_rate),
-                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])),
-                velocity.unwrap_or(gradient),
-            ),
+            (Some(-sgd.learning_rate), Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])), velocity.unwrap_or(gradient)),
         ];
         self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
         self.derivatives.extend([(old, gradient), (new, gradient)]);

@@ -18,7 +18,7 @@ use crate::tensor::Tensor;
 
 /// A forward op, before its rules are made.
 #[derive(Debug)]
-struct Forward {
+struct ForwardOp {
     output: Id,
     parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
 }
@@ -27,7 +27,7 @@ struct Forward {
 #[derive(Debug, Default)]
 pub struct Builder {
     tensors: Vec<TensorInfo>,
-    forward: Vec<Forward>,
+    forward: Vec<ForwardOp>,
     layers: Vec<LayerInfo>,
     fixed: Vec<(Id, Arc<Tensor>)>,
 }
@@ -79,7 +79,7 @@ impl Builder {
         };
         let shape = summed(parts.iter().map(shape))?;
         let output = self.tensor(name, &shape, symbol, role, layer);
-        self.forward.push(Forward { output, parts });
+        self.forward.push(ForwardOp { output, parts });
         Ok(output)
     }
 }
@@ -161,7 +161,7 @@ struct Shortcut {
 }
 
 /// Per tensor, who reads it: the forward op, the part and the slot.
-type Uses = Vec<Vec<(usize, usize, usize)>>;
+type ReaderLists = Vec<Vec<(usize, usize, usize)>>;
 
 impl Builder {
     /// A graph of inputs and nodes; `output` is one of them, counted over both.
@@ -205,9 +205,9 @@ impl Builder {
     /// The backward ops: each tensor's derivative as soon as those of all its readers are there, parameters before the layer's input.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
-        let leads = self.leading_to(loss);
-        let mut readers: Uses = vec![Vec::new(); count];
-        for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| leads[forward.output]) {
+        let loss_depends_on = self.dependencies_of(loss);
+        let mut readers: ReaderLists = vec![Vec::new(); count];
+        for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]) {
             for (part, (_, reads)) in forward.parts.iter().enumerate() {
                 for (slot, &id) in reads.iter().enumerate() {
                     readers[id].push((op, part, slot));
@@ -233,7 +233,7 @@ impl Builder {
             ops.push(Op { output: gradient, pass: Pass::Backward, parts: Vec::new() });
         }
         for number in (0..self.forward.len()).rev() {
-            if !leads[self.forward[number].output] {
+            if !loss_depends_on[self.forward[number].output] {
                 continue;
             }
             let mut ready: Vec<Id> = Vec::new();
@@ -246,7 +246,7 @@ impl Builder {
             ready.retain(|&id| !matches!(self.tensors[id].role, Role::Target | Role::Constant));
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                let parts = readers[id].iter().filter_map(|&use_| self.part(use_, &gradients, shortcut)).collect();
+                let parts = readers[id].iter().filter_map(|&reader| self.part(reader, &gradients, shortcut)).collect();
                 let gradient = self.gradient(id, &by);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -256,17 +256,17 @@ impl Builder {
     }
 
     /// Which tensors the loss depends on.
-    fn leading_to(&self, loss: Id) -> Vec<bool> {
-        let mut leads = vec![false; self.tensors.len()];
-        leads[loss] = true;
+    fn dependencies_of(&self, loss: Id) -> Vec<bool> {
+        let mut loss_depends_on = vec![false; self.tensors.len()];
+        loss_depends_on[loss] = true;
         for op in self.forward.iter().rev() {
-            if leads[op.output] {
+            if loss_depends_on[op.output] {
                 for &id in op.parts.iter().flat_map(|(_, reads)| reads) {
-                    leads[id] = true;
+                    loss_depends_on[id] = true;
                 }
             }
         }
-        leads
+        loss_depends_on
     }
 
     fn gradient(&mut self, of: Id, by: &str) -> Id {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::{Rates, coefficient, reduced};
+use super::batch::{SgdOptions, coefficient, reduced};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale};
@@ -26,7 +26,7 @@ struct Learned {
 pub(super) struct Learner<'a> {
     network: &'a Network,
     reduction: BatchReduction,
-    rates: Option<Rates>,
+    sgd: Option<SgdOptions>,
     /// All that does not come from a sample.
     parameters: Given,
     learned: Vec<Learned>,
@@ -44,7 +44,7 @@ impl<'a> Learner<'a> {
         let gradients = gradients(network);
         let learned = |id: &Id| Some(Learned { place: *place.get(id)?, gradient: *gradients.get(id)?, velocity: None });
         let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
-        Self { network, reduction, rates: train.map(|train| train.rates), parameters, learned, runs: Vec::new() }
+        Self { network, reduction, sgd: train.map(|train| train.sgd), parameters, learned, runs: Vec::new() }
     }
 
     /// Computes these samples; their loss, reduced.
@@ -65,7 +65,7 @@ impl<'a> Learner<'a> {
 
     /// Updates the parameters with the gradients of the last batch, which are lost.
     pub fn update(&mut self) {
-        let Self { reduction, rates: Some(rates), parameters, learned, runs, .. } = self else { return };
+        let Self { reduction, sgd: Some(sgd), parameters, learned, runs, .. } = self else { return };
         let by = coefficient(*reduction, runs.len());
         for run in &mut *runs {
             // the parameters belong to nobody else, so that they need not be copied
@@ -86,15 +86,15 @@ impl<'a> Learner<'a> {
                         add_scaled(by, &run.values(*id)[here.clone()], g);
                     }
                 }
-                if rates.weight_decay != 0.0 {
-                    add_scaled(Some(rates.weight_decay), w, g);
+                if sgd.weight_decay != 0.0 {
+                    add_scaled(Some(sgd.weight_decay), w, g);
                 }
                 if let Some(velocity) = velocity {
-                    add_scaled(Some(rates.momentum), &velocity[here], g);
+                    add_scaled(Some(sgd.momentum), &velocity[here], g);
                 }
-                add_scaled(Some(-rates.learning_rate), g, w);
+                add_scaled(Some(-sgd.learning_rate), g, w);
             }
-            if rates.momentum != 0.0 {
+            if sgd.momentum != 0.0 {
                 match velocity {
                     Some(velocity) => velocity.copy_from_slice(gradient),
                     None => *velocity = Some(gradient.to_vec()),

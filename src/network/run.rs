@@ -165,7 +165,7 @@ impl Run {
         (0..op.parts.len()).map(move |part| self.part(op, index, part))
     }
 
-    /// How many terms the entries before `entry` have together, over all parts. [`Network::shares`] says it sooner where it says anything.
+    /// How many terms the entries before `entry` have together, over all parts. [`Network::part_offsets`] says it sooner where it says anything.
     #[must_use]
     pub fn prefix_terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.parts(op, index).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()

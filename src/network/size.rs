@@ -47,7 +47,7 @@ impl Sizes {
         let pass = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
         let Some(train) = train else { return Self { fixed, pass, run, ..Self::default() } };
         let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR).sum::<u64>();
-        let moves = train.rates.momentum != 0.0 || train.rates.weight_decay != 0.0;
+        let moves = train.sgd.momentum != 0.0 || train.sgd.weight_decay != 0.0;
         Self { fixed, pass, run, parameters, velocities: if moves { parameters } else { 0 } }
     }
 
@@ -71,14 +71,14 @@ fn memos(network: &Network, op: &Op) -> u64 {
 
 /// What memory is too short for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum Shortage {
     /// An iteration as a whole.
     Iteration(u64, OverBudget),
     /// Its update alone: it ends before.
     Update(u64, OverBudget),
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Iteration(number, short) => write!(f, "iteration {number} {short}"),

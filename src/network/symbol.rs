@@ -9,7 +9,7 @@ use crate::glyph;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// What the tensor is of the tensor with this letter.
-    pub of: Of,
+    pub kind: SymbolKind,
     /// The letter of an entry: `w`.
     pub letter: CompactString,
     /// The letter of the whole: `W`.
@@ -22,7 +22,7 @@ pub struct Symbol {
 
 /// What a tensor is of the tensor with its letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum SymbolKind {
     /// The tensor itself.
     Itself,
     /// ∂C/∂ of it, with the letter of C.
@@ -36,7 +36,7 @@ impl Symbol {
     #[must_use]
     pub fn of(letter: impl Into<CompactString>, layer: Option<usize>) -> Self {
         let letter = letter.into();
-        Self { of: Of::Itself, whole: letter.clone(), letter, layer, own_derivative: None }
+        Self { kind: SymbolKind::Itself, whole: letter.clone(), letter, layer, own_derivative: None }
     }
 
     /// ∂`by`/∂ of this symbol, or the letter that stands for it.
@@ -44,7 +44,7 @@ impl Symbol {
     pub fn derivative(&self, by: &str) -> Self {
         match self.own_derivative {
             Some(letter) => Self::of(letter, self.layer),
-            None => Self { of: Of::Derivative(by.into()), ..self.clone() },
+            None => Self { kind: SymbolKind::Derivative(by.into()), ..self.clone() },
         }
     }
 
@@ -52,10 +52,10 @@ impl Symbol {
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let own = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
-        match &self.of {
-            Of::Derivative(by) if by == loss => Self { of: Of::Derivative(own(by)), ..self },
-            Of::Derivative(_) | Of::Velocity => self,
-            Of::Itself => Self::of(own(loss), self.layer),
+        match &self.kind {
+            SymbolKind::Derivative(by) if by == loss => Self { kind: SymbolKind::Derivative(own(by)), ..self },
+            SymbolKind::Derivative(_) | SymbolKind::Velocity => self,
+            SymbolKind::Itself => Self::of(own(loss), self.layer),
         }
     }
 
@@ -105,12 +105,12 @@ impl Symbol {
         let counted: Vec<usize> = index.iter().map(|i| i + 1).collect();
         let subscript = glyph::subscript(&counted);
         own.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
-        match &self.of {
-            Of::Itself => own,
-            Of::Derivative(by) if latex => format!(r"\frac{{\partial {}}}{{\partial {own}}}", letter(by, notation)),
-            Of::Derivative(by) => format!("∂{by}/∂{own}"),
-            Of::Velocity if latex => format!("v_{{{own}}}"),
-            Of::Velocity => format!("v of {own}"),
+        match &self.kind {
+            SymbolKind::Itself => own,
+            SymbolKind::Derivative(by) if latex => format!(r"\frac{{\partial {}}}{{\partial {own}}}", letter(by, notation)),
+            SymbolKind::Derivative(by) => format!("∂{by}/∂{own}"),
+            SymbolKind::Velocity if latex => format!("v_{{{own}}}"),
+            SymbolKind::Velocity => format!("v of {own}"),
         }
     }
 }

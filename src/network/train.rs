@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Id;
-use super::batch::Rates;
+use super::batch::SgdOptions;
 use crate::tensor::Tensor;
 
 /// How a network learns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
     /// How far each step goes.
-    pub rates: Rates,
+    pub sgd: SgdOptions,
     /// The most iterations.
     pub iterations: u64,
     /// Samples of one batch.

@@ -9,7 +9,7 @@ use super::reader::{ScenarioReader, Span, TomlTable};
 use super::tensor::{read_tensor, with_rank};
 use super::train::Schedule;
 use super::{Expectation, Remark};
-use crate::network::{Batch, Id, Network, Rates, Run};
+use crate::network::{Batch, Id, Network, Run, SgdOptions};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};

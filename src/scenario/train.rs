@@ -17,7 +17,7 @@ pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "w
 /// The settings of `[train]`, as far as they are valid.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    pub rates: Result<Rates, Reported>,
+    pub rates: Result<SgdOptions, Reported>,
     pub iterations: Result<u64, Reported>,
     pub batch_size: Result<usize, Reported>,
     tolerance: Result<Option<f64>, Reported>,
@@ -28,7 +28,7 @@ impl Schedule {
     /// Returns the settings if all are valid.
     pub fn whole(self) -> Result<Train, Reported> {
         let Self { rates, iterations, batch_size, tolerance, learned } = self;
-        Ok(Train { rates: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
+        Ok(Train { sgd: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
     }
 }
 
@@ -67,7 +67,7 @@ fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> Resul
         },
     };
     let (momentum, weight_decay) = (at_least_0(reader, table, "momentum"), at_least_0(reader, table, "weight_decay"));
-    Ok(Rates { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
+    Ok(SgdOptions { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
 }
 
 fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Option<usize>) -> Result<usize, Reported> {

@@ -46,7 +46,7 @@ impl Scene<'_> {
         }
         match self.trace.progress(&self.at, tensor, entry) {
             Progress::Done(value) | Progress::Partial(value) => Some(value),
-            Progress::ToCome => None,
+            Progress::Pending => None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Scene<'_> {
             Ordering::Equal => self.at.entry + usize::from(self.is_complete()),
             Ordering::Greater => 0,
         };
-        self.trace.sample(self.at.sample_run, tensor, known)
+        self.trace.sampled_entries(self.at.sample_run, tensor, known)
     }
 
     /// Returns whether the op probably gives whole numbers: its operands are whole, and so are the factors and the value of its first step. The answer is the

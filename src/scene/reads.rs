@@ -8,7 +8,7 @@ use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::Places;
-use crate::trace::Meeting;
+use crate::trace::TermRead;
 
 impl Scene<'_> {
     /// Returns the tensors of the step in display order: the image that a filter slides over, the filter, the other operands, the result.
@@ -22,7 +22,7 @@ impl Scene<'_> {
         operands.sort_by_key(|id| if Some(*id) == image { 0 } else { 1 + usize::from(Some(*id) != filter) });
         let shown = |(tensor, is_result)| Shown {
             tensor,
-            padding: if Some(tensor) == image { self.trace.ring(&self.at) } else { [0, 0] },
+            padding: if Some(tensor) == image { self.trace.padding_before(&self.at) } else { [0, 0] },
             turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned),
             is_result,
         };
@@ -40,7 +40,7 @@ impl Scene<'_> {
 
     /// Returns the tensors that the first term of each of the first parts reads.
     pub(super) fn first_read(&self) -> &[Id] {
-        self.first.get_or_init(|| self.read_by(self.trace.firsts(&self.at).take(self.op().first_parts().len())))
+        self.first.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_parts().len())))
     }
 
     /// Returns the tensors that some terms read, each once, in the order of the terms.
@@ -94,13 +94,13 @@ impl Scene<'_> {
     /// Returns the first step of an entry; `None` if no step computes it.
     #[must_use]
     pub fn begin(&self, tensor: Id, entry: usize) -> Option<Position> {
-        let made = self.trace.made(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
+        let made = self.trace.entry_steps(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
         self.trace.position(made.start)
     }
 
     /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `places` has to be ascending.
     #[must_use]
-    pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
-        self.trace.meetings(at, tensor, places)
+    pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
+        self.trace.term_reads(at, tensor, places)
     }
 }

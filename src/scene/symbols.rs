@@ -33,7 +33,7 @@ impl Scene<'_> {
     #[must_use]
     pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
-        one != other && a.letter == b.letter && a.of == b.of
+        one != other && a.letter == b.letter && a.kind == b.kind
     }
 
     fn index(&self, tensor: Id, at: usize) -> Vec<usize> {

@@ -29,7 +29,7 @@ fn a_number_is_known_from_its_last_step_on() {
         let scene = Scene::of(&trace, k).expect("a step");
         for id in 0..network.tensors().len() {
             let values = trace.run(0).values(id);
-            let made = |entry: usize| trace.made(0, id, entry);
+            let made = |entry: usize| trace.entry_steps(0, id, entry);
             for (entry, value) in values.iter().enumerate() {
                 let expected = match made(entry) {
                     Some(steps) if steps.contains(&k) => Some(scene.step.sum),

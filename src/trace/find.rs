@@ -1,4 +1,4 @@
-//! From addresses to steps and back, and from an entry to the steps that made it and those that use it.
+//! Converts addresses to steps and back, and finds the steps that compute or read an entry.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words::{suggest, tensors};
 
-/// What a term reads: tensors and places.
+/// The entries that a term reads: for each, the tensor and the row-major index.
 pub type Sources = SmallVec<[(Id, usize); 4]>;
 
-/// So many arguments of a term are told at most; of a term that reads more, [`Trace::meetings`] knows which.
+/// The largest number of arguments in [`Sources`]. For terms that read more, [`Trace::term_reads`] finds the terms that read some given entries.
 pub const ARGUMENTS: usize = 1024;
 
 /// A step that reads an entry.
@@ -23,17 +23,17 @@ pub const ARGUMENTS: usize = 1024;
 pub struct UseOf {
     /// The tensor that the step contributes to.
     pub tensor: Id,
-    /// The row-major place in it.
+    /// The row-major index in that tensor.
     pub entry: usize,
     /// The step.
     pub step: u64,
 }
 
 impl Trace {
-    /// The step that an address means: the first one of an op, an entry or a pass.
+    /// Returns the first step that an address denotes.
     ///
     /// # Errors
-    /// One sentence that says what is wrong and what there is instead.
+    /// A message for the user: what is wrong, and what exists instead.
     pub fn resolve(&self, address: &Address) -> Result<u64, String> {
         match address.iteration {
             None => {}
@@ -50,7 +50,7 @@ impl Trace {
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
-            // the loss of a network, a graph's node of that name, or else its output
+            // in a graph, the node with the name `loss`, or the output if there is none
             Place::Loss => {
                 let network = self.network();
                 let loss = network.find("loss").unwrap_or(network.loss());
@@ -60,7 +60,7 @@ impl Trace {
         }
     }
 
-    /// The steps that an address means: a term's, an entry's, an op's, or those of a pass.
+    /// Returns all steps that an address denotes: of a term, an entry, an op or a pass.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -110,14 +110,14 @@ impl Trace {
         }
     }
 
-    /// Finds an op by name in a sample_run: its tensor and its number. Returns `None` if the op is in the update instead.
+    /// Finds an op by name: its tensor and its number. Returns `None` if the op is in the update instead.
     fn computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
         let network = self.network_of(sample_run);
         let tensor = network.find(name);
         if let Some((tensor, producer)) = tensor.and_then(|tensor| Some((tensor, network.producer(tensor)?))) {
             return Ok(Some((tensor, producer)));
         }
-        // the update computes new values of tensors that are given to the samples
+        // to a sample, the parameters that the update computes are inputs
         if self.update_of(scope, name).is_some() {
             return Ok(None);
         }
@@ -133,9 +133,9 @@ impl Trace {
         Err(format!("there is no op {name}{}", suggest::clause(tensors::meant(name, &ops).as_deref())))
     }
 
-    /// Checks whether a place may exist in another iteration, which has these samples, counted from 0. `Ok` if only its computation can tell.
+    /// Checks whether a place can exist in another iteration, with these samples (from 0). `Ok` if it exists or might exist.
     ///
-    /// All iterations have the same ops and as many samples. The first has no velocity before it, and the last may have no update.
+    /// All iterations have the same ops and the same number of samples, except that the first has no previous velocity and the last may have no update.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -144,7 +144,7 @@ impl Trace {
         let sample_run = match (scope, self.sample_run(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
             (Scope::Reduce, Err(none)) => return Err(none),
-            // there may be an update where there is none here
+            // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
             (Scope::Any, _) if !self.computes(0, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
             (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
@@ -161,12 +161,14 @@ impl Trace {
         network.find(name).is_some_and(|id| network.producer(id).is_some())
     }
 
-    /// The sample_run and the tensor that an op's address names, computed or given.
+    /// Returns the sample run and the tensor that an address names. The tensor may be an input.
     ///
     /// # Errors
-    /// One sentence, when there is none.
+    /// A message for the user, if there is no such tensor.
     pub fn tensor(&self, address: &Address) -> Result<(usize, Id), String> {
-        let Place::Op { scope, name, .. } = &address.place else { return Err(format!("{address} is no tensor")) };
+        let Place::Op { scope, name, .. } = &address.place else {
+            return Err(format!("{address} is not a tensor: write a name such as loss or grad.fc1.weight"));
+        };
         let mut sample_run = self.sample_run(*scope)?;
         if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(sample_run).find(name).is_none()) {
             sample_run = batch;
@@ -174,13 +176,13 @@ impl Trace {
         self.network_of(sample_run).find(name).map(|id| (sample_run, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
-    /// The update that computes an op of this name, where nothing says in which pass it is: a parameter's new value, or its velocity.
+    /// For an address without a pass, returns the sample run of the update if it computes this name: a parameter's new value, or its velocity.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
         let batch = (scope == Scope::Any).then(|| self.sample_run(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
 
-    /// The sample_run that a scope means; where it says nothing, the first.
+    /// Returns the sample run of a scope; the first for [`Scope::Any`].
     fn sample_run(&self, scope: Scope) -> Result<usize, String> {
         let batch = || self.sample_runs.iter().position(|sample_run| sample_run.sample.is_none());
         let has = |pass: Pass| move |sample_run: &usize| self.network_of(*sample_run).ops().iter().any(|op| op.pass == pass);
@@ -199,7 +201,7 @@ impl Trace {
         }
     }
 
-    /// The address of a position: its op, entry and term.
+    /// Returns the address of a position: op, entry and term.
     #[must_use]
     pub fn address(&self, at: &Position) -> Address {
         let op = self.op_at(at);
@@ -215,22 +217,22 @@ impl Trace {
         place.into()
     }
 
-    /// The steps that made an entry, in a sample_run; empty where none did. `None` for what is given.
+    /// Returns the steps that compute an entry; empty for an entry without terms, `None` for an input or a parameter.
     #[must_use]
-    pub fn made(&self, sample_run: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
+    pub fn entry_steps(&self, sample_run: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
         let segment = self.segment(sample_run, self.network_of(sample_run).producer(tensor)?);
         let before = self.segments[segment].before;
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
-    /// The step that completes the loss of the batch; of a batch of one sample, that sample's loss.
+    /// Returns the step that completes the loss of the batch, or of its only sample.
     #[must_use]
     pub fn loss_step(&self) -> u64 {
-        let loss = |sample_run: usize| self.made(sample_run, self.network_of(sample_run).loss(), 0);
+        let loss = |sample_run: usize| self.entry_steps(sample_run, self.network_of(sample_run).loss(), 0);
         loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |made| made.end - 1)
     }
 
-    /// The steps that read an entry, in a sample_run, in the order of the trace.
+    /// Returns the steps that read an entry, in order.
     #[must_use]
     pub fn uses(&self, sample_run: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
         let mut uses = Vec::new();
@@ -239,7 +241,7 @@ impl Trace {
             let (op, segment) = (&network.ops()[number], self.segment(sample_run, number));
             let (rule, x) = run.part(op, number, part);
             for found in rule.uses(&x, slot, entry) {
-                let earlier = self.before_part(segment, found.entry, part);
+                let earlier = self.terms_before_part(segment, found.entry, part);
                 let step = self.segments[segment].before + self.terms_before(segment, found.entry) + earlier + found.term + 1;
                 uses.push(UseOf { tensor: op.output, entry: found.entry, step });
             }
@@ -255,7 +257,7 @@ fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
     format!("there is no sample {n} in this iteration: there is {}", there.join(", "))
 }
 
-/// Returns the row-major place of an entry of the tensor `name`.
+/// Returns the row-major index of an entry of the tensor `name`.
 fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
     ravel(index, shape).ok_or_else(|| misfit(name, index, shape))
 }
@@ -275,7 +277,8 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
     format!("the index is out of range: {name} is {}, its last is {last}", shape_text(shape))
 }
 
-/// The entries that a factor is, or names: those of a derived one lie at the same place of all operands of its text that have one shape.
+/// Returns the entries that an argument reads. A derived argument reads the entry at the same index of each operand that its expression names, if the operand
+/// has the same shape.
 fn places(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
@@ -286,12 +289,12 @@ fn places(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
 }
 
-/// What a term reads.
+/// Returns the entries that a term reads.
 pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sources {
     let mut sources = Sources::new();
     for arg in term.args.iter().take(ARGUMENTS) {
         match arg.origin {
-            // by far the most, and there are thousands in a picture
+            // the common case, without the work of `places`: a picture has thousands of these
             Origin::Entry { slot, at } => sources.push((operands[slot], at)),
             _ => sources.extend(places(network, operands, arg)),
         }
@@ -300,19 +303,18 @@ pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sour
 }
 
 impl Trace {
-    /// What a term of the entry at a position reads: tensors and places, from 0. A derived factor reads all that it names; of a term of more than
-    /// [`ARGUMENTS`] the first are told.
+    /// Returns the entries that a term (from 0) of the entry at a position reads, those of its first [`ARGUMENTS`] arguments.
     #[must_use]
     pub fn sources(&self, at: &Position, term: u64) -> Sources {
         self.sources_of(at, term..term + 1).next().unwrap_or_default()
     }
 
-    /// What some terms of the entry at a position read, term by term.
+    /// For each of these terms of the entry at a position, the entries that it reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let (entry, segment) = (at.entry, at.segment);
-        // the part at hand, with its terms
+        // the current part, with its terms
         let mut here = None;
         terms.map_while(move |term| {
             if here.as_ref().is_none_or(|(.., own): &(_, _, _, Range<u64>)| !own.contains(&term)) {
@@ -326,8 +328,8 @@ impl Trace {
         })
     }
 
-    /// The first term, from 0, of each part of the op that has any for the entry at a position.
-    pub fn firsts(&self, at: &Position) -> impl Iterator<Item = u64> {
+    /// The first term (from 0) of each part with terms, for the entry at a position.
+    pub fn first_terms(&self, at: &Position) -> impl Iterator<Item = u64> {
         let (run, op, number) = self.op(at.segment);
         let mut next = 0;
         run.parts(op, number).filter_map(move |(rule, x)| {
@@ -337,9 +339,9 @@ impl Trace {
         })
     }
 
-    /// How many rows and columns of padding the filter of the op at a position reaches over, above and to the left of its image.
+    /// Returns the rows of padding above and the columns to the left of the image that the filter of the op at a position slides over.
     #[must_use]
-    pub fn ring(&self, at: &Position) -> [usize; 2] {
+    pub fn padding_before(&self, at: &Position) -> [usize; 2] {
         self.op_at(at).window().map_or([0, 0], |(_, window)| window.padding)
     }
 }

@@ -1,22 +1,22 @@
-//! A trace with another future: whatever is computed after some step has other numbers. A frame of that step must not change, since a reader of the screen
-//! does not know these numbers yet.
+//! For tests: a trace in which every number that is computed after some step is replaced. A frame of that step must not change, because it must not show
+//! numbers that are computed later.
 
 use super::{Position, Trace};
 use crate::network::{Id, Run, SampleRun};
 use crate::step::Step;
 
-/// Returns another number for a number that is computed later.
-pub type Other = fn(f64) -> f64;
+/// Returns the replacement of a number that is computed later.
+pub type Replacement = fn(f64) -> f64;
 
-/// The step after which all numbers are others.
+/// The step after which all numbers are replaced, and their replacement.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Future {
+pub(super) struct LaterNumbers {
     after: u64,
-    other: Other,
+    replacement: Replacement,
 }
 
-impl Future {
-    /// A step of the trace: a later one with another value, another sum, and other numbers for what it derives from its operands.
+impl LaterNumbers {
+    /// Replaces the value, the sum and the derived factors of a later step.
     pub fn step(&self, mut step: Step) -> Step {
         let number = step.step;
         step.value = self.number(number, step.value);
@@ -27,28 +27,29 @@ impl Future {
         step
     }
 
-    /// A number that is computed at a step.
+    /// Returns the replacement of a number that is computed at a step, or the number itself if the step is not a later one.
     pub fn number(&self, step: u64, value: f64) -> f64 {
-        if step > self.after { (self.other)(value) } else { value }
+        if step > self.after { (self.replacement)(value) } else { value }
     }
 }
 
 impl Trace {
-    /// Returns this iteration as it is up to step `after`, with other numbers in all that is computed later: terms of the same entry, entries of the same
-    /// op, later ops and samples, and the batch. Where `after` is no step, nothing changes.
+    /// Returns a copy of this trace in which every number computed after step `after` is replaced: later terms of the same entry, later entries of the same op,
+    /// later ops and samples, and the batch. If there is no step `after`, nothing is replaced.
     #[must_use]
-    pub fn with_future(&self, after: u64, other: Other) -> Self {
+    pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
         let Some(now) = self.position(after) else { return Self::of(self.iteration, self.sample_runs.iter().cloned().collect()) };
-        let altered = |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.later(number, &now, other), ..sample_run.clone() };
+        let altered =
+            |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.later(number, &now, replacement), ..sample_run.clone() };
         let sample_runs = self.sample_runs.iter().enumerate().map(altered).collect();
-        Self { future: Some(Future { after, other }), ..Self::of(self.iteration, sample_runs) }
+        Self { future: Some(LaterNumbers { after, replacement }), ..Self::of(self.iteration, sample_runs) }
     }
 
-    /// The run of a sample_run, with other numbers in all that is computed after a position.
-    fn later(&self, sample_run: usize, now: &Position, other: Other) -> Run {
+    /// Returns a sample run's tensors, with replacements for all that is computed after a position.
+    fn later(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
         let first = |id: Id| match network.producer(id) {
-            // a batch is given the results of its samples
+            // the inputs of a batch are results of its samples
             None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
             Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
                 std::cmp::Ordering::Less => None,
@@ -56,6 +57,6 @@ impl Trace {
                 std::cmp::Ordering::Greater => Some(0),
             },
         };
-        run.altered(network, first, other)
+        run.altered(network, first, replacement)
     }
 }

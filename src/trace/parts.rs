@@ -1,4 +1,4 @@
-//! The parts of an op: to which of them a term belongs. Where there are many, none is looked at that is not meant.
+//! Finds the part of an op that a term belongs to, without visiting the others if the op has many, and lists the ops and passes of one sample run.
 
 use std::ops::Range;
 
@@ -8,18 +8,18 @@ use crate::step::Pass;
 use crate::tally;
 
 impl Trace {
-    /// Terms of the entries before `entry` of a segment's op, over all parts.
+    /// Returns the number of terms of all entries before `entry`, over all parts of a segment's op.
     pub(super) fn terms_before(&self, segment: usize, entry: usize) -> u64 {
         let Segment { sample_run, op: number, .. } = self.segments[segment];
         terms_before(&self.sample_runs[sample_run], number, entry)
     }
 
-    /// The part that a term of an entry belongs to, and how many terms the parts before it have; `None` past the last term.
+    /// Returns the part that a term of an entry belongs to, and the number of terms of the earlier parts; `None` past the last term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
-        if let Some(shares) = self.network_of(self.segments[segment].sample_run).shares(number) {
-            let part = shares.partition_point(|before| *before <= term) - 1;
-            return (part < op.parts.len()).then(|| (part, shares[part]));
+        if let Some(part_offsets) = self.network_of(self.segments[segment].sample_run).part_offsets(number) {
+            let part = part_offsets.partition_point(|before| *before <= term) - 1;
+            return (part < op.parts.len()).then(|| (part, part_offsets[part]));
         }
         let mut first = 0;
         run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
@@ -29,34 +29,34 @@ impl Trace {
         })
     }
 
-    /// How many terms of an entry the parts before one have.
-    pub(super) fn before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
+    /// Returns the number of terms that the parts before `part` have for an entry.
+    pub(super) fn terms_before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
         let (run, op, number) = self.op(segment);
-        match self.network_of(self.segments[segment].sample_run).shares(number) {
-            Some(shares) => shares[part],
+        match self.network_of(self.segments[segment].sample_run).part_offsets(number) {
+            Some(part_offsets) => part_offsets[part],
             None => run.parts(op, number).take(part).map(|(rule, x)| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry)).sum(),
         }
     }
 
-    /// The first step of an op of a sample_run, and the one after its last.
+    /// Returns the steps of a segment.
     pub(super) fn steps_of(&self, segment: usize) -> Range<u64> {
         self.segments[segment].before + 1..self.end(segment) + 1
     }
 
-    /// The passes of a sample_run in order that have steps, each with these.
+    /// The passes of a sample run with steps, in order, each with its steps.
     pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let own = self.own(sample_run);
-        let [first, end] = [own.start, own.end].map(|segment| self.passes.partition_point(|pass| *pass < segment));
+        let own = self.segments_of(sample_run);
+        let [first, end] = [own.start, own.end].map(|segment| self.pass_starts.partition_point(|pass| *pass < segment));
         (first..end).filter_map(|number| {
             tally::count(1);
-            let steps = self.among(&self.passes, number);
-            (!steps.is_empty()).then(|| (self.op(self.passes[number]).1.pass, steps))
+            let steps = self.unit_span(&self.pass_starts, number);
+            (!steps.is_empty()).then(|| (self.op(self.pass_starts[number]).1.pass, steps))
         })
     }
 
-    /// The ops of a sample_run that have steps, from one on, which has some, each with its tensor and its steps. What it costs is what is taken.
+    /// The ops with steps from `op` on, each with its tensor and its steps. `op` must have steps. Each op is found when the iterator reaches it.
     pub fn ops_from(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.own(sample_run);
+        let own = self.segments_of(sample_run);
         let mut next = Some(self.segment(sample_run, op));
         std::iter::from_fn(move || {
             tally::count(1);
@@ -67,9 +67,9 @@ impl Trace {
         })
     }
 
-    /// The ops of a sample_run that have steps before one, backwards, each with its tensor and its steps.
+    /// The ops with steps before `op`, in reverse order, each with its tensor and its steps.
     pub fn ops_before(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.own(sample_run);
+        let own = self.segments_of(sample_run);
         let mut before = self.segments[self.segment(sample_run, op)].before;
         std::iter::from_fn(move || {
             tally::count(1);
@@ -80,21 +80,21 @@ impl Trace {
         })
     }
 
-    /// The segments of a sample_run.
-    fn own(&self, sample_run: usize) -> Range<usize> {
-        self.firsts[sample_run]..self.firsts.get(sample_run + 1).copied().unwrap_or(self.segments.len())
+    /// Returns the segments of a sample run.
+    fn segments_of(&self, sample_run: usize) -> Range<usize> {
+        self.sample_run_starts[sample_run]..self.sample_run_starts.get(sample_run + 1).copied().unwrap_or(self.segments.len())
     }
 
-    /// The segment of a step; `None` past either end.
+    /// Returns the segment of step k, or `None` if there is no such step.
     pub(super) fn segment_of(&self, k: u64) -> Option<usize> {
         (1..=self.len).contains(&k).then(|| self.segments.partition_point(|segment| segment.before < k) - 1)
     }
 }
 
-/// Terms of the entries before `entry` of an op of a sample_run, over all parts.
+/// Returns the number of terms of all entries before `entry`, over all parts of an op.
 pub(super) fn terms_before(SampleRun { network, run, .. }: &SampleRun, op: usize, entry: usize) -> u64 {
-    match network.shares(op) {
-        Some(shares) => entry as u64 * shares[shares.len() - 1],
+    match network.part_offsets(op) {
+        Some(part_offsets) => entry as u64 * part_offsets[part_offsets.len() - 1],
         None => run.prefix_terms(&network.ops()[op], op, entry),
     }
 }

@@ -1,28 +1,31 @@
-//! The chain rule along the paths of a scalar graph: from the output back to one node, the product of the local derivatives on each way, as
-//! the series' figure 14 tells it.
+//! The chain rule along the paths of a scalar graph, as in the series' figure 14: the derivative by a node is the sum over all paths from the output to the
+//! node, and each path contributes the product of its local derivatives.
+//!
+//! For J = 2 v, v = u + c, u = a b, the only path to a is J → v → u → a, with the product 2 · 1 · b.
 
 use super::Trace;
 use crate::network::{Id, Role};
 use crate::op::rule::{Origin, Term};
 use crate::step::{Kind, Pass};
 
-/// One way from the output back to a node.
+/// A path from the output back to a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Path {
     /// The nodes, from the output to the node.
     pub nodes: Vec<Id>,
-    /// The local derivatives along it, in the same order.
+    /// The local derivatives along the path, in the same order.
     pub locals: Vec<f64>,
-    /// Their product, multiplied from the output on.
+    /// Their product, multiplied from the output to the node.
     pub product: f64,
 }
 
-/// More ways than these, or longer ones, tell nobody anything.
+/// The largest number of paths that are shown.
 const MOST: usize = 6;
+/// The largest number of nodes of a path that is shown.
 const LONGEST: usize = 24;
 
 impl Trace {
-    /// The ways from the graph's output to a node; none when there are too many to be told, or when the node is the output itself.
+    /// Returns the paths from the graph's output to a node. Empty for the output itself, and if there are too many paths or one is too long.
     #[must_use]
     pub fn paths(&self, sample_run: usize, node: Id) -> Vec<Path> {
         let mut done: Vec<Path> = Vec::new();
@@ -52,7 +55,7 @@ impl Trace {
             }
         }
         done.retain(|path| path.nodes.len() > 1);
-        let made = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.made(sample_run, gradient, 0));
+        let made = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.entry_steps(sample_run, gradient, 0));
         if let (Some(future), Some(made)) = (&self.future, made) {
             for number in done.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
                 *number = future.number(made.end - 1, *number);
@@ -61,8 +64,8 @@ impl Trace {
         done
     }
 
-    /// The nodes that read a node, each with its local derivative: the factors of the node's own backward steps. `None` where a step is a quotient, because
-    /// the local derivative overflows.
+    /// Returns the nodes that read a node, each with its local derivative: the factors of the node's own backward steps. `None` if such a step is a quotient
+    /// instead of a product, because the local derivative overflows.
     fn locals(&self, sample_run: usize, node: Id) -> Option<Vec<(Id, f64)>> {
         let network = self.network_of(sample_run);
         let Some(number) = network.gradient_of(node).and_then(|gradient| network.producer(gradient)) else { return Some(Vec::new()) };
@@ -71,7 +74,7 @@ impl Trace {
             return Some(Vec::new());
         }
         let mut found = Vec::new();
-        // so many that the way on is told by none
+        // with more readers than shown paths, `paths` gives up
         for (part, (rule, x)) in self.run(sample_run).parts(op, number).enumerate() {
             if found.len() > MOST + 1 {
                 break;

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::kept::APART;
+use super::running_sums::INTERVAL;
 use super::*;
 use crate::network::{Builder, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -65,7 +65,7 @@ fn every_step_is_found_again_by_its_address() {
 }
 
 #[test]
-fn what_is_not_there_is_said_in_a_sentence() {
+fn an_unknown_address_is_answered_in_a_sentence() {
     let trace = figure_14();
     let said = |address: &str| trace.resolve(&address.parse().expect(address)).expect_err(address);
     assert_eq!(said("gard.a"), "there is no op gard.a; did you mean grad.a?");
@@ -82,7 +82,7 @@ fn what_is_not_there_is_said_in_a_sentence() {
 }
 
 #[test]
-fn the_names_of_others_are_answered() {
+fn names_of_other_frameworks_are_corrected() {
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\nbias = [0]\nactivation = \"tanh\"\n";
     let trace = trace_of(&format!("title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n{layer}"));
     for (name, meant) in [
@@ -100,7 +100,7 @@ fn the_names_of_others_are_answered() {
 }
 
 #[test]
-fn uses_lead_to_the_steps_that_read() {
+fn the_uses_of_an_entry_are_the_steps_that_read_it() {
     let trace = figure_14();
     let b = trace.network().find("b").expect("b");
     let ops: Vec<String> = trace.uses(0, b, 0).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
@@ -108,7 +108,7 @@ fn uses_lead_to_the_steps_that_read() {
 }
 
 #[test]
-fn what_threads_have_shared_is_the_sum_of_its_terms() {
+fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
     for (path, text) in
         [("figure-01", include_str!("../../scenarios/figure-01.toml")), ("every-layer", include_str!("../../tests/valid/every-layer.toml"))]
     {
@@ -128,7 +128,7 @@ fn what_threads_have_shared_is_the_sum_of_its_terms() {
 }
 
 thread_local! {
-    /// Parts that have been looked at and terms that have been added up, to know running sums.
+    /// The number of parts that were visited and terms that were added, to compute running sums.
     pub(super) static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -138,7 +138,7 @@ fn trace_of(text: &str) -> Trace {
     Trace::of(1, scenario.descent().iteration(1).sample_runs)
 }
 
-/// The work of getting these steps one after another, and of one of them again.
+/// Returns the work of getting these steps one after another, and of getting the last one again.
 fn work_of(trace: &Trace, steps: Range<u64>) -> (u64, u64) {
     let before = WORK.get();
     let sums: Vec<f64> = steps.clone().map(|k| trace.get(k).expect("a step").sum).collect();
@@ -169,35 +169,35 @@ fn a_step_of_a_long_sum_costs_no_more_than_one_of_a_short_sum() {
         let first = trace.resolve(&op.parse().expect("an address")).expect(op);
         let terms = trace.position(first).expect("a step").terms;
         assert!(terms >= 12_000, "{op} has {terms} terms");
-        // the first step of an entry may cost what the entry has, all further ones may not
+        // only the first step of an entry may cost as much as the entry has terms
         let (arriving, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
         assert!(arriving <= 3 * terms, "{op}: {arriving}");
         let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
-        assert!(hundred <= 4 * APART && again <= 2 * APART, "{op}: {hundred} and {again} of {terms} terms");
-        // the other way, and beyond
+        assert!(hundred <= 4 * INTERVAL && again <= 2 * INTERVAL, "{op}: {hundred} and {again} of {terms} terms");
+        // steps further back
         let (back, _) = work_of(trace, first + 100..first + 200);
-        assert!(back <= 4 * APART, "{op}: {back}");
+        assert!(back <= 4 * INTERVAL, "{op}: {back}");
     }
 }
 
 #[test]
-fn what_is_kept_of_an_entry_changes_no_step() {
+fn kept_running_sums_change_no_step() {
     let text = "title = \"sum\"\ninput = { init = \"normal\", seed = 1, shape = [3000] }\ntarget = [0.5, 0.25]\nloss = \"squared_error\"\n\
                 [[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nbias = [1, 2]\nactivation = \"tanh\"\n";
     let walked = trace_of(text);
     let steps = (1..=walked.len()).map(|k| walked.get(k).expect("a step"));
     let of = |k: u64| trace_of(text).get(k).expect("a step");
     for step in steps.step_by(233) {
-        // backwards, and asked of a trace that keeps nothing yet
+        // backwards, compared with a new trace, which has kept no sums yet
         assert_eq!(walked.get(walked.len() + 1 - step.step), Some(of(walked.len() + 1 - step.step)));
         assert_eq!(step, of(step.step));
     }
 }
 
-/// Counts the steps that it is told of.
+/// Counts the steps.
 struct Count(u64);
 
-impl Tell for Count {
+impl StepVisitor for Count {
     fn op(&mut self, _at: &Position) {}
     fn entry(&mut self, _at: &Position) {}
     fn step(&mut self, _at: &Position, _part: usize, _term: &Term, _sum: f64) {
@@ -205,14 +205,14 @@ impl Tell for Count {
     }
 }
 
-/// Two walks, as of two threads, that take turns in short pieces: also in sums that have a part for each sample.
+/// Two walks, as on two threads, take turns in short pieces, also in sums with one part for each sample.
 #[test]
 fn a_walk_costs_what_its_steps_cost() {
     let trace = many_samples();
     let (mut walks, mut told) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
     let before = WORK.get();
     for (number, first) in (1..=trace.len()).step_by(1024).enumerate() {
-        let (walk, end) = (&mut walks[number % 2], (first + APART).min(trace.len() + 1));
+        let (walk, end) = (&mut walks[number % 2], (first + INTERVAL).min(trace.len() + 1));
         walk.go(first);
         while walk.entry(end, &mut told) {}
     }

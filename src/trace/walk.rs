@@ -1,10 +1,10 @@
-//! The steps one after another, without a search for each and without a sum twice: for whoever writes them all.
+//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], this neither searches for each step nor adds any term twice.
 
 use super::{Position, Trace};
 use crate::op::rule::{Operands, Rule, Term};
 
-/// Who is told of the steps.
-pub trait Tell {
+/// Who is reported of the steps.
+pub trait StepVisitor {
     /// The steps from here on are of the op at this position.
     fn op(&mut self, at: &Position);
 
@@ -15,20 +15,20 @@ pub trait Tell {
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the op at hand.
-struct Part<'a> {
+/// A part of the current op, with its counts of terms for one entry.
+struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,
-    /// The entry that the counts are of.
+    /// The entry of the counts.
     entry: usize,
-    /// Its terms of the entries before that one.
+    /// The number of terms of the entries before that one.
     before: u64,
-    /// Its terms of that entry.
+    /// The number of terms of that entry.
     terms: u64,
 }
 
-impl Part<'_> {
-    /// Its terms of an entry.
+impl PartCursor<'_> {
+    /// Moves on to an entry, and returns the number of its terms in this part.
     fn terms(&mut self, entry: usize) -> u64 {
         if entry != self.entry {
             self.before = if entry == self.entry + 1 { self.before + self.terms } else { self.rule.prefix_terms(&self.x, entry) };
@@ -39,30 +39,30 @@ impl Part<'_> {
     }
 }
 
-/// A way through the trace, step by step.
+/// Visits the steps of a trace in order.
 pub struct Walk<'a> {
     trace: &'a Trace,
-    /// Of the next step; `None` after the last.
+    /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// Parts of the op at hand, from the part `from` on: those that were needed so far. There may be as many as samples.
-    parts: Vec<Part<'a>>,
+    /// The parts of the current op that were needed so far, from the part `from` on. A reduction has one part for each sample.
+    parts: Vec<PartCursor<'a>>,
     from: usize,
-    /// The part that the next step belongs to, and the entry's terms before those of that part.
+    /// The part of the next step, and the number of the entry's terms in earlier parts.
     part: (usize, u64),
     /// The running sum before the next step.
     sum: f64,
-    /// Whether the op, and whether the entry, has been told of.
-    told: (bool, bool),
+    /// Whether the visitor was told the op, and the entry, of the next step.
+    reported: (bool, bool),
 }
 
 impl<'a> Walk<'a> {
-    /// It leads nowhere yet.
+    /// Creates a walk without a next step.
     #[must_use]
     pub fn new(trace: &'a Trace) -> Self {
-        Self { trace, at: None, parts: Vec::new(), from: 0, part: (0, 0), sum: -0.0, told: (false, false) }
+        Self { trace, at: None, parts: Vec::new(), from: 0, part: (0, 0), sum: -0.0, reported: (false, false) }
     }
 
-    /// Goes to step k. That costs nothing where it is the next one anyway.
+    /// Makes k the next step, at no cost if it already is.
     pub fn go(&mut self, k: u64) {
         let before = self.at;
         if before.is_some_and(|at| at.step == k) {
@@ -70,26 +70,26 @@ impl<'a> Walk<'a> {
         }
         self.at = self.trace.position(k);
         let Some(at) = self.at else { return };
-        let mark = self.trace.before(&at);
+        let start = self.trace.sum_before(&at);
         if before.is_none_or(|before| before.segment != at.segment) {
-            self.told.0 = false;
-            self.forget(mark.part);
+            self.reported.0 = false;
+            self.clear_parts(start.part);
         }
-        self.told.1 = false;
-        self.part = (mark.part, mark.before);
-        self.sum = mark.sum;
+        self.reported.1 = false;
+        self.part = (start.part, start.terms_before);
+        self.sum = start.sum;
     }
 
     /// Forgets the parts: those from `from` on are to come.
-    fn forget(&mut self, from: usize) {
+    fn clear_parts(&mut self, from: usize) {
         self.parts.clear();
         self.from = from;
     }
 
-    /// A part of the op at hand.
-    fn part(&mut self, at: &Position, number: usize) -> &mut Part<'a> {
+    /// Returns a part of the current op, with counts of terms for the entry at this position if it is new.
+    fn part(&mut self, at: &Position, number: usize) -> &mut PartCursor<'a> {
         if number < self.from {
-            self.forget(number);
+            self.clear_parts(number);
         }
         for missing in self.from + self.parts.len()..=number {
             let (run, op, index) = self.trace.op(at.segment);
@@ -98,21 +98,21 @@ impl<'a> Walk<'a> {
             super::tests::WORK.set(super::tests::WORK.get() + 1);
             let before = rule.prefix_terms(&x, at.entry);
             let terms = rule.prefix_terms(&x, at.entry + 1) - before;
-            self.parts.push(Part { rule, x, entry: at.entry, before, terms });
+            self.parts.push(PartCursor { rule, x, entry: at.entry, before, terms });
         }
         &mut self.parts[number - self.from]
     }
 
-    /// Tells of the next steps, up to the end of their entry and to before step `end`. Whether there are more before `end`.
-    pub fn entry(&mut self, end: u64, to: &mut impl Tell) -> bool {
+    /// Visits the remaining steps of the current entry that precede step `end`. Returns whether more steps precede `end`.
+    pub fn entry(&mut self, end: u64, to: &mut impl StepVisitor) -> bool {
         let Some(at) = self.at.filter(|at| at.step < end) else { return false };
-        if !self.told.0 {
+        if !self.reported.0 {
             to.op(&at);
         }
-        if !self.told.1 {
+        if !self.reported.1 {
             to.entry(&at);
         }
-        self.told = (true, true);
+        self.reported = (true, true);
         let last = at.terms.min(at.term + (end - at.step));
         let (mut next, (mut number, mut before), mut sum) = (at, self.part, self.sum);
         loop {
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
         self.at.is_some_and(|at| at.step < end)
     }
 
-    /// Goes from the end of an entry to the next one that has steps.
+    /// Moves from the end of an entry to the next entry with steps.
     fn advance(&mut self, mut at: Position) {
         if at.step > self.trace.end(at.segment) {
             let Some(segment) = self.trace.next(at.segment) else {
@@ -149,8 +149,8 @@ impl<'a> Walk<'a> {
             };
             let super::Segment { sample_run, op, .. } = self.trace.segments[segment];
             at = Position { segment, sample_run, op, entry: 0, ..at };
-            self.told.0 = false;
-            self.forget(0);
+            self.reported.0 = false;
+            self.clear_parts(0);
         } else {
             at.entry += 1;
         }
@@ -166,6 +166,6 @@ impl<'a> Walk<'a> {
         self.at = Some(at);
         self.part = (0, 0);
         self.sum = -0.0;
-        self.told.1 = false;
+        self.reported.1 = false;
     }
 }

@@ -5,7 +5,7 @@ use std::env;
 use std::sync::Arc;
 
 use gradstep::app::{Action, Document, Setting, State, update};
-use gradstep::trace::Other;
+use gradstep::trace::Replacement;
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 

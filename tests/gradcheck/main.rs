@@ -5,7 +5,7 @@ mod kinks;
 use gradstep::app::Document;
 use gradstep::command::{ScenarioLoader, bundled};
 use gradstep::gradcheck::{BatchCheck, CheckOptions, TensorCheck, Verdict, check};
-use gradstep::network::{Batch, From, Run, SampleRun};
+use gradstep::network::{Batch, BatchSource, Run, SampleRun};
 use gradstep::op::loss::BatchReduction;
 use gradstep::scenario::Limits;
 use gradstep::tensor::{from_flat, len};
@@ -382,7 +382,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
         .reads
         .iter()
         .map(|(id, from)| {
-            let From::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
             let (sample, by) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
             (*id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * by))
         })

@@ -7,7 +7,7 @@ use gradstep::network::Id;
 use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
 use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
-use gradstep::trace::{Meeting, Position, Progress, Trace};
+use gradstep::trace::{Position, Progress, TermRead, Trace};
 
 /// Returns whether two numbers have the same bits, or are both NaN.
 pub fn same(a: f64, b: f64) -> bool {
@@ -55,10 +55,10 @@ pub fn whole(trace: &Trace) -> Result<(), String> {
             let expected: Vec<u64> = reads.remove(&(id, entry)).into_iter().flatten().collect();
             ensure!(uses == expected, "{}[{entry}] is read by steps {expected:?}, not {uses:?}", info.name);
             for found in trace.uses(0, id, entry) {
-                let span = trace.made(0, found.tensor, found.entry).unwrap_or(0..0);
+                let span = trace.entry_steps(0, found.tensor, found.entry).unwrap_or(0..0);
                 ensure!(span.contains(&found.step), "step {} does not make what it is said to make", found.step);
             }
-            let Some(span) = trace.made(0, id, entry) else { continue };
+            let Some(span) = trace.entry_steps(0, id, entry) else { continue };
             let count = made.get(&(id, entry)).copied().unwrap_or(0);
             ensure!(span.end - span.start == count, "{}[{entry}] has {count} steps, not {span:?}", info.name);
             let value = trace.run(0).values(id)[entry];
@@ -99,7 +99,7 @@ pub fn some(trace: &Trace, k: u64) -> Result<(), String> {
         );
     }
     let output = trace.op_at(&at).output;
-    let span = trace.made(0, output, at.entry);
+    let span = trace.entry_steps(0, output, at.entry);
     ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among those that made its entry");
     Ok(())
 }
@@ -161,8 +161,8 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         // found through the terms, and from the positions
         let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
         for places in [&places[place..=place], &places] {
-            let own = |found: &&Meeting| found.term == at.term && found.place == place;
-            let met = trace.meetings(&at, tensor, places);
+            let own = |found: &&TermRead| found.term == at.term && found.place == place;
+            let met = trace.term_reads(&at, tensor, places);
             ensure!(met.iter().filter(own).count() == 1, "{name} reads {tensor}[{place}] among {}, which is not known", places.len());
         }
     }

@@ -9,7 +9,7 @@ use super::{OutputFormat, StepWriter};
 use crate::number::write_json;
 use crate::op::rule::Term;
 use crate::step::Kind;
-use crate::trace::{Position, Tell, Trace};
+use crate::trace::{Position, StepVisitor, Trace};
 
 pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
     name: "jsonl",

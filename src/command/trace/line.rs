@@ -190,7 +190,7 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut
         let shape = &trace.network_of(sample_run).tensor(tensor).shape;
         let whole = steps.start <= span.start && span.end <= steps.end;
         for entry in 0..len(shape) {
-            let Some(made) = trace.made(sample_run, tensor, entry) else { continue };
+            let Some(made) = trace.entry_steps(sample_run, tensor, entry) else { continue };
             let asked = if made.is_empty() { whole } else { made.start < steps.end && steps.start < made.end };
             if asked {
                 give(&EntryLine {

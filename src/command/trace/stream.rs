@@ -18,7 +18,7 @@ use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use crate::threads;
-use crate::trace::{Tell, Trace, Walk};
+use crate::trace::{StepVisitor, Trace, Walk};
 
 /// The number of steps of a chunk: handing it over costs little beside making it, and its lines fit the processor's cache.
 const CHUNK: usize = 1024;

@@ -10,7 +10,7 @@ use crate::number::not_finite;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text;
-use crate::trace::{Position, Tell, Trace};
+use crate::trace::{Position, StepVisitor, Trace};
 
 /// The syntax of a table.
 pub(super) struct Syntax {
@@ -132,7 +132,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-impl Tell for Steps<'_> {
+impl StepVisitor for Steps<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
         let Syntax { begin, between, close, .. } = *self.syntax;

@@ -9,7 +9,7 @@ use crate::number::write_exact;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text::escape;
-use crate::trace::{Position, Tell, Trace};
+use crate::trace::{Position, StepVisitor, Trace};
 
 /// Writes into a vector, which cannot fail.
 macro_rules! put {

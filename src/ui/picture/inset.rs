@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::canvas::text_at;
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
-use crate::scene::{Meeting, Sources};
+use crate::scene::{Sources, TermRead};
 use crate::tensor::{len, unravel};
 use crate::text::width;
 use crate::ui::theme;

@@ -9,7 +9,7 @@ use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role};
 use crate::number::brief;
-use crate::scene::{ARGUMENTS, Meeting};
+use crate::scene::{ARGUMENTS, TermRead};
 use crate::tensor::len;
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
@@ -107,11 +107,11 @@ impl NeuronColumns {
     fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
         // an entry without steps has no edges
         let Some(at) = view.begin(self.right, right) else { return Vec::new() };
-        let edge = |Meeting { place, reads, .. }: Meeting| {
+        let edge = |TermRead { place, reads, .. }: TermRead| {
             let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
             NeuronEdge { left: Some(place), right: Some(right), weight }
         };
-        view.meetings(&at, self.left, lefts).into_iter().map(edge).collect()
+        view.term_reads(&at, self.left, lefts).into_iter().map(edge).collect()
     }
 
     /// Returns the neurons of the left column that the first terms of a neuron of the right column read, `most` for each term.

@@ -1,4 +1,4 @@
-//! Which terms of an entry read the entries that are on the screen. Nothing here costs more because the entry has more terms.
+//! Finds the terms of an entry that read the entries on the screen, in time that does not grow with the number of terms.
 
 use super::find::{Sources, read};
 use super::{Position, Trace};
@@ -7,19 +7,19 @@ use crate::tally;
 
 /// A term that reads an entry.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Meeting {
+pub struct TermRead {
     /// The term, from 0.
     pub term: u64,
-    /// The row-major place of the entry that it reads.
+    /// The row-major index of the entry that it reads.
     pub place: usize,
-    /// All that the term reads; that entry alone where it reads a whole operand or a window of it.
+    /// All entries that the term reads; only this one if the term reads a whole operand or a window of it.
     pub reads: Sources,
 }
 
 impl Trace {
-    /// The terms of the entry at a position that read some entries of a tensor, in order. The places of these ascend.
+    /// Returns the terms of the entry at a position that read one of these entries of a tensor, in order. `places` must be sorted.
     #[must_use]
-    pub fn meetings(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<Meeting> {
+    pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let mut found = Vec::new();
@@ -30,14 +30,14 @@ impl Trace {
         for part in parts {
             let operands = &op.parts[part].operands;
             let (rule, x) = run.part(op, number, part);
-            let before = self.before_part(at.segment, at.entry, part);
+            let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
             if !rule.gathers() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);
                     let own = reads.iter().filter(|(id, place)| *id == tensor && places.binary_search(place).is_ok());
-                    found.extend(own.map(|(_, place)| Meeting { term: before + term, place: *place, reads: reads.clone() }));
+                    found.extend(own.map(|(_, place)| TermRead { term: before + term, place: *place, reads: reads.clone() }));
                 }
                 continue;
             }
@@ -46,12 +46,12 @@ impl Trace {
                 tally::count(1);
                 found.extend(rule.terms_at(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
                     let reads = if rule.gathers() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };
-                    Meeting { term: before + term, place, reads }
+                    TermRead { term: before + term, place, reads }
                 }));
             }
         }
-        found.sort_by_key(|meeting| (meeting.term, meeting.place));
-        found.dedup_by_key(|meeting| (meeting.term, meeting.place));
+        found.sort_by_key(|read| (read.term, read.place));
+        found.dedup_by_key(|read| (read.term, read.place));
         found
     }
 }

@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 
 /// The parameters before an iteration, and what else it depends on.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
+pub(super) struct Checkpoint {
     /// The iteration, from 1.
     pub iteration: u64,
     pub parameters: HashMap<Id, Arc<Tensor>>,
@@ -21,7 +21,7 @@ pub(super) struct Point {
     _memory: Option<Arc<Reservation>>,
 }
 
-impl Point {
+impl Checkpoint {
     /// The beginning of a descent.
     pub fn first(parameters: HashMap<Id, Arc<Tensor>>) -> Self {
         Self { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None }
@@ -33,20 +33,20 @@ impl Point {
     }
 }
 
-/// Points on the way, in order; the first is the beginning.
+/// Checkpoints on the way, in order; the first is the beginning.
 #[derive(Debug)]
-pub(super) struct Points(Mutex<Vec<Point>>);
+pub(super) struct Checkpoints(Mutex<Vec<Checkpoint>>);
 
 /// The most that are kept; when there are more, or memory is short, every second one goes.
-const KEPT: usize = 64;
+const MOST: usize = 64;
 
-impl Points {
+impl Checkpoints {
     /// The beginning alone.
-    pub fn new(first: Point) -> Self {
+    pub fn new(first: Checkpoint) -> Self {
         Self(Mutex::new(vec![first]))
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Point>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Checkpoint>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,9 +56,9 @@ impl Points {
     }
 
     /// The last one that is not after an iteration.
-    pub fn before(&self, iteration: u64) -> Point {
+    pub fn before(&self, iteration: u64) -> Checkpoint {
         let all = self.all();
-        all[all.partition_point(|point| point.iteration <= iteration).max(1) - 1].clone()
+        all[all.partition_point(|checkpoint| checkpoint.iteration <= iteration).max(1) - 1].clone()
     }
 
     /// Takes the parameters away that the descent begins with.
@@ -79,9 +79,9 @@ impl Points {
         all.len() < before
     }
 
-    /// Keeps a point as a checkpoint if it is as far from the last one as these are from each other, and if the budget has `bytes` left. Thins them when there
-    /// are more than [`KEPT`].
-    pub fn keep(&self, point: &Point, room: &Arc<MemoryBudget>, bytes: u64) {
+    /// Keeps a checkpoint as a checkpoint if it is as far from the last one as these are from each other, and if the budget has `bytes` left. Thins them when there
+    /// are more than [`MOST`].
+    pub fn keep(&self, checkpoint: &Checkpoint, room: &Arc<Room>, bytes: u64) {
         let many = {
             let mut all = self.all();
             let gap = match all.as_slice() {
@@ -89,7 +89,7 @@ impl Points {
                 _ => 1,
             };
             let last = all.last().map_or(0, |last| last.iteration);
-            if point.iteration < last + gap {
+            if checkpoint.iteration < last + gap {
                 return;
             }
             let Ok(memory) = room.claim(bytes) else {
@@ -98,8 +98,8 @@ impl Points {
                 self.thin();
                 return;
             };
-            all.push(Point { _memory: Some(Arc::new(memory)), ..point.clone() });
-            all.len() > KEPT
+            all.push(Checkpoint { _memory: Some(Arc::new(memory)), ..checkpoint.clone() });
+            all.len() > MOST
         };
         if many {
             self.thin();
