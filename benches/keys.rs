@@ -1,5 +1,7 @@
-//! What a key costs with its frame, in time and in bytes to the terminal, at places of all bundled scenarios, of large networks and of
-//! scenarios in which one thing is large, at three sizes of the screen: `cargo bench --bench keys`. With words after `--`, only those whose names hold one.
+//! Measures a key press with its frame, in time and in bytes to the terminal, at three screen sizes: `cargo bench --bench keys`.
+//!
+//! The scenarios are all bundled ones, large networks, and those of `heavy`. `cargo bench --bench keys -- xor chain` measures only the scenarios whose names
+//! contain one of these words.
 
 mod heavy;
 
@@ -21,13 +23,13 @@ use ratatui::layout::Rect;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// Each key is pressed as often from the same place; the least time counts: the rest of it is another program's.
+/// The number of times that each key is pressed from the same step. The shortest time counts, because longer ones include other programs.
 const ROUNDS: usize = 3;
 
-/// Keys at each place: forward by steps, back, and the same by entries and ops.
+/// The keys at each step: forward by steps, back, and the same by entries and ops.
 const KEYS: &str = "lllhkllhkllhjj";
 
-/// A key that was pressed.
+/// The cost of one key press.
 struct Pressed {
     what: String,
     is_step: bool,
@@ -50,7 +52,7 @@ fn open(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario))
 }
 
-/// Steps at the ends and in the middle, in the loss, and in the middle of each kind of op: forward, an error, a weight gradient, a reduction.
+/// Returns the steps at which keys are pressed: at both ends, in the middle, and in the middle of many ops of each kind.
 fn places(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let len = trace.len();
@@ -60,7 +62,7 @@ fn places(document: &Document) -> Vec<u64> {
         let network = trace.network_of(sample_run);
         let pass = network.producer(id).map(|op| network.ops()[op].pass);
         let weight = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
-        // the middle of an entry in the middle
+        // the middle entry; its middle step is measured
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         if sample_run == 0 || pass != Some(Pass::Forward) && sample_run + 2 >= trace.sample_runs().len() {
             seen += 1;
@@ -78,7 +80,7 @@ fn places(document: &Document) -> Vec<u64> {
     places
 }
 
-/// Presses the keys at a place.
+/// Presses the keys at a step.
 fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
     let screen = Rect::new(0, 0, width, height);
     let (mut shown, mut next) = (Buffer::empty(screen), Buffer::empty(screen));
@@ -103,7 +105,7 @@ fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> V
         update(state, Action::Go(place));
     })];
     for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
-        // an iteration is computed, not drawn
+        // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
             update(&mut state, Action::Go(place.saturating_sub(1).max(1)));
         }
@@ -126,7 +128,7 @@ fn quantile<T: Copy + Ord + Default>(of: impl Iterator<Item = T>, part: usize) -
     all.get(((all.len().saturating_sub(1)) * part).div_ceil(100)).copied().unwrap_or_default()
 }
 
-/// All keys at all places, each with its least time.
+/// Measures all keys at all steps, each with its shortest time.
 fn measure(document: &Arc<Document>, size: (u16, u16)) -> Vec<Pressed> {
     let all = places(document).into_iter().flat_map(|place| {
         let mut rounds = (0..ROUNDS).map(|_| press(document, place, size));
@@ -145,7 +147,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A line of the table.
+/// Prints a line of the table.
 fn line(name: &str, (width, height): (u16, u16), keys: &[Pressed]) {
     let (Some(slowest), Some(longest)) = (keys.iter().max_by_key(|key| key.time), keys.iter().max_by_key(|key| key.bytes)) else { return };
     let steps = || keys.iter().filter(|key| key.is_step);

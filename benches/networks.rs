@@ -1,6 +1,7 @@
-//! Forward and backward of networks from tiny to large, and the same in PyTorch: `cargo bench --bench networks`.
+//! Measures the forward and backward pass of networks from tiny to large, and compares it with PyTorch: `cargo bench --bench networks`.
 //!
-//! Both keep their memory from call to call, as in training. With `PYTHON` in the environment, an interpreter that has PyTorch, both take turns and the table has their ratio. `THREADS` is how many each may use (1).
+//! Both reuse their memory from call to call, as in training. Environment variables: `PYTHON` is an interpreter with PyTorch; if it is set, both programs take
+//! turns and the table has the ratio of their times. `THREADS` is the number of threads of each (default 1).
 
 use std::env;
 use std::hint::black_box;
@@ -23,7 +24,7 @@ const NETWORKS: [(&str, &str, usize); 7] = [
     ("pool", include_str!("networks/pool.toml"), 2),
 ];
 
-/// How often each has its turn.
+/// The number of turns of each program.
 const ROUNDS: usize = 9;
 
 struct Torch {
@@ -62,7 +63,7 @@ fn main() {
     let mut torch = Torch::start(most.get());
     println!("{:42}   fastest call, µs      median call, µs    PyTorch's medians divided by this, turn by turn", format!("{most} threads"));
     println!("{:42}     this  PyTorch      this  PyTorch        median     least      most", "");
-    // the last argument that is no option chooses
+    // the first argument that is not an option selects one network
     let wanted = env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for (name, text, calls) in NETWORKS.into_iter().filter(|(name, ..)| wanted.as_ref().is_none_or(|wanted| wanted == name)) {
         let source = Source { name: name.into(), path_shown: name.into(), text: text.into() };
@@ -80,7 +81,7 @@ fn main() {
                 })
                 .collect();
             let torch = torch.as_mut().map(|torch| torch.times(name, calls));
-            // the first turn warms up
+            // the first turn is a warm-up
             if round > 0 {
                 ratios.extend(torch.iter().map(|torch| median(torch) as f64 / median(&turn) as f64));
                 ours.extend(turn);
@@ -101,7 +102,7 @@ fn main() {
     }
 }
 
-/// Nanoseconds, and what came of them.
+/// Returns the time of `work` in nanoseconds, and its result.
 fn time<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let begin = Instant::now();
     let result = work();

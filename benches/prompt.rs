@@ -1,5 +1,5 @@
-//! The address line: a key and its completions, where there are many samples, nodes or layers. A key should cost the same in each column.
-//! `cargo bench --bench prompt`
+//! Measures a key in the address line, with its completions, for many samples, nodes or layers: `cargo bench --bench prompt`. A key should take the same time for
+//! each number of them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn open(text: String) -> State {
     state
 }
 
-/// A graph of this number of nodes.
+/// Opens a graph with this number of nodes.
 fn chain(nodes: usize) -> State {
     let mut text = "title = \"chain\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\n\"n0 = a + b\",\n".to_owned();
     for n in 1..nodes {
@@ -29,7 +29,7 @@ fn chain(nodes: usize) -> State {
     open(text + "]\n")
 }
 
-/// A network that learns from this number of samples.
+/// Opens a network that learns from this number of samples.
 fn samples(count: usize) -> State {
     let mut text = "title = \"samples\"\nloss = \"squared_error\"\n".to_owned();
     for n in 0..count {
@@ -39,7 +39,7 @@ fn samples(count: usize) -> State {
     open(text + "[train]\nlearning_rate = 0.01\niterations = 10\n")
 }
 
-/// A network of this number of layers.
+/// Opens a network with this number of layers.
 fn layers(count: usize) -> State {
     let head = "title = \"layers\"\ninput = [0.5, 0.25]\ntarget = [0.1, 0.9]\nloss = \"squared_error\"\n";
     let parameters = "weight = { init = \"he_normal\", seed = 3 }\nbias = { init = \"zeros\" }\nactivation = \"tanh\"\n";
@@ -47,7 +47,7 @@ fn layers(count: usize) -> State {
     open(head.to_owned() + &layer.repeat(count))
 }
 
-/// Ten keys in the address line, each with what it offers.
+/// Types ten keys in the address line, and counts the completions after each.
 fn types(bencher: Bencher<'_, '_>, state: &State) {
     let keys = keys::parse(":gra<BS><BS><BS>n9<Tab>").expect("keys");
     bencher.bench_local(|| {

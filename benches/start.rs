@@ -1,6 +1,7 @@
-//! From a scenario file to all its gradients as JSON, without the start of the process. `cargo bench --bench start`
+//! Measures `gradstep grads FILE --format json` without the start of the process: `cargo bench --bench start`.
 //!
-//! N1 is 2-2-2, N2 one filter on 3x3, N3 the network of figure 1: its weights from `init`, written in the file, or in an `.npz`.
+//! N1 has layers of 2, 2 and 2 neurons, N2 has one filter on a 3x3 input, N3 is the network of figure 1 with its weights from `init`, in the file itself, or in
+//! an `.npz` file.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -64,10 +65,10 @@ fn scenario(text: &str) -> Scenario {
     read(source, Limits::default()).expect("a scenario without faults")
 }
 
-/// Numbers as nested arrays.
+/// Appends numbers as nested arrays.
 fn nested(shape: &[usize], values: &[f64], text: &mut String) {
     let Some((n, inner)) = shape.split_first() else {
-        write!(text, "{:?}", values[0]).expect("a string takes everything");
+        write!(text, "{:?}", values[0]).expect("writing to a string succeeds");
         return;
     };
     text.push('[');
@@ -78,7 +79,7 @@ fn nested(shape: &[usize], values: &[f64], text: &mut String) {
     text.push(']');
 }
 
-/// Figure 1 with what `tensor` says for each weight and bias in place of its `init`.
+/// Returns the text of figure 1 with the `init` of the n-th weight or bias replaced by `tensor(n)`.
 fn figure_1(mut tensor: impl FnMut(usize) -> String) -> String {
     let mut number = 0..;
     let lines = FIGURE_1.lines().map(|line| match line.split_once(" = { init") {
@@ -115,14 +116,14 @@ fn main_with(arguments: &[&str], file: &Path) -> ExitCode {
     command::main(["gradstep"].iter().chain(arguments).map(OsString::from).chain([file.into()]))
 }
 
-/// Reading alone, without files beside it.
+/// Reading alone, for the scenarios without an `.npz` file.
 #[divan::bench(args = &FILES[..4])]
 fn reading(bencher: divan::Bencher<'_, '_>, name: &str) {
     let text = fs::read_to_string(FOLDER.path().join(name)).expect("a file");
     bencher.bench(|| scenario(&text));
 }
 
-/// `gradstep grads FILE --format json`, into a file that keeps nothing.
+/// The whole command, with its output discarded.
 #[divan::bench(args = FILES)]
 fn file_to_json(bencher: divan::Bencher<'_, '_>, name: &str) {
     let file = FOLDER.path().join(name);

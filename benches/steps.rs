@@ -1,4 +1,5 @@
-//! What a person waits for: a scenario to its first frame, a key to its frame, step k of traces of 1.45 and 1.8 · 10⁹ steps. `cargo bench`
+//! Measures the times that a user waits: from a scenario to the first frame, from a key to its frame, and for step k of traces with 1.45 and 1.8 · 10⁹ steps:
+//! `cargo bench --bench steps`.
 
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
@@ -64,7 +65,7 @@ fn trace(text: &str) -> Trace {
 static TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
 static ALEXNETS: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
 
-/// Text to network, run, trace and the first frame.
+/// From the text to the network, the run, the trace and the first frame.
 #[divan::bench(sample_size = 1)]
 fn open_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
@@ -103,7 +104,7 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     });
 }
 
-/// Steps all over a sample_run, neighbours far apart.
+/// An endless sequence of steps in `from..to`, with neighbours far apart.
 fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
@@ -124,7 +125,7 @@ fn step_of(bencher: Bencher<'_, '_>, op: &str) {
     bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
-/// Median, 99 % and worst of single calls, which the table does not have.
+/// Prints the median, the 99 % quantile and the maximum of single calls, which the table of the other benchmarks lacks.
 fn quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
     let mut sample_runs = vec![("all".to_owned(), 1..trace.len() + 1)];
@@ -146,7 +147,7 @@ fn quantiles(trace: &Trace) {
 
 fn main() {
     divan::main();
-    // with a filter, only what it asks for
+    // not if the arguments select some benchmarks
     if std::env::args().skip(1).all(|arg| arg == "--bench") {
         quantiles(&TRACE);
         quantiles(&ALEXNETS);

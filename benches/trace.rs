@@ -1,5 +1,5 @@
-//! `gradstep trace` of figure 1, a million lines, and of scenarios with many samples or nodes: the program with one thread and with two, beside
-//! yardsticks over the same lines. `cargo bench`
+//! Measures `gradstep trace` with one and two threads, for figure 1 (a million lines) and for scenarios with many samples or nodes: `cargo bench --bench trace`.
+//! For comparison, the same lines are also written by `serde_json` and merely copied.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -26,7 +26,7 @@ fn program_of(scenario: &str, threads: &str) -> Command {
 const MANY: usize = 10_000;
 const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
 
-/// A scenario of which there is much of one thing, in a file.
+/// Writes a scenario with many samples or nodes to a file.
 fn many(what: &str) -> tempfile::NamedTempFile {
     let nodes = |first: &str, node: &dyn Fn(usize) -> String, last: &str| {
         let nodes = (1..MANY).map(|n| format!("\"{}\",\n", node(n))).collect::<Vec<_>>().concat();
@@ -53,14 +53,14 @@ fn many(what: &str) -> tempfile::NamedTempFile {
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| program("1").output().expect("the program runs").stdout);
 static TRACE: LazyLock<Trace> = LazyLock::new(|| ScenarioLoader::bundled(Limits::default()).open(SCENARIO).expect("a scenario").trace);
 
-/// The whole program, its start among it.
+/// The whole program, including its start.
 #[divan::bench(args = ["1", "2"], sample_count = 20, sample_size = 1)]
 fn threads(bencher: Bencher<'_, '_>, threads: &str) {
     let bencher = bencher.counter(BytesCount::of_slice(&**LINES));
     bencher.bench(|| program(threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The whole program where there are many samples or nodes. Its start is the most of that: `start_of_many` is to be taken off.
+/// The whole program for many samples or nodes. Most of the time is its start, which `start_of_many` measures: subtract it.
 #[divan::bench(args = OF_MANY, sample_count = 20, sample_size = 1)]
 fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
     let file = many(what);
@@ -70,7 +70,7 @@ fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
     bencher.bench(|| program_of(path, threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The same with a single line.
+/// The same program with a single line of output.
 #[divan::bench(args = ["samples", "chain", "fan"], sample_count = 20, sample_size = 1)]
 fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
     let file = many(what);
@@ -78,14 +78,14 @@ fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
     bencher.bench(|| program_of(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The steps, each found by itself and written by `serde_json`.
+/// The steps, each found by a search and written by `serde_json`.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn serde_json_of_each_step(bencher: Bencher<'_, '_>) {
     let (trace, mut to) = (&*TRACE, Vec::with_capacity(LINES.len()));
     bencher.counter(BytesCount::of_slice(&**LINES)).bench_local(|| {
         to.clear();
         for k in 1..=trace.len() {
-            serde_json::to_writer(&mut to, &trace.get(k)).expect("a vector takes everything");
+            serde_json::to_writer(&mut to, &trace.get(k)).expect("writing to a vector succeeds");
             to.push(b'\n');
         }
         assert!(to == *LINES);
@@ -99,7 +99,7 @@ fn copy(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::of_slice(&**LINES)).bench_local(|| {
         for chunk in LINES.chunks(1 << 19) {
             to.clear();
-            to.write_all(divan::black_box(chunk)).expect("a vector takes everything");
+            to.write_all(divan::black_box(chunk)).expect("writing to a vector succeeds");
         }
     });
 }

@@ -14,10 +14,10 @@
 //! | `rounding` | the error of the loss that rounding alone causes |
 //! | `steps`, `difference` | the step sizes h, and the slope on which differences at several of them agree |
 //! | `judge` | the verdict on one derivative |
-//! | `undefined` | derivatives that are infinite or NaN by right |
+//! | `undefined` | derivatives that are infinite or NaN, but not wrong |
 //! | `batch` | the derivatives of the batch's loss |
 //!
-//! Nothing of the backward pass is used but the derivatives under test: an edge that it forgets must not be forgotten by its check.
+//! Of the backward pass, only the derivatives under test are used. If the backward pass misses an edge of the graph, the check must not miss it too.
 
 mod batch;
 mod dependents;
@@ -59,24 +59,24 @@ pub enum Verdict {
     Agrees,
     /// The derivative is wrong.
     Off,
-    /// The entry is exactly on a kink, so the derivative is a convention. At a single kink it must lie between the slopes to both sides.
+    /// The entry is exactly on a kink, so the derivative is a convention. At a single kink it must lie between the slopes to the left and to the right.
     Kink,
     /// The loss is not finite there.
     NotFinite,
     /// Rounding hides the slope: the differences at several step sizes disagree with each other.
     Unsettled,
-    /// The derivative is infinite or NaN by right: the chain rule meets an infinite local derivative or a product that overflows.
+    /// The derivative is infinite or NaN, but not wrong: the chain rule meets an infinite local derivative or a product that overflows.
     Undefined,
 }
 
-/// One derivative beside the slope of the loss.
+/// One derivative, compared with the slope of the loss.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryCheck {
-    /// The row-major place of the entry.
+    /// The row-major index of the entry.
     pub at: usize,
     /// The derivative of the backward pass.
     pub derivative: f64,
-    /// The slope from differences, or NaN if there is none. At a kink that the derivative misses, the nearer one of the slopes to both sides.
+    /// The slope from differences, or NaN if there is none. For a wrong derivative at a kink, the nearer of the slopes to the left and to the right.
     pub difference: f64,
     /// |derivative − difference| / max(|derivative|, |difference|, [`FLOOR`]), or NaN without a difference.
     pub error: f64,
@@ -101,7 +101,7 @@ pub struct TensorCheck {
     pub gradient: Id,
     /// The number of its entries.
     pub entries: usize,
-    /// The number of entries that were to be checked.
+    /// The number of entries to check.
     pub wanted: usize,
     /// The checked entries, in order. Fewer than `wanted` if the check was stopped.
     pub checks: Vec<EntryCheck>,
@@ -134,7 +134,7 @@ impl TensorCheck {
 /// The extent of a check. The results are the same bits for any number of threads.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
-    /// The largest number of entries per tensor. They are spread over the tensor, the same ones in every run.
+    /// The largest number of entries per tensor. They are spread over the tensor, and are the same in every run.
     pub entries: usize,
     /// The number of threads that share the work.
     pub threads: NonZero<usize>,
@@ -151,7 +151,7 @@ impl CheckOptions {
     }
 }
 
-/// The tensors of derivatives in the order of the backward pass, each with the tensor that it is the derivative by.
+/// The gradients in the order of the backward pass, each with the tensor x of its ∂C/∂x.
 fn gradients(network: &Network) -> impl Iterator<Item = (Id, Id)> {
     let backward = network.ops().iter().filter(|op| op.pass == Pass::Backward);
     backward.filter_map(|op| match network.tensor(op.output).role {
@@ -175,7 +175,7 @@ struct CheckTarget {
 
 /// Checks all derivatives of a run, in the order of the backward pass.
 ///
-/// `progress` is called every 50 ms or sooner with the number of derivatives that are done. When it returns `false` the check stops, and the rest is left out.
+/// `progress` is called at least every 50 ms with the number of derivatives that are done. When it returns `false`, the check stops without the rest.
 pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: impl FnMut(u64) -> bool) -> Vec<TensorCheck> {
     let target = |(gradient, of): (Id, Id)| {
         let entries = len(&network.tensor(of).shape);
@@ -281,10 +281,10 @@ impl Queue<'_> {
     }
 }
 
-/// Returns the k-th of `count` places among `entries`.
+/// Returns the index of the k-th of `count` sampled entries out of `entries`.
 ///
-/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses the place within the k-th one. A fixed place would miss
-/// whole rows or columns of a matrix.
+/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses the entry within the k-th range. Entries at a fixed distance would
+/// miss whole columns of a matrix.
 fn sampled(k: usize, entries: usize, count: usize) -> usize {
     let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
     let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;

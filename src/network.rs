@@ -1,5 +1,10 @@
-//! Floor 3: a directed acyclic graph of ops. A chain of layers and a scalar graph are both one; the backward pass is made from the forward
-//! ops by the chain rule, and a run computes all tensors of one sample.
+//! Floor 3: a network is a directed acyclic graph of ops, each of which computes one tensor.
+//!
+//! Both layers and scalar graphs are built into such a network (`build`). The backward ops follow from the forward ops by the chain rule and are ops like the
+//! others. A [`Run`] computes all tensors for one sample, a [`Batch`] reduces the samples' losses and gradients and updates the parameters, and a
+//! [`Descent`] computes one iteration after another.
+//!
+//! An op is a sum of parts: `z = W a + b` has the part `W a` and the part `b`, and each entry of z is the sum of both parts' terms.
 
 mod batch;
 mod build;
@@ -39,27 +44,27 @@ use crate::tensor::{Tensor, len};
 /// The number of a tensor in its network.
 pub type Id = usize;
 
-/// What a tensor is.
+/// The role of a tensor in its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An input: of each sample, or of the network itself, as in a graph.
+    /// An input, given by each sample or, in a graph, by the network.
     Input {
-        /// Whether it belongs to the network, so that gradient descent may update it.
+        /// `true` for an input of a graph, which gradient descent may update.
         learns: bool,
     },
-    /// What the output should be, given with the sample.
+    /// The expected output, given by each sample.
     Target,
     /// A weight or bias.
     Parameter,
-    /// Given with a layer, and nothing learns it: a mask.
+    /// A tensor of a layer that is not learned: a dropout mask.
     Constant,
-    /// Computed in the forward pass.
+    /// A result of the forward pass.
     Value,
     /// The loss.
     Loss,
-    /// ∂C/∂ of another tensor.
+    /// The derivative ∂C/∂x of the loss by another tensor x.
     Gradient(Id),
-    /// In a batch: what becomes of this tensor of the samples' network, over all of them.
+    /// In a batch: the sum or mean, over the samples, of this tensor of the samples' network.
     Reduced(Id),
 }
 
@@ -71,24 +76,24 @@ impl Role {
     }
 }
 
-/// What is known of a tensor without its numbers.
+/// A tensor without its numbers.
 #[derive(Clone, Debug)]
 pub struct TensorInfo {
     /// Its name in addresses: `conv1.z`, `grad.conv1.weight`.
     pub name: CompactString,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// How the series writes it.
+    /// Its symbol in the series.
     pub symbol: Symbol,
-    /// What it is.
+    /// Its role.
     pub role: Role,
-    /// The layer it belongs to; `None` for the input, the target, the loss and the tensors of a graph.
+    /// Its layer; `None` for the input, the target, the loss and the tensors of a graph.
     pub layer: Option<usize>,
-    /// Whether a filter, or its gradient, leads from its first dimension to its second, not the other way round.
+    /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for its gradient; others have [out, in, …].
     pub inputs_first: bool,
 }
 
-/// One rule with what it reads.
+/// A rule with its operands.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The rule.
@@ -108,29 +113,29 @@ pub struct Op {
     pub parts: Vec<Part>,
 }
 
-/// So many parts of an op are looked at to tell what kind of op it is; no screen has room for the operands of more.
+/// The largest number of parts that [`Op::first_parts`] returns. No screen has room for the operands of more.
 const FIRST: usize = 16;
 
 impl Op {
-    /// Its first parts: all, but for an op of very many.
+    /// The first 16 parts. A batch's reduction has more: one for each sample.
     #[must_use]
     pub fn first_parts(&self) -> &[Part] {
         &self.parts[..self.parts.len().min(FIRST)]
     }
 
-    /// The first of these that lays a filter on an image, and how.
+    /// The first of these parts that slides a window over an image, with the window.
     #[must_use]
     pub fn window(&self) -> Option<(&Part, Window)> {
         self.first_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
     }
 
-    /// Computes the op's tensor into `sums`, from the entries of the tensors that it reads.
+    /// Computes the op's tensor into `sums`. `tensor` returns the entries of an operand.
     pub fn compute<'a>(&self, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) {
         run::add_up(self, tensor, sums);
     }
 
-    /// The network's output and its z, for a loss that reads both. Such a loss is computed from z, in which it is stable, and reads the output itself
-    /// only without z.
+    /// The output a and its pre-activation z, for a loss that reads both. Such a loss is computed from z, which is numerically stable; without z it is computed
+    /// from a.
     #[must_use]
     pub fn output_and_z(&self) -> Option<[Id; 2]> {
         match *self.parts.first()?.operands {
@@ -139,7 +144,7 @@ impl Op {
         }
     }
 
-    /// The same loss without its z, so that it reads the output itself.
+    /// Returns the same loss without z, computed from the output.
     #[must_use]
     pub fn without_z(&self) -> Self {
         let mut op = self.clone();
@@ -148,18 +153,18 @@ impl Op {
     }
 }
 
-/// Where a tensor is read.
+/// One use of a tensor as an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// The op's number.
     pub op: usize,
-    /// Which of its parts.
+    /// The index of the part.
     pub part: usize,
     /// The slot of that part's rule.
     pub slot: Slot,
 }
 
-/// A layer, as the screen names it.
+/// The name and type of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerInfo {
     /// Its name.
@@ -168,36 +173,36 @@ pub struct LayerInfo {
     pub kind: &'static str,
 }
 
-/// A network: tensors, and the ops that compute them, in the order of the telling.
+/// A network: tensors, and the ops that compute them, in the order of computation.
 #[derive(Debug)]
 pub struct Network {
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     layers: Vec<LayerInfo>,
     by_name: HashMap<CompactString, Id>,
-    /// Values that do not come from a sample.
+    /// See [`Network::fixed`].
     fixed: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
     producer: Vec<Option<usize>>,
-    /// For each tensor, who reads it.
+    /// For each tensor, its uses as an operand.
     readers: Vec<SmallVec<[Reader; 1]>>,
-    /// For each op, about how many multiplications it takes.
+    /// For each op, the approximate number of multiplications.
     work: Vec<u64>,
-    /// For each op of many parts, what [`Network::part_offsets`] says of it.
+    /// See [`Network::part_offsets`].
     part_offsets: HashMap<usize, Vec<u64>>,
-    /// Where the tensors lie in a run.
+    /// The locations of the tensors in the memory of a run.
     layout: Arc<MemoryLayout>,
-    /// For each tensor, its ∂C/∂.
+    /// For each tensor, the derivative of the loss by it.
     gradients: Vec<Option<Id>>,
     reads_samples: bool,
     output: Id,
     loss: Id,
 }
 
-/// As many parts as are sooner looked at one by one.
+/// The largest number of parts for which a linear search is faster than [`Network::part_offsets`].
 const FEW: usize = 4;
 
-/// Terms of one entry before each part of an op, and all of them, where the op has many parts and each has as many terms for every entry.
+/// See [`Network::part_offsets`].
 fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     if op.parts.len() <= FEW {
         return None;
@@ -210,15 +215,15 @@ fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     Some(before)
 }
 
-/// About how many multiplications an op takes.
+/// Returns the approximate number of multiplications of an op.
 fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
     let part = |part: &Part| part.rule.work(&part.operands.map(&entries), entries(op.output));
     op.parts.iter().map(part).sum()
 }
 
 impl Network {
-    /// The network of these ops; where two tensors have one name, it means the later one. `derivatives` are tensors with their ∂C/∂, where the role of that
-    /// does not say it.
+    /// Creates a network. If two tensors have the same name, the name denotes the later one. `derivatives` are pairs of a tensor and the derivative by it, in
+    /// addition to those with [`Role::Gradient`].
     fn of(
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,
@@ -274,13 +279,13 @@ impl Network {
         &self.ops
     }
 
-    /// The layers, in file order; none in a graph.
+    /// The layers, in file order; empty for a graph.
     #[must_use]
     pub fn layers(&self) -> &[LayerInfo] {
         &self.layers
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
         self.by_name.get(name).copied()
@@ -292,49 +297,49 @@ impl Network {
         self.producer[id]
     }
 
-    /// Where a tensor is read, in the order of the ops.
+    /// The uses of a tensor as an operand, in the order of the ops.
     #[must_use]
     pub fn readers(&self, id: Id) -> &[Reader] {
         &self.readers[id]
     }
 
-    /// Where the tensors lie in a run.
+    /// The locations of the tensors in the memory of a run.
     pub(self) fn layout(&self) -> &Arc<MemoryLayout> {
         &self.layout
     }
 
-    /// About how many multiplications an op takes.
+    /// The approximate number of multiplications of an op.
     #[must_use]
     pub fn work(&self, op: usize) -> u64 {
         self.work[op]
     }
 
-    /// Terms of one entry before each part of an op, and all of them: for an op of many parts, each with as many terms for every entry. Whoever
-    /// looks for a part need not go through them.
+    /// For an op with more than 4 parts, each with the same number of terms for every entry: the number of an entry's terms before each part and, last, of all
+    /// its terms. A mean over 5 samples, one term each, has [0, 1, 2, 3, 4, 5]. The part of a term is found in it by binary search.
     #[must_use]
     pub fn part_offsets(&self, op: usize) -> Option<&[u64]> {
         self.part_offsets.get(&op).map(Vec::as_slice)
     }
 
-    /// The ∂C/∂ of a tensor.
+    /// The derivative ∂C/∂x of the loss by a tensor x.
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]
     }
 
-    /// The last layer's output; a graph's output.
+    /// The output of the last layer, or of a graph.
     #[must_use]
     pub fn output(&self) -> Id {
         self.output
     }
 
-    /// The loss; a graph's output.
+    /// The loss, or the output of a graph.
     #[must_use]
     pub fn loss(&self) -> Id {
         self.loss
     }
 
-    /// Returns whether the network has inputs that each sample gives. A graph has none.
+    /// Returns whether samples give inputs to the network; `false` for a graph.
     #[must_use]
     pub fn reads_samples(&self) -> bool {
         self.reads_samples
@@ -345,13 +350,13 @@ impl Network {
         self.tensors.iter().enumerate().filter(|(_, tensor)| tensor.role.is_learnable()).map(|(id, _)| id)
     }
 
-    /// What does not come from a sample, with its values: parameters and constants; the inputs of a graph.
+    /// The tensors that are the same for all samples, with their values: parameters, constants, and the inputs of a graph.
     #[must_use]
     pub fn fixed(&self) -> &[(Id, Arc<Tensor>)] {
         &self.fixed
     }
 
-    /// Takes away what does not come from a sample: whoever runs the network gives it then.
+    /// Removes and returns [`Network::fixed`]. The caller then gives these tensors to each run.
     pub(super) fn take_fixed(&mut self) -> Vec<(Id, Arc<Tensor>)> {
         std::mem::take(&mut self.fixed)
     }

@@ -1,4 +1,4 @@
-//! Scenarios in each of which one thing is large: what is on the screen is not.
+//! Scenarios that are large in one respect: terms, steps, samples, nodes or layers. The screen shows only a small part of each.
 
 use std::fmt::Write as _;
 
@@ -33,13 +33,13 @@ fn graph(title: &str, nodes: impl Iterator<Item = String>) -> String {
     format!("title = \"{title}\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n{},\n]\n", nodes.join(",\n"))
 }
 
-/// A graph whose nodes each read the one before.
+/// A graph in which each node reads the previous one.
 fn chain(count: usize) -> String {
     let later = (1..count).map(|i| format!("n{i} = n{} {} b", i - 1, if i % 2 == 0 { '*' } else { '+' }));
     graph("chain", std::iter::once("n0 = a + b".to_owned()).chain(later))
 }
 
-/// A graph in which all nodes read the same two.
+/// A graph in which all nodes read the same two inputs, and one node reads all of them.
 fn fan(count: usize) -> String {
     let sum = (0..count).map(|i| format!("n{i}")).collect::<Vec<_>>().join(" + ");
     let nodes = (1..count).map(|i| format!("n{i} = a * b"));
@@ -51,7 +51,7 @@ fn layers(count: usize) -> String {
     head.to_owned() + &linear(2, "tanh").repeat(count)
 }
 
-/// A name of each, and its text.
+/// Returns the scenarios, each with its name and its text.
 pub fn all() -> Vec<(String, String)> {
     let squared = |shape: &[usize], init: &str| {
         format!(

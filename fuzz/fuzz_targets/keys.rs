@@ -1,4 +1,4 @@
-//! Keys, clicks, sizes and time, in a network with every kind of pane: four samples, sixty updates.
+//! Fuzzes the program with keys, clicks, screen sizes and time, in a network with every kind of pane (four samples, sixty updates).
 
 #![no_main]
 #![allow(dead_code)]
@@ -12,10 +12,10 @@ use gradstep::app::Document;
 use gradstep::scenario::{self, Limits, Source};
 use libfuzzer_sys::fuzz_target;
 
-static LESSON: LazyLock<Arc<Document>> = LazyLock::new(|| {
+static DOCUMENT: LazyLock<Arc<Document>> = LazyLock::new(|| {
     let text = include_str!("../../scenarios/xor.toml").to_owned();
     let source = Source { path_shown: "xor".to_owned(), name: "xor".to_owned(), text };
     Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a bundled scenario")))
 });
 
-fuzz_target!(|bytes: &[u8]| targets::keys(&LESSON, bytes));
+fuzz_target!(|bytes: &[u8]| targets::keys(&DOCUMENT, bytes));

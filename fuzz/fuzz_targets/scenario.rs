@@ -1,4 +1,4 @@
-//! The text of a scenario file.
+//! Fuzzes the reader of scenario files.
 
 #![no_main]
 #![allow(dead_code)]

@@ -1,4 +1,4 @@
-//! A recorded session.
+//! Fuzzes the reader of recorded sessions.
 
 #![no_main]
 #![allow(dead_code)]

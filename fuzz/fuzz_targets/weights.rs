@@ -1,4 +1,4 @@
-//! A file with tensors, read as each kind.
+//! Fuzzes the readers of `.npy`, `.npz` and `.safetensors` files.
 
 #![no_main]
 #![allow(dead_code)]

@@ -19,7 +19,7 @@ struct DifferenceSum {
     difference: f64,
     /// A bound on the error of `difference`, from the errors of the samples' derivatives that agree and from rounding.
     uncertainty: f64,
-    /// The first verdict of a sample that leaves no difference.
+    /// The first verdict of a sample without a difference.
     missing: Option<Verdict>,
     /// Whether the entry is near a kink in a sample.
     near: bool,
@@ -36,7 +36,7 @@ struct Reduced {
     sums: Vec<DifferenceSum>,
 }
 
-/// The check of a batch's derivatives. It is given the checks of the samples one after the other.
+/// The check of a batch's derivatives. The checks of the samples are added one after the other.
 #[derive(Debug)]
 pub struct BatchCheck<'a> {
     network: &'a Network,
@@ -52,7 +52,7 @@ impl<'a> BatchCheck<'a> {
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
         let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
-        // each sample has its own part of the sum, so the other parts cancel in the difference
+        // each sample is one part of the sum, so the other parts cancel in the difference
         let share = |part: &Part| {
             let own = run.values(part.operands[Slot::Input(0)])[0];
             let at = |moved: f64| {

@@ -1,17 +1,17 @@
 //! The entries of an op's tensor that depend on an entry of one of its operands.
 //!
-//! They are found from the forward terms alone. `Rule::uses`, which answers the same question, is a statement of the backward pass: an edge that is
-//! missing there would be missing from the check as well.
+//! They are found from the forward terms alone. `Rule::uses` answers the same question, but for the backward pass: an edge that is missing there would be
+//! missing from the check as well.
 //!
-//! The lists of dependents are linked lists that share their beginnings. In a linear layer with 2 outputs all inputs have the same dependents, so they
-//! share one list:
+//! The dependents of an entry are a linked list, and lists share their common beginnings. In a linear layer with 2 outputs all inputs have the same dependents,
+//! so they share one list:
 //!
 //! ```text
 //! node 0 (none) ◀─ node 1 (output 0) ◀─ node 2 (output 1)     each input's list ends with node 2
 //! ```
 //!
-//! When output r is added, all inputs whose lists end with the same node move on to one new node. So a convolution needs one node for each pixel and
-//! output that reads it, not one for each of its channels too.
+//! When output r is appended, all inputs whose lists end with the same node get the same new last node. So a convolution needs one node for each pair of a
+//! pixel and an output that reads it, and not one for each of the pixel's channels.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +26,7 @@ pub(super) struct Dependents {
     last: Vec<(Id, Vec<u32>)>,
     /// For each node, the previous node and the dependent. Node 0 is the empty list.
     nodes: Vec<(u32, u32)>,
-    /// The largest number of dependents that are computed faster one by one than all together.
+    /// The largest number of dependents that are computed faster one by one than with the whole tensor.
     limit: usize,
     /// See [`Dependents::rounded_magnitudes`].
     magnitudes: Vec<f64>,
@@ -59,8 +59,8 @@ const NONE: u32 = u32::MAX;
 impl Dependents {
     /// Collects the dependents of a forward op.
     ///
-    /// Returns `None` for an op that can only be computed as a whole, because its terms do not name every entry that they depend on or do not add up to
-    /// the values of its kernel; and when `stop` is set.
+    /// Returns `None` for an op that can only be computed as a whole: its terms do not list every entry that they depend on, or their sum is not bit for bit
+    /// the value of its kernel. Also returns `None` when `stop` is set.
     pub fn of(network: &Network, run: &Run, op: &Op, number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
         u32::try_from(values.len()).ok()?;
@@ -80,7 +80,7 @@ impl Dependents {
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];
-        // for each node, the last dependent that was added behind it, and the node of that
+        // for each node, the last dependent that was appended to it, and the new node
         let mut next = vec![(NONE, 0)];
         let (mut all, mut windows) = (0, 0);
         let mut magnitudes = Vec::with_capacity(values.len());

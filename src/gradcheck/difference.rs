@@ -52,8 +52,8 @@ pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// The largest ratio of neighbouring step sizes at which a step longer than the entry still confirms the shorter one. Farther away the loss may
-/// have saturated, and its slope there is 0 whatever it is at the entry.
+/// The largest ratio of neighbouring step sizes at which a step longer than max(1, |w|) still confirms the shorter one. Farther from the entry w the loss may be
+/// saturated, and then its slope there is 0 although it is not 0 at w.
 const LARGEST_RATIO: f64 = 64.0;
 
 /// The slope on which several step sizes agree.
@@ -68,9 +68,9 @@ pub(super) struct Estimate {
 
 /// Estimates the slope from differences at many step sizes, from long to short.
 ///
-/// A step longer than the curvature of the loss shows an unrelated slope (a step of 1 at tanh(10⁶ (x − 1000))); a short step shows rounding. So the
-/// search starts at the shortest three neighbouring steps that agree, and goes on to longer steps while they agree; among these the slope with the
-/// smallest uncertainty is taken. `noise` is the rounding error of the loss, `size` is max(1, |w|).
+/// A step that is too long misses the shape of the loss (a step of 1 for tanh(10⁶ (x − 1000))); a step that is too short shows rounding errors. So the search
+/// starts at the shortest three neighbouring steps that agree, and goes on to longer steps while they agree; the slope with the smallest uncertainty among them
+/// is the result. `noise` is the rounding error of the loss, `size` is max(1, |w|).
 pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Option<Estimate> {
     let slopes: Vec<(f64, f64)> = slopes
         .iter()

@@ -83,7 +83,7 @@ impl Judge<'_, '_> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
-    /// The slopes to both sides of a kink, the smaller one first, and their uncertainty.
+    /// The slopes to the left and right of a kink, the smaller one first, and their uncertainty.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
         let steps = coarse(self.values[at]);
         let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
@@ -122,8 +122,8 @@ impl Judge<'_, '_> {
 
     /// Looks for a corner of the loss that no op's kink explains: one-sided slopes that keep differing as the step shrinks.
     ///
-    /// Returns [`Verdict::Kink`] if each side converges, [`Verdict::Unsettled`] if they differ without converging (strong curvature or rounding), and `None`
-    /// if a shorter step shows a smooth loss with the slope `slope`: the two sides of a softmax tie curve alike at every step.
+    /// Returns [`Verdict::Kink`] if the slope on each side converges, [`Verdict::Unsettled`] if the two differ without converging (strong curvature or rounding),
+    /// and `None` if a shorter step shows a smooth loss with the slope `slope`.
     fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
         let (here, noise) = (self.moved(at, 0.0).loss, self.noise);
         let mut sides = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - here) / (sign * step));
@@ -147,7 +147,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// The kinks that the entry lies exactly on: those that the shortest step crosses and on which the run is.
+    /// The kinks that the entry lies exactly on, among those that the shortest step crosses.
     fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
         let shortest = coarse(self.values[at])[COARSE.len() - 1];
         let moves = self.moves(at, shortest);
@@ -205,7 +205,7 @@ impl Judge<'_, '_> {
         EntryCheck { near, ..self.judge(at, derivative, estimate, crosses) }
     }
 
-    /// Judges a derivative by an estimate that crosses no kink. `beside_kink`: the first step size crossed one.
+    /// Judges a derivative by an estimate whose steps cross no kink. `beside_kink`: the first step size crossed one.
     fn judge(&mut self, at: usize, derivative: f64, estimate: Option<Estimate>, beside_kink: bool) -> EntryCheck {
         let result = |difference, verdict| EntryCheck::new(at, derivative, difference, verdict);
         let Some(estimate) = estimate else { return result(f64::NAN, Verdict::NotFinite) };

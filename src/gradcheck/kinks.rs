@@ -1,4 +1,7 @@
-//! The kinks of the forward pass. A function such as relu or max consists of smooth pieces, and its entries know on which piece they are.
+//! The kinks of the forward pass: points where a function such as relu or max changes from one smooth piece to another.
+//!
+//! relu has the piece 0 (z < 0) and the piece 1 (z > 0), and max(a, b, c) has one piece for each argument. The piece of each entry is computed before any move
+//! of the gradient check; a move that leads to another piece has crossed a kink.
 
 use smallvec::SmallVec;
 
@@ -8,7 +11,7 @@ use crate::op::rule::{Origin, unfolded};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
-/// The function of one entry.
+/// The arguments and the piece of one entry.
 struct EntryPiece {
     /// The end of its arguments in [`PartKinks::arguments`]. They begin at the end of the previous entry's.
     end: usize,
@@ -22,7 +25,7 @@ struct EntryPiece {
 struct PartKinks {
     pieces: Pieces,
     entries: Vec<EntryPiece>,
-    /// For each argument an index in `operands` and a place in that tensor. The index after the last operand stands for `constants`.
+    /// For each argument, an index into `operands` and the index of an entry of that tensor. The first index is `operands.len()` for an entry of `constants`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
     constants: Vec<f64>,
@@ -32,7 +35,7 @@ struct PartKinks {
 pub(super) struct Kinks(Vec<PartKinks>);
 
 impl Kinks {
-    /// Returns the kinks of an op with this number of entries, or `None` if it has no kink. The first term of a part tells the function of all its terms.
+    /// Returns the kinks of an op with this number of entries, or `None` if it has no kink. All terms of a part have the same function.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
         if op.pass != Pass::Forward {
             return None;
@@ -71,7 +74,7 @@ impl Kinks {
         self.0[part].entries[entry].tie
     }
 
-    /// Calls `report(entry, part, piece)` for each of the entries that is on another piece with these values.
+    /// Calls `report(entry, part, piece)` for each of the entries that these values put on another piece.
     pub fn crossed<'v>(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),

@@ -7,8 +7,8 @@ use crate::network::{Id, Network, Run};
 
 /// Estimates the change of the loss that rounding alone causes while an entry of the tensor `of` moves.
 ///
-/// To first order it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L): vᵢ are the rounded numbers that depend on the moved tensor and that the loss reads on some way, L is the
-/// largest term of the loss. A sigmoid's output does not count where the loss is computed from its z instead, however steep the loss is in it.
+/// To first order it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L): the vᵢ are the rounded numbers that lie on a path from the moved tensor to the loss, and L is the largest
+/// term of the loss. A sigmoid's output does not count if the loss is computed from its z instead.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
     let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);

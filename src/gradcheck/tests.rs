@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::sampled;
 
 #[test]
-fn a_sample_is_in_order_without_repetition_and_leaves_out_no_row() {
+fn sampled_entries_are_sorted_distinct_and_in_every_column() {
     let sample =
         |entries: usize, most: usize| -> Vec<usize> { (0..entries.min(most)).map(|k| sampled(k, entries, entries.min(most))).collect() };
     for (entries, most) in [(1, 200), (200, 200), (201, 200), (80_000, 200), (usize::MAX / 2, 7)] {

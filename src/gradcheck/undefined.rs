@@ -1,4 +1,4 @@
-//! Derivatives that are infinite or NaN by right.
+//! Derivatives that are infinite or NaN, but not wrong.
 //!
 //! For √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, in PyTorch too, although the loss itself has the slope 0. Such a derivative is undefined, not wrong.
 //! A derivative that is not finite without such a cause stays wrong.
@@ -12,8 +12,8 @@ use crate::op::slot::Slot;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// Changes the verdict from [`Verdict::Off`] to [`Verdict::Undefined`] for each derivative that has a right not to be finite. `checked` is in the order of
-/// the backward pass.
+/// Changes the verdict from [`Verdict::Off`] to [`Verdict::Undefined`] for each derivative that the chain rule itself makes infinite or NaN. `checked` is in the
+/// order of the backward pass.
 pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [TensorCheck]) {
     let places: HashMap<Id, usize> = checked.iter().enumerate().map(|(n, checked)| (checked.gradient, n)).collect();
     for n in 0..checked.len() {
@@ -42,14 +42,14 @@ struct NonFiniteDerivative<'a> {
     run: &'a Run,
     /// The tensor of the derivative.
     gradient: Id,
-    /// The tensor that it is the derivative by.
+    /// The tensor x of the derivative ∂C/∂x.
     of: Id,
     at: usize,
 }
 
 impl NonFiniteDerivative<'_> {
-    /// Returns whether the derivative equals the sum of its terms, and one of these has a right not to be finite. `is_off` tells whether an entry of another
-    /// derivative is wrong.
+    /// Returns whether the derivative equals the sum of its terms, and one of these is undefined. `is_off` returns whether an entry of another derivative is
+    /// wrong.
     fn is_undefined(&self, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, run, gradient, at, .. } = *self;
         let Some(number) = network.producer(gradient) else { return false };
@@ -64,8 +64,8 @@ impl NonFiniteDerivative<'_> {
         parts.any(|((rule, x), part)| (0..count(rule, &x)).any(|term| self.is_term_undefined(&rule.term(&x, at, term), &x, part, &is_off)))
     }
 
-    /// Returns whether a term of the derivative has a right not to be finite: it overflows, it reads a number of the forward pass that is not finite, it
-    /// reads an undefined derivative, or its local derivative is infinite.
+    /// Returns whether a term of the derivative is undefined, that is, not finite for one of these reasons: it overflows, it reads a number of the forward pass
+    /// that is not finite, it reads an undefined derivative, or its local derivative is infinite.
     fn is_term_undefined(&self, term: &Term, x: &Operands<'_>, part: &Part, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, of, at, .. } = *self;
         if term.value.is_finite() {
@@ -77,7 +77,7 @@ impl NonFiniteDerivative<'_> {
         let is_forward = |slot: Slot| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
         let reads_infinite = |arg: &Arg| match arg.origin {
             Origin::Entry { slot, .. } => is_forward(slot),
-            // its expression need not name every operand: the derivative of 2^∞ is made from 2 and ∞
+            // its expression need not name every operand: the derivative of 2^∞ is computed from 2 and ∞
             Origin::Derived { at, .. } => {
                 x.tensors.each().any(|(slot, values)| is_forward(slot) && values.get(at).is_some_and(|value| !value.is_finite()))
             }

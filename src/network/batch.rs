@@ -1,4 +1,9 @@
-//! What a batch does with its samples: it reduces their losses and gradients to one, and updates the parameters. Both are ops like all others.
+//! The ops of a batch: they reduce the losses and gradients of its samples to one sum or mean, and update the parameters with PyTorch's SGD.
+//!
+//! ```text
+//! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n
+//! update   v ← μ v + (g + λ w),  w ← w − η v
+//! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,38 +17,38 @@ use crate::op::rule::{Equation, Function, Gist, Rule};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
-/// How a parameter is updated: PyTorch's SGD.
+/// The hyperparameters of PyTorch's SGD.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdOptions {
     /// η in w ← w − η v.
     pub learning_rate: f64,
-    /// μ in v = μ v + g.
+    /// μ in v ← μ v + g.
     pub momentum: f64,
-    /// λ in g = g + λ w.
+    /// λ in g ← g + λ w.
     pub weight_decay: f64,
 }
 
-/// Where a tensor of the batch comes from.
+/// The source of an input of the batch's network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSource {
-    /// BatchSource a sample of the batch, counted from 0: this tensor.
+    /// A tensor of a sample (from 0) of the batch.
     Sample(usize, Id),
-    /// The parameter before the update.
+    /// A parameter before the update.
     Parameter(Id),
-    /// The parameter's v of the iteration before.
+    /// A parameter's velocity of the previous iteration.
     Velocity(Id),
 }
 
-/// The ops of a batch, and what they read.
+/// The ops of a batch, with the sources of their inputs.
 #[derive(Debug)]
 pub struct Batch {
-    /// The ops: those of `reduce`, then those of `update`.
+    /// The ops of the reduce pass, then those of the update pass.
     pub network: Arc<Network>,
-    /// What is given to them.
+    /// The inputs of this network, with their sources.
     pub reads: Vec<(Id, BatchSource)>,
-    /// For each updated parameter: its tensor in the samples' network, its new value here, and its v here where it has one.
+    /// For each updated parameter: its tensor in the samples' network, its new value in the batch's network, and its velocity there, if any.
     pub updated: Vec<(Id, Id, Option<Id>)>,
-    /// The batch's loss, where it is reduced here.
+    /// The batch's loss; `None` for a batch with one sample.
     pub loss: Option<Id>,
 }
 
@@ -72,7 +77,8 @@ const STEP_BY_VELOCITY: Equation = Equation {
     words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 
-/// What a velocity consists of: the gradient, with weight decay or without, and with a velocity before it or without.
+/// Returns the equation of a velocity, with weight decay if `decays` and with the previous velocity if `moves`. `first`: there is momentum, but no previous
+/// velocity yet.
 fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
     let words = match (decays, moves) {
         (false, false) => "This is the first iteration: there is no velocity before it, so it is the gradient itself.",
@@ -90,13 +96,13 @@ fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
     Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
 }
 
-/// The coefficient of each sample in a batch of this number of them.
+/// Returns the coefficient of each of `samples` samples: 1/n for a mean, `None` for 1.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f64> {
     (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
 }
 
-/// The batch's loss, from its samples' losses: the same terms in the same order as those of its op.
+/// Returns the batch's loss, with the terms and the order of the reduce pass.
 pub(super) fn reduced(reduction: BatchReduction, losses: impl ExactSizeIterator<Item = f64>) -> f64 {
     let by = coefficient(reduction, losses.len());
     losses.fold(-0.0, |sum, loss| sum + by.map_or(loss, |by| by * loss))
@@ -110,7 +116,7 @@ struct BatchBuilder<'a> {
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     reads: Vec<(Id, BatchSource)>,
-    /// Parameters, before the update and after it, with their gradients.
+    /// Each parameter, before and after the update, with its gradient.
     derivatives: Vec<(Id, Id)>,
 }
 
@@ -140,7 +146,7 @@ impl BatchBuilder<'_> {
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
-    /// A tensor of every sample, reduced; the sample's own where there is only one.
+    /// Adds the reduction of a tensor over all samples, or the tensor itself if there is only one sample.
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
@@ -151,7 +157,7 @@ impl BatchBuilder<'_> {
             BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), REDUCE),
             BatchReduction::Sum => (whole::X, TOTAL),
         };
-        // all samples share it, as they may be many
+        // shared by all samples, because there may be many
         let rule = scaled(by, right, equation);
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
@@ -168,8 +174,8 @@ impl BatchBuilder<'_> {
 }
 
 impl Batch {
-    /// The batch of these samples (numbers in the file, from 1) of a network; with sgd it updates these parameters. In the first iteration there is
-    /// no v yet.
+    /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update`: the parameters to update, and how. `first`: the first iteration,
+    /// which has no previous velocity.
     #[must_use]
     pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&SgdOptions, &[Id])>, first: bool) -> Self {
         let mut b = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };

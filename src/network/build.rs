@@ -1,4 +1,16 @@
-//! From layers, or from the nodes of a graph, to ops; and from forward ops to the backward pass, by the chain rule.
+//! Builds a network: forward ops from layers or from the nodes of a graph, then the backward ops by the chain rule (reverse-mode differentiation).
+//!
+//! For `a = relu(z)`, `z = W x + b` and a loss C of a and t, the backward ops are, in this order:
+//!
+//! ```text
+//! grad.a   from C     ∂C/∂a
+//! grad.z   from a     relu′(z) ∂C/∂a
+//! grad.W   from z     ∂C/∂z xᵀ           the parameters before the layer's input
+//! grad.b   from z     ∂C/∂z
+//! grad.x   from z     Wᵀ ∂C/∂z
+//! ```
+//!
+//! A tensor that several ops read gets one part for each of them, and its op follows the last of their gradients.
 
 use std::sync::Arc;
 
@@ -16,14 +28,14 @@ use crate::op::stable::StableBackward;
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
-/// A forward op, before its rules are made.
+/// A forward op whose rules are not created yet.
 #[derive(Debug)]
 struct ForwardOp {
     output: Id,
     parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
 }
 
-/// What a network is built from.
+/// A network under construction.
 #[derive(Debug, Default)]
 pub struct Builder {
     tensors: Vec<TensorInfo>,
@@ -41,14 +53,14 @@ pub struct Chain {
     outputs: Vec<Id>,
 }
 
-/// A node of a graph: its name, its function, and the nodes in the slots of that.
+/// A node of a graph.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// The function that computes it.
     pub function: Arc<dyn Function>,
-    /// What it reads, by slot: numbers of inputs and nodes, in the order of their definition.
+    /// Its operands: indices into the inputs followed by the nodes.
     pub reads: Vec<usize>,
 }
 
@@ -58,14 +70,14 @@ impl Builder {
         self.tensors.len() - 1
     }
 
-    /// Adds a tensor with its value, which no sample gives.
+    /// Adds a tensor that is the same for all samples.
     fn leaf(&mut self, name: impl Into<CompactString>, value: Tensor, symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         let id = self.tensor(name, value.shape(), symbol, role, layer);
         self.fixed.push((id, Arc::new(value)));
         id
     }
 
-    /// Adds a tensor that is the sum of these functions of earlier tensors, which give it its shape.
+    /// Adds a tensor that is the sum of these functions of earlier tensors. The functions determine its shape.
     fn op(
         &mut self,
         name: impl Into<CompactString>,
@@ -85,7 +97,7 @@ impl Builder {
 }
 
 impl Chain {
-    /// A network that reads an input of this shape.
+    /// Starts a network with an input of this shape.
     #[must_use]
     pub fn new(input: &[usize]) -> Self {
         let mut builder = Builder::default();
@@ -93,13 +105,13 @@ impl Chain {
         Self { builder, input, outputs: Vec::new() }
     }
 
-    /// Adds a layer that reads the outputs of earlier ones: `None` is the input.
+    /// Adds a layer that reads the outputs of earlier layers; `None` is the network's input.
     ///
     /// # Errors
-    /// When what one of its functions reads does not fit together.
+    /// The first mismatch between shapes of operands.
     ///
     /// # Panics
-    /// When the layer computes nothing, or reads a layer that is not there yet.
+    /// If the layer has no stages, or reads a later layer.
     pub fn layer(&mut self, name: &str, kind: &'static str, layer: Layer, from: &[Option<usize>]) -> Result<(), Mismatch> {
         let builder = &mut self.builder;
         let number = builder.layers.len();
@@ -127,32 +139,32 @@ impl Chain {
             let symbols = stage.symbols;
             stages.push(builder.op(format!("{name}.{}", symbols.suffix), symbol(symbols), Role::Value, Some(number), parts)?);
         }
-        self.outputs.push(*stages.last().expect("a layer computes something"));
+        self.outputs.push(*stages.last().expect("a layer has a stage"));
         Ok(())
     }
 
-    /// The network with its loss.
+    /// Adds the loss and the backward pass.
     ///
     /// # Panics
-    /// When no layer was added, or the loss does not fit the output.
+    /// If no layer was added, or the loss does not fit the output's shape.
     #[must_use]
     pub fn finish(mut self, loss: Loss) -> Network {
         let output = *self.outputs.last().expect("a network has a layer");
         let shape = self.builder.tensors[output].shape.clone();
         let target = self.builder.tensor("target", &shape, Symbol::of("t", None), Role::Target, None);
-        let last = self.builder.forward.last().expect("a layer computes something");
+        let last = self.builder.forward.last().expect("a layer has a stage");
         let mut reads = vec![output, target];
         if loss.reads_z {
             reads.push(last.parts[0].1[0]);
         }
         let parts = vec![(loss.function, reads)];
-        let c = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("a loss of this output");
+        let c = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("the loss fits the output's shape");
         let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
         self.builder.network(output, c, shortcut.as_ref())
     }
 }
 
-/// The error of the output in one step.
+/// A stable formula for ∂C/∂z of the output: a − t for softmax and cross-entropy.
 struct Shortcut {
     output: Id,
     target: Id,
@@ -160,14 +172,14 @@ struct Shortcut {
     expr: Expr,
 }
 
-/// Per tensor, who reads it: the forward op, the part and the slot.
+/// For each tensor, its uses: forward op, part and slot.
 type ReaderLists = Vec<Vec<(usize, usize, usize)>>;
 
 impl Builder {
-    /// A graph of inputs and nodes; `output` is one of them, counted over both.
+    /// Builds a scalar graph. `output` is an index into the inputs followed by the nodes.
     ///
     /// # Errors
-    /// The first node whose operands do not fit together, counted from 0.
+    /// The first node (from 0) whose operands do not fit together, with the mismatch.
     pub fn graph(inputs: Vec<(String, Tensor)>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         for (name, value) in inputs {
@@ -192,7 +204,7 @@ impl Builder {
             })
             .collect();
         for part in ops.iter().flat_map(|op| &op.parts) {
-            // a filter that lies turned on its image already in the forward pass
+            // a transposed convolution, whose filter is rotated in the forward pass already
             if let Some(Window { filter: Some(slot), turned: true, .. }) = part.rule.window() {
                 self.tensors[part.operands[slot]].inputs_first = true;
             }
@@ -202,7 +214,7 @@ impl Builder {
         Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
     }
 
-    /// The backward ops: each tensor's derivative as soon as those of all its readers are there, parameters before the layer's input.
+    /// Returns the backward ops: the derivative by each tensor as soon as those by all its readers precede it, parameters before the layer's input.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
@@ -214,7 +226,7 @@ impl Builder {
                 }
             }
         }
-        // a graph's output is a node like the others, and its derivative by itself a number like theirs
+        // the output of a graph has a derivative too: ∂J/∂J = 1
         let graph = self.tensors[loss].role != Role::Loss;
         let by = self.tensors[loss].symbol.whole.clone();
         let mut ops = Vec::new();
@@ -255,7 +267,7 @@ impl Builder {
         ops
     }
 
-    /// Which tensors the loss depends on.
+    /// Returns for each tensor whether the loss depends on it.
     fn dependencies_of(&self, loss: Id) -> Vec<bool> {
         let mut loss_depends_on = vec![false; self.tensors.len()];
         loss_depends_on[loss] = true;
@@ -276,7 +288,7 @@ impl Builder {
         self.tensors.len() - 1
     }
 
-    /// The part of a tensor's derivative that comes from one of its readers.
+    /// Returns the part of a derivative that one reader of the tensor contributes.
     fn part(&self, (op, part, slot): (usize, usize, usize), gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
@@ -303,7 +315,7 @@ mod tests {
     use crate::op::rule::Equation;
     use crate::tensor::from_flat;
 
-    /// y = W x, and J = Σ y, as nodes of a graph.
+    /// Returns a graph with the nodes y = W x and J = Σ y, for an x with this number of entries.
     fn graph(x: usize) -> Result<Network, (usize, Mismatch)> {
         let ones = |shape: &[usize]| from_flat(shape, vec![1.0; shape.iter().product()]);
         let sum = ConstantWeights::new(Contraction::of("i->", &[('i', 3)]), Weights::None, Equation::default(), Equation::default());
@@ -329,9 +341,9 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_reports_what_does_not_fit() {
-        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
-        let weight = Leaf { symbols: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
+    fn a_layer_reports_mismatched_shapes() {
+        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [Source::Input(0), Source::Parameter(0)]);
+        let weight = Leaf { called: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
         let layer = Layer { parameters: vec![weight], stages: vec![stage] };
         let inferred = layer.shapes(&[&[4]]).unwrap_err();
         assert_eq!((inferred.one.name, inferred.one.axis, &inferred.other.shape[..]), ("weight", Some(1), &[3, 4][..]));

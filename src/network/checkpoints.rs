@@ -1,4 +1,10 @@
-//! Checkpoints of a descent: the parameters before some of its iterations, from which the others are gone to.
+//! Checkpoints of a descent: the parameters before some of its iterations, from which other iterations are recomputed.
+//!
+//! Checkpoints are equally far apart. When there are more than 64, every second one is dropped, and the distance doubles:
+//!
+//! ```text
+//! iterations 1 2 3 … 64 65  →  1 3 5 … 65  →  1 5 9 …
+//! ```
 
 use std::collections::HashMap;
 use std::mem;
@@ -8,40 +14,40 @@ use super::Id;
 use crate::room::{MemoryBudget, Reservation};
 use crate::tensor::Tensor;
 
-/// The parameters before an iteration, and what else it depends on.
+/// The state of a descent before an iteration.
 #[derive(Clone, Debug)]
 pub(super) struct Checkpoint {
     /// The iteration, from 1.
     pub iteration: u64,
     pub parameters: HashMap<Id, Arc<Tensor>>,
     pub velocities: HashMap<Id, Arc<Tensor>>,
-    /// The loss of the batch before.
+    /// The loss of the previous batch.
     pub loss: Option<f64>,
-    /// Its memory, where it is kept as a checkpoint: whoever has begun from it keeps that too.
-    _memory: Option<Arc<Reservation>>,
+    /// Its memory in the budget, if it is stored. Copies share the claim, because they share the tensors.
+    _memory: Option<Arc<Claim>>,
 }
 
 impl Checkpoint {
-    /// The beginning of a descent.
+    /// Creates the state before the first iteration.
     pub fn first(parameters: HashMap<Id, Arc<Tensor>>) -> Self {
         Self { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None }
     }
 
-    /// The same parameters before the iteration after this one, whose batch had this loss.
+    /// Returns the same state one iteration later; `loss` is that of the batch in between. The caller updates the parameters.
     pub fn after(&self, loss: f64) -> Self {
         Self { iteration: self.iteration + 1, loss: Some(loss), _memory: None, ..self.clone() }
     }
 }
 
-/// Checkpoints on the way, in order; the first is the beginning.
+/// The stored checkpoints, in order. The first one is before iteration 1.
 #[derive(Debug)]
 pub(super) struct Checkpoints(Mutex<Vec<Checkpoint>>);
 
-/// The most that are kept; when there are more, or memory is short, every second one goes.
+/// The largest number of checkpoints. Beyond it, or if memory is short, every second one is dropped.
 const MOST: usize = 64;
 
 impl Checkpoints {
-    /// The beginning alone.
+    /// Creates the list with the state before the first iteration.
     pub fn new(first: Checkpoint) -> Self {
         Self(Mutex::new(vec![first]))
     }
@@ -50,24 +56,24 @@ impl Checkpoints {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of checkpoints, the beginning among them.
+    /// The number of checkpoints, including the first.
     pub fn count(&self) -> usize {
         self.all().len()
     }
 
-    /// The last one that is not after an iteration.
+    /// Returns the last checkpoint before or at an iteration.
     pub fn before(&self, iteration: u64) -> Checkpoint {
         let all = self.all();
         all[all.partition_point(|checkpoint| checkpoint.iteration <= iteration).max(1) - 1].clone()
     }
 
-    /// Takes the parameters away that the descent begins with.
+    /// Removes and returns the parameters of the first checkpoint.
     pub fn take_first(&mut self) -> HashMap<Id, Arc<Tensor>> {
         let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut all[0].parameters)
     }
 
-    /// Gives up every second one; whether there were any.
+    /// Drops every second checkpoint. Returns whether any was dropped.
     pub fn thin(&self) -> bool {
         let mut all = self.all();
         let before = all.len();
@@ -79,8 +85,7 @@ impl Checkpoints {
         all.len() < before
     }
 
-    /// Keeps a checkpoint as a checkpoint if it is as far from the last one as these are from each other, and if the budget has `bytes` left. Thins them when there
-    /// are more than [`MOST`].
+    /// Stores a checkpoint if it is as far from the last one as the last two are from each other, and if the budget has `bytes` left.
     pub fn keep(&self, checkpoint: &Checkpoint, room: &Arc<Room>, bytes: u64) {
         let many = {
             let mut all = self.all();
@@ -94,7 +99,7 @@ impl Checkpoints {
             }
             let Ok(memory) = room.claim(bytes) else {
                 drop(all);
-                // the next has more room, and keeps more distance
+                // later ones find more memory, and are farther apart
                 self.thin();
                 return;
             };

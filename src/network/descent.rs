@@ -1,4 +1,8 @@
-//! Gradient descent. Any iteration can be gone to exactly, with the same bits, from the nearest checkpoint of the parameters before it.
+//! Gradient descent whose iterations can be computed in any order. Each one is recomputed from the nearest earlier checkpoint of the parameters, and always has
+//! the same bits.
+//!
+//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentWalk`]: it computes iterations 90 to 100 op by op, so that the program can stop
+//! between two ops to answer a key.
 
 use std::collections::HashMap;
 use std::mem;
@@ -17,52 +21,53 @@ use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
 use crate::threads::{parallel, wait_until_idle};
 
-/// On the way to an iteration: the parameters before the next one, and as much of that as is computed.
+/// The unfinished computation of the iterations up to some iteration.
 #[derive(Clone, Debug)]
 pub struct DescentWalk {
-    /// The memory of the iterations on the way, one after the other. Where a way is left it goes with the last of them.
+    /// The memory of one iteration after the other. It returns to the budget with the last of them.
     memory: Arc<Claim>,
     checkpoint: Checkpoint,
     partial: PartialIteration,
-    /// The memory that is missing for the iteration that this way leads to; `None` where there is enough.
+    /// The missing memory for the last iteration of this walk; `None` if there is enough.
     shortage: Option<Shortage>,
 }
 
 impl DescentWalk {
-    /// The next iteration, from 1.
+    /// The iteration that is being computed, from 1.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.checkpoint.iteration
     }
 
-    /// Whether an iteration takes so much memory that its tensors are not made and dropped in a moment.
+    /// Returns whether allocating and freeing an iteration takes milliseconds.
     #[must_use]
     pub fn is_large(&self) -> bool {
         self.memory.bytes() >= LARGE
     }
 
-    /// Why this way is not to be gone: there is too little memory for its end.
+    /// Returns the missing memory if the last iteration of this walk cannot be computed.
     #[must_use]
     pub fn refused(&self) -> Option<Shortage> {
         self.shortage.filter(|shortage| matches!(shortage, Shortage::Iteration(..)))
     }
 }
 
-/// An iteration that is computed op by op, as far as it is.
+/// An iteration of which some ops are computed.
 #[derive(Clone, Debug, Default)]
 struct PartialIteration {
     /// The samples of its batch, from 0.
     samples: Vec<usize>,
-    /// The samples whose runs are whole; after them, at the end, the batch.
+    /// The complete runs of samples and, last, the batch.
     sample_runs: SampleRuns,
     /// The run that is being computed: of the next sample, or of the batch.
     run: Option<PartialRun>,
-    /// The batch, once all samples are computed.
+    /// The ops of the batch, once all samples are computed.
     batch: Option<Arc<Batch>>,
+    /// Whether the tolerance ends the descent with this iteration, so that its batch is computed without an update.
     stopped: bool,
 }
 
-/// One iteration, computed.
+/// A computed iteration.
 #[derive(Debug)]
 pub struct Iteration {
     /// Its number, from 1.
@@ -73,19 +78,19 @@ pub struct Iteration {
     pub loss: f64,
     /// Whether the tolerance ends the descent here, without an update.
     pub stopped: bool,
-    /// Why there is no update, where memory is too short for it.
+    /// The missing memory, if the iteration has no update because of it.
     pub shortage: Option<Shortage>,
 }
 
 impl Iteration {
-    /// Whether none comes after it, of those that there may be.
+    /// Returns whether the descent ends here, before its last iteration.
     #[must_use]
     pub fn ends(&self) -> bool {
         self.stopped || self.shortage.is_some()
     }
 }
 
-/// A network with its samples, and how it learns from them.
+/// A network with its samples and the settings by which it learns from them.
 #[derive(Debug)]
 pub struct Descent {
     network: Arc<Network>,
@@ -93,30 +98,30 @@ pub struct Descent {
     reduction: BatchReduction,
     train: Option<Train>,
     checkpoints: Checkpoints,
-    /// How many ops were computed.
+    /// The number of computed ops.
     computed: AtomicU64,
-    /// The memory that there is.
-    room: Arc<MemoryBudget>,
+    /// The memory budget.
+    room: Arc<Room>,
     sizes: Sizes,
-    /// The ops of batches, of which a descent has few: the last ones.
+    /// The last batches' ops, which most iterations share.
     batches: Mutex<Vec<(BatchKey, Arc<Batch>)>>,
 }
 
-/// A kind of batch, whose ops are always the same: the samples' numbers in the file, from 1; whether the parameters are updated; whether it is the first
-/// iteration, in which there is no velocity yet.
+/// The properties that determine a batch's ops: the samples' numbers in the file, from 1; whether the parameters are updated; whether it is the first
+/// iteration, which has no previous velocity.
 type BatchKey = (Vec<usize>, bool, bool);
 
-/// Ops of batches that are kept: in the first iteration there is no velocity, in the last perhaps no update.
+/// The largest number of batches whose ops are kept.
 const BATCHES: usize = 2;
 
-/// Multiplications of an op that a thread of its own is worth: some hundred microseconds, and where each is a power some milliseconds.
+/// The number of multiplications from which an op is computed on a separate thread. They take some hundred microseconds, or milliseconds if each is a power.
 const LONG: u64 = 1 << 20;
 
-/// As many ops are looked at one by one in some milliseconds.
+/// The number of ops that are visited one by one in a few milliseconds.
 const MANY: usize = 10_000;
 
 impl Descent {
-    /// The descent of a network from its own parameters; without `train` it has one iteration and no update.
+    /// Creates a descent that starts from the network's parameters. Without `train` it has one iteration and no update.
     #[must_use]
     pub fn new(
         network: Arc<Network>,
@@ -153,19 +158,19 @@ impl Descent {
         }
     }
 
-    /// How many iterations there are at most.
+    /// The largest number of iterations.
     #[must_use]
     pub fn iterations(&self) -> u64 {
         self.train.as_ref().map_or(1, |train| train.iterations)
     }
 
-    /// How the network learns.
+    /// The settings of the descent.
     #[must_use]
     pub fn train(&self) -> Option<&Train> {
         self.train.as_ref()
     }
 
-    /// The samples of an iteration, counted from 0. The batches go through the file again and again.
+    /// Returns the samples (from 0) of an iteration's batch. The batches take the samples in file order, and after the last one continue with the first.
     #[must_use]
     pub fn samples(&self, iteration: u64) -> Vec<usize> {
         let all = self.samples.len();
@@ -177,7 +182,7 @@ impl Descent {
         batch
     }
 
-    /// The ops of the batch of these samples.
+    /// Returns the ops of the batch of these samples.
     fn batch_of(&self, numbers: &[usize], update: bool, first: bool) -> Arc<Batch> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, batch)) = batches.iter().find(|((of, updates, begins), _)| of == numbers && (*updates, *begins) == (update, first))
@@ -191,7 +196,7 @@ impl Descent {
         batch
     }
 
-    /// Computes the next op of a way; the iteration, and the checkpoint after it, once it is whole.
+    /// Computes the next op of a walk. Returns the iteration if it is complete, with the state after it.
     fn proceed(&self, walk: &mut DescentWalk) -> Option<(Iteration, Checkpoint)> {
         let DescentWalk { checkpoint, partial, memory, shortage } = walk;
         let Some(run) = &mut partial.run else {
@@ -216,7 +221,7 @@ impl Descent {
         let loss = batch.loss.map_or_else(|| partial.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if ends(tolerance, checkpoint.loss, loss) && !partial.stopped {
-            // the same without an update
+            // the batch is computed again, without an update
             partial.stopped = true;
             return None;
         }
@@ -225,7 +230,7 @@ impl Descent {
         Some((Iteration { number: checkpoint.iteration, sample_runs, loss, stopped, shortage }, next))
     }
 
-    /// Begins the next run of an iteration, which has an update where it may.
+    /// Starts the next run of an iteration. `updates`: there is enough memory for an update.
     fn begin(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, updates: bool) {
         if let Some(&sample) = partial.samples.get(partial.sample_runs.len()) {
             let mut run = PartialRun::new(&self.network, None);
@@ -247,7 +252,7 @@ impl Descent {
         partial.batch = Some(batch);
     }
 
-    /// The runs of an iteration which are all there, whether the tolerance ends the descent, and the checkpoint after it.
+    /// Returns the runs of a complete iteration, whether the tolerance ends the descent, and the state after it.
     fn whole(checkpoint: &Checkpoint, partial: PartialIteration, batch: &Batch, run: Run, loss: f64) -> (SampleRuns, bool, Checkpoint) {
         let PartialIteration { mut sample_runs, stopped, .. } = partial;
         let mut next = checkpoint.after(loss);
@@ -263,13 +268,13 @@ impl Descent {
         (sample_runs, stopped, next)
     }
 
-    /// How many ops were computed until now, in all iterations that were gone to.
+    /// The number of ops that were computed so far, including iterations that were recomputed.
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// Iteration `number`, from 1; the last one where the descent ends before.
+    /// Computes iteration `number` (from 1), or the last one if the descent ends earlier.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Iteration {
         let number = number.clamp(1, self.iterations());
@@ -283,7 +288,7 @@ impl Descent {
         }
     }
 
-    /// The way to iteration `number` from the nearest parameters that are kept. Where there is too little memory for it, it says so.
+    /// Starts the computation of iteration `number` at the nearest checkpoint. [`DescentWalk::refused`] reports missing memory.
     #[must_use]
     pub fn walk(&self, number: u64) -> DescentWalk {
         let (memory, shortage) = self.claim(number);
@@ -295,16 +300,16 @@ impl Descent {
         }
     }
 
-    /// The memory of an iteration, for which checkpoints are given up where that is needed; and what it lacks.
+    /// Claims the memory of an iteration, and drops checkpoints if that is necessary. Also returns the missing memory, if any.
     fn claim(&self, number: u64) -> (Claim, Option<Shortage>) {
         let Sizes { pass, .. } = self.sizes;
-        // what it begins with is another's in the first iteration with_own_parameters
+        // the parameters before the first iteration are the network's own
         let before = if number > 1 { self.sizes.update() } else { 0 };
         let whole = pass.saturating_add(self.sizes.update()).saturating_add(before);
         let short = loop {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
-                // what was left behind may still be on its way back
+                // memory that another thread is still freeing may return
                 Err(short) if !quiet() && !self.checkpoints.thin() => break short,
                 Err(_) => {}
             }
@@ -318,13 +323,13 @@ impl Descent {
         (self.room.insist(whole), Some(Shortage::Iteration(number, short)))
     }
 
-    /// Does at most this number of pieces of the work on a way, and takes them off the number. Returns the iteration that this completes, if it does; the
-    /// next call goes on with the one after it. A piece is an op, or the beginning or the end of a run.
+    /// Continues a walk by at most `pieces` pieces of work, and subtracts those done from `pieces`. Stops after a completed iteration, and returns it; the next
+    /// call continues with the iteration after it. A piece is one op, or the start or end of a run.
     pub fn advance(&self, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
         self.advance_while(|_| true, walk, pieces)
     }
 
-    /// The same, up to a piece that is long.
+    /// As [`Descent::advance`], but stops before a long piece ([`Descent::is_next_long`]).
     pub fn advance_to_long(&self, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
         self.advance_while(|walk| !self.is_next_long(walk), walk, pieces)
     }
@@ -345,12 +350,12 @@ impl Descent {
         })
     }
 
-    /// Whether the next piece of a way takes longer than a moment, and is better done by a thread of its own.
+    /// Returns whether the next piece of a walk takes milliseconds, so that it is better done on a separate thread.
     #[must_use]
     pub fn is_next_long(&self, walk: &DescentWalk) -> bool {
         let DescentWalk { partial, .. } = walk;
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
-        // that a batch begins, and what comes of an iteration, is a matter of all its ops, and of its memory, which goes back
+        // starting a batch and completing an iteration visit all ops and free memory
         let ops = || partial.sample_runs.len() * self.network.ops().len() + network.ops().len();
         let all = || walk.is_large() || ops() >= MANY;
         match &partial.run {
@@ -360,7 +365,7 @@ impl Descent {
         }
     }
 
-    /// The losses of all samples with these parameters, and the loss of them all.
+    /// Computes the loss of each sample with these parameters, and the reduced loss.
     #[must_use]
     pub fn sample_losses(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> SampleLosses {
         let own = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
@@ -369,7 +374,7 @@ impl Descent {
         SampleLosses { losses, loss }
     }
 
-    /// A sample, counted from 0, with these parameters, up to its loss.
+    /// Computes the forward pass and the loss of a sample (from 0) with these parameters.
     #[must_use]
     pub fn forward(&self, parameters: &HashMap<Id, Arc<Tensor>>, sample: usize) -> Run {
         Run::forward(&self.network, &given(parameters, &self.samples[sample]))
@@ -387,16 +392,15 @@ impl Descent {
         self.checkpoints.count()
     }
 
-    /// The descent to its end: each batch's loss, whether the tolerance ended it, and the final parameters. `see` hears of the number of every iteration and
-    /// of its loss, and may end it.
+    /// Runs the descent to its end. `see` is called with the number and the loss of each iteration; if it returns `false`, the descent ends.
     ///
     /// # Errors
-    /// The memory that is missing, when an iteration takes more than is left.
+    /// The missing memory, if an iteration needs more than is left.
     pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, Short> {
         let Sizes { run, parameters, velocities, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
-        // parameters that belong to the descent with_own_parameters are updated where they are
+        // parameters that only the descent owns are updated in place
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
         let kept = train.filter(|train| train.sgd.momentum != 0.0).map_or(0, |_| velocities);
         let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept))?;
@@ -406,7 +410,7 @@ impl Descent {
         let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
         loop {
             if losses.len() == losses.capacity() {
-                // the list is copied to one of twice its size
+                // the list grows to twice its size
                 memory.push(self.room.claim(losses.len() as u64 * 16)?);
             }
             let number = losses.len() as u64 + 1;
@@ -424,7 +428,7 @@ impl Descent {
         }
     }
 
-    /// The same descent with the network's parameters for itself, where nobody else has the network.
+    /// As [`Descent::new`], but takes the parameters out of the network if nothing else refers to it. [`Descent::run`] then updates them without a copy.
     #[must_use]
     pub fn with_own_parameters(
         mut network: Arc<Network>,
@@ -440,32 +444,32 @@ impl Descent {
     }
 }
 
-/// All that a sample's run is given.
+/// Returns the tensors that are given to a sample's run.
 fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
     parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
 }
 
-/// Whether the tolerance ends a descent with this loss, after another one.
+/// Returns whether the tolerance ends a descent: |loss − before| < tolerance.
 fn ends(tolerance: Option<f64>, before: Option<f64>, loss: f64) -> bool {
     matches!((tolerance, before), (Some(tolerance), Some(before)) if (loss - before).abs() < tolerance)
 }
 
-/// What parameters make of all samples.
+/// The losses of all samples.
 #[derive(Debug)]
 pub struct SampleLosses {
-    /// Every sample's loss, in file order.
+    /// The loss of each sample, in file order.
     pub losses: Vec<f64>,
-    /// Their loss, reduced.
+    /// Their sum or mean.
     pub loss: f64,
 }
 
-/// The end of a descent.
+/// The result of a descent.
 #[derive(Debug)]
 pub struct DescentResult {
-    /// Each batch's loss, before its update.
+    /// The loss of each iteration's batch, before the update.
     pub losses: Vec<f64>,
-    /// Whether the tolerance ended it.
+    /// Whether the tolerance ended the descent.
     pub stopped: bool,
-    /// The parameters, by their tensors.
+    /// The final parameters.
     pub parameters: HashMap<Id, Arc<Tensor>>,
 }

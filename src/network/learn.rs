@@ -1,5 +1,5 @@
-//! Gradient descent without a trace: each iteration is computed in the memory of the one before, and its update in the place of the parameters. The terms
-//! and their order are those of [`super::Batch`], so the bits are too.
+//! Gradient descent without a trace, in place: each iteration reuses the memory of the previous one, and the update overwrites the parameters. The terms and
+//! their order are those of [`super::Batch`], so the results have the same bits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,31 +14,31 @@ use crate::tensor::{Tensor, flat_mut};
 /// A parameter that is updated.
 #[derive(Debug)]
 struct Learned {
-    /// Its place among the parameters.
+    /// Its index among the parameters.
     place: usize,
     gradient: Id,
-    /// The velocity of the iteration before, once there is one, where there is momentum.
+    /// The velocity of the previous iteration, if there is one and momentum is used.
     velocity: Option<Vec<f64>>,
 }
 
-/// Parameters on their way.
+/// The parameters of a network that learns, with the memory of its runs.
 #[derive(Debug)]
 pub(super) struct Learner<'a> {
     network: &'a Network,
     reduction: BatchReduction,
     sgd: Option<SgdOptions>,
-    /// All that does not come from a sample.
+    /// The tensors that are the same for all samples.
     parameters: Given,
     learned: Vec<Learned>,
     /// The runs of the last batch, with its gradients.
     runs: Vec<Run>,
 }
 
-/// Entries of which all terms are added before the next: few enough that they stay near the processor.
+/// The number of entries that are updated at a time, small enough to stay in the cache.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {
-    /// The beginning of a descent from these parameters.
+    /// Starts a descent from these parameters.
     pub fn new(network: &'a Network, reduction: BatchReduction, train: Option<&Train>, parameters: Given) -> Self {
         let place: HashMap<Id, usize> = parameters.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
         let gradients = gradients(network);
@@ -47,7 +47,7 @@ impl<'a> Learner<'a> {
         Self { network, reduction, sgd: train.map(|train| train.sgd), parameters, learned, runs: Vec::new() }
     }
 
-    /// Computes these samples; their loss, reduced.
+    /// Computes these samples, and returns the loss of the batch.
     pub fn pass<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
         let Self { network, parameters, runs, .. } = self;
         let mut spare = std::mem::take(runs).into_iter();
@@ -63,12 +63,12 @@ impl<'a> Learner<'a> {
         reduced(self.reduction, self.runs.iter().map(|run| run.values(self.network.loss())[0]))
     }
 
-    /// Updates the parameters with the gradients of the last batch, which are lost.
+    /// Updates the parameters with the gradients of the last batch, and overwrites these.
     pub fn update(&mut self) {
         let Self { reduction, sgd: Some(sgd), parameters, learned, runs, .. } = self else { return };
         let by = coefficient(*reduction, runs.len());
         for run in &mut *runs {
-            // the parameters belong to nobody else, so that they need not be copied
+            // drop the runs' references to the parameters, so that the update needs no copy
             for (id, _) in &*parameters {
                 run.forget(*id);
             }
@@ -103,13 +103,13 @@ impl<'a> Learner<'a> {
         }
     }
 
-    /// The parameters as they are now.
+    /// Returns the current parameters.
     pub fn into_parameters(self) -> HashMap<Id, Arc<Tensor>> {
         self.parameters.into_iter().collect()
     }
 }
 
-/// The gradients of tensors, by these.
+/// Maps each tensor to the derivative of the loss by it.
 fn gradients(network: &Network) -> HashMap<Id, Id> {
     let gradient = |id: Id| match network.tensor(id).role {
         Role::Gradient(of) => Some((of, id)),

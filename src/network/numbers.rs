@@ -77,7 +77,7 @@ impl MemoryLayout {
 pub(super) struct Numbers {
     layout: Arc<MemoryLayout>,
     packed: Vec<f64>,
-    /// The allocated tensors. The first is empty, and stands for each tensor that is not computed yet.
+    /// The allocated tensors. The first is empty; each tensor that is not computed yet is a reference to it.
     allocated: Vec<Arc<Tensor>>,
 }
 
@@ -144,7 +144,7 @@ impl Numbers {
                 let memory = Arc::into_inner(mem::replace(&mut allocated[place], nothing));
                 let mut own = memory.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
                 if own.capacity() == 0 {
-                    // pages that the system has cleared already
+                    // `vec![0.0; n]` takes pages that the system has zeroed already
                     own = vec![0.0; len(shape)];
                 }
                 own.resize(len(shape), 0.0);

@@ -1,4 +1,4 @@
-//! All tensors of one sample.
+//! The values of all tensors of a network, for one sample.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::tally;
 use crate::tensor::Tensor;
 use crate::threads::parallel;
 
-/// All tensors of one sample, and what the rules remember of them.
+/// The values of all tensors of a network for one sample, with the memos of the rules.
 #[derive(Clone, Debug)]
 pub struct Run {
     numbers: Numbers,
@@ -44,21 +44,22 @@ impl Memos {
 }
 
 impl Run {
-    /// Computes everything: forward, loss and backward.
+    /// Computes the forward pass, the loss and the backward pass.
     ///
     /// # Panics
-    /// When `given` leaves out an input or target of the network; scenarios are checked for that.
+    /// If `given` lacks an input or target of the network. Scenarios are checked for that.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         Self::empty(network).again(network, given)
     }
 
-    /// A run in which nothing is computed.
+    /// Creates a run in which nothing is computed.
     fn empty(network: &Network) -> Self {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default() }
     }
 
-    /// The same network with other tensors given, in this run's memory: to get that anew from the system takes a large network as long as a part of its work.
+    /// Computes the same network with other inputs, in the memory of this run. Allocating that memory again would take a good part of the time of a large
+    /// network.
     ///
     /// # Panics
     /// As [`Run::new`].
@@ -71,7 +72,7 @@ impl Run {
         begun.run
     }
 
-    /// Computes up to the loss, and no derivative.
+    /// Computes the forward pass and the loss only.
     ///
     /// # Panics
     /// As [`Run::new`].
@@ -85,8 +86,8 @@ impl Run {
         begun.run
     }
 
-    /// The same sample with other numbers in one tensor: what depends on it is computed anew, forwards and in the loss. The derivatives are not; they
-    /// stay those of this run. A loss that reads the input z of the output's activation reads the output itself where only that is another.
+    /// Replaces one tensor, and computes again what depends on it in the forward pass and the loss. The derivatives stay as they are. If the output changes but
+    /// not its pre-activation z, a loss that would be computed from z is computed from the output.
     #[must_use]
     pub fn with(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
         let mut run = self.clone();
@@ -106,8 +107,8 @@ impl Run {
         run
     }
 
-    /// Returns this run with other numbers: `first` is the first entry of a tensor that changes, or `None` if none does; `other` gives the new number. What
-    /// the rules remember of such tensors is found again. For tests of what depends on a number.
+    /// For tests: replaces numbers without computing what depends on them. `first` returns the first entry of a tensor to replace, or `None` to keep the tensor;
+    /// `other` returns the replacement. The memos that depend on replaced tensors are computed again.
     #[must_use]
     pub fn altered(&self, network: &Network, first: impl Fn(Id) -> Option<usize>, other: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();
@@ -130,29 +131,29 @@ impl Run {
         self.memos.set(number, memos);
     }
 
-    /// Lets go of a tensor that was given.
+    /// Drops the reference to a tensor that was given.
     pub(super) fn forget(&mut self, id: Id) {
         self.numbers.forget(id);
     }
 
-    /// A tensor's entries, to be changed.
+    /// The entries of a tensor, mutable.
     pub(super) fn own(&mut self, id: Id) -> &mut [f64] {
         self.numbers.of_mut(id)
     }
 
-    /// A tensor of this run's network.
+    /// Returns a tensor as an array.
     #[must_use]
     pub fn tensor(&self, network: &Network, id: Id) -> Arc<Tensor> {
         self.numbers.tensor(id, &network.tensor(id).shape)
     }
 
-    /// A tensor's entries in row-major order.
+    /// The entries of a tensor in row-major order.
     #[must_use]
     pub fn values(&self, id: Id) -> &[f64] {
         self.numbers.of(id)
     }
 
-    /// The rule of a part of an op, with what it reads.
+    /// The rule and operands of a part of an op; `index` is the op's number.
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
         tally::count(1);
@@ -160,18 +161,18 @@ impl Run {
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
     }
 
-    /// The parts of an op, which has the number `index`, with what they read.
+    /// The rules and operands of all parts of an op; `index` is the op's number.
     pub fn parts<'a>(&'a self, op: &'a Op, index: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
         (0..op.parts.len()).map(move |part| self.part(op, index, part))
     }
 
-    /// How many terms the entries before `entry` have together, over all parts. [`Network::part_offsets`] says it sooner where it says anything.
+    /// Returns the number of terms of all entries before `entry`, over all parts. If the op has [`Network::part_offsets`], these are faster.
     #[must_use]
     pub fn prefix_terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.parts(op, index).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
     }
 
-    /// How many terms an entry has.
+    /// Returns the number of terms of an entry.
     #[must_use]
     pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.prefix_terms(op, index, entry + 1) - self.prefix_terms(op, index, entry)
@@ -182,12 +183,12 @@ impl Run {
 #[derive(Clone, Debug)]
 pub struct PartialRun {
     run: Run,
-    /// Ops that are computed.
+    /// The number of computed ops.
     done: usize,
 }
 
 impl PartialRun {
-    /// The beginning of a run, to which its tensors are to be given, in the memory of another run of the same network where one is to spare.
+    /// Starts a run, in the memory of a spare run of the same network if there is one.
     #[must_use]
     pub fn new(network: &Network, spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
@@ -195,28 +196,28 @@ impl PartialRun {
         Self { run, done: 0 }
     }
 
-    /// Gives tensors to it.
+    /// Sets inputs, targets or parameters.
     pub fn give(&mut self, given: &[(Id, Arc<Tensor>)]) {
         for (id, tensor) in given {
             self.run.numbers.give(*id, tensor);
         }
     }
 
-    /// Gives it, as the tensor `id` of its network, one of another run.
+    /// Sets the tensor `id` to the tensor `other` of another run.
     pub fn share(&mut self, network: &Network, id: Id, from: &Run, other: Id) {
         self.run.numbers.share(id, &from.numbers, other, &network.tensor(id).shape);
     }
 
-    /// The next op's number; that of all ops when all are computed.
+    /// The number of the next op, or the number of ops if all are computed.
     #[must_use]
     pub fn next(&self) -> usize {
         self.done
     }
 
-    /// Computes the next op; `false` when all are computed.
+    /// Computes the next op. Returns `false` if all were computed already.
     ///
     /// # Panics
-    /// When an input or target of the network was not given.
+    /// If an input or target of the network was not given.
     pub fn proceed(&mut self, network: &Network) -> bool {
         let Some(op) = network.ops().get(self.done) else { return false };
         self.run.compute(op, self.done, &network.tensor(op.output).shape);
@@ -224,20 +225,20 @@ impl PartialRun {
         true
     }
 
-    /// The run; whole once [`PartialRun::proceed`] has returned `false`.
+    /// Returns the run, which is complete once [`PartialRun::proceed`] has returned `false`.
     #[must_use]
     pub fn into_run(self) -> Run {
         self.run
     }
 }
 
-/// The memos of an op, one for each part; most ops have one part, and then need no allocation.
+/// The memos of an op, one for each part. Most ops have one part, and their memo needs no allocation.
 type Memory = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op into `sums`, and returns the memos of its parts.
+/// Computes the tensor of an op into `sums`, the sum of its parts' terms, and returns the memos of its parts.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> Memory {
     let mut memos = Memory::with_capacity(op.parts.len());
-    // all, until a part leaves some out
+    // for each entry, whether it has a term; `None` if all have
     let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         #[allow(clippy::redundant_closure)] // what it returns need not live as long
@@ -250,7 +251,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
                 part.rule.begin(&x, sums);
                 continue;
             }
-            // what has no term yet may get its first from another part
+            // −0 is the start of a sum; a later part may add the first term
             sums.fill(-0.0);
         } else if reached.is_some() {
             reached = reached.zip(part.rule.has_terms(&x, sums.len())).map(either);
@@ -263,7 +264,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
     memos
 }
 
-/// What either has reached.
+/// Returns the entries to which either part adds a term.
 fn either((mut some, more): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
     for (reached, too) in some.iter_mut().zip(more) {
         *reached |= too;

@@ -1,4 +1,4 @@
-//! The runs of an iteration, with the memory that they take.
+//! The runs of an iteration, with their share of the memory budget.
 
 use std::mem;
 use std::ops::Deref;
@@ -8,12 +8,12 @@ use super::{Network, Run};
 use crate::room::Reservation;
 use crate::threads;
 
-/// A network with one run of it: that of a sample, or that of the batch, which reduces and updates.
+/// A network with one run: of a sample, or of the batch, which reduces and updates.
 #[derive(Clone, Debug)]
 pub struct SampleRun {
-    /// Its ops and tensors.
+    /// The network.
     pub network: Arc<Network>,
-    /// All its tensors.
+    /// The values of its tensors.
     pub run: Run,
     /// The sample's number in the file, from 0; `None` for the batch.
     pub sample: Option<usize>,
@@ -30,13 +30,13 @@ pub struct SampleRuns {
 pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 impl SampleRuns {
-    /// None yet, for which memory is taken.
+    /// Creates an empty list whose runs will take the memory of this claim.
     #[must_use]
     pub fn within(memory: Arc<Reservation>) -> Self {
         Self { all: Vec::new(), memory: Some(memory) }
     }
 
-    /// Puts one at the end.
+    /// Appends a run.
     pub fn push(&mut self, sample_run: SampleRun) {
         self.all.push(sample_run);
     }

@@ -1,4 +1,4 @@
-//! Bytes of what a network computes, known before it is computed.
+//! Estimates the memory of an iteration before it is computed.
 
 use std::fmt;
 
@@ -7,32 +7,34 @@ use crate::room::OverBudget;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// Bytes that the computation of an iteration takes.
+/// The memory of an iteration, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// What does not come from a sample: parameters and constants.
+    /// Parameters and constants, which all samples share.
     pub fixed: u64,
     /// The runs of all samples of a batch, and their reduction.
     pub pass: u64,
-    /// A run of one sample.
+    /// The run of one sample.
     pub run: u64,
-    /// The parameters that an update makes.
+    /// The new parameters of an update.
     pub parameters: u64,
-    /// The velocities that it makes.
+    /// The new velocities of an update.
     pub velocities: u64,
 }
 
-/// Bytes of an entry.
+/// The size of an entry.
 const ENTRY: u64 = 8;
-/// Bytes that a run takes besides its tensors, a tensor with memory of its own besides its entries, and a term of each sample in a reduction (measured).
+/// The size of a run without its tensors (measured).
 const RUN: u64 = 256;
+/// The size of an allocated tensor without its entries (measured).
 const TENSOR: u64 = 256;
+/// The size of one sample's part in a reduction (measured).
 const TERM: u64 = 640;
-/// Bytes that a winner of a max-pool takes, in all of its rules' memos.
+/// The size of the index of one window's maximum in max-pooling, in the memos of all its rules.
 const WINNER: u64 = 32;
 
 impl Sizes {
-    /// The sizes for a network that learns from so many samples at once.
+    /// Estimates the sizes for a network with `batch` samples in a batch.
     #[must_use]
     pub fn of(network: &Network, batch: usize, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY;
@@ -51,14 +53,14 @@ impl Sizes {
         Self { fixed, pass, run, parameters, velocities: if moves { parameters } else { 0 } }
     }
 
-    /// What an update makes.
+    /// The size of all new tensors of an update.
     #[must_use]
     pub fn update(&self) -> u64 {
         self.parameters.saturating_add(self.velocities)
     }
 }
 
-/// Bytes that the rules of an op remember: the winners of a pool, a count for each entry of a mask.
+/// Returns the size of the memos of an op: the maxima of a max-pooling layer, a count for each entry of a mask.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
     let of = |part: &super::Part| match part.rule.window() {
@@ -69,13 +71,13 @@ fn memos(network: &Network, op: &Op) -> u64 {
     op.parts.iter().map(of).sum()
 }
 
-/// What memory is too short for.
+/// The part of an iteration for which the memory budget is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
-    /// An iteration as a whole.
-    Iteration(u64, OverBudget),
-    /// Its update alone: it ends before.
-    Update(u64, OverBudget),
+    /// The whole iteration.
+    Iteration(u64, Short),
+    /// Only its update, which is left out.
+    Update(u64, Short),
 }
 
 impl fmt::Display for Shortage {

@@ -8,38 +8,38 @@ use crate::glyph;
 /// The symbol of a tensor. Subscripts count from 1, as in mathematics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// What the tensor is of the tensor with this letter.
+    /// The relation of the tensor to the letter: itself, its derivative or its velocity.
     pub kind: SymbolKind,
     /// The letter of an entry: `w`.
     pub letter: CompactString,
-    /// The letter of the whole: `W`.
+    /// The letter of the whole tensor: `W`.
     pub whole: CompactString,
-    /// The layer, from 0 for the input; `None` without a superscript.
+    /// The layer in the superscript, 0 for the input; `None` for no superscript.
     pub layer: Option<usize>,
-    /// The letter of its derivative, where that has one of its own.
+    /// The letter of its derivative, if it has its own: `δ` for ∂C/∂z.
     pub own_derivative: Option<&'static str>,
 }
 
-/// What a tensor is of the tensor with its letter.
+/// The relation of a tensor to the tensor with its letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SymbolKind {
     /// The tensor itself.
     Itself,
-    /// ∂C/∂ of it, with the letter of C.
+    /// The derivative ∂C/∂x by it, with the letter of C.
     Derivative(CompactString),
-    /// The velocity of gradient descent.
+    /// Its velocity in gradient descent.
     Velocity,
 }
 
 impl Symbol {
-    /// A symbol that is one letter, for the whole and for its entries.
+    /// Creates a symbol with one letter for both the whole tensor and its entries.
     #[must_use]
     pub fn of(letter: impl Into<CompactString>, layer: Option<usize>) -> Self {
         let letter = letter.into();
         Self { kind: SymbolKind::Itself, whole: letter.clone(), letter, layer, own_derivative: None }
     }
 
-    /// ∂`by`/∂ of this symbol, or the letter that stands for it.
+    /// Returns the symbol of ∂`by`/∂x for this symbol x, or the letter that replaces it.
     #[must_use]
     pub fn derivative(&self, by: &str) -> Self {
         match self.own_derivative {
@@ -48,7 +48,7 @@ impl Symbol {
         }
     }
 
-    /// The symbol for one sample: of its own loss, such as C₂, and of the derivatives of that.
+    /// Returns the symbol for one sample's loss, C₂, or for a derivative of that loss, ∂C₂/∂w.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let own = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
@@ -59,31 +59,31 @@ impl Symbol {
         }
     }
 
-    /// The whole tensor, in Unicode.
+    /// Returns the symbol of the whole tensor, in Unicode.
     #[must_use]
     pub fn text(&self) -> String {
         self.whole_in(Notation::Unicode)
     }
 
-    /// The whole tensor.
+    /// Returns the symbol of the whole tensor.
     #[must_use]
     pub fn whole_in(&self, notation: Notation) -> String {
         self.with_prefix(&self.whole, self.layer, &[], notation)
     }
 
-    /// One entry, counted from 0 in `index`, in Unicode.
+    /// Returns the symbol of one entry, in Unicode. `index` counts from 0.
     #[must_use]
     pub fn entry(&self, index: &[usize]) -> String {
         self.with_prefix(&self.letter, self.layer, index, Notation::Unicode)
     }
 
-    /// One entry without its layer, for equations that are short of room.
+    /// Returns the symbol of one entry without its layer, in Unicode, for narrow equations.
     #[must_use]
     pub fn short_entry(&self, index: &[usize]) -> String {
         self.short_entry_in(index, Notation::Unicode)
     }
 
-    /// One entry without its layer.
+    /// Returns the symbol of one entry without its layer.
     #[must_use]
     pub fn short_entry_in(&self, index: &[usize], notation: Notation) -> String {
         self.with_prefix(&self.letter, None, index, notation)

@@ -1,4 +1,4 @@
-//! The settings of gradient descent, and the tensors that a sample gives.
+//! The settings of gradient descent, and the tensors of a sample.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use super::Id;
 use super::batch::SgdOptions;
 use crate::tensor::Tensor;
 
-/// How a network learns.
+/// The settings of gradient descent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
-    /// How far each step goes.
+    /// The hyperparameters of each update.
     pub sgd: SgdOptions,
-    /// The most iterations.
+    /// The largest number of iterations.
     pub iterations: u64,
-    /// Samples of one batch.
+    /// The number of samples of a batch.
     pub batch_size: usize,
-    /// Stop when a batch's loss differs from that of the iteration before by less.
+    /// The descent stops when the loss differs from that of the previous iteration by less than this.
     pub tolerance: Option<f64>,
     /// The parameters that are updated.
     pub learned: Vec<Id>,
 }
 
-/// What a sample gives to the network.
+/// Tensors that are given to a run, with their values: inputs and targets of a sample, or parameters.
 pub type Given = Vec<(Id, Arc<Tensor>)>;

@@ -5,13 +5,13 @@ use crate::op::rule::{Operands, Rule, Term};
 
 /// Who is reported of the steps.
 pub trait StepVisitor {
-    /// The steps from here on are of the op at this position.
+    /// The following steps belong to the op at this position.
     fn op(&mut self, at: &Position);
 
-    /// The steps from here on are of the entry at this position.
+    /// The following steps belong to the entry at this position.
     fn entry(&mut self, at: &Position);
 
-    /// A step: its position, the part of the op that it belongs to, its term, and the running sum after it.
+    /// Visits a step: its position, the part of the op that it belongs to, its term, and the running sum after it.
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
