@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::{OpNames, SLICE};
-use crate::network::{Descent, Iteration, Lack, Op, Walk};
+use crate::network::{Descent, DescentWalk, Iteration, Op, Shortage};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Pass, Place, Scope};
 use crate::threads::BackgroundTask;
-use crate::trace::{Other, Trace};
+use crate::trace::{Replacement, Trace};
 
 /// A scenario that is open, with its computation.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Document {
     /// `true` if the descent ends with this iteration.
     pub last: bool,
     /// The missing memory, if there is too little for the update of this iteration.
-    pub lack: Option<Lack>,
+    pub lack: Option<Shortage>,
     /// The scenario's remarks, each with the steps that it covers: those of an op, those of an entry, or one step.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of a sample's ops, which are the same in all iterations.
@@ -111,7 +111,7 @@ impl Document {
     ///
     /// # Errors
     /// Returns a sentence with the size of the iteration if it needs more memory than is left.
-    pub fn fits(&self, walk: &Walk) -> Result<(), String> {
+    pub fn fits(&self, walk: &DescentWalk) -> Result<(), String> {
         let lack = self.lack.filter(|_| walk.next() > self.trace.iteration());
         walk.refused().or(lack).map_or(Ok(()), |lack| Err(lack.to_string()))
     }
@@ -235,7 +235,7 @@ fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
 
 /// Continues a walk to iteration `number`, or to the last one if the descent ends earlier. Long pieces run on the other thread, as in the stepper: their memory
 /// is reused, and `go_on` is called every 15 ms.
-fn finish_walk(descent: &Arc<Descent>, mut walk: Walk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
+fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
     /// The number of short pieces between two calls of `go_on`.
     const FEW: u64 = 64;
     let long = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);

@@ -61,7 +61,7 @@ pub(super) enum Walking {
     /// This thread does the next piece.
     Here(Box<DescentWalk>),
     /// Another thread does the next piece, of this iteration.
-    Elsewhere(u64, Elsewhere<JobPiece>),
+    Elsewhere(u64, BackgroundTask<JobPiece>),
 }
 
 /// The result of a seek: the document, if it is another one, and the step; or a sentence if there is no such step.
@@ -71,7 +71,7 @@ pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 #[derive(Debug)]
 pub(super) enum JobPiece {
     /// There is more to do. `true` if an iteration was completed.
-    On(Box<Walk>, bool),
+    On(Box<DescentWalk>, bool),
     /// The wanted iteration is computed.
     Arrived(Box<SeekResult>),
 }
@@ -88,7 +88,7 @@ impl Walking {
 
 impl SeekGoal {
     /// Does at most `pieces` pieces of the walk to iteration `to`, stops at the end of an iteration, and subtracts the pieces done from `pieces`.
-    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<Walk>, pieces: &mut u64) -> JobPiece {
+    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> JobPiece {
         let Some(iteration) = document.descent.advance(&mut walk, pieces) else { return JobPiece::On(walk, false) };
         let number = iteration.number;
         if number < to && !iteration.ends() {
@@ -107,7 +107,7 @@ impl SeekGoal {
 
 impl Seek {
     /// Returns a seek that begins with this walk.
-    pub(super) fn new(goal: SeekGoal, to: u64, walk: Walk) -> Self {
+    pub(super) fn new(goal: SeekGoal, to: u64, walk: DescentWalk) -> Self {
         Self { goal, to, walk: Walking::Here(Box::new(walk)) }
     }
 

@@ -36,7 +36,7 @@ pub struct Driver {
     pub state: State,
     loader: ScenarioLoader,
     /// The name of the file that is being opened, and its document, which another thread computes.
-    opening: Option<(String, Elsewhere<Result<Document, String>>)>,
+    opening: Option<(String, BackgroundTask<Result<Document, String>>)>,
     /// The clock by which slices of work end.
     watch: fn() -> Duration,
     /// The area of the screen, if known: it limits scrolling.
@@ -106,7 +106,7 @@ impl Driver {
         let opened = if !loader.files || bundled::find(&name).is_some() {
             Err(name)
         } else {
-            Elsewhere::begin(name.clone(), move |name| loader.open(&name)).map(|document| (name, document))
+            BackgroundTask::begin(name.clone(), move |name| loader.open(&name)).map(|document| (name, document))
         };
         match opened {
             Ok(opening) => self.opening = Some(opening),

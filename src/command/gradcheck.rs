@@ -232,7 +232,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, Builder, Chain, From, Id, Node, Role, Run, SampleRun};
+    use crate::network::{Batch, BatchSource, Builder, Chain, Id, Node, Role, Run, SampleRun};
     use crate::op::elementwise::{Elementwise, ElementwiseOperand};
     use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};

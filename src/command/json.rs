@@ -1,6 +1,6 @@
 //! JSON of many numbers, made by two threads and written in order.
 //!
-//! The JSON is an iterator of pieces: texts, names, numbers, and ranges of a tensor's entries. Pieces are gathered into groups of about 4096 numbers. The
+//! The JSON is an iterator of pieces: texts, names, numbers, and ranges of a tensor's entries. SmoothPieces are gathered into groups of about 4096 numbers. The
 //! main thread and a helper each take the next group, make its text, and take another one; the main thread writes the texts in the order of the groups:
 //!
 //! ```text
@@ -135,7 +135,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                     && let Some(done) = done.take()
                 {
                     // `send` fails if the output has failed. If no helper can be started, all groups are made here.
-                    threads::beside(scope, move || {
+                    threads::try_spawn(scope, move || {
                         while let Some((number, group)) = { locked(groups).next() }
                             && done.send((number, made(&group, room()))).is_ok()
                         {}

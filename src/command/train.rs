@@ -128,10 +128,10 @@ fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl<'a> Trained<'a> {
-    fn of(titles: &'a Titles, descent: &'a Descent, end: &'a Descended) -> Self {
+    fn of(titles: &'a Titles, descent: &'a Descent, end: &'a DescentResult) -> Self {
         let network = descent.network();
         let ids = Rc::new(TensorIds::of(network));
-        let after = descent.all_samples(&end.parameters);
+        let after = descent.sample_losses(&end.parameters);
         let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
         let learned = |id: &Id| match network.tensor(*id).role {
             Role::Parameter => true,

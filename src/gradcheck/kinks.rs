@@ -23,7 +23,7 @@ struct EntryPiece {
 
 /// The kinks of one part of an op.
 struct PartKinks {
-    pieces: Pieces,
+    pieces: SmoothPieces,
     entries: Vec<EntryPiece>,
     /// For each argument, an index into `operands` and the index of an entry of that tensor. The first index is `operands.len()` for an entry of `constants`.
     arguments: Vec<(u32, u32)>,

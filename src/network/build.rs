@@ -342,8 +342,8 @@ mod tests {
 
     #[test]
     fn a_layer_reports_mismatched_shapes() {
-        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [Source::Input(0), Source::Parameter(0)]);
-        let weight = Leaf { called: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
+        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
+        let weight = Leaf { symbols: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
         let layer = Layer { parameters: vec![weight], stages: vec![stage] };
         let inferred = layer.shapes(&[&[4]]).unwrap_err();
         assert_eq!((inferred.one.name, inferred.one.axis, &inferred.other.shape[..]), ("weight", Some(1), &[3, 4][..]));

@@ -24,7 +24,7 @@ pub(super) struct Checkpoint {
     /// The loss of the previous batch.
     pub loss: Option<f64>,
     /// Its memory in the budget, if it is stored. Copies share the claim, because they share the tensors.
-    _memory: Option<Arc<Claim>>,
+    _memory: Option<Arc<Reservation>>,
 }
 
 impl Checkpoint {
@@ -86,7 +86,7 @@ impl Checkpoints {
     }
 
     /// Stores a checkpoint if it is as far from the last one as the last two are from each other, and if the budget has `bytes` left.
-    pub fn keep(&self, checkpoint: &Checkpoint, room: &Arc<Room>, bytes: u64) {
+    pub fn keep(&self, checkpoint: &Checkpoint, room: &Arc<MemoryBudget>, bytes: u64) {
         let many = {
             let mut all = self.all();
             let gap = match all.as_slice() {

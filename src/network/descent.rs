@@ -25,7 +25,7 @@ use crate::threads::{parallel, wait_until_idle};
 #[derive(Clone, Debug)]
 pub struct DescentWalk {
     /// The memory of one iteration after the other. It returns to the budget with the last of them.
-    memory: Arc<Claim>,
+    memory: Arc<Reservation>,
     checkpoint: Checkpoint,
     partial: PartialIteration,
     /// The missing memory for the last iteration of this walk; `None` if there is enough.
@@ -101,7 +101,7 @@ pub struct Descent {
     /// The number of computed ops.
     computed: AtomicU64,
     /// The memory budget.
-    room: Arc<Room>,
+    room: Arc<MemoryBudget>,
     sizes: Sizes,
     /// The last batches' ops, which most iterations share.
     batches: Mutex<Vec<(BatchKey, Arc<Batch>)>>,
@@ -301,7 +301,7 @@ impl Descent {
     }
 
     /// Claims the memory of an iteration, and drops checkpoints if that is necessary. Also returns the missing memory, if any.
-    fn claim(&self, number: u64) -> (Claim, Option<Shortage>) {
+    fn claim(&self, number: u64) -> (Reservation, Option<Shortage>) {
         let Sizes { pass, .. } = self.sizes;
         // the parameters before the first iteration are the network's own
         let before = if number > 1 { self.sizes.update() } else { 0 };
@@ -310,7 +310,7 @@ impl Descent {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
                 // memory that another thread is still freeing may return
-                Err(short) if !quiet() && !self.checkpoints.thin() => break short,
+                Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
                 Err(_) => {}
             }
         };
@@ -335,7 +335,7 @@ impl Descent {
     }
 
     fn advance_while(&self, goes: impl Fn(&DescentWalk) -> bool, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
-        together(|| {
+        parallel(|| {
             while *pieces > 0 && goes(walk) {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {
@@ -396,7 +396,7 @@ impl Descent {
     ///
     /// # Errors
     /// The missing memory, if an iteration needs more than is left.
-    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, Short> {
+    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, OverBudget> {
         let Sizes { run, parameters, velocities, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
@@ -435,7 +435,7 @@ impl Descent {
         samples: Vec<Given>,
         reduction: BatchReduction,
         train: Option<Train>,
-        room: Arc<Room>,
+        room: Arc<MemoryBudget>,
     ) -> Self {
         match Arc::get_mut(&mut network).map(Network::take_fixed) {
             Some(fixed) => Self::from(fixed, network, samples, reduction, train, room),

@@ -75,9 +75,9 @@ fn memos(network: &Network, op: &Op) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
     /// The whole iteration.
-    Iteration(u64, Short),
+    Iteration(u64, OverBudget),
     /// Only its update, which is left out.
-    Update(u64, Short),
+    Update(u64, OverBudget),
 }
 
 impl fmt::Display for Shortage {

@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 
 use curves::Curve;
 
-use super::flatten::Copy;
+use super::flatten::Identity;
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{
     Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,

@@ -201,7 +201,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
             random.skip(from * steps);
             draw(&mut random, data);
         };
-        if n < MIN_PARALLEL_ENTRIES || threads::most() == 1 {
+        if n < MIN_PARALLEL_ENTRIES || threads::limit() == 1 {
             fill(0, &mut data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);

@@ -36,7 +36,7 @@ pub(super) struct AddressResolver<'a> {
     /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
     /// The rates of the update and the updated parameters; `None` without `[train]`. Unknown rates are assumed not to be 0, so that every op of an update exists.
-    updates: Option<(Rates, Vec<Id>)>,
+    updates: Option<(SgdOptions, Vec<Id>)>,
     /// The ops of a batch, made when an address needs them.
     batch: OnceCell<Arc<Network>>,
 }
@@ -49,7 +49,7 @@ impl<'a> AddressResolver<'a> {
         samples: Option<usize>,
         schedule: Option<&Schedule>,
     ) -> Self {
-        let most = || Rates { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
+        let most = || SgdOptions { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
         let all = || network.tensors().map_or_else(Vec::new, |network| network.learnable().collect());
         let updates = |schedule: &Schedule| {
             (schedule.rates.unwrap_or_else(|Reported| most()), schedule.learned.clone().unwrap_or_else(|Reported| all()))

@@ -8,7 +8,7 @@ use super::excerpt::quoted;
 use super::known::{KnownNetwork, Notation};
 use super::names::LayerNames;
 use super::reader::{ScenarioReader, Span, TomlTable};
-use crate::network::{Id, Rates, Train};
+use crate::network::{Id, SgdOptions, Train};
 use crate::op::layer::Reported;
 use crate::words::suggest;
 
@@ -58,7 +58,7 @@ fn at_least_0(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> 
     }
 }
 
-fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> Result<Rates, Reported> {
+fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> Result<SgdOptions, Reported> {
     let learning_rate = match table.get("learning_rate") {
         None => Err(reader.fault(at.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another number")),
         Some(value) => match reader.number("learning_rate", value) {

@@ -105,7 +105,7 @@ impl Trace {
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));
             if term < end {
-                partial.sum = rule.more(&x, at.entry, term - partial.terms_before..end - partial.terms_before, partial.sum);
+                partial.sum = rule.add_terms(&x, at.entry, term - partial.terms_before..end - partial.terms_before, partial.sum);
                 term = end;
             }
             if terms.end < partial.terms_before + own || partial.part + 1 == op.parts.len() {

@@ -14,7 +14,7 @@ use super::{bundled_documents, frame, layers, press};
 const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 
 /// Replacements of all later numbers.
-const FUTURES: [(&str, Other); 4] = [
+const FUTURES: [(&str, Replacement); 4] = [
     ("other signs", |x| if x == 0.0 { -0.375 } else { -x }),
     ("100,000 times as large", |x| if x == 0.0 { 43_210.5 } else { 1e5 * x }),
     ("a millionth", |x| if x == 0.0 { 1.25e-7 } else { 1e-6 * x }),

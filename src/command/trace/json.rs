@@ -79,7 +79,7 @@ impl<'a> JsonLines<'a> {
     }
 }
 
-impl Tell for JsonLines<'_> {
+impl StepVisitor for JsonLines<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
         self.begin.clear();

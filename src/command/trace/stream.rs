@@ -28,7 +28,7 @@ const FULL: usize = 1 << 20;
 const MOST: usize = 4;
 
 /// A format: each step of a [`Walk`] becomes a line.
-pub(super) trait Lines: Tell {
+pub(super) trait Lines: StepVisitor {
     /// The lines so far.
     fn buffer(&mut self) -> &mut Vec<u8>;
 }
@@ -56,7 +56,7 @@ pub(super) fn write<L: Lines>(trace: &Trace, steps: Range<u64>, lines: impl Fn()
                 let (back, empty) = channel();
                 let (begin, started_threads) = channel();
                 let (chunks, lines) = (chunks.clone(), &lines);
-                let started = threads::beside(scope, move || {
+                let started = threads::try_spawn(scope, move || {
                     let Ok(threads) = started_threads.recv() else { return };
                     // the error is dropped: it only means that the output has failed, which the main thread reports
                     let _ = each(trace, chunks.skip(first).step_by(threads), lines(), |lines, whole| {

@@ -53,7 +53,7 @@ impl<'a> TextLines<'a> {
     }
 }
 
-impl Tell for TextLines<'_> {
+impl StepVisitor for TextLines<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
     }

@@ -163,6 +163,6 @@ fn moving_weights(
     };
     let places: Vec<usize> = seen.filter_map(entry).collect();
     let found =
-        |met: Meeting| position(view, &met.reads, image, filter).map(|position| ((position.y + py, position.x + px), position.weight));
-    view.meetings(&view.at, image, &places).into_iter().filter_map(found).collect()
+        |met: TermRead| position(view, &met.reads, image, filter).map(|position| ((position.y + py, position.x + px), position.weight));
+    view.term_reads(&view.at, image, &places).into_iter().filter_map(found).collect()
 }
