@@ -189,7 +189,7 @@ fn a_session_cut_at_any_byte_replays_its_beginning() {
                 Err(why) => {
                     assert!(cut < header, "at byte {cut}: {why}");
                     let why = why.to_string();
-                    assert!(why.starts_with("is empty") || why.starts_with("is cut off within its header"), "at byte {cut}: {why}");
+                    assert!(why.starts_with("is empty") || why.starts_with("has an incomplete header"), "at byte {cut}: {why}");
                 }
                 // each number of events once, because drawing is slow
                 Ok(session) if last != Some(session.events.len()) => {
@@ -246,14 +246,14 @@ fn a_file_that_is_not_a_session_is_reported() {
     let header = r#"{"gradstep_session":1,"program":"9","size":[80,24],"name":"n","scenario":"title = 1","at":1}"#;
     let said = |text: &str| Session::read(text.as_bytes()).unwrap_err().to_string();
     assert_eq!(said(""), "is empty: there is nothing to replay");
-    assert_eq!(said("title = \"a scenario\"\n"), "is no session that `gradstep SCENARIO --record FILE` has recorded");
-    assert_eq!(said("{}\n"), "is no session that `gradstep SCENARIO --record FILE` has recorded");
+    assert_eq!(said("title = \"a scenario\"\n"), "is not a session; `gradstep SCENARIO --record FILE` records one");
+    assert_eq!(said("{}\n"), "is not a session; `gradstep SCENARIO --record FILE` records one");
     assert_eq!(
         said("{\"gradstep_session\":2,\"cues\":[]}\n"),
-        "is a session of format 2, which is newer than this program; it reads format 1"
+        "is a session of format 2, and this program reads only format 1; use a newer version of it"
     );
-    assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of a format that never was");
-    assert_eq!(said(&header[..40]), "is cut off within its header: there is nothing to replay");
+    assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of an unknown format; this program reads format 1");
+    assert_eq!(said(&header[..40]), "has an incomplete header: there is nothing to replay");
     assert!(said("{\"gradstep_session\":1}\n").starts_with("has a header that cannot be read: missing field"));
     let damaged = header.replace("\"at\":1", "\"files\":{\"w.npz\":\"!\"},\"at\":1");
     assert!(said(&format!("{damaged}\n")).starts_with("has a header that cannot be read: "));
@@ -270,9 +270,9 @@ fn a_file_that_is_not_a_session_is_reported() {
         "{}",
         "[1,\"key\",\"l\",1]",
     ] {
-        assert_eq!(said(&format!("{header}\n[1,\"key\",\"l\"]\n{line}\n")), "is damaged: its line 3 is no event", "{line}");
+        assert_eq!(said(&format!("{header}\n[1,\"key\",\"l\"]\n{line}\n")), "is damaged: its line 3 is not an event", "{line}");
     }
-    assert_eq!(said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")), "is damaged: its line 3 is no event", "time goes back");
+    assert_eq!(said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")), "is damaged: its line 3 is not an event", "time goes back");
     let read = |text: String| Session::read(text.as_bytes()).unwrap();
     assert!(read(format!("{header}\n[1,\"key\",\"l\"]\n[2,\"ke")).torn);
     let session = read(format!("{header}\n"));

@@ -57,7 +57,7 @@ fn a_scenario_comes_from_a_name_a_path_or_stdin() {
     assert_eq!(wrong.status, 1);
     assert!(wrong.err.contains("--> <stdin>"), "{}", wrong.err);
     let large = with_input(&["grads", "-"], &vec![b'#'; (4 << 20) + 1]);
-    assert_eq!((large.status, large.err.as_str()), (2, "error: the standard input is no scenario: it has more than 4 MiB\n"));
+    assert_eq!((large.status, large.err.as_str()), (2, "error: the standard input is larger than 4 MiB, so it is not a scenario\n"));
 }
 
 #[test]
@@ -72,15 +72,15 @@ fn an_unreadable_file_is_one_sentence() {
     assert_eq!(said("a.toml"), "error: /a.toml is a folder; name a file in it\n");
     assert_eq!(
         said("binary.toml"),
-        "error: /binary.toml is a binary file; a scenario is a TOML file, and `gradstep list` shows those inside the program\n"
+        "error: /binary.toml is a binary file, but a scenario is a TOML file; `gradstep list` shows the bundled ones\n"
     );
-    assert_eq!(said("large.toml"), "error: /large.toml is too large: it may have 4 MiB\n");
+    assert_eq!(said("large.toml"), "error: /large.toml is larger than 4 MiB\n");
     #[cfg(unix)]
     {
         assert_eq!(said("e\u{1b}[2J\n.toml"), "error: there is no file /e<U+001B>[2J<U+000A>.toml\n");
         assert!(Command::new("mkfifo").arg(path("pipe.toml")).status().unwrap().success());
-        assert_eq!(said("pipe.toml"), "error: /pipe.toml is not a regular file; `-` reads the standard input\n");
-        assert_eq!(refused(2, &["grads", "/dev/zero"]), "error: /dev/zero is not a regular file; `-` reads the standard input\n");
+        assert_eq!(said("pipe.toml"), "error: /pipe.toml is not a regular file; write `-` to read the standard input\n");
+        assert_eq!(refused(2, &["grads", "/dev/zero"]), "error: /dev/zero is not a regular file; write `-` to read the standard input\n");
     }
 }
 
@@ -165,8 +165,8 @@ fn a_file_with_weights_is_listed() {
         command.current_dir(folder.path());
         finish(command)
     };
-    let list = "model.safetensors holds 2 tensors, and no scenario:\n  fc1.weight  1x2  f32\n  fc1.bias    1  f64\n\
-        a scenario takes its tensors from it: weight = { file = \"…\", key = \"…\" }; docs/pytorch.md says how\n";
+    let list = "model.safetensors is not a scenario; it has 2 tensors:\n  fc1.weight  1x2  f32\n  fc1.bias    1  f64\n\
+        to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md\n";
     let found = run(&["model.safetensors"]);
     assert_eq!((found.status, found.out.as_str(), found.err.as_str()), (0, list, ""));
     for name in ["check", "grads", "gradcheck", "trace", "train", "show"] {
@@ -189,7 +189,7 @@ fn the_beginning_of_a_bundled_name_is_enough() {
     };
     let found = run(&["check", "mazur"]);
     assert_eq!(found.status, 0, "{}", found.err);
-    assert_eq!(found.err, "mazur is mazur-2-2-2, the only bundled scenario whose name begins so\n");
+    assert_eq!(found.err, "mazur opens mazur-2-2-2, the only bundled scenario whose name begins with it\n");
     let found = run(&["show", "figure-1"]);
     assert_eq!((found.status, found.out.as_str()), (2, ""));
     assert!(found.err.starts_with("error: 6 bundled scenarios begin with figure-1: figure-14, figure-15,"), "{}", found.err);

@@ -138,7 +138,7 @@ fn the_table_of_a_descent_says_what_it_leaves_out() {
     };
     let (one, many, away) = (train("0.1", 1), train("0.1", 50), train("1e9", 50));
     assert!(one.contains("\n1 iteration\n"), "{one}");
-    assert!(many.contains("\n50 iterations; one in 3 is shown, and the last\n") && !many.contains("finite"), "{many}");
+    assert!(many.contains("\n50 iterations; one loss in 3 is shown, and the last\n") && !many.contains("finite"), "{many}");
     assert_eq!(many.lines().filter(|line| line.contains("  loss  ") && !line.contains("after")).count(), 18, "{many}");
     let first = away.lines().find_map(|line| line.strip_prefix("from iteration ")?.split(' ').next()?.parse().ok());
     let shown = |line: &str| Some((line.trim().split(' ').next()?.parse::<usize>().ok()?, line.contains("inf") || line.contains("nan")));
@@ -150,7 +150,7 @@ fn the_table_of_a_descent_says_what_it_leaves_out() {
 #[test]
 fn gradcheck_prints_a_row_for_each_tensor() {
     let text = printed(&["gradcheck", "figure-01", "--entries", "20"]);
-    assert!(text.contains("only 326 of 94806 derivatives were looked at\n"), "{text}");
+    assert!(text.contains("only 326 of 94806 derivatives were checked\n"), "{text}");
     assert!(text.contains(" of 326 derivatives agree with central differences within 1e-6\n"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let text = printed(&["gradcheck", "figure-19"]);

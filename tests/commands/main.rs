@@ -102,7 +102,7 @@ fn output_to_a_file_is_the_same() {
     let said = refused(2, &["grads", "figure-14", "-o", "no/such/folder/out"]);
     assert!(said.starts_with("error: cannot write no/such/folder/out: "), "{said}");
     fs::copy("scenarios/figure-14.toml", &file).unwrap();
-    assert!(refused(2, &["grads", path, "-o", path]).contains("is what is read"));
+    assert!(refused(2, &["grads", path, "-o", path]).contains("is an input of this command"));
     assert!(fs::read_to_string(&file).unwrap().starts_with("title"), "still there");
 }
 

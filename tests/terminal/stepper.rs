@@ -84,7 +84,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
 
     let mut run = Run::start(gradstep(&["figure-14", "--record", file]));
     assert_eq!(run.end().code(), Some(2));
-    assert!(run.screen().contents().contains("a recording overwrites nothing"));
+    assert!(run.screen().contents().contains("--record overwrites no file"));
     run.assert_restored();
 
     // to the end, after which keys work again
@@ -153,7 +153,7 @@ fn a_recording_contains_its_weights() {
     fs::write(&session, format!("{before}{}", rest.split_once('}').unwrap().1)).unwrap();
     let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
     let said = String::from_utf8(played.stderr).unwrap();
-    assert!(played.status.code() == Some(1) && said.contains("the session has not brought \"w.npz\" along"), "{said}");
+    assert!(played.status.code() == Some(1) && said.contains("the session does not contain the file \"w.npz\""), "{said}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn gradcheck_shows_its_progress_and_where_it_stopped() {
     let said = interrupted("gradcheck", LONG, "derivatives");
     let (done, rest) = said.strip_prefix("stopped after ").and_then(|rest| rest.split_once(" of ")).expect(&said);
     assert!(done.parse::<u64>().is_ok_and(|done| done < 135_000), "{said}");
-    assert!(rest.contains(" derivatives, in grad.") && rest.contains("; none of them off"), "{said}");
+    assert!(rest.contains(" derivatives, in grad.") && rest.contains("; 0 off"), "{said}");
 }
 
 #[test]
