@@ -73,7 +73,7 @@ pub fn add(products: &Products<'_>, sums: &mut [f64], init: Init) {
     Arch::new().dispatch(AddProducts { products, sums, init });
 }
 
-/// Adds one term to each sum.
+/// Adds one term to each sum, or sets the sum to it.
 pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, init: Init) {
     let sums = sums.iter_mut().zip(terms);
     Arch::new().dispatch(move || match init {

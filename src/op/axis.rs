@@ -128,7 +128,7 @@ impl Axis {
             counts[1][k] = outputs.len() as u64;
             for o in outputs {
                 counts[0][o] += 1;
-                counts[2][self.source(k, o)] += 1;
+                counts[2][self.input_place(k, o)] += 1;
             }
         }
         self.prefix = counts.map(|counts| {
@@ -170,7 +170,7 @@ impl Axis {
                 if kernels.is_empty() {
                     return none;
                 }
-                let first = [self.source(kernels.start, at), kernels.start, at];
+                let first = [self.input_place(kernels.start, at), kernels.start, at];
                 Taps { first, step: [self.dilation.cast_signed(), 1, 0], count: kernels.len() }
             }
             View::Weight => {
@@ -178,7 +178,7 @@ impl Axis {
                 if outputs.is_empty() {
                     return none;
                 }
-                let first = [self.source(at, outputs.start), at, outputs.start];
+                let first = [self.input_place(at, outputs.start), at, outputs.start];
                 Taps { first, step: [self.stride.cast_signed(), 0, 1], count: outputs.len() }
             }
             View::Input => {
@@ -210,7 +210,7 @@ impl Axis {
 
     /// Returns the input place of a tap: `output · stride + kernel · dilation − padding`.
     #[must_use]
-    pub fn source(&self, kernel: usize, output: usize) -> usize {
+    pub fn input_place(&self, kernel: usize, output: usize) -> usize {
         output * self.stride + kernel * self.dilation - self.padding
     }
 

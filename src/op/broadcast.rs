@@ -44,6 +44,9 @@ struct BroadcastAxis {
 ///
 /// # Errors
 /// The first tensor with an axis that is neither 1 nor the size of that axis in the tensors before it.
+///
+/// # Panics
+/// Never.
 pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     let mut shape: Vec<usize> = Vec::new();
     for (n, (name, own)) in operands.iter().enumerate() {

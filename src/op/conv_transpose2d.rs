@@ -1,7 +1,7 @@
 //! `conv_transpose2d`: the transpose of a convolution, which enlarges an image.
 //!
 //! The input x has C x H x W entries, the weight C x O/groups x kh x kw, and the output O x H' x W' with
-//! H' = (H − 1) · stride − 2 · padding + (kh − 1) · dilation + output_padding + 1. Each input adds the filter, times its value, to one window of the
+//! H' = (H − 1) · stride − 2 · padding + (kh − 1) · dilation + `output_padding` + 1. Each input adds the filter, times its value, to one window of the
 //! output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4): y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
 //!
 //! Its edges are those of the convolution from its output to its input, with both ends swapped. So its forward pass is the input gradient of that

@@ -187,9 +187,9 @@ impl<E: Weighted> Bilinear<E> {
     }
 }
 
-/// The slot of x.
+/// The slot of the input x.
 pub const X: Slot = Input(0);
-/// The slot of w.
+/// The slot of the weight w.
 pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {

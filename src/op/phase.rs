@@ -154,7 +154,7 @@ impl Polyphase {
 /// Lays out `height` x `width` images by components, with 0 for padding. Each image becomes one plane for each pair of a row component and a column
 /// component. `more` zeros follow the last image, so that a register may read past it.
 #[must_use]
-pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Polyphase; 2], more: usize) -> Scratch {
+pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Polyphase; 2], more: usize) -> Scratch {
     let plane = rows.len * columns.len;
     if plane == 0 {
         return Scratch::new(0);
@@ -177,7 +177,7 @@ pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[
                     for (line, row) in lines.zip(image.chunks_exact(width).skip(y).step_by(rows.pitch)) {
                         line[..across.start].fill(0.0);
                         line[across.end..].fill(0.0);
-                        every(&mut line[across.clone()], columns.pitch, &row[x..]);
+                        copy_strided(&mut line[across.clone()], columns.pitch, &row[x..]);
                     }
                 }
             }
@@ -190,7 +190,7 @@ pub fn laid_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[
 ///
 /// # Panics
 /// If `from` is too short.
-pub fn every(to: &mut [f64], step: usize, from: &[f64]) {
+pub fn copy_strided(to: &mut [f64], step: usize, from: &[f64]) {
     match step {
         1 => to.copy_from_slice(&from[..to.len()]),
         2 => {

@@ -190,7 +190,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
         let (down, across) = (windows.rows.kernels(y), windows.columns.kernels(x));
         let (height, width) = (windows.rows.clone(), windows.columns.clone());
         down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx]))
-            .map(move |[ky, kx]| height.source(ky, y) * width.input + width.source(kx, x))
+            .map(move |[ky, kx]| height.input_place(ky, y) * width.input + width.input_place(kx, x))
     };
     if (0..plane).any(|output| window(output).next().is_none()) {
         return Err(TestCaseError::reject("a window lies on padding"));

@@ -92,7 +92,7 @@ impl KernelOperands<'_> {
 }
 
 /// Copies entries to every `step`-th place, until either slice ends.
-fn spread(to: &mut [f64], step: usize, from: &[f64]) {
+fn scatter_strided(to: &mut [f64], step: usize, from: &[f64]) {
     if step == 1 {
         let count = to.len().min(from.len());
         to[..count].copy_from_slice(&from[..count]);

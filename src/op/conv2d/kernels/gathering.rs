@@ -18,7 +18,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::{KernelOperands, KernelTap, PolyphaseLayout};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{laid_out, polyphase};
+use crate::op::phase::{lay_out, polyphase};
 use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
@@ -110,7 +110,7 @@ impl Gathering {
     }
 
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
-        let laid = laid_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
+        let laid = lay_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
         let read = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
         // the images that the weights of a group read
         let image = |group: usize| &laid[group * conv.group_inputs() * self.layout.channel()..];

@@ -17,10 +17,10 @@
 
 use std::ops::Range;
 
-use super::{KernelOperands, PolyphaseLayout, spread};
+use super::{KernelOperands, PolyphaseLayout, scatter_strided};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
-use crate::op::phase::{EntryPhase, Polyphase, every, laid_out, polyphase};
+use crate::op::phase::{EntryPhase, Polyphase, copy_strided, lay_out, polyphase};
 use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add, all_ordinary};
 use crate::threads;
@@ -139,7 +139,7 @@ impl OutputBlock<'_> {
         let KernelOperands { conv, view, .. } = read;
         let other = if view == View::Output { View::Input } else { View::Output };
         let images = conv.inner(view) * conv.area(other);
-        let laid = laid_out(&read.b[self.group * images..][..images], conv.plane(other).into(), &self.band.layout.axes, LANES);
+        let laid = lay_out(&read.b[self.group * images..][..images], conv.plane(other).into(), &self.band.layout.axes, LANES);
         let lanes = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles).map(|tile| tile.places.len() * LANES).max();
         let mut memory = Scratch::new(CHANNELS_AT_ONCE * lanes.unwrap_or(0));
         let together = self.out.len().div_ceil(self.out.len().div_ceil(CHANNELS_AT_ONCE));
@@ -187,12 +187,12 @@ impl PhaseKernel {
         for tile in &self.tiles {
             let sums = &mut memory[..out.len() * tile.places.len() * LANES];
             if read.init == Init::Accumulate {
-                tile.begin(self.step, sums, out);
+                tile.load(self.step, sums, out);
             }
             let lanes = FactorSource { numbers: images, firsts: &tile.places };
             add(&Products { rows, lanes, taps: &self.taps, chunk: self.chunk, part: tile.part.clone() }, sums, read.init);
             let entry = first * conv.area(view) + band.rows.start * conv.columns.len(view);
-            tile.end(self, read, entry, sums, out);
+            tile.store(self, read, entry, sums, out);
         }
     }
 }
@@ -219,16 +219,16 @@ impl LineTile {
     }
 
     /// Loads the previous sums of some channels.
-    fn begin(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
+    fn load(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
         for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out) {
             for (line, &begin) in sums.chunks_mut(self.pitch).zip(&self.lines) {
-                every(&mut line[..self.count], step, &out[begin..]);
+                copy_strided(&mut line[..self.count], step, &out[begin..]);
             }
         }
     }
 
     /// Stores the sums of some channels. `entry` is the index of the band's first entry in the first channel.
-    fn end(&self, kernel: &PhaseKernel, read: KernelOperands<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
+    fn store(&self, kernel: &PhaseKernel, read: KernelOperands<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
         let plane = read.conv.area(read.view);
         let taps = read.conv.inner(read.view) * self.part.len();
         for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(out).enumerate() {
@@ -236,7 +236,7 @@ impl LineTile {
             for (line, &begin) in sums.chunks(self.pitch).zip(&self.lines) {
                 let line = &line[..self.count];
                 if whole || all_ordinary(line) {
-                    spread(&mut out[begin..], kernel.step, line);
+                    scatter_strided(&mut out[begin..], kernel.step, line);
                     continue;
                 }
                 for (at, sum) in (begin..).step_by(kernel.step).zip(line) {
