@@ -1,8 +1,8 @@
 //! Floor 4: parses and checks scenario files. The result is a network with its samples, or the list of all errors in the file.
 //!
-//! Stages: [`extract`] takes large arrays of numbers out of the text, `toml` parses the rest, [`mend`] corrects misspelt and misplaced keys, [`built`] makes
-//! the network, [`train`] and [`place`] check what refers to it, and [`memory`] compares the total with the memory limit. An error stops nothing: a stand-in
-//! takes the place of what is faulty, so that the errors below it are found too, and errors that merely follow from it are not reported.
+//! Stages: `extract` takes large arrays of numbers out of the text, `toml` parses the rest, `mend` corrects misspelt and misplaced keys, `built` makes
+//! the network, `train` and `place` check what refers to it, and `memory` compares the total with the memory limit. After an error a placeholder
+//! takes the place of the faulty part, so that the errors below it are found too, and errors that merely follow from it are not reported.
 
 mod archives;
 mod budget;

@@ -24,7 +24,7 @@ const MAX_TENSORS: usize = 65_535;
 /// An error in a weight file. Its texts are not escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightsError {
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// What to do about it; may be empty.
     pub help: String,

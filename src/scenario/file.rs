@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_scenario_beyond_the_memory_limit_is_refused_before_numbers_are_read() {
-        let told = |last: f32, memory: u64| {
+        let read_file = |last: f32, memory: u64| {
             let files = Arc::new(Two { last, read: AtomicUsize::new(0) });
             let sample = |key: &str| format!("[[sample]]\ninput = {{ file = \"x.safetensors\", key = \"{key}\" }}\ntarget = 0\n");
             let layers = "[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n[[layer]]\ntype = \"flatten\"\n";
@@ -153,10 +153,10 @@ mod tests {
             let faults = |faults: crate::scenario::Faults| faults.faults().iter().map(|fault| fault.message.clone()).collect::<Vec<_>>();
             (last.map_err(faults), files.read.load(Ordering::Relaxed))
         };
-        assert_eq!(told(2.5, 1 << 30), (Ok(Some(2.5)), 1));
-        let (nan, _) = told(f32::NAN, 1 << 30);
+        assert_eq!(read_file(2.5, 1 << 30), (Ok(Some(2.5)), 1));
+        let (nan, _) = read_file(f32::NAN, 1 << 30);
         assert!(nan.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("NaN")), "{nan:?}");
-        let (refused, _) = told(f32::NAN, 30 << 20);
+        let (refused, _) = read_file(f32::NAN, 30 << 20);
         assert!(refused.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("the limit is")), "{refused:?}");
     }
 }

@@ -290,7 +290,7 @@ impl<'t> Graph<'t> {
 
     /// Checks that all names of an expression are defined. Each name is reported once.
     fn checked_uses(&mut self, node: &str, text: &'t str, items: &[Instruction]) -> Result<(), Vec<ExpressionError>> {
-        let (mut wrong, mut told) = (Vec::new(), HashSet::new());
+        let (mut wrong, mut reported) = (Vec::new(), HashSet::new());
         let mut unknown = false;
         for item in items {
             if let Instruction::Name(span) = item
@@ -299,7 +299,7 @@ impl<'t> Graph<'t> {
                 let name = &text[span.clone()];
                 match self.checked_use(node, name, span) {
                     Err(_) if !self.known && !self.used.contains(name) => unknown = true,
-                    Err(fault) if told.insert(name) => {
+                    Err(fault) if reported.insert(name) => {
                         self.missing.insert(name);
                         wrong.push(fault);
                     }

@@ -10,9 +10,9 @@ use crate::words::Vocabulary;
 
 /// Corrects the keys of a whole file.
 pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
-    let told = mend_headers(reader, file);
+    let reported = mend_headers(reader, file);
     misplaced::mend(reader, file);
-    for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !told.contains(key)) {
+    for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !reported.contains(key)) {
         mend_key(reader, file, &key, span, KEYS, Vocabulary::File, "a scenario");
     }
     mend_tensors(reader, file, samples::TENSORS);

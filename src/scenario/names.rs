@@ -8,7 +8,7 @@ use crate::words::suggest;
 /// The names that a layer may have although the list of known names lacks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum UnknownNames {
-    /// None: the list is complete.
+    /// No other names: the list is complete.
     None,
     /// Default names such as `fc2`: the type of a layer is unknown, so its own default name and those of later layers are too.
     Default,

@@ -242,11 +242,11 @@ fn random_tensors_begin_with_the_numbers_of_the_formulas() {
 fn extracted_arrays_equal_those_that_toml_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    let told = |text: &str, extracts: bool| {
+    let read_text = |text: &str, extracts: bool| {
         let (reader, parts) = reading(text, limits, Arc::clone(&files), extracts);
         let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
-        let told = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
-        Some((told, reader.arrays.is_some()))
+        let shown = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
+        Some((shown, reader.arrays.is_some()))
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders =
@@ -255,8 +255,8 @@ fn extracted_arrays_equal_those_that_toml_reads() {
     for file in folders.into_iter().flatten() {
         let path = file.expect("a file").path();
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let (with, without) = (told(&text, true), told(&text, false));
-        assert_eq!(with.as_ref().map(|(told, _)| told), without.as_ref().map(|(told, _)| told), "{}", path.display());
+        let (with, without) = (read_text(&text, true), read_text(&text, false));
+        assert_eq!(with.as_ref().map(|(shown, _)| shown), without.as_ref().map(|(shown, _)| shown), "{}", path.display());
         valid += usize::from(with.is_some());
         extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
     }

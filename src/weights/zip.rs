@@ -55,10 +55,10 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
         return Err(WeightsError::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
     if short(4)? != 0 || short(6)? != 0 || short(8)? != count {
-        return Err(damaged("its zip directory claims to be one of several"));
+        return Err(damaged("it is one part of a zip archive in several parts"));
     }
     if start.checked_add(length) != Some(end) {
-        return Err(damaged("its zip directory is not where its end says"));
+        return Err(damaged("its zip directory is not at the position in its end record"));
     }
     let mut at = start;
     let mut entries = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
         at = next;
     }
     if at != end {
-        return Err(damaged("its zip directory has another length than its end says"));
+        return Err(damaged("its zip directory does not have the length in its end record"));
     }
     apart(&entries)?;
     Ok(entries)
@@ -122,7 +122,7 @@ fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(
 fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize), WeightsError> {
     let cut = || damaged("its zip directory is cut off");
     if read_le::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
-        return Err(damaged("its zip directory is not what its end says"));
+        return Err(damaged("its zip directory is not at the position in its end record"));
     }
     let comment = read_le::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
     let offset = read_le::<4>(bytes, at + 42).ok_or_else(cut)?;
@@ -141,7 +141,7 @@ fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize),
     let local = local.filter(|(local, ..)| local.name == about.name);
     let found = local.and_then(|(local, _, begin)| Some((local, begin..begin.checked_add(packed)?)));
     let Some((local, range)) = found.filter(|(_, range)| range.end <= directory.min(bytes.len())) else {
-        return Err(damaged(&format!("\"{shown}\" is not where the zip directory says")));
+        return Err(damaged(&format!("\"{shown}\" is not at its position in the zip directory")));
     };
     if deflated && size > packed.saturating_mul(RATIO) || !deflated && size != packed {
         let message = format!("\"{shown}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
