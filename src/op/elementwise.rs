@@ -146,9 +146,9 @@ impl ElementwiseForward {
         match (self.0.operator, term) {
             (Operator::Add | Operator::Sub, 0) | (Operator::Copy, _) => a(),
             (Operator::Add, _) => b(),
-            (Operator::Sub, _) => -1.0 * b(),
+            (Operator::Sub, _) => -b(),
             (Operator::Mul, _) => a() * b(),
-            (Operator::Neg, _) => -1.0 * a(),
+            (Operator::Neg, _) => -a(),
             (Operator::Call(called), _) => called.function.value(&self.0.numbers(x, at)).unwrap_or(f64::NAN),
         }
     }

@@ -11,7 +11,7 @@ fn show_prints_a_frame() {
     // a surprising number is explained at its step only
     let left_out = |step: &str| {
         printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
-            .contains("0 · −∞ has no value, so the term")
+            .contains("0 · −∞ has no value, so the loss leaves")
     };
     assert!(left_out("loss#1") && !left_out("loss#2"));
     assert!(printed(&["show", "figure-14", "--at", "grad.a", "--size", "80x24"]).contains("step 9/10"));
