@@ -82,7 +82,7 @@ pub struct EntryCheck {
     pub error: f64,
     /// The verdict.
     pub verdict: Verdict,
-    /// Whether a kink is within 10⁻⁶ of the entry, but not on it. The differences then stay on the entry's side of the kink.
+    /// `true` if a kink is within 10⁻⁶ of the entry, but not on it. The differences then stay on the entry's side of the kink.
     pub near: bool,
 }
 

@@ -109,7 +109,7 @@ pub struct Op {
     pub output: Id,
     /// The pass that it belongs to.
     pub pass: Pass,
-    /// What it is the sum of.
+    /// The parts whose terms are added, in this order.
     pub parts: Vec<Part>,
 }
 

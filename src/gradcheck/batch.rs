@@ -21,7 +21,7 @@ struct DifferenceSum {
     uncertainty: f64,
     /// The first verdict of a sample without a difference.
     missing: Option<Verdict>,
-    /// Whether the entry is near a kink in a sample.
+    /// `true` if the entry is near a kink in a sample.
     near: bool,
 }
 

@@ -17,7 +17,7 @@ struct EntryPiece {
     end: usize,
     /// The piece before any move.
     piece: usize,
-    /// Whether two pieces meet there.
+    /// `true` if the entry is exactly where two pieces meet.
     tie: bool,
 }
 

@@ -63,7 +63,7 @@ struct PartialIteration {
     run: Option<PartialRun>,
     /// The ops of the batch, once all samples are computed.
     batch: Option<Arc<Batch>>,
-    /// Whether the tolerance ends the descent with this iteration, so that its batch is computed without an update.
+    /// `true` if the tolerance ends the descent with this iteration, so that its batch is computed without an update.
     stopped: bool,
 }
 
@@ -76,7 +76,7 @@ pub struct Iteration {
     pub sample_runs: SampleRuns,
     /// The batch's loss.
     pub loss: f64,
-    /// Whether the tolerance ends the descent here, without an update.
+    /// `true` if the tolerance ends the descent here, without an update.
     pub stopped: bool,
     /// The missing memory, if the iteration has no update because of it.
     pub shortage: Option<Shortage>,
@@ -468,7 +468,7 @@ pub struct SampleLosses {
 pub struct DescentResult {
     /// The loss of each iteration's batch, before the update.
     pub losses: Vec<f64>,
-    /// Whether the tolerance ended the descent.
+    /// `true` if the tolerance ended the descent.
     pub stopped: bool,
     /// The final parameters.
     pub parameters: HashMap<Id, Arc<Tensor>>,

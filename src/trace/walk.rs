@@ -51,7 +51,7 @@ pub struct Walk<'a> {
     part: (usize, u64),
     /// The running sum before the next step.
     sum: f64,
-    /// Whether the visitor was told the op, and the entry, of the next step.
+    /// For the next step, `true` if the visitor knows its op, and its entry.
     reported: (bool, bool),
 }
 
