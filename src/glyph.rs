@@ -86,7 +86,10 @@ pub const fn ascii(c: char) -> char {
         'ᵘ' | 'ᵤ' => 'u',
         'ᵛ' | 'ᵥ' => 'v',
         'ᵃ' | 'ₐ' => 'a',
+        'ᵇ' => 'b',
         'ᶜ' => 'c',
+        'ᶻ' => 'z',
+        'π' => 'p',
         'ᵈ' => 'd',
         'ᵉ' | 'ₑ' => 'e',
         'ʰ' | 'ₕ' => 'h',
@@ -180,7 +183,8 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns a text in ASCII whose length may change: as [`ascii_text`], but `½` becomes `1/2`, `≤` becomes `<=` and `…` becomes `...`.
+/// Returns a text in ASCII whose length may change: as [`ascii_text`], but `½` becomes `1/2`, `≤` becomes `<=`, `…` becomes `...`, and an exponent such as
+/// `e⁻ᶻ` becomes `e^(-z)`.
 #[must_use]
 pub fn spelled(text: &str) -> String {
     let longer = |c: char| {
@@ -197,17 +201,40 @@ pub fn spelled(text: &str) -> String {
             '∞' => "inf",
             '√' => "sqrt ",
             '…' => "...",
+            'π' => "pi",
+            'ᵀ' => "^T",
             _ => return None,
         })
     };
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let layer = rest.strip_prefix('⁽').and_then(|after| after.find('⁾')).map(|end| '⁽'.len_utf8() + end + '⁾'.len_utf8());
+        if let Some(end) = layer {
+            out.push_str(&ascii_text(&rest[..end]));
+            rest = &rest[end..];
+            continue;
+        }
+        let exponent = rest.find(|c| !is_exponent(c)).unwrap_or(rest.len());
+        if exponent > 0 {
+            let ascii = ascii_text(&rest[..exponent]);
+            out.push_str(&if ascii.len() == 1 { format!("^{ascii}") } else { format!("^({ascii})") });
+            rest = &rest[exponent..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
         match longer(c) {
+            Some(longer) if c == '√' && rest.starts_with('(') => out.push_str(longer.trim_end()),
             Some(longer) => out.push_str(longer),
             None => out.push_str(&ascii_text(c.encode_utf8(&mut [0; 4]))),
         }
     }
     out
+}
+
+/// Returns whether a character is part of an exponent: a raised digit, sign or letter. The bracket of a layer, as in `a⁽¹⁾`, is not.
+fn is_exponent(c: char) -> bool {
+    RAISED.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
 }
 
 /// Returns a text for LaTeX's math mode: Greek letters and signs become commands, subscripts become groups, other characters are unchanged.
@@ -295,6 +322,11 @@ mod tests {
         assert_eq!(ascii_text("2·3 + ∙"), "2*3 + _");
         assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
         assert_eq!(spelled("½ of |x| ≤ √2 …"), "1/2 of |x| <= sqrt 2 ...");
+        assert_eq!(
+            spelled("∂v/∂a = b aᵇ⁻¹, α eᶻ, −r³ / 2, e^(−z²/2) / √(2π)"),
+            "dv/da = b a^(b-1), a e^z, -r^3 / 2, e^(-z^2/2) / sqrt(2pi)"
+        );
+        assert_eq!(spelled("Wᵀ δ⁽¹⁰⁾"), "W^T e(10)");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
     }
 

@@ -321,7 +321,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
         let closes = |other: &&str| other.trim() == "}" && indent(other) == indent(line);
         if is_item
             && !line.ends_with([';', '}'])
-            && let Some(length) = lines[at..].iter().position(|other| closes(&other))
+            && let Some(length) = lines[at..].iter().position(closes)
         {
             found.push((name, length + 1));
         }

@@ -1,6 +1,6 @@
 //! JSON of many numbers, made by two threads and written in order.
 //!
-//! The JSON is an iterator of pieces: texts, names, numbers, and ranges of a tensor's entries. SmoothPieces are gathered into groups of about 4096 numbers. The
+//! The JSON is an iterator of pieces: texts, names, numbers, and ranges of a tensor's entries. Pieces are gathered into groups of about 4096 numbers. The
 //! main thread and a helper each take the next group, make its text, and take another one; the main thread writes the texts in the order of the groups:
 //!
 //! ```text

@@ -156,7 +156,7 @@ impl Numbers {
     }
 }
 
-/// ReadAccess access to the tensors that precede the one being computed.
+/// Read access to the tensors that precede the one being computed.
 #[derive(Clone, Copy)]
 pub(super) struct ReadAccess<'a> {
     layout: &'a MemoryLayout,

@@ -93,13 +93,13 @@ const UPSTREAM: Expr = Expr::Entry(Upstream);
 /// ∂C/∂v · v
 const UPSTREAM_TIMES_VALUE: Expr = Expr::Mul(&[UPSTREAM, Expr::Entry(Output)]);
 
-const fn quotient(dividend: Expr, by: usize) -> Option<Quotient> {
-    Some(Quotient { dividend, with_constant: dividend, by })
+const fn quotient(dividend: Expr, by: usize) -> Quotient {
+    Quotient { dividend, with_constant: dividend, by }
 }
 
 /// a / b, with the quotients ∂C/∂v / b and −∂C/∂v · v / b.
 const DIVIDE: NamedFunction = NamedFunction::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
-    .quotients(&[quotient(UPSTREAM, 1), quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1)]);
+    .quotients(&[Some(quotient(UPSTREAM, 1)), Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1))]);
 /// aᵇ, with the quotient b · ∂C/∂v · v / a by a.
 const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
     Some(Quotient {
@@ -115,7 +115,7 @@ const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a 
 pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::EXP, "The exponential function is its own derivative."),
     // ∂C/∂v / x
-    NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[quotient(UPSTREAM, 0)]),
+    NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[Some(quotient(UPSTREAM, 0))]),
     NamedFunction::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
     NamedFunction::new(functions::SIN, "The derivative of sin x is cos x."),
     NamedFunction::new(functions::COS, "The derivative of cos x is −sin x."),

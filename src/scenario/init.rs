@@ -135,7 +135,8 @@ impl<'t, 'i> Initializer<'t, 'i> {
     /// Makes the numbers of a tensor of this shape in row-major order.
     pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.kind.fans && shape.len() < 2 {
-            let message = format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so no fans", self.kind.name);
+            let message =
+                format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so it has no fan-in and fan-out", self.kind.name);
             return Err(reader.fault(self.place("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
         }
         let [a, b] = self.numbers;

@@ -174,7 +174,7 @@ fn readable(about: &EntryHeader<'_>, shown: &str) -> Result<bool, WeightsError> 
     }
 }
 
-/// Replaces those of `[unpacked size, packed size, offset]` that are 0xffff_ffff by their values in the 64-bit extra field. `None` if a field is cut off.
+/// Replaces those of `[unpacked size, packed size, offset]` that are `0xffff_ffff` by their values in the 64-bit extra field. `None` if a field is cut off.
 fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     const ID: u64 = 1;
     let mut at = 0;

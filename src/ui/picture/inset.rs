@@ -1,4 +1,4 @@
-//! The filter weight_over on its padded image, as in the insets of figures 19 and 20; turned by 180° on the error's way back.
+//! The filter over its padded image, as in the insets of figures 19 and 20; turned by 180° on the error's way back.
 
 use std::collections::HashMap;
 use std::ops::Range;
