@@ -218,7 +218,8 @@ pub fn spelled(text: &str) -> String {
         let exponent = rest.find(|c| !is_exponent(c)).unwrap_or(rest.len());
         if exponent > 0 {
             let ascii = ascii_text(&rest[..exponent]);
-            out.push_str(&if ascii.len() == 1 { format!("^{ascii}") } else { format!("^({ascii})") });
+            let [open, close] = if ascii.len() == 1 { ["^", ""] } else { ["^(", ")"] };
+            out.extend([open, &ascii, close]);
             rest = &rest[exponent..];
             continue;
         }
