@@ -115,14 +115,14 @@ fn a_name_in_an_equation_means_one_tensor() {
         for (.., steps) in trace.ops() {
             let at = trace.position(steps.start).expect("a step");
             let op = trace.op_at(&at);
-            let mut names: BTreeMap<String, usize> = BTreeMap::new();
+            let mut tensors: BTreeMap<String, usize> = BTreeMap::new();
             for (number, part) in op.parts.iter().enumerate() {
                 let equation = trace.equation(&at, number);
                 let mut see = |slot: Slot, whole: bool| {
                     let id = part.operands[slot];
                     let named = if whole { Named::Whole } else { Named::Letter };
-                    let name = trace.operand_text(&at, number, slot, named, Notation::Unicode);
-                    if *names.entry(name).or_insert(id) != id {
+                    let text = trace.operand_text(&at, number, slot, named, Notation::Unicode);
+                    if *tensors.entry(text).or_insert(id) != id {
                         found.insert(equation.name);
                     }
                 };
