@@ -53,12 +53,12 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 const FORWARD: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "dropout",
-    gist: Gist::Words("what is kept is divided by 1 − p"),
+    gist: Gist::Words("the kept inputs times 1 / (1 − p)"),
     words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
 };
 const BACK: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::DY, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
-    name: "the error goes back to what was kept",
+    name: "error goes back to what was kept",
     gist: Gist::None,
     words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
 };
