@@ -53,7 +53,7 @@ use run::OPEN;
 
 /// Step through every multiplication of backpropagation.
 ///
-/// Without a command the stepper opens: `gradstep figure-14`, or the picker when no scenario is named.
+/// `gradstep SCENARIO` opens the stepper, which shows one step at a time. `gradstep` alone opens a list of scenarios.
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
 #[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]
@@ -68,9 +68,10 @@ SCENARIO is the path of a file, the name of a bundled scenario, or - for the sta
 a path. Otherwise a bundled name comes before a file of the same name, and the beginning of a bundled name is enough if only one begins so and no file \
 has that name. A file with weights (.npy, .npz, .safetensors) is not a scenario: gradstep FILE lists its tensors.
 
-ADDRESS is a step (57), an op (grad.conv1.weight), an entry (grad.conv1.weight[0,0,1,1]), a term of an entry (grad.conv1.weight[0,0,1,1]#3), or first, \
-last, loss, backward. A prefix selects a sample (2:loss), the batch's reduction (reduce:loss) or its update (update:fc1.weight); before it, 12/ selects \
-iteration 12. With several samples, 12/loss is the first sample's loss and 12/reduce:loss the batch's.
+ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of it (grad.conv1.weight[0,0,1,1]), a term of an \
+entry, from 1 (grad.conv1.weight[0,0,1,1]#3), or first, last, loss, backward. A prefix selects a sample (2:loss), the sum or mean over the samples \
+(reduce:loss) or the update of the parameters (update:fc1.weight). 12/ at the very beginning selects iteration 12: with several samples, 12/loss is the \
+first sample's loss and 12/reduce:loss the batch's.
 
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 

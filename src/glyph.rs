@@ -12,7 +12,7 @@ pub const BETWEEN: &str = " │ ";
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
 /// Each character becomes one character, so that a screen keeps its layout. `∂` and `δ` remain distinct: `∂C/∂w` becomes `dC/dw`, and `δ`, the error, becomes
-/// `e`; `ε` becomes `E`. Only the product sign `·` becomes `*`; a number that is not computed yet is `_`, a neuron is `o`, and edges consist of `.` and `:`.
+/// `e`; `ε` becomes `E`. Within an equation only a product sign becomes `*`; a number that is not computed yet is `_`, a neuron is `o`, and edges consist of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {

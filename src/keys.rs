@@ -32,10 +32,10 @@ const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words:
 
 #[rustfmt::skip]
 static TABLE: &[KeyBinding] = &[
-    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "one unit forward", "forward"),
-    row(Focus::Normal, &["h", "<Left>"], Action::Back, "one unit back", "back"),
-    row(Focus::Normal, &["j", "<Down>"], Action::Finer, "finer unit: iteration, sample, pass, op, entry, step", "finer"),
-    row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "coarser unit: step, entry, op, pass, sample, iteration", "coarser"),
+    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "forward by one unit (see j and k)", "forward"),
+    row(Focus::Normal, &["h", "<Left>"], Action::Back, "back by one unit", "back"),
+    row(Focus::Normal, &["j", "<Down>"], Action::Finer, "smaller unit: iteration → sample → pass → op → entry → step", "finer"),
+    row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "larger unit: step → entry → op → pass → sample → iteration", "coarser"),
     row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
     row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
     row(Focus::Normal, &["<Space>"], Action::Play, "play and pause", "play"),

@@ -83,7 +83,7 @@ pub struct TensorInfo {
     pub name: CompactString,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its symbol in the series.
+    /// Its symbol, such as a⁽¹⁾ or δ⁽²⁾, in the notation of V. Petersen's series.
     pub symbol: Symbol,
     /// Its role.
     pub role: Role,

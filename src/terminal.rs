@@ -47,7 +47,7 @@ pub enum Input {
     Mouse(MouseEvent),
     /// A pasted text, not escaped.
     Paste(String),
-    /// The new columns and rows of the terminal. A frame is drawn in any case.
+    /// The new columns and rows of the terminal. A frame is drawn even if the program returns [`Flow::Same`].
     Resize(u16, u16),
     /// The time of [`Program::wake`] has come.
     Wake,
@@ -72,7 +72,7 @@ pub trait Program {
     /// An error that ends the program, such as a recording that cannot be written.
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow>;
 
-    /// The time at which the program wants [`Input::Wake`]; `None` means only after other inputs.
+    /// The time at which the program wants [`Input::Wake`]; `None` for never. It is asked again after each input.
     fn wake(&self) -> Option<Duration> {
         None
     }
@@ -100,7 +100,7 @@ pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // the reader watches for resizes, so it must exist before the size is read and before `signals` wakes the loop by one
+    // the reader watches for resizes, so it must exist before the size is read and before `signals` wakes the loop with a resize event
     let reader = Reader::new().context(READ)?;
     let result =
         Loop { program, reader, screen: TerminalScreen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();

@@ -22,7 +22,7 @@ pub struct ScenarioEntry {
 pub struct Picker {
     /// The selected row.
     pub selected: usize,
-    /// The covered stepper. Its job and play go on.
+    /// The stepper under the picker, if a scenario is open. Its computation and its playing continue.
     pub over: Option<Box<Stepper>>,
 }
 

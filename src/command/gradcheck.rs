@@ -26,8 +26,9 @@ use crate::trace::Trace;
 
 /// Compare every derivative with central differences of the loss.
 ///
-/// In iteration 1, compares the derivative of each sample's loss by every entry of every parameter, input and value; with several samples also that of
-/// the batch's loss by every parameter. A derivative is off if it differs by more than 1e-6, relative to the derivative or to 1e-3 if that is larger.
+/// In iteration 1, compares the derivative of each sample's loss with respect to every entry of every parameter, input and intermediate tensor. With
+/// several samples, it also compares the derivative of the batch's loss with respect to every parameter. A derivative d is off if the difference is more
+/// than 1e-6 · max(|d|, 1e-3).
 /// At a kink (relu at 0, a tie in a max-pool) the loss has no derivative: the number there is only off if it is not between the slopes of the two sides.
 /// Exit status 1 if a derivative is off, or if none could be compared.
 #[derive(Debug, Parser)]

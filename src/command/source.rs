@@ -25,7 +25,7 @@ pub(super) fn is_path(typed: &OsStr) -> bool {
     text.contains(is_separator) || Path::new(typed).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"))
 }
 
-/// Whether an argument names a scenario; nothing is read.
+/// Returns whether an argument is to be taken as a scenario: `-`, a path, an existing file, or a bundled name or its beginning. A path need not exist.
 pub(super) fn exists(typed: &OsStr) -> bool {
     let is_bundled = || typed.to_str().is_some_and(|name| bundled::find(name).is_some());
     typed == "-" || is_path(typed) || is_bundled() || Path::new(typed).exists() || by_prefix(typed).is_some()
@@ -54,7 +54,7 @@ const PIPED: NoFiles =
     NoFiles { why: "it comes from the standard input, so it has no folder", help: "save it as a file in the folder of its weights" };
 const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no folder", help: "" };
 
-/// The largest size of all files in a recording, in bytes.
+/// The largest total size of the files in a recording, in bytes.
 const LARGEST_RECORDING: usize = 32 << 20;
 
 /// The files beside a scenario that is being recorded. It keeps the bytes of each file that is read.

@@ -69,7 +69,7 @@ pub(super) struct TraceCommand {
     /// Last step to print (inclusive)
     #[arg(long, value_name = "K")]
     to: Option<u64>,
-    /// The subject of a line
+    /// What one line describes
     #[arg(long, default_value = "step")]
     level: Level,
     /// The iteration of gradient descent, from 1

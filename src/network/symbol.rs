@@ -20,12 +20,12 @@ pub struct Symbol {
     pub own_derivative: Option<&'static str>,
 }
 
-/// The relation of a tensor to the tensor with its letter.
+/// The meaning of a symbol: the tensor x with the letter, its derivative ∂C/∂x, or its velocity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SymbolKind {
     /// The tensor itself.
     Itself,
-    /// The derivative ∂C/∂x by it, with the letter of C.
+    /// The derivative ∂C/∂x, where x is the tensor with the letter; holds the letter of C.
     Derivative(CompactString),
     /// Its velocity in gradient descent.
     Velocity,

@@ -109,7 +109,7 @@ const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::E
 const QUOTIENT: Expr = Expr::Div(&[Expr::Arg(0), Expr::Arg(1)]);
 const IF_0: Case = Case { left: Expr::Arg(0), is: Relation::Equal, right: Expr::Number(0.0), value: Expr::Number(0.0) };
 
-/// A loss: its function and the keys that the network needs to know.
+/// A loss: its function, and what the network needs to connect it.
 #[derive(Debug)]
 pub struct Loss {
     /// The scalar C of the output, the target, and z if `reads_z`.

@@ -73,7 +73,7 @@ pub fn fits(name: &'static str, shape: &[usize], other: &'static str, must: &[us
 /// Infers the shape of a sum of tensors of one shape; missing leading axes of size 1 are added.
 ///
 /// # Errors
-/// The first summand whose shape differs from the first one's, or the first error among the summands.
+/// The first error, or the first mismatch with the first summand, whichever comes earlier.
 pub fn summed(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
     let mut sum: Option<Vec<usize>> = None;
     for shape in summands {

@@ -77,7 +77,7 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     Excerpt { line: line_of(text, from), column: left + 1, text: shown, mark: begin..finish }
 }
 
-/// Returns the largest width of a character in cells, escaped if necessary.
+/// Returns an upper bound of a character's width in cells after escaping.
 fn cells(c: char) -> usize {
     match c.width() {
         _ if c == '\t' => 4,

@@ -66,7 +66,7 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Returns the first string on one line that is not closed: from its quote to the end of the line.
+/// Returns the range of the first single-line string that is still open at its line break: from its quote to the end of the line.
 pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;

@@ -79,7 +79,7 @@ impl StoredTensor {
     /// Reads the numbers in row-major order. The caller has claimed their memory.
     pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.unpacked.checked_sub(self.layout.size()) else {
-            return Err(reader.fault(self.span.clone(), "up to here the tensors from files take more than 256 MiB", ""));
+            return Err(reader.fault(self.span.clone(), "with this tensor, the tensors from files take more than 256 MiB", ""));
         };
         reader.archives.unpacked = left;
         if reader.defers(len(self.shape())) {

@@ -38,7 +38,7 @@ pub(super) struct ScenarioReader {
     /// The extracted arrays that are not used yet, by the byte of their placeholder; `None` if nothing was extracted.
     pub arrays: Option<HashMap<usize, Array>>,
     pub budget: Budget,
-    /// The number of entries that layers with unknown input may still make.
+    /// The number of entries that layers with an unknown input shape may still claim.
     assumed_entries: usize,
     /// The number of entries that may still be made in the first pass; `None` in the second pass, which makes all.
     eager_entries: Option<usize>,

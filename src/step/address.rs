@@ -84,7 +84,7 @@ fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
         return error(format!("{what} must be a number from 1, not \"{text}\""));
     }
     match text.parse() {
-        Ok(0) => error(format!("{what} counts from 1; 0 is too small")),
+        Ok(0) => error(format!("there is no {} 0: it counts from 1", what.trim_start_matches("the "))),
         Ok(n) => Ok(n),
         Err(_) => error(format!("{what} {text} is too large")),
     }

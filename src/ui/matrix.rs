@@ -33,7 +33,7 @@ pub enum Mark {
     /// Not read and not computed.
     #[default]
     None,
-    /// Read by another term of the current entry: part of its window, row or column.
+    /// Read by another term of the current entry, not by this one: part of its window, row or column.
     Entry,
     /// A factor of this step.
     Step,

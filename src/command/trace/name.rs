@@ -21,7 +21,7 @@ pub(super) struct Spelling {
     pub(super) before: fn(name: &str, scalar: bool, to: &mut Vec<u8>),
     /// The text after the index of an entry, and the text after the name of a scalar.
     pub(super) after: [&'static [u8]; 2],
-    /// Writes the name of a slice of `of` entries.
+    /// Writes the name of a slice with `of` entries.
     pub(super) many: fn(name: &str, of: usize, to: &mut Vec<u8>),
 }
 

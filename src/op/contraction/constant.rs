@@ -16,7 +16,7 @@ pub enum SumKernel {
 }
 
 impl SumKernel {
-    /// Adds its operands to each entry of `sums`, each times the weight if there is one.
+    /// Adds to each entry of `sums`, or writes to it (`init`), the entries of `read` that it reads, times the weight if there is one.
     pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) {
         match (self, init, weight) {
             (Self::Copy, Init::Accumulate, _) => add_scaled(weight, read, sums),
@@ -42,7 +42,7 @@ fn expand(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut 
     });
 }
 
-/// Adds n neighbours to each entry.
+/// Adds n consecutive entries of `read` to each sum.
 fn sum_runs(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
     chunks(sums, 8, 6 * n as u64, |at, sums| {
         if init == Init::Overwrite {

@@ -24,14 +24,15 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 
 const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
 /// log σ(a) = −softplus(−a), finite for every finite a.
-const LOG_SIGMOID: &Primitive = &log_of(|x| -softplus(-x[0]), &Expr::Of(LOG, &[SIGMOID_OF_X]));
+const LOG_SIGMOID: &Primitive = &log_of("log_sigmoid", |x| -softplus(-x[0]), &Expr::Of(LOG, &[SIGMOID_OF_X]));
 /// log(1 − σ(a)) = −softplus(a)
-const LOG_ONE_MINUS_SIGMOID: &Primitive = &log_of(|x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
+const LOG_ONE_MINUS_SIGMOID: &Primitive =
+    &log_of("log_one_minus_sigmoid", |x| -softplus(x[0]), &Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, SIGMOID_OF_X])]));
 const SIGMOID_OF_X: Expr = Expr::Of(SIGMOID, &[Expr::Arg(0)]);
 
 /// A logarithm that is printed as `meaning` but computed by `value`.
-const fn log_of(value: fn(&[f64]) -> f64, meaning: &'static Expr) -> Primitive {
-    Primitive::differentiable("log_probability", Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
+const fn log_of(name: &'static str, value: fn(&[f64]) -> f64, meaning: &'static Expr) -> Primitive {
+    Primitive::differentiable(name, Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
 }
 /// σ(a) − t
 const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, whole::W]);
