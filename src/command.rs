@@ -53,7 +53,7 @@ use run::OPEN;
 
 /// Step through every multiplication of backpropagation.
 ///
-/// `gradstep SCENARIO` opens the stepper, which shows one step at a time. `gradstep` alone opens a list of scenarios.
+/// `gradstep SCENARIO` opens the stepper, which shows one step at a time: `gradstep figure-14`. `gradstep` alone opens a list of scenarios.
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
 #[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]
