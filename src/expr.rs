@@ -50,7 +50,7 @@ impl fmt::Display for Slot {
 
 /// A mathematical function: its names, its value, its derivatives and its notation.
 ///
-/// Two functions are equal if they have the same name.
+/// Two functions are equal if they have the same name and meaning.
 pub struct Primitive {
     /// Name in traces: `sigmoid`.
     pub name: &'static str,
@@ -92,6 +92,8 @@ pub enum Form {
     Given,
     /// `a / b`
     Infix,
+    /// `a ^ b`, with brackets around a negative base.
+    Power,
     /// `a·b`: the product of the arguments, without the function's name.
     Product,
     /// `log a` in equations, with brackets around sums and products; `log(a)` in factors.
@@ -123,7 +125,7 @@ impl fmt::Debug for Primitive {
 
 impl PartialEq for Primitive {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.meaning == other.meaning
     }
 }
 

@@ -17,7 +17,7 @@
 //! | `undefined` | derivatives that are infinite or NaN, but not wrong |
 //! | `batch` | the derivatives of the batch's loss |
 //!
-//! Of the backward pass, only the derivatives under test are used. If the backward pass misses an edge of the graph, the check must not miss it too.
+//! The check uses only those results of the backward pass that it tests. If the backward pass misses an edge of the graph, the check must not miss it too.
 
 mod batch;
 mod dependents;

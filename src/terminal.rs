@@ -35,7 +35,7 @@ use self::screen::TerminalScreen;
 
 /// The longest time for which events are taken before the next frame is drawn.
 const FRAME: Duration = Duration::from_millis(16);
-/// The longest wait for an event. It stands for "no limit" and is accepted by `poll` on every system.
+/// The longest wait for an event. It means "no limit" and is accepted by `poll` on every system.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// An input of a program.

@@ -26,7 +26,7 @@ const MAX_TENSORS: usize = 65_535;
 pub struct WeightsError {
     /// The message.
     pub message: String,
-    /// What to do about it; may be empty.
+    /// The help: what to write instead. It may be empty.
     pub help: String,
 }
 

@@ -94,6 +94,10 @@ impl Motion<'_> {
             _ => return,
         };
         if !moved && self.message.is_none() {
+            let is_end = self.stepper.step == 1 || self.stepper.step == trace.len();
+            if !is_end && matches!(action, Action::BackwardPass | Action::Go(_) | Action::Last | Action::Visit(..)) {
+                return self.say("this is already the step", false);
+            }
             let which = if self.stepper.step == 1 { "first" } else { "last" };
             let (iteration, all) = (trace.iteration(), document.descent.iterations());
             let of = match all {

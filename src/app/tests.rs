@@ -244,3 +244,15 @@ fn scroll_acts_in_the_focus() {
     act(&mut state, &[Action::Close, Action::Prompt, Action::Scroll(1)]);
     assert_eq!(rows(&state), Some(1));
 }
+
+#[test]
+fn a_step_in_the_middle_is_not_called_the_last() {
+    let mut state = stepper();
+    act(&mut state, &[Action::BackwardPass, Action::BackwardPass]);
+    let message = |state: &State| state.message.as_ref().map_or_else(String::new, |message| message.text.clone());
+    assert_eq!(message(&state), "this is already the step");
+    act(&mut state, &[Action::Last, Action::Last]);
+    assert!(message(&state).starts_with("this is the last step"), "{}", message(&state));
+    act(&mut state, &[Action::First, Action::First]);
+    assert!(message(&state).starts_with("this is the first step"), "{}", message(&state));
+}

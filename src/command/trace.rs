@@ -69,7 +69,7 @@ pub(super) struct TraceCommand {
     /// Last step to print (inclusive)
     #[arg(long, value_name = "K")]
     to: Option<u64>,
-    /// What one line describes
+    /// The content of one line: a step, an entry or an op
     #[arg(long, default_value = "step")]
     level: Level,
     /// The iteration of gradient descent, from 1

@@ -35,7 +35,9 @@ impl Primitive {
     pub fn text(&self, arguments: &[String]) -> String {
         match (self.form, arguments) {
             (Form::Product, _) => arguments.join("·"),
-            (Form::Infix, _) => arguments.join(&format!(" {} ", self.name)),
+            // −2 ^ 2 would be −(2 ^ 2)
+            (Form::Power, [base, exponent]) if base.starts_with(['−', '-']) => format!("({base}) {} {exponent}", self.name),
+            (Form::Infix | Form::Power, _) => arguments.join(&format!(" {} ", self.name)),
             (Form::Given, [first, rest @ ..]) if !rest.is_empty() => format!("{}({first} | {})", self.name, rest.join(", ")),
             _ => format!("{}({})", self.name, arguments.join(", ")),
         }
@@ -141,7 +143,7 @@ impl Printer<'_> {
             Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.spaced => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Meaning | Form::Infix, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
             Expr::Div(_) | Expr::Partial(_) | Expr::Quotient(_) => Precedence::Quotient,
-            Expr::Square(_) | Expr::Transposed(_) | Expr::Of(Primitive { form: Form::Infix, .. }, _) => Precedence::Postfix,
+            Expr::Square(_) | Expr::Transposed(_) | Expr::Of(Primitive { form: Form::Power, .. }, _) => Precedence::Postfix,
             Expr::Arg(n) => self.arguments.get(*n).map_or(Precedence::Single, |argument| self.precedence(argument)),
             _ => Precedence::Single,
         }
@@ -323,14 +325,14 @@ impl Printer<'_> {
                 self.write(a, Precedence::Clause);
                 self.to.push_str(close);
             }
-            (Form::Infix, _, [a, b]) if self.spaced && self.notation == Notation::Latex => {
+            (Form::Power, _, [a, b]) if self.spaced && self.notation == Notation::Latex => {
                 self.to.push('{');
                 self.write(a, Precedence::Single);
                 self.to.extend(["}", function.symbol, "{"]);
                 self.write(b, Precedence::Clause);
                 self.to.push('}');
             }
-            (Form::Infix, _, [a, b]) => {
+            (Form::Power, _, [a, b]) => {
                 self.write(a, Precedence::Single);
                 self.to.extend([" ", function.symbol, " "]);
                 self.write(b, Precedence::Single);
@@ -415,6 +417,8 @@ mod tests {
         assert_eq!(text(Expr::Mul(&[T, Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)])])), "(1·(dy·y))");
         assert_eq!(text(Expr::Partial(Input(1))), "∂y/∂1");
         assert_eq!(text(Expr::Prime(LOG, &[A])), "log′(0)");
+        let power = |base: &str| Primitive::new("^").form(Form::Power).text(&[base.to_owned(), "−2".to_owned()]);
+        assert_eq!((power("3"), power("−3")), ("3 ^ −2".to_owned(), "(−3) ^ −2".to_owned()));
     }
 
     #[test]

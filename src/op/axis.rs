@@ -59,7 +59,7 @@ pub struct Axis {
 pub struct Misfit {
     /// The key with the wrong value: `kernel_size`, `stride`, `padding`, `dilation` or `output_padding`.
     pub key: &'static str,
-    /// What is wrong.
+    /// The message.
     pub why: String,
 }
 

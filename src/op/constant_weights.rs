@@ -172,10 +172,14 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (read, other) = (x.tensors[self.slot()], self.other());
         let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the terms of an entry fit in memory"));
-        self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, |sum, edge| {
+        let add = |sum: f64, edge: Edge| {
             let value = read[edge.end(other)];
             sum + self.weight(edge).map_or(value, |k| k * value)
-        })
+        };
+        if end - start == 1 {
+            return add(sum, self.inner.edges.edge(self.view, entry, terms.start));
+        }
+        self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, add)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {

@@ -234,6 +234,12 @@ impl Edges for Contraction {
         Nest { first: end.first(view.end(), entry), ..end.nest }
     }
 
+    fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
+        let end = &self.ends[view.end()];
+        let first = end.first(view.end(), entry);
+        if term == 0 { first } else { Nest { first, ..end.nest }.edge(usize::try_from(term).expect("the terms of an entry fit in memory")) }
+    }
+
     fn rank(&self, view: View, edge: Edge) -> u64 {
         let places = edge.ends();
         self.ends[view.end()].summed.iter().fold(0, |rank, label| {

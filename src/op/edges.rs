@@ -1,6 +1,6 @@
 //! Bilinear ops, y = Σ w · x, described by their edges: linear layers, convolutions, einsums.
 //!
-//! An edge joins one input, one weight and one output, and stands for one product. The same set of edges gives all three passes:
+//! An edge joins one input, one weight and one output, and is one product. The same set of edges gives all three passes:
 //!
 //! | pass | [`View`] | sum over the edges of an entry |
 //! | --- | --- | --- |

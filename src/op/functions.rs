@@ -93,7 +93,7 @@ pub const POWER: &Primitive = &Primitive {
     ..POWER_VALUE
 };
 /// aᵇ without its derivatives, which refer back to it.
-const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Infix).of(&["a", "b"]).smooth();
+const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).of(&["a", "b"]).smooth();
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
 const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, right: ZERO, value: ZERO }], &POWER_BY_EXPONENT);
 

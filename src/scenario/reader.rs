@@ -26,7 +26,7 @@ pub(super) type TomlTable<'i> = DeTable<'i>;
 /// A range of bytes of the file.
 pub(super) type Span = Range<usize>;
 
-/// The largest number of errors; parsing stops when it is reached, because nobody reads more.
+/// The largest number of errors; parsing stops when it is reached.
 pub(super) const KEPT: usize = 100;
 
 /// The errors, the opened files and the claimed memory of a scenario that is being parsed.
