@@ -13,8 +13,9 @@ use crate::step::Pass;
 
 /// The arguments and the piece of one entry.
 struct EntryPiece {
-    /// The end of its arguments in [`PartKinks::arguments`]. They begin at the end of the previous entry's.
-    end: usize,
+    /// The range of its arguments in [`PartKinks::arguments`].
+    begin: u32,
+    end: u32,
     /// The piece before any move.
     piece: usize,
     /// `true` if the entry is exactly where two pieces meet.
@@ -48,6 +49,7 @@ impl Kinks {
             let mut part =
                 PartKinks { pieces, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
             for at in 0..entries {
+                let begin = u32::try_from(part.arguments.len()).ok()?;
                 let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
                 for arg in &args {
                     let (operand, place) = if let Origin::Entry { slot, at } = arg.origin {
@@ -62,7 +64,7 @@ impl Kinks {
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
                 let (piece, tie) =
                     if values.is_empty() { (0, false) } else { (part.pieces.of(values.len(), |i| values[i]), part.pieces.is_tie(&values)) };
-                part.entries.push(EntryPiece { end: part.arguments.len(), piece, tie });
+                part.entries.push(EntryPiece { begin, end: u32::try_from(part.arguments.len()).ok()?, piece, tie });
             }
             parts.push(part);
         }
@@ -83,20 +85,34 @@ impl Kinks {
     ) {
         for (number, part) in self.0.iter().enumerate() {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
-            for at in entries.clone() {
-                let EntryPiece { end, piece: before, .. } = part.entries[at];
-                let begin = if at == 0 { 0 } else { part.entries[at - 1].end };
-                let arguments = &part.arguments[begin..end];
-                if arguments.is_empty() {
-                    continue;
-                }
-                let now = part.pieces.of(arguments.len(), |i| {
-                    let (operand, place) = arguments[i];
-                    values[operand as usize][place as usize]
-                });
-                if now != before {
-                    report(at, number, now);
-                }
+            let report = |at, piece| report(at, number, piece);
+            if let [operand, []] = values[..] {
+                // one operand, as of relu and max: the usual case
+                part.crossed(entries, |(_, place)| operand[place as usize], report);
+            } else {
+                part.crossed(entries, |(operand, place)| values[operand as usize][place as usize], report);
+            }
+        }
+    }
+}
+
+impl PartKinks {
+    /// Calls `report(entry, piece)` for each of the entries that is on another piece than before any move. `value` returns an argument's value.
+    fn crossed(
+        &self,
+        entries: &(impl Iterator<Item = usize> + Clone),
+        value: impl Fn((u32, u32)) -> f64,
+        mut report: impl FnMut(usize, usize),
+    ) {
+        for at in entries.clone() {
+            let EntryPiece { begin, end, piece: before, .. } = self.entries[at];
+            let arguments = &self.arguments[begin as usize..end as usize];
+            if arguments.is_empty() {
+                continue;
+            }
+            let now = self.pieces.of(arguments.len(), |i| value(arguments[i]));
+            if now != before {
+                report(at, now);
             }
         }
     }
