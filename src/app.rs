@@ -23,12 +23,14 @@ mod names;
 mod overlay;
 mod picker;
 mod prompt;
+mod return_point;
 mod settings;
 mod state;
 mod stepper;
 #[cfg(test)]
 mod tests;
 mod update;
+mod visits;
 mod work;
 
 use std::time::Duration;
@@ -42,10 +44,12 @@ pub use names::OpNames;
 pub use overlay::{Overlay, OverlayKind};
 pub use picker::{Picker, ScenarioEntry};
 pub use prompt::Prompt;
-pub use settings::{SPEEDS, Setting, Settings};
+pub use return_point::ReturnPoint;
+pub use settings::{Dialect, SPEEDS, Setting, Settings};
 pub use state::{Focus, Screen, State};
 pub use stepper::Stepper;
 pub use update::update;
+pub use visits::{Visit, Visits};
 
 /// The longest time between two checks of the keyboard, apart from one short piece of work.
 pub const SLICE: Duration = Duration::from_millis(15);

@@ -9,7 +9,7 @@ pub use notation::{Code, Key, parse};
 
 use tui_input::InputRequest;
 
-use crate::app::{Action, Focus, OverlayKind, Setting, State};
+use crate::app::{Action, Dialect, Focus, OverlayKind, Setting, State};
 
 /// A row of the table: the action of some keys.
 #[derive(Debug)]
@@ -32,12 +32,16 @@ const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words:
 
 #[rustfmt::skip]
 static TABLE: &[KeyBinding] = &[
-    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "forward by one unit (see j and k)", "forward"),
-    row(Focus::Normal, &["h", "<Left>"], Action::Back, "back by one unit", "back"),
+    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "to the end of this unit, or of the next one (see j and k)", "forward"),
+    row(Focus::Normal, &["h", "<Left>"], Action::Back, "to the end of the unit before; directly after l, to where l was pressed", "back"),
     row(Focus::Normal, &["j", "<Down>"], Action::Finer, "smaller unit: iteration → sample → pass → op → entry → step", "finer"),
     row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "larger unit: step → entry → op → pass → sample → iteration", "coarser"),
     row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
     row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
+    row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", ""),
+    row(Focus::Normal, &["z"], Action::Turn(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", ""),
+    row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", ""),
+    row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", ""),
     row(Focus::Normal, &["<Space>"], Action::Play, "play and pause", "play"),
     row(Focus::Normal, &["+", "="], Action::Faster, "play faster", ""),
     row(Focus::Normal, &["-"], Action::Slower, "play slower", ""),
@@ -49,7 +53,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "on a small screen, the previous pane", ""),
     row(Focus::Normal, &["<PgDn>"], Action::Page(1), "scroll the matrices down", ""),
     row(Focus::Normal, &["<PgUp>"], Action::Page(-1), "scroll the matrices up", ""),
-    row(Focus::Normal, &["n"], Action::Toggle(OverlayKind::Notes), "the scenario's notes", "notes"),
+    row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
+    row(Focus::Normal, &["n"], Action::Say("nothing is searched for; the scenario's notes are on the key a"), "next match of a search", ""),
     row(Focus::Normal, &["o"], Action::Pick, "open another scenario", ""),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", ""),
@@ -72,7 +77,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
     row(Focus::Overlay, &["<PgDn>", "<Space>"], Action::Page(1), "a page down", ""),
     row(Focus::Overlay, &["<PgUp>"], Action::Page(-1), "a page up", ""),
-    row(Focus::Overlay, &["<Esc>", "<Enter>", "?", "n"], Action::Close, "close", "close"),
+    row(Focus::Overlay, &["<Esc>", "<Enter>", "?", "a"], Action::Close, "close", "close"),
     row(Focus::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Focus::Picker, &["j", "<Down>"], Action::Scroll(1), "the next scenario", "down"),
@@ -89,6 +94,9 @@ static TABLE: &[KeyBinding] = &[
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
     let focus = state.focus();
+    if let Some(action) = earlier_meaning(state, focus, key) {
+        return Some(action);
+    }
     if let Some(row) = rows(focus).find(|row| row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key]))) {
         return Some(row.action.clone());
     }
@@ -100,6 +108,16 @@ pub fn action(state: &State, key: Key) -> Option<Action> {
             let counting = state.stepper().is_some_and(|stepper| stepper.count.is_some());
             (digit > 0 || counting).then_some(Action::Digit(digit))
         }
+        _ => None,
+    }
+}
+
+/// Returns the action that a key had in sessions of the first format, if it has another one today.
+fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
+    let is_earlier = state.settings.dialect == Dialect::One && key == Code::Char('n').into();
+    match focus {
+        Focus::Normal if is_earlier => Some(Action::Toggle(OverlayKind::Notes)),
+        Focus::Overlay if is_earlier => Some(Action::Close),
         _ => None,
     }
 }

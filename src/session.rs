@@ -2,7 +2,7 @@
 //! the event happens.
 //!
 //! ```text
-//! {"gradstep_session":1,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","at":1}
+//! {"gradstep_session":2,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","at":1}
 //! [1250,"key","<Right>"]
 //! [1700,"click","grad.u"]
 //! [1900,"wheel",3]
@@ -28,11 +28,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::{Dialect, Visit};
 use crate::keys::{self, Key};
 use crate::step::Address;
 
-/// The version of the file format that this program reads and writes.
-pub const FORMAT: u64 = 1;
+/// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
+pub const FORMAT: u64 = 2;
 
 /// The longest time between two events in a replay.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
@@ -74,9 +75,26 @@ fn first() -> u64 {
 impl Header {
     /// The header of a session that this program records.
     #[must_use]
-    pub fn new(name: String, scenario: String, (iteration, at): (u64, u64), size: (u16, u16)) -> Self {
+    pub fn new(name: String, scenario: String, at: Visit, size: (u16, u16)) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, program, size, name, scenario, files: BTreeMap::new(), exact: true, iteration, at, to: None }
+        Self {
+            format: FORMAT,
+            program,
+            size,
+            name,
+            scenario,
+            files: BTreeMap::new(),
+            exact: true,
+            iteration: at.iteration,
+            at: at.step,
+            to: None,
+        }
+    }
+
+    /// Returns the meaning of the session's keys.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        if self.format < 2 { Dialect::One } else { Dialect::Two }
     }
 
     /// Sets the address that is still being computed.
@@ -265,13 +283,13 @@ fn header(line: &[u8]) -> Result<Header, SessionError> {
     const BEGINS: &[u8] = b"{\"gradstep_session\":";
     let no = |text: String| Err(SessionError(text));
     match serde_json::from_slice::<Version>(line) {
-        Ok(Version { gradstep_session: FORMAT }) => {
+        Ok(Version { gradstep_session: 1..=FORMAT }) => {
             serde_json::from_slice(line).or_else(|why| no(format!("has a header that cannot be read: {why}")))
         }
         Ok(Version { gradstep_session: format }) if format > FORMAT => {
-            no(format!("is a session of format {format}, and this program reads only format {FORMAT}; use a newer version of it"))
+            no(format!("is a session of format {format}, and this program reads only formats up to {FORMAT}; use a newer version of it"))
         }
-        Ok(_) => no(format!("is a session of an unknown format; this program reads format {FORMAT}")),
+        Ok(_) => no(format!("is a session of an unknown format; this program reads formats 1 to {FORMAT}")),
         Err(_) if line.is_empty() => no("is empty: there is nothing to replay".to_owned()),
         Err(_) if !line.ends_with(b"\n") && (line.starts_with(BEGINS) || BEGINS.starts_with(line)) => {
             no("has an incomplete header: there is nothing to replay".to_owned())

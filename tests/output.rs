@@ -119,7 +119,8 @@ const COMMANDS: [&str; 19] = [
 fn with_a_session() -> tempfile::TempDir {
     let folder = tempdir().unwrap();
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
-    let header = gradstep::session::Header::new("figure-14".to_owned(), text.to_owned(), (1, 1), (80, 24));
+    let header =
+        gradstep::session::Header::new("figure-14".to_owned(), text.to_owned(), gradstep::app::Visit { iteration: 1, step: 1 }, (80, 24));
     gradstep::session::Recorder::new(fs::File::create(folder.path().join("s.session")).unwrap(), &header).unwrap();
     folder
 }

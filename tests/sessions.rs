@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use gradstep::app::{Action, State, update};
+use gradstep::app::{Action, State, Visit, update};
 use gradstep::command::driver::{Done, Driver};
 use gradstep::command::{Live, ScenarioLoader, bundled, offers, replay};
 use gradstep::scenario::Limits;
@@ -50,7 +50,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let document = Arc::new(shelf.open(name).unwrap());
     let mut state = State::picker(offers::bundled());
     state.open(Arc::clone(&document), None);
-    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), (1, state.stepper().expect("open").step), size);
+    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").place(), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
     let mut live = Live::new(Driver::new(state, shelf), LOOK, Some(recorder));
     let mut frames = vec![draw(&live, size)];
@@ -249,10 +249,10 @@ fn a_file_that_is_not_a_session_is_reported() {
     assert_eq!(said("title = \"a scenario\"\n"), "is not a session; `gradstep SCENARIO --record FILE` records one");
     assert_eq!(said("{}\n"), "is not a session; `gradstep SCENARIO --record FILE` records one");
     assert_eq!(
-        said("{\"gradstep_session\":2,\"cues\":[]}\n"),
-        "is a session of format 2, and this program reads only format 1; use a newer version of it"
+        said("{\"gradstep_session\":3,\"cues\":[]}\n"),
+        "is a session of format 3, and this program reads only formats up to 2; use a newer version of it"
     );
-    assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of an unknown format; this program reads format 1");
+    assert_eq!(said("{\"gradstep_session\":0}\n"), "is a session of an unknown format; this program reads formats 1 to 2");
     assert_eq!(said(&header[..40]), "has an incomplete header: there is nothing to replay");
     assert!(said("{\"gradstep_session\":1}\n").starts_with("has a header that cannot be read: missing field"));
     let damaged = header.replace("\"at\":1", "\"files\":{\"w.npz\":\"!\"},\"at\":1");
@@ -284,7 +284,7 @@ fn a_file_that_is_not_a_session_is_reported() {
 fn a_step_that_does_not_exist_is_reported() {
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
     for (at, says) in [(0, true), (1, false), (10, false), (11, true)] {
-        let header = Header::new("figure-14".to_owned(), text.to_owned(), (1, at), (80, 24));
+        let header = Header::new("figure-14".to_owned(), text.to_owned(), Visit { iteration: 1, step: at }, (80, 24));
         let session = Session { header, events: Vec::new(), torn: false };
         assert_eq!(replay::begin(&session, Limits::default()).is_err(), says, "{at}");
     }
@@ -335,7 +335,8 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
         }
     }
     // older recordings have the characters themselves
-    let header = Header::new("x".to_owned(), bundled::find("figure-14").unwrap().text.to_owned(), (1, 1), (80, 24));
+    let header =
+        Header::new("x".to_owned(), bundled::find("figure-14").unwrap().text.to_owned(), Visit { iteration: 1, step: 1 }, (80, 24));
     let mut session = Vec::new();
     Recorder::new(&mut session, &header).unwrap();
     session.extend("[1,\"key\",\":\"]\n[2,\"key\",\"\u{202e}\"]\n[3,\"key\",\"\\u200b\"]\n[4,\"key\",\"<Enter>\"]\n".bytes());

@@ -18,6 +18,12 @@ pub enum Action {
     StepForward,
     /// Moves one step back, whatever the unit.
     StepBack,
+    /// Goes to the last step of the op.
+    StepOut,
+    /// Goes to the place that the last jump left.
+    JumpBack,
+    /// Redoes the last jump that was undone.
+    JumpForward,
     /// Goes to the first step.
     First,
     /// Goes to the last step; with a count, to the step of that number.
@@ -66,6 +72,8 @@ pub enum Action {
     Close,
     /// Ends the job and play without a message, when a replay hands control to the user.
     Halt,
+    /// Shows a sentence, which explains a key that does nothing yet.
+    Say(&'static str),
     /// Ends the program.
     Quit,
     /// Sets the time.

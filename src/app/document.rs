@@ -145,6 +145,13 @@ impl Document {
         Ok((Some(document), step))
     }
 
+    /// Returns the document at this iteration, and the step at the first of these places that exists there.
+    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Place]) -> (Option<Self>, u64) {
+        let document = self.with(iteration);
+        let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
+        (Some(document), step)
+    }
+
     /// Returns the names of a sample's ops that have steps.
     #[must_use]
     pub fn names(&self) -> &OpNames {

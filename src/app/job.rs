@@ -48,9 +48,9 @@ pub struct Units {
 pub(super) enum SeekGoal {
     /// An address.
     Address(Address),
-    /// A place, or the last step if the descent ends before that iteration. From there it goes on by `more` iterations, back if negative, because the key was
-    /// pressed again meanwhile.
-    Iteration { place: Place, more: i64 },
+    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. From there it goes on by `more` iterations,
+    /// back if negative, because the key was pressed again meanwhile.
+    Iteration { places: Vec<Place>, more: i64 },
     /// The first step of the iteration, or the last one if the move goes back; then the rest of a move by units.
     Units(Units),
 }
@@ -94,14 +94,17 @@ impl SeekGoal {
         if number < to && !iteration.ends() {
             return JobPiece::On(walk, true);
         }
-        let place = match self {
-            Self::Address(address) => return JobPiece::Arrived(Box::new(document.arrive(to, iteration, address))),
-            Self::Iteration { .. } if number < to => Place::Last,
-            Self::Iteration { place, .. } => place.clone(),
-            Self::Units(Units { left, .. }) if *left < 0 => Place::Last,
-            Self::Units(_) => Place::First,
+        let found = match self {
+            Self::Address(address) => document.arrive(to, iteration, address),
+            // sessions of the first format go to first steps, and to the last step at the end of the descent
+            Self::Iteration { places, .. } if number < to && **places == [Place::First] => {
+                document.arrive(number, iteration, &Place::Last.into())
+            }
+            Self::Iteration { places, .. } => Ok(document.arrive_at_any(iteration, places)),
+            Self::Units(Units { left, .. }) if *left < 0 => document.arrive(number, iteration, &Place::Last.into()),
+            Self::Units(_) => document.arrive(number, iteration, &Place::First.into()),
         };
-        JobPiece::Arrived(Box::new(document.arrive(number, iteration, &place.into())))
+        JobPiece::Arrived(Box::new(found))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Action, Message, SPEEDS, Settings, Stepper};
-use crate::step::{Place, Unit};
+use super::return_point::MoveBack;
+use super::{Action, Dialect, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
+use crate::step::{Address, Place, Unit};
 
 /// The most units that one key moves by: a larger count is probably a typing error.
 const FARTHEST: u64 = 100_000;
@@ -49,75 +50,147 @@ impl Motion<'_> {
 
     /// Does an action that moves, or that changes the unit, play or its speed.
     pub fn travel(&mut self, action: &Action, count: Option<u64>) {
+        let times = count.unwrap_or(1).min(FARTHEST);
+        let signed = i64::try_from(times).unwrap_or(1);
+        match action {
+            Action::Finer => return self.change_unit(-signed),
+            Action::Coarser => return self.change_unit(signed),
+            Action::Faster => return self.change_speed(signed),
+            Action::Slower => return self.change_speed(-signed),
+            Action::Play => return self.toggle_play(),
+            Action::Forward => return self.forward(times),
+            Action::Back => return self.back(times),
+            _ => {}
+        }
+        self.halt();
+        let before = self.stepper.place();
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
-        let times = i64::try_from(count.unwrap_or(1).min(FARTHEST)).unwrap_or(1);
-        let more = match action {
-            Action::Forward => times,
-            Action::Back => -times,
-            _ => 0,
-        };
-        // the same key was pressed again before the job was done
-        let unit = self.stepper.unit;
-        if more != 0 && self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, more)) {
-            return;
-        }
-        match action {
-            Action::Finer => return self.change_unit(-times),
-            Action::Coarser => return self.change_unit(times),
-            Action::Faster => return self.change_speed(times),
-            Action::Slower => return self.change_speed(-times),
-            Action::Play => return self.toggle_play(),
-            _ => self.stepper.play = None,
-        }
-        self.stop();
-        let before = self.stepper.place();
-        let moved = match action {
-            Action::Forward | Action::Back if unit == Unit::Iteration => {
-                self.by_iterations(more);
-                self.has_moved(before)
-            }
-            Action::Forward | Action::Back => self.move_by(unit, more),
-            Action::StepForward => self.move_by(Unit::Step, times),
-            Action::StepBack => self.move_by(Unit::Step, -times),
-            Action::First => self.go(1),
-            Action::Last => self.go(count.unwrap_or(trace.len()).clamp(1, trace.len())),
-            Action::Go(k) => self.go((*k).clamp(1, trace.len())),
+        let (moved, is_jump) = match action {
+            Action::StepForward => (self.move_by(Unit::Step, signed), false),
+            Action::StepBack => (self.move_by(Unit::Step, -signed), false),
+            Action::StepOut => (self.go(trace.span(before.step, Unit::Op).end - 1), false),
+            Action::First => (self.go(1), true),
+            Action::Last => (self.go(count.unwrap_or(trace.len()).clamp(1, trace.len())), true),
+            Action::Go(k) => (self.go((*k).clamp(1, trace.len())), true),
             Action::Visit(tensor, entry) => match self.maker_or_reader(*tensor, *entry) {
-                Some(k) => self.go(k),
+                Some(k) => (self.go(k), true),
                 None => return self.say("no step computes or reads this entry", false),
             },
             Action::BackwardPass => match trace.resolve(&Place::Backward.into()) {
-                Ok(k) => self.go(k),
+                Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, true),
+            },
+            Action::JumpBack => match self.stepper.visits.go_back(before, times) {
+                Some(visit) => return self.return_to(visit),
+                None => return self.say("this is the first place visited", false),
+            },
+            Action::JumpForward => match self.stepper.visits.go_forward(before, times) {
+                Some(visit) => return self.return_to(visit),
+                None => return self.say("this is the last place visited", false),
             },
             _ => return,
         };
-        if !moved && self.message.is_none() {
-            let is_end = self.stepper.step == 1 || self.stepper.step == trace.len();
-            if !is_end && matches!(action, Action::BackwardPass | Action::Go(_) | Action::Last | Action::Visit(..)) {
-                return self.say("this is already the step", false);
-            }
-            let which = if self.stepper.step == 1 { "first" } else { "last" };
-            let (iteration, all) = (trace.iteration(), document.descent.iterations());
-            let of = match all {
-                1 => String::new(),
-                _ if self.stepper.step > 1 && document.lack.is_some() => {
-                    return document.lack.into_iter().for_each(|lack| self.say(lack.to_string(), true));
-                }
-                _ if document.last && self.stepper.step > 1 && iteration < all => {
-                    format!(": the tolerance ends the descent at iteration {iteration}")
-                }
-                _ => format!(" of iteration {iteration}"),
-            };
-            self.say(format!("this is the {which} step{of}"), false);
+        if moved && is_jump {
+            self.stepper.visits.leave(before);
         }
+        match action {
+            _ if moved || self.message.is_some() => {}
+            Action::StepOut => self.say("this is the last step of the op", false),
+            _ if is_jump && before.step > 1 && before.step < trace.len() => self.say("this is already the step", false),
+            _ => self.say_end(before.step > 1),
+        }
+    }
+
+    /// Stops the job and play, and forgets the return point: what comes next is another move than `l` or `h`.
+    fn halt(&mut self) {
+        self.stepper.play = None;
+        self.stepper.return_point = None;
+        self.stop();
+    }
+
+    /// Moves forward by a number of units, and remembers where the first of these moves began.
+    fn forward(&mut self, times: u64) {
+        let (unit, here) = (self.stepper.unit, self.stepper.place());
+        let units = i64::try_from(times).unwrap_or(1);
+        let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
+        let mut point = point.unwrap_or_else(|| ReturnPoint::new(here, unit));
+        point.ask(times);
+        self.stepper.return_point = Some(point);
+        if self.extend_job(unit, units) {
+            return;
+        }
+        self.stepper.play = None;
+        self.stop();
+        if self.move_by(unit, units) {
+            return;
+        }
+        let point = &mut self.stepper.return_point;
+        point.iter_mut().for_each(|point| point.unask(times));
+        point.take_if(|point| point.is_idle());
+        if self.message.is_none() {
+            self.say_end(true);
+        }
+    }
+
+    /// Moves back by a number of units, or to the place where the same number of moves forward began.
+    fn back(&mut self, times: u64) {
+        let unit = self.stepper.unit;
+        let units = i64::try_from(times).unwrap_or(1);
+        let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.take_back(unit, times));
+        if let (MoveBack::To(visit), Dialect::Two) = (meaning, self.settings.dialect) {
+            (self.stepper.return_point, self.stepper.play, self.stepper.job) = (None, None, None);
+            return self.return_to(visit);
+        }
+        if meaning != MoveBack::Part {
+            self.stepper.return_point = None;
+        }
+        if self.extend_job(unit, -units) {
+            return;
+        }
+        self.stepper.play = None;
+        self.stop();
+        if !self.move_by(unit, -units) && self.message.is_none() {
+            self.say_end(self.stepper.step > 1);
+        }
+    }
+
+    /// Adds a move to the job, if the same key was pressed again before the job was done. Returns whether it was.
+    fn extend_job(&mut self, unit: Unit, units: i64) -> bool {
+        self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, units))
+    }
+
+    /// Goes to a place that was visited before.
+    fn return_to(&mut self, Visit { iteration, step }: Visit) {
+        if let Err(why) = self.go_to(Address { iteration: Some(iteration), place: Place::Step(step) }) {
+            self.say(why, true);
+        }
+    }
+
+    /// Tells the user that the step on the screen is the first or the last one, and why there is no further one.
+    fn say_end(&mut self, is_last: bool) {
+        let document = Arc::clone(&self.stepper.document);
+        let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
+        if let Some(lack) = document.lack.filter(|_| is_last && all > 1) {
+            return self.say(lack.to_string(), true);
+        }
+        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.dialect == Dialect::Two;
+        let which = if is_last { "last" } else { "first" };
+        if by_iterations && all > 1 && self.stepper.step < document.trace.len() && self.stepper.step > 1 {
+            return self.say(format!("this is the {which} iteration"), false);
+        }
+        let of = match all {
+            1 => String::new(),
+            _ if document.last && is_last && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
+            _ => format!(" of iteration {iteration}"),
+        };
+        self.say(format!("this is the {which} step{of}"), false);
     }
 
     /// Tells the user the address of the batch's loss, on arrival at the loss of one sample.
     pub fn point_to_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
-            let (iteration, _) = self.stepper.place();
+            let Visit { iteration, .. } = self.stepper.place();
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
         }
     }
@@ -136,7 +209,7 @@ impl Motion<'_> {
     }
 
     /// Returns whether the screen is at another place than before, or a job will move it there.
-    fn has_moved(&self, before: (u64, u64)) -> bool {
+    pub fn has_moved(&self, before: Visit) -> bool {
         self.stepper.job.is_some() || self.stepper.place() != before
     }
 
@@ -152,7 +225,11 @@ impl Motion<'_> {
     /// Moves by a number of units, back if negative. Returns whether the screen moved, or a job will move it.
     fn move_by(&mut self, unit: Unit, times: i64) -> bool {
         let before = self.stepper.place();
-        self.by_units(unit, times);
+        if unit == Unit::Iteration {
+            self.by_iterations(times)
+        } else {
+            self.by_units(unit, times)
+        }
         self.has_moved(before)
     }
 
@@ -191,6 +268,7 @@ impl Motion<'_> {
         } else if document.last && self.stepper.step >= document.trace.len() {
             self.say("this is the last step: g goes to the first", false);
         } else {
+            self.stepper.return_point = None;
             self.stepper.play = Some(self.later());
         }
     }

@@ -80,7 +80,7 @@ impl State {
         if let Some(Err(why)) = start.map(|start| self.go_to(start)) {
             self.say(why, true);
         } else if notes && self.message.is_none() {
-            self.say("n: what to look for in this scenario", false);
+            self.say("a: what to look for in this scenario", false);
         }
     }
 

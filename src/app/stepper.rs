@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Document, Job, Mode};
+use super::{Document, Job, Mode, ReturnPoint, Visit, Visits};
 use crate::step::Unit;
 use crate::trace::{Position, Trace};
 
@@ -26,6 +26,10 @@ pub struct Stepper {
     pub play: Option<Duration>,
     /// Rows and columns by which the matrices are scrolled away from this step's entries.
     pub scroll: [isize; 2],
+    /// The places that jumps have left.
+    pub visits: Visits,
+    /// The place where the last moves forward began; `None` after any other move.
+    pub return_point: Option<ReturnPoint>,
 }
 
 impl Stepper {
@@ -33,7 +37,18 @@ impl Stepper {
     #[must_use]
     pub fn new(document: Arc<Document>, at: u64) -> Self {
         let step = at.clamp(1, document.trace.len());
-        Self { document, step, unit: Unit::Step, count: None, mode: Mode::Normal, job: None, play: None, scroll: [0, 0] }
+        Self {
+            document,
+            step,
+            unit: Unit::Step,
+            count: None,
+            mode: Mode::Normal,
+            job: None,
+            play: None,
+            scroll: [0, 0],
+            visits: Visits::default(),
+            return_point: None,
+        }
     }
 
     /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the step's sample, or to the batch.
@@ -45,8 +60,8 @@ impl Stepper {
 
     /// Returns the iteration and the step on the screen.
     #[must_use]
-    pub fn place(&self) -> (u64, u64) {
-        (self.document.trace.iteration(), self.step)
+    pub fn place(&self) -> Visit {
+        Visit { iteration: self.document.trace.iteration(), step: self.step }
     }
 
     /// Scrolls the matrices by rows, at most by the number of rows of the largest one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, Screen, Setting, State, Stepper, update};
+use super::{Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, Screen, Setting, State, Stepper, Visit, update};
 use crate::scenario::{Limits, Source, read};
 
 const SCENARIO: &str = r#"title = "small"
@@ -179,7 +179,7 @@ fn opening_a_scenario_closes_all_layers_and_keeps_settings() {
         let settings = state.settings.clone();
         state.open(document(), Some(3));
         assert_eq!((layers(&state), state.focus(), &state.settings), (Vec::new(), Focus::Normal, &settings));
-        assert_eq!(state.stepper().map(Stepper::place), Some((1, 3)));
+        assert_eq!(state.stepper().map(Stepper::place), Some(Visit { iteration: 1, step: 3 }));
     }
 }
 
@@ -199,7 +199,7 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
         act(&mut state, &[Action::Play, cover.clone()]);
         let due = state.wake().expect("play is on");
         update(&mut state, Action::Clock(due));
-        assert_eq!(state.stepper().map(Stepper::place), Some((1, 2)), "{cover:?}");
+        assert_eq!(state.stepper().map(Stepper::place), Some(Visit { iteration: 1, step: 2 }), "{cover:?}");
         assert_eq!(state.wake(), Some(due + state.settings.period()), "{cover:?}");
     }
 }

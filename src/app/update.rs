@@ -1,7 +1,7 @@
 //! The one function that changes a state.
 
 use super::motion::Motion;
-use super::{Action, Focus, Mode, Prompt, Request, Screen, State};
+use super::{Action, Focus, Mode, Prompt, Request, Screen, Setting, State};
 
 /// The largest count that digits before a key can give.
 const MOST: u64 = 999_999_999_999;
@@ -48,7 +48,8 @@ impl State {
             Action::Close => self.close(),
             Action::Pick => self.pick(),
             Action::Accept => return self.accept(),
-            Action::Turn(setting, by) => self.settings.turn(setting, by),
+            Action::Turn(setting, by) => self.turn(setting, by),
+            Action::Say(sentence) => self.say(sentence, false),
             Action::Prompt => {
                 if let Screen::Stepper(stepper) = &mut self.screen {
                     stepper.mode = Mode::Prompt(Prompt::default());
@@ -66,6 +67,16 @@ impl State {
             }
         }
         None
+    }
+
+    /// Turns a setting, and says what it is now if the screen does not show it.
+    fn turn(&mut self, setting: Setting, by: i64) {
+        self.settings.turn(setting, by);
+        match setting {
+            Setting::Pane => {}
+            Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),
+            Setting::SkipZeros => self.say("l, h, s and S stop at products that are 0 too", false),
+        }
     }
 
     fn close(&mut self) {

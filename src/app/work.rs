@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::job::{Job, JobPiece, Seek, SeekGoal, SeekResult, Units, Walking};
 use super::motion::Motion;
-use super::{Mode, Stepper};
-use crate::step::{Address, Place, Unit};
+use super::{Dialect, Mode, Setting, Stepper};
+use crate::step::{Address, Kind, Place, Scope, Unit};
 use crate::threads::BackgroundTask;
 
 /// The largest cost of the work that a key does at once, counted in computed steps: about ten milliseconds. The rest is done in later time slices.
 const AT_ONCE: u64 = 10_000_000;
+/// The largest number of products that one piece of work skips.
+const SKIPPED: usize = 256;
 
 impl Motion<'_> {
     /// Goes to an address: at once, or by a job if its iteration is far.
@@ -38,6 +40,20 @@ impl Motion<'_> {
         Ok(())
     }
 
+    /// Goes to an address as [`Motion::go_to`] does, and keeps the place that it leaves among the places visited.
+    ///
+    /// # Errors
+    /// As [`super::Document::find`].
+    pub fn jump_to(&mut self, address: Address) -> Result<(), String> {
+        let here = self.stepper.place();
+        self.stepper.return_point = None;
+        self.go_to(address)?;
+        if self.has_moved(here) {
+            self.stepper.visits.leave(here);
+        }
+        Ok(())
+    }
+
     /// Goes to the address in the line, and leaves the line.
     pub fn go_to_prompt(&mut self) {
         let Mode::Prompt(prompt) = &self.stepper.mode else { return };
@@ -47,13 +63,28 @@ impl Motion<'_> {
             return;
         }
         self.stepper.play = None;
-        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.go_to(address)) {
+        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_to(address)) {
             self.say(why, true);
         }
     }
 
-    /// Moves by `times` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
+    /// Moves by `times` iterations, back if negative, to the same entry and term there. Beyond the ends, goes to the first or the last iteration.
     pub fn by_iterations(&mut self, times: i64) {
+        if self.settings.dialect == Dialect::One {
+            return self.by_iterations_to_first_steps(times);
+        }
+        let document = Arc::clone(&self.stepper.document);
+        let now = document.trace.iteration();
+        let end = if document.last { now } else { document.descent.iterations() };
+        let to = now.saturating_add_signed(times).clamp(1, end.max(1));
+        if to != now {
+            let places = self.stepper.same_place_in(to);
+            self.seek_iteration(to, places);
+        }
+    }
+
+    /// Moves by `times` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
+    fn by_iterations_to_first_steps(&mut self, times: i64) {
         let document = Arc::clone(&self.stepper.document);
         let now = document.trace.iteration();
         let end = if document.last { now } else { document.descent.iterations() };
@@ -65,14 +96,20 @@ impl Motion<'_> {
             self.go(if place == Place::Last { document.trace.len() } else { 1 });
             return document.lack.filter(|_| wanted > end).into_iter().for_each(|lack| self.say(lack.to_string(), true));
         }
+        self.seek_iteration(to, vec![place]);
+    }
+
+    /// Begins a seek to the first of some places that exists in another iteration.
+    fn seek_iteration(&mut self, to: u64, places: Vec<Place>) {
+        let document = Arc::clone(&self.stepper.document);
         let walk = document.descent.walk(to);
         match document.fits(&walk) {
-            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { place, more: 0 }, to, walk))),
+            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { places, more: 0 }, to, walk))),
             Err(why) => self.say(why, true),
         }
     }
 
-    /// Moves by `times` units, back if negative, to the first step of a unit; at most to the first or the last unit.
+    /// Moves by `times` units, back if negative, to the last step of a unit; at most to the first step or to the last unit.
     pub fn by_units(&mut self, unit: Unit, times: i64) {
         let iteration = self.stepper.document.trace.iteration();
         self.begin(Job::Move { units: Units { unit, left: times }, iteration });
@@ -137,6 +174,7 @@ impl Motion<'_> {
 
     /// Goes to the goal of a seek, and continues from there if the job is not done.
     fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
+        let before = self.stepper.place().iteration;
         match found {
             Ok((other, step)) => {
                 if let Some(other) = other {
@@ -153,15 +191,20 @@ impl Motion<'_> {
             }
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
+                let moved = self.stepper.place().iteration.saturating_sub(before);
+                self.stepper.return_point.iter_mut().for_each(|point| point.advance(moved));
                 if more != 0 {
                     self.by_iterations(more);
                 }
             }
             SeekGoal::Units(units) => {
-                if units.left < 0 {
-                    let start = self.stepper.document.trace.span(self.stepper.step, units.unit).start;
-                    self.go(start);
+                let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
+                match (self.settings.dialect, units.left < 0) {
+                    (Dialect::One, true) => _ = self.go(span.start),
+                    (Dialect::Two, false) => _ = self.go(span.end - 1),
+                    (Dialect::One, false) | (Dialect::Two, true) => {}
                 }
+                self.count_forward(units.left, 1);
                 self.units_left(units.with(units.left - units.left.signum()));
             }
         }
@@ -173,24 +216,38 @@ impl Motion<'_> {
         let document = Arc::clone(&self.stepper.document);
         let (trace, number, step) = (&document.trace, document.trace.iteration(), self.stepper.step);
         if unit == Unit::Step && left != 0 {
-            let room = if left > 0 { trace.len() - step } else { step - 1 };
-            let by = i64::try_from(room).unwrap_or(i64::MAX).min(left.abs()) * left.signum();
-            if by != 0 {
-                self.go(step.saturating_add_signed(by));
-                return self.units_left(units.with(left - by));
+            if self.settings.is_on(Setting::SkipZeros) {
+                if self.next_nonzero(units) {
+                    return;
+                }
+            } else {
+                let room = if left > 0 { trace.len() - step } else { step - 1 };
+                let by = i64::try_from(room).unwrap_or(i64::MAX).min(left.abs()) * left.signum();
+                if by != 0 {
+                    self.go(step.saturating_add_signed(by));
+                    self.count_forward(left, by.unsigned_abs());
+                    return self.units_left(units.with(left - by));
+                }
             }
         }
         let span = trace.span(step, unit);
-        if left > 0 && span.end <= trace.len() {
-            self.go(span.end);
+        let next = match (self.settings.dialect, left > 0) {
+            (Dialect::Two, true) if step + 1 < span.end => Some(span.end - 1),
+            (Dialect::Two, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
+            (Dialect::Two, false) if span.start > 1 => Some(span.start - 1),
+            (Dialect::One, true) if span.end <= trace.len() => Some(span.end),
+            (Dialect::One, false) if span.start < step => Some(span.start),
+            (Dialect::One, false) if span.start > 1 => Some(trace.span(span.start - 1, unit).start),
+            _ => None,
+        };
+        if let Some(next) = next {
+            self.go(next);
+            self.count_forward(left, 1);
         } else if left > 0 && document.last {
             self.go(trace.len());
             return;
-        } else if left < 0 && span.start < step {
-            self.go(span.start);
-        } else if left < 0 && span.start > 1 {
-            self.go(trace.span(span.start - 1, unit).start);
         } else if left < 0 && number == 1 || left == 0 {
+            self.go(if left == 0 { step } else { 1 });
             return;
         } else {
             let to = if left > 0 { number + 1 } else { number - 1 };
@@ -202,6 +259,40 @@ impl Motion<'_> {
             return;
         }
         self.units_left(units.with(left - left.signum()));
+    }
+
+    /// Counts units that were moved forward, for the return of `h`; `left` is negative for a move back.
+    fn count_forward(&mut self, left: i64, units: u64) {
+        if left > 0 {
+            self.stepper.return_point.iter_mut().for_each(|point| point.advance(units));
+        }
+    }
+
+    /// Moves to the next step of this iteration that is no product of value 0, or as far towards it as one piece of work reaches. Returns `false` if there
+    /// are no further steps in this iteration.
+    fn next_nonzero(&mut self, units: Units) -> bool {
+        let document = Arc::clone(&self.stepper.document);
+        let (trace, by) = (&document.trace, units.left.signum());
+        let is_zero = |k: u64| trace.get(k).is_some_and(|step| step.kind == Kind::Product && step.value == 0.0);
+        let mut step = self.stepper.step;
+        for _ in 0..SKIPPED {
+            let next = step.saturating_add_signed(by);
+            if next == 0 || next > trace.len() {
+                break;
+            }
+            step = next;
+            if !is_zero(step) {
+                self.go(step);
+                self.count_forward(units.left, 1);
+                self.units_left(units.with(units.left - by));
+                return true;
+            }
+        }
+        let moved = self.go(step);
+        if moved {
+            self.units_left(units);
+        }
+        moved
     }
 
     /// Keeps the rest of a move as the job, if there is any.
@@ -226,6 +317,25 @@ impl Motion<'_> {
 }
 
 impl Stepper {
+    /// Returns the places in another iteration that are nearest to the step on the screen: its entry and term, its entry, its op, and the first step, which
+    /// always exists. In a batch of other samples it takes the sample at the same position.
+    fn same_place_in(&self, iteration: u64) -> Vec<Place> {
+        let mut places = vec![Place::First];
+        if let Some((trace, at)) = self.here()
+            && let Place::Op { scope, name, index, term } = trace.address(&at).place
+        {
+            let scope = match scope {
+                Scope::Sample(_) => {
+                    self.document.descent.samples(iteration).get(at.sample_run).map_or(scope, |sample| Scope::Sample(sample + 1))
+                }
+                scope => scope,
+            };
+            let op = |index, term| Place::Op { scope, name: name.clone(), index, term };
+            places = vec![op(index.clone(), term), op(index, None), op(None, None), Place::First];
+        }
+        places
+    }
+
     /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {

@@ -220,7 +220,11 @@ impl Driver {
             self.state.say("not opened", false);
             return Done::Changed;
         }
-        let Some(action) = action else { return Done::Nothing };
+        let Some(action) = action else {
+            let Event::Key(key) = event else { return Done::Nothing };
+            self.state.say(format!("{} does nothing here: ? lists the keys", keys::shown(&key.to_string())), false);
+            return Done::Changed;
+        };
         let done = self.update(action);
         if let Some((name, _)) = &self.opening {
             self.state.say(format!("opening {name}: Esc leaves it"), false);

@@ -120,6 +120,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_beside(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let mut state = State::picker(offers::bundled());
+    state.settings.dialect = header.dialect();
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");

@@ -19,7 +19,7 @@ use super::look::Global;
 use super::offers;
 use super::read::shown;
 use super::source::{self, ScenarioLoader, recorded};
-use crate::app::{Document, State, Stepper};
+use crate::app::{Document, State, Stepper, Visit};
 use crate::output;
 use crate::session::{Header, Recorder};
 use crate::step::{Address, AddressError};
@@ -84,7 +84,7 @@ impl Invocation for OpenCommand {
         let recorder = match &self.record {
             Some(path) => {
                 let size = terminal::size()?;
-                let place = state.stepper().map_or((1, 1), Stepper::place);
+                let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::place);
                 let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
                 let header = header.with_files(carried).on_the_way(to.filter(|_| state.job().is_some()));
                 Some(record(path, &header)?)

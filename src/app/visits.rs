@@ -1,0 +1,103 @@
+//! The places visited, as in a browser: a jump can be undone and redone.
+//!
+//! ```text
+//! at A, jump to B, jump to C    back: A B     here: C    forward: –
+//! Ctrl-O                        back: A       here: B    forward: C
+//! jump to D                     back: A B     here: D    forward: –
+//! ```
+
+/// The largest number of places that are kept; the oldest are forgotten first.
+const KEPT: usize = 1000;
+
+/// A step of one iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The iteration, from 1.
+    pub iteration: u64,
+    /// The step within the iteration, from 1.
+    pub step: u64,
+}
+
+/// The places that jumps have left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visits {
+    back: Vec<Visit>,
+    forward: Vec<Visit>,
+}
+
+impl Visits {
+    /// Adds the place that a jump leaves. What was undone before cannot be redone after it.
+    pub fn leave(&mut self, here: Visit) {
+        self.forward.clear();
+        if self.back.last() != Some(&here) {
+            self.back.push(here);
+        }
+        if self.back.len() > KEPT {
+            self.back.remove(0);
+        }
+    }
+
+    /// Returns the place that is `times` jumps back, or the first one if there are fewer; `None` if there is none.
+    pub fn go_back(&mut self, here: Visit, times: u64) -> Option<Visit> {
+        Self::go(&mut self.back, &mut self.forward, here, times)
+    }
+
+    /// Returns the place that is `times` undone jumps ahead, or the last one if there are fewer; `None` if there is none.
+    pub fn go_forward(&mut self, here: Visit, times: u64) -> Option<Visit> {
+        Self::go(&mut self.forward, &mut self.back, here, times)
+    }
+
+    fn go(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
+        let (mut place, mut found) = (here, None);
+        for _ in 0..times {
+            // a jump that was stopped has left the place that it did not leave
+            while from.last() == Some(&place) {
+                from.pop();
+            }
+            let Some(next) = from.pop() else { break };
+            to.push(place);
+            place = next;
+            found = Some(next);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(step: u64) -> Visit {
+        Visit { iteration: 1, step }
+    }
+
+    #[test]
+    fn forward_after_back_is_where_one_was() {
+        let mut visits = Visits::default();
+        visits.leave(at(1));
+        visits.leave(at(2));
+        assert_eq!(visits.go_back(at(3), 1), Some(at(2)));
+        assert_eq!(visits.go_back(at(2), 1), Some(at(1)));
+        assert_eq!(visits.go_back(at(1), 1), None);
+        assert_eq!(visits.go_forward(at(1), 1), Some(at(2)));
+        assert_eq!(visits.go_forward(at(2), 5), Some(at(3)), "as far as it goes");
+        assert_eq!(visits.go_back(at(3), 2), Some(at(1)));
+        visits.leave(at(1));
+        assert_eq!(visits.go_forward(at(7), 1), None, "a jump forgets what was undone");
+    }
+
+    #[test]
+    fn a_jump_that_was_stopped_is_no_place_to_go_back_to() {
+        let mut visits = Visits::default();
+        visits.leave(at(1));
+        visits.leave(at(2));
+        assert_eq!(visits.go_back(at(2), 1), Some(at(1)));
+    }
+
+    #[test]
+    fn the_oldest_places_are_forgotten() {
+        let mut visits = Visits::default();
+        (1..=2000).for_each(|step| visits.leave(at(step)));
+        assert_eq!(visits.go_back(at(2001), 5000), Some(at(1001)));
+    }
+}

@@ -1,0 +1,264 @@
+//! Moving by units: `l` steps over a unit, `h` goes back, and every jump can be undone.
+
+use std::sync::Arc;
+
+use gradstep::app::{Action, Dialect, Document, State, Stepper, Visit, update};
+use gradstep::command::driver::Driver;
+use gradstep::command::{ScenarioLoader, bundled, offers};
+use gradstep::keys;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::session::Event;
+use gradstep::step::{Kind, Unit};
+
+/// Returns all bundled scenarios, open at their first step.
+fn scenarios() -> Vec<(String, Arc<Document>)> {
+    let loader = ScenarioLoader::bundled(Limits::default());
+    bundled::ALL.iter().map(|scenario| (scenario.name.to_owned(), Arc::new(loader.open(scenario.name).unwrap()))).collect()
+}
+
+fn small(text: &str) -> Arc<Document> {
+    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
+    Arc::new(Document::new(read(source, Limits::default()).unwrap()))
+}
+
+/// Two samples in batches of one, which train for some iterations.
+const TRAINED: &str = r#"title = "trained"
+loss = "squared_error"
+[[layer]]
+type = "linear"
+weight = [[0.5, -1], [1, 0]]
+bias = [0, 0]
+activation = "relu"
+[[sample]]
+input = [1, 2]
+target = [1, 0]
+[[sample]]
+input = [0, 3]
+target = [0, 1]
+[train]
+learning_rate = 0.1
+iterations = 4
+batch_size = 1
+"#;
+
+fn at(document: &Arc<Document>, step: u64, unit: Unit) -> State {
+    let mut state = State::picker(offers::bundled());
+    state.open(Arc::clone(document), Some(step));
+    while state.stepper().unwrap().unit != unit {
+        update(&mut state, Action::Coarser);
+    }
+    state
+}
+
+/// Does an action and finishes its work.
+fn act(state: &mut State, count: u64, action: Action) {
+    for digit in count.to_string().bytes().filter(|_| count > 1) {
+        update(state, Action::Digit(digit - b'0'));
+    }
+    update(state, action);
+    while state.job().is_some() {
+        update(state, Action::Pieces(u64::MAX));
+    }
+}
+
+fn place(state: &State) -> Visit {
+    state.stepper().map(Stepper::place).unwrap()
+}
+
+fn units(document: &Document) -> Vec<Unit> {
+    let all = [document.trace.samples() > 1, document.iterations() > 1];
+    Unit::ALL.into_iter().filter(|unit| !matches!((unit, all), (Unit::Sample, [false, _]) | (Unit::Iteration, [_, false]))).collect()
+}
+
+/// At most this many steps of a scenario are tried, evenly spread.
+const TRIED: u64 = 12;
+
+fn tried(document: &Document) -> impl Iterator<Item = u64> {
+    let len = document.trace.len();
+    (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
+}
+
+#[test]
+fn l_ends_the_unit_and_h_ends_the_one_before() {
+    for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
+        let trace = &document.trace;
+        for unit in units(&document).into_iter().filter(|unit| *unit != Unit::Iteration) {
+            for step in tried(&document) {
+                let span = trace.span(step, unit);
+                let mut state = at(&document, step, unit);
+                act(&mut state, 1, Action::Forward);
+                let wanted = if step + 1 < span.end { span.end - 1 } else { trace.span(step + 1, unit).end.max(2) - 1 };
+                if step < trace.len() {
+                    assert_eq!(place(&state), Visit { iteration: 1, step: wanted }, "{name}: l from {step}, unit {}", unit.name());
+                }
+                let mut state = at(&document, step, unit);
+                act(&mut state, 1, Action::Back);
+                assert_eq!(
+                    place(&state),
+                    Visit { iteration: 1, step: span.start.max(2) - 1 },
+                    "{name}: h from {step}, unit {}",
+                    unit.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn h_directly_after_l_is_where_one_was() {
+    for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
+        for unit in units(&document) {
+            for (step, count) in tried(&document).flat_map(|step| [(step, 1), (step, 3), (step, 50)]) {
+                for skips in [false, true] {
+                    let mut state = at(&document, step, unit);
+                    if skips {
+                        act(&mut state, 1, Action::Turn(gradstep::app::Setting::SkipZeros, 1));
+                    }
+                    let before = place(&state);
+                    act(&mut state, count, Action::Forward);
+                    if place(&state) == before {
+                        continue;
+                    }
+                    act(&mut state, count, Action::Back);
+                    assert_eq!(place(&state), before, "{name}: {count}l{count}h from {step}, unit {}", unit.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn single_moves_back_lead_through_the_ends_of_units_to_where_one_was() {
+    let document = small(TRAINED);
+    let trace = &document.trace;
+    let begin = trace.resolve(&"fc1.z[1]#2".parse().unwrap()).unwrap();
+    let mut state = at(&document, begin, Unit::Op);
+    act(&mut state, 3, Action::Forward);
+    let ends: Vec<u64> = (0..2)
+        .map(|_| {
+            act(&mut state, 1, Action::Back);
+            place(&state).step
+        })
+        .collect();
+    assert!(ends.iter().all(|step| trace.span(*step, Unit::Op).end - 1 == *step), "{ends:?}");
+    act(&mut state, 1, Action::Back);
+    assert_eq!(place(&state).step, begin);
+    act(&mut state, 1, Action::Back);
+    assert_eq!(place(&state).step, 1, "the first op has no op before it");
+}
+
+#[test]
+fn another_move_forgets_where_l_was_pressed() {
+    let document = small(TRAINED);
+    for other in [Action::StepForward, Action::StepBack, Action::StepOut, Action::BackwardPass] {
+        let mut state = at(&document, 5, Unit::Op);
+        act(&mut state, 1, Action::Forward);
+        act(&mut state, 1, other.clone());
+        let span = document.trace.span(place(&state).step, Unit::Op);
+        act(&mut state, 1, Action::Back);
+        assert_eq!(place(&state).step, span.start.max(2) - 1, "{other:?}");
+    }
+}
+
+#[test]
+fn a_unit_of_one_iteration_keeps_op_entry_and_term() {
+    let document = small(TRAINED);
+    for address in ["fc1.z[1]#2", "grad.fc1.weight[1,1]", "update:fc1.weight[0,1]#2", "loss"] {
+        let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
+        let mut state = at(&document, step, Unit::Iteration);
+        let text = |state: &State| {
+            let (trace, at) = state.here().unwrap();
+            // each iteration has the other sample
+            trace.address(&at).to_string().trim_start_matches("1:").trim_start_matches("2:").to_owned()
+        };
+        let before = text(&state);
+        for iteration in 2..=4 {
+            act(&mut state, 1, Action::Forward);
+            assert_eq!((place(&state).iteration, text(&state)), (iteration, before.clone()), "{address}");
+        }
+        act(&mut state, 1, Action::Forward);
+        assert_eq!((place(&state).iteration, text(&state)), (4, before.clone()), "there is no fifth");
+        act(&mut state, 3, Action::Back);
+        assert_eq!((place(&state).iteration, text(&state)), (1, before), "{address}");
+    }
+}
+
+#[test]
+fn step_out_goes_to_the_last_step_of_the_op() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 1, Unit::Step);
+    let end = document.trace.span(1, Unit::Op).end - 1;
+    act(&mut state, 1, Action::StepOut);
+    assert_eq!(place(&state).step, end);
+    act(&mut state, 1, Action::StepOut);
+    assert_eq!((place(&state).step, state.message.unwrap().text.as_str()), (end, "this is the last step of the op"));
+}
+
+#[test]
+fn skipping_zeros_stops_at_no_product_of_value_zero() {
+    for (name, document) in scenarios() {
+        let mut state = at(&document, 1, Unit::Step);
+        act(&mut state, 1, Action::Turn(gradstep::app::Setting::SkipZeros, 1));
+        let last = document.trace.len().min(2000);
+        let skipped = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
+        for wanted in skipped {
+            act(&mut state, 1, Action::Forward);
+            assert_eq!(place(&state), Visit { iteration: 1, step: wanted }, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_jump_can_be_undone_and_redone() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 7, Unit::Step);
+    let jump = |state: &mut State, address: &str| {
+        update(state, Action::Prompt);
+        address.chars().for_each(|c| {
+            update(state, Action::Edit(tui_input::InputRequest::InsertChar(c)));
+        });
+        act(state, 1, Action::Accept);
+    };
+    let mut visited = vec![place(&state)];
+    for address in ["loss", "3/backward", "3/fc1.z[1]", "4/last", "1/1"] {
+        jump(&mut state, address);
+        visited.push(place(&state));
+    }
+    for action in [Action::Last, Action::First, Action::BackwardPass, Action::Go(9)] {
+        act(&mut state, 1, action);
+        visited.push(place(&state));
+    }
+    for visit in visited.iter().rev().skip(1) {
+        act(&mut state, 1, Action::JumpBack);
+        assert_eq!(place(&state), *visit);
+    }
+    act(&mut state, 1, Action::JumpBack);
+    assert_eq!(state.message.as_ref().unwrap().text, "this is the first place visited");
+    for visit in &visited[1..] {
+        act(&mut state, 1, Action::JumpForward);
+        assert_eq!(place(&state), *visit);
+    }
+    act(&mut state, 4, Action::JumpBack);
+    assert_eq!(place(&state), visited[visited.len() - 5]);
+}
+
+#[test]
+fn keys_of_the_first_format_keep_their_meaning() {
+    let document = small(TRAINED);
+    let press = |state: State, keys: &str| {
+        let mut driver = Driver::new(state, ScenarioLoader::bundled(Limits::default()));
+        for key in keys::parse(keys).unwrap() {
+            driver.event(&Event::Key(key), std::time::Duration::ZERO);
+            driver.arrive().unwrap();
+        }
+        driver.state
+    };
+    let mut old = at(&document, 2, Unit::Op);
+    old.settings.dialect = Dialect::One;
+    let ops: Vec<u64> = document.trace.ops().map(|(.., span)| span.start).collect();
+    assert_eq!(place(&press(old.clone(), "l")).step, ops[1]);
+    assert_eq!(place(&press(old.clone(), "ll")).step, ops[2]);
+    assert_eq!(place(&press(old.clone(), "llh")).step, ops[1]);
+    assert_eq!(place(&press(old, "kkkl")), Visit { iteration: 2, step: 1 });
+    assert_eq!(place(&press(at(&document, 2, Unit::Op), "l")).step, ops[1] - 1);
+}
