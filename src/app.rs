@@ -14,13 +14,17 @@
 //! mode and screen: it decides the meaning of keys and what is drawn on top.
 
 mod action;
+mod cursor;
 mod document;
 mod job;
+mod list;
+mod lists;
 mod message;
 mod mode;
 mod motion;
 mod names;
 mod overlay;
+mod overlay_kind;
 mod picker;
 mod prompt;
 mod return_point;
@@ -36,12 +40,15 @@ mod work;
 use std::time::Duration;
 
 pub use action::{Action, Request};
+pub use cursor::Cursor;
 pub use document::Document;
 pub use job::Job;
+pub use list::{List, ListRow};
 pub use message::Message;
 pub use mode::Mode;
 pub use names::OpNames;
-pub use overlay::{Overlay, OverlayKind};
+pub use overlay::Overlay;
+pub use overlay_kind::{ListKind, OverlayKind};
 pub use picker::{Picker, ScenarioEntry};
 pub use prompt::Prompt;
 pub use return_point::ReturnPoint;

@@ -9,7 +9,7 @@ pub use notation::{Code, Key, parse};
 
 use tui_input::InputRequest;
 
-use crate::app::{Action, Dialect, Focus, OverlayKind, Setting, State};
+use crate::app::{Action, Dialect, Focus, ListKind, OverlayKind, Setting, State};
 
 /// A row of the table: the action of some keys.
 #[derive(Debug)]
@@ -51,14 +51,47 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
     row(Focus::Normal, &["<Tab>"], Action::Turn(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", ""),
     row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "on a small screen, the previous pane", ""),
-    row(Focus::Normal, &["<PgDn>"], Action::Page(1), "scroll the matrices down", ""),
-    row(Focus::Normal, &["<PgUp>"], Action::Page(-1), "scroll the matrices up", ""),
+    row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", ""),
+    row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", ""),
+    row(Focus::Normal, &["<C-d>"], Action::ScrollMatrices([3, 0]), "scroll the matrices half a page down", ""),
+    row(Focus::Normal, &["<C-u>"], Action::ScrollMatrices([-3, 0]), "scroll the matrices half a page up", ""),
+    row(Focus::Normal, &["<S-Right>"], Action::ScrollMatrices([0, 3]), "scroll the matrices to the right", ""),
+    row(Focus::Normal, &["<S-Left>"], Action::ScrollMatrices([0, -3]), "scroll the matrices to the left", ""),
+    row(Focus::Normal, &["]"], Action::Channel(1), "show the next channel or filter", ""),
+    row(Focus::Normal, &["["], Action::Channel(-1), "show the previous channel or filter", ""),
+    row(Focus::Normal, &["i"], Action::Inspect, "inspect: a cursor on the matrices", "inspect"),
+    row(Focus::Normal, &["m"], Action::Maker, "what made this: to the steps of the entry under the cursor, or of the step's largest factor", ""),
+    row(Focus::Normal, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this: the steps that read the entry", ""),
+    row(Focus::Normal, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", ""),
+    row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", ""),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
     row(Focus::Normal, &["n"], Action::Say("nothing is searched for; the scenario's notes are on the key a"), "next match of a search", ""),
     row(Focus::Normal, &["o"], Action::Pick, "open another scenario", ""),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", ""),
     row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+
+    row(Focus::Cursor, &["l", "<Right>"], Action::MoveCursor([0, 1]), "the cursor to the right", ""),
+    row(Focus::Cursor, &["h", "<Left>"], Action::MoveCursor([0, -1]), "the cursor to the left", ""),
+    row(Focus::Cursor, &["j", "<Down>"], Action::MoveCursor([1, 0]), "the cursor down", ""),
+    row(Focus::Cursor, &["k", "<Up>"], Action::MoveCursor([-1, 0]), "the cursor up", ""),
+    row(Focus::Cursor, &["<Tab>"], Action::NextMatrix(1), "to the next matrix", "next matrix"),
+    row(Focus::Cursor, &["<S-Tab>"], Action::NextMatrix(-1), "to the previous matrix", ""),
+    row(Focus::Cursor, &["m"], Action::Maker, "what made this entry", "made by"),
+    row(Focus::Cursor, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this entry", "read by"),
+    row(Focus::Cursor, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of this entry", "terms"),
+    row(Focus::Cursor, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits of this entry", "digits"),
+    row(Focus::Cursor, &["<Esc>"], Action::Close, "end the inspection", "end"),
+
+    row(Focus::List, &["j", "<Down>"], Action::Scroll(1), "the next row", "down"),
+    row(Focus::List, &["k", "<Up>"], Action::Scroll(-1), "the previous row", "up"),
+    row(Focus::List, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "ten rows down", ""),
+    row(Focus::List, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten rows up", ""),
+    row(Focus::List, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first row", ""),
+    row(Focus::List, &["G", "<End>"], Action::Scroll(i16::MAX), "the last row", ""),
+    row(Focus::List, &["<Enter>"], Action::Accept, "go there", "go"),
+    row(Focus::List, &["<Esc>"], Action::Close, "close", "close"),
+    row(Focus::List, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
@@ -93,7 +126,10 @@ static TABLE: &[KeyBinding] = &[
 /// Returns the action of a key in the current focus; `None` if it has none.
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
-    let focus = state.focus();
+    action_in(state, state.focus(), key)
+}
+
+fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     if let Some(action) = earlier_meaning(state, focus, key) {
         return Some(action);
     }
@@ -101,6 +137,12 @@ pub fn action(state: &State, key: Key) -> Option<Action> {
         return Some(row.action.clone());
     }
     match (focus, key) {
+        // keys without a meaning for the cursor have their usual one
+        (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
+        (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
+            let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
+            list.and_then(|list| list.row_of_key(c)).map(Action::Choose)
+        }
         (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
         (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
             let digit = c as u8 - b'0';

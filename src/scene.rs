@@ -15,7 +15,8 @@ use std::ops::Range;
 
 pub use crate::trace::{ARGUMENTS, Path, Position, Sources, TermRead};
 pub use grid::{Grid, Shown};
-pub use known::EntryTerm;
+pub use known::{EntryState, EntryTerm};
+pub use reads::EntryUse;
 
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
@@ -47,6 +48,12 @@ impl<'a> Scene<'a> {
         let at = trace.position(number)?;
         let output = trace.op_at(&at).output;
         Some(Self { trace, at, step: known::step(trace, &at), output, now: OnceCell::new(), first: OnceCell::new() })
+    }
+
+    /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
+    #[must_use]
+    pub fn at_step(&self, number: u64) -> Option<Scene<'a>> {
+        (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten()
     }
 
     /// Returns the network whose tensors are shown: that of a sample, or that of the batch.

@@ -103,7 +103,10 @@ pub enum ClickTarget {
 /// Returns the action of a click on a cell of the screen; `None` if a click there does nothing.
 #[must_use]
 pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
-    if state.focus() != Focus::Normal || is_too_small(screen) {
+    if state.focus() == Focus::List {
+        return overlay::row_at(state, screen, x, y).map(Action::Choose);
+    }
+    if !matches!(state.focus(), Focus::Normal | Focus::Cursor) || is_too_small(screen) {
         return None;
     }
     let view = View::of(state, *options)?;

@@ -62,6 +62,20 @@ pub enum Action {
     Scroll(i16),
     /// Scrolls in the focus by this number of pages.
     Page(i16),
+    /// Scrolls the matrices by this number of rows down and columns to the right.
+    ScrollMatrices([i16; 2]),
+    /// Opens the cursor on the matrices, or closes it.
+    Inspect,
+    /// Moves the cursor by this number of rows down and columns to the right.
+    MoveCursor([isize; 2]),
+    /// Moves the cursor to another matrix, this number further.
+    NextMatrix(isize),
+    /// Shows another channel or filter, this number further.
+    Channel(isize),
+    /// Goes to the steps that compute the entry under the cursor; without a cursor, the largest factor of the step.
+    Maker,
+    /// Chooses a row of the open list.
+    Choose(usize),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
     /// Limits the overlay's scroll offset to this number of lines, the largest offset that the screen needs.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::return_point::MoveBack;
-use super::{Action, Dialect, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
-use crate::step::{Address, Place, Unit};
+use super::{Action, Cursor, Dialect, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
+use crate::network::Id;
+use crate::scene::{EntryState, Grid};
+use crate::step::{Address, Place, TensorEntry, Unit};
 
 /// The most units that one key moves by: a larger count is probably a typing error.
 const FARTHEST: u64 = 100_000;
@@ -60,6 +62,8 @@ impl Motion<'_> {
             Action::Play => return self.toggle_play(),
             Action::Forward => return self.forward(times),
             Action::Back => return self.back(times),
+            Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
+            Action::Visit(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
             _ => {}
         }
         self.halt();
@@ -76,6 +80,10 @@ impl Motion<'_> {
             Action::Visit(tensor, entry) => match self.maker_or_reader(*tensor, *entry) {
                 Some(k) => (self.go(k), true),
                 None => return self.say("no step computes or reads this entry", false),
+            },
+            Action::Maker => match self.maker() {
+                Ok(k) => (self.go(k), true),
+                Err(why) => return self.say(why, false),
             },
             Action::BackwardPass => match trace.resolve(&Place::Backward.into()) {
                 Ok(k) => (self.go(k), true),
@@ -99,6 +107,57 @@ impl Motion<'_> {
             Action::StepOut => self.say("this is the last step of the op", false),
             _ if is_jump && before.step > 1 && before.step < trace.len() => self.say("this is already the step", false),
             _ => self.say_end(before.step > 1),
+        }
+    }
+
+    /// Opens, moves or closes the cursor, or shows other channels.
+    fn move_cursor(&mut self, action: &Action, times: u64) {
+        let times = isize::try_from(times).unwrap_or(1);
+        let Some(scene) = self.stepper.scene() else { return };
+        let cursor = match (action, self.stepper.cursor) {
+            (Action::Inspect, Some(_)) => None,
+            (Action::Inspect, None) => Some(Cursor::on_result(&scene)),
+            (Action::MoveCursor(by), Some(cursor)) => Some(cursor.moved(&scene, by.map(|by| by.saturating_mul(times)))),
+            (Action::NextMatrix(by), Some(cursor)) => Some(cursor.in_matrix(&scene, by.saturating_mul(times))),
+            (Action::Channel(by), Some(cursor)) => Some(cursor.in_channel(&scene, by.saturating_mul(times))),
+            (Action::Channel(by), None) => {
+                let most = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
+                let most = isize::try_from(most.unwrap_or(1)).unwrap_or(1) - 1;
+                let channels = self.stepper.channels.saturating_add(by.saturating_mul(times)).clamp(-most, most);
+                if channels == self.stepper.channels {
+                    self.say("there is no further channel", false);
+                }
+                self.stepper.channels = channels;
+                return;
+            }
+            _ => return,
+        };
+        self.stepper.scroll = [0, 0];
+        self.stepper.cursor = cursor;
+    }
+
+    /// Puts the cursor on an entry of a tensor.
+    fn put_cursor(&mut self, tensor: Id, at: usize) {
+        if let Some(cursor) = self.stepper.scene().map(|scene| Cursor::on(&scene, tensor, at)) {
+            self.stepper.cursor = Some(cursor);
+        }
+    }
+
+    /// Returns the first step of the entry under the cursor; without a cursor, of the step's largest factor.
+    ///
+    /// # Errors
+    /// A sentence if no step computes that entry.
+    fn maker(&self) -> Result<u64, String> {
+        let scene = self.stepper.scene().ok_or("there is no step")?;
+        let TensorEntry { tensor, at } = match self.stepper.cursor {
+            Some(cursor) => cursor.entry(&scene),
+            None => scene.largest_source().ok_or("this step reads only constants")?,
+        };
+        let name = scene.name(tensor, at);
+        match scene.state_of(tensor, at) {
+            EntryState::Given(_) => Err(format!("{name} is given, no step computes it; r lists what reads it")),
+            EntryState::Unreached(why) => Err(format!("{name} is 0: {why}")),
+            EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => Ok(steps.start),
         }
     }
 
@@ -205,6 +264,7 @@ impl Motion<'_> {
     /// Goes to a step. Returns whether the step changed.
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
+        self.stepper.channels = 0;
         std::mem::replace(&mut self.stepper.step, step) != step
     }
 

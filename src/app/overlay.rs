@@ -1,32 +1,37 @@
-//! Overlays: texts over the screen.
+//! Overlays: texts and lists over the screen.
 
-/// The content of an overlay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OverlayKind {
-    /// The keys.
-    Help,
-    /// The scenario's notes.
-    Notes,
-}
+use super::{List, OverlayKind};
 
 /// An open overlay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Overlay {
     /// Its content.
     pub kind: OverlayKind,
-    /// The number of lines by which it is scrolled.
+    /// The number of lines by which a text is scrolled.
     pub scroll: u16,
+    /// The rows of a list; `None` for a text.
+    pub list: Option<List>,
 }
 
 impl Overlay {
-    /// Returns an overlay at its first line.
+    /// Returns a text at its first line.
     #[must_use]
-    pub fn new(kind: OverlayKind) -> Self {
-        Self { kind, scroll: 0 }
+    pub fn text(kind: OverlayKind) -> Self {
+        Self { kind, scroll: 0, list: None }
     }
 
-    /// Scrolls by this number of lines. `render` and [`super::Action::ScrollAtMost`] correct an offset that is too large.
+    /// Returns a list.
+    #[must_use]
+    pub fn list(kind: OverlayKind, list: List) -> Self {
+        Self { kind, scroll: 0, list: Some(list) }
+    }
+
+    /// Scrolls a text by this number of lines, or moves the selection of a list by this number of rows. `render` and [`super::Action::ScrollAtMost`] correct an
+    /// offset that is too large.
     pub(super) fn scroll(&mut self, lines: i16) {
-        self.scroll = self.scroll.saturating_add_signed(lines);
+        match &mut self.list {
+            Some(list) => list.select(lines),
+            None => self.scroll = self.scroll.saturating_add_signed(lines),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lists;
 use super::motion::Motion;
 use super::{Document, Job, Message, Mode, Overlay, OverlayKind, Picker, Prompt, ScenarioEntry, Settings, Stepper};
 use crate::step::Address;
@@ -31,10 +32,14 @@ pub enum Focus {
     Picker,
     /// The stepper in its normal mode.
     Normal,
+    /// The cursor on the matrices. Keys without a meaning for the cursor have that of the normal mode.
+    Cursor,
     /// The address line of the stepper.
     Prompt,
     /// The overlay.
     Overlay,
+    /// The overlay, if it is a list.
+    List,
 }
 
 /// Everything that the screen shows.
@@ -88,9 +93,11 @@ impl State {
     #[must_use]
     pub fn focus(&self) -> Focus {
         match (&self.overlay, &self.screen) {
+            (Some(overlay), _) if overlay.list.is_some() => Focus::List,
             (Some(_), _) => Focus::Overlay,
             (None, Screen::Picker(_)) => Focus::Picker,
             (None, Screen::Stepper(stepper)) => match stepper.mode {
+                Mode::Normal if stepper.cursor.is_some() => Focus::Cursor,
                 Mode::Normal => Focus::Normal,
                 Mode::Prompt(_) => Focus::Prompt,
             },
@@ -215,13 +222,20 @@ impl State {
 
     /// Opens an overlay, or closes it if it is open.
     pub(super) fn toggle(&mut self, kind: OverlayKind) {
-        let has_notes = self.document().is_some_and(|document| document.scenario.notes.is_some());
-        if kind == OverlayKind::Notes && !has_notes {
-            return self.say("this scenario has no notes", false);
-        }
-        self.overlay = match self.overlay {
-            Some(open) if open.kind == kind => None,
-            _ => Some(Overlay::new(kind)),
+        let is_open = self.overlay.as_ref().is_some_and(|open| open.kind == kind);
+        let opened = match kind {
+            _ if is_open => return self.overlay = None,
+            OverlayKind::Help => Ok(Overlay::text(kind)),
+            OverlayKind::Notes if self.document().is_some_and(|document| document.scenario.notes.is_some()) => Ok(Overlay::text(kind)),
+            OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
+            OverlayKind::List(list) => match self.stepper() {
+                Some(stepper) => lists::build(list, stepper).map(|list| Overlay::list(kind, list)),
+                None => return,
+            },
         };
+        match opened {
+            Ok(overlay) => self.overlay = Some(overlay),
+            Err(why) => self.say(why, false),
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Document, Job, Mode, ReturnPoint, Visit, Visits};
-use crate::step::Unit;
+use super::{Cursor, Document, Job, Mode, ReturnPoint, Visit, Visits};
+use crate::scene::{Grid, Scene};
+use crate::step::{TensorEntry, Unit};
 use crate::trace::{Position, Trace};
 
 /// An open scenario at one of its steps.
@@ -26,6 +27,10 @@ pub struct Stepper {
     pub play: Option<Duration>,
     /// Rows and columns by which the matrices are scrolled away from this step's entries.
     pub scroll: [isize; 2],
+    /// The number of channels or filters by which the matrices show other ones than those that this step reads.
+    pub channels: isize,
+    /// The cursor on the matrices, if it is open.
+    pub cursor: Option<Cursor>,
     /// The places that jumps have left.
     pub visits: Visits,
     /// The place where the last moves forward began; `None` after any other move.
@@ -46,6 +51,8 @@ impl Stepper {
             job: None,
             play: None,
             scroll: [0, 0],
+            channels: 0,
+            cursor: None,
             visits: Visits::default(),
             return_point: None,
         }
@@ -58,27 +65,39 @@ impl Stepper {
         Some((trace, trace.position(self.step)?))
     }
 
+    /// Returns the scene of the step on the screen.
+    #[must_use]
+    pub fn scene(&self) -> Option<Scene<'_>> {
+        self.document.scene(self.step)
+    }
+
+    /// Returns the entry that questions are about: the one under the cursor, or else the one that the step computes.
+    #[must_use]
+    pub fn subject(&self, scene: &Scene<'_>) -> TensorEntry {
+        self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
+    }
+
     /// Returns the iteration and the step on the screen.
     #[must_use]
     pub fn place(&self) -> Visit {
         Visit { iteration: self.document.trace.iteration(), step: self.step }
     }
 
-    /// Scrolls the matrices by rows, at most by the number of rows of the largest one.
-    pub(super) fn scroll_rows(&mut self, rows: i16) {
-        let most = self.rows();
-        self.scroll[0] = (self.scroll[0] + isize::from(rows)).clamp(-most, most);
+    /// Scrolls the matrices by rows and columns, at most by the size of the largest one.
+    pub(super) fn scroll_by(&mut self, by: [i16; 2]) {
+        let most = self.largest();
+        for axis in 0..2 {
+            self.scroll[axis] = (self.scroll[axis] + isize::from(by[axis])).clamp(-most[axis], most[axis]);
+        }
     }
 
-    /// Returns the number of rows of the largest matrix on the screen.
-    fn rows(&self) -> isize {
-        let Some((trace, at)) = self.here() else { return 0 };
+    /// Returns the largest numbers of rows and of columns of the matrices on the screen.
+    fn largest(&self) -> [isize; 2] {
+        let Some((trace, at)) = self.here() else { return [0, 0] };
         let op = trace.op_at(&at);
         let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
-        let rows = |id| match *trace.network_of(at.sample_run).tensor(id).shape {
-            [.., rows, _] | [rows] => rows,
-            [] => 1,
-        };
-        read.chain([op.output]).map(rows).max().and_then(|rows| isize::try_from(rows).ok()).unwrap_or(0)
+        let size = |id| Grid::of(&trace.network_of(at.sample_run).tensor(id).shape);
+        let sizes = read.chain([op.output]).map(size).map(|grid| [grid.rows, grid.columns]);
+        sizes.fold([0, 0], |most: [usize; 2], size| [most[0].max(size[0]), most[1].max(size[1])]).map(|n| isize::try_from(n).unwrap_or(0))
     }
 }

@@ -65,7 +65,7 @@ enum ScreenLayer {
 
 /// Returns the layers over the bare stepper, or over the picker if no scenario is open, from the top.
 fn layers(state: &State) -> Vec<ScreenLayer> {
-    let overlay = state.overlay.map(|overlay| ScreenLayer::Overlay(overlay.kind));
+    let overlay = state.overlay.as_ref().map(|overlay| ScreenLayer::Overlay(overlay.kind));
     let picker = matches!(&state.screen, Screen::Picker(picker) if picker.over.is_some()).then_some(ScreenLayer::Picker);
     let mode = state.stepper().and_then(|stepper| match stepper.mode {
         Mode::Normal => None,
@@ -230,7 +230,7 @@ fn a_setting_turns_through_its_choices_both_ways() {
 
 #[test]
 fn scroll_acts_in_the_focus() {
-    let overlay = |state: &State| state.overlay.map(|overlay| overlay.scroll);
+    let overlay = |state: &State| state.overlay.as_ref().map(|overlay| overlay.scroll);
     let rows = |state: &State| state.stepper().map(|stepper| stepper.scroll[0]);
     let mut state = stepper();
     act(&mut state, &[Action::Scroll(1)]);

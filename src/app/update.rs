@@ -44,10 +44,17 @@ impl State {
             Action::Quit => return Some(Request::Quit),
             Action::Toggle(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
-            Action::Page(pages) => self.scroll(pages * if self.focus() == Focus::Normal { 5 } else { 10 }),
+            Action::Page(pages) => self.scroll(pages * if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 }),
             Action::Close => self.close(),
             Action::Pick => self.pick(),
             Action::Accept => return self.accept(),
+            Action::ScrollMatrices(by) => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(by)),
+            Action::Choose(row) => {
+                if let Some(list) = self.overlay.as_mut().and_then(|overlay| overlay.list.as_mut()) {
+                    list.selected = row.min(list.rows.len().saturating_sub(1));
+                    return self.choose();
+                }
+            }
             Action::Turn(setting, by) => self.turn(setting, by),
             Action::Say(sentence) => self.say(sentence, false),
             Action::Prompt => {
@@ -81,8 +88,9 @@ impl State {
 
     fn close(&mut self) {
         match self.focus() {
-            Focus::Overlay => self.overlay = None,
+            Focus::Overlay | Focus::List => self.overlay = None,
             Focus::Picker => self.close_picker(),
+            Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
             Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
         }
@@ -91,19 +99,27 @@ impl State {
     fn accept(&mut self) -> Option<Request> {
         match self.focus() {
             Focus::Overlay => self.overlay = None,
+            Focus::List => return self.choose(),
             Focus::Picker => return self.selected().map(|offer| Request::Open(offer.name.clone())),
             Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_prompt),
-            Focus::Normal => {}
+            Focus::Normal | Focus::Cursor => {}
         }
         None
     }
 
+    /// Closes the list, and does the action of its selected row.
+    fn choose(&mut self) -> Option<Request> {
+        let list = self.overlay.take()?.list?;
+        let action = list.rows.get(list.selected)?.action.clone()?;
+        self.user_action(action)
+    }
+
     fn scroll(&mut self, lines: i16) {
         match self.focus() {
-            Focus::Overlay => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
+            Focus::Overlay | Focus::List => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
             Focus::Picker => self.select(lines),
             Focus::Prompt => {}
-            Focus::Normal => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_rows(lines)),
+            Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }
     }
 }

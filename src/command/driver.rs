@@ -252,7 +252,7 @@ impl Driver {
 
     /// The action of a recorded click; `None` if its target is not on the screen now.
     fn clicked(&self, at: &Address) -> Option<Action> {
-        let network = self.network().filter(|_| self.state.focus() == Focus::Normal)?;
+        let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor))?;
         let (name, index) = match &at.place {
             Place::Step(k) => return Some(Action::Go(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`

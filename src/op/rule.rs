@@ -359,6 +359,11 @@ pub trait Rule: Debug + Send + Sync {
         Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect())
     }
 
+    /// The reason why an entry has no terms, as one clause that continues "it is 0:".
+    fn reason_unreached(&self) -> &'static str {
+        "no term contributes to it"
+    }
+
     /// The term with number `term` (from 0) of an entry.
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term;
 

@@ -63,6 +63,18 @@ impl Grid {
         [entry / block, entry % block / self.columns.max(1), entry % self.columns.max(1)]
     }
 
+    /// Returns the entry that follows over the edge of a matrix: sideways in the matrix before or after it, up or down in the row of matrices above or below;
+    /// `None` at the edge of the tensor. `by` is one row or one column.
+    #[must_use]
+    pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
+        let [block, row, column] = self.place(entry);
+        let blocks = if right != 0 { right } else { down * isize::try_from(self.inner?).ok()? };
+        let block = block.checked_add_signed(blocks).filter(|block| *block < self.blocks)?;
+        let far = |by: isize, count: usize| if (by < 0) == turned { 0 } else { count - 1 };
+        let place = if right != 0 { [block, row, far(right, self.columns)] } else { [block, far(down, self.rows), column] };
+        Some(self.entry(place))
+    }
+
     /// Returns the entry at a matrix, row and column.
     #[must_use]
     pub fn entry(&self, [block, row, column]: [usize; 3]) -> usize {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::Scene;
 use crate::network::Id;
 use crate::number::short;
-use crate::step::{Factor, Step, Unit};
+use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
 use crate::trace::{Path, Position, Progress, Trace};
 
 /// Returns the step at a position: its factors, its value and the running sum after it.
@@ -24,6 +25,12 @@ pub struct EntryTerm {
 }
 
 impl EntryTerm {
+    /// Returns the operation of the term.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.step.kind
+    }
+
     /// Returns the value of the term, if it is known.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
@@ -37,7 +44,59 @@ impl EntryTerm {
     }
 }
 
+/// The state of an entry at a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryState {
+    /// It is an input, a parameter, a target or a constant.
+    Given(f64),
+    /// All its steps are done.
+    Complete {
+        /// Its value.
+        value: f64,
+        /// The steps that compute it.
+        steps: Range<u64>,
+    },
+    /// Some of its steps are done.
+    Partial {
+        /// The running sum.
+        sum: f64,
+        /// The steps that compute it.
+        steps: Range<u64>,
+    },
+    /// It is computed later.
+    Pending {
+        /// The steps that compute it; empty if it has no terms.
+        steps: Range<u64>,
+    },
+    /// No term contributes to it, so it is 0. The reason is one clause.
+    Unreached(&'static str),
+}
+
 impl Scene<'_> {
+    /// Returns the state of an entry of a tensor of this network.
+    #[must_use]
+    pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
+        let known = self.number(tensor, entry);
+        let Some(steps) = self.trace.entry_steps(self.at.sample_run, tensor, entry) else {
+            return EntryState::Given(known.unwrap_or(f64::NAN));
+        };
+        match known {
+            None => EntryState::Pending { steps },
+            Some(_) if steps.is_empty() => EntryState::Unreached(self.trace.reason_unreached(self.at.sample_run, tensor)),
+            Some(value) if steps.end <= self.at.step + 1 => EntryState::Complete { value, steps },
+            Some(sum) => EntryState::Partial { sum, steps },
+        }
+    }
+
+    /// Returns the entry that this step's factor of the largest magnitude is read from; `None` if all factors are constants.
+    #[must_use]
+    pub fn largest_source(&self) -> Option<TensorEntry> {
+        let read = self.step.factors.iter().filter(|factor| factor.source.is_some());
+        // of equal factors, the first
+        let largest = read.reduce(|one, other| if other.value.abs() > one.value.abs() { other } else { one });
+        largest.and_then(|factor| factor.source)
+    }
+
     /// Returns the number of an entry, if it is known; for the step's own entry, the running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {

@@ -1,16 +1,68 @@
 //! The tensors that a step shows, and the entries that it and its neighbours read. This file returns indices, never numbers of a tensor.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{Position, Scene, Shown, Sources};
-use crate::network::Id;
+use crate::network::{Id, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
-use crate::step::{Kind, TensorEntry};
-use crate::tensor::Places;
-use crate::trace::TermRead;
+use crate::step::{Kind, Pass, TensorEntry};
+use crate::tensor::{Places, index_text, unravel};
+use crate::trace::{TermRead, UseOf};
+
+/// A step that reads an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryUse {
+    /// The step.
+    pub step: u64,
+    /// The address of the entry that it computes, with its pass if it belongs to the batch.
+    pub name: String,
+    /// Its pass.
+    pub pass: Pass,
+}
 
 impl Scene<'_> {
+    /// Returns the steps that read an entry, in order: those of this sample, then those of the batch.
+    #[must_use]
+    pub fn uses_of(&self, tensor: Id, entry: usize) -> Vec<EntryUse> {
+        let (own, batch) = (self.at.sample_run, self.trace.sample_runs().len() - 1);
+        let name = &self.network().tensor(tensor).name;
+        let mut uses = self.trace.uses(own, tensor, entry);
+        let here = uses.len();
+        if let Some(sample) = self.sample() {
+            // in the batch's network, a sample's tensor has the sample's number before its name
+            let network = self.trace.network_of(batch);
+            let there = (batch != own).then(|| network.find(&format!("{}:{name}", sample + 1)).or_else(|| network.find(name))).flatten();
+            uses.extend(there.into_iter().flat_map(|id| self.trace.uses(batch, id, entry)));
+        }
+        let read = |(number, found): (usize, &UseOf)| {
+            let run = if number < here { own } else { batch };
+            let network = self.trace.network_of(run);
+            let info = network.tensor(found.tensor);
+            let pass = network.producer(found.tensor).map_or(Pass::Forward, |op| network.ops()[op].pass);
+            let scope = if run == own { String::new() } else { format!("{}:", pass.name()) };
+            EntryUse { step: found.step, name: format!("{scope}{}{}", info.name, index_text(&unravel(found.entry, &info.shape))), pass }
+        };
+        uses.iter().enumerate().map(read).collect()
+    }
+
+    /// Returns whether another step is done at this one: "done", "this step" or "to come".
+    #[must_use]
+    pub fn relation_to_now(&self, step: u64) -> &'static str {
+        match step.cmp(&self.at.step) {
+            Ordering::Less => "done",
+            Ordering::Equal => "this step",
+            Ordering::Greater => "to come",
+        }
+    }
+
+    /// Returns whether several samples of the batch read a tensor, as they do a parameter.
+    #[must_use]
+    pub fn is_shared_by_samples(&self, tensor: Id) -> bool {
+        self.trace.samples() > 1 && self.sample().is_some() && self.network().tensor(tensor).role == Role::Parameter
+    }
+
     /// Returns the tensors of the step in display order: the image that a filter slides over, the filter, the other operands, the result.
     #[must_use]
     pub fn tensors(&self) -> Vec<Shown> {

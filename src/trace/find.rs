@@ -225,6 +225,15 @@ impl Trace {
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
+    /// Returns the reason why some entries of a tensor have no terms, as one clause.
+    #[must_use]
+    pub fn reason_unreached(&self, sample_run: usize, tensor: Id) -> &'static str {
+        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+        let Some(number) = network.producer(tensor) else { return "no step computes it" };
+        let (rule, _) = run.part(&network.ops()[number], number, 0);
+        rule.reason_unreached()
+    }
+
     /// Returns the step that completes the loss of the batch, or of its only sample.
     #[must_use]
     pub fn loss_step(&self) -> u64 {

@@ -60,6 +60,8 @@ pub struct Matrix<'a> {
     pub mark: &'a dyn Fn(usize) -> Mark,
     /// The entry to scroll into view: the step's factor, or the result.
     pub focus: Option<usize>,
+    /// The entry under the cursor, if the cursor is on this tensor.
+    pub cursor: Option<usize>,
     /// The rows and columns that should be in view with the focus; a vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
     /// Padding: rows above and below, columns left and right.
@@ -98,6 +100,7 @@ impl<'a> Matrix<'a> {
             value,
             mark,
             focus: None,
+            cursor: None,
             around: None,
             padding: [0, 0],
             turned: false,
@@ -280,6 +283,12 @@ impl<'a> Matrix<'a> {
                 number = theme.style(StyleRole::Result);
                 (['=', ' '], number.not_underlined())
             }
+        };
+        let (marks, style) = if self.cursor == Some(entry) {
+            number = number.reversed();
+            (['{', '}'], style.reversed())
+        } else {
+            (marks, style)
         };
         let text = value.map_or_else(|| self.format.align(glyph::TO_COME), |v| self.format.cell(v));
         let around = text.chars().map(|c| (c, if c == ' ' { style } else { number }));

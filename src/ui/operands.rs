@@ -149,14 +149,25 @@ fn with_matrix<T>(view: &View<'_>, operand: &OperandMatrix, format: Format, mark
     };
     let shared = info.role == Role::Parameter && shares(view, tensor);
     let tint = |at: usize| Some(view.theme.shared(at));
-    let focus = if is_result {
+    let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);
+    let focus = if cursor.is_some() {
+        cursor
+    } else if is_result {
         Some(view.at.entry)
     } else {
         let now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
         // an operand that this step does not read shows what other terms of the entry read
         now.or_else(|| own.first().copied())
     };
+    // the channel that [ and ] have chosen
+    let grid = Grid::of(&info.shape);
+    let focus = focus.map(|at| {
+        let [block, row, column] = grid.place(at);
+        let block = block.saturating_add_signed(view.stepper.channels).min(grid.blocks.saturating_sub(1));
+        if cursor.is_some() { at } else { grid.entry([block, row, column]) }
+    });
     let matrix = Matrix {
+        cursor,
         role: if view.pass_of(tensor) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
         focus,
         padding,

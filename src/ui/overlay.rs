@@ -1,6 +1,7 @@
-//! Overlays: texts over the screen. Each one is a file with its text, and a row here.
+//! Overlays: texts and lists over the screen. Each text is a file, and a row here.
 
 mod help;
+mod list;
 mod notes;
 
 use ratatui::buffer::Buffer;
@@ -18,10 +19,11 @@ const WIDEST: u16 = 78;
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
 /// Returns the title and the text of an overlay: one row for each.
-fn row(kind: OverlayKind) -> (&'static str, Content) {
+fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
-        OverlayKind::Help => (" keys ", help::text),
-        OverlayKind::Notes => (" notes ", notes::text),
+        OverlayKind::Help => Some((" keys ", help::text)),
+        OverlayKind::Notes => Some((" notes ", notes::text)),
+        OverlayKind::List(_) => None,
     }
 }
 
@@ -34,29 +36,33 @@ struct OverlayLayout {
     end: u16,
 }
 
-fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> OverlayLayout {
+fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> Option<OverlayLayout> {
+    let (title, content) = row(kind)?;
     let wide = WIDEST.min(screen.width.saturating_sub(4));
     let inside = wide.saturating_sub(6);
-    let (title, content) = row(kind);
     let text = Paragraph::new(content(state, theme, usize::from(inside))).wrap(Wrap { trim: false });
     let lines = u16::try_from(wrapped(&text, inside)).unwrap_or(u16::MAX);
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
     let high = lines.saturating_add(4).min(room);
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
-    OverlayLayout { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) }
+    Some(OverlayLayout { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) })
 }
 
 /// Returns the largest scroll offset of the open overlay on a screen, in lines; `None` if no overlay is open.
 #[must_use]
 pub fn end(state: &State, screen: Rect) -> Option<u16> {
-    state.overlay.map(|overlay| overlay_layout(overlay.kind, state, &Theme::default(), screen).end)
+    let overlay = state.overlay.as_ref()?;
+    overlay_layout(overlay.kind, state, &Theme::default(), screen).map(|layout| layout.end)
 }
 
 /// Draws the open overlay, if there is one.
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-    let Some(overlay) = state.overlay else { return };
-    let OverlayLayout { title, text, area, end } = overlay_layout(overlay.kind, state, theme, screen);
+    let Some(overlay) = &state.overlay else { return };
+    if let Some(list) = &overlay.list {
+        return list::render(list, theme, screen, buf);
+    }
+    let Some(OverlayLayout { title, text, area, end }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
     let scroll = overlay.scroll.min(end);
     let more = if scroll < end { " j: more, Esc: close " } else { " Esc: close " };
     Clear.render(area, buf);
@@ -67,6 +73,12 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
         .title_bottom(Line::from(Span::styled(more, theme.style(StyleRole::Dim))).right_aligned())
         .padding(Padding::symmetric(2, 1));
     text.scroll((scroll, 0)).block(block).render(area, buf);
+}
+
+/// Returns the row of the open list under a cell of the screen.
+#[must_use]
+pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    list::row_at(state.overlay.as_ref()?.list.as_ref()?, screen, x, y)
 }
 
 /// Returns the number of lines of a wrapped text, by drawing it.

@@ -8,7 +8,9 @@ use ratatui::widgets::Widget;
 use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
 use crate::glyph::BETWEEN;
 use crate::keys::{self, KeyBinding};
-use crate::step::Unit;
+use crate::number::exact;
+use crate::scene::EntryState;
+use crate::step::{TensorEntry, Unit};
 use crate::text;
 use crate::text::{cut, width};
 use crate::ui::theme::{StyleRole, Theme};
@@ -64,12 +66,32 @@ pub fn position(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn last(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (_, left) = place(view, area.width as usize);
     match message(view, left) {
-        Some((message, false)) if view.state.focus() == Focus::Normal && view.stepper.job.is_none() => {
+        Some((message, false)) if matches!(view.state.focus(), Focus::Normal | Focus::Cursor) && view.stepper.job.is_none() => {
             let style = view.theme.style(if message.fault { StyleRole::Error } else { StyleRole::Plain });
             Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
         }
-        _ => keys(view.state, &view.theme, area, buf),
+        _ => {
+            let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
+            let text = cursor.map_or_else(String::new, |text| format!(" {text} "));
+            let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX).min(area.width);
+            Line::styled(text, view.theme.style(StyleRole::Step)).render(area, buf);
+            keys(view.state, &view.theme, Rect { x: area.x + wide, width: area.width - wide, ..area }, buf);
+        }
     }
+}
+
+/// Returns the entry under the cursor with all its digits, or the reason why it has none.
+fn under_cursor(view: &View<'_>) -> Option<String> {
+    let TensorEntry { tensor, at } = view.cursor()?;
+    let state = match view.state_of(tensor, at) {
+        EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact(value)),
+        EntryState::Partial { sum, .. } => format!("= {} so far", exact(sum)),
+        EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
+        EntryState::Unreached(why) => format!("= 0: {why}"),
+    };
+    let (name, symbol) = (view.name(tensor, at), view.whole_entry(tensor, at));
+    let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
+    Some(format!("{name} {state}{symbol}"))
 }
 
 /// Draws the key bar: the keys of the current focus, from the table that dispatches them; or the address line.

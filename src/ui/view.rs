@@ -6,6 +6,7 @@ use std::ops::Deref;
 use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
 use crate::scene::Scene;
+use crate::step::TensorEntry;
 use crate::ui::RenderOptions;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{self, Theme};
@@ -48,6 +49,12 @@ impl<'a> View<'a> {
     /// Returns the matrices of the step, its operands and the result. They are built once for each frame.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
+    }
+
+    /// Returns the entry under the cursor, if the cursor is open.
+    #[must_use]
+    pub fn cursor(&self) -> Option<TensorEntry> {
+        self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
     }
 
     /// Returns the role of the current pass.

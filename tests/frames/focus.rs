@@ -104,7 +104,7 @@ proptest! {
             prop_assert_eq!(first.starts_with("gradstep  step through"), picker, "{}", wide);
             prop_assert_eq!(first.starts_with(&stepper.document.scenario.title), !picker, "{}", wide);
 
-            let overlay = state.overlay.map(|overlay| overlay.kind);
+            let overlay = state.overlay.as_ref().map(|overlay| overlay.kind);
             prop_assert_eq!(wide.contains("╭ keys ─"), overlay == Some(OverlayKind::Help), "{}", wide);
             prop_assert_eq!(wide.contains("╭ notes ─"), overlay == Some(OverlayKind::Notes), "{}", wide);
 
@@ -112,9 +112,9 @@ proptest! {
             let keys = [last.starts_with(':'), has(" forward"), has(" open"), has(" close")];
             let wanted = match state.focus() {
                 Focus::Prompt => [true, false, false, false],
-                Focus::Normal => [false, true, false, false],
+                Focus::Normal | Focus::Cursor => [false, true, false, false],
                 Focus::Picker => [false, false, true, false],
-                Focus::Overlay => [false, false, false, true],
+                Focus::Overlay | Focus::List => [false, false, false, true],
             };
             // in the normal mode the last line may be a long message
             if state.focus() != Focus::Normal || state.message.is_none() {

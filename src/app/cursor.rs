@@ -1,0 +1,76 @@
+//! The cursor on the matrices, with which one asks about any entry on the screen.
+
+use crate::network::Id;
+use crate::scene::{Grid, Scene};
+use crate::step::TensorEntry;
+
+/// A cursor on an entry of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The sample run whose tensors are on the screen.
+    sample_run: usize,
+    entry: TensorEntry,
+}
+
+impl Cursor {
+    /// Returns a cursor on an entry of a tensor of the scene.
+    #[must_use]
+    pub fn on(scene: &Scene<'_>, tensor: Id, at: usize) -> Self {
+        Self { sample_run: scene.at.sample_run, entry: TensorEntry { tensor, at } }
+    }
+
+    /// Returns a cursor on the entry that the step computes.
+    #[must_use]
+    pub fn on_result(scene: &Scene<'_>) -> Self {
+        Self::on(scene, scene.output, scene.at.entry)
+    }
+
+    /// Returns the entry under the cursor; the entry that the step computes if the cursor's tensor is not on the screen.
+    #[must_use]
+    pub fn entry(&self, scene: &Scene<'_>) -> TensorEntry {
+        let is_shown = self.sample_run == scene.at.sample_run && scene.tensors().iter().any(|shown| shown.tensor == self.entry.tensor);
+        if is_shown { self.entry } else { TensorEntry { tensor: scene.output, at: scene.at.entry } }
+    }
+
+    /// Returns the cursor `down` rows below and `right` columns to the right, as far as the matrix reaches; over the edge of a channel, it goes on in the
+    /// neighbouring one.
+    #[must_use]
+    pub fn moved(&self, scene: &Scene<'_>, [down, right]: [isize; 2]) -> Self {
+        let TensorEntry { tensor, mut at } = self.entry(scene);
+        let Some(shown) = scene.tensors().into_iter().find(|shown| shown.tensor == tensor) else { return *self };
+        let grid = Grid::of(&scene.network().tensor(tensor).shape);
+        for _ in 0..down.unsigned_abs() + right.unsigned_abs() {
+            let by = [down.signum(), right.signum()];
+            match shown.beside(&grid, at, by).or_else(|| grid.over_the_edge(at, by, shown.turned)) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        Self::on(scene, tensor, at)
+    }
+
+    /// Returns the cursor in another matrix on the screen, `by` further in their order: at the entry that this step reads there, or the one that it computes.
+    #[must_use]
+    pub fn in_matrix(&self, scene: &Scene<'_>, by: isize) -> Self {
+        let shown = scene.tensors();
+        let now = shown.iter().position(|shown| shown.tensor == self.entry(scene).tensor).unwrap_or(0);
+        let count = isize::try_from(shown.len()).unwrap_or(1);
+        let next = isize::try_from(now).unwrap_or(0).saturating_add(by).rem_euclid(count);
+        let next = shown[usize::try_from(next).unwrap_or(0)];
+        if next.is_result {
+            return Self::on_result(scene);
+        }
+        let read = scene.sources_now().iter().find(|source| source.tensor == next.tensor);
+        Self::on(scene, next.tensor, read.map_or(0, |source| source.at))
+    }
+
+    /// Returns the cursor at the same row and column of another channel or filter, `by` further.
+    #[must_use]
+    pub fn in_channel(&self, scene: &Scene<'_>, by: isize) -> Self {
+        let TensorEntry { tensor, at } = self.entry(scene);
+        let grid = Grid::of(&scene.network().tensor(tensor).shape);
+        let [block, row, column] = grid.place(at);
+        let block = block.saturating_add_signed(by).min(grid.blocks.saturating_sub(1));
+        Self::on(scene, tensor, grid.entry([block, row, column]))
+    }
+}

@@ -1,0 +1,60 @@
+//! A list over the screen, from which a row is chosen.
+
+use super::Action;
+
+/// A list with a selected row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct List {
+    /// The title.
+    pub title: String,
+    /// The rows, never none.
+    pub rows: Vec<ListRow>,
+    /// The number of the selected row.
+    pub selected: usize,
+    /// A sentence below the rows; empty for none.
+    pub note: String,
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListRow {
+    /// The key that chooses the row at once, if it has one.
+    pub key: Option<char>,
+    /// The texts of its columns.
+    pub cells: Vec<String>,
+    /// The action of Enter; `None` if the row only informs.
+    pub action: Option<Action>,
+}
+
+impl ListRow {
+    /// Returns a row that only informs.
+    #[must_use]
+    pub fn text(cells: impl IntoIterator<Item = String>) -> Self {
+        Self { key: None, cells: cells.into_iter().collect(), action: None }
+    }
+
+    /// Returns a row with an action.
+    #[must_use]
+    pub fn action(cells: impl IntoIterator<Item = String>, action: Action) -> Self {
+        Self { key: None, cells: cells.into_iter().collect(), action: Some(action) }
+    }
+}
+
+impl List {
+    /// Returns a list whose first row is selected.
+    #[must_use]
+    pub fn new(title: String, rows: Vec<ListRow>) -> Self {
+        Self { title, rows, selected: 0, note: String::new() }
+    }
+
+    /// Moves the selection by a number of rows, at most to the first or the last one.
+    pub(super) fn select(&mut self, rows: i16) {
+        self.selected = self.selected.saturating_add_signed(rows.into()).min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Returns the number of the row that a key chooses.
+    #[must_use]
+    pub fn row_of_key(&self, key: char) -> Option<usize> {
+        self.rows.iter().position(|row| row.key == Some(key))
+    }
+}

@@ -1,0 +1,32 @@
+//! The lists that answer a question about an entry. Each is a file that builds a [`List`] from the step on the screen, and a row here.
+
+mod digits;
+mod reads;
+mod terms;
+
+use super::{List, ListKind, Stepper};
+use crate::scene::Scene;
+use crate::step::TensorEntry;
+
+/// Builds a list about an entry: the one under the cursor, or else the one that the step computes.
+///
+/// # Errors
+/// A sentence if there is nothing to list.
+type Builder = fn(&Stepper, &Scene<'_>, TensorEntry) -> Result<List, String>;
+
+fn builder(kind: ListKind) -> Builder {
+    match kind {
+        ListKind::Digits => digits::list,
+        ListKind::Reads => reads::list,
+        ListKind::Terms => terms::list,
+    }
+}
+
+/// Builds a list for the step on the screen.
+///
+/// # Errors
+/// As [`Builder`].
+pub(super) fn build(kind: ListKind, stepper: &Stepper) -> Result<List, String> {
+    let scene = stepper.scene().ok_or("there is no step")?;
+    builder(kind)(stepper, &scene, stepper.subject(&scene))
+}

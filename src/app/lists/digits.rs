@@ -1,0 +1,27 @@
+//! All digits of the numbers of this step, or of the entry under the cursor.
+
+use crate::app::{List, ListRow, Stepper};
+use crate::number::exact;
+use crate::scene::{EntryState, Scene};
+use crate::step::TensorEntry;
+
+/// Lists the step's value, the sum so far and, if it is complete, the entry; with a cursor, the entry under it.
+pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
+    let row = |name: &str, number: String| ListRow::text([name.to_owned(), number]);
+    let name = scene.name(entry.tensor, entry.at);
+    let state = scene.state_of(entry.tensor, entry.at);
+    let mut rows = Vec::new();
+    if stepper.cursor.is_none() {
+        rows.push(row("value of this step", exact(scene.step.value)));
+        rows.push(row("sum so far", exact(scene.step.sum)));
+    }
+    match state {
+        EntryState::Given(value) => rows.push(row("given", exact(value))),
+        EntryState::Complete { value, .. } => rows.push(row("complete", exact(value))),
+        EntryState::Partial { sum, .. } if stepper.cursor.is_some() => rows.push(row("sum so far", exact(sum))),
+        EntryState::Partial { .. } => {}
+        EntryState::Pending { steps } => rows.push(row("not computed yet", format!("step {}", steps.start))),
+        EntryState::Unreached(why) => rows.push(row("0", why.to_owned())),
+    }
+    Ok(List::new(format!("{name}: all digits"), rows))
+}

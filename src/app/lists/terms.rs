@@ -1,0 +1,77 @@
+//! The terms of an entry, with their values and their shares.
+
+use crate::app::{Action, List, ListRow, Stepper};
+use crate::number::short;
+use crate::scene::{EntryState, Scene};
+use crate::step::{Kind, TensorEntry};
+
+/// The largest number of terms that are listed.
+const LISTED: u64 = 2000;
+
+/// A row of the list: one term, or several products of value 0 in a row.
+enum TermRow {
+    Term(u64),
+    Zeros(u64, u64),
+}
+
+/// Lists the terms of an entry up to this step. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
+pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
+    let name = scene.name(entry.tensor, entry.at);
+    let steps = match scene.state_of(entry.tensor, entry.at) {
+        EntryState::Given(_) => return Err(format!("{name} is given: it has no terms; r lists what reads it")),
+        EntryState::Unreached(why) => return Err(format!("{name} is 0: {why}")),
+        EntryState::Pending { steps } => return Err(format!("{name} is not computed yet: step {}", steps.start)),
+        EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => steps,
+    };
+    let last = (steps.end - 1).min(scene.at.step);
+    let there = scene.at_step(last).ok_or("there is no step")?;
+    let known = last - steps.start + 1;
+    let all = steps.end - steps.start;
+    // of a long sum, the terms up to this step
+    let first = known.saturating_sub(LISTED);
+    let terms: Vec<_> = (first..known).map(|term| there.term(term)).collect();
+    let magnitude: f64 = terms.iter().filter_map(|term| term.value()).map(f64::abs).sum();
+    let share = |value: f64| if magnitude == 0.0 { "0 %".to_owned() } else { format!("{:.1} %", 100.0 * value.abs() / magnitude) };
+    let is_zero = |at: usize| terms[at].kind() == Kind::Product && terms[at].value() == Some(0.0);
+    let mut folded: Vec<TermRow> = Vec::new();
+    for (number, at) in (first..).zip(0..terms.len()) {
+        match folded.last_mut() {
+            Some(TermRow::Zeros(_, end)) if is_zero(at) => *end = number + 1,
+            _ if is_zero(at) => folded.push(TermRow::Zeros(number, number + 1)),
+            _ => folded.push(TermRow::Term(number)),
+        }
+    }
+    let text = |number: u64| {
+        let term = &terms[usize::try_from(number - first).unwrap_or(0)];
+        let value = term.value().unwrap_or(0.0);
+        [(number + 1).to_string(), there.in_symbols(term), there.in_numbers(term).unwrap_or_default(), short(value), share(value)]
+    };
+    let row = |row: &TermRow| match *row {
+        TermRow::Term(number) => ListRow::action(text(number), Action::Go(steps.start + number)),
+        TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(text(begin), Action::Go(steps.start + begin)),
+        TermRow::Zeros(begin, end) => {
+            let cells = [
+                format!("{}–{end}", begin + 1),
+                format!("{} products of value 0", end - begin),
+                String::new(),
+                short(0.0),
+                "0 %".to_owned(),
+            ];
+            ListRow::action(cells, Action::Go(steps.start + begin))
+        }
+    };
+    let count = if known == all { format!("{all}") } else { format!("the first {known} of {all}") };
+    let mut list = List::new(format!("terms of {name}: {count}"), folded.iter().map(row).collect());
+    let now = scene.at.step.clamp(steps.start, last) - steps.start;
+    let holds_now = |row: &TermRow| {
+        matches!(*row, TermRow::Term(at) if at == now) || matches!(*row, TermRow::Zeros(begin, end) if (begin..end).contains(&now))
+    };
+    list.selected = folded.iter().position(holds_now).unwrap_or(0);
+    let sum = there.term(known - 1).sum().unwrap_or(0.0);
+    list.note = if first > 0 {
+        format!("sum so far {}; the last {LISTED} terms, with shares of their own Σ|terms|", short(sum))
+    } else {
+        format!("{} = {}; shares are of Σ|terms| = {}", if known == all { "sum" } else { "sum so far" }, short(sum), short(magnitude))
+    };
+    Ok(list)
+}

@@ -1,0 +1,98 @@
+//! A list over the screen: rows in columns, with the selected one marked.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Widget};
+
+use crate::app::List;
+use crate::text::{broken, cut, to_left, width};
+use crate::ui::theme::{StyleRole, Theme};
+
+/// The widest list.
+const WIDEST: usize = 110;
+/// The gap between two columns.
+const GAP: usize = 2;
+
+/// The areas of a list on a screen.
+struct ListLayout {
+    /// The list with its border.
+    area: Rect,
+    /// The rows.
+    rows: Rect,
+    /// The number of the first row in view.
+    first: usize,
+    /// The width of each column.
+    columns: Vec<usize>,
+    /// The lines of the note.
+    note: Vec<String>,
+}
+
+fn list_layout(list: &List, screen: Rect) -> ListLayout {
+    // the status line and the key bar stay in view
+    let room = screen.height.saturating_sub(2);
+    let most = WIDEST.min(usize::from(screen.width.saturating_sub(8)));
+    let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let mut columns: Vec<usize> =
+        (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    // the widest columns give way
+    while columns.iter().sum::<usize>() + GAP * count.saturating_sub(1) > most {
+        let Some(widest) = columns.iter_mut().max().filter(|widest| **widest > 1) else { break };
+        *widest -= 1;
+    }
+    let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1)).max(width(&list.title) + 2).min(most);
+    let note = if list.note.is_empty() { Vec::new() } else { broken(&list.note, inside.max(20).min(most)) };
+    let inside = note.iter().map(|line| width(line)).fold(inside, usize::max);
+    let extra = if note.is_empty() { 2 } else { 3 + note.len() };
+    let lines = list.rows.len().min(usize::from(room).saturating_sub(extra)).max(1);
+    let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let (wide, high) = (cells(inside + 4).min(screen.width), cells(lines + extra).min(room));
+    let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
+    let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
+    let high = usize::from(rows.height);
+    let first = list.selected.saturating_sub(high / 2).min(list.rows.len().saturating_sub(high));
+    ListLayout { area, rows, first, columns, note }
+}
+
+/// Draws a list in the middle of the screen.
+pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    let ListLayout { area, rows, first, columns, note } = list_layout(list, screen);
+    if area.width < 4 || area.height < 3 {
+        return;
+    }
+    Clear.render(area, buf);
+    let keys = if list.rows.iter().any(|row| row.action.is_some()) { " Enter: go, Esc: close " } else { " Esc: close " };
+    let more = format!(" {}/{}{keys}", list.selected + 1, list.rows.len());
+    Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(theme.style(StyleRole::Dim))
+        .title(Span::styled(format!(" {} ", cut(&list.title, usize::from(area.width.saturating_sub(6)))), theme.style(StyleRole::Heading)))
+        .title_bottom(Line::from(Span::styled(more, theme.style(StyleRole::Dim))).right_aligned())
+        .render(area, buf);
+    for (n, place) in (first..list.rows.len()).zip(rows.rows()) {
+        let is_selected = n == list.selected;
+        let row = &list.rows[n];
+        let cells = columns.iter().zip(row.cells.iter().map(String::as_str).chain(std::iter::repeat("")));
+        let text = cells.map(|(wide, cell)| to_left(&cut(cell, *wide), *wide)).collect::<Vec<_>>().join(&" ".repeat(GAP));
+        let mark = if is_selected { "▸" } else { " " };
+        let style = theme.style(if is_selected { StyleRole::Step } else { StyleRole::Plain });
+        let text = format!("{mark}{text}");
+        Line::styled(to_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).render(place, buf);
+    }
+    let below = Rect {
+        x: rows.x + 1,
+        y: rows.bottom() + 1,
+        width: rows.width.saturating_sub(1),
+        height: area.bottom().saturating_sub(rows.bottom() + 2),
+    };
+    for (line, place) in note.iter().zip(below.rows()) {
+        Line::styled(cut(line, usize::from(place.width)), theme.style(StyleRole::Dim)).render(place, buf);
+    }
+}
+
+/// Returns the row under a cell of the screen.
+pub(super) fn row_at(list: &List, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    let ListLayout { rows, first, .. } = list_layout(list, screen);
+    let row = first + usize::from(y.checked_sub(rows.y)?);
+    (rows.contains((x, y).into()) && row < list.rows.len()).then_some(row)
+}
