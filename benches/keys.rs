@@ -102,12 +102,12 @@ fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> V
         Pressed { what, is_step: false, time, bytes }
     };
     let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
-        update(state, Action::Go(place));
+        update(state, Action::GoToStep(place));
     })];
     for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
         // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
-            update(&mut state, Action::Go(place.saturating_sub(1).max(1)));
+            update(&mut state, Action::GoToStep(place.saturating_sub(1).max(1)));
         }
         let unit = state.stepper().expect("open").unit;
         let name = name.to_string();

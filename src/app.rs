@@ -4,14 +4,14 @@
 //! State ─ screen ─ Picker ─ over: the open Stepper; Esc returns to it
 //!       │        └ Stepper ─ document   the scenario and its iteration
 //!       │                  ├ mode       normal, or the address line, in which keys are text
-//!       │                  ├ job        long work, done in time slices
+//!       │                  ├ job        a long computation, done in time slices
 //!       │                  └ step, unit, count, play, scroll
-//!       ├ overlay        a text over the screen
+//!       ├ overlay        a text over the screen: the help or the notes
 //!       └ settings, message, now
 //! ```
 //!
-//! [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal. [`State::focus`] is the only place that ranks overlay,
-//! mode and screen: it decides the meaning of keys and what is drawn on top.
+//! [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal. [`State::focus`] is the only function that ranks overlay,
+//! mode and screen. The focus decides the meaning of keys and what is drawn on top.
 
 mod action;
 mod cursor;
@@ -58,5 +58,5 @@ pub use stepper::Stepper;
 pub use update::update;
 pub use visits::{Visit, Visits};
 
-/// The longest time between two checks of the keyboard, apart from one short piece of work.
+/// The time slice of a job: the program checks the keyboard after at most this time, plus the time of one short piece of work.
 pub const SLICE: Duration = Duration::from_millis(15);

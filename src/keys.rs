@@ -1,7 +1,7 @@
-//! Floor 7: the table of keys. Dispatch, the help overlay and the key bar are all generated from it.
+//! Floor 7: the table of keys. Dispatch, the help overlay and the key bar (the line of keys at the bottom of the screen) are all generated from the table.
 //!
-//! A new key for an existing action is a row here. A key that turns something on and off is a row and a [`Setting`]; a key with a new effect is a row,
-//! an [`Action`] and its line in `app/update.rs`.
+//! To add a key for an existing action, add a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an
+//! [`Action`], and a line for this action in `app/update.rs`.
 
 mod notation;
 
@@ -11,7 +11,7 @@ use tui_input::InputRequest;
 
 use crate::app::{Action, Dialect, Focus, ListKind, OverlayKind, Setting, State};
 
-/// A row of the table: the action of some keys.
+/// A row of the table: some keys that have the same action in a focus.
 #[derive(Debug)]
 pub struct KeyBinding {
     /// The focus in which the keys have this action.
@@ -22,7 +22,7 @@ pub struct KeyBinding {
     pub action: Action,
     /// The text in the help.
     pub words: &'static str,
-    /// The word in the key bar; empty if the row is not in the bar.
+    /// The word in the key bar; empty if the key bar does not show these keys.
     pub bar: &'static str,
 }
 
@@ -39,18 +39,18 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
     row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
     row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", ""),
-    row(Focus::Normal, &["z"], Action::Turn(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", ""),
+    row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", ""),
     row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", ""),
     row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", ""),
-    row(Focus::Normal, &["<Space>"], Action::Play, "play and pause", "play"),
+    row(Focus::Normal, &["<Space>"], Action::TogglePlay, "play and pause", "play"),
     row(Focus::Normal, &["+", "="], Action::Faster, "play faster", ""),
     row(Focus::Normal, &["-"], Action::Slower, "play slower", ""),
     row(Focus::Normal, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward"),
     row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first"),
     row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
-    row(Focus::Normal, &[":"], Action::Prompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
-    row(Focus::Normal, &["<Tab>"], Action::Turn(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", ""),
-    row(Focus::Normal, &["<S-Tab>"], Action::Turn(Setting::Pane, -1), "on a small screen, the previous pane", ""),
+    row(Focus::Normal, &[":"], Action::OpenPrompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
+    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", ""),
+    row(Focus::Normal, &["<S-Tab>"], Action::CycleSetting(Setting::Pane, -1), "on a small screen, the previous pane", ""),
     row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", ""),
     row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", ""),
     row(Focus::Normal, &["<C-d>"], Action::ScrollMatrices([3, 0]), "scroll the matrices half a page down", ""),
@@ -66,7 +66,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", ""),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
     row(Focus::Normal, &["n"], Action::Say("nothing is searched for; the scenario's notes are on the key a"), "next match of a search", ""),
-    row(Focus::Normal, &["o"], Action::Pick, "open another scenario", ""),
+    row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", ""),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", ""),
     row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
@@ -123,7 +123,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 ];
 
-/// Returns the action of a key in the current focus; `None` if it has none.
+/// Returns the action of a key in the current focus; `None` if the key has no action there.
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
     action_in(state, state.focus(), key)
@@ -147,8 +147,8 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
             let digit = c as u8 - b'0';
             // a count does not begin with 0
-            let counting = state.stepper().is_some_and(|stepper| stepper.count.is_some());
-            (digit > 0 || counting).then_some(Action::Digit(digit))
+            let has_count = state.stepper().is_some_and(|stepper| stepper.count.is_some());
+            (digit > 0 || has_count).then_some(Action::Digit(digit))
         }
         _ => None,
     }
@@ -169,7 +169,7 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |row| row.focus == focus)
 }
 
-/// Returns a key as the screen shows it: `→` for `<Right>`, `Ctrl-c` for `<C-c>`.
+/// Returns the name of a key on the screen, for its vim notation: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
 #[must_use]
 pub fn shown(text: &str) -> String {
     match text {
@@ -179,6 +179,7 @@ pub fn shown(text: &str) -> String {
         "<Down>" => "↓".to_owned(),
         _ => match text.strip_prefix("<C-").and_then(|rest| rest.strip_suffix('>')) {
             Some(letter) => format!("Ctrl-{letter}"),
+            // longer than one character, so it is a name in angle brackets
             None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-"),
             None => text.to_owned(),
         },
@@ -192,13 +193,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_table_is_valid_and_unique_in_its_focus() {
-        let mut seen = HashSet::new();
+    fn every_key_of_the_table_is_valid_and_has_one_action_in_a_focus() {
+        let mut bound = HashSet::new();
         for row in TABLE {
             for text in row.keys {
                 let keys = parse(text).expect(text);
                 assert_eq!(keys.len(), 1, "{text}");
-                assert!(seen.insert((row.focus, keys[0])), "{text} twice in {:?}", row.focus);
+                assert!(bound.insert((row.focus, keys[0])), "{text} is bound twice in {:?}", row.focus);
             }
         }
     }

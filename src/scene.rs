@@ -1,9 +1,12 @@
-//! Floor 5: the content of a step for the screen. A scene has the tensors of the step in display order, the entries that it reads, the neighbours of an entry,
-//! the symbols, and the numbers that are *known*.
+//! Floor 5: the scene of a step, which is all that the screen can show of it: the tensors of the step in display order, the entries that the step reads, the
+//! neighbours of an entry on the screen, symbols such as `w₁₂`, and the numbers that are *known*.
+//!
+//! A step computes one term of an entry, such as `a₁·w₁` in `z = a₁·w₁ + a₂·w₂ + b`. An op is one equation for a whole tensor, and has one or several *parts*: here
+//! the products and the bias.
 //!
 //! A number is known if it is given (an input, a parameter of this iteration, a target, a constant) or if this step or an earlier one has computed it. The
-//! step's own entry has its running sum. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from here: no width, colour or picture
-//! can depend on a number that is not computed yet.
+//! known number of the entry in progress is its running sum. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no
+//! width, colour or picture can depend on a number that is not computed yet.
 
 mod grid;
 mod known;
@@ -14,7 +17,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 pub use crate::trace::{ARGUMENTS, Path, Position, Sources, TermRead};
-pub use grid::{Grid, Shown};
+pub use grid::{Grid, ShownTensor};
 pub use known::{EntryState, EntryTerm};
 pub use reads::EntryUse;
 
@@ -25,29 +28,29 @@ use crate::step::{Pass, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, unravel};
 use crate::trace::Trace;
 
-/// One step with everything that a screen shows of it.
+/// One step, with everything that the screen can show of it.
 #[derive(Debug)]
 pub struct Scene<'a> {
     trace: &'a Trace,
     /// The position of the step in its trace.
     pub at: Position,
-    /// The step.
+    /// The step: its factors, value and running sum.
     pub step: Step,
-    /// The tensor that its op computes.
+    /// The tensor that the step's op computes.
     pub output: Id,
-    /// The entries that this step reads.
-    now: OnceCell<Vec<TensorEntry>>,
-    /// The tensors that the first parts of the op read.
-    first: OnceCell<Vec<Id>>,
+    /// The entries that this step reads, found when they are first needed.
+    sources_now: OnceCell<Vec<TensorEntry>>,
+    /// The tensors that the op's first parts read, found when they are first needed.
+    first_read: OnceCell<Vec<Id>>,
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the scene of step `number`, which counts from 1; `None` past either end of the trace.
+    /// Returns the scene of step `number`, counted from 1; `None` if the trace has no such step.
     #[must_use]
     pub fn of(trace: &'a Trace, number: u64) -> Option<Self> {
         let at = trace.position(number)?;
         let output = trace.op_at(&at).output;
-        Some(Self { trace, at, step: known::step(trace, &at), output, now: OnceCell::new(), first: OnceCell::new() })
+        Some(Self { trace, at, step: known::step(trace, &at), output, sources_now: OnceCell::new(), first_read: OnceCell::new() })
     }
 
     /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
@@ -56,7 +59,7 @@ impl<'a> Scene<'a> {
         (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten()
     }
 
-    /// Returns the network whose tensors are shown: that of a sample, or that of the batch.
+    /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.
     #[must_use]
     pub fn network(&self) -> &'a Network {
         self.trace.network_of(self.at.sample_run)
@@ -76,11 +79,11 @@ impl<'a> Scene<'a> {
 
     /// Returns whether the step belongs to the backward pass.
     #[must_use]
-    pub fn backward(&self) -> bool {
+    pub fn is_backward(&self) -> bool {
         self.step.pass == Pass::Backward
     }
 
-    /// Returns the number of the step's part of the op.
+    /// Returns the part of the op to which the step's term belongs, counted from 0.
     #[must_use]
     pub fn part(&self) -> usize {
         self.trace.part_at(&self.at)
@@ -98,31 +101,32 @@ impl<'a> Scene<'a> {
         self.trace.right_hand_side(&self.at, part, notation)
     }
 
-    /// Returns the sign between the sides of the equation: `←` in the update, which replaces a parameter or velocity, else `=`.
+    /// Returns the sign between the sides of the equation: `←` in the update, which replaces a parameter or a velocity, and `=` in all other passes.
     #[must_use]
     pub fn equals(&self) -> &'static str {
         if self.step.pass == Pass::Update { "←" } else { "=" }
     }
 
-    /// Returns z for the gradient ∂C/∂z; any other tensor unchanged.
+    /// Returns the tensor z if the given tensor is the gradient ∂C/∂z, else the given tensor.
     #[must_use]
     pub fn neuron(&self, tensor: Id) -> Id {
         match self.network().tensor(tensor).role {
-            Role::Gradient(of) => of,
+            Role::Gradient(differentiated) => differentiated,
             _ => tensor,
         }
     }
 
-    /// Returns the address of an entry, as a user types it.
+    /// Returns the name of an entry, as a user types it: `fc1.weight[0,1]`.
     #[must_use]
     pub fn name(&self, tensor: Id, at: usize) -> String {
         let info = self.network().tensor(tensor);
         format!("{}{}", info.name, index_text(&unravel(at, &info.shape)))
     }
 
-    /// Returns the address of the step's entry, such as `grad.conv1.weight[0,0,1,1]`, preceded by its sample or pass if the name alone is ambiguous.
+    /// Returns the address of the step's entry, such as `grad.conv1.weight[0,0,1,1]`. If the name alone is ambiguous, the sample or pass precedes it, as in `2:fc1.a[0]`.
     #[must_use]
     pub fn address(&self) -> String {
+        // the address of a term ends with `#` and its number; the entry has none
         let address = self.trace.address(&self.at.with_term(0)).to_string();
         address.trim_end_matches("#1").to_owned()
     }
@@ -133,13 +137,13 @@ impl<'a> Scene<'a> {
         self.trace.len()
     }
 
-    /// Returns the steps of the unit that contains this step.
+    /// Returns the range of steps of the unit that contains this step.
     #[must_use]
     pub fn span(&self, unit: Unit) -> Range<u64> {
         self.trace.span(self.at.step, unit)
     }
 
-    /// Returns the progress through a unit: the number of its steps up to this one, and of all its steps.
+    /// Returns the progress through the unit that contains this step: the number of its steps up to and including this one, and the number of all its steps.
     #[must_use]
     pub fn progress(&self, unit: Unit) -> (u64, u64) {
         let span = self.span(unit);
@@ -163,19 +167,21 @@ impl<'a> Scene<'a> {
         self.trace.sample_runs()[..self.trace.samples()].iter().map(|sample_run| sample_run.sample.unwrap_or(0))
     }
 
-    /// Returns the passes of this sample and of the batch, each with its steps. For a step of the batch, the sample is the last one.
+    /// Returns the passes of this step's sample and of the batch, each with its range of steps. For a step of the batch, the passes of the last sample are returned.
     pub fn passes(&self) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let (here, samples) = (self.at.sample_run, self.trace.samples());
-        let sample_runs = std::iter::once(here.min(samples.saturating_sub(1))).chain(samples..self.trace.sample_runs().len());
+        // the runs are first those of the samples, then the batch
+        let samples = self.trace.samples();
+        let sample = self.at.sample_run.min(samples.saturating_sub(1));
+        let sample_runs = std::iter::once(sample).chain(samples..self.trace.sample_runs().len());
         sample_runs.flat_map(|sample_run| self.trace.passes_of(sample_run))
     }
 
-    /// Returns the ops of the sample that have steps, from this step's op on, each as its tensor and its steps.
+    /// Returns the ops of this sample run that have steps, from this step's op on. Each is given as the tensor that it computes and the range of its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_from(self.at.sample_run, self.at.op)
     }
 
-    /// Returns the ops of the sample that have steps, before this step's op and in reverse order, each as its tensor and its steps.
+    /// Returns the ops of this sample run that have steps and are before this step's op, the nearest first. Each is given as in [`Scene::ops_from`].
     pub fn ops_before(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_before(self.at.sample_run, self.at.op)
     }

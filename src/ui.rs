@@ -1,4 +1,4 @@
-//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]; this floor computes no numbers.
+//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]. They take all numbers from the scene of the step and compute none.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -47,12 +47,12 @@ use layout::SMALLEST;
 use theme::{StyleRole, Theme};
 use view::View;
 
-/// The options that decide how the screen looks.
+/// The options of drawing, from the command line and the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderOptions {
     /// Colours and background.
     pub theme: Theme,
-    /// Draws with ASCII characters only.
+    /// `true` if only ASCII characters are drawn.
     pub ascii: bool,
 }
 
@@ -72,12 +72,12 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
         return;
     }
     match (&state.screen, View::of(state, *options)) {
-        (_, Some(view)) if is_too_small(screen) => too_small(&view, screen, buf),
+        (_, Some(view)) if is_too_small(screen) => render_too_small(&view, screen, buf),
         (Screen::Stepper(_), Some(view)) => panes::render(&view, screen, buf),
         _ => {
-            let keys = Rect { y: screen.bottom() - 1, height: 1, ..screen };
+            let last_line = Rect { y: screen.bottom() - 1, height: 1, ..screen };
             picker::render(state, theme, Rect { height: screen.height - 1, ..screen }, buf);
-            status::keys(state, theme, keys, buf);
+            status::key_bar(state, theme, last_line, buf);
         }
     }
     overlay::render(state, theme, screen, buf);
@@ -100,7 +100,7 @@ pub enum ClickTarget {
     Entry(Id, usize),
 }
 
-/// Returns the action of a click on a cell of the screen; `None` if a click there does nothing.
+/// Returns the action of a click on the cell in column `x` and row `y` of the screen; `None` if the click does nothing.
 #[must_use]
 pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
     if state.focus() == Focus::List {
@@ -111,13 +111,13 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
     }
     let view = View::of(state, *options)?;
     panes::hit(&view, screen, x, y).map(|target| match target {
-        ClickTarget::Step(step) => Action::Go(step),
-        ClickTarget::Entry(tensor, entry) => Action::Visit(tensor, entry),
+        ClickTarget::Step(step) => Action::GoToStep(step),
+        ClickTarget::Entry(tensor, entry) => Action::GoToEntry(tensor, entry),
     })
 }
 
-/// Draws the position and the required size, on a screen that is too small for the panes.
-fn too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
+/// Draws the address and the step, and the size that the screen needs to show the panes.
+fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let lines = [
         format!("{}  step {}/{}", view.address(), view.at.step, view.step_count()),
@@ -128,8 +128,8 @@ fn too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Draws a title on the first line of an area. Returns the area below it.
-fn titled(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
+/// Draws a title on the first line of an area. Returns the area below the title.
+fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
     let rule = "─".repeat((area.width as usize).saturating_sub(crate::text::width(&title) + 1));
     let line = Line::from(vec![
@@ -143,6 +143,6 @@ fn titled(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
 
 /// Returns an area without its first line.
 fn below_title(area: Rect) -> Rect {
-    let title = 1.min(area.height);
-    Rect { y: area.y + title, height: area.height - title, ..area }
+    let title_height = 1.min(area.height);
+    Rect { y: area.y + title_height, height: area.height - title_height, ..area }
 }

@@ -51,7 +51,7 @@ fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
     let mut state = open("iterations = 6000");
     press(&mut state, "ll:5000/2<Enter>");
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (2, 5_000)));
-    update(&mut state, Action::Work(1000));
+    update(&mut state, Action::JobIterations(1000));
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (1002, 5_000)));
     let frame = |state: &State| {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
@@ -66,7 +66,7 @@ fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
     press(&mut state, ":5000/2<Enter>");
     assert!(state.job().unwrap().progress().0 > 900, "what was computed is kept");
     while state.job().is_some() {
-        update(&mut state, Action::Work(777));
+        update(&mut state, Action::JobIterations(777));
     }
     assert_eq!(place(&state), (5_000, 2));
     let there = Document::iteration(open("iterations = 6000").document().unwrap(), 5_000);
@@ -103,7 +103,7 @@ fn an_iteration_without_an_update_has_no_address_of_an_update() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
-    assert_eq!((place(&state).0, state.document().unwrap().last), (2, true));
+    assert_eq!((place(&state).0, state.document().unwrap().is_last), (2, true));
     press(&mut state, ":1/velocity.fc1.weight<Enter>");
     assert_eq!((place(&state).0, said(&state)), (1, ""));
 }
@@ -121,14 +121,14 @@ fn a_near_iteration_is_reached_at_once() {
 fn a_descent_that_ends_early_is_reported() {
     let mut state = open("iterations = 6000\ntolerance = 1e-6");
     press(&mut state, ":5900/1<Enter>");
-    update(&mut state, Action::Work(u64::MAX));
+    update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (1, 1));
     assert!(said(&state).starts_with("there is no iteration 5900: the tolerance ends the descent at "), "{}", said(&state));
     // a count past the end stops at the last iteration, and keeps the step
     press(&mut state, "kkkkk5900l");
-    update(&mut state, Action::Work(u64::MAX));
+    update(&mut state, Action::JobIterations(u64::MAX));
     let document = state.document().unwrap();
-    assert!(document.last && place(&state).0 > 100 && place(&state).1 == 1, "{:?}", place(&state));
+    assert!(document.is_last && place(&state).0 > 100 && place(&state).1 == 1, "{:?}", place(&state));
 }
 
 #[test]
@@ -138,18 +138,18 @@ fn a_count_of_iterations_is_a_seek_too() {
     assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
     press(&mut state, "j");
     assert!(state.job().is_some(), "another unit does not start another seek");
-    update(&mut state, Action::Work(u64::MAX));
+    update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (2_001, 1));
     press(&mut state, "kl3h");
     assert_eq!(place(&state), (1_999, 1));
     press(&mut state, "s2h");
     assert_eq!(place(&state), (1_997, 2), "the step is kept");
     press(&mut state, "9999l");
-    update(&mut state, Action::Work(5));
+    update(&mut state, Action::JobIterations(5));
     press(&mut state, "s");
     assert_eq!((place(&state), state.job().is_none()), ((1_997, 3), true), "a move ends the seek");
     press(&mut state, "9999l");
-    update(&mut state, Action::Work(u64::MAX));
+    update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (6_000, 3));
 }
 

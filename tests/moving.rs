@@ -57,12 +57,12 @@ fn act(state: &mut State, count: u64, action: Action) {
     }
     update(state, action);
     while state.job().is_some() {
-        update(state, Action::Pieces(u64::MAX));
+        update(state, Action::JobPieces(u64::MAX));
     }
 }
 
 fn place(state: &State) -> Visit {
-    state.stepper().map(Stepper::place).unwrap()
+    state.stepper().map(Stepper::visit).unwrap()
 }
 
 fn units(document: &Document) -> Vec<Unit> {
@@ -112,7 +112,7 @@ fn h_directly_after_l_is_where_one_was() {
                 for skips in [false, true] {
                     let mut state = at(&document, step, unit);
                     if skips {
-                        act(&mut state, 1, Action::Turn(gradstep::app::Setting::SkipZeros, 1));
+                        act(&mut state, 1, Action::CycleSetting(gradstep::app::Setting::SkipZeros, 1));
                     }
                     let before = place(&state);
                     act(&mut state, count, Action::Forward);
@@ -167,7 +167,7 @@ fn a_unit_of_one_iteration_keeps_op_entry_and_term() {
         let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
         let mut state = at(&document, step, Unit::Iteration);
         let text = |state: &State| {
-            let (trace, at) = state.here().unwrap();
+            let (trace, at) = state.trace_and_position().unwrap();
             // each iteration has the other sample
             trace.address(&at).to_string().trim_start_matches("1:").trim_start_matches("2:").to_owned()
         };
@@ -198,7 +198,7 @@ fn step_out_goes_to_the_last_step_of_the_op() {
 fn skipping_zeros_stops_at_no_product_of_value_zero() {
     for (name, document) in scenarios() {
         let mut state = at(&document, 1, Unit::Step);
-        act(&mut state, 1, Action::Turn(gradstep::app::Setting::SkipZeros, 1));
+        act(&mut state, 1, Action::CycleSetting(gradstep::app::Setting::SkipZeros, 1));
         let last = document.trace.len().min(2000);
         let skipped = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
         for wanted in skipped {
@@ -213,7 +213,7 @@ fn every_jump_can_be_undone_and_redone() {
     let document = small(TRAINED);
     let mut state = at(&document, 7, Unit::Step);
     let jump = |state: &mut State, address: &str| {
-        update(state, Action::Prompt);
+        update(state, Action::OpenPrompt);
         address.chars().for_each(|c| {
             update(state, Action::Edit(tui_input::InputRequest::InsertChar(c)));
         });
@@ -224,7 +224,7 @@ fn every_jump_can_be_undone_and_redone() {
         jump(&mut state, address);
         visited.push(place(&state));
     }
-    for action in [Action::Last, Action::First, Action::BackwardPass, Action::Go(9)] {
+    for action in [Action::Last, Action::First, Action::BackwardPass, Action::GoToStep(9)] {
         act(&mut state, 1, action);
         visited.push(place(&state));
     }

@@ -50,7 +50,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let document = Arc::new(shelf.open(name).unwrap());
     let mut state = State::picker(offers::bundled());
     state.open(Arc::clone(&document), None);
-    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").place(), size);
+    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").visit(), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
     let mut live = Live::new(Driver::new(state, shelf), LOOK, Some(recorder));
     let mut frames = vec![draw(&live, size)];
@@ -222,7 +222,7 @@ fn a_click_goes_to_what_is_on_the_screen() {
         let driver = Driver::new(state, shelf);
         let mut seen = HashSet::new();
         for place in screen.positions() {
-            let Some(action @ Action::Visit(..)) = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y) else {
+            let Some(action @ Action::GoToEntry(..)) = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y) else {
                 continue;
             };
             let at = driver.under(&RenderOptions::default(), screen, place.x, place.y).unwrap();

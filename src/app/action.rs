@@ -1,4 +1,4 @@
-//! The actions that change a state, and the requests that `update` returns.
+//! The actions that change the state of the program, and the requests that [`super::update`] returns to its caller.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum Action {
     JumpForward,
     /// Goes to the first step.
     First,
-    /// Goes to the last step; with a count, to the step of that number.
+    /// Goes to the last step. With a count k, such as 57 in `57G`, goes to step k.
     Last,
     /// Goes to the start of the backward pass.
     BackwardPass,
@@ -34,33 +34,34 @@ pub enum Action {
     Finer,
     /// Chooses a coarser unit.
     Coarser,
-    /// Plays or pauses.
-    Play,
+    /// Starts or pauses play, which moves one unit forward at regular intervals.
+    TogglePlay,
     /// Plays faster.
     Faster,
     /// Plays slower.
     Slower,
-    /// Adds a digit to the count.
+    /// Appends a digit to the count, the number that is typed before a key.
     Digit(u8),
-    /// Turns a setting by this number of choices, back if negative.
-    Turn(Setting, i64),
+    /// Moves a setting to a later choice by this number, or to an earlier one if negative. After the last choice comes the first.
+    CycleSetting(Setting, i64),
     /// Opens the address line.
-    Prompt,
+    OpenPrompt,
     /// Edits the address line.
     Edit(InputRequest),
     /// Puts the next completion into the address line.
     Complete,
     /// Puts the previous completion into the address line.
     CompleteBack,
-    /// Confirms in the focus: goes to the address in the line, opens the selected scenario, or closes the overlay.
+    /// Confirms. In the address line, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
     Accept,
-    /// Goes to a step.
-    Go(u64),
-    /// Goes to the first step that computes this entry of a tensor on the screen; for an input or a parameter, to the first step that reads it.
-    Visit(Id, usize),
-    /// Scrolls in the focus by this number of lines: the overlay, the picker's selection, or the matrices.
+    /// Goes to a step, counted from 1.
+    GoToStep(u64),
+    /// Goes to the first step that computes this entry of a tensor on the screen. No step computes an input or a parameter: for their entries, goes to
+    /// the first step that reads the entry.
+    GoToEntry(Id, usize),
+    /// Scrolls by this number of lines, up if negative. The focus decides what moves: the overlay, the picker's selection, or the matrices.
     Scroll(i16),
-    /// Scrolls in the focus by this number of pages.
+    /// As [`Action::Scroll`], by this number of pages.
     Page(i16),
     /// Scrolls the matrices by this number of rows down and columns to the right.
     ScrollMatrices([i16; 2]),
@@ -78,13 +79,13 @@ pub enum Action {
     Choose(usize),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
-    /// Limits the overlay's scroll offset to this number of lines, the largest offset that the screen needs.
+    /// Limits the overlay's scroll offset to this number of lines. The caller knows the screen, and so the offset at which the last line is visible.
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
-    Pick,
-    /// Closes the overlay, the address line or the picker, whichever has the focus. In the stepper itself, stops the job.
+    OpenPicker,
+    /// Closes the overlay, the address line or the picker, whichever has the focus. If none of them is open, stops the job.
     Close,
-    /// Ends the job and play without a message, when a replay hands control to the user.
+    /// Ends the job and play without a message. A replay does this when it hands control to the user.
     Halt,
     /// Shows a sentence, which explains a key that does nothing yet.
     Say(&'static str),
@@ -92,16 +93,16 @@ pub enum Action {
     Quit,
     /// Sets the time.
     Clock(Duration),
-    /// Does this number of iterations of the job.
-    Work(u64),
-    /// Does this number of pieces of the job: an op, the start or the end of a run, or a move by one unit.
-    Pieces(u64),
+    /// Continues the job by this number of iterations.
+    JobIterations(u64),
+    /// Continues the job by this number of pieces. A piece is an op, the start or the end of a run of the network, or a move by one unit.
+    JobPieces(u64),
 }
 
 /// A request that only the caller of `update` can fulfil.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Open this scenario and give it to [`super::State::open`].
+    /// Read the scenario with this bundled name or path, and pass it to [`super::State::open`].
     Open(String),
     /// End the program.
     Quit,

@@ -41,7 +41,7 @@ impl Cursor {
         let grid = Grid::of(&scene.network().tensor(tensor).shape);
         for _ in 0..down.unsigned_abs() + right.unsigned_abs() {
             let by = [down.signum(), right.signum()];
-            match shown.beside(&grid, at, by).or_else(|| grid.over_the_edge(at, by, shown.turned)) {
+            match shown.neighbour(&grid, at, by).or_else(|| grid.over_the_edge(at, by, shown.turned)) {
                 Some(next) => at = next,
                 None => break,
             }
@@ -69,7 +69,7 @@ impl Cursor {
     pub fn in_channel(&self, scene: &Scene<'_>, by: isize) -> Self {
         let TensorEntry { tensor, at } = self.entry(scene);
         let grid = Grid::of(&scene.network().tensor(tensor).shape);
-        let [block, row, column] = grid.place(at);
+        let [block, row, column] = grid.coordinates(at);
         let block = block.saturating_add_signed(by).min(grid.blocks.saturating_sub(1));
         Self::on(scene, tensor, grid.entry([block, row, column]))
     }

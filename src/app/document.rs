@@ -18,20 +18,20 @@ pub struct Document {
     pub scenario: Arc<Scenario>,
     /// The trace of one iteration.
     pub trace: Trace,
-    /// The descent, which computes any iteration.
+    /// The gradient descent, which can compute any iteration.
     pub descent: Arc<Descent>,
-    /// The loss of the batch.
+    /// The loss of the batch in this iteration.
     pub loss: f64,
     /// `true` if the descent ends with this iteration.
-    pub last: bool,
+    pub is_last: bool,
     /// The missing memory, if there is too little for the update of this iteration.
-    pub lack: Option<Shortage>,
-    /// The scenario's remarks, each with the steps that it covers: those of an op, those of an entry, or one step.
+    pub shortage: Option<Shortage>,
+    /// The scenario's remarks. Each has the range of steps at which it is shown: the steps of an op, the steps of an entry, or one step.
     pub remarks: Vec<(Range<u64>, String)>,
-    /// The names of a sample's ops, which are the same in all iterations.
+    /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
     names: Arc<OnceLock<OpNames>>,
-    /// The names of the batch's ops, in `reduce` and in `update`.
-    batch: [OnceLock<OpNames>; 2],
+    /// The names of the batch's ops: first in the pass `reduce`, then in the pass `update`.
+    batch_names: [OnceLock<OpNames>; 2],
 }
 
 impl Document {
@@ -40,11 +40,11 @@ impl Document {
     pub fn new(scenario: Scenario) -> Self {
         let descent = Arc::new(scenario.descent());
         let iteration = compute_whole(&descent, 1);
-        Self::of(Arc::new(scenario), descent, Arc::default(), iteration)
+        Self::with_parts(Arc::new(scenario), descent, Arc::default(), iteration)
     }
 
-    /// Opens a scenario at an address, and returns it with the step there. Only one iteration is in memory at a time. `go_on` is called as in
-    /// [`Document::reach`]; `None` if it returns `false`.
+    /// Opens a scenario at an address, and returns the document and the step of the address. Only one iteration is in memory at a time. `go_on` is called
+    /// as in [`Document::reach`]; returns `None` if `go_on` returns `false`.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -61,25 +61,25 @@ impl Document {
         document_at(scenario, descent, names, number, iteration, address).map(Some)
     }
 
-    /// Returns the same scenario at another iteration; at the last one if the descent ends earlier.
+    /// Returns the same scenario at iteration `number`, or at the last iteration if the descent ends earlier.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Self {
         let number = number.clamp(1, self.descent.iterations());
-        self.with(compute_whole(&self.descent, number))
+        self.with_iteration(compute_whole(&self.descent, number))
     }
 
-    /// Returns the same scenario at another iteration, or at the last one if the descent ends earlier. `go_on(next, number)` is called before each piece of
-    /// work, with the next iteration and the wanted one; `None` if it returns `false`.
+    /// Returns the same scenario at iteration `number`, or at the last iteration if the descent ends earlier. The computation can be interrupted:
+    /// `go_on(next, number)` is called about every 15 ms, with the iteration in progress and the wanted one. Returns `None` if `go_on` returns `false`.
     ///
     /// # Errors
-    /// Returns a sentence if the iteration needs more memory than is left.
+    /// Returns a sentence if the iteration needs more memory than is free.
     pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Self>, String> {
         let iteration = compute(&self.descent, number, go_on)?;
-        Ok(iteration.map(|iteration| self.with(iteration)))
+        Ok(iteration.map(|iteration| self.with_iteration(iteration)))
     }
 
-    /// Returns the step at an address, and the document of its iteration if that is another one. `go_on` is called as in [`Document::reach`]; `None` if it
-    /// returns `false`.
+    /// Returns the step of an address, and a new document if the address is in another iteration. `go_on` is called as in [`Document::reach`]; returns
+    /// `None` if `go_on` returns `false`.
     ///
     /// # Errors
     /// Returns one sentence that says what is wrong and what exists instead.
@@ -90,41 +90,45 @@ impl Document {
         self.arrive(number, iteration, address).map(Some)
     }
 
-    /// Returns the step at an address in this iteration.
+    /// Returns the step of an address in this iteration.
     ///
     /// # Errors
     /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
-        self.trace.resolve(address).map_err(|why| match (self.lack, &address.place) {
-            (Some(lack), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.is_updated(name) => lack.to_string(),
+        self.trace.resolve(address).map_err(|why| match (self.shortage, &address.place) {
+            (Some(shortage), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.is_updated(name) => shortage.to_string(),
             _ => why,
         })
     }
 
-    /// Returns whether an update computes a tensor of this name.
+    /// Returns whether gradient descent updates the tensor of this name: a learned parameter, or the velocity of one.
     fn is_updated(&self, name: &str) -> bool {
         let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name));
         self.descent.train().is_some_and(|train| parameter.is_some_and(|id| train.learned.contains(&id)))
     }
 
-    /// Checks that there is enough memory for the last iteration of a walk.
+    /// Checks that there is enough memory for all iterations of a walk.
     ///
     /// # Errors
-    /// Returns a sentence with the size of the iteration if it needs more memory than is left.
-    pub fn fits(&self, walk: &DescentWalk) -> Result<(), String> {
-        let lack = self.lack.filter(|_| walk.next() > self.trace.iteration());
-        walk.refused().or(lack).map_or(Ok(()), |lack| Err(lack.to_string()))
+    /// Returns a sentence with the size of the iteration that needs more memory than is free.
+    pub fn check_memory(&self, walk: &DescentWalk) -> Result<(), String> {
+        // without the update of this iteration, no later iteration can be computed
+        let no_update = self.shortage.filter(|_| walk.next() > self.trace.iteration());
+        walk.refused().or(no_update).map_or(Ok(()), |shortage| Err(shortage.to_string()))
     }
 
-    /// Checks an address in iteration `number` before that iteration is computed.
+    /// Checks whether an address can exist in iteration `number`, before that iteration is computed.
     ///
     /// # Errors
-    /// As [`Document::find`], if the address cannot exist whatever is computed.
+    /// As [`Document::find`], if the address cannot exist, whatever the numbers are.
     pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
         self.trace.may_exist(&address.place, &self.descent.samples(number))
     }
 
-    /// Returns the iteration that an address names; `None` if it is this one.
+    /// Returns the iteration of an address; `None` if it is this document's iteration.
+    ///
+    /// # Errors
+    /// Returns a sentence if the iteration is 0, or greater than the number of iterations.
     pub(super) fn other_iteration(&self, address: &Address) -> Result<Option<u64>, String> {
         let number = address.iteration.filter(|number| *number != self.trace.iteration());
         let last = self.descent.iterations();
@@ -132,13 +136,16 @@ impl Document {
             return Err("there is no iteration 0: iterations count from 1".to_owned());
         }
         if let Some(number) = number.filter(|number| *number > last) {
-            let there = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
-            return Err(format!("there is no iteration {number}: {there}"));
+            let range = if last == 1 { "this scenario has one".to_owned() } else { format!("the last is {last}") };
+            return Err(format!("there is no iteration {number}: {range}"));
         }
         Ok(number)
     }
 
-    /// Returns the document at iteration `number`, and the step at an address there. `iteration` is that iteration, or an earlier one if the descent ends with it.
+    /// Returns the document of a computed iteration, and the step of an address in it.
+    ///
+    /// # Errors
+    /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
     pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
         let (document, step) =
             document_at(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), number, iteration, address)?;
@@ -147,7 +154,7 @@ impl Document {
 
     /// Returns the document at this iteration, and the step at the first of these places that exists there.
     pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Place]) -> (Option<Self>, u64) {
-        let document = self.with(iteration);
+        let document = self.with_iteration(iteration);
         let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
         (Some(document), step)
     }
@@ -158,25 +165,27 @@ impl Document {
         self.names.get_or_init(|| self.names_of(0, |_| true))
     }
 
-    /// Returns the names of the batch's ops that have steps, in one of its passes.
+    /// Returns the names of the batch's ops that have steps, in the pass `reduce` or `update`. There are none if the trace has no batch.
     #[must_use]
     pub fn batch_names(&self, pass: Pass) -> &OpNames {
-        self.batch[usize::from(pass == Pass::Update)].get_or_init(|| {
-            let batch = self.trace.sample_runs().len() - 1;
-            if self.trace.sample_runs()[batch].sample.is_some() {
+        self.batch_names[usize::from(pass == Pass::Update)].get_or_init(|| {
+            // the batch, if there is one, is the last run
+            let last_run = self.trace.sample_runs().len() - 1;
+            if self.trace.sample_runs()[last_run].sample.is_some() {
                 return OpNames::default();
             }
-            self.names_of(batch, |op| op.pass == pass)
+            self.names_of(last_run, |op| op.pass == pass)
         })
     }
 
-    fn names_of(&self, sample_run: usize, wanted: impl Fn(&Op) -> bool) -> OpNames {
+    /// Returns the names of the wanted ops of a sample run, without ops that have no steps.
+    fn names_of(&self, sample_run: usize, is_wanted: impl Fn(&Op) -> bool) -> OpNames {
         let network = self.trace.network_of(sample_run);
-        let ops = network.ops().iter().zip(self.trace.spans_of(sample_run)).filter(|(op, span)| wanted(op) && !span.is_empty());
+        let ops = network.ops().iter().zip(self.trace.spans_of(sample_run)).filter(|(op, span)| is_wanted(op) && !span.is_empty());
         OpNames::new(ops.map(|(op, _)| network.tensor(op.output).name.clone()))
     }
 
-    /// Returns the scene of a step of this iteration; `None` past either end.
+    /// Returns the scene of a step of this iteration; `None` if there is no such step.
     #[must_use]
     pub fn scene(&self, step: u64) -> Option<Scene<'_>> {
         Scene::of(&self.trace, step)
@@ -188,93 +197,100 @@ impl Document {
         self.descent.iterations()
     }
 
-    /// Returns whether it is known at a step that the descent ends with this iteration, though more are allowed. The loss decides this, so it is known from the
-    /// loss on.
+    /// Returns whether it is known at a step that the descent ends with this iteration, although more iterations are allowed. The loss decides whether the
+    /// descent ends, so `false` before the loss is computed.
     #[must_use]
     pub fn ends_early(&self, step: u64) -> bool {
-        self.last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
+        self.is_last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
     }
 
-    /// Returns the document with the same numbers up to a step and other ones in everything that is computed later ([`Trace::with_future`]), and with the
-    /// opposite of `last`. Tests use it to show that frames do not depend on later numbers.
+    /// Returns the document with the same numbers up to step `after`, and with other numbers in everything that is computed later ([`Trace::with_future`]).
+    /// If the loss is among the later numbers, `is_last` is inverted too. Tests use this document to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
-        let known = after >= self.trace.loss_step();
+        let knows_loss = after >= self.trace.loss_step();
         Self {
             scenario: Arc::clone(&self.scenario),
             trace: self.trace.with_future(after, other),
             descent: Arc::clone(&self.descent),
-            loss: if known { self.loss } else { other(self.loss) },
-            last: self.last == known,
-            lack: self.lack,
+            loss: if knows_loss { self.loss } else { other(self.loss) },
+            is_last: self.is_last == knows_loss,
+            shortage: self.shortage,
             remarks: self.remarks.clone(),
             names: Arc::clone(&self.names),
-            batch: Default::default(),
+            batch_names: Default::default(),
         }
     }
 
-    fn with(&self, iteration: Iteration) -> Self {
-        Self::of(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), iteration)
+    /// Returns the same scenario at a computed iteration.
+    fn with_iteration(&self, iteration: Iteration) -> Self {
+        Self::with_parts(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), iteration)
     }
 
-    fn of(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<OpNames>>, iteration: Iteration) -> Self {
-        let last = iteration.ends() || iteration.number >= descent.iterations();
+    fn with_parts(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<OpNames>>, iteration: Iteration) -> Self {
+        let is_last = iteration.ends() || iteration.number >= descent.iterations();
         let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
         let trace = Trace::of(number, sample_runs);
-        let remarks = scenario.remarks.iter().filter_map(|r| Some((trace.range(&r.at).ok()?, r.text.clone()))).collect();
-        Self { scenario, trace, descent, loss, last, lack: shortage, remarks, names, batch: Default::default() }
+        let remarks = scenario.remarks.iter().filter_map(|remark| Some((trace.range(&remark.at).ok()?, remark.text.clone()))).collect();
+        Self { scenario, trace, descent, loss, is_last, shortage, remarks, names, batch_names: Default::default() }
     }
 }
 
-/// Computes iteration `number`, or the last one if the descent ends earlier.
+/// Computes iteration `number`, or the last one if the descent ends earlier. `go_on` is called as in [`Document::reach`].
 fn compute(descent: &Arc<Descent>, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Iteration>, String> {
     let walk = descent.walk(number);
     match walk.refused() {
-        Some(lack) => Err(lack.to_string()),
+        Some(shortage) => Err(shortage.to_string()),
         None => Ok(finish_walk(descent, walk, number, go_on)),
     }
 }
 
 /// Computes iteration `number`, or the last one if the descent ends earlier, without interruption.
 fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
-    finish_walk(descent, descent.walk(number), number, &mut |_, _| true).unwrap_or_else(|| unreachable!("it always goes on"))
+    finish_walk(descent, descent.walk(number), number, &mut |_, _| true).unwrap_or_else(|| unreachable!("`go_on` always returns true"))
 }
 
-/// Continues a walk to iteration `number`, or to the last one if the descent ends earlier. Long pieces run on the other thread, as in the stepper: their memory
-/// is reused, and `go_on` is called every 15 ms.
+/// Continues a walk to iteration `number`, or to the last one if the descent ends earlier. A piece of the walk is one op, or the start or end of a run.
+///
+/// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. All of them use that one thread, so the memory
+/// that one piece frees is reused by the next.
 fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
-    /// The number of short pieces between two calls of `go_on`.
-    const FEW: u64 = 64;
-    let long = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
+    /// The largest number of short pieces between two calls of `go_on`.
+    const MAX_SHORT_PIECES: u64 = 64;
+    let one_piece = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
     while go_on(walk.next(), number) {
         let next = walk.next();
-        let elsewhere = if descent.is_next_long(&walk) {
+        // a background task, or the result of pieces that this thread has done
+        let task = if descent.is_next_long(&walk) {
             let shared = Arc::clone(descent);
-            BackgroundTask::begin(walk, move |walk| long(&shared, walk)).map_err(|walk| long(descent, walk))
+            BackgroundTask::begin(walk, move |walk| one_piece(&shared, walk)).map_err(|walk| one_piece(descent, walk))
         } else {
-            let iteration = descent.advance_to_long(&mut walk, &mut { FEW });
+            let iteration = descent.advance_to_long(&mut walk, &mut { MAX_SHORT_PIECES });
             Err((iteration, walk))
         };
-        let done = match elsewhere {
+        let (completed, continued) = match task {
             Err(done) => done,
-            Ok(elsewhere) => {
-                while !elsewhere.is_done_within(SLICE) {
+            Ok(task) => {
+                while !task.is_done_within(SLICE) {
                     if !go_on(next, number) {
                         return None;
                     }
                 }
-                elsewhere.take().expect("a finished piece is taken once")
+                task.take().expect("the result is taken only here")
             }
         };
-        walk = done.1;
-        if let Some(iteration) = done.0.filter(|iteration| iteration.number >= number || iteration.ends()) {
+        walk = continued;
+        if let Some(iteration) = completed.filter(|iteration| iteration.number >= number || iteration.ends()) {
             return Some(iteration);
         }
     }
     None
 }
 
-/// Returns the document at iteration `number`, and the step at an address there. `iteration` is that iteration, or an earlier one if the descent ends with it.
+/// Returns the document of a computed iteration, and the step of an address in it.
+///
+/// # Errors
+/// As [`Document::arrive`].
 fn document_at(
     scenario: Arc<Scenario>,
     descent: Arc<Descent>,
@@ -283,12 +299,12 @@ fn document_at(
     iteration: Iteration,
     address: &Address,
 ) -> Result<(Document, u64), String> {
-    let (reached, lack) = (iteration.number, iteration.shortage);
+    let (reached, shortage) = (iteration.number, iteration.shortage);
     if reached != number {
         let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
-        return Err(lack.map_or(why, |lack| lack.to_string()));
+        return Err(shortage.map_or(why, |shortage| shortage.to_string()));
     }
-    let document = Document::of(scenario, descent, names, iteration);
+    let document = Document::with_parts(scenario, descent, names, iteration);
     let step = document.resolve(address)?;
     Ok((document, step))
 }

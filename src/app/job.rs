@@ -1,19 +1,25 @@
-//! Long work that is done in time slices: a seek to a far iteration, or a move by many units.
+//! Jobs: long computations that are done in time slices. A job is a seek to a far iteration, or a move by many units.
 //!
-//! A job is data. [`super::motion::Motion`] begins it, does it piece by piece (`work.rs`), and ends it, so that the screen responds meanwhile and Esc stops
-//! it. Each kind of work is a variant of [`Job`].
+//! A job is data. [`super::motion::Motion`] begins a job, does it in *pieces* (`work.rs`), and ends it. A piece of a seek is one op, or the start or the end
+//! of a run of the network. A piece of a move is a move by one unit. Between two pieces the program can draw the screen and answer keys; Esc stops the job.
+//!
+//! A seek uses a [`DescentWalk`]: the computation of all iterations from a checkpoint to the wanted one.
 
 use super::Document;
 use crate::network::DescentWalk;
 use crate::step::{Address, Place, Unit};
 use crate::threads::BackgroundTask;
 
-/// The smallest cost of an iteration, of one of its ops, and of a move by one unit, counted in computed steps.
-const ITERATION: u64 = 10_000;
-const OP: u64 = 1_000;
-const MOVE: u64 = 1_000;
+/// The smallest cost of an iteration. All costs are counted in computed steps.
+const MIN_ITERATION_COST: u64 = 10_000;
 
-/// Work in progress. There is at most one job.
+/// The smallest cost of an op.
+const MIN_OP_COST: u64 = 1_000;
+
+/// The smallest cost of a move by one unit.
+const MIN_MOVE_COST: u64 = 1_000;
+
+/// A long computation in progress. There is at most one job.
 #[derive(Clone, Debug)]
 pub enum Job {
     /// A seek to another iteration.
@@ -21,7 +27,7 @@ pub enum Job {
     /// A move by units within the iteration on the screen.
     Move {
         /// The rest of the move.
-        units: Units,
+        units: UnitMove,
         /// The iteration on the screen.
         iteration: u64,
     },
@@ -30,69 +36,73 @@ pub enum Job {
 /// A seek: computes another iteration and goes there.
 #[derive(Clone, Debug)]
 pub struct Seek {
+    /// The step to go to.
     pub(super) goal: SeekGoal,
-    /// The number of that iteration.
+    /// The number of the iteration that has this step.
     pub(super) to: u64,
-    pub(super) walk: Walking,
+    pub(super) walk: WalkState,
 }
 
-/// A number of units to move by, back if negative.
+/// A move by a number of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Units {
+pub struct UnitMove {
     pub(super) unit: Unit,
-    pub(super) left: i64,
+    /// The number of units still to move by, back if negative.
+    pub(super) remaining: i64,
 }
 
-/// The place that a seek goes to in its iteration.
+/// The step that a seek goes to in its iteration.
 #[derive(Clone, Debug)]
 pub(super) enum SeekGoal {
-    /// An address.
+    /// The step of an address.
     Address(Address),
-    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. From there it goes on by `more` iterations,
-    /// back if negative, because the key was pressed again meanwhile.
+    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. Then the seek goes on by `more` iterations, back
+    /// if negative, because the key was pressed again while the seek was in progress.
     Iteration { places: Vec<Place>, more: i64 },
-    /// The first step of the iteration, or the last one if the move goes back; then the rest of a move by units.
-    Units(Units),
+    /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
+    Units(UnitMove),
 }
 
-/// The computation of the iterations up to the wanted one.
+/// The computation of the iterations up to the wanted one, and the thread that does its next piece.
 #[derive(Clone, Debug)]
-pub(super) enum Walking {
+pub(super) enum WalkState {
     /// This thread does the next piece.
-    Here(Box<DescentWalk>),
-    /// Another thread does the next piece, of this iteration.
-    Elsewhere(u64, BackgroundTask<JobPiece>),
+    Ready(Box<DescentWalk>),
+    /// The background thread does the next piece. The number is the iteration in progress.
+    InBackground(u64, BackgroundTask<SeekProgress>),
 }
 
-/// The result of a seek: the document, if it is another one, and the step; or a sentence if there is no such step.
+/// The result of a seek: a new document, if the step is in another iteration, and the step. An error is a sentence that says why there is no such step.
 pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 
 /// The result of one or several pieces of a seek.
 #[derive(Debug)]
-pub(super) enum JobPiece {
-    /// There is more to do. `true` if an iteration was completed.
-    On(Box<DescentWalk>, bool),
+pub(super) enum SeekProgress {
+    /// The wanted iteration is not computed yet.
+    Unfinished { walk: Box<DescentWalk>, completed_iteration: bool },
     /// The wanted iteration is computed.
     Arrived(Box<SeekResult>),
 }
 
-impl Walking {
-    /// Returns the next iteration to compute.
+impl WalkState {
+    /// Returns the iteration in progress.
     fn next(&self) -> u64 {
         match self {
-            Self::Here(walk) => walk.next(),
-            Self::Elsewhere(next, _) => *next,
+            Self::Ready(walk) => walk.next(),
+            Self::InBackground(next, _) => *next,
         }
     }
 }
 
 impl SeekGoal {
-    /// Does at most `pieces` pieces of the walk to iteration `to`, stops at the end of an iteration, and subtracts the pieces done from `pieces`.
-    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> JobPiece {
-        let Some(iteration) = document.descent.advance(&mut walk, pieces) else { return JobPiece::On(walk, false) };
+    /// Does at most `pieces` pieces of the walk to iteration `to`, but not more than one iteration. Subtracts the number of pieces done from `pieces`.
+    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> SeekProgress {
+        let Some(iteration) = document.descent.advance(&mut walk, pieces) else {
+            return SeekProgress::Unfinished { walk, completed_iteration: false };
+        };
         let number = iteration.number;
         if number < to && !iteration.ends() {
-            return JobPiece::On(walk, true);
+            return SeekProgress::Unfinished { walk, completed_iteration: true };
         }
         let found = match self {
             Self::Address(address) => document.arrive(to, iteration, address),
@@ -101,48 +111,48 @@ impl SeekGoal {
                 document.arrive(number, iteration, &Place::Last.into())
             }
             Self::Iteration { places, .. } => Ok(document.arrive_at_any(iteration, places)),
-            Self::Units(Units { left, .. }) if *left < 0 => document.arrive(number, iteration, &Place::Last.into()),
+            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => document.arrive(number, iteration, &Place::Last.into()),
             Self::Units(_) => document.arrive(number, iteration, &Place::First.into()),
         };
-        JobPiece::Arrived(Box::new(found))
+        SeekProgress::Arrived(Box::new(found))
     }
 }
 
 impl Seek {
-    /// Returns a seek that begins with this walk.
+    /// Returns a seek to a step of iteration `to`, by a walk that has not begun.
     pub(super) fn new(goal: SeekGoal, to: u64, walk: DescentWalk) -> Self {
-        Self { goal, to, walk: Walking::Here(Box::new(walk)) }
+        Self { goal, to, walk: WalkState::Ready(Box::new(walk)) }
     }
 
     /// Returns the number of iterations still to compute.
-    pub fn remaining(&self) -> u64 {
+    pub fn remaining_iterations(&self) -> u64 {
         self.to - self.walk.next().min(self.to) + 1
     }
 
-    /// Returns whether the next piece needs so much memory that another thread does it.
+    /// Returns whether an iteration is so large that allocating its memory takes milliseconds. A key does not wait for such an iteration.
     pub fn is_large(&self) -> bool {
-        matches!(&self.walk, Walking::Here(walk) if walk.is_large())
+        matches!(&self.walk, WalkState::Ready(walk) if walk.is_large())
     }
 }
 
-impl Units {
-    /// Returns the same unit with another number to move by.
-    pub fn with(self, left: i64) -> Self {
-        Self { left, ..self }
+impl UnitMove {
+    /// Returns a move by another number of the same unit.
+    pub fn with_remaining(self, remaining: i64) -> Self {
+        Self { remaining, ..self }
     }
 
-    /// Moves on by `by` more units, if this is a move by the same unit in the same direction. Returns whether it is.
+    /// Adds `by` units to the move, if its unit and its direction are the same. Returns whether the units were added.
     fn extend(&mut self, unit: Unit, by: i64) -> bool {
-        let same = self.unit == unit && self.left.signum() == by.signum();
-        if same {
-            self.left = self.left.saturating_add(by);
+        let is_same = self.unit == unit && self.remaining.signum() == by.signum();
+        if is_same {
+            self.remaining = self.remaining.saturating_add(by);
         }
-        same
+        is_same
     }
 }
 
 impl Job {
-    /// Returns the next iteration to compute, and the last one.
+    /// Returns the iteration in progress and the wanted iteration.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         match self {
@@ -151,27 +161,28 @@ impl Job {
         }
     }
 
-    /// Returns the move by units that this job is, or is a part of; `None` for other seeks.
-    pub(super) fn units(&self) -> Option<Units> {
+    /// Returns the move by units, if this job is one, or is a seek that is a part of one.
+    pub(super) fn unit_move(&self) -> Option<UnitMove> {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => Some(*units),
             Self::Seek(_) => None,
         }
     }
 
-    /// Returns one clause about the progress.
+    /// Returns a clause about the progress: `iteration 3 of 90`, or `iteration 3, 20 ops to go`.
     #[must_use]
     pub fn describe(&self) -> String {
         let (next, to) = self.progress();
-        match self.units() {
-            Some(Units { unit, left }) if left.unsigned_abs() > 1 => {
-                format!("iteration {next}, {} {} to go", left.unsigned_abs(), unit.plural())
+        match self.unit_move() {
+            Some(UnitMove { unit, remaining }) if remaining.unsigned_abs() > 1 => {
+                format!("iteration {next}, {} {} to go", remaining.unsigned_abs(), unit.plural())
             }
             _ => format!("iteration {next} of {to}"),
         }
     }
 
-    /// Moves on by `by` more units, if this is a move by the same unit in the same direction. Returns whether it is.
+    /// Adds `by` units to the job, if it is a move by the same unit in the same direction, or if both are moves by iterations. Returns whether the units were
+    /// added.
     pub(super) fn extend(&mut self, unit: Unit, by: i64) -> bool {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => units.extend(unit, by),
@@ -183,14 +194,17 @@ impl Job {
         }
     }
 
-    /// Returns the cost of the rest of a seek, or of the next unit of a move, counted in computed steps.
+    /// Returns the cost of the whole rest of a seek, or of the next unit of a move.
     pub(super) fn cost(&self, document: &Document) -> u64 {
         let ops = document.trace.op_count() as u64;
         match self {
-            Self::Seek(seek) => seek.remaining().saturating_mul(document.trace.len().max(ITERATION).max(ops.saturating_mul(OP))),
-            // these units scan all ops
-            Self::Move { units: Units { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MOVE),
-            Self::Move { .. } => MOVE,
+            Self::Seek(seek) => {
+                let iteration_cost = document.trace.len().max(MIN_ITERATION_COST).max(ops.saturating_mul(MIN_OP_COST));
+                seek.remaining_iterations().saturating_mul(iteration_cost)
+            }
+            // a move by one of these units scans all ops
+            Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
+            Self::Move { .. } => MIN_MOVE_COST,
         }
     }
 }

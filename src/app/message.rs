@@ -2,19 +2,20 @@
 
 use crate::text;
 
-/// One sentence for the user, shown beside the position.
+/// One sentence for the user. The status line shows it beside the position of the step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The sentence, escaped for the terminal.
     pub text: String,
-    /// `true` if it reports an error.
-    pub fault: bool,
+    /// `true` if the message reports an error.
+    pub is_error: bool,
 }
 
 impl Message {
-    /// Returns a message with its text escaped, since it may quote typed text or a session file.
+    /// Returns a message with its text escaped. Without this, control characters in typed text or in a session file that the message quotes would reach the
+    /// terminal.
     #[must_use]
-    pub fn new(text: &str, fault: bool) -> Self {
-        Self { text: text::line(text), fault }
+    pub fn new(text: &str, is_error: bool) -> Self {
+        Self { text: text::line(text), is_error }
     }
 }

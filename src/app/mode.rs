@@ -2,22 +2,22 @@
 
 use super::{Action, Document, Prompt};
 
-/// The mode of the stepper, which decides the meaning of keys.
+/// The mode of the stepper. It decides the meaning of keys.
 #[derive(Clone, Debug, Default)]
 pub enum Mode {
     /// Keys move through the steps of the trace.
     #[default]
     Normal,
-    /// The address line: every character is text.
+    /// The address line is open: keys edit its text.
     Prompt(Prompt),
 }
 
 impl Mode {
-    /// Does an action in the address line, if it is open.
+    /// Does an editing action in the address line, if the line is open.
     pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
-            Action::Edit(request) if prompt.closes_on(*request) => *self = Self::Normal,
+            Action::Edit(request) if prompt.is_closed_by(*request) => *self = Self::Normal,
             Action::Edit(request) => prompt.edit(*request),
             Action::Complete => prompt.complete(document, 1),
             Action::CompleteBack => prompt.complete(document, -1),

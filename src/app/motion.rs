@@ -1,4 +1,5 @@
-//! Moving through the trace: by unit, by count, by play.
+//! Moves through the steps of a trace: by a key with a count, by a click, or by play, which moves one unit at regular intervals. `work.rs` does the moves that
+//! take long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use crate::network::Id;
 use crate::scene::{EntryState, Grid};
 use crate::step::{Address, Place, TensorEntry, Unit};
 
-/// The most units that one key moves by: a larger count is probably a typing error.
-const FARTHEST: u64 = 100_000;
+/// The largest number of units that one key moves by. A larger count is probably a typing error.
+const MAX_UNITS: u64 = 100_000;
 
 /// The stepper with the parts of the state that its moves read and write.
 pub(super) struct Motion<'a> {
@@ -22,52 +23,52 @@ pub(super) struct Motion<'a> {
 
 impl Motion<'_> {
     /// Shows a message in the status line.
-    pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
-        *self.message = Some(Message::new(text.as_ref(), fault));
+    pub fn say(&mut self, text: impl AsRef<str>, is_error: bool) {
+        *self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
-    /// Returns the time of the next move of play, if one is made now.
-    fn later(&self) -> Duration {
+    /// Returns the time of the next move of play if the last one is made now.
+    fn next_play_time(&self) -> Duration {
         self.now + self.settings.period()
     }
 
-    /// Moves one unit on if play is due. The next move is due a period later; missed moves are not made up for.
-    pub fn clock(&mut self) {
+    /// Moves one unit forward if play is on and its next move is due. After a delay of several periods, this still makes one move only.
+    pub fn play_if_due(&mut self) {
         let Some(due) = self.stepper.play.filter(|due| *due <= self.now && self.stepper.job.is_none()) else { return };
         let next = due + self.settings.period();
-        self.stepper.play = Some(if next > self.now { next } else { self.later() });
+        self.stepper.play = Some(if next > self.now { next } else { self.next_play_time() });
         if !self.move_by(self.stepper.unit, 1) {
             self.stepper.play = None;
             self.say("play stopped at the last step", false);
         }
     }
 
-    /// Works on the job. Once a job of play is done, the next move is due a period later.
+    /// Does a part of the job. If that ends a job of play, the next move of play is due one period from now.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
-            self.stepper.play = Some(self.later());
+            self.stepper.play = Some(self.next_play_time());
         }
     }
 
     /// Does an action that moves, or that changes the unit, play or its speed.
-    pub fn travel(&mut self, action: &Action, count: Option<u64>) {
-        let times = count.unwrap_or(1).min(FARTHEST);
+    pub fn do_move(&mut self, action: &Action, count: Option<u64>) {
+        let times = count.unwrap_or(1).min(MAX_UNITS);
         let signed = i64::try_from(times).unwrap_or(1);
         match action {
             Action::Finer => return self.change_unit(-signed),
             Action::Coarser => return self.change_unit(signed),
             Action::Faster => return self.change_speed(signed),
             Action::Slower => return self.change_speed(-signed),
-            Action::Play => return self.toggle_play(),
+            Action::TogglePlay => return self.toggle_play(),
             Action::Forward => return self.forward(times),
             Action::Back => return self.back(times),
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
-            Action::Visit(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
+            Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
             _ => {}
         }
         self.halt();
-        let before = self.stepper.place();
+        let before = self.stepper.visit();
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
         let (moved, is_jump) = match action {
@@ -76,8 +77,8 @@ impl Motion<'_> {
             Action::StepOut => (self.go(trace.span(before.step, Unit::Op).end - 1), false),
             Action::First => (self.go(1), true),
             Action::Last => (self.go(count.unwrap_or(trace.len()).clamp(1, trace.len())), true),
-            Action::Go(k) => (self.go((*k).clamp(1, trace.len())), true),
-            Action::Visit(tensor, entry) => match self.maker_or_reader(*tensor, *entry) {
+            Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
+            Action::GoToEntry(tensor, entry) => match self.first_step_with(*tensor, *entry) {
                 Some(k) => (self.go(k), true),
                 None => return self.say("no step computes or reads this entry", false),
             },
@@ -106,7 +107,7 @@ impl Motion<'_> {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
             _ if is_jump && before.step > 1 && before.step < trace.len() => self.say("this is already the step", false),
-            _ => self.say_end(before.step > 1),
+            _ => self.report_end(before.step > 1),
         }
     }
 
@@ -170,7 +171,7 @@ impl Motion<'_> {
 
     /// Moves forward by a number of units, and remembers where the first of these moves began.
     fn forward(&mut self, times: u64) {
-        let (unit, here) = (self.stepper.unit, self.stepper.place());
+        let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
         let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
         let mut point = point.unwrap_or_else(|| ReturnPoint::new(here, unit));
@@ -188,7 +189,7 @@ impl Motion<'_> {
         point.iter_mut().for_each(|point| point.unask(times));
         point.take_if(|point| point.is_idle());
         if self.message.is_none() {
-            self.say_end(true);
+            self.report_end(true);
         }
     }
 
@@ -210,7 +211,7 @@ impl Motion<'_> {
         self.stepper.play = None;
         self.stop();
         if !self.move_by(unit, -units) && self.message.is_none() {
-            self.say_end(self.stepper.step > 1);
+            self.report_end(self.stepper.step > 1);
         }
     }
 
@@ -227,11 +228,11 @@ impl Motion<'_> {
     }
 
     /// Tells the user that the step on the screen is the first or the last one, and why there is no further one.
-    fn say_end(&mut self, is_last: bool) {
+    fn report_end(&mut self, is_last: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
-        if let Some(lack) = document.lack.filter(|_| is_last && all > 1) {
-            return self.say(lack.to_string(), true);
+        if let Some(shortage) = document.shortage.filter(|_| is_last && all > 1) {
+            return self.say(shortage.to_string(), true);
         }
         let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.dialect == Dialect::Two;
         let which = if is_last { "last" } else { "first" };
@@ -240,83 +241,85 @@ impl Motion<'_> {
         }
         let of = match all {
             1 => String::new(),
-            _ if document.last && is_last && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
+            _ if document.is_last && is_last && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
             _ => format!(" of iteration {iteration}"),
         };
         self.say(format!("this is the {which} step{of}"), false);
     }
 
-    /// Tells the user the address of the batch's loss, on arrival at the loss of one sample.
-    pub fn point_to_batch_loss(&mut self) {
+    /// Shows the address of the batch's loss, if the step on the screen belongs to the loss of one sample. Users who type `loss` mostly mean the batch's.
+    pub fn mention_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
-            let Visit { iteration, .. } = self.stepper.place();
+            let Visit { iteration, .. } = self.stepper.visit();
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
         }
     }
 
     /// Returns whether the step on the screen belongs to the loss of one sample, in a batch of several.
     fn is_loss_of_one_sample(&self) -> bool {
-        let Some((trace, at)) = self.stepper.here() else { return false };
+        let Some((trace, at)) = self.stepper.trace_and_position() else { return false };
         let network = trace.network_of(at.sample_run);
         trace.samples() > 1 && trace.sample_runs()[at.sample_run].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
-    /// Goes to a step. Returns whether the step changed.
+    /// Goes to a step of this iteration. Returns whether the step changed.
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
         self.stepper.channels = 0;
         std::mem::replace(&mut self.stepper.step, step) != step
     }
 
-    /// Returns whether the screen is at another place than before, or a job will move it there.
+    /// Returns whether the step on the screen is another one than `before`, or a job will go to another one.
     pub fn has_moved(&self, before: Visit) -> bool {
-        self.stepper.job.is_some() || self.stepper.place() != before
+        self.stepper.job.is_some() || self.stepper.visit() != before
     }
 
-    /// Returns the first step that computes an entry; for a given tensor, the first step that reads the entry.
-    fn maker_or_reader(&self, tensor: usize, entry: usize) -> Option<u64> {
-        let (trace, at) = self.stepper.here()?;
+    /// Returns the first step that computes an entry. No step computes an input or a parameter: for their entries, returns the first step that reads the entry.
+    fn first_step_with(&self, tensor: usize, entry: usize) -> Option<u64> {
+        let (trace, at) = self.stepper.trace_and_position()?;
         match trace.entry_steps(at.sample_run, tensor, entry) {
-            Some(made) => (!made.is_empty()).then_some(made.start),
-            None => trace.uses(at.sample_run, tensor, entry).first().map(|found| found.step),
+            Some(steps) => (!steps.is_empty()).then_some(steps.start),
+            None => trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step),
         }
     }
 
-    /// Moves by a number of units, back if negative. Returns whether the screen moved, or a job will move it.
-    fn move_by(&mut self, unit: Unit, times: i64) -> bool {
-        let before = self.stepper.place();
+    /// Moves by a number of units, back if negative. Returns whether the step on the screen changed, or a job will change it.
+    fn move_by(&mut self, unit: Unit, count: i64) -> bool {
+        let before = self.stepper.visit();
         if unit == Unit::Iteration {
-            self.by_iterations(times)
+            self.by_iterations(count);
         } else {
-            self.by_units(unit, times)
+            self.by_units(unit, count);
         }
         self.has_moved(before)
     }
 
+    /// Chooses the unit that is coarser by this number, finer if negative. Skips the sample and the iteration if there is only one.
     fn change_unit(&mut self, by: i64) {
         let document = &self.stepper.document;
         let (samples, iterations) = (document.trace.samples(), document.descent.iterations());
-        let has = |unit: &Unit| match unit {
+        let is_offered = |unit: &Unit| match unit {
             Unit::Sample => samples > 1,
             Unit::Iteration => iterations > 1,
             _ => true,
         };
-        let units: Vec<Unit> = Unit::ALL.into_iter().filter(has).collect();
-        let place = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
-        let wanted = place.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(units.len() - 1);
-        if wanted == place {
-            let end = if by < 0 { "finest" } else { "coarsest" };
-            return self.say(format!("{} is the {end} unit", self.stepper.unit.name()), false);
+        let units: Vec<Unit> = Unit::ALL.into_iter().filter(is_offered).collect();
+        let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
+        let wanted = current.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(units.len() - 1);
+        if wanted == current {
+            let extreme = if by < 0 { "finest" } else { "coarsest" };
+            return self.say(format!("{} is the {extreme} unit", self.stepper.unit.name()), false);
         }
         self.stepper.unit = units[wanted];
     }
 
+    /// Chooses the speed of play that is faster by this number of choices, slower if negative.
     fn change_speed(&mut self, by: i64) {
         let speed = &mut self.settings.speed;
         *speed = speed.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(SPEEDS.len() - 1);
         let units = format!("{} {}", SPEEDS[*speed], self.stepper.unit.plural());
         if self.stepper.play.is_some() {
-            self.stepper.play = Some(self.later());
+            self.stepper.play = Some(self.next_play_time());
         }
         self.say(format!("play speed: {units} a second"), false);
     }
@@ -325,11 +328,11 @@ impl Motion<'_> {
         let document = &self.stepper.document;
         if self.stepper.play.is_some() {
             self.pause();
-        } else if document.last && self.stepper.step >= document.trace.len() {
+        } else if document.is_last && self.stepper.step >= document.trace.len() {
             self.say("this is the last step: g goes to the first", false);
         } else {
             self.stepper.return_point = None;
-            self.stepper.play = Some(self.later());
+            self.stepper.play = Some(self.next_play_time());
         }
     }
 }

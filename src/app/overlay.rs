@@ -5,9 +5,9 @@ use super::{List, OverlayKind};
 /// An open overlay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlay {
-    /// Its content.
+    /// The content.
     pub kind: OverlayKind,
-    /// The number of lines by which a text is scrolled.
+    /// The number of lines of a text that are scrolled out at the top.
     pub scroll: u16,
     /// The rows of a list; `None` for a text.
     pub list: Option<List>,
@@ -26,8 +26,8 @@ impl Overlay {
         Self { kind, scroll: 0, list: Some(list) }
     }
 
-    /// Scrolls a text by this number of lines, or moves the selection of a list by this number of rows. `render` and [`super::Action::ScrollAtMost`] correct an
-    /// offset that is too large.
+    /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list by this number of rows. The offset of a text can become too large,
+    /// because the height of the screen is not known here: the `ui` corrects it while drawing, and [`super::Action::ScrollAtMost`] corrects it in the state.
     pub(super) fn scroll(&mut self, lines: i16) {
         match &mut self.list {
             Some(list) => list.select(lines),

@@ -1,4 +1,4 @@
-//! The picker: the list of scenarios.
+//! The picker: a list of scenarios, from which the user opens one.
 
 use super::Stepper;
 
@@ -7,27 +7,27 @@ use super::Stepper;
 pub struct ScenarioEntry {
     /// The bundled name or the path that opens it.
     pub name: String,
-    /// The title.
+    /// The title of the scenario.
     pub title: String,
-    /// One line about the scenario.
+    /// A line that describes the scenario.
     pub summary: String,
-    /// The source of its numbers.
+    /// The figure or the text from which the scenario's numbers are taken.
     pub source: String,
-    /// `true` if it is part of the binary.
+    /// `true` if the scenario is part of the program, `false` if it is a file in the current folder.
     pub bundled: bool,
 }
 
-/// The picker, which may cover an open scenario.
+/// The picker. It may cover an open scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Picker {
     /// The selected row.
     pub selected: usize,
-    /// The stepper under the picker, if a scenario is open. Its computation and its playing continue.
+    /// The stepper under the picker, if a scenario is open. Its job and its play continue.
     pub over: Option<Box<Stepper>>,
 }
 
 impl Picker {
-    /// Moves the selection by this number of rows, in a list of `count`.
+    /// Moves the selection down by this number of rows, up if negative, in a list of `count` rows.
     pub(super) fn scroll(&mut self, rows: i16, count: usize) {
         self.selected = self.selected.saturating_add_signed(rows.into()).min(count.saturating_sub(1));
     }

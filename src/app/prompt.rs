@@ -1,4 +1,4 @@
-//! The address line: editing and completion.
+//! The address line, in which the user types an address such as `conv1.z`: editing and completion.
 
 use tui_input::{Input, InputRequest};
 
@@ -8,25 +8,38 @@ use crate::step::Pass;
 /// The address line.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
-    /// The text with its cursor.
+    /// The text and its cursor.
     pub input: Input,
-    /// The typed text that completions replace, and the number of the completion in the line.
-    completing: Option<(String, usize)>,
+    /// The completion in the line; `None` if the line has the typed text.
+    completion: Option<ChosenCompletion>,
 }
 
-/// The most completions that are offered.
-const OFFERED: usize = 12;
+/// The completion that is in the line instead of the typed text.
+#[derive(Clone, Debug)]
+struct ChosenCompletion {
+    /// The typed text, from which the completions are found.
+    typed: String,
+    /// The index of the completion in the list of completions.
+    chosen: usize,
+}
+
+/// The largest number of completions that are offered.
+const MAX_OFFERED: usize = 12;
 
 impl Prompt {
-    /// Returns the names that begin with the typed text, then those that contain it; after an iteration or a sample, the names of its ops. Each list is limited
-    /// before duplicates are removed, so a key costs the same for any number of ops.
+    /// Returns the completions of the typed text: names that begin with it, then names that contain it. A prefix of the address, such as the iteration in `3/fc1`
+    /// or the sample in `2:fc1`, is kept in front of each name.
+    ///
+    /// Each list of names is limited before duplicates are removed, so a key takes the same time for any number of ops.
     #[must_use]
     pub fn completions(&self, document: &Document) -> Vec<String> {
-        let typed = self.completing.as_ref().map_or(self.input.value(), |(typed, _)| typed).trim();
+        let typed = self.completion.as_ref().map_or(self.input.value(), |completion| &completion.typed).trim();
+        // `3/2:fc1` is the scope `3/2:` and the beginning of a name
         let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
+        let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
         let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
-        // the batch computes tensors with the same names again
-        let sources = match &scope[scope.rfind('/').map_or(0, |end| end + 1)..] {
+        // the pass `reduce` computes tensors with the same names as a sample's, so its names are offered only after `reduce:`
+        let sources = match after_iteration {
             "reduce:" => vec![reduce],
             "update:" => vec![update],
             "" => vec![samples, update],
@@ -35,53 +48,64 @@ impl Prompt {
         let mut words: Vec<&str> = Vec::new();
         if !scope.contains(':') {
             words.extend(["first", "last"]);
-            // users mostly mean the loss of the batch
-            words.extend((reduce.has("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
+            // before `loss`, because users mostly mean the loss of the batch
+            words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
             words.extend(["loss", "backward"]);
-            words.extend([("reduce:", reduce), ("update:", update)].iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
+            let passes = [("reduce:", reduce), ("update:", update)];
+            words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
         }
-        let begins = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
-        let mut found: Vec<&str> = words.iter().copied().filter(begins).collect();
-        found.extend(sources.iter().flat_map(|names| names.beginning(typed, OFFERED)).map(|name| &**name));
+        // `reduce:loss` is in the list only if `loss` begins with the typed text
+        let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
+        let mut found: Vec<&str> = words.iter().copied().filter(is_match).collect();
+        found.extend(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));
         found.extend(words.iter().filter(|word| word.contains(typed)));
-        found.extend(sources.iter().flat_map(|names| names.within(typed, OFFERED)).map(|name| &**name));
+        found.extend(sources.iter().flat_map(|names| names.containing(typed, MAX_OFFERED)).map(|name| &**name));
         let mut offered: Vec<&str> = Vec::new();
         for name in found {
-            if offered.len() < OFFERED && !offered.contains(&name) {
+            if offered.len() < MAX_OFFERED && !offered.contains(&name) {
                 offered.push(name);
             }
         }
         offered.into_iter().map(|name| format!("{scope}{name}")).collect()
     }
 
-    /// Returns the number of the completion in the line; `None` if the line has the typed text.
+    /// Returns the index of the completion that is in the line; `None` if the line has the typed text.
     #[must_use]
     pub fn chosen(&self) -> Option<usize> {
-        self.completing.as_ref().map(|(_, chosen)| *chosen)
+        self.completion.as_ref().map(|completion| completion.chosen)
     }
 
-    /// Returns whether this request closes the line: a deletion in the empty line.
-    pub(super) fn closes_on(&self, request: InputRequest) -> bool {
+    /// Returns whether this request closes the line. Deleting a character in the empty line does.
+    pub(super) fn is_closed_by(&self, request: InputRequest) -> bool {
         request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }
 
+    /// Edits the text. A completion in the line becomes typed text.
     pub(super) fn edit(&mut self, request: InputRequest) {
-        self.completing = None;
+        self.completion = None;
         self.input.handle(request);
     }
 
-    /// Puts the next completion into the line, or the previous one if `by` is negative.
+    /// Puts the next completion into the line, or the previous one if `by` is negative. After the last completion comes the first.
     pub(super) fn complete(&mut self, document: &Document, by: isize) {
         let found = self.completions(document);
         if found.is_empty() {
             return;
         }
         let last = found.len() - 1;
-        let (typed, chosen) = match &self.completing {
-            None => (self.input.value().to_owned(), if by > 0 { 0 } else { last }),
-            Some((typed, chosen)) if by > 0 => (typed.clone(), if *chosen == last { 0 } else { chosen + 1 }),
-            Some((typed, chosen)) => (typed.clone(), chosen.checked_sub(1).unwrap_or(last)),
+        let chosen = match &self.completion {
+            None if by > 0 => 0,
+            None => last,
+            Some(ChosenCompletion { chosen, .. }) if by > 0 => {
+                if *chosen == last {
+                    0
+                } else {
+                    chosen + 1
+                }
+            }
+            Some(ChosenCompletion { chosen, .. }) => chosen.checked_sub(1).unwrap_or(last),
         };
-        *self = Self { input: Input::new(found[chosen].clone()), completing: Some((typed, chosen)) };
+        let typed = self.completion.take().map_or_else(|| self.input.value().to_owned(), |completion| completion.typed);
+        *self = Self { input: Input::new(found[chosen].clone()), completion: Some(ChosenCompletion { typed, chosen }) };
     }
 }

@@ -1,4 +1,4 @@
-//! Settings, which outlive the open scenario.
+//! Settings: the speed of play and the choices of keys such as Tab. They stay when another scenario is opened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 /// The speeds of play, in units per second.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// A setting that a key cycles through: on and off, or one of several choices.
+/// A setting whose choices a key cycles through. A setting that is on or off has two choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
-    /// The pane in the shared area.
+    /// The pane that is visible where several panes share one area of a small screen.
     Pane,
     /// Whether moves by steps skip products that are 0.
     SkipZeros,
@@ -25,20 +25,23 @@ pub enum Dialect {
     Two,
 }
 
-/// The user's choices, which stay when another scenario is opened.
+/// The user's choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The speed of play, as an index of [`SPEEDS`].
     pub speed: usize,
     /// The meaning of the keys.
     pub dialect: Dialect,
-    /// The number of turns of each setting; turns back count as −1.
-    turns: BTreeMap<Setting, i64>,
+    /// For each setting, the number of choices by which keys have moved it, back if negative. A setting without an entry has not been moved.
+    ///
+    /// The number of choices is not known here: the `ui` knows which panes share an area.
+    moved: BTreeMap<Setting, i64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { speed: 3, dialect: Dialect::default(), turns: BTreeMap::new() }
+        // SPEEDS[3]: 2 units per second
+        Self { speed: 3, dialect: Dialect::default(), moved: BTreeMap::new() }
     }
 }
 
@@ -49,11 +52,13 @@ impl Settings {
         Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
     }
 
-    /// Returns the current choice of a setting with `count` choices: `turns mod count`. It is 0 at first, which is off for a setting that is on or off.
+    /// Returns the index of the current choice of a setting that has `count` choices. The first choice is 0, which is off for a setting that is on or off.
+    ///
+    /// With 3 choices, moving once back from choice 0 leads to choice −1 mod 3 = 2.
     #[must_use]
     pub fn choice(&self, setting: Setting, count: usize) -> usize {
-        let turns = self.turns.get(&setting).copied().unwrap_or(0);
-        let choice = i64::try_from(count).ok().and_then(|count| turns.checked_rem_euclid(count));
+        let moved = self.moved.get(&setting).copied().unwrap_or(0);
+        let choice = i64::try_from(count).ok().and_then(|count| moved.checked_rem_euclid(count));
         choice.and_then(|choice| usize::try_from(choice).ok()).unwrap_or(0)
     }
 
@@ -63,9 +68,9 @@ impl Settings {
         self.choice(setting, 2) == 1
     }
 
-    /// Turns a setting by this number of choices, back if negative.
-    pub(super) fn turn(&mut self, setting: Setting, by: i64) {
-        let turns = self.turns.entry(setting).or_default();
-        *turns = turns.saturating_add(by);
+    /// Moves a setting on by this number of choices, back if negative.
+    pub(super) fn cycle(&mut self, setting: Setting, by: i64) {
+        let moved = self.moved.entry(setting).or_default();
+        *moved = moved.saturating_add(by);
     }
 }

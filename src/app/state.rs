@@ -1,4 +1,4 @@
-//! The state of the program.
+//! The state of the program: everything on which its frames and the meaning of its keys depend.
 
 use std::mem;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ impl Default for Screen {
     }
 }
 
-/// The focus of the keyboard.
+/// The part of the screen that gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
-    /// The list of scenarios.
+    /// The picker.
     Picker,
     /// The stepper in its normal mode.
     Normal,
@@ -42,7 +42,7 @@ pub enum Focus {
     List,
 }
 
-/// Everything that the screen shows.
+/// The state of the program. [`super::update`] changes it, and the `ui` draws it.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The screen: the picker or the stepper.
@@ -51,11 +51,11 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The scenarios in the picker.
     pub scenarios: Arc<Vec<ScenarioEntry>>,
-    /// The settings, which outlive the open scenario.
+    /// The settings, which stay when another scenario is opened.
     pub settings: Settings,
     /// The message in the status line.
     pub message: Option<Message>,
-    /// The time of the last event.
+    /// The time of the last event, since the start of the program.
     pub now: Duration,
 }
 
@@ -73,23 +73,23 @@ impl State {
         }
     }
 
-    /// Opens a scenario at step `at`. If `at` is `None`, goes to the scenario's own start, perhaps with a job.
+    /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names; a job may do this.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
-        let notes = document.scenario.notes.is_some();
-        // sorts the names now, so that the first key in the address line is as fast as the others
+        let has_notes = document.scenario.notes.is_some();
+        // sorts the names now; otherwise the first key in the address line would be slow
         let _ = document.names();
         self.screen = Screen::Stepper(Box::new(Stepper::new(document, at.unwrap_or(1))));
         self.overlay = None;
         self.message = None;
         if let Some(Err(why)) = start.map(|start| self.go_to(start)) {
             self.say(why, true);
-        } else if notes && self.message.is_none() {
+        } else if has_notes && self.message.is_none() {
             self.say("a: what to look for in this scenario", false);
         }
     }
 
-    /// Returns the focus of the keyboard: the overlay if one is open, else the picker, else the mode of the stepper.
+    /// Returns the part of the screen that gets the keys: the overlay if one is open, else the picker if it is open, else the stepper in its mode.
     #[must_use]
     pub fn focus(&self) -> Focus {
         match (&self.overlay, &self.screen) {
@@ -104,7 +104,7 @@ impl State {
         }
     }
 
-    /// Returns the stepper, also if the picker covers it; `None` if no scenario is open.
+    /// Returns the stepper, even if the picker covers it; `None` if no scenario is open.
     #[must_use]
     pub fn stepper(&self) -> Option<&Stepper> {
         match &self.screen {
@@ -113,6 +113,7 @@ impl State {
         }
     }
 
+    /// Returns the stepper for a change, even if the picker covers it.
     pub(super) fn stepper_mut(&mut self) -> Option<&mut Stepper> {
         match &mut self.screen {
             Screen::Picker(picker) => picker.over.as_deref_mut(),
@@ -120,7 +121,7 @@ impl State {
         }
     }
 
-    /// Returns the stepper with the parts of the state that its moves read and write.
+    /// Returns the stepper together with the other parts of the state that its moves read and write.
     pub(super) fn motion(&mut self) -> Option<Motion<'_>> {
         let stepper = match &mut self.screen {
             Screen::Picker(picker) => picker.over.as_deref_mut()?,
@@ -129,7 +130,7 @@ impl State {
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// Returns the address line, if it is open.
+    /// Returns the address line, if it is open, even if an overlay or the picker covers it.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
         match &self.stepper()?.mode {
@@ -144,13 +145,13 @@ impl State {
         self.stepper().map(|stepper| &stepper.document)
     }
 
-    /// Returns the work in progress.
+    /// Returns the job in progress.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.stepper()?.job.as_ref()
     }
 
-    /// Returns the time of the next move of play, when the state changes without user input; `None` if play is paused.
+    /// Returns the time of the next move of play; `None` if play is paused. At this time the caller passes an [`super::Action::Clock`] to [`super::update`].
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         self.stepper()?.play
@@ -158,13 +159,13 @@ impl State {
 
     /// Returns the trace, and the position of the step on the screen.
     #[must_use]
-    pub fn here(&self) -> Option<(&Trace, Position)> {
-        self.stepper()?.here()
+    pub fn trace_and_position(&self) -> Option<(&Trace, Position)> {
+        self.stepper()?.trace_and_position()
     }
 
     /// Shows a message in the status line.
-    pub fn say(&mut self, text: impl AsRef<str>, fault: bool) {
-        self.message = Some(Message::new(text.as_ref(), fault));
+    pub fn say(&mut self, text: impl AsRef<str>, is_error: bool) {
+        self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
     /// Goes to an address: at once, or by a job if its iteration is far.
@@ -175,14 +176,17 @@ impl State {
         self.motion().map_or(Ok(()), |mut motion| motion.go_to(address))
     }
 
-    /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
+    /// Waits until the next piece of the job is ready to be completed, but not longer than this time. Returns whether it is ready.
+    ///
+    /// A short piece is always ready. The background thread does a long piece, and goes on with it after this time.
     pub fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.stepper_mut().is_none_or(|stepper| stepper.is_ready_within(wait))
     }
 
-    /// Opens the picker with the open scenario selected.
-    pub(super) fn pick(&mut self) {
+    /// Opens the picker and selects the open scenario.
+    pub(super) fn open_picker(&mut self) {
         let open = self.document().map(|document| &document.scenario);
+        // the picker lists files by path, such as `net.toml`; the scenario's name has no suffix
         let is_open = |scenario: &ScenarioEntry| {
             let name = scenario.name.strip_suffix(".toml").unwrap_or(&scenario.name);
             open.is_some_and(|open| name == open.name && scenario.title == open.title)
@@ -195,7 +199,7 @@ impl State {
         self.screen = Screen::Picker(Picker { selected, over });
     }
 
-    /// Returns the scenario that is selected in the picker.
+    /// Returns the scenario that is selected in the picker, if the picker is open.
     #[must_use]
     pub fn selected(&self) -> Option<&ScenarioEntry> {
         match &self.screen {
@@ -204,14 +208,14 @@ impl State {
         }
     }
 
-    /// Moves the picker's selection by this number of rows.
-    pub(super) fn select(&mut self, rows: i16) {
+    /// Moves the picker's selection down by this number of rows, up if negative.
+    pub(super) fn move_selection(&mut self, rows: i16) {
         if let Screen::Picker(picker) = &mut self.screen {
             picker.scroll(rows, self.scenarios.len());
         }
     }
 
-    /// Closes the picker and returns to the stepper that it covers, if there is one.
+    /// Closes the picker and returns to the stepper under it. Does nothing if no scenario is open.
     pub(super) fn close_picker(&mut self) {
         if let Screen::Picker(picker) = &mut self.screen
             && let Some(stepper) = picker.over.take()

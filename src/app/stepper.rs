@@ -1,4 +1,4 @@
-//! The stepper: an open scenario with the step on the screen.
+//! The stepper: the screen that shows one step of an open scenario.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ pub struct Stepper {
     pub document: Arc<Document>,
     /// The step on the screen, counted from 1.
     pub step: u64,
-    /// The unit of moving.
+    /// The unit by which the keys for forward and back move.
     pub unit: Unit,
-    /// The number typed before a key.
+    /// The number that the user has typed before a key, such as 57 in `57G`.
     pub count: Option<u64>,
-    /// The mode, which decides the meaning of keys.
+    /// The mode. It decides the meaning of keys.
     pub mode: Mode,
-    /// The work in progress. It goes on while an overlay or the picker covers the stepper.
+    /// The long computation in progress. It goes on while an overlay or the picker covers the stepper.
     pub job: Option<Job>,
-    /// The time of the next move of play; `None` if paused. Play is a clock, not a job. It waits while there is a job, such as its own last move.
+    /// The time of the next move of play; `None` if play is paused. Play waits while there is a job. A move of play can itself become a job, if it takes long.
     pub play: Option<Duration>,
-    /// Rows and columns by which the matrices are scrolled away from this step's entries.
+    /// The number of rows and of columns by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
     /// The number of channels or filters by which the matrices show other ones than those that this step reads.
     pub channels: isize,
@@ -58,9 +58,9 @@ impl Stepper {
         }
     }
 
-    /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the step's sample, or to the batch.
+    /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the sample run of this position.
     #[must_use]
-    pub fn here(&self) -> Option<(&Trace, Position)> {
+    pub fn trace_and_position(&self) -> Option<(&Trace, Position)> {
         let trace = &self.document.trace;
         Some((trace, trace.position(self.step)?))
     }
@@ -79,7 +79,7 @@ impl Stepper {
 
     /// Returns the iteration and the step on the screen.
     #[must_use]
-    pub fn place(&self) -> Visit {
+    pub fn visit(&self) -> Visit {
         Visit { iteration: self.document.trace.iteration(), step: self.step }
     }
 
@@ -93,7 +93,7 @@ impl Stepper {
 
     /// Returns the largest numbers of rows and of columns of the matrices on the screen.
     fn largest(&self) -> [isize; 2] {
-        let Some((trace, at)) = self.here() else { return [0, 0] };
+        let Some((trace, at)) = self.trace_and_position() else { return [0, 0] };
         let op = trace.op_at(&at);
         let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
         let size = |id| Grid::of(&trace.network_of(at.sample_run).tensor(id).shape);

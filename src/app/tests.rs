@@ -24,37 +24,42 @@ iterations = 100_000
 const HELP: Action = Action::Toggle(OverlayKind::Help);
 const NOTES: Action = Action::Toggle(OverlayKind::Notes);
 
+/// Returns the scenario above at its first iteration.
 fn document() -> Arc<Document> {
     let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: SCENARIO.to_owned() };
     Arc::new(Document::new(read(source, Limits::default()).expect("a valid scenario")))
 }
 
+/// Returns a state with an open picker of two scenarios.
 fn picker() -> State {
-    let offer = |name: &str| ScenarioEntry {
+    let entry = |name: &str| ScenarioEntry {
         name: name.to_owned(),
         title: name.to_owned(),
         summary: String::new(),
         source: String::new(),
         bundled: true,
     };
-    State::picker(vec![offer("large"), offer("small")])
+    State::picker(vec![entry("large"), entry("small")])
 }
 
+/// Returns a state with the scenario `small` open.
 fn stepper() -> State {
     let mut state = picker();
     state.open(document(), None);
     state
 }
 
+/// Does the actions, and returns the request of the last one.
 fn act(state: &mut State, actions: &[Action]) -> Option<Request> {
     actions.iter().fold(None, |_, action| update(state, action.clone()))
 }
 
-fn typed(text: &str) -> Vec<Action> {
+/// Returns the actions that type a text into the address line.
+fn typing(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
 
-/// A layer of a state. Each variant covers the ones below it.
+/// Something that covers the stepper or keeps it busy. Each variant is on top of the variants that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScreenLayer {
     Overlay(OverlayKind),
@@ -63,7 +68,7 @@ enum ScreenLayer {
     Job,
 }
 
-/// Returns the layers over the bare stepper, or over the picker if no scenario is open, from the top.
+/// Returns the layers of a state, from the top. The picker is a layer only if it covers a stepper.
 fn layers(state: &State) -> Vec<ScreenLayer> {
     let overlay = state.overlay.as_ref().map(|overlay| ScreenLayer::Overlay(overlay.kind));
     let picker = matches!(&state.screen, Screen::Picker(picker) if picker.over.is_some()).then_some(ScreenLayer::Picker);
@@ -75,7 +80,7 @@ fn layers(state: &State) -> Vec<ScreenLayer> {
     [overlay, picker, mode, job].into_iter().flatten().collect()
 }
 
-/// Returns every combination of overlay, screen, mode and job.
+/// Returns a state for every combination of overlay, screen, mode and job.
 fn combinations() -> Vec<State> {
     let mut all = Vec::new();
     for overlay in [None, Some(HELP), Some(NOTES)] {
@@ -87,7 +92,7 @@ fn combinations() -> Vec<State> {
                         state.go_to("90000/last".parse().expect("an address")).expect("the iteration exists");
                         assert!(state.job().is_some(), "an iteration this far takes a job");
                     }
-                    let actions = [prompt.then_some(Action::Prompt), covered.then_some(Action::Pick), overlay.clone()];
+                    let actions = [prompt.then_some(Action::OpenPrompt), covered.then_some(Action::OpenPicker), overlay.clone()];
                     act(&mut state, &actions.into_iter().flatten().collect::<Vec<_>>());
                     all.push(state);
                 }
@@ -98,31 +103,31 @@ fn combinations() -> Vec<State> {
 }
 
 #[test]
-fn actions_lead_to_a_focus() {
+fn actions_lead_to_the_expected_focus() {
     let delete = Action::Edit(InputRequest::DeletePrevChar);
     let cases: &[(State, &[Action], Focus)] = &[
         (picker(), &[], Focus::Picker),
         (picker(), &[Action::Close], Focus::Picker),
-        (picker(), &[Action::Prompt], Focus::Picker),
+        (picker(), &[Action::OpenPrompt], Focus::Picker),
         (picker(), &[HELP], Focus::Overlay),
         (picker(), &[HELP, HELP], Focus::Picker),
         (picker(), &[HELP, Action::Close], Focus::Picker),
         (picker(), &[NOTES], Focus::Picker),
         (stepper(), &[], Focus::Normal),
         (stepper(), &[Action::Accept], Focus::Normal),
-        (stepper(), &[Action::Prompt], Focus::Prompt),
-        (stepper(), &[Action::Prompt, Action::Complete], Focus::Prompt),
-        (stepper(), &[Action::Prompt, delete.clone()], Focus::Normal),
-        (stepper(), &[Action::Prompt, Action::Complete, delete], Focus::Prompt),
-        (stepper(), &[Action::Prompt, Action::Accept], Focus::Normal),
-        (stepper(), &[Action::Prompt, HELP], Focus::Overlay),
-        (stepper(), &[Action::Prompt, HELP, Action::Accept], Focus::Prompt),
-        (stepper(), &[Action::Prompt, Action::Pick, Action::Close], Focus::Prompt),
+        (stepper(), &[Action::OpenPrompt], Focus::Prompt),
+        (stepper(), &[Action::OpenPrompt, Action::Complete], Focus::Prompt),
+        (stepper(), &[Action::OpenPrompt, delete.clone()], Focus::Normal),
+        (stepper(), &[Action::OpenPrompt, Action::Complete, delete], Focus::Prompt),
+        (stepper(), &[Action::OpenPrompt, Action::Accept], Focus::Normal),
+        (stepper(), &[Action::OpenPrompt, HELP], Focus::Overlay),
+        (stepper(), &[Action::OpenPrompt, HELP, Action::Accept], Focus::Prompt),
+        (stepper(), &[Action::OpenPrompt, Action::OpenPicker, Action::Close], Focus::Prompt),
         (stepper(), &[NOTES], Focus::Overlay),
         (stepper(), &[NOTES, HELP, Action::Close], Focus::Normal),
-        (stepper(), &[Action::Pick], Focus::Picker),
-        (stepper(), &[Action::Pick, Action::Pick, Action::Close], Focus::Normal),
-        (stepper(), &[Action::Pick, HELP, Action::Close], Focus::Picker),
+        (stepper(), &[Action::OpenPicker], Focus::Picker),
+        (stepper(), &[Action::OpenPicker, Action::OpenPicker, Action::Close], Focus::Normal),
+        (stepper(), &[Action::OpenPicker, HELP, Action::Close], Focus::Picker),
     ];
     for (state, actions, focus) in cases {
         let mut state = state.clone();
@@ -135,10 +140,10 @@ fn actions_lead_to_a_focus() {
 fn close_removes_the_top_layer_only() {
     for mut state in combinations() {
         while let [top, below @ ..] = layers(&state).as_slice() {
-            let place = state.stepper().map(Stepper::place);
+            let place = state.stepper().map(Stepper::visit);
             assert_eq!(update(&mut state, Action::Close), None);
             assert_eq!(layers(&state), below, "{top:?}");
-            assert_eq!(state.stepper().map(Stepper::place), place, "{top:?}");
+            assert_eq!(state.stepper().map(Stepper::visit), place, "{top:?}");
             assert_eq!(state.message.is_some(), *top == ScreenLayer::Job, "{top:?}: only a stopped job leaves a message");
         }
         assert_eq!((update(&mut state, Action::Close), state.focus()), (None, Focus::Normal));
@@ -151,16 +156,16 @@ fn accept_acts_in_the_focus() {
         let (before, focus) = (layers(&state), state.focus());
         let request = update(&mut state, Action::Accept);
         let open = Request::Open("small".to_owned());
-        assert_eq!(request, (focus == Focus::Picker).then_some(open), "{before:?}: the picker is on the open scenario");
-        let taken = usize::from(matches!(focus, Focus::Overlay | Focus::Prompt));
-        assert_eq!(layers(&state), before[taken..], "{before:?}");
+        assert_eq!(request, (focus == Focus::Picker).then_some(open), "{before:?}: the picker selects the open scenario");
+        let closed = usize::from(matches!(focus, Focus::Overlay | Focus::Prompt));
+        assert_eq!(layers(&state), before[closed..], "{before:?}");
     }
     let mut state = stepper();
-    act(&mut state, &[&[Action::Prompt][..], &typed("loss"), &[Action::Accept]].concat());
-    let there = document().trace.resolve(&"loss".parse().expect("an address"));
-    assert_eq!((state.focus(), Ok(state.stepper().expect("open").step)), (Focus::Normal, there));
-    act(&mut state, &[&[Action::Prompt][..], &typed("nowhere"), &[Action::Accept]].concat());
-    assert!(state.focus() == Focus::Normal && state.message.is_some_and(|message| message.fault));
+    act(&mut state, &[&[Action::OpenPrompt][..], &typing("loss"), &[Action::Accept]].concat());
+    let loss_step = document().trace.resolve(&"loss".parse().expect("an address"));
+    assert_eq!((state.focus(), Ok(state.stepper().expect("open").step)), (Focus::Normal, loss_step));
+    act(&mut state, &[&[Action::OpenPrompt][..], &typing("nowhere"), &[Action::Accept]].concat());
+    assert!(state.focus() == Focus::Normal && state.message.is_some_and(|message| message.is_error));
 }
 
 #[test]
@@ -175,11 +180,11 @@ fn quit_quits_from_everywhere() {
 #[test]
 fn opening_a_scenario_closes_all_layers_and_keeps_settings() {
     for mut state in combinations().into_iter().chain([picker()]) {
-        update(&mut state, Action::Turn(Setting::Pane, 1));
+        update(&mut state, Action::CycleSetting(Setting::Pane, 1));
         let settings = state.settings.clone();
         state.open(document(), Some(3));
         assert_eq!((layers(&state), state.focus(), &state.settings), (Vec::new(), Focus::Normal, &settings));
-        assert_eq!(state.stepper().map(Stepper::place), Some(Visit { iteration: 1, step: 3 }));
+        assert_eq!(state.stepper().map(Stepper::visit), Some(Visit { iteration: 1, step: 3 }));
     }
 }
 
@@ -188,18 +193,18 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
     for mut state in combinations().into_iter().filter(|state| state.job().is_some()) {
         let before = layers(&state);
         let next = |state: &State| state.job().expect("not done yet").progress().0;
-        let computed = next(&state);
-        update(&mut state, Action::Work(10));
-        assert_eq!((layers(&state), next(&state)), (before.clone(), computed + 10));
+        let first = next(&state);
+        update(&mut state, Action::JobIterations(10));
+        assert_eq!((layers(&state), next(&state)), (before.clone(), first + 10));
         update(&mut state, Action::Halt);
         assert_eq!(layers(&state), before[..before.len() - 1], "a job is below the other layers");
     }
-    for cover in [HELP, NOTES, Action::Pick, Action::Prompt] {
+    for cover in [HELP, NOTES, Action::OpenPicker, Action::OpenPrompt] {
         let mut state = stepper();
-        act(&mut state, &[Action::Play, cover.clone()]);
+        act(&mut state, &[Action::TogglePlay, cover.clone()]);
         let due = state.wake().expect("play is on");
         update(&mut state, Action::Clock(due));
-        assert_eq!(state.stepper().map(Stepper::place), Some(Visit { iteration: 1, step: 2 }), "{cover:?}");
+        assert_eq!(state.stepper().map(Stepper::visit), Some(Visit { iteration: 1, step: 2 }), "{cover:?}");
         assert_eq!(state.wake(), Some(due + state.settings.period()), "{cover:?}");
     }
 }
@@ -207,7 +212,7 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
 #[test]
 fn time_and_work_keep_the_count_and_the_message() {
     let count = |state: &State| state.stepper().expect("open").count;
-    for action in [Action::Clock(Duration::from_secs(1)), Action::Work(1), Action::Pieces(1), Action::ScrollAtMost(3)] {
+    for action in [Action::Clock(Duration::from_secs(1)), Action::JobIterations(1), Action::JobPieces(1), Action::ScrollAtMost(3)] {
         let mut state = stepper();
         act(&mut state, &[Action::Digit(4), Action::Digit(2)]);
         state.say("here", false);
@@ -219,13 +224,14 @@ fn time_and_work_keep_the_count_and_the_message() {
 }
 
 #[test]
-fn a_setting_turns_through_its_choices_both_ways() {
+fn a_setting_cycles_through_its_choices_both_ways() {
     let mut state = stepper();
-    let mut turned = |by| {
-        update(&mut state, Action::Turn(Setting::Pane, by));
+    // moves the setting, and returns its choice if it has two choices and if it has three
+    let mut choices_after = |by| {
+        update(&mut state, Action::CycleSetting(Setting::Pane, by));
         [2, 3].map(|count| state.settings.choice(Setting::Pane, count))
     };
-    assert_eq!([0, 1, 1, 1, -4, -3].map(&mut turned), [[0, 0], [1, 1], [0, 2], [1, 0], [1, 2], [0, 2]]);
+    assert_eq!([0, 1, 1, 1, -4, -3].map(&mut choices_after), [[0, 0], [1, 1], [0, 2], [1, 0], [1, 2], [0, 2]]);
 }
 
 #[test]
@@ -237,11 +243,11 @@ fn scroll_acts_in_the_focus() {
     assert_eq!((rows(&state), overlay(&state)), (Some(1), None));
     act(&mut state, &[HELP, Action::Scroll(3), Action::Page(1), Action::ScrollAtMost(7)]);
     assert_eq!((rows(&state), overlay(&state)), (Some(1), Some(7)));
-    act(&mut state, &[Action::Close, Action::Pick, Action::Scroll(-1)]);
-    assert_eq!((rows(&state), state.selected().map(|offer| &*offer.name)), (Some(1), Some("large")));
+    act(&mut state, &[Action::Close, Action::OpenPicker, Action::Scroll(-1)]);
+    assert_eq!((rows(&state), state.selected().map(|entry| &*entry.name)), (Some(1), Some("large")));
     act(&mut state, &[Action::Page(1)]);
-    assert_eq!(state.selected().map(|offer| &*offer.name), Some("small"), "no further than there are rows");
-    act(&mut state, &[Action::Close, Action::Prompt, Action::Scroll(1)]);
+    assert_eq!(state.selected().map(|entry| &*entry.name), Some("small"), "the selection stops at the last row");
+    act(&mut state, &[Action::Close, Action::OpenPrompt, Action::Scroll(1)]);
     assert_eq!(rows(&state), Some(1));
 }
 

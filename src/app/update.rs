@@ -1,20 +1,21 @@
-//! The one function that changes a state.
+//! [`update`], the only function that changes the state of the program, and the actions that need no more than a few lines. `motion.rs` does the moves, and
+//! `work.rs` the jobs.
 
 use super::motion::Motion;
 use super::{Action, Focus, Mode, Prompt, Request, Screen, Setting, State};
 
-/// The largest count that digits before a key can give.
-const MOST: u64 = 999_999_999_999;
+/// The largest count. Typing more digits gives this count.
+const MAX_COUNT: u64 = 999_999_999_999;
 
-/// Does an action. Returns a request that only the caller can fulfil.
+/// Changes the state by an action. Returns a request if the caller has to do something: open a scenario, or end the program.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     match action {
         Action::Clock(now) => {
             state.now = state.now.max(now);
-            state.motion().iter_mut().for_each(Motion::clock);
+            state.motion().iter_mut().for_each(Motion::play_if_due);
         }
-        Action::Work(iterations) => state.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
-        Action::Pieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
+        Action::JobIterations(iterations) => state.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
+        Action::JobPieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
         Action::ScrollAtMost(lines) => {
             if let Some(overlay) = &mut state.overlay {
                 overlay.scroll = overlay.scroll.min(lines);
@@ -31,22 +32,25 @@ pub fn update(state: &mut State, action: Action) -> Option<Request> {
 }
 
 impl State {
-    /// Does an action of the user. It ends a count and clears the message.
+    /// Does an action of a key, a click or the wheel. Uses up the count, and clears the message of the last action.
     fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         match action {
             Action::Digit(digit) => {
                 if let Some(stepper) = self.stepper_mut() {
-                    stepper.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MOST));
+                    stepper.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MAX_COUNT));
                 }
             }
             Action::Quit => return Some(Request::Quit),
             Action::Toggle(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
-            Action::Page(pages) => self.scroll(pages * if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 }),
+            Action::Page(pages) => {
+                let page_lines = if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 };
+                self.scroll(pages * page_lines);
+            }
             Action::Close => self.close(),
-            Action::Pick => self.pick(),
+            Action::OpenPicker => self.open_picker(),
             Action::Accept => return self.accept(),
             Action::ScrollMatrices(by) => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(by)),
             Action::Choose(row) => {
@@ -55,9 +59,9 @@ impl State {
                     return self.choose();
                 }
             }
-            Action::Turn(setting, by) => self.turn(setting, by),
+            Action::CycleSetting(setting, by) => self.cycle(setting, by),
             Action::Say(sentence) => self.say(sentence, false),
-            Action::Prompt => {
+            Action::OpenPrompt => {
                 if let Screen::Stepper(stepper) = &mut self.screen {
                     stepper.mode = Mode::Prompt(Prompt::default());
                 }
@@ -67,18 +71,18 @@ impl State {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
-            moving => {
+            move_action => {
                 if let Some(mut motion) = self.motion() {
-                    motion.travel(&moving, count);
+                    motion.do_move(&move_action, count);
                 }
             }
         }
         None
     }
 
-    /// Turns a setting, and says what it is now if the screen does not show it.
-    fn turn(&mut self, setting: Setting, by: i64) {
-        self.settings.turn(setting, by);
+    /// Moves a setting on, and says what it is now if the screen does not show it.
+    fn cycle(&mut self, setting: Setting, by: i64) {
+        self.settings.cycle(setting, by);
         match setting {
             Setting::Pane => {}
             Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),
@@ -86,6 +90,7 @@ impl State {
         }
     }
 
+    /// Closes what has the focus: [`Action::Close`].
     fn close(&mut self) {
         match self.focus() {
             Focus::Overlay | Focus::List => self.overlay = None,
@@ -96,12 +101,13 @@ impl State {
         }
     }
 
+    /// Confirms what has the focus: [`Action::Accept`].
     fn accept(&mut self) -> Option<Request> {
         match self.focus() {
             Focus::Overlay => self.overlay = None,
             Focus::List => return self.choose(),
-            Focus::Picker => return self.selected().map(|offer| Request::Open(offer.name.clone())),
-            Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_prompt),
+            Focus::Picker => return self.selected().map(|entry| Request::Open(entry.name.clone())),
+            Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_typed_address),
             Focus::Normal | Focus::Cursor => {}
         }
         None
@@ -114,10 +120,11 @@ impl State {
         self.user_action(action)
     }
 
+    /// Scrolls what has the focus: [`Action::Scroll`].
     fn scroll(&mut self, lines: i16) {
         match self.focus() {
             Focus::Overlay | Focus::List => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
-            Focus::Picker => self.select(lines),
+            Focus::Picker => self.move_selection(lines),
             Focus::Prompt => {}
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }

@@ -1,15 +1,15 @@
-//! The work on a job: begins it, does its pieces, and ends it.
+//! Begins a job, does its pieces, and ends it. `job.rs` defines jobs and pieces.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::{Job, JobPiece, Seek, SeekGoal, SeekResult, Units, Walking};
+use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove, WalkState};
 use super::motion::Motion;
 use super::{Dialect, Mode, Setting, Stepper};
 use crate::step::{Address, Kind, Place, Scope, Unit};
 use crate::threads::BackgroundTask;
 
-/// The largest cost of the work that a key does at once, counted in computed steps: about ten milliseconds. The rest is done in later time slices.
+/// The largest cost of the work that is done at once when a job begins, counted in computed steps: about ten milliseconds. Later time slices do the rest.
 const AT_ONCE: u64 = 10_000_000;
 /// The largest number of products that one piece of work skips.
 const SKIPPED: usize = 256;
@@ -26,14 +26,14 @@ impl Motion<'_> {
                 self.stepper.job = None;
                 let step = document.resolve(&address)?;
                 self.go(step);
-                self.point_to_batch_loss();
+                self.mention_batch_loss();
             }
             Some(to) => {
                 document.may_exist(to, &address)?;
-                // frees the memory of the old job first
+                // frees the memory of the old job, which would count against the new one
                 self.stepper.job = None;
                 let walk = document.descent.walk(to);
-                document.fits(&walk)?;
+                document.check_memory(&walk)?;
                 self.begin(Job::Seek(Seek::new(SeekGoal::Address(address), to, walk)));
             }
         }
@@ -45,7 +45,7 @@ impl Motion<'_> {
     /// # Errors
     /// As [`super::Document::find`].
     pub fn jump_to(&mut self, address: Address) -> Result<(), String> {
-        let here = self.stepper.place();
+        let here = self.stepper.visit();
         self.stepper.return_point = None;
         self.go_to(address)?;
         if self.has_moved(here) {
@@ -54,8 +54,8 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Goes to the address in the line, and leaves the line.
-    pub fn go_to_prompt(&mut self) {
+    /// Goes to the address in the address line, and closes the line.
+    pub fn go_to_typed_address(&mut self) {
         let Mode::Prompt(prompt) = &self.stepper.mode else { return };
         let typed = prompt.input.value().trim().to_owned();
         self.stepper.mode = Mode::Normal;
@@ -75,7 +75,7 @@ impl Motion<'_> {
         }
         let document = Arc::clone(&self.stepper.document);
         let now = document.trace.iteration();
-        let end = if document.last { now } else { document.descent.iterations() };
+        let end = if document.is_last { now } else { document.descent.iterations() };
         let to = now.saturating_add_signed(times).clamp(1, end.max(1));
         if to != now {
             let places = self.stepper.same_place_in(to);
@@ -83,18 +83,21 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by `times` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
-    fn by_iterations_to_first_steps(&mut self, times: i64) {
+    /// Moves by `count` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
+    fn by_iterations_to_first_steps(&mut self, count: i64) {
         let document = Arc::clone(&self.stepper.document);
-        let now = document.trace.iteration();
-        let end = if document.last { now } else { document.descent.iterations() };
-        // the first move back goes to the start of this iteration
-        let back = times.unsigned_abs() - u64::from(times < 0 && self.stepper.step > 1);
-        let wanted = if times < 0 { now.saturating_sub(back).max(1) } else { now.saturating_add(times.unsigned_abs()) };
-        let (to, place) = if wanted > end { (end, Place::Last) } else { (wanted, Place::First) };
-        if to == now {
+        let current = document.trace.iteration();
+        let last = if document.is_last { current } else { document.descent.iterations() };
+        // in the middle of an iteration, one of the moves back goes to the start of this iteration
+        let back = count.unsigned_abs() - u64::from(count < 0 && self.stepper.step > 1);
+        let wanted = if count < 0 { current.saturating_sub(back).max(1) } else { current.saturating_add(count.unsigned_abs()) };
+        let (to, place) = if wanted > last { (last, Place::Last) } else { (wanted, Place::First) };
+        if to == current {
             self.go(if place == Place::Last { document.trace.len() } else { 1 });
-            return document.lack.filter(|_| wanted > end).into_iter().for_each(|lack| self.say(lack.to_string(), true));
+            if let Some(shortage) = document.shortage.filter(|_| wanted > last) {
+                self.say(shortage.to_string(), true);
+            }
+            return;
         }
         self.seek_iteration(to, vec![place]);
     }
@@ -103,42 +106,39 @@ impl Motion<'_> {
     fn seek_iteration(&mut self, to: u64, places: Vec<Place>) {
         let document = Arc::clone(&self.stepper.document);
         let walk = document.descent.walk(to);
-        match document.fits(&walk) {
+        match document.check_memory(&walk) {
             Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { places, more: 0 }, to, walk))),
             Err(why) => self.say(why, true),
         }
     }
 
-    /// Moves by `times` units, back if negative, to the last step of a unit; at most to the first step or to the last unit.
-    pub fn by_units(&mut self, unit: Unit, times: i64) {
+    /// Moves by `count` units, back if negative, to the last step of a unit; at most to the first step or to the last unit.
+    pub fn by_units(&mut self, unit: Unit, count: i64) {
         let iteration = self.stepper.document.trace.iteration();
-        self.begin(Job::Move { units: Units { unit, left: times }, iteration });
+        self.begin(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
     }
 
-    /// Begins a job, and does as much of it as a key may do at once.
+    /// Begins a job, and does as much of it as [`AT_ONCE`] allows.
     fn begin(&mut self, job: Job) {
         self.stepper.job = Some(job);
-        let mut left = AT_ONCE;
+        let mut budget = AT_ONCE;
         while let Some(job) = &self.stepper.job {
             let cost = job.cost(&self.stepper.document);
-            let far = match job {
+            // the work whose cost this is: a whole seek, or a move by one unit
+            let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
-                Job::Seek(seek) => Some(seek.remaining()),
-                Job::Move { .. } => None,
+                Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
+                Job::Move { .. } => (1, 1),
             };
-            if cost > left {
+            if cost > budget {
                 return;
             }
-            left -= cost;
-            match far {
-                Some(far) => self.work(far, u64::MAX),
-                None => self.work(1, 1),
-            }
+            budget -= cost;
+            self.work(iterations, pieces);
         }
     }
 
-    /// Does `iterations` iterations or `pieces` pieces of the job, whichever is less work, and goes to its goal at its end. A piece is one of
-    /// [`crate::network::Descent::advance`], or a move by one unit.
+    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever happens first. If the job ends, goes to its goal.
     pub fn work(&mut self, mut iterations: u64, mut pieces: u64) {
         while iterations > 0 && pieces > 0 {
             match self.stepper.job.take() {
@@ -149,20 +149,23 @@ impl Motion<'_> {
                 }
                 Some(Job::Seek(Seek { goal, to, walk })) => {
                     let document = Arc::clone(&self.stepper.document);
-                    let piece = match walk {
-                        Walking::Here(walk) => goal.advance(&document, to, walk, &mut pieces),
-                        Walking::Elsewhere(_, piece) => {
+                    let progress = match walk {
+                        WalkState::Ready(walk) => goal.advance(&document, to, walk, &mut pieces),
+                        WalkState::InBackground(_, task) => {
                             pieces -= 1;
-                            // if a clone of this state has taken the piece, it is computed again
-                            piece.take().unwrap_or_else(|| JobPiece::On(Box::new(document.descent.walk(to)), false))
+                            // if a clone of this state has taken the result, the walk begins again
+                            task.take().unwrap_or_else(|| SeekProgress::Unfinished {
+                                walk: Box::new(document.descent.walk(to)),
+                                completed_iteration: false,
+                            })
                         }
                     };
-                    match piece {
-                        JobPiece::On(walk, next) => {
-                            self.stepper.job = Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) }));
-                            iterations -= u64::from(next);
+                    match progress {
+                        SeekProgress::Unfinished { walk, completed_iteration } => {
+                            self.stepper.job = Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) }));
+                            iterations -= u64::from(completed_iteration);
                         }
-                        JobPiece::Arrived(found) => {
+                        SeekProgress::Arrived(found) => {
                             iterations -= 1;
                             self.arrive(&goal, *found);
                         }
@@ -172,9 +175,9 @@ impl Motion<'_> {
         }
     }
 
-    /// Goes to the goal of a seek, and continues from there if the job is not done.
+    /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added meanwhile.
     fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
-        let before = self.stepper.place().iteration;
+        let before = self.stepper.visit().iteration;
         match found {
             Ok((other, step)) => {
                 if let Some(other) = other {
@@ -187,11 +190,11 @@ impl Motion<'_> {
         match *goal {
             SeekGoal::Address(_) => {
                 *self.message = None;
-                self.point_to_batch_loss();
+                self.mention_batch_loss();
             }
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
-                let moved = self.stepper.place().iteration.saturating_sub(before);
+                let moved = self.stepper.visit().iteration.saturating_sub(before);
                 self.stepper.return_point.iter_mut().for_each(|point| point.advance(moved));
                 if more != 0 {
                     self.by_iterations(more);
@@ -199,39 +202,39 @@ impl Motion<'_> {
             }
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
-                match (self.settings.dialect, units.left < 0) {
+                match (self.settings.dialect, units.remaining < 0) {
                     (Dialect::One, true) => _ = self.go(span.start),
                     (Dialect::Two, false) => _ = self.go(span.end - 1),
                     (Dialect::One, false) | (Dialect::Two, true) => {}
                 }
-                self.count_forward(units.left, 1);
-                self.units_left(units.with(units.left - units.left.signum()));
+                self.count_forward(units.remaining, 1);
+                self.set_rest_of_move(units.with_remaining(units.remaining - units.remaining.signum()));
             }
         }
     }
 
-    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit.
-    fn next_unit(&mut self, units: Units) {
-        let Units { unit, left } = units;
+    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit. Moves by many steps at once, because these need no search.
+    fn next_unit(&mut self, units: UnitMove) {
+        let UnitMove { unit, remaining } = units;
         let document = Arc::clone(&self.stepper.document);
-        let (trace, number, step) = (&document.trace, document.trace.iteration(), self.stepper.step);
-        if unit == Unit::Step && left != 0 {
+        let (trace, iteration, step) = (&document.trace, document.trace.iteration(), self.stepper.step);
+        if unit == Unit::Step && remaining != 0 {
             if self.settings.is_on(Setting::SkipZeros) {
                 if self.next_nonzero(units) {
                     return;
                 }
             } else {
-                let room = if left > 0 { trace.len() - step } else { step - 1 };
-                let by = i64::try_from(room).unwrap_or(i64::MAX).min(left.abs()) * left.signum();
+                let room = if remaining > 0 { trace.len() - step } else { step - 1 };
+                let by = i64::try_from(room).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
                 if by != 0 {
                     self.go(step.saturating_add_signed(by));
-                    self.count_forward(left, by.unsigned_abs());
-                    return self.units_left(units.with(left - by));
+                    self.count_forward(remaining, by.unsigned_abs());
+                    return self.set_rest_of_move(units.with_remaining(remaining - by));
                 }
             }
         }
         let span = trace.span(step, unit);
-        let next = match (self.settings.dialect, left > 0) {
+        let next = match (self.settings.dialect, remaining > 0) {
             (Dialect::Two, true) if step + 1 < span.end => Some(span.end - 1),
             (Dialect::Two, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
             (Dialect::Two, false) if span.start > 1 => Some(span.start - 1),
@@ -242,37 +245,37 @@ impl Motion<'_> {
         };
         if let Some(next) = next {
             self.go(next);
-            self.count_forward(left, 1);
-        } else if left > 0 && document.last {
+            self.count_forward(remaining, 1);
+        } else if remaining > 0 && document.is_last {
             self.go(trace.len());
             return;
-        } else if left < 0 && number == 1 || left == 0 {
-            self.go(if left == 0 { step } else { 1 });
+        } else if remaining < 0 && iteration == 1 || remaining == 0 {
+            self.go(if remaining == 0 { step } else { 1 });
             return;
         } else {
-            let to = if left > 0 { number + 1 } else { number - 1 };
+            let to = if remaining > 0 { iteration + 1 } else { iteration - 1 };
             let walk = document.descent.walk(to);
-            match document.fits(&walk) {
+            match document.check_memory(&walk) {
                 Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Units(units), to, walk))),
                 Err(why) => self.say(why, true),
             }
             return;
         }
-        self.units_left(units.with(left - left.signum()));
+        self.set_rest_of_move(units.with_remaining(remaining - remaining.signum()));
     }
 
-    /// Counts units that were moved forward, for the return of `h`; `left` is negative for a move back.
-    fn count_forward(&mut self, left: i64, units: u64) {
-        if left > 0 {
+    /// Counts units that were moved forward, for the return of `h`; `remaining` is negative for a move back.
+    fn count_forward(&mut self, remaining: i64, units: u64) {
+        if remaining > 0 {
             self.stepper.return_point.iter_mut().for_each(|point| point.advance(units));
         }
     }
 
     /// Moves to the next step of this iteration that is no product of value 0, or as far towards it as one piece of work reaches. Returns `false` if there
     /// are no further steps in this iteration.
-    fn next_nonzero(&mut self, units: Units) -> bool {
+    fn next_nonzero(&mut self, units: UnitMove) -> bool {
         let document = Arc::clone(&self.stepper.document);
-        let (trace, by) = (&document.trace, units.left.signum());
+        let (trace, by) = (&document.trace, units.remaining.signum());
         let is_zero = |k: u64| trace.get(k).is_some_and(|step| step.kind == Kind::Product && step.value == 0.0);
         let mut step = self.stepper.step;
         for _ in 0..SKIPPED {
@@ -283,25 +286,25 @@ impl Motion<'_> {
             step = next;
             if !is_zero(step) {
                 self.go(step);
-                self.count_forward(units.left, 1);
-                self.units_left(units.with(units.left - by));
+                self.count_forward(units.remaining, 1);
+                self.set_rest_of_move(units.with_remaining(units.remaining - by));
                 return true;
             }
         }
         let moved = self.go(step);
         if moved {
-            self.units_left(units);
+            self.set_rest_of_move(units);
         }
         moved
     }
 
-    /// Keeps the rest of a move as the job, if there is any.
-    fn units_left(&mut self, units: Units) {
+    /// Makes the rest of a move the job, or ends the job if no unit remains.
+    fn set_rest_of_move(&mut self, units: UnitMove) {
         let iteration = self.stepper.document.trace.iteration();
-        self.stepper.job = (units.left != 0).then_some(Job::Move { units, iteration });
+        self.stepper.job = (units.remaining != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job, and play with it.
+    /// Stops the job and play, and shows how far the job was. Does nothing without a job.
     pub fn stop(&mut self) {
         if let Some(job) = self.stepper.job.take() {
             self.stepper.play = None;
@@ -309,10 +312,10 @@ impl Motion<'_> {
         }
     }
 
-    /// Pauses play, even in the middle of a move.
+    /// Pauses play. If a move by units is in progress, ends it too.
     pub fn pause(&mut self) {
         self.stepper.play = None;
-        self.stepper.job.take_if(|job| job.units().is_some());
+        self.stepper.job.take_if(|job| job.unit_move().is_some());
     }
 }
 
@@ -321,7 +324,7 @@ impl Stepper {
     /// always exists. In a batch of other samples it takes the sample at the same position.
     fn same_place_in(&self, iteration: u64) -> Vec<Place> {
         let mut places = vec![Place::First];
-        if let Some((trace, at)) = self.here()
+        if let Some((trace, at)) = self.trace_and_position()
             && let Place::Op { scope, name, index, term } = trace.address(&at).place
         {
             let scope = match scope {
@@ -336,19 +339,21 @@ impl Stepper {
         places
     }
 
-    /// Returns whether the next piece of the job is short, or was done within this time. Another thread does a long piece, and continues after that time.
+    /// Begins the next piece on the background thread, if the piece is long and has not begun. Waits for its result, but not longer than this time. Returns
+    /// whether the piece is ready to be completed; a short piece always is.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
-            Some(Job::Seek(Seek { goal, to, walk: Walking::Here(walk) })) if self.document.descent.is_next_long(&walk) => {
-                let (next, document, own) = (walk.next(), Arc::clone(&self.document), goal.clone());
-                let piece = BackgroundTask::begin(walk, move |walk| own.advance(&document, to, walk, &mut { 1 }));
-                let walk = piece.map_or_else(Walking::Here, |piece| Walking::Elsewhere(next, piece));
+            Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) })) if self.document.descent.is_next_long(&walk) => {
+                let (next, document, task_goal) = (walk.next(), Arc::clone(&self.document), goal.clone());
+                let task = BackgroundTask::begin(walk, move |walk| task_goal.advance(&document, to, walk, &mut { 1 }));
+                // without a background thread, `begin` returns the walk, and this thread does the piece
+                let walk = task.map_or_else(WalkState::Ready, |task| WalkState::InBackground(next, task));
                 Some(Job::Seek(Seek { goal, to, walk }))
             }
             job => job,
         };
         match &self.job {
-            Some(Job::Seek(Seek { walk: Walking::Elsewhere(_, piece), .. })) => piece.is_done_within(wait),
+            Some(Job::Seek(Seek { walk: WalkState::InBackground(_, task), .. })) => task.is_done_within(wait),
             _ => true,
         }
     }

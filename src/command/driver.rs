@@ -144,7 +144,7 @@ impl Driver {
             if !self.state.is_ready_within(end.saturating_sub(self.time())) {
                 break;
             }
-            app::update(&mut self.state, Action::Pieces(1));
+            app::update(&mut self.state, Action::JobPieces(1));
             done += 1;
             left.pieces -= 1;
             if self.state.job().map(Job::progress) != Some(before) {
@@ -207,8 +207,8 @@ impl Driver {
             Event::Key(key) => keys::action(&self.state, *key),
             Event::Click(at) => self.clicked(at),
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
-            Event::Work(iterations) => Some(Action::Work(*iterations)),
-            Event::Pieces(pieces) => Some(Action::Pieces(*pieces)),
+            Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
+            Event::Pieces(pieces) => Some(Action::JobPieces(*pieces)),
             Event::Play => return Done::Changed,
             Event::Resize(columns, rows) => {
                 self.seen_on((*columns, *rows));
@@ -235,7 +235,7 @@ impl Driver {
     fn update(&mut self, action: Action) -> Done {
         match app::update(&mut self.state, action) {
             None => {
-                if let Some(end) = self.screen.and_then(|screen| ui::overlay::end(&self.state, screen)) {
+                if let Some(end) = self.screen.and_then(|screen| ui::overlay::max_scroll(&self.state, screen)) {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }
             }
@@ -247,14 +247,14 @@ impl Driver {
 
     /// The network of the current step.
     fn network(&self) -> Option<&Network> {
-        self.state.here().map(|(trace, at)| trace.network_of(at.sample_run))
+        self.state.trace_and_position().map(|(trace, at)| trace.network_of(at.sample_run))
     }
 
     /// The action of a recorded click; `None` if its target is not on the screen now.
     fn clicked(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor))?;
         let (name, index) = match &at.place {
-            Place::Step(k) => return Some(Action::Go(*k)),
+            Place::Step(k) => return Some(Action::GoToStep(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
             Place::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
             // the address `loss` can also be the name of a tensor
@@ -263,15 +263,15 @@ impl Driver {
         };
         let tensor = network.find(&name)?;
         let entry = ravel(index, &network.tensor(tensor).shape)?;
-        Some(Action::Visit(tensor, entry))
+        Some(Action::GoToEntry(tensor, entry))
     }
 
     /// The address under a cell of the screen, in the form in which a click is recorded.
     #[must_use]
     pub fn under(&self, look: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
         let place = match ui::click(&self.state, look, screen, column, row)? {
-            Action::Go(step) => Place::Step(step),
-            Action::Visit(tensor, entry) => {
+            Action::GoToStep(step) => Place::Step(step),
+            Action::GoToEntry(tensor, entry) => {
                 let info = self.network()?.tensor(tensor);
                 let index = unravel(entry, &info.shape);
                 let index = (!index.is_empty()).then_some(index);

@@ -140,7 +140,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
 /// Fails if the state could not be computed up to the session's beginning.
 fn check_arrival(state: &State) -> anyhow::Result<()> {
     match &state.message {
-        Some(message) if message.fault => bail!("the session begins at a step that its scenario does not have: {}", message.text),
+        Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),
         _ => Ok(()),
     }
 }

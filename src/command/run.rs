@@ -74,7 +74,7 @@ impl Invocation for OpenCommand {
         let to = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
             state.go_to(at).map_err(|why| misplaced(text, &why))?;
-            if let Some(message) = state.message.take_if(|message| message.fault) {
+            if let Some(message) = state.message.take_if(|message| message.is_error) {
                 return Err(misplaced(text, &message.text));
             }
         }
@@ -84,7 +84,7 @@ impl Invocation for OpenCommand {
         let recorder = match &self.record {
             Some(path) => {
                 let size = terminal::size()?;
-                let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::place);
+                let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::visit);
                 let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
                 let header = header.with_files(carried).on_the_way(to.filter(|_| state.job().is_some()));
                 Some(record(path, &header)?)

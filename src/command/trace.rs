@@ -90,7 +90,7 @@ impl Invocation for TraceCommand {
         let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = steps(self, trace)?;
-        if let Some(lack) = document.lack.filter(|_| self.op.is_none() && self.to.is_none()) {
+        if let Some(lack) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{lack}; or write --to {} to end before the update", trace.len());
         }
         let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;

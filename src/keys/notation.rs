@@ -1,4 +1,5 @@
-//! Keys as text, in vim's notation: `ll<End>:57<Enter>`, `<Space>`, `<Esc>`, `<C-c>`, `<lt>`; and `<U+202E>` for an invisible character.
+//! Keys as text, in vim's notation: `ll<End>:57<Enter>` is the key `l` twice, then End, the keys `:57`, and Enter. A modifier is in the brackets: `<C-c>` is c with
+//! Ctrl. The key `<` is written as `<lt>`, and an invisible character by its number: `<U+202E>`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,11 +33,11 @@ pub enum Code {
 pub struct Key {
     /// The key without its modifiers.
     pub code: Code,
-    /// `true` with Ctrl.
+    /// `true` if Ctrl is pressed with the key.
     pub ctrl: bool,
-    /// `true` with Alt.
+    /// `true` if Alt is pressed with the key.
     pub alt: bool,
-    /// `true` with Shift, for keys that are not characters.
+    /// `true` if Shift is pressed with a key that is not a character.
     pub shift: bool,
 }
 
@@ -46,6 +47,7 @@ impl From<Code> for Key {
     }
 }
 
+/// The names in angle brackets. A key with several names is written with the first of them.
 const NAMES: &[(&str, Code)] = &[
     ("Enter", Code::Enter),
     ("CR", Code::Enter),
@@ -71,17 +73,17 @@ const NAMES: &[(&str, Code)] = &[
     ("Bslash", Code::Char('\\')),
 ];
 
-/// Parses keys.
+/// Parses a text in vim's notation.
 ///
 /// # Errors
-/// Returns a sentence with the key name that is unknown or not closed.
+/// Returns a sentence about the first name that is unknown or has no closing `>`.
 pub fn parse(text: &str) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c == '<' {
             let end = rest.find('>').ok_or_else(|| format!("the key name {rest} is not closed by >; a < itself is <lt>"))?;
-            keys.push(named(&rest[1..end])?);
+            keys.push(key_named(&rest[1..end])?);
             rest = &rest[end + 1..];
         } else {
             keys.push(Code::Char(c).into());
@@ -91,12 +93,15 @@ pub fn parse(text: &str) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
-fn named(name: &str) -> Result<Key, String> {
+/// Returns the key of a name without its angle brackets, such as `C-Left` or `F5`.
+fn key_named(name: &str) -> Result<Key, String> {
+    // the code is set at the end
     let mut key = Key::from(Code::Enter);
     let mut rest = name;
     loop {
         let mut chars = rest.chars();
         match (chars.next(), chars.next()) {
+            // a modifier, unless the name ends with it
             (Some('C' | 'c'), Some('-')) if rest.len() > 2 => key.ctrl = true,
             (Some('M' | 'm' | 'A' | 'a'), Some('-')) if rest.len() > 2 => key.alt = true,
             (Some('S' | 's'), Some('-')) if rest.len() > 2 => key.shift = true,
@@ -118,6 +123,7 @@ fn named(name: &str) -> Result<Key, String> {
     Ok(key)
 }
 
+/// Returns the error about an unknown name.
 fn unknown(name: &str) -> String {
     format!(
         "there is no key <{name}>; there are <Enter>, <Esc>, <Tab>, <Space>, <Left>, <Right>, <Up>, <Down>, <Home>, <End>, <PgUp>, <PgDn>, <BS>, <Del>, <F1>, <C-c> and others"
@@ -127,17 +133,18 @@ fn unknown(name: &str) -> String {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let modifiers = [(self.ctrl, "C-"), (self.alt, "M-"), (self.shift, "S-")];
-        let before: String = modifiers.into_iter().filter(|(on, _)| *on).map(|(_, text)| text).collect();
+        let prefix: String = modifiers.into_iter().filter(|(is_pressed, _)| *is_pressed).map(|(_, text)| text).collect();
         match self.code {
+            // `characters` returns an owned text for a character that it has to escape
             Code::Char(c) if matches!(text::characters(c.encode_utf8(&mut [0; 4])).next(), Some(Cow::Owned(_))) => {
-                write!(f, "<{before}U+{:04X}>", u32::from(c))
+                write!(f, "<{prefix}U+{:04X}>", u32::from(c))
             }
-            Code::Char(c) if before.is_empty() && c != '<' && c != ' ' => write!(f, "{c}"),
-            Code::Char(c) if c != '<' && c != ' ' => write!(f, "<{before}{c}>"),
-            Code::F(n) => write!(f, "<{before}F{n}>"),
+            Code::Char(c) if prefix.is_empty() && c != '<' && c != ' ' => write!(f, "{c}"),
+            Code::Char(c) if c != '<' && c != ' ' => write!(f, "<{prefix}{c}>"),
+            Code::F(n) => write!(f, "<{prefix}F{n}>"),
             code => {
                 let name = NAMES.iter().find(|(_, known)| *known == code).map_or("", |(name, _)| name);
-                write!(f, "<{before}{name}>")
+                write!(f, "<{prefix}{name}>")
             }
         }
     }
@@ -148,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_parsed_from_its_own_text() {
+    fn a_written_key_is_parsed_as_the_same_key() {
         for text in
             ["l", "<Enter>", "<Space>", "<C-c>", "<S-Tab>", "<lt>", "<F12>", "<M-x>", "G", ":", "é", "<C-Left>", "<U+202E>", "<M-U+200B>"]
         {

@@ -1,4 +1,5 @@
-//! The numbers that are known at a step. Only this file of the scene reads numbers of a trace.
+//! The numbers that are known at a step: those that are given, or that this step or an earlier one has computed. No other file of the scene reads numbers of a
+//! trace.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -15,13 +16,13 @@ pub(super) fn step(trace: &Trace, at: &Position) -> Step {
     trace.step(at)
 }
 
-/// One term of the step's entry. Its symbols are always known, its numbers from its own step on.
+/// One term of the entry in progress. Its symbols are always known. Its numbers are known from the step on that computes the term.
 #[derive(Debug)]
 pub struct EntryTerm {
     pub(super) step: Step,
-    /// The part of the op that the term belongs to.
+    /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
-    known: bool,
+    is_known: bool,
 }
 
 impl EntryTerm {
@@ -34,13 +35,13 @@ impl EntryTerm {
     /// Returns the value of the term, if it is known.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        self.known.then_some(self.step.value)
+        self.is_known.then_some(self.step.value)
     }
 
     /// Returns the running sum after the term, if it is known.
     #[must_use]
     pub fn sum(&self) -> Option<f64> {
-        self.known.then_some(self.step.sum)
+        self.is_known.then_some(self.step.sum)
     }
 }
 
@@ -97,7 +98,7 @@ impl Scene<'_> {
         largest.and_then(|factor| factor.source)
     }
 
-    /// Returns the number of an entry, if it is known; for the step's own entry, the running sum.
+    /// Returns the number of an entry, if it is known. The number of the entry in progress is its running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
         if (tensor, entry) == (self.output, self.at.entry) {
@@ -109,78 +110,83 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns the known entries of a tensor, without the running sum; for a large tensor, a selection of them.
+    /// Returns the known entries of a tensor without the running sum, or a selection of them if the tensor is large.
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
-        let known = match self.network().producer(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
+        // entries are computed in order, so the known ones are the first
+        let known_count = match self.network().producer(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
             Ordering::Less => usize::MAX,
             Ordering::Equal => self.at.entry + usize::from(self.is_complete()),
             Ordering::Greater => 0,
         };
-        self.trace.sampled_entries(self.at.sample_run, tensor, known)
+        self.trace.sampled_entries(self.at.sample_run, tensor, known_count)
     }
 
-    /// Returns whether the op probably gives whole numbers: its operands are whole, and so are the factors and the value of its first step. The answer is the
-    /// same at every step of the op.
+    /// Returns whether the results of the op are probably whole numbers. They are if the operands are whole, and the factors and the value of the op's first step
+    /// are whole too. The answer is the same at every step of the op.
     #[must_use]
     pub fn expects_whole(&self) -> bool {
-        let whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
-        let given = self.tensors().iter().filter(|shown| !shown.is_result).all(|shown| self.numbers(shown.tensor).iter().all(whole));
-        let first = || self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at));
-        given && first().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(whole))
+        let is_whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
+        let mut operands = self.tensors().into_iter().filter(|shown| !shown.is_result);
+        let has_whole_operands = operands.all(|shown| self.numbers(shown.tensor).iter().all(is_whole));
+        let first_step = || self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at));
+        has_whole_operands
+            && first_step().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(is_whole))
     }
 
-    /// Returns a term of the step's entry, counted from 0.
+    /// Returns a term of the entry in progress. The terms count from 0.
     #[must_use]
     pub fn term(&self, term: u64) -> EntryTerm {
-        let known = term <= self.at.term;
+        let is_known = term <= self.at.term;
         if term == self.at.term {
-            return EntryTerm { step: self.step.clone(), part: self.part(), known };
+            return EntryTerm { step: self.step.clone(), part: self.part(), is_known };
         }
         let at = self.at.with_term(term);
-        EntryTerm { step: self.trace.step(&at), part: self.trace.part_at(&at), known }
+        EntryTerm { step: self.trace.step(&at), part: self.trace.part_at(&at), is_known }
     }
 
-    /// Returns a term in numbers, if they are known. If its only factor is computed by arithmetic, such as a − t, the factor is expanded to its operands' numbers.
+    /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. If only one factor reads a tensor and this factor is derived by arithmetic, such as a − t,
+    /// the numbers of its operands are shown: `0.7 − 1`.
     #[must_use]
     pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
-        let EntryTerm { step, part, known } = term;
-        let alone = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
+        let EntryTerm { step, part, is_known } = term;
+        let has_one_source = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
         let text = |factor: &Factor| match factor.slice {
-            Some(places) => format!("{} numbers", places.len()),
-            None => self.expanded(factor, *part).filter(|_| alone).unwrap_or_else(|| short(factor.value)),
+            Some(slice) => format!("{} numbers", slice.len()),
+            None => self.expanded(factor, *part).filter(|_| has_one_source).unwrap_or_else(|| short(factor.value)),
         };
-        known.then(|| super::symbols::joined(step, &step.factors.iter().map(text).collect::<Vec<_>>()))
+        is_known.then(|| super::symbols::joined(step, &step.factors.iter().map(text).collect::<Vec<_>>()))
     }
 
-    /// Returns a factor that is derived by arithmetic alone, such as a − t, with its operands' numbers.
+    /// Returns a factor with the numbers of its operands, if it is derived by arithmetic alone, such as a − t.
     fn expanded(&self, factor: &Factor, part: usize) -> Option<String> {
         let (source, expr) = (factor.source?, factor.derived.filter(|expr| expr.is_arithmetic())?);
         let operands = &self.op().parts[part].operands;
         let shape = &self.network().tensor(source.tensor).shape;
-        let mut seen = 0;
-        let mut known = true;
+        let mut operand_count = 0;
+        let mut all_known = true;
         let text = expr.text(&mut |slot, _| {
             let same_shape = self.network().tensor(operands[slot]).shape == *shape;
             let number = self.number(operands[slot], source.at).filter(|_| same_shape);
-            known &= number.is_some();
-            seen += 1;
+            all_known &= number.is_some();
+            operand_count += 1;
             let number = number.map_or_else(String::new, short);
-            if seen > 1 && number.starts_with('−') { format!("({number})") } else { number }
+            // a negative number after an operator has brackets: `0.7 − (−1)`
+            if operand_count > 1 && number.starts_with('−') { format!("({number})") } else { number }
         });
-        known.then_some(text)
+        all_known.then_some(text)
     }
 
-    /// Returns a shorter expression for the step's entry, as symbols and value, once the entry is complete.
+    /// Returns a shorter expression for the completed entry of the step, as its symbols and its value. `None` before the entry is complete, or if there is none.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
         self.is_complete().then(|| self.trace.shortcut(&self.at)).flatten()
     }
 
-    /// Returns the paths from the output of a graph back to the step's node, once the node's derivative is complete.
+    /// Returns the paths from the output of a scalar graph back to the step's node. Empty before the node's derivative is complete, and for other networks.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
-        let complete = self.backward() && self.is_complete() && !self.network().reads_samples();
-        if complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
+        let is_complete = self.is_backward() && self.is_complete() && !self.network().reads_samples();
+        if is_complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
     }
 }

@@ -1,9 +1,9 @@
-//! The tensors that a step shows, and the entries that it and its neighbours read. This file returns indices, never numbers of a tensor.
+//! The tensors that the screen shows for a step, and the entries that a step or a term reads. This file returns indices of entries, never their numbers.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Position, Scene, Shown, Sources};
+use super::{Position, Scene, ShownTensor, Sources};
 use crate::network::{Id, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
@@ -65,14 +65,19 @@ impl Scene<'_> {
 
     /// Returns the tensors of the step in display order: the image that a filter slides over, the filter, the other operands, the result.
     #[must_use]
-    pub fn tensors(&self) -> Vec<Shown> {
+    pub fn tensors(&self) -> Vec<ShownTensor> {
         let window = self.op().window();
         let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
         let image = window.and_then(|(_, w)| slot(w.image));
         let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
         let mut operands = self.operands();
-        operands.sort_by_key(|id| if Some(*id) == image { 0 } else { 1 + usize::from(Some(*id) != filter) });
-        let shown = |(tensor, is_result)| Shown {
+        let rank = |id: Id| match Some(id) {
+            id if id == image => 0,
+            id if id == filter => 1,
+            _ => 2,
+        };
+        operands.sort_by_key(|id| rank(*id));
+        let shown = |(tensor, is_result)| ShownTensor {
             tensor,
             padding: if Some(tensor) == image { self.trace.padding_before(&self.at) } else { [0, 0] },
             turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned),
@@ -85,14 +90,15 @@ impl Scene<'_> {
     fn operands(&self) -> Vec<Id> {
         // all terms of a part read the same tensors, except for the last term of some ops
         let mut operands = self.first_read().to_vec();
-        let more = self.read_by([self.at.term, self.at.terms.saturating_sub(1)].into_iter());
+        let last_term = self.at.terms.saturating_sub(1);
+        let more = self.read_by([self.at.term, last_term].into_iter());
         operands.extend(more.into_iter().filter(|tensor| !self.first_read().contains(tensor)));
         operands
     }
 
-    /// Returns the tensors that the first term of each of the first parts reads.
+    /// Returns the tensors that the op's first parts read ([`Op::first_parts`](crate::network::Op::first_parts)), found from the first term of each.
     pub(super) fn first_read(&self) -> &[Id] {
-        self.first.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_parts().len())))
+        self.first_read.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_parts().len())))
     }
 
     /// Returns the tensors that some terms read, each once, in the order of the terms.
@@ -106,53 +112,54 @@ impl Scene<'_> {
         tensors
     }
 
-    /// Returns the entries that this step reads. A selection reads only the winner, since the others are only compared. A term that is left out reads its factors
-    /// too.
+    /// Returns the entries that this step reads. A step that selects one of its arguments, such as a maximum, reads only the selected one. A term that the loss
+    /// leaves out, because its target is 0, still reads its factors.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
-        self.now.get_or_init(|| {
+        self.sources_now.get_or_init(|| {
             if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
-                let winner = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
-                return winner.and_then(|factor| factor.source).into_iter().collect();
+                let selected = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
+                return selected.and_then(|factor| factor.source).into_iter().collect();
             }
             self.sources().into_iter().map(|(tensor, at)| TensorEntry { tensor, at }).collect()
         })
     }
 
-    /// Returns the sources of this step's factors.
+    /// Returns the entries that the factors of this step read.
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.trace.sources(&self.at, self.at.term)
     }
 
-    /// Returns the slices of tensors that this step reads at once.
+    /// Returns the slices that this step reads as a whole, such as all arguments of a softmax, each with its tensor.
     pub fn slices(&self) -> impl Iterator<Item = (Id, Places)> + '_ {
         self.step.factors.iter().filter_map(|factor| Some((factor.source?.tensor, factor.slice?)))
     }
 
-    /// Returns the entries that some terms of the entry at a position read, term by term.
+    /// Returns, for each of these terms of the entry at a position, the entries that the term reads.
     pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'_> {
         self.trace.sources_of(at, terms)
     }
 
-    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at every step of the op.
+    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at every step of the op, so a layout that uses
+    /// them does not move.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
         let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
-        let at = self.begin(self.output, middle).unwrap_or(self.at);
+        let at = self.first_position(self.output, middle).unwrap_or(self.at);
         self.sources_of(&at, 0..at.terms.min(most)).flatten()
     }
 
-    /// Returns the first step of an entry; `None` if no step computes it.
+    /// Returns the position of the first step of an entry; `None` if no step computes the entry.
     #[must_use]
-    pub fn begin(&self, tensor: Id, entry: usize) -> Option<Position> {
-        let made = self.trace.entry_steps(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
-        self.trace.position(made.start)
+    pub fn first_position(&self, tensor: Id, entry: usize) -> Option<Position> {
+        let steps = self.trace.entry_steps(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
+        self.trace.position(steps.start)
     }
 
-    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `places` has to be ascending.
+    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` has to be ascending.
     #[must_use]
-    pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
-        self.trace.term_reads(at, tensor, places)
+    pub fn term_reads(&self, at: &Position, tensor: Id, entries: &[usize]) -> Vec<TermRead> {
+        self.trace.term_reads(at, tensor, entries)
     }
 }

@@ -1,4 +1,7 @@
-//! Entries, factors and terms as mathematical symbols.
+//! Writes entries, factors and terms in mathematical symbols.
+//!
+//! The symbol of an entry is a letter with the layer above and the index below: row 1, column 2 of the weights of layer 1 is `w₁₂⁽¹⁾`. Where the layer is clear, the
+//! symbol is shorter: `w₁₂`. A factor is an entry or derived from entries, as `a₁ − t₁`, and a term is a product of factors, as `a₂·w₁₂`, or a function of them.
 
 use super::{EntryTerm, Scene};
 use crate::network::Id;
@@ -7,35 +10,37 @@ use crate::step::{Factor, Step};
 use crate::tensor::{len, unravel};
 
 impl Scene<'_> {
-    /// Returns the symbol of an entry without its layer, and without an index for a leading dimension of size 1.
+    /// Returns the symbol of an entry without its layer: `w₁₂`.
     #[must_use]
-    pub fn entry(&self, tensor: Id, at: usize) -> String {
+    pub fn entry_symbol(&self, tensor: Id, at: usize) -> String {
         self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at))
     }
 
-    /// Returns the symbol of an entry with its layer.
+    /// Returns the symbol of an entry with its layer: `w₁₂⁽¹⁾`.
     #[must_use]
-    pub fn whole_entry(&self, tensor: Id, at: usize) -> String {
+    pub fn entry_symbol_with_layer(&self, tensor: Id, at: usize) -> String {
         self.network().tensor(tensor).symbol.entry(&self.index(tensor, at))
     }
 
-    /// Returns the symbol of an entry, with its layer if the op has the same letter from another layer too, as a pool or a sum of layers does.
+    /// Returns the symbol of an entry, with its layer only if the op also has a tensor with the same letter from another layer. A pool has: it computes `a⁽²⁾` from
+    /// `a⁽¹⁾`.
     #[must_use]
     pub fn disambiguated(&self, tensor: Id, at: usize) -> String {
         if self.same_letter(self.output, tensor) || self.first_read().iter().any(|other| self.same_letter(*other, tensor)) {
-            self.whole_entry(tensor, at)
+            self.entry_symbol_with_layer(tensor, at)
         } else {
-            self.entry(tensor, at)
+            self.entry_symbol(tensor, at)
         }
     }
 
-    /// Returns whether two different tensors have the same letter, so that only their layers distinguish them.
+    /// Returns whether two tensors are different but have the same letter, so that only their layers distinguish their symbols.
     #[must_use]
     pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
         one != other && a.letter == b.letter && a.kind == b.kind
     }
 
+    /// Returns the index of an entry. If the tensor has three dimensions or more, an index is dropped if its dimension has size 1 and is not one of the last two.
     fn index(&self, tensor: Id, at: usize) -> Vec<usize> {
         let info = self.network().tensor(tensor);
         let index = unravel(at, &info.shape);
@@ -44,12 +49,12 @@ impl Scene<'_> {
             .iter()
             .zip(&info.shape)
             .enumerate()
-            .filter(|(place, (_, n))| *place >= leading || info.shape.len() < 3 || **n > 1)
-            .map(|(_, (i, _))| *i)
+            .filter(|(dimension, (_, size))| *dimension >= leading || info.shape.len() < 3 || **size > 1)
+            .map(|(_, (index, _))| *index)
             .collect()
     }
 
-    /// Returns a term in symbols.
+    /// Returns a term in symbols, such as `a₂·w₁₂`.
     #[must_use]
     pub fn in_symbols(&self, term: &EntryTerm) -> String {
         joined(&term.step, &term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect::<Vec<_>>())
@@ -57,10 +62,10 @@ impl Scene<'_> {
 
     /// Returns a factor of a part of the op in symbols.
     fn factor(&self, factor: &Factor, part: usize) -> String {
-        if let (Some(places), Some(source)) = (factor.slice, factor.source) {
+        if let (Some(slice), Some(source)) = (factor.slice, factor.source) {
             let info = self.network().tensor(source.tensor);
             let symbol = info.symbol.text();
-            return if places.len() == len(&info.shape) { symbol } else { format!("{} of {symbol}", places.len()) };
+            return if slice.len() == len(&info.shape) { symbol } else { format!("{} of {symbol}", slice.len()) };
         }
         match (factor.source, factor.derived) {
             (None, _) => short(factor.value),
@@ -68,16 +73,16 @@ impl Scene<'_> {
             (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;
                 let shape = &self.network().tensor(source.tensor).shape;
-                expr.text(&mut |slot, whole| {
+                expr.text(&mut |slot, is_whole| {
                     let info = self.network().tensor(operands[slot]);
-                    if whole || info.shape != *shape { info.symbol.text() } else { self.entry(operands[slot], source.at) }
+                    if is_whole || info.shape != *shape { info.symbol.text() } else { self.entry_symbol(operands[slot], source.at) }
                 })
             }
         }
     }
 }
 
-/// Joins the factors of a step as a product, or its arguments as a call.
+/// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them.
 pub(super) fn joined(step: &Step, texts: &[String]) -> String {
     step.function.map_or_else(|| texts.join("·"), |function| function.text(texts))
 }

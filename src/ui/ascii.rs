@@ -5,8 +5,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::glyph;
 
-/// Replaces the content of every cell with one ASCII character. An unknown character becomes `?`; a character two cells wide becomes two of them.
+/// Replaces the content of every cell with one ASCII character. A character without an ASCII form becomes `?`. If it is two cells wide, both cells become `?`.
 pub fn ascii(buf: &mut Buffer) {
+    // the number of cells that the last character covers besides its own
     let mut covered = 0;
     for cell in &mut buf.content {
         if covered > 0 {

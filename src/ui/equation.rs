@@ -1,4 +1,5 @@
-//! The equation pane. Its lines are the op in symbols, the current entry in symbols, in numbers, and as the value of each term. The current term is in brackets.
+//! The equation pane. Its lines show the op in symbols; then the current entry in symbols, in numbers, and as the values of its terms; then the running sum. The
+//! current term is in brackets.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
@@ -29,15 +30,23 @@ use crate::ui::view::View;
 /// The number of lines of the pane.
 pub const HEIGHT: u16 = 6;
 
-/// The most parts of an op that the heading joins: more than fit into any line.
-const MOST_PARTS: usize = 256;
+/// The largest number of parts of an op that the heading joins. No line has room for more.
+const MAX_PARTS: usize = 256;
 
-/// The most terms that are shown: more than fit on any screen.
-const MOST_TERMS: u64 = 64;
+/// The largest number of terms that are shown. No screen has room for more.
+const MAX_TERMS: u64 = 64;
 
-/// One term, as a column of three texts: in symbols, in numbers, and its value.
+/// The number of cells around a term: two brackets or blanks, and the sign before it.
+const AROUND_TERM: usize = 3;
+
+/// The number of cells reserved for the ellipses `… +` and `+ …`.
+const ELLIPSES: usize = 8;
+
+/// A column of the pane, which shows one term.
 struct TermColumn {
+    /// The number of the term, from 0.
     term: u64,
+    /// The term in symbols, the term in numbers, and its value.
     texts: [String; 3],
 }
 
@@ -54,44 +63,48 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// Returns the lines of the pane, `room` cells wide.
 fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
     let plain = theme.style(StyleRole::Plain);
-    let left = [view.network().tensor(view.output).symbol.whole_in(view.notation), view.disambiguated(view.output, view.at.entry)];
-    let margin = left.iter().map(|text| width(text)).max().unwrap_or(0).max(6);
-    let mut lines = vec![heading(view, &left[0], margin, room)];
+    let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
+    let entry = view.disambiguated(view.output, view.at.entry);
+    // the left-hand sides end at the same column; `so far` is 6 cells wide
+    let margin = width(&tensor).max(width(&entry)).max(6);
+    let mut lines = vec![heading(view, &tensor, margin, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));
-    for (n, begin) in [left[1].as_str(), "", ""].into_iter().enumerate() {
+    for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
-            format!("{} {} ", to_right(begin, margin), if n == 0 { view.equals() } else { "=" }),
+            format!("{} {} ", to_right(left_side, margin), if n == 0 { view.equals() } else { "=" }),
             if n == 0 { plain.bold() } else { plain },
         )];
         spans.extend(row(view, &columns, n));
         lines.push(Line::from(spans));
     }
-    lines.push(sum(view, margin, room));
+    lines.push(running_sum(view, margin, room));
     if let Some(line) = alternative(view, margin, room) {
         lines.push(line);
     }
     lines
 }
 
-/// Builds the first line: the op's equation on the left, its name on the right.
+/// Builds the first line: the op's equation on the left, its name on the right. If the line is too narrow, first the name is shortened, then the equation: to its
+/// first and last part, then to the part of this step.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
     let part = view.part();
-    // parts that cannot fit are not formatted
-    let named = |part: usize| part < MOST_PARTS || part + 1 == parts;
-    let right = |part: usize| view.right_hand_side(part, view.notation);
-    let all: Vec<String> = (0..parts).filter(|part| named(*part)).map(right).collect();
+    // formats only as many parts as can fit, and the last
+    let is_formatted = |part: usize| part < MAX_PARTS || part + 1 == parts;
+    let right_side = |part: usize| view.right_hand_side(part, view.notation);
+    let all: Vec<String> = (0..parts).filter(|part| is_formatted(*part)).map(right_side).collect();
     let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
-    let ends = match all.as_slice() {
+    let first_and_last = match all.as_slice() {
         [first, _, .., last] => format!("{first} + … {last}"),
         few => few.join(" "),
     };
-    let texts = [all.join(" "), ends, format!("{before}{}{after}", right(part))]
-        .map(|right| format!("{} {} {right}", to_right(left, margin), view.equals()));
-    let titles = shorter(&view.equation(part), view.notation);
+    let texts = [all.join(" "), first_and_last, format!("{before}{}{after}", right_side(part))]
+        .map(|right_side| format!("{} {} {right_side}", to_right(left, margin), view.equals()));
+    let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
     let (text, name) = fitting.unwrap_or((&texts[2], ""));
@@ -104,8 +117,8 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     ])
 }
 
-/// Returns the title of an equation and two shorter forms for narrow screens: its gist and its name.
-fn shorter(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
+/// Returns the title of an equation, and two shorter forms for narrow screens: its gist and its name.
+fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     let title = equation.title(notation);
     match equation.gist {
         Gist::None => [title, equation.name.into(), equation.name.into()],
@@ -113,7 +126,7 @@ fn shorter(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     }
 }
 
-/// Returns the columns of the current term and of as many terms around it as fit.
+/// Returns the columns of the current term and of as many terms around it as fit into `room` cells.
 fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |term: u64| {
         let own = view.term(term);
@@ -128,22 +141,23 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
         }
         return columns;
     }
-    // each has brackets or blanks around it and a sign before it; both ends may have an ellipsis
-    let mut used = columns[0].width() + 2 + 8;
+    // the first term has no sign before it
+    let mut used = columns[0].width() + AROUND_TERM - 1 + ELLIPSES;
     let (mut before, mut after) = (now, now + 1);
-    while columns.len() < usize::try_from(MOST_TERMS).unwrap_or(64) {
-        let ahead = after < view.at.terms;
-        let behind = before > 0;
-        // two earlier terms are enough while there are later ones
-        let forward = ahead && (!behind || now - before >= 2 || after - now <= now - before);
-        let next = match (forward, ahead, behind) {
+    while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
+        let has_later = after < view.at.terms;
+        let has_earlier = before > 0;
+        // while there are later terms, two earlier terms are enough
+        let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
+        let next = match (takes_later, has_later, has_earlier) {
             (true, ..) => column(after),
             (_, _, true) => column(before - 1),
             (_, true, _) => column(after),
             _ => break,
         };
-        used += next.width() + 3;
-        if used > room + 8 * usize::from(before == 0 && after == view.at.terms) {
+        used += next.width() + AROUND_TERM;
+        let shows_all = before == 0 && after == view.at.terms;
+        if used > room + ELLIPSES * usize::from(shows_all) {
             break;
         }
         if next.term >= now {
@@ -157,7 +171,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     columns
 }
 
-/// Builds one of the three rows of terms: 0 for symbols, 1 for numbers, 2 for values.
+/// Builds one of the three rows of terms: row 0 has the symbols, row 1 the numbers, row 2 the values.
 fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> {
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
@@ -179,6 +193,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
     spans
 }
 
+/// Returns the style of a term, which depends on whether the term is before, at or after this step.
 fn term_style(view: &View<'_>, term: u64) -> Style {
     match term.cmp(&view.at.term) {
         std::cmp::Ordering::Less => view.theme.style(StyleRole::Plain),
@@ -188,7 +203,7 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
 }
 
 /// Builds the line with the running sum before and after this step.
-fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
+fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
     let result = short(step.sum);
     let last = step.term == step.terms;
@@ -208,8 +223,10 @@ fn sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     ])
 }
 
-/// Builds a line with a second way to compute the entry, once its last term is reached: the stable shortcut, or in a scalar graph the sum over all paths of
-/// the products of their local derivatives, in the longest form that fits. `None` if there is no second way.
+/// Builds a line with a second way to compute the entry, at the last term of the entry; `None` if there is no second way.
+///
+/// The second way is a shortcut in one step, or in a scalar graph the sum over all paths from the node to the output. Each path contributes the product of the local
+/// derivatives of its edges. The longest form that fits is used.
 fn alternative(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
     let room = room.saturating_sub(margin + 3);
     let text = if let Some((symbols, value)) = view.shortcut() {
@@ -220,19 +237,19 @@ fn alternative(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'stat
             return None;
         }
         let total = short(view.step.sum);
-        let joined = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| tensor_name(view, *id)).collect::<Vec<_>>().join(arrow);
+        let path_text = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| tensor_name(view, *id)).collect::<Vec<_>>().join(arrow);
         let factors = |locals: &[f64], dot: &str| locals.iter().map(|local| short(*local)).collect::<Vec<_>>().join(dot);
         let all = |text: &dyn Fn(&Path) -> String| paths.iter().map(text).collect::<Vec<_>>().join(" + ");
         let forms = if let [path] = paths.as_slice() {
             let product = factors(&path.locals, " · ");
             vec![
-                format!("along the path {}: {product} = {total}", joined(&path.nodes, " ← ")),
+                format!("along the path {}: {product} = {total}", path_text(&path.nodes, " ← ")),
                 format!("along the path: {product} = {total}"),
                 format!("along the path = {total}"),
             ]
         } else {
             vec![
-                format!("{} = {total}", all(&|path| format!("{}: {}", joined(&path.nodes, "←"), factors(&path.locals, "·")))),
+                format!("{} = {total}", all(&|path| format!("{}: {}", path_text(&path.nodes, "←"), factors(&path.locals, "·")))),
                 format!("along the paths: {} = {total}", all(&|path| short(path.product))),
                 format!("sum over {} paths = {total}", paths.len()),
             ]

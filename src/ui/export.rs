@@ -6,15 +6,15 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-/// Returns the cells of a row with their columns, without the cells that the right half of a wide character covers.
+/// Returns the cells of a row, each with its column. Skips the cell under the right half of a wide character, because its content is not shown.
 pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
-    let mut next = buf.area.left();
+    let mut next_free = buf.area.left();
     (buf.area.left()..buf.area.right()).filter_map(move |x| {
         let cell = buf.cell((x, y))?;
-        if x < next {
+        if x < next_free {
             return None;
         }
-        next = x.saturating_add(u16::try_from(cell.symbol().width().max(1)).unwrap_or(1));
+        next_free = x.saturating_add(u16::try_from(cell.symbol().width().max(1)).unwrap_or(1));
         Some((x, cell))
     })
 }
@@ -38,6 +38,7 @@ pub fn ansi(buf: &Buffer) -> String {
     let mut out = String::new();
     for y in buf.area.top()..buf.area.bottom() {
         let mut style = plain();
+        // unstyled blanks that are not written yet, because those at the end of a line are left out
         let mut blanks = 0;
         for (_, cell) in row(buf, y) {
             let own = cell.style();
@@ -69,6 +70,7 @@ pub(super) fn plain() -> Style {
     Cell::default().style()
 }
 
+/// The SGR code of each modifier.
 const CODES: [(Modifier, u8); 8] = [
     (Modifier::BOLD, 1),
     (Modifier::DIM, 2),
@@ -80,6 +82,7 @@ const CODES: [(Modifier, u8); 8] = [
     (Modifier::CROSSED_OUT, 9),
 ];
 
+/// Appends the escape sequence that sets a style.
 fn escape(out: &mut String, style: Style) {
     out.push_str("\u{1b}[0");
     for (modifier, code) in CODES {
@@ -94,7 +97,7 @@ fn escape(out: &mut String, style: Style) {
 
 /// Appends the SGR parameters of a colour; `base` is 30 for the foreground, 40 for the background.
 fn colour(out: &mut String, colour: Option<Color>, base: u8) {
-    let named = match colour {
+    let number = match colour {
         None | Some(Color::Reset) => return,
         Some(Color::Rgb(r, g, b)) => {
             let _ = write!(out, ";{};2;{r};{g};{b}", base + 8);
@@ -106,11 +109,12 @@ fn colour(out: &mut String, colour: Option<Color>, base: u8) {
         }
         Some(named) => sixteen(named).unwrap_or(0),
     };
-    let code = if named < 8 { base + named } else { base + 52 + named };
+    // the bright colours 8 to 15 have the codes 90 to 97 and 100 to 107
+    let code = if number < 8 { base + number } else { base + 60 + (number - 8) };
     let _ = write!(out, ";{code}");
 }
 
-/// Returns the number of a named colour, 0 to 15.
+/// Returns the number of a named colour, 0 to 15; `None` for an RGB or indexed colour.
 pub(super) fn sixteen(colour: Color) -> Option<u8> {
     const NAMED: [Color; 16] = [
         Color::Black,
@@ -149,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn as_text() {
+    fn text_has_no_trailing_blanks_and_no_styles() {
         assert_eq!(text(&frame()), "plain\na漢b  c\n\n");
         assert_eq!(text(&Buffer::empty(Rect::new(0, 0, 0, 0))), "");
     }
 
     #[test]
-    fn as_ansi() {
+    fn ansi_sets_each_style_and_resets_it_at_the_end_of_the_line() {
         let expected = "plain\n\
             \u{1b}[0;1;31;104ma\u{1b}[0;38;2;1;2;3;48;5;200m漢b\u{1b}[0m  \u{1b}[0;7mc\u{1b}[0;4m  \u{1b}[0m\n\n";
         assert_eq!(ansi(&frame()), expected);

@@ -10,21 +10,21 @@ use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The most sample numbers that are listed: more than fit into a line.
-const MOST: usize = 512;
+/// The largest number of sample numbers that are listed. No line has room for more.
+const MAX_LISTED: usize = 512;
 
 /// Draws the title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
-    let mut place = place(view);
-    // to keep the title, facts are shortened or dropped: those with only one possible value, and the pass, which the timeline shows too
-    while width(title) + 3 + width(&joined(&place)) > room
-        && let Some(fact) = place.iter_mut().find(|fact| fact.shorter.is_some())
+    let mut facts = facts(view);
+    // the title has priority: facts are shortened or dropped from the left, until the line has room for it
+    while width(title) + 3 + width(&joined(&facts)) > room
+        && let Some(fact) = facts.iter_mut().find(|fact| fact.shorter.is_some())
     {
         fact.text = fact.shorter.take().unwrap_or_default();
     }
-    let right = cut(&joined(&place), room);
+    let right = cut(&joined(&facts), room);
     let title = cut(title, room.saturating_sub(width(&right) + 3));
     let gap = room.saturating_sub(width(&title) + width(&right));
     Line::from(vec![
@@ -35,44 +35,46 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     .render(area, buf);
 }
 
-/// One fact, with a shorter text for narrow screens; `None` if it cannot be shortened.
+/// A fact about the step, such as `sample 2/4`.
 struct Fact {
     text: String,
+    /// A shorter text for narrow screens, empty if the fact is dropped. `None` if the fact cannot be shortened.
     shorter: Option<String>,
 }
 
-/// Returns iteration, sample, pass and layer.
-fn place(view: &View<'_>) -> Vec<Fact> {
+/// Returns the facts: iteration, sample, pass and layer. A fact can be dropped if it has only one possible value, as can the pass, which the timeline shows too.
+fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
-    let spare = Some(String::new());
+    let dropped = Some(String::new());
     let iteration = step.iteration;
-    let mut place = vec![match view.document.iterations() {
-        1 => fact("iteration 1".to_owned(), spare.clone()),
+    let mut facts = vec![match view.document.iterations() {
+        1 => fact("iteration 1".to_owned(), dropped.clone()),
         _ if view.document.ends_early(step.step) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
-        all => fact(format!("iteration {iteration}/{all}"), None),
+        iterations => fact(format!("iteration {iteration}/{iterations}"), None),
     }];
-    place.extend(sample(view));
-    place.push(fact(step.pass.name().to_owned(), spare));
+    facts.extend(sample(view));
+    facts.push(fact(step.pass.name().to_owned(), dropped));
     if let Some(layer) = view.network().tensor(view.output).layer {
         let layers = view.network().layers();
         let info = &layers[layer];
         let number = format!("layer {}/{}", layer + 1, layers.len());
-        place.push(fact(format!("{number} {} {}", info.kind, info.name), Some(format!("{number} {}", info.name))));
+        facts.push(fact(format!("{number} {} {}", info.kind, info.name), Some(format!("{number} {}", info.name))));
     } else if !view.network().reads_samples() {
-        place.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
+        facts.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
     }
-    place
+    facts
 }
 
-/// Returns the sample with its name. For a batch of some of the samples, adds its position in the batch; for a step of that batch, lists the samples.
+/// Returns the fact about the sample: its number and name, and its position in the batch if the batch is only a part of the samples. For a step of such a batch
+/// itself, lists the samples of the batch.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
-    let batch = view.samples().len();
-    let whole = batch == samples.len();
+    let batch_size = view.samples().len();
+    let has_all_samples = batch_size == samples.len();
     let Some(number) = view.sample() else {
-        let list: Vec<String> = view.samples().take(MOST).map(|number| (number + 1).to_string()).collect();
-        return (!whole).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
+        let list: Vec<String> = view.samples().take(MAX_LISTED).map(|number| (number + 1).to_string()).collect();
+        return (!has_all_samples).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
     };
     if !view.network().reads_samples() {
         return None;
@@ -82,12 +84,13 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     if let Some(name) = &samples[number].name {
         text = format!("{text} {name}");
     }
-    if !whole {
-        text = format!("{text}, {} of {batch} in the batch", view.at.sample_run + 1);
+    if !has_all_samples {
+        text = format!("{text}, {} of {batch_size} in the batch", view.at.sample_run + 1);
     }
     Some(Fact { text, shorter })
 }
 
-fn joined(place: &[Fact]) -> String {
-    place.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(BETWEEN)
+/// Joins the facts that are not dropped.
+fn joined(facts: &[Fact]) -> String {
+    facts.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(BETWEEN)
 }

@@ -1,4 +1,5 @@
-//! Computes the area of each pane on a screen of any size. Each pane in turn is cut from an edge of the remaining area; the rest is the body.
+//! Computes the area of each pane on a screen of any size. The panes of the edges are cut from the screen one after the other: each gets the top, the bottom or the left
+//! of the area that remains. The area that remains at the end is the *body*, which the panes `Main`, `Beside` and `Below` share ([`Dock`]):
 //!
 //! ```text
 //! roomy:  Main │ Beside      small:  Main │ Beside or Below (Tab switches); then Main alone
@@ -8,14 +9,14 @@
 
 use ratatui::layout::Rect;
 
-/// The smallest screen that the stepper fits.
+/// The width and height of the smallest screen on which the stepper can be shown.
 pub const SMALLEST: (u16, u16) = (60, 16);
-/// The smallest screen that shows all panes at once.
+/// The width and height of the smallest screen that shows all panes at once.
 const ROOMY: (u16, u16) = (110, 34);
-/// The most lines of a pane below the others, including its title.
-const LOWER: u16 = 9;
+/// The largest height of a pane with the dock `Below`, including its title.
+const MAX_BELOW: u16 = 9;
 
-/// The edge at which a pane is docked.
+/// The part of the screen in which a pane is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dock {
     /// The top of the remaining area; the pane requests lines.
@@ -28,7 +29,7 @@ pub enum Dock {
     Main,
     /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
-    /// The bottom of the body, where the pane requests lines. On a small screen it shares the area of `Beside` instead, as wide as its lines need.
+    /// The bottom of the body; the pane requests lines. On a small screen, the pane shares the area of `Beside` instead.
     Below,
 }
 
@@ -36,10 +37,10 @@ pub enum Dock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaneLayout {
     /// The area of each pane; empty if the pane is not shown.
-    pub places: Vec<Rect>,
-    /// The pane that is shown in the shared area.
+    pub areas: Vec<Rect>,
+    /// The index of the pane that is shown in the shared area.
     pub front: usize,
-    /// The pane that Tab shows there next; equal to `front` if no panes share the area.
+    /// The index of the pane that Tab shows next in the shared area; equal to `front` if no panes share the area.
     pub next: usize,
 }
 
@@ -49,23 +50,23 @@ pub fn is_roomy(screen: Rect) -> bool {
     screen.width >= ROOMY.0 && screen.height >= ROOMY.1
 }
 
-/// Takes `n` lines off the top.
-fn top(area: &mut Rect, n: u16) -> Rect {
+/// Cuts `n` lines from the top of the area, and returns them.
+fn cut_top(area: &mut Rect, n: u16) -> Rect {
     let n = n.min(area.height);
     let taken = Rect { height: n, ..*area };
     *area = Rect { y: area.y + n, height: area.height - n, ..*area };
     taken
 }
 
-/// Takes `n` lines off the bottom.
-fn bottom(area: &mut Rect, n: u16) -> Rect {
+/// Cuts `n` lines from the bottom of the area, and returns them.
+fn cut_bottom(area: &mut Rect, n: u16) -> Rect {
     let n = n.min(area.height);
     area.height -= n;
     Rect { y: area.y + area.height, height: n, ..*area }
 }
 
-/// Takes `n` columns off the left, and one more as a gap; nothing if `n` is 0.
-fn left(area: &mut Rect, n: u16) -> Rect {
+/// Cuts `n` columns from the left of the area, and returns them. Also cuts one column as a gap, unless `n` is 0.
+fn cut_left(area: &mut Rect, n: u16) -> Rect {
     let n = n.min(area.width);
     let taken = Rect { width: n, ..*area };
     let gap = if n == 0 { 0 } else { (n + 1).min(area.width) };
@@ -73,42 +74,45 @@ fn left(area: &mut Rect, n: u16) -> Rect {
     taken
 }
 
-/// Returns the layout of panes with these docks. `choose(n)` returns which of the n panes that share an area is in front, from 0. `wants(pane, columns)`
-/// returns the lines or columns that a pane requests when it is that wide.
+/// Returns the layout of panes with these docks.
+///
+/// `choose(count)` returns the index of the pane in front, among the `count` panes that share an area. `wants(pane, columns)` returns the number of lines or columns
+/// that a pane requests, if it is `columns` wide.
 #[must_use]
 pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, u16) -> u16) -> PaneLayout {
     let mut rest = screen;
-    let mut places = vec![Rect::default(); docks.len()];
+    let mut areas = vec![Rect::default(); docks.len()];
     for (n, dock) in docks.iter().enumerate() {
-        places[n] = match dock {
-            Dock::Top => top(&mut rest, wants(n, screen.width)),
-            Dock::Bottom => bottom(&mut rest, wants(n, screen.width)),
-            Dock::Left => left(&mut rest, wants(n, screen.width)),
+        areas[n] = match dock {
+            Dock::Top => cut_top(&mut rest, wants(n, screen.width)),
+            Dock::Bottom => cut_bottom(&mut rest, wants(n, screen.width)),
+            Dock::Left => cut_left(&mut rest, wants(n, screen.width)),
             Dock::Main | Dock::Beside | Dock::Below => continue,
         };
     }
-    let at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
-    let mut cycle: Vec<usize> = at(Dock::Beside).collect();
+    let panes_at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
+    // the panes that Tab shows one after the other
+    let mut cycle: Vec<usize> = panes_at(Dock::Beside).collect();
     if is_roomy(screen) {
-        for n in at(Dock::Below) {
-            let lines = wants(n, rest.width).min(LOWER);
-            places[n] = bottom(&mut rest, lines);
+        for n in panes_at(Dock::Below) {
+            let lines = wants(n, rest.width).min(MAX_BELOW);
+            areas[n] = cut_bottom(&mut rest, lines);
         }
     } else {
-        cycle.extend(at(Dock::Below).chain(at(Dock::Main)));
+        cycle.extend(panes_at(Dock::Below).chain(panes_at(Dock::Main)));
     }
     let chosen = choose(cycle.len());
     let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
-    for main in at(Dock::Main).filter(|main| *main != front) {
+    for main in panes_at(Dock::Main).filter(|main| *main != front) {
         let (least, most) = (rest.width * 2 / 5, rest.width * 3 / 5);
         let width = wants(main, rest.width).clamp(least, most);
-        // the main pane is narrowed until the lines of the front one fit
-        let fits = |width: &u16| wants(front, rest.width.saturating_sub(width + 1)) <= rest.height;
-        let width = (least..=width).rev().find(fits).unwrap_or(least);
-        places[main] = left(&mut rest, width);
+        // the main pane is narrowed until the pane in front is wide enough for its lines to fit
+        let leaves_enough = |width: &u16| wants(front, rest.width.saturating_sub(width + 1)) <= rest.height;
+        let width = (least..=width).rev().find(leaves_enough).unwrap_or(least);
+        areas[main] = cut_left(&mut rest, width);
     }
-    places[front] = rest;
-    PaneLayout { places, front, next }
+    areas[front] = rest;
+    PaneLayout { areas, front, next }
 }
 
 #[cfg(test)]
@@ -116,7 +120,8 @@ mod tests {
     use super::*;
     use crate::ui::panes::PANES;
 
-    fn laid(screen: Rect, turned: usize) -> PaneLayout {
+    /// Returns the layout of the stepper's panes after Tab was pressed `tabs` times.
+    fn layout_after(screen: Rect, tabs: usize) -> PaneLayout {
         let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
         let wants = |n: usize, columns: u16| match docks[n] {
             Dock::Top | Dock::Bottom => 1,
@@ -125,16 +130,16 @@ mod tests {
             Dock::Beside => 0,
             Dock::Below => 1 + 300 / columns.max(1),
         };
-        layout(&docks, screen, &|count| turned % count, &wants)
+        layout(&docks, screen, &|count| tabs % count, &wants)
     }
 
     #[test]
-    fn areas_lie_on_the_screen_and_do_not_overlap() {
+    fn areas_are_on_the_screen_and_do_not_overlap() {
         for width in [0, 1, 20, 60, 80, 120, 160, 200, 300] {
             for height in [0, 1, 6, 16, 24, 33, 40, 60, 100] {
-                for turned in 0..=4 {
+                for tabs in 0..=4 {
                     let screen = Rect::new(0, 0, width, height);
-                    let all = laid(screen, turned).places;
+                    let all = layout_after(screen, tabs).areas;
                     for (i, a) in all.iter().enumerate() {
                         assert_eq!(a.intersection(screen).area(), a.area(), "{a:?} on {screen:?}");
                         for b in &all[i + 1..] {
@@ -149,9 +154,9 @@ mod tests {
     #[test]
     fn a_roomy_screen_shows_all_panes_after_any_number_of_tabs() {
         for (width, height) in [(120, 40), (200, 60)] {
-            for turned in 0..4 {
-                let all = laid(Rect::new(0, 0, width, height), turned);
-                assert!(all.places.iter().all(|place| place.area() > 0), "{all:?}");
+            for tabs in 0..4 {
+                let all = layout_after(Rect::new(0, 0, width, height), tabs);
+                assert!(all.areas.iter().all(|area| area.area() > 0), "{all:?}");
                 assert_eq!(all.front, all.next);
             }
         }
@@ -161,9 +166,9 @@ mod tests {
     fn on_a_small_screen_tab_shows_each_pane_of_the_body_and_the_main_one_last() {
         let screen = Rect::new(0, 0, 80, 24);
         let body: Vec<usize> = (0..PANES.len()).filter(|n| matches!(PANES[*n].dock, Dock::Main | Dock::Beside | Dock::Below)).collect();
-        let mut seen: Vec<usize> = (0..body.len()).map(|turned| laid(screen, turned).front).collect();
-        for turned in 0..body.len() {
-            assert_eq!(laid(screen, turned).next, seen[(turned + 1) % body.len()]);
+        let mut seen: Vec<usize> = (0..body.len()).map(|tabs| layout_after(screen, tabs).front).collect();
+        for tabs in 0..body.len() {
+            assert_eq!(layout_after(screen, tabs).next, seen[(tabs + 1) % body.len()]);
         }
         assert_eq!(seen.last().map(|last| PANES[*last].dock), Some(Dock::Main));
         seen.sort_unstable();

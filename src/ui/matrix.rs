@@ -1,4 +1,4 @@
-//! A widget that draws a tensor as one or several matrices, with decimal points aligned and the entries of the current step marked.
+//! A widget that draws a tensor as one or several matrices. Decimal points are aligned, and the entries of the current step are marked.
 //!
 //! ```text
 //! a⁽⁰⁾  3×3
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
-//! grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus is in view, and arrows show that there is
-//! more. The cost depends on the number of cells in view, not on the size of the tensor.
+//! grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus, an entry of this step, is in view. Arrows show that there
+//! is more. The cost depends on the number of cells in view, not on the size of the tensor.
 
 mod layout;
 
@@ -33,7 +33,7 @@ pub enum Mark {
     /// Not read and not computed.
     #[default]
     None,
-    /// Read by another term of the current entry, not by this one: part of its window, row or column.
+    /// Read by another term of the current entry, but not by the term of this step.
     Entry,
     /// A factor of this step.
     Step,
@@ -48,11 +48,11 @@ pub struct Matrix<'a> {
     pub title: &'a str,
     /// The name, which follows the symbol if it fits.
     pub name: &'a str,
-    /// The style of the title, such as that of its pass.
+    /// The role that decides the style of the title, such as the backward pass.
     pub role: StyleRole,
     /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`; further leading dimensions are flattened into one.
     pub shape: &'a [usize],
-    /// The format of the numbers.
+    /// The format of the numbers, which aligns their decimal points.
     pub format: Format,
     /// Returns the value at a row-major index; `None` if it is not computed yet.
     pub value: &'a dyn Fn(usize) -> Option<f64>,
@@ -62,24 +62,24 @@ pub struct Matrix<'a> {
     pub focus: Option<usize>,
     /// The entry under the cursor, if the cursor is on this tensor.
     pub cursor: Option<usize>,
-    /// The rows and columns that should be in view with the focus; a vector uses the first range.
+    /// The ranges of rows and of columns that should be in view with the focus. A vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
-    /// Padding: rows above and below, columns left and right.
+    /// The padding around each matrix: the number of rows above and of rows below, then the number of columns on the left and of columns on the right.
     pub padding: [usize; 2],
-    /// Draws each matrix rotated by 180°: the last entry first.
+    /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
-    /// The names of the two leading dimensions of a filter.
+    /// The names of the two leading dimensions of a filter, such as `out` and `in`.
     pub leading: [&'static str; 2],
     /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
-    /// Shows sign and magnitude as a background colour, on a scale that ends at this magnitude.
+    /// The magnitude at which the colour scale ends; `None` for no colours. Background colours show the sign and the magnitude of each number.
     pub heat: Option<f64>,
-    /// Rows and columns by which the view is scrolled down and right.
+    /// The number of rows and of columns by which the user has scrolled the view, down and to the right.
     pub scroll: [isize; 2],
 }
 
-/// The largest reported width or height: larger than any terminal, yet small enough to add several.
-const LARGEST: u16 = u16::MAX / 16;
+/// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
+const MAX_SIZE: u16 = u16::MAX / 16;
 
 impl<'a> Matrix<'a> {
     /// Returns a tensor without focus, padding, tint or heat.
@@ -111,12 +111,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the width and height that show the whole tensor, each at most `LARGEST`.
+    /// Returns the width and height that show the whole tensor, in cells.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.request());
         let width = width.max(self.full_name().width() + 2 + self.dimensions().width());
-        [width, height].map(|cells| u16::try_from(cells).unwrap_or(LARGEST).min(LARGEST)).into()
+        [width, height].map(|cells| u16::try_from(cells).unwrap_or(MAX_SIZE).min(MAX_SIZE)).into()
     }
 
     /// Returns the number of lines that the tensor fills in an area.
@@ -125,7 +125,7 @@ impl<'a> Matrix<'a> {
         MatrixLayout::new(&self.request(), area).map_or(1, |layout| u16::try_from(layout.height()).unwrap_or(u16::MAX))
     }
 
-    /// Returns the row-major index of the entry drawn at a cell, for a matrix rendered into `area`.
+    /// Returns the row-major index of the entry that is drawn in column `x` and row `y` of the screen, if the tensor is drawn into `area`.
     #[must_use]
     pub fn entry_at(&self, area: Rect, x: u16, y: u16) -> Option<usize> {
         MatrixLayout::new(&self.request(), area)?.entry_at(x, y)
@@ -139,7 +139,7 @@ impl<'a> Matrix<'a> {
             self.draw_title(None, &mut pen);
             return;
         };
-        if layout.title {
+        if layout.has_title {
             self.draw_title(Some(&layout), &mut pen);
         }
         for (block, x, y) in layout.blocks() {
@@ -147,13 +147,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Returns everything that the layout depends on.
     fn request(&self) -> LayoutRequest<'_> {
         LayoutRequest {
             shape: self.shape,
-            number: self.format.width(),
+            number_width: self.format.width(),
             padding: self.padding,
             turned: self.turned,
-            titled: !self.title.is_empty(),
+            has_title: !self.title.is_empty(),
             focus: self.focus,
             around: self.around.clone(),
             scroll: self.scroll,
@@ -165,57 +166,60 @@ impl<'a> Matrix<'a> {
         self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
     }
 
+    /// Returns the symbol and the name.
     fn full_name(&self) -> String {
         if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
     }
 
-    /// Draws as much of symbol, name, shape and visible range as fits. A shape or an index is dropped rather than cut: `3×3` cut from `3×32` would be wrong.
+    /// Draws the longest form of the title that fits, from symbol, name, shape and the range in view. A shape is never cut, because `3×3` cut from `3×32` would be wrong.
     fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
         let title = self.title.to_owned();
-        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.in_view(self.leading)) {
-            Some([long, short, least]) => vec![
+        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading)) {
+            Some([long, short, shortest]) => vec![
                 (&name, format!("{shape}  {long}")),
                 (&name, format!("{shape}  {short}")),
                 (&name, short.clone()),
                 (&title, format!("{shape}  {short}")),
                 (&title, short),
-                (&title, least),
+                (&title, shortest),
                 (&name, String::new()),
             ],
             None => vec![(&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
-        let wide = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
-        let (name, more) = forms.into_iter().find(|form| wide(form) <= room).unwrap_or((&title, String::new()));
+        let form_width = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
+        let (name, more) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
         pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
         pen.text(x + name.width() + 2, y, &more, pen.theme.style(StyleRole::Dim));
     }
 
+    /// Draws one matrix of the tensor, with its upper left corner at a cell. The corner is to the right of the row indices.
     fn draw_block(&self, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
-        let marks = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
+        let mark_at = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
         let width = layout.cols.len * layout.pitch;
-        if layout.heading > 0 {
-            pen.text(x + 1, y, &heading(layout.address(block), self.leading, width), dim);
+        if layout.heading_lines > 0 {
+            pen.text(x + 1, y, &heading(layout.leading_indices(block), self.leading, width), dim);
         }
-        if layout.header > 0 {
-            self.draw_header(layout, x, y + layout.heading, pen);
+        if layout.header_lines > 0 {
+            self.draw_column_indices(layout, x, y + layout.heading_lines, pen);
         }
-        let first = x == usize::from(pen.area.x) + layout.gutter;
-        for (row, y) in layout.rows.range().zip(y + layout.above()..) {
-            if first && layout.gutter > 0 {
+        // only the leftmost matrices have row indices
+        let is_leftmost = x == usize::from(pen.area.x) + layout.gutter;
+        for (row, y) in layout.rows.range().zip(y + layout.lines_above()..) {
+            if is_leftmost && layout.gutter > 0 {
                 let arrow = match () {
-                    () if row == layout.rows.start && layout.rows.before() => "↑",
-                    () if row + 1 == layout.rows.start + layout.rows.len && layout.rows.after() => "↓",
+                    () if row == layout.rows.start && layout.rows.has_before() => "↑",
+                    () if row + 1 == layout.rows.start + layout.rows.len && layout.rows.has_after() => "↓",
                     () => " ",
                 };
-                let index = layout.row(row).map_or(String::new(), |r| r.to_string());
+                let index = layout.row_index(row).map_or(String::new(), |r| r.to_string());
                 pen.text(x - layout.gutter, y, &(to_right(&index, layout.gutter - 1) + arrow), dim);
             }
             for (col, x) in layout.cols.range().zip((x..).step_by(layout.pitch)) {
-                if !layout.roomy() {
+                if !layout.fits_number() {
                     pen.text(x, y, "…", dim);
                     continue;
                 }
@@ -223,80 +227,83 @@ impl<'a> Matrix<'a> {
                     pen.text(x + 1, y, &self.format.align("░"), dim);
                     continue;
                 };
-                let beside = [col.checked_sub(1), Some(col + 1)].map(|c| c.map_or(Mark::None, |c| marks(row, c)));
-                self.draw_entry(entry, beside, x, y, pen);
+                let neighbours = [col.checked_sub(1), Some(col + 1)].map(|col| col.map_or(Mark::None, |col| mark_at(row, col)));
+                self.draw_entry(entry, neighbours, x, y, pen);
             }
         }
     }
 
-    /// Draws the column indices, each above the units digit of its numbers; if not all fit, every n-th.
-    fn draw_header(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
+    /// Draws the column indices, each above the units digit of the numbers in its column. If the numbers are narrower than the indices, draws every second index, or every
+    /// third, and so on.
+    fn draw_column_indices(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
-        let (before, after) = (layout.cols.before(), layout.cols.after());
+        let (has_before, has_after) = (layout.cols.has_before(), layout.cols.has_after());
         let every = (layout::digits(layout.cols.of) + 1).div_ceil(layout.pitch);
         // the left arrow is above the row indices, or above the first column if there are none
         let arrow = if layout.gutter > 0 { left - 1 } else { left };
-        let free = if before { arrow + 1 } else { left };
+        let first_free = if has_before { arrow + 1 } else { left };
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
-            let Some(index) = layout.col(col).filter(|i| i % every == 0) else { continue };
+            let Some(index) = layout.col_index(col).filter(|i| i % every == 0) else { continue };
             let index = index.to_string();
+            // the mark is one cell wide, and the index ends after the units digit
             let end = x + 2 + self.format.units();
-            if let Some(x) = end.checked_sub(index.len()).filter(|&x| x >= free) {
+            if let Some(x) = end.checked_sub(index.len()).filter(|&x| x >= first_free) {
                 pen.text(x, y, &index, dim);
             }
         }
-        if before {
+        if has_before {
             pen.text(arrow, y, "←", dim);
         }
-        if after {
+        if has_after {
             pen.text(left + layout.cols.len * layout.pitch - 1, y, "→", dim);
         }
     }
 
-    fn draw_entry(&self, entry: usize, beside: [Mark; 2], x: usize, y: usize, pen: &mut MatrixPen<'_>) {
+    /// Draws an entry: a mark, the number, and a mark. `neighbours` are the marks of the entries to the left and to the right.
+    fn draw_entry(&self, entry: usize, neighbours: [Mark; 2], x: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let theme = pen.theme;
         let value = (self.value)(entry);
         let mark = (self.mark)(entry);
         let tint = self.tint.and_then(|tint| tint(entry)).unwrap_or_default();
-        let mut number = match value {
+        let mut number_style = match value {
             Some(_) => tint,
             None => theme.style(StyleRole::Dim),
         };
         // the marks on either side and their style
-        let (marks, style) = match mark {
+        let (marks, mark_style) = match mark {
             Mark::None => {
                 let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
-                number = number.patch(heat);
+                number_style = number_style.patch(heat);
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })
             }
             Mark::Entry => {
-                let entry = theme.style(StyleRole::Entry);
-                number = entry.patch(number);
-                let [open, close] = beside.map(|m| m == Mark::None);
-                ([if open { '‹' } else { ' ' }, if close { '›' } else { ' ' }], entry.not_underlined())
+                let entry_style = theme.style(StyleRole::Entry);
+                number_style = entry_style.patch(number_style);
+                // a row of such entries has one pair of marks around all of them
+                let [is_first, is_last] = neighbours.map(|neighbour| neighbour == Mark::None);
+                ([if is_first { '‹' } else { ' ' }, if is_last { '›' } else { ' ' }], entry_style.not_underlined())
             }
             Mark::Step => {
-                number = theme.style(StyleRole::Step);
-                (['[', ']'], number)
+                number_style = theme.style(StyleRole::Step);
+                (['[', ']'], number_style)
             }
             Mark::Result => {
-                number = theme.style(StyleRole::Result);
-                (['=', ' '], number.not_underlined())
+                number_style = theme.style(StyleRole::Result);
+                (['=', ' '], number_style.not_underlined())
             }
         };
-        let (marks, style) = if self.cursor == Some(entry) {
-            number = number.reversed();
-            (['{', '}'], style.reversed())
-        } else {
-            (marks, style)
-        };
+        let is_under_cursor = self.cursor == Some(entry);
+        if is_under_cursor {
+            number_style = number_style.reversed();
+        }
+        let (marks, mark_style) = if is_under_cursor { (['{', '}'], mark_style.reversed()) } else { (marks, mark_style) };
         let text = value.map_or_else(|| self.format.align(glyph::TO_COME), |v| self.format.cell(v));
-        let around = text.chars().map(|c| (c, if c == ' ' { style } else { number }));
-        pen.cells(x, y, std::iter::once((marks[0], style)).chain(around).chain([(marks[1], style)]));
+        let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));
+        pen.cells(x, y, std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]));
     }
 }
 
-/// Returns the heading of one matrix among several, in the longest form that fits.
+/// Returns the heading of one matrix among several: `out 1, in 0`, or `[1,0]` if the width is too small. The arguments are the leading indices and their names.
 fn heading((outer, inner): (Option<usize>, usize), [first, second]: [&str; 2], width: usize) -> String {
     let (long, short) = match outer {
         Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),
@@ -313,7 +320,7 @@ struct MatrixPen<'a> {
 }
 
 impl MatrixPen<'_> {
-    /// Draws characters that are one cell wide each, from a cell on.
+    /// Draws characters to the right from a cell on. Each is one cell wide.
     fn cells(&mut self, x: usize, y: usize, cells: impl Iterator<Item = (char, Style)>) {
         let Ok(y) = u16::try_from(y) else { return };
         for (x, (c, style)) in (x..).zip(cells) {
@@ -324,6 +331,7 @@ impl MatrixPen<'_> {
         }
     }
 
+    /// Draws a text from a cell on.
     fn text(&mut self, x: usize, y: usize, text: &str, style: Style) {
         let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
         if x >= self.area.x && x < self.area.right() && y >= self.area.y && y < self.area.bottom() {

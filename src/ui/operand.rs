@@ -1,17 +1,20 @@
-//! One matrix of the operands pane.
+//! One matrix of the matrices pane: an operand of the op, or its result.
 
 use crate::number::Format;
-use crate::scene::Shown;
+use crate::scene::ShownTensor;
 
 /// A matrix of the pane.
 #[derive(Debug)]
 pub(super) struct OperandMatrix {
-    pub shown: Shown,
-    /// Its symbol, and its name; the name is empty if it equals the symbol.
+    /// The tensor, and the way in which it is shown.
+    pub shown: ShownTensor,
+    /// The symbol of the tensor.
     pub title: String,
+    /// The name of the tensor; empty if the symbol is the same.
     pub name: String,
-    /// The format of its numbers as drawn, and the format that the arrangement uses: the same at every step of an op.
+    /// The format in which the numbers are drawn.
     pub format: Format,
+    /// The format for which the arrangement of the matrices reserves space. It is the same at every step of an op, so the matrices do not move.
     pub reserved: Format,
     /// The magnitude at which the colour scale ends.
     pub largest: f64,

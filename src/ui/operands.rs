@@ -1,5 +1,5 @@
-//! The matrices pane: every operand of the op as a matrix, then the result so far. This step's factors are marked; the entries that the other terms of the
-//! result's entry read are marked more lightly.
+//! The matrices pane: every operand of the op as a matrix, then the result so far. The factors of this step are marked. The entries that other terms of the same
+//! result read are marked more lightly.
 
 mod arrange;
 
@@ -13,7 +13,7 @@ use ratatui::widgets::Widget;
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role};
 use crate::number::{Format, round_up};
-use crate::scene::{Grid, Shown};
+use crate::scene::{Grid, ShownTensor};
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
 use crate::ui::ClickTarget;
@@ -22,55 +22,58 @@ use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The fewest columns for a title.
-const TITLE: u16 = 16;
-/// The most terms of an entry whose operands are marked; of a longer sum, those around this step.
-const MARKED: u64 = 1024;
+/// The smallest width that a title gets, in columns.
+const MIN_TITLE: u16 = 16;
+/// The largest number of terms whose entries are marked. In a longer sum, these are the terms around this step.
+const MAX_MARKED: u64 = 1024;
 
-/// The most terms of an entry that decide which region of an operand should be visible.
-const NEEDED: u64 = 128;
+/// The largest number of terms of an entry that decide which region of an operand should be visible.
+const MAX_NEEDED: u64 = 128;
 
-/// Cells reserved for a number of the result before it is computed: before the decimal point, and from the point on. The column has this width from the
-/// first step of the op on, so a result of up to two digits and four decimals moves nothing. `WHOLE` applies if whole numbers are expected.
+/// The cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
+///
+/// A column of the result has at least this width from the first step of the op on. So a result with a sign, two digits and four decimals moves nothing when it is
+/// computed.
 const REAL: [usize; 2] = [3, 5];
+/// As [`REAL`], if whole numbers are expected.
 const WHOLE: [usize; 2] = [3, 0];
 
-/// The entries of each tensor that some terms read, as ascending row-major indices.
+/// The entries that some terms read: for each tensor, ascending row-major indices.
 #[derive(Default)]
 struct ReadEntries(Vec<(Id, Vec<usize>)>);
 
 /// The entries that all terms of the current entry read, and those that this step reads.
 #[derive(Default)]
 struct MarkedEntries {
-    entry: ReadEntries,
-    now: ReadEntries,
+    by_entry: ReadEntries,
+    by_step: ReadEntries,
 }
 
 impl ReadEntries {
     /// Returns the entries of a tensor.
     fn of(&self, tensor: Id) -> &[usize] {
-        self.0.iter().find(|(id, _)| *id == tensor).map_or(&[], |(_, places)| places)
+        self.0.iter().find(|(id, _)| *id == tensor).map_or(&[], |(_, entries)| entries)
     }
 
     /// Groups the entries by tensor.
     fn by_tensor(sources: impl Iterator<Item = (Id, usize)>) -> Self {
-        let mut read: Vec<(Id, Vec<usize>)> = Vec::new();
-        for (id, at) in sources {
+        let mut grouped: Vec<(Id, Vec<usize>)> = Vec::new();
+        for (id, entry) in sources {
             // few tensors occur, so a linear search is fast
-            match read.iter_mut().find(|(own, _)| *own == id) {
-                Some((_, places)) => places.push(at),
-                None => read.push((id, vec![at])),
+            match grouped.iter_mut().find(|(other, _)| *other == id) {
+                Some((_, entries)) => entries.push(entry),
+                None => grouped.push((id, vec![entry])),
             }
         }
-        for (_, places) in &mut read {
-            places.sort_unstable();
-            places.dedup();
+        for (_, entries) in &mut grouped {
+            entries.sort_unstable();
+            entries.dedup();
         }
-        Self(read)
+        Self(grouped)
     }
 }
 
-/// Returns the width that shows all matrices side by side.
+/// Returns the width that shows all matrices side by side, in columns.
 #[must_use]
 pub fn width(view: &View<'_>) -> u16 {
     let none = ReadEntries::default();
@@ -81,10 +84,10 @@ pub fn width(view: &View<'_>) -> u16 {
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
-    for (operand, place, sign) in arrange(view, view.matrices(|| all(view)), area) {
-        draw(view, operand, &marks, place, buf);
-        if let Some((sign, place)) = sign {
-            Line::styled(sign, view.theme.style(StyleRole::Dim)).render(place, buf);
+    for (operand, matrix_area, sign) in arrange(view, view.matrices(|| all(view)), area) {
+        draw(view, operand, &marks, matrix_area, buf);
+        if let Some((sign, cell)) = sign {
+            Line::styled(sign, view.theme.style(StyleRole::Dim)).render(cell, buf);
         }
     }
 }
@@ -93,61 +96,62 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
-    arrange(view, view.matrices(|| all(view)), area).into_iter().find_map(|(operand, place, _)| {
-        let at = with_matrix(view, operand, operand.format, &marks, |matrix| matrix.entry_at(place, x, y))?;
-        place.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, at))
+    arrange(view, view.matrices(|| all(view)), area).into_iter().find_map(|(operand, matrix_area, _)| {
+        let entry = with_matrix(view, operand, operand.format, &marks, |matrix| matrix.entry_at(matrix_area, x, y))?;
+        matrix_area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
     })
 }
 
 /// Returns all matrices of the pane, the result last.
 fn all(view: &View<'_>) -> Vec<OperandMatrix> {
     let shown = view.tensors();
-    let expected = if view.expects_whole() { WHOLE } else { REAL };
-    let operand = |shown: Shown| {
+    let expected_room = if view.expects_whole() { WHOLE } else { REAL };
+    let operand = |shown: ShownTensor| {
         let info = view.network().tensor(shown.tensor);
         let numbers = view.numbers(shown.tensor);
         let numbers = || numbers.iter().copied();
         let symbol = info.symbol.text();
         let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
         let title = if shown.turned { format!("⟲180° {symbol}") } else { symbol };
-        let largest = numbers().filter(|v| v.is_finite()).fold(0.0, |m, v| v.abs().max(m));
+        let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         if !shown.is_result {
             let format = Format::of(numbers());
             return OperandMatrix { shown, title, name, format, reserved: format, largest };
         }
-        // the running sum has to fit too
+        // `numbers` is without the running sum, which has to fit too
         let format = Format::of(numbers().chain([view.step.sum]));
-        let [before, after] = if format.is_whole() { expected } else { REAL };
-        let reserved = Format::default().with_room(expected[0], expected[1]);
+        let [before, after] = if format.is_whole() { expected_room } else { REAL };
+        let reserved = Format::default().with_room(expected_room[0], expected_room[1]);
         OperandMatrix { shown, title, name, format: format.with_room(before, after), reserved, largest: round_up(largest) }
     };
     shown.into_iter().map(operand).collect()
 }
 
+/// Returns the entries to mark.
 fn marks(view: &View<'_>) -> MarkedEntries {
-    let first = view.at.term.saturating_sub(MARKED / 2);
-    let last = (first + MARKED).min(view.at.terms);
-    let now = || view.sources_now().iter().map(|source| (source.tensor, source.at));
-    let entry = view.sources_of(&view.at, first..last).flatten().chain(now());
-    MarkedEntries { entry: ReadEntries::by_tensor(entry), now: ReadEntries::by_tensor(now()) }
+    let first = view.at.term.saturating_sub(MAX_MARKED / 2);
+    let end = (first + MAX_MARKED).min(view.at.terms);
+    let by_step = || view.sources_now().iter().map(|source| (source.tensor, source.at));
+    let by_entry = view.sources_of(&view.at, first..end).flatten().chain(by_step());
+    MarkedEntries { by_entry: ReadEntries::by_tensor(by_entry), by_step: ReadEntries::by_tensor(by_step()) }
 }
 
-/// Builds the widget of an operand and calls `f` with it.
+/// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
 fn with_matrix<T>(view: &View<'_>, operand: &OperandMatrix, format: Format, marks: &MarkedEntries, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
-    let Shown { tensor, padding, turned, is_result } = operand.shown;
+    let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
     let info = view.network().tensor(tensor);
     let value = |at: usize| view.number(tensor, at);
-    let (own, now) = (marks.entry.of(tensor), marks.now.of(tensor));
-    // a slice may be longer than the entries listed for it
-    let slice = view.slices().find(|(other, _)| *other == tensor).map(|(_, places)| places);
-    let in_slice = |at: usize| slice.is_some_and(|places| places.contains(at));
+    let (read_by_entry, read_by_step) = (marks.by_entry.of(tensor), marks.by_step.of(tensor));
+    // of a long slice, only some entries are in the lists
+    let slice = view.slices().find(|(other, _)| *other == tensor).map(|(_, slice)| slice);
+    let in_slice = |at: usize| slice.is_some_and(|slice| slice.contains(at));
     let mark = |at: usize| match () {
         () if is_result && at == view.at.entry => Mark::Result,
-        () if own.binary_search(&at).is_err() && !in_slice(at) => Mark::None,
-        () if now.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice(at) => Mark::Step,
+        () if read_by_entry.binary_search(&at).is_err() && !in_slice(at) => Mark::None,
+        () if read_by_step.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice(at) => Mark::Step,
         () => Mark::Entry,
     };
-    let shared = info.role == Role::Parameter && shares(view, tensor);
+    let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
     let tint = |at: usize| Some(view.theme.shared(at));
     let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);
     let focus = if cursor.is_some() {
@@ -155,14 +159,14 @@ fn with_matrix<T>(view: &View<'_>, operand: &OperandMatrix, format: Format, mark
     } else if is_result {
         Some(view.at.entry)
     } else {
-        let now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
-        // an operand that this step does not read shows what other terms of the entry read
-        now.or_else(|| own.first().copied())
+        let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
+        // if this step does not read the operand, an entry that another term reads is in view
+        read_now.or_else(|| read_by_entry.first().copied())
     };
     // the channel that [ and ] have chosen
     let grid = Grid::of(&info.shape);
     let focus = focus.map(|at| {
-        let [block, row, column] = grid.place(at);
+        let [block, row, column] = grid.coordinates(at);
         let block = block.saturating_add_signed(view.stepper.channels).min(grid.blocks.saturating_sub(1));
         if cursor.is_some() { at } else { grid.entry([block, row, column]) }
     });
@@ -176,38 +180,38 @@ fn with_matrix<T>(view: &View<'_>, operand: &OperandMatrix, format: Format, mark
         name: &operand.name,
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         scroll: view.stepper.scroll,
-        tint: if shared { Some(&tint) } else { None },
-        heat: (!shared && len(&info.shape) > 1).then_some(operand.largest),
+        tint: if is_shared { Some(&tint) } else { None },
+        heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
     f(&matrix)
 }
 
-/// Returns the rows and columns that the terms of the entry read in the matrix of the focus.
+/// Returns the ranges of rows and columns that the terms of the current entry read, in the matrix that has the focus.
 fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
     let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
-    let [block, ..] = grid.place(focus?);
-    let own = marks.entry.of(operand.shown.tensor).iter().copied().filter(|at| grid.place(*at)[0] == block);
-    (!operand.shown.is_result).then(|| region(&grid, own))?
+    let [block, ..] = grid.coordinates(focus?);
+    let in_block = marks.by_entry.of(operand.shown.tensor).iter().copied().filter(|at| grid.coordinates(*at)[0] == block);
+    (!operand.shown.is_result).then(|| region(&grid, in_block))?
 }
 
-/// Returns the rows and columns that enclose these entries, whichever matrix each is in.
+/// Returns the ranges of rows and columns that enclose these entries. Entries of different matrices count as if their matrices were on top of each other.
 fn region(grid: &Grid, entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
-    entries.map(|at| grid.place(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
-        let [r, c] = region.unwrap_or([row..row + 1, column..column + 1]);
-        Some([r.start.min(row)..r.end.max(row + 1), c.start.min(column)..c.end.max(column + 1)])
+    entries.map(|at| grid.coordinates(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
+        let [rows, columns] = region.unwrap_or([row..row + 1, column..column + 1]);
+        Some([rows.start.min(row)..rows.end.max(row + 1), columns.start.min(column)..columns.end.max(column + 1)])
     })
 }
 
-/// Returns whether one weight of this tensor belongs to many edges, as in a filter.
-fn shares(view: &View<'_>, id: Id) -> bool {
+/// Returns whether one weight of this tensor is used at many positions, as in a filter.
+fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
 }
 
-/// Returns the sizes that an operand requests. If `most` columns do not fit two of its matrices, one matrix counts as the whole. The title counts only as far
-/// as it is needed to recognise the operand.
+/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If two matrices of the operand are wider than `most`
+/// columns, one matrix counts as the whole operand.
 fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, most: u16) -> Size {
-    let Shown { tensor, is_result, .. } = operand.shown;
+    let ShownTensor { tensor, is_result, .. } = operand.shown;
     let read = if is_result { &[] } else { needs.of(tensor) };
     let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read.iter().copied()).unwrap_or([0..1, 0..1]);
     with_matrix(view, operand, operand.reserved, &MarkedEntries::default(), |matrix| {
@@ -215,16 +219,18 @@ fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, most: u16
     })
 }
 
+/// As [`size`], for the widget of the operand, and for the number of rows and columns that should be visible first.
 fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> Size {
     let shape = matrix.shape;
-    let bare = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
+    // the size of a matrix of this shape without a title
+    let untitled_size = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
     let (titled, mut high) = matrix.size();
-    let (mut wide, _) = bare(shape, operand.shown.padding);
-    let Grid { rows: all, columns: all_columns, .. } = Grid::of(shape);
+    let (mut wide, _) = untitled_size(shape, operand.shown.padding);
+    let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);
     let cell = u16::try_from(operand.reserved.width() + 2).unwrap_or(u16::MAX);
-    let margin = bare(&[all], [0, 0]).0.saturating_sub(cell);
+    let margin = untitled_size(&[all_rows], [0, 0]).0.saturating_sub(cell);
     if shape.len() > 2 {
-        let (one, _) = bare(&shape[shape.len() - 2..], operand.shown.padding);
+        let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > most {
             // the title names the matrix in view, so its heading is not needed
             (wide, high) = (one, high - 1);
@@ -232,14 +238,15 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     }
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
-    let wide = titled.min(wide.max(TITLE));
+    let wide = titled.min(wide.max(MIN_TITLE));
     let region = |rows: usize, columns: usize| {
-        let [rows, columns] = [rows.min(all), columns.min(all_columns)];
-        let part = |rows: usize| if columns > 1 { bare(&[rows, columns], [0, 0]) } else { bare(&[rows], [0, 0]) };
-        [part(all).0.max(symbol).min(wide), part(rows).1.saturating_add(1).min(high)]
+        let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
+        let part_size = |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [0, 0]) } else { untitled_size(&[rows], [0, 0]) };
+        // the width has room for the row indices of all rows; the height has one more line for the title
+        [part_size(all_rows).0.max(symbol).min(wide), part_size(rows).1.saturating_add(1).min(high)]
     };
     Size {
-        // the middle tier: the region that is read, and as much again around it
+        // the middle tier is the region that is read, and about as much again around it
         tiers: [region(rows, columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
@@ -248,30 +255,31 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     }
 }
 
+/// Draws one matrix.
 fn draw(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
     with_matrix(view, operand, operand.format, marks, |matrix| matrix.render(area, buf, &view.theme));
 }
 
-/// A matrix with its area, and the sign before it with its cell.
+/// A matrix, its area, and the sign before the matrix with the cell of the sign.
 type Placed<'a> = (&'a OperandMatrix, Rect, Option<(&'static str, Rect)>);
 
 /// Returns the area of each matrix, and the sign before the result.
 fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], area: Rect) -> Vec<Placed<'a>> {
     // computed from values that are the same at every step of the op, so that nothing moves from step to step
-    let needs = ReadEntries::by_tensor(view.typical_reads(NEEDED));
+    let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
     let mut sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, area.width)).collect();
     let arrangement = arrange::best(&sizes, area);
-    // a grid of filters may not fill all its lines: the others get the rest
-    let none = MarkedEntries::default();
-    let places = arrangement.places(&sizes, area);
-    for ((operand, size), place) in operands.iter().zip(&mut sizes).zip(places) {
-        let used = with_matrix(view, operand, operand.reserved, &none, |matrix| matrix.height_within(place));
-        size.tiers = size.tiers.map(|[wide, high]| [wide, if used < place.height { high.min(used) } else { high }]);
+    // a grid of filters may not fill all lines of its area: the height is divided a second time, and other matrices get these lines
+    let no_marks = MarkedEntries::default();
+    let first_areas = arrangement.areas(&sizes, area);
+    for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
+        let used = with_matrix(view, operand, operand.reserved, &no_marks, |matrix| matrix.height_within(first_area));
+        size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
     }
-    let places = arrangement.places(&sizes, area);
-    let sign = |i: usize, place: Rect| {
-        let at = Rect::new(place.x.saturating_sub(2), place.y, 1, 1).intersection(area);
-        (operands[i].shown.is_result && i > 0).then_some(("→", at))
+    let areas = arrangement.areas(&sizes, area);
+    let sign = |i: usize, matrix_area: Rect| {
+        let cell = Rect::new(matrix_area.x.saturating_sub(2), matrix_area.y, 1, 1).intersection(area);
+        (operands[i].shown.is_result && i > 0).then_some(("→", cell))
     };
-    operands.iter().zip(places).enumerate().map(|(i, (operand, place))| (operand, place, sign(i, place))).collect()
+    operands.iter().zip(areas).enumerate().map(|(i, (operand, matrix_area))| (operand, matrix_area, sign(i, matrix_area))).collect()
 }

@@ -1,4 +1,5 @@
-//! The ops panes: the ops of the pass as a chain in one line, or those of the sample as a list.
+//! The ops panes. On most screens, the ops of this pass are a chain in one line: `conv1.z → conv1.a → loss`. On a wide screen, the ops of the whole sample are a list.
+//! An op is named after the tensor that it computes.
 
 use std::ops::Range;
 
@@ -16,70 +17,75 @@ use crate::ui::layout::is_roomy;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The screen width from which the list has a column of its own.
-const WIDE: u16 = 160;
-const COLUMN: u16 = 30;
+/// The smallest width of a screen that shows the list.
+const WIDE_SCREEN: u16 = 160;
+/// The width of the list.
+const LIST_WIDTH: u16 = 30;
 
-/// Returns the lines of the chain: 1 if the screen is high enough and has no list, else 0.
+/// Returns the number of lines of the chain: 1 if the screen is high enough and has no list, else 0.
 #[must_use]
 pub fn chain_height(_: &View<'_>, screen: Rect, _: u16) -> u16 {
-    u16::from(screen.height >= 30 && screen.width < WIDE)
+    u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
 }
 
-/// Returns the columns of the list; 0 if it does not fit.
+/// Returns the number of columns of the list; 0 if the screen is too small for a list.
 #[must_use]
 pub fn list_width(_: &View<'_>, screen: Rect, _: u16) -> u16 {
-    if screen.width >= WIDE && is_roomy(screen) { COLUMN } else { 0 }
+    if screen.width >= WIDE_SCREEN && is_roomy(screen) { LIST_WIDTH } else { 0 }
 }
 
-/// An op in the chain: the tensor that it computes, its column and its first step.
+/// An op in the chain.
 struct Link {
+    /// The tensor that the op computes.
     id: Id,
+    /// The first column of its name.
     x: usize,
-    step: u64,
+    /// The first step of the op.
+    first_step: u64,
 }
 
-/// The text between two ops of the chain, and the one before the first op if there are earlier ops.
+/// The text between two ops of the chain.
 const ARROW: &str = " → ";
+/// The text before the first op of the chain, if earlier ops do not fit.
 const EARLIER: &str = "… → ";
 
-/// Returns the ops of this pass that fit into a line, the current one among them, and whether there are earlier ones.
+/// Returns the ops of this pass that fit into a line, with the current op among them, and whether there are earlier ops that do not fit.
 fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
-    let wide = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
-    let mut used = wide(view.output) + width(EARLIER);
+    let link_width = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
+    let mut used = link_width(view.output) + width(EARLIER);
     let mut earlier = view.ops_before().take_while(in_pass).peekable();
     let mut ops = Vec::new();
-    while let Some(op) = earlier.next_if(|(id, _)| used + wide(*id) <= room) {
-        used += wide(op.0);
+    while let Some(op) = earlier.next_if(|(id, _)| used + link_width(*id) <= room) {
+        used += link_width(op.0);
         ops.push(op);
     }
-    let earlier = earlier.peek().is_some();
+    let has_earlier = earlier.peek().is_some();
     ops.reverse();
-    let mut x = if earlier { width(EARLIER) } else { 0 };
+    let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut links = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // one op more than fits: the line is cut there
+        // the last op may begin at the end of the line, so that the line is visibly cut
         if x > room + width(ARROW) {
             break;
         }
-        links.push(Link { id, x, step: steps.start });
-        x += wide(id);
+        links.push(Link { id, x, first_step: steps.start });
+        x += link_width(id);
     }
-    (links, earlier)
+    (links, has_earlier)
 }
 
-/// Draws the ops of this pass in one line, with the current one in view.
+/// Draws the chain: the ops of this pass in one line, with the current op in view.
 pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let (links, earlier) = links(view, area.width as usize);
-    let here = links.iter().position(|link| link.id == view.output).unwrap_or(0);
+    let (links, has_earlier) = links(view, area.width as usize);
+    let current = links.iter().position(|link| link.id == view.output).unwrap_or(0);
     let dim = view.theme.style(StyleRole::Dim);
-    let mut spans = vec![Span::styled(if earlier { EARLIER } else { "" }, dim)];
+    let mut spans = vec![Span::styled(if has_earlier { EARLIER } else { "" }, dim)];
     for (i, link) in links.iter().enumerate() {
         if i > 0 {
             spans.push(Span::styled(ARROW, dim));
         }
-        let style = match i.cmp(&here) {
+        let style = match i.cmp(&current) {
             std::cmp::Ordering::Less => view.theme.style(view.pass_role()),
             std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Greater => dim,
@@ -87,9 +93,9 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         spans.push(Span::styled(view.network().tensor(link.id).name.to_string(), style));
     }
     let line = Line::from(spans);
-    let cut = line.width() > area.width as usize && !area.is_empty();
+    let is_cut = line.width() > area.width as usize && !area.is_empty();
     line.render(area, buf);
-    if cut && let Some(end) = buf.cell_mut((area.right() - 1, area.y)) {
+    if is_cut && let Some(end) = buf.cell_mut((area.right() - 1, area.y)) {
         end.set_symbol("…").set_style(dim);
     }
 }
@@ -99,31 +105,32 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let (links, _) = links(view, area.width as usize);
-    links.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.step))
+    links.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.first_step))
 }
 
-/// Returns the ops of the sample that fit into `rows` rows, with their first steps, and the index of the current one among them.
+/// Returns the ops of the sample that fit into `rows` rows, each with its first step, and the index of the current op among them.
 fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
-    let first = |(id, steps): (Id, Range<u64>)| (id, steps.start);
-    let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(first).collect();
+    let with_first_step = |(id, steps): (Id, Range<u64>)| (id, steps.start);
+    let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(with_first_step).collect();
     ops.reverse();
-    let here = ops.len();
-    ops.extend(view.ops_from().take(rows).map(first));
-    let first = here.saturating_sub(rows / 2).min(ops.len().saturating_sub(rows));
-    (ops.into_iter().skip(first).take(rows).collect(), here - first)
+    let current = ops.len();
+    ops.extend(view.ops_from().take(rows).map(with_first_step));
+    // the current op is in the middle, unless the list begins or ends
+    let first = current.saturating_sub(rows / 2).min(ops.len().saturating_sub(rows));
+    (ops.into_iter().skip(first).take(rows).collect(), current - first)
 }
 
-/// Draws the ops of the sample as a list, with the current one in view.
+/// Draws the list: the ops of the sample, one in a row, with the current op in view.
 pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let (ops, here) = listed(view, area.height as usize);
+    let (ops, current) = listed(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
         let info = view.network().tensor(*id);
         let shape = shape_text(&info.shape);
         let room = row.width as usize;
         let name = cut(&info.name, room.saturating_sub(shape.len() + 4));
-        let mark = if i == here { "▸ " } else { "  " };
+        let mark = if i == current { "▸ " } else { "  " };
         let gap = room.saturating_sub(width(&name) + shape.len() + 2);
-        let style = match i.cmp(&here) {
+        let style = match i.cmp(&current) {
             std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Less if view.pass_of(*id) == Some(Pass::Backward) => view.theme.style(StyleRole::Backward),
             std::cmp::Ordering::Less => view.theme.style(StyleRole::Forward),

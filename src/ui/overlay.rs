@@ -1,4 +1,4 @@
-//! Overlays: texts and lists over the screen. Each text is a file, and a row here.
+//! Draws the open overlay: a framed text or a list over the screen. Each text is a file that builds it, and a row in this file.
 
 mod help;
 mod list;
@@ -12,13 +12,13 @@ use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wra
 use crate::app::{OverlayKind, State};
 use crate::ui::theme::{StyleRole, Theme};
 
-/// The widest overlay, which keeps lines comfortable to read.
-const WIDEST: u16 = 78;
+/// The largest width of an overlay. Longer lines would be hard to read.
+const MAX_WIDTH: u16 = 78;
 
-/// Returns the text of an overlay for a number of columns.
+/// A function that returns the text of an overlay for a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
-/// Returns the title and the text of an overlay: one row for each.
+/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list.
 fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" keys ", help::text)),
@@ -32,28 +32,30 @@ struct OverlayLayout {
     title: &'static str,
     text: Paragraph<'static>,
     area: Rect,
-    /// The largest scroll offset, in lines.
-    end: u16,
+    /// The scroll offset at which the last line is visible, in lines.
+    max_scroll: u16,
 }
 
+/// Lays out an overlay in the middle of the screen.
 fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> Option<OverlayLayout> {
     let (title, content) = row(kind)?;
-    let wide = WIDEST.min(screen.width.saturating_sub(4));
+    let wide = MAX_WIDTH.min(screen.width.saturating_sub(4));
+    // the frame and the padding take 3 columns on either side, and 2 lines above and below
     let inside = wide.saturating_sub(6);
     let text = Paragraph::new(content(state, theme, usize::from(inside))).wrap(Wrap { trim: false });
-    let lines = u16::try_from(wrapped(&text, inside)).unwrap_or(u16::MAX);
+    let lines = u16::try_from(wrapped_height(&text, inside)).unwrap_or(u16::MAX);
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
     let high = lines.saturating_add(4).min(room);
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
-    Some(OverlayLayout { title, text, area, end: lines.saturating_sub(high.saturating_sub(4)) })
+    Some(OverlayLayout { title, text, area, max_scroll: lines.saturating_sub(high.saturating_sub(4)) })
 }
 
-/// Returns the largest scroll offset of the open overlay on a screen, in lines; `None` if no overlay is open.
+/// Returns the scroll offset at which the last line of the open overlay is visible; `None` if no overlay is open.
 #[must_use]
-pub fn end(state: &State, screen: Rect) -> Option<u16> {
+pub fn max_scroll(state: &State, screen: Rect) -> Option<u16> {
     let overlay = state.overlay.as_ref()?;
-    overlay_layout(overlay.kind, state, &Theme::default(), screen).map(|layout| layout.end)
+    overlay_layout(overlay.kind, state, &Theme::default(), screen).map(|layout| layout.max_scroll)
 }
 
 /// Draws the open overlay, if there is one.
@@ -62,9 +64,9 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     if let Some(list) = &overlay.list {
         return list::render(list, theme, screen, buf);
     }
-    let Some(OverlayLayout { title, text, area, end }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
-    let scroll = overlay.scroll.min(end);
-    let more = if scroll < end { " j: more, Esc: close " } else { " Esc: close " };
+    let Some(OverlayLayout { title, text, area, max_scroll }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
+    let scroll = overlay.scroll.min(max_scroll);
+    let more = if scroll < max_scroll { " j: more, Esc: close " } else { " Esc: close " };
     Clear.render(area, buf);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
@@ -81,15 +83,15 @@ pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
     list::row_at(state.overlay.as_ref()?.list.as_ref()?, screen, x, y)
 }
 
-/// Returns the number of lines of a wrapped text, by drawing it.
-fn wrapped(paragraph: &Paragraph<'_>, width: u16) -> usize {
-    const LONGEST: u16 = 400;
+/// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.
+fn wrapped_height(paragraph: &Paragraph<'_>, width: u16) -> usize {
+    const MAX_LINES: u16 = 400;
     if width == 0 {
         return 0;
     }
-    let area = Rect::new(0, 0, width, LONGEST);
+    let area = Rect::new(0, 0, width, MAX_LINES);
     let mut buffer = Buffer::empty(area);
     paragraph.clone().render(area, &mut buffer);
-    let last = (0..LONGEST).rev().find(|y| (0..width).any(|x| buffer[(x, *y)].symbol() != " "));
+    let last = (0..MAX_LINES).rev().find(|y| (0..width).any(|x| buffer[(x, *y)].symbol() != " "));
     last.map_or(0, |y| y as usize + 1)
 }

@@ -1,4 +1,4 @@
-//! The table of the stepper's panes. A pane is a file that draws a [`View`] into an area, and a row here.
+//! The table of the stepper's panes. Each pane is a file that draws a [`View`] into an area, and a row of the table.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,36 +8,36 @@ use ratatui::widgets::Widget;
 use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
-use super::{ClickTarget, below_title, equation, header, operands, ops, picture, status, timeline, titled, words};
+use super::{ClickTarget, below_title, draw_title, equation, header, operands, ops, picture, status, timeline, words};
 use crate::app::Setting;
 use crate::text::width;
 
-/// Returns the click target under a cell of a pane's area, if there is one.
+/// A function that returns the click target under a cell of a pane's area, if there is one.
 type Hit = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
 
 /// A pane.
 #[derive(Debug)]
 pub struct Pane {
-    /// The title on its first line; empty for a pane without one.
+    /// The title on the first line; empty for a pane without a title.
     pub title: &'static str,
-    /// The edge at which it is docked.
+    /// The part of the screen in which the pane is.
     pub dock: Dock,
-    /// Returns the lines that it requests below its title, or the columns if its [`Dock`] is `Left` or `Main`, for a screen and a width. 0 means that it is
-    /// hidden or, at `Beside`, that it takes the remaining area.
+    /// Returns the number of lines that the pane requests below its title, or of columns if its [`Dock`] is `Left` or `Main`, for a screen and a width of the pane. If
+    /// this is 0, the pane is hidden, except that a pane `Beside` always takes the area that remains.
     pub wants: fn(&View<'_>, Rect, u16) -> u16,
-    /// Draws it into its area below its title.
+    /// Draws the pane into an area, below the title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
-    /// Looks up a click in that area.
+    /// Looks up a click in the same area; `None` if clicks on the pane do nothing.
     pub hit: Option<Hit>,
 }
 
 /// All panes in the order in which they are cut from the screen. Panes that share an area are in the order of Tab.
 #[rustfmt::skip]
 pub static PANES: &[Pane] = &[
-    Pane { title: "",         dock: Dock::Top,    wants: line,                              draw: header::render,    hit: None },
-    Pane { title: "",         dock: Dock::Top,    wants: line,                              draw: timeline::render,  hit: Some(timeline::hit) },
-    Pane { title: "",         dock: Dock::Bottom, wants: line,                              draw: status::last,      hit: None },
-    Pane { title: "",         dock: Dock::Bottom, wants: line,                              draw: status::position,  hit: None },
+    Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: header::render,    hit: None },
+    Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: timeline::render,  hit: Some(timeline::hit) },
+    Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::last_line,      hit: None },
+    Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::status_line,  hit: None },
     Pane { title: "",         dock: Dock::Top,    wants: ops::chain_height,                 draw: ops::chain,        hit: Some(ops::chain_hit) },
     gap(|_, screen, _| u16::from(screen.height >= 22)),
     Pane { title: "ops",      dock: Dock::Left,   wants: ops::list_width,                   draw: ops::list,         hit: Some(ops::list_hit) },
@@ -48,21 +48,22 @@ pub static PANES: &[Pane] = &[
     Pane { title: "matrices", dock: Dock::Main,   wants: |view, _, _| operands::width(view), draw: operands::render,  hit: Some(operands::hit) },
 ];
 
-/// An empty pane between two others.
+/// Returns an empty pane, which separates two others.
 const fn gap(wants: fn(&View<'_>, Rect, u16) -> u16) -> Pane {
     Pane { title: "", dock: Dock::Top, wants, draw: |_, _, _| {}, hit: None }
 }
 
-fn line(_: &View<'_>, _: Rect, _: u16) -> u16 {
+/// Requests one line.
+fn one_line(_: &View<'_>, _: Rect, _: u16) -> u16 {
     1
 }
 
 impl Pane {
-    /// Returns the lines or columns that it requests; lines include its title.
+    /// Returns the number of lines or columns that the pane requests. Lines include the title.
     fn wants(&self, view: &View<'_>, screen: Rect, columns: u16) -> u16 {
         let wanted = (self.wants)(view, screen, columns);
-        let title = wanted > 0 && !self.title.is_empty() && !matches!(self.dock, Dock::Left | Dock::Main);
-        wanted.saturating_add(title.into())
+        let has_title_line = wanted > 0 && !self.title.is_empty() && !matches!(self.dock, Dock::Left | Dock::Main);
+        wanted.saturating_add(has_title_line.into())
     }
 }
 
@@ -76,34 +77,35 @@ fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
 /// Draws all panes.
 pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let layout = pane_layout(view, screen);
-    for (pane, place) in PANES.iter().zip(&layout.places).filter(|(_, place)| !place.is_empty()) {
-        let inner = if pane.title.is_empty() { *place } else { titled(pane.title, &view.theme, *place, buf) };
+    for (pane, area) in PANES.iter().zip(&layout.areas).filter(|(_, area)| !area.is_empty()) {
+        let inner = if pane.title.is_empty() { *area } else { draw_title(pane.title, &view.theme, *area, buf) };
         (pane.draw)(view, inner, buf);
     }
-    name_next(view, &layout, buf);
+    draw_next_pane(view, &layout, buf);
 }
 
 /// Returns the click target under a cell of the screen.
 #[must_use]
 pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    let at = (x, y).into();
-    let places = pane_layout(view, screen).places;
-    let (pane, place) = PANES.iter().zip(places).find(|(_, place)| place.contains(at))?;
-    let inner = if pane.title.is_empty() { place } else { below_title(place) };
-    pane.hit.filter(|_| inner.contains(at)).and_then(|hit| hit(view, inner, x, y))
+    let cell = (x, y).into();
+    let areas = pane_layout(view, screen).areas;
+    let (pane, area) = PANES.iter().zip(areas).find(|(_, area)| area.contains(cell))?;
+    let inner = if pane.title.is_empty() { area } else { below_title(area) };
+    pane.hit.filter(|_| inner.contains(cell)).and_then(|hit| hit(view, inner, x, y))
 }
 
 /// Writes the name of the pane that Tab shows next, at the right end of the title in the shared area.
-fn name_next(view: &View<'_>, layout: &PaneLayout, buf: &mut Buffer) {
-    let (place, next) = (layout.places[layout.front], &PANES[layout.next]);
+fn draw_next_pane(view: &View<'_>, layout: &PaneLayout, buf: &mut Buffer) {
+    let (shared_area, next) = (layout.areas[layout.front], &PANES[layout.next]);
     if layout.front == layout.next {
         return;
     }
     let alone = if next.dock == Dock::Main { " alone" } else { "" };
     let next = format!(" {}{alone} ", next.title);
     let wide = u16::try_from(width(" Tab") + width(&next)).unwrap_or(u16::MAX);
-    if place.width > wide + 12 {
-        let at = Rect { x: place.right() - wide - 1, width: wide, height: 1, ..place };
+    // 12 columns remain for the title of the pane in front
+    if shared_area.width > wide + 12 {
+        let at = Rect { x: shared_area.right() - wide - 1, width: wide, height: 1, ..shared_area };
         Line::from(vec![Span::styled(" Tab", view.theme.style(StyleRole::Key)), Span::styled(next, view.theme.style(StyleRole::KeyBar))])
             .render(at, buf);
     }

@@ -1,4 +1,4 @@
-//! The picker: the list of scenarios.
+//! Draws the picker: a list of scenarios, and a description of the selected one.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,7 +18,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     ])
     .render(head, buf);
     if let Some(message) = &state.message {
-        let role = if message.fault { StyleRole::Error } else { StyleRole::Plain };
+        let role = if message.is_error { StyleRole::Error } else { StyleRole::Plain };
         Line::styled(cut(&message.text, area.width as usize), theme.style(role)).render(hint, buf);
     }
     let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
@@ -26,44 +26,48 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Screen::Picker(picker) => picker.selected,
         Screen::Stepper(_) => 0,
     };
-    let detail = if body.height >= 14 { 5 } else { 0 };
-    let list = Rect { height: body.height - detail, ..body };
-    let name = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(28);
-    let lines = lines(&state.scenarios);
-    let at = lines.iter().position(|line| *line == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
-    let rows = list.height as usize;
-    let first = at.saturating_sub(rows.saturating_sub(3)).min(lines.len().saturating_sub(rows));
-    for (row, line) in list.rows().zip(lines.iter().skip(first)) {
-        match line {
-            PickerRow::Title(title) => Line::styled(*title, theme.style(StyleRole::Dim)).render(row, buf),
+    // the description is left out on a low screen
+    let description_height = if body.height >= 14 { 5 } else { 0 };
+    let list = Rect { height: body.height - description_height, ..body };
+    let name_width = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(28);
+    let rows = picker_rows(&state.scenarios);
+    let selected_row = rows.iter().position(|row| *row == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
+    let height = list.height as usize;
+    // the selected row is at most the third from below, unless the list ends
+    let first = selected_row.saturating_sub(height.saturating_sub(3)).min(rows.len().saturating_sub(height));
+    for (line, row) in list.rows().zip(rows.iter().skip(first)) {
+        match row {
+            PickerRow::GroupTitle(title) => Line::styled(*title, theme.style(StyleRole::Dim)).render(line, buf),
             PickerRow::ScenarioEntry(i) => {
                 let scenario = &state.scenarios[*i];
-                let chosen = *i == selected;
-                let mark = if chosen { "▸ " } else { "  " };
-                let label = cut(&scenario.name, name);
-                let text = format!("{mark}{}  {}", to_left(&label, name), scenario.title);
-                let text = cut(&text, row.width as usize);
-                Line::styled(to_left(&text, row.width as usize), theme.style(if chosen { StyleRole::Step } else { StyleRole::Plain }))
-                    .render(row, buf);
+                let is_selected = *i == selected;
+                let mark = if is_selected { "▸ " } else { "  " };
+                let name = cut(&scenario.name, name_width);
+                let text = format!("{mark}{}  {}", to_left(&name, name_width), scenario.title);
+                let text = cut(&text, line.width as usize);
+                let role = if is_selected { StyleRole::Step } else { StyleRole::Plain };
+                Line::styled(to_left(&text, line.width as usize), theme.style(role)).render(line, buf);
             }
         }
     }
-    if let (Some(scenario), true) = (state.scenarios.get(selected), detail > 0) {
-        let area = Rect { y: list.y + list.height, height: detail, ..body };
-        let inner = crate::ui::titled("", theme, area, buf);
+    if let (Some(scenario), true) = (state.scenarios.get(selected), description_height > 0) {
+        let area = Rect { y: list.y + list.height, height: description_height, ..body };
+        let inner = crate::ui::draw_title("", theme, area, buf);
         let text =
             Text::from(vec![Line::raw(scenario.summary.clone()), Line::styled(scenario.source.clone(), theme.style(StyleRole::Dim))]);
         Paragraph::new(text).wrap(Wrap { trim: true }).render(inner, buf);
     }
 }
 
+/// A row of the list: the title of a group, or a scenario by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PickerRow {
-    Title(&'static str),
+    GroupTitle(&'static str),
     ScenarioEntry(usize),
 }
 
-fn lines(scenarios: &[ScenarioEntry]) -> Vec<PickerRow> {
+/// Returns the rows of the list: first the bundled scenarios, then the files in this folder.
+fn picker_rows(scenarios: &[ScenarioEntry]) -> Vec<PickerRow> {
     let mut rows = Vec::new();
     for (bundled, title) in [(true, "bundled"), (false, "in this folder")] {
         let mut group = scenarios
@@ -73,7 +77,7 @@ fn lines(scenarios: &[ScenarioEntry]) -> Vec<PickerRow> {
             .map(|(i, _)| PickerRow::ScenarioEntry(i))
             .peekable();
         if group.peek().is_some() {
-            rows.push(PickerRow::Title(title));
+            rows.push(PickerRow::GroupTitle(title));
             rows.extend(group);
         }
     }

@@ -1,5 +1,6 @@
-//! The picture pane: a scalar graph as boxes (figure 14), neurons in two columns with their edges (figures 8, 18 to 20) and a filter on its image,
-//! or the terms of an entry as bars. All pictures are derived from the steps; no op has drawing code.
+//! The picture pane. A scalar graph is drawn as its nodes and edges (figure 14 of the series). In a network of layers, the picture has neurons in two columns with
+//! their edges (figures 8 and 18 to 20), and beside or below them the filter on its image. For an op that connects no neurons, the terms of the entry are bars. All
+//! pictures are derived from the steps; no op has drawing code.
 
 mod bars;
 mod canvas;
@@ -12,6 +13,9 @@ use ratatui::layout::Rect;
 
 use crate::ui::view::View;
 
+/// The smallest width and height that the neurons need beside or above the inset.
+const NEURONS: (u16, u16) = (32, 11);
+
 /// Draws the pane.
 pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
     if !view.network().reads_samples() {
@@ -20,14 +24,14 @@ pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
     let Some(inset) = inset::Inset::of(view, inner.width) else {
         return neurons::render(view, inner, buf);
     };
-    // the filter on its image is beside the neurons, or below them, if both fit
+    // the inset is beside the neurons if there is room, else below them, else left out; a gap separates it from them
     let (width, height) = inset.size();
-    if inner.width >= width + 34 {
+    if inner.width >= width + 2 + NEURONS.0 {
         let left = Rect { width: inner.width - width - 2, ..inner };
         let right = Rect { x: left.right() + 2, width, ..inner };
         neurons::render(view, left, buf);
         inset.render(view, right, buf);
-    } else if inner.height >= height + 12 {
+    } else if inner.height >= height + 1 + NEURONS.1 {
         let upper = Rect { height: inner.height - height - 1, ..inner };
         let lower = Rect { y: upper.bottom() + 1, height, ..inner };
         neurons::render(view, upper, buf);

@@ -1,4 +1,4 @@
-//! Writes a frame as SVG. Any monospaced font will do: each text has a fixed length, so columns stay aligned.
+//! Writes a frame as SVG. Each text has a fixed length in pixels, so columns are aligned in any monospaced font.
 
 use std::fmt::Write as _;
 
@@ -9,11 +9,15 @@ use unicode_width::UnicodeWidthStr as _;
 use super::export::{row, sixteen};
 use super::theme::{Background, Rgb, indexed};
 
-/// The sizes of a cell, the margin and the font, and the baseline in a cell, in pixels.
+/// The width of a cell. All lengths are in pixels.
 const WIDTH: f64 = 8.4;
+/// The height of a cell.
 const HEIGHT: f64 = 18.0;
+/// The margin around the frame.
 const MARGIN: f64 = 14.0;
+/// The size of the font.
 const FONT: f64 = 14.0;
+/// The distance from the top of a cell to the baseline of its text.
 const BASELINE: f64 = 13.2;
 
 /// The sixteen named colours, for a dark and for a light background.
@@ -45,7 +49,7 @@ pub fn svg(buf: &Buffer, background: Background) -> String {
     );
     let rows = buf.area.top()..buf.area.bottom();
     for (i, y) in (0_u16..).zip(rows.clone()) {
-        backs(&mut out, buf, y, top(i), background);
+        backgrounds(&mut out, buf, y, top(i), background);
     }
     for (i, y) in (0_u16..).zip(rows) {
         texts(&mut out, buf, y, top(i), background);
@@ -54,11 +58,12 @@ pub fn svg(buf: &Buffer, background: Background) -> String {
     out
 }
 
+/// Returns the top of a row, in pixels.
 fn top(row: u16) -> f64 {
     MARGIN + f64::from(row) * HEIGHT
 }
 
-/// The resolved colours and modifiers of a cell.
+/// The style of a cell, with colours as RGB. Reversed, dim and hidden are already applied to the colours.
 #[derive(Clone, Copy, PartialEq)]
 struct CellStyle {
     fg: Rgb,
@@ -66,6 +71,7 @@ struct CellStyle {
     modifier: Modifier,
 }
 
+/// Returns the resolved style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
     let ground = DEFAULTS[side];
@@ -89,17 +95,20 @@ fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }
 
+/// Returns one of the sixteen named colours. `side` is 0 for a dark background, 1 for a light one.
 fn named(side: usize, i: u8) -> Rgb {
     let [_, r, g, b] = NAMED[side][usize::from(i & 15)].to_be_bytes();
     [r, g, b]
 }
 
+/// Returns a colour as `#rrggbb`.
 fn hex([r, g, b]: Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// Writes the backgrounds of a row: one rectangle for each run of equal colour.
-fn backs(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
+fn backgrounds(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
+    // the current run: its colour, and its left and right edge
     let mut run: Option<(Rgb, f64, f64)> = None;
     let mut close = |run: Option<(Rgb, f64, f64)>| {
         if let Some((colour, from, to)) = run {
@@ -129,9 +138,10 @@ fn span(buf: &Buffer, x: u16, symbol: &str) -> (f64, f64) {
     (from, from + f64::from(cells) * WIDTH)
 }
 
-/// Writes the texts of a row, one element for each run of equal style without blanks, and its underlines.
+/// Writes the texts and the underlines of a row. A text element is a run of cells of equal style without blanks.
 fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
     let mut run: Option<TextRun> = None;
+    // the current underline: its colour, and its left and right edge
     let mut rule: Option<(Rgb, f64, f64)> = None;
     for (x, cell) in row(buf, y) {
         let cell_style = cell_style(cell, background);
@@ -165,6 +175,7 @@ fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
     underline(out, rule, top);
 }
 
+/// Adjacent cells of equal style, with their left and right edge in pixels.
 struct TextRun {
     cell_style: CellStyle,
     from: f64,
@@ -173,6 +184,7 @@ struct TextRun {
 }
 
 impl TextRun {
+    /// Writes the text element.
     fn write(&self, out: &mut String, top: f64) {
         let bold = if self.cell_style.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
         let italic = if self.cell_style.modifier.contains(Modifier::ITALIC) { " font-style=\"italic\"" } else { "" };
@@ -189,6 +201,7 @@ impl TextRun {
     }
 }
 
+/// Writes an underline, given as its colour, its left and its right edge. Does nothing for `None`.
 fn underline(out: &mut String, rule: Option<(Rgb, f64, f64)>, top: f64) {
     if let Some((colour, from, to)) = rule {
         let _ = writeln!(
@@ -229,7 +242,9 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         format!("<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"@\" opacity=\"{opacity}\"/>")
     };
     let line = |d: String, width: f64, dash: &str| format!("<path d=\"{d}\" fill=\"none\" stroke=\"@\" stroke-width=\"{width}\"{dash}/>");
+    // the block characters have consecutive code points, one for each eighth
     let eighths = |from: char| f64::from(u32::from(c) - u32::from(from) + 1) / 8.0;
+    // a rounded corner between the right (dx = 1) or left (−1) edge and the lower (dy = 1) or upper (−1) edge
     let arc = |dx: f64, dy: f64| {
         let r = 4.0;
         let (ex, ey) = (if dx > 0.0 { right } else { x }, if dy > 0.0 { bottom } else { y });
@@ -259,7 +274,7 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         '═' => line(format!("M{x:.1} {:.1}H{right:.1}M{x:.1} {:.1}H{right:.1}", cy - 1.5, cy + 1.5), 1.0, ""),
         '║' => line(format!("M{:.1} {y:.1}V{bottom:.1}M{:.1} {y:.1}V{bottom:.1}", cx - 1.5, cx + 1.5), 1.0, ""),
         _ => {
-            // arms: up, right, down, left
+            // the arms of the character (u up, r right, d down, l left), and their width
             let (arms, width) = match c {
                 '─' => ("rl", 1.0),
                 '━' => ("rl", 2.0),
@@ -326,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_has_its_size_in_pixels() {
+    fn a_block_character_has_the_size_of_its_part_of_a_cell() {
         assert!(shape("▄", 0.0, 0.0).unwrap().contains("height=\"9.0\""));
         assert!(shape("▌", 0.0, 0.0).unwrap().contains("width=\"4.2\""));
         assert!(shape("x", 0.0, 0.0).is_none());

@@ -1,7 +1,7 @@
 //! Styles by role. Drawing code names a role (the current step, a result, an error); this module alone decides its style.
 //!
 //! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if dark and light are
-//! guessed wrongly. Without colour, bold, underlined and reversed distinguish the roles.
+//! detected wrongly. Without colour, bold, underlined and reversed distinguish the roles.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -29,7 +29,7 @@ pub enum Background {
     Light,
 }
 
-/// The role of something on the screen.
+/// The role of a text or a sign on the screen, which decides its style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StyleRole {
     /// Running text, in the terminal's default style.
@@ -69,9 +69,10 @@ pub struct Theme {
     pub background: Background,
 }
 
+/// Red, green and blue.
 pub(super) type Rgb = [u8; 3];
 
-/// Paul Tol's *muted* scheme, which colour-blind people can distinguish, and one more colour; for a dark, then for a light background.
+/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and one more colour.
 const SHARED: [(Rgb, Rgb); 9] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
@@ -83,6 +84,7 @@ const SHARED: [(Rgb, Rgb); 9] = [
     ([0xf0, 0x9a, 0x50], [0xa3, 0x4d, 0x00]),
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
+/// As [`SHARED`], for terminals with sixteen colours.
 const SHARED_SIXTEEN: [(Color, Color); 9] = [
     (Color::LightCyan, Color::Blue),
     (Color::LightRed, Color::Red),
@@ -94,21 +96,21 @@ const SHARED_SIXTEEN: [(Color, Color); 9] = [
     (Color::Yellow, Color::LightRed),
     (Color::White, Color::DarkGray),
 ];
-/// The modifiers of successive rounds through the nine colours.
+/// The modifiers that distinguish weights of the same colour: none for the first nine weights, bold for the next nine, and so on.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The reds of Cynthia Brewer's `RdBu` and the purples of her `PuOr`, from zero outwards, for a dark and for a light background. The oranges of `PuOr` are
-/// too close to the colour of the current step.
+/// The colours of negative numbers, from zero outwards, for a dark and for a light background: the reds of Cynthia Brewer's scheme `RdBu`.
 const RED: [[Rgb; 4]; 2] = [
     [[0x26, 0x23, 0x22], [0x55, 0x22, 0x1f], [0x9a, 0x32, 0x2a], [0xd6, 0x60, 0x4d]],
     [[0xf7, 0xf7, 0xf7], [0xfd, 0xdb, 0xc7], [0xf4, 0xa5, 0x82], [0xd6, 0x60, 0x4d]],
 ];
+/// The colours of positive numbers: the purples of her scheme `PuOr`. Its oranges, for negative numbers, would be too close to the colour of the current step.
 const PURPLE: [[Rgb; 4]; 2] = [
     [[0x24, 0x23, 0x28], [0x42, 0x33, 0x66], [0x70, 0x58, 0xa6], [0xb2, 0xab, 0xd2]],
     [[0xf7, 0xf7, 0xf7], [0xd8, 0xda, 0xeb], [0xb2, 0xab, 0xd2], [0x80, 0x73, 0xac]],
 ];
-/// The lowest point of the scale for a value other than zero, so that its sign is visible.
-const FAINTEST: f64 = 0.15;
+/// The lowest point of the scale, 0 to 1, for a value other than zero. A lower point would not show the sign.
+const MIN_HEAT: f64 = 0.15;
 
 impl Theme {
     /// Returns the theme for a terminal.
@@ -121,12 +123,12 @@ impl Theme {
     #[must_use]
     pub fn style(&self, role: StyleRole) -> Style {
         let plain = Style::new();
-        let coloured = !matches!(self.colours, Colours::None);
+        let has_colours = !matches!(self.colours, Colours::None);
         match role {
             StyleRole::Plain => plain,
             StyleRole::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x6c, 0x6c, 0x6c]), (Color::Gray, Color::DarkGray)),
             StyleRole::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
-            StyleRole::Step if !coloured => plain.reversed().bold(),
+            StyleRole::Step if !has_colours => plain.reversed().bold(),
             StyleRole::Step => self
                 .pair((([0x1c, 0x16, 0x00], [0xff, 0xc2, 0x2e]), ([0x1c, 0x16, 0x00], [0xff, 0xc8, 0x3d])), (Color::Black, Color::Yellow))
                 .bold(),
@@ -137,7 +139,7 @@ impl Theme {
                     (Color::Reset, Color::Reset),
                 ),
             },
-            StyleRole::Result if !coloured => plain.bold().underlined(),
+            StyleRole::Result if !has_colours => plain.bold().underlined(),
             StyleRole::Result => self.fg(([0xff, 0xc2, 0x2e], [0x8f, 0x55, 0x00]), (Color::Yellow, Color::Reset)).bold().underlined(),
             StyleRole::Dim => match self.colours {
                 Colours::None => plain.dim(),
@@ -146,13 +148,13 @@ impl Theme {
             StyleRole::Heading | StyleRole::Key => plain.bold(),
             StyleRole::Status => plain.reversed(),
             StyleRole::KeyBar => self.style(StyleRole::Dim),
-            StyleRole::Error if !coloured => plain.bold().reversed(),
+            StyleRole::Error if !has_colours => plain.bold().reversed(),
             StyleRole::Error => self.fg(([0xff, 0x7b, 0x72], [0xb4, 0x23, 0x18]), (Color::LightRed, Color::Red)).bold(),
             StyleRole::Note => self.fg(([0x8f, 0xc7, 0xa8], [0x2c, 0x6e, 0x49]), (Color::Green, Color::Green)).italic(),
         }
     }
 
-    /// Returns the style of the `i`-th shared weight: nine colours, then the same bold, underlined and both.
+    /// Returns the style of the `i`-th shared weight. After nine colours, the same colours follow in bold, then underlined, then in both.
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
         let n = SHARED.len();
@@ -172,7 +174,8 @@ impl Theme {
         if value == 0.0 || max.is_nan() || max <= 0.0 || self.colours == Colours::None {
             return Style::new();
         }
-        let part = (value.abs() / max).clamp(FAINTEST, 1.0);
+        // the point on the scale, 0 to 1
+        let part = (value.abs() / max).clamp(MIN_HEAT, 1.0);
         if self.colours == Colours::Sixteen {
             let style =
                 if value < 0.0 { Style::new().fg(Color::White).bg(Color::Red) } else { Style::new().fg(Color::Black).bg(Color::Cyan) };
@@ -180,10 +183,11 @@ impl Theme {
         }
         let light = usize::from(self.background == Background::Light);
         let scale = if value < 0.0 { RED[light] } else { PURPLE[light] };
-        let back = self.seen(between(&scale, part));
+        let back = self.shown_colour(interpolated(&scale, part));
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
+    /// Returns a style with a foreground, given for a dark and for a light background: in RGB, and as one of sixteen colours.
     fn fg(self, rgb: (Rgb, Rgb), sixteen: (Color, Color)) -> Style {
         let dark = self.background == Background::Dark;
         match self.colours {
@@ -193,7 +197,7 @@ impl Theme {
         }
     }
 
-    /// Returns a style with foreground and background, given for a dark and for a light background.
+    /// Returns a style with a foreground and a background. The RGB pairs are for a dark and for a light background; the pair of sixteen colours is for both.
     fn pair(self, rgb: ((Rgb, Rgb), (Rgb, Rgb)), sixteen: (Color, Color)) -> Style {
         let (fg, bg) = if self.background == Background::Dark { rgb.0 } else { rgb.1 };
         match self.colours {
@@ -203,6 +207,7 @@ impl Theme {
         }
     }
 
+    /// Returns a colour in the colour depth of the terminal.
     fn depth(self, rgb: Rgb) -> Color {
         match self.colours {
             Colours::Indexed => Color::Indexed(nearest(rgb)),
@@ -211,14 +216,14 @@ impl Theme {
     }
 
     /// Returns the colour that the terminal shows for `rgb`.
-    fn seen(self, rgb: Rgb) -> Rgb {
+    fn shown_colour(self, rgb: Rgb) -> Rgb {
         if self.colours == Colours::Indexed { indexed(nearest(rgb)) } else { rgb }
     }
 }
 
-/// Returns the colour at a point of a scale, 0 to 1.
+/// Returns the colour at a point of a scale, 0 to 1, by linear interpolation between its four colours.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255, and 0 and 3")]
-fn between(scale: &[Rgb; 4], part: f64) -> Rgb {
+fn interpolated(scale: &[Rgb; 4], part: f64) -> Rgb {
     let at = part * 3.0;
     let i = (at as usize).min(2);
     let t = at - [0.0, 1.0, 2.0][i];
@@ -228,16 +233,17 @@ fn between(scale: &[Rgb; 4], part: f64) -> Rgb {
     })
 }
 
+/// Returns a dark or a light foreground, whichever is readable on a background.
 fn readable_on(back: Rgb) -> Rgb {
-    // an approximate luminance: light is about the square of the value
+    // an approximate relative luminance: the light of a channel is about the square of its value; dark text above 20 %
     let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
     if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
 }
 
-/// The levels of xterm's cube.
+/// The six levels of each channel in xterm's colour cube.
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// Returns the colour of an index from 16 on in xterm's table.
+/// Returns the colour of an index in xterm's table of 256 colours, for indices from 16 on: first the cube of 216 colours, then 24 greys.
 #[must_use]
 pub fn indexed(index: u8) -> [u8; 3] {
     if index >= 232 {
@@ -253,12 +259,12 @@ fn nearest(rgb: Rgb) -> u8 {
     let [r, g, b] = rgb.map(level);
     let mean = rgb.iter().map(|&c| u16::from(c)).sum::<u16>() / 3;
     let grey = u8::try_from((mean.saturating_sub(3) / 10).min(23)).unwrap_or(23);
-    let far = |i: u8| {
+    let squared_distance = |i: u8| {
         let other = indexed(i);
         (0..3).map(|c| (i32::from(rgb[c]) - i32::from(other[c])).pow(2)).sum::<i32>()
     };
     let (cube, grey) = (16 + 36 * r + 6 * g + b, 232 + grey);
-    if far(grey) < far(cube) { grey } else { cube }
+    if squared_distance(grey) < squared_distance(cube) { grey } else { cube }
 }
 
 #[cfg(test)]
@@ -328,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_no_style_has_one_and_the_marks_differ() {
+    fn without_colours_the_roles_still_differ() {
         let theme = Theme::new(Colours::None, Background::Dark);
         let marks = [StyleRole::Plain, StyleRole::Step, StyleRole::Entry, StyleRole::Result].map(|r| theme.style(r));
         for (i, a) in marks.iter().enumerate() {
@@ -362,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_of_256_colours() {
+    fn nearest_returns_the_nearest_of_the_256_colours() {
         for i in 16..=255 {
             assert_eq!(indexed(nearest(indexed(i))), indexed(i));
         }

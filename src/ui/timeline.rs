@@ -1,4 +1,4 @@
-//! The timeline: a progress bar for each pass.
+//! The timeline: a line with a progress bar for each pass of the current sample.
 
 use std::ops::Range;
 
@@ -12,20 +12,26 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// One pass on the timeline, with its bar and its count.
+/// A pass on the timeline: its name, its bar and its count of steps, as `backward ━━━━┄┄┄┄ 57/224`.
 struct PassBar {
     pass: Pass,
     role: StyleRole,
     steps: Range<u64>,
+    /// The number of steps up to and including the step on the screen.
     done: u64,
-    /// The first column of the bar, and its width.
+    /// The first column of the bar.
     x: usize,
-    bar: usize,
+    /// The width of the bar.
+    bar_width: usize,
+    /// The text after the bar, such as ` 57/224`; only blanks if space is short.
     count: String,
 }
 
 /// The smallest average width of a bar.
-const LEAST: usize = 5;
+const MIN_BAR: usize = 5;
+
+/// The largest width of the bar of the loss, which has few steps.
+const LOSS_BAR: usize = 4;
 
 /// Returns the passes of the current sample, laid out on a line of this width.
 fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
@@ -34,23 +40,25 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
         let all = steps.end - steps.start;
         let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
         let role = if pass == Pass::Backward { StyleRole::Backward } else { StyleRole::Forward };
-        pass_bars.push(PassBar { pass, role, steps, done, x: 0, bar: 0, count: format!(" {done}/{all}  ") });
+        pass_bars.push(PassBar { pass, role, steps, done, x: 0, bar_width: 0, count: format!(" {done}/{all}  ") });
     }
-    let left = |pass_bars: &[PassBar]| room.saturating_sub(pass_bars.iter().map(|s| s.pass.name().len() + 1 + s.count.len()).sum());
-    if left(&pass_bars) < LEAST * pass_bars.len() {
+    // the columns that the names and counts leave for the bars
+    let bar_room =
+        |pass_bars: &[PassBar]| room.saturating_sub(pass_bars.iter().map(|bar| bar.pass.name().len() + 1 + bar.count.len()).sum());
+    if bar_room(&pass_bars) < MIN_BAR * pass_bars.len() {
         // if bars and counts do not fit, only the current pass has a count
         for bar in pass_bars.iter_mut().filter(|bar| bar.pass != view.step.pass) {
             "  ".clone_into(&mut bar.count);
         }
     }
-    let bars: usize = left(&pass_bars);
+    let bar_room: usize = bar_room(&pass_bars);
     // the bar of the loss is short; the others share the rest
-    let long = pass_bars.iter().filter(|s| s.pass != Pass::Loss).count().max(1);
+    let long_bars = pass_bars.iter().filter(|bar| bar.pass != Pass::Loss).count().max(1);
     let mut x = 0;
     for bar in &mut pass_bars {
         bar.x = x + bar.pass.name().len() + 1;
-        bar.bar = if bar.pass == Pass::Loss { bars.min(4) } else { bars.saturating_sub(4) / long };
-        x = bar.x + bar.bar + bar.count.len();
+        bar.bar_width = if bar.pass == Pass::Loss { bar_room.min(LOSS_BAR) } else { bar_room.saturating_sub(LOSS_BAR) / long_bars };
+        x = bar.x + bar.bar_width + bar.count.len();
     }
     pass_bars
 }
@@ -60,33 +68,34 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
     for bar in pass_bars(view, area.width as usize) {
-        let filled = filled_cells(bar.done, bar.steps.end - bar.steps.start, bar.bar);
+        let filled = filled_cells(bar.done, bar.steps.end - bar.steps.start, bar.bar_width);
         let style = view.theme.style(bar.role);
-        let here = view.step.pass == bar.pass;
-        spans.push(Span::styled(format!("{} ", bar.pass.name()), if here { style.bold() } else { style }));
+        let is_current = view.step.pass == bar.pass;
+        spans.push(Span::styled(format!("{} ", bar.pass.name()), if is_current { style.bold() } else { style }));
         spans.push(Span::styled("━".repeat(filled), style.bold()));
-        spans.push(Span::styled("┄".repeat(bar.bar - filled), dim));
+        spans.push(Span::styled("┄".repeat(bar.bar_width - filled), dim));
         spans.push(Span::styled(bar.count, dim));
     }
     Line::from(spans).render(area, buf);
 }
 
-/// Returns the step under a column of the timeline.
+/// Returns the step under column `x`. A bar is the range of steps of its pass; a click on the name goes to the first step, and on the count to the last.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
-    let bar = pass_bars.iter().rev().find(|s| s.x - s.pass.name().len() - 1 <= x)?;
+    let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;
     let all = bar.steps.end - bar.steps.start;
-    let part = match x.checked_sub(bar.x) {
-        Some(x) if x < bar.bar => u128::from(all) * x as u128 / bar.bar as u128,
+    // u128, because the product may be larger than u64
+    let offset = match x.checked_sub(bar.x) {
+        Some(x) if x < bar.bar_width => u128::from(all) * x as u128 / bar.bar_width as u128,
         Some(_) if x >= bar.x => u128::from(all - 1),
         _ => 0,
     };
-    Some(ClickTarget::Step(bar.steps.start + u64::try_from(part).unwrap_or(0)))
+    Some(ClickTarget::Step(bar.steps.start + u64::try_from(offset).unwrap_or(0)))
 }
 
-/// Returns `length · done / all`, rounded down, but at least 1 if `done > 0`, and less than `length` unless `done = all`.
+/// Returns the number of filled cells of a bar: `length · done / all`, rounded down. If `done > 0`, at least one cell is filled; if `done < all`, at least one is not.
 fn filled_cells(done: u64, all: u64, length: usize) -> usize {
     if done == 0 || all == 0 {
         return 0;
@@ -94,6 +103,6 @@ fn filled_cells(done: u64, all: u64, length: usize) -> usize {
     if done == all {
         return length;
     }
-    let part = u128::from(done) * length as u128 / u128::from(all);
-    usize::try_from(part).unwrap_or(length).clamp(1.min(length), length.saturating_sub(1).max(1.min(length)))
+    let filled = u128::from(done) * length as u128 / u128::from(all);
+    usize::try_from(filled).unwrap_or(length).clamp(1.min(length), length.saturating_sub(1).max(1.min(length)))
 }

@@ -1,4 +1,4 @@
-//! The input of every pane: the scene of the step, the state around it, and the theme.
+//! The input of every pane: the scene of the step on the screen, the state of the program, and the theme.
 
 use std::cell::OnceCell;
 use std::ops::Deref;
@@ -11,12 +11,12 @@ use crate::ui::RenderOptions;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{self, Theme};
 
-/// The step on the screen with its context. A view dereferences to its scene, the source of all numbers.
+/// The step on the screen with its context. A view dereferences to its scene, from which panes get all numbers.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// The state.
+    /// The state of the program.
     pub state: &'a State,
-    /// The stepper.
+    /// The stepper, with the step on the screen.
     pub stepper: &'a Stepper,
     /// The open scenario.
     pub document: &'a Document,
@@ -26,6 +26,7 @@ pub struct View<'a> {
     pub theme: Theme,
     /// The notation of equations.
     pub notation: Notation,
+    /// The matrices of the matrices pane, built when they are first needed.
     matrices: OnceCell<Vec<OperandMatrix>>,
 }
 
@@ -46,7 +47,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Returns the matrices of the step, its operands and the result. They are built once for each frame.
+    /// Returns the matrices of the step: its operands and its result. Only the first call in a frame builds them, with `make`.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
     }
@@ -57,10 +58,10 @@ impl<'a> View<'a> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
     }
 
-    /// Returns the role of the current pass.
+    /// Returns the role that decides the style of the current pass.
     #[must_use]
     pub fn pass_role(&self) -> theme::StyleRole {
-        if self.backward() { theme::StyleRole::Backward } else { theme::StyleRole::Forward }
+        if self.is_backward() { theme::StyleRole::Backward } else { theme::StyleRole::Forward }
     }
 }
 

@@ -10,9 +10,9 @@ use crate::text::{broken, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The bar before each line of a remark.
+/// The vertical bar before each line of a remark.
 const BAR: &str = "▌ ";
-/// The width below which the words begin with the op's name, since the equation pane may not have room for it.
+/// The width below which the pane shows the op's title, because the equation pane may not have room for it on a narrow screen.
 const NARROW: usize = 60;
 
 /// Draws the pane.
@@ -21,11 +21,11 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
     let words = left_out.unwrap_or_else(|| view.equation(part).words);
     let text = lines(view, part, words, remark(view), usize::from(area.width));
-    let cut = text.len() > usize::from(area.height);
+    let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
     }
-    if cut
+    if is_cut
         && !area.is_empty()
         && let Some(end) = buf.cell_mut((area.right().saturating_sub(1), area.bottom().saturating_sub(1)))
     {
@@ -33,19 +33,19 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the lines that the pane requests at a width: the most that any step of this op needs, so that nothing moves from step to step.
+/// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
     let words = |part: usize| view.equation(part).words;
-    let count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
+    let line_count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
     let op = view.span(crate::step::Unit::Op);
-    let here = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
-    let most = here.map(|(_, text)| count(Some(text.as_str()))).chain([count(None)]).flatten().max().unwrap_or(0);
+    let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
+    let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
     u16::try_from(most).unwrap_or(u16::MAX)
 }
 
-/// Returns the lines of the pane: the remark, the op's name if the pane is narrow, and the words.
+/// Returns the lines of the pane: the remark, the op's title if the pane is narrow, and the words.
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
@@ -62,8 +62,8 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     lines
 }
 
-/// Returns the remark that covers this step with the fewest steps.
+/// Returns the remark for this step. If several remarks cover the step, returns the one that covers the fewest steps.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
-    let here = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
-    here.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())
+    let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
+    covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())
 }

@@ -17,7 +17,7 @@ fn every_op_of_a_batch_is_drawn() {
         let document = state.document().cloned().expect("open");
         let batch = document.trace.ops().filter(|(sample_run, ..)| document.trace.sample_runs()[*sample_run].sample.is_none());
         for (_, _, steps) in batch {
-            update(&mut state, Action::Go(steps.start));
+            update(&mut state, Action::GoToStep(steps.start));
             let op = View::of(&state, RenderOptions::default()).expect("a step").step.op.clone();
             for (width, height) in [(80, 24), (120, 40)] {
                 let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));

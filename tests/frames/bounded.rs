@@ -61,7 +61,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
     for (_, (sample_run, id, steps)) in some {
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         let k = entry.start + (entry.end - entry.start) / 2;
-        update(&mut state, Action::Go(k));
+        update(&mut state, Action::GoToStep(k));
         let draw = || {
             let _ = super::frame(&state, &RenderOptions::default(), width, height);
             tally::take()

@@ -91,7 +91,7 @@ fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
 fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): ((u16, u16), i64, &str)) -> Buffer {
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(step));
-    update(&mut state, Action::Turn(Setting::Pane, pane));
+    update(&mut state, Action::CycleSetting(Setting::Pane, pane));
     press(&mut state, keys);
     frame(&state, &RenderOptions::default(), size.0, size.1)
 }

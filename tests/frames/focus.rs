@@ -39,11 +39,11 @@ fn event() -> impl Strategy<Value = Event> {
         Action::Coarser,
         Action::Finer,
         Action::Last,
-        Action::Play,
+        Action::TogglePlay,
         Action::Digit(3),
-        Action::Turn(Setting::Pane, 1),
-        Action::Turn(Setting::Pane, -1),
-        Action::Prompt,
+        Action::CycleSetting(Setting::Pane, 1),
+        Action::CycleSetting(Setting::Pane, -1),
+        Action::OpenPrompt,
         Action::Edit(InputRequest::InsertChar('b')),
         Action::Edit(InputRequest::DeletePrevChar),
         Action::Complete,
@@ -51,11 +51,11 @@ fn event() -> impl Strategy<Value = Event> {
         Action::Toggle(OverlayKind::Notes),
         Action::Scroll(3),
         Action::Page(-1),
-        Action::Pick,
+        Action::OpenPicker,
         Action::Accept,
         Action::Close,
         Action::Halt,
-        Action::Pieces(1),
+        Action::JobPieces(1),
     ];
     prop_oneof![
         8 => proptest::sample::select(actions).prop_map(Event::Do),
@@ -73,7 +73,7 @@ fn act(state: &mut State, event: Event, turned: &mut i64) {
             }
         }
         Event::Do(action) => {
-            if let Action::Turn(Setting::Pane, by) = action {
+            if let Action::CycleSetting(Setting::Pane, by) = action {
                 *turned += by;
             }
             if let Some(Request::Open(name)) = update(state, action) {

@@ -23,7 +23,7 @@ fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
     for name in bundled_documents().keys() {
         for step in ops(name) {
             let mut state = open(name, keys);
-            update(&mut state, Action::Go(step));
+            update(&mut state, Action::GoToStep(step));
             let shown = export::text(&frame(&state, &RenderOptions::default(), 80, 24));
             let view = View::of(&state, RenderOptions::default()).expect("a step");
             let equation = view.equation(view.part());
@@ -64,7 +64,7 @@ fn nothing_moves_within_an_op() {
                 let some = (steps.end - steps.start).div_ceil(5).max(1);
                 for step in steps.step_by(usize::try_from(some).expect("small")) {
                     let mut state = open(name, "");
-                    update(&mut state, Action::Go(step));
+                    update(&mut state, Action::GoToStep(step));
                     let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                     let of = |(y, line): (usize, &str)| {
                         ["─ why", "─ picture", "─ matrices"].map(|title| (y, line.find(title).map(|at| line[..at].chars().count())))
@@ -176,7 +176,7 @@ fn very_long_names_do_not_panic() {
             let mut state = super::layers::open(&text, "");
             let document = state.document().cloned().expect("open");
             for (_, _, steps) in document.trace.ops() {
-                update(&mut state, Action::Go(steps.start));
+                update(&mut state, Action::GoToStep(steps.start));
                 for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
                     let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                     assert!(shown.contains("aaaa") || shown.contains("loss") || shown.contains('J'), "{shown}");

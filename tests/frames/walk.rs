@@ -142,13 +142,13 @@ fn clicks_lead_to_what_lies_under_them() {
             for place in screen.positions() {
                 let mut clicked = state.clone();
                 let Some(action) = ui::click(&state, &RenderOptions::default(), screen, place.x, place.y) else { continue };
-                entries += usize::from(matches!(action, Action::Visit(..)));
+                entries += usize::from(matches!(action, Action::GoToEntry(..)));
                 update(&mut clicked, action);
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
             // the beginning of the timeline is the first step
-            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(Action::Go(1)), "{name}");
+            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(Action::GoToStep(1)), "{name}");
         }
     }
 }

@@ -156,7 +156,7 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
                 update(&mut state, Action::Clock(now));
             }
             32..=47 => {
-                update(&mut state, Action::Work(u64::from(with)));
+                update(&mut state, Action::JobIterations(u64::from(with)));
             }
             48..=79 => {
                 let screen = Rect::new(0, 0, size.0, size.1);

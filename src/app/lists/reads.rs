@@ -18,7 +18,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         let step = scene.relation_to_now(read.step);
         ListRow::action(
             [read.name.clone(), format!("step {}", read.step), read.pass.name().to_owned(), step.to_owned()],
-            Action::Go(read.step),
+            Action::GoToStep(read.step),
         )
     });
     let count = reads.len();

@@ -47,8 +47,8 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         [(number + 1).to_string(), there.in_symbols(term), there.in_numbers(term).unwrap_or_default(), short(value), share(value)]
     };
     let row = |row: &TermRow| match *row {
-        TermRow::Term(number) => ListRow::action(text(number), Action::Go(steps.start + number)),
-        TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(text(begin), Action::Go(steps.start + begin)),
+        TermRow::Term(number) => ListRow::action(text(number), Action::GoToStep(steps.start + number)),
+        TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(text(begin), Action::GoToStep(steps.start + begin)),
         TermRow::Zeros(begin, end) => {
             let cells = [
                 format!("{}–{end}", begin + 1),
@@ -57,7 +57,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
                 short(0.0),
                 "0 %".to_owned(),
             ];
-            ListRow::action(cells, Action::Go(steps.start + begin))
+            ListRow::action(cells, Action::GoToStep(steps.start + begin))
         }
     };
     let count = if known == all { format!("{all}") } else { format!("the first {known} of {all}") };

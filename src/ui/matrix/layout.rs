@@ -1,4 +1,12 @@
-//! Computes the cell of each entry of a tensor in an area, and the part of the tensor that is in view.
+//! Computes where the entries of a tensor are drawn in an area, and which part of the tensor is in view.
+//!
+//! ```text
+//! a  4×2×2  channels 2–3     the title, with the range of matrices in view
+//!    [2]       [3]           a heading line for each row of matrices
+//!     0   1     0   1        a header line: the column indices
+//! 0   8   9    12  13        the gutter on the left has the row indices
+//! 1  10  11    14  15        the pitch is the width of an entry, 4 cells
+//! ```
 
 use std::ops::Range;
 
@@ -6,21 +14,19 @@ use ratatui::layout::Rect;
 
 use crate::scene::Grid;
 
-/// Cells between two matrices side by side.
+/// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
 
-/// The inputs of a layout.
+/// The inputs of a layout. The fields that are not described are those of [`super::Matrix`].
 pub(super) struct LayoutRequest<'a> {
     pub shape: &'a [usize],
     /// The width of a number, in cells.
-    pub number: usize,
+    pub number_width: usize,
     pub padding: [usize; 2],
     pub turned: bool,
-    pub titled: bool,
+    pub has_title: bool,
     pub focus: Option<usize>,
-    /// Rows and columns that should be in view with the focus.
     pub around: Option<[Range<usize>; 2]>,
-    /// Rows and columns by which the view is scrolled down and right.
     pub scroll: [isize; 2],
 }
 
@@ -37,24 +43,30 @@ impl VisibleRange {
         self.start..self.start + self.len
     }
 
-    pub fn before(self) -> bool {
+    /// Returns whether items before the range are hidden.
+    pub fn has_before(self) -> bool {
         self.start > 0
     }
 
-    pub fn after(self) -> bool {
+    /// Returns whether items after the range are hidden.
+    pub fn has_after(self) -> bool {
         self.start + self.len < self.of
     }
 
-    pub fn partial(self) -> bool {
+    /// Returns whether any items are hidden.
+    pub fn is_partial(self) -> bool {
         self.len < self.of
     }
 
-    /// Returns `len` of `of` items, with `around` in view. The start moves in jumps, so that a step seldom moves the picture.
+    /// Returns `len` of `of` items, with `around` in view if it contains the focus and fits, else with the focus in view. Then scrolls by `scroll` items.
+    ///
+    /// Without scrolling, the start is a multiple of `leap`, so most steps do not move the view. With 5 of 20 items in view, the start is 0, 2, 4, and so on.
     fn over(of: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
         let len = len.min(of);
-        let around = around.filter(|w| w.contains(&focus) && w.len() <= len).unwrap_or(focus..focus + 1);
+        let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
         let spare = len.saturating_sub(around.len());
         let leap = spare.div_ceil(2).max(1);
+        // if there is room, one item before `around` is in view too
         let context = usize::from(spare >= 2);
         let start = around.start.saturating_sub(context) / leap * leap;
         let last = of - len;
@@ -62,6 +74,7 @@ impl VisibleRange {
     }
 }
 
+/// The layout of a tensor in an area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MatrixLayout {
     /// The matrices as they are drawn.
@@ -69,19 +82,21 @@ pub(super) struct MatrixLayout {
     padding: [usize; 2],
     turned: bool,
     area: Rect,
-    pub title: bool,
-    /// Lines above each matrix for its indices in the tensor: 0 or 1.
-    pub heading: usize,
-    /// Lines of column indices: 0 or 1.
-    pub header: usize,
+    pub has_title: bool,
+    /// The number of lines above each matrix for its leading indices: 0 or 1.
+    pub heading_lines: usize,
+    /// The number of lines of column indices: 0 or 1.
+    pub header_lines: usize,
     /// The width of the row indices, in cells.
     pub gutter: usize,
     /// The width of an entry, in cells: its number and a mark on either side.
     pub pitch: usize,
+    /// The visible rows and columns of each matrix, counted with the padding.
     pub rows: VisibleRange,
     pub cols: VisibleRange,
-    /// The visible rows of matrices, and the visible matrices of a row.
+    /// The visible rows of matrices, and the visible matrices in such a row.
     pub grid: [VisibleRange; 2],
+    /// The number of matrices in a row of matrices, visible or not.
     per_row: usize,
 }
 
@@ -92,22 +107,24 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let across = dims.inner.unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
-    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(request.number + 2) + GAP).saturating_sub(GAP);
+    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(request.number_width + 2) + GAP).saturating_sub(GAP);
     let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + h + 1).saturating_sub(1);
-    (width, height + usize::from(request.titled))
+    (width, height + usize::from(request.has_title))
 }
 
-/// Returns the matrices as they are drawn, and their padding. `lying` draws a vector as a row.
-fn dims(request: &LayoutRequest<'_>, lying: bool) -> (Grid, [usize; 2]) {
+/// Returns the matrices as they are drawn, and their padding. A vector is drawn as a row if `is_lying`, else as a column.
+fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [usize; 2]) {
     let grid = Grid::of(request.shape);
-    let grid = if lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
+    let grid = if is_lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
     (grid, if request.shape.len() > 1 { request.padding } else { [0, 0] })
 }
 
+/// Returns the width of the row indices with a blank; 0 if there is only one row.
 fn gutter(dims: &Grid) -> usize {
     if dims.rows > 1 { digits(dims.rows - 1) + 1 } else { 0 }
 }
 
+/// Returns the number of decimal digits.
 pub(super) fn digits(n: usize) -> usize {
     n.checked_ilog10().map_or(1, |d| d as usize + 1)
 }
@@ -119,128 +136,136 @@ impl MatrixLayout {
         if width == 0 || height == 0 || request.shape.contains(&0) {
             return None;
         }
-        let title = request.titled && height > 1;
-        let height = height - usize::from(title);
-        let pitch = request.number + 2;
-        let lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
-        let (dims, padding) = dims(request, lying);
+        let has_title = request.has_title && height > 1;
+        let height = height - usize::from(has_title);
+        let pitch = request.number_width + 2;
+        let is_lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
+        let (dims, padding) = dims(request, is_lying);
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
-        let gutter = Some(gutter(&dims)).filter(|g| width >= g + pitch).unwrap_or(0);
+        let gutter = Some(gutter(&dims)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
         let width = width - gutter;
         let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
-        let rows = |heading: usize| {
-            let header = usize::from(dims.columns > 1 && height > heading + h.min(2));
-            let room = height - heading - header;
-            (header, room, if h > room { 1 } else { (height + 1) / (heading + header + h + 1) })
+        // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
+        let vertical = |heading_lines: usize| {
+            let header_lines = usize::from(dims.columns > 1 && height > heading_lines + h.min(2));
+            let row_lines = height - heading_lines - header_lines;
+            let block_rows = if h > row_lines { 1 } else { (height + 1) / (heading_lines + header_lines + h + 1) };
+            (header_lines, row_lines, block_rows)
         };
-        let heading = usize::from(dims.blocks > 1 && height > 2);
-        // if a single matrix of several is in view, the title names it
-        let alone = title && per_row == 1 && rows(heading).2 == 1;
-        let heading = if alone { 0 } else { heading };
-        let (header, room, lines) = rows(heading);
-        let lines = if alone { 1 } else { lines };
+        let heading_lines = usize::from(dims.blocks > 1 && height > 2);
+        // if a single matrix of several is in view, the title names it, and no heading is needed
+        let is_alone = has_title && per_row == 1 && vertical(heading_lines).2 == 1;
+        let heading_lines = if is_alone { 0 } else { heading_lines };
+        let (header_lines, row_lines, block_rows) = vertical(heading_lines);
+        let block_rows = if is_alone { 1 } else { block_rows };
         let across = dims.inner.unwrap_or(per_row);
         let down = dims.blocks.div_ceil(across);
 
         let focus = request.focus.unwrap_or(0).min(dims.blocks * dims.rows * dims.columns - 1);
-        let [block, row, col] = dims.place(focus);
-        let around = request.around.clone().map(|[r, c]| if lying { [c, r] } else { [r, c] });
-        let [around_rows, around_cols] = around.map_or([None, None], |a| a.map(Some));
-        let shown = |i: usize, n: usize, pad: usize| pad + if request.turned { n - 1 - i } else { i };
-        let range = |r: Range<usize>, n: usize, pad: usize| {
-            let r = r.start.min(n)..r.end.min(n);
-            if request.turned { pad + n - r.end..pad + n - r.start } else { pad + r.start..pad + r.end }
+        let [block, row, col] = dims.coordinates(focus);
+        let around = request.around.clone().map(|[rows, cols]| if is_lying { [cols, rows] } else { [rows, cols] });
+        let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
+        // an index and a range of indices, as they are drawn: with the padding `pad` before the first of `n`, and reversed if the matrix is rotated
+        let drawn_index = |i: usize, n: usize, pad: usize| pad + if request.turned { n - 1 - i } else { i };
+        let drawn_range = |range: Range<usize>, n: usize, pad: usize| {
+            let (start, end) = (range.start.min(n), range.end.min(n));
+            if request.turned { pad + n - end..pad + n - start } else { pad + start..pad + end }
         };
-        let focused = request.focus.is_some();
+        let has_focus = request.focus.is_some();
         let view = |of, len, around: Option<Range<usize>>, i, n, pad, scroll| {
-            let (around, i) = if focused { (around.map(|r| range(r, n, pad)), shown(i, n, pad)) } else { (None, 0) };
+            let (around, i) = if has_focus { (around.map(|range| drawn_range(range, n, pad)), drawn_index(i, n, pad)) } else { (None, 0) };
             VisibleRange::over(of, len, around, i, scroll)
         };
         Some(Self {
-            rows: view(h, room, around_rows, row, dims.rows, padding[0], request.scroll[0]),
+            rows: view(h, row_lines, around_rows, row, dims.rows, padding[0], request.scroll[0]),
             cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1], request.scroll[1]),
-            grid: [VisibleRange::over(down, lines, None, block / across, 0), VisibleRange::over(across, per_row, None, block % across, 0)],
+            grid: [
+                VisibleRange::over(down, block_rows, None, block / across, 0),
+                VisibleRange::over(across, per_row, None, block % across, 0),
+            ],
             per_row: across,
             turned: request.turned,
             dims,
             padding,
             area,
-            title,
-            heading,
-            header,
+            has_title,
+            heading_lines,
+            header_lines,
             gutter,
             pitch,
         })
     }
 
-    /// Returns the matrices in view: the number of each, and the cell of its upper left corner with its heading.
+    /// Returns the matrices in view: the index of each, then the column and the row of its upper left corner on the screen. The heading begins there.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let [down, across] = self.grid;
-        down.range().zip(0..).flat_map(move |(r, i)| {
-            across.range().zip(0..).filter_map(move |(c, j)| {
-                let block = r * self.per_row + c;
-                let (w, h) = self.step();
-                (block < self.dims.blocks).then_some((block, self.left() + j * w, self.top() + i * h))
+        down.range().enumerate().flat_map(move |(i, block_row)| {
+            across.range().enumerate().filter_map(move |(j, block_col)| {
+                let block = block_row * self.per_row + block_col;
+                let (block_width, block_height) = self.block_distance();
+                (block < self.dims.blocks).then_some((block, self.left() + j * block_width, self.top() + i * block_height))
             })
         })
     }
 
+    /// Returns the first column of the screen to the right of the row indices.
     fn left(&self) -> usize {
         usize::from(self.area.x) + self.gutter
     }
 
+    /// Returns the first row of the screen below the title.
     fn top(&self) -> usize {
-        usize::from(self.area.y) + usize::from(self.title)
+        usize::from(self.area.y) + usize::from(self.has_title)
     }
 
     /// Returns the number of lines above the first row of a matrix.
-    pub fn above(&self) -> usize {
-        self.heading + self.header
+    pub fn lines_above(&self) -> usize {
+        self.heading_lines + self.header_lines
     }
 
-    /// Returns the distance from one matrix to the next, right and down.
-    fn step(&self) -> (usize, usize) {
-        (self.cols.len * self.pitch + GAP, self.above() + self.rows.len + 1)
+    /// Returns the distance from one matrix to the next on the right, and to the next below.
+    fn block_distance(&self) -> (usize, usize) {
+        (self.cols.len * self.pitch + GAP, self.lines_above() + self.rows.len + 1)
     }
 
     /// Returns the number of lines that the layout fills.
     pub fn height(&self) -> usize {
-        usize::from(self.title) + (self.grid[0].len * self.step().1).saturating_sub(1)
+        usize::from(self.has_title) + (self.grid[0].len * self.block_distance().1).saturating_sub(1)
     }
 
-    /// Returns whether a single number fits.
-    pub fn roomy(&self) -> bool {
+    /// Returns whether the area is wide enough for one number.
+    pub fn fits_number(&self) -> bool {
         self.gutter + self.pitch <= usize::from(self.area.width)
     }
 
-    /// Returns the index of a drawn row; `None` in the padding.
-    pub fn row(&self, shown: usize) -> Option<usize> {
-        index(shown, self.padding[0], self.dims.rows, self.turned)
+    /// Returns the index of a drawn row in the tensor; `None` in the padding.
+    pub fn row_index(&self, drawn: usize) -> Option<usize> {
+        index(drawn, self.padding[0], self.dims.rows, self.turned)
     }
 
-    /// Returns the index of a drawn column; `None` in the padding.
-    pub fn col(&self, shown: usize) -> Option<usize> {
-        index(shown, self.padding[1], self.dims.columns, self.turned)
+    /// Returns the index of a drawn column in the tensor; `None` in the padding.
+    pub fn col_index(&self, drawn: usize) -> Option<usize> {
+        index(drawn, self.padding[1], self.dims.columns, self.turned)
     }
 
-    /// Returns the row-major index of the entry drawn in a row and a column of a matrix; `None` in the padding and beyond it.
+    /// Returns the row-major index of the entry drawn in a row and a column of a matrix; `None` in the padding and outside of the matrix.
     pub fn entry(&self, block: usize, row: usize, col: usize) -> Option<usize> {
-        Some(self.dims.entry([block, self.row(row)?, self.col(col)?]))
+        Some(self.dims.entry([block, self.row_index(row)?, self.col_index(col)?]))
     }
 
-    /// Returns the leading indices of a matrix in the tensor: `[channel]` or `[out, in]`.
-    pub fn address(&self, block: usize) -> (Option<usize>, usize) {
+    /// Returns the leading indices of a matrix in the tensor: `(None, channel)` or `(Some(out), in)`.
+    pub fn leading_indices(&self, block: usize) -> (Option<usize>, usize) {
         match self.dims.inner {
             Some(inner) => (Some(block / inner), block % inner),
             None => (None, block),
         }
     }
 
-    /// Returns a text for the matrices in view, in three lengths; `None` if all are in view.
-    pub fn in_view(&self, [first, second]: [&str; 2]) -> Option<[String; 3]> {
+    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `[2–3]`. `None` if all matrices are in view.
+    pub fn range_in_view(&self, [first, second]: [&str; 2]) -> Option<[String; 3]> {
         let [down, across] = self.grid;
-        if !down.partial() && !across.partial() {
+        if !down.is_partial() && !across.is_partial() {
             return None;
         }
         let range = |from: usize, len: usize| if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() };
@@ -257,24 +282,25 @@ impl MatrixLayout {
         Some([format!("{short} of {n}"), short, format!("[{shown}]")])
     }
 
-    /// Returns the entry under a cell of the screen.
+    /// Returns the row-major index of the entry in column `x` and row `y` of the screen; `None` if there is no entry.
     pub fn entry_at(&self, x: u16, y: u16) -> Option<usize> {
         let (x, y) = (usize::from(x), usize::from(y));
         if x >= usize::from(self.area.right()) || y >= usize::from(self.area.bottom()) {
             return None;
         }
         let (x, y) = (x.checked_sub(self.left())?, y.checked_sub(self.top())?);
-        let (across, down) = self.step();
-        let (right, below) = (x / across, y / down);
-        let (col, row) = (x % across / self.pitch, (y % down).checked_sub(self.above())?);
-        let block = (self.grid[0].start + below) * self.per_row + self.grid[1].start + right;
-        let inside =
-            below < self.grid[0].len && right < self.grid[1].len && col < self.cols.len && row < self.rows.len && block < self.dims.blocks;
-        inside.then(|| self.entry(block, self.rows.start + row, self.cols.start + col)).flatten()
+        let (block_width, block_height) = self.block_distance();
+        let (block_col, block_row) = (x / block_width, y / block_height);
+        let (col, row) = (x % block_width / self.pitch, (y % block_height).checked_sub(self.lines_above())?);
+        let block = (self.grid[0].start + block_row) * self.per_row + self.grid[1].start + block_col;
+        let is_block = block_row < self.grid[0].len && block_col < self.grid[1].len && block < self.dims.blocks;
+        let is_inside = is_block && col < self.cols.len && row < self.rows.len;
+        is_inside.then(|| self.entry(block, self.rows.start + row, self.cols.start + col)).flatten()
     }
 }
 
-fn index(shown: usize, padding: usize, n: usize, turned: bool) -> Option<usize> {
-    let i = shown.checked_sub(padding).filter(|&i| i < n)?;
+/// Returns the index in the tensor of a drawn row or column; `None` in the padding. There are `n` rows or columns without the padding.
+fn index(drawn: usize, padding: usize, n: usize, turned: bool) -> Option<usize> {
+    let i = drawn.checked_sub(padding).filter(|&i| i < n)?;
     Some(if turned { n - 1 - i } else { i })
 }

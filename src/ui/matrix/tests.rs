@@ -1,3 +1,5 @@
+//! Tests of the drawn matrices: as text, and as the entries under the cells.
+
 use super::*;
 use crate::ui::export::text;
 use crate::ui::theme::{Background, Colours};
@@ -5,19 +7,22 @@ use proptest::prelude::*;
 use ratatui::style::Modifier;
 use std::cell::Cell;
 
-fn none(_: usize) -> Mark {
+/// Marks no entry.
+fn no_mark(_: usize) -> Mark {
     Mark::None
 }
 
+/// Returns the drawn matrix as text.
 fn drawn(matrix: &Matrix<'_>, width: u16, height: u16) -> String {
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
     matrix.render(buf.area, &mut buf, &Theme::default());
     text(&buf)
 }
 
+/// Returns the index of an entry as its value.
 #[expect(clippy::cast_precision_loss, reason = "small")]
 #[expect(clippy::unnecessary_wraps, reason = "a matrix asks for an option")]
-fn counted(i: usize) -> Option<f64> {
+fn index_as_value(i: usize) -> Option<f64> {
     Some(i as f64)
 }
 
@@ -37,8 +42,8 @@ fn marks_are_visible_without_colour() {
 }
 
 #[test]
-fn padding_is_not_an_entry_and_a_turned_filter_is_rotated() {
-    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], Format::of([3.0]), &counted, &none) };
+fn padding_has_no_entries_and_a_turned_filter_is_rotated() {
+    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], Format::of([3.0]), &index_as_value, &no_mark) };
     assert_eq!(drawn(&matrix, 14, 5), "      1  0\n   ░  ░  ░  ░\n1  ░  3  2  ░\n0  ░  1  0  ░\n   ░  ░  ░  ░\n");
     let area = Rect::new(0, 0, 14, 5);
     assert_eq!(matrix.entry_at(area, 6, 2), Some(3));
@@ -49,16 +54,16 @@ fn padding_is_not_an_entry_and_a_turned_filter_is_rotated() {
 }
 
 #[test]
-fn points_are_aligned() {
+fn decimal_points_are_aligned() {
     let values = [0.05, -0.125, 2.0, -13.5];
     let value = |i: usize| Some(values[i]);
-    let matrix = Matrix::new("w", &[2, 2], Format::of(values), &value, &none);
+    let matrix = Matrix::new("w", &[2, 2], Format::of(values), &value, &no_mark);
     assert_eq!(drawn(&matrix, 24, 4), "w  2×2\n     0        1\n0    0.05    −0.125\n1    2      −13.5\n");
 }
 
 #[test]
 fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
-    let matrix = Matrix::new("b", &[4], Format::of([3.0]), &counted, &none);
+    let matrix = Matrix::new("b", &[4], Format::of([3.0]), &index_as_value, &no_mark);
     assert_eq!(drawn(&matrix, 20, 5), "b  4\n0  0\n1  1\n2  2\n3  3\n");
     assert_eq!(drawn(&matrix, 20, 4), "b  4\n 0  1  2  3\n 0  1  2  3\n\n");
     assert_eq!(drawn(&matrix, 6, 4), "b  4\n0  0\n1  1\n2↓ 2\n");
@@ -66,7 +71,7 @@ fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
 
 #[test]
 fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
-    let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], Format::of([99.0]), &counted, &none) };
+    let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], Format::of([99.0]), &index_as_value, &no_mark) };
     assert_eq!(
         drawn(&matrix, 26, 5),
         "a  4×2×2  channels 2–3\n   [2]       [3]\n    0   1     0   1\n0   8   9    12  13\n1  10  11    14  15\n"
@@ -76,7 +81,7 @@ fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
 
 #[test]
 fn filters_are_drawn_in_a_grid() {
-    let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], Format::of([9.0]), &counted, &none) };
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], Format::of([9.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 20, 11);
     assert!(shown.starts_with("W  2×2×2×2\n   [0,0]   [0,1]\n   0  1    0  1\n"), "{shown}");
     assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 1, in 0–1"));
@@ -86,28 +91,28 @@ fn filters_are_drawn_in_a_grid() {
 
 #[test]
 fn arrows_show_that_there_is_more() {
-    let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], Format::of([99.0]), &counted, &none) };
+    let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], Format::of([99.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 14, 6);
     assert!(shown.contains('↑') && shown.contains('↓') && shown.contains('←') && shown.contains('→'), "{shown}");
     assert!(shown.contains("55"), "{shown}");
 }
 
 #[test]
-fn an_index_is_complete_or_absent() {
-    let digit = |i: usize| counted(i % 10);
-    let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], Format::default(), &digit, &none) };
+fn column_indices_are_complete_or_left_out() {
+    let digit = |i: usize| index_as_value(i % 10);
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], Format::default(), &digit, &no_mark) };
     let shown = drawn(&matrix, 24, 3);
     assert_eq!(shown, " ←12    14    16    18→\n0  2  3  4  5  6  7  8\n1  2  3  4  5  6  7  8\n");
-    let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], Format::default(), &digit, &none) };
+    let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], Format::default(), &digit, &no_mark) };
     assert_eq!(drawn(&matrix, 12, 2), "←    106   →\n 4  5  6  7\n");
 }
 
 #[test]
-fn the_cost_of_a_huge_tensor_is_that_of_the_cells_in_view() {
+fn the_number_of_calls_depends_on_the_cells_in_view_only() {
     let calls = Cell::new(0);
     let value = |i| {
         calls.set(calls.get() + 1);
-        counted(i)
+        index_as_value(i)
     };
     let mark = |_| {
         calls.set(calls.get() + 1);
@@ -119,19 +124,19 @@ fn the_cost_of_a_huge_tensor_is_that_of_the_cells_in_view() {
 }
 
 #[test]
-fn a_number_without_room_is_not_cut() {
-    let matrix = Matrix::new("", &[2, 2], Format::of([123.25]), &|_| Some(123.25), &none);
+fn a_number_that_does_not_fit_is_not_cut() {
+    let matrix = Matrix::new("", &[2, 2], Format::of([123.25]), &|_| Some(123.25), &no_mark);
     for width in 0..8 {
         assert!(!drawn(&matrix, width, 4).contains("12"), "{width}");
     }
 }
 
 #[test]
-fn heat_and_tint() {
+fn tint_sets_the_foreground_and_heat_the_background() {
     let theme = Theme::new(Colours::True, Background::Light);
     let tint = |i| Some(theme.shared(i));
     let mark = |i| if i == 1 { Mark::Entry } else { Mark::None };
-    let matrix = Matrix { tint: Some(&tint), ..Matrix::new("", &[1, 3], Format::of([2.0]), &counted, &mark) };
+    let matrix = Matrix { tint: Some(&tint), ..Matrix::new("", &[1, 3], Format::of([2.0]), &index_as_value, &mark) };
     let mut buf = Buffer::empty(Rect::new(0, 0, 9, 1));
     matrix.render(buf.area, &mut buf, &theme);
     assert_eq!(Some(buf[(1, 0)].fg), theme.shared(0).fg);
@@ -146,7 +151,7 @@ fn heat_and_tint() {
 
 proptest! {
     #[test]
-    fn any_shape_in_any_area(
+    fn a_matrix_of_any_shape_stays_inside_its_area(
         shape in proptest::collection::vec(0..9_usize, 0..6),
         (w, h) in (0..60_u16, 0..30_u16),
         (x, y) in (0..5_u16, 0..5_u16),
@@ -215,7 +220,7 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let focus = at.index(shape.iter().product());
-        let matrix = Matrix { focus: Some(focus), padding, turned, ..Matrix::new("t", &shape, Format::of([-0.25]), &counted, &none) };
+        let matrix = Matrix { focus: Some(focus), padding, turned, ..Matrix::new("t", &shape, Format::of([-0.25]), &index_as_value, &no_mark) };
         let area = Rect::new(0, 0, w, h);
         let seen = (0..w).flat_map(|x| (0..h).map(move |y| (x, y))).any(|(x, y)| matrix.entry_at(area, x, y) == Some(focus));
         prop_assert!(seen, "{}", drawn(&matrix, w, h));

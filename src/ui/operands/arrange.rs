@@ -1,26 +1,27 @@
 //! Chooses which matrices are drawn side by side and which below each other, and the size of each.
 //!
-//! Each matrix requests three sizes, its tiers: the entries that the current entry reads, those with their surroundings, and the whole tensor. A candidate
-//! breaks the matrices into rows and divides width and height among them, the first tier before the second. Its score is the visible fraction of the
-//! least visible matrix, tier by tier; the candidate with the highest score wins.
+//! Each matrix requests three sizes, its *tiers*. The smallest shows the entries that the current entry reads, the second also their surroundings, and the third the whole
+//! tensor. A candidate breaks the matrices into rows, and divides width and height among them: first for the smallest tier of all matrices, then for the second, then for
+//! the third. A candidate has a score for each tier, the visible fraction of the least visible matrix. The best candidate has the highest score for the smallest tier; of
+//! equal ones, the highest for the second tier, and so on.
 //!
 //! ```text
-//! room 20, requests [10, 10, 200] and [2, 2, 200]   →   14 and 6
-//!   tier 0: 10 and 2    tier 1: nothing more    tier 2: the remaining 8 in halves
+//! 20 columns; one matrix requests 10, 10 or 200 columns, the other 2, 2 or 200:   14 and 6
+//!   tier 0: 10 and 2    tier 1: nothing more    tier 2: the remaining 8 in halves, 4 and 4
 //! ```
 
 use std::ops::Range;
 
 use ratatui::layout::Rect;
 
-/// Columns between two matrices: a sign with a blank on both sides.
+/// The number of columns between two matrices: a sign with a blank on both sides.
 pub const GAP: u16 = 3;
-/// The most matrices for which every way to break them into rows is tried.
-const FEW: usize = 6;
-/// The score of a matrix that is completely visible: scores are in thousandths.
-const ALL: u32 = 1000;
+/// The largest number of matrices for which every way to break them into rows is tried.
+const MAX_TRIED: usize = 6;
+/// The score of a matrix that is completely visible. Scores are in thousandths.
+const FULL: u32 = 1000;
 
-/// The number of sizes that a matrix requests: the region that an entry reads, that region with its surroundings, and the whole.
+/// The number of sizes that a matrix requests.
 pub const TIERS: usize = 3;
 
 /// The sizes that a matrix requests.
@@ -28,52 +29,54 @@ pub const TIERS: usize = 3;
 pub struct Size {
     /// Width and height for each tier, the smallest first.
     pub tiers: [[u16; 2]; TIERS],
-    /// The width of the row indices, and of a number.
+    /// The width of the row indices.
     pub margin: u16,
+    /// The width of a number with its marks.
     pub cell: u16,
-    /// The width of symbol and name, and of the whole title.
+    /// The width of the symbol and the name.
     pub named: u16,
+    /// The width of the whole title, or of the matrix if it is wider.
     pub titled: u16,
 }
 
-/// The score of an arrangement, in thousandths: the visible fraction of the least visible matrix for each tier, then that of the least visible name.
+/// The score of an arrangement, in thousandths. For each tier, the visible fraction of the least visible matrix; last, the visible fraction of the least visible name.
 type Visibility = ([u32; TIERS], u32);
 
-/// A function that divides a length among requests.
+/// A function that divides a length among requests. It returns one share for each request.
 type Share = fn(u16, &[u16]) -> Vec<u16>;
 
-/// The rows of an arrangement, each as the range of matrices that are side by side.
+/// The rows of an arrangement. Each is a range of matrices that are side by side.
 type MatrixRows = Vec<Range<usize>>;
 
-/// The rows of matrices, and the function that divides height and width among them.
+/// A way to arrange the matrices: their rows, and the function that divides height and width among them.
 #[derive(Clone, Default)]
 pub struct Arrangement {
     rows: MatrixRows,
     /// The number of blank lines between two rows.
-    between: u16,
+    blank_lines: u16,
     share: Option<Share>,
 }
 
-/// Returns the arrangement with the highest score; of equal ones the first candidate, which is all matrices side by side.
+/// Returns the arrangement with the highest score. Of equal scores, the first candidate wins; the very first has all matrices side by side.
 pub fn best(sizes: &[Size], area: Rect) -> Arrangement {
     let candidates = candidates(sizes, area.width);
-    let best = |between: u16| {
+    let best = |blank_lines: u16| {
         let arrangements = candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: Share| (rows, share)));
-        let arrangements = arrangements.map(|(rows, share)| Arrangement { rows: rows.clone(), between, share: Some(share) });
-        let visibility = arrangements.map(|arrangement| (visibility(&arrangement.places(sizes, area), sizes), arrangement));
-        visibility.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
+        let arrangements = arrangements.map(|(rows, share)| Arrangement { rows: rows.clone(), blank_lines, share: Some(share) });
+        let scored = arrangements.map(|arrangement| (visibility(&arrangement.areas(sizes, area), sizes), arrangement));
+        scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
     };
-    let airy = best(1);
-    if airy.0.0[0] == ALL {
-        return airy.1;
+    let ((spaced_tiers, _), spaced) = best(1);
+    if spaced_tiers[0] == FULL {
+        return spaced;
     }
-    // the blank line between rows is dropped if numbers need it
-    let dense = best(0);
-    if dense.0.0[0] > airy.0.0[0] { dense.1 } else { airy.1 }
+    // the blank line between rows is dropped if that shows more of the entries that the current entry reads
+    let ((dense_tiers, _), dense) = best(0);
+    if dense_tiers[0] > spaced_tiers[0] { dense } else { spaced }
 }
 
-/// Returns the candidates for the rows: all side by side, as many per row as fit, the result below the operands, one per row; and for up to `FEW` matrices
-/// every way to break them into rows.
+/// Returns the candidates for the rows: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each in a row of its own.
+/// For at most `MAX_TRIED` matrices, also returns every other way to break them into rows.
 fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {
     let mut fitting = MatrixRows::new();
     let (mut first, mut used) = (0, 0_u32);
@@ -87,17 +90,16 @@ fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {
     }
     fitting.push(first..sizes.len());
     let mut all = vec![std::iter::once(0..sizes.len()).collect(), fitting];
-    // the operands in one row and the result in another; and each in a row of its own
     all.push(vec![0..sizes.len() - 1, sizes.len() - 1..sizes.len()]);
     all.push((0..sizes.len()).map(|i| i..i + 1).collect());
-    if sizes.len() <= FEW {
+    if sizes.len() <= MAX_TRIED {
         all.extend((0..1_u32 << (sizes.len() - 1)).map(|breaks| broken(sizes.len(), breaks)));
     }
     all.retain(|rows: &MatrixRows| rows.iter().all(|row| !row.is_empty()));
     all
 }
 
-/// Returns `matrices` matrices in rows, with a break after the i-th if bit i of `breaks` is set.
+/// Returns the rows of `matrices` matrices. A row ends after matrix i if bit i of `breaks` is set.
 fn broken(matrices: usize, breaks: u32) -> MatrixRows {
     let ends = (1..=matrices).filter(|end| *end == matrices || breaks >> (end - 1) & 1 == 1);
     let mut start = 0;
@@ -105,14 +107,14 @@ fn broken(matrices: usize, breaks: u32) -> MatrixRows {
 }
 
 impl Arrangement {
-    /// Returns the area of each matrix. A matrix that is too large gets its first tier, then a share of the rest, and scrolls.
-    pub fn places(&self, sizes: &[Size], area: Rect) -> Vec<Rect> {
+    /// Returns the area of each matrix. If a matrix gets a smaller area than it requests, it is scrolled.
+    pub fn areas(&self, sizes: &[Size], area: Rect) -> Vec<Rect> {
         let share = self.share.unwrap_or(equal_shares);
-        let high = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
-        let wanted: Vec<[u16; TIERS]> = self.rows.iter().map(|row| std::array::from_fn(|tier| high(row, tier))).collect();
-        let blanks = self.between * u16::try_from(self.rows.len().saturating_sub(1)).unwrap_or(1);
+        let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
+        let wanted: Vec<[u16; TIERS]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
+        let blanks = self.blank_lines * u16::try_from(self.rows.len().saturating_sub(1)).unwrap_or(1);
         let heights = in_tiers(area.height.saturating_sub(blanks), &wanted, share);
-        let mut places = Vec::with_capacity(sizes.len());
+        let mut areas = Vec::with_capacity(sizes.len());
         let mut y = area.y;
         for (row, height) in self.rows.iter().zip(heights) {
             let wanted: Vec<[u16; TIERS]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
@@ -120,67 +122,68 @@ impl Arrangement {
             let mut x = area.x;
             let room = area.width.saturating_sub(gaps);
             let widths = in_tiers(room, &wanted, share);
-            let mut left = room - widths.iter().sum::<u16>();
+            let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
-                // columns that no numbers need show whole titles
-                let more = sizes[i].titled.saturating_sub(width).min(left);
-                left -= more;
+                // columns that no numbers need are used for the rest of the titles
+                let more = sizes[i].titled.saturating_sub(width).min(unused);
+                unused -= more;
                 let width = width + more;
                 x += GAP;
-                places.push(Rect { x, y, width, height }.intersection(area));
+                areas.push(Rect { x, y, width, height }.intersection(area));
                 x += width;
             }
-            y += height + self.between;
+            y += height + self.blank_lines;
         }
-        places
+        areas
     }
 }
 
-/// Returns the score of the areas.
-fn visibility(places: &[Rect], sizes: &[Size]) -> Visibility {
-    let part = |room: u16, wanted: u16| u32::from(room.min(wanted)) * ALL / u32::from(wanted.max(1));
-    let of = |place: &Rect, size: &Size, tier: usize| {
+/// Returns the score of an arrangement with these areas of the matrices.
+fn visibility(areas: &[Rect], sizes: &[Size]) -> Visibility {
+    let fraction = |room: u16, wanted: u16| u32::from(room.min(wanted)) * FULL / u32::from(wanted.max(1));
+    let visible_fraction = |area: &Rect, size: &Size, tier: usize| {
         let [wide, high] = size.tiers[tier];
         // a number that is cut does not count
-        let numbers = place.width.saturating_sub(size.margin) / size.cell.max(1);
-        let width = if place.width < wide { size.margin + numbers * size.cell } else { wide };
-        part(width, wide).min(part(place.height, high))
+        let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
+        let width = if area.width < wide { size.margin + whole_numbers * size.cell } else { wide };
+        fraction(width, wide).min(fraction(area.height, high))
     };
-    let both = || places.iter().zip(sizes);
-    let tier = |tier: usize| both().map(|(place, size)| of(place, size, tier)).min().unwrap_or(0);
-    let name = both().map(|(place, size)| part(place.width, size.named)).min().unwrap_or(0);
-    (std::array::from_fn(tier), name)
+    let matrices = || areas.iter().zip(sizes);
+    let tier_score = |tier: usize| matrices().map(|(area, size)| visible_fraction(area, size, tier)).min().unwrap_or(0);
+    let name_score = matrices().map(|(area, size)| fraction(area.width, size.named)).min().unwrap_or(0);
+    (std::array::from_fn(tier_score), name_score)
 }
 
 /// Divides `room` among requests, tier by tier.
 fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> Vec<u16> {
     let mut given = vec![0; wanted.len()];
-    let mut left = room;
+    let mut remaining = room;
     for tier in 0..TIERS {
         let more: Vec<u16> = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given)).collect();
-        for (given, more) in given.iter_mut().zip(share(left, &more)) {
+        for (given, more) in given.iter_mut().zip(share(remaining, &more)) {
             *given += more;
-            left -= more;
+            remaining -= more;
         }
     }
     given
 }
 
-/// Divides `room`: the smallest requests are met in full while there is enough; the others share the rest.
+/// Divides `room`: the smallest requests are met in full, in ascending order, while there is enough room. The others share the rest.
 fn smallest_first(room: u16, wanted: &[u16]) -> Vec<u16> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
     let mut shares = vec![0; wanted.len()];
-    let mut left = room;
+    let mut remaining = room;
     let mut rest = order.as_slice();
     while let [first, others @ ..] = rest
-        && wanted[*first] <= left
+        && wanted[*first] <= remaining
     {
         shares[*first] = wanted[*first];
-        left -= wanted[*first];
+        remaining -= wanted[*first];
         rest = others;
     }
-    for (i, share) in rest.iter().zip(equal_shares(left, &rest.iter().map(|i| wanted[*i]).collect::<Vec<_>>())) {
+    let rest_wanted: Vec<u16> = rest.iter().map(|i| wanted[*i]).collect();
+    for (i, share) in rest.iter().zip(equal_shares(remaining, &rest_wanted)) {
         shares[*i] = share;
     }
     shares
@@ -191,10 +194,10 @@ fn equal_shares(room: u16, wanted: &[u16]) -> Vec<u16> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
     let mut shares = vec![0; wanted.len()];
-    let (mut left, mut takers) = (room, u16::try_from(wanted.len()).unwrap_or(u16::MAX));
+    let (mut remaining, mut takers) = (room, u16::try_from(wanted.len()).unwrap_or(u16::MAX));
     for i in order {
-        shares[i] = wanted[i].min(left / takers.max(1));
-        left -= shares[i];
+        shares[i] = wanted[i].min(remaining / takers.max(1));
+        remaining -= shares[i];
         takers -= 1;
     }
     shares

@@ -1,4 +1,4 @@
-//! The help overlay: the keys, from the table that dispatches them.
+//! The help overlay: a list of the keys. It is generated from the table of keys (`keys.rs`), which also decides what a key does.
 
 use ratatui::text::{Line, Span, Text};
 
@@ -8,32 +8,33 @@ use crate::text::{broken, width};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The width of the column of keys.
-const KEYS: usize = 15;
+const KEYS_WIDTH: usize = 15;
 
-/// Returns the keys of the covered screen and of the address line, then remarks on counts, the mouse and indices.
+/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the address line and remarks on counts, the mouse and indices.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
-    let own = match state.screen {
+    let screen_focus = match state.screen {
         Screen::Picker(_) => Focus::Picker,
         Screen::Stepper(_) => Focus::Normal,
     };
-    let line = state.stepper().map(|_| (Focus::Prompt, Some("in the address line")));
+    let address_line = state.stepper().map(|_| (Focus::Prompt, Some("in the address line")));
     let mut text = Text::default();
-    for (focus, title) in [(own, None)].into_iter().chain(line) {
+    for (focus, title) in [(screen_focus, None)].into_iter().chain(address_line) {
         if let Some(title) = title {
             text.push_line("");
             text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
         }
         for row in keys::rows(focus) {
             let keys = row.keys.iter().map(|key| keys::shown(key)).collect::<Vec<_>>().join("  ");
+            // the keys are beside the first line of the words only
             let mut keys = Some(keys);
-            for words in broken(row.words, inside.saturating_sub(KEYS)) {
+            for words in broken(row.words, inside.saturating_sub(KEYS_WIDTH)) {
                 let keys = keys.take().unwrap_or_default();
-                let pad = " ".repeat(KEYS.saturating_sub(width(&keys)).max(1));
+                let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&keys)).max(1));
                 text.push_line(Line::from(vec![Span::styled(keys, theme.style(StyleRole::Key)), Span::raw(format!("{pad}{words}"))]));
             }
         }
     }
-    if own == Focus::Normal {
+    if screen_focus == Focus::Normal {
         text.push_line("");
         text.push_line("A number before a key repeats it: 10l moves ten units forward.");
         text.push_line("The mouse: a click goes to the entry, op or step under it; the wheel scrolls the matrices.");

@@ -1,4 +1,4 @@
-//! The notes overlay: the text that the scenario's file gives as `notes`.
+//! The notes overlay: the scenario's title, the text of the key `notes` in its file, and its source.
 
 use ratatui::text::{Line, Text};
 
@@ -6,7 +6,7 @@ use crate::app::State;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// Returns the scenario's title, notes and source.
-pub(super) fn text(state: &State, theme: &Theme, _: usize) -> Text<'static> {
+pub(super) fn text(state: &State, theme: &Theme, _inside: usize) -> Text<'static> {
     let mut text = Text::default();
     let Some(document) = state.document() else { return text };
     let scenario = &document.scenario;

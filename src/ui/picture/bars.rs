@@ -1,5 +1,5 @@
-//! The terms of an entry as bars, with negative ones to the left of an axis. This is the picture of ops that connect no neurons, such as the sums over a
-//! batch and the update.
+//! Draws the terms of an entry as bars, with negative terms to the left of an axis. This is the picture of ops that connect no neurons, such as the sums over a batch and
+//! the update.
 //!
 //! ```text
 //! 0.25·∂C₁/∂w₁₁  0.01314            │━━━
@@ -19,46 +19,49 @@ use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
 /// The smallest width of the bars, in cells.
-const LEAST: usize = 12;
+const MIN_BARS: usize = 12;
 
-/// A line of the picture.
+/// A line of the picture: a term, or the sum.
 struct Bar {
     name: String,
-    /// `None` if it is not computed yet.
+    /// The number that the bar shows; `None` if it is not computed yet.
     value: Option<f64>,
     role: StyleRole,
 }
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    // three lines are used otherwise: a blank one above, the sum below, and the number of terms
+    // the other three lines are a blank line above, the sum, and the number of terms
     let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
-    let (now, all) = (view.at.term, view.at.terms);
+    let (current, count) = (view.at.term, view.at.terms);
     let rows = u64::from(rows);
-    let first = now.saturating_sub(rows / 2).min(all.saturating_sub(rows));
-    let terms: Vec<_> = (first..all.min(first + rows)).map(|term| (term, view.term(term))).collect();
+    let first = current.saturating_sub(rows / 2).min(count.saturating_sub(rows));
+    let terms: Vec<_> = (first..count.min(first + rows)).map(|term| (term, view.term(term))).collect();
     let mut bars: Vec<Bar> = Vec::with_capacity(terms.len() + 1);
     bars.extend(terms.iter().map(|(number, term)| Bar {
         name: view.in_symbols(term),
         value: term.value(),
-        role: if *number == now { StyleRole::Step } else { StyleRole::Plain },
+        role: if *number == current { StyleRole::Step } else { StyleRole::Plain },
     }));
     let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
+    // 6 cells for `so far`
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
-    let (name, role) = if now + 1 == all { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
+    let (name, role) = if current + 1 == count { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
     bars.push(Bar { name, value: Some(view.step.sum), role });
 
     let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
     let room = usize::from(area.width) - 2;
-    let names = widest.min(room - LEAST);
+    // the widths of the names and of the numbers
+    let names = widest.min(room - MIN_BARS);
     let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(USUAL);
-    // if space is short, numbers are dropped before bars: the equation has them too
-    let numbers = Some(numbers + 1).filter(|numbers| names + numbers + LEAST <= room).unwrap_or(0);
+    // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
+    let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
+    // the largest magnitudes to the left and to the right of the axis
     let [negative, positive] =
         [-1.0, 1.0].map(|sign| round_up(values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = Scale { largest: negative + positive, cells: room + 1 - left };
-    let axis = left + scale.cells(negative);
+    let axis = left + scale.bar_cells(negative);
     for (y, bar) in (1..).zip(&bars) {
         let style = view.theme.style(bar.role);
         text_at(buf, area, 1, y, &cut(&bar.name, names), style);
@@ -70,26 +73,27 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
             text_at(buf, area, cell(axis + 1), y, glyph::TO_COME, style);
             continue;
         };
-        // the bar is a line in the foreground, so a style with a background does not suit it
+        // the style of the step has a background, which would fill the whole line instead of the bar
         let role = if bar.role == StyleRole::Step { StyleRole::Result } else { bar.role };
-        let (line, style) = ("━".repeat(scale.cells(value.abs())), view.theme.style(role).not_underlined());
+        let (line, style) = ("━".repeat(scale.bar_cells(value.abs())), view.theme.style(role).not_underlined());
         if value < 0.0 {
             text_ending_at(buf, area, cell(axis), y, &line, style);
         } else {
             text_at(buf, area, cell(axis + 1), y, &line, style);
         }
     }
-    if terms.len() as u64 != all {
-        let text = format!("{} of {all} terms", terms.len());
+    if terms.len() as u64 != count {
+        let text = format!("{} of {count} terms", terms.len());
         text_at(buf, area, 1, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }
 }
 
+/// Converts a number of cells to the type of coordinates.
 fn cell(x: usize) -> u16 {
     u16::try_from(x).unwrap_or(u16::MAX)
 }
 
-/// The scale of the bars.
+/// The scale of the bars, which maps the magnitude `largest` to `cells` cells.
 struct Scale {
     largest: f64,
     cells: usize,
@@ -98,11 +102,12 @@ struct Scale {
 impl Scale {
     /// Returns the number of cells for a magnitude, at least 1; 0 if the magnitude is 0 or not finite.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // between 0 and `cells`
-    fn cells(&self, size: f64) -> usize {
-        if size == 0.0 || !size.is_finite() {
+    fn bar_cells(&self, magnitude: f64) -> usize {
+        if magnitude == 0.0 || !magnitude.is_finite() {
             return 0;
         }
+        // one cell is the axis
         let most = self.cells.saturating_sub(1);
-        ((size / self.largest * most as f64).round() as usize).clamp(1, most.max(1))
+        ((magnitude / self.largest * most as f64).round() as usize).clamp(1, most.max(1))
     }
 }

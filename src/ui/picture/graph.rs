@@ -1,4 +1,5 @@
-//! Draws a scalar graph as in figure 14: each node with its value above and its derivative below, once they are known.
+//! Draws a scalar graph as in figure 14 of the series. Each node has its value above and its derivative below, once they are known. If space is short, both numbers are
+//! beside the node.
 
 mod edges;
 mod layout;
@@ -24,60 +25,62 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let nodes = nodes(view);
-    let all = nodes.len() * 2 >= view.network().tensors().len();
-    let Some(here) = nodes.iter().position(|node| node.id == view.neuron(view.output)) else { return };
-    // the current node, then the other end of this step's edge
-    let near = |node: &GraphNode| is_now(view, node.id, nodes[here].id) || is_now(view, nodes[here].id, node.id);
-    let focus: Vec<usize> = std::iter::once(here).chain((0..nodes.len()).filter(|n| near(&nodes[*n]))).collect();
+    // each node has at most two tensors: its value and its derivative
+    let has_all_nodes = nodes.len() * 2 >= view.network().tensors().len();
+    let Some(current) = nodes.iter().position(|node| node.id == view.neuron(view.output)) else { return };
+    // the current node, then the nodes to which this step's edges lead
+    let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
+    let focus: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
     let plan = Plan::best(&nodes, &focus, (i32::from(area.width), i32::from(area.height)));
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
+    // for each node, the highest rank of its edges, and the style of such an edge
     let mut strongest = vec![(0, view.theme.style(StyleRole::Dim)); nodes.len()];
     for (t, to) in nodes.iter().enumerate() {
         for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
-            let now = is_now(view, from.id, to.id);
-            let passed = view.backward() && has_derivative(view, from.id);
-            let (style, rank) = match (now, passed) {
+            let is_now = is_step_edge(view, from.id, to.id);
+            let is_passed = view.is_backward() && has_derivative(view, from.id);
+            let (style, rank) = match (is_now, is_passed) {
                 (true, _) => (view.theme.style(StyleRole::Result).not_underlined(), 3),
                 (_, true) => (view.theme.style(StyleRole::Backward), 2),
                 _ => (view.theme.style(StyleRole::Dim), 1),
             };
             let (lines, cuts) = plan.edge(&nodes, f, t);
             for (start, end) in lines {
-                canvas.line(start, end, style, rank, now);
+                canvas.line(start, end, style, rank, is_now);
             }
-            marks.extend(cuts.into_iter().map(|(place, mark)| (rank, place, mark.to_owned(), style)));
-            for end in [f, t] {
-                strongest[end] = if rank > strongest[end].0 { (rank, style) } else { strongest[end] };
+            marks.extend(cuts.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
+            for node in [f, t] {
+                strongest[node] = if rank > strongest[node].0 { (rank, style) } else { strongest[node] };
             }
         }
     }
     for hidden in plan.hidden(i32::from(area.height) - 1) {
         let dim = (0, view.theme.style(StyleRole::Dim));
-        let (rank, style) = hidden.nodes.iter().map(|node| strongest[*node]).max_by_key(|strong| strong.0).unwrap_or(dim);
-        marks.push((rank, hidden.place, hidden_label(&hidden, all), style));
+        let (rank, style) = hidden.nodes.iter().map(|node| strongest[*node]).max_by_key(|(rank, _)| *rank).unwrap_or(dim);
+        marks.push((rank, hidden.cell, hidden_label(&hidden, has_all_nodes), style));
     }
     canvas.render(buf);
     let on_screen = |(x, y): (i32, i32)| Some((u16::try_from(x).ok()?, u16::try_from(y).ok().filter(|y| *y < area.height)?));
-    // the highest rank last, on top of the others
-    marks.sort_by_key(|mark| mark.0);
-    for (_, place, mark, style) in marks {
-        if let Some((x, y)) = on_screen(place) {
+    // the marks of the highest rank are drawn last, on top of the others
+    marks.sort_by_key(|(rank, ..)| *rank);
+    for (_, cell, mark, style) in marks {
+        if let Some((x, y)) = on_screen(cell) {
             text_at(buf, area, x, y, &mark, style);
         }
     }
     for item in plan.items.iter().filter(|item| item.is_node && plan.rows.contains(&item.row())) {
-        if let Some(place) = on_screen((plan.columns.places[item.column].0, item.row())) {
-            draw(view, &nodes[item.source], place, plan.roomy, area, buf);
+        if let Some(cell) = on_screen((plan.columns.places[item.column].0, item.row())) {
+            draw_node(view, &nodes[item.source], cell, plan.is_roomy, area, buf);
         }
     }
 }
 
-/// Returns the mark of hidden nodes with their count: `↓ 3 more`, or `↓3` if that is too wide. If not `all` nodes of the graph are laid out, the count is a
+/// Returns the mark of hidden nodes with their count: `↓ 3 more`, or `↓3` if the longer text is too wide. If only some nodes of the graph are laid out, the count is a
 /// lower bound: `↓ 3+ more`.
-fn hidden_label(hidden: &HiddenItems, all: bool) -> String {
+fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
     let mark = hidden.mark;
-    let plus = if all { "" } else { "+" };
+    let plus = if has_all_nodes { "" } else { "+" };
     match hidden.nodes.len() {
         0 => format!("{mark} "),
         count => Some(format!("{mark} {count}{plus} more "))
@@ -91,30 +94,33 @@ fn number_text(view: &View<'_>, id: Id) -> Option<String> {
     view.number(id, 0).map(short)
 }
 
+/// Returns whether the derivative of the output by a node is known.
 fn has_derivative(view: &View<'_>, id: Id) -> bool {
     view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
 }
 
+/// Returns the derivative of the output by a node, if it is known.
 fn derivative_text(view: &View<'_>, id: Id) -> Option<String> {
     view.network().gradient_of(id).and_then(|gradient| number_text(view, gradient))
 }
 
-/// Returns the nodes whose numbers this step reads.
+/// Returns the nodes whose values or derivatives this step reads.
 fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
     view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.neuron(source.tensor))
 }
 
 /// Returns whether this step follows the edge from one node to another, forwards or backwards.
-fn is_now(view: &View<'_>, from: Id, to: Id) -> bool {
+fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
     let output = view.neuron(view.output);
-    if view.backward() {
-        // the first factor is the upstream derivative
+    if view.is_backward() {
+        // the first factor is the upstream derivative, by the node `to`
         return output == from && read_now(view).next() == Some(to);
     }
     output == to && read_now(view).any(|id| id == from)
 }
 
-fn draw(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), roomy: bool, area: Rect, buf: &mut Buffer) {
+/// Draws a node and its numbers, from a cell on. In a roomy picture the numbers are above and below the node, else beside it.
+fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let style = if node.id == view.neuron(view.output) {
         theme.style(StyleRole::Step)
@@ -124,9 +130,9 @@ fn draw(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), roomy: bool, area
         theme.style(StyleRole::Plain)
     };
     let value = number_text(view, node.id).unwrap_or_default();
-    let derivative = if view.backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
+    let derivative = if view.is_backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
     let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
-    if roomy {
+    if is_roomy {
         text_at(buf, area, x, y, &format!("[{}]", node.name), style);
         if let Some(above) = y.checked_sub(1) {
             text_at(buf, area, x + 1, above, &value, forward);

@@ -1,4 +1,5 @@
-//! The filter over its padded image, as in the insets of figures 19 and 20; turned by 180° on the error's way back.
+//! The inset beside the neurons: the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. In the backward pass to the input, the
+//! filter is rotated by 180°.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,35 +16,40 @@ use crate::text::width;
 use crate::ui::theme;
 use crate::ui::view::View;
 
-/// The most rows and columns of the image to draw.
-const SIDE: usize = 12;
+/// The largest number of rows, and of columns, of the image that are drawn.
+const MAX_SIDE: usize = 12;
 
-/// A cell of the image that the filter covers.
-struct Covered {
+/// A weight of the filter over a pixel of the image.
+struct CoveringWeight {
+    /// The row-major index of the weight in the filter.
     weight: usize,
-    text: String,
+    /// The symbol of the weight.
+    symbol: String,
 }
 
 /// The filter on one channel of its image.
 pub struct Inset {
     title: String,
     /// The width of a column of the image, in cells of the screen.
-    cell: usize,
-    /// The rows and columns to draw, counted with the padding.
+    column_width: usize,
+    /// The rows and columns that are drawn, counted with the padding.
     rows: Range<usize>,
     columns: Range<usize>,
+    /// The rows and columns of padding on each side.
     padding: [usize; 2],
+    /// The rows and columns of the image without padding.
     image: [usize; 2],
-    covered: HashMap<(usize, usize), Covered>,
-    /// The row and column of this step, counted with the padding.
+    /// The weights over the image, by row and column, counted with the padding.
+    covered: HashMap<(usize, usize), CoveringWeight>,
+    /// The row and column that this step reads, counted with the padding.
     now: (usize, usize),
     /// `true` if the filter's entries are shared weights, each with its own colour.
-    shared: bool,
+    is_shared: bool,
 }
 
-/// The position of a term: the weight's index in the filter, and channel, row and column in the image.
+/// The weight and the pixel that a term multiplies: the index of the weight in the filter, and channel, row and column of the pixel in the image.
 #[derive(Clone, Copy)]
-struct WeightPosition {
+struct WeightAndPixel {
     weight: usize,
     channel: usize,
     y: usize,
@@ -51,51 +57,55 @@ struct WeightPosition {
 }
 
 impl Inset {
-    /// Returns the inset of this step, at most `most` cells wide; `None` for an op without a filter.
-    pub fn of(view: &View<'_>, most: u16) -> Option<Self> {
+    /// Returns the inset of this step, at most `max_width` cells wide; `None` for an op without a filter.
+    pub fn of(view: &View<'_>, max_width: u16) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
         let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
-        let &[.., height, wide] = image_shape.as_slice() else { return None };
+        let &[.., height, width_of_image] = image_shape.as_slice() else { return None };
         let [py, px] = window.padding;
-        let now = position(view, &view.sources(), image, filter)?;
-        let now = WeightPosition { y: now.y + py, x: now.x + px, ..now };
-        // the last index has the most digits
+        let now = weight_and_pixel(view, &view.sources(), image, filter)?;
+        let now = WeightAndPixel { y: now.y + py, x: now.x + px, ..now };
+        // the symbol of the last weight is the widest, because its index has the most digits; brackets are around the symbol
         let last = len(filter_shape).saturating_sub(1);
-        let cell = width(&view.entry(filter, last)) + 2;
+        let column_width = width(&view.entry_symbol(filter, last)) + 2;
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
         let title = format!("{}{} on {}", symbol(filter), if window.turned { ", turned by 180°," } else { "" }, symbol(image));
-        let around = |at: usize, n: usize, side: usize| {
+        // `side` of `n` rows or columns, with `at` in the middle unless the image ends
+        let range_around = |at: usize, n: usize, side: usize| {
             let first = at.saturating_sub(side / 2).min(n.saturating_sub(side));
             first..n.min(first + side)
         };
-        let side = SIDE.min(usize::from(most) / cell).max(1);
-        let all = wide + 2 * px;
-        let title = if side < all { format!("{title}, in part") } else { title };
-        let (rows, columns) = (around(now.y, height + 2 * py, SIDE), around(now.x, all, side));
-        let seen = rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x)));
+        let side = MAX_SIDE.min(usize::from(max_width) / column_width).max(1);
+        let padded_width = width_of_image + 2 * px;
+        let title = if side < padded_width { format!("{title}, in part") } else { title };
+        let (rows, columns) = (range_around(now.y, height + 2 * py, MAX_SIDE), range_around(now.x, padded_width, side));
+        let pixels = rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x)));
+        // a pitch of 0 means that the filter moves from term to term: then the pixel of each weight is found from the terms
         let covered = if window.pitch.contains(&0) {
-            moving_weights(view, (image, filter), now, window.padding, seen)
+            moving_weights(view, (image, filter), now, window.padding, pixels)
         } else {
-            seen.filter_map(|place| Some((place, weight_over(filter_shape, window, now, place)?))).collect()
+            pixels.filter_map(|pixel| Some((pixel, weight_over(filter_shape, window, now, pixel)?))).collect()
         };
-        let cover = |(place, weight): ((usize, usize), usize)| (place, Covered { weight, text: view.entry(filter, weight) });
+        let with_symbol =
+            |(pixel, weight): ((usize, usize), usize)| (pixel, CoveringWeight { weight, symbol: view.entry_symbol(filter, weight) });
         Some(Self {
             title,
-            cell,
-            covered: covered.into_iter().map(cover).collect(),
+            column_width,
+            covered: covered.into_iter().map(with_symbol).collect(),
             now: (now.y, now.x),
             rows,
             columns,
-            shared: view.network().tensor(filter).role == Role::Parameter,
+            is_shared: view.network().tensor(filter).role == Role::Parameter,
             padding: [py, px],
-            image: [height, wide],
+            image: [height, width_of_image],
         })
     }
 
     /// Returns width and height, in cells of the screen.
     pub fn size(&self) -> (u16, u16) {
-        let wide = (self.columns.len() * self.cell).max(width(&self.title));
+        let wide = (self.columns.len() * self.column_width).max(width(&self.title));
+        // one line for the title, and a blank line below
         (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() + 2).unwrap_or(u16::MAX))
     }
 
@@ -108,16 +118,16 @@ impl Inset {
                 let on_image = y.checked_sub(self.padding[0]).is_some_and(|y| y < self.image[0])
                     && x.checked_sub(self.padding[1]).is_some_and(|x| x < self.image[1]);
                 let (text, style) = match self.covered.get(&(y, x)) {
-                    Some(covered) if (y, x) == self.now => (format!("[{}]", covered.text), view.theme.style(theme::StyleRole::Step)),
-                    Some(covered) if on_image && self.shared => {
-                        (format!(" {} ", covered.text), entry.patch(view.theme.shared(covered.weight)))
+                    Some(covered) if (y, x) == self.now => (format!("[{}]", covered.symbol), view.theme.style(theme::StyleRole::Step)),
+                    Some(covered) if on_image && self.is_shared => {
+                        (format!(" {} ", covered.symbol), entry.patch(view.theme.shared(covered.weight)))
                     }
-                    Some(covered) if on_image => (format!(" {} ", covered.text), entry),
-                    Some(covered) => (format!(" {} ", covered.text), dim),
+                    Some(covered) if on_image => (format!(" {} ", covered.symbol), entry),
+                    Some(covered) => (format!(" {} ", covered.symbol), dim),
                     None if on_image => (" · ".to_owned(), view.theme.style(theme::StyleRole::Plain)),
                     None => (" ░ ".to_owned(), dim),
                 };
-                if let (Ok(x), Ok(y)) = (u16::try_from(column * self.cell), u16::try_from(row + 1)) {
+                if let (Ok(x), Ok(y)) = (u16::try_from(column * self.column_width), u16::try_from(row + 1)) {
                     text_at(buf, area, x, y, &text, style);
                 }
             }
@@ -125,44 +135,47 @@ impl Inset {
     }
 }
 
-/// Returns the position of a term that reads these entries, counted without padding.
-fn position(view: &View<'_>, reads: &Sources, image: Id, filter: Id) -> Option<WeightPosition> {
-    let find = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
-    let (at, weight) = (find(image)?, find(filter)?);
+/// Returns the weight and the pixel of a term that reads these entries, counted without padding.
+fn weight_and_pixel(view: &View<'_>, reads: &Sources, image: Id, filter: Id) -> Option<WeightAndPixel> {
+    let entry_of = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
+    let (at, weight) = (entry_of(image)?, entry_of(filter)?);
     let index = unravel(at, &view.network().tensor(image).shape);
     let &[.., y, x] = index.as_slice() else { return None };
-    Some(WeightPosition { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y, x })
+    Some(WeightAndPixel { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y, x })
 }
 
-/// Returns the weight over a pixel of the padded image, which follows from the position of this step; `None` if the filter does not cover the pixel.
-fn weight_over(filter: &[usize], window: Window, now: WeightPosition, (y, x): (usize, usize)) -> Option<usize> {
+/// Returns the weight over a pixel of the padded image; `None` if the filter does not cover the pixel. The weight and pixel of this step give the position of the filter.
+///
+/// If weight 4 of a row is over column 7 at pitch 1, weight 5 is over column 8, or over column 6 if the filter is rotated.
+fn weight_over(filter: &[usize], window: Window, now: WeightAndPixel, (y, x): (usize, usize)) -> Option<usize> {
     let &[.., height, wide] = filter else { return None };
-    let own = |at: usize, now: usize, own: usize, pitch: usize, all: usize| {
-        let [at, now, own, pitch] = [at, now, own, pitch].map(|n| i64::try_from(n).unwrap_or(0));
-        let offset = if window.turned { now - at } else { at - now };
-        let there = usize::try_from(own + offset / pitch).ok()?;
-        (offset % pitch == 0 && there < all).then_some(there)
+    // along one axis of `n` weights: weight `weight_now` is over pixel `pixel_now`; returns the weight over `pixel`
+    let weight_on_axis = |pixel: usize, pixel_now: usize, weight_now: usize, pitch: usize, n: usize| {
+        let [pixel, pixel_now, weight_now, pitch] = [pixel, pixel_now, weight_now, pitch].map(|n| i64::try_from(n).unwrap_or(0));
+        let offset = if window.turned { pixel_now - pixel } else { pixel - pixel_now };
+        let weight = usize::try_from(weight_now + offset / pitch).ok()?;
+        (offset % pitch == 0 && weight < n).then_some(weight)
     };
-    let row = own(y, now.y, now.weight / wide % height, window.pitch[0], height)?;
-    let column = own(x, now.x, now.weight % wide, window.pitch[1], wide)?;
+    let row = weight_on_axis(y, now.y, now.weight / wide % height, window.pitch[0], height)?;
+    let column = weight_on_axis(x, now.x, now.weight % wide, window.pitch[1], wide)?;
     Some(now.weight - now.weight % (height * wide) + row * wide + column)
 }
 
-/// Returns the weights over some pixels of the padded image, as the terms that read these pixels name them: for a filter that moves from term to term.
+/// Returns the weights over some pixels of the padded image, for a filter that moves from term to term. The terms that read these pixels also read the weights.
 fn moving_weights(
     view: &View<'_>,
     (image, filter): (Id, Id),
-    now: WeightPosition,
+    now: WeightAndPixel,
     [py, px]: [usize; 2],
-    seen: impl Iterator<Item = (usize, usize)>,
+    pixels: impl Iterator<Item = (usize, usize)>,
 ) -> Vec<((usize, usize), usize)> {
     let &[.., height, wide] = view.network().tensor(image).shape.as_slice() else { return Vec::new() };
-    let entry = |(y, x): (usize, usize)| {
+    let entry_at = |(y, x): (usize, usize)| {
         let (y, x) = (y.checked_sub(py)?, x.checked_sub(px)?);
         (y < height && x < wide).then_some((now.channel * height + y) * wide + x)
     };
-    let places: Vec<usize> = seen.filter_map(entry).collect();
-    let found =
-        |met: TermRead| position(view, &met.reads, image, filter).map(|position| ((position.y + py, position.x + px), position.weight));
-    view.term_reads(&view.at, image, &places).into_iter().filter_map(found).collect()
+    let entries: Vec<usize> = pixels.filter_map(entry_at).collect();
+    let pixel_and_weight =
+        |term: TermRead| weight_and_pixel(view, &term.reads, image, filter).map(|found| ((found.y + py, found.x + px), found.weight));
+    view.term_reads(&view.at, image, &entries).into_iter().filter_map(pixel_and_weight).collect()
 }

@@ -1,4 +1,5 @@
-//! Draws two columns of neurons and the edges between them. An edge is a term of the forward op; an edge with a shared weight has the weight's colour.
+//! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the forward
+//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,13 +16,15 @@ use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// A neuron of a column: its row-major index in its tensor, and its row in the area.
+/// A neuron of a column.
 struct Neuron {
+    /// The row-major index in the tensor.
     at: usize,
+    /// The row in the area.
     row: u16,
 }
 
-/// An edge, of which any part may be unknown: its left neuron, its right neuron, and its weight.
+/// An edge, or the known parts of an edge: the indices of its left neuron, its right neuron and its weight in their tensors.
 #[derive(Clone, Copy)]
 struct NeuronEdge {
     left: Option<usize>,
@@ -30,10 +33,10 @@ struct NeuronEdge {
 }
 
 impl NeuronEdge {
-    /// Returns whether two edges are equal in all parts that both know.
-    fn agrees(self, other: Self) -> bool {
-        let agree = |a: Option<usize>, b: Option<usize>| a.is_none() || b.is_none() || a == b;
-        agree(self.left, other.left) && agree(self.right, other.right) && agree(self.weight, other.weight)
+    /// Returns whether two edges can be the same: all parts that are known of both are equal.
+    fn matches(self, other: Self) -> bool {
+        let can_equal = |a: Option<usize>, b: Option<usize>| a.is_none() || b.is_none() || a == b;
+        can_equal(self.left, other.left) && can_equal(self.right, other.right) && can_equal(self.weight, other.weight)
     }
 
     /// Returns whether any part is known.
@@ -46,9 +49,9 @@ impl NeuronEdge {
 struct NeuronColumns {
     left: Id,
     right: Id,
-    /// The edge of this step, with the parts that the step's factors name.
+    /// The edge of this step. Its known parts are those that the step reads or computes.
     now: NeuronEdge,
-    /// The part of it that is the entry being computed.
+    /// As `now`, but only the entry that is being computed is known.
     entry: NeuronEdge,
 }
 
@@ -57,22 +60,20 @@ fn is_neuron(network: &Network, id: Id) -> bool {
     !matches!(network.tensor(id).role, Role::Parameter | Role::Constant | Role::Target)
 }
 
+/// Returns whether a tensor is a weight: a parameter that is not a bias.
 fn is_weight(network: &Network, id: Id) -> bool {
     let info = network.tensor(id);
     info.role == Role::Parameter && info.shape.len() > 1
 }
 
-/// Returns the tensor of neurons that another one is computed from; if there are several, preferably one that this step reads.
-fn source_tensor(network: &Network, id: Id, ends: &[(Id, usize)]) -> Option<Id> {
+/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one that is among the entries of this step.
+fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
     let mut neurons =
         op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
     let first = *neurons.peek()?;
-    if ends.iter().any(|(end, _)| *end == first) {
-        Some(first)
-    } else {
-        neurons.find(|id| ends.iter().any(|(end, _)| end == id)).or(Some(first))
-    }
+    let is_used = |id: Id| entries.iter().any(|(used, _)| *used == id);
+    if is_used(first) { Some(first) } else { neurons.find(|id| is_used(*id)).or(Some(first)) }
 }
 
 impl NeuronColumns {
@@ -81,32 +82,34 @@ impl NeuronColumns {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
-        let mut ends: Vec<(Id, usize)> = view.sources_now().iter().map(|s| (view.neuron(s.tensor), s.at)).collect();
-        ends.push(result);
-        let neurons = ends.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
+        // the entries that this step reads or computes; a gradient stands for its neurons
+        let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
+        entries.push(result);
+        let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
+        // the tensor that is computed last
         let last = neurons.max_by_key(|id| network.producer(*id).map_or(0, |n| n + 1))?;
         let (left, right) =
-            if view.backward() && last == network.output() && ends.iter().all(|(id, _)| *id == last || !is_neuron(network, *id)) {
+            if view.is_backward() && last == network.output() && entries.iter().all(|(id, _)| *id == last || !is_neuron(network, *id)) {
                 (last, network.loss())
             } else {
-                let own = ends.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id));
-                (own.or_else(|| source_tensor(network, last, &ends))?, last)
+                let other = entries.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id));
+                (other.or_else(|| source_tensor(network, last, &entries))?, last)
             };
-        let end = |id: Id| ends.iter().find(|(end, _)| *end == id).map(|(_, at)| *at);
-        let own = |id: Id| (id == result.0).then_some(result.1);
-        let weight = |ends: &[(Id, usize)]| ends.iter().find(|(id, _)| is_weight(network, *id)).map(|(_, at)| *at);
+        let used_entry = |id: Id| entries.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
+        let computed_entry = |id: Id| (id == result.0).then_some(result.1);
+        let weight = |entries: &[(Id, usize)]| entries.iter().find(|(id, _)| is_weight(network, *id)).map(|(_, at)| *at);
         Some(Self {
             left,
             right,
-            now: NeuronEdge { left: end(left), right: end(right), weight: weight(&ends) },
-            entry: NeuronEdge { left: own(left), right: own(right), weight: weight(&[result]) },
+            now: NeuronEdge { left: used_entry(left), right: used_entry(right), weight: weight(&entries) },
+            entry: NeuronEdge { left: computed_entry(left), right: computed_entry(right), weight: weight(&[result]) },
         })
     }
 
-    /// Returns the edges from some neurons of the left column, in ascending order, to one neuron of the right column.
+    /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` has to be ascending.
     fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
         // an entry without steps has no edges
-        let Some(at) = view.begin(self.right, right) else { return Vec::new() };
+        let Some(at) = view.first_position(self.right, right) else { return Vec::new() };
         let edge = |TermRead { place, reads, .. }: TermRead| {
             let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
             NeuronEdge { left: Some(place), right: Some(right), weight }
@@ -114,15 +117,15 @@ impl NeuronColumns {
         view.term_reads(&at, self.left, lefts).into_iter().map(edge).collect()
     }
 
-    /// Returns the neurons of the left column that the first terms of a neuron of the right column read, `most` for each term.
+    /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read, at most `most` for each term.
     fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
-        let at = view.begin(self.right, right);
+        let at = view.first_position(self.right, right);
         let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
-    /// Returns whether the step determines an edge: both ends are known, or the left one if the right column is the loss.
-    fn names_an_edge(&self, view: &View<'_>) -> bool {
+    /// Returns whether this step determines an edge: both neurons are known, or the left neuron if the right column is the loss.
+    fn has_edge_now(&self, view: &View<'_>) -> bool {
         self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss())
     }
 }
@@ -134,14 +137,16 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let count = |id: Id| len(&view.network().tensor(id).shape);
-    let (near_left, near_right) = near(view, &columns, usize::from(area.height));
+    let (near_left, near_right) = involved_neurons(view, &columns, usize::from(area.height));
     let left = column(count(columns.left), near_left, columns.now.left, area.height);
     let right = column(count(columns.right), near_right, columns.now.right, area.height);
     let (left_shown, right_shown) = (shown_tensor(view, columns.left), shown_tensor(view, columns.right));
+    // the labels of a column get at most half of the width, without 10 cells for neurons and edges
     let most = usize::from(area.width.saturating_sub(10)) / 2;
     let (left_labels, right_labels) =
         (labels(view, left_shown, right_shown, &left, most), labels(view, right_shown, left_shown, &right, most));
     let widest = |labels: &[String]| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(most);
+    // the cells of the neurons, left and right
     let from = u16::try_from(widest(&left_labels) + 2).unwrap_or(2);
     let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
     let shared = is_shared(view.network(), columns.right);
@@ -150,10 +155,11 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for end in &right {
         for edge in columns.edges(view, &lefts, end.at) {
             let Some(start) = edge.left.and_then(|at| lefts.binary_search(&at).ok()).map(|n| &left[n]) else { continue };
-            let now = columns.names_an_edge(view) && edge.agrees(columns.now);
+            let is_now = columns.has_edge_now(view) && edge.matches(columns.now);
             let colour = edge.weight.filter(|_| shared).map(|weight| view.theme.shared(weight).not_underlined());
-            let (style, rank) = line(view, colour, now, columns.entry.is_known() && edge.agrees(columns.entry));
-            canvas.line((from + 1, start.row), (to - 1, end.row), style, rank, now);
+            let is_of_entry = columns.entry.is_known() && edge.matches(columns.entry);
+            let (style, rank) = edge_style(view, colour, is_now, is_of_entry);
+            canvas.line((from + 1, start.row), (to - 1, end.row), style, rank, is_now);
         }
     }
     canvas.render(buf);
@@ -173,14 +179,16 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     draw_count(view, area, (to, right.len(), count(columns.right)), buf);
 }
 
-fn line(view: &View<'_>, colour: Option<Style>, now: bool, of_entry: bool) -> (Style, u8) {
-    match (now, of_entry) {
+/// Returns the style and the rank of an edge: the edge of this step is above the edges of the current entry, and these are above all others.
+fn edge_style(view: &View<'_>, colour: Option<Style>, is_now: bool, is_of_entry: bool) -> (Style, u8) {
+    match (is_now, is_of_entry) {
         (true, _) => (colour.unwrap_or(view.theme.style(StyleRole::Result).not_underlined()).bold(), 3),
         (_, true) => (colour.unwrap_or(view.theme.style(view.pass_role())), 2),
         _ => (colour.map_or(view.theme.style(StyleRole::Dim), Style::dim), 1),
     }
 }
 
+/// Returns the style of the neuron `at`, if the neuron `now` is read in this step and the neuron `entry` is being computed.
 fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<usize>) -> Style {
     if entry == Some(at) {
         view.theme.style(StyleRole::Result)
@@ -191,13 +199,13 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
     }
 }
 
-/// Returns the symbols and known numbers of a column. A number has fewer digits if space is short, and no symbol if there is space for one of them only. Symbols
-/// include the layer if the `other` column has the same letter.
+/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers have fewer digits; if it is still too short, the symbol is left
+/// out. Symbols include the layer if the `other` column has the same letter.
 fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
-    let label = |n: &Neuron| {
-        let symbol = view.entry(id, n.at);
-        let symbols = if view.same_letter(id, other) { vec![view.whole_entry(id, n.at), symbol] } else { vec![symbol] };
-        match view.number(id, n.at) {
+    let label = |neuron: &Neuron| {
+        let symbol = view.entry_symbol(id, neuron.at);
+        let symbols = if view.same_letter(id, other) { vec![view.entry_symbol_with_layer(id, neuron.at), symbol] } else { vec![symbol] };
+        match view.number(id, neuron.at) {
             Some(value) => {
                 let named = symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", brief(value, digits))));
                 named.chain([brief(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| brief(value, 3))
@@ -222,12 +230,13 @@ fn is_shared(network: &Network, right: Id) -> bool {
     network.producer(right).is_some_and(|n| network.ops()[n].window().is_some())
 }
 
-/// Returns the neurons that the current entry involves, left and right; of many, those around this step.
-fn near(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, Vec<usize>) {
+/// Returns the neurons of the left and of the right column that the current entry involves. If there are many, these are the neurons around this step.
+fn involved_neurons(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, Vec<usize>) {
     let (mut left, mut right) = (Vec::new(), Vec::new());
-    let rows64 = rows as u64;
-    let first = view.at.term.saturating_sub(rows64 / 2).min(view.at.terms.saturating_sub(rows64));
-    for (id, at) in view.sources_of(&view.at, first..(first + rows64).min(view.at.terms)).flatten() {
+    // as many terms as there are rows, with this step's term in the middle
+    let count = rows as u64;
+    let first = view.at.term.saturating_sub(count / 2).min(view.at.terms.saturating_sub(count));
+    for (id, at) in view.sources_of(&view.at, first..(first + count).min(view.at.terms)).flatten() {
         let id = view.neuron(id);
         if id == columns.left {
             left.push(at);
@@ -235,15 +244,15 @@ fn near(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, V
             right.push(at);
         }
     }
-    // of a long slice, those around this step
-    for (id, places) in view.slices().filter(|(_, places)| places.len() > ARGUMENTS) {
+    // a step that reads a long slice lists only one entry of it: adds the neurons of the slice around that one
+    for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > ARGUMENTS) {
         let (neurons, now) = match view.neuron(id) {
             id if id == columns.left => (&mut left, columns.now.left),
             id if id == columns.right => (&mut right, columns.now.right),
             _ => continue,
         };
-        let middle = now.unwrap_or(places.first);
-        neurons.extend((middle.saturating_sub(rows)..=middle + rows).filter(|at| places.contains(*at)));
+        let middle = now.unwrap_or(slice.first);
+        neurons.extend((middle.saturating_sub(rows)..=middle + rows).filter(|at| slice.contains(*at)));
     }
     left.extend(columns.entry.left);
     right.extend(columns.entry.right);
@@ -253,7 +262,7 @@ fn near(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, V
     (left, right)
 }
 
-/// Returns the neurons of a column: all if they fit, else those that the current entry involves, this step's among them.
+/// Returns the neurons of a column: all if they fit, else the `near` neurons, with the neuron `now` of this step among them.
 fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -> Vec<Neuron> {
     let mut rows = usize::from(height);
     let chosen: Vec<usize> = if count <= rows {
@@ -267,20 +276,21 @@ fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -
         if near.is_empty() {
             near = (0..rows).collect();
         }
-        let here = now.and_then(|now| near.iter().position(|at| *at == now)).unwrap_or(0);
-        let first = here.saturating_sub(rows / 2).min(near.len().saturating_sub(rows));
+        let current = now.and_then(|now| near.iter().position(|at| *at == now)).unwrap_or(0);
+        let first = current.saturating_sub(rows / 2).min(near.len().saturating_sub(rows));
         near.into_iter().skip(first).take(rows).collect()
     };
     let n = chosen.len();
-    let place = |i: usize| u16::try_from((2 * i + 1) * rows / (2 * n)).unwrap_or(0);
-    chosen.into_iter().enumerate().map(|(i, at)| Neuron { at, row: place(i) }).collect()
+    // the neurons divide the height evenly: the i-th of n is at the fraction (i + ½) / n
+    let row = |i: usize| u16::try_from((2 * i + 1) * rows / (2 * n)).unwrap_or(0);
+    chosen.into_iter().enumerate().map(|(i, at)| Neuron { at, row: row(i) }).collect()
 }
 
-/// Returns the tensor whose numbers a column shows: the gradient if this step reads or computes it, else the neurons' values.
+/// Returns the tensor whose numbers a column shows: the gradient by the neurons if this step reads or computes it, else the neurons' values.
 fn shown_tensor(view: &View<'_>, neuron: Id) -> Id {
-    let spoken = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|s| s.tensor == id));
+    let is_used = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|source| source.tensor == id));
     match view.network().gradient_of(neuron) {
-        Some(gradient) if spoken(gradient) => gradient,
+        Some(gradient) if is_used(gradient) => gradient,
         _ => neuron,
     }
 }

@@ -1,4 +1,6 @@
-//! Computes the lines of the edges, and the marks at the edges of the picture: `←` and `→` for cut edges, `↑` and `↓` for hidden nodes.
+//! Computes the lines of the graph's edges, and marks at the border of the picture: `←` and `→` for an edge that leads out of the picture, `↑` and `↓` for hidden nodes.
+//!
+//! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
 use super::layout::{GraphColumns, Plan};
 use super::nodes::{GraphNode, cells};
@@ -7,13 +9,13 @@ use crate::text::width;
 /// A line from one cell to another.
 pub type LineSegment = ((i32, i32), (i32, i32));
 
-/// The mark of a cut edge, with its cell.
+/// A mark where an edge leads out of the picture: its cell and its text.
 pub type CutMark = ((i32, i32), &'static str);
 
-/// The items of a column above or below the visible rows.
+/// The items of a column that are above the visible rows, or those that are below.
 pub struct HiddenItems {
     /// The cell of the mark.
-    pub place: (i32, i32),
+    pub cell: (i32, i32),
     /// The number of cells up to the next column.
     pub room: usize,
     /// `↑` or `↓`.
@@ -23,49 +25,55 @@ pub struct HiddenItems {
 }
 
 impl Plan {
-    /// Returns the items that are hidden because their rows do not fit, column by column; `last` is the last row of the picture.
+    /// Returns the items that are hidden because their rows do not fit, column by column. `last` is the last row of the picture.
     pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();
-        for (column, &(x, wide)) in self.columns.places.iter().enumerate() {
-            let next = self.columns.places.get(column + 1).map_or(x + wide + 3, |next| next.0 - 1);
-            let room = usize::try_from(next - x).unwrap_or(0);
+        for (column, &(x, column_width)) in self.columns.places.iter().enumerate() {
+            let end = self.columns.places.get(column + 1).map_or(x + column_width + 3, |(next_x, _)| next_x - 1);
+            let room = usize::try_from(end - x).unwrap_or(0);
             for (mark, y) in [("↑", 0), ("↓", last)] {
                 let is_hidden = |row: i32| if y == 0 { row < self.rows.start } else { row >= self.rows.end };
                 let items = self.items.iter().filter(|item| item.column == column && is_hidden(item.row()));
                 let nodes: Vec<usize> = items.clone().filter(|item| item.is_node).map(|item| item.source).collect();
                 if items.count() > 0 {
-                    found.push(HiddenItems { place: (x, y), room, mark, nodes });
+                    found.push(HiddenItems { cell: (x, y), room, mark, nodes });
                 }
             }
         }
         found
     }
 
-    /// Returns the lines of one edge, and the marks where it is cut. Within a column lines are horizontal; they slope only between columns, where there are no
-    /// numbers. Only sloping lines lead to hidden rows.
+    /// Returns the lines of the edge between two nodes, and the marks where the edge leads out of the picture.
+    ///
+    /// Within a column, lines are horizontal. They slope only between columns, where there are no numbers. Only sloping lines lead to hidden rows.
     pub fn edge(&self, nodes: &[GraphNode], from: usize, to: usize) -> (Vec<LineSegment>, Vec<CutMark>) {
         let (mut lines, mut cuts) = (Vec::new(), Vec::new());
         let GraphColumns { first, places } = &self.columns;
         let (start, end) = (nodes[from].depth, nodes[to].depth);
         let row = |node: usize, column: usize| self.item_at.get(&(node, column)).map(|item| self.items[*item].row());
-        // the row of the edge in a column: of its line, or of the node at its end
-        let at = |column: usize| row(if column + first == end { to } else { from }, column);
-        let seen = |y: &i32| self.rows.contains(y);
+        // the row of the edge in a column of the picture: the row of its line, or of the node `to`
+        let edge_row = |column: usize| row(if column + first == end { to } else { from }, column);
+        let is_visible = |y: &i32| self.rows.contains(y);
         if start < *first
-            && let (Some(y), true) = (at(0).filter(seen), self.columns.of(end).is_some())
+            && let (Some(y), true) = (edge_row(0).filter(is_visible), self.columns.column_of(end).is_some())
         {
-            cuts.push(((places[0].0 - 3, y), "←"));
-            lines.push(((places[0].0 - 2, y), (places[0].0 - 1, y)));
+            let (first_x, _) = places[0];
+            cuts.push(((first_x - 3, y), "←"));
+            lines.push(((first_x - 2, y), (first_x - 1, y)));
         }
-        for (column, &(x, wide)) in places.iter().enumerate().filter(|(column, _)| (start..end).contains(&(column + first))) {
-            let Some(y) = at(column) else { continue };
-            let name = if column + first == start { cells(width(&nodes[from].name)) + if self.roomy { 3 } else { 1 } } else { 0 };
-            if seen(&y) {
-                lines.push(((x + name.min(wide), y), (x + wide, y)));
+        for (column, &(x, column_width)) in places.iter().enumerate().filter(|(column, _)| (start..end).contains(&(column + first))) {
+            let Some(y) = edge_row(column) else { continue };
+            // the line begins after the name of the node, its brackets and a blank
+            let name_width = cells(width(&nodes[from].name)) + if self.is_roomy { 3 } else { 1 };
+            let taken = if column + first == start { name_width } else { 0 };
+            if is_visible(&y) {
+                lines.push(((x + taken.min(column_width), y), (x + column_width, y)));
             }
-            match (places.get(column + 1), at(column + 1)) {
-                (Some(next), Some(below)) if seen(&y) || seen(&below) => lines.push(((x + wide, y), (next.0 - 1, below))),
-                (None, _) if seen(&y) => cuts.push(((x + wide + 1, y), "→")),
+            match (places.get(column + 1), edge_row(column + 1)) {
+                (Some((next_x, _)), Some(next_y)) if is_visible(&y) || is_visible(&next_y) => {
+                    lines.push(((x + column_width, y), (next_x - 1, next_y)));
+                }
+                (None, _) if is_visible(&y) => cuts.push(((x + column_width + 1, y), "→")),
                 _ => {}
             }
         }

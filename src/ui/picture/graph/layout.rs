@@ -1,40 +1,46 @@
 //! Computes the layout of a scalar graph: the columns that fit, and a row for each node and for each line that passes through a column.
 //!
-//! This is a layered drawing. A node is one column to the right of the deepest node that it reads; an input is just left of its first reader. An edge that spans
-//! several columns has an item in each column between, so that it bends around the nodes there:
+//! This is a layered drawing. A node is one column to the right of the rightmost node that it reads; an input is one column to the left of its first reader. The *depth* of a
+//! node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge that spans several columns has an item in
+//! each column between, so the edge bends around the nodes of these columns:
 //!
 //! ```text
 //! column  0     1     2
-//!         a ─┬─ b ─┬─ d     c is read by b and d: column 0 has its node,
-//!         c ─┴─────╯        column 1 the line from it to d
+//!         a ─┬─ b ─┬─ d     b and d read c: the node c is an item of column 0,
+//!         c ─┴─────╯        the line from c to d is an item of column 1
 //! ```
 //!
-//! Passes from left to right and back order each column by the mean row of its neighbours (the barycentre heuristic), and then move its items as little as
-//! their distances allow. The first plan in which every column fits is used: more columns before wider spacing. If none fits, columns scroll one by one.
+//! Passes from left to right and back order the items of each column by the mean row of their neighbours (the barycentre heuristic). Then they give each item the row
+//! nearest to this mean that keeps the distances between items.
+//!
+//! Plans with many columns are tried before plans with few, and wide spacings before narrow ones. The first plan in which every column fits is used. If no plan fits, each
+//! column that is too high is scrolled.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::nodes::{GraphNode, cells};
 
-/// The distances from node to node that are tried, in rows. `true` puts value and derivative above and below the node, `false` beside it.
+/// The spacings that are tried: the distance from node to node in rows, and whether value and derivative are above and below the node (`true`) or beside it (`false`).
 const SPACINGS: [(i32, bool); 6] = [(6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
 
 /// The smallest and largest gap between two columns, in cells.
 const GAP: (i32, i32) = (4, 18);
 
-/// The smallest height that has room for numbers above and below the nodes, and for marks above and below these.
-const LEAST_ROOMY: i32 = 5;
+/// The smallest height that has room for a node, numbers above and below it, and marks above and below the numbers.
+const MIN_ROOMY_HEIGHT: i32 = 5;
 
-/// The number of passes over the columns, alternately to the right and to the left. The last one puts each node at the mean row of the nodes that it reads.
+/// The number of passes over the columns, alternately to the right and to the left. The last pass puts each node at the mean row of the nodes that it reads.
 const PASSES: usize = 9;
 
-/// The resolution of computed rows, in parts of a row: means are not rounded to whole rows at every pass.
+/// The number of parts of a row in which rows are computed. With whole rows, every pass would round the means.
 const PART: i32 = 8;
 
-/// The columns that fit, the current node's among them. `first` is the depth of the first; `places` has the left end and width of each.
+/// The columns that fit. The current node's column is among them.
 pub struct GraphColumns {
+    /// The depth of the first column.
     pub first: usize,
+    /// The left end and the width of each column, in cells.
     pub places: Vec<(i32, i32)>,
 }
 
@@ -42,6 +48,7 @@ pub struct GraphColumns {
 pub struct LayoutItem {
     pub source: usize,
     pub is_node: bool,
+    /// The column in the picture, from 0.
     pub column: usize,
     /// In units of 1 / [`PART`] of a row.
     row: i32,
@@ -49,13 +56,25 @@ pub struct LayoutItem {
 
 /// The layout of a graph.
 pub struct Plan {
-    pub roomy: bool,
+    /// `true` if value and derivative are above and below a node, `false` if they are beside it.
+    pub is_roomy: bool,
     pub columns: GraphColumns,
     pub items: Vec<LayoutItem>,
-    /// The index of the item of a node, or of its line, by node and column. Empty before [`Plan::place`].
+    /// The index of each item, by its `source` and its column. Empty before [`Plan::place_items`].
     pub item_at: BTreeMap<(usize, usize), usize>,
-    /// The visible rows. If a column has more, the rows above and below these are left for the marks that count them.
+    /// The visible rows. If the columns are scrolled, the rows above and below are reserved for the marks that count hidden items.
     pub rows: Range<i32>,
+}
+
+/// Adjacent items of a column that are pooled, so that they are as close to each other as their distances allow.
+#[derive(Clone, Copy)]
+struct ItemPool {
+    /// The weighted sum of the wanted rows, each without the item's distance from the first item.
+    sum: i32,
+    /// The sum of the weights.
+    weight: i32,
+    /// The number of items.
+    count: i32,
 }
 
 impl LayoutItem {
@@ -66,34 +85,36 @@ impl LayoutItem {
 }
 
 /// Returns the width of the widest node of each column.
-fn wides(nodes: &[GraphNode], deepest: usize, roomy: bool) -> Vec<i32> {
-    let mut wides = vec![1; deepest + 1];
+fn column_widths(nodes: &[GraphNode], deepest: usize, is_roomy: bool) -> Vec<i32> {
+    let mut widths = vec![1; deepest + 1];
     for node in nodes {
-        wides[node.depth] = wides[node.depth].max(node.wide[usize::from(roomy)]);
+        widths[node.depth] = widths[node.depth].max(node.widths[usize::from(is_roomy)]);
     }
-    wides
+    widths
 }
 
 impl GraphColumns {
-    /// Returns the columns around the first node of `focus` that fit, at most `most`, spread over the width. It grows first towards the second node of `focus`.
-    fn new(nodes: &[GraphNode], focus: &[usize], wides: &[i32], width: i32, most: usize) -> Self {
+    /// Returns the columns around the first node of `focus` that fit, at most `most`, spread over the width. Columns towards the second node of `focus` are added first.
+    /// `widths` are the widths of all columns of the graph.
+    fn new(nodes: &[GraphNode], focus: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| focus.get(n).map(|node| nodes[*node].depth);
-        let here = depth(0).unwrap_or(0);
-        let other = depth(1).unwrap_or(here);
-        let deepest = wides.len() - 1;
+        let current = depth(0).unwrap_or(0);
+        let other = depth(1).unwrap_or(current);
+        let deepest = widths.len() - 1;
         let (mut first, mut end) = (0, deepest + 1);
-        let needed = |first: usize, end: usize| wides[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
+        let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
         if end > most || needed(first, end) > width {
-            // the marks of cut edges need a margin on both sides
+            // on both sides, the marks of edges that lead out of the picture need a margin
             margin = 3;
-            (first, end) = (here, here + 1);
+            (first, end) = (current, current + 1);
             while end - first < most {
-                let left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
-                let right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
-                match (left, right) {
+                let can_grow_left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
+                let can_grow_right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
+                match (can_grow_left, can_grow_right) {
                     (_, true) if other >= end => end += 1,
-                    (true, true) if here - first > end - 1 - here => end += 1,
+                    // there are more columns on the left of the current one than on the right
+                    (true, true) if current - first > end - 1 - current => end += 1,
                     (true, _) => first -= 1,
                     (_, true) => end += 1,
                     _ => break,
@@ -103,51 +124,53 @@ impl GraphColumns {
         let gaps = cells(end - first - 1).max(1);
         let gap = (GAP.0 + (width - 2 * margin - needed(first, end)) / gaps).clamp(GAP.0, GAP.1);
         let mut left = margin;
-        let places = wides[first..end].iter().map(|wide| {
-            left += wide + gap;
-            (left - wide - gap, *wide)
+        let places = widths[first..end].iter().map(|column_width| {
+            let place = (left, *column_width);
+            left += column_width + gap;
+            place
         });
         Self { places: places.collect(), first }
     }
 
-    /// Returns the column of a depth; `None` if it is not shown.
-    pub fn of(&self, depth: usize) -> Option<usize> {
+    /// Returns the column of the picture with this depth; `None` if it is not shown.
+    pub fn column_of(&self, depth: usize) -> Option<usize> {
         depth.checked_sub(self.first).filter(|column| *column < self.places.len())
     }
 }
 
 impl Plan {
-    /// Returns the plan with the most columns, and of those the one with the widest spacing. If not all nodes fit, those of `focus` are in view, the first one
-    /// always.
+    /// Returns the plan with the most columns; of several, the plan with the widest spacing. If not all nodes fit, the first node of `focus` is in view, and as many of the
+    /// others as possible.
     pub fn best(nodes: &[GraphNode], focus: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
-        let wides = [false, true].map(|roomy| wides(nodes, deepest, roomy));
-        let columns = |roomy: bool, most: usize| GraphColumns::new(nodes, focus, &wides[usize::from(roomy)], width, most);
-        let widest = [false, true].map(|roomy| columns(roomy, deepest + 1).places.len());
-        for most in (2.min(deepest + 1)..=widest[0].max(widest[1])).rev() {
+        let widths = [false, true].map(|is_roomy| column_widths(nodes, deepest, is_roomy));
+        let columns = |is_roomy: bool, most: usize| GraphColumns::new(nodes, focus, &widths[usize::from(is_roomy)], width, most);
+        // the largest numbers of columns that fit, with numbers beside the nodes, and with numbers above and below
+        let fitting = [false, true].map(|is_roomy| columns(is_roomy, deepest + 1).places.len());
+        for most in (2.min(deepest + 1)..=fitting[0].max(fitting[1])).rev() {
             let mut plans = [None, None];
-            for (apart, roomy) in SPACINGS.into_iter().filter(|(_, roomy)| widest[usize::from(*roomy)] >= most) {
-                let made = &mut plans[usize::from(roomy)];
-                let plan = made.get_or_insert_with(|| Self::new(nodes, roomy, columns(roomy, most), (0, height)));
-                if plan.may_fit(apart)
-                    && plan.place(nodes, apart)
-                    && let Some(mut plan) = made.take()
+            for (spacing, is_roomy) in SPACINGS.into_iter().filter(|(_, is_roomy)| fitting[usize::from(*is_roomy)] >= most) {
+                let slot = &mut plans[usize::from(is_roomy)];
+                let plan = slot.get_or_insert_with(|| Self::new(nodes, is_roomy, columns(is_roomy, most), (0, height)));
+                if plan.can_fit(spacing)
+                    && plan.place_items(nodes, spacing)
+                    && let Some(mut plan) = slot.take()
                 {
                     plan.centre();
                     return plan;
                 }
             }
         }
-        let (apart, roomy) = if height < LEAST_ROOMY { (1, false) } else { (3, true) };
-        let mut plan = Self::new(nodes, roomy, columns(roomy, 2), (1, height - 1));
-        if !plan.place(nodes, apart) {
+        let (spacing, is_roomy) = if height < MIN_ROOMY_HEIGHT { (1, false) } else { (3, true) };
+        let mut plan = Self::new(nodes, is_roomy, columns(is_roomy, 2), (1, height - 1));
+        if !plan.place_items(nodes, spacing) {
             plan.scroll(focus);
         }
         plan
     }
 
-    /// Returns `false` if a column has more items than rows, so that no order of them fits.
-    fn may_fit(&self, apart: i32) -> bool {
+    /// Returns `false` if a column has more items than rows, so that no order of them fits. `true` does not mean that the items fit.
+    fn can_fit(&self, spacing: i32) -> bool {
         let room = self.rows.end - self.rows.start - 1;
         let mut counts = vec![(0, 0); self.columns.places.len()];
         for item in &self.items {
@@ -155,32 +178,34 @@ impl Plan {
             *items += 1;
             *nodes += i32::from(item.is_node);
         }
-        counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * apart <= room)
+        counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * spacing <= room)
     }
 
-    /// Returns a plan with the items of each column, but without their rows. Nodes and their numbers have to fit between two rows.
-    fn new(nodes: &[GraphNode], roomy: bool, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
+    /// Returns a plan with the items of each column, but without the rows of the items. Nodes and their numbers have to fit between the rows `top` and `bottom`.
+    fn new(nodes: &[GraphNode], is_roomy: bool, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
-            let readers = node.readers.iter().map(|reader| nodes[*reader].depth);
-            let shown = columns.of(node.depth);
-            // a node left of the picture has only the lines that end in the picture
-            let farthest = readers.filter(|depth| shown.is_some() || columns.of(*depth).is_some()).max().unwrap_or(0);
+            let reader_depths = node.readers.iter().map(|reader| nodes[*reader].depth);
+            let is_shown = columns.column_of(node.depth).is_some();
+            // lines that begin left of the picture are drawn only if they end in the picture
+            let farthest = reader_depths.filter(|depth| is_shown || columns.column_of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
-                let Some(column) = columns.of(depth) else { break };
+                let Some(column) = columns.column_of(depth) else { break };
                 items.push(LayoutItem { source, is_node: depth == node.depth, column, row: 0 });
             }
         }
-        let margin = i32::from(roomy);
-        Self { roomy, columns, items, item_at: BTreeMap::new(), rows: top + margin..bottom - margin }
+        // a row for the numbers above, and one for the numbers below
+        let margin = i32::from(is_roomy);
+        Self { is_roomy, columns, items, item_at: BTreeMap::new(), rows: top + margin..bottom - margin }
     }
 
-    /// Returns the neighbours of each item: those to the left, and those to the right.
+    /// Returns the neighbours of each item: the items to the left that are connected to it, and those to the right.
     fn links(&self, nodes: &[GraphNode]) -> Vec<[Vec<usize>; 2]> {
         let mut links = vec![[const { Vec::new() }; 2]; self.items.len()];
         for (&(source, column), &item) in &self.item_at {
-            let deep = self.columns.first + column + 1;
-            let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == deep);
+            let next_depth = self.columns.first + column + 1;
+            let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == next_depth);
+            // the continued line of the source, and the nodes that read it
             for next in std::iter::once(source).chain(readers).filter_map(|next| self.item_at.get(&(next, column + 1))) {
                 links[item][1].push(*next);
                 links[*next][0].push(item);
@@ -189,56 +214,57 @@ impl Plan {
         links
     }
 
-    /// Returns the smallest distance from an item to the next one below, in rows.
-    fn apart(&self, upper: usize, lower: usize, nodes: i32) -> i32 {
+    /// Returns the smallest distance from an item to the next item below, in rows. The distance between two nodes is `spacing`.
+    fn min_distance(&self, upper: usize, lower: usize, spacing: i32) -> i32 {
         match (self.items[upper].is_node, self.items[lower].is_node) {
-            (true, true) => nodes,
+            (true, true) => spacing,
             (false, false) => 1,
-            _ if self.roomy => 2,
+            _ if self.is_roomy => 2,
             _ => 1,
         }
     }
 
-    /// Gives each item a row near the mean row of its neighbours, with nodes `apart` rows from each other. Returns whether all fit.
-    fn place(&mut self, nodes: &[GraphNode], apart: i32) -> bool {
+    /// Gives each item a row near the mean row of its neighbours. Nodes are at least `spacing` rows from each other. Returns whether all items fit.
+    fn place_items(&mut self, nodes: &[GraphNode], spacing: i32) -> bool {
         if self.item_at.is_empty() {
             self.item_at = self.items.iter().enumerate().map(|(i, item)| ((item.source, item.column), i)).collect();
         }
         let links = self.links(nodes);
-        let (least, most) = (self.rows.start, self.rows.end - 1);
+        let (top, bottom) = (self.rows.start, self.rows.end - 1);
         let mut columns: Vec<Vec<usize>> = vec![Vec::new(); self.columns.places.len()];
         for (i, item) in self.items.iter().enumerate() {
             columns[item.column].push(i);
         }
         for column in &mut columns {
             // inputs go below other nodes
-            column.sort_by_key(|i| nodes[self.items[*i].source].given);
+            column.sort_by_key(|i| nodes[self.items[*i].source].is_given);
+            // the first rows divide the height evenly: the n-th of k items is at the fraction (n + ½) / k
             for (n, &i) in column.iter().enumerate() {
-                self.items[i].row = (2 * cells(n) + 1) * (least + most + 1) * PART / (2 * cells(column.len()));
+                self.items[i].row = (2 * cells(n) + 1) * (top + bottom + 1) * PART / (2 * cells(column.len()));
             }
         }
         let mut fits = true;
         for pass in 0..PASSES {
-            let all = pass + 1 < PASSES;
+            let uses_both_sides = pass + 1 < PASSES;
             for n in 0..columns.len() {
                 let column = if pass % 2 == 0 { n } else { columns.len() - 1 - n };
-                fits &= self.settle(&mut columns[column], &links, all, apart, (least, most));
+                fits &= self.settle_column(&mut columns[column], &links, uses_both_sides, spacing, (top, bottom));
             }
         }
         fits
     }
 
-    /// Moves all items to the middle of the rows.
+    /// Moves all items by the same number of rows, so that there is as much space above as below.
     fn centre(&mut self) {
         let rows = || self.items.iter().map(LayoutItem::row);
-        let (least, most) = (rows().min().unwrap_or(0), rows().max().unwrap_or(0));
-        let shift = (self.rows.start + self.rows.end - 1 - most - least) / 2;
+        let (upper, lower) = (rows().min().unwrap_or(0), rows().max().unwrap_or(0));
+        let shift = (self.rows.start + self.rows.end - 1 - lower - upper) / 2;
         for item in &mut self.items {
             item.row += shift * PART;
         }
     }
 
-    /// Scrolls each column that does not fit, to its middle and then until its node of `focus` is in view.
+    /// Scrolls each column that does not fit to its middle, and then until the column's first node of `focus` is in view.
     fn scroll(&mut self, focus: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
@@ -248,46 +274,56 @@ impl Plan {
                 continue;
             }
             let middle = (first + last - upper - lower) / 2;
-            let wanted = focus.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
-            let shift = wanted.map_or(middle, |row| (row + middle).min(last).max(first) - row);
+            let focused = focus.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
+            let shift = focused.map_or(middle, |row| (row + middle).min(last).max(first) - row);
             for item in self.items.iter_mut().filter(|item| item.column == column) {
                 item.row += shift * PART;
             }
         }
     }
 
-    /// Orders one column by the mean rows of the neighbours, and moves its items between two rows, as little as their distances require. Returns whether they
-    /// fit there.
-    fn settle(&mut self, column: &mut [usize], links: &[[Vec<usize>; 2]], all: bool, apart: i32, (least, most): (i32, i32)) -> bool {
-        let wanted: BTreeMap<usize, (i32, i32)> = column.iter().map(|&i| (i, self.wanted(i, links, all))).collect();
+    /// Orders the items of a column by the rows that they want, and gives each a row between `top` and `bottom`. The rows differ from the wanted rows as little as the
+    /// distances between items require. Returns whether the items fit.
+    ///
+    /// Item n wants row rₙ with weight wₙ, and is at least dₙ rows below the first item. The rows xₙ minimise Σ wₙ (xₙ − rₙ)², where xₙ − dₙ must not decrease. So items whose
+    /// rₙ − dₙ decrease are pooled at their weighted mean (the pool adjacent violators algorithm).
+    fn settle_column(
+        &mut self,
+        column: &mut [usize],
+        links: &[[Vec<usize>; 2]],
+        uses_both_sides: bool,
+        spacing: i32,
+        (top, bottom): (i32, i32),
+    ) -> bool {
+        let wanted: BTreeMap<usize, (i32, i32)> = column.iter().map(|&i| (i, self.wanted_row(i, links, uses_both_sides))).collect();
         column.sort_by_key(|i| wanted[i].0);
-        // with the distances subtracted, rows must not decrease: items that do are pooled at their mean (pool adjacent violators)
-        let mut below = 0;
-        let mut pools: Vec<(i32, i32, i32)> = Vec::new();
+        let mut distance = 0;
+        let mut pools: Vec<ItemPool> = Vec::new();
         let mut distances = Vec::new();
         for (n, &i) in column.iter().enumerate() {
-            below += if n > 0 { self.apart(column[n - 1], i, apart) * PART } else { 0 };
-            distances.push(below);
+            distance += if n > 0 { self.min_distance(column[n - 1], i, spacing) * PART } else { 0 };
+            distances.push(distance);
             let (row, weight) = wanted[&i];
-            let mut pool = ((row - below) * weight, weight, 1);
-            while let Some(upper) = pools.pop_if(|upper| upper.0 * pool.1 > pool.0 * upper.1) {
-                pool = (pool.0 + upper.0, pool.1 + upper.1, pool.2 + upper.2);
+            let mut pool = ItemPool { sum: (row - distance) * weight, weight, count: 1 };
+            // compares the means sum / weight without division
+            while let Some(upper) = pools.pop_if(|upper| upper.sum * pool.weight > pool.sum * upper.weight) {
+                pool = ItemPool { sum: pool.sum + upper.sum, weight: pool.weight + upper.weight, count: pool.count + upper.count };
             }
             pools.push(pool);
         }
-        let (least, most) = (least * PART, most * PART - below);
-        let rows = pools.into_iter().flat_map(|(sum, weight, count)| (0..count).map(move |_| sum.div_euclid(weight)));
+        let (least, most) = (top * PART, bottom * PART - distance);
+        let rows = pools.into_iter().flat_map(|pool| (0..pool.count).map(move |_| pool.sum.div_euclid(pool.weight)));
         for ((&i, distance), row) in column.iter().zip(distances).zip(rows) {
             self.items[i].row = distance + if least <= most { row.clamp(least, most) } else { row };
         }
         least <= most
     }
 
-    /// Returns the mean row of all of an item's neighbours, or of those to the left, with its weight. An item without neighbours keeps its row, with a small
-    /// weight.
-    fn wanted(&self, item: usize, links: &[[Vec<usize>; 2]], all: bool) -> (i32, i32) {
-        let near = links[item].iter().take(if all { 2 } else { 1 }).flatten();
-        let (sum, count) = near.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
+    /// Returns the row that an item wants, and the weight of this wish: the mean row of its neighbours on both sides, or only on the left. An item without neighbours wants
+    /// its own row, with a small weight.
+    fn wanted_row(&self, item: usize, links: &[[Vec<usize>; 2]], uses_both_sides: bool) -> (i32, i32) {
+        let neighbours = links[item].iter().take(if uses_both_sides { 2 } else { 1 }).flatten();
+        let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
         if count == 0 { (self.items[item].row, 1) } else { (sum / count, 16) }
     }
 }
