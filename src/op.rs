@@ -1,7 +1,11 @@
-//! Floor 2: the differentiable functions, one file for each kind of layer, activation and loss.
+//! The differentiable functions: layers, activations and losses.
 //!
-//! Each file has the function's shapes, its fast kernels, its equations in symbols and in words, and its terms by index. A new layer is a file and a row of
-//! [`LAYERS`], a new activation a row of [`activation::ACTIVATIONS`], a new loss a file and a row of [`loss::LOSSES`].
+//! The file of a function has its shapes, its equations in symbols and in words, and its computation in two forms: fast kernels for whole tensors, and the
+//! terms of a single entry one by one, for the steps of the debugger ([`rule`] explains the two forms).
+//!
+//! - A new layer needs a file and a row of [`LAYERS`].
+//! - A new activation needs a row of [`activation::ACTIVATIONS`].
+//! - A new loss needs a file and a row of [`loss::LOSSES`].
 
 pub mod activation;
 pub mod add;
@@ -42,7 +46,7 @@ pub mod stable;
 
 use layer::LayerKind;
 
-/// The kinds of layers that a scenario file may name.
+/// The kinds of layers that a scenario file can use, in alphabetical order.
 pub const LAYERS: &[LayerKind] = &[
     activation::KIND,
     add::KIND,

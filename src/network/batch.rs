@@ -125,7 +125,7 @@ type Summand = (Option<f64>, Expr, Id);
 
 fn scaled(by: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     let equation = Equation { right, ..equation };
-    ConstantWeights::new(Contraction::elementwise(), by.map_or(Weights::None, Weights::One), equation, equation).forward()
+    ConstantWeights::new(Contraction::elementwise(), by.map_or(Weights::Unweighted, Weights::Uniform), equation, equation).forward()
 }
 
 impl BatchBuilder<'_> {

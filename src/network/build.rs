@@ -318,7 +318,8 @@ mod tests {
     /// Returns a graph with the nodes y = W x and J = Σ y, for an x with this number of entries.
     fn graph(x: usize) -> Result<Network, (usize, Mismatch)> {
         let ones = |shape: &[usize]| from_flat(shape, vec![1.0; shape.iter().product()]);
-        let sum = ConstantWeights::new(Contraction::of("i->", &[('i', 3)]), Weights::None, Equation::default(), Equation::default());
+        let sum =
+            ConstantWeights::new(Contraction::einsum("i->", &[('i', 3)]), Weights::Unweighted, Equation::default(), Equation::default());
         let node = |name: &str, function, reads: &[usize]| Node { name: name.to_owned(), function, reads: reads.to_vec() };
         let nodes = vec![node("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), node("J", Arc::new(sum), &[2])];
         Builder::graph(vec![("x".to_owned(), ones(&[x])), ("W".to_owned(), ones(&[3, 4]))], nodes, 3)

@@ -1,8 +1,10 @@
-//! Activations a = g(z), entry by entry, their derivatives ∂C/∂z = ∂C/∂a ∘ g′(z) (part 4, figure 17 of V. Petersen's
-//! series), and the layer `activation`.
+//! Activations a = g(z), and the layer `activation`.
 //!
-//! The functions are those of PyTorch with the same names. A new activation is a row of [`ACTIVATIONS`]. The softmax, in which each output depends on all
-//! inputs, is in [`softmax`](super::softmax).
+//! Most activations are functions of one number. They are applied entry by entry, and their derivative is ∂C/∂z = ∂C/∂a ∘ g′(z), where C is the loss and
+//! ∘ the product entry by entry (part 4, figure 17 of V. Petersen's series). z, a and both derivatives have the same shape. For the relu, z = (−2, 3)
+//! gives a = (0, 3), and ∂C/∂a = (5, 7) gives ∂C/∂z = (0, 7). In a softmax each output depends on all inputs; it is in [`softmax`](super::softmax).
+//!
+//! Names and formulas are those of PyTorch. A new activation needs a row of [`ACTIVATIONS`].
 
 mod curves;
 
@@ -23,7 +25,7 @@ use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// The row of `activation` in the registry of layers.
+/// The entry of the layer registry.
 pub const KIND: LayerKind =
     LayerKind { name: "activation", base: "act", keys: &[], rank: None, joins: false, activation: Some("function"), build };
 
@@ -37,20 +39,20 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// One activation: one row of [`ACTIVATIONS`].
+/// One activation: a row of [`ACTIVATIONS`]. Its *keys* are the numbers that a scenario file can set for it, such as `negative_slope`.
 #[derive(Clone, Copy, Debug)]
 pub struct Activation {
     /// PyTorch's name.
     pub name: &'static str,
-    /// The keys of its parameters, which are numbers, with their defaults.
+    /// The keys with their defaults.
     pub keys: &'static [(&'static str, f64)],
-    /// Whether the value of each key must be less than that of the next.
-    pub ordered: bool,
-    /// The kind of probabilities that its outputs are; `None` if they are not.
+    /// `true` if the value of each key must be less than the value of the next key.
+    pub has_ascending_keys: bool,
+    /// The kind of probabilities that the outputs are; `None` if they are not probabilities.
     pub probabilities: Option<Probabilities>,
-    /// The function of one number; `None` for an activation that does not work entry by entry.
+    /// The function of one number; `None` for the identity, which computes nothing, and for functions of the whole tensor.
     pub primitive: Option<&'static Primitive>,
-    /// The function, before it is given the values of the keys.
+    /// The source from which [`Activation::function`] makes the function.
     function: FunctionSource,
 }
 
@@ -63,10 +65,10 @@ pub enum Probabilities {
     Exclusive,
 }
 
-/// The function of an activation, before it is given the values of the keys.
+/// The source of an activation's function, which does not yet have the values of the keys.
 #[derive(Clone, Copy, Debug)]
 enum FunctionSource {
-    /// A function of each entry.
+    /// A function of one number, for each entry.
     Curve(&'static Curve),
     /// A function of the whole tensor.
     Whole(fn() -> Arc<dyn Function>),
@@ -75,28 +77,30 @@ enum FunctionSource {
 }
 
 impl Activation {
+    /// Creates the row of a function of one number.
     const fn curve(curve: &'static Curve, keys: &'static [(&'static str, f64)]) -> Self {
         Self {
             name: curve.function.name,
             keys,
-            ordered: false,
+            has_ascending_keys: false,
             probabilities: None,
             primitive: Some(curve.function),
             function: FunctionSource::Curve(curve),
         }
     }
 
+    /// Creates the row of a function of the whole tensor.
     const fn whole(name: &'static str, function: fn() -> Arc<dyn Function>) -> Self {
-        Self { name, keys: &[], ordered: false, probabilities: None, primitive: None, function: FunctionSource::Whole(function) }
+        Self { name, keys: &[], has_ascending_keys: false, probabilities: None, primitive: None, function: FunctionSource::Whole(function) }
     }
 
-    /// Returns whether it is a = z.
+    /// Returns `true` for the activation a = z.
     #[must_use]
     pub fn is_identity(&self) -> bool {
         matches!(self.function, FunctionSource::Identity)
     }
 
-    /// Makes the function with these values of the keys.
+    /// Creates the function, with one value for each of the [`Activation::keys`].
     #[must_use]
     pub fn function(&self, keys: &[f64]) -> Arc<dyn Function> {
         match self.function {
@@ -107,16 +111,16 @@ impl Activation {
     }
 }
 
-/// All activations.
-#[rustfmt::skip]
+/// The activations that a scenario file can use.
+#[rustfmt::skip] // one line for each activation
 pub const ACTIVATIONS: &[Activation] = &[
-    Activation { name: "identity", keys: &[], ordered: false, probabilities: None, primitive: None, function: FunctionSource::Identity },
+    Activation { name: "identity", keys: &[], has_ascending_keys: false, probabilities: None, primitive: None, function: FunctionSource::Identity },
     Activation::curve(&curves::RELU, &[]),
     Activation::curve(&curves::LEAKY_RELU, &[("negative_slope", 0.01)]),
     Activation::curve(&curves::ELU, &[("alpha", 1.0)]),
     Activation { probabilities: Some(Probabilities::Independent), ..Activation::curve(&curves::SIGMOID, &[]) },
     Activation::curve(&curves::TANH, &[]),
-    Activation { ordered: true, ..Activation::curve(&curves::HARDTANH, &[("min_val", -1.0), ("max_val", 1.0)]) },
+    Activation { has_ascending_keys: true, ..Activation::curve(&curves::HARDTANH, &[("min_val", -1.0), ("max_val", 1.0)]) },
     Activation::curve(&curves::RELU6, &[]),
     Activation::curve(&curves::SOFTPLUS, &[]),
     Activation::curve(&curves::SILU, &[]),
@@ -136,7 +140,7 @@ pub fn identity() -> Arc<dyn Function> {
 /// Finds an activation by its name.
 ///
 /// ```
-/// let relu = gradstep::op::activation::find("relu").and_then(|row| row.primitive).expect("a function of one number");
+/// let relu = gradstep::op::activation::find("relu").expect("a row").primitive.expect("a function of one number");
 /// assert_eq!(relu.value(&[-2.0]), Some(0.0));
 /// ```
 #[must_use]
@@ -157,7 +161,7 @@ const IDENTITY_BACK: Equation = Equation {
     words: "Without an activation a = z, so the error δ = ∂C/∂z is ∂C/∂a itself.",
 };
 
-/// An activation that works entry by entry, with the values of its keys.
+/// A function of one number for each entry, with the values of its keys.
 #[derive(Clone, Debug)]
 struct ActivationFunction {
     curve: &'static Curve,
@@ -178,23 +182,27 @@ impl Function for ActivationFunction {
 #[derive(Debug)]
 struct ActivationForward(ActivationFunction);
 
-/// The cost of one entry of a simple curve, in multiplications.
+/// The approximate cost of one entry, in multiplications: that of a simple function such as the relu.
 const COST_OF_ENTRY: u64 = 8;
 
 impl ActivationForward {
-    fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
+    /// Adds g(z) to `sums`, or overwrites them with it. Threads share the entries.
+    fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
-        chunks(sums, 1, COST_OF_ENTRY, |at, sums| curve.add(&x.tensors[Input(0)][at..][..sums.len()], keys, sums, init));
+        chunks(sums, 1, COST_OF_ENTRY, |first_entry, sums| {
+            let z = &x.tensors[Input(0)][first_entry..][..sums.len()];
+            curve.compute(z, keys, sums, init);
+        });
     }
 }
 
 impl Rule for ActivationForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.add(x, out, Init::Accumulate);
+        self.compute(x, out, Init::Accumulate);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        self.add(x, sums, Init::Overwrite);
+        self.compute(x, sums, Init::Overwrite);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -226,22 +234,23 @@ impl Rule for ActivationForward {
 struct ActivationBackward(ActivationFunction);
 
 impl ActivationBackward {
-    fn add(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
+    /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites them with it. Threads share the entries.
+    fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
-        chunks(sums, 1, COST_OF_ENTRY, |at, sums| {
-            let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][at..][..sums.len()]);
-            curve.add_derivative(z, a, da, keys, sums, init);
+        chunks(sums, 1, COST_OF_ENTRY, |first_entry, sums| {
+            let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][first_entry..][..sums.len()]);
+            curve.compute_backward(z, a, da, keys, sums, init);
         });
     }
 }
 
 impl Rule for ActivationBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.add(x, out, Init::Accumulate);
+        self.compute(x, out, Init::Accumulate);
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        self.add(x, sums, Init::Overwrite);
+        self.compute(x, sums, Init::Overwrite);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -254,12 +263,13 @@ impl Rule for ActivationBackward {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let ActivationFunction { curve, keys } = &self.0;
-        let (slope, shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
+        let (slope, is_shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
-        if shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
+        if is_shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        // the term always reads z, but the error and a only if they are among its factors
         let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { same_place(at) } else { Vec::new() }
     }

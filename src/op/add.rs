@@ -1,4 +1,6 @@
-//! `add`: y = x₀ + x₁ + …, the sum of several layers of one shape, as in a skip connection. Each of them gets ∂C/∂xₙ = ∂C/∂y.
+//! `add`: y = x₀ + x₁ + …, the sum of the outputs of several layers, as in a skip connection.
+//!
+//! All summands and y have the same shape, and every summand has the derivative ∂C/∂xₙ = ∂C/∂y. For x₀ = (1, 2) and x₁ = (3, 4), y = (4, 6).
 //!
 //! Source: K. He and others, "Deep residual learning for image recognition" (2015).
 
@@ -28,10 +30,10 @@ const BACK: Equation = Equation {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    // shapes are padded with leading axes of size 1
+    // leading axes of size 1 make no difference: (3) and 1x3 are the same shape here
     let rank = args.inputs().iter().map(|shape| shape.len()).max().unwrap_or(0);
-    let raised = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();
-    let shapes: Vec<Vec<usize>> = args.inputs().iter().map(|shape| raised(shape)).collect();
+    let with_leading_ones = |shape: &[usize]| [vec![1; rank - shape.len()], shape.to_vec()].concat();
+    let shapes: Vec<Vec<usize>> = args.inputs().iter().map(|shape| with_leading_ones(shape)).collect();
     let shape = shapes[0].clone();
     if let Some(other) = shapes.iter().find(|other| **other != shape) {
         let message = format!("an add layer sums layers of one shape, but reads {} and {}", shape_words(&shape), shape_words(other));
@@ -39,10 +41,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?;
     for _ in 0..shapes.len() {
-        args.claim(&[])?; // the memory of one part of the sum
+        args.claim(&[])?; // the memory for the function that adds one summand
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
-        sum.with(Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, EQUATION, BACK)), [StageSource::Input(input)])
+        let summand = ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, EQUATION, BACK);
+        sum.with(Arc::new(summand), [StageSource::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })
 }

@@ -1,14 +1,15 @@
-//! `avg_pool2d`: the mean of each window of a channel, a convolution with the constant filter 1/n.
+//! `avg_pool2d`: the mean of each window of a channel. It is a convolution whose filter is 1/n everywhere.
 //!
-//! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1.
+//! The input x has C x H x W entries (channels, height, width), and a window kh x kw. The output y has C x H' x W' entries with
+//! H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1, and likewise W'.
 //!
 //! | computed | equation |
 //! | --- | --- |
 //! | output | `y[o] = Σ x[i] / n` over the window of o |
 //! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o] / n` over the outputs o whose window contains i |
 //!
-//! n is kh · kw, or with `count_include_pad = false` the number of places that are not padding. The window (1 2; 3 6) gives 12/4 = 3, and an error of
-//! 8 gives each of its entries 2.
+//! n is kh · kw. With `count_include_pad = false`, n is the number of positions of the window that are not padding. The window (1 2; 3 6) has the mean
+//! 12/4 = 3. If ∂C/∂y of this window is 8, each of its four entries gets 8/4 = 2.
 //!
 //! Source: PyTorch's `torch.nn.AvgPool2d`.
 
@@ -33,7 +34,7 @@ pub const KIND: LayerKind = LayerKind {
     build,
 };
 
-/// The explanations of the forward and the backward pass: without padding, with padding that counts as zeros, and with padding that does not count.
+/// The explanations (forward pass, backward pass): first without padding, then with padding that is included in n, then with padding that is not.
 const WORDS: [(&str, &str); 3] = [
     (
         "Each window keeps the mean of its entries: every one of the n counts 1/n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
@@ -50,21 +51,25 @@ const WORDS: [(&str, &str); 3] = [
 ];
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    let include = args.flag("count_include_pad")?.unwrap_or(true);
+    let count_include_pad = args.flag("count_include_pad")?.unwrap_or(true);
     let windows = windows(args)?;
     let shape = shape(&windows);
-    let weights = if include {
-        if let Some(filter) = windows.constant_filter() {
-            args.claim(&filter)?;
+    let weights = if count_include_pad {
+        if let Some(filter_shape) = windows.constant_filter_shape() {
+            args.claim(&filter_shape)?;
         }
-        Weights::One(reciprocal(windows.rows.kernel * windows.columns.kernel))
+        Weights::Uniform(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
         args.claim(&shape)?;
-        let taps = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
-        Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(taps(output)).unwrap_or(usize::MAX))).collect())
+        let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
+        Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
     };
-    let padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
-    let (words, words_back) = WORDS[if padded { 1 + usize::from(!include) } else { 0 }];
+    let is_padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
+    let (words, words_back) = WORDS[match (is_padded, count_include_pad) {
+        (false, _) => 0,
+        (true, true) => 1,
+        (true, false) => 2,
+    }];
     let equation =
         Equation { right: Expr::Of(MEAN, &[whole::X]), name: "average pooling", gist: Gist::Words("the mean of each window"), words };
     let back = Equation {

@@ -1,22 +1,24 @@
-//! One axis of a sliding window: which input, kernel and output places are multiplied with each other.
+//! One axis of a sliding window, its rows or its columns: the positions of input, kernel and output that are multiplied with each other.
 //!
-//! Kernel place k at output place o lies on input place `i = o · stride + k · dilation − padding`. If i is a place of the input, (i, k, o) is a
-//! *tap*; if it is padding, it is not. For an input of 3, a kernel of 3, stride 1 and padding 1, output 0 has the taps (0, 1, 0) and (1, 2, 0):
-//! kernel place 0 lies on padding.
+//! When the window computes output position o, its kernel position k is over input position `i = o · stride + k · dilation − padding`. If i is inside
+//! the input, the three positions (i, k, o) are a *tap*. If i is outside, it is padding, and there is no tap.
 //!
-//! A tap can be looked up from each of its three places: the forward pass starts at o, the weight gradient at k, the input gradient at i. Seen from
-//! each, the taps are evenly spaced, so [`Taps`] holds the first one, a step and a count.
+//! For an input of 3 positions, a kernel of 3, stride 1 and padding 1, output 0 has the taps (0, 1, 0) and (1, 2, 0), because kernel position 0 is over
+//! padding.
+//!
+//! Each pass looks taps up by the position that it computes: the forward pass by o, the weight gradient by k, the input gradient by i. The taps of one
+//! such position are evenly spaced, so [`Taps`] has only the first of them, a step and a count.
 
 use std::ops::Range;
 
 use super::edges::View;
 
-/// The taps of one place, evenly spaced: tap n is `first + n · step`. The three numbers are the input, kernel and output place.
+/// The taps of one position, which are evenly spaced: tap n is `first + n · step`. A tap is an array of its input, kernel and output position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
     /// The first tap; meaningless if there are none.
     pub first: [usize; 3],
-    /// The step of each place from one tap to the next.
+    /// The step from one tap to the next of input, kernel and output position.
     pub step: [isize; 3],
     /// The number of taps.
     pub count: usize,
@@ -35,7 +37,7 @@ impl Taps {
     }
 }
 
-/// One axis of a sliding window: input place = output place · stride + kernel place · dilation − padding.
+/// One axis of a sliding window. Lengths are numbers of positions.
 #[derive(Clone, Debug)]
 pub struct Axis {
     /// The length of the input.
@@ -44,14 +46,14 @@ pub struct Axis {
     pub kernel: usize,
     /// The length of the output.
     pub output: usize,
-    /// The distance on the input between neighbouring outputs.
+    /// The distance on the input between the windows of neighbouring outputs.
     pub stride: usize,
-    /// The number of padding places at each end.
+    /// The number of padding positions at each end of the input.
     pub padding: usize,
-    /// The distance on the input between neighbouring kernel places.
+    /// The distance on the input between neighbouring kernel positions.
     pub dilation: usize,
-    /// For each view, the number of taps before each place; filled by [`Axis::indexed`].
-    prefix: [Vec<u64>; 3],
+    /// For each view (output, weight, input), the number of taps before each position; filled by [`Axis::with_prefix_counts`].
+    prefix_counts: [Vec<u64>; 3],
 }
 
 /// The reason why a window does not fit an axis.
@@ -59,81 +61,94 @@ pub struct Axis {
 pub struct Misfit {
     /// The key with the wrong value: `kernel_size`, `stride`, `padding`, `dilation` or `output_padding`.
     pub key: &'static str,
-    /// The message.
+    /// The reason in words, as the second half of an error message.
     pub why: String,
 }
 
 impl Misfit {
+    /// The misfit of a length that overflows because of the value of `key`.
     fn too_large(key: &'static str) -> Self {
         Self { key, why: "a size is too large".to_owned() }
     }
 }
 
-/// Returns the extent of a dilated kernel on the input: (kernel − 1) · dilation + 1.
-fn reach(kernel: usize, dilation: usize) -> Result<usize, Misfit> {
-    let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
-    reach.ok_or_else(|| Misfit::too_large(if dilation > kernel { "dilation" } else { "kernel_size" }))
+/// Returns the number of input positions from the first to the last position of a kernel: (kernel − 1) · dilation + 1.
+fn extent(kernel: usize, dilation: usize) -> Result<usize, Misfit> {
+    let extent = (kernel - 1).checked_mul(dilation).and_then(|extent| extent.checked_add(1));
+    extent.ok_or_else(|| Misfit::too_large(if dilation > kernel { "dilation" } else { "kernel_size" }))
 }
 
 impl Axis {
-    /// Creates the axis of a window of `kernel` places on `input` places.
+    /// Creates the axis of a convolution or a pool: a window of `kernel` positions slides over an input of `input` positions.
     ///
     /// # Errors
-    /// If no window fits, or a size overflows.
-    pub fn checked(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, Misfit> {
+    /// If the window is longer than the padded input, or if a size overflows.
+    pub fn new(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, Misfit> {
         let padded = padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
-        let reach = reach(kernel, dilation)?;
-        if reach > padded {
+        let extent = extent(kernel, dilation)?;
+        if extent > padded {
             let with = if padding > 0 { " with its padding" } else { "" };
             // a kernel that would fit without dilation is not too large
             let key = if kernel <= padded { "dilation" } else { "kernel_size" };
-            return Err(Misfit { key, why: format!("it reaches over {reach} places, the input{with} has {padded}") });
+            return Err(Misfit { key, why: format!("it reaches over {extent} places, the input{with} has {padded}") });
         }
-        let output = (padded - reach) / stride + 1;
-        Ok(Self::of(input, kernel, output, stride, padding, dilation))
+        let output = (padded - extent) / stride + 1;
+        Ok(Self::from_lengths(input, kernel, output, stride, padding, dilation))
     }
 
-    /// Creates an axis. The stride of a single output and the dilation of a single kernel place make no difference; they are set to 1, because no
-    /// size of a tensor limits them.
-    fn of(input: usize, kernel: usize, output: usize, stride: usize, padding: usize, dilation: usize) -> Self {
+    /// Creates an axis whose three lengths fit together.
+    ///
+    /// The stride of a single output and the dilation of a single kernel position make no difference, so they may be of any size. They are set to 1,
+    /// because the arithmetic with a huge number could overflow.
+    fn from_lengths(input: usize, kernel: usize, output: usize, stride: usize, padding: usize, dilation: usize) -> Self {
         let (stride, dilation) = (if output == 1 { 1 } else { stride }, if kernel == 1 { 1 } else { dilation });
-        Self { input, kernel, output, stride, padding, dilation, prefix: [const { Vec::new() }; 3] }
+        Self { input, kernel, output, stride, padding, dilation, prefix_counts: [const { Vec::new() }; 3] }
     }
 
-    /// Creates the axis of a transposed convolution that reads `places` places. It is the axis of the convolution in the other direction: its output
-    /// is what the transposed convolution reads, and its input, (places − 1) · stride − 2 · padding + (kernel − 1) · dilation + 1 + `more` places
-    /// long, is what it computes. `more` is PyTorch's `output_padding`.
+    /// Creates the axis for a transposed convolution that reads `read` positions.
+    ///
+    /// A transposed convolution is a convolution with input and output swapped, and the axis describes that convolution: the axis's `output` is the length
+    /// that the transposed convolution reads, and the axis's `input` the length that it computes, which is
+    /// (read − 1) · stride − 2 · padding + (kernel − 1) · dilation + 1 + `output_padding`.
     ///
     /// # Errors
-    /// If the length would not be positive, or a size overflows.
-    pub fn transposed(places: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, more: usize) -> Result<Self, Misfit> {
-        let reach = reach(kernel, dilation)?;
+    /// If the computed length would not be positive, or if a size overflows.
+    pub fn transposed_convolution(
+        read: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        dilation: usize,
+        output_padding: usize,
+    ) -> Result<Self, Misfit> {
+        let extent = extent(kernel, dilation)?;
         let spread =
-            (places - 1).checked_mul(stride).and_then(|spread| spread.checked_add(reach)).ok_or_else(|| Misfit::too_large("stride"))?;
-        let spread = spread.checked_add(more).ok_or_else(|| Misfit::too_large("output_padding"))?;
-        let cut = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
-        if cut >= spread {
-            let why = format!("the filter spreads the input over {spread} places, but the padding removes {cut} of them");
+            (read - 1).checked_mul(stride).and_then(|spread| spread.checked_add(extent)).ok_or_else(|| Misfit::too_large("stride"))?;
+        let spread = spread.checked_add(output_padding).ok_or_else(|| Misfit::too_large("output_padding"))?;
+        let removed = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
+        if removed >= spread {
+            let why = format!("the filter spreads the input over {spread} places, but the padding removes {removed} of them");
             return Err(Misfit { key: "padding", why });
         }
-        Ok(Self::of(spread - cut, kernel, places, stride, padding, dilation))
+        Ok(Self::from_lengths(spread - removed, kernel, read, stride, padding, dilation))
     }
 
-    /// Fills the prefix counts of all views, in time and memory proportional to the lengths.
+    /// Counts the taps of all views, for [`Axis::prefix_taps`]. This takes memory proportional to the lengths, and time proportional to the number of
+    /// taps.
     #[must_use]
-    pub fn indexed(mut self) -> Self {
-        let mut counts = [vec![0; self.output], vec![0; self.kernel], vec![0; self.input]];
+    pub fn with_prefix_counts(mut self) -> Self {
+        let [mut by_output, mut by_kernel, mut by_input] = [self.output, self.kernel, self.input].map(|len| vec![0; len]);
         for k in 0..self.kernel {
-            let outputs = self.outputs(k);
-            counts[1][k] = outputs.len() as u64;
+            let outputs = self.output_range(k);
+            by_kernel[k] = outputs.len() as u64;
             for o in outputs {
-                counts[0][o] += 1;
-                counts[2][self.input_place(k, o)] += 1;
+                by_output[o] += 1;
+                by_input[self.input_position(k, o)] += 1;
             }
         }
-        self.prefix = counts.map(|counts| {
+        self.prefix_counts = [by_output, by_kernel, by_input].map(|counts| {
             let mut sum = 0;
-            let mut prefix = Vec::with_capacity(counts.len() + 2);
+            let mut prefix = Vec::with_capacity(counts.len() + 1);
             prefix.push(0);
             prefix.extend(counts.iter().map(|n| {
                 sum += n;
@@ -144,13 +159,19 @@ impl Axis {
         self
     }
 
-    /// Returns the number of taps before each place of this view; the last of its `len + 1` entries counts all.
+    /// Returns the number of taps of all positions before each position of this view. There are `len + 1` counts; the last one counts all taps.
+    /// The slice is empty for an axis without [`Axis::with_prefix_counts`].
     #[must_use]
-    pub fn prefix(&self, view: View) -> &[u64] {
-        &self.prefix[index(view)]
+    pub fn prefix_taps(&self, view: View) -> &[u64] {
+        let [by_output, by_kernel, by_input] = &self.prefix_counts;
+        match view {
+            View::Output => by_output,
+            View::Weight => by_kernel,
+            View::Input => by_input,
+        }
     }
 
-    /// Returns the number of places in this view.
+    /// Returns the number of positions of this view: the length of the output, the kernel or the input.
     #[must_use]
     pub fn len(&self, view: View) -> usize {
         match view {
@@ -160,44 +181,46 @@ impl Axis {
         }
     }
 
-    /// Returns the taps of a place, in order.
+    /// Returns the taps of position `at` of this view, in the order of the terms.
     #[must_use]
     pub fn taps(&self, view: View, at: usize) -> Taps {
         let none = Taps { first: [0; 3], step: [0; 3], count: 0 };
         match view {
             View::Output => {
-                let kernels = self.kernels(at);
+                let kernels = self.kernel_range(at);
                 if kernels.is_empty() {
                     return none;
                 }
-                let first = [self.input_place(kernels.start, at), kernels.start, at];
+                let first = [self.input_position(kernels.start, at), kernels.start, at];
                 Taps { first, step: [self.dilation.cast_signed(), 1, 0], count: kernels.len() }
             }
             View::Weight => {
-                let outputs = self.outputs(at);
+                let outputs = self.output_range(at);
                 if outputs.is_empty() {
                     return none;
                 }
-                let first = [self.input_place(at, outputs.start), at, outputs.start];
+                let first = [self.input_position(at, outputs.start), at, outputs.start];
                 Taps { first, step: [self.stride.cast_signed(), 0, 1], count: outputs.len() }
             }
             View::Input => {
-                // all k in low..high with an integer o = (place − k · dilation) / stride; if k has one, so has k + period
-                let place = at + self.padding;
-                let low = place.saturating_sub((self.output - 1) * self.stride).div_ceil(self.dilation);
-                let high = (place / self.dilation + 1).min(self.kernel);
+                // A tap needs an integer output o = (at + padding − k · dilation) / stride with 0 ≤ o < output. The bounds of o give a range of kernel
+                // positions k. In this range, o is an integer for every `period`-th k: with stride 2 and dilation 1, for every second one.
+                let padded_at = at + self.padding;
+                let low = padded_at.saturating_sub((self.output - 1) * self.stride).div_ceil(self.dilation);
+                let high = (padded_at / self.dilation + 1).min(self.kernel);
                 let common = gcd(self.stride, self.dilation);
                 let period = self.stride / common;
                 let mut candidates = (low..high).take(period);
-                let Some(k) = candidates.find(|k| (place - k * self.dilation).is_multiple_of(self.stride)) else { return none };
-                let back = -(self.dilation / common).cast_signed();
-                let first = [at, k, (place - k * self.dilation) / self.stride];
-                Taps { first, step: [0, period.cast_signed(), back], count: (high - k).div_ceil(period) }
+                let Some(k) = candidates.find(|k| (padded_at - k * self.dilation).is_multiple_of(self.stride)) else { return none };
+                // while k grows by the period, o decreases by period · dilation / stride
+                let output_step = -(self.dilation / common).cast_signed();
+                let first = [at, k, (padded_at - k * self.dilation) / self.stride];
+                Taps { first, step: [0, period.cast_signed(), output_step], count: (high - k).div_ceil(period) }
             }
         }
     }
 
-    /// Returns the number of the tap (kernel, output) among the taps of place `at`: the inverse of [`Taps::get`].
+    /// Returns the number n of the tap with these kernel and output positions among the taps of position `at`: the inverse of [`Taps::get`].
     #[must_use]
     pub fn rank(&self, view: View, at: usize, kernel: usize, output: usize) -> usize {
         let taps = self.taps(view, at);
@@ -208,13 +231,14 @@ impl Axis {
         }
     }
 
-    /// Returns the input place of a tap: `output · stride + kernel · dilation − padding`.
+    /// Returns the input position of the tap with these kernel and output positions: `output · stride + kernel · dilation − padding`.
     #[must_use]
-    pub fn input_place(&self, kernel: usize, output: usize) -> usize {
+    pub fn input_position(&self, kernel: usize, output: usize) -> usize {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance between neighbours of the sliding filter on what it slides over; 0 if the stride makes it uneven.
+    /// Returns the distance between neighbouring positions of the sliding filter, for the drawing. It is measured on the image that the filter slides over:
+    /// the input, or for the input gradient the errors of the outputs. 0 if there is no such distance, because a stride spreads the errors out.
     #[must_use]
     pub fn spacing(&self, view: View) -> usize {
         match view {
@@ -225,31 +249,35 @@ impl Axis {
         }
     }
 
-    /// Returns how many places the filter extends beyond the edge of what it slides over: the input, or for the input gradient the errors.
+    /// Returns the number of positions by which the filter extends beyond each end of the image that it slides over, for the drawing. The image is the
+    /// input, or for the input gradient the errors of the outputs.
     #[must_use]
     pub fn overhang(&self, view: View) -> usize {
         match view {
             View::Output | View::Weight => self.padding,
-            // a single place has no border to slide over
-            // full padding minus the padding of the forward pass; with a stride the errors are spread out, which has no such picture
+            // the filter does not slide over a single error
             View::Input if self.output == 1 => 0,
+            // a full convolution would extend by kernel − 1 positions, but the padding of the forward pass takes some of them away
             View::Input if self.stride == 1 => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
+            // a stride spreads the errors out, so no picture of a filter on neighbouring errors exists
             View::Input => 0,
         }
     }
 
-    /// Returns the kernel places that lie on the input, not on padding, at an output place.
+    /// Returns the kernel positions that are over the input, not over padding, when the window computes an output position.
     #[must_use]
-    pub fn kernels(&self, output: usize) -> Range<usize> {
+    pub fn kernel_range(&self, output: usize) -> Range<usize> {
+        // the input position of kernel position 0, counted from the first position of the padding
         let start = output * self.stride;
         let low = self.padding.saturating_sub(start).div_ceil(self.dilation);
         let high = (self.input + self.padding).saturating_sub(start).div_ceil(self.dilation).min(self.kernel);
         low.min(high)..high
     }
 
-    /// Returns the output places at which a kernel place lies on the input, not on padding.
+    /// Returns the output positions for which a kernel position is over the input, not over padding.
     #[must_use]
-    pub fn outputs(&self, kernel: usize) -> Range<usize> {
+    pub fn output_range(&self, kernel: usize) -> Range<usize> {
+        // the input position for output 0, counted from the first position of the padding
         let start = kernel * self.dilation;
         let low = self.padding.saturating_sub(start).div_ceil(self.stride);
         let high = (self.input + self.padding).saturating_sub(start).div_ceil(self.stride).min(self.output);
@@ -257,14 +285,7 @@ impl Axis {
     }
 }
 
+/// Returns the greatest common divisor.
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-fn index(view: View) -> usize {
-    match view {
-        View::Output => 0,
-        View::Weight => 1,
-        View::Input => 2,
-    }
 }

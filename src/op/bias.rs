@@ -1,4 +1,4 @@
-//! The bias of a layer: one number for each channel, added to every neuron of the channel. Its gradient is the sum of the errors of these neurons.
+//! The bias of a layer: one number for each channel, which is added to every neuron of the channel. Its gradient is the sum of the errors of these neurons.
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
@@ -6,23 +6,26 @@ use super::rule::{Equation, Gist};
 use crate::expr::{Expr, SUM, whole};
 use crate::tensor::len;
 
-/// Creates the function y = b for a tensor of this shape: each entry of b is repeated over its channel. For b = (1, 2) of a 2x3 tensor, y is (1 1 1;
-/// 2 2 2); `of` is the shape of b.
+/// Creates the function y = b, which repeats each entry of b over its channel. `bias_shape` is the shape of b and `shape` that of y. For b = (1, 2) and
+/// a y of 2x3 entries, y = (1 1 1; 2 2 2).
 #[must_use]
-pub fn bias(of: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
-    let area = len(shape) / len(of);
-    let edges = Contraction::of("c->ca", &[('c', len(of)), ('a', area)]).shaped(of, &[], shape);
-    ConstantWeights::new(edges, Weights::None, ADDED, if area == 1 { ITSELF } else { SUM_OF_ERRORS })
+pub fn bias(bias_shape: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
+    let channels = len(bias_shape);
+    let area = len(shape) / channels;
+    let edges = Contraction::einsum("c->ca", &[('c', channels), ('a', area)]).with_shapes(bias_shape, &[], shape);
+    ConstantWeights::new(edges, Weights::Unweighted, BIAS, if area == 1 { BACK_ONE_NEURON } else { BACK_CHANNEL })
 }
 
-const ADDED: Equation = Equation { right: whole::X, name: "bias", gist: Gist::None, words: "The bias is added last." };
-const ITSELF: Equation = Equation {
+const BIAS: Equation = Equation { right: whole::X, name: "bias", gist: Gist::None, words: "The bias is added last." };
+/// The equation of the gradient if each entry of the bias belongs to one neuron, as in a linear layer.
+const BACK_ONE_NEURON: Equation = Equation {
     right: whole::DY,
     name: "bias gradient",
     gist: Gist::Words("the error itself"),
     words: "The bias is added to z without a factor, so ∂z/∂b = 1 and its gradient is the error of its neuron.",
 };
-const SUM_OF_ERRORS: Equation = Equation {
+/// The equation of the gradient if the neurons of a channel share an entry of the bias, as in a convolution.
+const BACK_CHANNEL: Equation = Equation {
     right: Expr::Of(SUM, &[whole::DY]),
     name: "bias gradient",
     gist: Gist::Words("the sum of the errors"),

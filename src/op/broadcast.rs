@@ -1,21 +1,26 @@
-//! Broadcasting as in NumPy and PyTorch: shapes are aligned at their last axis, and axes that are missing or have size 1 are repeated.
+//! Broadcasting as in NumPy and PyTorch: shapes are aligned at their last axis, and an operand is repeated along axes that it lacks or that have size 1
+//! in it.
 //!
-//! For `[3, 1] + [4]` the result is 3x4; entry (i, j) reads entry (i, 0) of the first operand and entry j of the second. In the backward pass, the
-//! derivative of entry (i, 0) is the sum over the 4 entries that read it, and that of entry j over 3, in row-major order.
+//! The sum of operands of shape 3x1 and 4 has the shape 3x4. Its entry (i, j) reads entry (i, 0) of the first operand and entry j of the second. In the
+//! backward pass the derivative of entry (i, 0) is a sum over its 4 *readers*, the entries of the result that read it: (i, 0), …, (i, 3). An entry j
+//! of the second operand has 3 readers: (0, j), (1, j), (2, j). Readers are always in row-major order.
+//!
+//! Entries are given by their row-major index: entry (i, j) of the result is number 4 i + j.
 
 use smallvec::SmallVec;
 
 use super::mismatch::{Mismatch, MismatchedTensor};
 use crate::tensor::len;
 
-/// Tensors broadcast to one shape.
+/// The broadcast of some operands to a common shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broadcast {
+    /// The shape of the result.
     shape: Vec<usize>,
     operands: SmallVec<[BroadcastOperand; 2]>,
 }
 
-/// The axes of the result, split by whether one operand has them or is repeated along them.
+/// An operand: the axes of the result, split into those that the operand has and those along which it is repeated. Axes of size 1 are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BroadcastOperand {
     /// The axes that the operand has.
@@ -29,12 +34,12 @@ struct BroadcastOperand {
 struct BroadcastAxis {
     size: usize,
     /// The stride in the result.
-    result: usize,
-    /// The stride in the operand; 0 if it is repeated.
-    operand: usize,
+    result_stride: usize,
+    /// The stride in the operand; 0 if the operand is repeated along this axis.
+    operand_stride: usize,
 }
 
-/// Infers the shape that tensors are broadcast to, from their names and shapes.
+/// Infers the shape of the result from the names and shapes of the operands.
 ///
 /// ```
 /// use gradstep::op::broadcast::shape;
@@ -43,29 +48,32 @@ struct BroadcastAxis {
 /// ```
 ///
 /// # Errors
-/// The first tensor with an axis that is neither 1 nor the size of that axis in the tensors before it.
+/// Returns the first operand with an axis that does not fit: its size is not 1, and differs from the size of that axis in an earlier operand.
 ///
 /// # Panics
 /// Never.
 pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     let mut shape: Vec<usize> = Vec::new();
-    for (n, (name, own)) in operands.iter().enumerate() {
-        if own.len() > shape.len() {
-            shape.splice(0..0, vec![1; own.len() - shape.len()]);
+    for (n, (name, own_shape)) in operands.iter().enumerate() {
+        if own_shape.len() > shape.len() {
+            shape.splice(0..0, vec![1; own_shape.len() - shape.len()]);
         }
-        let first = shape.len() - own.len();
-        for (axis, size) in own.iter().enumerate() {
-            let met = &mut shape[first + axis];
-            if *met == 1 {
-                *met = *size;
-            } else if *size != 1 && size != met {
-                // an earlier operand gave this axis its size
-                let from_end = own.len() - axis;
-                let gave = |other: &&(&str, &[usize])| other.1.len().checked_sub(from_end).is_some_and(|at| other.1[at] == *met);
-                let (other, with) = operands[..n].iter().find(gave).expect("the size comes from an earlier operand");
+        let first_axis = shape.len() - own_shape.len();
+        for (axis, size) in own_shape.iter().enumerate() {
+            let size_so_far = &mut shape[first_axis + axis];
+            if *size_so_far == 1 {
+                *size_so_far = *size;
+            } else if *size != 1 && size != size_so_far {
+                // find the earlier operand from which this axis has its size; the axis is counted from the end, where shapes are aligned
+                let from_end = own_shape.len() - axis;
+                let has_that_size = |(_, other): &&(&str, &[usize])| {
+                    let axis = other.len().checked_sub(from_end);
+                    axis.is_some_and(|axis| other[axis] == *size_so_far)
+                };
+                let (other_name, other_shape) = operands[..n].iter().find(has_that_size).expect("the size comes from an earlier operand");
                 return Err(Mismatch {
-                    one: MismatchedTensor::new(name, own, Some(axis)),
-                    other: MismatchedTensor::new(other, with, Some(with.len() - from_end)),
+                    one: MismatchedTensor::new(name, own_shape, Some(axis)),
+                    other: MismatchedTensor::new(other_name, other_shape, Some(other_shape.len() - from_end)),
                 });
             }
         }
@@ -74,13 +82,13 @@ pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismat
 }
 
 impl Broadcast {
-    /// Broadcasts tensors with these names and shapes.
+    /// Broadcasts operands with these names and shapes.
     ///
     /// # Errors
-    /// Those of [`shape`].
+    /// As [`shape`].
     pub fn new(operands: &[(&'static str, &[usize])]) -> Result<Self, Mismatch> {
         let shape = shape(operands)?;
-        let operands = operands.iter().map(|(_, own)| BroadcastOperand::new(own, &shape)).collect();
+        let operands = operands.iter().map(|(_, own_shape)| BroadcastOperand::new(own_shape, &shape)).collect();
         Ok(Self { shape, operands })
     }
 
@@ -90,46 +98,53 @@ impl Broadcast {
         &self.shape
     }
 
-    /// Returns the entry of an operand that an entry of the result reads.
+    /// Returns the entry of an operand that the entry `result` of the result reads.
     #[must_use]
-    pub fn read(&self, operand: usize, result: usize) -> usize {
-        self.operands[operand].own.iter().map(|axis| result / axis.result % axis.size * axis.operand).sum()
+    pub fn operand_entry(&self, operand: usize, result: usize) -> usize {
+        // the entry's index along the axis, times the operand's stride
+        let offset = |axis: &BroadcastAxis| result / axis.result_stride % axis.size * axis.operand_stride;
+        self.operands[operand].own.iter().map(offset).sum()
     }
 
-    /// Returns the number of entries of the result that read each entry of an operand.
+    /// Returns the number of readers of each entry of an operand.
     #[must_use]
-    pub fn readers(&self, operand: usize) -> usize {
+    pub fn reader_count(&self, operand: usize) -> usize {
         self.operands[operand].repeated.iter().map(|axis| axis.size).product()
     }
 
-    /// Returns the n-th entry of the result, from 0 in row-major order, that reads an entry of an operand.
+    /// Returns reader `n` (from 0) of the entry `entry` of an operand.
     #[must_use]
-    pub fn reader(&self, operand: usize, entry: usize, mut n: usize) -> usize {
+    pub fn reader(&self, operand: usize, entry: usize, n: usize) -> usize {
         let BroadcastOperand { own, repeated } = &self.operands[operand];
-        let mut place = own.iter().map(|axis| entry / axis.operand % axis.size * axis.result).sum();
+        let mut result: usize = own.iter().map(|axis| entry / axis.operand_stride % axis.size * axis.result_stride).sum();
+        // n is a row-major number over the repeated axes, split here from the innermost axis outwards
+        let mut rest = n;
         for axis in repeated.iter().rev() {
-            place += n % axis.size * axis.result;
-            n /= axis.size;
+            result += rest % axis.size * axis.result_stride;
+            rest /= axis.size;
         }
-        place
+        result
     }
 
-    /// Returns the number n of an entry of the result among those that read the same entry of an operand: the inverse of [`Broadcast::reader`].
+    /// Returns the number of an entry of the result among the readers of the operand's entry that it reads: the inverse of [`Broadcast::reader`].
     #[must_use]
-    pub fn rank(&self, operand: usize, result: usize) -> usize {
-        self.operands[operand].repeated.iter().fold(0, |rank, axis| rank * axis.size + result / axis.result % axis.size)
+    pub fn reader_rank(&self, operand: usize, result: usize) -> usize {
+        self.operands[operand].repeated.iter().fold(0, |rank, axis| rank * axis.size + result / axis.result_stride % axis.size)
     }
 }
 
 impl BroadcastOperand {
-    fn new(own: &[usize], shape: &[usize]) -> Self {
-        let first = shape.len() - own.len();
+    /// Splits the axes of the result's `shape` for an operand of shape `own_shape`.
+    fn new(own_shape: &[usize], shape: &[usize]) -> Self {
+        let missing_axes = shape.len() - own_shape.len();
         let mut axes = Self { own: SmallVec::new(), repeated: SmallVec::new() };
-        for (at, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
-            let result = len(&shape[at + 1..]);
-            match at.checked_sub(first) {
-                Some(at) if own[at] != 1 => axes.own.push(BroadcastAxis { size, result, operand: len(&own[at + 1..]) }),
-                _ => axes.repeated.push(BroadcastAxis { size, result, operand: 0 }),
+        for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
+            let result_stride = len(&shape[axis + 1..]);
+            match axis.checked_sub(missing_axes) {
+                Some(own_axis) if own_shape[own_axis] != 1 => {
+                    axes.own.push(BroadcastAxis { size, result_stride, operand_stride: len(&own_shape[own_axis + 1..]) });
+                }
+                _ => axes.repeated.push(BroadcastAxis { size, result_stride, operand_stride: 0 }),
             }
         }
         axes
@@ -152,16 +167,16 @@ mod tests {
         );
     }
 
-    /// Returns the entry that broadcasting reads, by definition.
-    fn by_definition(own: &[usize], shape: &[usize], result: usize) -> usize {
+    /// Returns the operand's entry that an entry of the result reads: the same index at the aligned axes, or 0 along axes of size 1.
+    fn by_definition(own_shape: &[usize], shape: &[usize], result: usize) -> usize {
         let index = unravel(result, shape);
-        let aligned = &index[shape.len() - own.len()..];
-        let read: Vec<usize> = aligned.iter().zip(own).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
-        ravel(&read, own).expect("the index is in the shape")
+        let aligned = &index[shape.len() - own_shape.len()..];
+        let read: Vec<usize> = aligned.iter().zip(own_shape).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+        ravel(&read, own_shape).expect("the index is in the shape")
     }
 
     #[test]
-    fn every_entry_is_read_by_its_readers() {
+    fn every_entry_is_read_by_exactly_its_readers_in_order() {
         let pairs: [[&[usize]; 2]; 7] = [
             [&[], &[]],
             [&[3], &[3]],
@@ -174,14 +189,18 @@ mod tests {
         for shapes in pairs {
             let broadcast = Broadcast::new(&shapes.map(|shape| ("operand", shape))).expect("the shapes can be broadcast");
             let results = 0..len(broadcast.shape());
-            for (operand, own) in shapes.into_iter().enumerate() {
-                let read = |result: usize| by_definition(own, broadcast.shape(), result);
-                for entry in 0..len(own) {
+            for (operand, own_shape) in shapes.into_iter().enumerate() {
+                let read = |result: usize| by_definition(own_shape, broadcast.shape(), result);
+                for entry in 0..len(own_shape) {
                     let readers: Vec<usize> = results.clone().filter(|result| read(*result) == entry).collect();
-                    let found: Vec<usize> = (0..broadcast.readers(operand)).map(|n| broadcast.reader(operand, entry, n)).collect();
+                    let found: Vec<usize> = (0..broadcast.reader_count(operand)).map(|n| broadcast.reader(operand, entry, n)).collect();
                     assert_eq!(found, readers, "{shapes:?}: entry {entry} of operand {operand}");
                     for (rank, result) in readers.into_iter().enumerate() {
-                        assert_eq!((broadcast.read(operand, result), broadcast.rank(operand, result)), (entry, rank), "{shapes:?}");
+                        assert_eq!(
+                            (broadcast.operand_entry(operand, result), broadcast.reader_rank(operand, result)),
+                            (entry, rank),
+                            "{shapes:?}"
+                        );
                     }
                 }
             }

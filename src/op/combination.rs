@@ -1,26 +1,28 @@
-//! Kernels for linear combinations of whole tensors: the mean over samples, and the update of a parameter. Without a factor they add or copy.
+//! Kernels for linear combinations of whole tensors, such as the mean over the samples of a batch, or the update of a parameter.
+//!
+//! The factor c is optional. Without it nothing is multiplied, which gives the same bits as c = 1.
 
-/// y += c x, entry by entry, with the product rounded before the sum (BLAS's axpy).
-pub fn add_scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
-    match by {
-        Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y += by * x),
+/// y += c x, entry by entry. The product is rounded before the sum: no fused multiply-add, unlike many implementations of BLAS's axpy.
+pub fn add_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
+    match c {
+        Some(c) => y.iter_mut().zip(x).for_each(|(y, x)| *y += c * x),
         None => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
     }
 }
 
-/// y = c x
-pub fn scaled(by: Option<f64>, x: &[f64], y: &mut [f64]) {
-    match by {
-        Some(by) => y.iter_mut().zip(x).for_each(|(y, x)| *y = by * x),
+/// y = c x, entry by entry.
+pub fn set_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
+    match c {
+        Some(c) => y.iter_mut().zip(x).for_each(|(y, x)| *y = c * x),
         None => y.copy_from_slice(x),
     }
 }
 
-/// x *= c
-pub fn scale(by: Option<f64>, x: &mut [f64]) {
-    if let Some(by) = by {
+/// x = c x, entry by entry.
+pub fn scale(c: Option<f64>, x: &mut [f64]) {
+    if let Some(c) = c {
         for x in x {
-            *x *= by;
+            *x *= c;
         }
     }
 }

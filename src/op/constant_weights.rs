@@ -1,9 +1,12 @@
 //! Functions y = Σ k · x whose weights k are constants of the equation, not parameters: copies, sums, means, biases.
+//!
+//! Their sums run over a set of edges ([`super::edges`]), whose weight end is not used. For the mean of two entries, y = 0.5 · x₀ + 0.5 · x₁, there are
+//! two edges with the weight 0.5, and in the backward pass ∂C/∂x₀ = 0.5 · ∂C/∂y.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::edges::{Edges, View, X as IMAGE, inferred};
+use super::edges::{Edges, View, infer_output_shape};
 use super::mismatch::Mismatch;
 use super::nest::Edge;
 use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, constant, entry};
@@ -16,25 +19,28 @@ use crate::sums::Init;
 /// The constant weights of the edges.
 #[derive(Clone, Debug)]
 pub enum Weights {
-    /// No weights, and each entry is a copy of the one that it reads: nothing is computed.
+    /// Each entry has one edge, without a weight: it is a copy of the entry at the other end. Its step is shown as a copy, not as a sum.
     Copy,
-    /// No weights: each entry is the plain sum of what it reads.
-    None,
+    /// Edges without weights: each entry is a plain sum.
+    Unweighted,
     /// The same weight for all edges.
-    One(f64),
-    /// One weight for all edges of each output.
+    Uniform(f64),
+    /// A weight for each output, which all edges of that output share.
     ByOutput(Vec<f64>),
 }
 
-/// The function y = Σ k · x over edges, with constants k; its input is x. For a mean of two entries, y = 0.5 · x₀ + 0.5 · x₁.
+/// The function y = Σ k · x over the edges of `E`, with constants k. Its only input is x.
 #[derive(Debug)]
 pub struct ConstantWeights<E>(Arc<Inner<E>>);
 
+/// The data of the function, which it shares with its rules.
 #[derive(Debug)]
 struct Inner<E> {
     edges: E,
     weights: Weights,
+    /// The equation of y.
     equation: Equation,
+    /// The equation of ∂C/∂x.
     back: Equation,
 }
 
@@ -47,7 +53,7 @@ impl<E: Edges> ConstantWeights<E> {
 
 impl<E: Edges> Function for ConstantWeights<E> {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        inferred(&self.0.edges, &[(View::Input, "input", inputs[0])])
+        infer_output_shape(&self.0.edges, &[(View::Input, "input", inputs[0])])
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
@@ -63,69 +69,76 @@ impl<E: Edges> Function for ConstantWeights<E> {
 #[derive(Debug)]
 struct ConstantWeightsRule<E> {
     inner: Arc<Inner<E>>,
+    /// The view that is computed: [`View::Output`] for y, [`View::Input`] for ∂C/∂x.
     view: View,
 }
 
 impl<E: Edges> ConstantWeightsRule<E> {
-    /// Returns the slot of the operand: x, or ∂C/∂y.
-    fn slot(&self) -> Slot {
+    /// Returns the slot of the operand that is read: x for y, ∂C/∂y for ∂C/∂x.
+    fn read_slot(&self) -> Slot {
         if self.view == View::Output { Input(0) } else { Upstream }
     }
 
-    /// Returns the view of the end that is read.
-    fn other(&self) -> View {
+    /// Returns the view whose entries are those of the operand that is read.
+    fn read_view(&self) -> View {
         if self.view == View::Output { View::Input } else { View::Output }
     }
 
+    /// Returns the weight of an edge; `None` if the sum has no weights.
     fn weight(&self, edge: Edge) -> Option<f64> {
         match &self.inner.weights {
-            Weights::Copy | Weights::None => None,
-            Weights::One(k) => Some(*k),
+            Weights::Copy | Weights::Unweighted => None,
+            Weights::Uniform(k) => Some(*k),
             Weights::ByOutput(weights) => Some(weights[edge.output]),
         }
     }
 
-    /// Computes all sums by a kernel of the edges. Returns `false`, and does nothing, if they have none for these weights.
-    fn add_by_kernel(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) -> bool {
+    /// Computes all sums with a fast kernel of the edges. Returns `false`, and leaves `sums` unchanged, if the edges have no kernel for these weights.
+    fn compute_by_kernel(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) -> bool {
         let weight = match self.inner.weights {
-            Weights::Copy | Weights::None => None,
-            Weights::One(k) => Some(k),
+            Weights::Copy | Weights::Unweighted => None,
+            Weights::Uniform(k) => Some(k),
             Weights::ByOutput(_) => return false,
         };
-        self.inner.edges.sum_by_kernel(self.view, weight, x.tensors[self.slot()], sums, init)
+        self.inner.edges.sum_by_kernel(self.view, weight, x.tensors[self.read_slot()], sums, init)
     }
 
-    fn terms(&self, view: View, at: usize) -> u64 {
+    /// Returns the number of edges of an entry in a view.
+    fn edge_count(&self, view: View, at: usize) -> u64 {
         self.inner.edges.prefix_terms(view, at + 1) - self.inner.edges.prefix_terms(view, at)
     }
 }
 
 impl<E: Edges> Rule for ConstantWeightsRule<E> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        if self.add_by_kernel(x, out, Init::Accumulate) {
+        if self.compute_by_kernel(x, out, Init::Accumulate) {
             return;
         }
-        let (read, other) = (x.tensors[self.slot()], self.other());
-        self.inner.edges.sweep(self.view, out.len(), |mut edge, step, count| {
-            let next = edge.moved(step, 1);
-            if edge.output != next.output {
+        let (read, read_view) = (x.tensors[self.read_slot()], self.read_view());
+        self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
+            let second = first.moved(step, 1);
+            if first.output != second.output {
+                // each edge of the run has an output of its own, and so may have a weight of its own
+                let mut edge = first;
                 for _ in 0..count {
-                    let value = read[edge.end(other)];
-                    out[edge.end(self.view)] += self.weight(edge).map_or(value, |k| k * value);
+                    let value = read[edge.index_in(read_view)];
+                    out[edge.index_in(self.view)] += self.weight(edge).map_or(value, |k| k * value);
                     edge = edge.moved(step, 1);
                 }
                 return;
             }
-            // all edges of the run have one output: forwards they add to its sum, backwards its error is added to each of their inputs
-            let k = self.weight(edge);
-            let apart = next.input.wrapping_sub(edge.input);
-            let inputs = (0..count).map(|n| edge.input.wrapping_add(apart.wrapping_mul(n)));
+            // all edges of the run have the same output, and so the same weight
+            let (output, k) = (first.output, self.weight(first));
+            let input_step = second.input.wrapping_sub(first.input);
+            let inputs = (0..count).map(|n| first.input.wrapping_add(input_step.wrapping_mul(n)));
             if self.view == View::Output {
-                out[edge.output] = inputs.fold(out[edge.output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
+                // all inputs are added to the one output
+                out[output] = inputs.fold(out[output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
             } else {
-                let share = k.map_or(read[edge.output], |k| k * read[edge.output]);
-                if apart == 1 {
-                    out[edge.input..][..count].iter_mut().for_each(|sum| *sum += share);
+                // the error of the one output is added to the derivative of each input
+                let share = k.map_or(read[output], |k| k * read[output]);
+                if input_step == 1 {
+                    out[first.input..][..count].iter_mut().for_each(|sum| *sum += share);
                 } else {
                     inputs.for_each(|at| out[at] += share);
                 }
@@ -134,13 +147,14 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        if self.add_by_kernel(x, sums, Init::Overwrite) {
+        if self.compute_by_kernel(x, sums, Init::Overwrite) {
             return;
         }
+        // −0 + x has the bits of x for every x, whereas 0 + −0 is 0
         sums.fill(-0.0);
         self.accumulate(x, sums);
-        if let Some(reached) = self.inner.edges.has_terms(self.view, sums.len()) {
-            clear(sums, &reached);
+        if let Some(has_terms) = self.inner.edges.has_terms(self.view, sums.len()) {
+            clear(sums, &has_terms);
         }
     }
 
@@ -153,7 +167,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     }
 
     fn each(&self) -> Option<u64> {
-        self.inner.edges.each(self.view)
+        self.inner.edges.edges_per_entry(self.view)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
@@ -162,7 +176,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let edge = self.inner.edges.edge(self.view, at, term);
-        let read = entry(x, self.slot(), edge.end(self.other()));
+        let read = entry(x, self.read_slot(), edge.index_in(self.read_view()));
         if matches!(self.inner.weights, Weights::Copy) {
             return Term::copy(read);
         }
@@ -170,33 +184,33 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     }
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
-        let (read, other) = (x.tensors[self.slot()], self.other());
+        let (read, read_view) = (x.tensors[self.read_slot()], self.read_view());
         let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the terms of an entry fit in memory"));
         let add = |sum: f64, edge: Edge| {
-            let value = read[edge.end(other)];
+            let value = read[edge.index_in(read_view)];
             sum + self.weight(edge).map_or(value, |k| k * value)
         };
         if end - start == 1 {
+            // a single edge is found without loops
             return add(sum, self.inner.edges.edge(self.view, entry, terms.start));
         }
         self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, add)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot != self.slot() {
+        if slot != self.read_slot() {
             return Vec::new();
         }
-        let edges = (0..self.terms(self.other(), at)).map(|term| self.inner.edges.edge(self.other(), at, term));
-        edges.map(|edge| Use { entry: edge.end(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
+        let read_view = self.read_view();
+        let edges = (0..self.edge_count(read_view, at)).map(|n| self.inner.edges.edge(read_view, at, n));
+        edges.map(|edge| Use { entry: edge.index_in(self.view), term: self.inner.edges.rank(self.view, edge) }).collect()
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        if slot != self.slot() {
+        if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        // the index of the end that is read: 0 is the input, 2 the output
-        let end = if self.view == View::Output { 0 } else { 2 };
-        self.inner.edges.nest(self.view, entry).reaching(end, at)
+        self.inner.edges.nest(self.view, entry).reaching(self.read_view().own_end(), at)
     }
 
     fn equation(&self) -> Equation {
@@ -204,7 +218,8 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     }
 
     fn window(&self) -> Option<Window> {
+        // a pool has no filter with weights, so only the image and its padding are drawn
         let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
-        Some(Window { image: if image == IMAGE { Input(0) } else { Upstream }, filter: None, turned: false, padding, pitch: [0, 0] })
+        Some(Window { image, filter: None, turned: false, padding, pitch: [0, 0] })
     }
 }

@@ -1,21 +1,24 @@
-//! Contractions by labels: an einsum of at most two operands, y = Σ w · x, as a set of edges.
+//! Contractions: an einsum of one or two operands, y = Σ w · x, as a set of edges.
 //!
-//! Each label of the einsum is an index, and each combination of their values is one edge, which joins an entry of the input, of the weight and of
-//! the output. A label is therefore a size and a stride in each of these three ends, 0 in an end without that label. For `oi,i->o` (a linear layer of
-//! 4 inputs and 3 outputs; the weight is named first, as in the product w · x):
+//! An einsum such as `oi,i->o` (a linear layer: weight, input, output) names each axis of its tensors by a *label*. Each combination of values of all
+//! labels is one edge: o = 2 and i = 1 give the edge of `w[2, 1]`, `x[1]` and `y[2]`, its three *ends* ([`super::edges`]).
+//!
+//! A label is stored as its size and its stride in each end: the distance, in row-major order, by which the end moves if the value grows by 1. The
+//! stride is 0 in a tensor without that label. For 4 inputs and 3 outputs:
 //!
 //! | label | size | stride in input | in weight | in output |
 //! | --- | --- | --- | --- | --- |
 //! | o | 3 | 0 | 4 | 1 |
 //! | i | 4 | 1 | 1 | 0 |
 //!
-//! An entry fixes the labels of its own end, and its terms run over the others: over i for an output, over o for an input, over none for a weight.
-//! For o = 2 the terms are `w[2, 0] · x[0]`, `w[2, 1] · x[1]`, …. Labels are ordered as the output's axes, then by first appearance, so the terms of
-//! a weight are in the row-major order of the outputs that use it.
+//! The index of an entry fixes the values of its tensor's own labels. The entry's terms are loops over the other labels, which are summed over: over i
+//! for an output, over o for an input, over no label for a weight. Output 2 has the terms `w[2, 0] · x[0]`, `w[2, 1] · x[1]`, …. The loops are nested
+//! in the order of the labels: first those of the output, then the others as they appear in the text. So the terms of an input or a weight are in the
+//! row-major order of the outputs that use it.
 //!
-//! Neighbouring labels that move all ends like a single index are merged. At most three loops then remain in practice, as a [`Nest`] holds. If the
-//! axes of the operands are permuted so that more remain (`abcdefgh,hgfedcba->`), there is no contraction: the caller first permutes an operand by a
-//! copy.
+//! Neighbouring labels that act as one index are merged: in `ab,ab->`, a and b run through both operands in row-major order, so they become one label
+//! of size a · b. A [`Nest`] has room for three loops. In practice no more remain, unless the axes of the operands are permuted
+//! (`abcdefgh,hgfedcba->`). For such a text no contraction is created: the caller must first copy one operand into another order of axes.
 
 mod constant;
 mod matrix;
@@ -34,40 +37,41 @@ use crate::sums::Init;
 use constant::SumKernel;
 use matrix::MatrixShape;
 
-/// An index of an einsum.
+/// A label of an einsum: one index, which appears in some of the tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The number of values.
     pub size: usize,
-    /// The stride in each end (input, weight, output); 0 in an end without this label.
+    /// The strides in input, weight and output; 0 in a tensor without this label.
     pub strides: [usize; 3],
 }
 
 /// The set of edges of an einsum: one for each combination of the values of its labels.
 #[derive(Clone, Debug)]
 pub struct Contraction {
-    /// The edges as seen from the input, the weight and the output.
+    /// The labels, split in three ways: as the entries of input, weight and output need them.
     ends: Arc<[EndLabels; 3]>,
-    /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any.
+    /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any shape.
     shapes: Option<Box<[Vec<usize>; 3]>>,
-    /// The shape of the matrix, if this is a product of a matrix and a vector.
+    /// The shape of the weight if this is a matrix-vector product, for which there are faster kernels.
     matrix: Option<MatrixShape>,
-    /// `true` if each output reads a whole channel of an image.
-    on_image: bool,
+    /// `true` if each output reads a whole channel of an image, which is then drawn as a window over that channel.
+    is_on_image: bool,
 }
 
-/// The labels, split by whether one end has them.
+/// All labels, split for the entries of one end into the labels that this end has and those that it sums over.
 #[derive(Clone, Debug)]
 struct EndLabels {
     /// The labels of this end, from the largest stride to the smallest.
     own: SmallVec<[Label; 3]>,
-    /// The labels that are summed over, in order.
+    /// The labels that this end lacks, in the order of their loops.
     summed: SmallVec<[Label; 3]>,
-    /// The loops over the summed labels; the first edge depends on the entry.
+    /// The loops over the summed labels. Their first edge is a placeholder; [`EndLabels::first_edge`] returns that of an entry.
     nest: Nest,
 }
 
-/// Merges neighbouring labels that move all ends like a single index, and drops labels of size 1.
+/// Merges neighbouring labels that act as one index, and drops labels of size 1. An outer label acts as the next digit of an inner one if in each end
+/// its stride is the inner stride times the inner size.
 fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
     let mut merged = SmallVec::<[Label; 3]>::new();
     for label in labels.filter(|label| label.size != 1) {
@@ -82,72 +86,80 @@ fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
 }
 
 impl EndLabels {
-    /// Splits the labels for end `end`. `None` if its entries are not contiguous, or if more than three loops remain.
-    fn of(labels: &[Label], end: usize) -> Option<Self> {
-        let has = |label: &&Label| label.strides[end] != 0;
-        let mut own: SmallVec<[Label; 4]> = labels.iter().filter(has).filter(|label| label.size != 1).copied().collect();
+    /// Splits the labels for the end with this index in [`Edge::ends`]. `None` if the end's entries are not contiguous in row-major order, or if more
+    /// than three loops remain.
+    fn split(labels: &[Label], end: usize) -> Option<Self> {
+        let is_own = |label: &&Label| label.strides[end] != 0;
+        let mut own: SmallVec<[Label; 4]> = labels.iter().filter(is_own).filter(|label| label.size != 1).copied().collect();
         own.sort_by_key(|label| Reverse(label.strides[end]));
-        let mut places = 1_usize;
+        // from the innermost axis outwards, each stride must be the number of entries inside that axis
+        let mut inner_entries = 1_usize;
         for label in own.iter().rev() {
-            if label.strides[end] != places {
+            if label.strides[end] != inner_entries {
                 return None;
             }
-            places = places.saturating_mul(label.size);
+            inner_entries = inner_entries.saturating_mul(label.size);
         }
-        let summed = merged(labels.iter().filter(|label| !has(label)).copied());
+        let summed = merged(labels.iter().filter(|label| !is_own(label)).copied());
         let mut nest = Nest { first: Edge { input: 0, weight: 0, output: 0 }, steps: [[0; 3]; 3], counts: [1; 3] };
-        let free = nest.counts.len().checked_sub(summed.len())?;
-        for (n, label) in (free..).zip(&summed) {
+        // the summed labels become the innermost loops; the outer ones remain loops of one iteration
+        let unused_loops = nest.counts.len().checked_sub(summed.len())?;
+        for (n, label) in (unused_loops..).zip(&summed) {
             (nest.steps[n], nest.counts[n]) = (label.strides.map(usize::cast_signed), label.size);
         }
         Some(Self { own: merged(own.into_iter()), summed, nest })
     }
 
-    fn terms(&self) -> usize {
+    /// Returns the number of terms of each entry.
+    fn term_count(&self) -> usize {
         self.nest.counts.iter().product()
     }
 
-    /// Returns the first edge of an entry.
-    fn first(&self, end: usize, entry: usize) -> Edge {
-        let mut ends = [0; 3];
+    /// Returns the first edge of an entry, at which all summed labels are 0. `end` is the index in [`Edge::ends`] of this end.
+    fn first_edge(&self, end: usize, entry: usize) -> Edge {
+        let mut indices = [0; 3];
         for (n, label) in self.own.iter().enumerate() {
             let stride = label.strides[end];
+            // divisions are slow, so those that change nothing are left out
             let value = if stride == 1 { entry } else { entry / stride };
             let value = if n == 0 { value } else { value % label.size };
-            for (place, stride) in ends.iter_mut().zip(label.strides) {
-                *place += value * stride;
+            for (index, stride) in indices.iter_mut().zip(label.strides) {
+                *index += value * stride;
             }
         }
-        let [input, weight, output] = ends;
+        let [input, weight, output] = indices;
         Edge { input, weight, output }
     }
 }
 
-/// The number of neighbouring entries from which on [`Contraction::sweep`] visits all of them term by term, instead of one entry after another.
-const SIDE_BY_SIDE: usize = 8;
+/// The smallest block of neighbouring entries that [`Contraction::sweep`] visits term by term: the first terms of all entries, then the second terms,
+/// and so on. In a smaller block it visits one entry after another.
+const MIN_BLOCK: usize = 8;
 
 impl Contraction {
-    /// Creates the contraction over these labels, in the order of its terms. `None` if the entries of an end are not contiguous, or if more than
-    /// three loops remain for an entry: then an operand must be permuted first.
+    /// Creates the contraction over these labels. Their order is the order of the loops over the terms. `None` if the entries of an end are not
+    /// contiguous in row-major order, or if more than three loops remain for an entry. In both cases an operand must first be copied into another order
+    /// of axes.
     #[must_use]
     pub fn new(labels: &[Label]) -> Option<Self> {
         if labels.iter().any(|label| label.strides == [0; 3]) {
             return None;
         }
-        let [input, weight, output] = std::array::from_fn(|end| EndLabels::of(labels, end));
+        let [input, weight, output] = std::array::from_fn(|end| EndLabels::split(labels, end));
         let ends = Arc::new([input?, weight?, output?]);
         let shapes = std::array::from_fn(|end| {
             let mut own: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
             own.sort_by_key(|label| Reverse(label.strides[end]));
             own.iter().map(|label| label.size).collect()
         });
+        // the strides of `oi,i->o` as in the table of this module
         let matrix = match *labels {
-            [Label { size: outputs, strides: [0, wide, 1] }, Label { size: inputs, strides: [1, 1, 0] }] if wide == inputs => {
+            [Label { size: outputs, strides: [0, row_len, 1] }, Label { size: inputs, strides: [1, 1, 0] }] if row_len == inputs => {
                 Some(MatrixShape { inputs, outputs })
             }
             _ => None,
         };
-        Some(Self { ends, shapes: Some(Box::new(shapes)), matrix, on_image: false })
+        Some(Self { ends, shapes: Some(Box::new(shapes)), matrix, is_on_image: false })
     }
 
     /// Creates the contraction of an einsum, from its text and the size of each label. All tensors are in row-major order.
@@ -155,26 +167,27 @@ impl Contraction {
     /// ```
     /// use gradstep::op::{contraction::Contraction, edges::{Edges, View}};
     ///
-    /// let linear = Contraction::of("oi,i->o", &[('o', 3), ('i', 4)]);
-    /// assert_eq!(linear.edge(View::Output, 2, 1).ends(), [1, 9, 2]); // x[1] · w[2, 1] is a term of y[2]
+    /// let linear = Contraction::einsum("oi,i->o", &[('o', 3), ('i', 4)]);
+    /// // term 1 of y[2] is w[2, 1] · x[1], and w[2, 1] is at the row-major index 2 · 4 + 1 = 9
+    /// assert_eq!(linear.edge(View::Output, 2, 1).ends(), [1, 9, 2]);
     /// ```
     ///
     /// # Panics
     /// If the text is not an einsum of one or two operands over these labels, or if more than three loops remain.
     #[must_use]
-    pub fn of(subscripts: &str, sizes: &[(char, usize)]) -> Self {
+    pub fn einsum(subscripts: &str, sizes: &[(char, usize)]) -> Self {
         let subscripts = Subscripts::parse(subscripts).expect("the text is an einsum");
-        let size = |label| sizes.iter().find(|(own, _)| *own == label).expect("every label has a size").1;
+        let size = |label| sizes.iter().find(|(sized, _)| *sized == label).expect("every label has a size").1;
         subscripts.contraction(size).expect("at most three loops remain")
     }
 
-    /// Creates the edges that join each entry with the one at the same index, for tensors of any shape.
+    /// Creates the edges that join entry i of the input, of the weight and of the output, for each i. They fit tensors of any shape.
     ///
     /// # Panics
     /// Never.
     #[must_use]
     pub fn elementwise() -> Self {
-        // shared, as a network may have very many of them
+        // one shared value, because a network may have very many elementwise functions
         static ALL: LazyLock<Contraction> = LazyLock::new(|| {
             let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop remains");
             Contraction { shapes: None, ..all }
@@ -182,31 +195,34 @@ impl Contraction {
         ALL.clone()
     }
 
-    /// Reshapes input, weight and output; each keeps its number of entries.
+    /// Replaces the shapes of input, weight and output. Each keeps its number of entries.
     #[must_use]
-    pub fn shaped(mut self, input: &[usize], weight: &[usize], output: &[usize]) -> Self {
+    pub fn with_shapes(mut self, input: &[usize], weight: &[usize], output: &[usize]) -> Self {
         self.shapes = Some(Box::new([input, weight, output].map(<[usize]>::to_vec)));
         self
     }
 
-    /// Marks each output as a window over a whole channel of an image, for the drawing.
+    /// Makes the drawing show each output as a window over a whole channel of an image.
     #[must_use]
     pub fn on_image(self) -> Self {
-        Self { on_image: true, ..self }
+        Self { is_on_image: true, ..self }
     }
 
-    /// Returns the kernel for sums of one operand in this view, if there is one.
+    /// Returns the kernel for sums of one operand in this view; `None` if the operand is not read in one of the patterns that have a kernel.
     fn sum_kernel(&self, view: View) -> Option<SumKernel> {
-        let EndLabels { own, summed, .. } = &self.ends[view.end()];
-        let read = if view == View::Output { View::Input } else { View::Output }.end();
-        let stride = |label: &Label| label.strides[read];
+        let EndLabels { own, summed, .. } = &self.ends[view.own_end()];
+        let read_end = if view == View::Output { View::Input } else { View::Output }.own_end();
+        let read_stride = |label: &Label| label.strides[read_end];
         match (&own[..], &summed[..]) {
+            // a single entry, or `i->i`
             ([], []) => Some(SumKernel::Copy),
-            ([all], []) if stride(all) == 1 => Some(SumKernel::Copy),
-            ([all], []) if stride(all) == 0 => Some(SumKernel::Expand(all.size)),
-            ([each, all], []) if stride(each) == 1 && stride(all) == 0 => Some(SumKernel::Expand(all.size)),
-            ([], [all]) if stride(all) == 1 => Some(SumKernel::Sum(all.size)),
-            ([each], [all]) if stride(all) == 1 && stride(each) == all.size => Some(SumKernel::Sum(all.size)),
+            ([i], []) if read_stride(i) == 1 => Some(SumKernel::Copy),
+            // `->n` and `i->in`: each read entry is repeated n times
+            ([n], []) if read_stride(n) == 0 => Some(SumKernel::Expand(n.size)),
+            ([i, n], []) if read_stride(i) == 1 && read_stride(n) == 0 => Some(SumKernel::Expand(n.size)),
+            // `n->` and `in->i`: n neighbours are added
+            ([], [n]) if read_stride(n) == 1 => Some(SumKernel::Sum(n.size)),
+            ([i], [n]) if read_stride(n) == 1 && read_stride(i) == n.size => Some(SumKernel::Sum(n.size)),
             _ => None,
         }
     }
@@ -214,15 +230,15 @@ impl Contraction {
 
 impl Edges for Contraction {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
-        self.shapes.as_ref().map(|shapes| shapes[view.end()].clone())
+        self.shapes.as_ref().map(|shapes| shapes[view.own_end()].clone())
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
-        entry as u64 * self.ends[view.end()].terms() as u64
+        entry as u64 * self.ends[view.own_end()].term_count() as u64
     }
 
-    fn each(&self, view: View) -> Option<u64> {
-        Some(self.ends[view.end()].terms() as u64)
+    fn edges_per_entry(&self, view: View) -> Option<u64> {
+        Some(self.ends[view.own_end()].term_count() as u64)
     }
 
     fn has_terms(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
@@ -230,39 +246,46 @@ impl Edges for Contraction {
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
-        let end = &self.ends[view.end()];
-        Nest { first: end.first(view.end(), entry), ..end.nest }
+        let labels = &self.ends[view.own_end()];
+        Nest { first: labels.first_edge(view.own_end(), entry), ..labels.nest }
     }
 
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        let end = &self.ends[view.end()];
-        let first = end.first(view.end(), entry);
-        if term == 0 { first } else { Nest { first, ..end.nest }.edge(usize::try_from(term).expect("the terms of an entry fit in memory")) }
+        let labels = &self.ends[view.own_end()];
+        let first = labels.first_edge(view.own_end(), entry);
+        if term == 0 {
+            return first;
+        }
+        Nest { first, ..labels.nest }.edge(usize::try_from(term).expect("the terms of an entry fit in memory"))
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
-        let places = edge.ends();
-        self.ends[view.end()].summed.iter().fold(0, |rank, label| {
+        let indices = edge.ends();
+        // the row-major number of the edge over the summed labels; the value of a label is found from any end that has it
+        self.ends[view.own_end()].summed.iter().fold(0, |rank, label| {
             let end = (0..3).find(|end| label.strides[*end] != 0).expect("every label has a stride in some end");
-            let value = places[end] / label.strides[end] % label.size;
+            let value = indices[end] / label.strides[end] % label.size;
             rank * label.size as u64 + value as u64
         })
     }
 
-    fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
-        let end = &self.ends[view.end()];
-        let (block, step) = end.own.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
-        let (terms, [_, _, columns]) = (end.terms(), end.nest.counts);
-        for entry in (0..count).step_by(block) {
-            let long = block.min(count - entry);
+    fn sweep(&self, view: View, count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
+        let labels = &self.ends[view.own_end()];
+        // a block is a run of entries along the innermost label of this end; their first terms are evenly spaced, and so are their second terms, …
+        let (block_len, entry_step) = labels.own.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
+        let (terms, [_, _, columns]) = (labels.term_count(), labels.nest.counts);
+        for entry in (0..count).step_by(block_len) {
+            let block_len = block_len.min(count - entry);
             let nest = self.nest(view, entry);
-            if terms == 1 || long >= SIDE_BY_SIDE {
-                nest.edges(0..terms).for_each(|edge| show(edge, step, long));
+            if terms == 1 || block_len >= MIN_BLOCK {
+                // a run for each term, over the entries of the block
+                nest.edges(0..terms).for_each(|edge| visit(edge, entry_step, block_len));
                 continue;
             }
-            for n in 0..long {
-                let nest = Nest { first: nest.first.moved(step, n.cast_signed()), ..nest };
-                (0..terms).step_by(columns).for_each(|term| show(nest.edge(term), nest.steps[2], columns));
+            // runs for each entry of the block, over the innermost loop of its terms
+            for n in 0..block_len {
+                let nest = Nest { first: nest.first.moved(entry_step, n.cast_signed()), ..nest };
+                (0..terms).step_by(columns).for_each(|term| visit(nest.edge(term), nest.steps[2], columns));
             }
         }
     }
@@ -270,7 +293,7 @@ impl Edges for Contraction {
     fn sum_by_kernel(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
         let kernel = self.sum_kernel(view);
         if let Some(kernel) = kernel {
-            kernel.add(weight, read, sums, init);
+            kernel.compute(weight, read, sums, init);
         }
         kernel.is_some()
     }
@@ -281,7 +304,7 @@ impl Edges for Contraction {
             View::Weight => (X, Upstream),
             View::Input => (Upstream, W),
         };
-        self.on_image.then_some(Window { image, filter: Some(filter), turned: view == View::Input, padding: [0, 0], pitch: [1, 1] })
+        self.is_on_image.then_some(Window { image, filter: Some(filter), turned: view == View::Input, padding: [0, 0], pitch: [1, 1] })
     }
 }
 
@@ -290,13 +313,13 @@ impl Weighted for Contraction {
         if let Some(matrix) = self.matrix {
             return matrix.accumulate(view, a, b, out);
         }
-        let (own, [i, j]) = (view.end(), view.others());
-        self.sweep(view, out.len(), |edge, step, count| {
-            let mut places = edge.ends();
+        let (own_end, [a_end, b_end]) = (view.own_end(), view.factor_ends());
+        self.sweep(view, out.len(), |first, step, count| {
+            let mut indices = first.ends();
             for _ in 0..count {
-                out[places[own]] += a[places[i]] * b[places[j]];
-                for (place, step) in places.iter_mut().zip(step) {
-                    *place = place.wrapping_add_signed(step);
+                out[indices[own_end]] += a[indices[a_end]] * b[indices[b_end]];
+                for (index, step) in indices.iter_mut().zip(step) {
+                    *index = index.wrapping_add_signed(step);
                 }
             }
         });
@@ -304,13 +327,13 @@ impl Weighted for Contraction {
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         match self.matrix {
-            Some(matrix) if view == View::Weight => matrix.outer(a, b, sums),
-            _ => self.begin_from_zero(view, a, b, sums),
+            Some(matrix) if view == View::Weight => matrix.set_outer_product(a, b, sums),
+            _ => self.begin_by_accumulate(view, a, b, sums),
         }
     }
 }
 
-/// The labels of the operands and of the result of an einsum.
+/// The text of an einsum, parsed: the labels of the axes of each tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscripts {
     /// The labels of the weight; `None` if the input is the only operand.
@@ -320,14 +343,14 @@ pub struct Subscripts {
 }
 
 impl Subscripts {
-    /// Parses `oi,i->o` (weight, input, output) or `ca->c` (input, output). `None` if the text has another form, or if a label occurs twice in one
-    /// tensor (a diagonal).
+    /// Parses a text of the form `oi,i->o` (weight, input, output) or `ca->c` (input, output). `None` if the text has another form, or if a label occurs
+    /// twice in one tensor: `ii->i`, a diagonal, is not supported.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let labels = |text: &str| {
             let labels: Vec<char> = text.trim().chars().collect();
-            let plain = labels.iter().enumerate().all(|(n, label)| label.is_alphabetic() && !labels[..n].contains(label));
-            plain.then_some(labels)
+            let is_valid = labels.iter().enumerate().all(|(n, label)| label.is_alphabetic() && !labels[..n].contains(label));
+            is_valid.then_some(labels)
         };
         let (operands, output) = text.split_once("->")?;
         let (weight, input) = match operands.split_once(',') {
@@ -337,15 +360,15 @@ impl Subscripts {
         Some(Self { weight, input, output: labels(output)? })
     }
 
-    /// Returns the labels of input, weight and output.
+    /// Returns the labels of input, weight and output, in the order of [`Edge::ends`].
     fn ends(&self) -> [&[char]; 3] {
         [&self.input, self.weight.as_deref().unwrap_or(&[]), &self.output]
     }
 
-    /// Returns all labels in the order of the terms: those of the output, then those of the operands as they appear.
-    fn order(&self) -> Vec<char> {
+    /// Returns all labels in the order of the loops over the terms: those of the output, then the others as they appear in weight and input.
+    fn loop_order(&self) -> Vec<char> {
         let mut order = self.output.clone();
-        for label in self.ends()[1].iter().chain(&self.input) {
+        for label in self.weight.iter().flatten().chain(&self.input) {
             if !order.contains(label) {
                 order.push(*label);
             }
@@ -362,29 +385,32 @@ impl Subscripts {
     /// If the number of axes of an operand is not its number of labels.
     pub fn sizes(&self, shapes: &[&[usize]]) -> Result<Vec<(char, usize)>, Mismatch> {
         let operands = self.weight.iter().map(|labels| ("weight", labels)).chain([("input", &self.input)]);
+        // each label with its size and the axis that it was first found at
         let mut found: Vec<(char, usize, MismatchedTensor)> = Vec::new();
         for ((name, labels), shape) in operands.zip(shapes) {
             assert_eq!(labels.len(), shape.len(), "an axis for each label");
             for (axis, (label, size)) in labels.iter().zip(*shape).enumerate() {
-                let here = MismatchedTensor::new(name, shape, Some(axis));
-                match found.iter().find(|(own, ..)| own == label) {
-                    Some((_, other, there)) if other != size => return Err(Mismatch { one: there.clone(), other: here }),
+                let this_axis = MismatchedTensor::new(name, shape, Some(axis));
+                match found.iter().find(|(known, ..)| known == label) {
+                    Some((_, first_size, first_axis)) if first_size != size => {
+                        return Err(Mismatch { one: first_axis.clone(), other: this_axis });
+                    }
                     Some(_) => {}
-                    None => found.push((*label, *size, here)),
+                    None => found.push((*label, *size, this_axis)),
                 }
             }
         }
         Ok(found.into_iter().map(|(label, size, _)| (label, size)).collect())
     }
 
-    /// Creates the contraction for labels of these sizes; `None` if more than three loops remain for an entry.
+    /// Creates the contraction, where `size` returns the size of a label. `None` if more than three loops remain for an entry.
     #[must_use]
     pub fn contraction(&self, size: impl Fn(char) -> usize) -> Option<Contraction> {
         let stride = |labels: &[char], label: char| {
-            let at = labels.iter().position(|own| *own == label)?;
-            Some(labels[at + 1..].iter().map(|inner| size(*inner)).product())
+            let axis = labels.iter().position(|other| *other == label)?;
+            Some(labels[axis + 1..].iter().map(|inner| size(*inner)).product())
         };
         let label = |label: char| Label { size: size(label), strides: self.ends().map(|labels| stride(labels, label).unwrap_or(0)) };
-        Contraction::new(&self.order().into_iter().map(label).collect::<Vec<_>>())
+        Contraction::new(&self.loop_order().into_iter().map(label).collect::<Vec<_>>())
     }
 }

@@ -1,7 +1,8 @@
 //! `conv2d`: z = W * a + b, filters that slide over an image (a cross-correlation, as in PyTorch).
 //!
-//! The input a has C x H x W entries, the weight O x C/groups x kh x kw, and z has O x H' x W' with H' = ⌊(H + 2 · padding − (kh − 1) · dilation − 1)
-//! / stride⌋ + 1. With stride 1 and no padding:
+//! The input a has C x H x W entries (channels, height, width), the weight W has O x C/groups x kh x kw entries, the bias b has O, and the output z has
+//! O x H' x W' entries with H' = ⌊(H + 2 · padding − (kh − 1) · dilation − 1) / stride⌋ + 1, and likewise W'. Each output channel has a filter of
+//! C/groups x kh x kw weights. With one group, stride 1, dilation 1 and no padding:
 //!
 //! | computed | equation |
 //! | --- | --- |
@@ -9,7 +10,8 @@
 //! | weight gradient | `∂C/∂w[o, c, i, j] = Σ a[c, y + i, x + j] · ∂C/∂z[o, y, x]` |
 //! | input gradient | `∂C/∂a[c, u, v] = Σ w[o, c, i, j] · ∂C/∂z[o, u − i, v − j]` |
 //!
-//! On one channel, the filter (1 2; 3 4) over the window (5 6; 7 8) gives 1 · 5 + 2 · 6 + 3 · 7 + 4 · 8 = 70.
+//! Each sum runs over the indices that its left side lacks. On one channel, the filter (1 2; 3 4) over the window (5 6; 7 8) gives
+//! 1 · 5 + 2 · 6 + 3 · 7 + 4 · 8 = 70.
 //!
 //! Source: PyTorch's `torch.nn.Conv2d`; figures 2 (part 1), 18, 19 and 20 (part 4) of V. Petersen's series "A guided tour through a convolutional
 //! neural network".
@@ -43,31 +45,31 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
-    let given = args.shape("weight", 4)?;
-    let outputs = args.size("out_channels", given.as_ref().map(|s| s[0]));
-    let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, given.as_deref())?;
-    let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+    let weight_shape = args.shape("weight", 4)?;
+    let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[0]));
+    let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
+    let mut axis = |dimension: &str, i: usize, len: usize| {
+        Axis::new(len, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
             let key = kernel_key(&*args, key);
             args.fail(
                 key,
-                format!("the filter does not fit the input's {what}: {why}"),
+                format!("the filter does not fit the input's {dimension}: {why}"),
                 "the filter, with its dilation, must fit into the input with its padding",
             )
         })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     let shape = [outputs, rows.output, columns.output];
-    let weights = [outputs, channels / groups, kernel[0], kernel[1]];
+    let weight_shape = [outputs, channels / groups, kernel[0], kernel[1]];
     args.claim(&shape)?;
-    args.claim(&weights)?;
-    let area = kernel[0] * kernel[1];
-    let fan = Fan { inputs: channels / groups * area, outputs: outputs * area };
+    args.claim(&weight_shape)?;
+    let kernel_area = kernel[0] * kernel[1];
+    let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    weighted(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weights, outputs, fan)
+    weighted(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weight_shape, outputs, fan)
 }
 
-/// Returns the key at which to report a [`Misfit`]: `weight` if the kernel's size comes from the weight's shape.
+/// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.
 pub fn kernel_key(args: &dyn Args, key: &'static str) -> &'static str {
     if key == "kernel_size" && !args.has(key) { "weight" } else { key }
 }
@@ -77,21 +79,21 @@ pub fn kernel_key(args: &dyn Args, key: &'static str) -> &'static str {
 pub struct Filters {
     /// The number of output channels.
     pub outputs: usize,
-    /// The rows and columns of a filter.
+    /// The number of rows and of columns of a filter.
     pub kernel: [usize; 2],
     /// The vertical and horizontal distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// The rows and columns of padding at each end.
+    /// The number of rows of padding at the top and at the bottom of the image, and of columns at its left and at its right.
     pub padding: [usize; 2],
-    /// The distance on the image between neighbouring rows and columns of the filter.
+    /// The distance on the image between neighbouring rows of the filter, and between its columns.
     pub dilation: [usize; 2],
     /// The number of groups: each output channel reads only the input channels of its group.
     pub groups: usize,
 }
 
 impl Filters {
-    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`, and `weight` the shape of the
-    /// weight, if it is given.
+    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. An error in it is returned only after
+    /// the other keys are read, so that their errors are reported too. `weight_shape` is the shape of the weight, if the file contains the weight.
     ///
     /// # Errors
     /// If a key is faulty, a size is missing, or the groups do not divide the channels.
@@ -99,9 +101,9 @@ impl Filters {
         args: &mut dyn Args,
         channels: usize,
         outputs: Result<usize, Reported>,
-        weight: Option<&[usize]>,
+        weight_shape: Option<&[usize]>,
     ) -> Result<Self, Reported> {
-        let kernel = args.sizes("kernel_size", weight.map(|shape| [shape[2], shape[3]]));
+        let kernel = args.sizes("kernel_size", weight_shape.map(|shape| [shape[2], shape[3]]));
         let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
         let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
         let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
@@ -118,7 +120,11 @@ impl Filters {
     }
 }
 
-/// The edges of a convolution: input `inputs` x H x W, filters `outputs` x inputs/groups x kh x kw, output `outputs` x H' x W'.
+/// The edges of a convolution ([`super::edges`]). The input has `inputs` x H x W entries, the weight `outputs` x inputs/groups x kh x kw, and the output
+/// `outputs` x H' x W'.
+///
+/// A *channel* of a view is one image of the view's tensor: H' x W' entries of the output, kh x kw of the weight, H x W of the input. The weight has a
+/// channel for each pair of an output channel and an input channel of the same group.
 #[derive(Debug)]
 pub struct Conv2d {
     /// The number of input channels.
@@ -131,6 +137,7 @@ pub struct Conv2d {
     pub rows: Axis,
     /// The horizontal axis, with its prefix counts.
     pub columns: Axis,
+    /// The plans of the fast kernels.
     plans: Plans,
 }
 
@@ -138,33 +145,40 @@ impl Conv2d {
     /// Creates the edges from the numbers of channels and groups, and from both axes.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
-        Self { inputs, outputs, groups, rows: rows.indexed(), columns: columns.indexed(), plans: Plans::default() }
+        Self { inputs, outputs, groups, rows: rows.with_prefix_counts(), columns: columns.with_prefix_counts(), plans: Plans::default() }
     }
 
-    /// Returns the shape of a filter with the same weight everywhere, for windows so large that the kernels of a convolution pay off; otherwise
-    /// `None`.
+    /// Returns the shape of a weight tensor that holds the same number everywhere, such as the 1/n of a mean. With such a tensor, the fast kernels of a
+    /// convolution also compute a pool. `None` if the windows are so small that this is not faster.
     #[must_use]
-    pub fn constant_filter(&self) -> Option<[usize; 4]> {
+    pub fn constant_filter_shape(&self) -> Option<[usize; 4]> {
         let Self { rows, columns, .. } = self;
-        let worth = rows.kernel * columns.kernel >= 9 && columns.output >= LANES;
-        worth.then(|| [self.outputs, self.group_inputs(), rows.kernel, columns.kernel])
+        let is_faster = rows.kernel * columns.kernel >= 9 && columns.output >= LANES;
+        is_faster.then(|| [self.outputs, self.group_inputs(), rows.kernel, columns.kernel])
     }
 
+    /// Returns the number of input channels of a group.
     fn group_inputs(&self) -> usize {
         self.inputs / self.groups
     }
 
+    /// Returns the number of output channels of a group.
     fn group_outputs(&self) -> usize {
         self.outputs / self.groups
     }
 
-    /// Returns the rows and columns of one channel in this view.
-    fn plane(&self, view: View) -> (usize, usize) {
+    /// Returns the number of rows and of columns of a channel of this view.
+    fn channel_shape(&self, view: View) -> (usize, usize) {
         (self.rows.len(view), self.columns.len(view))
     }
 
-    /// Returns the number of channels that an entry sums over.
-    fn inner(&self, view: View) -> usize {
+    /// Returns the number of entries of a channel of this view.
+    fn channel_len(&self, view: View) -> usize {
+        self.rows.len(view) * self.columns.len(view)
+    }
+
+    /// Returns the number of channels that an entry of this view sums over.
+    fn summed_channels(&self, view: View) -> usize {
         match view {
             View::Output => self.group_inputs(),
             View::Weight => 1,
@@ -172,8 +186,9 @@ impl Conv2d {
         }
     }
 
-    /// Returns the edge of an output channel, an input channel of its group, and a tap (input, kernel and output place) of each axis.
-    fn join(&self, o: usize, i: usize, [iy, ky, oy]: [usize; 3], [ix, kx, ox]: [usize; 3]) -> Edge {
+    /// Returns the edge of output channel `o`, input channel `i` of its group, and a tap of each axis: the input, kernel and output row
+    /// `[iy, ky, oy]`, and the input, kernel and output column `[ix, kx, ox]`.
+    fn edge_of_taps(&self, o: usize, i: usize, [iy, ky, oy]: [usize; 3], [ix, kx, ox]: [usize; 3]) -> Edge {
         let (rows, columns) = (&self.rows, &self.columns);
         let group = o / self.group_outputs();
         Edge {
@@ -183,25 +198,29 @@ impl Conv2d {
         }
     }
 
-    /// Returns the channel, row and column of an entry.
-    fn split(&self, view: View, entry: usize) -> (usize, usize, usize) {
-        let (h, w) = self.plane(view);
-        (entry / (h * w), entry / w % h, entry % w)
+    /// Returns the channel, row and column of an entry of this view.
+    fn channel_row_column(&self, view: View, entry: usize) -> (usize, usize, usize) {
+        let (height, width) = self.channel_shape(view);
+        (entry / (height * width), entry / width % height, entry % width)
     }
 
-    /// Returns the output channel and the input channel within its group, from an entry's leading index and the channel that is summed over.
-    fn channels(&self, view: View, lead: usize, summed: usize) -> (usize, usize) {
+    /// Returns the output channel, and the input channel within its group, of the edges that join an entry with one of the channels that it sums over.
+    /// `channel` is the entry's channel in this view, and `summed` the number of the summed channel, from 0.
+    fn channel_pair(&self, view: View, channel: usize, summed: usize) -> (usize, usize) {
         match view {
-            View::Output => (lead, summed),
-            View::Weight => (lead / self.group_inputs(), lead % self.group_inputs()),
-            View::Input => (lead / self.group_inputs() * self.group_outputs() + summed, lead % self.group_inputs()),
+            View::Output => (channel, summed),
+            View::Weight => (channel / self.group_inputs(), channel % self.group_inputs()),
+            View::Input => {
+                let group = channel / self.group_inputs();
+                (group * self.group_outputs() + summed, channel % self.group_inputs())
+            }
         }
     }
 }
 
 impl Edges for Conv2d {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
-        let (rows, columns) = self.plane(view);
+        let (rows, columns) = self.channel_shape(view);
         Some(match view {
             View::Output => vec![self.outputs, rows, columns],
             View::Weight => vec![self.outputs, self.group_inputs(), rows, columns],
@@ -210,74 +229,89 @@ impl Edges for Conv2d {
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
-        let (rows, columns) = (self.rows.prefix(view), self.columns.prefix(view));
-        let (lead, y, x) = self.split(view, entry);
-        let (all_rows, all_columns) = (rows[rows.len() - 1], columns[columns.len() - 1]);
-        self.inner(view) as u64 * (lead as u64 * all_rows * all_columns + rows[y] * all_columns + (rows[y + 1] - rows[y]) * columns[x])
+        let (row_taps, column_taps) = (self.rows.prefix_taps(view), self.columns.prefix_taps(view));
+        let (channel, y, x) = self.channel_row_column(view, entry);
+        let (all_row_taps, all_column_taps) = (row_taps[row_taps.len() - 1], column_taps[column_taps.len() - 1]);
+        // for each summed channel, an edge is a pair of a row tap and a column tap; those before the entry are in earlier channels, in earlier rows of its
+        // channel, or earlier in its row
+        let channels_before = channel as u64 * all_row_taps * all_column_taps;
+        let rows_before = row_taps[y] * all_column_taps;
+        let same_row = (row_taps[y + 1] - row_taps[y]) * column_taps[x];
+        self.summed_channels(view) as u64 * (channels_before + rows_before + same_row)
     }
 
     fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
-        let some = |axis: &Axis| axis.prefix(view).windows(2).map(|places| places[0] < places[1]).collect::<Vec<_>>();
-        let all = |axis: &Axis| axis.prefix(view).windows(2).all(|places| places[0] < places[1]);
-        if all(&self.rows) && all(&self.columns) {
+        // a flag for each position of an axis: `true` if the position has a tap
+        let has_taps = |axis: &Axis| axis.prefix_taps(view).windows(2).map(|counts| counts[0] < counts[1]).collect::<Vec<_>>();
+        let all_have_taps = |axis: &Axis| axis.prefix_taps(view).windows(2).all(|counts| counts[0] < counts[1]);
+        if all_have_taps(&self.rows) && all_have_taps(&self.columns) {
             return None;
         }
-        let (rows, columns) = (some(&self.rows), some(&self.columns));
+        let (rows, columns) = (has_taps(&self.rows), has_taps(&self.columns));
         let channel = rows.iter().flat_map(|row| columns.iter().map(move |column| *row && *column));
         Some(channel.cycle().take(count).collect())
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
-        let (lead, y, x) = self.split(view, entry);
+        let (channel, y, x) = self.channel_row_column(view, entry);
         let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
-        let (o, i) = self.channels(view, lead, 0);
-        let width = [self.columns.input, self.columns.kernel, self.columns.output].map(usize::cast_signed);
-        let [image, filter, error] = [self.rows.input, self.rows.kernel, self.rows.output].map(usize::cast_signed);
-        let plane = match view {
-            View::Output => [image * width[0], filter * width[1], 0],
+        let (o, i) = self.channel_pair(view, channel, 0);
+        // of input, weight and output: the length of a row, and of a channel
+        let widths = [self.columns.input, self.columns.kernel, self.columns.output].map(usize::cast_signed);
+        let [input_area, kernel_area, output_area] =
+            [View::Input, View::Weight, View::Output].map(|view| self.channel_len(view).cast_signed());
+        let channel_step = match view {
+            // an output sums over the input channels of its group, and its filter has a channel for each
+            View::Output => [input_area, kernel_area, 0],
             View::Weight => [0; 3],
-            View::Input => [0, self.group_inputs().cast_signed() * filter * width[1], error * width[2]],
+            // an input sums over the output channels of its group, each of which has a filter of its own
+            View::Input => [0, self.group_inputs().cast_signed() * kernel_area, output_area],
         };
         Nest {
-            first: self.join(o, i, rows.first, columns.first),
-            steps: [plane, std::array::from_fn(|end| rows.step[end] * width[end]), columns.step],
-            counts: [self.inner(view), rows.count, columns.count],
+            first: self.edge_of_taps(o, i, rows.first, columns.first),
+            steps: [channel_step, std::array::from_fn(|end| rows.step[end] * widths[end]), columns.step],
+            counts: [self.summed_channels(view), rows.count, columns.count],
         }
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
-        let (lead, y, x) = self.split(view, edge.end(view));
-        let (height, width) = (self.rows.taps(view, y).count, self.columns.taps(view, x).count);
-        let (_, ky, kx) = self.split(View::Weight, edge.weight);
-        let (o, oy, ox) = self.split(View::Output, edge.output);
+        let (channel, y, x) = self.channel_row_column(view, edge.index_in(view));
+        let (row_taps, column_taps) = (self.rows.taps(view, y).count, self.columns.taps(view, x).count);
+        let (weight_channel, ky, kx) = self.channel_row_column(View::Weight, edge.weight);
+        let (o, oy, ox) = self.channel_row_column(View::Output, edge.output);
+        // the iteration of each of the three loops of the nest
         let summed = match view {
-            View::Output => edge.weight / (self.rows.kernel * self.columns.kernel) % self.group_inputs(),
+            View::Output => weight_channel % self.group_inputs(),
             View::Weight => 0,
-            View::Input => o - lead / self.group_inputs() * self.group_outputs(),
+            View::Input => {
+                let group = channel / self.group_inputs();
+                o - group * self.group_outputs()
+            }
         };
-        let (down, across) = (self.rows.rank(view, y, ky, oy), self.columns.rank(view, x, kx, ox));
-        ((summed * height + down) * width + across) as u64
+        let (row_tap, column_tap) = (self.rows.rank(view, y, ky, oy), self.columns.rank(view, x, kx, ox));
+        ((summed * row_taps + row_tap) * column_taps + column_tap) as u64
     }
 
-    fn sweep(&self, _view: View, _count: usize, mut show: impl FnMut(Edge, [isize; 3], usize)) {
+    fn sweep(&self, _view: View, _count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
         let (rows, columns) = (&self.rows, &self.columns);
-        let forwards: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
-        // with few outputs of large windows, the runs are rows of a window; outputs go backwards then, so that each input still meets the kernel
-        // places in order
-        let backwards: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
-        let across = if columns.kernel > columns.output { backwards } else { forwards };
+        // a run has the column taps either of one kernel column or of one output column, whichever makes longer runs
+        let by_kernel: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
+        // outputs from right to left: a later output reads an input through an earlier kernel column, so each input still meets the kernel in order
+        let by_output: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
+        let column_runs = if columns.kernel > columns.output { by_output } else { by_kernel };
         for (o, i) in (0..self.outputs).flat_map(|o| (0..self.group_inputs()).map(move |i| (o, i))) {
-            for down in (0..rows.kernel).flat_map(|ky| rows.taps(View::Weight, ky).iter()) {
-                for taps in across.iter().filter(|taps| taps.count > 0) {
-                    show(self.join(o, i, down, taps.first), taps.step, taps.count);
+            for row_tap in (0..rows.kernel).flat_map(|ky| rows.taps(View::Weight, ky).iter()) {
+                for taps in column_runs.iter().filter(|taps| taps.count > 0) {
+                    visit(self.edge_of_taps(o, i, row_tap, taps.first), taps.step, taps.count);
                 }
             }
         }
     }
 
     fn sum_by_kernel(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
-        let (Some(weight), Some(filter)) = (weight, self.constant_filter().filter(|_| view != View::Weight)) else { return false };
-        let filter = vec![weight; len(&filter)];
+        let filter_shape = self.constant_filter_shape().filter(|_| view != View::Weight);
+        let (Some(weight), Some(filter_shape)) = (weight, filter_shape) else { return false };
+        let filter = vec![weight; len(&filter_shape)];
         match init {
             Init::Accumulate => self.accumulate(view, &filter, read, sums),
             Init::Overwrite => self.begin(view, &filter, read, sums),
@@ -298,14 +332,15 @@ impl Edges for Conv2d {
 
 impl Weighted for Conv2d {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
-        self.sums(view, a, b, out, Init::Accumulate);
+        self.run_kernel(view, a, b, out, Init::Accumulate);
     }
 
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if self.has_terms(view, sums.len()).is_some() {
-            return self.begin_from_zero(view, a, b, sums);
+            // some entries have no terms, so the kernel would not overwrite them
+            return self.begin_by_accumulate(view, a, b, sums);
         }
-        self.sums(view, a, b, sums, Init::Overwrite);
+        self.run_kernel(view, a, b, sums, Init::Overwrite);
     }
 }
 

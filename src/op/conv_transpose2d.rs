@@ -1,11 +1,13 @@
 //! `conv_transpose2d`: the transpose of a convolution, which enlarges an image.
 //!
-//! The input x has C x H x W entries, the weight C x O/groups x kh x kw, and the output O x H' x W' with
-//! H' = (H − 1) · stride − 2 · padding + (kh − 1) · dilation + `output_padding` + 1. Each input adds the filter, times its value, to one window of the
-//! output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4): y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
+//! The input x has C x H x W entries (channels, height, width), the weight C x O/groups x kh x kw, and the output y has O x H' x W' entries with
+//! H' = (H − 1) · stride − 2 · padding + (kh − 1) · dilation + `output_padding` + 1, and likewise W'. Each input entry multiplies the filter by its
+//! value and adds the result to one window of the output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4) give
+//! y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
 //!
-//! Its edges are those of the convolution from its output to its input, with both ends swapped. So its forward pass is the input gradient of that
-//! convolution, and its input gradient is the forward pass of that convolution.
+//! There is a convolution in the other direction: it reads a tensor of y's shape and computes one of x's shape. Both have the same edges
+//! ([`super::edges`]), with input and output swapped. So the forward pass of the transposed convolution is the input gradient of that convolution, and
+//! its input gradient is the forward pass of that convolution.
 //!
 //! Source: PyTorch's `torch.nn.ConvTranspose2d`.
 
@@ -34,42 +36,48 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
-    let given = args.shape("weight", 4)?;
+    let weight_shape = args.shape("weight", 4)?;
     let groups = args.integer("groups", 1)?.unwrap_or(1);
-    let outputs = args.size("out_channels", given.as_ref().map(|s| s[1].saturating_mul(groups)));
-    let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, given.as_deref())?;
-    let more = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
-    if let Some(i) = (0..2).find(|&i| more[i] >= stride[i].max(dilation[i])) {
-        let message =
-            format!("output_padding is {}, but must be less than the stride ({}) or the dilation ({})", more[i], stride[i], dilation[i]);
+    let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[1].saturating_mul(groups)));
+    let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
+    let output_padding = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
+    if let Some(i) = (0..2).find(|&i| output_padding[i] >= stride[i].max(dilation[i])) {
+        let message = format!(
+            "output_padding is {}, but must be less than the stride ({}) or the dilation ({})",
+            output_padding[i], stride[i], dilation[i]
+        );
         return Err(args.fail(
             "output_padding",
             message,
             "with a stride, several output sizes are possible, and output_padding chooses one of them",
         ));
     }
-    let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::transposed(n, kernel[i], stride[i], padding[i], dilation[i], more[i]).map_err(|Misfit { key, why }| {
-            let key = kernel_key(&*args, key);
-            args.fail(key, format!("the output's {what} is not possible: {why}"), &format!("take a smaller {key}"))
-        })
+    let mut axis = |dimension: &str, i: usize, len: usize| {
+        Axis::transposed_convolution(len, kernel[i], stride[i], padding[i], dilation[i], output_padding[i]).map_err(
+            |Misfit { key, why }| {
+                let key = kernel_key(&*args, key);
+                args.fail(key, format!("the output's {dimension} is not possible: {why}"), &format!("take a smaller {key}"))
+            },
+        )
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
+    // the axes are those of the convolution in the other direction: what it reads is the output here
     let shape = [outputs, rows.input, columns.input];
-    let weights = [channels, outputs / groups, kernel[0], kernel[1]];
+    let weight_shape = [channels, outputs / groups, kernel[0], kernel[1]];
     args.claim(&shape)?;
-    args.claim(&weights)?;
-    let area = kernel[0] * kernel[1];
-    // PyTorch derives the fans from the shape of the weight as for a convolution
-    let fan = Fan { inputs: outputs / groups * area, outputs: channels * area };
+    args.claim(&weight_shape)?;
+    let kernel_area = kernel[0] * kernel[1];
+    // as in PyTorch, which takes axis 0 of the weight for the outputs and axis 1 for the inputs although they are swapped here
+    let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
-    weighted(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weights, outputs, fan)
+    weighted(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
 }
 
-/// The edges of a convolution with inputs and outputs swapped.
+/// The edges of a transposed convolution: those of a convolution with inputs and outputs swapped.
 #[derive(Debug)]
 struct Transposed(Conv2d);
 
+/// Returns the view of the convolution that computes the tensor of a view of the transposed convolution.
 fn swapped(view: View) -> View {
     match view {
         View::Output => View::Input,
@@ -78,7 +86,8 @@ fn swapped(view: View) -> View {
     }
 }
 
-fn turned(edge: Edge) -> Edge {
+/// Turns an edge of the convolution into one of the transposed convolution, or back.
+fn swapped_edge(edge: Edge) -> Edge {
     Edge { input: edge.output, weight: edge.weight, output: edge.input }
 }
 
@@ -97,27 +106,28 @@ impl Edges for Transposed {
 
     fn nest(&self, view: View, entry: usize) -> Nest {
         let Nest { first, steps, counts } = self.0.nest(swapped(view), entry);
-        Nest { first: turned(first), steps: steps.map(|[input, weight, output]| [output, weight, input]), counts }
+        Nest { first: swapped_edge(first), steps: steps.map(|[input, weight, output]| [output, weight, input]), counts }
     }
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
-        self.0.rank(swapped(view), turned(edge))
+        self.0.rank(swapped(view), swapped_edge(edge))
     }
 
     fn window(&self, view: View) -> Option<Window> {
-        let swap = |slot| match slot {
+        let swapped_slot = |slot| match slot {
             X => Upstream,
             Upstream => X,
             slot => slot,
         };
         let window = self.0.window(swapped(view))?;
-        Some(Window { image: swap(window.image), filter: window.filter.map(swap), ..window })
+        Some(Window { image: swapped_slot(window.image), filter: window.filter.map(swapped_slot), ..window })
     }
 }
 
 impl Weighted for Transposed {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
+            // the factors are input and error, which are swapped
             View::Weight => self.0.accumulate(View::Weight, b, a, out),
             view => self.0.accumulate(swapped(view), a, b, out),
         }

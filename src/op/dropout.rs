@@ -1,7 +1,8 @@
-//! `dropout`: y = x ∘ m / (1 − p). Some neurons are set to 0, and the others are scaled up to make up for them.
+//! `dropout`: y = x ∘ m / (1 − p). Some neurons are set to 0 ("dropped"), and the others are scaled up to make up for them.
 //!
-//! x, the mask m (0 or 1) and y have one shape. PyTorch's `torch.nn.Dropout` draws the mask at random; here it is given, so that every run is the
-//! same. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
+//! x, the mask m and y have the same shape, and each entry of m is 0 or 1. p is the probability of dropping a neuron. PyTorch's `torch.nn.Dropout` draws
+//! the mask at random. Here the scenario file contains the mask, so that all runs are equal. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With
+//! p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
 //!
 //! Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting" (2014).
 
@@ -26,7 +27,8 @@ pub const KIND: LayerKind =
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let p = args.number("p")?.unwrap_or(0.5);
-    let range = if (0.0..1.0).contains(&p) {
+    // an error in p is returned at the end, so that errors in the mask are reported too
+    let p_in_range = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {
         Err(args.fail_alone("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
@@ -35,8 +37,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let help = "add mask = …, of the input's shape: 0 drops a neuron, 1 keeps it";
         return Err(args.fail_alone("mask", "the mask is missing".to_owned(), help));
     }
-    args.claim(&shape)?;
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the output
+    args.claim(&shape)?; // the mask
     let mask = Leaf::read(args, TensorSymbols::of("mask").written("m"), &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
@@ -45,7 +47,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
             "0 drops a neuron, 1 keeps it",
         ));
     }
-    range?;
+    p_in_range?;
     let a = Stage::new(A).given(mask).with(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
@@ -76,24 +78,27 @@ impl Function for Dropout {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(MaskedScale { from: Input(0), p: self.p, equation: FORWARD })
+        Arc::new(MaskedScale { operand: Input(0), p: self.p, equation: FORWARD })
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
-        (input == 0).then(|| Arc::new(MaskedScale { from: Upstream, p: self.p, equation: BACK }) as Arc<dyn Rule>)
+        (input == 0).then(|| Arc::new(MaskedScale { operand: Upstream, p: self.p, equation: BACK }) as Arc<dyn Rule>)
     }
 }
 
-/// The rule operand ∘ mask / (1 − p), where the operand is in slot `from`. Entries that the mask drops have no term. The memo holds, for each index,
-/// the number of kept entries before it.
+/// The rule `operand ∘ mask / (1 − p)`: the operand is x in the forward pass, and ∂C/∂y in the backward pass.
+///
+/// A dropped entry has no term. The memo has, for each entry and for the end, the number of kept entries before it.
 #[derive(Clone, Copy, Debug)]
 struct MaskedScale {
-    from: Slot,
+    /// The slot of the operand.
+    operand: Slot,
     p: f64,
     equation: Equation,
 }
 
 impl MaskedScale {
+    /// Returns 1 / (1 − p).
     fn scale(&self) -> f64 {
         1.0 / (1.0 - self.p)
     }
@@ -101,16 +106,16 @@ impl MaskedScale {
 
 impl Rule for MaskedScale {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let kept = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
+        let kept_through = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);
             Some(*kept)
         });
-        Some(Arc::new(std::iter::once(0).chain(kept).collect::<Vec<u64>>()))
+        Some(Arc::new(std::iter::once(0).chain(kept_through).collect::<Vec<u64>>()))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let scale = self.scale();
-        for ((y, x), mask) in out.iter_mut().zip(x.tensors[self.from]).zip(x.tensors[Input(1)]) {
+        for ((y, x), mask) in out.iter_mut().zip(x.tensors[self.operand]).zip(x.tensors[Input(1)]) {
             if *mask != 0.0 {
                 *y += x * mask * scale;
             }
@@ -118,15 +123,15 @@ impl Rule for MaskedScale {
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        x.memo::<Vec<u64>>().map_or(0, |kept| kept[entry])
+        x.memo::<Vec<u64>>().map_or(0, |kept_before| kept_before[entry])
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        Term::product(smallvec![entry(x, self.from, at), entry(x, Input(1), at), constant(self.scale())])
+        Term::product(smallvec![entry(x, self.operand, at), entry(x, Input(1), at), constant(self.scale())])
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        let reads = (slot == self.from || slot == Input(1)) && x.get(Input(1), at) != 0.0;
+        let reads = (slot == self.operand || slot == Input(1)) && x.get(Input(1), at) != 0.0;
         if reads { same_place(at) } else { Vec::new() }
     }
 

@@ -1,15 +1,18 @@
 //! Bilinear ops, y = Σ w · x, described by their edges: linear layers, convolutions, einsums.
 //!
-//! An edge joins one input, one weight and one output, and is one product. The same set of edges gives all three passes:
+//! An *edge* is one product of such a sum. It has three *ends*: an entry of the input x, an entry of the weight w and an entry of the output y. For
+//! y = w₀ x₀ + w₁ x₁ the edges are (x₀, w₀, y) and (x₁, w₁, y).
 //!
-//! | pass | [`View`] | sum over the edges of an entry |
+//! The same edges give all three passes. A pass computes the tensor at one of the three ends; its [`View`] names that end. Each entry of the computed
+//! tensor is a sum with one term for each edge that ends at the entry. The term is the product of the edge's other two ends:
+//!
+//! | pass | [`View`] | sum over the edges that end at the entry |
 //! | --- | --- | --- |
 //! | forward | `Output` | `y[o] = Σ w · x` |
 //! | weight gradient | `Weight` | `∂C/∂w[k] = Σ x · ∂C/∂y` |
 //! | input gradient | `Input` | `∂C/∂x[i] = Σ w · ∂C/∂y` |
 //!
-//! So each pass has as many multiplications as there are edges. For y = w₀ x₀ + w₁ x₁ the edges are (x₀, w₀, y) and (x₁, w₁, y): y has two terms, and
-//! ∂C/∂w₁ = x₁ · ∂C/∂y has one.
+//! In the example y has two terms, and ∂C/∂w₁ = x₁ · ∂C/∂y has one. The number of multiplications of each pass is the number of edges.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -26,7 +29,7 @@ use super::slot::{
 };
 use crate::sums::Init;
 
-/// The end of the edges that is computed.
+/// The end of the edges whose tensor a pass computes. An *entry* in a view is an entry of that tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// The forward pass: entries are outputs.
@@ -38,9 +41,9 @@ pub enum View {
 }
 
 impl View {
-    /// Returns the index in [`Edge::ends`] of the end that is computed.
+    /// Returns the index in [`Edge::ends`] of the computed end.
     #[must_use]
-    pub fn end(self) -> usize {
+    pub fn own_end(self) -> usize {
         match self {
             View::Output => 2,
             View::Weight => 1,
@@ -50,7 +53,7 @@ impl View {
 
     /// Returns the indices in [`Edge::ends`] of the two factors, in the order in which the equations write them.
     #[must_use]
-    pub fn others(self) -> [usize; 2] {
+    pub fn factor_ends(self) -> [usize; 2] {
         match self {
             View::Output => [1, 0],
             View::Weight => [0, 2],
@@ -60,14 +63,14 @@ impl View {
 }
 
 impl Edge {
-    /// Returns the index of the entry in this view.
+    /// Returns the index of the entry that this edge is a term of in a view: its input, weight or output.
     #[must_use]
-    pub fn end(&self, view: View) -> usize {
-        self.ends()[view.end()]
+    pub fn index_in(&self, view: View) -> usize {
+        self.ends()[view.own_end()]
     }
 }
 
-/// A set of edges, ordered by entry and term for each of the three views. Padding is no input and has no edges.
+/// A set of edges. In each view the edges of an entry have an order, which is the order of its terms. Padding is not part of the input and has no edges.
 pub trait Edges: Debug + Send + Sync + 'static {
     /// Returns the shape of the tensor that this view computes; `None` if tensors of any shape fit.
     fn shape(&self, view: View) -> Option<Vec<usize>>;
@@ -75,69 +78,77 @@ pub trait Edges: Debug + Send + Sync + 'static {
     /// Returns the number of edges of all entries before `entry` in this view.
     fn prefix_terms(&self, view: View, entry: usize) -> u64;
 
-    /// Returns the number of edges of each entry in this view, if it is the same for all.
-    fn each(&self, _view: View) -> Option<u64> {
+    /// Returns the number of edges of each entry in this view; `None` if it may differ between entries.
+    fn edges_per_entry(&self, _view: View) -> Option<u64> {
         None
     }
 
-    /// Returns, for each of the `count` entries of this view, whether it has an edge; `None` if all have.
+    /// Returns a flag for each of the `count` entries of this view: `true` if the entry has an edge. `None` if every entry has one.
     fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
         Some((0..count).map(|entry| self.prefix_terms(view, entry) < self.prefix_terms(view, entry + 1)).collect())
     }
 
-    /// Returns the edges of an entry, in order.
+    /// Returns the edges of an entry in this view, in order, as nested loops.
     fn nest(&self, view: View, entry: usize) -> Nest;
 
-    /// Returns edge `term` of an entry, counted from 0.
+    /// Returns the edge that is term `term` of an entry in this view. Terms are counted from 0.
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        self.nest(view, entry).edge(count(term))
+        self.nest(view, entry).edge(to_usize(term))
     }
 
-    /// Returns the number of an edge among those of its entry in this view: the inverse of [`Edges::edge`].
+    /// Returns the term number of an edge within its entry of this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
-    /// Calls `show` with all edges, in runs: the first edge, the step of its ends and the length. Each of the `count` entries of this view meets its
-    /// edges in order. The view is `Output` or `Input`.
-    fn sweep(&self, view: View, count: usize, mut show: impl FnMut(Edge, [isize; 3], usize))
+    /// Visits all edges of the `count` entries of this view, in runs of evenly spaced edges. Each call `visit(first, step, len)` is the run of the edges
+    /// `first`, `first + step`, …, `first + (len - 1) · step`, where `step` has a number for each end. Edges of different entries may be mixed, but the
+    /// edges of each entry are visited in order. Implementations must support the views `Output` and `Input`.
+    fn sweep(&self, view: View, count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize))
     where
         Self: Sized,
     {
         for entry in 0..count {
             for term in 0..self.prefix_terms(view, entry + 1) - self.prefix_terms(view, entry) {
-                show(self.edge(view, entry, term), [0; 3], 1);
+                visit(self.edge(view, entry, term), [0; 3], 1);
             }
         }
     }
 
-    /// Adds the inputs (`Input`: the errors) of its edges to each entry of `sums`, in order, each times `weight` if there is one. Returns `false`,
-    /// and does nothing, if there is no fast kernel for that.
+    /// Computes `sums[entry] += Σ weight · read[end]` with a fast kernel, or `=` instead of `+=` for [`Init::Overwrite`]. The sum has a term for each
+    /// edge of the entry, in order. For the view `Output`, `read` is x and `end` the edge's input; for `Input`, `read` is ∂C/∂y and `end` the edge's
+    /// output. Without a `weight` nothing is multiplied. Returns `false`, and leaves `sums` unchanged, if there is no such kernel.
     fn sum_by_kernel(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _init: Init) -> bool {
         false
     }
 
-    /// Returns the image and the filter that slides over it in this view, for the drawing; `None` if there are none.
+    /// Returns the image of this view and the filter that slides over it, for the drawing. `None` if the edges are not those of a sliding filter.
     fn window(&self, _view: View) -> Option<Window> {
         None
     }
 }
 
-/// Edges whose weights are a tensor, with kernels for their sums of products.
+/// Edges whose weights are a tensor, with fast kernels for the three sums of products.
 pub trait Weighted: Edges {
-    /// Adds the products `a · b` of its edges to each entry of `out`, in order. `a` and `b` are the weight and the input for [`View::Output`], the
-    /// input and the error for [`View::Weight`], the weight and the error for [`View::Input`].
+    /// Adds to each entry of `out` the products `a · b` of its edges, in order. The error is ∂C/∂y.
+    ///
+    /// | view | `a` | `b` |
+    /// | --- | --- | --- |
+    /// | `Output` | weight | input |
+    /// | `Weight` | input | error |
+    /// | `Input` | weight | error |
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
 
-    /// Sets `sums` to the sums of the products, as in [`Rule::begin`].
+    /// Overwrites `sums` with the sums of the products `a · b`, as [`Rule::begin`] does. `a` and `b` are as in [`Weighted::accumulate`].
     fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
-        self.begin_from_zero(view, a, b, sums);
+        self.begin_by_accumulate(view, a, b, sums);
     }
 
-    /// Implements [`Weighted::begin`] by [`Weighted::accumulate`]: sums start at −0, and entries without edges become 0.
-    fn begin_from_zero(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    /// Implements [`Weighted::begin`] by [`Weighted::accumulate`]. The sums start at −0, because −0 + x has the bits of x for every x, whereas 0 + −0
+    /// is 0. Entries without edges become 0.
+    fn begin_by_accumulate(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
-        if let Some(reached) = self.has_terms(view, sums.len()) {
-            clear(sums, &reached);
+        if let Some(has_terms) = self.has_terms(view, sums.len()) {
+            clear(sums, &has_terms);
         }
     }
 
@@ -146,28 +157,30 @@ pub trait Weighted: Edges {
     where
         Self: Sized,
     {
-        let [i, j] = view.others();
-        self.nest(view, entry).products((a, i), (b, j), terms, sum)
+        let [a_end, b_end] = view.factor_ends();
+        self.nest(view, entry).products((a, a_end), (b, b_end), terms, sum)
     }
 }
 
-/// Infers the shape of the output from the other tensors, each given as its view, name and shape.
+/// Infers the shape of the output from the tensors that the forward pass reads. Each is given as its view, its name for messages and its shape.
 ///
 /// # Errors
-/// The first tensor whose shape does not fit the edges.
-pub fn inferred(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
+/// Returns the first tensor whose shape does not fit the edges.
+pub fn infer_output_shape(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     for (view, name, shape) in inputs {
-        if let Some(must) = edges.shape(*view) {
-            fits(name, shape, "expected shape", &must)?;
+        if let Some(expected) = edges.shape(*view) {
+            fits(name, shape, "expected shape", &expected)?;
         }
     }
-    Ok(edges.shape(View::Output).unwrap_or_else(|| inputs[0].2.to_vec()))
+    let (_, _, first_shape) = inputs[0];
+    Ok(edges.shape(View::Output).unwrap_or_else(|| first_shape.to_vec()))
 }
 
 /// The function y = Σ w · x over a set of edges; its inputs are x and w.
 #[derive(Debug)]
 pub struct Bilinear<E> {
     edges: Arc<E>,
+    /// The equations of the output, the weight gradient and the input gradient.
     equations: [Equation; 3],
 }
 
@@ -194,7 +207,7 @@ pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        inferred(&*self.edges, &[(View::Input, "input", inputs[0]), (View::Weight, "weight", inputs[1])])
+        infer_output_shape(&*self.edges, &[(View::Input, "input", inputs[0]), (View::Weight, "weight", inputs[1])])
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
@@ -206,7 +219,7 @@ impl<E: Weighted> Function for Bilinear<E> {
     }
 }
 
-/// The rule of one view.
+/// The rule that computes the tensor of one view.
 #[derive(Debug)]
 struct BilinearRule<E> {
     edges: Arc<E>,
@@ -215,7 +228,7 @@ struct BilinearRule<E> {
 }
 
 impl<E: Edges> BilinearRule<E> {
-    /// Returns the slots of the two factors, in the order in which the equations write them.
+    /// Returns the slots of the two factors, in the order in which the equations write them. They match [`View::factor_ends`].
     fn slots(&self) -> (Slot, Slot) {
         match self.view {
             View::Output => (W, X),
@@ -245,7 +258,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn each(&self) -> Option<u64> {
-        self.edges.each(self.view)
+        self.edges.edges_per_entry(self.view)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
@@ -255,13 +268,13 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let (a, b) = self.slots();
         let ends = self.edges.edge(self.view, at, term).ends();
-        let [i, j] = self.view.others().map(|end| ends[end]);
-        Term::product(smallvec![entry(x, a, i), entry(x, b, j)])
+        let [a_index, b_index] = self.view.factor_ends().map(|end| ends[end]);
+        Term::product(smallvec![entry(x, a, a_index), entry(x, b, b_index)])
     }
 
     fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
-        let terms = count(terms);
+        let terms = to_usize(terms);
         self.edges.add_terms(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
     }
 
@@ -270,21 +283,22 @@ impl<E: Weighted> Rule for BilinearRule<E> {
             return self.partial(x, entry, terms.end, sum);
         }
         let (a, b) = self.slots();
-        let [i, j] = self.view.others();
-        let terms = count(terms.start)..count(terms.end);
-        self.edges.nest(self.view, entry).more_products((x.tensors[a], i), (x.tensors[b], j), terms, sum)
+        let [a_end, b_end] = self.view.factor_ends();
+        let terms = to_usize(terms.start)..to_usize(terms.end);
+        self.edges.nest(self.view, entry).more_products((x.tensors[a], a_end), (x.tensors[b], b_end), terms, sum)
     }
 
-    fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, tell: &mut dyn FnMut(&Term, f64)) -> f64 {
+    fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
         let (a, b) = self.slots();
-        let terms = count(terms.start)..count(terms.end);
+        let terms = to_usize(terms.start)..to_usize(terms.end);
+        // one term, whose factors are replaced for each edge
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
-            let [i, j] = self.view.others().map(|end| edge.ends()[end]);
-            (term.args[0], term.args[1]) = (entry(x, a, i), entry(x, b, j));
+            let [a_index, b_index] = self.view.factor_ends().map(|end| edge.ends()[end]);
+            (term.args[0], term.args[1]) = (entry(x, a, a_index), entry(x, b, b_index));
             term.value = term.args[0].value * term.args[1].value;
             let sum = sum + term.value;
-            tell(&term, sum);
+            see(&term, sum);
             sum
         })
     }
@@ -294,26 +308,27 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         if slot != a && slot != b {
             return Vec::new();
         }
-        let from = match slot {
+        // the view in which the operand's entry is the computed one, so that its edges can be listed
+        let operand_view = match slot {
             X => View::Input,
             W => View::Weight,
             _ => View::Output,
         };
-        let terms = self.edges.prefix_terms(from, at + 1) - self.edges.prefix_terms(from, at);
-        (0..terms)
-            .map(|term| {
-                let edge = self.edges.edge(from, at, term);
-                Use { entry: edge.end(self.view), term: self.edges.rank(self.view, edge) }
+        let edges = self.edges.prefix_terms(operand_view, at + 1) - self.edges.prefix_terms(operand_view, at);
+        (0..edges)
+            .map(|n| {
+                let edge = self.edges.edge(operand_view, at, n);
+                Use { entry: edge.index_in(self.view), term: self.edges.rank(self.view, edge) }
             })
             .collect()
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let (a, b) = self.slots();
-        let [i, j] = self.view.others();
+        let [a_end, b_end] = self.view.factor_ends();
         match slot {
-            _ if slot == a => self.edges.nest(self.view, entry).reaching(i, at),
-            _ if slot == b => self.edges.nest(self.view, entry).reaching(j, at),
+            _ if slot == a => self.edges.nest(self.view, entry).reaching(a_end, at),
+            _ if slot == b => self.edges.nest(self.view, entry).reaching(b_end, at),
             _ => TermNumbers::new(),
         }
     }
@@ -327,6 +342,6 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 }
 
-fn count(terms: u64) -> usize {
+fn to_usize(terms: u64) -> usize {
     usize::try_from(terms).expect("the terms of an entry fit in memory")
 }

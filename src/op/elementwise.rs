@@ -69,12 +69,12 @@ impl Elementwise {
 
     /// The entry of the input in `slot` that an entry of y reads.
     fn place(&self, slot: usize, at: usize) -> usize {
-        self.broadcast.as_ref().map_or(at, |broadcast| broadcast.read(slot, at))
+        self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
     }
 
     /// The number of entries of y that read an entry of the input in `slot`.
     fn readers(&self, slot: usize) -> usize {
-        self.broadcast.as_ref().map_or(1, |broadcast| broadcast.readers(slot))
+        self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
     /// The n-th entry of y that reads this entry of the input in `slot`.
@@ -332,7 +332,7 @@ impl Rule for ElementwiseBackward {
         let mut uses = Vec::new();
         for result in results {
             let entry = self.of.place(self.slot, result);
-            let term = self.of.broadcast.as_ref().map_or(0, |broadcast| broadcast.rank(self.slot, result)) as u64;
+            let term = self.of.broadcast.as_ref().map_or(0, |broadcast| broadcast.reader_rank(self.slot, result)) as u64;
             if self.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at)) {
                 uses.push(Use { entry, term });
             }

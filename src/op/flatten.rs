@@ -30,7 +30,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
-    let vector = Identity { equation, back }.over(Contraction::elementwise().shaped(&image, &[], &shape));
+    let vector = Identity { equation, back }.over(Contraction::elementwise().with_shapes(&image, &[], &shape));
     let a = Stage::new(A).with(Arc::new(vector), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -22,8 +22,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
     args.claim(&shape)?;
-    let channel = Contraction::of("ca->c", &[('c', channels), ('a', height * width)]);
-    let channel = channel.shaped(&[channels, height, width], &[], &shape).on_image();
+    let channel = Contraction::einsum("ca->c", &[('c', channels), ('a', height * width)]);
+    let channel = channel.with_shapes(&[channels, height, width], &[], &shape).on_image();
     let equation = Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "global average pooling",
@@ -36,7 +36,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
-    let mean = ConstantWeights::new(channel, Weights::One(reciprocal(height * width)), equation, back);
+    let mean = ConstantWeights::new(channel, Weights::Uniform(reciprocal(height * width)), equation, back);
     let a = Stage::new(A).with(Arc::new(mean), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

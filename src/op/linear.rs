@@ -41,7 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let outputs = args.size("out_features", given.map(|s| s[0]))?;
     args.claim(&[outputs, inputs])?;
     args.claim(&[outputs])?;
-    let edges = dense(inputs, outputs).shaped(&shape, &[outputs, inputs], &[outputs]);
+    let edges = dense(inputs, outputs).with_shapes(&shape, &[outputs, inputs], &[outputs]);
     weighted(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }
 
@@ -67,7 +67,7 @@ fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> 
 /// Returns the edges of a fully-connected layer, whose weight is `outputs` x `inputs`.
 #[must_use]
 pub fn dense(inputs: usize, outputs: usize) -> Contraction {
-    Contraction::of("oi,i->o", &[('o', outputs), ('i', inputs)])
+    Contraction::einsum("oi,i->o", &[('o', outputs), ('i', inputs)])
 }
 
 /// The equations of the output, the weight gradient and the input gradient.

@@ -22,7 +22,7 @@ use smallvec::smallvec;
 
 use super::axis::{Axis, Taps};
 use super::conv2d::Conv2d;
-use super::edges::{Edges, View, inferred};
+use super::edges::{Edges, View, infer_output_shape};
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::mismatch::Mismatch;
 use super::pool::{shape, windows};
@@ -201,7 +201,7 @@ impl Max {
 
 impl Function for Max {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        inferred(&self.0.edges, &[(View::Input, "input", inputs[0])])
+        infer_output_shape(&self.0.edges, &[(View::Input, "input", inputs[0])])
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
-        let axis = Axis::checked(input, kernel, stride, 0, 1).expect("the window fits");
+        let axis = Axis::new(input, kernel, stride, 0, 1).expect("the window fits");
         Conv2d::new(2, 2, 2, axis.clone(), axis)
     }
 

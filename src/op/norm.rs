@@ -79,19 +79,21 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
         }
     }
     let sizes = [('g', count), ('i', n)];
-    let sum_over_group = Contraction::of("gi->g", &sizes).shaped(shape, &[], groups.shape);
-    let repeat = Contraction::of("g->gi", &sizes).shaped(groups.shape, &[], shape);
-    let multiply = Contraction::of("g,gi->gi", &sizes).shaped(shape, groups.shape, shape);
+    let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, &[], groups.shape);
+    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.shape, &[], shape);
+    let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, groups.shape, shape);
     let (input, [mean, centred, var, rstd, norm]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
-    let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::None, equation, back));
+    let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back));
     let reciprocal_root = Elementwise::new(Operator::Call(&RSTD_OF), &[ElementwiseOperand::Slot(0), ElementwiseOperand::Constant(eps)])
         .with_equations(&RSTD_EQUATIONS);
     let mut stages = vec![
-        Stage::new(TensorSymbols::of("mean").written("μ"))
-            .with(Arc::new(ConstantWeights::new(sum_over_group, Weights::One(reciprocal(n)), groups.equations.mean, MEAN_BACK)), [input]),
+        Stage::new(TensorSymbols::of("mean").written("μ")).with(
+            Arc::new(ConstantWeights::new(sum_over_group, Weights::Uniform(reciprocal(n)), groups.equations.mean, MEAN_BACK)),
+            [input],
+        ),
         Stage::new(TensorSymbols::of("centred").written("c"))
             .with(same(MINUEND, MINUEND_BACK), [input])
-            .with(Arc::new(ConstantWeights::new(repeat, Weights::One(-1.0), MINUS, MINUS_BACK)), [mean]),
+            .with(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), MINUS, MINUS_BACK)), [mean]),
         Stage::new(TensorSymbols::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
         Stage::new(TensorSymbols::of("rstd").written("r")).with(Arc::new(reciprocal_root), [var]),
     ];
@@ -106,7 +108,8 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     let a = Stage::new(A);
     let channels = len(groups.parameters);
     let a = if args.has("weight") {
-        let scale = Contraction::of("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).shaped(shape, groups.parameters, shape);
+        let scale =
+            Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(shape, groups.parameters, shape);
         a.with(Arc::new(Bilinear::new(scale, groups.equations.scale)), [norm, StageSource::Parameter(0)])
     } else {
         a.with(same(UNSCALED, UNSCALED_BACK), [norm])

@@ -68,7 +68,7 @@ type RawTap = (usize, usize, isize);
 /// places that only meet padding are left out, and so are places that no entry reads.
 #[must_use]
 pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
-    let kernels = (0..axis.kernel).filter(|&k| !axis.outputs(k).is_empty());
+    let kernels = (0..axis.kernel).filter(|&k| !axis.output_range(k).is_empty());
     let Axis { stride, padding, dilation, .. } = *axis;
     if view == View::Input {
         let phase = |first: usize| {

@@ -26,7 +26,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::checked(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+        Axis::new(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
             args.fail(key, format!("the window does not fit the input's {what}: {why}"), &format!("take a smaller {key}"))
         })
     };
@@ -36,7 +36,7 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     args.claim(&[kernel[0]])?;
     args.claim(&[kernel[1]])?;
     for (what, axis) in [("height", &rows), ("width", &columns)] {
-        if let Some(at) = (0..axis.output).find(|&at| axis.kernels(at).is_empty()) {
+        if let Some(at) = (0..axis.output).find(|&at| axis.kernel_range(at).is_empty()) {
             // PyTorch returns -inf here, and its backward pass writes outside the gradient
             let message = format!("window {at} along the {what} lies on padding alone, so it has no maximum");
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));

@@ -165,7 +165,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
         let keys: Vec<Result<f64, Reported>> = found.keys.iter().map(number).collect();
         let keys: Vec<f64> = keys.into_iter().collect::<Result<_, _>>()?;
-        if let Some(n) = (1..keys.len()).find(|&n| found.ordered && keys[n - 1] >= keys[n]) {
+        if let Some(n) = (1..keys.len()).find(|&n| found.has_ascending_keys && keys[n - 1] >= keys[n]) {
             let [(lower, _), (upper, _)] = [found.keys[n - 1], found.keys[n]];
             let span = [upper, lower].into_iter().find_map(|key| table.get(key)).map_or(place, toml::Spanned::span);
             let message = format!("{lower} is {}, which is not less than {upper}, {}", keys[n - 1], keys[n]);

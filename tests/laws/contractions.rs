@@ -59,7 +59,7 @@ impl Einsum {
             let largest = sizes.iter_mut().max_by_key(|(_, size)| *size).expect("a label");
             largest.1 /= 2;
         }
-        let contraction = Contraction::of(text, &sizes);
+        let contraction = Contraction::einsum(text, &sizes);
         Self { ends, order, sizes, contraction }
     }
 
@@ -103,7 +103,7 @@ fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCas
         let what = format!("{text} with {:?}: entry {entry} of {view:?}", einsum.sizes);
         prop_assert_eq!(contraction.prefix_terms(view, entry), before, "{}", what);
         before += plain.len() as u64;
-        prop_assert_eq!(contraction.each(view), Some(plain.len() as u64), "{}", what);
+        prop_assert_eq!(contraction.edges_per_entry(view), Some(plain.len() as u64), "{}", what);
         let nest: Vec<Edge> = contraction.nest(view, entry).edges(0..plain.len()).collect();
         prop_assert_eq!(&nest, &plain, "{}", what);
         for (term, edge) in (0..).zip(&plain) {
@@ -191,7 +191,7 @@ proptest! {
                 for edge in einsum.edges() {
                     plain[edge.output] += weight.map_or(input[edge.input], |k| k * input[edge.input]);
                 }
-                let function = ConstantWeights::new(einsum.contraction.clone(), weight.map_or(Weights::None, Weights::One), Equation::default(), Equation::default());
+                let function = ConstantWeights::new(einsum.contraction.clone(), weight.map_or(Weights::Unweighted, Weights::Uniform), Equation::default(), Equation::default());
                 let mut sums = vec![7.0; len(&y)];
                 crate::kernels::forward(&function, &input, &mut sums);
                 prop_assert!(sums.iter().zip(&plain).all(|(is, right)| same(*is, *right)), "{text} with {:?}", einsum.sizes);

@@ -124,7 +124,7 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 fn conv(Shape { groups, inputs, outputs, axes: [rows, columns] }: &Shape) -> Option<Conv2d> {
-    let axis = |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Axis::checked(n, kernel, stride, padding, dilation).ok();
+    let axis = |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Axis::new(n, kernel, stride, padding, dilation).ok();
     Some(Conv2d::new(groups * inputs, groups * outputs, *groups, axis(rows)?, axis(columns)?))
 }
 
@@ -171,7 +171,7 @@ proptest! {
         let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
         let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, windows.rows.output, windows.columns.output]);
         let mean = Equation::default();
-        views(&ConstantWeights::new(windows, Weights::One(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
+        views(&ConstantWeights::new(windows, Weights::Uniform(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
     }
 }
 
@@ -187,10 +187,10 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     let plane = windows.rows.output * windows.columns.output;
     let window = |output: usize| {
         let (y, x) = (output / windows.columns.output, output % windows.columns.output);
-        let (down, across) = (windows.rows.kernels(y), windows.columns.kernels(x));
+        let (down, across) = (windows.rows.kernel_range(y), windows.columns.kernel_range(x));
         let (height, width) = (windows.rows.clone(), windows.columns.clone());
         down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx]))
-            .map(move |[ky, kx]| height.input_place(ky, y) * width.input + width.input_place(kx, x))
+            .map(move |[ky, kx]| height.input_position(ky, y) * width.input + width.input_position(kx, x))
     };
     if (0..plane).any(|output| window(output).next().is_none()) {
         return Err(TestCaseError::reject("a window lies on padding"));

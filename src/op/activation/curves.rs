@@ -1,8 +1,13 @@
-//! The functions of one number that serve as activations. At a kink their derivative is PyTorch's: for relu, leaky relu and elu that of the left side.
+//! The functions of one number that serve as activations, with their derivatives.
 //!
-//! A [`Curve`] has the function with its derivative, both as expressions, and their explanations. The frequent ones also have a kernel for whole tensors,
-//! which gives the same numbers bit for bit. Formulas are those of PyTorch's pages of the same name, `ReLU`, `LeakyReLU`, `ELU`, …: for example
-//! `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and `hardswish(1) = 1 · 4 / 6 = 0.6667`.
+//! A [`Curve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Frequent functions also have kernels for whole
+//! tensors, which are faster and give the same numbers bit for bit.
+//!
+//! The formulas are those of PyTorch's modules `ReLU`, `LeakyReLU`, `ELU`, …: for example `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and
+//! `hardswish(1) = 1 · 4 / 6 = 0.6667`. At a kink, where the derivative jumps, g′ is PyTorch's choice: for relu, leaky relu and elu the derivative of
+//! the left side.
+//!
+//! In the names below z is the input of the activation, a = g(z) its output, and `da` the derivative ∂C/∂a of the loss C.
 
 use std::fmt;
 
@@ -13,12 +18,14 @@ use crate::op::functions::{self, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOI
 use crate::op::math::{self, normal_cdf, normal_pdf};
 use crate::sums::{Init, put};
 
-/// A function of z and of the activation's keys, in the order of its row in the registry.
+/// An activation of one number: a function of z and of the values of the activation's keys, in the order of its row in
+/// [`ACTIVATIONS`](super::ACTIVATIONS).
 pub(super) struct Curve {
+    /// The function with its derivative.
     pub function: &'static Primitive,
-    /// The expression g′(z), as a factor of a step.
+    /// The expression that stands for g′(z) in the equation of a step.
     pub prime: Expr,
-    /// The kernels for whole tensors; with `None` the expressions are evaluated for each entry.
+    /// The kernels for whole tensors. If there are none, the expressions are evaluated for each entry.
     kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
     /// Explanation of the value.
     pub words: &'static str,
@@ -32,12 +39,13 @@ impl fmt::Debug for Curve {
     }
 }
 
-/// The arguments of the function: z, then the keys.
+/// Returns the arguments of the function: z, then the values of the keys.
 pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
     std::iter::once(z).chain(keys.iter().copied()).collect()
 }
 
 impl Curve {
+    /// Creates a curve; `words` explains the value, and `back` the derivative.
     const fn new(
         function: &'static Primitive,
         kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
@@ -52,60 +60,63 @@ impl Curve {
         self.function.value(&arguments(z, keys)).unwrap_or(f64::NAN)
     }
 
-    /// Returns g′(z), from z and a = g(z), and whether it is a closed gate (`Expr::Shut`).
+    /// Returns g′(z), computed from z and a = g(z), and `true` if it is a closed gate ([`Expr::Shut`]): then nothing passes back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
-        let shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_shut(&arguments, a));
-        (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), shut)
+        let is_shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_shut(&arguments, a));
+        (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), is_shut)
     }
 
-    /// Adds g(z) to the sums, or overwrites them with it.
-    pub fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+    /// Adds g(z) to `sums`, or overwrites them with it.
+    pub fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         match self.kernel {
-            Some((value, _)) => value.add(z, keys, sums, init),
+            Some((value, _)) => value.compute(z, keys, sums, init),
             None => put(sums, z.iter().map(|z| self.value(*z, keys)), init),
         }
     }
 
-    /// Adds ∂C/∂a · g′(z) to the sums, or overwrites them with it.
-    pub fn add_derivative(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites them with it.
+    pub fn compute_backward(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
-            let (slope, shut) = self.derivative(*z, *a, keys);
-            if shut && !da.is_finite() { slope } else { da * slope }
+            let (slope, is_shut) = self.derivative(*z, *a, keys);
+            // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
+            if is_shut && !da.is_finite() { slope } else { da * slope }
         };
         match self.kernel {
-            Some((_, derivative)) => derivative.add(z, a, da, keys, sums, init),
+            Some((_, derivative)) => derivative.compute(z, a, da, keys, sums, init),
             None => put(sums, z.iter().zip(a).zip(da).map(term), init),
         }
     }
 }
 
-/// A kernel for a = g(z), compiled for each function, so that loop and formula are optimised together.
+/// A kernel for a = g(z), implemented by a closure that returns g(z) for one entry. It is compiled for each closure, so that the loop and the formula are
+/// optimised together.
 pub(super) trait ValueKernel: Sync {
-    /// Adds g(z) to the sums, or overwrites them with it.
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
+    /// Adds g(z) to `sums`, or overwrites them with it.
+    fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
 impl<F: Fn(f64, &[f64]) -> f64 + Sync> ValueKernel for F {
-    fn add(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+    fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         put(sums, z.iter().map(|z| self(*z, keys)), init);
     }
 }
 
-/// A kernel for ∂C/∂a · g′(z), from z and a = g(z).
+/// A kernel for ∂C/∂a · g′(z), implemented by a closure that returns g′(z) for one entry from z and a = g(z).
 pub(super) trait DerivativeKernel: Sync {
-    /// Adds ∂C/∂a · g′(z) to the sums, or overwrites them with it.
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
+    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites them with it.
+    fn compute(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
 /// The kernel for ∂C/∂a · relu′(z), which is exactly 0 for z ≤ 0, even if ∂C/∂a is infinite or NaN.
 struct ReluGate;
 
 impl DerivativeKernel for ReluGate {
-    fn add(&self, z: &[f64], _a: &[f64], da: &[f64], _keys: &[f64], sums: &mut [f64], init: Init) {
+    fn compute(&self, z: &[f64], _a: &[f64], da: &[f64], _keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |(z, da): (&f64, &f64)| {
-            // the gate is open for a NaN z, as in PyTorch
+            // as in PyTorch, a z that is NaN leaves the gate open
             let gate = if *z <= 0.0 { 0.0 } else { 1.0 };
+            // for an infinite or NaN `da` the product with a closed gate would be NaN
             if gate != 0.0 || da.is_finite() { da * gate } else { gate }
         };
         put(sums, z.iter().zip(da).map(term), init);
@@ -113,23 +124,25 @@ impl DerivativeKernel for ReluGate {
 }
 
 impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> DerivativeKernel for F {
-    fn add(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+    fn compute(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         put(sums, z.iter().zip(a).zip(da).map(|((z, a), da)| da * self(*z, *a, keys)), init);
     }
 }
 
-/// A function of z that is given as an expression.
+/// Creates a function of z from the expressions of its value and its derivative.
 const fn of_z(name: &'static str, value: &'static Expr, derivative: &'static [Expr]) -> Primitive {
     Primitive::differentiable(name, Definition::Expr(value), derivative).of(&["z"])
 }
 
+/// Creates a case of a piecewise function: `value` if `left` and `right` are in the relation `is`.
 const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
     Case { left, is, right, value }
 }
 
-/// The activation's first key, then the second.
-const FIRST: Expr = Expr::Arg(1);
-const SECOND: Expr = Expr::Arg(2);
+/// The value of the activation's first key: argument 1, because argument 0 is z.
+const FIRST_KEY: Expr = Expr::Arg(1);
+/// The value of the activation's second key.
+const SECOND_KEY: Expr = Expr::Arg(2);
 const SIGMOID_OF_Z: Expr = Expr::Of(SIGMA, &[Z]);
 const TANH_OF_SOFTPLUS: Expr = Expr::Of(TANH_OF, &[Expr::Of(functions::SOFTPLUS, &[Z])]);
 const HALF: Expr = Expr::Number(0.5);
@@ -147,8 +160,8 @@ pub(super) const RELU: Curve = Curve::new(
 pub(super) const LEAKY_RELU: Curve = Curve::new(
     &of_z(
         "leaky_relu",
-        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST, Z])),
-        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &FIRST)],
+        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Z])),
+        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &FIRST_KEY)],
     )
     .of(&["z", "s"]),
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
@@ -161,8 +174,8 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
 pub(super) const ELU: Curve = Curve::new(
     &of_z(
         "elu",
-        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST, Expr::Of(EXPM1, &[Z])])),
-        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &Expr::Mul(&[FIRST, Expr::Of(EXP, &[Z])]))],
+        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXPM1, &[Z])])),
+        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXP, &[Z])]))],
     )
     .of(&["z", "α"]),
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) }, &|z: f64, _: f64, keys: &[f64]| {
@@ -215,7 +228,7 @@ pub(super) const GELU: Curve = Curve::new(
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
 );
 
-/// The function min(max(z, low), high), with the derivative 1 between the bounds and 0 elsewhere.
+/// The function min(max(z, low), high). Its derivative is 1 between the bounds, and 0 beyond them and on them.
 macro_rules! clamped {
     ($name:literal, $low:expr, $high:expr, $arguments:expr) => {
         of_z(
@@ -228,7 +241,7 @@ macro_rules! clamped {
 }
 
 pub(super) const HARDTANH: Curve = Curve::new(
-    &clamped!("hardtanh", FIRST, SECOND, &["z", "min_val", "max_val"]),
+    &clamped!("hardtanh", FIRST_KEY, SECOND_KEY, &["z", "min_val", "max_val"]),
     None,
     "Between min_val and max_val, the second and third number of this step, every number passes; beyond them it is cut off.",
     "Where z was between min_val and max_val, the derivative passes back unchanged. Where z was cut off, or is exactly on a bound, nothing passes: hardtanh′ = 0.",
@@ -276,14 +289,15 @@ pub(super) const HARDSWISH: Curve = Curve::new(
 mod tests {
     use super::*;
 
-    fn near(ours: f64, right: f64, what: &str) {
-        assert!((ours - right).abs() <= 1e-12 * right.abs(), "{what}: {ours:e}, not {right:e}");
+    fn assert_near(actual: f64, expected: f64, what: &str) {
+        assert!((actual - expected).abs() <= 1e-12 * expected.abs(), "{what}: {actual:e}, not {expected:e}");
     }
 
     #[test]
     #[allow(clippy::unreadable_literal, clippy::approx_constant)] // computed with 60 digits
     fn values_and_derivatives_are_accurate_in_the_tails() {
-        let right = [
+        // z, then value and derivative of softplus, silu and gelu
+        let expected = [
             (-700.0, [9.85967654375977e-305, 9.85967654375977e-305, -6.90177358063184e-302, -6.891913904088079e-302, 0.0, 0.0]),
             (
                 -30.0,
@@ -323,21 +337,21 @@ mod tests {
             (20.0, [20.000000002061153, 0.9999999979388464, 19.99999995877693, 1.0000000391619186, 20.0, 1.0]),
             (40.0, [40.0, 1.0, 40.0, 1.0000000000000002, 40.0, 1.0]),
         ];
-        for (z, numbers) in right {
+        for (z, numbers) in expected {
             for (curve, pair) in [&SOFTPLUS, &SILU, &GELU].into_iter().zip(numbers.chunks_exact(2)) {
                 let a = curve.value(z, &[]);
-                near(a, pair[0], &format!("{}({z})", curve.function.name));
-                near(curve.derivative(z, a, &[]).0, pair[1], &format!("{}′({z})", curve.function.name));
+                assert_near(a, pair[0], &format!("{}({z})", curve.function.name));
+                assert_near(curve.derivative(z, a, &[]).0, pair[1], &format!("{}′({z})", curve.function.name));
             }
         }
     }
 
     #[test]
     fn the_derivative_at_a_kink_is_that_of_the_left_side() {
-        for (curve, keys, right) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
+        for (curve, keys, expected) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
-                near(curve.derivative(zero, zero, keys).0, right, curve.function.name);
-                near(curve.value(zero, keys), 0.0, curve.function.name);
+                assert_near(curve.derivative(zero, zero, keys).0, expected, curve.function.name);
+                assert_near(curve.value(zero, keys), 0.0, curve.function.name);
             }
         }
     }

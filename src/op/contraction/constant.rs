@@ -1,26 +1,29 @@
-//! Kernels for contractions of one operand: copying, repeating an entry (PyTorch's `expand`), and summing neighbours (`sum`).
+//! Kernels for contractions of one operand: copying, repeating each entry (PyTorch's `expand`), and summing neighbours (`sum`).
+//!
+//! With n = 2, `Expand` turns (1, 3) into (1, 1, 3, 3), and `Sum` turns (1, 3, 2, 5) into (4, 7).
 
-use crate::op::combination::{add_scaled, scaled};
+use crate::op::combination::{add_scaled, set_scaled};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// A regular pattern in which the entries of a sum read their operand.
+/// A pattern by which the sums read the entries of their operand. Each pattern has a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SumKernel {
-    /// Entry i reads entry i.
+    /// Sum i reads entry i.
     Copy,
-    /// Entry i reads entry i / n: each is repeated n times.
+    /// Sum i reads entry ⌊i / n⌋, so each entry is repeated n times.
     Expand(usize),
-    /// Entry i reads entries i · n to i · n + n − 1: n neighbours.
+    /// Sum i reads the n neighbouring entries from i · n to i · n + n − 1.
     Sum(usize),
 }
 
 impl SumKernel {
-    /// Adds to each entry of `sums`, or writes to it (`init`), the entries of `read` that it reads, times the weight if there is one.
-    pub fn add(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) {
+    /// Adds the entries of `read` to the sums that read them, each times the weight if there is one. With [`Init::Overwrite`] the previous sums are
+    /// ignored.
+    pub fn compute(self, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) {
         match (self, init, weight) {
             (Self::Copy, Init::Accumulate, _) => add_scaled(weight, read, sums),
-            (Self::Copy, Init::Overwrite, _) => scaled(weight, read, sums),
+            (Self::Copy, Init::Overwrite, _) => set_scaled(weight, read, sums),
             (Self::Expand(n), _, None) => expand(n, |x| x, read, sums, init),
             (Self::Expand(n), _, Some(k)) => expand(n, |x| k * x, read, sums, init),
             (Self::Sum(n), _, None) => sum_runs(n, |x| x, read, sums, init),
@@ -29,44 +32,51 @@ impl SumKernel {
     }
 }
 
-/// Adds one number to each run of n entries.
-fn expand(n: usize, times: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
-    chunks(sums, n, 2, |at, sums| {
-        for (run, read) in sums.chunks_exact_mut(n).zip(&read[at / n..]) {
-            let more = times(*read);
+/// The cost of one sum of [`expand`], in multiplications.
+const EXPAND_COST: u64 = 2;
+
+/// The cost of one addition of [`sum_runs`], in multiplications.
+const ADDITION_COST: u64 = 6;
+
+/// Adds one entry of `read` to each run of n sums. `weighted` multiplies an entry by the weight, if there is one.
+fn expand(n: usize, weighted: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+    chunks(sums, n, EXPAND_COST, |first_sum, sums| {
+        for (run, read) in sums.chunks_exact_mut(n).zip(&read[first_sum / n..]) {
+            let term = weighted(*read);
             match init {
-                Init::Accumulate => run.iter_mut().for_each(|sum| *sum += more),
-                Init::Overwrite => run.fill(more),
+                Init::Accumulate => run.iter_mut().for_each(|sum| *sum += term),
+                Init::Overwrite => run.fill(term),
             }
         }
     });
 }
 
-/// Adds n consecutive entries of `read` to each sum.
-fn sum_runs(n: usize, times: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
-    chunks(sums, 8, 6 * n as u64, |at, sums| {
+/// Adds n consecutive entries of `read` to each sum. `weighted` multiplies an entry by the weight, if there is one.
+fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+    chunks(sums, 8, ADDITION_COST * n as u64, |first_sum, sums| {
         if init == Init::Overwrite {
             sums.fill(init.before(0.0));
         }
-        // additions to one sum wait for each other, so several sums are computed at once
+        // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then single ones
         let (eights, rest) = sums.as_chunks_mut::<8>();
-        let (fours, rest) = rest.as_chunks_mut::<4>();
-        let (first, more) = read[at * n..].split_at(eights.len() * 8 * n);
-        let (second, more) = more.split_at(fours.len() * 4 * n);
-        side_by_side(n, times, first, eights);
-        side_by_side(n, times, second, fours);
-        side_by_side(n, times, more, rest.as_chunks_mut::<1>().0);
+        let (fours, singles) = rest.as_chunks_mut::<4>();
+        let (read_by_eights, rest) = read[first_sum * n..].split_at(eights.len() * 8 * n);
+        let (read_by_fours, read_by_singles) = rest.split_at(fours.len() * 4 * n);
+        sum_runs_at_once(n, weighted, read_by_eights, eights);
+        sum_runs_at_once(n, weighted, read_by_fours, fours);
+        sum_runs_at_once(n, weighted, read_by_singles, singles.as_chunks_mut::<1>().0);
     });
 }
 
-/// Adds n neighbours to each entry, for N entries at once.
-fn side_by_side<const N: usize>(n: usize, times: impl Fn(f64) -> f64, read: &[f64], sums: &mut [[f64; N]]) {
+/// Adds n consecutive entries of `read` to each sum, for N sums at once.
+fn sum_runs_at_once<const N: usize>(n: usize, weighted: impl Fn(f64) -> f64, read: &[f64], sums: &mut [[f64; N]]) {
     for (sums, read) in sums.iter_mut().zip(read.chunks_exact(N * n)) {
-        let rows: [&[f64]; N] = std::array::from_fn(|row| &read[row * n..][..n]);
+        let runs: [&[f64]; N] = std::array::from_fn(|sum| &read[sum * n..][..n]);
+        // a local copy, which the compiler can keep in registers
         let mut local = *sums;
         for at in 0..n {
-            for (sum, row) in local.iter_mut().zip(&rows) {
-                *sum += times(row[at]);
+            for (sum, run) in local.iter_mut().zip(&runs) {
+                *sum += weighted(run[at]);
             }
         }
         *sums = local;

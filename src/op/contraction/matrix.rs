@@ -1,8 +1,16 @@
-//! Kernels for the product of a matrix and a vector and its two derivatives, in vector registers: y = W x (BLAS: gemv), ∂C/∂W = e xᵀ (ger) and ∂C/∂x
-//! = Wᵀ e.
+//! Kernels for the product of a matrix and a vector and its two derivatives, in vector registers.
 //!
-//! Every entry adds its terms in order, so a register never runs along a sum. For W x that means four rows in a register, one in each lane. The rows
-//! lie far apart in memory, so blocks of 4 x 4 entries are loaded row by row and transposed within registers:
+//! With a matrix W of `outputs` rows and `inputs` columns, a vector x of `inputs` entries and the error e = ∂C/∂y of `outputs` entries:
+//!
+//! | computed | equation | BLAS |
+//! | --- | --- | --- |
+//! | output | y = W x | gemv |
+//! | weight gradient | ∂C/∂W = e xᵀ | ger |
+//! | input gradient | ∂C/∂x = Wᵀ e | gemv, transposed |
+//!
+//! Every entry must add its terms in order, so the lanes of a register hold sums of different entries, never terms of one sum. For W x the four lanes
+//! hold the sums of four rows of W: a, b, c and d. The entries that they need at the same time, such as a₀, b₀, c₀ and d₀, are far apart in memory.
+//! So a block of 4 x 4 entries is loaded row by row and transposed within registers:
 //!
 //! ```text
 //! rows        a₀ a₁ a₂ a₃        columns     a₀ b₀ c₀ d₀   · x₀   added first
@@ -11,7 +19,8 @@
 //!             d₀ d₁ d₂ d₃                    a₃ b₃ c₃ d₃   · x₃   added last
 //! ```
 
-#![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
+// the compiler uses the wide registers of `with_simd` only in code that is inlined into it
+#![allow(clippy::inline_always)]
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -29,90 +38,98 @@ pub struct MatrixShape {
 }
 
 impl MatrixShape {
-    /// Adds the products of this view to each entry, as in [`crate::op::edges::Weighted::accumulate`].
+    /// Adds the products of a view to `out`; `a` and `b` are as in [`crate::op::edges::Weighted::accumulate`]. Threads share the entries.
     pub fn accumulate(self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         let Self { inputs, outputs } = self;
         match view {
-            View::Output => chunks(out, 2 * LANE_ROWS, inputs as u64, |at, out| {
-                Arch::new().dispatch(Kernel { view, a: &a[at * inputs..][..out.len() * inputs], b, inputs, out });
+            View::Output => chunks(out, 2 * LANE_ROWS, inputs as u64, |first_row, out| {
+                Arch::new().dispatch(MatrixKernel { view, a: &a[first_row * inputs..][..out.len() * inputs], b, inputs, out });
             }),
-            View::Weight => chunks(out, inputs, 1, |at, out| {
-                Arch::new().dispatch(Kernel { view, a, b: &b[at / inputs..], inputs, out });
+            View::Weight => chunks(out, inputs, 1, |first_entry, out| {
+                Arch::new().dispatch(MatrixKernel { view, a, b: &b[first_entry / inputs..], inputs, out });
             }),
-            View::Input => chunks(out, LANES, outputs as u64, |at, out| {
-                Arch::new().dispatch(Kernel { view, a: &a[at..], b, inputs, out });
+            View::Input => chunks(out, LANES, outputs as u64, |first_column, out| {
+                Arch::new().dispatch(MatrixKernel { view, a: &a[first_column..], b, inputs, out });
             }),
         }
     }
 
-    /// Sets `products` to the outer product e xᵀ, which has one term for each entry.
-    pub fn outer(self, x: &[f64], e: &[f64], products: &mut [f64]) {
-        chunks(products, self.inputs, 1, |at, products| Arch::new().dispatch(Outer { x, e: &e[at / self.inputs..], products }));
+    /// Overwrites `products` with the outer product e xᵀ, in which each entry is a single product.
+    pub fn set_outer_product(self, x: &[f64], e: &[f64], products: &mut [f64]) {
+        chunks(products, self.inputs, 1, |first_entry, products| {
+            Arch::new().dispatch(OuterProduct { x, e: &e[first_entry / self.inputs..], products });
+        });
     }
 }
 
-/// The computation of some of the sums, compiled for each kind of vector registers.
-struct Kernel<'a> {
+/// The computation of some neighbouring sums of a view, compiled for each width of vector registers.
+struct MatrixKernel<'a> {
     view: View,
+    /// The two factors. They begin at the first entry that these sums read.
     a: &'a [f64],
     b: &'a [f64],
+    /// The length of a row of the matrix.
     inputs: usize,
     out: &'a mut [f64],
 }
 
-impl WithSimd for Kernel<'_> {
+impl WithSimd for MatrixKernel<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { view, a, b, inputs, out } = self;
         match view {
-            View::Output => matrix_vector(a, b, out),
-            View::Weight => outer(a, b, out),
-            View::Input => transposed_vector(a, b, inputs, out),
+            View::Output => add_matrix_vector(a, b, out),
+            View::Weight => add_outer_product(a, b, out),
+            View::Input => add_transposed_matrix_vector(a, b, inputs, out),
         }
     }
 }
 
-/// The number of rows that share a register, one in each lane; also the size of the transposed blocks.
+/// The number of rows whose sums share a register, one in each lane. The transposed blocks have this number of rows and of columns.
 const LANE_ROWS: usize = 4;
 
-/// out += W x, where each row adds in the order of its columns. Two blocks of rows are computed at once, as the additions of one would wait for each
-/// other.
+/// Computes `out += W x`, where each row adds in the order of its columns. Two groups of four rows are computed at once: each addition to a sum waits
+/// for the previous one, and meanwhile the other group is added. One group is from the first half of W, the other from the second half.
 #[inline(always)]
-fn matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
+fn add_matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
     let half = out.len() / (2 * LANE_ROWS) * LANE_ROWS;
-    let (first, out) = out.split_at_mut(half);
-    let (second, out) = out.split_at_mut(half);
-    let (w_first, w) = w.split_at(half * x.len());
-    let (w_second, w) = w.split_at(half * x.len());
-    let w_both = w_first.chunks_exact(LANE_ROWS * x.len()).zip(w_second.chunks_exact(LANE_ROWS * x.len()));
-    for ((a, b), (u, v)) in first.as_chunks_mut().0.iter_mut().zip(second.as_chunks_mut().0).zip(w_both) {
-        two_blocks([u, v], x, [a, b]);
+    let (out_first, out_rest) = out.split_at_mut(half);
+    let (out_second, out_rest) = out_rest.split_at_mut(half);
+    let (w_first, w_rest) = w.split_at(half * x.len());
+    let (w_second, w_rest) = w_rest.split_at(half * x.len());
+    let out_groups = out_first.as_chunks_mut().0.iter_mut().zip(out_second.as_chunks_mut().0);
+    let w_groups = w_first.chunks_exact(LANE_ROWS * x.len()).zip(w_second.chunks_exact(LANE_ROWS * x.len()));
+    for ((out_1, out_2), (w_1, w_2)) in out_groups.zip(w_groups) {
+        add_two_groups([w_1, w_2], x, [out_1, out_2]);
     }
-    for (sum, row) in out.iter_mut().zip(w.chunks_exact(x.len())) {
+    for (sum, row) in out_rest.iter_mut().zip(w_rest.chunks_exact(x.len())) {
         *sum = row.iter().zip(x).fold(*sum, |sum, (w, x)| sum + w * x);
     }
 }
 
+/// Computes `out += W x` for two groups of four rows: rows a to d, and rows e to h. `w` has the rows of each group.
 #[inline(always)]
-fn two_blocks(w: [&[f64]; 2], x: &[f64], out: [&mut [f64; LANE_ROWS]; 2]) {
-    let (blocks, rest) = x.as_chunks::<LANE_ROWS>();
-    let row = |half: usize, row: usize| &w[half][row * x.len()..].as_chunks::<LANE_ROWS>().0[..blocks.len()];
-    let [a, b, c, d] = [row(0, 0), row(0, 1), row(0, 2), row(0, 3)];
-    let [e, f, g, h] = [row(1, 0), row(1, 1), row(1, 2), row(1, 3)];
+fn add_two_groups(w: [&[f64]; 2], x: &[f64], out: [&mut [f64; LANE_ROWS]; 2]) {
+    let (x_blocks, x_rest) = x.as_chunks::<LANE_ROWS>();
+    let row_blocks = |group: usize, row: usize| &w[group][row * x.len()..].as_chunks::<LANE_ROWS>().0[..x_blocks.len()];
+    let [a, b, c, d] = [row_blocks(0, 0), row_blocks(0, 1), row_blocks(0, 2), row_blocks(0, 3)];
+    let [e, f, g, h] = [row_blocks(1, 0), row_blocks(1, 1), row_blocks(1, 2), row_blocks(1, 3)];
     let mut sums = [*out[0], *out[1]];
-    for (i, x) in blocks.iter().enumerate() {
+    for (i, x) in x_blocks.iter().enumerate() {
         add_block([&a[i], &b[i], &c[i], &d[i]], x, &mut sums[0]);
         add_block([&e[i], &f[i], &g[i], &h[i]], x, &mut sums[1]);
     }
+    // the columns after the last whole block
     for ((sums, w), out) in sums.into_iter().zip(w).zip(out) {
-        for ((sum, w), out) in sums.into_iter().zip(w.chunks_exact(x.len())).zip(out) {
-            *out = w[x.len() - rest.len()..].iter().zip(rest).fold(sum, |sum, (w, x)| sum + w * x);
+        for ((sum, row), out) in sums.into_iter().zip(w.chunks_exact(x.len())).zip(out) {
+            *out = row[x.len() - x_rest.len()..].iter().zip(x_rest).fold(sum, |sum, (w, x)| sum + w * x);
         }
     }
 }
 
+/// Adds the products of a block of 4 x 4 weights to the sums of its four rows, column by column, as in the diagram of this module.
 #[inline(always)]
 fn add_block(rows: [&[f64; LANE_ROWS]; LANE_ROWS], x: &[f64; LANE_ROWS], sums: &mut [f64; LANE_ROWS]) {
     let columns: [[f64; LANE_ROWS]; LANE_ROWS] = std::array::from_fn(|column| rows.map(|row| row[column]));
@@ -123,9 +140,9 @@ fn add_block(rows: [&[f64; LANE_ROWS]; LANE_ROWS], x: &[f64; LANE_ROWS], sums: &
     }
 }
 
-/// out += e xᵀ.
+/// Computes `out += e xᵀ`.
 #[inline(always)]
-fn outer(x: &[f64], e: &[f64], out: &mut [f64]) {
+fn add_outer_product(x: &[f64], e: &[f64], out: &mut [f64]) {
     for (row, e) in out.chunks_exact_mut(x.len()).zip(e) {
         for (w, x) in row.iter_mut().zip(x) {
             *w += x * e;
@@ -133,14 +150,14 @@ fn outer(x: &[f64], e: &[f64], out: &mut [f64]) {
     }
 }
 
-/// e xᵀ.
-struct Outer<'a> {
+/// The computation `products = e xᵀ`, compiled for each width of vector registers.
+struct OuterProduct<'a> {
     x: &'a [f64],
     e: &'a [f64],
     products: &'a mut [f64],
 }
 
-impl WithSimd for Outer<'_> {
+impl WithSimd for OuterProduct<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -153,15 +170,15 @@ impl WithSimd for Outer<'_> {
     }
 }
 
-/// The number of rows of W that are added to a sum between a load and a store of it.
+/// The number of rows of W that are added to each sum in one pass over the sums. More rows save loads and stores of the sums.
 const ROWS_PER_PASS: usize = 8;
 
-/// out += Wᵀ e for `out.len()` columns from the start of `w`, whose rows are `inputs` long. Rows are added in order, [`ROWS_PER_PASS`] in each pass
-/// over `out`.
+/// Computes `out += Wᵀ e` for the first `out.len()` columns of `w`, whose rows are `inputs` apart. Rows are added in order, [`ROWS_PER_PASS`] in each
+/// pass over `out`.
 #[inline(always)]
-fn transposed_vector(w: &[f64], e: &[f64], inputs: usize, out: &mut [f64]) {
-    let n = out.len();
-    let row = |row: usize| &w[row * inputs..][..n];
+fn add_transposed_matrix_vector(w: &[f64], e: &[f64], inputs: usize, out: &mut [f64]) {
+    let columns = out.len();
+    let row = |row: usize| &w[row * inputs..][..columns];
     let (blocks, rest) = e.as_chunks::<ROWS_PER_PASS>();
     for (block, e) in blocks.iter().enumerate() {
         let rows: [&[f64]; ROWS_PER_PASS] = std::array::from_fn(|n| row(block * ROWS_PER_PASS + n));

@@ -1,17 +1,25 @@
 //! Fast kernels of a convolution: the forward pass, the weight gradient and the input gradient.
 //!
-//! Each kernel computes several entries at once, one in each lane of a vector register. An entry adds its own terms in their order, so the result has
-//! the same bits as a plain loop over the terms.
+//! Each kernel computes several entries at once, one in each lane of a vector register. Each entry adds its own terms in their order, so the result has
+//! the same bits as a plain loop over the terms ([`crate::sums`]).
 //!
-//! - `sliding` computes the outputs and the input gradient: a filter slides over an image.
+//! - `sliding` computes the outputs and the input gradient: filters slide over an image.
 //! - `gathering` computes the weight gradient: each weight sums image · error over all outputs.
 //!
-//! The kernels read a copy of the image in which padding is 0 ([`crate::op::phase`] explains its layout), so they also add products with padding,
-//! which are no terms. Such a product is ±0 or, if the weight is ∞ or NaN, NaN. It can change a sum only if the sum is 0 (its sign) or not finite.
-//! Those entries are computed again from their terms alone ([`KernelOperands::exact`]): with padding 1, the sum ∞ · 0 + 1 · 2 of a corner is NaN, but
-//! its only term gives 2.
+//! # Padding
 //!
-//! The plan of a kernel (its layouts, tiles and offsets) depends on the shapes alone. [`Plans`] builds it at the first use and keeps it.
+//! The kernels read a *laid-out image*: a copy in which padding is 0 and the entries that are read together are neighbours ([`crate::op::phase`]). So
+//! they also add products with padding, which are not terms of the sum. Such a product is usually ±0, and adding it changes nothing. There are two
+//! exceptions, for which an entry is computed again from its terms alone ([`KernelOperands::exact`]):
+//!
+//! - The sum is 0. Adding 0 turns a sum of −0 into 0.
+//! - The sum is not finite. If a weight is ∞ or NaN, its product with padding is NaN. For example, if the filter (∞, 1) is over one padding position and
+//!   the input 2, the kernel computes ∞ · 0 + 1 · 2 = NaN, but the only term is 1 · 2 = 2.
+//!
+//! # Plans
+//!
+//! The layouts, tiles and offsets of a kernel depend only on the shapes, not on the numbers. They are the kernel's plan, which [`Plans`] builds at the
+//! first use and keeps.
 
 mod gathering;
 mod sliding;
@@ -36,8 +44,9 @@ pub(super) struct Plans {
 }
 
 impl Conv2d {
-    /// Computes the sums of a view from `a` and `b` as in [`Weighted::accumulate`]. With [`Init::Overwrite`], every entry must have a term.
-    pub(super) fn sums(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
+    /// Computes the sums of a view; the factors `a` and `b` are as in [`Weighted::accumulate`]. With [`Init::Overwrite`] every entry must have a term,
+    /// because the kernels write only entries with terms.
+    pub(super) fn run_kernel(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
         let Plans { output, weight, input } = &self.plans;
         match view {
             View::Output => output.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, init),
@@ -46,23 +55,18 @@ impl Conv2d {
         }
     }
 
-    /// The number of entries of a channel.
-    fn area(&self, view: View) -> usize {
-        self.rows.len(view) * self.columns.len(view)
+    /// Returns the number of weights of the filter of one output channel.
+    fn filter_len(&self) -> usize {
+        self.group_inputs() * self.channel_len(View::Weight)
     }
 
-    /// The number of weights of an output channel.
-    fn filter(&self) -> usize {
-        self.group_inputs() * self.area(View::Weight)
-    }
-
-    /// The number of edges.
-    fn edges(&self) -> u64 {
-        self.prefix_terms(View::Weight, self.outputs * self.filter())
+    /// Returns the number of edges, which is also the number of multiplications of each view.
+    fn edge_count(&self) -> u64 {
+        self.prefix_terms(View::Weight, self.outputs * self.filter_len())
     }
 }
 
-/// The operands of a kernel: the two factors as in [`Weighted::accumulate`], and whether it adds to the sums or overwrites them.
+/// The operands of a kernel: the two factors as in [`Weighted::accumulate`], and whether the kernel adds to the sums or overwrites them.
 #[derive(Clone, Copy)]
 struct KernelOperands<'a> {
     conv: &'a Conv2d,
@@ -73,25 +77,26 @@ struct KernelOperands<'a> {
 }
 
 impl KernelOperands<'_> {
-    /// Returns the exact sum of an entry, where `sum` was computed over `taps` products, some of which may be padding, and the entry was `before`
-    /// until then.
+    /// Returns the sum of an entry without the products with padding. `sum` is the sum with them, of `taps` products in all, and `before` is the number
+    /// that the entry had before this computation.
     #[inline]
     fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
         let start = self.init.before(before);
-        // padding adds ±0, which only turns a sum of -0 into 0: not if the result is -0, and not if the start was something else, as no sum becomes
-        // -0
-        let negative = (-0.0_f64).to_bits();
-        if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative || start.to_bits() != negative) {
+        // If the sum is finite, all products with padding were ±0. They can only have turned a running sum of −0 into 0. This is impossible if the
+        // result is still −0, or if the sum did not start at −0: no other number becomes −0 by an addition.
+        let negative_zero = (-0.0_f64).to_bits();
+        if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative_zero || start.to_bits() != negative_zero) {
             return sum;
         }
         let terms = usize::try_from(conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry))
             .expect("the terms of an entry fit in memory");
+        // with as many terms as products there was no padding
         if terms == taps { sum } else { conv.add_terms(view, self.a, self.b, entry, terms, start) }
     }
 }
 
-/// Copies entries to every `step`-th place, until either slice ends.
+/// Copies the numbers of `from` to every `step`-th index of `to`, until one of the slices ends.
 fn scatter_strided(to: &mut [f64], step: usize, from: &[f64]) {
     if step == 1 {
         let count = to.len().min(from.len());
@@ -103,29 +108,31 @@ fn scatter_strided(to: &mut [f64], step: usize, from: &[f64]) {
     }
 }
 
-/// A weight and the place of the image that it is multiplied with.
+/// A weight, and the entry of the laid-out image that it is multiplied by for the first entry of a phase ([`EntryPhase`]).
 #[derive(Clone, Copy, Debug)]
 struct KernelTap {
-    /// The index of the weight in its filter.
+    /// The index of the weight in the channel of its filter.
     weight: usize,
-    /// The index in the laid-out image.
-    place: usize,
+    /// The index in the channel of the laid-out image.
+    image: usize,
 }
 
-/// The layout of images that are split into components of rows and of columns.
+/// The layout of a laid-out image: polyphase along both axes. A channel has a plane for each pair of a row component and a column component.
 #[derive(Debug)]
 struct PolyphaseLayout {
+    /// The layouts along the rows and along the columns.
     axes: [Polyphase; 2],
 }
 
 impl PolyphaseLayout {
-    /// The number of entries of a laid-out channel.
-    fn channel(&self) -> usize {
-        self.axes[0].components.len() * self.axes[1].components.len() * self.axes[0].len * self.axes[1].len
+    /// Returns the number of entries of a laid-out channel.
+    fn channel_len(&self) -> usize {
+        let [rows, columns] = &self.axes;
+        rows.components.len() * columns.components.len() * rows.len * columns.len
     }
 
-    /// The number of entries of a laid-out row.
-    fn width(&self) -> usize {
+    /// Returns the number of entries of a laid-out row.
+    fn row_len(&self) -> usize {
         self.axes[1].len
     }
 
@@ -135,19 +142,22 @@ impl PolyphaseLayout {
         rows.phases.iter().flat_map(|rows| columns.phases.iter().map(move |columns| [rows, columns]))
     }
 
-    /// For each entry of a phase of one axis, returns the range of its reads that are not padding.
+    /// Returns, for each entry of a phase of one axis (0 for rows, 1 for columns), the range of its taps that are not padding.
     fn unpadded_taps(&self, view: View, conv: &Conv2d, axis: usize, phase: &EntryPhase) -> impl Iterator<Item = Range<usize>> {
-        let len = [&conv.rows, &conv.columns][axis].len(if view == View::Output { View::Input } else { View::Output });
-        (0..phase.count).map(move |n| self.axes[axis].unpadded_taps(phase, n, len))
+        let image_view = if view == View::Output { View::Input } else { View::Output };
+        let image_len = [&conv.rows, &conv.columns][axis].len(image_view);
+        (0..phase.count).map(move |n| self.axes[axis].unpadded_taps(phase, n, image_len))
     }
 
-    /// Returns the kernel places of a phase in the order of the terms, each with the place that entry 0 reads.
-    fn taps(&self, [rows, columns]: [&EntryPhase; 2], width: usize) -> Vec<KernelTap> {
-        let [down, across] = &self.axes;
-        let line = |y: &Shift, component: usize| (y.component * across.components.len() + component) * down.len + y.offset;
-        let tap =
-            |y: &Shift, x: &Shift| KernelTap { weight: y.kernel * width + x.kernel, place: line(y, x.component) * across.len + x.offset };
-        rows.taps.iter().flat_map(|y| columns.taps.iter().map(move |x| tap(y, x))).collect()
+    /// Returns the taps of a phase, in the order of the terms, for a kernel with rows of length `kernel_width`.
+    fn taps(&self, [row_phase, column_phase]: [&EntryPhase; 2], kernel_width: usize) -> Vec<KernelTap> {
+        let [rows, columns] = &self.axes;
+        let tap = |y: &Shift, x: &Shift| {
+            let plane = y.component * columns.components.len() + x.component;
+            let row = plane * rows.len + y.offset;
+            KernelTap { weight: y.kernel * kernel_width + x.kernel, image: row * columns.len + x.offset }
+        };
+        row_phase.taps.iter().flat_map(|y| column_phase.taps.iter().map(move |x| tap(y, x))).collect()
     }
 }
 
@@ -162,12 +172,13 @@ mod tests {
     fn axis() -> impl Strategy<Value = Axis> {
         let sizes = (1..=14_usize, 1..=5_usize, 1..=3_usize, 0..=3_usize, 1..=2_usize);
         sizes.prop_filter_map("no window fits", |(n, kernel, stride, padding, dilation)| {
-            Axis::checked(n, kernel, stride, padding, dilation).ok()
+            Axis::new(n, kernel, stride, padding, dilation).ok()
         })
     }
 
     /// Returns `count` numbers, among them 0, −0 and ∞.
     fn numbers(seed: usize, count: usize) -> Vec<f64> {
+        // a multiplicative hash of n: six pseudo-random bits
         let number = |n: usize| match n.wrapping_mul(0x9e37_79b9) >> 7 & 63 {
             0 => -0.0,
             1 => 0.0,
@@ -178,8 +189,8 @@ mod tests {
         (seed..seed + count).map(number).collect()
     }
 
+    /// Returns the bits of the sums. All NaNs get the same bits, because their sign and payload do not matter.
     fn bits(sums: Vec<f64>) -> Vec<u64> {
-        // the sign of a NaN does not matter
         sums.into_iter().map(|sum| if sum.is_nan() { f64::NAN.to_bits() } else { sum.to_bits() }).collect()
     }
 
@@ -193,26 +204,26 @@ mod tests {
             seed in 0..1000_usize,
         ) {
             let conv = Conv2d::new(groups * inputs, groups * outputs, groups, rows, columns);
-            let x = numbers(seed, conv.inputs * conv.area(View::Input));
-            let w = numbers(seed + 1, conv.outputs * conv.filter());
-            let y = numbers(seed + 2, conv.outputs * conv.area(View::Output));
+            let x = numbers(seed, conv.inputs * conv.channel_len(View::Input));
+            let w = numbers(seed + 1, conv.outputs * conv.filter_len());
+            let y = numbers(seed + 2, conv.outputs * conv.channel_len(View::Output));
             for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
-                let sums = || {
-                    let (mut init, mut fresh) = (before.clone(), before.clone());
-                    conv.accumulate(view, a, b, &mut init);
-                    conv.begin(view, a, b, &mut fresh);
-                    [init, fresh].map(bits)
+                let by_kernel = || {
+                    let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
+                    conv.accumulate(view, a, b, &mut accumulated);
+                    conv.begin(view, a, b, &mut overwritten);
+                    [accumulated, overwritten].map(bits)
                 };
-                let plain = |entry: usize, start: f64, nothing: f64| {
+                let plain = |entry: usize, start: f64, without_terms: f64| {
                     let terms = conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry);
-                    let sum = |terms| conv.add_terms(view, a, b, entry, usize::try_from(terms).expect("the terms fit in memory"), start);
-                    if terms == 0 { nothing } else { sum(terms) }
+                    let terms = usize::try_from(terms).expect("the terms fit in memory");
+                    if terms == 0 { without_terms } else { conv.add_terms(view, a, b, entry, terms, start) }
                 };
-                let init = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
-                let fresh = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
-                let expected = [init, fresh].map(bits);
-                prop_assert_eq!(&parallel(sums), &expected, "{:?} shared", view);
-                prop_assert_eq!(&sums(), &expected, "{:?} alone", view);
+                let accumulated = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
+                let overwritten = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
+                let expected = [accumulated, overwritten].map(bits);
+                prop_assert_eq!(&parallel(by_kernel), &expected, "{:?} on several threads", view);
+                prop_assert_eq!(&by_kernel(), &expected, "{:?} on one thread", view);
             }
         }
     }

@@ -1,15 +1,18 @@
 //! The weight gradient of a convolution: each weight sums image · error over all outputs.
 //!
-//! For a 1-d convolution of stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`, with output channel o, kernel place k and output n. The sum over n must
-//! stay in order, so a register cannot run along n. There are two other choices for its lanes, and the plan takes the one with fewer steps for an
-//! output:
+//! In one dimension, with one input channel and stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`. Here o is the output channel, k the kernel position, n the
+//! output position, and e = ∂C/∂y the error. The sum over n must stay in order, so the lanes of a register cannot be terms of it: they are sums of
+//! different weights. There are two choices. The plan takes the one with fewer register operations for each output:
 //!
-//! - Output channels ([`LaneAxis::Channels`]): one lane for each o, all multiplied by the same x\[n + k\]. The errors of 8 channels must lie side by
-//!   side, so the errors are transposed first, 256 places at a time.
-//! - Weights ([`LaneAxis::Weights`]): one lane for each k, all multiplied by the same e\[o, n\]. The image values x\[n\], x\[n + 1\], … lie side by
-//!   side already. This wins for wide kernels and few channels.
+//! - Lanes are output channels o ([`LaneAxis::Channels`]): the register (e\[0, n\], …, e\[7, n\]) is multiplied by x\[n + k\]. The errors of 8 channels
+//!   at one position must be neighbours in memory, so the errors are transposed first, 256 positions at a time.
+//! - Lanes are kernel positions k ([`LaneAxis::Weights`]): the register (x\[n\], …, x\[n + 7\]) is multiplied by e\[o, n\]. These image entries are
+//!   neighbours already. This choice is better for wide kernels and few channels.
+//!
+//! In two dimensions, n is a *place*: the row-major index `y · width + x` of an output in its channel.
 
-#![allow(clippy::inline_always)] // as in the sums: vector registers are chosen where the loop is built in
+// the compiler uses the wide registers of `with_simd` only in code that is inlined into it
+#![allow(clippy::inline_always)]
 
 use std::ops::Range;
 
@@ -23,83 +26,92 @@ use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
 
-/// Block sizes in weights and in places of the errors: both blocks fit into the first-level cache.
-const WEIGHTS: usize = 64;
-const PLACES: usize = 128;
+/// The number of weights that are computed together, and the number of places over which they are summed before the next weights. With these numbers the
+/// sums and the errors fit into the first-level cache.
+const BLOCK_WEIGHTS: usize = 64;
+const BLOCK_PLACES: usize = 128;
 
 /// The number of places whose errors are transposed at once.
-const TRANSPOSED: usize = 256;
+const TRANSPOSED_PLACES: usize = 256;
 
-/// The plan for the weights of a group.
+/// The plan for the weights of one group, which is the same for all groups.
 #[derive(Debug)]
 pub(super) struct Gathering {
+    /// The layout of the image that the outputs read.
     layout: PolyphaseLayout,
+    /// The plan for each phase of the layout. There is one phase, or none if all weights are over padding.
     phases: Vec<LaneAxis>,
 }
 
-/// The axis along which vector lanes run.
+/// The weights that the lanes of a register hold.
 #[derive(Debug)]
 enum LaneAxis {
-    /// Output channels, with the weights by window.
+    /// The same weight of neighbouring output channels.
     Channels(Vec<SharedWindow>),
-    /// Weights that read neighbouring places of the image.
+    /// Neighbouring weights of one output channel.
     Weights(WeightRuns),
 }
 
-/// Weights that are used by the same outputs, and so have the same number of terms.
+/// Weights of an output channel that have terms for the same outputs, or all weights of the channel ([`SharedWindow::all`]).
 #[derive(Debug)]
 struct SharedWindow {
-    /// The indices of the weights in an output channel.
+    /// The index of each weight in the filter of the output channel.
     weights: Vec<usize>,
-    /// The index in the image that each weight reads for output 0.
-    firsts: Vec<usize>,
-    /// The rows and columns of these outputs.
+    /// For each weight, the index of the entry of the laid-out image that it is multiplied with for output 0.
+    image_firsts: Vec<usize>,
+    /// The rows and the columns of the outputs that are summed over.
     window: [Range<usize>; 2],
-    /// `true` if no weight reads padding.
-    whole: bool,
+    /// `true` if no weight reads padding for any of these outputs.
+    is_unpadded: bool,
 }
 
-/// Runs of weights that read neighbouring places of the image.
+/// All weights of an output channel, in runs of up to [`LANES`] weights that read neighbouring entries of the laid-out image.
 #[derive(Debug)]
 struct WeightRuns {
-    /// The weights of each run.
+    /// The indices of the weights of each run in the filter of the output channel.
     runs: Vec<Vec<usize>>,
-    /// The index in the image that the first weight of each run reads for output 0.
-    firsts: Vec<usize>,
+    /// For each run, the index of the entry of the laid-out image that its first weight is multiplied with for output 0.
+    image_firsts: Vec<usize>,
 }
 
-/// Neighbouring output channels of a group: one piece of work for a thread.
+/// Neighbouring output channels of a group, computed by one thread.
 struct ChannelBlock<'a> {
     group: usize,
-    /// The first of them.
-    first: usize,
-    /// Their weights.
+    /// The index of the first channel, counted over all groups.
+    first_channel: usize,
+    /// The gradients of the weights of these channels.
     out: &'a mut [f64],
 }
 
 impl<'a> ChannelBlock<'a> {
-    /// Splits all channels into blocks of at most `channels_at_once`.
-    fn all(conv: &Conv2d, channels_at_once: usize, out: &'a mut [f64]) -> Vec<Self> {
-        let (channels, filter) = (conv.group_outputs(), conv.filter());
-        let groups = out.chunks_exact_mut((channels * filter).max(1)).enumerate();
-        let block = move |group, n, out| ChannelBlock { group, first: group * channels + n * channels_at_once, out };
-        groups
-            .flat_map(|(group, out)| out.chunks_mut(channels_at_once * filter).enumerate().map(move |(n, out)| block(group, n, out)))
-            .collect()
+    /// Splits all output channels into blocks of at most `max_channels`.
+    fn all(conv: &Conv2d, max_channels: usize, out: &'a mut [f64]) -> Vec<Self> {
+        let (group_channels, filter_len) = (conv.group_outputs(), conv.filter_len());
+        let mut blocks = Vec::new();
+        for (group, out) in out.chunks_exact_mut((group_channels * filter_len).max(1)).enumerate() {
+            for (n, out) in out.chunks_mut(max_channels * filter_len).enumerate() {
+                blocks.push(ChannelBlock { group, first_channel: group * group_channels + n * max_channels, out });
+            }
+        }
+        blocks
     }
 }
 
 impl Gathering {
+    /// Plans the computation of the weight gradient.
     pub(super) fn new(conv: &Conv2d) -> Self {
         let layout = PolyphaseLayout { axes: [polyphase(&conv.rows, View::Output), polyphase(&conv.columns, View::Output)] };
         let phases = layout.phases().map(|phase| {
-            // the kernel places, in the order of the image places that they read
+            // in the order of the image entries that they read, so that neighbours form a run
             let mut taps = layout.taps(phase, conv.columns.kernel);
-            taps.sort_unstable_by_key(|tap| tap.place);
-            let runs: Vec<_> = taps.chunk_by(|a, b| a.place + 1 == b.place).flat_map(|run| run.chunks(LANES)).collect();
-            // steps for one output: a register for each run and channel, or for each weight and 8 channels plus the transposition of the errors
-            let (channels, inputs) = (conv.group_outputs(), conv.group_inputs());
-            if runs.len() * channels * inputs < taps.len() * channels.div_ceil(LANES) * inputs + channels {
+            taps.sort_unstable_by_key(|tap| tap.image);
+            let runs: Vec<_> = taps.chunk_by(|a, b| a.image + 1 == b.image).flat_map(|run| run.chunks(LANES)).collect();
+            let (outputs, inputs) = (conv.group_outputs(), conv.group_inputs());
+            // register operations for one place: one for each run and output channel, or one for each weight and 8 output channels, plus the
+            // transposition of the errors
+            let cost_of_weight_lanes = runs.len() * outputs * inputs;
+            let cost_of_channel_lanes = taps.len() * outputs.div_ceil(LANES) * inputs + outputs;
+            if cost_of_weight_lanes < cost_of_channel_lanes {
                 LaneAxis::Weights(WeightRuns::new(conv, &layout, &runs))
             } else {
                 LaneAxis::Channels(SharedWindow::all(conv, &layout, &taps))
@@ -109,197 +121,218 @@ impl Gathering {
         Self { layout, phases }
     }
 
+    /// Computes the gradients of all weights.
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
-        let laid = lay_out(images, conv.plane(View::Input).into(), &self.layout.axes, LANES);
-        let read = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
-        // the images that the weights of a group read
-        let image = |group: usize| &laid[group * conv.group_inputs() * self.layout.channel()..];
+        let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, LANES);
+        let operands = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
+        // the laid-out input channels of a group, and all after them
+        let group_image = |group: usize| &laid_out[group * conv.group_inputs() * self.layout.channel_len()..];
         for phase in &self.phases {
             match phase {
-                LaneAxis::Channels(shared) => {
-                    let work = ChannelBlock::all(conv, channels_at_once(conv), out);
-                    threads::share(work, conv.edges(), |work| {
-                        work.for_each(|block| self.by_channels(shared, read, image(block.group), block));
+                LaneAxis::Channels(windows) => {
+                    let blocks = ChannelBlock::all(conv, max_block_channels(conv), out);
+                    threads::share(blocks, conv.edge_count(), |blocks| {
+                        blocks.for_each(|block| self.compute_by_channels(windows, operands, group_image(block.group), block));
                     });
                 }
                 LaneAxis::Weights(runs) => {
-                    let places = self.places(conv);
-                    let work = ChannelBlock::all(conv, LANES, out);
-                    threads::share(work, conv.edges(), |work| work.for_each(|block| runs.add(read, image(block.group), &places, block)));
+                    let taps = self.all_taps(conv);
+                    let blocks = ChannelBlock::all(conv, LANES, out);
+                    threads::share(blocks, conv.edge_count(), |blocks| {
+                        blocks.for_each(|block| runs.compute(operands, group_image(block.group), &taps, block));
+                    });
                 }
             }
         }
     }
 
-    /// Returns the index in the errors and the offset in the image of every output of a channel. It is not part of the plan, where it would take more
-    /// memory than the image.
-    fn places(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
-        let [width, apart] = [conv.columns.output, self.layout.width()];
-        (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * apart + x))).collect()
+    /// Returns, for each place, its index in the errors of a channel and its offset in the laid-out image. This list is not part of the plan, because it
+    /// takes more memory than the image.
+    fn all_taps(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
+        let [width, image_width] = [conv.columns.output, self.layout.row_len()];
+        (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * image_width + x))).collect()
     }
 
-    fn by_channels(
-        &self,
-        shared: &[SharedWindow],
-        read: KernelOperands<'_>,
-        image: &[f64],
-        ChannelBlock { first, out, .. }: ChannelBlock<'_>,
-    ) {
-        let KernelOperands { conv, init, .. } = read;
-        let (plane, filter) = (conv.area(View::Output), conv.filter());
-        let channels: Vec<_> = read.b.chunks_exact(plane).skip(first).take(out.len() / filter).collect();
-        let registers: Vec<_> = (0..channels.len()).step_by(LANES).collect();
-        let stride = registers.len() * LANES;
-        let mut sums = Scratch::new(shared.iter().map(|shared| shared.weights.len()).sum::<usize>() * stride);
+    /// Computes the weights of a block, with a lane for each channel. In the terms of [`Products`], rows are weights and taps are places.
+    fn compute_by_channels(&self, windows: &[SharedWindow], operands: KernelOperands<'_>, image: &[f64], block: ChannelBlock<'_>) {
+        let KernelOperands { conv, b: errors, init, .. } = operands;
+        let ChannelBlock { first_channel, out, .. } = block;
+        let (places, filter_len) = (conv.channel_len(View::Output), conv.filter_len());
+        let channel_errors: Vec<_> = errors.chunks_exact(places).skip(first_channel).take(out.len() / filter_len).collect();
+        let channels = channel_errors.len();
+        // the first lane of each block of lanes
+        let lane_firsts: Vec<_> = (0..channels).step_by(LANES).collect();
+        let lane_count = lane_firsts.len() * LANES;
+        let mut sums = Scratch::new(windows.iter().map(|window| window.weights.len()).sum::<usize>() * lane_count);
         sums.fill(-0.0);
         if init == Init::Accumulate {
-            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| *sum = out[place]);
+            for_each_sum(conv, windows, &mut sums, channels, |sum, weight| *sum = out[weight]);
         }
-        let mut transposed = Scratch::new(TRANSPOSED * stride);
-        for from in (0..plane).step_by(TRANSPOSED) {
-            let places = from..plane.min(from + TRANSPOSED);
-            let transposed = &mut transposed[..places.len() * stride];
-            Arch::new().dispatch(Transpose { channels: &channels, from, places: transposed, stride });
-            let lanes = FactorSource { numbers: transposed, firsts: &registers };
-            for (shared, sums) in parts(shared, stride, &mut sums) {
-                let taps = shared.places(&places, [conv.columns.output, self.layout.width()], stride);
-                for (firsts, sums) in shared.firsts.chunks(WEIGHTS).zip(sums.chunks_mut(WEIGHTS * stride)) {
-                    for taps in taps.chunks(PLACES) {
+        let mut transposed = Scratch::new(TRANSPOSED_PLACES * lane_count);
+        for first_place in (0..places).step_by(TRANSPOSED_PLACES) {
+            let batch = first_place..places.min(first_place + TRANSPOSED_PLACES);
+            let transposed = &mut transposed[..batch.len() * lane_count];
+            Arch::new().dispatch(Transpose { channel_errors: &channel_errors, first_place, transposed, lane_count });
+            let lanes = FactorSource { numbers: transposed, firsts: &lane_firsts };
+            for (window, sums) in sums_by_window(windows, lane_count, &mut sums) {
+                let taps = window.taps(&batch, [conv.columns.output, self.layout.row_len()], lane_count);
+                for (firsts, sums) in window.image_firsts.chunks(BLOCK_WEIGHTS).zip(sums.chunks_mut(BLOCK_WEIGHTS * lane_count)) {
+                    for taps in taps.chunks(BLOCK_PLACES) {
                         let rows = FactorSource { numbers: image, firsts };
+                        // a plain list of taps is a single chunk that is used as a whole
                         add(&Products { rows, lanes, taps, chunk: taps.len(), part: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
             }
         }
-        if shared.iter().all(|shared| shared.whole) {
-            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| out[place] = *sum);
+        if windows.iter().all(|window| window.is_unpadded) {
+            for_each_sum(conv, windows, &mut sums, channels, |sum, weight| out[weight] = *sum);
         } else {
-            let exact = |before, sum, place| read.exact(first * filter + place, plane, before, sum);
-            each_sum(conv, shared, &mut sums, channels.len(), |sum, place| out[place] = exact(out[place], *sum, place));
+            let exact = |before, sum, weight| operands.exact(first_channel * filter_len + weight, places, before, sum);
+            for_each_sum(conv, windows, &mut sums, channels, |sum, weight| out[weight] = exact(out[weight], *sum, weight));
         }
     }
 }
 
-/// Returns the number of channels of a block: 32 or 16 are fastest, but there should be a block for every thread.
-fn channels_at_once(conv: &Conv2d) -> usize {
-    let (hands, channels) = (threads::threads_for(conv.edges()), conv.group_outputs());
-    let blocks = |registers: usize| conv.groups * channels.div_ceil(registers * LANES);
-    [4, 2].into_iter().find(|&registers| hands == 1 || blocks(registers) >= hands).unwrap_or(1) * LANES
+/// Returns the largest number of channels of a block with a lane for each channel. 32 or 16 are fastest, but if these give fewer blocks than threads, it
+/// is 8.
+fn max_block_channels(conv: &Conv2d) -> usize {
+    let (threads, channels) = (threads::threads_for(conv.edge_count()), conv.group_outputs());
+    let block_count = |registers: usize| conv.groups * channels.div_ceil(registers * LANES);
+    [4, 2].into_iter().find(|&registers| threads == 1 || block_count(registers) >= threads).unwrap_or(1) * LANES
 }
 
-/// Splits the sums of all weights by window.
-fn parts<'a>(
-    shared: &'a [SharedWindow],
-    stride: usize,
+/// Splits the sums of all weights by window. Each weight has `lane_count` sums.
+fn sums_by_window<'a>(
+    windows: &'a [SharedWindow],
+    lane_count: usize,
     mut sums: &'a mut [f64],
 ) -> impl Iterator<Item = (&'a SharedWindow, &'a mut [f64])> {
-    shared.iter().map_while(move |shared| Some((shared, sums.split_off_mut(..shared.weights.len() * stride)?)))
+    windows.iter().map_while(move |window| Some((window, sums.split_off_mut(..window.weights.len() * lane_count)?)))
 }
 
-/// Calls `show` with each sum of some channels and the index of its weight.
-fn each_sum(conv: &Conv2d, shared: &[SharedWindow], sums: &mut [f64], channels: usize, mut show: impl FnMut(&mut f64, usize)) {
+/// Calls `visit` with each sum of `channels` channels, and with the index of its weight from the first weight of the first channel.
+fn for_each_sum(conv: &Conv2d, windows: &[SharedWindow], sums: &mut [f64], channels: usize, mut visit: impl FnMut(&mut f64, usize)) {
     /// Input channels that are visited together, so that reads and writes stay in the cache.
-    const INPUTS: usize = 4;
-    let (stride, filter, inputs) = (channels.next_multiple_of(LANES), conv.filter(), conv.group_inputs());
-    for from in (0..inputs).step_by(INPUTS) {
-        for (shared, sums) in parts(shared, stride, sums) {
-            let taps = shared.weights.len() / inputs;
-            let some = from * taps..inputs.min(from + INPUTS) * taps;
-            let (sums, weights) = (&mut sums[some.start * stride..some.end * stride], &shared.weights[some]);
-            for n in 0..channels {
-                for (sums, weight) in sums.chunks_exact_mut(stride).zip(weights) {
-                    show(&mut sums[n], n * filter + weight);
+    const INPUTS_AT_ONCE: usize = 4;
+    let (lane_count, filter_len, inputs) = (channels.next_multiple_of(LANES), conv.filter_len(), conv.group_inputs());
+    for first_input in (0..inputs).step_by(INPUTS_AT_ONCE) {
+        for (window, sums) in sums_by_window(windows, lane_count, sums) {
+            // the weights of a window are ordered by input channel
+            let input_weights = window.weights.len() / inputs;
+            let range = first_input * input_weights..inputs.min(first_input + INPUTS_AT_ONCE) * input_weights;
+            let (sums, weights) = (&mut sums[range.start * lane_count..range.end * lane_count], &window.weights[range]);
+            for channel in 0..channels {
+                for (lanes, weight) in sums.chunks_exact_mut(lane_count).zip(weights) {
+                    visit(&mut lanes[channel], channel * filter_len + weight);
                 }
             }
         }
     }
 }
 
-/// Moves the taps of input channel 0 to input channel `i` of the group.
-fn in_channel<'a>(conv: &Conv2d, layout: &PolyphaseLayout, i: usize, taps: &'a [KernelTap]) -> impl Iterator<Item = KernelTap> + use<'a> {
-    let (area, channel) = (conv.area(View::Weight), layout.channel());
-    taps.iter().map(move |tap| KernelTap { weight: i * area + tap.weight, place: i * channel + tap.place })
+/// Iterates over the taps of input channel `i` of the group, given those of input channel 0.
+fn taps_of_input<'a>(
+    conv: &Conv2d,
+    layout: &PolyphaseLayout,
+    i: usize,
+    taps: &'a [KernelTap],
+) -> impl Iterator<Item = KernelTap> + use<'a> {
+    let (first_weight, first_image) = (i * conv.channel_len(View::Weight), i * layout.channel_len());
+    taps.iter().map(move |tap| KernelTap { weight: first_weight + tap.weight, image: first_image + tap.image })
 }
 
 impl SharedWindow {
-    /// Splits the weights of an output channel by window, so that no weight reads padding. With fewer than 4 input channels the parts would be too
-    /// small, and all weights share the window of all outputs.
+    /// Splits the weights of an output channel by the outputs for which they have terms, so that no weight reads padding. `taps` are those of input
+    /// channel 0.
+    ///
+    /// With a 3x3 kernel and padding 1, the corner weights, the edges and the center have nine different windows. With fewer than 4 input channels each
+    /// window would have too few weights, so all weights share the window of all outputs, and may read padding.
     fn all(conv: &Conv2d, layout: &PolyphaseLayout, taps: &[KernelTap]) -> Vec<Self> {
         let Conv2d { rows, columns, .. } = conv;
-        let window = |tap: &KernelTap| [rows.outputs(tap.weight / columns.kernel), columns.outputs(tap.weight % columns.kernel)];
-        let all = [0..rows.output, 0..columns.output];
-        let few = conv.group_inputs() < 4;
-        let whole = !few || taps.iter().all(|tap| window(tap) == all);
-        let mut kinds: Vec<(_, Vec<KernelTap>)> = Vec::new();
+        let own_window =
+            |tap: &KernelTap| [rows.output_range(tap.weight / columns.kernel), columns.output_range(tap.weight % columns.kernel)];
+        let all_outputs = [0..rows.output, 0..columns.output];
+        let is_split = conv.group_inputs() >= 4;
+        let is_unpadded = is_split || taps.iter().all(|tap| own_window(tap) == all_outputs);
+        let mut taps_by_window: Vec<(_, Vec<KernelTap>)> = Vec::new();
         for tap in taps {
-            let window = if few { all.clone() } else { window(tap) };
-            match kinds.iter_mut().find(|(of, _)| *of == window) {
+            let window = if is_split { own_window(tap) } else { all_outputs.clone() };
+            match taps_by_window.iter_mut().find(|(known, _)| *known == window) {
                 Some((_, taps)) => taps.push(*tap),
-                None => kinds.push((window, vec![*tap])),
+                None => taps_by_window.push((window, vec![*tap])),
             }
         }
-        let shared = kinds.into_iter().map(|(window, taps)| {
-            let taps = (0..conv.group_inputs()).flat_map(|i| in_channel(conv, layout, i, &taps));
-            let (weights, firsts) = taps.map(|tap| (tap.weight, tap.place)).unzip();
-            Self { weights, firsts, window, whole }
+        let windows = taps_by_window.into_iter().map(|(window, taps)| {
+            let taps = (0..conv.group_inputs()).flat_map(|i| taps_of_input(conv, layout, i, &taps));
+            let (weights, image_firsts) = taps.map(|tap| (tap.weight, tap.image)).unzip();
+            Self { weights, image_firsts, window, is_unpadded }
         });
-        shared.collect()
+        windows.collect()
     }
 
-    /// Returns the offset in the image and the index in the transposed errors of each output in the window, as far as it is in `places`. `width` and
-    /// `apart` are the lengths of a row of errors and of a row of the image.
-    fn places(&self, places: &Range<usize>, [width, apart]: [usize; 2], stride: usize) -> Vec<(usize, usize)> {
-        let [down, across] = &self.window;
-        let line = |y: usize| {
-            let inside = |place: usize| place.saturating_sub(y * width);
-            let across = across.start.max(inside(places.start))..across.end.min(inside(places.end));
-            across.map(move |x| (y * apart + x, (y * width + x - places.start) * stride))
+    /// Returns, for each place of the window that is in `batch`, its offset in the laid-out image and the index of its errors in the transposed errors of
+    /// the batch. `width` is the length of a row of errors, `image_width` that of a row of the laid-out image.
+    fn taps(&self, batch: &Range<usize>, [width, image_width]: [usize; 2], lane_count: usize) -> Vec<(usize, usize)> {
+        let [rows, columns] = &self.window;
+        let row_taps = |y: usize| {
+            // the batch may begin and end in the middle of a row
+            let column = |place: usize| place.saturating_sub(y * width);
+            let columns = columns.start.max(column(batch.start))..columns.end.min(column(batch.end));
+            columns.map(move |x| (y * image_width + x, (y * width + x - batch.start) * lane_count))
         };
-        (down.start.max(places.start / width)..down.end.min(places.end.div_ceil(width))).flat_map(line).collect()
+        let first_row = rows.start.max(batch.start / width);
+        let end_row = rows.end.min(batch.end.div_ceil(width));
+        (first_row..end_row).flat_map(row_taps).collect()
     }
 }
 
 impl WeightRuns {
+    /// Creates the runs of all input channels from those of input channel 0.
     fn new(conv: &Conv2d, layout: &PolyphaseLayout, runs: &[&[KernelTap]]) -> Self {
-        let runs = (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| in_channel(conv, layout, i, run).collect::<Vec<_>>()));
-        let (runs, firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].place)).unzip();
-        Self { runs, firsts }
+        let runs =
+            (0..conv.group_inputs()).flat_map(|i| runs.iter().map(move |run| taps_of_input(conv, layout, i, run).collect::<Vec<_>>()));
+        let (runs, image_firsts) = runs.map(|run| (run.iter().map(|tap| tap.weight).collect(), run[0].image)).unzip();
+        Self { runs, image_firsts }
     }
 
-    /// Computes the weights of a block of channels.
-    fn add(&self, read: KernelOperands<'_>, image: &[f64], places: &[(usize, usize)], ChannelBlock { first, out, .. }: ChannelBlock<'_>) {
-        let Self { runs, firsts } = self;
-        let (plane, filter) = (places.len(), read.conv.filter());
-        let errors: Vec<_> = (first..).take(out.len() / filter).map(|channel| channel * plane).collect();
-        let stride = runs.len() * LANES;
-        let mut sums = Scratch::new(errors.len() * stride);
-        if read.init == Init::Accumulate {
-            for (sums, out) in sums.chunks_exact_mut(stride).zip(out.chunks_exact(filter)) {
+    /// Computes the weights of a block, with a lane for each weight of a run. In the terms of [`Products`], rows are channels and `taps` are places.
+    fn compute(&self, operands: KernelOperands<'_>, image: &[f64], taps: &[(usize, usize)], block: ChannelBlock<'_>) {
+        let Self { runs, image_firsts } = self;
+        let KernelOperands { conv, b: errors, init, .. } = operands;
+        let ChannelBlock { first_channel, out, .. } = block;
+        let (places, filter_len) = (taps.len(), conv.filter_len());
+        let error_firsts: Vec<_> = (first_channel..).take(out.len() / filter_len).map(|channel| channel * places).collect();
+        let lane_count = runs.len() * LANES;
+        let mut sums = Scratch::new(error_firsts.len() * lane_count);
+        if init == Init::Accumulate {
+            for (sums, out) in sums.chunks_exact_mut(lane_count).zip(out.chunks_exact(filter_len)) {
                 for (sums, run) in sums.chunks_exact_mut(LANES).zip(runs) {
                     sums.iter_mut().zip(run).for_each(|(sum, weight)| *sum = out[*weight]);
                 }
             }
         }
-        let rows = FactorSource { numbers: read.b, firsts: &errors };
-        let lanes = FactorSource { numbers: image, firsts };
-        add(&Products { rows, lanes, taps: places, chunk: plane, part: 0..plane }, &mut sums, read.init);
-        for ((channel, sums), out) in (first..).zip(sums.chunks_exact(stride)).zip(out.chunks_exact_mut(filter)) {
+        let rows = FactorSource { numbers: errors, firsts: &error_firsts };
+        let lanes = FactorSource { numbers: image, firsts: image_firsts };
+        add(&Products { rows, lanes, taps, chunk: places, part: 0..places }, &mut sums, init);
+        for ((channel, sums), out) in (first_channel..).zip(sums.chunks_exact(lane_count)).zip(out.chunks_exact_mut(filter_len)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {
-                    out[weight] = read.exact(channel * filter + weight, plane, out[weight], *sum);
+                    out[weight] = operands.exact(channel * filter_len + weight, places, out[weight], *sum);
                 }
             }
         }
     }
 }
 
-/// Transposes the errors of some channels, so that those at one place lie side by side.
+/// Transposes the errors of some channels, so that the errors of all channels at one place are neighbours: `transposed[place · lane_count + channel]` is
+/// `channel_errors[channel][first_place + place]`.
 struct Transpose<'a> {
-    channels: &'a [&'a [f64]],
-    from: usize,
-    places: &'a mut [f64],
-    /// The distance between neighbouring places in the result.
-    stride: usize,
+    channel_errors: &'a [&'a [f64]],
+    first_place: usize,
+    transposed: &'a mut [f64],
+    /// The number of channels, rounded up to whole registers.
+    lane_count: usize,
 }
 
 impl WithSimd for Transpose<'_> {
@@ -307,22 +340,22 @@ impl WithSimd for Transpose<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Self { channels, from, places, stride } = self;
-        // tiles of 8 places by 8 channels are transposed within registers
-        for (lane, channels) in (0..).step_by(LANES).zip(channels.chunks(LANES)) {
-            for (n, places) in places.chunks_mut(LANES * stride).enumerate() {
+        let Self { channel_errors, first_place, transposed, lane_count } = self;
+        // tiles of 8 channels by 8 places are loaded channel by channel and stored place by place, transposed within registers
+        for (first_lane, channels) in (0..).step_by(LANES).zip(channel_errors.chunks(LANES)) {
+            for (tile_number, tile_places) in transposed.chunks_mut(LANES * lane_count).enumerate() {
                 let mut tile = [[0.0; LANES]; LANES];
                 for (row, channel) in tile.iter_mut().zip(channels) {
-                    let channel = &channel[from + n * LANES..];
-                    match channel.first_chunk() {
+                    let errors = &channel[first_place + tile_number * LANES..];
+                    match errors.first_chunk() {
                         Some(errors) => *row = *errors,
-                        None => row[..channel.len()].copy_from_slice(channel),
+                        None => row[..errors.len()].copy_from_slice(errors),
                     }
                 }
-                for (n, place) in places.chunks_mut(stride).enumerate() {
-                    let place = place[lane..].first_chunk_mut::<LANES>().expect("a place has whole registers");
-                    for (error, row) in place.iter_mut().zip(&tile) {
-                        *error = row[n];
+                for (column, place) in tile_places.chunks_mut(lane_count).enumerate() {
+                    let lanes = place[first_lane..].first_chunk_mut::<LANES>().expect("a place has whole registers");
+                    for (error, row) in lanes.iter_mut().zip(&tile) {
+                        *error = row[column];
                     }
                 }
             }

@@ -1,19 +1,23 @@
-//! The outputs and the input gradient of a convolution: filters slide over images, or over the errors.
+//! The outputs and the input gradient of a convolution: filters slide over the input, or over the errors of the outputs.
 //!
-//! Both are the same computation, `sum[n] += weight[k] · image[n + offset[k]]` for all kernel places k. They differ in what is read:
+//! Both are the same computation, `sum[n] += weight[k] · image[n + offset[k]]` for all kernel positions k. A register holds the sums of neighbouring
+//! entries n. For each k it multiplies one weight by a register of neighbouring image entries. The two computations differ in what they read:
 //!
-//! | computed | image | filters |
+//! | computed | image | weights for a computed channel |
 //! | --- | --- | --- |
-//! | outputs | the input | of one output channel, over all its input channels |
-//! | input gradient | the errors of the outputs | of one input channel, over all its output channels |
+//! | outputs | the input | those between this output channel and each input channel |
+//! | input gradient | the errors of the outputs | those between this input channel and each output channel |
 //!
-//! The work is split several times, from the outside in:
+//! For a filter (w₀, w₁) over (x₀, …, x₈), a register adds w₀ · (x₀, …, x₇) and then w₁ · (x₁, …, x₈): eight outputs with two multiplications.
+//!
+//! The work is split in five levels, from the outside in:
 //!
 //! 1. Bands: neighbouring rows of all channels. Each band has its own laid-out image, which stays in the cache of the thread that computes it.
-//! 2. Blocks: some channels of a band, the unit that threads share out.
-//! 3. Channels: up to four at once, which share the loads from the image.
-//! 4. Phases: entries that meet the same kernel places (see [`crate::op::phase`]); only one if the stride is 1.
-//! 5. Tiles: rows that meet the same rows of the filter, about 512 sums a channel. Rows at the border meet fewer filter rows.
+//! 2. Blocks: some channels of a band. A block is computed by one thread.
+//! 3. Channels: up to four of a block at once, which share the loads from the image.
+//! 4. Phases: entries that are multiplied by the same kernel positions ([`crate::op::phase`]). With stride 1 there is only one phase.
+//! 5. Tiles: rows that are multiplied by the same rows of the filter, with about 512 sums for each channel. Rows near the border are multiplied by fewer
+//!    filter rows, because the other filter rows are over padding.
 
 use std::ops::Range;
 
@@ -28,105 +32,122 @@ use crate::threads;
 /// The largest number of channels that are computed at once.
 const CHANNELS_AT_ONCE: usize = 4;
 
-/// The largest number of lanes of a tile: the sums of [`CHANNELS_AT_ONCE`] channels still fit into the first-level cache.
-const TILE: usize = 64 * LANES;
+/// The largest number of lanes of a tile. With it, the sums of [`CHANNELS_AT_ONCE`] channels fit into the first-level cache.
+const MAX_TILE_LANES: usize = 64 * LANES;
 
-/// The smallest size of a band, in lanes. In smaller ones, many registers are only partly full.
-const BAND_LANES: usize = if cfg!(test) { 1 } else { 16 * LANES };
+/// The smallest number of entries of a channel in a band. In a smaller band, many registers would be only partly full.
+const MIN_BAND_ENTRIES: usize = if cfg!(test) { 1 } else { 16 * LANES };
 
-/// The plan for one of the two views.
+/// The plan for one of the two views, [`View::Output`] or [`View::Input`].
 #[derive(Debug)]
 pub(super) struct Sliding {
     view: View,
     bands: Vec<Band>,
 }
 
-/// Neighbouring rows of all channels, with a layout of only the image rows that they read.
+/// Neighbouring rows of all channels.
 #[derive(Debug)]
 struct Band {
+    /// The rows of the computed tensor.
     rows: Range<usize>,
+    /// The layout of the image rows that these rows read.
     layout: PolyphaseLayout,
+    /// A kernel for each phase.
     kernels: Vec<PhaseKernel>,
 }
 
-/// The kernel for the entries of one phase.
+/// The kernel for the entries of one phase in a band.
 #[derive(Debug)]
 struct PhaseKernel {
-    /// The indices in filter and image of every product, over all summed channels and in the order of the terms.
+    /// For each product of the first entry, in the order of the terms, the index of its weight and its index in the laid-out image. The products of all
+    /// summed channels follow one another.
     taps: Vec<(usize, usize)>,
-    /// The number of `taps` of one channel.
-    chunk: usize,
-    /// The distance between neighbouring entries of a row.
+    /// The number of `taps` of one summed channel.
+    channel_taps: usize,
+    /// The distance in a row of the computed tensor between neighbouring entries of the phase.
     step: usize,
-    tiles: Vec<LineTile>,
-    /// `true` if no entry reads padding to the left or right of the image.
-    whole: bool,
+    tiles: Vec<RowTile>,
+    /// `true` if no entry reads padding at the left or at the right of the image.
+    has_unpadded_columns: bool,
 }
 
-/// Neighbouring rows that meet the same rows of the filter.
+/// Neighbouring rows of a phase that are multiplied by the same rows of the filter.
+///
+/// The sums of its entries are in lanes. Usually each row begins a new register, and the lanes after its last entry are not used. If rows are short,
+/// one run of registers covers all rows instead, and the lanes between two rows are not used.
 #[derive(Debug)]
-struct LineTile {
-    /// The index in a channel of each row's first entry.
-    lines: Vec<usize>,
+struct RowTile {
+    /// For each row, the index of its first entry in the band's part of a channel.
+    row_firsts: Vec<usize>,
     /// The number of entries of each row.
-    count: usize,
-    /// The distance between the sums of neighbouring rows.
-    pitch: usize,
-    /// The index in the image of the first lane of each register of sums.
-    places: Vec<usize>,
-    /// The range of a channel's taps that these rows meet.
-    part: Range<usize>,
+    row_len: usize,
+    /// The distance in lanes between the sums of neighbouring rows.
+    row_pitch: usize,
+    /// For each block of [`LANES`] sums, the index in the laid-out image to which the image index of a tap is added. It is that of the block's first sum.
+    image_firsts: Vec<usize>,
+    /// The range of the taps of each summed channel that these rows use.
+    used_taps: Range<usize>,
 }
 
-/// Neighbouring channels of one group in a band: one piece of work for a thread.
+/// Neighbouring channels of one group in a band, computed by one thread.
 struct OutputBlock<'a> {
     band: &'a Band,
     group: usize,
-    /// The first channel.
-    first: usize,
-    /// The rows of the band, for each channel.
+    /// The index of the first channel, counted over all groups.
+    first_channel: usize,
+    /// For each channel, its entries in the rows of the band.
     out: Vec<&'a mut [f64]>,
 }
 
 impl Sliding {
+    /// Plans the computation of a view. There is a band for each thread that is worth it.
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
-        let longest = |axis: &Polyphase| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
-        let (all, wide) = (longest(&rows), longest(&columns));
-        let count = threads::useful_threads(conv.edges()).min(all).min(all * wide / BAND_LANES).max(1);
+        // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
+        // rows 0 to 9 of a phase are rows 0 to 19 of the image.
+        let longest_phase = |axis: &Polyphase| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
+        let (phase_rows, phase_columns) = (longest_phase(&rows), longest_phase(&columns));
+        let most_bands = phase_rows.min(phase_rows * phase_columns / MIN_BAND_ENTRIES);
+        let count = threads::useful_threads(conv.edge_count()).min(most_bands).max(1);
         let step = rows.phases.first().map_or(1, |phase| phase.step);
-        let border = |band: usize| all * band / count;
+        let first_phase_row = |band: usize| phase_rows * band / count;
         let bands = (0..count).map(|band| {
-            let end = if band + 1 == count { conv.rows.len(view) } else { border(band + 1) * step };
-            let layout = PolyphaseLayout { axes: [rows.part(border(band)..border(band + 1)), columns.clone()] };
+            let (start, end) = (first_phase_row(band), first_phase_row(band + 1));
+            let layout = PolyphaseLayout { axes: [rows.part(start..end), columns.clone()] };
             let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, &layout, phase)).collect();
-            Band { rows: border(band) * step..end, layout, kernels }
+            let end_row = if band + 1 == count { conv.rows.len(view) } else { end * step };
+            Band { rows: start * step..end_row, layout, kernels }
         });
         let bands = bands.collect();
         Self { view, bands }
     }
 
+    /// Computes all entries of the view.
     pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], init: Init) {
-        let read = KernelOperands { conv, view: self.view, a: filters, b: images, init };
-        threads::share(self.blocks(conv, out), conv.edges(), |blocks| blocks.for_each(|block| block.add(read)));
+        let operands = KernelOperands { conv, view: self.view, a: filters, b: images, init };
+        threads::share(self.blocks(conv, out), conv.edge_count(), |blocks| blocks.for_each(|block| block.compute(operands)));
     }
 
-    /// Splits all entries into bands, and further into groups of channels if there are fewer bands than threads.
+    /// Splits all entries into blocks: one for each band and group of channels, or several if there would be fewer blocks than threads.
     fn blocks<'a>(&'a self, conv: &Conv2d, out: &'a mut [f64]) -> Vec<OutputBlock<'a>> {
-        let channels = if self.view == View::Output { conv.group_outputs() } else { conv.group_inputs() };
-        let parts = threads::threads_for(conv.edges()).div_ceil(conv.groups * self.bands.len());
-        let some = channels.div_ceil(parts).next_multiple_of(CHANNELS_AT_ONCE);
-        let parts = channels.div_ceil(some);
+        let group_channels = if self.view == View::Output { conv.group_outputs() } else { conv.group_inputs() };
+        let wanted_parts = threads::threads_for(conv.edge_count()).div_ceil(conv.groups * self.bands.len());
+        let part_channels = group_channels.div_ceil(wanted_parts).next_multiple_of(CHANNELS_AT_ONCE);
+        let parts = group_channels.div_ceil(part_channels);
+        let band_blocks = conv.groups * parts;
         let block = |band, n: usize| {
             let (group, part) = (n / parts, n % parts);
-            OutputBlock { band, group, first: group * channels + part * some, out: Vec::with_capacity(some.min(channels)) }
+            let first_channel = group * group_channels + part * part_channels;
+            OutputBlock { band, group, first_channel, out: Vec::with_capacity(part_channels.min(group_channels)) }
         };
-        let mut blocks: Vec<_> = self.bands.iter().flat_map(|band| (0..conv.groups * parts).map(move |n| block(band, n))).collect();
-        for (channel, mut plane) in out.chunks_exact_mut(conv.area(self.view)).enumerate() {
-            let n = channel / channels * parts + channel % channels / some;
-            for block in blocks[n..].iter_mut().step_by(conv.groups * parts) {
-                let band = plane.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
-                block.out.push(band.expect("the bands cover the channel"));
+        let mut blocks: Vec<_> = self.bands.iter().flat_map(|band| (0..band_blocks).map(move |n| block(band, n))).collect();
+        for (channel, mut rest) in out.chunks_exact_mut(conv.channel_len(self.view)).enumerate() {
+            let (group, channel) = (channel / group_channels, channel % group_channels);
+            let n = group * parts + channel / part_channels;
+            // block n of each band gets the band's rows of this channel
+            for block in blocks[n..].iter_mut().step_by(band_blocks) {
+                let band_rows = rest.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
+                block.out.push(band_rows.expect("the bands cover the channel"));
             }
         }
         blocks
@@ -135,112 +156,138 @@ impl Sliding {
 
 impl OutputBlock<'_> {
     /// Computes all entries of the block.
-    fn add(mut self, read: KernelOperands<'_>) {
-        let KernelOperands { conv, view, .. } = read;
-        let other = if view == View::Output { View::Input } else { View::Output };
-        let images = conv.inner(view) * conv.area(other);
-        let laid = lay_out(&read.b[self.group * images..][..images], conv.plane(other).into(), &self.band.layout.axes, LANES);
-        let lanes = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles).map(|tile| tile.places.len() * LANES).max();
-        let mut memory = Scratch::new(CHANNELS_AT_ONCE * lanes.unwrap_or(0));
-        let together = self.out.len().div_ceil(self.out.len().div_ceil(CHANNELS_AT_ONCE));
-        for (n, out) in self.out.chunks_mut(together).enumerate() {
+    fn compute(mut self, operands: KernelOperands<'_>) {
+        let KernelOperands { conv, view, b: images, .. } = operands;
+        let image_view = if view == View::Output { View::Input } else { View::Output };
+        let group_len = conv.summed_channels(view) * conv.channel_len(image_view);
+        let group_images = &images[self.group * group_len..][..group_len];
+        let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, LANES);
+        let tiles = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles);
+        let most_lanes = tiles.map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
+        let mut scratch = Scratch::new(CHANNELS_AT_ONCE * most_lanes);
+        // batches of about the same size: 5 channels as 3 + 2, not as 4 + 1
+        let batches = self.out.len().div_ceil(CHANNELS_AT_ONCE);
+        let batch_len = self.out.len().div_ceil(batches);
+        for (n, out) in self.out.chunks_mut(batch_len).enumerate() {
             for kernel in &self.band.kernels {
-                kernel.add(read, self.band, self.first + n * together, &laid, &mut memory, out);
+                kernel.compute(operands, self.band, self.first_channel + n * batch_len, &laid_out, &mut scratch, out);
             }
         }
     }
 }
 
 impl PhaseKernel {
+    /// Plans the kernel of a pair of a row phase and a column phase.
     fn new(conv: &Conv2d, view: View, layout: &PolyphaseLayout, phase: [&EntryPhase; 2]) -> Self {
         let [rows, columns] = phase;
-        let taps = layout.taps(phase, conv.columns.kernel);
-        let chunk = taps.len();
+        let first_channel_taps = layout.taps(phase, conv.columns.kernel);
         // the distance between the weights of neighbouring summed channels
-        let pitch = if view == View::Output { conv.area(View::Weight) } else { conv.filter() };
-        let channel = |c: usize| taps.iter().map(move |tap| (c * pitch + tap.weight, c * layout.channel() + tap.place));
-        let taps = (0..conv.inner(view)).flat_map(channel).collect();
-        let met: Vec<_> = layout.unpadded_taps(view, conv, 0, rows).collect();
-        // neighbouring rows that meet the same filter rows, up to the size of a tile
-        let most = (TILE / columns.count.next_multiple_of(LANES)).max(1);
-        let alike = met.chunk_by(|a, b| a == b).flat_map(|alike| alike.chunks(most));
-        let mut top = 0;
-        let tiles = alike.map(|alike| {
-            let lines = top..top + alike.len();
-            top = lines.end;
-            LineTile::new(conv, view, layout.width(), phase, lines, alike[0].start * columns.taps.len()..alike[0].end * columns.taps.len())
+        let weight_step = if view == View::Output { conv.channel_len(View::Weight) } else { conv.filter_len() };
+        let channel_taps = |channel: usize| {
+            let offsets = (channel * weight_step, channel * layout.channel_len());
+            first_channel_taps.iter().map(move |tap| (offsets.0 + tap.weight, offsets.1 + tap.image))
+        };
+        let taps = (0..conv.summed_channels(view)).flat_map(channel_taps).collect();
+        // for each row of the phase, the range of filter rows that are not over padding
+        let filter_rows: Vec<_> = layout.unpadded_taps(view, conv, 0, rows).collect();
+        let max_tile_rows = (MAX_TILE_LANES / columns.count.next_multiple_of(LANES)).max(1);
+        let tile_filter_rows = filter_rows.chunk_by(|a, b| a == b).flat_map(|same| same.chunks(max_tile_rows));
+        let mut next_row = 0;
+        let tiles = tile_filter_rows.map(|filter_rows| {
+            let tile_rows = next_row..next_row + filter_rows.len();
+            next_row = tile_rows.end;
+            // the rows of a tile all have the same filter rows, each with a tap for each filter column
+            let used_taps = filter_rows[0].start * columns.taps.len()..filter_rows[0].end * columns.taps.len();
+            RowTile::new(conv, view, layout.row_len(), phase, tile_rows, used_taps)
         });
-        let tiles = tiles.filter(|tile| !tile.part.is_empty()).collect();
-        let whole = layout.unpadded_taps(view, conv, 1, columns).all(|met| met.len() == columns.taps.len());
-        Self { taps, chunk, step: columns.step, tiles, whole }
+        let tiles = tiles.filter(|tile| !tile.used_taps.is_empty()).collect();
+        let has_unpadded_columns = layout.unpadded_taps(view, conv, 1, columns).all(|taps| taps.len() == columns.taps.len());
+        Self { taps, channel_taps: first_channel_taps.len(), step: columns.step, tiles, has_unpadded_columns }
     }
 
-    /// Computes the phase's entries in a band of up to [`CHANNELS_AT_ONCE`] channels, of which `first` is the first.
-    fn add(&self, read: KernelOperands<'_>, band: &Band, first: usize, images: &[f64], memory: &mut [f64], out: &mut [&mut [f64]]) {
-        let KernelOperands { conv, view, .. } = read;
-        let weights = |n: usize| {
-            let (o, i) = conv.channels(view, first + n, 0);
-            (o * conv.group_inputs() + i) * conv.area(View::Weight)
+    /// Computes the phase's entries in the band for `out.len()` channels from `first_channel` on, at most [`CHANNELS_AT_ONCE`]. `images` are laid out.
+    fn compute(
+        &self,
+        operands: KernelOperands<'_>,
+        band: &Band,
+        first_channel: usize,
+        images: &[f64],
+        scratch: &mut [f64],
+        out: &mut [&mut [f64]],
+    ) {
+        let KernelOperands { conv, view, a: weights, init, .. } = operands;
+        let first_weight = |n: usize| {
+            let (o, i) = conv.channel_pair(view, first_channel + n, 0);
+            (o * conv.group_inputs() + i) * conv.channel_len(View::Weight)
         };
-        let filters: [usize; CHANNELS_AT_ONCE] = std::array::from_fn(weights);
-        let rows = FactorSource { numbers: read.a, firsts: &filters[..out.len()] };
+        let weight_firsts: [usize; CHANNELS_AT_ONCE] = std::array::from_fn(first_weight);
+        let rows = FactorSource { numbers: weights, firsts: &weight_firsts[..out.len()] };
+        let first_entry = first_channel * conv.channel_len(view) + band.rows.start * conv.columns.len(view);
         for tile in &self.tiles {
-            let sums = &mut memory[..out.len() * tile.places.len() * LANES];
-            if read.init == Init::Accumulate {
+            let sums = &mut scratch[..out.len() * tile.image_firsts.len() * LANES];
+            if init == Init::Accumulate {
                 tile.load(self.step, sums, out);
             }
-            let lanes = FactorSource { numbers: images, firsts: &tile.places };
-            add(&Products { rows, lanes, taps: &self.taps, chunk: self.chunk, part: tile.part.clone() }, sums, read.init);
-            let entry = first * conv.area(view) + band.rows.start * conv.columns.len(view);
-            tile.store(self, read, entry, sums, out);
+            let lanes = FactorSource { numbers: images, firsts: &tile.image_firsts };
+            add(&Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, part: tile.used_taps.clone() }, sums, init);
+            tile.store(self, operands, first_entry, sums, out);
         }
     }
 }
 
-impl LineTile {
-    /// Plans a tile for a range of a phase's rows; the rows of the laid-out image are `width` long.
-    fn new(conv: &Conv2d, view: View, width: usize, [rows, columns]: [&EntryPhase; 2], lines: Range<usize>, part: Range<usize>) -> Self {
-        let count = columns.count;
-        let begin = |y: usize| (rows.first + y * rows.step) * conv.columns.len(view) + columns.first;
-        // one run of registers for each row, or one over all rows and the gaps between them, whichever has fewer registers
-        let through = (lines.len() - 1) * width + count;
-        if lines.len() * count.div_ceil(LANES) > through.div_ceil(LANES) {
-            let places = (0..through).step_by(LANES).map(|x| lines.start * width + x).collect();
-            return Self { lines: lines.map(begin).collect(), count, pitch: width, places, part };
+impl RowTile {
+    /// Plans a tile of the rows `tile_rows` of a phase. The rows of the laid-out image are `image_row_len` long.
+    fn new(
+        conv: &Conv2d,
+        view: View,
+        image_row_len: usize,
+        [rows, columns]: [&EntryPhase; 2],
+        tile_rows: Range<usize>,
+        used_taps: Range<usize>,
+    ) -> Self {
+        let row_len = columns.count;
+        let row_first = |y: usize| (rows.first + y * rows.step) * conv.columns.len(view) + columns.first;
+        // one run of registers over all rows and the gaps between them, or a run for each row, whichever has fewer registers
+        let lanes_of_one_run = (tile_rows.len() - 1) * image_row_len + row_len;
+        if tile_rows.len() * row_len.div_ceil(LANES) > lanes_of_one_run.div_ceil(LANES) {
+            let image_firsts = (0..lanes_of_one_run).step_by(LANES).map(|x| tile_rows.start * image_row_len + x).collect();
+            return Self { row_firsts: tile_rows.map(row_first).collect(), row_len, row_pitch: image_row_len, image_firsts, used_taps };
         }
-        let line = |y: usize| (0..count).step_by(LANES).map(move |x| y * width + x);
-        let places = lines.clone().flat_map(line).collect();
-        if rows.step == 1 && count == conv.columns.len(view) && count.is_multiple_of(LANES) {
-            // the rows are contiguous
-            let all = lines.len() * count;
-            return Self { lines: vec![begin(lines.start)], count: all, pitch: all, places, part };
+        let row_image_firsts = |y: usize| (0..row_len).step_by(LANES).map(move |x| y * image_row_len + x);
+        let image_firsts = tile_rows.clone().flat_map(row_image_firsts).collect();
+        if rows.step == 1 && row_len == conv.columns.len(view) && row_len.is_multiple_of(LANES) {
+            // entries and sums are contiguous over all rows, which can be loaded and stored as a single long row
+            let len = tile_rows.len() * row_len;
+            return Self { row_firsts: vec![row_first(tile_rows.start)], row_len: len, row_pitch: len, image_firsts, used_taps };
         }
-        Self { lines: lines.map(begin).collect(), count, pitch: count.next_multiple_of(LANES), places, part }
+        let row_firsts = tile_rows.map(row_first).collect();
+        Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, used_taps }
     }
 
-    /// Loads the previous sums of some channels.
+    /// Loads the previous numbers of the entries into `sums`, for each channel of `out`.
     fn load(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
-        for (sums, out) in sums.chunks_exact_mut(self.places.len() * LANES).zip(out) {
-            for (line, &begin) in sums.chunks_mut(self.pitch).zip(&self.lines) {
-                copy_strided(&mut line[..self.count], step, &out[begin..]);
+        for (sums, out) in sums.chunks_exact_mut(self.image_firsts.len() * LANES).zip(out) {
+            for (row, &first) in sums.chunks_mut(self.row_pitch).zip(&self.row_firsts) {
+                copy_strided(&mut row[..self.row_len], step, &out[first..]);
             }
         }
     }
 
-    /// Stores the sums of some channels. `entry` is the index of the band's first entry in the first channel.
-    fn store(&self, kernel: &PhaseKernel, read: KernelOperands<'_>, entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
-        let plane = read.conv.area(read.view);
-        let taps = read.conv.inner(read.view) * self.part.len();
-        for (row, (sums, out)) in sums.chunks_exact(self.places.len() * LANES).zip(out).enumerate() {
-            let whole = kernel.whole || all_ordinary(sums);
-            for (line, &begin) in sums.chunks(self.pitch).zip(&self.lines) {
-                let line = &line[..self.count];
-                if whole || all_ordinary(line) {
-                    scatter_strided(&mut out[begin..], kernel.step, line);
+    /// Stores the sums into each channel of `out`. `first_entry` is the index of the entry at the start of `out[0]`, in the whole computed tensor.
+    fn store(&self, kernel: &PhaseKernel, operands: KernelOperands<'_>, first_entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
+        let channel_len = operands.conv.channel_len(operands.view);
+        let taps = operands.conv.summed_channels(operands.view) * self.used_taps.len();
+        for (channel, (sums, out)) in sums.chunks_exact(self.image_firsts.len() * LANES).zip(out).enumerate() {
+            // padding changes only sums that are 0 or not finite
+            let is_exact = kernel.has_unpadded_columns || all_ordinary(sums);
+            for (row, &first) in sums.chunks(self.row_pitch).zip(&self.row_firsts) {
+                let row = &row[..self.row_len];
+                if is_exact || all_ordinary(row) {
+                    scatter_strided(&mut out[first..], kernel.step, row);
                     continue;
                 }
-                for (at, sum) in (begin..).step_by(kernel.step).zip(line) {
-                    out[at] = read.exact(entry + row * plane + at, taps, out[at], *sum);
+                for (at, sum) in (first..).step_by(kernel.step).zip(row) {
+                    out[at] = operands.exact(first_entry + channel * channel_len + at, taps, out[at], *sum);
                 }
             }
         }
