@@ -68,7 +68,7 @@ fn main() {
     for (name, text, calls) in NETWORKS.into_iter().filter(|(name, ..)| wanted.as_ref().is_none_or(|wanted| wanted == name)) {
         let source = Source { name: name.into(), path_shown: name.into(), text: text.into() };
         let scenario = read(source, Limits::default()).expect("a scenario without faults");
-        let given = scenario.given(0);
+        let given = scenario.sample_tensors(0);
         let mut run = Some(Run::new(&scenario.network, &given));
         let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=ROUNDS {

@@ -58,7 +58,7 @@ const ALEXNET: &str = include_str!("alexnet.toml");
 
 fn trace(text: &str) -> Trace {
     let scenario = scenario(text);
-    let run = Run::new(&scenario.network, &scenario.given(0));
+    let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     Trace::new(scenario.network, vec![run])
 }
 
@@ -84,7 +84,7 @@ fn read_figure_1() -> Scenario {
 #[divan::bench]
 fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
     let scenario = scenario(FIGURE_1);
-    let given = scenario.given(0);
+    let given = scenario.sample_tensors(0);
     bencher.bench(|| Run::new(&scenario.network, &given));
 }
 

@@ -1,7 +1,10 @@
 //! Floor 9: reads regular files up to a size limit. Files that a scenario names must be inside the scenario's folder.
 //!
-//! A scenario may come from a stranger, so it must not read arbitrary files. Absolute paths and `..` are refused. Links are resolved first and must lead into
-//! the folder; then the resolved path is opened without following links, so that a link that is put there in between has no effect.
+//! A scenario may come from a stranger, so it must not read arbitrary files:
+//!
+//! 1. Absolute paths and `..` are refused.
+//! 2. Symbolic links in the path are resolved. The result must be inside the folder.
+//! 3. The resolved path is opened without following links. Otherwise another program could replace a folder of the path by a link between steps 2 and 3.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -19,9 +22,9 @@ use crate::weights::{MAX_BYTES, WeightsError};
 pub struct Folder {
     /// The folder's path without symbolic links.
     root: PathBuf,
-    /// The opened folder. It stays the same one even if another folder takes its path.
+    /// The open folder. The descriptor still refers to this folder if the folder is renamed and another one gets its path.
     #[cfg(unix)]
-    open: Arc<OwnedFd>,
+    descriptor: Arc<OwnedFd>,
 }
 
 impl Folder {
@@ -34,49 +37,52 @@ impl Folder {
         let root = fs::canonicalize(folder)?;
         Ok(Self {
             #[cfg(unix)]
-            open: Arc::new(beneath::folder(&root)?),
+            descriptor: Arc::new(beneath::open_folder(&root)?),
             root,
         })
     }
 
-    /// Opens a file of the folder. Links that stay inside the folder are followed.
+    /// Opens a file inside the folder. Symbolic links are followed if their target is inside the folder too.
     fn open(&self, path: &str) -> Result<File, WeightsError> {
-        let inside = "name a file in the scenario's folder, or in a folder of it";
-        let cannot = |error: &io::Error| match error.kind() {
+        let help = "name a file in the scenario's folder, or in a folder of it";
+        let cannot_read = |error: &io::Error| match error.kind() {
             io::ErrorKind::NotFound => WeightsError::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
             _ => WeightsError::new(format!("\"{path}\" cannot be read: {error}"), ""),
         };
         for attempt in 1.. {
-            let found = fs::canonicalize(self.root.join(path)).map_err(|error| cannot(&error))?;
-            let Ok(real) = found.strip_prefix(&self.root) else {
-                return Err(WeightsError::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), inside));
+            let resolved = fs::canonicalize(self.root.join(path)).map_err(|error| cannot_read(&error))?;
+            let Ok(relative) = resolved.strip_prefix(&self.root) else {
+                return Err(WeightsError::new(format!("\"{path}\" is a symbolic link that leads out of the scenario's folder"), help));
             };
-            match self.open_without_links(real) {
+            match self.open_without_links(relative) {
                 Ok(file) => return Ok(file),
-                // the path became a link after it was resolved: resolve it again
-                Err(error) if is_a_link(&error) && attempt < ATTEMPTS => {}
-                Err(error) => return Err(cannot(&error)),
+                // the path has changed since it was resolved: resolve it again
+                Err(error) if path_has_changed(&error) && attempt < ATTEMPTS => {}
+                Err(error) => return Err(cannot_read(&error)),
             }
         }
         unreachable!("the last attempt returns")
     }
 
+    /// Opens a resolved path, relative to the folder.
     #[cfg(unix)]
     fn open_without_links(&self, path: &Path) -> io::Result<File> {
-        beneath::open(&self.open, path)
+        beneath::open(&self.descriptor, path)
     }
 
+    /// Opens a resolved path, relative to the folder. Links are followed here, because std has no other way to open a file.
     #[cfg(not(unix))]
     fn open_without_links(&self, path: &Path) -> io::Result<File> {
         open(&self.root.join(path))
     }
 }
 
-/// The number of attempts to open a path that changes meanwhile.
+/// The number of attempts to open a path that another program changes meanwhile.
 const ATTEMPTS: u32 = 8;
 
-/// Returns whether a path could not be opened because it contains a link, or a file in the place of a folder.
-fn is_a_link(error: &io::Error) -> bool {
+/// Returns whether a resolved path could not be opened because it is no longer resolved: it contains a link, a folder of it is now a file, or a part of it is
+/// gone.
+fn path_has_changed(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
@@ -102,23 +108,23 @@ mod beneath {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     use rustix::io::Errno;
 
-    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
     /// Flags for reading without waiting: neither a pipe without a writer nor a terminal blocks.
     pub const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
+    const READ_FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+    /// Flags for a folder in which files are opened. On Linux, `PATH` works even for a folder that may be searched but not listed.
+    #[cfg(target_os = "linux")]
+    const FOLDER: OFlags = READ_FOLDER.union(OFlags::PATH);
+    #[cfg(not(target_os = "linux"))]
+    const FOLDER: OFlags = READ_FOLDER;
+
     /// Opens the folder itself.
-    pub fn folder(path: &Path) -> io::Result<OwnedFd> {
-        Ok(openat(CWD, path, SEARCH, Mode::empty())?)
+    pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+        Ok(openat(CWD, path, FOLDER, Mode::empty())?)
     }
 
-    /// Flags for a folder in which files are looked up: it need not be readable.
-    #[cfg(target_os = "linux")]
-    const SEARCH: OFlags = FOLDER.union(OFlags::PATH);
-    #[cfg(not(target_os = "linux"))]
-    const SEARCH: OFlags = FOLDER;
-
-    /// Opens a file beneath a folder by a path without links.
+    /// Opens the file at a path below a folder. Fails if the path contains a symbolic link.
     pub fn open(folder: &impl AsFd, path: &Path) -> io::Result<File> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         #[cfg(target_os = "linux")]
@@ -126,17 +132,17 @@ mod beneath {
             use rustix::fs::{ResolveFlags, openat2};
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(folder, path, READ, Mode::empty(), resolve) {
-                // an old kernel, or a sandbox that forbids openat2
+                // an old kernel has no openat2, and some sandboxes forbid it: use the other way below
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 opened => return Ok(opened?.into()),
             }
         }
-        component_by_component(folder, path)
+        open_by_component(folder, path)
     }
 
-    /// Does the same on any Unix: opens each folder of the path in turn.
-    pub fn component_by_component(folder: &impl AsFd, path: &Path) -> io::Result<File> {
-        let mut here = folder.as_fd().try_clone_to_owned()?;
+    /// Does the same as [`open`] with calls that every Unix has: opens each folder of the path in turn.
+    pub fn open_by_component(folder: &impl AsFd, path: &Path) -> io::Result<File> {
+        let mut opened = folder.as_fd().try_clone_to_owned()?;
         let mut parts = path.components().peekable();
         while let Some(part) = parts.next() {
             let name = match part {
@@ -144,10 +150,10 @@ mod beneath {
                 Component::CurDir => std::ffi::OsStr::new("."),
                 _ => return Err(Errno::XDEV.into()),
             };
-            let flags = if parts.peek().is_some() { SEARCH } else { READ };
-            here = openat(&here, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+            let flags = if parts.peek().is_some() { FOLDER } else { READ };
+            opened = openat(&opened, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
         }
-        Ok(here.into())
+        Ok(opened.into())
     }
 
     #[cfg(test)]
@@ -161,18 +167,18 @@ mod beneath {
         type Open = fn(&OwnedFd, &Path) -> io::Result<File>;
 
         #[test]
-        fn both_ways_open_the_same_and_follow_no_link() {
+        fn both_open_functions_read_the_same_files_and_follow_no_link() {
             let outside = tempfile::tempdir().unwrap();
-            let here = outside.path().join("here");
-            fs::create_dir_all(here.join("sub/deep")).unwrap();
+            let inside = outside.path().join("inside");
+            fs::create_dir_all(inside.join("sub/deep")).unwrap();
             fs::write(outside.path().join("a"), "outside").unwrap();
-            fs::write(here.join("a"), "1").unwrap();
-            fs::write(here.join("sub/deep/b"), "2").unwrap();
-            symlink("..", here.join("up")).unwrap();
-            symlink("a", here.join("link")).unwrap();
-            symlink("sub", here.join("folder")).unwrap();
-            let root = folder(&here).unwrap();
-            for open in [open as Open, component_by_component as Open] {
+            fs::write(inside.join("a"), "1").unwrap();
+            fs::write(inside.join("sub/deep/b"), "2").unwrap();
+            symlink("..", inside.join("up")).unwrap();
+            symlink("a", inside.join("link")).unwrap();
+            symlink("sub", inside.join("folder")).unwrap();
+            let root = open_folder(&inside).unwrap();
+            for open in [open as Open, open_by_component as Open] {
                 let read = |path: &str| -> io::Result<String> {
                     let mut text = String::new();
                     open(&root, Path::new(path))?.read_to_string(&mut text)?;
@@ -188,25 +194,30 @@ mod beneath {
 }
 
 impl Files for Folder {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
-        // .. is refused even if it stays inside: behind a symbolic link it leads elsewhere
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, WeightsError> {
+        // `a/..` is refused even though it seems to stay in the folder: if `a` is a symbolic link, it is the parent of the link's target
         for part in Path::new(path).components() {
-            let (what, help) = match part {
+            let (problem, help) = match part {
                 Component::Normal(_) | Component::CurDir => continue,
                 Component::ParentDir => ("has a .., and a path may not go up", "write it without .., from the scenario's folder down"),
                 Component::RootDir | Component::Prefix(_) => ("is an absolute path", "write it from the scenario's folder down"),
             };
-            return Err(WeightsError::new(format!("\"{path}\" {what}"), help));
+            return Err(WeightsError::new(format!("\"{path}\" {problem}"), help));
         }
-        let cannot = |error: &io::Error| WeightsError::new(format!("\"{path}\" cannot be read: {error}"), "");
+        let cannot_read = |error: &io::Error| WeightsError::new(format!("\"{path}\" cannot be read: {error}"), "");
         let mut file = self.open(path)?;
-        let about = file.metadata().map_err(|error| cannot(&error))?;
-        if !about.is_file() {
-            let what = if about.is_dir() { "a folder" } else { "not a regular file" };
-            return Err(WeightsError::new(format!("\"{path}\" is {what}"), ""));
+        let metadata = file.metadata().map_err(|error| cannot_read(&error))?;
+        if !metadata.is_file() {
+            let kind = if metadata.is_dir() { "a folder" } else { "not a regular file" };
+            return Err(WeightsError::new(format!("\"{path}\" is {kind}"), ""));
         }
-        let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).map_err(|error| cannot(&error))? };
-        bytes.ok_or_else(|| match most {
+        let bytes = if metadata.len() > limit as u64 {
+            None
+        } else {
+            read_limited(&mut file, metadata.len(), limit).map_err(|error| cannot_read(&error))?
+        };
+        bytes.ok_or_else(|| match limit {
+            // no other file has been read yet
             MAX_BYTES => WeightsError::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
             _ => WeightsError::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
         })
@@ -225,10 +236,10 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Reads a whole stream of about `about` bytes; `None` if it has more than `most`.
-pub(crate) fn limited(from: &mut dyn Read, about: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
-    // one byte more, so that the end is reached without another allocation
-    let mut bytes = Vec::with_capacity(usize::try_from(about).unwrap_or(most).min(most) + 1);
-    from.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() <= most).then_some(bytes))
+/// Reads a stream to its end; `None` if it has more than `limit` bytes. `expected` is the likely number of bytes, for which memory is allocated at once.
+pub(crate) fn read_limited(stream: &mut dyn Read, expected: u64, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    // one byte more, so that `read_to_end` notices the end of the stream without growing the buffer
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(limit).min(limit) + 1);
+    stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit).then_some(bytes))
 }

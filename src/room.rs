@@ -1,5 +1,7 @@
-//! Floor 0: the memory budget of a scenario. Everything whose size depends on the scenario (iterations, checkpoints, kept tensors) reserves its bytes
-//! here first. A reservation is returned when its last owner drops it.
+//! Floor 0: the memory budget of a scenario, so that a large network is refused instead of filling the machine's memory.
+//!
+//! Code that allocates data whose size depends on the scenario (iterations, checkpoints, kept tensors) first reserves the bytes in the [`MemoryBudget`].
+//! A [`Reservation`] gives its bytes back to the budget when it is dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,29 +14,29 @@ pub struct MemoryBudget {
     taken: AtomicU64,
 }
 
-/// Reserved bytes, which return to the budget on drop.
+/// Reserved bytes, which are free again when the reservation is dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    room: Arc<MemoryBudget>,
+    budget: Arc<MemoryBudget>,
     bytes: u64,
 }
 
-/// The error of a reservation that is larger than the rest of the budget.
+/// The error of a request for more bytes than are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverBudget {
-    asked: u64,
-    left: u64,
+    requested: u64,
+    free: u64,
     limit: u64,
 }
 
 impl MemoryBudget {
-    /// A budget of `limit` bytes, of which `taken` are never returned.
+    /// Makes a budget of `limit` bytes. `taken` of them are in use from the start and are never freed, because they hold the scenario itself.
     #[must_use]
     pub fn new(limit: u64, taken: u64) -> Self {
         Self { limit, taken: AtomicU64::new(taken) }
     }
 
-    /// The number of reserved bytes.
+    /// The number of bytes that are in use.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
@@ -46,25 +48,25 @@ impl MemoryBudget {
         self.limit
     }
 
-    /// Reserves `bytes` if as many are left.
+    /// Reserves `bytes`.
     ///
     /// # Errors
-    /// [`OverBudget`] if fewer are left.
+    /// [`OverBudget`] if fewer bytes are free.
     pub fn claim(self: &Arc<Self>, bytes: u64) -> Result<Reservation, OverBudget> {
-        let fits = |taken: u64| taken.checked_add(bytes).filter(|total| *total <= self.limit);
-        match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(_) => Ok(Reservation { room: Arc::clone(self), bytes }),
-            Err(taken) => Err(OverBudget { asked: bytes, left: self.limit.saturating_sub(taken), limit: self.limit }),
+        let total_within_limit = |taken: u64| taken.checked_add(bytes).filter(|total| *total <= self.limit);
+        match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, total_within_limit) {
+            Ok(_) => Ok(Reservation { budget: Arc::clone(self), bytes }),
+            Err(taken) => Err(OverBudget { requested: bytes, free: self.limit.saturating_sub(taken), limit: self.limit }),
         }
     }
 
-    /// Reserves `bytes` even if fewer are left.
+    /// Reserves `bytes` even if fewer are free: for memory that is needed in any case.
     #[must_use]
     pub fn insist(self: &Arc<Self>, bytes: u64) -> Reservation {
-        // the sum of all reservations must not overflow
+        // the sum of all reservations must fit into a u64
         let bytes = bytes.min(u64::MAX - self.taken());
         self.taken.fetch_add(bytes, Ordering::Relaxed);
-        Reservation { room: Arc::clone(self), bytes }
+        Reservation { budget: Arc::clone(self), bytes }
     }
 }
 
@@ -78,29 +80,34 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.room.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
 impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const STEP: u64 = 64 << 20;
-        let enough = self.limit.saturating_add(self.asked.saturating_sub(self.left));
-        let enough = enough.div_ceil(STEP).saturating_mul(STEP >> 20);
-        let [asked, left, limit] = [self.asked, self.left, self.limit].map(|bytes| text(bytes.into()));
-        write!(f, "needs {asked}, but only {left} of {limit} are left; raise the limit with --memory-limit {enough}MiB")
+        const MIB: u64 = 1 << 20;
+        // suggest a round number: a multiple of 64 MiB
+        const ROUND_MIB: u64 = 64;
+        let enough_bytes = self.limit.saturating_add(self.requested.saturating_sub(self.free));
+        let enough_mib = enough_bytes.div_ceil(ROUND_MIB * MIB).saturating_mul(ROUND_MIB);
+        let [requested, free, limit] = [self.requested, self.free, self.limit].map(|bytes| text(bytes.into()));
+        write!(f, "needs {requested}, but only {free} of {limit} are left; raise the limit with --memory-limit {enough_mib}MiB")
     }
 }
 
 /// Formats a number of bytes for messages: `100 bytes`, `1.5 MiB`, `2.0 GiB`.
 #[must_use]
 pub fn text(bytes: u128) -> String {
-    #[allow(clippy::cast_precision_loss)] // one digit after the point
+    const MIB: u128 = 1 << 20;
+    const GIB: u128 = 1 << 30;
+    const MAX_SHOWN: u128 = 4096 * GIB;
+    #[allow(clippy::cast_precision_loss)] // only one digit after the point is shown
     let number = bytes as f64;
     match bytes {
-        0..0x10_0000 => format!("{bytes} bytes"),
-        0x10_0000..0x4000_0000 => format!("{:.1} MiB", number / f64::from(1 << 20)),
-        0x4000_0000..0x400_0000_0000 => format!("{:.1} GiB", number / f64::from(1 << 30)),
+        0..MIB => format!("{bytes} bytes"),
+        MIB..GIB => format!("{:.1} MiB", number / f64::from(1 << 20)),
+        GIB..MAX_SHOWN => format!("{:.1} GiB", number / f64::from(1 << 30)),
         _ => "more than 4096 GiB".to_owned(),
     }
 }
@@ -110,17 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_reservations_return_to_the_budget() {
-        let room = Arc::new(MemoryBudget::new(1000, 100));
-        let some = room.claim(700).expect("enough is left");
-        let short = room.claim(300).expect_err("200 are left");
+    fn dropped_reservations_are_free_again() {
+        let budget = Arc::new(MemoryBudget::new(1000, 100));
+        let claimed = budget.claim(700).expect("900 are free");
+        let error = budget.claim(300).expect_err("200 are free");
         assert_eq!(
-            short.to_string(),
+            error.to_string(),
             "needs 300 bytes, but only 200 bytes of 1000 bytes are left; raise the limit with --memory-limit 64MiB"
         );
-        let more = room.insist(u64::MAX);
-        assert!(room.claim(1).is_err());
-        drop((some, more));
-        assert_eq!(room.taken(), 100);
+        let insisted = budget.insist(u64::MAX);
+        assert!(budget.claim(1).is_err());
+        drop((claimed, insisted));
+        assert_eq!(budget.taken(), 100);
     }
 }

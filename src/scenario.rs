@@ -1,9 +1,19 @@
-//! Floor 4: parses and checks scenario files. The result is a network with its samples, or the list of all errors in the file.
+//! Floor 4: parses and checks scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result is a
+//! [`Scenario`], or the list of all errors in the file.
 //!
-//! Stages: `extract` takes large arrays of numbers out of the text, `toml` parses the rest, `mend` corrects misspelt and misplaced keys, `built` makes
-//! the network, `train` and `place` check what refers to it, and `memory` compares the total with the memory limit. After an error a placeholder
-//! takes the place of the faulty part, so that the errors below it are found too, and errors that merely follow from it are not reported.
+//! Stages:
+//!
+//! 1. `extract` takes large arrays of numbers out of the text, because the TOML parser is slow for them.
+//! 2. `toml` parses the rest of the text.
+//! 3. `mend` reports misspelt and misplaced keys, and corrects them.
+//! 4. `built` makes the network and the samples.
+//! 5. `train` and `addresses` check the training settings and the addresses of steps, which refer to the network.
+//! 6. `memory` compares the memory that the scenario needs with the limit.
+//!
+//! Checking continues after an error: a placeholder, such as zeros for a tensor, replaces the part with the error. An error that may only be a consequence of
+//! another one is not reported.
 
+mod addresses;
 mod archives;
 mod budget;
 mod built;
@@ -11,20 +21,18 @@ mod excerpt;
 mod expression;
 mod extract;
 mod fault;
-mod file;
-mod gap;
 mod graph;
 mod init;
+mod insertion;
 mod keys;
 mod known;
 mod layers;
+mod layouts;
 mod memory;
 mod mend;
-mod misfit;
 mod misplaced;
 mod names;
 mod number;
-mod place;
 mod random;
 mod reader;
 mod sample;
@@ -34,6 +42,7 @@ mod spelling;
 mod syntax;
 mod tensor;
 mod train;
+mod weight_file;
 mod wiring;
 
 pub use archives::{Files, NoFiles};
@@ -54,12 +63,12 @@ use crate::tensor::Tensor;
 #[cfg(test)]
 mod tests;
 
+use addresses::AddressResolver;
 use built::BuiltNetwork;
 use extract::Extracted;
 use known::KnownNetwork;
-use place::AddressResolver;
 use reader::{ScenarioReader, TomlTable};
-use train::Schedule;
+use train::TrainSettings;
 
 /// The newest version of the scenario format that this program reads.
 const FORMAT: u64 = 1;
@@ -69,7 +78,7 @@ pub const MAX_BYTES: usize = 4 << 20;
 /// The resources that a scenario may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The memory limit in bytes for all tensors and their gradients.
+    /// The memory limit in bytes for the tensors, their gradients and everything else that grows with the scenario.
     pub memory: u64,
 }
 
@@ -84,25 +93,25 @@ impl Default for Limits {
 pub struct Sample {
     /// The sample's name, escaped.
     pub name: Option<String>,
-    /// The network's input; `None` for a graph, whose inputs are its parameters.
+    /// The network's input; `None` for a graph, whose inputs are part of the network.
     pub input: Option<Arc<Tensor>>,
-    /// The target of the loss, in the shape of the output.
+    /// The target of the loss, in the shape of the network's output; `None` for a graph, which has no loss.
     pub target: Option<Arc<Tensor>>,
 }
 
-/// A note that is shown at a step.
+/// A note that is shown at a step, from a `[[note]]`.
 #[derive(Clone, Debug)]
 pub struct Remark {
-    /// The step.
+    /// The address of the step.
     pub at: Address,
     /// The text, escaped; it may have several lines.
     pub text: String,
 }
 
-/// A published number that the network must reproduce.
+/// A published number or tensor that the network must reproduce, from an `[[expect]]`.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// The address of the entry or tensor, always as the address of an op.
+    /// The address of the entry or tensor. It is never the address of a step, such as `7` or `first`.
     pub at: Address,
     /// The row-major index of the entry; `None` for the whole tensor.
     pub entry: Option<usize>,
@@ -112,7 +121,7 @@ pub struct Expectation {
     pub tolerance: f64,
     /// The publication that the number comes from, escaped.
     pub source: Option<String>,
-    /// The line of the file that has the address, counted from 1.
+    /// The line in the file of the key `at`, counted from 1.
     pub line: usize,
 }
 
@@ -145,97 +154,99 @@ pub struct Scenario {
     pub remarks: Vec<Remark>,
     /// The numbers that the network must reproduce.
     pub expectations: Vec<Expectation>,
-    /// The paths of the files with its tensors, as written in the scenario.
+    /// The paths of the weight files, as written in the scenario.
     pub files: Vec<String>,
-    /// The memory that it may take, of which it has taken what its own tensors need.
-    pub room: Arc<MemoryBudget>,
+    /// The memory budget. The bytes of the scenario's own tensors are already in use.
+    pub budget: Arc<MemoryBudget>,
 }
 
 impl Scenario {
     /// Starts gradient descent at the scenario's parameters.
     #[must_use]
     pub fn descent(&self) -> Descent {
-        let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
-        Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.room))
+        let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
+        Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.budget))
     }
 
-    /// Starts the same gradient descent and consumes the scenario, so that the parameters are updated in place instead of copied.
+    /// Starts gradient descent like [`Self::descent`], but consumes the scenario. So the parameters need not be copied: they are updated in place.
     #[must_use]
-    pub fn descent_alone(self) -> Descent {
-        let samples = (0..self.samples.len()).map(|sample| self.given(sample)).collect();
-        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.room)
+    pub fn into_descent(self) -> Descent {
+        let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
+        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.budget)
     }
 
-    /// Returns the tensors that a run of the network reads from sample `sample`, counted from 0: input and target.
+    /// Returns the tensors of a sample that a run of the network reads, input and target, each with its id in the network. `sample` counts from 0.
     ///
     /// # Panics
     /// If there is no such sample.
     #[must_use]
-    pub fn given(&self, sample: usize) -> Vec<(Id, Arc<Tensor>)> {
-        given(&self.network, &self.samples[sample])
+    pub fn sample_tensors(&self, sample: usize) -> Vec<(Id, Arc<Tensor>)> {
+        sample_tensors(&self.network, &self.samples[sample])
     }
 }
 
-fn given(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> {
+fn sample_tensors(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> {
     let input = network.with_role(Role::Input { learns: false }).zip(sample.input.clone());
     let target = network.with_role(Role::Target).zip(sample.target.clone());
     input.chain(target).collect()
 }
 
-/// Reads a scenario that has no tensors from files.
+/// Reads a scenario that may not name weight files.
 ///
 /// # Errors
-/// All errors of the file, without those that merely follow from another.
+/// All errors of the file, except errors that are only consequences of another one.
 pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
     read_beside(source, limits, Arc::new(NoFiles { why: "it has no folder", help: "" }))
 }
 
-/// Reads a scenario whose tensors may come from `files`.
+/// Reads a scenario that may name weight files, which are read from `files`.
 ///
 /// # Errors
-/// All errors of the file and of the files that it names, without those that merely follow from another.
+/// All errors of the scenario and of its weight files, except errors that are only consequences of another one.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text = Arc::new(source.text);
-    let (mut reader, mut read) = reading(&text, limits, Arc::clone(&files), true);
+    let (mut reader, mut parsed) = parse(&text, limits, Arc::clone(&files), true);
     if reader.arrays.is_some() && !reader.faults.is_empty() {
-        // the positions of these errors refer to the text without its arrays, so the file is read again with them
-        (reader, read) = reading(&text, limits, files, false);
+        // the positions of these errors refer to the text without its large arrays, so parse the whole text to get the right positions
+        (reader, parsed) = parse(&text, limits, files, false);
     }
-    match read {
-        Ok(parts) if reader.faults.is_empty() => {
-            let room = Arc::new(MemoryBudget::new(limits.memory, parts.taken));
-            Ok(parts.scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), room))
+    match parsed {
+        Ok(parsed) if reader.faults.is_empty() => {
+            let budget = Arc::new(MemoryBudget::new(limits.memory, parsed.own_bytes));
+            Ok(parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget))
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
 }
 
-/// Parses a text; the returned reader has its errors. If `extracts` is set, large arrays of numbers are taken out of the text before.
-fn reading(text: &str, limits: Limits, files: Arc<dyn Files>, extracts: bool) -> (ScenarioReader, Result<Parts, Reported>) {
-    let with = |mut reader: ScenarioReader| {
-        let extracted = if extracts { extract::extract(text) } else { None };
-        let read = match extracted {
+/// Parses the text of a scenario. The returned reader has the errors. If `may_extract` is set, large arrays of numbers are first taken out of the text.
+///
+/// The first pass leaves out the numbers of large tensors. If it has no errors, a second pass makes them all ([`ScenarioReader`]).
+fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -> (ScenarioReader, Result<ParsedScenario, Reported>) {
+    let pass = |mut reader: ScenarioReader| {
+        let extracted = if may_extract { extract::extract(text) } else { None };
+        let parsed = match extracted {
             Some(Extracted { text, arrays }) => {
                 reader.arrays = Some(arrays);
-                document(&mut reader, &text)
+                parse_document(&mut reader, &text)
             }
-            None => document(&mut reader, text),
+            None => parse_document(&mut reader, text),
         };
-        (reader, read)
+        (reader, parsed)
     };
-    let (reader, read) = with(ScenarioReader::first_pass(limits.memory, files));
-    // errors of a text without its arrays are not shown, so they need no second pass
-    let tells = reader.faults.is_empty() || reader.arrays.is_none();
-    if reader.deferred && tells && !reader.budget.refused {
-        drop(read);
-        with(reader.second_pass())
+    let (reader, parsed) = pass(ScenarioReader::first_pass(limits.memory, files));
+    // after an error in a text without its large arrays, the caller parses the whole text anyway
+    let is_parsed_again = !reader.faults.is_empty() && reader.arrays.is_some();
+    if reader.has_deferred && !is_parsed_again && !reader.budget.is_exceeded {
+        drop(parsed);
+        pass(reader.into_second_pass())
     } else {
-        (reader, read)
+        (reader, parsed)
     }
 }
 
-/// The parsed file: a [`Scenario`] without its name, text and memory budget.
-struct Parts {
+/// The parsed file: a [`Scenario`] without its name, text, list of files and memory budget.
+struct ParsedScenario {
     title: String,
     summary: Option<String>,
     source: Option<String>,
@@ -247,12 +258,12 @@ struct Parts {
     batch_reduction: BatchReduction,
     remarks: Vec<Remark>,
     expectations: Vec<Expectation>,
-    /// The size of its tensors in bytes.
-    taken: u64,
+    /// The bytes that the scenario takes for as long as it is open.
+    own_bytes: u64,
 }
 
-impl Parts {
-    fn scenario(self, name: &str, text: Arc<String>, files: Vec<String>, room: Arc<MemoryBudget>) -> Scenario {
+impl ParsedScenario {
+    fn into_scenario(self, name: &str, text: Arc<String>, files: Vec<String>, budget: Arc<MemoryBudget>) -> Scenario {
         Scenario {
             name: name.to_owned(),
             text,
@@ -268,14 +279,15 @@ impl Parts {
             remarks: self.remarks,
             expectations: self.expectations,
             files,
-            room,
+            budget,
         }
     }
 }
 
-fn document(reader: &mut ScenarioReader, text: &str) -> Result<Parts, Reported> {
+/// Parses a text as TOML and checks all its keys.
+fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScenario, Reported> {
     if text.len() > MAX_BYTES {
-        return Err(reader.file_fault(
+        return Err(reader.report_for_file(
             format!("a scenario file has at most 4 MiB, this one has {} bytes", text.len()),
             "put large tensors into files, { file = … }, or make them with { init = … }",
         ));
@@ -283,49 +295,64 @@ fn document(reader: &mut ScenarioReader, text: &str) -> Result<Parts, Reported> 
     reader.claim_text(text)?;
     let mut table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
-        Err(error) => return Err(reader.keep(syntax::fault(&error, text))),
+        Err(error) => return Err(reader.report_diagnostic(syntax::diagnostic(&error, text))),
     };
-    format(reader, &table)?;
+    check_format(reader, &table)?;
     if table.is_empty() {
         let help = "a scenario has a title, and either [[layer]] tables with input, target and loss, or a [graph]";
-        return Err(reader.fault(gap::after_all(text), "this file is empty", help));
+        return Err(reader.report(insertion::at_end(text), "this file is empty", help));
     }
     mend::mend(reader, &mut table);
     let table = &table;
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
-    let before = reader.faults.len();
-    let BuiltNetwork { network, count, samples, reduction } = built::build(reader, table, text);
-    // steps can be counted only if all numbers were read
-    let whole = reader.faults.len() == before && !reader.deferred;
-    let given = network.tensors().zip(samples.as_ref().ok()).filter(|_| whole).map(|(network, samples)| given(network, &samples[0]));
-    let schedule = train::train(reader, table, &network, count);
-    let mut resolver = AddressResolver::new(&network, given, count, schedule.as_ref());
-    let start = place::start(reader, table, &mut resolver);
-    let remarks = place::remarks(reader, table, &mut resolver);
-    let expectations = place::expectations(reader, table, &resolver, text);
+    let faults_before = reader.faults.len();
+    let BuiltNetwork { network, sample_count, samples, reduction } = built::build(reader, table, text);
+    // the number of steps can depend on the numbers of the file, so it is known only if all of them were read
+    let has_all_numbers = reader.faults.len() == faults_before && !reader.has_deferred;
+    let first_sample = network.complete().zip(samples.as_ref().ok()).filter(|_| has_all_numbers);
+    let first_sample = first_sample.map(|(network, samples)| sample_tensors(network, &samples[0]));
+    let settings = train::train(reader, table, &network, sample_count);
+    let mut resolver = AddressResolver::new(&network, first_sample, sample_count, settings.as_ref());
+    let start = addresses::start(reader, table, &mut resolver);
+    let remarks = addresses::remarks(reader, table, &mut resolver);
+    let expectations = addresses::expectations(reader, table, &resolver, text);
     drop(resolver);
-    let KnownNetwork::Tensors(network) = network else { return Err(Reported) };
-    let (samples, batch_reduction, train) = (samples?, reduction?, schedule.map(Schedule::whole).transpose()?);
-    let taken = memory::iteration(reader, table, &network, samples.len(), train.as_ref())?;
-    Ok(Parts { title: title?, summary, source, notes, start, network, samples, train, batch_reduction, remarks, expectations, taken })
+    let KnownNetwork::Complete(network) = network else { return Err(Reported) };
+    let (samples, batch_reduction, train) = (samples?, reduction?, settings.map(TrainSettings::into_train).transpose()?);
+    let own_bytes = memory::check_iteration(reader, table, &network, samples.len(), train.as_ref())?;
+    Ok(ParsedScenario {
+        title: title?,
+        summary,
+        source,
+        notes,
+        start,
+        network,
+        samples,
+        train,
+        batch_reduction,
+        remarks,
+        expectations,
+        own_bytes,
+    })
 }
 
-fn format(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(), Reported> {
+/// Reports a `format` that is newer than [`FORMAT`].
+fn check_format(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(), Reported> {
     let Some(value) = table.get("format") else { return Ok(()) };
     if let Ok(format) = reader.integer("format", value, 1)
         && format > FORMAT
     {
         let message = format!("this file has format {format}, which is newer than this program; it reads format {FORMAT}");
-        return Err(reader.fault(value.span(), message, "install a newer version of gradstep"));
+        return Err(reader.report(value.span(), message, "install a newer version of gradstep"));
     }
     Ok(())
 }
 
 fn title(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &str) -> Result<String, Reported> {
     match reader.string(table, "title")? {
-        None => Err(reader.fault(gap::before_all(table, text), "title is missing", "add title = \"…\" as the first line")),
-        Some((text, place)) if text.trim().is_empty() => Err(reader.fault(place, "the title is empty", "")),
+        None => Err(reader.report(insertion::before_first_key(table, text), "title is missing", "add title = \"…\" as the first line")),
+        Some((text, span)) if text.trim().is_empty() => Err(reader.report(span, "the title is empty", "")),
         Some((text, _)) => Ok(excerpt::one_line(text.trim())),
     }
 }

@@ -1,8 +1,9 @@
-//! Translates words from other libraries and textbooks into words of the scenario format: `Conv2d` and `convolution` are `conv2d`, `lr` is `learning_rate`.
-//! For things that the format does not have, such as `batchnorm`, the table says what to write instead.
+//! Floor 1: translates words from other libraries and textbooks into words of the scenario format. `Conv2d` and `convolution` become `conv2d`, `lr` becomes
+//! `learning_rate`.
 //!
-//! The table is [`TRANSLATIONS`]; a word that the format learns leaves it. Words are compared without case, `_`, `-`, a module in front (`nn.Conv2d`) and
-//! arguments behind (`Conv2d(1, 6, 5)`).
+//! The table is [`TRANSLATIONS`]. For a thing that the format does not have, such as `batchnorm`, the table has a help text: what to write instead. When
+//! the format gets a new word, that word must be removed from the table. Words are compared after [normalization](normalized), so `nn.Conv_2d(1, 6, 5)` and
+//! `conv2d` are equal.
 
 mod rows;
 pub mod suggest;
@@ -10,20 +11,21 @@ pub mod tensors;
 
 pub use rows::TRANSLATIONS;
 
-/// The vocabulary that a word belongs to: the same word has another meaning as a key of a layer and as the name of a loss.
+/// The kind of name that the user wrote, such as a key of a layer or the name of a loss. A word may have a different translation in each vocabulary:
+/// `filters` means `out_channels` as a key of a layer, and `weight` as a tensor in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
     /// Top-level keys of the file.
-    File,
+    FileKey,
     /// Types of layers.
-    Type,
+    LayerType,
     /// Keys of layers.
-    Layer,
+    LayerKey,
     /// Names of activations.
     Activation,
-    /// Words in place of the numbers of `padding`.
+    /// Words that are written instead of the numbers of `padding`, such as `"same"`.
     Padding,
-    /// Words in place of the numbers of `bias`.
+    /// Words that are written instead of the numbers of `bias`, such as `true`.
     Bias,
     /// Names of losses.
     Loss,
@@ -32,43 +34,44 @@ pub enum Vocabulary {
     /// Values of `reduction` and `batch_reduction`.
     Reduction,
     /// Keys of `[[sample]]`.
-    Sample,
+    SampleKey,
     /// Keys of `[train]`.
-    Train,
+    TrainKey,
     /// Keys of `[graph]`.
-    Graph,
+    GraphKey,
     /// Keys of `[[note]]`.
-    Note,
+    NoteKey,
     /// Keys of `[[expect]]`.
-    Expect,
-    /// Names of initializers.
-    Init,
-    /// Keys of tensors that are made by an initializer or read from a file.
+    ExpectKey,
+    /// Names of the rules in `{ init = … }`, such as `he_normal`.
+    InitRule,
+    /// Keys of `{ init = … }` and `{ file = … }`.
     InitKey,
-    /// Functions in expressions.
+    /// Functions in the expressions of a graph.
     Function,
-    /// Other names in expressions.
-    Name,
-    /// Tensors of a layer: the part of an address after the dot, such as `weight` in `fc1.weight`.
-    Part,
+    /// Variables in the expressions of a graph.
+    Variable,
+    /// Tensors of a layer: the text after the dot of an address, such as `weight` in `fc1.weight`.
+    LayerTensor,
 }
 
-/// One row of the table: foreign words, and the format's word for them.
+/// One row of the table: words of other libraries, and the format's word with the same meaning.
 #[derive(Debug)]
 pub struct Translation {
     /// The vocabulary of the words.
     pub vocabulary: Vocabulary,
-    /// The foreign words, normalized and separated by spaces.
+    /// The words of other libraries, normalized and separated by spaces.
     pub words: &'static str,
-    /// The format's word; empty if it has none.
-    pub ours: &'static str,
-    /// An explanation, or what to write instead if the format has no such word.
+    /// The format's word; empty if the format has no such thing.
+    pub format_word: &'static str,
+    /// If `format_word` is empty: what to write instead. Otherwise an explanation of the difference; may be empty.
     pub help: &'static str,
 }
 
-/// Normalizes a word: its letters and digits in lower case, without a module in front and arguments behind. `nn.Conv_2d(1, 6)` becomes `conv2d`.
+/// Normalizes a word: keeps only its letters and digits, in lower case, without the module before it and the arguments after it. `nn.Conv_2d(1, 6)` becomes
+/// `conv2d`. Returns `None` if the word is too long to compare, or nothing is left.
 pub fn normalized(word: &str) -> Option<String> {
-    if word.len() > suggest::LONGEST {
+    if word.len() > suggest::MAX_BYTES {
         return None;
     }
     let word = word.split('(').next().unwrap_or(word).trim_end_matches('.');
@@ -77,56 +80,65 @@ pub fn normalized(word: &str) -> Option<String> {
     (!normalized.is_empty()).then_some(normalized)
 }
 
-/// Returns the first row for a word whose translation is `possible` or missing.
-fn row(vocabulary: Vocabulary, word: &str, possible: impl Fn(&str) -> bool) -> Option<&'static Translation> {
+/// Returns the first row of the table that contains a word. A row is skipped if it has a translation for which `is_allowed` is `false`.
+fn find_row(vocabulary: Vocabulary, word: &str, is_allowed: impl Fn(&str) -> bool) -> Option<&'static Translation> {
     let word = normalized(word)?;
     TRANSLATIONS.iter().find(|row| {
-        row.vocabulary == vocabulary && (row.ours.is_empty() || possible(row.ours)) && row.words.split(' ').any(|own| own == word)
+        row.vocabulary == vocabulary
+            && (row.format_word.is_empty() || is_allowed(row.format_word))
+            && row.words.split(' ').any(|foreign| foreign == word)
     })
 }
 
-/// Returns the candidate that equals the word after normalization.
-pub fn equal<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+/// Returns the candidate that equals the word if both are [`normalized`].
+pub fn equal_name<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = normalized(word)?;
     candidates.iter().copied().find(|candidate| normalized(candidate).as_ref() == Some(&word))
 }
 
-/// Returns the candidate that a word most likely means: an equal one, its translation, or the most similar one.
-pub fn meant<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    meant_where(vocabulary, word, candidates, |_| true)
+/// Returns the candidate that a word most likely means: an equal name, or else the word's translation, or else the most similar name.
+pub fn best_match<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    best_match_where(vocabulary, word, candidates, |_| true)
 }
 
-/// Returns the candidate that is the translation of a word.
-pub fn translated<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let row = row(vocabulary, word, |ours| candidates.contains(&ours))?;
-    candidates.iter().copied().find(|candidate| *candidate == row.ours)
+/// Returns the candidate that the table has as the translation of a word.
+pub fn translation<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let row = find_row(vocabulary, word, |translation| candidates.contains(&translation))?;
+    candidates.iter().copied().find(|candidate| *candidate == row.format_word)
 }
 
-/// Returns what [`meant`] does, with only those translations that are `possible`.
-pub fn meant_where<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str], possible: impl Fn(&str) -> bool) -> Option<&'a str> {
-    if let Some(equal) = equal(word, candidates) {
+/// Does the same as [`best_match`], but ignores translations for which `is_allowed` is `false`.
+pub fn best_match_where<'a>(
+    vocabulary: Vocabulary,
+    word: &str,
+    candidates: &[&'a str],
+    is_allowed: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    if let Some(equal) = equal_name(word, candidates) {
         return Some(equal);
     }
-    match row(vocabulary, word, |ours| candidates.contains(&ours) && possible(ours)) {
-        Some(row) => candidates.iter().copied().find(|candidate| *candidate == row.ours),
+    match find_row(vocabulary, word, |translation| candidates.contains(&translation) && is_allowed(translation)) {
+        Some(row) => candidates.iter().copied().find(|candidate| *candidate == row.format_word),
         None => suggest::nearest(word, candidates.iter().copied()),
     }
 }
 
-/// Returns the table's help line for a word that is not a candidate; `None` if the table lacks the word.
-pub fn answer(vocabulary: Vocabulary, word: &str, candidates: &[&str], possible: impl Fn(&str) -> bool) -> Option<String> {
-    if let Some(equal) = equal(word, candidates) {
-        return Some(suggest::question(equal));
+/// Returns the help line for a word that is not one of the candidates: an equal name, or else the row of the table. `None` if neither exists.
+///
+/// Rows whose translation is not a candidate, or for which `is_allowed` is `false`, are ignored.
+pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_allowed: impl Fn(&str) -> bool) -> Option<String> {
+    if let Some(equal) = equal_name(word, candidates) {
+        return Some(suggest::did_you_mean(equal));
     }
-    let Translation { ours, help, .. } = row(vocabulary, word, |ours| candidates.contains(&ours) && possible(ours))?;
-    Some(match (*ours, *help) {
+    let row = find_row(vocabulary, word, |translation| candidates.contains(&translation) && is_allowed(translation))?;
+    Some(match (row.format_word, row.help) {
         ("", help) => help.to_owned(),
-        (ours, "") => format!("it is called \"{ours}\" here"),
-        (ours, help) => format!("it is called \"{ours}\" here; {help}"),
+        (translation, "") => format!("it is called \"{translation}\" here"),
+        (translation, help) => format!("it is called \"{translation}\" here; {help}"),
     })
 }
 
-/// Returns a help line: the table's, or the most similar candidate, or the list of all candidates.
+/// Returns the help line for a word that is not one of the candidates: that of [`table_help`], or else the most similar candidate, or else all candidates.
 pub fn help(vocabulary: Vocabulary, word: &str, candidates: &[&str]) -> String {
-    answer(vocabulary, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
+    table_help(vocabulary, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
 }

@@ -194,7 +194,7 @@ proptest! {
             text = reworded(&text, nth, word.index(WORDS.len()));
         }
         match read_bytes(path, text.into_bytes()) {
-            Ok(scenario) => drop(Run::new(&scenario.network, &scenario.given(0))),
+            Ok(scenario) => drop(Run::new(&scenario.network, &scenario.sample_tensors(0))),
             Err(faults) => prop_assert!(!faults.faults().is_empty() && !faults.to_string().is_empty()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 
-use crate::files::{limited, open};
+use crate::files::{open, read_limited};
 use crate::text::line;
 
 /// The form of a name or path in messages: on one line, with control characters escaped.
@@ -32,6 +32,6 @@ pub(super) fn file(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     if !about.is_file() {
         bail!("{name} is not a regular file; write `-` to read the standard input");
     }
-    let bytes = if about.len() > most as u64 { None } else { limited(&mut file, about.len(), most).with_context(cannot)? };
+    let bytes = if about.len() > most as u64 { None } else { read_limited(&mut file, about.len(), most).with_context(cannot)? };
     bytes.ok_or_else(|| anyhow!("{name} is larger than {} MiB", most >> 20))
 }

@@ -12,7 +12,7 @@ use super::bundled::{self, Bundled};
 use super::holds;
 use super::read::{file, shown};
 use crate::app::Document;
-use crate::files::{Folder, limited};
+use crate::files::{Folder, read_limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::{line, sentence};
@@ -104,7 +104,7 @@ pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenari
 fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if typed == "-" {
         standard::stdin_is_open()?;
-        let bytes = limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
+        let bytes = read_limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
         let bytes = bytes.ok_or_else(|| anyhow!("the standard input is larger than 4 MiB, so it is not a scenario"))?;
         return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
     }

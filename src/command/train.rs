@@ -49,7 +49,7 @@ impl Invocation for TrainCommand {
         }
         let to = output_to(self.output(), &self.asked.scenario, &scenario.files)?;
         let titles = Titles::of(&scenario);
-        let mut descent = scenario.descent_alone();
+        let mut descent = scenario.into_descent();
         let mut task = Task::new(descent.iterations())?;
         let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
         task.clear()?;

@@ -1,4 +1,4 @@
-//! The weight files of a scenario, each read once.
+//! The weight files that a scenario names. Each file is read once, even if the scenario takes many tensors from it.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
@@ -8,19 +8,19 @@ use super::excerpt::quoted;
 use crate::op::layer::Reported;
 use crate::weights::{self, Archive, MAX_BYTES, WeightsError};
 
-/// The source of a scenario's weight files: a folder, a recorded session, or nothing.
+/// A source of weight files: the scenario's folder, a recorded session (which contains the files), or [`NoFiles`].
 pub trait Files: Debug + Send + Sync {
-    /// Reads the file at this path, as written in the scenario.
+    /// Reads the file at `path`, as the scenario writes it: relative to its folder.
     ///
     /// # Errors
-    /// If there is no such file, if it may not be read, or if it has more than `most` bytes.
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError>;
+    /// If there is no such file, if it may not be read, or if it has more than `limit` bytes.
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, WeightsError>;
 }
 
-/// The [`Files`] of a scenario that may not read any.
+/// The [`Files`] of a scenario that may not read files, such as one from standard input. Each read is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct NoFiles {
-    /// The reason, as the end of a message.
+    /// The reason, in lower case: it becomes the end of the error message.
     pub why: &'static str,
     /// The help line; may be empty.
     pub help: &'static str,
@@ -32,24 +32,25 @@ impl Files for NoFiles {
     }
 }
 
-/// The files that have been read.
+/// The weight files that have been opened so far, and the remaining limits on their size.
 pub(super) struct Archives {
     files: Arc<dyn Files>,
+    /// The opened files by their path; an error if a file could not be opened, which is reported once.
     pub opened: HashMap<String, Result<Arc<dyn Archive>, Reported>>,
     /// The number of bytes that may still be read from files.
-    left: usize,
-    /// The number of bytes of tensors that may still be unpacked.
-    pub unpacked: usize,
+    readable_bytes: usize,
+    /// The number of bytes of tensors that may still be decoded from the files. A compressed file is much smaller than its tensors.
+    pub decodable_bytes: usize,
 }
 
 impl Archives {
     pub fn new(files: Arc<dyn Files>) -> Self {
-        Self { files, opened: HashMap::new(), left: MAX_BYTES, unpacked: MAX_BYTES }
+        Self { files, opened: HashMap::new(), readable_bytes: MAX_BYTES, decodable_bytes: MAX_BYTES }
     }
 
-    /// Keeps the opened files and resets the limit of unpacked bytes, for the second pass.
-    pub fn reset_unpacked(self) -> Self {
-        Self { unpacked: MAX_BYTES, ..self }
+    /// Resets the limit of decoded bytes and keeps the opened files: the second pass over the scenario decodes the same tensors again.
+    pub fn for_second_pass(self) -> Self {
+        Self { decodable_bytes: MAX_BYTES, ..self }
     }
 
     /// Returns the paths of all files, as written in the scenario.
@@ -59,11 +60,12 @@ impl Archives {
         paths
     }
 
+    /// Reads and opens a file that has not been opened before.
     pub fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, WeightsError> {
-        let open = weights::kind(path)?;
-        let bytes = self.files.read(path, self.left)?;
-        self.left = self.left.saturating_sub(bytes.len());
-        open(bytes).map_err(|wrong| WeightsError::new(format!("{} cannot be read: {}", quoted(path), wrong.message), wrong.help))
+        let open_bytes = weights::kind(path)?;
+        let bytes = self.files.read(path, self.readable_bytes)?;
+        self.readable_bytes = self.readable_bytes.saturating_sub(bytes.len());
+        open_bytes(bytes).map_err(|error| WeightsError::new(format!("{} cannot be read: {}", quoted(path), error.message), error.help))
     }
 }
 

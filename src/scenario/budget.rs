@@ -1,21 +1,22 @@
-//! The memory that a scenario has claimed so far.
+//! The memory that a scenario needs, counted while its file is parsed. A file whose network needs more than the limit is refused before the tensors are
+//! allocated.
 
-/// The memory limit and the claimed memory, in bytes.
+/// The memory limit and the memory that is claimed so far, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     pub limit: u64,
-    /// Tensors, their gradients, and the overhead of both.
-    pub asked: u64,
-    /// The overhead: claimed bytes that are not entries of tensors.
-    pub besides: u64,
-    /// The parsed text.
-    pub tree: u64,
-    /// `true` once a claim was beyond the limit.
-    pub refused: bool,
+    /// The memory of tensors and their gradients, with `overhead`.
+    pub claimed: u64,
+    /// The part of `claimed` that does not hold entries of tensors: names, shapes and so on.
+    pub overhead: u64,
+    /// The memory of the parsed TOML text, which is freed after parsing. It is not part of `claimed`.
+    pub parsed_text: u64,
+    /// `true` if a claim was larger than the limit allows. Only the first such claim is reported.
+    pub is_exceeded: bool,
 }
 
 impl Budget {
     pub fn new(limit: u64) -> Self {
-        Self { limit, asked: 0, besides: 0, tree: 0, refused: false }
+        Self { limit, claimed: 0, overhead: 0, parsed_text: 0, is_exceeded: false }
     }
 }

@@ -1,33 +1,35 @@
-//! Builds the network and the samples of a file, as far as the file is valid.
+//! Builds the network and the samples of a scenario file. If the file has errors, the result contains everything that is certain nevertheless.
 
 use toml::de::DeValue;
 
 use super::known::KnownNetwork;
 use super::reader::{ScenarioReader, TomlTable};
-use super::{Sample, gap, graph, layers, sample, samples};
+use super::{Sample, graph, insertion, layers, sample, samples};
 use crate::op::layer::Reported;
 use crate::op::loss::{BatchReduction, Loss};
 
-/// The network and its samples, as far as they are known.
+/// The network and its samples, as far as they are known in a file that may have errors.
 #[derive(Debug)]
 pub(super) struct BuiltNetwork {
     pub network: KnownNetwork,
     /// The number of samples, if it is certain.
-    pub count: Option<usize>,
+    pub sample_count: Option<usize>,
     pub samples: Result<Vec<Sample>, Reported>,
     /// The reduction of the samples' losses to one loss.
     pub reduction: Result<BatchReduction, Reported>,
 }
 
-/// Reads `[[layer]]` with its samples and loss, or `[graph]`.
+/// Reads the network: `[[layer]]` tables with samples and a loss, or a `[graph]`.
 pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &str) -> BuiltNetwork {
     match (table.get_key_value("graph"), table.get_key_value("layer")) {
-        (Some((graph, value)), both) => {
-            let rest = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
-            for (key, _) in both.map_or_else(|| rest.collect(), |both| vec![both]) {
+        (Some((graph, value)), layer) => {
+            let has_both = layer.is_some();
+            let other_keys = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
+            // if the file has a [[layer]], report that; otherwise report each other key that only a network of layers has
+            for (key, _) in layer.map_or_else(|| other_keys.collect(), |layer| vec![layer]) {
                 let message = format!("a graph has no {}", key.get_ref());
                 let help = "a file has either layers, with input, target and loss, or a graph";
-                reader.fault_with(key.span(), message, help, (graph.span(), "the graph is here"));
+                reader.report_with_note(key.span(), message, help, (graph.span(), "the graph is here"));
             }
             let network = if let DeValue::Table(table) = value.get_ref() {
                 graph::graph(reader, table, value.span(), text)
@@ -36,48 +38,56 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 KnownNetwork::Graph { inputs: None, names: None }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
-            // a file with layers and a graph does not tell which of the two is meant
-            let network = if both.is_some() { KnownNetwork::Nothing } else { network };
-            BuiltNetwork { network, count: both.is_none().then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
+            // the file has layers and a graph: which of the two the user meant is unknown
+            let network = if has_both { KnownNetwork::Nothing } else { network };
+            BuiltNetwork { network, sample_count: (!has_both).then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
         }
-        (None, Some(_)) => chain(reader, table),
+        (None, Some(_)) => build_layers(reader, table),
         (None, None) => {
             let help = "add [[layer]] tables with input, target and loss; or a [graph]";
-            let none = reader.fault(gap::after_all(text), "there is no network: neither [[layer]] nor [graph]", help);
+            let reported = reader.report(insertion::at_end(text), "there is no network: neither [[layer]] nor [graph]", help);
+            // check the samples and the loss as far as possible without a network
             let has = |key| table.contains_key(key);
-            let rows = samples::rows(reader, table);
+            let sample_tables = samples::find_tables(reader, table);
             if has("input") || has("sample") {
-                samples::inputs(reader, &rows, None);
+                samples::inputs(reader, &sample_tables, None);
             }
             if has("loss") {
-                let goal = sample::goal(reader, table, None);
-                samples::targets(reader, &rows, table, None, &goal);
+                let objective = sample::objective(reader, table, None);
+                samples::targets(reader, &sample_tables, table, None, &objective);
             }
-            BuiltNetwork { network: KnownNetwork::Nothing, count: None, samples: Err(none), reduction: Err(none) }
+            BuiltNetwork { network: KnownNetwork::Nothing, sample_count: None, samples: Err(reported), reduction: Err(reported) }
         }
     }
 }
 
-fn chain(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetwork {
-    let (tables, all) = reader.tables(table, "layer");
-    if let Some(none) = table.get("layer").filter(|_| all && tables.is_empty()) {
-        reader.fault(none.span(), "a network has at least one layer", "add a [[layer]]");
+/// Builds a network of `[[layer]]` tables, with its samples and loss.
+fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetwork {
+    let (tables, all_are_tables) = reader.tables(table, "layer");
+    if let Some(empty) = table.get("layer").filter(|_| all_are_tables && tables.is_empty()) {
+        reader.report(empty.span(), "a network has at least one layer", "add a [[layer]]");
     }
-    // true if the list of layers is complete
-    let all = all && !tables.is_empty();
-    let layers = layers::layers(reader, tables, all);
-    let rows = samples::rows(reader, table);
-    let inputs = samples::inputs(reader, &rows, layers::wanted_rank(&layers.entries));
+    let is_complete = all_are_tables && !tables.is_empty();
+    let layers = layers::layers(reader, tables, is_complete);
+    let sample_tables = samples::find_tables(reader, table);
+    let inputs = samples::inputs(reader, &sample_tables, layers::input_rank(&layers.entries));
     let shape = samples::shape(&inputs);
-    let (chain, tensors, last) = layers::chain(reader, &layers.entries, shape.as_deref().map_err(|&fault| fault));
-    let last = last.as_ref().filter(|_| all);
-    let goal = sample::goal(reader, table, last);
-    let targets = samples::targets(reader, &rows, table, last, &goal);
+    let (chain, tensors, last) = layers::build_chain(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
+    // in an incomplete list, the last known layer may not be the network's last layer
+    let last = last.as_ref().filter(|_| is_complete);
+    let objective = sample::objective(reader, table, last);
+    let targets = samples::targets(reader, &sample_tables, table, last, &objective);
     let network = match chain {
-        Ok(chain) if all && layers.names.are_certain() => {
-            KnownNetwork::Tensors(chain.finish(goal.loss.unwrap_or_else(|Reported| Loss::stand_in())))
+        Ok(chain) if is_complete && layers.names.is_complete() => {
+            // after an error in the loss, a placeholder completes the network, so that addresses can be checked
+            KnownNetwork::Complete(chain.finish(objective.loss.unwrap_or_else(|Reported| Loss::stand_in())))
         }
         _ => KnownNetwork::Layers(layers.names, tensors),
     };
-    BuiltNetwork { network, count: rows.count(), samples: samples::joined(rows, inputs, targets), reduction: goal.reduction }
+    BuiltNetwork {
+        network,
+        sample_count: sample_tables.count(),
+        samples: samples::join(sample_tables, inputs, targets),
+        reduction: objective.reduction,
+    }
 }

@@ -1,4 +1,5 @@
-//! The source line below an error message: escaped, and cut to a window around the error. Also cuts quotations for messages.
+//! The source line that is shown below an error message. It is escaped, and a long line is cut to a window around the error. The module also shortens texts of the
+//! file that messages quote.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,31 +8,35 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::text::{escape, line};
 
-/// The largest width in cells of what is shown before the error in a long line, and of the whole excerpt.
-const BEFORE: usize = 40;
-const WIDTH: usize = 110;
+/// The largest width in terminal cells of an excerpt. A longer line is cut.
+const MAX_WIDTH: usize = 110;
+/// The width in cells of the text that a cut line has before the error.
+const WIDTH_BEFORE: usize = 40;
+/// The text that replaces a tab.
+const TAB: &str = "    ";
 /// The largest width in cells of a quotation in a message.
-const QUOTED: usize = 60;
+const MAX_QUOTED_WIDTH: usize = 60;
 
-/// A source line with a mark.
+/// A source line in which the error is marked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
     /// The line's number, counted from 1.
     pub line: usize,
-    /// The column of the mark in characters, counted from 1.
+    /// The column of the mark in the uncut line, in characters counted from 1.
     pub column: usize,
-    /// The visible part of the line.
+    /// The shown part of the line, escaped, with `…` where it is cut.
     pub text: String,
-    /// The marked bytes of `text`; empty at the end of the text.
+    /// The marked bytes of `text`; empty if the error is at the end of the line.
     pub mark: Range<usize>,
 }
 
-/// Returns the number of the line that has the byte `at`, counted from 1.
-fn line_of(text: &str, at: usize) -> usize {
+/// Returns the number of the line that contains byte `at`, counted from 1.
+fn line_number(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
 }
 
-fn boundary(text: &str, mut at: usize) -> usize {
+/// Returns the beginning of the character that contains byte `at`.
+fn char_start(text: &str, mut at: usize) -> usize {
     at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -39,48 +44,51 @@ fn boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Returns the first line of `span` in `text`.
+/// Returns the line of `text` in which `span` begins, with the part of `span` in that line marked.
 pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
-    let mut start = boundary(text, span.start);
+    // start..end is the marked range, line_start..line_end its line without line break and byte order mark
+    let mut start = char_start(text, span.start);
     if start == text.len() {
         // the file may end with blank lines: show the last line that is not blank
         start = text.trim_end().len();
     }
-    let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let to = if text[from..to].ends_with('\r') { to - 1 } else { to };
-    let from = if text[from..to].starts_with('\u{feff}') { from + '\u{feff}'.len_utf8() } else { from };
-    let start = start.clamp(from, to);
-    let end = boundary(text, span.end).clamp(start, to);
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    let line_end = if text[line_start..line_end].ends_with('\r') { line_end - 1 } else { line_end };
+    let has_byte_order_mark = text[line_start..line_end].starts_with('\u{feff}');
+    let line_start = if has_byte_order_mark { line_start + '\u{feff}'.len_utf8() } else { line_start };
+    let start = start.clamp(line_start, line_end);
+    let end = char_start(text, span.end).clamp(start, line_end);
 
-    let left = text[from..start].chars().count();
-    let whole = head(&text[from..to], WIDTH).len() == to - from;
-    let before = if whole { &text[from..start] } else { tail(&text[from..start], BEFORE) };
-    let cut_left = before.len() < start - from;
-    let room = WIDTH.saturating_sub(width(before));
+    let chars_before = text[line_start..start].chars().count();
+    let line_fits = head(&text[line_start..line_end], MAX_WIDTH).len() == line_end - line_start;
+    let before = if line_fits { &text[line_start..start] } else { tail(&text[line_start..start], WIDTH_BEFORE) };
+    let is_cut_left = before.len() < start - line_start;
+    let room = MAX_WIDTH.saturating_sub(width(before));
     let marked = head(&text[start..end], room);
-    let after = head(&text[start + marked.len()..to], room - width(marked));
-    let cut_right = start + marked.len() + after.len() < to;
+    let after = head(&text[start + marked.len()..line_end], room - width(marked));
+    let is_cut_right = start + marked.len() + after.len() < line_end;
 
-    let mut shown = String::from(if cut_left { "…" } else { "" });
-    shown.push_str(&plain(before));
-    let begin = shown.len();
-    shown.push_str(&plain(marked));
-    let mut finish = shown.len();
-    shown.push_str(&plain(after));
-    if cut_right {
+    let mut shown = String::from(if is_cut_left { "…" } else { "" });
+    shown.push_str(&printable(before));
+    let mark_start = shown.len();
+    shown.push_str(&printable(marked));
+    let mut mark_end = shown.len();
+    shown.push_str(&printable(after));
+    if is_cut_right {
         shown.push('…');
     }
-    if finish == begin {
-        finish += shown[begin..].chars().next().map_or(0, char::len_utf8);
+    if mark_end == mark_start {
+        // an empty span, such as that of a missing key, marks the next character
+        mark_end += shown[mark_start..].chars().next().map_or(0, char::len_utf8);
     }
-    Excerpt { line: line_of(text, from), column: left + 1, text: shown, mark: begin..finish }
+    Excerpt { line: line_number(text, line_start), column: chars_before + 1, text: shown, mark: mark_start..mark_end }
 }
 
-/// Returns an upper bound of a character's width in cells after escaping.
-fn cells(c: char) -> usize {
+/// Returns an upper bound of the width in cells that a character has after [`printable`]: an invisible one becomes at most 8 cells, such as `<U+202E>`.
+fn max_cells(c: char) -> usize {
     match c.width() {
-        _ if c == '\t' => 4,
+        _ if c == '\t' => TAB.len(),
         None | Some(0) => 8,
         Some(_) if matches!(escape(c.encode_utf8(&mut [0; 4])), Cow::Owned(_)) => 8,
         Some(width) => width,
@@ -88,14 +96,14 @@ fn cells(c: char) -> usize {
 }
 
 fn width(text: &str) -> usize {
-    text.chars().map(cells).sum()
+    text.chars().map(max_cells).sum()
 }
 
 /// Returns the longest prefix that fits into `room` cells.
 fn head(text: &str, room: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|&(_, c)| {
-        used += cells(c);
+        used += max_cells(c);
         used > room
     });
     end.map_or(text, |(at, _)| &text[..at])
@@ -105,40 +113,41 @@ fn head(text: &str, room: usize) -> &str {
 fn tail(text: &str, room: usize) -> &str {
     let mut used = 0;
     let begin = text.char_indices().rev().find(|&(_, c)| {
-        used += cells(c);
+        used += max_cells(c);
         used > room
     });
     begin.map_or(text, |(at, c)| &text[at + c.len_utf8()..])
 }
 
-fn plain(text: &str) -> String {
-    escape(&text.replace('\t', "    ")).into_owned()
+/// Escapes a text and replaces its tabs by spaces.
+fn printable(text: &str) -> String {
+    escape(&text.replace('\t', TAB)).into_owned()
 }
 
-/// Escapes a text to one line that is safe to show.
+/// Escapes a text, including its line breaks, so that it is one line without control characters.
 pub(super) fn one_line(text: &str) -> String {
     line(text)
 }
 
-/// Quotes a text of the file in a message, shortened if it is long.
+/// Returns a text of the file in quotes, for a message. A long text is shortened.
 pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", cut(text, QUOTED))
+    format!("\"{}\"", cut(text, MAX_QUOTED_WIDTH))
 }
 
-/// Shortens a text to `room` cells, with `…` at the end.
+/// Shortens a text to at most `room` cells. A shortened text ends with `…`, which is one cell more.
 pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     let start = head(text, room);
     if start.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(format!("{start}…")) }
 }
 
-/// Shortens a text to whole words that fit into `room` cells. Only a first word that is longer than that is cut.
+/// Shortens a text to the words that fit into `room` cells, followed by ` …`. If the first word alone is too long, it is cut.
 pub(super) fn cut_at_word(text: &str, room: usize) -> Cow<'_, str> {
     let start = head(text, room);
     if start.len() == text.len() {
         return Cow::Borrowed(text);
     }
-    let whole = start.rfind(char::is_whitespace).map(|at| start[..at].trim_end()).filter(|words| !words.is_empty());
-    Cow::Owned(format!("{} …", whole.unwrap_or(start)))
+    let words = start.rfind(char::is_whitespace).map(|blank| start[..blank].trim_end()).filter(|words| !words.is_empty());
+    Cow::Owned(format!("{} …", words.unwrap_or(start)))
 }
 
 #[cfg(test)]
@@ -146,12 +155,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_word_is_cut() {
+    fn a_text_is_cut_between_words_unless_it_is_one_long_word() {
         assert_eq!(cut_at_word("some words", 10), "some words");
         assert_eq!(cut_at_word("some words", 9), "some …");
         assert_eq!(cut_at_word("somewords", 5), "somew …");
     }
 
+    /// Returns the line, the column, the shown text and the marked text.
     fn shown(text: &str, span: Range<usize>) -> (usize, usize, String, String) {
         let found = excerpt(text, &span);
         let marked = found.text[found.mark.clone()].to_owned();
@@ -159,23 +169,23 @@ mod tests {
     }
 
     #[test]
-    fn columns_count_characters() {
+    fn a_column_counts_characters_not_bytes() {
         assert_eq!(shown("a = 1\nä = \"δ\" x", 16..17), (2, 9, "ä = \"δ\" x".into(), "x".into()));
     }
 
     #[test]
-    fn tabs_carriage_returns_and_the_byte_order_mark_are_handled() {
+    fn tabs_become_spaces_and_carriage_returns_and_byte_order_marks_are_left_out() {
         assert_eq!(shown("\u{feff}\ta = b\r\nc", 8..12), (1, 6, "    a = b".into(), "b".into()));
         assert_eq!(shown("\u{feff}a", 0..4), (1, 1, "a".into(), "a".into()));
     }
 
     #[test]
-    fn a_span_over_several_lines_marks_the_first() {
+    fn a_span_over_several_lines_marks_its_first_line() {
         assert_eq!(shown("w = [\n 1,\n]", 4..11), (1, 5, "w = [".into(), "[".into()));
     }
 
     #[test]
-    fn the_end_of_the_file_is_the_end_of_its_last_line() {
+    fn an_error_at_the_end_of_the_file_is_shown_at_its_last_line_with_text() {
         assert_eq!(shown("a = [1,\n\n", 9..9), (1, 8, "a = [1,".into(), String::new()));
         assert_eq!(shown("", 0..0), (1, 1, String::new(), String::new()));
         assert_eq!(shown("\n\n", 2..9), (1, 1, String::new(), String::new()));
@@ -186,12 +196,12 @@ mod tests {
         let text = format!("{}BAD{}", "x".repeat(5_000_000), "y".repeat(5_000_000));
         let (line, column, shown, marked) = shown(&text, 5_000_000..5_000_003);
         assert_eq!((line, column, marked.as_str()), (1, 5_000_001, "BAD"));
-        assert_eq!(shown.chars().count(), WIDTH + 2);
+        assert_eq!(shown.chars().count(), MAX_WIDTH + 2);
         assert!(shown.starts_with("…x") && shown.ends_with("y…"));
     }
 
     #[test]
-    fn nothing_invisible_is_shown() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(shown("a\u{202e} = \"\u{1b}\"", 7..10).2, "a<U+202E> = \"<U+001B>\"");
         assert_eq!(one_line("a\nb\u{7}"), "a<U+000A>b<U+0007>");
     }

@@ -1,8 +1,8 @@
-//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads it. For them the parser needs some 40 bytes of memory per byte of text
-//! and ten times as long.
+//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads the text. For such arrays, the TOML parser needs about ten times as long as
+//! this module, and about 40 bytes of memory for each byte of text.
 //!
-//! `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`, and the array is kept under the byte at which the `00:00:00` begins. Only rectangular
-//! arrays of valid numbers are extracted; everything else stays, so that the parser reports its errors.
+//! In the text, `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`. The array is stored in a map, under the position of the `00:00:00`. Only
+//! rectangular arrays of valid numbers are extracted. Other arrays stay in the text, so that the parser reports their errors.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,29 +10,30 @@ use std::ops::Range;
 use super::MAX_BYTES;
 use super::number::{self, NumberKind};
 
-/// The smallest extracted array. Smaller ones save nothing, and pairs such as `kernel_size = [2, 3]` must stay.
-const LEAST: usize = 8;
-/// The deepest extracted nesting; no tensor of the format is deeper.
-const DEEPEST: usize = 8;
-/// The placeholder for an array: a time of day. No key of the format takes one, so an array at a wrong key is still reported.
-const STAND_IN: &str = "00:00:00";
+/// The smallest number of entries of an extracted array. Smaller arrays save no time, and pairs such as `kernel_size = [2, 3]` are not tensors.
+const MIN_ENTRIES: usize = 8;
+/// The largest number of dimensions of an extracted array. No tensor of the format has more.
+const MAX_DEPTH: usize = 8;
+/// The placeholder for an array: a time of day. No key of the format accepts one, so an array under a key that is not a tensor is still reported.
+const PLACEHOLDER: &str = "00:00:00";
 
-/// The shape and the numbers of an array.
+/// The shape of an array, and its numbers in row-major order.
 pub(super) type Array = (Vec<usize>, Vec<f64>);
 
 /// A text without its large arrays of numbers.
 #[derive(Debug)]
 pub(super) struct Extracted {
-    /// The text, with a placeholder and the array's line breaks in place of each array: line numbers stay the same.
+    /// The text. Each array is replaced by a placeholder and by the array's line breaks, so that line numbers stay the same.
     pub text: String,
-    /// The arrays by the byte at which their placeholder begins.
+    /// The arrays by the position of their placeholder in `text`.
     pub arrays: HashMap<usize, Array>,
 }
 
-/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. Text that is not valid TOML stays invalid.
+/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. A text that is not valid TOML is not valid afterwards either.
 pub(super) fn extract(text: &str) -> Option<Extracted> {
     let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
     let mut extracted = Extracted { text: String::new(), arrays: HashMap::new() };
+    // `at` is the current position; the text before `copied` is already in the result
     let (mut at, mut copied) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
@@ -42,12 +43,13 @@ pub(super) fn extract(text: &str) -> Option<Extracted> {
                 end
             }
             b'=' => {
-                let start = at + 1 + bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-                match array(text, start) {
-                    Some((found, end)) => {
+                let blanks = bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                let start = at + 1 + blanks;
+                match parse_array(text, start) {
+                    Some((array, end)) => {
                         extracted.text.push_str(&text[copied..start]);
-                        extracted.arrays.insert(extracted.text.len(), found);
-                        extracted.text.push_str(STAND_IN);
+                        extracted.arrays.insert(extracted.text.len(), array);
+                        extracted.text.push_str(PLACEHOLDER);
                         extracted.text.extend(text[start..end].matches('\n'));
                         copied = end;
                         end
@@ -62,11 +64,12 @@ pub(super) fn extract(text: &str) -> Option<Extracted> {
     (copied > 0).then_some(extracted)
 }
 
+/// Returns the position of the line break after `at`, or the end of the text.
 fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Returns the range of the first single-line string that is still open at its line break: from its quote to the end of the line.
+/// Returns the range of the first single-line string without a closing quote: from its opening quote to the end of the line.
 pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -83,17 +86,17 @@ pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the end of the string that begins at `at`; if it is not closed, the end of its line or of the text as an error.
+/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the end of its line (or of the text, for a `"""` string).
 fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
-    let long = bytes[at..].starts_with(&[quote; 3]);
-    let close = &[quote; 3][..if long { 3 } else { 1 }];
-    let mut end = at + close.len();
+    let is_multiline = bytes[at..].starts_with(&[quote; 3]);
+    let delimiter = &[quote; 3][..if is_multiline { 3 } else { 1 }];
+    let mut end = at + delimiter.len();
     while let Some(&byte) = bytes.get(end) {
         match byte {
-            b'\\' if quote == b'"' => end += 1,
-            b'\n' if !long => return Err(end),
-            _ if bytes[end..].starts_with(close) => return Ok(end + close.len()),
+            b'\\' if quote == b'"' => end += 1, // skips the escaped character too
+            b'\n' if !is_multiline => return Err(end),
+            _ if bytes[end..].starts_with(delimiter) => return Ok(end + delimiter.len()),
             _ => {}
         }
         end += 1;
@@ -101,77 +104,80 @@ fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     Err(bytes.len())
 }
 
-/// Parses the array of numbers that begins at `at`. Returns it and its end.
-fn array(text: &str, mut at: usize) -> Option<(Array, usize)> {
+/// Parses the array of numbers that begins at `at`. Returns the array and its end; `None` if it must stay in the text.
+fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     let bytes = text.as_bytes();
     if bytes.get(at) != Some(&b'[') {
         return None;
     }
     let mut data = Vec::new();
-    // the length of the arrays at each depth, and the items so far of those that are open
+    // the length of the arrays at each depth, which is known when the first of them is closed
     let mut shape: Vec<Option<usize>> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    // true if an item comes next, false if a comma
-    let mut item = true;
+    // for each array that is open, from the outermost to the innermost: the number of its items so far
+    let mut open_counts: Vec<usize> = Vec::new();
+    // true if an item is expected next, false if a comma
+    let mut expects_item = true;
     loop {
         match *bytes.get(at)? {
             b' ' | b'\t' | b'\n' => at += 1,
             b'\r' if bytes.get(at + 1) == Some(&b'\n') => at += 2,
-            b',' if !item => {
-                item = true;
+            b',' if !expects_item => {
+                expects_item = true;
                 at += 1;
             }
-            b'[' if item && open.len() < DEEPEST => {
-                if open.len() == shape.len() {
+            b'[' if expects_item && open_counts.len() < MAX_DEPTH => {
+                if open_counts.len() == shape.len() {
                     if !data.is_empty() {
-                        return None; // nested deeper than the entries before
+                        return None; // ragged: nested deeper than the numbers before it
                     }
                     shape.push(None);
                 }
-                open.push(0);
+                open_counts.push(0);
                 at += 1;
             }
             b']' => {
-                let count = open.pop()?;
-                if count == 0 || *shape[open.len()].get_or_insert(count) != count {
-                    return None;
+                let count = open_counts.pop()?;
+                if count == 0 || *shape[open_counts.len()].get_or_insert(count) != count {
+                    return None; // empty, or ragged: not as long as the first array of this depth
                 }
                 at += 1;
-                let Some(outer) = open.last_mut() else { break };
-                *outer += 1;
-                item = false;
+                let Some(outer_count) = open_counts.last_mut() else { break };
+                *outer_count += 1;
+                expects_item = false;
             }
-            b'0'..=b'9' | b'+' | b'-' if item && open.len() == shape.len() => {
+            b'0'..=b'9' | b'+' | b'-' if expects_item && open_counts.len() == shape.len() => {
                 let (end, kind) = number_end(bytes, at)?;
                 data.push(number::from_toml(&text[at..end], kind).ok()?);
-                *open.last_mut()? += 1;
-                item = false;
+                *open_counts.last_mut()? += 1;
+                expects_item = false;
                 at = end;
             }
             _ => return None,
         }
     }
-    // [1, 2].5 is an error, but 00:00:00.5 would be a time
-    let ended = bytes.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'}' | b'#'));
+    // check what follows: `[1, 2].5` is an error, but with the placeholder it would be the valid time 00:00:00.5
+    let is_delimited = bytes.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'}' | b'#'));
     let shape: Option<Vec<usize>> = shape.into_iter().collect();
-    Some(((shape?, data), at)).filter(|((_, data), _)| ended && data.len() >= LEAST)
+    Some(((shape?, data), at)).filter(|((_, data), _)| is_delimited && data.len() >= MIN_ENTRIES)
 }
 
-/// Returns the end and the kind of the decimal number that begins at `at`; `None` for underscores, another radix, or text that is not a number.
+/// Returns the end and the type of the decimal number that begins at `at`. `None` if it is not a valid number, or has underscores or another radix, which are rare
+/// and left to the TOML parser.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
-    let sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
-    let digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
-    let start = sign(at);
-    let mut end = digits(start)?;
+    // each returns the position after the sign or the digits; there must be at least one digit
+    let after_sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+    let after_digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
+    let start = after_sign(at);
+    let mut end = after_digits(start)?;
     if bytes[start] == b'0' && end > start + 1 {
-        return None;
+        return None; // TOML forbids a leading zero
     }
     let mut kind = NumberKind::Integer;
     if bytes.get(end) == Some(&b'.') {
-        (end, kind) = (digits(end + 1)?, NumberKind::Float);
+        (end, kind) = (after_digits(end + 1)?, NumberKind::Float);
     }
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
-        (end, kind) = (digits(sign(end + 1))?, NumberKind::Float);
+        (end, kind) = (after_digits(after_sign(end + 1))?, NumberKind::Float);
     }
     matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\t' | b'\r' | b'\n')).then_some((end, kind))
 }
@@ -180,11 +186,12 @@ fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
 mod tests {
     use super::*;
 
+    /// Returns the text without its arrays, and the arrays in their order.
     fn extracted(text: &str) -> Option<(String, Vec<Array>)> {
         let Extracted { text, arrays } = extract(text)?;
         let mut arrays: Vec<(usize, Array)> = arrays.into_iter().collect();
         arrays.sort_by_key(|(at, _)| *at);
-        assert!(arrays.iter().all(|(at, _)| text[*at..].starts_with(STAND_IN)));
+        assert!(arrays.iter().all(|(at, _)| text[*at..].starts_with(PLACEHOLDER)));
         Some((text, arrays.into_iter().map(|(_, array)| array).collect()))
     }
 
@@ -246,7 +253,7 @@ mod tests {
         ] {
             let text = text.replace("{}", array);
             assert_eq!(extracted(&text), None, "{text}");
-            assert!(extracted(&format!("{text}\n{array}")).is_some_and(|(rest, _)| rest == format!("{text}\nb = {STAND_IN}")), "{text}");
+            assert!(extracted(&format!("{text}\n{array}")).is_some_and(|(rest, _)| rest == format!("{text}\nb = {PLACEHOLDER}")), "{text}");
         }
         for text in ["a = 'it' # it's", "a = \"\"\"b\"\"\"\"", "a = \"\\\\\"", "\"a=b\" = ''", "a = \"open"] {
             assert!(extracted(&format!("{text}\n{array}")).is_some(), "{text}");

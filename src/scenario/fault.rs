@@ -1,4 +1,4 @@
-//! The errors of a scenario file, drawn as rustc draws its diagnostics: message, source line and help.
+//! The errors (faults) of a scenario file, and their text: a message, the source line and a help line, in the style of rustc.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,16 +8,16 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::excerpt::{cut_at_word, excerpt, one_line};
 
-/// The largest number of errors that are shown; the rest is counted.
-const SHOWN: usize = 50;
+/// The largest number of errors that are shown. The number of the others is written below.
+const MAX_SHOWN: usize = 50;
 
-/// The largest width of a message in cells.
-const LONGEST: usize = 400;
+/// The largest width of a message or help line, in terminal cells.
+const MAX_WIDTH: usize = 400;
 
 /// One error of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The faulty bytes of the file; `None` for an error of the whole file.
+    /// The range of bytes that the error is about; `None` for an error of the whole file.
     pub span: Option<Range<usize>>,
     /// The message: what is wrong.
     pub message: String,
@@ -27,7 +27,7 @@ pub struct Diagnostic {
     pub also: Option<(Range<usize>, String)>,
 }
 
-/// All errors of one file, in the order of the file.
+/// All errors of one file, sorted by position. [`fmt::Display`] writes them without colour.
 #[derive(Clone, Debug)]
 pub struct Faults {
     path: String,
@@ -47,50 +47,52 @@ impl Faults {
         &self.list
     }
 
-    /// Draws all errors as rustc does, with or without colour; without a newline at the end.
+    /// Formats all errors in the style of rustc, with or without colour. The text has no newline at the end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(1000);
-        let mut texts: Vec<String> = self.list.iter().take(SHOWN).map(|fault| trimmed(&renderer.render(&self.report(fault)))).collect();
-        if self.list.len() > SHOWN {
-            texts.push(format!("and {} more faults", self.list.len() - SHOWN));
+        let mut texts: Vec<String> = self.list.iter().take(MAX_SHOWN).map(|fault| trim(&renderer.render(&self.groups(fault)))).collect();
+        if self.list.len() > MAX_SHOWN {
+            texts.push(format!("and {} more faults", self.list.len() - MAX_SHOWN));
         }
         texts.join("\n\n")
     }
 
-    fn report(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
+    /// Returns one error as the renderer's groups: the error with its help line, and the second position as a note.
+    fn groups(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
         let mut group =
-            Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, LONGEST))).elements(std::iter::empty::<Origin<'_>>());
+            Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());
         match &fault.span {
-            Some(span) => group = self.place(group, span),
+            Some(span) => group = self.with_source_line(group, span),
             None => group = group.element(Origin::path(one_line(&self.path))),
         }
         if !fault.help.is_empty() {
-            group = group.element(Level::HELP.message(one_line(&cut_at_word(&fault.help, LONGEST))));
+            group = group.element(Level::HELP.message(one_line(&cut_at_word(&fault.help, MAX_WIDTH))));
         }
         let mut groups = vec![group];
-        if let Some((span, what)) = &fault.also {
-            let group = Level::NOTE.secondary_title(one_line(what)).elements(std::iter::empty::<Origin<'_>>());
-            groups.push(self.place(group, span));
+        if let Some((span, message)) = &fault.also {
+            let group = Level::NOTE.secondary_title(one_line(message)).elements(std::iter::empty::<Origin<'_>>());
+            groups.push(self.with_source_line(group, span));
         }
         groups
     }
 
-    fn place(&self, group: Group<'static>, span: &Range<usize>) -> Group<'static> {
-        let found = excerpt(&self.text, span);
-        let mark = AnnotationKind::Primary.span(found.mark);
+    /// Adds the position of `span` and the source line to a group.
+    fn with_source_line(&self, group: Group<'static>, span: &Range<usize>) -> Group<'static> {
+        let excerpt = excerpt(&self.text, span);
+        let mark = AnnotationKind::Primary.span(excerpt.mark);
         group
-            .element(Origin::path(one_line(&self.path)).line(found.line).char_column(found.column))
-            .element(Snippet::source(found.text).line_start(found.line).annotation(mark))
+            .element(Origin::path(one_line(&self.path)).line(excerpt.line).char_column(excerpt.column))
+            .element(Snippet::source(excerpt.text).line_start(excerpt.line).annotation(mark))
     }
 }
 
-/// Removes blanks at the ends of lines, and the `:::` that the renderer puts between a position and its line.
-fn trimmed(text: &str) -> String {
+/// Removes blanks at the ends of lines, and the line `:::` that the renderer may write between the position (`--> a.toml:1:2`) and the source line.
+fn trim(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {
-        let after_place = lines.len() > 1 && lines[lines.len() - 2].contains("--> ");
-        if !(after_place && line.contains(":::") && !line.contains('|')) {
+        let is_below_position = lines.len() > 1 && lines[lines.len() - 2].contains("--> ");
+        if !(is_below_position && line.contains(":::") && !line.contains('|')) {
             lines.push(line.trim_end());
         }
     }
@@ -109,7 +111,7 @@ impl std::error::Error for Faults {}
 mod tests {
     use super::*;
 
-    fn drawn(text: &str, span: Range<usize>) -> String {
+    fn rendered(text: &str, span: Range<usize>) -> String {
         let fault = Diagnostic {
             span: Some(span),
             message: "it is wrong".into(),
@@ -120,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_drawn_as_rustc_does() {
-        insta::assert_snapshot!(drawn("a = 1\n\tb = \"中\" x\n", 15..16), @r#"
+    fn an_error_has_its_source_line_a_mark_a_help_line_and_a_note() {
+        insta::assert_snapshot!(rendered("a = 1\n\tb = \"中\" x\n", 15..16), @r#"
         error: it is wrong
          --> a.toml:2:8
           |
@@ -135,7 +137,7 @@ mod tests {
         1 | a = 1
           | ^
         "#);
-        insta::assert_snapshot!(drawn("a = [1,\n", 8..8), @"
+        insta::assert_snapshot!(rendered("a = [1,\n", 8..8), @"
         error: it is wrong
          --> a.toml:1:8
           |
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_and_a_message_cannot_write_to_the_terminal() {
+    fn escape_characters_in_a_path_and_a_message_are_not_written() {
         let fault = Diagnostic { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), also: None };
         let text = Faults::new("\u{1b}[2J".into(), Arc::default(), vec![fault]).to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");

@@ -1,4 +1,4 @@
-//! Initializers: tensors that are made by a rule, `{ init = "he_normal", seed = 1 }`.
+//! Initializers: tensors whose numbers are made by a rule, such as `{ init = "he_normal", seed = 1 }`.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -6,45 +6,49 @@ use std::thread;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::file;
-use super::random::{Generator, NORMAL, UNIFORM};
+use super::random::{Generator, NORMAL_STEPS, UNIFORM_STEPS};
 use super::reader::{ScenarioReader, Span, TomlTable};
 use super::spelling::mend_keys;
+use super::weight_file;
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::len;
 use crate::threads;
 use crate::words::{self, Vocabulary};
 
-/// A rule: its name, and its keys with their default values; `None` for a required key. Random rules have the key `seed` too.
+/// A rule that makes the numbers of a tensor.
 #[derive(Debug)]
 struct InitRule {
     name: &'static str,
+    /// The keys with their default values; `None` for a required key.
     keys: &'static [(&'static str, Option<f64>)],
-    random: bool,
-    fans: bool,
+    /// `true` if the rule makes random numbers, so that the key `seed` is required.
+    is_random: bool,
+    /// `true` if the rule uses the fan-in or fan-out of a weight.
+    uses_fans: bool,
 }
 
 #[rustfmt::skip]
 const RULES: &[InitRule] = &[
-    InitRule { name: "zeros", keys: &[], random: false, fans: false },
-    InitRule { name: "ones", keys: &[], random: false, fans: false },
-    InitRule { name: "constant", keys: &[("value", None)], random: false, fans: false },
-    InitRule { name: "linspace", keys: &[("start", None), ("stop", None)], random: false, fans: false },
-    InitRule { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], random: false, fans: false },
-    InitRule { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], random: true, fans: false },
-    InitRule { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], random: true, fans: false },
-    InitRule { name: "xavier_uniform", keys: &[], random: true, fans: true },
-    InitRule { name: "he_normal", keys: &[], random: true, fans: true },
+    InitRule { name: "zeros", keys: &[], is_random: false, uses_fans: false },
+    InitRule { name: "ones", keys: &[], is_random: false, uses_fans: false },
+    InitRule { name: "constant", keys: &[("value", None)], is_random: false, uses_fans: false },
+    InitRule { name: "linspace", keys: &[("start", None), ("stop", None)], is_random: false, uses_fans: false },
+    InitRule { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], is_random: false, uses_fans: false },
+    InitRule { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], is_random: true, uses_fans: false },
+    InitRule { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], is_random: true, uses_fans: false },
+    InitRule { name: "xavier_uniform", keys: &[], is_random: true, uses_fans: true },
+    InitRule { name: "he_normal", keys: &[], is_random: true, uses_fans: true },
 ];
 
-/// The number of random entries from which a second thread pays off: they take half a millisecond.
+/// The smallest number of random entries for which a second thread is used. One thread makes them in half a millisecond.
 const MIN_PARALLEL_ENTRIES: usize = 1 << 14;
 
-/// A rule with the values of its keys.
+/// An initializer as written in the file: a rule with the values of its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Initializer<'t, 'i> {
-    kind: &'static InitRule,
-    numbers: [f64; 2],
+    rule: &'static InitRule,
+    /// The values of the rule's keys, in the order of [`InitRule::keys`]; 0 if the rule has fewer than two.
+    parameters: [f64; 2],
     seed: u64,
     table: &'t TomlTable<'i>,
     span: Span,
@@ -52,126 +56,133 @@ pub(super) struct Initializer<'t, 'i> {
     pub shape: Option<Vec<usize>>,
 }
 
-/// Corrects the keys of a table `{ init = … }` or `{ file = … }`.
+/// Reports and mends the unknown keys of a table `{ init = … }` or `{ file = … }`.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("file") {
-        return mend_keys(reader, table, file::KEYS, Vocabulary::InitKey, "a tensor from a file");
+        return mend_keys(reader, table, weight_file::KEYS, Vocabulary::InitKey, "a tensor from a file");
     }
-    let kind = table.get("init").and_then(|name| find(name.get_ref().as_str()?));
+    let rule = table.get("init").and_then(|name| find_rule(name.get_ref().as_str()?));
     let mut known = vec!["init", "shape"];
-    for own in RULES.iter().filter(|own| kind.is_none_or(|kind| kind.name == own.name)) {
-        known.extend(own.keys.iter().map(|(key, _)| *key));
-        known.extend(own.random.then_some("seed"));
+    // if the rule is unknown, the keys of all rules are allowed
+    for possible in RULES.iter().filter(|possible| rule.is_none_or(|rule| rule.name == possible.name)) {
+        known.extend(possible.keys.iter().map(|(key, _)| *key));
+        known.extend(possible.is_random.then_some("seed"));
     }
     if !table.contains_key("init") {
-        known.extend(file::KEYS);
+        known.extend(weight_file::KEYS);
     }
-    let owner = kind.map_or_else(|| "a tensor".to_owned(), |kind| format!("init \"{}\"", kind.name));
+    let owner = rule.map_or_else(|| "a tensor".to_owned(), |rule| format!("init \"{}\"", rule.name));
     mend_keys(reader, table, &known, Vocabulary::InitKey, &owner);
 }
 
 /// Returns the names of all rules.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    RULES.iter().map(|kind| kind.name)
+    RULES.iter().map(|rule| rule.name)
 }
 
-/// Returns whether a rule needs a seed.
+/// Returns whether the rule of this name makes random numbers and needs a seed.
 pub(super) fn is_random(name: &str) -> bool {
-    find(name).is_some_and(|kind| kind.random)
+    find_rule(name).is_some_and(|rule| rule.is_random)
 }
 
 /// Returns all keys of `{ init = … }` and `{ file = … }`.
 #[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    let own = RULES.iter().flat_map(|kind| kind.keys).map(|(key, _)| *key);
-    ["init", "shape", "seed"].into_iter().chain(file::KEYS.iter().copied()).chain(own)
+    let rule_keys = RULES.iter().flat_map(|rule| rule.keys).map(|(key, _)| *key);
+    ["init", "shape", "seed"].into_iter().chain(weight_file::KEYS.iter().copied()).chain(rule_keys)
 }
 
-fn find(name: &str) -> Option<&'static InitRule> {
-    RULES.iter().find(|kind| kind.name == name)
+fn find_rule(name: &str) -> Option<&'static InitRule> {
+    RULES.iter().find(|rule| rule.name == name)
 }
 
 impl<'t, 'i> Initializer<'t, 'i> {
-    /// Reads a rule and reports its errors.
+    /// Reads the table `{ init = … }` under `key` and reports its errors. `span` is the position of the table.
     pub fn read(reader: &mut ScenarioReader, key: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
-        let Some((name, place)) = reader.string(table, "init")? else {
-            return Err(reader.fault(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
+        let Some((name, name_span)) = reader.string(table, "init")? else {
+            return Err(reader.report(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
-        let Some(kind) = find(name) else {
+        let Some(rule) = find_rule(name) else {
             let names: Vec<&str> = names().collect();
-            return Err(reader.fault(place, format!("there is no init {}", quoted(name)), words::help(Vocabulary::Init, name, &names)));
+            return Err(reader.report(
+                name_span,
+                format!("there is no init {}", quoted(name)),
+                words::help(Vocabulary::InitRule, name, &names),
+            ));
         };
-        let before = reader.faults.len();
-        let mut numbers = [0.0; 2];
-        for (number, (key, default)) in numbers.iter_mut().zip(kind.keys) {
+        let faults_before = reader.faults.len();
+        let mut parameters = [0.0; 2];
+        for (parameter, (key, default)) in parameters.iter_mut().zip(rule.keys) {
             match (table.get(*key), default) {
-                (Some(value), _) => *number = reader.number(key, value).unwrap_or(0.0),
-                (None, Some(default)) => *number = *default,
+                (Some(value), _) => *parameter = reader.number(key, value).unwrap_or(0.0),
+                (None, Some(default)) => *parameter = *default,
                 (None, None) => {
-                    reader.fault(span.clone(), format!("init \"{name}\" needs {key}"), format!("add {key} = …"));
+                    reader.report(span.clone(), format!("init \"{name}\" needs {key}"), format!("add {key} = …"));
                 }
             }
         }
         let mut seed = 0;
-        if kind.random {
+        if rule.is_random {
             if let Some(value) = table.get("seed") {
                 seed = reader.integer("seed", value, 0).unwrap_or(0);
             } else {
                 let help = "add seed = 1, or any other: one seed gives the same numbers everywhere";
-                reader.fault(span.clone(), format!("init \"{name}\" needs a seed"), help);
+                reader.report(span.clone(), format!("init \"{name}\" needs a seed"), help);
             }
         }
-        // a faulty rule makes zeros, because its shape is still known
-        let kind = if reader.faults.len() > before { &RULES[0] } else { kind };
+        // after an error the tensor is made of zeros (the first rule), because its shape is still known
+        let rule = if reader.faults.len() > faults_before { &RULES[0] } else { rule };
         let shape = shape(reader, table)?;
-        Ok(Self { kind, numbers, seed, table, span, shape })
+        Ok(Self { rule, parameters, seed, table, span, shape })
     }
 
     /// Returns the position of a key, or of the whole table if the key is missing.
-    fn place(&self, key: &str) -> Span {
+    fn span_of(&self, key: &str) -> Span {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// Makes the numbers of a tensor of this shape in row-major order.
+    /// Makes the numbers of a tensor of this shape in row-major order. The first pass over the file returns zeros if there are too many numbers. `key` names the
+    /// tensor in messages.
     pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
-        if self.kind.fans && shape.len() < 2 {
+        if self.rule.uses_fans && shape.len() < 2 {
             let message =
-                format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so it has no fan-in and fan-out", self.kind.name);
-            return Err(reader.fault(self.place("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
+                format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so it has no fan-in and fan-out", self.rule.name);
+            return Err(reader.report(self.span_of("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
         }
-        let [a, b] = self.numbers;
-        match self.kind.name {
+        let [a, b] = self.parameters;
+        match self.rule.name {
             "uniform" if a > b => {
-                let place = if self.table.contains_key("low") { "low" } else { "high" };
-                return Err(reader.fault(self.place(place), format!("low is {a}, but high is only {b}"), ""));
+                let written_key = if self.table.contains_key("low") { "low" } else { "high" };
+                return Err(reader.report(self.span_of(written_key), format!("low is {a}, but high is only {b}"), ""));
             }
-            "normal" if b < 0.0 => return Err(reader.fault(self.place("std"), format!("std must be at least 0, not {b}"), "")),
+            "normal" if b < 0.0 => return Err(reader.report(self.span_of("std"), format!("std must be at least 0, not {b}"), "")),
             _ => {}
         }
-        if reader.defers(len(shape)) {
+        if reader.defer(len(shape)) {
             return Ok(vec![0.0; len(shape)]);
         }
-        let data = self.data(len(shape), fan);
+        let data = self.numbers(len(shape), fan);
         if data.iter().any(|x| !x.is_finite()) {
-            return Err(reader.fault(self.span.clone(), format!("this makes numbers for {key} that are too large for f64"), ""));
+            return Err(reader.report(self.span.clone(), format!("this makes numbers for {key} that are too large for f64"), ""));
         }
         Ok(data)
     }
 
-    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
-    fn data(&self, n: usize, fan: Fan) -> Vec<f64> {
-        let [a, b] = self.numbers;
-        match self.kind.name {
+    /// Makes `n` numbers. `a` and `b` are the parameters of the rule in the order of its keys: start and step, low and high, or mean and std.
+    #[allow(clippy::cast_precision_loss)] // n is far less than 2⁵³
+    fn numbers(&self, n: usize, fan: Fan) -> Vec<f64> {
+        let [a, b] = self.parameters;
+        match self.rule.name {
             "ones" => vec![1.0; n],
             "constant" => vec![a; n],
             "linspace" => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
-                // counted from the nearer end, so that both ends are exact, as in PyTorch
+                // the first half is counted from the start and the second half back from the stop, so that both are exact, as in PyTorch
                 (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
             "arange" => (0..n).map(|i| a + b * i as f64).collect(),
-            "uniform" => self.drawn(n, UNIFORM, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
-            "normal" => self.drawn(n, NORMAL, |random, data| {
+            "uniform" => self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
+            "normal" => self.draw(n, NORMAL_STEPS, |random, data| {
                 random.normals(data);
                 for x in data {
                     *x = a + b * *x;
@@ -179,11 +190,11 @@ impl<'t, 'i> Initializer<'t, 'i> {
             }),
             "xavier_uniform" => {
                 let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
-                self.drawn(n, UNIFORM, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()))
+                self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()))
             }
             "he_normal" => {
                 let std = (2.0 / fan.inputs as f64).sqrt();
-                self.drawn(n, NORMAL, |random, data| {
+                self.draw(n, NORMAL_STEPS, |random, data| {
                     random.normals(data);
                     for x in data {
                         *x *= std;
@@ -194,23 +205,23 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
     }
 
-    /// Makes `n` random numbers, each of which takes `steps` steps of the generator. A second thread may make the second half.
-    fn drawn(&self, n: usize, steps: usize, draw: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
+    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator, so a second thread can skip to the second half and make it.
+    fn draw(&self, n: usize, steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
         let mut data = vec![0.0; n];
-        let fill = |from: usize, data: &mut [f64]| {
+        let fill = |first: usize, data: &mut [f64]| {
             let mut random = Generator::new(self.seed);
-            random.skip(from * steps);
-            draw(&mut random, data);
+            random.skip(first * steps);
+            fill_with(&mut random, data);
         };
         if n < MIN_PARALLEL_ENTRIES || threads::limit() == 1 {
             fill(0, &mut data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);
             let second = Mutex::new(Some(second));
-            // done by the thread that comes first
+            // both threads call this; the one that calls it first does the work
             let fill_second = || {
-                let second = second.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(data) = second {
+                let untaken = second.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(data) = untaken {
                     fill(n / 2, data);
                 }
             };
@@ -224,7 +235,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
     }
 }
 
-/// Reads the key `shape`, such as `shape = [2, 3]`.
+/// Reads the key `shape`, such as `shape = [2, 3]`; `None` if it is missing.
 fn shape(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option<Vec<usize>>, Reported> {
     let Some(value) = table.get("shape") else { return Ok(None) };
     let DeValue::Array(items) = value.get_ref() else {

@@ -1,4 +1,7 @@
-//! The network as far as it is known: if the file has errors, the names and shapes that are certain nevertheless.
+//! The network as far as it is known. If the file has errors, only some names and shapes of tensors are certain.
+//!
+//! Addresses in the file are checked against this knowledge. If a layer has an unknown type, for example, a note at its weight is not reported: the weight may exist
+//! once the type is corrected.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +10,20 @@ use super::names::LayerNames;
 use crate::network::Network;
 use crate::words::{suggest, tensors};
 
-/// The network that the rest of the file refers to. References are checked only against what is certain, so that no error follows from another.
+/// The known parts of the network.
 #[derive(Debug)]
 pub(super) enum KnownNetwork {
-    /// The whole network. If the file has errors, its numbers and loss may be placeholders.
-    Tensors(Network),
-    /// Layers: their names, and the known tensors with their shapes.
+    /// The whole network: all its tensors are known. If the file has errors, some numbers and the loss may be placeholders.
+    Complete(Network),
+    /// A network of layers, some of which are not known completely: the names of the layers, and the known tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// A graph: the names of its inputs, and the names of inputs and nodes; `None` if a list is not complete.
+    /// A graph with errors: the names of its inputs, and the names of its inputs and nodes. A list is `None` if it is not complete.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
-    /// Nothing: the file may have layers or a graph.
+    /// Nothing: it is unknown whether the network is made of layers or is a graph.
     Nothing,
 }
 
-/// The two notations for a network.
+/// The two ways to write a network in a scenario file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notation {
     /// `[[layer]]` tables.
@@ -31,9 +34,9 @@ pub(super) enum Notation {
 
 impl KnownNetwork {
     /// Returns the network if all its tensors are known.
-    pub fn tensors(&self) -> Option<&Network> {
+    pub fn complete(&self) -> Option<&Network> {
         match self {
-            Self::Tensors(network) => Some(network),
+            Self::Complete(network) => Some(network),
             _ => None,
         }
     }
@@ -41,36 +44,40 @@ impl KnownNetwork {
     /// Returns the network's notation, if it is known.
     pub fn notation(&self) -> Option<Notation> {
         match self {
-            Self::Tensors(network) if network.reads_samples() => Some(Notation::Layers),
-            Self::Tensors(_) | Self::Graph { .. } => Some(Notation::Graph),
+            Self::Complete(network) if network.reads_samples() => Some(Notation::Layers),
+            Self::Complete(_) | Self::Graph { .. } => Some(Notation::Graph),
             Self::Layers(..) => Some(Notation::Layers),
             Self::Nothing => None,
         }
     }
 
-    /// Returns the help text for an unknown tensor name, or `None` if the name exists or may exist.
-    pub fn lacks(&self, name: &str) -> Option<String> {
-        let (before, own) = name.strip_prefix("grad.").map_or(("", name), |own| ("grad.", own));
-        let near =
-            |near: Option<&str>, after: &str| near.map_or_else(String::new, |near| suggest::question(&format!("{before}{near}{after}")));
+    /// Returns the help text for a tensor name that certainly does not exist; `None` if the name exists or may exist. The help text may be empty.
+    pub fn help_if_missing(&self, name: &str) -> Option<String> {
+        // `grad.fc1.weight` has the prefix `grad.` and the base `fc1.weight`
+        let (prefix, base) = name.strip_prefix("grad.").map_or(("", name), |base| ("grad.", base));
+        let suggestion =
+            |near: Option<&str>, rest: &str| near.map_or_else(String::new, |near| suggest::did_you_mean(&format!("{prefix}{near}{rest}")));
         match self {
-            Self::Tensors(network) => network.find(name).is_none().then(String::new),
-            Self::Layers(_, known) if known.get(layer_of(own)).is_some_and(|parts| !parts.contains_key(part_of(own))) => {
-                let all: Vec<String> =
-                    known.iter().flat_map(|(layer, parts)| parts.keys().map(move |part| format!("{before}{layer}.{part}"))).collect();
-                Some(tensors::help(name, &all.iter().map(String::as_str).collect::<Vec<_>>()))
+            Self::Complete(network) => network.find(name).is_none().then(String::new),
+            // the layer is known and has no such tensor
+            Self::Layers(_, known) if known.get(layer_of(base)).is_some_and(|tensors| !tensors.contains_key(suffix_of(base))) => {
+                let tensor_names =
+                    known.iter().flat_map(|(layer, tensors)| tensors.keys().map(move |suffix| format!("{prefix}{layer}.{suffix}")));
+                let tensor_names: Vec<String> = tensor_names.collect();
+                Some(tensors::help(name, &tensor_names.iter().map(String::as_str).collect::<Vec<_>>()))
             }
-            Self::Layers(layers, _) if !["input", "target", "loss"].contains(&own) => {
-                let lack = |own: &str| own.split_once('.').is_none_or(|(layer, _)| layers.lacks(layer));
-                let (layer, after) = own.split_at(own.find('.').unwrap_or(own.len()));
-                (lack(own) && own.strip_prefix("velocity.").is_none_or(lack)).then(|| near(layers.nearest(layer), after))
+            Self::Layers(layers, _) if !["input", "target", "loss"].contains(&base) => {
+                let is_missing = |base: &str| base.split_once('.').is_none_or(|(layer, _)| layers.certainly_lacks(layer));
+                let (layer, suffix_with_dot) = base.split_at(base.find('.').unwrap_or(base.len()));
+                (is_missing(base) && base.strip_prefix("velocity.").is_none_or(is_missing))
+                    .then(|| suggestion(layers.nearest(layer), suffix_with_dot))
             }
             Self::Graph { names: Some(names), .. } => {
-                let own = own.strip_prefix("velocity.").unwrap_or(own);
-                // the intermediate names t1, t2, … of a faulty expression are unknown
-                let digits = own.strip_prefix('t').filter(|digits| !digits.is_empty());
-                let found = names.contains(own) || digits.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-                (!found).then(|| near(suggest::nearest(own, names.iter().map(String::as_str)), ""))
+                let base = base.strip_prefix("velocity.").unwrap_or(base);
+                // intermediate results of expressions are named t1, t2, …; how many there are is unknown after an error
+                let digits = base.strip_prefix('t').filter(|digits| !digits.is_empty());
+                let may_exist = names.contains(base) || digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+                (!may_exist).then(|| suggestion(suggest::nearest(base, names.iter().map(String::as_str)), ""))
             }
             Self::Layers(..) | Self::Graph { .. } | Self::Nothing => None,
         }
@@ -79,10 +86,10 @@ impl KnownNetwork {
     /// Returns the shape of the tensor of this name, if it is certain.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match self {
-            Self::Tensors(network) => network.find(name).map(|id| network.tensor(id).shape.clone()),
+            Self::Complete(network) => network.find(name).map(|id| network.tensor(id).shape.clone()),
             Self::Layers(_, known) => {
-                let own = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
-                known.get(layer_of(own))?.get(part_of(own))?.clone()
+                let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
+                known.get(layer_of(base))?.get(suffix_of(base))?.clone()
             }
             Self::Graph { .. } => Some(Vec::new()),
             Self::Nothing => None,
@@ -90,12 +97,12 @@ impl KnownNetwork {
     }
 }
 
-/// Returns the layer in the name of a tensor: `fc1` of `fc1.weight`.
+/// Returns the layer's name in the name of a tensor: `fc1` for `fc1.weight`.
 fn layer_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(layer, _)| layer)
 }
 
-/// Returns the part after the layer: `weight` of `fc1.weight`.
-fn part_of(name: &str) -> &str {
-    name.split_once('.').map_or("", |(_, part)| part)
+/// Returns the tensor's own name after the layer's name: `weight` for `fc1.weight`.
+fn suffix_of(name: &str) -> &str {
+    name.split_once('.').map_or("", |(_, suffix)| suffix)
 }

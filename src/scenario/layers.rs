@@ -1,4 +1,5 @@
-//! Reads the `[[layer]]` tables: their types, names and keys.
+//! Reads the `[[layer]]` tables of a scenario file and builds the layers. First the types and names of all layers are read, then the layers are built in the order of
+//! the file, because the shape of a layer's output is needed to build the layers that read it.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ use crate::op::layer::{Args, Layer, LayerKind, Reported};
 use crate::tensor::shape_words;
 use crate::words::{self, Vocabulary, suggest};
 
-/// Names that a layer may not have, because tensors and addresses use them.
+/// Names that a layer may not have, because tensors or addresses already use them.
 const RESERVED: [&str; 4] = ["input", "target", "loss", "grad"];
 
 /// The layers of a file before they are built.
@@ -28,86 +29,90 @@ pub(super) struct Layers<'t, 'i> {
     pub names: LayerNames,
 }
 
-/// Reads types and names of the layers, and reports unknown types and name clashes. `all` is false if the file has more `[[layer]]` entries, invalid ones.
-pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, all: bool) -> Layers<'t, 'i> {
+/// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has more layers that could not be
+/// read.
+pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, is_complete: bool) -> Layers<'t, 'i> {
+    // the number of layers so far with each base of a default name, such as `fc`
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    let mut taken: HashMap<String, (Span, bool)> = HashMap::new();
+    let mut taken_names: HashMap<String, TakenName> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());
-    let mut faulty = Vec::new();
-    let mut unknown = if all { UnknownNames::None } else { UnknownNames::Any };
+    let mut invalid = Vec::new();
+    let mut unknown = if is_complete { UnknownNames::None } else { UnknownNames::Any };
     for (table, span) in tables {
         let at = table.get("type").map_or(span, Spanned::span);
         let (kind, base) = kind(reader, table, &at);
         let number = counts.entry(base).and_modify(|n| *n += 1).or_insert(1);
-        let default = format!("{base}{number}");
+        let default_name = format!("{base}{number}");
+        // by default a layer reads the previous one, or the network's input
         let from = Ok(vec![entries.len().checked_sub(1)]);
-        let mut entry = LayerEntry { table, at: at.clone(), name: default, kind, from };
+        let mut entry = LayerEntry { table, at: at.clone(), name: default_name, kind, from };
         if kind.is_err() {
             unknown = unknown.max(UnknownNames::Default);
         }
-        let given = match given_name(reader, table) {
+        let name_to_claim = match written_name(reader, table) {
             Err(name) => {
                 if name.is_none() {
                     unknown = UnknownNames::Any;
                 }
-                faulty.extend(name);
+                invalid.extend(name);
                 None
             }
-            Ok(None) => Some((at, false)),
-            Ok(Some((name, place))) => {
+            Ok(None) => Some(TakenName { span: at, is_default: true }),
+            Ok(Some((name, span))) => {
                 name.clone_into(&mut entry.name);
-                Some((place, true))
+                Some(TakenName { span, is_default: false })
             }
         };
-        if let Some((place, given)) = given
-            && (given || !base.is_empty())
-            && clash(reader, &mut taken, &entry.name, place, given).is_err()
+        // a layer of unknown type has no default name
+        if let Some(claim) = name_to_claim
+            && (!claim.is_default || !base.is_empty())
+            && claim_name(reader, &mut taken_names, &entry.name, claim).is_err()
         {
             unknown = UnknownNames::Any;
         }
         entries.push(entry);
     }
-    let mut names = LayerNames::new(entries.iter().map(|entry| entry.name.clone()).collect(), unknown, faulty);
+    let mut names = LayerNames::new(entries.iter().map(|entry| entry.name.clone()).collect(), unknown, invalid);
     wiring::resolve(reader, &mut entries, &names);
     names.missing = wiring::missing(&entries, &names);
     Layers { entries, names }
 }
 
-/// Returns a layer's type and the base of its default name, such as `fc`; the base is empty if the type is unknown.
+/// Returns the type of a layer and the base of its default name: `fc` for `fc1`, `fc2`, …. The base is empty if the type is unknown.
 fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
-    let (name, place) = match reader.string(table, "type") {
+    let (name, span) = match reader.string(table, "type") {
         Ok(Some(found)) => found,
-        Err(fault) => return (Err(fault), ""),
+        Err(reported) => return (Err(reported), ""),
         Ok(None) => {
-            let fault = reader.fault(at.clone(), "the type of this layer is missing", "add type = \"linear\", or another kind of layer");
-            return (Err(fault), "");
+            let reported =
+                reader.report(at.clone(), "the type of this layer is missing", "add type = \"linear\", or another kind of layer");
+            return (Err(reported), "");
         }
     };
-    if let Some(kind) = find(name) {
+    if let Some(kind) = find_kind(name) {
         return (Ok(kind), kind.base);
     }
-    (Err(reader.fault(place, format!("there is no layer of type {}", quoted(name)), unknown(name, table))), "")
+    (Err(reader.report(span, format!("there is no layer of type {}", quoted(name)), unknown_type_help(name, table))), "")
 }
 
-/// Returns the help text for an unknown type of layer and the keys of that layer.
-fn unknown(name: &str, table: &TomlTable<'_>) -> String {
+/// Returns the help text for a layer of unknown type. It names the probable type, and the right names for keys of the layer that this type does not have.
+fn unknown_type_help(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
-    let is_activation = |row: Option<&str>| row.is_some() && words::translated(Vocabulary::Type, name, &types()).is_none();
-    let activation = words::meant(Vocabulary::Activation, name, &activations);
-    let answer = words::answer(Vocabulary::Type, name, &types(), |_| true);
-    if let Some(function) =
-        activation.filter(|_| answer.is_none() && suggest::nearest(name, types()).is_none() && is_activation(activation))
-    {
+    let activation = words::best_match(Vocabulary::Activation, name, &activations);
+    let table_help = words::table_help(Vocabulary::LayerType, name, &types(), |_| true);
+    let means_layer_type = table_help.is_some() || suggest::nearest(name, types()).is_some();
+    if let Some(function) = activation.filter(|_| !means_layer_type) {
         return format!(
             "{function} is an activation: write activation = \"{function}\" in the layer before, or type = \"activation\" and function = \"{function}\""
         );
     }
-    let help = answer.unwrap_or_else(|| suggest::help(name, &types()));
-    let Some(kind) = words::meant(Vocabulary::Type, name, &types()).and_then(find) else { return help };
+    let help = table_help.unwrap_or_else(|| suggest::help(name, &types()));
+    let Some(kind) = words::best_match(Vocabulary::LayerType, name, &types()).and_then(find_kind) else { return help };
     let known = known_keys(kind);
     let renamed = spelling::unknown_keys(table, &known).into_iter().filter_map(|(key, _)| {
-        let is = words::meant_where(Vocabulary::Layer, &key, &known, |is| spelling::fits(is, &table[key.as_str()]))?;
-        Some(format!("{} is called \"{is}\"", quoted(&key)))
+        let accepts = |known: &str| spelling::accepts(known, &table[key.as_str()]);
+        let right_key = words::best_match_where(Vocabulary::LayerKey, &key, &known, accepts)?;
+        Some(format!("{} is called \"{right_key}\"", quoted(&key)))
     });
     let renamed: Vec<String> = renamed.collect();
     if renamed.is_empty() { help } else { format!("{help}; {}", renamed.join(", ")) }
@@ -119,11 +124,11 @@ fn types() -> Vec<&'static str> {
 }
 
 /// The keys that every layer has.
-const EVERY: [&str; 3] = ["type", "name", "from"];
+const COMMON_KEYS: [&str; 3] = ["type", "name", "from"];
 
-/// Returns the keys of a type of layer, without those of its activation.
+/// Returns the keys of a type of layer, without the keys of its activation, such as `negative_slope`.
 fn known_keys(kind: &LayerKind) -> Vec<&'static str> {
-    EVERY.iter().chain(kind.keys).chain(&kind.activation).copied().collect()
+    COMMON_KEYS.iter().chain(kind.keys).chain(&kind.activation).copied().collect()
 }
 
 /// Returns the keys of all layers and activations.
@@ -132,97 +137,114 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     LAYERS.iter().flat_map(known_keys).chain(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| *key))
 }
 
-/// Corrects the keys of a layer.
+/// Reports and mends the unknown keys of a layer.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     mend_type(reader, table);
     // a layer of unknown type may have any key
-    let Some(kind) = table.get("type").and_then(|name| find(name.get_ref().as_str()?)) else { return };
+    let Some(kind) = table.get("type").and_then(|name| find_kind(name.get_ref().as_str()?)) else { return };
     let mut known = known_keys(kind);
-    let activation = kind.activation.and_then(|key| match spelling::find(table, Vocabulary::Layer, key, &known)?.get_ref() {
+    // the activation that the layer names, if any: `Some(None)` if no activation has that name
+    let activation = kind.activation.and_then(|key| match spelling::find_value(table, Vocabulary::LayerKey, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
     known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
-    for (key, place) in spelling::unknown_keys(table, &known) {
-        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own, _)| *own == key));
+    for (key, span) in spelling::unknown_keys(table, &known) {
+        // the activation that has this key, if any
+        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(owned, _)| *owned == key));
         match (owner, activation) {
-            (Some(_), Some(None)) => {} // the unknown activation is reported instead
-            (Some(owner), _) if kind.activation.is_some() && words::translated(Vocabulary::Layer, &key, &known).is_none() => {
-                let other = kind.activation.filter(|key| !table.contains_key(*key));
-                let add = other.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
+            (Some(_), Some(None)) => {} // the name of the activation is reported instead
+            (Some(owner), _) if kind.activation.is_some() && words::translation(Vocabulary::LayerKey, &key, &known).is_none() => {
+                let activation_key = kind.activation.filter(|key| !table.contains_key(*key));
+                let add = activation_key.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
                 let message = format!("{key} belongs to the activation \"{}\"", owner.name);
-                reader.fault(place, message, format!("{add}leave it out"));
+                reader.report(span, message, format!("{add}leave it out"));
             }
             _ => {
                 let article = if kind.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-                spelling::mend_key(reader, table, &key, place, &known, Vocabulary::Layer, &format!("{article} {} layer", kind.name));
+                spelling::mend_key(reader, table, &key, span, &known, Vocabulary::LayerKey, &format!("{article} {} layer", kind.name));
             }
         }
     }
 }
 
-/// Corrects the key `type` if it is misspelt or called by another word.
+/// Reports and mends the key `type` if it is misspelt or replaced by a word of another library, such as `kind`.
 fn mend_type(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("type") {
         return;
     }
     let all: Vec<&str> = LAYERS.iter().flat_map(known_keys).collect();
     let is_type = |key: &str| {
-        words::meant_where(Vocabulary::Layer, key, &EVERY, |is| is == "type" && spelling::fits(is, &table[key])) == Some("type")
+        let is_allowed = |known: &str| known == "type" && spelling::accepts(known, &table[key]);
+        words::best_match_where(Vocabulary::LayerKey, key, &COMMON_KEYS, is_allowed) == Some("type")
     };
     let found = spelling::unknown_keys(table, &all).into_iter().find(|(key, _)| is_type(key));
-    if let Some((key, place)) = found {
-        spelling::mend_key(reader, table, &key, place, &["type"], Vocabulary::Layer, "a layer");
+    if let Some((key, span)) = found {
+        spelling::mend_key(reader, table, &key, span, &["type"], Vocabulary::LayerKey, "a layer");
     }
 }
 
-fn find(name: &str) -> Option<&'static LayerKind> {
+fn find_kind(name: &str) -> Option<&'static LayerKind> {
     LAYERS.iter().find(|kind| kind.name == name)
 }
 
-/// Returns the name that the file gives a layer, or the written text as an error if it is not a valid name.
-fn given_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
-    let Some((name, place)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
+/// Returns the value of the key `name` of a layer; `None` if the layer has no such key. The error is the written text if it is not a valid name, and `None` if it is
+/// not a string.
+fn written_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
+    let Some((name, span)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-    if !starts || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+    let has_valid_start = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !has_valid_start || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         let help = "a name begins with a letter or _, and goes on with letters, digits, _ and -";
-        reader.fault(place, format!("{} cannot be a name", quoted(name)), help);
+        reader.report(span, format!("{} cannot be a name", quoted(name)), help);
         return Err(Some(name.to_owned()));
     }
     if RESERVED.contains(&name) {
-        reader.fault(place, format!("the name \"{name}\" is taken by gradstep itself"), "choose another name");
+        reader.report(span, format!("the name \"{name}\" is taken by gradstep itself"), "choose another name");
         return Err(Some(name.to_owned()));
     }
-    Ok(Some((name, place)))
+    Ok(Some((name, span)))
 }
 
-/// Records a layer's name, or reports the layer that has it already. `given` is false for a default name.
-fn clash(
+/// The use of a name by a layer.
+#[derive(Clone)]
+struct TakenName {
+    /// The position of the name, or of the layer if the name is its default name.
+    span: Span,
+    is_default: bool,
+}
+
+/// Records the use of a name, or reports that another layer has the name already.
+fn claim_name(
     reader: &mut ScenarioReader,
-    taken: &mut HashMap<String, (Span, bool)>,
+    taken_names: &mut HashMap<String, TakenName>,
     name: &str,
-    place: Span,
-    given: bool,
+    claim: TakenName,
 ) -> Result<(), Reported> {
-    let Some((other, other_given)) = taken.get(name).cloned() else {
-        taken.insert(name.to_owned(), (place, given));
+    let Some(earlier) = taken_names.get(name).cloned() else {
+        taken_names.insert(name.to_owned(), claim);
         return Ok(());
     };
     let name = quoted(name);
-    Err(match (given, other_given) {
-        (true, true) => {
-            reader.fault_with(place, format!("two layers have the name {name}"), "choose another name", (other, "the first is here"))
+    Err(match (claim.is_default, earlier.is_default) {
+        (false, false) => {
+            let also = (earlier.span, "the first is here");
+            reader.report_with_note(claim.span, format!("two layers have the name {name}"), "choose another name", also)
         }
-        // the default name cannot be changed, so the given one is reported
-        (true, false) => {
-            let also = (other, "this layer has it by default");
-            reader.fault_with(place, format!("the name {name} is already taken"), "choose another name, or name both layers", also)
+        // a default name is not in the file, so the error is reported at the written name
+        (false, true) => {
+            let also = (earlier.span, "this layer has it by default");
+            reader.report_with_note(
+                claim.span,
+                format!("the name {name} is already taken"),
+                "choose another name, or name both layers",
+                also,
+            )
         }
-        (false, _) => {
-            let also = (place, "this layer has it by default");
-            reader.fault_with(
-                other,
+        (true, _) => {
+            let also = (claim.span, "this layer has it by default");
+            reader.report_with_note(
+                earlier.span,
                 format!("the name {name} is the default name of another layer"),
                 "choose another name, or name both layers",
                 also,
@@ -231,27 +253,33 @@ fn clash(
     })
 }
 
-/// The last layer: what the loss needs to know of it.
+/// The properties of the last layer that the loss and the target depend on.
 #[derive(Debug)]
 pub(super) struct LastLayer {
     pub name: String,
+    /// The shape of the layer's output.
     pub shape: Result<Vec<usize>, Reported>,
-    /// The activation that computes its output; `None` if it has none.
+    /// The activation that computes the output; `None` if the layer has none.
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the largest rank that is required by the layers which read the network's input.
-pub(super) fn wanted_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
+/// Returns the number of dimensions that the network's input needs: the largest rank that a layer which reads the input requires. `None` if no layer requires a
+/// rank.
+pub(super) fn input_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
-/// The known tensors by layer name and part (`weight`, `z`, …), with their shapes if these are certain.
-pub(super) type LayerTensors = HashMap<String, HashMap<&'static str, Option<Vec<usize>>>>;
+/// The tensors of one layer by their suffix (`weight`, `z`, …), with their shapes; `None` for an uncertain shape.
+type TensorShapes = HashMap<&'static str, Option<Vec<usize>>>;
 
-/// Builds the layers. Returns the network without its loss, the tensors, and the last layer. A layer that cannot be built is reported, and the layers after
-/// it are checked as far as possible.
-pub(super) fn chain(
+/// The known tensors of all layers, by the name of the layer.
+pub(super) type LayerTensors = HashMap<String, TensorShapes>;
+
+/// Builds all layers. Returns the network without its loss, the known tensors, and the last layer. `input` is the shape of the network's input.
+///
+/// If a layer cannot be built, the error is reported, and the layers after it are checked as far as possible.
+pub(super) fn build_chain(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
     input: Result<&[usize], Reported>,
@@ -261,12 +289,12 @@ pub(super) fn chain(
     let mut tensors = LayerTensors::new();
     let mut last = None;
     for entry in entries {
-        let BuiltLayer { layer, tensors: own, shape, activation } = build(reader, entries, entry, &shapes, input);
+        let BuiltLayer { layer, tensors: layer_tensors, shape, activation } = build(reader, entries, entry, &shapes, input);
         shapes.push(shape.clone());
         last = Some(LastLayer { name: entry.name.clone(), shape, activation });
-        tensors.extend(own.map(|own| (entry.name.clone(), own)));
+        tensors.extend(layer_tensors.map(|layer_tensors| (entry.name.clone(), layer_tensors)));
         let added = match (layer, &mut chain, &entry.kind, &entry.from) {
-            // a mismatch is already reported
+            // `build` has already reported a mismatch of shapes
             (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
             _ => Err(Reported),
         };
@@ -277,36 +305,44 @@ pub(super) fn chain(
     (chain, tensors, last)
 }
 
-/// A built layer, as far as it is known.
+/// A layer after [`build`], as far as it is known.
 struct BuiltLayer {
     layer: Result<Layer, Reported>,
-    /// The tensors, if all their names are known.
-    tensors: Option<HashMap<&'static str, Option<Vec<usize>>>>,
+    /// The tensors; `None` if their names are unknown.
+    tensors: Option<TensorShapes>,
     /// The shape of the output.
     shape: Result<Vec<usize>, Reported>,
     activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the tensors of a layer, with their shapes if the shapes of the stages are certain.
-fn tensors(layer: &Layer, stages: Option<&[Vec<usize>]>) -> HashMap<&'static str, Option<Vec<usize>>> {
+/// Returns the tensors of a layer. `stage_shapes` has the shapes of the outputs of the layer's stages; if it is `None`, all shapes are uncertain.
+fn tensor_shapes(layer: &Layer, stage_shapes: Option<&[Vec<usize>]>) -> TensorShapes {
     let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
-    let given = layer.parameters.iter().chain(constants).map(|leaf| (leaf.symbols.suffix, stages.map(|_| leaf.shape.clone())));
-    let shape = |n: usize| stages.map(|shapes| shapes[n].clone());
-    given.chain(layer.stages.iter().enumerate().map(|(n, stage)| (stage.symbols.suffix, shape(n)))).collect()
+    let leaves = layer.parameters.iter().chain(constants);
+    let leaf_shapes = leaves.map(|leaf| (leaf.symbols.suffix, stage_shapes.map(|_| leaf.shape.clone())));
+    let stage_shape = |n: usize| stage_shapes.map(|shapes| shapes[n].clone());
+    let outputs = layer.stages.iter().enumerate().map(|(n, stage)| (stage.symbols.suffix, stage_shape(n)));
+    leaf_shapes.chain(outputs).collect()
 }
 
-/// Returns the shape of the last stage.
-fn ends(stages: &Result<Vec<Vec<usize>>, Reported>) -> Result<Option<&Vec<usize>>, &Reported> {
-    stages.as_ref().map(|stages| stages.last())
+/// Returns the shape of the last stage: that of the layer's output.
+fn output_shape(stage_shapes: &Result<Vec<Vec<usize>>, Reported>) -> Result<Option<&Vec<usize>>, &Reported> {
+    stage_shapes.as_ref().map(|shapes| shapes.last())
 }
 
-/// Returns two assumed lists of input shapes for a layer whose input is unknown: an output shape that is the same for both does not depend on the input.
-fn supposed<'a>(kind: Result<&LayerKind, Reported>, lengths: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
+/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. Each list has the number of inputs that the layer reads, all of one of the
+/// two `shapes`.
+///
+/// If the output has the same shape with both lists, it does not depend on the input, and is certain.
+fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
     let count = kind.map_or(1, |kind| if kind.joins { 2 } else { 1 });
-    lengths.iter().map(|shape| vec![shape.as_slice(); count]).collect()
+    shapes.iter().map(|shape| vec![shape.as_slice(); count]).collect()
 }
 
-/// Builds one layer.
+/// Builds one layer. `shapes` has the output shapes of the layers before it, and `input` is the shape of the network's input.
+///
+/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. So the errors in its keys are reported, and the shape of its
+/// output may still be known.
 fn build(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -314,57 +350,67 @@ fn build(
     shapes: &[Result<Vec<usize>, Reported>],
     input: Result<&[usize], Reported>,
 ) -> BuiltLayer {
-    let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&fault| fault));
+    let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&reported| reported));
     let inputs: Result<Vec<&[usize]>, Reported> =
-        entry.from.as_ref().map_err(|&fault| fault).and_then(|from| from.iter().map(shape_of).collect());
-    let known = inputs.is_ok();
+        entry.from.as_ref().map_err(|&reported| reported).and_then(|from| from.iter().map(shape_of).collect());
+    let has_known_inputs = inputs.is_ok();
     let rank = entry.kind.map_or(1, |kind| kind.rank.unwrap_or(1));
-    let lengths = [1, 2].map(|n| vec![n; rank]);
-    let supposed = supposed(entry.kind, &lengths);
-    let inputs: Vec<Vec<&[usize]>> = inputs.map_or_else(|Reported| supposed.clone(), |inputs| vec![inputs]);
-    let from = match entry.from.as_deref() {
+    let assumed_shapes = [1, 2].map(|size| vec![size; rank]);
+    let assumed = assumed_inputs(entry.kind, &assumed_shapes);
+    // each alternative is a list of the shapes of all inputs
+    let alternatives: Vec<Vec<&[usize]>> = inputs.map_or_else(|Reported| assumed.clone(), |inputs| vec![inputs]);
+    let input_name = match entry.from.as_deref() {
         Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
         _ => "the input of the network".to_owned(),
     };
-    let shape = shape_words(inputs[0].first().copied().unwrap_or(&[]));
-    let who = if entry.kind.is_ok() { &entry.name } else { "this layer" };
-    let text = format!("its shape follows from the sizes of {} and its input, {shape} ({from})", entry.name);
-    let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), who, &inputs[0], &text);
+    let input_shape = shape_words(alternatives[0].first().copied().unwrap_or(&[]));
+    let owner = if entry.kind.is_ok() { &entry.name } else { "this layer" };
+    let shape_help = format!("its shape follows from the sizes of {} and its input, {input_shape} ({input_name})", entry.name);
+    let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), owner, &alternatives[0], &shape_help);
     let Ok(kind) = entry.kind else {
         keys.read_unread(TENSORS, Some("activation"));
         return BuiltLayer { layer: Err(Reported), tensors: None, shape: Err(Reported), activation: Err(Reported) };
     };
-    keys.sized = known;
+    keys.has_sizes = has_known_inputs;
     keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
     let mut layer = Err(Reported);
-    let mut shapes = Vec::with_capacity(inputs.len());
-    for inputs in &inputs {
+    // for each alternative, the shapes of the stages
+    let mut stage_shapes = Vec::with_capacity(alternatives.len());
+    for inputs in &alternatives {
         keys.inputs = inputs;
         layer = (kind.build)(&mut keys);
-        let inferred = layer.as_ref().map_err(|&fault| fault).map(|layer| layer.shapes(inputs));
-        shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail("type", mismatch.to_string(), ""))));
+        let inferred = layer.as_ref().map_err(|&reported| reported).map(|layer| layer.shapes(inputs));
+        stage_shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail("type", mismatch.to_string(), ""))));
     }
-    // for images, two assumed sizes prove nothing
-    let certain = if known { keys.sized && !keys.doubtful } else { kind.rank == Some(1) && ends(&shapes[0]) == ends(&shapes[1]) };
-    if known && layer.is_err() {
-        // the input does not fit: check the layer's keys with assumed inputs
-        keys.sized = false;
-        for inputs in &supposed {
+    let is_output_certain = if has_known_inputs {
+        keys.has_sizes && !keys.is_output_uncertain
+    } else {
+        // only for vectors: images of the sizes 1x1x1 and 2x2x2 can give the same output although its shape depends on the input
+        kind.rank == Some(1) && output_shape(&stage_shapes[0]) == output_shape(&stage_shapes[1])
+    };
+    if has_known_inputs && layer.is_err() {
+        // the layer cannot be built with its inputs: check its keys with the assumed ones
+        keys.has_sizes = false;
+        for inputs in &assumed {
             keys.inputs = inputs;
             let _ = (kind.build)(&mut keys);
         }
     }
     keys.read_unread(kind.keys, kind.activation);
-    let stages = shapes.swap_remove(0);
-    let shape = stages.clone().and_then(|shapes| if certain { shapes.last().cloned().ok_or(Reported) } else { Err(Reported) });
-    let whole = keys.sized && !keys.doubtful;
-    let tensors = layer.as_ref().ok().map(|layer| tensors(layer, stages.as_deref().ok().filter(|_| whole)));
-    BuiltLayer { layer: if whole { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
+    let stage_shapes = stage_shapes.swap_remove(0);
+    let shape = match stage_shapes.as_ref().map(|shapes| shapes.last()) {
+        Ok(Some(output)) if is_output_certain => Ok(output.clone()),
+        _ => Err(Reported),
+    };
+    let are_shapes_certain = keys.has_sizes && !keys.is_output_uncertain;
+    let certain_shapes = stage_shapes.as_deref().ok().filter(|_| are_shapes_certain);
+    let tensors = layer.as_ref().ok().map(|layer| tensor_shapes(layer, certain_shapes));
+    BuiltLayer { layer: if are_shapes_certain { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
 }
 
 impl LastLayer {
-    /// Returns the shape in words: "the output of fc1 is a vector of 2 numbers".
-    pub fn words(&self, shape: &[usize]) -> String {
+    /// Describes the shape of the output for help texts: "the output of fc1 is a vector of 2 numbers".
+    pub fn shape_sentence(&self, shape: &[usize]) -> String {
         format!("the output of {} is {}", self.name, shape_words(shape))
     }
 }

@@ -1,4 +1,4 @@
-//! Compares the memory for a scenario with the limit: for its text, its tensors, and one iteration.
+//! Estimates the memory that a scenario needs for its parsed text, its tensors and one iteration of training, and compares it with the limit.
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -7,75 +7,83 @@ use crate::op::layer::Reported;
 use crate::room;
 use crate::tensor::len;
 
-/// The bytes of an entry with its gradient, and the overhead of each tensor (measured).
-const ENTRY: u128 = 16;
-const KEPT_FOR_EACH: u128 = 2048;
-/// The same for a sample's input or target, which has no gradient before the sample is computed.
-const GIVEN_ENTRY: u128 = 8;
-const KEPT_FOR_GIVEN: u128 = 320;
-/// The bytes of the parsed text for each byte of text (measured maximum), and the length of text that is not counted.
-const TREE: u64 = 56;
-const SHORT: u64 = 64 << 10;
+/// The bytes of an entry of a tensor and of its gradient: two f64.
+const ENTRY_WITH_GRADIENT: u128 = 16;
+/// The bytes that each tensor takes beside its entries (measured).
+const TENSOR_OVERHEAD: u128 = 2048;
+/// The bytes of an entry of a sample's input or target. It has no gradient before the sample is computed.
+const SAMPLE_ENTRY: u128 = 8;
+/// The bytes that each input or target of a sample takes beside its entries (measured).
+const SAMPLE_OVERHEAD: u128 = 320;
+/// The largest number of bytes that the TOML parser allocates for each byte of text (measured).
+const PARSED_BYTES: u64 = 56;
+/// The number of bytes of text that are not counted, so that a short file is parsed under any limit.
+const FREE_TEXT: u64 = 64 << 10;
 
 impl ScenarioReader {
     /// Claims the memory of the parsed text.
     pub fn claim_text(&mut self, text: &str) -> Result<(), Reported> {
-        self.budget.tree = (text.len() as u64).saturating_sub(SHORT) * TREE;
-        let Budget { tree, limit, .. } = self.budget;
-        if tree <= limit {
+        self.budget.parsed_text = (text.len() as u64).saturating_sub(FREE_TEXT) * PARSED_BYTES;
+        let Budget { parsed_text, limit, .. } = self.budget;
+        if parsed_text <= limit {
             return Ok(());
         }
-        self.budget.refused = true;
-        let [tree, limit] = [tree, limit].map(|bytes| room::text(bytes.into()));
-        let message = format!("reading this file takes {tree}; the limit is {limit}");
-        Err(self.file_fault(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
+        self.budget.is_exceeded = true;
+        let [parsed_text, limit] = [parsed_text, limit].map(|bytes| room::text(bytes.into()));
+        let message = format!("reading this file takes {parsed_text}; the limit is {limit}");
+        Err(self.report_for_file(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
 
-    /// Claims the memory of a tensor of this shape and its gradient. Only the first refusal is reported.
+    /// Claims the memory of a tensor of this shape and its gradient. Fails if the limit is exceeded; only the first such failure is reported.
     pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.claim_many(span, shape, 1)
     }
 
     /// Claims the memory of `count` tensors of this shape and their gradients.
     pub fn claim_many(&mut self, span: &Span, shape: &[usize], count: usize) -> Result<(), Reported> {
-        self.ask(span, shape, count, [ENTRY, KEPT_FOR_EACH])
+        self.claim_bytes(span, shape, count, [ENTRY_WITH_GRADIENT, TENSOR_OVERHEAD])
     }
 
     /// Claims the memory of a sample's input or target.
-    pub fn claim_given(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
-        self.ask(span, shape, 1, [GIVEN_ENTRY, KEPT_FOR_GIVEN])
+    pub fn claim_for_sample(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
+        self.claim_bytes(span, shape, 1, [SAMPLE_ENTRY, SAMPLE_OVERHEAD])
     }
 
-    fn ask(&mut self, span: &Span, shape: &[usize], count: usize, [entry, besides]: [u128; 2]) -> Result<(), Reported> {
-        let bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
-        let each = bytes.and_then(|bytes| bytes.checked_add(besides));
+    /// Claims the memory of `count` tensors: `entry` bytes for each entry and `overhead` bytes for each tensor.
+    fn claim_bytes(&mut self, span: &Span, shape: &[usize], count: usize, [entry, overhead]: [u128; 2]) -> Result<(), Reported> {
+        let entries = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
+        let each = entries.and_then(|bytes| bytes.checked_add(overhead));
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
-        let total = all.saturating_add(u128::from(self.budget.asked));
-        // while the parsed text exists, there are no gradients
-        let now = total / 2 + u128::from(self.budget.tree);
+        let total = all.saturating_add(u128::from(self.budget.claimed));
+        // while the parsed text is in memory, the gradients, about half of the total, are not
+        let while_parsing = total / 2 + u128::from(self.budget.parsed_text);
         let limit = u128::from(self.budget.limit);
-        if total > limit || now > limit {
-            if !self.budget.refused {
-                self.budget.refused = true;
-                let (text, limit) = (room::text(total.max(now)), room::text(limit));
-                let more = if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
-                let message = if total >= now {
-                    format!("up to here the tensors and their gradients take {more}")
+        if total > limit || while_parsing > limit {
+            if !self.budget.is_exceeded {
+                self.budget.is_exceeded = true;
+                let (text, limit) = (room::text(total.max(while_parsing)), room::text(limit));
+                // two different sizes may be rounded to the same text
+                let excess =
+                    if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
+                let message = if total >= while_parsing {
+                    format!("up to here the tensors and their gradients take {excess}")
                 } else {
-                    format!("up to here the tensors and the text of this file take {more}")
+                    format!("up to here the tensors and the text of this file take {excess}")
                 };
-                self.fault(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
+                self.report(span.clone(), message, "make the network smaller, or raise the limit with --memory-limit");
             }
             return Err(Reported);
         }
-        self.budget.asked = u64::try_from(total).unwrap_or(u64::MAX);
-        self.budget.besides += u64::try_from(besides * count as u128).unwrap_or(0);
+        self.budget.claimed = u64::try_from(total).unwrap_or(u64::MAX);
+        self.budget.overhead += u64::try_from(overhead * count as u128).unwrap_or(0);
         Ok(())
     }
 }
 
-/// Checks the memory of one iteration without its update, which is claimed when it is made. Returns the bytes of the scenario itself.
-pub(super) fn iteration(
+/// Checks that one iteration fits into the memory limit. Returns the bytes that the scenario itself takes for as long as it is open.
+///
+/// The iteration is counted without its update, whose memory is claimed when the update is computed.
+pub(super) fn check_iteration(
     reader: &mut ScenarioReader,
     file: &TomlTable<'_>,
     network: &Network,
@@ -84,25 +92,27 @@ pub(super) fn iteration(
 ) -> Result<u64, Reported> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
     let sizes = Sizes::of(network, batch, train);
-    let given = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
-    let given = given.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>().saturating_mul(samples as u64);
-    let taken = sizes.fixed.saturating_add(given).saturating_add(reader.budget.besides);
+    let sample_tensors = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
+    let sample_bytes = sample_tensors.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>();
+    let all_samples = sample_bytes.saturating_mul(samples as u64);
+    let taken = sizes.fixed.saturating_add(all_samples).saturating_add(reader.budget.overhead);
     let total = taken.saturating_add(sizes.pass);
-    if total <= reader.budget.limit || reader.budget.refused {
+    if total <= reader.budget.limit || reader.budget.is_exceeded {
         return Ok(taken);
     }
-    reader.budget.refused = true;
+    reader.budget.is_exceeded = true;
     let [total, limit] = [total, reader.budget.limit].map(|bytes| room::text(bytes.into()));
-    let place = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
-    let place = place.or_else(|| file.get_key_value("sample").map(|(key, _)| key.span()));
-    let (what, help) = match (batch, train) {
+    // report the error at the batch size, at the samples, or for the whole file
+    let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
+    let span = span.or_else(|| file.get_key_value("sample").map(|(key, _)| key.span()));
+    let (subject, help) = match (batch, train) {
         (1, _) => ("one iteration".to_owned(), "make the network smaller, or raise the limit with --memory-limit"),
         (_, None) => (format!("the passes of {batch} samples"), "leave samples out, or raise the limit with --memory-limit"),
         _ => (format!("one iteration with {batch} samples"), "take a smaller batch_size, or raise the limit with --memory-limit"),
     };
-    let message = format!("{what} takes {total}; the limit is {limit}");
-    Err(match place {
-        Some(place) => reader.fault(place, message, help),
-        None => reader.file_fault(message, help),
+    let message = format!("{subject} takes {total}; the limit is {limit}");
+    Err(match span {
+        Some(span) => reader.report(span, message, help),
+        None => reader.report_for_file(message, help),
     })
 }

@@ -1,5 +1,7 @@
-//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each is reported and then moved to the table where it belongs, so that
-//! no other errors follow from it.
+//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to its right table. Otherwise other
+//! errors would follow, such as "loss is missing".
+//!
+//! The right table of a key is called its home. A table is identified by the vocabulary of its keys: `home` is [`Vocabulary::FileKey`] for the top-level table.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,54 +12,57 @@ use super::spelling::{self, KEYS};
 use super::{graph, samples, train};
 use crate::words::{self, Vocabulary};
 
-/// A key and its value, removed from a table.
-type Taken<'i> = (Spanned<std::borrow::Cow<'i, str>>, TomlValue<'i>);
+/// A key and its value that were removed from a table.
+type RemovedEntry<'i> = (Spanned<std::borrow::Cow<'i, str>>, TomlValue<'i>);
 
-/// The tables that are searched: the key in the file, the vocabulary of the table's keys, and the name in messages.
+/// The tables that are searched for misplaced keys: the table's key in the file, the vocabulary of the table's own keys, and the table's name in messages.
 const TABLES: &[(&str, Vocabulary, &str)] = &[
-    ("layer", Vocabulary::Layer, "a layer"),
-    ("train", Vocabulary::Train, "[train]"),
-    ("graph", Vocabulary::Graph, "[graph]"),
-    ("sample", Vocabulary::Sample, "[[sample]]"),
-    ("note", Vocabulary::Note, "[[note]]"),
-    ("expect", Vocabulary::Expect, "[[expect]]"),
+    ("layer", Vocabulary::LayerKey, "a layer"),
+    ("train", Vocabulary::TrainKey, "[train]"),
+    ("graph", Vocabulary::GraphKey, "[graph]"),
+    ("sample", Vocabulary::SampleKey, "[[sample]]"),
+    ("note", Vocabulary::NoteKey, "[[note]]"),
+    ("expect", Vocabulary::ExpectKey, "[[expect]]"),
 ];
 
-/// Moves every key that is below the wrong header to its own table.
+/// Moves every key that is below the wrong header to its right table.
 pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
-    let mut taken: Vec<(Vocabulary, Taken<'i>)> = Vec::new();
-    for (key, at, owner) in TABLES {
+    let mut removed: Vec<(Vocabulary, RemovedEntry<'i>)> = Vec::new();
+    for (key, vocabulary, owner) in TABLES {
         let Some(value) = file.get_mut(*key) else { continue };
         for table in spelling::tables(value) {
-            for home in [Vocabulary::File, Vocabulary::Train] {
-                let keys = misplaced(table, *at, home);
-                taken.extend(take(reader, table, &keys, owner, home));
+            for home in [Vocabulary::FileKey, Vocabulary::TrainKey] {
+                let keys = misplaced(table, *vocabulary, home);
+                removed.extend(remove(reader, table, &keys, owner, home));
             }
         }
     }
-    for home in [Vocabulary::Train, Vocabulary::Graph] {
-        let keys = misplaced(file, Vocabulary::File, home);
-        taken.extend(take(reader, file, &keys, "a scenario", home));
+    for home in [Vocabulary::TrainKey, Vocabulary::GraphKey] {
+        let keys = misplaced(file, Vocabulary::FileKey, home);
+        removed.extend(remove(reader, file, &keys, "a scenario", home));
     }
-    for (home, (key, value)) in taken {
-        if let Some(table) = home_of(file, home, &key) {
+    for (home, (key, value)) in removed {
+        if let Some(table) = home_table(file, home, &key) {
             table.entry(key).or_insert(value);
         }
     }
 }
 
-/// Returns the table that `key` belongs to. A missing table is made if this key alone makes it complete.
-fn home_of<'f, 'i>(
+/// Returns the table `home`, to which `key` is moved.
+///
+/// If the file has no such table, an empty one is added: a `[train]` only for the key `learning_rate`, which `[train]` needs, so that no error about a missing
+/// `learning_rate` follows.
+fn home_table<'f, 'i>(
     file: &'f mut TomlTable<'i>,
     home: Vocabulary,
     key: &Spanned<std::borrow::Cow<'i, str>>,
 ) -> Option<&'f mut TomlTable<'i>> {
-    let (name, whole) = match home {
-        Vocabulary::Train => ("train", key.get_ref() == "learning_rate"),
-        Vocabulary::Graph => ("graph", true),
+    let (name, may_add) = match home {
+        Vocabulary::TrainKey => ("train", key.get_ref() == "learning_rate"),
+        Vocabulary::GraphKey => ("graph", true),
         _ => return Some(file),
     };
-    if !file.contains_key(name) && whole {
+    if !file.contains_key(name) && may_add {
         file.insert(Spanned::new(key.span(), name.into()), Spanned::new(key.span(), DeValue::Table(DeTable::new())));
     }
     match file.get_mut(name)?.get_mut() {
@@ -66,67 +71,69 @@ fn home_of<'f, 'i>(
     }
 }
 
-/// Returns the keys of a table that belong to the table `home`, each with the right word for it there.
-fn misplaced(table: &TomlTable<'_>, at: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
-    let own: &[&str] = match at {
-        Vocabulary::Sample => samples::KEYS,
-        Vocabulary::Expect => super::place::EXPECT,
-        Vocabulary::Note => super::place::NOTE,
-        Vocabulary::Train => train::KEYS,
-        // these words have another meaning below [graph]
-        Vocabulary::Graph => &["inputs", "nodes", "output", "input", "target", "loss"],
-        Vocabulary::File => KEYS,
+/// Returns the keys of a table that should be in the table `home`. Each key is paired with the name that it has in `home`: a top-level `lr` should be the `learning_rate` of `[train]`.
+fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
+    let own_keys: &[&str] = match vocabulary {
+        Vocabulary::SampleKey => samples::KEYS,
+        Vocabulary::ExpectKey => super::addresses::EXPECT_KEYS,
+        Vocabulary::NoteKey => super::addresses::NOTE_KEYS,
+        Vocabulary::TrainKey => train::KEYS,
+        // `input`, `target` and `loss` below [graph] are not the keys of the file: they probably mean `inputs` and `output`
+        Vocabulary::GraphKey => &["inputs", "nodes", "output", "input", "target", "loss"],
+        Vocabulary::FileKey => KEYS,
         _ => &[],
     };
-    let keys: &[&'static str] = match home {
-        Vocabulary::File => KEYS,
-        Vocabulary::Train => train::KEYS,
+    let home_keys: &[&'static str] = match home {
+        Vocabulary::FileKey => KEYS,
+        Vocabulary::TrainKey => train::KEYS,
         // only `nodes` proves that the header [graph] is missing
         _ if table.contains_key("nodes") => graph::KEYS,
         _ => &[],
     };
-    let is_from =
-        |key: &str| at == Vocabulary::Layer && key == "input" && table.get(key).is_some_and(|value| spelling::fits("from", value));
-    let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own.contains(key) && !is_from(key));
-    let meant = |key: &str| match keys.iter().find(|own| **own == key) {
-        // words for training settings are searched only at the top, where the header [train] may be missing
-        None if at == Vocabulary::File && home == Vocabulary::Train => words::translated(home, key, keys),
+    // `input = "conv1"` below [[layer]] means `from`, not the input of the network
+    let is_from = |key: &str| {
+        vocabulary == Vocabulary::LayerKey && key == "input" && table.get(key).is_some_and(|value| spelling::accepts("from", value))
+    };
+    let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key));
+    let name_at_home = |key: &str| match home_keys.iter().find(|home_key| **home_key == key) {
+        // words of other libraries, such as `lr`, are translated only at the top of the file, where the header [train] may be missing
+        None if vocabulary == Vocabulary::FileKey && home == Vocabulary::TrainKey => words::translation(home, key, home_keys),
         found => found.copied(),
     };
-    foreign.filter_map(|key| Some((key.to_owned(), meant(key)?))).collect()
+    foreign.filter_map(|key| Some((key.to_owned(), name_at_home(key)?))).collect()
 }
 
-/// Removes keys from a table where they do not belong, and reports all of them in one error.
-fn take<'i>(
+/// Removes misplaced keys from a table, and reports all of them in one error. Each key is paired with its name in the table `home`.
+fn remove<'i>(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'i>,
     keys: &[(String, &'static str)],
     owner: &str,
     home: Vocabulary,
-) -> Vec<(Vocabulary, Taken<'i>)> {
-    let place = |key: &str| table.get_key_value(key).map(|(key, _)| key.span());
-    let first: Option<Span> = keys.iter().filter_map(|(key, _)| place(key)).min_by_key(|span| span.start);
+) -> Vec<(Vocabulary, RemovedEntry<'i>)> {
+    let span_of = |key: &str| table.get_key_value(key).map(|(key, _)| key.span());
+    let first: Option<Span> = keys.iter().filter_map(|(key, _)| span_of(key)).min_by_key(|span| span.start);
     let Some(first) = first else { return Vec::new() };
-    if reader.full() {
+    if reader.is_full() {
         return Vec::new();
     }
     let names: Vec<String> = keys.iter().map(|(key, _)| quoted(key)).collect();
-    let (plural, belongs, it) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
+    let (noun, belongs, them) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
     let belongs = match home {
-        Vocabulary::File => format!("{belongs} to the whole file: move {it} above the first [header]"),
-        Vocabulary::Train => format!("{belongs} below a line [train]"),
+        Vocabulary::FileKey => format!("{belongs} to the whole file: move {them} above the first [header]"),
+        Vocabulary::TrainKey => format!("{belongs} below a line [train]"),
         _ => format!("{belongs} below a line [graph]"),
     };
-    let renamed: Vec<String> =
-        keys.iter().filter(|(key, is)| key != is).map(|(key, is)| format!("{} is called \"{is}\" here", quoted(key))).collect();
+    let renamed = keys.iter().filter(|(key, name)| key != name).map(|(key, name)| format!("{} is called \"{name}\" here", quoted(key)));
+    let renamed: Vec<String> = renamed.collect();
     let renamed = if renamed.is_empty() { String::new() } else { format!("{}, and ", renamed.join(", ")) };
-    reader.fault(first, format!("{owner} has no {plural} {}", names.join(", ")), format!("{renamed}{belongs}"));
-    let mut taken = Vec::with_capacity(keys.len());
-    for (key, is) in keys {
+    reader.report(first, format!("{owner} has no {noun} {}", names.join(", ")), format!("{renamed}{belongs}"));
+    let mut removed = Vec::with_capacity(keys.len());
+    for (key, name) in keys {
         if let Some((mut key, value)) = table.remove_entry(key.as_str()) {
-            *key.get_mut() = (*is).into();
-            taken.push((home, (key, value)));
+            *key.get_mut() = (*name).into();
+            removed.push((home, (key, value)));
         }
     }
-    taken
+    removed
 }

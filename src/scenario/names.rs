@@ -1,18 +1,22 @@
-//! The layers' names, and which other names may still exist while the file has errors.
+//! The names of the layers in a scenario file that may have errors.
+//!
+//! In a file with errors the list of names may be incomplete: a layer of unknown type has an unknown default name. A reference to a name that is not in the list
+//! is then not reported, because the name may exist once the other errors are corrected.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::op::LAYERS;
 use crate::words::suggest;
 
-/// The names that a layer may have although the list of known names lacks them.
+/// The names that a layer may have although they are not in the list of known names. Variants are ordered from fewer to more names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum UnknownNames {
-    /// No other names: the list is complete.
+    /// None: the list is complete.
     None,
-    /// Default names such as `fc2`: the type of a layer is unknown, so its own default name and those of later layers are too.
+    /// Any default name, such as `fc2`. The type of a layer is unknown, and default names are numbered per type, so the default names of this layer and of later
+    /// ones are unknown.
     Default,
-    /// Any name: a layer may be missing, or must be renamed.
+    /// Any name: a layer could not be read, or must be renamed.
     Any,
 }
 
@@ -21,37 +25,38 @@ pub(super) enum UnknownNames {
 pub(super) struct LayerNames {
     /// The names in file order.
     pub list: Vec<String>,
-    /// The number of the last layer with each name.
-    pub numbers: HashMap<String, usize>,
+    /// The index in file order of the layer with each name. If two layers have the same name, it is the index of the last one.
+    pub indices: HashMap<String, usize>,
+    /// The names that may exist beside `list`.
     pub unknown: UnknownNames,
-    /// Invalid names as written; a corrected name is likely to resemble one of them.
-    pub faulty: Vec<String>,
-    /// Names that a `from` uses and no layer has. They are reported there, so no other use is reported.
+    /// Invalid names, as written in the file. The user's corrected name will probably be similar to one of them.
+    pub invalid: Vec<String>,
+    /// Names that the key `from` of a layer uses, but that no layer has. The error is reported at the `from`, so other uses of the name are not reported.
     pub missing: HashSet<String>,
 }
 
 impl LayerNames {
-    pub fn new(list: Vec<String>, unknown: UnknownNames, faulty: Vec<String>) -> Self {
-        let numbers = list.iter().cloned().zip(0..).collect();
-        Self { list, numbers, unknown, faulty, missing: HashSet::new() }
+    pub fn new(list: Vec<String>, unknown: UnknownNames, invalid: Vec<String>) -> Self {
+        let indices = list.iter().cloned().zip(0..).collect();
+        Self { list, indices, unknown, invalid, missing: HashSet::new() }
     }
 
     /// Returns whether the list is complete and every name is valid.
-    pub fn are_certain(&self) -> bool {
-        self.unknown == UnknownNames::None && self.faulty.is_empty()
+    pub fn is_complete(&self) -> bool {
+        self.unknown == UnknownNames::None && self.invalid.is_empty()
     }
 
     /// Returns whether a layer that is not in the list may have this name.
     pub fn may_have(&self, name: &str) -> bool {
-        let like = |faulty: &String| faulty == name || suggest::nearest(name, [faulty.as_str()]).is_some();
-        if self.faulty.iter().any(like) {
+        let is_similar = |invalid: &String| invalid == name || suggest::nearest(name, [invalid.as_str()]).is_some();
+        if self.invalid.iter().any(is_similar) {
             return true;
         }
         match self.unknown {
             UnknownNames::None => false,
             UnknownNames::Default => {
                 let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
-                // default names are numbered from 1, at most up to the number of layers
+                // default names are numbered from 1; none has a number above the number of layers
                 let number: Option<usize> = name[base.len()..].parse().ok();
                 LAYERS.iter().any(|kind| kind.base == base) && number.is_some_and(|n| (1..=self.list.len()).contains(&n))
             }
@@ -59,9 +64,9 @@ impl LayerNames {
         }
     }
 
-    /// Returns whether certainly no layer has this name and no error about it was reported.
-    pub fn lacks(&self, name: &str) -> bool {
-        !self.numbers.contains_key(name) && !self.missing.contains(name) && !self.may_have(name)
+    /// Returns whether it is certain that no layer has this name, and this was not reported yet.
+    pub fn certainly_lacks(&self, name: &str) -> bool {
+        !self.indices.contains_key(name) && !self.missing.contains(name) && !self.may_have(name)
     }
 
     /// Returns the layer name that is most similar to `name`.

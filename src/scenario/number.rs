@@ -1,19 +1,21 @@
-//! Converts written numbers to f64 and reports those that f64 cannot hold.
+//! Converts the numbers of a scenario file to f64. A number that f64 cannot hold is an error: it is infinite, underflows to 0, or is an integer that would be
+//! rounded.
 
 use toml::de::{DeFloat, DeInteger};
 
-/// An error in a number: the message and the help text.
+/// An error in a number: the message, and the help text (which may be empty).
 pub(super) type NumberError = (String, &'static str);
 
-/// Converts an integer that f64 holds exactly.
+/// Converts a TOML integer. An integer that f64 would round, such as 2⁵³ + 1, is an error.
 pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => exact(value),
-        Err(_) => Err(too_long()),
+        Err(_) => Err(integer_too_large()),
     }
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back reveals a loss
+/// Converts an integer; one that f64 would round is an error.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back to i128 detects a loss
 fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
     if float as i128 == i128::from(value) {
@@ -25,39 +27,40 @@ fn exact(value: i64) -> Result<f64, NumberError> {
     ))
 }
 
-/// Converts a float that is finite and does not underflow to 0.
+/// Converts a TOML float. A float that is infinite, NaN or underflows to 0 is an error.
 pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, NumberError> {
     from_decimal(float.as_str())
 }
 
-/// The kind of a TOML number.
+/// The type of a TOML number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberKind {
     Integer,
     Float,
 }
 
-/// Converts a decimal TOML number without underscores.
+/// Converts the text of a TOML number in decimal digits, without underscores.
 pub(super) fn from_toml(text: &str, kind: NumberKind) -> Result<f64, NumberError> {
     match kind {
-        NumberKind::Integer => text.parse().map_err(|_| too_long()).and_then(exact),
+        NumberKind::Integer => text.parse().map_err(|_| integer_too_large()).and_then(exact),
         NumberKind::Float => from_decimal(text),
     }
 }
 
-fn too_long() -> NumberError {
+fn integer_too_large() -> NumberError {
     ("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")
 }
 
-/// Converts a number in an expression: digits, optionally with a decimal point and an exponent.
-pub(super) fn from_text(text: &str) -> Result<f64, NumberError> {
+/// Converts a number in an expression of a graph: digits, optionally with a decimal point and an exponent.
+pub(super) fn from_expression(text: &str) -> Result<f64, NumberError> {
     match text.parse::<i64>() {
         Ok(value) => exact(value),
-        Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => Err(too_long()),
+        Err(_) if text.bytes().all(|b| b.is_ascii_digit()) => Err(integer_too_large()),
         Err(_) => from_decimal(text),
     }
 }
 
+/// Converts a number with a decimal point or an exponent.
 fn from_decimal(text: &str) -> Result<f64, NumberError> {
     let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
     if value.is_nan() || (value.is_infinite() && text.contains("inf")) {
@@ -66,8 +69,9 @@ fn from_decimal(text: &str) -> Result<f64, NumberError> {
     if value.is_infinite() {
         return Err(("this number is too large for f64".to_owned(), "the largest is about 1.8e308"));
     }
-    let mantissa = || text.split(['e', 'E']).next().unwrap_or(text);
-    if value == 0.0 && mantissa().bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+    // 0e-999 is 0, but the result 0 of 1e-999 is an underflow
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
         return Err((
             "this number is too small for f64, it would become 0".to_owned(),
             "the smallest is about 5e-324; write 0 if you mean it",
@@ -86,12 +90,12 @@ mod tests {
         for (text, value) in
             [("0.1", 0.1), ("0", 0.0), ("-0.0", 0.0), ("0e-999", 0.0), ("5e-324", 5e-324), ("9007199254740992", 9_007_199_254_740_992.0)]
         {
-            assert_eq!(from_text(text), Ok(value), "{text}");
+            assert_eq!(from_expression(text), Ok(value), "{text}");
         }
         for text in ["9007199254740993", "-9007199254740993", "1e400", "1e-400", "nan", "-inf", "0.0001e-330"] {
-            assert!(from_text(text).is_err(), "{text}");
+            assert!(from_expression(text).is_err(), "{text}");
         }
-        assert!(from_text("9007199254740993.0").is_ok());
-        assert!(from_text(&i64::MAX.to_string()).is_err());
+        assert!(from_expression("9007199254740993.0").is_ok());
+        assert!(from_expression(&i64::MAX.to_string()).is_err());
     }
 }

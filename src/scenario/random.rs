@@ -1,10 +1,12 @@
-//! The random number generator of initializers: xoshiro256++, seeded through SplitMix64 (Blackman and Vigna). A seed gives the same numbers on every machine.
+//! The random number generator of initializers such as `{ init = "normal", seed = 1 }`: xoshiro256++, whose state is made from the seed by SplitMix64 (Blackman
+//! and Vigna). A seed gives the same numbers on every machine.
 
 mod normal;
 
-/// The generator steps that a uniform number and a normal number take.
-pub(super) const UNIFORM: usize = 1;
-pub(super) const NORMAL: usize = 2;
+/// The number of generator steps for one uniform number.
+pub(super) const UNIFORM_STEPS: usize = 1;
+/// The number of generator steps for one normal number.
+pub(super) const NORMAL_STEPS: usize = 2;
 
 /// The `SplitMix64` generator, which expands a seed to the state of xoshiro256++.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ impl Generator {
         Self(std::array::from_fn(|_| state.next()))
     }
 
+    /// Returns the next 64 random bits: one step of the generator.
     #[inline]
     fn next(&mut self) -> u64 {
         let s = &mut self.0;
@@ -44,7 +47,7 @@ impl Generator {
         result
     }
 
-    /// Skips the results of the next steps.
+    /// Advances the generator by `steps` and drops the results.
     pub fn skip(&mut self, steps: usize) {
         for _ in 0..steps {
             self.next();
@@ -55,7 +58,8 @@ impl Generator {
     #[inline]
     #[allow(clippy::cast_precision_loss)] // 53 bits
     pub fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+        const TWO_POW_53: f64 = 9_007_199_254_740_992.0;
+        (self.next() >> 11) as f64 * (1.0 / TWO_POW_53)
     }
 
     /// Fills `numbers` from the normal distribution with mean 0 and standard deviation 1.
@@ -71,12 +75,13 @@ impl Generator {
         rest.fill_with(|| self.normal());
     }
 
-    /// Returns one such number.
+    /// Returns one number from the normal distribution with mean 0 and standard deviation 1.
     fn normal(&mut self) -> f64 {
         let [u, v] = self.pair();
         normal::normal(u, v)
     }
 
+    /// Returns the two uniform numbers from which a normal number is made.
     #[inline]
     fn pair(&mut self) -> [f64; 2] {
         [self.uniform(), self.uniform()]
@@ -88,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn splitmix64_is_the_published_one() {
+    fn splitmix64_makes_the_published_numbers() {
         let mut state = SplitMix64(1_234_567);
         let expected = [
             6_457_827_717_110_365_317,
@@ -101,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn xoshiro256plusplus_is_the_published_one() {
+    fn xoshiro256plusplus_makes_the_published_numbers() {
         let mut state = Generator([1, 2, 3, 4]);
         let expected = [
             41_943_041,
@@ -121,10 +126,10 @@ mod tests {
     /// The expected numbers come from a separate implementation in Python: the published integer generators, `(next >> 11) * 2**-53`, and
     /// √(−2 ln(1 − u)) · cos(2π v) with 60 digits.
     #[test]
-    fn the_first_numbers_of_a_seed_are_those_of_the_formulas() {
+    fn the_first_numbers_of_a_seed_equal_an_independent_implementation() {
         type Numbers = [f64; 4];
         #[rustfmt::skip]
-        let right: [(u64, Numbers, Numbers); 4] = [
+        let expected: [(u64, Numbers, Numbers); 4] = [
             (0, [0.324_575_268_031_406_7, 0.382_239_296_511_673_43, 0.359_617_207_647_355_3, 0.011_455_508_934_653_635],
                 [-0.654_265_126_640_594_9, 0.941_683_780_004_374_8, 1.159_637_185_289_785, 1.114_281_166_493_417_8]),
             (1, [0.811_612_158_881_884_8, 0.747_104_716_158_218_7, 0.100_150_903_533_783_75, 0.746_216_870_616_810_4],
@@ -134,30 +139,30 @@ mod tests {
             (9_007_199_254_740_991, [0.540_211_013_782_401_8, 0.585_899_567_928_350_6, 0.862_788_974_526_763_4, 0.248_914_241_885_596_2],
                 [-1.069_384_701_938_032, 0.013_596_900_486_602_347, 0.846_454_582_062_316_9, 0.247_181_997_399_564_2]),
         ];
-        for (seed, uniform, normal) in right {
+        for (seed, uniform, normal) in expected {
             let mut state = Generator::new(seed);
             assert_eq!(std::array::from_fn(|_| state.uniform()), uniform, "{seed}");
             let mut state = Generator::new(seed);
-            for right in normal {
-                let is = state.normal();
-                assert!((is - right).abs() <= 1e-15 * right.abs().max(1.0), "{seed}: {is}, not {right}");
+            for expected in normal {
+                let number = state.normal();
+                assert!((number - expected).abs() <= 1e-15 * expected.abs().max(1.0), "{seed}: {number}, not {expected}");
             }
         }
     }
 
     #[test]
     fn skipping_the_steps_of_n_numbers_equals_drawing_n_numbers() {
-        type Number = fn(&mut Generator) -> f64;
-        for (steps, number) in [(UNIFORM, Generator::uniform as Number), (NORMAL, Generator::normal as Number)] {
-            let (mut all, mut rest) = (Generator::new(7), Generator::new(7));
-            rest.skip(5 * steps);
-            let _: [f64; 5] = std::array::from_fn(|_| number(&mut all));
-            assert_eq!(number(&mut all), number(&mut rest));
+        type Draw = fn(&mut Generator) -> f64;
+        for (steps, draw) in [(UNIFORM_STEPS, Generator::uniform as Draw), (NORMAL_STEPS, Generator::normal as Draw)] {
+            let (mut drawing, mut skipping) = (Generator::new(7), Generator::new(7));
+            skipping.skip(5 * steps);
+            let _: [f64; 5] = std::array::from_fn(|_| draw(&mut drawing));
+            assert_eq!(draw(&mut drawing), draw(&mut skipping));
         }
     }
 
     #[test]
-    fn normal_numbers_in_blocks_equal_single_ones() {
+    fn normal_numbers_made_in_blocks_equal_those_made_one_by_one() {
         for count in [0, 1, normal::BLOCK - 1, normal::BLOCK, 3 * normal::BLOCK + 5] {
             let (mut one_by_one, mut together) = (Generator::new(11), Generator::new(11));
             let mut numbers = vec![0.0; count];
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_range_and_spread() {
+    fn uniform_numbers_are_between_0_and_1_and_both_distributions_have_their_moments() {
         let mut state = Generator::new(0);
         let uniform: Vec<f64> = (0..10_000).map(|_| state.uniform()).collect();
         assert!(uniform.iter().all(|u| (0.0..1.0).contains(u)));

@@ -1,7 +1,8 @@
-//! The state that all parts of parsing share: the errors so far, the claimed memory, and methods that read single values.
+//! The state that all modules share while a scenario file is parsed: the errors so far, the claimed memory, and the opened weight files. Its methods read single
+//! values and report errors.
 //!
-//! A file is parsed in up to two passes. The first makes at most [`EAGER_ENTRIES`] numbers and leaves zeros in place of the rest, so that a file beyond the
-//! memory limit is refused before much is allocated. If it left out any numbers and found no error, a second pass makes them all.
+//! A file is parsed in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the numbers of further tensors stay 0. So a file
+//! beyond the memory limit is refused before much memory is allocated. If the first pass left out numbers and found no error, a second pass makes all of them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -26,27 +27,29 @@ pub(super) type TomlTable<'i> = DeTable<'i>;
 /// A range of bytes of the file.
 pub(super) type Span = Range<usize>;
 
-/// The largest number of errors; parsing stops when it is reached.
-pub(super) const KEPT: usize = 100;
+/// The largest number of errors. When it is reached, most loops over parts of the file stop.
+pub(super) const MAX_FAULTS: usize = 100;
 
-/// The errors, the opened files and the claimed memory of a scenario that is being parsed.
+/// The state of parsing one scenario file.
 #[derive(Debug)]
 pub(super) struct ScenarioReader {
+    /// The errors so far.
     pub faults: Vec<Diagnostic>,
-    /// The files with tensors.
+    /// The weight files.
     pub archives: Archives,
-    /// The extracted arrays that are not used yet, by the byte of their placeholder; `None` if nothing was extracted.
+    /// The arrays that `extract` took out of the text and that are not used yet, by the position of their placeholder; `None` if nothing was extracted.
     pub arrays: Option<HashMap<usize, Array>>,
+    /// The memory that is claimed so far.
     pub budget: Budget,
-    /// The number of entries that layers with an unknown input shape may still claim.
+    /// The number of entries that layers with an unknown input may still claim. Such layers are built with assumed inputs, only to check their keys.
     assumed_entries: usize,
-    /// The number of entries that may still be made in the first pass; `None` in the second pass, which makes all.
+    /// The number of entries that the first pass may still make; `None` in the second pass, which makes all.
     eager_entries: Option<usize>,
-    /// `true` if the first pass left out numbers.
-    pub deferred: bool,
+    /// `true` if this is the first pass and it left out numbers.
+    pub has_deferred: bool,
 }
 
-/// Returns the type of a value in words.
+/// Returns the type of a value for messages, such as `an integer`.
 pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -59,15 +62,12 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The largest number of entries that the first pass makes or reads from files: 8 MiB of them.
+/// The largest number of entries that the first pass makes or reads from files. As f64 they take 8 MiB.
 const EAGER_ENTRIES: usize = 1 << 20;
 
 impl ScenarioReader {
-    pub fn new(limit: u64, files: Arc<dyn Files>) -> Self {
-        Self::of(limit, Archives::new(files))
-    }
-
-    fn of(limit: u64, archives: Archives) -> Self {
+    /// Makes the state of a pass that makes all numbers.
+    fn with_archives(limit: u64, archives: Archives) -> Self {
         Self {
             faults: Vec::new(),
             archives,
@@ -75,53 +75,53 @@ impl ScenarioReader {
             budget: Budget::new(limit),
             assumed_entries: EAGER_ENTRIES,
             eager_entries: None,
-            deferred: false,
+            has_deferred: false,
         }
     }
 
-    /// Makes the reader of the first pass.
+    /// Makes the state of the first pass. `limit` is the memory limit in bytes.
     pub fn first_pass(limit: u64, files: Arc<dyn Files>) -> Self {
-        Self { eager_entries: Some(EAGER_ENTRIES), ..Self::new(limit, files) }
+        Self { eager_entries: Some(EAGER_ENTRIES), ..Self::with_archives(limit, Archives::new(files)) }
     }
 
-    /// Makes the reader of the second pass, which keeps the opened files.
-    pub fn second_pass(self) -> Self {
-        Self::of(self.budget.limit, self.archives.reset_unpacked())
+    /// Makes the state of the second pass. Only the opened weight files are kept.
+    pub fn into_second_pass(self) -> Self {
+        Self::with_archives(self.budget.limit, self.archives.for_second_pass())
     }
 
-    /// Returns whether the numbers of a tensor with `entries` entries are left to the second pass.
-    pub fn defers(&mut self, entries: usize) -> bool {
+    /// Counts a tensor with `entries` entries. Returns whether its numbers are left to the second pass.
+    pub fn defer(&mut self, entries: usize) -> bool {
         let Some(left) = self.eager_entries else { return false };
         self.eager_entries = Some(left.saturating_sub(entries));
-        let later = entries > left;
-        self.deferred |= later;
-        later
+        let is_deferred = entries > left;
+        self.has_deferred |= is_deferred;
+        is_deferred
     }
 
-    /// Returns whether the largest number of errors is reached.
-    pub fn full(&self) -> bool {
-        self.faults.len() >= KEPT
+    /// Returns whether the largest number of errors is reached. Further errors are dropped.
+    pub fn is_full(&self) -> bool {
+        self.faults.len() >= MAX_FAULTS
     }
 
     /// Reports an error at a position.
-    pub fn fault(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
-        self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
+    pub fn report(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
     /// Reports an error that concerns two positions.
-    pub fn fault_with(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
+    pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));
-        self.keep(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
+        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
     /// Reports an error of the whole file.
-    pub fn file_fault(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
-        self.keep(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
+    pub fn report_for_file(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.report_diagnostic(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
     }
 
-    /// Reports an error.
-    pub fn keep(&mut self, fault: Diagnostic) -> Reported {
-        if !self.full() {
+    /// Reports an error with all its parts.
+    pub fn report_diagnostic(&mut self, fault: Diagnostic) -> Reported {
+        if !self.is_full() {
             self.faults.push(fault);
         }
         Reported
@@ -129,10 +129,10 @@ impl ScenarioReader {
 
     /// Reports a value of the wrong type.
     pub fn wrong_type(&mut self, key: &str, value: &TomlValue<'_>, wanted: &str, help: &str) -> Reported {
-        self.fault(value.span(), format!("{key} must be {wanted}, not {}", type_name(value.get_ref())), help)
+        self.report(value.span(), format!("{key} must be {wanted}, not {}", type_name(value.get_ref())), help)
     }
 
-    /// Reads a string, unescaped.
+    /// Reads the string under a key, as written, with its position; `None` if the key is missing.
     pub fn string<'t>(&mut self, table: &'t TomlTable<'_>, key: &str) -> Result<Option<(&'t str, Span)>, Reported> {
         match table.get(key) {
             None => Ok(None),
@@ -143,17 +143,18 @@ impl ScenarioReader {
         }
     }
 
-    /// Reads a string as one line, escaped.
+    /// Reads the string under a key and escapes it to one line.
     pub fn line(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| one_line(text.trim()))
     }
 
-    /// Reads a string of any number of lines, escaped.
+    /// Reads the string under a key and escapes it, but keeps its line breaks.
     pub fn lines(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
-    /// Reads an array of tables, `[[key]]`. Returns the tables, and `false` if some entries are not tables.
+    /// Reads an array of tables, `[[key]]`. Returns the tables with their positions. The second result is `true` if every item of the array is
+    /// a table.
     pub fn tables<'t, 'i>(&mut self, table: &'t TomlTable<'i>, key: &str) -> (Vec<(&'t TomlTable<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
         let Some(value) = table.get(key) else { return (Vec::new(), true) };
@@ -170,41 +171,41 @@ impl ScenarioReader {
                 }
             }
         }
-        let all = found.len() == items.len();
-        (found, all)
+        let all_are_tables = found.len() == items.len();
+        (found, all_are_tables)
     }
 
-    /// Reads a finite number.
+    /// Reads a finite number. `key` names the value in messages.
     pub fn number(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
         let read = match value.get_ref() {
             DeValue::Integer(integer) => number::from_integer(integer),
             DeValue::Float(float) => number::from_float(float),
             _ => return Err(self.wrong_type(key, value, "a number", "")),
         };
-        read.map_err(|(message, help)| self.fault(value.span(), message, help))
+        read.map_err(|(message, help)| self.report(value.span(), message, help))
     }
 
-    /// Reads an integer that is at least `least`.
-    pub fn integer(&mut self, key: &str, value: &TomlValue<'_>, least: u64) -> Result<u64, Reported> {
+    /// Reads an integer that is at least `min`.
+    pub fn integer(&mut self, key: &str, value: &TomlValue<'_>, min: u64) -> Result<u64, Reported> {
         let DeValue::Integer(integer) = value.get_ref() else {
             return Err(self.wrong_type(key, value, "an integer", ""));
         };
         match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(n) => match u64::try_from(n) {
-                Ok(n) if n >= least => Ok(n),
-                _ => Err(self.fault(value.span(), format!("{key} must be at least {least}, not {n}"), "")),
+                Ok(n) if n >= min => Ok(n),
+                _ => Err(self.report(value.span(), format!("{key} must be at least {min}, not {n}"), "")),
             },
-            Err(_) => Err(self.fault(value.span(), format!("{key} is too large"), "integers have at most 64 bits")),
+            Err(_) => Err(self.report(value.span(), format!("{key} is too large"), "integers have at most 64 bits")),
         }
     }
 
-    /// Reads an integer that is at least `least` and fits into `usize`.
-    pub fn size(&mut self, key: &str, value: &TomlValue<'_>, least: usize) -> Result<usize, Reported> {
-        let n = self.integer(key, value, least as u64)?;
-        usize::try_from(n).map_err(|_| self.fault(value.span(), format!("{key} is too large"), ""))
+    /// Reads an integer that is at least `min` and fits into `usize`.
+    pub fn size(&mut self, key: &str, value: &TomlValue<'_>, min: usize) -> Result<usize, Reported> {
+        let n = self.integer(key, value, min as u64)?;
+        usize::try_from(n).map_err(|_| self.report(value.span(), format!("{key} is too large"), ""))
     }
 
-    /// Claims a tensor of a layer whose input is unknown. A refusal is not reported.
+    /// Claims the entries of a tensor in a layer that is built with assumed inputs. A failure is not reported, because it may be due to the assumption.
     pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
         self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;

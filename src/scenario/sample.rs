@@ -1,9 +1,9 @@
-//! Reads the input and target of a sample, and the loss.
+//! Reads the input and the target of one sample, and the loss.
 
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::gap;
+use super::insertion;
 use super::keys::TableArgs;
 use super::layers::LastLayer;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
@@ -14,10 +14,11 @@ use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, N
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
-/// The largest rank of an input: channels, height, width.
-const RANK: usize = 3;
+/// The largest number of dimensions of an input: channels, height and width.
+const MAX_RANK: usize = 3;
 
-/// Reads the network's input. Leading dimensions of size 1 are added up to the rank that the first layer requires.
+/// Reads the input of the sample in `table`. If the first layer requires a higher `rank`, leading dimensions of size 1 are added. `at` is the position of the
+/// `[[sample]]`; `None` if the input is a top-level key.
 pub(super) fn input(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -27,17 +28,17 @@ pub(super) fn input(
     let Some(value) = table.get("input") else {
         let help = "add input = …, with the numbers that the first layer reads";
         return Err(match at {
-            None => reader.fault(gap::after_keys(table), "input is missing", help),
-            Some(at) => reader.fault(at.clone(), "this sample has no input", help),
+            None => reader.report(insertion::after_top_level_keys(table), "input is missing", help),
+            Some(at) => reader.report(at.clone(), "this sample has no input", help),
         });
     };
     let found = read_tensor(reader, "input", value)?;
     let Some(shape) = found.shape() else {
         let help = "add its shape, such as shape = [1, 4, 4]";
-        return Err(reader.fault(value.span(), "the shape of the input is not known", help));
+        return Err(reader.report(value.span(), "the shape of the input is not known", help));
     };
-    if shape.len() > RANK {
-        let message = format!("input has {} dimensions ({}), but at most {RANK} are possible", shape.len(), shape_words(shape));
+    if shape.len() > MAX_RANK {
+        let message = format!("input has {} dimensions ({}), but at most {MAX_RANK} are possible", shape.len(), shape_words(shape));
         let help = match *shape {
             [1, c, h, w] => {
                 format!("its first dimension seems to count one sample: leave it out, an image is channels x height x width, {c}x{h}x{w}")
@@ -47,78 +48,85 @@ pub(super) fn input(
             ),
             _ => "an image is channels x height x width".to_owned(),
         };
-        return Err(reader.fault(value.span(), message, help));
+        return Err(reader.report(value.span(), message, help));
     }
     let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
-    reader.claim_given(&value.span(), &shape)?;
-    // if only numbers are faulty, the shape is still known
+    reader.claim_for_sample(&value.span(), &shape)?;
+    // after an error in the numbers the shape is still known: continue with zeros
     Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
-/// The kind of the loss, its table if it has one, and its position.
-type NamedLoss<'t, 'i> = (&'static LossKind, Option<&'t TomlTable<'i>>, Span);
-
-fn named<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> Result<NamedLoss<'t, 'i>, Reported> {
+/// Returns the kind of the loss that the file names, and the position of the name.
+fn loss_kind(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(&'static LossKind, Span), Reported> {
     let Some(value) = table.get("loss") else {
-        return Err(reader.fault(gap::after_keys(table), "loss is missing", "add loss = \"squared_error\", or another loss"));
+        return Err(reader.report(
+            insertion::after_top_level_keys(table),
+            "loss is missing",
+            "add loss = \"squared_error\", or another loss",
+        ));
     };
-    let (name, place, own) = match value.get_ref() {
-        DeValue::String(name) => (name.as_ref(), value.span(), None),
-        DeValue::Table(own) => match reader.string(own, "type")? {
-            Some((name, place)) => (name, place, Some(own)),
+    let (name, span) = match value.get_ref() {
+        DeValue::String(name) => (name.as_ref(), value.span()),
+        DeValue::Table(loss_table) => match reader.string(loss_table, "type")? {
+            Some(name_and_span) => name_and_span,
             None => {
-                return Err(reader.fault(value.span(), "the type of the loss is missing", "add type = \"squared_error\", or another loss"));
+                return Err(reader.report(
+                    value.span(),
+                    "the type of the loss is missing",
+                    "add type = \"squared_error\", or another loss",
+                ));
             }
         },
         _ => return Err(reader.wrong_type("loss", value, "a string, or { type = …, … }", "")),
     };
-    let Some(kind) = find(name) else {
+    let Some(kind) = find_loss(name) else {
         let names: Vec<&str> = LOSSES.iter().map(|kind| kind.name).collect();
-        return Err(reader.fault(place, format!("there is no loss {}", quoted(name)), words::help(Vocabulary::Loss, name, &names)));
+        return Err(reader.report(span, format!("there is no loss {}", quoted(name)), words::help(Vocabulary::Loss, name, &names)));
     };
-    Ok((kind, own, place))
+    Ok((kind, span))
 }
 
-/// Corrects the keys of a loss.
+/// Reports and mends the unknown keys of a loss that is written as a table.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
-    let kind = table.get("type").and_then(|name| find(name.get_ref().as_str()?));
+    let kind = table.get("type").and_then(|name| find_loss(name.get_ref().as_str()?));
     let mut known = vec!["type", BATCH_REDUCTION];
     known.extend(LOSSES.iter().filter(|loss| kind.is_none_or(|kind| kind.name == loss.name)).flat_map(|loss| loss.keys));
     let owner = kind.map_or_else(|| "a loss".to_owned(), |kind| format!("the loss \"{}\"", kind.name));
     mend_keys(reader, table, &known, Vocabulary::LossKey, &owner);
 }
 
-fn find(name: &str) -> Option<&'static LossKind> {
+fn find_loss(name: &str) -> Option<&'static LossKind> {
     LOSSES.iter().find(|kind| kind.name == name)
 }
 
-/// The loss and how it is reduced over the samples.
+/// The loss of a sample, and the way in which the losses of all samples are reduced to one number.
 #[derive(Debug)]
 pub(super) struct Objective {
     pub loss: Result<Loss, Reported>,
-    /// The reduction over the samples.
+    /// The reduction over the samples: mean or sum.
     pub reduction: Result<BatchReduction, Reported>,
     /// `true` if the kind of the loss is known.
-    pub named: bool,
-    /// `true` if the loss gives the target of all samples, as `upstream` with `gradient` does.
+    pub is_kind_known: bool,
+    /// `true` if the loss itself has the target of all samples: the loss `upstream` has it in its key `gradient`.
     pub gives_target: bool,
 }
 
-/// Reads the loss and checks it against the last layer, if that is known.
-pub(super) fn goal(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Option<&LastLayer>) -> Objective {
-    let named = named(reader, table);
-    let own = table.get("loss").and_then(|value| value.get_ref().as_table());
-    let gives_target =
-        named.as_ref().map_or(true, |(kind, ..)| kind.keys.contains(&"gradient")) && own.is_some_and(|own| own.contains_key("gradient"));
-    let place = named.as_ref().map_or_else(|Reported| Span::default(), |(.., place)| place.clone());
+/// Reads the loss. If the last layer is known, checks that the loss can read the output of that layer.
+pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Option<&LastLayer>) -> Objective {
+    let kind = loss_kind(reader, table);
+    let loss_table = table.get("loss").and_then(|value| value.get_ref().as_table());
+    let may_have_gradient = kind.as_ref().map_or(true, |(kind, _)| kind.keys.contains(&"gradient"));
+    let gives_target = may_have_gradient && loss_table.is_some_and(|loss_table| loss_table.contains_key("gradient"));
+    let span = kind.as_ref().map_or_else(|Reported| Span::default(), |(_, span)| span.clone());
     let shape = last.and_then(|last| last.shape.as_deref().ok());
-    let words = last.zip(shape).map_or_else(String::new, |(last, shape)| last.words(shape));
-    let mut keys = TableArgs::new(reader, own, place, "the loss", &[], &words);
+    let shape_help = last.zip(shape).map_or_else(String::new, |(last, shape)| last.shape_sentence(shape));
+    let mut keys = TableArgs::new(reader, loss_table, span, "the loss", &[], &shape_help);
     let reduction = BatchReduction::read(&mut keys);
-    let loss = named.as_ref().map_err(|&fault| fault).and_then(|(kind, ..)| {
-        keys.sized = shape.is_some();
+    let loss = kind.as_ref().map_err(|&reported| reported).and_then(|(kind, _)| {
+        keys.has_sizes = shape.is_some();
         let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
+            // whether this loss suits the activation is unknown
             keys.suppress("type");
         }
         let output = NetworkOutput {
@@ -128,46 +136,47 @@ pub(super) fn goal(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Opt
         };
         (kind.build)(&mut keys, &output)
     });
-    Objective { loss: if keys.sized { loss } else { Err(Reported) }, reduction, named: named.is_ok(), gives_target }
+    let loss = if keys.has_sizes { loss } else { Err(Reported) };
+    Objective { loss, reduction, is_kind_known: kind.is_ok(), gives_target }
 }
 
-/// Reads the target of a sample, in the shape of the output.
+/// Reads the target of a sample. It gets the shape of the network's output; an error is returned if that shape is unknown.
 pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: Option<&LastLayer>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
-        // errors of the target itself are reported
+        // report the errors of the target itself
         return read_tensor(reader, "target", value).and(Err(Reported));
     };
-    reader.claim_given(&value.span(), shape)?;
-    let (entries, words) = (len(shape), last.words(shape));
+    reader.claim_for_sample(&value.span(), shape)?;
+    let (entries, shape_help) = (len(shape), last.shape_sentence(shape));
     if entries > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
-        return class(reader, value, shape, &words);
+        return one_hot_target(reader, value, shape, &shape_help);
     }
     let found = read_tensor(reader, "target", value)?;
-    if let Some(own) = found.shape()
-        && with_rank(own, shape.len()).as_ref() != Some(shape)
-        && own != [entries]
-        && !(entries == 1 && own.is_empty())
+    if let Some(written) = found.shape()
+        && with_rank(written, shape.len()).as_ref() != Some(shape)
+        && written != [entries]
+        && !(entries == 1 && written.is_empty())
     {
-        let flat = if shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
-        let message = format!("target must be {}{flat}, not {}", shape_words(shape), shape_words(own));
-        return Err(reader.fault(value.span(), message, words));
+        let or_flat = if shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
+        let message = format!("target must be {}{or_flat}, not {}", shape_words(shape), shape_words(written));
+        return Err(reader.report(value.span(), message, shape_help));
     }
     found.fill(reader, "target", shape, Fan::of(shape))
 }
 
-/// Makes the one-hot target of a class index.
-fn class(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], words: &str) -> Result<Tensor, Reported> {
+/// Makes the target for a class index: 1 at that entry and 0 elsewhere. `shape_help` describes the shape of the output.
+fn one_hot_target(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], shape_help: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
-    let help = format!("{words}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
+    let help = format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
     let index = match value.get_ref() {
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok(),
-        _ => return Err(reader.fault(value.span(), "a target that is one number is the index of a class, an integer", help)),
+        _ => return Err(reader.report(value.span(), "a target that is one number is the index of a class, an integer", help)),
     };
-    let Some(place) = index.and_then(|index| usize::try_from(index).ok()).filter(|&index| index < entries) else {
+    let Some(class) = index.and_then(|index| usize::try_from(index).ok()).filter(|&index| index < entries) else {
         let index = index.map_or_else(|| "of this index".to_owned(), |index| index.to_string());
-        return Err(reader.fault(value.span(), format!("there is no class {index}"), help));
+        return Err(reader.report(value.span(), format!("there is no class {index}"), help));
     };
     let mut data = vec![0.0; entries];
-    data[place] = 1.0;
+    data[class] = 1.0;
     Ok(from_flat(shape, data))
 }

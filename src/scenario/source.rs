@@ -1,4 +1,4 @@
-//! The source of a scenario: its text, and the name of the file.
+//! The input of the scenario parser: the text of a scenario, with its name and path.
 
 use std::sync::Arc;
 
@@ -25,10 +25,11 @@ impl Source {
             Ok(text) => return Ok(Self { name, path_shown, text }),
             Err(error) => error,
         };
-        let at = error.utf8_error().valid_up_to();
+        let start = error.utf8_error().valid_up_to();
+        // in the text that is shown, each invalid sequence is one replacement character
         let text = String::from_utf8_lossy(error.as_bytes());
         let fault = Diagnostic {
-            span: Some(at..at + char::REPLACEMENT_CHARACTER.len_utf8()),
+            span: Some(start..start + char::REPLACEMENT_CHARACTER.len_utf8()),
             message: "this file is not text in UTF-8".to_owned(),
             help: "a scenario is a TOML file; save it as UTF-8".to_owned(),
             also: None,

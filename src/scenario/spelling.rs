@@ -1,4 +1,5 @@
-//! Reports unknown keys. A key that is likely a misspelling of a missing key is renamed to it, so that no other errors follow from it.
+//! Reports unknown keys, and mends misspelt ones: an unknown key that probably means a key which the table lacks is renamed to that key. Without the renaming,
+//! "sride is unknown" could be followed by a wrong error about a missing stride.
 
 use toml::de::DeValue;
 
@@ -12,10 +13,10 @@ pub(super) const KEYS: &[&str] = &[
     "train",
 ];
 
-/// The top-level keys that are arrays of tables.
-const LISTS: &[&str] = &["layer", "note", "expect", "sample"];
+/// The top-level keys whose values are arrays of tables, such as `[[layer]]`.
+const TABLE_ARRAYS: &[&str] = &["layer", "note", "expect", "sample"];
 
-/// Returns the value itself if it is a table, or the tables of an array.
+/// Returns the tables in a value: the value itself if it is a table, or the tables among the items of an array.
 pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTable<'i>> {
     let values = match value.get_mut() {
         DeValue::Array(items) => items.iter_mut().map(TomlValue::get_mut).collect(),
@@ -28,74 +29,86 @@ pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTa
     tables.collect()
 }
 
-/// Reports the keys of a table that are not among `known`, and corrects likely misspellings.
-pub(super) fn mend_keys(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, known: &[&str], at: Vocabulary, owner: &str) {
+/// Reports the keys of a table that are not among `known`, and mends likely misspellings. `owner` is the table's name in messages, such as `a layer`.
+pub(super) fn mend_keys(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, known: &[&str], vocabulary: Vocabulary, owner: &str) {
     for (key, span) in unknown_keys(table, known) {
-        mend_key(reader, table, &key, span, known, at, owner);
+        mend_key(reader, table, &key, span, known, vocabulary, owner);
     }
 }
 
 /// Returns the keys of a table that are not among `known`, with their positions.
 pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String, Span)> {
-    let foreign = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
-    foreign.map(|key| (key.get_ref().to_string(), key.span())).collect()
+    let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+    unknown.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Reports one key that is not among `known`, and corrects it if it is likely a misspelling.
+/// Reports one key that is not among `known`, and mends it if it is a likely misspelling.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,
     key: &str,
     span: Span,
     known: &[&str],
-    at: Vocabulary,
+    vocabulary: Vocabulary,
     owner: &str,
 ) {
-    let Some(value) = table.get(key).filter(|_| !reader.full()) else { return };
-    let fits = |is: &str| fits(is, value);
-    let help = words::answer(at, key, known, fits).unwrap_or_else(|| suggest::help(key, known));
-    let meant = words::meant_where(at, key, known, fits);
-    reader.fault(span, format!("{owner} has no key {}", quoted(key)), help);
-    let Some(meant) = meant else { return };
-    // only an array of tables, such as [[layer]], may be added to one that exists
-    let listed = LISTS.contains(&meant);
-    if table.get(key).is_none_or(|value| is_list(value) != listed) || table.get(meant).is_some_and(|value| !(listed && is_list(value))) {
+    let Some(value) = table.get(key).filter(|_| !reader.is_full()) else { return };
+    let takes_value = |known: &str| accepts(known, value);
+    let help = words::table_help(vocabulary, key, known, takes_value).unwrap_or_else(|| suggest::help(key, known));
+    let correct_key = words::best_match_where(vocabulary, key, known, takes_value);
+    reader.report(span, format!("{owner} has no key {}", quoted(key)), help);
+    let Some(correct_key) = correct_key else { return };
+    let wants_table_array = TABLE_ARRAYS.contains(&correct_key);
+    if is_table_array(value) != wants_table_array {
         return;
     }
-    let Some((mut place, value)) = table.remove_entry(key) else { return };
-    if let (Some(DeValue::Array(all)), DeValue::Array(more)) = (table.get_mut(meant).map(TomlValue::get_mut), value.get_ref()) {
-        more.iter().cloned().for_each(|table| all.push(table));
-        all.sort_by_key(|table| table.span().start);
+    // if the correct key exists too, two values can only be joined if both are arrays of tables, such as [[layer]]
+    if table.get(correct_key).is_some_and(|existing| !(wants_table_array && is_table_array(existing))) {
+        return;
+    }
+    let Some((mut spanned_key, value)) = table.remove_entry(key) else { return };
+    if let (Some(DeValue::Array(existing)), DeValue::Array(added)) = (table.get_mut(correct_key).map(TomlValue::get_mut), value.get_ref()) {
+        added.iter().cloned().for_each(|table| existing.push(table));
+        existing.sort_by_key(|table| table.span().start); // the order of the file
     } else {
-        *place.get_mut() = meant.to_owned().into();
-        table.insert(place, value);
+        *spanned_key.get_mut() = correct_key.to_owned().into();
+        table.insert(spanned_key, value);
     }
 }
 
-/// Returns whether a value is an array of tables.
-pub(super) fn is_list(value: &TomlValue<'_>) -> bool {
+/// Returns whether a value is an array of tables. Only the first item is checked.
+pub(super) fn is_table_array(value: &TomlValue<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(items) if items.first().is_some_and(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 
-/// Returns whether a key takes a value of this type. It tells keys apart that have the same foreign word, such as `filters`.
-pub(super) fn fits(key: &str, value: &TomlValue<'_>) -> bool {
+/// Returns whether a key accepts a value of this type.
+///
+/// The type decides between keys that have the same word in other libraries: `filters = 8` means `out_channels`, and `filters = [[1, 2], [3, 4]]` means
+/// `weight`.
+pub(super) fn accepts(key: &str, value: &TomlValue<'_>) -> bool {
     let is_name = |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(_));
     match (key, value.get_ref()) {
         ("from", DeValue::Array(items)) => items.iter().all(is_name),
         ("from" | "function" | "activation" | "name" | "type", _) => is_name(value),
         ("kernel_size", DeValue::Array(items)) => items.iter().all(|item| matches!(item.get_ref(), DeValue::Integer(_))),
         ("kernel_size" | "out_channels" | "out_features", other) => matches!(other, DeValue::Integer(_)),
-        ("weight" | "bias" | "input" | "target", other) => !matches!(other, DeValue::String(_) | DeValue::Boolean(_)) && !is_list(value),
+        ("weight" | "bias" | "input" | "target", other) => {
+            !matches!(other, DeValue::String(_) | DeValue::Boolean(_)) && !is_table_array(value)
+        }
         ("train" | "graph", other) => matches!(other, DeValue::Table(_)),
-        ("layer" | "sample" | "note" | "expect", _) => is_list(value),
+        ("layer" | "sample" | "note" | "expect", _) => is_table_array(value),
         _ => true,
     }
 }
 
-/// Returns the value of a key, or of a misspelling of it.
-pub(super) fn find<'t, 'i>(table: &'t TomlTable<'i>, at: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
-    let is_meant =
-        |other: &str| table.get(other).is_some_and(|value| words::meant_where(at, other, known, |is| fits(is, value)) == Some(key));
-    let misspelt = || unknown_keys(table, known).into_iter().find(|(other, _)| is_meant(other));
-    table.get(key).or_else(|| table.get(misspelt()?.0.as_str()))
+/// Returns the value of a key. If the table lacks the key, returns the value of an unknown key that probably means it.
+pub(super) fn find_value<'t, 'i>(table: &'t TomlTable<'i>, vocabulary: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
+    let means_key = |unknown: &str, value: &TomlValue<'_>| {
+        words::best_match_where(vocabulary, unknown, known, |candidate| accepts(candidate, value)) == Some(key)
+    };
+    let misspelt = || {
+        let unknown = unknown_keys(table, known).into_iter();
+        unknown.filter_map(|(unknown, _)| Some((table.get(unknown.as_str())?, unknown))).find(|(value, unknown)| means_key(unknown, value))
+    };
+    table.get(key).or_else(|| Some(misspelt()?.0))
 }

@@ -1,4 +1,4 @@
-//! Texts that are not TOML: the parser reports the place and the reason, and this module adds the help.
+//! Errors of files that are not valid TOML. The TOML parser has the position and the message; this module adds a help text.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::excerpt::quoted;
 use super::extract::unclosed_string;
 use super::fault::Diagnostic;
 
-/// The help for each message of the parser, by its beginning.
+/// The beginning of a message of the TOML parser, and the help text for it.
 #[rustfmt::skip]
 const HELP: &[(&str, &str)] = &[
     ("duplicate key", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),
@@ -35,38 +35,36 @@ const HELP: &[(&str, &str)] = &[
     ("carriage return", "save the file with \\n or \\r\\n at the end of each line"),
 ];
 
-/// Returns the parser's error for an unclosed string before `at`, and its place.
+/// Returns the parser's error for the first unclosed string before byte `at`, and the range of the error.
 ///
-/// The parser looks into strings after everything else, so it reports an unclosed array before an unclosed string above it.
-fn string_above(text: &str, at: usize) -> Option<(Error, Range<usize>)> {
+/// The parser checks strings last. If a line lacks a closing quote, the parser may report a line below it, such as an array that seems to be unclosed. The real
+/// error is the string, so the string alone is parsed again to get its error.
+fn unclosed_string_error(text: &str, at: usize) -> Option<(Error, Range<usize>)> {
     const KEY: &str = "a = ";
     let string = unclosed_string(text).filter(|string| string.start < at)?;
     let error = DeTable::parse(&format!("{KEY}{}", &text[string.clone()])).err()?;
     let span = error.span().filter(|span| span.start >= KEY.len())?;
-    let place = |at: usize| string.start + at - KEY.len();
-    Some((error, place(span.start)..place(span.end)))
+    let position_in_text = |at: usize| string.start + at - KEY.len();
+    Some((error, position_in_text(span.start)..position_in_text(span.end)))
 }
 
-/// Returns the fault of a text that the parser refuses with `error`.
-pub(super) fn fault(error: &Error, text: &str) -> Diagnostic {
+/// Returns the diagnostic for a text that the parser rejects with `error`.
+pub(super) fn diagnostic(error: &Error, text: &str) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
-    match string_above(text, span.start) {
-        Some((above, span)) => described(&above, span, text),
-        None => described(error, span, text),
+    match unclosed_string_error(text, span.start) {
+        Some((string_error, span)) => with_help(&string_error, span, text),
+        None => with_help(error, span, text),
     }
 }
 
-fn described(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
+/// Returns the diagnostic for an error of the parser at `span`, with a help text.
+fn with_help(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
     let message = error.message();
+    let rest = text.get(span.start..).unwrap_or_default();
     let help = match HELP.iter().find(|(begin, _)| message.starts_with(begin)) {
         Some((_, help)) => (*help).to_owned(),
-        None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => {
-            bare(text.get(span.start..).unwrap_or_default())
-        }
-        None if ["None", "null", "nil"]
-            .iter()
-            .any(|none| text.get(span.start..).is_some_and(|rest| rest.trim_start().starts_with(none))) =>
-        {
+        None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => unquoted_value_help(rest),
+        None if ["None", "null", "nil"].iter().any(|none| rest.trim_start().starts_with(none)) => {
             "TOML has no such value: leave the key out".to_owned()
         }
         None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
@@ -75,8 +73,8 @@ fn described(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
     Diagnostic { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
 }
 
-/// Returns the help for a value without quotes.
-fn bare(rest: &str) -> String {
+/// Returns the help text for a value that is neither a number nor in quotes. `rest` is the text from the value on.
+fn unquoted_value_help(rest: &str) -> String {
     let word = rest.split(['\n', '\r', ',', ']', '}', '#']).next().unwrap_or_default().trim();
     match word {
         "" => "write key = value".to_owned(),
@@ -93,22 +91,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unclosed_string_is_reported_before_what_is_wrong_below_it() {
-        let fault = |text: &str| {
-            let Diagnostic { span, message, .. } = fault(&toml::de::DeTable::parse(text).expect_err(text), text);
-            (span.expect("a place").start, message)
+    fn an_unclosed_string_is_reported_instead_of_an_error_below_it() {
+        let start_and_message = |text: &str| {
+            let Diagnostic { span, message, .. } = diagnostic(&toml::de::DeTable::parse(text).expect_err(text), text);
+            (span.expect("a position").start, message)
         };
-        let string = "this is not TOML: invalid basic string, expected `\"`";
+        let string_error = "this is not TOML: invalid basic string, expected `\"`";
         for below in ["b = [1, 2\nc = [1]\n", "[c\n", "b = { c = 1\n"] {
-            let (at, message) = fault(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
-            assert_eq!((at, message.as_str()), (25, string), "{below}");
+            let (at, message) = start_and_message(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
+            assert_eq!((at, message.as_str()), (25, string_error), "{below}");
         }
-        let (at, message) = fault("a = [1, 2\nb = \"b\n");
-        assert!(at <= 10 && message != string, "{at}: {message}");
+        let (at, message) = start_and_message("a = [1, 2\nb = \"b\n");
+        assert!(at <= 10 && message != string_error, "{at}: {message}");
     }
 
     #[test]
-    fn what_is_no_toml_has_a_help_line() {
+    fn errors_of_the_toml_parser_have_help_texts() {
         let mut wrong = Vec::new();
         for (text, help) in [
             ("a = 1\na = 2", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),
@@ -140,9 +138,9 @@ mod tests {
             ("a = 1\rb = 1", "save the file with \\n or \\r\\n at the end of each line"),
         ] {
             let error = toml::de::DeTable::parse(text).expect_err(text);
-            let is = fault(&error, text).help;
-            if is != help {
-                wrong.push(format!("{text}: {}: {is}", error.message()));
+            let found = diagnostic(&error, text).help;
+            if found != help {
+                wrong.push(format!("{text}: {}: {found}", error.message()));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

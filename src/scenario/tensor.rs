@@ -1,16 +1,18 @@
-//! Reads tensors: a number, nested arrays of numbers, an initializer `{ init = … }` or a tensor from a file `{ file = … }`.
+//! Reads the tensors of a scenario file. A tensor is written as a number, as nested arrays of numbers, as an initializer `{ init = … }`, or as a tensor from a
+//! weight file `{ file = … }`.
 
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::file::StoredTensor;
 use super::init::{self, Initializer};
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue, type_name};
+use super::weight_file::StoredTensor;
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat, len};
 use crate::words::{self, Vocabulary};
 
-/// A tensor as written in the file, before its final shape is known.
+/// A tensor as it is written in the scenario file. Its final shape is decided later: the layer may add dimensions of size 1, and an initializer gets its shape
+/// from the layer.
 #[derive(Clone, Debug)]
 pub(super) enum TensorSource<'t, 'i> {
     /// Numbers with their shape.
@@ -21,13 +23,13 @@ pub(super) enum TensorSource<'t, 'i> {
     File(StoredTensor),
 }
 
-/// Adds leading dimensions of size 1 up to `rank`: `[2, 3]` with rank 3 is `[1, 2, 3]`. `None` if the shape has more dimensions.
+/// Adds leading dimensions of size 1 until the shape has `rank` dimensions: `[2, 3]` with rank 3 becomes `[1, 2, 3]`. `None` if the shape has more than `rank`.
 pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     let missing = rank.checked_sub(shape.len())?;
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// Reads the tensor under `key` and reports its errors. If only single numbers are faulty, the shape is still returned.
+/// Reads the tensor under `key` and reports its errors. A number with an error becomes 0, so that the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,
     key: &str,
@@ -43,49 +45,55 @@ pub(super) fn read_tensor<'t, 'i>(
             let mut inner = value;
             while let DeValue::Array(items) = inner.get_ref() {
                 shape.push(items.len());
+                // the first item of each depth decides the shape
                 let Some(first) = items.first() else {
-                    return Err(reader.fault(inner.span(), format!("{key} holds an empty array"), "write at least one number"));
+                    return Err(reader.report(inner.span(), format!("{key} holds an empty array"), "write at least one number"));
                 };
                 inner = first;
             }
             let mut data = Vec::new();
             collect(reader, key, value, &shape, &mut data);
-            // ragged arrays leave out some numbers
+            // a part that is ragged was reported and left out, so numbers are missing
             if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
+        // `extract` has replaced a large array by a placeholder: look the array up by the placeholder's position
         _ => match reader.arrays.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
-            None => {
-                Err(reader.wrong_type(key, value, "a number, nested arrays of numbers, { init = … } or { file = … }", &meant(key, value)))
-            }
+            None => Err(reader.wrong_type(
+                key,
+                value,
+                "a number, nested arrays of numbers, { init = … } or { file = … }",
+                &help_for_word(key, value),
+            )),
         },
     }
 }
 
-/// Returns the help text for a word in the place of a tensor, such as `bias = true` or `weight = "xavier"`. `label` begins with the key.
-fn meant(label: &str, value: &TomlValue<'_>) -> String {
+/// Returns the help text for a word where a tensor should be, such as `bias = true` or `weight = "xavier"`. `label` begins with the key: `bias of fc1`.
+fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     let names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
-    let instead = |word: &str| match key {
-        "bias" => words::answer(Vocabulary::Bias, word, &[], |_| false).unwrap_or_default(),
+    let help_for_key = |word: &str| match key {
+        "bias" => words::table_help(Vocabulary::Bias, word, &[], |_| false).unwrap_or_default(),
         "target" => "write its numbers; a class is a number too, counted from 0".to_owned(),
         "input" => "write its numbers, such as input = [0.5, 1]".to_owned(),
         "weight" => "write the numbers, or weight = { init = \"he_normal\", seed = 1 }".to_owned(),
         _ => "write the numbers".to_owned(),
     };
     match value.get_ref() {
-        DeValue::Boolean(flag) => instead(if *flag { "true" } else { "false" }),
-        DeValue::String(word) => match words::meant(Vocabulary::Init, word, &names) {
+        DeValue::Boolean(flag) => help_for_key(if *flag { "true" } else { "false" }),
+        DeValue::String(word) => match words::best_match(Vocabulary::InitRule, word, &names) {
             Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
             Some(name) => format!("write {{ init = \"{name}\" }}"),
             None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
             None if word.ends_with(".npz") || word.ends_with(".safetensors") => format!("write {{ file = {}, key = \"…\" }}", quoted(word)),
-            None => instead(word),
+            None => help_for_key(word),
         },
         _ => String::new(),
     }
 }
 
+/// Reads `{ init = … }` or `{ file = … }`.
 fn from_table<'t, 'i>(
     reader: &mut ScenarioReader,
     key: &str,
@@ -98,29 +106,29 @@ fn from_table<'t, 'i>(
     Initializer::read(reader, key, table, span).map(TensorSource::Init)
 }
 
-/// Appends the numbers of an array of this shape to `data`. Ragged parts are reported and left out; a value that is not a number is reported and counts as 0.
-/// The recursion is bounded, because the TOML parser limits nesting.
+/// Appends the numbers of nested arrays of this shape to `data`. A part of another shape is reported and left out. A value that is not a number is reported and
+/// replaced by 0. The recursion is bounded, because the TOML parser limits nesting.
 fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
-        (DeValue::Array(items), [n, inner @ ..]) => {
-            if items.len() != *n {
-                let message = format!("{key} is ragged: this array has length {}, the first has length {n}", items.len());
-                reader.fault(value.span(), message, "all arrays of one depth must be equally long");
+        (DeValue::Array(items), [length, inner_shape @ ..]) => {
+            if items.len() != *length {
+                let message = format!("{key} is ragged: this array has length {}, the first has length {length}", items.len());
+                reader.report(value.span(), message, "all arrays of one depth must be equally long");
                 return;
             }
             for item in &items[..] {
-                collect(reader, key, item, inner, data);
+                collect(reader, key, item, inner_shape, data);
             }
         }
         (DeValue::Array(_), []) => {
-            reader.fault(
+            reader.report(
                 value.span(),
                 format!("{key} is ragged: an array where the entries before are numbers"),
                 "nest all entries equally deep",
             );
         }
         (DeValue::Integer(_) | DeValue::Float(_), [_, ..]) => {
-            reader.fault(
+            reader.report(
                 value.span(),
                 format!("{key} is ragged: a number where the entries before are arrays"),
                 "nest all entries equally deep",
@@ -128,14 +136,16 @@ fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape:
         }
         (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(key, value).unwrap_or(0.0)),
         (other, _) => {
-            reader.fault(value.span(), format!("{key} may hold only numbers, not {}", type_name(other)), "");
-            data.extend(shape.is_empty().then_some(0.0));
+            reader.report(value.span(), format!("{key} may hold only numbers, not {}", type_name(other)), "");
+            if shape.is_empty() {
+                data.push(0.0);
+            }
         }
     }
 }
 
 impl TensorSource<'_, '_> {
-    /// Returns the shape, if the file gives it.
+    /// Returns the shape as written, or `None` for an initializer without the key `shape`.
     pub fn shape(&self) -> Option<&[usize]> {
         match self {
             Self::Inline { shape, .. } => Some(shape),
@@ -144,7 +154,7 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Makes the tensor with this shape. The caller has claimed its memory and checked the shape.
+    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`].
     pub fn fill(self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,

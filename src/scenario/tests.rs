@@ -1,4 +1,4 @@
-//! Tests of the format that involve several modules.
+//! Tests of the scenario format that involve several modules.
 
 mod words;
 
@@ -9,35 +9,38 @@ use crate::network::Run;
 use crate::op::loss::LOSSES;
 use crate::tensor::flat;
 
-fn text(text: &str) -> Result<Scenario, Faults> {
+/// Reads a scenario from its text.
+fn read_text(text: &str) -> Result<Scenario, Faults> {
     read(Source { name: "test".into(), path_shown: "test.toml".into(), text: text.into() }, Limits::default())
 }
 
-fn valid(source: &str) -> Scenario {
-    text(source).unwrap_or_else(|faults| panic!("{faults}"))
+/// Reads a scenario that must be valid.
+fn read_valid(source: &str) -> Scenario {
+    read_text(source).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// Returns the messages of all errors.
-fn faults(source: &str) -> Vec<String> {
-    text(source).expect_err("a fault").faults().iter().map(|fault| fault.message.clone()).collect()
+/// Returns the messages of all errors in a scenario.
+fn error_messages(source: &str) -> Vec<String> {
+    read_text(source).expect_err("an error").faults().iter().map(|fault| fault.message.clone()).collect()
 }
 
-fn chain(input: &str, target: &str, layers: &str) -> String {
+/// Returns the text of a scenario with these layers and the squared error.
+fn scenario_text(input: &str, target: &str, layers: &str) -> String {
     format!("title = \"t\"\ninput = {input}\ntarget = {target}\nloss = \"squared_error\"\n{layers}")
 }
 
 const LINEAR: &str = "[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\n";
 
 #[test]
-fn names_are_numbered_per_base_named_or_not() {
+fn default_names_count_all_layers_of_a_type_including_those_with_a_name() {
     let layers = format!("{LINEAR}{LINEAR}name = \"middle\"\n{LINEAR}[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n");
-    let scenario = valid(&chain("[1, 2]", "[1, 2]", &layers));
+    let scenario = read_valid(&scenario_text("[1, 2]", "[1, 2]", &layers));
     let names: Vec<&str> = scenario.network.layers().iter().map(|layer| layer.name.as_ref()).collect();
     assert_eq!(names, ["fc1", "middle", "fc3", "act1"]);
 }
 
 #[test]
-fn a_target_is_a_tensor_a_flat_vector_or_a_class() {
+fn a_target_is_a_tensor_a_flat_vector_or_a_class_index() {
     let image = "[[layer]]\ntype = \"activation\"\nfunction = \"identity\"\n";
     for (target, expected) in [
         ("[[1, 2], [3, 4]]", [1.0, 2.0, 3.0, 4.0]),
@@ -45,27 +48,27 @@ fn a_target_is_a_tensor_a_flat_vector_or_a_class() {
         ("2", [0.0, 0.0, 1.0, 0.0]),
         ("{ init = \"arange\" }", [0.0, 1.0, 2.0, 3.0]),
     ] {
-        let scenario = valid(&chain("[[1, 2], [3, 4]]", target, image));
+        let scenario = read_valid(&scenario_text("[[1, 2], [3, 4]]", target, image));
         let given = scenario.samples[0].target.clone().expect("a target");
         assert_eq!((given.shape(), flat(&given)), (&[2, 2][..], &expected[..]), "{target}");
     }
-    let one = valid(&chain("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
+    let one = read_valid(&scenario_text("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
     assert_eq!(flat(one.samples[0].target.as_ref().expect("a target")), [0.25]);
-    assert_eq!(one.given(0).len(), 2);
+    assert_eq!(one.sample_tensors(0).len(), 2);
 }
 
 #[test]
-fn the_input_gets_the_rank_that_its_layer_requires() {
+fn an_input_gets_the_rank_that_the_first_layer_requires() {
     let conv = "[[layer]]\ntype = \"conv2d\"\nweight = 2\n";
-    let scenario = valid(&chain("3", "6", conv));
+    let scenario = read_valid(&scenario_text("3", "6", conv));
     assert_eq!(scenario.samples[0].input.as_ref().expect("an input").shape(), [1, 1, 1]);
     let linear = "[[layer]]\ntype = \"linear\"\nweight = 2\n";
-    let scenario = valid(&chain("3", "6", linear));
+    let scenario = read_valid(&scenario_text("3", "6", linear));
     assert_eq!(scenario.samples[0].input.as_ref().expect("an input").shape(), [1]);
 }
 
 #[test]
-fn every_initializer_makes_its_numbers() {
+fn initializers_without_a_seed_make_their_numbers() {
     for (init, expected) in [
         ("init = \"zeros\"", [0.0, 0.0, 0.0, 0.0]),
         ("init = \"ones\"", [1.0, 1.0, 1.0, 1.0]),
@@ -73,27 +76,28 @@ fn every_initializer_makes_its_numbers() {
         ("init = \"linspace\", start = 0, stop = 0.3", [0.0, 0.3 / 3.0, 0.3 - 0.3 / 3.0, 0.3]),
         ("init = \"arange\", start = 1, step = -0.5", [1.0, 0.5, 0.0, -0.5]),
     ] {
-        let scenario = valid(&chain(&format!("{{ {init}, shape = [2, 2] }}"), "0", "[[layer]]\ntype = \"flatten\"\n"));
+        let scenario = read_valid(&scenario_text(&format!("{{ {init}, shape = [2, 2] }}"), "0", "[[layer]]\ntype = \"flatten\"\n"));
         assert_eq!(flat(scenario.samples[0].input.as_ref().expect("an input")), expected, "{init}");
     }
 }
 
 #[test]
 fn a_node_may_be_a_constant_an_input_or_a_copy() {
-    let scenario = valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\", \"v = -(2)\", \"w = a\", \"x = 2^3 + a\"]\n");
-    let run = Run::new(&scenario.network, &scenario.given(0));
+    let scenario =
+        read_valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\", \"v = -(2)\", \"w = a\", \"x = 2^3 + a\"]\n");
+    let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     let value = |name: &str| run.values(scenario.network.find(name).expect(name))[0].to_string();
     assert_eq!(["u", "v", "w", "t1", "x", "grad.a", "grad.u"].map(value), ["2", "-2", "3", "8", "11", "1", "0"]);
 
-    let scenario = valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\"]\noutput = \"a\"\n");
-    let run = Run::new(&scenario.network, &scenario.given(0));
+    let scenario = read_valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2\"]\noutput = \"a\"\n");
+    let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     assert_eq!(run.values(scenario.network.find("grad.a").expect("a gradient")), [1.0]);
 }
 
 #[test]
-fn errors_in_an_expression_have_positions_of_the_file() {
+fn an_error_in_an_expression_has_its_position_in_the_file() {
     for (string, column) in [("\"u = a * bb\"", 19), ("'u = a * bb'", 19), ("'''u = a * bb'''", 21), ("\"u = a * \\u0062b\"", 10)] {
-        let found = text(&format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{string}]\n")).expect_err("a fault");
+        let found = read_text(&format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{string}]\n")).expect_err("an error");
         assert!(found.to_string().contains(&format!("test.toml:4:{column}\n")), "{string}: {found}");
     }
 }
@@ -101,15 +105,15 @@ fn errors_in_an_expression_have_positions_of_the_file() {
 #[test]
 fn a_syntax_error_has_the_right_position_after_a_byte_order_mark() {
     for (source, place) in [("\u{feff}a = ", "1:4"), ("a = [1,\r\nb = \r\n", "2:"), ("ä = 1", "1:1"), ("a = \"x\r\n\tb = 2", "1:7")] {
-        let found = text(source).expect_err("a fault").to_string();
+        let found = read_text(source).expect_err("an error").to_string();
         assert!(found.contains(&format!("test.toml:{place}")), "{source:?}: {found}");
     }
 }
 
 #[test]
-fn texts_are_escaped_once() {
-    let source = chain("[1, 2]", "[1, 2]", LINEAR).replacen("\"t\"", "\"a\\u001b\\nb\"\nnotes = \"x\\u202e\\r\\ny\"", 1);
-    let scenario = valid(&source);
+fn titles_and_notes_are_escaped() {
+    let source = scenario_text("[1, 2]", "[1, 2]", LINEAR).replacen("\"t\"", "\"a\\u001b\\nb\"\nnotes = \"x\\u202e\\r\\ny\"", 1);
+    let scenario = read_valid(&source);
     assert_eq!(scenario.title, "a<U+001B><U+000A>b");
     assert_eq!(scenario.notes.as_deref(), Some("x<U+202E>\ny"));
 }
@@ -117,59 +121,62 @@ fn texts_are_escaped_once() {
 #[test]
 fn memory_is_refused_before_it_is_allocated() {
     let wide = "[[layer]]\ntype = \"linear\"\nout_features = 9000000000000000000\nweight = { init = \"zeros\" }\n";
-    let before = Instant::now();
-    for source in
-        [chain("[1, 2]", "0", wide), chain("{ init = \"ones\", shape = [9000000000, 9000000000] }", "0", "[[layer]]\ntype = \"flatten\"\n")]
-    {
-        let found = faults(&source);
+    let started = Instant::now();
+    for source in [
+        scenario_text("[1, 2]", "0", wide),
+        scenario_text("{ init = \"ones\", shape = [9000000000, 9000000000] }", "0", "[[layer]]\ntype = \"flatten\"\n"),
+    ] {
+        let found = error_messages(&source);
         assert!(matches!(&found[..], [one] if one.contains("the limit is 1.0 GiB")), "{found:?}");
     }
-    let source = Source { name: String::new(), path_shown: String::new(), text: chain("[1, 2]", "[1, 2]", LINEAR) };
+    let source = Source { name: String::new(), path_shown: String::new(), text: scenario_text("[1, 2]", "[1, 2]", LINEAR) };
     assert!(read(source.clone(), Limits { memory: 5_000 }).is_err());
     assert!(read(source, Limits { memory: 50_000 }).is_ok());
-    assert!(before.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
-fn an_error_is_not_followed_by_others() {
+fn consequences_of_an_error_are_not_reported() {
     let unknown = "[[layer]]\ntype = \"linaer\"\n[[note]]\nat = \"fc2.z\"\ntext = \"x\"\n[[expect]]\nat = \"fc2.z[7]\"\nvalue = 1\n";
-    assert_eq!(faults(&chain("[1, 2]", "[1, 2]", &format!("{LINEAR}{unknown}"))).len(), 1);
-    assert_eq!(faults(&chain("[1, 2, 3]", "[1, 2]", &format!("{LINEAR}{LINEAR}"))).len(), 1);
-    assert_eq!(faults("title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a +\", \"v = u * a\"]\n").len(), 1);
+    assert_eq!(error_messages(&scenario_text("[1, 2]", "[1, 2]", &format!("{LINEAR}{unknown}"))).len(), 1);
+    assert_eq!(error_messages(&scenario_text("[1, 2, 3]", "[1, 2]", &format!("{LINEAR}{LINEAR}"))).len(), 1);
+    assert_eq!(error_messages("title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a +\", \"v = u * a\"]\n").len(), 1);
 }
 
 #[test]
 fn a_cross_entropy_needs_a_softmax_or_sigmoid_before_it() {
-    let cross = |layers: &str| text(&chain("[1, 2]", "0", &format!("{LINEAR}{layers}")).replace("squared_error", "cross_entropy"));
-    assert!(cross("activation = \"softmax\"\n").is_ok());
-    assert!(cross("[[layer]]\ntype = \"activation\"\nfunction = \"sigmoid\"\n").is_ok());
-    assert!(cross("activation = \"softmax\"\n[[layer]]\ntype = \"flatten\"\n").is_err());
-    assert!(cross("").is_err());
+    let with_cross_entropy =
+        |layers: &str| read_text(&scenario_text("[1, 2]", "0", &format!("{LINEAR}{layers}")).replace("squared_error", "cross_entropy"));
+    assert!(with_cross_entropy("activation = \"softmax\"\n").is_ok());
+    assert!(with_cross_entropy("[[layer]]\ntype = \"activation\"\nfunction = \"sigmoid\"\n").is_ok());
+    assert!(with_cross_entropy("activation = \"softmax\"\n[[layer]]\ntype = \"flatten\"\n").is_err());
+    assert!(with_cross_entropy("").is_err());
 }
 
 #[test]
 fn every_loss_has_a_batch_reduction() {
     for name in LOSSES.iter().map(|loss| loss.name) {
-        let reduced = |key: &str| {
+        let batch_reduction = |key: &str| {
             let loss = format!("loss = {{ type = \"{name}\"{key} }}");
-            valid(
-                &chain("[1, 2]", "[1, 0]", LINEAR)
+            read_valid(
+                &scenario_text("[1, 2]", "[1, 0]", LINEAR)
                     .replace("loss = \"squared_error\"", &loss)
                     .replace("4]]", "4]]\nactivation = \"sigmoid\""),
             )
             .batch_reduction
         };
-        assert_eq!(reduced(""), BatchReduction::Mean, "{name}");
-        assert_eq!(reduced(", batch_reduction = \"mean\""), BatchReduction::Mean, "{name}");
-        assert_eq!(reduced(", batch_reduction = \"sum\""), BatchReduction::Sum, "{name}");
+        assert_eq!(batch_reduction(""), BatchReduction::Mean, "{name}");
+        assert_eq!(batch_reduction(", batch_reduction = \"mean\""), BatchReduction::Mean, "{name}");
+        assert_eq!(batch_reduction(", batch_reduction = \"sum\""), BatchReduction::Sum, "{name}");
     }
 }
 
 #[test]
 fn keys_of_an_activation_are_passed_to_its_function() {
     let output = |function: &str| {
-        let scenario = valid(&chain("[-2, 0, 3]", "[0, 0, 0]", &format!("[[layer]]\ntype = \"activation\"\nfunction = {function}\n")));
-        let run = Run::new(&scenario.network, &scenario.given(0));
+        let scenario =
+            read_valid(&scenario_text("[-2, 0, 3]", "[0, 0, 0]", &format!("[[layer]]\ntype = \"activation\"\nfunction = {function}\n")));
+        let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
         run.values(scenario.network.output()).to_vec()
     };
     assert_eq!(output("\"leaky_relu\""), [-0.02, 0.0, 3.0]);
@@ -178,47 +185,47 @@ fn keys_of_an_activation_are_passed_to_its_function() {
     assert_eq!(output("\"elu\"\nalpha = 2"), [2.0 * libm::expm1(-2.0), 0.0, 3.0]);
 }
 
-/// Files of the largest size, each filled with one kind of entry.
+/// Reads files of about the largest size, each filled with one kind of content.
 #[test]
-fn no_file_takes_long() {
+fn large_files_are_read_in_a_few_seconds_and_have_short_messages() {
     let many = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
     let graph = (0..60_000).map(|i| format!("\"n{i} = b{i} + a\"")).collect::<Vec<_>>().join(", ");
-    let notes = chain("[1, 2]", "[1, 2]", LINEAR);
+    let notes = scenario_text("[1, 2]", "[1, 2]", LINEAR);
     let sources = [
         ("faulty nodes", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{graph}]")),
         ("notes", many(&notes, "[[note]]\nat = \"9\"\ntext = \"x\"\n", 100_000)),
         ("expectations", many(&notes, "[[expect]]\nat = \"loss\"\nvalue = 1\n", 100_000)),
         ("faulty notes", many(&notes, "[[note]]\nat = \"fc9.z\"\ntext = \"x\"\n", 100_000)),
-        ("layers", many(&chain("[1]", "1", ""), "[[layer]]\ntype = \"flatten\"\n", 100_000)),
+        ("layers", many(&scenario_text("[1]", "1", ""), "[[layer]]\ntype = \"flatten\"\n", 100_000)),
         ("a long address", notes.replacen("input", &format!("start = \"{}\"\ninput", "[".repeat(1_000_000)), 1)),
         ("a long sum", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [\"J = {}a\"]", "a+".repeat(2_000_000))),
     ];
-    for (what, source) in sources {
-        assert!(source.len() <= MAX_BYTES, "{what}: {}", source.len());
-        let before = Instant::now();
-        let size = text(&source).map_or_else(|faults| faults.to_string().len(), |_| 0);
-        assert!(size < 100_000, "{what}: a message of {size} bytes");
-        let took = before.elapsed();
-        assert!(took < Duration::from_secs(10), "{what} took {took:?}");
-        eprintln!("{what}: {took:?}");
+    for (content, source) in sources {
+        assert!(source.len() <= MAX_BYTES, "{content}: {}", source.len());
+        let started = Instant::now();
+        let size = read_text(&source).map_or_else(|faults| faults.to_string().len(), |_| 0);
+        assert!(size < 100_000, "{content}: a message of {size} bytes");
+        let took = started.elapsed();
+        assert!(took < Duration::from_secs(10), "{content} took {took:?}");
+        eprintln!("{content}: {took:?}");
     }
-    let over = many("title = \"t\"\n", "# \n", MAX_BYTES / 3);
-    assert_eq!(faults(&over).len(), 1);
+    let too_large = many("title = \"t\"\n", "# \n", MAX_BYTES / 3);
+    assert_eq!(error_messages(&too_large).len(), 1);
 }
 
-/// The expected numbers come from a separate implementation in Python of the published generator and the format's formulas, with seed 7: a linear layer with 3
-/// inputs and 2 outputs, and a convolution from 2 to 3 channels with a 2x3 kernel, so with fans of 12 and 18.
+/// The expected numbers come from a separate implementation in Python of the published generator and the format's formulas, with seed 7. The weights are those of a
+/// linear layer with 3 inputs and 2 outputs, and of a convolution from 2 to 3 channels with a 2x3 kernel: its fan-in is 2·2·3 = 12, its fan-out 3·2·3 = 18.
 #[test]
-fn random_tensors_begin_with_the_numbers_of_the_formulas() {
+fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
     let linear = |init: &str| {
         let layer = format!("[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = {{ seed = 7, init = {init} }}\n");
-        valid(&chain("[1, 2, 3]", "[1, 2]", &layer))
+        read_valid(&scenario_text("[1, 2, 3]", "[1, 2]", &layer))
     };
     let conv = |init: &str| {
         let layer = format!(
             "[[layer]]\ntype = \"conv2d\"\nout_channels = 3\nkernel_size = [2, 3]\nweight = {{ seed = 7, init = {init} }}\n[[layer]]\ntype = \"flatten\"\n"
         );
-        valid(&chain("[[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [1, 2, 3]]]", "[1, 2, 3]", &layer))
+        read_valid(&scenario_text("[[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [1, 2, 3]]]", "[1, 2, 3]", &layer))
     };
     #[rustfmt::skip]
     let cases = [
@@ -229,21 +236,21 @@ fn random_tensors_begin_with_the_numbers_of_the_formulas() {
         (conv("\"xavier_uniform\""), [-0.397_697_715_808_113_2, -0.293_268_495_279_377_6, 0.194_606_005_316_472_82, -0.065_105_516_863_475_21]),
         (conv("\"he_normal\""), [0.064_766_135_114_346_23, -0.582_469_577_790_277_3, -1.026_850_184_790_868_9, -0.314_962_418_412_437_44]),
     ];
-    for (scenario, right) in cases {
+    for (scenario, expected) in cases {
         let (_, weight) = &scenario.network.fixed()[0];
-        for (is, right) in flat(weight).iter().zip(right) {
-            assert!((is - right).abs() <= 1e-15, "{is}, not {right}: {}", scenario.text);
+        for (number, expected) in flat(weight).iter().zip(expected) {
+            assert!((number - expected).abs() <= 1e-15, "{number}, not {expected}: {}", scenario.text);
         }
     }
 }
 
-/// A text is read the same with and without its arrays extracted, including line numbers.
+/// A scenario is the same whether its large arrays are extracted or parsed as TOML, including the line numbers of its expectations.
 #[test]
-fn extracted_arrays_equal_those_that_toml_reads() {
+fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    let read_text = |text: &str, extracts: bool| {
-        let (reader, parts) = reading(text, limits, Arc::clone(&files), extracts);
+    let read_text = |text: &str, may_extract: bool| {
+        let (reader, parts) = parse(text, limits, Arc::clone(&files), may_extract);
         let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
         let shown = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
         Some((shown, reader.arrays.is_some()))
@@ -262,11 +269,12 @@ fn extracted_arrays_equal_those_that_toml_reads() {
     }
     assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
     // errors have positions in the original file
-    let text = chain("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
+    let text = scenario_text("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
     assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");
     assert!(
-        faults(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{}", &text[12..])).contains(&"title must be a string, not an array".to_owned())
+        error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{}", &text[12..]))
+            .contains(&"title must be a string, not an array".to_owned())
     );
-    assert!(faults(&format!("title = 00:00:00\n{}", &text[12..])).contains(&"title must be a string, not a date".to_owned()));
+    assert!(error_messages(&format!("title = 00:00:00\n{}", &text[12..])).contains(&"title must be a string, not a date".to_owned()));
 }

@@ -1,4 +1,4 @@
-//! Resolves the inputs of the layers: `from`, or the layer before.
+//! Finds the inputs of each layer: the layers that its key `from` names, or the previous layer if it has no `from`.
 
 use std::collections::HashSet;
 
@@ -10,86 +10,87 @@ use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::{LayerKind, Reported};
 use crate::words::suggest;
 
-/// The name of the network's input.
+/// The name that stands for the network's input in `from`.
 const INPUT: &str = "input";
 
-/// A layer of the file before it is built.
+/// A `[[layer]]` table of the file, before the layer is built.
 #[derive(Debug)]
 pub(super) struct LayerEntry<'t, 'i> {
     pub table: &'t TomlTable<'i>,
-    /// The position that messages point to: the layer's type, or its beginning.
+    /// The position for messages: the value of `type`, or the beginning of the table if it has no `type`.
     pub at: Span,
     pub name: String,
     pub kind: Result<&'static LayerKind, Reported>,
-    /// The numbers of the layers that it reads; `None` is the network's input.
+    /// The inputs of the layer: for each one the index of a layer, or `None` for the network's input.
     pub from: Result<Vec<Option<usize>>, Reported>,
 }
 
-/// Reads every `from`, and reports layers that no other layer reads.
+/// Reads the `from` of every layer, and reports layers whose output no other layer reads.
 pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_, '_>], names: &LayerNames) {
-    for number in 0..entries.len() {
-        if let Some(from) = from(reader, entries, number, names) {
-            entries[number].from = from;
+    for index in 0..entries.len() {
+        if let Some(from) = read_from(reader, entries, index, names) {
+            entries[index].from = from;
         }
     }
     if entries.iter().any(|entry| entry.from.is_err()) {
         return;
     }
-    let mut read = vec![false; entries.len()];
-    for &number in entries.iter().flat_map(|entry| entry.from.iter().flatten().flatten()) {
-        read[number] = true;
+    let mut is_read = vec![false; entries.len()];
+    for &index in entries.iter().flat_map(|entry| entry.from.iter().flatten().flatten()) {
+        is_read[index] = true;
     }
-    read.pop(); // the last is the output
-    let Some(first) = read.iter().position(|read| !read) else { return };
-    for (entry, _) in entries.iter().zip(read).filter(|(_, read)| !read) {
+    is_read.pop(); // the last layer is the output of the network, so no layer reads it
+    let Some(first_unread) = is_read.iter().position(|read| !read) else { return };
+    for (entry, _) in entries.iter().zip(is_read).filter(|(_, read)| !read) {
         let message = format!("no layer reads the output of {}", quoted(&entry.name));
-        reader.fault(entry.at.clone(), message, "name it in the from of a later layer, or remove it");
+        reader.report(entry.at.clone(), message, "name it in the from of a later layer, or remove it");
     }
-    // a later `from` may be the wrong one, so do not rely on any
-    for entry in entries[first + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
+    // some later `from` should probably have named the unread layer, so the inputs of all later layers with a `from` are uncertain
+    for entry in entries[first_unread + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
         entry.from = Err(Reported);
     }
 }
 
-/// Returns the unknown names in the `from` of the layers.
+/// Returns the names that any `from` uses although no layer has them.
 pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
-    let said = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
-    let said = said.flat_map(|said| match said {
+    let values = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
+    let used_names = values.flat_map(|value| match value {
         DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
-        said => said.as_str().into_iter().collect::<Vec<_>>(),
+        value => value.as_str().into_iter().collect::<Vec<_>>(),
     });
-    said.filter(|name| !names.numbers.contains_key(*name)).map(str::to_owned).collect()
+    used_names.filter(|name| !names.indices.contains_key(*name)).map(str::to_owned).collect()
 }
 
-/// Reads the `from` of a layer; `None` if it has none and needs none.
-fn from(
+/// Reads the `from` of the layer with this index; `None` if the layer has no `from` and needs none.
+fn read_from(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
-    number: usize,
+    index: usize,
     names: &LayerNames,
 ) -> Option<Result<Vec<Option<usize>>, Reported>> {
-    let LayerEntry { table, at, kind, .. } = &entries[number];
+    let LayerEntry { table, at, kind, .. } = &entries[index];
+    // `true` for a layer that reads several layers; `None` if the type of the layer is unknown
     let joins = kind.ok().map(|kind| kind.joins);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
     let Some(value) = table.get("from") else {
-        let missing = || Err(reader.fault(at.clone(), "from is missing: which layers should this one add?", help));
+        let missing = || Err(reader.report(at.clone(), "from is missing: which layers should this one add?", help));
         return (joins == Some(true)).then(missing);
     };
     Some(match (value.get_ref(), joins) {
-        (DeValue::String(name), Some(false) | None) => before(reader, names, number, name, value.span()).map(|from| vec![from]),
+        (DeValue::String(name), Some(false) | None) => layer_before(reader, names, index, name, value.span()).map(|from| vec![from]),
         (DeValue::Array(items), Some(true) | None) => {
             if items.len() < 2 && joins.is_some() {
-                return Some(Err(reader.fault(
+                return Some(Err(reader.report(
                     value.span(),
                     format!("an add layer reads at least two layers, and from names {}", items.len()),
                     help,
                 )));
             }
             let read = |item: &TomlValue<'_>| match item.get_ref() {
-                DeValue::String(name) => before(reader, names, number, name, item.span()),
+                DeValue::String(name) => layer_before(reader, names, index, name, item.span()),
                 _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
-            // collected first, so that all errors are reported
+            // collected before the first error is returned, so that all errors are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
@@ -98,20 +99,20 @@ fn from(
     })
 }
 
-/// Returns the number of the layer `name`, which must come before layer `number`; `None` for the network's input.
-fn before(reader: &mut ScenarioReader, names: &LayerNames, number: usize, name: &str, place: Span) -> Result<Option<usize>, Reported> {
+/// Returns the index of the layer `name`, or `None` for the network's input. A layer at or after `index` is an error: layers read only earlier ones.
+fn layer_before(reader: &mut ScenarioReader, names: &LayerNames, index: usize, name: &str, span: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
-    match names.numbers.get(name) {
+    match names.indices.get(name) {
         _ if name == INPUT => Ok(None),
-        Some(&found) if found < number => Ok(Some(found)),
-        Some(&found) if found == number => Err(reader.fault(place, format!("{} cannot read itself", quoted(name)), help)),
-        Some(_) => Err(reader.fault(place, format!("{} comes after this layer", quoted(name)), help)),
-        None if names.may_have(name) || reader.full() => Err(Reported),
+        Some(&found) if found < index => Ok(Some(found)),
+        Some(&found) if found == index => Err(reader.report(span, format!("{} cannot read itself", quoted(name)), help)),
+        Some(_) => Err(reader.report(span, format!("{} comes after this layer", quoted(name)), help)),
+        None if names.may_have(name) || reader.is_full() => Err(Reported),
         None => {
-            let before = names.list[..number].iter().map(String::as_str);
-            let near = suggest::nearest(name, std::iter::once(INPUT).chain(before));
-            let help = near.map_or_else(|| help.to_owned(), suggest::question);
-            Err(reader.fault(place, format!("there is no layer {}", quoted(name)), help))
+            let earlier = names.list[..index].iter().map(String::as_str);
+            let near = suggest::nearest(name, std::iter::once(INPUT).chain(earlier));
+            let help = near.map_or_else(|| help.to_owned(), suggest::did_you_mean);
+            Err(reader.report(span, format!("there is no layer {}", quoted(name)), help))
         }
     }
 }

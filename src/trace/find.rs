@@ -130,7 +130,7 @@ impl Trace {
             ));
         }
         let ops: Vec<&str> = network.ops().iter().map(|op| network.tensor(op.output).name.as_ref()).collect();
-        Err(format!("there is no op {name}{}", suggest::clause(tensors::meant(name, &ops).as_deref())))
+        Err(format!("there is no op {name}{}", suggest::clause(tensors::best_match(name, &ops).as_deref())))
     }
 
     /// Checks whether a place can exist in another iteration, with these samples (from 0). `Ok` if it exists or might exist.

@@ -114,7 +114,7 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
     {
         let scenario =
             read(Source { name: path.into(), path_shown: path.into(), text: text.into() }, Limits::default()).expect("no faults");
-        let run = Run::new(&scenario.network, &scenario.given(0));
+        let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
         for (number, op) in scenario.network.ops().iter().enumerate() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
                 let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);

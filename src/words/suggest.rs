@@ -1,62 +1,65 @@
-//! "Did you mean": the name that is nearest to a misspelt one, and the texts that suggest it.
+//! Suggestions for misspelt names: finds the most similar known name, and writes "did you mean …?".
 //!
-//! [`nearest`] finds the name. [`question`] is the text on a line of its own, [`clause`] the end of a sentence, [`help`] a question or the list of all names.
+//! [`nearest`] finds the name. [`did_you_mean`] and [`clause`] write the suggestion: as a line of its own, or as the end of a sentence. [`help`] suggests a
+//! name, or lists all names if none is similar.
 
 use std::collections::HashSet;
 
-/// The longest word in bytes for which a name is looked for: comparing costs time.
-pub const LONGEST: usize = 60;
+/// The largest length in bytes of a word or name that is compared. Longer ones would take too much time.
+pub const MAX_BYTES: usize = 60;
 /// The largest number of names that a word is compared with.
-const MOST: usize = 1000;
+const MAX_CANDIDATES: usize = 1000;
 
-/// Returns the candidate that is nearest to `word`, or `None` if all are far from it.
+/// Returns the candidate that is most similar to `word`, or `None` if no candidate is similar.
 ///
-/// The distance is the number of insertions, deletions, substitutions and swaps of neighbours; at most a third of the word's length is near.
+/// The distance is the number of characters to insert, delete, replace, or swap with the next one. A candidate is similar if its distance is at most a third
+/// of the word's length: `nearest("kernelsize", …)` can be `kernel_size`, at a distance of 1.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    if length > LONGEST {
+    if length > MAX_BYTES {
         return None;
     }
     let lower = word.to_lowercase();
-    let close = (length / 3).max(1);
+    let max_distance = (length / 3).max(1);
     candidates
         .into_iter()
-        .take(MOST)
-        .filter(|candidate| candidate.len() <= LONGEST)
+        .take(MAX_CANDIDATES)
+        .filter(|candidate| candidate.len() <= MAX_BYTES)
         .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(distance, candidate)| distance <= close && distance < length.min(candidate.chars().count()))
+        .filter(|&(distance, candidate)| distance <= max_distance && distance < length.min(candidate.chars().count()))
+        // of two candidates with the same distance, prefer the one that begins with the word
         .min_by_key(|&(distance, candidate)| (distance, !candidate.starts_with(&lower)))
         .map(|(_, candidate)| candidate)
 }
 
 /// Returns the help line that suggests a name: `did you mean "stride"?`.
-pub fn question(name: &str) -> String {
+pub fn did_you_mean(name: &str) -> String {
     format!("did you mean \"{name}\"?")
 }
 
-/// Returns the end of a sentence that suggests a name, `; did you mean stride?`; nothing for `None`.
+/// Returns the end of a sentence that suggests a name: `; did you mean stride?`. The text is empty for `None`.
 pub fn clause(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
-/// The largest number of characters in a list of names.
-const LISTED: usize = 330;
+/// The largest number of characters of all names in a list.
+const MAX_LIST_CHARS: usize = 330;
 
-/// Returns a help line: the nearest candidate, or the list of all.
+/// Returns a help line: suggests the nearest candidate, or lists all if none is similar.
 pub fn help(word: &str, candidates: &[&str]) -> String {
-    nearest(word, candidates.iter().copied()).map_or_else(|| possible(candidates), question)
+    nearest(word, candidates.iter().copied()).map_or_else(|| list_names(candidates), did_you_mean)
 }
 
-/// Returns the help line that lists the candidates, each once. Those beyond [`LISTED`] characters are counted.
-pub fn possible(candidates: &[&str]) -> String {
+/// Returns the help line that lists the candidates, each once. Candidates beyond [`MAX_LIST_CHARS`] characters are only counted: `and 3 more`.
+pub fn list_names(candidates: &[&str]) -> String {
     let mut seen = HashSet::new();
     let all: Vec<&str> = candidates.iter().copied().filter(|candidate| seen.insert(*candidate)).collect();
     let mut length = 0;
-    let fits = |candidate: &&&str| {
-        length += candidate.chars().count() + 2;
-        length <= LISTED
+    let has_room = |candidate: &&&str| {
+        length += candidate.chars().count() + ", ".len();
+        length <= MAX_LIST_CHARS
     };
-    let shown: Vec<&str> = all.iter().take_while(fits).copied().collect();
+    let shown: Vec<&str> = all.iter().take_while(has_room).copied().collect();
     match (shown.len(), all.len() - shown.len()) {
         (0, _) => String::new(),
         (_, 0) => format!("possible here: {}", shown.join(", ")),
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_is_found_and_nothing_far() {
+    fn a_similar_name_is_found_and_a_different_one_is_not() {
         let keys = ["kernel_size", "stride", "padding"];
         assert_eq!(nearest("kernelsize", keys), Some("kernel_size"));
         assert_eq!(nearest("Stride", keys), Some("stride"));
@@ -83,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_each_word_once_and_none_in_part() {
-        assert_eq!(possible(&["b", "a", "b"]), "possible here: b, a");
-        assert_eq!(possible(&[]), "");
+    fn a_list_has_each_word_once_and_cuts_no_word() {
+        assert_eq!(list_names(&["b", "a", "b"]), "possible here: b, a");
+        assert_eq!(list_names(&[]), "");
         let words: Vec<String> = (0..1000).map(|n| format!("word{n:04}")).collect();
-        let list = possible(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let list = list_names(&words.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(list.ends_with("word0032, and 967 more"), "{list}");
-        assert_eq!(possible(&["x".repeat(400).as_str()]), "");
+        assert_eq!(list_names(&["x".repeat(400).as_str()]), "");
     }
 }

@@ -1,48 +1,55 @@
-//! Suggestions for unknown tensor names in addresses.
+//! Suggestions for unknown tensor names in addresses, such as `conv1.w` for `conv1.weight`.
 
 use super::suggest;
 use super::{self as words, Vocabulary};
 
+/// The prefix of the name of a gradient: `grad.fc1.weight` is ∂loss/∂`fc1.weight`.
 const GRADIENT: &str = "grad.";
 
-/// Returns the tensor of `names` that an unknown name most likely means. `grad.conv1.w` and PyTorch's `conv1.weight.grad` are `grad.conv1.weight`; `conv1`
-/// alone is the layer's output `conv1.a`.
-pub fn meant(name: &str, names: &[&str]) -> Option<String> {
-    let (own, prefix) = match (name.strip_prefix(GRADIENT), name.strip_suffix(".grad")) {
-        (Some(own), _) | (None, Some(own)) => (own, GRADIENT),
+/// Returns the tensor of `names` that an unknown name most likely means. `grad.conv1.w` and PyTorch's `conv1.weight.grad` mean `grad.conv1.weight`. `conv1`
+/// alone means the layer's output, `conv1.a`.
+pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
+    // the name without `grad.` or `.grad`, and the prefix that the tensor's full name must have
+    let (base, prefix) = match (name.strip_prefix(GRADIENT), name.strip_suffix(".grad")) {
+        (Some(base), _) | (None, Some(base)) => (base, GRADIENT),
         (None, None) => (name, ""),
     };
-    let there: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
-    let found = if there.contains(&own) {
-        Some(own.to_owned())
-    } else if let Some((layer, part)) = own.rsplit_once('.') {
-        let parts: Vec<&str> = there.iter().filter_map(|name| name.strip_prefix(layer)?.strip_prefix('.')).collect();
-        words::meant(Vocabulary::Part, part, &parts).map(|part| format!("{layer}.{part}"))
+    let existing: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
+    let found = if existing.contains(&base) {
+        Some(base.to_owned())
+    } else if let Some((layer, suffix)) = base.rsplit_once('.') {
+        let suffixes: Vec<&str> = existing.iter().filter_map(|name| name.strip_prefix(layer)?.strip_prefix('.')).collect();
+        words::best_match(Vocabulary::LayerTensor, suffix, &suffixes).map(|suffix| format!("{layer}.{suffix}"))
     } else {
-        Some(format!("{own}.a")).filter(|output| there.contains(&output.as_str()))
+        Some(format!("{base}.a")).filter(|output| existing.contains(&output.as_str()))
     };
-    if found.is_none() && !of_layer(own, prefix, names).is_empty() {
+    if found.is_none() && !names_of_layer(base, prefix, names).is_empty() {
         return None; // the layer exists and has no tensor of that name
     }
     found.map(|found| format!("{prefix}{found}")).or_else(|| suggest::nearest(name, names.iter().copied()).map(str::to_owned))
 }
 
-/// Returns the names that begin with `prefix` and the layer of tensor `own`.
-fn of_layer<'a>(own: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
-    let Some((layer, _)) = own.rsplit_once('.') else { return Vec::new() };
-    let is_part =
-        |name: &str| name.strip_prefix(prefix).and_then(|name| name.strip_prefix(layer)).is_some_and(|part| part.starts_with('.'));
-    names.iter().copied().filter(|name| is_part(name)).collect()
+/// Returns the names of all tensors of one layer. `base` is a tensor of the layer without `prefix`: the base `fc1.w` with the prefix `grad.` gives
+/// `grad.fc1.weight`, `grad.fc1.bias` and so on.
+fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let Some((layer, _)) = base.rsplit_once('.') else { return Vec::new() };
+    let is_of_layer =
+        |name: &str| name.strip_prefix(prefix).and_then(|name| name.strip_prefix(layer)).is_some_and(|rest| rest.starts_with('.'));
+    names.iter().copied().filter(|name| is_of_layer(name)).collect()
 }
 
-/// Returns a help line for an unknown name: the tensor that it most likely means, or the tensors of its layer, or all if there are few.
+/// The number of names up to which a help line lists the names of all layers.
+const MAX_LISTED: usize = 12;
+
+/// Returns a help line for an unknown name: the tensor that the name most likely means. If there is none: all names if they are few, otherwise the tensors
+/// of the name's layer.
 pub fn help(name: &str, names: &[&str]) -> String {
-    match meant(name, names) {
-        Some(near) => suggest::question(&near),
-        None if names.len() <= 12 => suggest::possible(names),
+    match best_match(name, names) {
+        Some(near) => suggest::did_you_mean(&near),
+        None if names.len() <= MAX_LISTED => suggest::list_names(names),
         None => {
-            let (own, prefix) = name.strip_prefix(GRADIENT).map_or((name, ""), |own| (own, GRADIENT));
-            suggest::possible(&of_layer(own, prefix, names))
+            let (base, prefix) = name.strip_prefix(GRADIENT).map_or((name, ""), |base| (base, GRADIENT));
+            suggest::list_names(&names_of_layer(base, prefix, names))
         }
     }
 }
@@ -52,9 +59,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant_is_found() {
+    fn the_tensor_that_a_name_most_likely_means_is_found() {
         let names = ["conv1.weight", "conv1.bias", "conv1.z", "conv1.a", "grad.conv1.weight", "grad.conv1.a", "grad.conv1.z"];
-        for (name, is) in [
+        for (name, expected) in [
             ("grad.conv1.w", Some("grad.conv1.weight")),
             ("conv1.weight.grad", Some("grad.conv1.weight")),
             ("conv1.W", Some("conv1.weight")),
@@ -68,7 +75,7 @@ mod tests {
             ("elsewhere.q", None),
             ("grad.conv1.bias", None),
         ] {
-            assert_eq!(meant(name, &names).as_deref(), is, "{name}");
+            assert_eq!(best_match(name, &names).as_deref(), expected, "{name}");
         }
     }
 }

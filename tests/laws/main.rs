@@ -44,7 +44,7 @@ fn holds(text: &str, seed: u64) -> Result<(), TestCaseError> {
 
 fn slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
     let scenario = scenario(text)?;
-    differences::check(&scenario.network, &scenario.given(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
+    differences::check(&scenario.network, &scenario.sample_tensors(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
 
 fn flavours() -> impl Strategy<Value = Flavour> {

@@ -16,7 +16,7 @@ fn outcome(loss: &str, function: &str, logits: &[f64], target: &[f64]) -> (f64, 
         "title = \"t\"\ninput = {logits:?}\ntarget = {target:?}\nloss = {loss}\n[[layer]]\ntype = \"activation\"\nfunction = \"{function}\"\n"
     );
     let scenario = scenario(&text).unwrap();
-    let run = Run::new(&scenario.network, &scenario.given(0));
+    let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     let values = |name: &str| run.values(scenario.network.find(name).unwrap()).to_vec();
     (values("loss")[0], values("grad.input"))
 }

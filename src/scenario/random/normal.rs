@@ -1,25 +1,26 @@
 //! Normal random numbers by the Box–Muller transform: √(−2 ln(1 − u)) · cos(2π v) for uniform u and v in [0, 1), 64 numbers at a time.
 //!
-//! Weights are made before the first frame is drawn; with `libm`'s scalar functions they took half of that time. The `log` and `cos` of this file repeat
-//! `libm`'s operations in the same order, restricted to the ranges 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They have no branches, so the compiler vectorizes
-//! the loop, and the results agree with `libm` to the last bit:
+//! The random weights of a network are made before the first frame is drawn. With `libm`'s scalar functions, they took half of the time until that frame. The
+//! `log` and `cos` of this file do the operations of `libm` in the same order, but only for the arguments that occur: 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They
+//! have no branches, so the compiler can vectorize the loop. The results have the same bits as those of `libm`.
 //!
-//! - ln x: x = 2ᵏ (1 + f), ln x = k ln 2 + ln(1 + f);
-//! - cos x: x = n π/2 + y, and cos x is cos y, −sin y, −cos y or sin y for n = 0, 1, 2, 3.
+//! - `log`: x = 2ᵏ (1 + f), and ln x = k ln 2 + ln(1 + f).
+//! - `cos`: x = n π/2 + y, and cos x is cos y, −sin y, −cos y, sin y or cos y for n = 0, 1, 2, 3 or 4.
 //!
-//! Close to a multiple of π/2 `libm` reduces the argument with more digits; those few numbers are computed by `libm` itself.
+//! If x is close to a multiple of π/2, `libm` computes y with more digits. These few numbers are computed by `libm` itself.
 
-#![allow(clippy::inline_always)] // only inlined into the dispatched function is the code compiled for its vector registers
-#![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants as libm writes them
+// a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
+#![allow(clippy::inline_always)]
+#![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
 
 use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// The count of numbers in a block.
+/// The number of normal numbers in a block.
 pub(super) const BLOCK: usize = 64;
 
-/// Returns the normal numbers of a block of pairs (u, v).
+/// Returns the normal numbers for a block of pairs (u[n], v[n]) of uniform numbers.
 pub(super) fn normals(u: &[f64; BLOCK], v: &[f64; BLOCK]) -> [f64; BLOCK] {
     Arch::new().dispatch(NormalBlock { u, v })
 }
@@ -36,14 +37,15 @@ impl WithSimd for NormalBlock<'_> {
     fn with_simd<S: Simd>(self, _simd: S) -> [f64; BLOCK] {
         let Self { u, v } = self;
         let mut normals = [0.0; BLOCK];
-        let mut odd = 0;
+        // not 0 if some number must be computed by libm; an integer, because the loop must have no branch
+        let mut any_near = 0;
         for n in 0..BLOCK {
-            let Cosine { value, near } = cos(2.0 * PI * v[n]);
+            let Cosine { value, is_near } = cos(2.0 * PI * v[n]);
             normals[n] = (-2.0 * log(1.0 - u[n])).sqrt() * value;
-            odd |= u64::from(near);
+            any_near |= u64::from(is_near);
         }
-        if odd != 0 {
-            for n in (0..BLOCK).filter(|&n| cos(2.0 * PI * v[n]).near) {
+        if any_near != 0 {
+            for n in (0..BLOCK).filter(|&n| cos(2.0 * PI * v[n]).is_near) {
                 normals[n] = normal(u[n], v[n]);
             }
         }
@@ -51,15 +53,18 @@ impl WithSimd for NormalBlock<'_> {
     }
 }
 
-/// Returns the normal number of one pair, computed by `libm`.
+/// Returns the normal number for one pair of uniform numbers, computed by `libm`.
 pub(super) fn normal(u: f64, v: f64) -> f64 {
     (-2.0 * libm::log(1.0 - u)).sqrt() * libm::cos(2.0 * PI * v)
 }
 
-/// Returns ln x for 2⁻⁵³ ≤ x ≤ 1: x = 2ᵏ (1 + f) with √½ ≤ 1 + f < √2, and ln(1 + f) is a polynomial in s = f / (2 + f).
+/// Returns ln x for 2⁻⁵³ ≤ x ≤ 1. With x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, ln x = k ln 2 + ln(1 + f). ln(1 + f) is computed from a polynomial in
+/// s = f / (2 + f).
 #[inline(always)]
 fn log(x: f64) -> f64 {
+    /// ln 2 as the sum of its upper bits and the rest.
     const LN2: [f64; 2] = [6.93147180369123816490e-01, 1.90821492927058770002e-10];
+    /// The coefficients of the polynomial.
     const L: [f64; 7] = [
         6.666666666666735130e-01,
         3.999999999940941908e-01,
@@ -69,58 +74,68 @@ fn log(x: f64) -> f64 {
         1.531383769920937332e-01,
         1.479819860511658591e-01,
     ];
+    /// The bits of 1.0.
     const ONE: u64 = 0x3ff0_0000 << 32;
+    /// The bits of √½, cut to the upper 32 bits.
     const ROOT_HALF: u64 = 0x3fe6_a09e << 32;
+    /// The bits of the fraction of an f64.
     const FRACTION: u64 = (1 << 52) - 1;
+    // the exponent of `bits` is k + 1023, and the fraction plus ROOT_HALF is the bit pattern of 1 + f
     let bits = x.to_bits() + (ONE - ROOT_HALF);
-    // converts the exponent to f64: an integer in the low bits of 2⁵² adds its value; not every processor has an instruction for it
+    // converts k + 1023 to f64: with an integer in the low bits of 2⁵², the f64 is 2⁵² plus the integer. Not every processor has a vector instruction for this
     let k = f64::from_bits(TWO_52.to_bits() | (bits >> 52)) - (TWO_52 + 1023.0);
     let f = f64::from_bits((bits & FRACTION) + ROOT_HALF) - 1.0;
     let half_square = 0.5 * f * f;
     let s = f / (2.0 + f);
     let z = s * s;
     let w = z * z;
+    // the terms with even and with odd powers of z
     let even = w * (L[1] + w * (L[3] + w * L[5]));
-    let uneven = z * (L[0] + w * (L[2] + w * (L[4] + w * L[6])));
-    let r = uneven + even;
+    let odd = z * (L[0] + w * (L[2] + w * (L[4] + w * L[6])));
+    let r = odd + even;
     s * (half_square + r) + k * LN2[1] - half_square + f + k * LN2[0]
 }
 
+/// 2⁵².
 const TWO_52: f64 = 4_503_599_627_370_496.0;
 
+/// The result of [`cos`].
 struct Cosine {
     value: f64,
     /// `true` if the argument is so close to a multiple of π/2 that `value` may differ from `libm`'s.
-    near: bool,
+    is_near: bool,
 }
 
-/// Returns cos x for 0 ≤ x ≤ 2π: x = n π/2 + y, with y as the sum of two floats.
+/// Returns cos x for 0 ≤ x ≤ 2π. x = n π/2 + y + tail, where y and tail are two floats, of which tail is the rounding error of y.
 #[inline(always)]
 fn cos(x: f64) -> Cosine {
     /// π/2 as the sum of its first 33 bits and the rest.
     const HALF_PI: [f64; 2] = [1.57079632673412561417e+00, 6.07710050650619224932e-11];
     /// π/4, 3π/4, 5π/4 and 7π/4, cut to their upper 32 bits: `libm` compares only these.
-    const BETWEEN: [f64; 4] = [
+    const BOUNDS: [f64; 4] = [
         f64::from_bits(0x3fe9_21fc << 32),
         f64::from_bits(0x4002_d97d << 32),
         f64::from_bits(0x400f_6a7b << 32),
         f64::from_bits(0x4015_fdbd << 32),
     ];
+    /// The distance from a multiple of π/2 below which `libm` may use more digits: 2⁻¹⁷.
     const NEAR: f64 = 1.0 / 131_072.0;
-    let past = BETWEEN.map(|between| if x >= between { 1.0 } else { 0.0 });
-    let n = past[0] + past[1] + past[2] + past[3];
+    // n is the number of bounds that x has reached
+    let reached = BOUNDS.map(|bound| if x >= bound { 1.0 } else { 0.0 });
+    let n = reached[0] + reached[1] + reached[2] + reached[3];
     let z = x - n * HALF_PI[0];
     let rest = n * HALF_PI[1];
     let y = z - rest;
     let tail = (z - y) - rest;
     let (sine, cosine) = (sin_near_0(y, tail), cos_near_0(y, tail));
     let value = if n == 1.0 || n == 3.0 { sine } else { cosine };
-    Cosine { value: if n == 1.0 || n == 2.0 { -value } else { value }, near: y.abs() < NEAR }
+    Cosine { value: if n == 1.0 || n == 2.0 { -value } else { value }, is_near: y.abs() < NEAR }
 }
 
-/// Returns cos(x + y) for |x| up to about π/4 and a far smaller y.
+/// Returns cos(x + tail) for |x| up to about π/4 and a far smaller tail.
 #[inline(always)]
-fn cos_near_0(x: f64, y: f64) -> f64 {
+fn cos_near_0(x: f64, tail: f64) -> f64 {
+    /// The coefficients of x⁴, x⁶, … in a polynomial for cos x: about 1/4!, −1/6!, …
     const C: [f64; 6] = [
         4.16666666666666019037e-02,
         -1.38888888888741095749e-03,
@@ -134,12 +149,13 @@ fn cos_near_0(x: f64, y: f64) -> f64 {
     let r = z * (C[0] + z * (C[1] + z * C[2])) + w * w * (C[3] + z * (C[4] + z * C[5]));
     let half = 0.5 * z;
     let w = 1.0 - half;
-    w + (((1.0 - w) - half) + (z * r - x * y))
+    w + (((1.0 - w) - half) + (z * r - x * tail))
 }
 
-/// Returns sin(x + y) for the same arguments.
+/// Returns sin(x + tail) for |x| up to about π/4 and a far smaller tail.
 #[inline(always)]
-fn sin_near_0(x: f64, y: f64) -> f64 {
+fn sin_near_0(x: f64, tail: f64) -> f64 {
+    /// The coefficients of x³, x⁵, … in a polynomial for sin x: about −1/3!, 1/5!, …
     const S: [f64; 6] = [
         -1.66666666666666324348e-01,
         8.33333333332248946124e-03,
@@ -152,21 +168,23 @@ fn sin_near_0(x: f64, y: f64) -> f64 {
     let w = z * z;
     let r = S[1] + z * (S[2] + z * S[3]) + z * w * (S[4] + z * S[5]);
     let v = z * x;
-    x - ((z * (0.5 * y - v * r) - y) - v * S[0])
+    x - ((z * (0.5 * tail - v * r) - tail) - v * S[0])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn agree(pairs: impl Iterator<Item = (f64, f64)>) {
+    /// Asserts that the normal numbers of these pairs (u, v) have the same bits as those from `libm`.
+    fn assert_same_bits(pairs: impl Iterator<Item = (f64, f64)>) {
         let pairs: Vec<(f64, f64)> = pairs.collect();
         for block in pairs.chunks(BLOCK) {
-            let side = |take: fn(&(f64, f64)) -> f64| std::array::from_fn(|n| block.get(n).map_or(0.5, take));
-            let (u, v) = (side(|pair| pair.0), side(|pair| pair.1));
-            for (n, is) in normals(&u, &v).into_iter().enumerate() {
-                let right = normal(u[n], v[n]);
-                assert_eq!(is.to_bits(), right.to_bits(), "u {:e}, v {:e}: {is:e} is not {right:e}", u[n], v[n]);
+            // the last block is filled up with 0.5
+            let numbers = |take: fn(&(f64, f64)) -> f64| std::array::from_fn(|n| block.get(n).map_or(0.5, take));
+            let (u, v) = (numbers(|pair| pair.0), numbers(|pair| pair.1));
+            for (n, found) in normals(&u, &v).into_iter().enumerate() {
+                let expected = normal(u[n], v[n]);
+                assert_eq!(found.to_bits(), expected.to_bits(), "u {:e}, v {:e}: {found:e} is not {expected:e}", u[n], v[n]);
             }
         }
     }
@@ -174,8 +192,14 @@ mod tests {
     /// The distance between neighbouring uniform numbers of the generator, 2⁻⁵³.
     const STEP: f64 = 1.0 / 9_007_199_254_740_992.0;
 
+    /// Rounds a number down to one that the generator can return.
+    fn round_down(x: f64) -> f64 {
+        (x / STEP).floor() * STEP
+    }
+
     #[test]
-    fn the_bits_are_those_of_libm() {
+    fn normal_numbers_have_the_bits_of_libm() {
+        // a linear congruential generator
         let mut state = 1_u64;
         let mut next = || {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
@@ -183,23 +207,24 @@ mod tests {
             let number = (state >> 11) as f64 * STEP;
             number
         };
-        agree((0..400_000).map(|_| (next(), next())));
-        // numbers near 0 and near 1, of every size
-        agree((0..100_000).map(|n| {
+        assert_same_bits((0..400_000).map(|_| (next(), next())));
+        // u near 1 and v near 0, at every distance from 2⁻⁵³ to 1
+        assert_same_bits((0..100_000).map(|n| {
             let (u, v) = (next() * 0.5_f64.powi(n % 53), next() * 0.5_f64.powi(n / 53 % 53));
-            let whole = |x: f64| (x / STEP).floor() * STEP;
-            (1.0 - STEP - whole(u), whole(v))
+            (1.0 - STEP - round_down(u), round_down(v))
         }));
     }
 
     #[test]
-    fn the_bits_are_those_of_libm_around_case_boundaries() {
+    fn normal_numbers_have_the_bits_of_libm_near_eighths_and_powers_of_one_half() {
+        // `cos` changes its formula at multiples of π/4, so v is chosen near n/8, in steps of 2⁻⁵³ and in larger ones
         let eighths = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) * STEP));
         let coarse = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) / 4e9));
-        let v = eighths.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(|v| (v / STEP).floor() * STEP);
-        agree(v.map(|v| (1.0 - v - STEP, v)));
-        let halves = (0..53).flat_map(|n| [0.5_f64.powi(n), (0.5_f64.powi(n) * 0.5_f64.sqrt() / STEP).floor() * STEP]);
+        let v = eighths.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(round_down);
+        assert_same_bits(v.map(|v| (1.0 - v - STEP, v)));
+        // u and v near 2⁻ⁿ and near 2⁻ⁿ √½
+        let halves = (0..53).flat_map(|n| [0.5_f64.powi(n), round_down(0.5_f64.powi(n) * 0.5_f64.sqrt())]);
         let around = halves.flat_map(|x| (-5..=5).map(move |step| x + f64::from(step) * STEP));
-        agree(around.filter(|u| (0.0..1.0).contains(u)).map(|u| (u, u)));
+        assert_same_bits(around.filter(|u| (0.0..1.0).contains(u)).map(|u| (u, u)));
     }
 }

@@ -1,0 +1,32 @@
+//! Source positions for the errors about missing keys: each is the position at which the key can be added.
+
+use toml::de::DeValue;
+
+use super::reader::{Span, TomlTable};
+
+/// Returns the position before the first key of the file.
+pub(super) fn before_first_key(table: &TomlTable<'_>, text: &str) -> Span {
+    let first = table.iter().map(|(key, _)| key.span().start).min().unwrap_or(0).min(text.len());
+    // the span of a [header] begins after its bracket, so go back to the start of the line, and then to its first visible character
+    let line = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let indentation = text[line..].len() - text[line..].trim_start().len();
+    let start = line + indentation.min(first - line);
+    start..start
+}
+
+/// Returns the position after the last top-level key, before the first `[header]`. A key that is added below a `[header]` would be a key of that table.
+pub(super) fn after_top_level_keys(table: &TomlTable<'_>) -> Span {
+    let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
+    let end = table.iter().filter_map(|(_, value)| match value.get_ref() {
+        DeValue::Table(_) => None,
+        DeValue::Array(items) if items.iter().any(|item| is_table(item.get_ref())) => None,
+        _ => Some(value.span().end),
+    });
+    let end = end.max().unwrap_or(0);
+    end..end
+}
+
+/// Returns the position at the end of the file.
+pub(super) fn at_end(text: &str) -> Span {
+    text.len()..text.len()
+}
