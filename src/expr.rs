@@ -1,5 +1,7 @@
-//! Floor 1: mathematical expressions as constant trees. From one tree come its value, the operands that it reads, its kinks, and its text in Unicode, ASCII
-//! and LaTeX.
+//! Floor 1: mathematical expressions as constant trees.
+//!
+//! An expression is written down once. Everything else is derived from its tree: the value, the operands that it reads, the kinks (points where a derivative
+//! jumps), and the text in Unicode, ASCII and LaTeX. Expressions name their operands by [`Slot`]. Here the tree of a − t gives a value and a text:
 //!
 //! ```
 //! use gradstep::expr::{Expr, Notation, OperandPart, Slot};
@@ -24,7 +26,7 @@ pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, letter};
 pub use text::OperandPart;
 
-/// An operand of a rule that belongs to the function y = f(x₀, x₁, …).
+/// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The input xᵢ; i counts from 0.
@@ -33,7 +35,7 @@ pub enum Slot {
     Output,
     /// The upstream gradient ∂C/∂y; only a backward rule reads it.
     Upstream,
-    /// The target t, which the closed formula for an output layer's error reads.
+    /// The target t. Only a closed formula for an output layer's error reads it, such as a − t.
     Target,
 }
 
@@ -50,32 +52,34 @@ impl fmt::Display for Slot {
 
 /// A mathematical function: its names, its value, its derivatives and its notation.
 ///
-/// Two functions are equal if they have the same name and meaning.
+/// Two functions are equal if they have the same `name` and the same `meaning`.
 pub struct Primitive {
     /// Name in traces: `sigmoid`.
     pub name: &'static str,
     /// Name in equations: `σ`.
     pub symbol: &'static str,
-    /// Notation with arguments.
+    /// The notation of the function with its arguments.
     pub form: Form,
-    /// Names of the arguments in its definition.
+    /// The names of the arguments in the printed definition.
     pub arguments: &'static [&'static str],
-    /// The computation of its value.
+    /// The computation of the value.
     pub definition: Definition,
-    /// The definition in mathematics, if the value is computed in another way.
+    /// The definition as a textbook writes it, if the value is computed in another way. The sigmoid is printed as 1 / (1 + e⁻ˣ), but computed without
+    /// overflow.
     pub meaning: Option<&'static Expr>,
-    /// The derivative by each argument, as an expression of the arguments ([`Expr::Arg`]) and of the value y ([`Slot::Output`]).
+    /// The derivative by each argument. It reads the arguments as [`Expr::Arg`] and the function's value y as [`Slot::Output`].
     pub derivatives: &'static [Expr],
-    /// Whether it has no kinks, although its derivatives have cases: these give a value where the formula has none, as for 0⁰.
-    pub smooth: bool,
+    /// `true` if the function has no kinks although its derivatives have cases. Such cases only give a value where the formula has none, as for 0⁰.
+    pub is_smooth: bool,
 }
 
 /// The computation of a function's value.
 #[derive(Clone, Copy)]
 pub enum Definition {
-    /// No computation of its own: the rule that applies it computes the value. For functions of whole slices, and for mere notations.
+    /// The rule that applies the function computes its value. This is for functions of many entries, such as softmax, and for functions that are only
+    /// notation, such as `vec`.
     Rule,
-    /// The largest argument.
+    /// The value is the largest argument.
     Largest,
     /// A Rust function of the arguments.
     Computed(fn(&[f64]) -> f64),
@@ -88,32 +92,32 @@ pub enum Definition {
 pub enum Form {
     /// `min(a, b)`
     Call,
-    /// `softmax(a | all)`: the first argument, given the others.
+    /// `softmax(a | b, c)`: the function of the first argument, given the others. With one argument the notation is that of `Call`.
     Given,
     /// `a / b`
     Infix,
     /// `a ^ b`, with brackets around a negative base.
     Power,
-    /// `a·b`: the product of the arguments, without the function's name.
+    /// `a·b`: the arguments as a product, without the function's name.
     Product,
-    /// `log a` in equations, with brackets around sums and products; `log(a)` in factors.
+    /// `log a` in equations, where only sums and products have brackets; `log(a)` in a factor of a step.
     Operator,
-    /// `Σ a b` in equations, with brackets around sums.
+    /// `Σ a b` in equations, where only sums have brackets.
     Sum,
     /// `√a`
     Root,
     /// `|a|` in equations.
     Bars,
-    /// The text of `meaning`, without the function's name.
+    /// The text of [`Primitive::meaning`], without the function's name.
     Meaning,
 }
 
-/// The test that separates the smooth pieces of a function with kinks.
+/// The test that says which smooth piece of a function with kinks its arguments are on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
-    /// The comparisons in the derivatives, as expressions of the arguments.
-    Pieces(&'static [Expr]),
-    /// The index of the largest argument, as in a max-pool window.
+    /// The results of all comparisons in these derivatives.
+    Comparisons(&'static [Expr]),
+    /// The index of the largest argument, such as the winner of a max-pool window.
     Winner,
 }
 
@@ -132,14 +136,14 @@ impl PartialEq for Primitive {
 impl Eq for Primitive {}
 
 impl Primitive {
-    /// A function in the notation [`Form::Given`], whose value comes from the rule that applies it.
+    /// Creates a function in the notation [`Form::Given`]. The rule that applies the function computes its value.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);
-        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], smooth: false }
+        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], is_smooth: false }
     }
 
-    /// A function of one argument with its derivative.
+    /// Creates a function with its derivative by each argument.
     #[must_use]
     pub const fn differentiable(name: &'static str, definition: Definition, derivatives: &'static [Expr]) -> Self {
         Self { definition, derivatives, ..Self::new(name) }
@@ -153,35 +157,35 @@ impl Primitive {
 
     /// The same function with a symbol for equations.
     #[must_use]
-    pub const fn written(self, symbol: &'static str) -> Self {
+    pub const fn symbol(self, symbol: &'static str) -> Self {
         Self { symbol, ..self }
     }
 
     /// The same function with names for its arguments.
     #[must_use]
-    pub const fn of(self, arguments: &'static [&'static str]) -> Self {
+    pub const fn arguments(self, arguments: &'static [&'static str]) -> Self {
         Self { arguments, ..self }
     }
 
-    /// The same function with its definition in mathematics.
+    /// The same function with its textbook definition.
     #[must_use]
     pub const fn meaning(self, meaning: &'static Expr) -> Self {
         Self { meaning: Some(meaning), ..self }
     }
 
-    /// The same function without kinks, whatever the cases of its derivatives.
+    /// The same function, declared to have no kinks although its derivatives have cases.
     #[must_use]
     pub const fn smooth(self) -> Self {
-        Self { smooth: true, ..self }
+        Self { is_smooth: true, ..self }
     }
 
-    /// The kinks, at which a derivative changes from one case to another; `None` for a smooth function.
+    /// The test for the function's smooth pieces; `None` for a function without kinks. A function has kinks if a derivative has cases.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
             Definition::Largest => Some(Kink::Winner),
-            _ if self.smooth => None,
-            _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Pieces(self.derivatives)),
+            _ if self.is_smooth => None,
+            _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Comparisons(self.derivatives)),
         }
     }
 }
@@ -191,7 +195,7 @@ pub const LOG: &Primitive =
     &Primitive::differentiable("log", Definition::Computed(|x| libm::log(x[0])), &[Expr::Div(&[Expr::Number(1.0), Expr::Arg(0)])])
         .form(Form::Operator);
 /// The sum over all entries of an operand.
-pub const SUM: &Primitive = &Primitive::new("sum").written("Σ").form(Form::Sum);
+pub const SUM: &Primitive = &Primitive::new("sum").symbol("Σ").form(Form::Sum);
 /// The mean over entries.
 pub const MEAN: &Primitive = &Primitive::new("mean").form(Form::Operator);
 /// The square root.
@@ -200,16 +204,16 @@ pub const SQRT: &Primitive = &Primitive::differentiable(
     Definition::Computed(|x| x[0].sqrt()),
     &[Expr::Div(&[Expr::Number(1.0), Expr::Mul(&[Expr::Number(2.0), Expr::Entry(Slot::Output)])])],
 )
-.written("√")
+.symbol("√")
 .form(Form::Root);
 
-/// Whole operands and the numbers of equations, as expressions.
+/// Expressions of whole operands, and the numbers 1, n and 1/n.
 pub mod whole {
     use super::{Expr, Slot};
 
     /// The first input.
     pub const X: Expr = Expr::All(Slot::Input(0));
-    /// The second input: a weight, a mask, a target.
+    /// The second input: the weight of a linear layer, the mask of a dropout, the target of a loss.
     pub const W: Expr = Expr::All(Slot::Input(1));
     /// The output.
     pub const Y: Expr = Expr::All(Slot::Output);
@@ -217,13 +221,13 @@ pub mod whole {
     pub const DY: Expr = Expr::All(Slot::Upstream);
     /// 1
     pub const ONE: Expr = Expr::Number(1.0);
-    /// n, the number of entries.
+    /// n, the number of entries that a mean is taken over.
     pub const N: Expr = Expr::Name("n");
-    /// 1/n
+    /// 1/n, the share of one entry in a mean.
     pub const SHARE: Expr = Expr::Div(&[ONE, N]);
 }
 
-/// The sign of a product of tensors.
+/// The kind of a product of tensors, which decides its sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
     /// `a ∘ b`: the Hadamard product, entry by entry.
@@ -249,7 +253,7 @@ pub enum Relation {
     Greater,
 }
 
-/// One piece of a function: its value where the comparison holds.
+/// One case of an expression with cases: `0 if z ≤ 0` has the value 0, the left side z, and the right side 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
     /// The left side of the comparison.
@@ -258,24 +262,26 @@ pub struct Case {
     pub is: Relation,
     /// The right side.
     pub right: Expr,
-    /// The value.
+    /// The value if the comparison holds.
     pub value: Expr,
 }
 
-/// An expression: of operand entries at one index, or of whole operands.
+/// A mathematical expression. It names operands by slot: the entry at the current index ([`Expr::Entry`]) or the whole tensor ([`Expr::All`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Expr {
-    /// One entry of the operand in a slot.
+    /// The entry at the current index of the operand in a slot.
     Entry(Slot),
     /// All entries of the operand in a slot.
     All(Slot),
-    /// An argument of the function that the expression defines, or of the rule whose equation it is.
+    /// The argument with this number, from 0. In a definition or derivative it is an argument of the function; in an equation it is one of the expressions
+    /// that `Rule::arguments` returns.
     Arg(usize),
     /// A constant.
     Number(f64),
-    /// The 0 of a closed gate: the product with it is 0, even for ∞ and NaN.
-    Shut,
-    /// A constant that is printed by name.
+    /// The derivative 0 of a closed gate, such as relu for z < 0: the output does not depend on the input. Its product with an upstream gradient is 0, even
+    /// if the gradient is ∞ or NaN.
+    ClosedGate,
+    /// A constant that is printed by its name, such as n or ε.
     Name(&'static str),
     /// −a
     Neg(&'static Expr),
@@ -295,41 +301,42 @@ pub enum Expr {
     Inner(&'static [Expr; 2]),
     /// aᵀ
     Transposed(&'static Expr),
-    /// A letter with indices: `a` and `ij` are aᵢⱼ.
+    /// A letter with indices: aᵢⱼ is the letter a with the indices `ij`.
     Indexed(&'static Expr, &'static str),
     /// A function applied to arguments.
     Of(&'static Primitive, &'static [Expr]),
-    /// The derivative of a function, applied to arguments.
+    /// The derivative of a function by its first argument, applied to arguments: f′(a).
     Prime(&'static Primitive, &'static [Expr]),
     /// The local derivative ∂y/∂x of the output by the operand x in a slot.
     Partial(Slot),
     /// The value of the first case whose comparison holds, or else the last expression.
     Cases(&'static [Case], &'static Expr),
-    /// ∂a/∂b
-    Quotient(&'static [Expr; 2]),
-    /// An expression followed by words.
+    /// The partial derivative ∂a/∂b.
+    PartialOf(&'static [Expr; 2]),
+    /// An expression followed by words: `1/n · δ all over the channel`.
     Remark(&'static Expr, &'static str),
     /// a = b = …
     Equal(&'static [Expr]),
-    /// An expression, then a definition of a name in it.
+    /// An expression, then the definition of a name that the expression uses: `Jᵀ δ,  Jⱼᵢ = ∂aⱼ/∂zᵢ`.
     Where(&'static [Expr; 2]),
 }
 
 impl Expr {
-    /// Calls `see` for each slot in printing order, with `true` if the expression names the whole operand.
+    /// Calls `see(slot, is_whole)` for each operand that the expression names, in printing order. `is_whole` is `true` for a whole operand and `false` for
+    /// one entry.
     pub fn visit(&self, see: &mut impl FnMut(Slot, bool)) {
         match *self {
             Self::Entry(slot) => see(slot, false),
             Self::All(slot) => see(slot, true),
             Self::Partial(slot) => [Slot::Output, slot].into_iter().for_each(|slot| see(slot, false)),
-            _ => self.parts(&mut |part| part.visit(see)),
+            _ => self.for_each_child(&mut |child| child.visit(see)),
         }
     }
 
     /// Calls `see` for each direct subexpression, in printing order.
-    fn parts(&self, see: &mut dyn FnMut(&'static Self)) {
+    fn for_each_child(&self, see: &mut dyn FnMut(&'static Self)) {
         match *self {
-            Self::Entry(_) | Self::All(_) | Self::Arg(_) | Self::Number(_) | Self::Shut | Self::Name(_) | Self::Partial(_) => {}
+            Self::Entry(_) | Self::All(_) | Self::Arg(_) | Self::Number(_) | Self::ClosedGate | Self::Name(_) | Self::Partial(_) => {}
             Self::Neg(a) | Self::Square(a) | Self::Transposed(a) | Self::Indexed(a, _) | Self::Remark(a, _) => see(a),
             Self::Add(both)
             | Self::Sub(both)
@@ -337,7 +344,7 @@ impl Expr {
             | Self::Div(both)
             | Self::Product(_, both)
             | Self::Inner(both)
-            | Self::Quotient(both)
+            | Self::PartialOf(both)
             | Self::Where(both) => both.iter().for_each(see),
             Self::Of(_, all) | Self::Prime(_, all) | Self::Equal(all) => all.iter().for_each(see),
             Self::Cases(cases, other) => {
@@ -349,27 +356,37 @@ impl Expr {
         }
     }
 
-    /// Returns whether the expression names one entry of the operand in `slot`, or with `all` the whole operand.
+    /// Returns whether the expression names one entry of the operand in `slot`.
     #[must_use]
-    pub fn names(&self, slot: Slot, all: bool) -> bool {
+    pub fn names_entry(&self, slot: Slot) -> bool {
+        self.names(slot, false)
+    }
+
+    /// Returns whether the expression names the whole operand in `slot`.
+    #[must_use]
+    pub fn names_whole(&self, slot: Slot) -> bool {
+        self.names(slot, true)
+    }
+
+    fn names(&self, slot: Slot, whole: bool) -> bool {
         let mut found = false;
-        self.visit(&mut |named, whole| found |= (named, whole) == (slot, all));
+        self.visit(&mut |other, is_whole| found |= (other, is_whole) == (slot, whole));
         found
     }
 
-    /// Returns whether the expression or a part of it has cases.
+    /// Returns whether the expression or one of its subexpressions has cases.
     #[must_use]
     pub fn has_cases(&self) -> bool {
         let mut found = matches!(self, Self::Cases(..));
-        self.parts(&mut |part| found |= part.has_cases());
+        self.for_each_child(&mut |child| found |= child.has_cases());
         found
     }
 
-    /// Returns whether the printed expression has only entries, arguments, constants and + − · / in it.
+    /// Returns whether the printed expression consists only of entries, arguments, numbers and the signs + − · /.
     #[must_use]
     pub fn is_arithmetic(&self) -> bool {
         let mut all = true;
-        self.parts(&mut |part| all &= part.is_arithmetic());
+        self.for_each_child(&mut |child| all &= child.is_arithmetic());
         all && match self {
             Self::Entry(_) | Self::Arg(_) | Self::Number(_) | Self::Neg(_) | Self::Add(_) | Self::Sub(_) | Self::Mul(_) | Self::Div(_) => {
                 true

@@ -210,7 +210,7 @@ fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     let mut before = Vec::with_capacity(op.parts.len() + 1);
     before.push(0);
     for part in &op.parts {
-        before.push(before[before.len() - 1] + part.rule.each()?);
+        before.push(before[before.len() - 1] + part.rule.terms_per_entry()?);
     }
     Some(before)
 }

@@ -30,7 +30,7 @@ use smallvec::SmallVec;
 use crate::expr::{Expr, Notation, OperandPart as Named, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
-use crate::op::rule::{Arg, Equation, Origin, Term, joined};
+use crate::op::rule::{Arg, Equation, Origin, Term, joined_index};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Factor, Pass, Step, TensorEntry, Unit};
 use crate::tensor::{Index, len, unravel};
@@ -444,7 +444,7 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
         }
         &Origin::Derived { expr, slot, at, by } => {
             let info = network.tensor(operands[slot]);
-            let index = joined(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
+            let index = joined_index(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
             let source = Some(TensorEntry { tensor: operands[slot], at });
             Factor { name: Some(derived_name(network, operands, expr).into()), index, value, source, derived: Some(expr), slice: None }
         }

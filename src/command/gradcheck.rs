@@ -239,7 +239,7 @@ mod tests {
     use crate::op::loss::{BatchReduction, Loss};
     use crate::op::mismatch::Mismatch;
     use crate::op::operator::{self, Operator};
-    use crate::op::rule::{Equation, Factors, Function, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
+    use crate::op::rule::{Equation, Factors, Function, Operands, Rule, Term, Use, constant, elementwise_use, entry, one_term_each};
     use crate::op::seed::Seed;
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
@@ -288,7 +288,7 @@ mod tests {
         }
 
         fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-            one_each(entry)
+            one_term_each(entry)
         }
 
         fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
@@ -296,7 +296,7 @@ mod tests {
         }
 
         fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
-            same_place(at)
+            elementwise_use(at)
         }
 
         fn equation(&self) -> Equation {
@@ -309,7 +309,7 @@ mod tests {
     fn table(derivative: f64, times: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
-        let a = Stage::new(A).with(tripled(), [StageSource::Input(0)]).with(tripled(), [StageSource::Parameter(0)]);
+        let a = Stage::new(A).with_part(tripled(), [StageSource::Input(0)]).with_part(tripled(), [StageSource::Parameter(0)]);
         let parameters = vec![Leaf { symbols: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
         chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]).expect("one shape");
         let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
@@ -352,7 +352,7 @@ mod tests {
     /// Returns the table of a function at 0, and whether it passed.
     fn at_0(function: &'static str) -> (String, bool) {
         let called = Operator::Call(operator::find(function).expect("a function"));
-        let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Slot(0)]));
+        let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
         let node = Node { name: "J".to_owned(), function, reads: vec![0] };
         let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], 1);
         let network = Arc::new(graph.expect("numbers fit each other"));

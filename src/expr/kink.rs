@@ -1,7 +1,7 @@
-//! The smooth pieces of a function with kinks, and the number of the piece that its arguments are on.
+//! The smooth pieces of a function with kinks (points where a derivative jumps).
 //!
-//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. A difference quotient is valid only if both of its points
-//! are on the same piece.
+//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. Pieces are numbered. Finite differences compare the numbers of
+//! their two points: a difference quotient across a kink does not approximate a derivative.
 
 use std::cmp::Ordering;
 
@@ -9,46 +9,49 @@ use smallvec::SmallVec;
 
 use super::{Case, Expr, Kink, Primitive};
 
-/// One side of a comparison.
+/// One side of a comparison in a derivative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Comparand {
+    /// The argument of the function with this number.
     Argument(usize),
+    /// A constant.
     Number(f64),
+    /// Any other expression of the arguments, such as −delta.
     Expr(&'static Expr),
 }
 
 /// The smooth pieces of a function.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SmoothPieces(Test);
+pub struct SmoothPieces(PieceTest);
 
-/// The test that separates the pieces.
+/// The test that says which piece the arguments are on.
 #[derive(Clone, Debug, PartialEq)]
-enum Test {
-    /// The orders of pairs of numbers.
+enum PieceTest {
+    /// For each comparison in the derivatives: which side is larger.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
     /// The index of the largest argument.
     Winner,
 }
 
 impl Kink {
-    /// The pieces on both sides of the kinks.
+    /// The smooth pieces that this test separates.
     #[must_use]
     pub fn pieces(self) -> SmoothPieces {
         SmoothPieces(match self {
-            Self::Winner => Test::Winner,
-            Self::Pieces(derivatives) => {
+            Self::Winner => PieceTest::Winner,
+            Self::Comparisons(derivatives) => {
                 let mut orders: SmallVec<[[Comparand; 2]; 2]> = SmallVec::new();
                 for derivative in derivatives {
-                    collect(derivative, &mut orders);
+                    collect_comparisons(derivative, &mut orders);
                 }
-                Test::Orders(orders)
+                PieceTest::Orders(orders)
             }
         })
     }
 }
 
-/// Collects the comparisons of an expression, without duplicates.
-fn collect(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
+/// Adds the comparisons of an expression to `to`. A comparison that is already there is left out, also if its sides are swapped.
+fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
     if let Expr::Cases(cases, _) = expr {
         for Case { left, right, .. } in *cases {
             let sides = [left, right].map(|side| match *side {
@@ -62,29 +65,32 @@ fn collect(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
             }
         }
     }
-    expr.parts(&mut |part| collect(part, to));
+    expr.for_each_child(&mut |child| collect_comparisons(child, to));
 }
 
 impl SmoothPieces {
-    /// The number of the piece that `count` arguments are on. The boundary of two pieces is itself a piece.
+    /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1. The boundary of two pieces is a piece
+    /// of its own.
+    ///
+    /// The numbers only serve to be compared. For two comparisons the number is 4 · first order + second order ([`order`]).
     #[must_use]
     #[inline]
-    pub fn of(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
+    pub fn piece_at(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
         match &self.0 {
-            Test::Orders(orders) => match orders[..] {
-                // one bound, as of relu: the usual case
+            PieceTest::Orders(orders) => match orders[..] {
+                // the usual case, handled first for speed: one comparison with a constant, as for relu
                 [[Comparand::Argument(n), Comparand::Number(bound)]] => order([argument(n), bound]),
                 _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
             },
-            Test::Winner => {
-                let (mut best, mut most) = (0, argument(0));
+            PieceTest::Winner => {
+                let (mut winner, mut largest) = (0, argument(0));
                 for i in 1..count {
                     let next = argument(i);
-                    if next > most {
-                        (best, most) = (i, next);
+                    if next > largest {
+                        (winner, largest) = (i, next);
                     }
                 }
-                best
+                winner
             }
         }
     }
@@ -94,9 +100,11 @@ impl SmoothPieces {
     pub fn is_tie(&self, arguments: &[f64]) -> bool {
         let argument = |i: usize| arguments[i];
         match &self.0 {
-            Test::Orders(orders) => orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL),
-            Test::Winner => {
-                let largest = argument(self.of(arguments.len(), argument));
+            PieceTest::Orders(orders) => {
+                orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL)
+            }
+            PieceTest::Winner => {
+                let largest = argument(self.piece_at(arguments.len(), argument));
                 arguments.iter().filter(|argument| **argument == largest).count() > 1
             }
         }
@@ -113,11 +121,13 @@ fn value(side: Comparand, count: usize, argument: &impl Fn(usize) -> f64) -> f64
     }
 }
 
+// rare, so it is kept out of the hot code that calls it
 #[cold]
 fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
-    expr.of(arguments).unwrap_or(f64::NAN)
+    expr.value_at(arguments).unwrap_or(f64::NAN)
 }
 
+/// The [`order`] of equal numbers.
 const EQUAL: usize = 1;
 
 /// The order of two numbers: 0 less, 1 equal, 2 greater, 3 if one is NaN.
@@ -132,7 +142,7 @@ fn order([a, b]: [f64; 2]) -> usize {
 }
 
 impl Primitive {
-    /// The pieces of the function, if it has kinks.
+    /// The smooth pieces of the function; `None` for a function without kinks.
     #[must_use]
     pub fn pieces(&self) -> Option<SmoothPieces> {
         self.kink().map(Kink::pieces)
@@ -145,20 +155,22 @@ mod tests {
     use crate::expr::Relation;
 
     const X: Expr = Expr::Arg(0);
-    const BOUND: Expr = Expr::Neg(&Expr::Arg(1));
-    const SHUT: Expr = Expr::Shut;
+    const MINUS_Y: Expr = Expr::Neg(&Expr::Arg(1));
+    const SHUT: Expr = Expr::ClosedGate;
+    /// Cases with two comparisons: x ≤ 0 and x < −y.
     const STEP: Expr = Expr::Cases(
         &[
             Case { left: X, is: Relation::AtMost, right: Expr::Number(0.0), value: SHUT },
-            Case { left: X, is: Relation::Less, right: BOUND, value: SHUT },
+            Case { left: X, is: Relation::Less, right: MINUS_Y, value: SHUT },
         ],
         &X,
     );
 
     #[test]
     fn a_piece_ends_where_a_comparison_changes_its_result() {
-        let pieces = Kink::Pieces(&[STEP]).pieces();
-        let piece = |x: f64| pieces.of(2, |i| [x, -3.0][i]);
+        let pieces = Kink::Comparisons(&[STEP]).pieces();
+        // with y = −3 the kinks are at x = 0 and x = 3
+        let piece = |x: f64| pieces.piece_at(2, |i| [x, -3.0][i]);
         assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));
         assert!(piece(1.0) == piece(2.0) && piece(2.0) != piece(3.0) && piece(3.0) != piece(4.0));
         assert!(pieces.is_tie(&[-0.0, -3.0]) && pieces.is_tie(&[3.0, -3.0]) && !pieces.is_tie(&[1e-300, -3.0]));
@@ -166,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_winner_is_the_first_of_the_largest() {
-        let winner = |args: &[f64]| Kink::Winner.pieces().of(args.len(), |i| args[i]);
+        let winner = |args: &[f64]| Kink::Winner.pieces().piece_at(args.len(), |i| args[i]);
         assert_ne!(winner(&[1.0, 2.0]), winner(&[2.0, 1.0]));
         assert_eq!(winner(&[1.0, 3.0, 3.0]), 1);
         assert!(Kink::Winner.pieces().is_tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.pieces().is_tie(&[1.0, 1.0, 3.0]));

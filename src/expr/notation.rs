@@ -1,4 +1,4 @@
-//! The characters of an equation in Unicode, ASCII and LaTeX.
+//! Signs, letters and numbers of equations in three notations: Unicode, ASCII and LaTeX. A product is `a · b`, `a * b` or `a \cdot b`.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use super::Relation;
 use crate::glyph;
 use crate::number::exact;
 
-/// The character set of an equation.
+/// The notation of an equation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notation {
-    /// As on the screen: `∂C/∂a ∘ σ′(z)`.
+    /// Unicode, as on the screen: `∂C/∂a ∘ σ′(z)`.
     #[default]
     Unicode,
     /// ASCII only: `dC/da o sigmoid'(z)`.
@@ -19,7 +19,7 @@ pub enum Notation {
 }
 
 impl Notation {
-    /// A sentence in this notation.
+    /// The sentence `text` in this notation: ASCII spells out other characters, `σ` as `sigmoid`. LaTeX keeps them.
     #[must_use]
     pub fn words(self, text: &str) -> Cow<'_, str> {
         if self == Self::Ascii { glyph::spelled(text).into() } else { text.into() }
@@ -63,7 +63,7 @@ pub enum Sign {
     InnerOpen,
     /// ⟩
     InnerClose,
-    /// f(a | b)
+    /// The bar of f(a | b).
     Given,
 }
 
@@ -96,26 +96,36 @@ impl Sign {
     /// The sign in a notation, with the spaces around it.
     #[must_use]
     pub const fn text(self, notation: Notation) -> &'static str {
-        self.texts()[notation as usize]
+        let [unicode, ascii, latex] = self.texts();
+        match notation {
+            Notation::Unicode => unicode,
+            Notation::Ascii => ascii,
+            Notation::Latex => latex,
+        }
     }
 }
 
 impl Relation {
+    /// The sign of the comparison, with the spaces around it.
     #[rustfmt::skip]
     pub(super) const fn text(self, notation: Notation) -> &'static str {
-        let texts = match self {
+        let [unicode, ascii, latex] = match self {
             Self::Less => [" < ", " < ", " < "],
             Self::AtMost => [" ≤ ", " <= ", r" \le "],
             Self::Equal => [" = ", " = ", " = "],
             Self::AtLeast => [" ≥ ", " >= ", r" \ge "],
             Self::Greater => [" > ", " > ", " > "],
         };
-        texts[notation as usize]
+        match notation {
+            Notation::Unicode => unicode,
+            Notation::Ascii => ascii,
+            Notation::Latex => latex,
+        }
     }
 }
 
-/// The functions that LaTeX has a command for.
-pub(super) const COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"];
+/// The functions that have a LaTeX command of their own, such as `\exp`.
+pub(super) const LATEX_COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"];
 
 /// A letter or name in a notation: `δ` is `e` in ASCII and `\delta` in LaTeX.
 #[must_use]
@@ -124,13 +134,13 @@ pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
         Notation::Unicode => text.into(),
         Notation::Ascii => glyph::spelled(text).into(),
         Notation::Latex => {
-            let is_name = text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-            if is_name && text.len() > 1 { format!(r"\mathrm{{{}}}", text.replace('_', r"\_")).into() } else { glyph::latex(text).into() }
+            let is_word = text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+            if is_word { format!(r"\mathrm{{{}}}", text.replace('_', r"\_")).into() } else { glyph::latex(text).into() }
         }
     }
 }
 
-/// A number in a notation, with the fewest digits that parse to the same value.
+/// The text of a number in a notation, with the fewest digits that parse to the same value.
 pub(super) fn number(value: f64, notation: Notation) -> String {
     let text = exact(value);
     match notation {

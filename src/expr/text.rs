@@ -1,41 +1,51 @@
-//! The text of an expression, with the brackets that it needs: as one factor of a product, and as an equation in Unicode, ASCII or LaTeX.
+//! The text of an expression, with as few brackets as possible.
+//!
+//! There are two styles. In a step of a trace the expression is a factor of a product and is printed tightly: `(a−t)`. In an equation, signs have spaces
+//! around them, and the notation is Unicode, ASCII or LaTeX: `a − t`.
 
 use std::borrow::Cow;
 
-use super::notation::{COMMANDS, Notation, Sign, letter, number};
+use super::notation::{LATEX_COMMANDS, Notation, Sign, letter, number};
 use super::{Case, Definition, Expr, Form, Join, Primitive, Slot};
 use crate::glyph;
 
 /// The part of an operand that an expression names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperandPart {
-    /// The current entry.
+    /// The current entry, with its index.
     Entry,
     /// The whole operand.
     Whole,
-    /// The letter of its entries, before indices such as ᵢⱼ.
+    /// The letter of an entry alone, because the expression writes indices such as ᵢⱼ after it.
     Letter,
 }
 
-/// Operator precedence. An expression is bracketed if its own is lower than its context requires.
+/// Operator precedence, from the loosest to the tightest. An expression gets brackets if its precedence is lower than its context requires.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precedence {
+    /// Anything, such as `a = b` or cases.
     Clause,
+    /// `a + b`, `−a`
     Sum,
+    /// `a · b`, `a / b`
     Product,
+    /// `W a`, `log a`
     Juxtaposed,
+    /// `1/n`, `∂a/∂b`
     Quotient,
+    /// `a²`, `aᵀ`
     Postfix,
+    /// A letter, a number or `f(a)`.
     Single,
 }
 
 impl Primitive {
-    /// Text of the function with its arguments, as one step of a trace.
+    /// The function with the texts of its arguments, as in a step of a trace: `max(a, b)`.
     #[must_use]
     pub fn text(&self, arguments: &[String]) -> String {
         match (self.form, arguments) {
             (Form::Product, _) => arguments.join("·"),
-            // −2 ^ 2 would be −(2 ^ 2)
+            // without brackets −2 ^ 2 would mean −(2 ^ 2)
             (Form::Power, [base, exponent]) if base.starts_with(['−', '-']) => format!("({base}) {} {exponent}", self.name),
             (Form::Infix | Form::Power, _) => arguments.join(&format!(" {} ", self.name)),
             (Form::Given, [first, rest @ ..]) if !rest.is_empty() => format!("{}({first} | {})", self.name, rest.join(", ")),
@@ -43,13 +53,13 @@ impl Primitive {
         }
     }
 
-    /// The definition: `relu(z) = 0 if z ≤ 0, else z`, or just `tanh(z)` for a function without one.
+    /// The definition: `relu(z) = 0 if z ≤ 0, else z`. A function without a printable definition gives its name and argument only: `tanh(z)`.
     #[must_use]
     pub fn definition_text(&self, notation: Notation) -> String {
         let arguments: Vec<Expr> = self.arguments.iter().map(|name| Expr::Name(name)).collect();
-        let mut printer = Printer { notation, spaced: true, name: &mut |slot, _| slot.to_string(), arguments: &[], to: String::new() };
-        printer.function(self);
-        // the other arguments are constant keys of an activation: elu(z), not elu(z, α)
+        let mut printer = Printer { notation, is_equation: true, name: &mut |slot, _| slot.to_string(), arguments: &[], to: String::new() };
+        printer.function_name(self);
+        // the other arguments are constants, keys of an activation: print elu(z), not elu(z, α)
         printer.bracketed(|printer| printer.write(&arguments[0], Precedence::Clause));
         let body = match (self.meaning, self.definition) {
             (Some(meaning), _) => Some(meaning),
@@ -58,18 +68,18 @@ impl Primitive {
         };
         if let Some(body) = body {
             printer.sign(Sign::Equals);
-            Printer { arguments: &arguments, to: printer.to, ..printer }.whole(body)
+            Printer { arguments: &arguments, to: printer.to, ..printer }.finish(body)
         } else {
             printer.to
         }
     }
 
-    /// The name in equations.
-    fn in_notation(&self, notation: Notation) -> Cow<'static, str> {
+    /// The name of the function in equations.
+    fn name_in(&self, notation: Notation) -> Cow<'static, str> {
         match notation {
             Notation::Unicode => self.symbol.into(),
             Notation::Ascii => self.name.into(),
-            Notation::Latex if COMMANDS.contains(&self.symbol) => format!(r"\{}", self.symbol).into(),
+            Notation::Latex if LATEX_COMMANDS.contains(&self.symbol) => format!(r"\{}", self.symbol).into(),
             Notation::Latex if self.symbol == "Σ" => r"\sum".into(),
             Notation::Latex if self.symbol == self.name => format!(r"\operatorname{{{}}}", self.name.replace('_', r"\_")).into(),
             Notation::Latex => letter(self.symbol, notation),
@@ -78,113 +88,122 @@ impl Primitive {
 }
 
 impl Expr {
-    /// Text of the expression as one factor of a product. `name` returns the name of an entry of the operand in a slot, or with `true` of the whole operand.
+    /// Text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current entry.
     pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
         let name = &mut |slot, part| name(slot, part == OperandPart::Whole);
-        let mut printer = Printer { notation: Notation::Unicode, spaced: false, name, arguments: &[], to: String::new() };
+        let mut printer = Printer { notation: Notation::Unicode, is_equation: false, name, arguments: &[], to: String::new() };
         printer.write(self, Precedence::Quotient);
         printer.to
     }
 
-    /// Text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]; `name` returns the name of the operand in a slot, in
-    /// the same notation.
+    /// Text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]. `name` returns the name of the operand in a slot, in
+    /// `notation`.
     pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
-        Printer { notation, spaced: true, name: &mut name, arguments, to: String::new() }.whole(self)
+        Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() }.finish(self)
     }
 
-    /// Text of the expression as a further term of a sum, with its sign: `+ b` or `− b`.
+    /// Text of the expression as the second or a later term of a sum, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
     pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
         let (sign, term) = match self {
             Self::Neg(term) => (Sign::Minus, *term),
             term => (Sign::Plus, term),
         };
-        let mut printer = Printer { notation, spaced: true, name: &mut name, arguments, to: String::new() };
+        let mut printer = Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() };
         printer.to.push_str(sign.text(notation).trim_start());
+        // words at the end of the sum need no brackets
         printer.write(term, if matches!(term, Self::Remark(..) | Self::Where(_)) { Precedence::Clause } else { Precedence::Product });
         printer.to
     }
 }
 
-/// The printer of one expression, with the text so far.
+/// The printer of one expression.
 struct Printer<'p> {
     notation: Notation,
-    /// Whether signs have spaces around them, as in equations but not in factors.
-    spaced: bool,
+    /// `true` for an equation, whose signs have spaces around them; `false` for a factor.
+    is_equation: bool,
+    /// Returns the name of the operand in a slot.
     name: &'p mut dyn FnMut(Slot, OperandPart) -> String,
+    /// The expressions that replace [`Expr::Arg`].
     arguments: &'p [Expr],
+    /// The text so far.
     to: String,
 }
 
 impl Printer<'_> {
-    fn whole(mut self, expr: &Expr) -> String {
+    /// Appends the expression and returns the whole text.
+    fn finish(mut self, expr: &Expr) -> String {
         self.write(expr, Precedence::Clause);
         self.to
     }
 
     fn sign(&mut self, sign: Sign) {
         let text = sign.text(self.notation);
-        self.to.push_str(if self.spaced { text } else { text.trim() });
+        self.to.push_str(if self.is_equation { text } else { text.trim() });
     }
 
+    /// Appends what `write` appends, in brackets.
     fn bracketed(&mut self, write: impl FnOnce(&mut Self)) {
         self.sign(Sign::Open);
         write(self);
         self.sign(Sign::Close);
     }
 
+    /// The precedence of the outermost operator that is printed.
     fn precedence(&self, expr: &Expr) -> Precedence {
         match expr {
             Expr::Remark(..) | Expr::Where(_) | Expr::Equal(_) | Expr::Cases(..) => Precedence::Clause,
             Expr::Neg(_) | Expr::Add(_) | Expr::Sub(_) => Precedence::Sum,
             Expr::Number(number) if number.is_sign_negative() => Precedence::Sum,
             Expr::Mul(_) | Expr::Product(Join::Hadamard | Join::Convolution, _) => Precedence::Product,
-            Expr::Div(_) if self.spaced && !self.is_ratio(expr) => Precedence::Product,
+            Expr::Div(_) if self.is_equation && !self.is_fraction(expr) => Precedence::Product,
             Expr::Product(Join::Matrix, _) => Precedence::Juxtaposed,
-            Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.spaced => Precedence::Juxtaposed,
+            Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.is_equation => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Meaning | Form::Infix, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
-            Expr::Div(_) | Expr::Partial(_) | Expr::Quotient(_) => Precedence::Quotient,
+            Expr::Div(_) | Expr::Partial(_) | Expr::PartialOf(_) => Precedence::Quotient,
             Expr::Square(_) | Expr::Transposed(_) | Expr::Of(Primitive { form: Form::Power, .. }, _) => Precedence::Postfix,
             Expr::Arg(n) => self.arguments.get(*n).map_or(Precedence::Single, |argument| self.precedence(argument)),
             _ => Precedence::Single,
         }
     }
 
-    /// Returns whether the expression is a fraction of two constants, such as 1/n, or is one in LaTeX.
-    fn is_ratio(&self, expr: &Expr) -> bool {
+    /// Returns whether a division is printed as a tight fraction: one of two constants, such as 1/n, and in LaTeX every division.
+    fn is_fraction(&self, expr: &Expr) -> bool {
         let is_constant = |expr: &Expr| matches!(expr, Expr::Number(_) | Expr::Name(_));
         matches!(expr, Expr::Div([a, b]) if self.notation == Notation::Latex || (is_constant(a) && is_constant(b)))
     }
 
-    fn write(&mut self, expr: &Expr, wanted: Precedence) {
-        if self.precedence(expr) < wanted {
-            self.bracketed(|printer| printer.bare(expr));
+    /// Appends the expression, with brackets if its precedence is lower than `least`.
+    fn write(&mut self, expr: &Expr, least: Precedence) {
+        if self.precedence(expr) < least {
+            self.bracketed(|printer| printer.write_bare(expr));
         } else {
-            self.bare(expr);
+            self.write_bare(expr);
         }
     }
 
-    fn bare(&mut self, expr: &Expr) {
+    /// Appends the expression without brackets around it.
+    fn write_bare(&mut self, expr: &Expr) {
         use Precedence::{Clause, Juxtaposed, Product, Quotient, Sum};
         match *expr {
             Expr::Entry(slot) => self.operand(slot, OperandPart::Entry),
             Expr::All(slot) => self.operand(slot, OperandPart::Whole),
             Expr::Arg(n) => match self.arguments.get(n) {
-                Some(argument) => self.bare(&argument.clone()),
+                Some(argument) => self.write_bare(&argument.clone()),
                 None => self.to.push('?'),
             },
             Expr::Number(value) => self.to.push_str(&number(value, self.notation)),
-            Expr::Shut => self.to.push('0'),
+            Expr::ClosedGate => self.to.push('0'),
             Expr::Name(text) => self.to.push_str(&letter(text, self.notation)),
             Expr::Neg(a) => {
                 self.sign(Sign::Negative);
                 self.write(a, Product);
             }
-            Expr::Add(both) => self.joined(both, Sign::Plus, [Sum, Product]),
-            Expr::Sub(both) => self.joined(both, Sign::Minus, [Sum, Product]),
-            Expr::Mul(both) => self.joined(both, Sign::Times, [Product, if self.spaced { Juxtaposed } else { Quotient }]),
+            Expr::Add(both) => self.infix(both, Sign::Plus, [Sum, Product]),
+            Expr::Sub(both) => self.infix(both, Sign::Minus, [Sum, Product]),
+            Expr::Mul(both) => self.infix(both, Sign::Times, [Product, if self.is_equation { Juxtaposed } else { Quotient }]),
             Expr::Div(both) => self.division(both, expr),
-            Expr::Product(Join::Hadamard, both) => self.joined(both, Sign::Hadamard, [Product, Juxtaposed]),
-            Expr::Product(Join::Convolution, both) => self.joined(both, Sign::Convolution, [Product, Juxtaposed]),
+            Expr::Product(Join::Hadamard, both) => self.infix(both, Sign::Hadamard, [Product, Juxtaposed]),
+            Expr::Product(Join::Convolution, both) => self.infix(both, Sign::Convolution, [Product, Juxtaposed]),
             Expr::Product(Join::Matrix, [a, b]) => {
                 self.write(a, Juxtaposed);
                 self.to.push_str(if self.notation == Notation::Latex { r" \, " } else { " " });
@@ -200,12 +219,12 @@ impl Printer<'_> {
             Expr::Indexed(a, indices) => self.indexed(a, indices),
             Expr::Of(function, arguments) => self.application(function, arguments),
             Expr::Prime(function, arguments) => {
-                self.function(function);
+                self.function_name(function);
                 self.sign(Sign::Prime);
                 self.bracketed(|printer| printer.listed(arguments, ", "));
             }
-            Expr::Partial(slot) => self.quotient(&Expr::Entry(Slot::Output), &Expr::Entry(slot)),
-            Expr::Quotient([a, b]) => self.quotient(a, b),
+            Expr::Partial(slot) => self.partial_derivative(&Expr::Entry(Slot::Output), &Expr::Entry(slot)),
+            Expr::PartialOf([a, b]) => self.partial_derivative(a, b),
             Expr::Cases(cases, other) => self.cases(cases, other),
             Expr::Remark(a, words) => {
                 self.write(a, Sum);
@@ -225,16 +244,18 @@ impl Printer<'_> {
         self.to.push_str(&text);
     }
 
-    fn joined(&mut self, both: &[Expr; 2], sign: Sign, wanted: [Precedence; 2]) {
-        self.write(&both[0], wanted[0]);
+    /// Appends two expressions with a sign between them; `least` is as in [`Printer::write`], for each side.
+    fn infix(&mut self, both: &[Expr; 2], sign: Sign, least: [Precedence; 2]) {
+        self.write(&both[0], least[0]);
         self.sign(sign);
-        self.write(&both[1], wanted[1]);
+        self.write(&both[1], least[1]);
     }
 
-    fn listed(&mut self, all: &[Expr], sign: &str) {
+    /// Appends expressions with a separator between them.
+    fn listed(&mut self, all: &[Expr], separator: &str) {
         for (n, expr) in all.iter().enumerate() {
             if n > 0 {
-                self.to.push_str(sign);
+                self.to.push_str(separator);
             }
             self.write(expr, Precedence::Sum);
         }
@@ -244,16 +265,17 @@ impl Printer<'_> {
         let [a, b] = both;
         if self.notation == Notation::Latex {
             self.fraction(|printer| printer.write(a, Precedence::Clause), |printer| printer.write(b, Precedence::Clause));
-        } else if self.is_ratio(expr) || !self.spaced {
+        } else if self.is_fraction(expr) || !self.is_equation {
             self.write(a, Precedence::Single);
             self.to.push('/');
             self.write(b, Precedence::Single);
         } else {
-            self.joined(both, Sign::Divided, [Precedence::Product, Precedence::Quotient]);
+            self.infix(both, Sign::Divided, [Precedence::Product, Precedence::Quotient]);
         }
     }
 
-    /// An expression with a superscript. In LaTeX it is grouped, as it may have a superscript of its own.
+    /// Appends an expression with a superscript. In LaTeX the expression is grouped, because it may end with a superscript of its own, which LaTeX
+    /// rejects as a double superscript.
     fn raised(&mut self, a: &Expr, sign: Sign) {
         let [open, close] = if self.notation == Notation::Latex { ["{", "}"] } else { [""; 2] };
         self.to.push_str(open);
@@ -270,7 +292,8 @@ impl Printer<'_> {
         self.to.push('}');
     }
 
-    fn quotient(&mut self, a: &Expr, b: &Expr) {
+    /// Appends ∂a/∂b.
+    fn partial_derivative(&mut self, a: &Expr, b: &Expr) {
         let partial = |printer: &mut Self, expr: &Expr| {
             printer.sign(Sign::Partial);
             printer.write(expr, Precedence::Single);
@@ -296,36 +319,37 @@ impl Printer<'_> {
         }
     }
 
-    /// The name of a function: its symbol in equations.
-    fn function(&mut self, function: &Primitive) {
-        let name = if self.spaced { function.in_notation(self.notation) } else { function.name.into() };
+    /// Appends the name of a function; in equations its symbol.
+    fn function_name(&mut self, function: &Primitive) {
+        let name = if self.is_equation { function.name_in(self.notation) } else { function.name.into() };
         self.to.push_str(&name);
     }
 
+    /// Appends a function with its arguments, as its [`Form`] says.
     fn application(&mut self, function: &Primitive, arguments: &[Expr]) {
         match (function.form, function.meaning, arguments) {
             (Form::Meaning | Form::Infix, Some(meaning), _) => {
-                let inner: Vec<Expr> = arguments.iter().map(|argument| self.resolved(argument)).collect();
+                let arguments: Vec<Expr> = arguments.iter().map(|argument| self.resolved(argument)).collect();
                 let to = std::mem::take(&mut self.to);
-                let printer = Printer { notation: self.notation, spaced: self.spaced, name: &mut *self.name, arguments: &inner, to };
-                self.to = { printer }.whole(meaning);
+                let printer = Printer { arguments: &arguments, name: &mut *self.name, to, ..*self };
+                self.to = printer.finish(meaning);
             }
-            (Form::Root, _, [a]) if self.spaced && self.notation == Notation::Latex => {
+            (Form::Root, _, [a]) if self.is_equation && self.notation == Notation::Latex => {
                 self.to.push_str(r"\sqrt{");
                 self.write(a, Precedence::Clause);
                 self.to.push('}');
             }
-            (Form::Root, _, [a]) if self.spaced && self.notation == Notation::Unicode => {
+            (Form::Root, _, [a]) if self.is_equation && self.notation == Notation::Unicode => {
                 self.to.push_str(function.symbol);
                 self.write(a, Precedence::Single);
             }
-            (Form::Bars, _, [a]) if self.spaced => {
+            (Form::Bars, _, [a]) if self.is_equation => {
                 let [open, close] = if self.notation == Notation::Latex { [r"\left|", r"\right|"] } else { ["|"; 2] };
                 self.to.push_str(open);
                 self.write(a, Precedence::Clause);
                 self.to.push_str(close);
             }
-            (Form::Power, _, [a, b]) if self.spaced && self.notation == Notation::Latex => {
+            (Form::Power, _, [a, b]) if self.is_equation && self.notation == Notation::Latex => {
                 self.to.push('{');
                 self.write(a, Precedence::Single);
                 self.to.extend(["}", function.symbol, "{"]);
@@ -337,16 +361,17 @@ impl Printer<'_> {
                 self.to.extend([" ", function.symbol, " "]);
                 self.write(b, Precedence::Single);
             }
-            (Form::Operator | Form::Sum, _, [a]) if self.spaced => {
-                let wanted = if function.form == Form::Sum { Precedence::Product } else { Precedence::Postfix };
-                self.function(function);
-                if function.form == Form::Sum || self.precedence(a) >= wanted {
+            (Form::Operator | Form::Sum, _, [a]) if self.is_equation => {
+                let least = if function.form == Form::Sum { Precedence::Product } else { Precedence::Postfix };
+                self.function_name(function);
+                // `log a` and `Σ (a − t)`, but `log(a − t)`
+                if function.form == Form::Sum || self.precedence(a) >= least {
                     self.to.push(' ');
                 }
-                self.write(a, wanted);
+                self.write(a, least);
             }
             (Form::Given, _, [first, rest @ ..]) if !rest.is_empty() => {
-                self.function(function);
+                self.function_name(function);
                 self.bracketed(|printer| {
                     printer.write(first, Precedence::Sum);
                     printer.to.push_str(Sign::Given.text(printer.notation));
@@ -354,13 +379,14 @@ impl Printer<'_> {
                 });
             }
             _ => {
-                self.function(function);
+                self.function_name(function);
                 self.bracketed(|printer| printer.listed(arguments, ", "));
             }
         }
     }
 
-    /// An argument of a function whose meaning is printed in its place.
+    /// An argument of a function that is printed as its meaning: an outer [`Expr::Arg`] is replaced, because inside the meaning its number would refer to
+    /// the function's own arguments.
     fn resolved(&self, argument: &Expr) -> Expr {
         match argument {
             Expr::Arg(n) => self.arguments.get(*n).copied().unwrap_or(*argument),
@@ -369,21 +395,22 @@ impl Printer<'_> {
     }
 
     fn cases(&mut self, cases: &[Case], other: &Expr) {
-        let latex = self.notation == Notation::Latex;
-        self.to.push_str(if latex { r"\begin{cases} " } else { "" });
+        let is_latex = self.notation == Notation::Latex;
+        self.to.push_str(if is_latex { r"\begin{cases} " } else { "" });
         for Case { left, is, right, value } in cases {
             self.write(value, Precedence::Sum);
-            self.to.push_str(if latex { r" & \text{if } " } else { " if " });
+            self.to.push_str(if is_latex { r" & \text{if } " } else { " if " });
             self.write(left, Precedence::Sum);
             self.to.push_str(is.text(self.notation));
             self.write(right, Precedence::Sum);
-            self.to.push_str(if latex { r" \\ " } else { ", " });
+            self.to.push_str(if is_latex { r" \\ " } else { ", " });
         }
-        self.to.push_str(if latex { "" } else { "else " });
+        self.to.push_str(if is_latex { "" } else { "else " });
         self.write(other, Precedence::Sum);
-        self.to.push_str(if latex { r" & \text{else} \end{cases}" } else { "" });
+        self.to.push_str(if is_latex { r" & \text{else} \end{cases}" } else { "" });
     }
 
+    /// Appends words, which are not mathematics.
     fn words(&mut self, words: &str) {
         match self.notation {
             Notation::Latex => self.to.extend([r"\text{", words, "}"]),
@@ -401,20 +428,21 @@ mod tests {
     const A: Expr = Expr::Entry(Input(0));
     const T: Expr = Expr::Entry(Input(1));
     const ONE: Expr = Expr::Number(1.0);
+    const DY_TIMES_Y: Expr = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]);
 
     #[test]
     fn only_necessary_brackets_are_printed() {
         const SOFTMAX: &Primitive = &Primitive::new("softmax");
-        let text = |expr: Expr| expr.text(&mut |slot, all| if all { format!("[{slot}]") } else { slot.to_string() });
+        // the operands are named by their slots: 0 and 1 for the inputs, and [0] for the whole input 0
+        let text = |expr: Expr| expr.text(&mut |slot, is_whole| if is_whole { format!("[{slot}]") } else { slot.to_string() });
         assert_eq!(text(Expr::Sub(&[A, T])), "(0−1)");
         assert_eq!(text(Expr::Div(&[T, A])), "1/0");
         assert_eq!(text(Expr::Div(&[Expr::Sub(&[ONE, T]), Expr::Sub(&[ONE, A])])), "(1−1)/(1−0)");
         assert_eq!(text(Expr::Of(LOG, &[Expr::Sub(&[ONE, A])])), "log(1−0)");
         assert_eq!(text(Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[A, Expr::All(Input(0))])])), "log(softmax(0 | [0]))");
-        let moved = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]);
-        assert_eq!(text(moved), "(dy·y)");
-        assert_eq!(text(Expr::Neg(&Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]))), "(−dy·y)");
-        assert_eq!(text(Expr::Mul(&[T, Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)])])), "(1·(dy·y))");
+        assert_eq!(text(DY_TIMES_Y), "(dy·y)");
+        assert_eq!(text(Expr::Neg(&DY_TIMES_Y)), "(−dy·y)");
+        assert_eq!(text(Expr::Mul(&[T, DY_TIMES_Y])), "(1·(dy·y))");
         assert_eq!(text(Expr::Partial(Input(1))), "∂y/∂1");
         assert_eq!(text(Expr::Prime(LOG, &[A])), "log′(0)");
         let power = |base: &str| Primitive::new("^").form(Form::Power).text(&[base.to_owned(), "−2".to_owned()]);
@@ -443,7 +471,7 @@ mod tests {
         assert_eq!(texts(scaled), ["a / (1 − (−0.5))", "a / (1 - (-0.5))", r"\frac{a}{1 - \left(-0.5\right)}"]);
         let rstd = Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]);
         assert_eq!(texts(rstd), ["1 / √(a + ε)", "1 / sqrt(a + E)", r"\frac{1}{\sqrt{a + \varepsilon}}"]);
-        let both = Expr::Equal(&[Expr::Indexed(&Expr::Name("J"), "ji"), Expr::Quotient(&[A, T])]);
-        assert_eq!(texts(both), ["Jⱼᵢ = ∂a/∂t", "J_ji = da/dt", r"J_{ji} = \frac{\partial a}{\partial t}"]);
+        let jacobian = Expr::Equal(&[Expr::Indexed(&Expr::Name("J"), "ji"), Expr::PartialOf(&[A, T])]);
+        assert_eq!(texts(jacobian), ["Jⱼᵢ = ∂a/∂t", "J_ji = da/dt", r"J_{ji} = \frac{\partial a}{\partial t}"]);
     }
 }

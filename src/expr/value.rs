@@ -1,13 +1,14 @@
-//! The value of an expression, and the case that applies among its cases.
+//! The value of an expression: the tree is evaluated in the order in which it is printed, so that it gives the same bits as the printed formula.
 
 use super::{Case, Definition, Expr, Primitive, Relation, Slot};
 
 impl Relation {
-    fn holds(self, a: f64, b: f64) -> bool {
+    /// Returns whether the comparison of `a` with `b` is true; `false` if one of them is NaN.
+    fn is_true(self, a: f64, b: f64) -> bool {
         match self {
             Self::Less => a < b,
             Self::AtMost => a <= b,
-            #[expect(clippy::float_cmp, reason = "a tie is an exact one")]
+            #[expect(clippy::float_cmp, reason = "two numbers tie only if they are exactly equal")]
             Self::Equal => a == b,
             Self::AtLeast => a >= b,
             Self::Greater => a > b,
@@ -18,22 +19,24 @@ impl Relation {
 /// The numbers that an expression reads.
 #[derive(Clone, Copy)]
 struct EvaluationContext<'a> {
+    /// The value of [`Expr::Entry`].
     entry: &'a dyn Fn(Slot) -> f64,
+    /// The values of [`Expr::Arg`].
     arguments: &'a [f64],
 }
 
-/// The largest number of arguments of a function within an expression.
-const ARGUMENTS: usize = 8;
+/// The largest number of arguments of a function within an expression. Their values fit into an array on the stack.
+const MAX_ARGUMENTS: usize = 8;
 
 impl Expr {
-    /// Evaluates the expression in printing order; `entry` returns the entry in a slot. `None` if it contains whole operands or names.
+    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if the expression contains whole operands or names.
     pub fn value(&self, entry: &dyn Fn(Slot) -> f64) -> Option<f64> {
         self.evaluate(EvaluationContext { entry, arguments: &[] })
     }
 
-    /// Evaluates an expression that reads only arguments.
+    /// Evaluates an expression whose only variables are arguments ([`Expr::Arg`]).
     #[must_use]
-    pub fn of(&self, arguments: &[f64]) -> Option<f64> {
+    pub fn value_at(&self, arguments: &[f64]) -> Option<f64> {
         self.evaluate(EvaluationContext { entry: &|_| f64::NAN, arguments })
     }
 
@@ -43,67 +46,69 @@ impl Expr {
             Self::Entry(slot) => Some((context.entry)(*slot)),
             Self::Arg(n) => context.arguments.get(*n).copied(),
             Self::Number(number) => Some(*number),
-            Self::Shut => Some(0.0),
+            Self::ClosedGate => Some(0.0),
             Self::Neg(a) => a.evaluate(context).map(|a| -a),
             Self::Add(ab) => both(ab).map(|(a, b)| a + b),
             Self::Sub(ab) => both(ab).map(|(a, b)| a - b),
             Self::Mul(ab) => both(ab).map(|(a, b)| a * b),
             Self::Div(ab) => both(ab).map(|(a, b)| a / b),
             Self::Square(a) => a.evaluate(context).map(|a| a * a),
-            Self::Cases(cases, other) => Self::case(cases, other, context)?.evaluate(context),
-            Self::Of(function, arguments) => Self::with(arguments, context, |arguments| function.value(arguments)),
+            Self::Cases(cases, other) => Self::matching_case(cases, other, context)?.evaluate(context),
+            Self::Of(function, arguments) => Self::with_values(arguments, context, |arguments| function.value(arguments)),
             Self::Prime(function, arguments) => {
                 let derivative = function.derivatives.first()?;
-                Self::with(arguments, context, |arguments| derivative.evaluate(EvaluationContext { arguments, ..context }))
+                Self::with_values(arguments, context, |arguments| derivative.evaluate(EvaluationContext { arguments, ..context }))
             }
             _ => None,
         }
     }
 
-    /// Evaluates the arguments of a function and calls `of` with their values.
-    fn with(arguments: &[Self], context: EvaluationContext<'_>, of: impl FnOnce(&[f64]) -> Option<f64>) -> Option<f64> {
-        let mut numbers = [0.0; ARGUMENTS];
-        let numbers = numbers.get_mut(..arguments.len())?;
-        for (number, argument) in numbers.iter_mut().zip(arguments) {
-            *number = argument.evaluate(context)?;
+    /// Evaluates the arguments of a function and calls `function` with their values.
+    fn with_values(arguments: &[Self], context: EvaluationContext<'_>, function: impl FnOnce(&[f64]) -> Option<f64>) -> Option<f64> {
+        let mut values = [0.0; MAX_ARGUMENTS];
+        let values = values.get_mut(..arguments.len())?;
+        for (value, argument) in values.iter_mut().zip(arguments) {
+            *value = argument.evaluate(context)?;
         }
-        of(numbers)
+        function(values)
     }
 
-    /// The value of the first case whose comparison holds, else `other`.
-    fn case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
+    /// The value of the first case whose comparison is true, as an expression; `other` if none is.
+    fn matching_case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
         for Case { left, is, right, value } in cases {
-            if is.holds(left.evaluate(context)?, right.evaluate(context)?) {
+            if is.is_true(left.evaluate(context)?, right.evaluate(context)?) {
                 return Some(value);
             }
         }
         Some(other)
     }
 
-    /// Returns whether this derivative of a function is a closed gate, for these arguments and this value of the function.
+    /// Returns whether this expression, a derivative of a function, is [`Expr::ClosedGate`] for these arguments. `value` is the function's value.
     #[must_use]
-    pub fn is_shut(&self, arguments: &[f64], value: f64) -> bool {
+    pub fn is_closed_gate(&self, arguments: &[f64], value: f64) -> bool {
         let context = EvaluationContext { entry: &|_| value, arguments };
         match self {
-            Self::Shut => true,
-            Self::Cases(cases, other) => Self::case(cases, other, context).is_some_and(|case| case.is_shut(arguments, value)),
+            Self::ClosedGate => true,
+            Self::Cases(cases, other) => {
+                Self::matching_case(cases, other, context).is_some_and(|case| case.is_closed_gate(arguments, value))
+            }
             _ => false,
         }
     }
 }
 
 impl Primitive {
-    /// The value of the function; `None` if it does not follow from single arguments.
+    /// The value of the function; `None` if the rule that applies the function computes it.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
             Definition::Computed(function) => Some(function(arguments)),
-            Definition::Expr(expr) => expr.of(arguments),
+            Definition::Expr(expr) => expr.value_at(arguments),
             Definition::Largest | Definition::Rule => None,
         }
     }
 
-    /// The derivative by argument `by`, from the arguments and the value of the function.
+    /// The derivative by argument `by`, from the arguments and the value of the function. `None` if the function has no such derivative.
     #[must_use]
     pub fn derivative(&self, by: usize, arguments: &[f64], value: f64) -> Option<f64> {
         self.derivatives.get(by)?.evaluate(EvaluationContext { entry: &|_| value, arguments })
@@ -121,7 +126,8 @@ mod tests {
     const ONE: Expr = Expr::Number(1.0);
     const X: Expr = Expr::Arg(0);
     const ZERO: Expr = Expr::Number(0.0);
-    const STEP: Expr = Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::Shut }], &ONE);
+    /// The derivative of relu: a closed gate for x ≤ 0, else 1.
+    const RELU_DERIVATIVE: Expr = Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::ClosedGate }], &ONE);
 
     #[test]
     fn an_expression_is_evaluated_in_printing_order() {
@@ -132,13 +138,17 @@ mod tests {
         assert_eq!(Expr::Of(LOG, &[A]).value(&entry), Some(libm::log(3.0)));
         assert_eq!(Expr::Prime(LOG, &[A]).value(&entry), Some(1.0 / 3.0));
         assert!(Expr::Neg(&A).is_arithmetic() && !Expr::Name("b").is_arithmetic() && !Expr::Neg(&Expr::Name("b")).is_arithmetic());
-        assert!(Expr::Sub(&[A, T]).names(Input(1), false) && !Expr::Sub(&[A, T]).names(Input(1), true));
+        assert!(Expr::Sub(&[A, T]).names_entry(Input(1)) && !Expr::Sub(&[A, T]).names_whole(Input(1)));
         assert!(Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]).is_arithmetic());
     }
 
     #[test]
     fn a_closed_gate_is_a_case_and_not_a_number() {
-        assert!(STEP.is_shut(&[-1.0], 0.0) && STEP.is_shut(&[0.0], 0.0) && !STEP.is_shut(&[1.0], 1.0));
-        assert!(!STEP.is_shut(&[f64::NAN], 0.0) && !ZERO.is_shut(&[1.0], 0.0));
+        assert!(
+            RELU_DERIVATIVE.is_closed_gate(&[-1.0], 0.0)
+                && RELU_DERIVATIVE.is_closed_gate(&[0.0], 0.0)
+                && !RELU_DERIVATIVE.is_closed_gate(&[1.0], 1.0)
+        );
+        assert!(!RELU_DERIVATIVE.is_closed_gate(&[f64::NAN], 0.0) && !ZERO.is_closed_gate(&[1.0], 0.0));
     }
 }

@@ -16,7 +16,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::network::{Id, Network, Op, Run};
-use crate::op::rule::{Arg, Origin, Term, unfolded};
+use crate::op::rule::{Arg, Origin, Term, expand_slice};
 use crate::step::Kind;
 use crate::tensor::len;
 
@@ -94,7 +94,7 @@ impl Dependents {
                 let own = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                 for term in 0..own {
                     let Term { kind, args, value, .. } = rule.term(x, at, term);
-                    let args = unfolded(x, args);
+                    let args = expand_slice(x, args);
                     rounded.add(kind, &args, value);
                     windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
                     for arg in args {
@@ -116,7 +116,7 @@ impl Dependents {
                         *end = next[node].1;
                     }
                 }
-                sum = rule.partial(x, at, own, sum);
+                sum = rule.add_first_terms(x, at, own, sum);
                 terms += own;
             }
             let sum = entry_sum(sum, terms);

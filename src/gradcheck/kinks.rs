@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::expr::SmoothPieces;
 use crate::network::{Id, Op, Run};
-use crate::op::rule::{Origin, unfolded};
+use crate::op::rule::{Origin, expand_slice};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
@@ -50,10 +50,10 @@ impl Kinks {
                 PartKinks { pieces, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
             for at in 0..entries {
                 let begin = u32::try_from(part.arguments.len()).ok()?;
-                let args = if has_term(at) { unfolded(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
+                let args = if has_term(at) { expand_slice(&x, rule.term(&x, at, 0).args) } else { SmallVec::new() };
                 for arg in &args {
                     let (operand, place) = if let Origin::Entry { slot, at } = arg.origin {
-                        (operands.place(slot), at)
+                        (operands.position(slot), at)
                     } else {
                         part.constants.push(arg.value);
                         (operands.len(), part.constants.len() - 1)
@@ -62,8 +62,11 @@ impl Kinks {
                     part.arguments.push((operand?, place?));
                 }
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
-                let (piece, tie) =
-                    if values.is_empty() { (0, false) } else { (part.pieces.of(values.len(), |i| values[i]), part.pieces.is_tie(&values)) };
+                let (piece, tie) = if values.is_empty() {
+                    (0, false)
+                } else {
+                    (part.pieces.piece_at(values.len(), |i| values[i]), part.pieces.is_tie(&values))
+                };
                 part.entries.push(EntryPiece { begin, end: u32::try_from(part.arguments.len()).ok()?, piece, tie });
             }
             parts.push(part);
@@ -110,7 +113,7 @@ impl PartKinks {
             if arguments.is_empty() {
                 continue;
             }
-            let now = self.pieces.of(arguments.len(), |i| value(arguments[i]));
+            let now = self.pieces.piece_at(arguments.len(), |i| value(arguments[i]));
             if now != before {
                 report(at, now);
             }

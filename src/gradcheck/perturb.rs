@@ -135,7 +135,7 @@ impl<'a> Workspace<'a> {
                 let (mut sum, mut all) = (-0.0, 0);
                 for (rule, x) in &parts {
                     let terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
-                    sum = rule.partial(x, at, terms, sum);
+                    sum = rule.add_first_terms(x, at, terms, sum);
                     all += terms;
                 }
                 entry_sum(sum, all)

@@ -20,7 +20,7 @@ use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::Expr;
 use crate::op::layer::{Layer, Leaf, StageSource, TensorSymbols};
 use crate::op::loss::Loss;
-use crate::op::mismatch::{Mismatch, summed};
+use crate::op::mismatch::{Mismatch, shape_of_sum};
 use crate::op::rule::{Function, Rule, Window};
 use crate::op::seed::Seed;
 use crate::op::slot::Reads;
@@ -89,7 +89,7 @@ impl Builder {
         let shape = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
             function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<Vec<_>>())
         };
-        let shape = summed(parts.iter().map(shape))?;
+        let shape = shape_of_sum(parts.iter().map(shape))?;
         let output = self.tensor(name, &shape, symbol, role, layer);
         self.forward.push(ForwardOp { output, parts });
         Ok(output)
@@ -293,11 +293,11 @@ impl Builder {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
-        let operands = Reads::inputs(reads.iter().copied()).then([forward.output]).then(gradients[forward.output]);
+        let operands = Reads::inputs(reads.iter().copied()).with_backward([forward.output]).with_backward(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
                 let rule = Arc::new(StableBackward { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
-                Some(Part { rule, operands: operands.then([s.target]) })
+                Some(Part { rule, operands: operands.with_backward([s.target]) })
             }
             _ => Some(Part { rule, operands }),
         }
@@ -343,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_layer_reports_mismatched_shapes() {
-        let stage = Stage::new(A).with(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
+        let stage =
+            Stage::new(A).with_part(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
         let weight = Leaf { symbols: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };
         let layer = Layer { parameters: vec![weight], stages: vec![stage] };
         let inferred = layer.shapes(&[&[4]]).unwrap_err();

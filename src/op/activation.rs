@@ -17,7 +17,7 @@ use curves::Curve;
 use super::flatten::Identity;
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{
-    Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry, one_each, same_place,
+    Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, elementwise_use, entry, one_term_each,
 };
 use super::slot::Slot::{self, Input, Output, Upstream};
 use super::softmax::{Slices, Softmax};
@@ -25,9 +25,16 @@ use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// The entry of the layer registry.
-pub const KIND: LayerKind =
-    LayerKind { name: "activation", base: "act", keys: &[], rank: None, joins: false, activation: Some("function"), build };
+/// The row of `activation` in the registry of layers.
+pub const KIND: LayerKind = LayerKind {
+    name: "activation",
+    default_name: "act",
+    keys: &[],
+    rank: None,
+    has_several_inputs: false,
+    activation: Some("function"),
+    build,
+};
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
@@ -35,7 +42,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?;
-    let a = Stage::new(A).with(args.activation("function", &shape), [StageSource::Input(0)]);
+    let a = Stage::new(A).with_part(args.activation("function", &shape), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
@@ -206,7 +213,7 @@ impl Rule for ActivationForward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
@@ -220,7 +227,7 @@ impl Rule for ActivationForward {
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
-        same_place(at)
+        elementwise_use(at)
     }
 
     fn equation(&self) -> Equation {
@@ -254,7 +261,7 @@ impl Rule for ActivationBackward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
@@ -271,7 +278,7 @@ impl Rule for ActivationBackward {
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         // the term always reads z, but the error and a only if they are among its factors
         let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
-        if reads { same_place(at) } else { Vec::new() }
+        if reads { elementwise_use(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

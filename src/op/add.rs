@@ -14,7 +14,8 @@ use crate::expr::whole;
 use crate::tensor::shape_words;
 
 /// The entry of the layer registry.
-pub const KIND: LayerKind = LayerKind { name: "add", base: "add", keys: &[], rank: None, joins: true, activation: None, build };
+pub const KIND: LayerKind =
+    LayerKind { name: "add", default_name: "add", keys: &[], rank: None, has_several_inputs: true, activation: None, build };
 
 const EQUATION: Equation = Equation {
     right: whole::X,
@@ -45,7 +46,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
         let summand = ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, EQUATION, BACK);
-        sum.with(Arc::new(summand), [StageSource::Input(input)])
+        sum.with_part(Arc::new(summand), [StageSource::Input(input)])
     });
     Ok(Layer { parameters: Vec::new(), stages: vec![sum] })
 }

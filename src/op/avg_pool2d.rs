@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::constant_weights::{ConstantWeights, Weights};
 use super::edges::{Edges, View};
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
-use super::pool::{shape, windows};
+use super::pool::{output_shape, read_windows};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 use crate::tensor::len;
@@ -26,10 +26,10 @@ use crate::tensor::len;
 /// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "avg_pool2d",
-    base: "pool",
+    default_name: "pool",
     keys: &["kernel_size", "stride", "padding", "count_include_pad"],
     rank: Some(3),
-    joins: false,
+    has_several_inputs: false,
     activation: None,
     build,
 };
@@ -52,8 +52,8 @@ const WORDS: [(&str, &str); 3] = [
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let count_include_pad = args.flag("count_include_pad")?.unwrap_or(true);
-    let windows = windows(args)?;
-    let shape = shape(&windows);
+    let windows = read_windows(args)?;
+    let shape = output_shape(&windows);
     let weights = if count_include_pad {
         if let Some(filter_shape) = windows.constant_filter_shape() {
             args.claim(&filter_shape)?;
@@ -78,7 +78,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: words_back,
     };
-    let a = Stage::new(A).with(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [StageSource::Input(0)]);
+    let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 

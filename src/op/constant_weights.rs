@@ -166,7 +166,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         self.inner.edges.prefix_terms(self.view, entry)
     }
 
-    fn each(&self) -> Option<u64> {
+    fn terms_per_entry(&self) -> Option<u64> {
         self.inner.edges.edges_per_entry(self.view)
     }
 
@@ -210,7 +210,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        self.inner.edges.nest(self.view, entry).reaching(self.read_view().own_end(), at)
+        self.inner.edges.nest(self.view, entry).edge_numbers_at(self.read_view().own_end(), at)
     }
 
     fn equation(&self) -> Equation {

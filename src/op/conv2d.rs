@@ -23,7 +23,7 @@ use std::sync::Arc;
 use super::axis::{Axis, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
@@ -35,10 +35,10 @@ use kernels::Plans;
 /// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "conv2d",
-    base: "conv",
+    default_name: "conv",
     keys: &["weight", "bias", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"],
     rank: Some(3),
-    joins: false,
+    has_several_inputs: false,
     activation: Some("activation"),
     build,
 };
@@ -66,7 +66,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    weighted(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weight_shape, outputs, fan)
+    weighted_layer(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weight_shape, outputs, fan)
 }
 
 /// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.

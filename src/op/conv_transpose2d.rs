@@ -17,7 +17,7 @@ use super::axis::{Axis, Misfit};
 use super::conv2d::{Conv2d, Filters, kernel_key};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
-use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
@@ -26,10 +26,10 @@ use crate::expr::{Expr, Join, whole};
 /// The entry of the layer registry.
 pub const KIND: LayerKind = LayerKind {
     name: "conv_transpose2d",
-    base: "convt",
+    default_name: "convt",
     keys: &["weight", "bias", "out_channels", "kernel_size", "stride", "padding", "output_padding", "dilation", "groups"],
     rank: Some(3),
-    joins: false,
+    has_several_inputs: false,
     activation: Some("activation"),
     build,
 };
@@ -70,7 +70,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // as in PyTorch, which takes axis 0 of the weight for the outputs and axis 1 for the inputs although they are swapped here
     let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
-    weighted(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
+    weighted_layer(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
 }
 
 /// The edges of a transposed convolution: those of a convolution with inputs and outputs swapped.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::layer::{A, Args, Fan, Layer, LayerKind, Leaf, Reported, Stage, StageSource, TensorSymbols};
-use super::mismatch::{Mismatch, fits};
-use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, entry, same_place};
+use super::mismatch::{Mismatch, check_same_shape};
+use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, Use, constant, elementwise_use, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -21,8 +21,15 @@ use crate::expr::{Expr, Join, whole};
 use crate::tensor::flat;
 
 /// The entry of the layer registry.
-pub const KIND: LayerKind =
-    LayerKind { name: "dropout", base: "drop", keys: &["mask", "p"], rank: None, joins: false, activation: None, build };
+pub const KIND: LayerKind = LayerKind {
+    name: "dropout",
+    default_name: "drop",
+    keys: &["mask", "p"],
+    rank: None,
+    has_several_inputs: false,
+    activation: None,
+    build,
+};
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
@@ -39,7 +46,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?; // the output
     args.claim(&shape)?; // the mask
-    let mask = Leaf::read(args, TensorSymbols::of("mask").written("m"), &shape, Fan::of(&shape));
+    let mask = Leaf::read(args, TensorSymbols::named("mask").with_letter("m"), &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
             "mask",
@@ -48,7 +55,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         ));
     }
     p_in_range?;
-    let a = Stage::new(A).given(mask).with(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);
+    let a = Stage::new(A).with_constant(mask).with_part(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
@@ -73,7 +80,7 @@ struct Dropout {
 
 impl Function for Dropout {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        fits("mask", inputs[1], "input", inputs[0])?;
+        check_same_shape("mask", inputs[1], "input", inputs[0])?;
         Ok(inputs[0].to_vec())
     }
 
@@ -132,7 +139,7 @@ impl Rule for MaskedScale {
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let reads = (slot == self.operand || slot == Input(1)) && x.get(Input(1), at) != 0.0;
-        if reads { same_place(at) } else { Vec::new() }
+        if reads { elementwise_use(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::mismatch::{Mismatch, fits};
+use super::mismatch::{Mismatch, check_same_shape};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, entry};
 use super::slot::{
@@ -169,7 +169,7 @@ pub trait Weighted: Edges {
 pub fn infer_output_shape(edges: &impl Edges, inputs: &[(View, &'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     for (view, name, shape) in inputs {
         if let Some(expected) = edges.shape(*view) {
-            fits(name, shape, "expected shape", &expected)?;
+            check_same_shape(name, shape, "expected shape", &expected)?;
         }
     }
     let (_, _, first_shape) = inputs[0];
@@ -257,7 +257,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         self.edges.prefix_terms(self.view, entry)
     }
 
-    fn each(&self) -> Option<u64> {
+    fn terms_per_entry(&self) -> Option<u64> {
         self.edges.edges_per_entry(self.view)
     }
 
@@ -272,7 +272,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         Term::product(smallvec![entry(x, a, a_index), entry(x, b, b_index)])
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (a, b) = self.slots();
         let terms = to_usize(terms);
         self.edges.add_terms(self.view, x.tensors[a], x.tensors[b], entry, terms, sum)
@@ -280,12 +280,12 @@ impl<E: Weighted> Rule for BilinearRule<E> {
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         if terms.start == 0 {
-            return self.partial(x, entry, terms.end, sum);
+            return self.add_first_terms(x, entry, terms.end, sum);
         }
         let (a, b) = self.slots();
         let [a_end, b_end] = self.view.factor_ends();
         let terms = to_usize(terms.start)..to_usize(terms.end);
-        self.edges.nest(self.view, entry).more_products((x.tensors[a], a_end), (x.tensors[b], b_end), terms, sum)
+        self.edges.nest(self.view, entry).products_in_range((x.tensors[a], a_end), (x.tensors[b], b_end), terms, sum)
     }
 
     fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
@@ -327,8 +327,8 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         let (a, b) = self.slots();
         let [a_end, b_end] = self.view.factor_ends();
         match slot {
-            _ if slot == a => self.edges.nest(self.view, entry).reaching(a_end, at),
-            _ if slot == b => self.edges.nest(self.view, entry).reaching(b_end, at),
+            _ if slot == a => self.edges.nest(self.view, entry).edge_numbers_at(a_end, at),
+            _ if slot == b => self.edges.nest(self.view, entry).edge_numbers_at(b_end, at),
             _ => TermNumbers::new(),
         }
     }

@@ -1,8 +1,11 @@
 //! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers.
 //!
-//! The derivative by an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a over the entries of y that read the entry of a (part 4, figure 14 of V. Petersen's series). For
-//! y = a · b with a of the shape 2 and b of the shape 3 x 2, each entry of ∂C/∂a has three terms. At kinks the derivatives are PyTorch's: abs′(0) =
-//! relu′(0) = 0, a tie of min or max gives each argument half, and if an argument is NaN, each gets the whole.
+//! The derivative by an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a. The sum is over the entries of y that read the entry of a (part 4, figure 14 of V. Petersen's
+//! series). Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three
+//! terms.
+//!
+//! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
+//! max is NaN, each gets all of it.
 
 use std::sync::Arc;
 
@@ -19,13 +22,13 @@ use crate::op::functions::QUOTIENT;
 /// One operand of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ElementwiseOperand {
-    /// The input with this number. Inputs are numbered in the order in which they are read.
-    Slot(usize),
+    /// The tensor in the input slot with this number.
+    Input(usize),
     /// A constant in the formula.
     Constant(f64),
 }
 
-/// One operation y = f(a, b), entry by entry. The shape of y is the one to which those of a and b are broadcast: 3 x 2 for 3 x 2 and 2.
+/// One operation y = f(a, b), entry by entry. The shapes of a and b are broadcast to the shape of y: 3 x 2 and 2 give 3 x 2.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
     operator: Operator,
@@ -33,87 +36,88 @@ pub struct Elementwise {
     operands: SmallVec<[ElementwiseOperand; 2]>,
     /// The broadcast of the inputs; `None` if all have the same shape.
     broadcast: Option<Arc<Broadcast>>,
-    /// The equations of y and of the derivative by the input, if they are not the general ones of a graph's node.
+    /// The equations of y and of the derivative by the only input, for a layer that has its own; `None` for the general ones of a graph's node.
     equations: Option<&'static [Equation; 2]>,
 }
 
 impl Elementwise {
-    /// An operation on inputs of the same shape.
+    /// Creates an operation on inputs of the same shape.
     #[must_use]
     pub fn new(operator: Operator, operands: &[ElementwiseOperand]) -> Self {
         Self { operator, operands: SmallVec::from_slice(operands), broadcast: None, equations: None }
     }
 
-    /// The same operation on inputs of these shapes.
+    /// The same operation on inputs of these shapes, one for each input.
     ///
     /// # Errors
-    /// If they cannot be broadcast to one shape.
+    /// If the shapes cannot be broadcast to one shape.
     pub fn broadcast(mut self, shapes: &[&[usize]]) -> Result<Self, Mismatch> {
         let named: SmallVec<[_; 2]> = ["first operand", "second operand"].into_iter().zip(shapes.iter().copied()).collect();
-        let same = shapes.windows(2).all(|pair| pair[0] == pair[1]);
-        self.broadcast = if same { None } else { Some(Arc::new(Broadcast::new(&named)?)) };
+        let are_equal = shapes.windows(2).all(|pair| pair[0] == pair[1]);
+        self.broadcast = if are_equal { None } else { Some(Arc::new(Broadcast::new(&named)?)) };
         Ok(self)
     }
 
-    /// The same operation with these equations of y and of the derivative by its input.
+    /// The same operation with other equations of y and of the derivative by its only input.
     #[must_use]
     pub fn with_equations(mut self, equations: &'static [Equation; 2]) -> Self {
         self.equations = Some(equations);
         self
     }
 
-    /// The number of terms of an entry.
+    /// The number of terms of each entry of y.
     fn terms(&self) -> u64 {
         if matches!(self.operator, Operator::Add | Operator::Sub) { 2 } else { 1 }
     }
 
-    /// The entry of the input in `slot` that an entry of y reads.
-    fn place(&self, slot: usize, at: usize) -> usize {
+    /// The place in the input `slot` that the entry `at` of y reads.
+    fn input_place(&self, slot: usize, at: usize) -> usize {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
     }
 
-    /// The number of entries of y that read an entry of the input in `slot`.
+    /// The number of entries of y that read the same entry of the input `slot`.
     fn readers(&self, slot: usize) -> usize {
         self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
-    /// The n-th entry of y that reads this entry of the input in `slot`.
+    /// The n-th of the entries of y that read the entry `entry` of the input `slot`, counted from 0.
     fn reader(&self, slot: usize, entry: usize, n: usize) -> usize {
         self.broadcast.as_ref().map_or(entry, |broadcast| broadcast.reader(slot, entry, n))
     }
 
-    /// Operand `i` of an entry of y, as a factor.
+    /// Operand `i` of the entry `at` of y, as a factor.
     fn arg(&self, x: &Operands<'_>, i: usize, at: usize) -> Arg {
         match self.operands[i] {
-            ElementwiseOperand::Slot(slot) => entry(x, Input(slot), self.place(slot, at)),
+            ElementwiseOperand::Input(slot) => entry(x, Input(slot), self.input_place(slot, at)),
             ElementwiseOperand::Constant(value) => constant(value),
         }
     }
 
-    fn number(&self, x: &Operands<'_>, i: usize, at: usize) -> f64 {
+    /// The value of operand `i` of the entry `at` of y.
+    fn value(&self, x: &Operands<'_>, i: usize, at: usize) -> f64 {
         match self.operands[i] {
-            ElementwiseOperand::Slot(slot) => x.get(Input(slot), self.place(slot, at)),
+            ElementwiseOperand::Input(slot) => x.get(Input(slot), self.input_place(slot, at)),
             ElementwiseOperand::Constant(value) => value,
         }
     }
 
-    /// The operands of an entry of y.
-    fn numbers(&self, x: &Operands<'_>, at: usize) -> SmallVec<[f64; 2]> {
-        (0..self.operands.len()).map(|i| self.number(x, i, at)).collect()
+    /// The values of all operands of the entry `at` of y.
+    fn values(&self, x: &Operands<'_>, at: usize) -> SmallVec<[f64; 2]> {
+        (0..self.operands.len()).map(|i| self.value(x, i, at)).collect()
     }
 
     /// The operands, as expressions.
     fn arguments(&self) -> Arguments {
         let expr = |operand: &ElementwiseOperand| match *operand {
-            ElementwiseOperand::Slot(slot) => Expr::All(Input(slot)),
+            ElementwiseOperand::Input(slot) => Expr::All(Input(slot)),
             ElementwiseOperand::Constant(value) => Expr::Number(value),
         };
         self.operands.iter().map(expr).collect()
     }
 
-    /// The number of the operand that is the input in `slot`.
-    fn position(&self, slot: usize) -> usize {
-        self.operands.iter().position(|operand| *operand == ElementwiseOperand::Slot(slot)).expect("each input is an operand")
+    /// The number of the operand that is the input `slot`.
+    fn operand_number(&self, slot: usize) -> usize {
+        self.operands.iter().position(|operand| *operand == ElementwiseOperand::Input(slot)).expect("each input is an operand")
     }
 }
 
@@ -130,7 +134,7 @@ impl Function for Elementwise {
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(ElementwiseBackward { of: self.clone(), by: self.position(slot), slot }))
+        Some(Arc::new(ElementwiseBackward { operation: self.clone(), operand: self.operand_number(slot), slot }))
     }
 }
 
@@ -139,17 +143,17 @@ impl Function for Elementwise {
 struct ElementwiseForward(Elementwise);
 
 impl ElementwiseForward {
-    /// The value of a term.
-    fn value(&self, x: &Operands<'_>, at: usize, term: u64) -> f64 {
-        let a = || self.0.number(x, 0, at);
-        let b = || self.0.number(x, 1, at);
+    /// The value of a term of the entry `at`.
+    fn term_value(&self, x: &Operands<'_>, at: usize, term: u64) -> f64 {
+        let a = || self.0.value(x, 0, at);
+        let b = || self.0.value(x, 1, at);
         match (self.0.operator, term) {
             (Operator::Add | Operator::Sub, 0) | (Operator::Copy, _) => a(),
             (Operator::Add, _) => b(),
             (Operator::Sub, _) => -b(),
             (Operator::Mul, _) => a() * b(),
             (Operator::Neg, _) => -a(),
-            (Operator::Call(called), _) => called.function.value(&self.0.numbers(x, at)).unwrap_or(f64::NAN),
+            (Operator::Call(called), _) => called.function.value(&self.0.values(x, at)).unwrap_or(f64::NAN),
         }
     }
 }
@@ -165,7 +169,7 @@ impl Rule for ElementwiseForward {
         entry as u64 * self.0.terms()
     }
 
-    fn each(&self) -> Option<u64> {
+    fn terms_per_entry(&self) -> Option<u64> {
         Some(self.0.terms())
     }
 
@@ -180,18 +184,19 @@ impl Rule for ElementwiseForward {
             (Operator::Copy, _) => Term::copy(arg(0)),
             (Operator::Call(called), _) => {
                 let args: Factors = (0..self.0.operands.len()).map(arg).collect();
-                Term::apply(called.function, args, self.value(x, at, term))
+                Term::apply(called.function, args, self.term_value(x, at, term))
             }
         }
     }
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: std::ops::Range<u64>, sum: f64) -> f64 {
-        terms.fold(sum, |sum, term| sum + self.value(x, entry, term))
+        terms.fold(sum, |sum, term| sum + self.term_value(x, entry, term))
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let Input(input) = slot else { return Vec::new() };
-        let term = u64::from(self.0.terms() == 2 && self.0.position(input) == 1);
+        let is_second_term = self.0.terms() == 2 && self.0.operand_number(input) == 1;
+        let term = u64::from(is_second_term);
         (0..self.0.readers(input)).map(|n| Use { entry: self.0.reader(input, at, n), term }).collect()
     }
 
@@ -216,82 +221,94 @@ impl Rule for ElementwiseForward {
     }
 }
 
-/// Expressions of both operands.
+/// Both operands, as expressions.
 const BOTH: &[Expr; 2] = &[Expr::Arg(0), Expr::Arg(1)];
 
-/// The rule of ∂C/∂u = Σ ∂C/∂y · ∂y/∂u for an operand u, over the entries of y that read the entry of u: one entry, unless u is repeated by the broadcast.
+/// The rule of ∂C/∂u = Σ ∂C/∂y · ∂y/∂u for an operand u. The sum is over the entries of y that read the entry of u. It has one term, unless the broadcast
+/// repeats u.
 #[derive(Debug)]
 struct ElementwiseBackward {
-    of: Elementwise,
+    operation: Elementwise,
     /// The number of the operand u.
-    by: usize,
-    /// The slot of u.
+    operand: usize,
+    /// The input slot of u.
     slot: usize,
 }
 
-/// The two entries that one term of the sum belongs to.
+/// The places of one term of the sum.
 #[derive(Clone, Copy)]
 struct TermPlace {
-    /// The entry of u.
-    entry: usize,
-    /// The entry of y that reads the entry of u.
-    result: usize,
+    /// The place in u.
+    input: usize,
+    /// The place in y of the entry that reads the entry of u.
+    output: usize,
 }
 
 impl ElementwiseBackward {
-    fn at(&self, entry: usize, term: u64) -> TermPlace {
+    /// The places of a term of the entry `input` of u.
+    fn term_place(&self, input: usize, term: u64) -> TermPlace {
         let n = usize::try_from(term).expect("the number of a term fits into usize");
-        TermPlace { entry, result: self.of.reader(self.slot, entry, n) }
+        TermPlace { input, output: self.operation.reader(self.slot, input, n) }
     }
 
-    /// A derived factor, which belongs to the entry of y if the inputs are broadcast, else to the entry of u.
+    /// A derived factor. It is shown at the entry of y if the inputs are broadcast, else at the entry of u.
     fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
-        if self.of.broadcast.is_some() { derived(expr, Output, at.result, value) } else { derived(expr, Input(self.slot), at.entry, value) }
+        if self.operation.broadcast.is_some() {
+            derived(expr, Output, at.output, value)
+        } else {
+            derived(expr, Input(self.slot), at.input, value)
+        }
     }
 
     /// ∂y/∂u as a factor.
-    fn local(&self, x: &Operands<'_>, at: TermPlace) -> Arg {
-        match (self.of.operator, self.by) {
+    fn local_derivative(&self, x: &Operands<'_>, at: TermPlace) -> Arg {
+        match (self.operation.operator, self.operand) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
-            (Operator::Mul, by) => self.of.arg(x, 1 - by, at.result),
-            (Operator::Call(called), by) => {
-                let derivative = called.function.derivative(by, &self.of.numbers(x, at.result), x.get(Output, at.result));
-                self.derived(self.expr(called), at, derivative.unwrap_or(f64::NAN))
+            // the other operand: 1 for 0, and 0 for 1
+            (Operator::Mul, operand) => self.operation.arg(x, 1 - operand, at.output),
+            (Operator::Call(called), operand) => {
+                let derivative = called.function.derivative(operand, &self.operation.values(x, at.output), x.get(Output, at.output));
+                self.derived(self.local_expr(called), at, derivative.unwrap_or(f64::NAN))
             }
         }
     }
 
-    /// The term as one quotient ([`Quotient`]), if ∂y/∂u overflows or underflows but the quotient is finite.
-    fn quotient(&self, x: &Operands<'_>, at: TermPlace, local: f64) -> Option<Term> {
-        let Operator::Call(called) = self.of.operator else { return None };
-        let Quotient { dividend, with_constant, by } = called.quotients.get(self.by)?.as_ref().filter(|_| !local.is_normal())?;
+    /// The term as one quotient ([`Quotient`]), if the value `local` of ∂y/∂u has overflowed or underflowed but the quotient is finite. `None` if the term is
+    /// the product of the upstream and `local`.
+    fn as_quotient(&self, x: &Operands<'_>, at: TermPlace, local: f64) -> Option<Term> {
+        let Operator::Call(called) = self.operation.operator else { return None };
+        if local.is_normal() {
+            return None;
+        }
+        let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
-            Input(operand) => self.of.number(x, operand, at.result),
-            slot => x.get(slot, at.result),
+            Input(operand) => self.operation.value(x, operand, at.output),
+            slot => x.get(slot, at.output),
         };
-        // with a factor of 0 the derivative is exactly 0 and has not underflowed
-        let mut vanishes = false;
-        dividend.visit(&mut |slot, _| vanishes |= slot != Upstream && number(slot) == 0.0);
-        let has_constant = self.of.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
+        // if the dividend has a factor of 0, besides the upstream, then ∂y/∂u is exactly 0 and has not underflowed
+        let mut is_exactly_zero = false;
+        dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
+        let has_constant = self.operation.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         let dividend = match dividend {
-            Expr::Entry(slot) => entry(x, *slot, at.result),
+            Expr::Entry(slot) => entry(x, *slot, at.output),
             _ => self.derived(if has_constant { with_constant } else { dividend }, at, dividend.value(&number)?),
         };
-        let divisor = self.of.arg(x, *by, at.result);
+        let divisor = self.operation.arg(x, *divisor, at.output);
         let value = dividend.value / divisor.value;
-        (!vanishes && divisor.value != 0.0 && value.is_finite()).then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
+        let is_usable = !is_exactly_zero && divisor.value != 0.0 && value.is_finite();
+        is_usable.then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
-    /// Returns whether y does not depend on this operand, such as the larger argument of min, or x in x⁰. The gradient is then 0 even for an infinite
-    /// upstream.
-    fn is_shut(&self, x: &Operands<'_>, at: TermPlace) -> bool {
-        let Operator::Call(called) = self.of.operator else { return false };
-        called.function.derivatives[self.by].is_shut(&self.of.numbers(x, at.result), x.get(Output, at.result))
+    /// Returns whether y does not depend on u here, such as on the larger argument of min, or on x in x⁰. The gradient is then 0, even for an infinite or
+    /// NaN upstream.
+    fn is_closed_gate(&self, x: &Operands<'_>, at: TermPlace) -> bool {
+        let Operator::Call(called) = self.operation.operator else { return false };
+        called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
     }
 
     /// The expression of ∂y/∂u.
-    fn expr(&self, called: &'static NamedFunction) -> &'static Expr {
+    fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
         match self.slot {
             _ if called.arity() == 1 => &called.prime,
             0 => &Expr::Partial(Input(0)),
@@ -303,36 +320,37 @@ impl ElementwiseBackward {
 impl Rule for ElementwiseBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.partial(x, at, self.of.readers(self.slot) as u64, *sum);
+            *sum = self.add_first_terms(x, at, self.operation.readers(self.slot) as u64, *sum);
         }
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        (entry * self.of.readers(self.slot)) as u64
+        (entry * self.operation.readers(self.slot)) as u64
     }
 
-    fn each(&self) -> Option<u64> {
-        Some(self.of.readers(self.slot) as u64)
+    fn terms_per_entry(&self) -> Option<u64> {
+        Some(self.operation.readers(self.slot) as u64)
     }
 
     fn term(&self, x: &Operands<'_>, entry_of_u: usize, term: u64) -> Term {
-        let at = self.at(entry_of_u, term);
-        let (upstream, local) = (entry(x, Upstream, at.result), self.local(x, at));
-        if let Some(term) = self.quotient(x, at, local.value) {
+        let at = self.term_place(entry_of_u, term);
+        let (upstream, local) = (entry(x, Upstream, at.output), self.local_derivative(x, at));
+        if let Some(term) = self.as_quotient(x, at, local.value) {
             return term;
         }
-        if self.is_shut(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
+        if self.is_closed_gate(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        let results: Vec<usize> = match slot {
-            Input(input) => (0..self.of.readers(input)).map(|n| self.of.reader(input, at, n)).collect(),
+        // the entries of y whose derivative can be in a term that reads the entry `at`; each of these derivatives is in one term
+        let outputs: Vec<usize> = match slot {
+            Input(input) => (0..self.operation.readers(input)).map(|n| self.operation.reader(input, at, n)).collect(),
             _ => vec![at],
         };
         let mut uses = Vec::new();
-        for result in results {
-            let entry = self.of.place(self.slot, result);
-            let term = self.of.broadcast.as_ref().map_or(0, |broadcast| broadcast.reader_rank(self.slot, result)) as u64;
+        for output in outputs {
+            let entry = self.operation.input_place(self.slot, output);
+            let term = self.operation.broadcast.as_ref().map_or(0, |broadcast| broadcast.reader_rank(self.slot, output)) as u64;
             if self.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at)) {
                 uses.push(Use { entry, term });
             }
@@ -342,10 +360,10 @@ impl Rule for ElementwiseBackward {
     }
 
     fn equation(&self) -> Equation {
-        if let Some([_, back]) = self.of.equations {
+        if let Some([_, back]) = self.operation.equations {
             return *back;
         }
-        let words = match self.of.operator {
+        let words = match self.operation.operator {
             Operator::Add => "A sum passes the derivative on unchanged: the local derivative is 1.",
             Operator::Sub => "A difference passes the derivative on: unchanged to the first operand, with a minus to the second.",
             Operator::Mul => "A product passes the derivative on times the other factor.",
@@ -353,7 +371,7 @@ impl Rule for ElementwiseBackward {
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(called) => called.words,
         };
-        let right = match (self.of.readers(self.slot), self.slot) {
+        let right = match (self.operation.readers(self.slot), self.slot) {
             (1, 0) => BY_FIRST,
             (1, _) => BY_SECOND,
             (_, 0) => Expr::Of(SUM, &[BY_FIRST]),

@@ -1,5 +1,6 @@
-//! `flatten`: the entries of a tensor as one vector, in row-major order, as PyTorch's `torch.nn.Flatten` for one sample. A 2x3x4 image becomes a
-//! vector of 24 numbers, in which entry \[1, 0, 2\] is number 1 · 12 + 0 · 4 + 2 = 14.
+//! `flatten`: the entries of a tensor as one vector, in row-major order: PyTorch's `torch.nn.Flatten` for one sample.
+//!
+//! A 2x3x4 image becomes a vector of 24 numbers. Entry \[1, 0, 2\] of the image becomes entry 1 · 12 + 0 · 4 + 2 = 14 of the vector.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use super::rule::{Equation, Function, Gist, Rule};
 use crate::expr::{Expr, whole};
 use crate::tensor::len;
 
-/// The entry of the layer registry.
-pub const KIND: LayerKind = LayerKind { name: "flatten", base: "flat", keys: &[], rank: None, joins: false, activation: None, build };
+/// The row of `flatten` in [`LAYERS`](super::LAYERS).
+pub const KIND: LayerKind =
+    LayerKind { name: "flatten", default_name: "flat", keys: &[], rank: None, has_several_inputs: false, activation: None, build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let image = args.input_shape().to_vec();
@@ -31,11 +33,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
     let vector = Identity { equation, back }.over(Contraction::elementwise().with_shapes(&image, &[], &shape));
-    let a = Stage::new(A).with(Arc::new(vector), [StageSource::Input(0)]);
+    let a = Stage::new(A).with_part(Arc::new(vector), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The function y = x, entry by entry.
+/// The function y = x, entry by entry. Its equations depend on the layer that uses it.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// The equation of y.
@@ -45,7 +47,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Creates the same function over edges that join each entry with one other.
+    /// Creates the function from its edges. Each edge joins one entry of x with one entry of y; the shapes of x and y may differ.
     fn over(self, edges: Contraction) -> ConstantWeights<Contraction> {
         ConstantWeights::new(edges, Weights::Copy, self.equation, self.back)
     }

@@ -1,26 +1,25 @@
-//! The elementary functions, each with its value, its derivative and its notation. At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0,
-//! and a tie of min or max gives each argument ½.
+//! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation.
 //!
-//! The values are those of libm, which gives the same bits on every processor.
+//! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative by each argument is ½. The values are
+//! computed by libm, which gives the same bits on every processor.
 
 use super::math;
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
 
-/// The argument of a function of one number.
+/// The argument x of a function of one number.
 pub const X: Expr = Expr::Arg(0);
-/// The value of the function.
+/// The value y = f(x), which many derivatives can be computed from: exp′(x) = y.
 pub const Y: Expr = Expr::Entry(Slot::Output);
 /// 0
 pub const ZERO: Expr = Expr::Number(0.0);
 /// 1
 pub const ONE: Expr = Expr::Number(1.0);
-
 /// ½
 pub const HALF: Expr = Expr::Number(0.5);
 
-/// A function whose value is computed by a Rust function.
-const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivative: &'static [Expr]) -> Primitive {
-    Primitive::differentiable(name, Definition::Computed(value), derivative)
+/// A function whose value is computed by a Rust function. There is one derivative for each argument.
+const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'static [Expr]) -> Primitive {
+    Primitive::differentiable(name, Definition::Computed(value), derivatives)
 }
 
 /// eˣ; its derivative is eˣ.
@@ -32,7 +31,7 @@ pub const EXPM1: &Primitive =
 pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]);
 /// cos x; its derivative is −sin x.
 pub const COS: &Primitive = &Primitive { derivatives: &[Expr::Neg(&Expr::Of(SIN, &[X]))], ..COS_VALUE };
-/// cos x without its derivative, which refers back to sin x.
+/// cos x without its derivative. `SIN` refers to it as its derivative: if `SIN` and `COS` referred to each other, the constants would be cyclic.
 const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]);
 /// tan x; its derivative is 1 + tan² x.
 pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]);
@@ -40,7 +39,7 @@ pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[
 pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])]);
 /// The sigmoid y = 1 / (1 + e⁻ˣ); its derivative is y (1 − y).
 pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
-    .written("σ")
+    .symbol("σ")
     .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]));
 /// max(0, x); its derivative is 1 if x > 0, else 0.
 ///
@@ -50,9 +49,9 @@ pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[
 pub const RELU: &Primitive = &Primitive::differentiable(
     "relu",
     Definition::Expr(&Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: ZERO }], &X)),
-    &[Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::Shut }], &ONE)],
+    &[Expr::Cases(&[Case { left: X, is: Relation::AtMost, right: ZERO, value: Expr::ClosedGate }], &ONE)],
 );
-/// The sign of x, and 0 at 0.
+/// The sign of x: 1, 0 or −1.
 pub const SIGN: Expr = Expr::Cases(
     &[
         Case { left: X, is: Relation::Greater, right: ZERO, value: ONE },
@@ -60,24 +59,25 @@ pub const SIGN: Expr = Expr::Cases(
     ],
     &ZERO,
 );
-/// |x|; its derivative is the sign of x, and 0 at 0.
+/// |x|; its derivative is the sign of x, with 0 at 0.
 pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars);
 /// log(1 + eˣ), accurate for all x; its derivative is the sigmoid.
 pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]), &[Expr::Of(SIGMOID, &[X])])
     .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, Expr::Of(EXP, &[X])])]));
-/// Φ(x) = ½ (1 + erf(x / √2)), the normal distribution function, accurate for negative x too; its derivative is φ.
-pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).written("Φ");
-/// φ(x) = exp(−x²/2) / √(2π), the derivative of Φ.
-pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).written("φ");
+/// Φ(x) = ½ (1 + erf(x / √2)), the standard normal distribution function, accurate for negative x too; its derivative is φ.
+pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).symbol("Φ");
+/// φ(x) = exp(−x²/2) / √(2π), the standard normal density. It has no derivative, because it only occurs in derivatives itself.
+pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).symbol("φ");
 
-/// a / b; its derivatives are 1/b and −(a/b)/b. The second is not −a/(b·b), because b·b can overflow or underflow although the derivative does not.
+/// a / b; its derivatives are 1/b and −(a/b)/b. The second is not computed as −a/(b·b), because b·b can overflow or underflow although the derivative does
+/// not.
 pub const QUOTIENT: &Primitive =
     &Primitive::differentiable("/", Definition::Expr(&RATIO), &[Expr::Div(&[ONE, B]), Expr::Div(&[Expr::Neg(&RATIO), B])])
         .form(Form::Infix)
-        .of(&["a", "b"])
+        .arguments(&["a", "b"])
         .meaning(&RATIO);
 const RATIO: Expr = Expr::Div(&[A, B]);
-/// aᵇ; its derivatives are b aᵇ⁻¹ (0 at b = 0, where aᵇ = 1 for all a) and aᵇ log a (0 at a = 0 for b ≥ 0).
+/// aᵇ. The derivative by a is b aᵇ⁻¹; for b = 0 it is a closed gate, because a⁰ = 1 for all a. The derivative by b is aᵇ log a; for a = 0 and b ≥ 0 it is 0.
 ///
 /// ```
 /// assert_eq!(gradstep::op::functions::POWER.derivative(0, &[3.0, 2.0], 9.0), Some(6.0));
@@ -85,52 +85,59 @@ const RATIO: Expr = Expr::Div(&[A, B]);
 pub const POWER: &Primitive = &Primitive {
     derivatives: &[
         Expr::Cases(
-            &[Case { left: B, is: Relation::Equal, right: ZERO, value: Expr::Shut }],
+            &[Case { left: B, is: Relation::Equal, right: ZERO, value: Expr::ClosedGate }],
             &Expr::Mul(&[B, Expr::Of(&POWER_VALUE, &[A, Expr::Sub(&[B, ONE])])]),
         ),
         Expr::Cases(&[Case { left: A, is: Relation::Equal, right: ZERO, value: POWER_OF_0 }], &POWER_BY_EXPONENT),
     ],
     ..POWER_VALUE
 };
-/// aᵇ without its derivatives, which refer back to it.
-const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).of(&["a", "b"]).smooth();
+/// aᵇ without its derivatives. The derivatives of `POWER` refer to this constant, because a constant cannot refer to itself.
+const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).arguments(&["a", "b"]).smooth();
+/// aᵇ log a, the derivative by b for a ≠ 0.
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
+/// The derivative by b for a = 0.
 const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, right: ZERO, value: ZERO }], &POWER_BY_EXPONENT);
 
-/// A filter turned by 180°.
+/// A filter rotated by 180°.
 pub const ROT180: &Primitive = &Primitive::new("rot180");
 /// The entries of a tensor as one vector, in row-major order.
 pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.
 pub const UNVEC: &Primitive = &Primitive::new("unvec");
 
-/// The cases of the derivative of min or max by the argument `own`: ½ at a tie, 0 if it is not chosen. Otherwise the derivative is 1, also if an argument
-/// is NaN.
-const fn tie_cases(own: Expr, other: Expr, loses: Relation, half: &'static Expr) -> [Case; 2] {
-    [Case { left: own, is: Relation::Equal, right: other, value: *half }, Case { left: own, is: loses, right: other, value: Expr::Shut }]
+/// The cases of the derivative of min or max by the argument `own`: ½ at a tie, and a closed gate if `own loses_if other` is true, that is if the other
+/// argument is chosen. In all other cases the derivative is 1, also if an argument is NaN.
+const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
+    [
+        Case { left: own, is: Relation::Equal, right: other, value: HALF },
+        Case { left: own, is: loses_if, right: other, value: Expr::ClosedGate },
+    ]
 }
 
 const A: Expr = Expr::Arg(0);
 const B: Expr = Expr::Arg(1);
-const MIN_SHARES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Greater, &HALF), tie_cases(B, A, Relation::Greater, &HALF)];
-const MAX_SHARES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Less, &HALF), tie_cases(B, A, Relation::Less, &HALF)];
+/// The cases of the derivatives of min by a and by b.
+const MIN_CASES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Greater), tie_cases(B, A, Relation::Greater)];
+/// The cases of the derivatives of max by a and by b.
+const MAX_CASES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Less), tie_cases(B, A, Relation::Less)];
 
 /// The smaller of two numbers; NaN if one of them is NaN.
 pub const MIN: &Primitive = &computed(
     "min",
     |x| if x[0].is_nan() || x[0] < x[1] { x[0] } else { x[1] },
-    &[Expr::Cases(&MIN_SHARES[0], &ONE), Expr::Cases(&MIN_SHARES[1], &ONE)],
+    &[Expr::Cases(&MIN_CASES[0], &ONE), Expr::Cases(&MIN_CASES[1], &ONE)],
 )
 .form(Form::Call)
-.of(&["a", "b"]);
+.arguments(&["a", "b"]);
 /// The larger of two numbers; NaN if one of them is NaN.
 pub const MAX: &Primitive = &computed(
     "max",
     |x| if x[0].is_nan() || x[0] > x[1] { x[0] } else { x[1] },
-    &[Expr::Cases(&MAX_SHARES[0], &ONE), Expr::Cases(&MAX_SHARES[1], &ONE)],
+    &[Expr::Cases(&MAX_CASES[0], &ONE), Expr::Cases(&MAX_CASES[1], &ONE)],
 )
 .form(Form::Call)
-.of(&["a", "b"]);
+.arguments(&["a", "b"]);
 
 #[cfg(test)]
 mod tests {
@@ -139,7 +146,7 @@ mod tests {
     use crate::op::activation::ACTIVATIONS;
     use crate::op::operator::FUNCTIONS;
 
-    /// All functions that have a derivative, each with values for the arguments after the first.
+    /// All functions that have a derivative, each with values for its arguments after the first.
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
@@ -150,6 +157,7 @@ mod tests {
     #[test]
     fn every_derivative_agrees_with_a_difference_quotient() {
         let all = differentiable();
+        // the list is not empty by mistake
         assert!(all.len() > 20 && [LOG, SQRT, RELU].iter().all(|function| all.iter().any(|(other, _)| other == function)));
         for (function, rest) in all {
             for x in [-4.1, -2.3, -0.7, -0.1, 0.31, 0.9, 2.2, 3.7] {
@@ -158,15 +166,16 @@ mod tests {
                 let value = |arguments: &[f64]| function.value(arguments).expect("a function of numbers");
                 let y = value(&arguments);
                 for by in 0..function.derivatives.len() {
-                    let slope = |h: f64| {
+                    let value_moved_by = |h: f64| {
                         let mut moved = arguments.clone();
                         moved[by] += h;
                         value(&moved)
                     };
-                    let difference = (slope(1e-6) - slope(-1e-6)) / 2e-6;
+                    let slope = (value_moved_by(1e-6) - value_moved_by(-1e-6)) / 2e-6;
                     let derivative = function.derivative(by, &arguments, y).expect("a derivative");
-                    let near = (difference - derivative).abs() <= 1e-7 * derivative.abs().max(1.0) || y.is_nan();
-                    assert!(near, "{function:?}{arguments:?} by {by}: {derivative}, but the slope is {difference}");
+                    // log, √ and some powers have no value for x < 0
+                    let agrees = y.is_nan() || (slope - derivative).abs() <= 1e-7 * derivative.abs().max(1.0);
+                    assert!(agrees, "{function:?}{arguments:?} by {by}: {derivative}, but the slope is {slope}");
                 }
             }
         }
@@ -175,18 +184,18 @@ mod tests {
     #[test]
     fn a_jump_of_the_derivative_is_a_tie_of_two_pieces() {
         for (function, rest) in differentiable() {
-            let at = |x: f64| [vec![x], rest.clone()].concat();
+            let arguments_at = |x: f64| [vec![x], rest.clone()].concat();
             for n in -1000..1000_i32 {
                 let x = f64::from(n) / 200.0;
                 let slope = |x: f64| {
-                    let arguments = at(x);
+                    let arguments = arguments_at(x);
                     function.derivative(0, &arguments, function.value(&arguments).unwrap_or(f64::NAN)).expect("a derivative")
                 };
                 let jumps = (slope(x - 1e-9) - slope(x + 1e-9)).abs() > 1e-3;
-                // tan, log and 1/√x are steep at their poles
-                let smooth = slope(x - 1e-9).abs() < 1e3 && slope(x + 1e-9).abs() < 1e3;
-                let tie = function.pieces().is_some_and(|pieces| pieces.is_tie(&at(x)));
-                assert!(!(jumps && smooth) || tie, "{function:?} has a kink at {x}");
+                // near their poles the derivatives of tan and log and 1/√x change as much without a kink
+                let is_near_pole = slope(x - 1e-9).abs() >= 1e3 || slope(x + 1e-9).abs() >= 1e3;
+                let is_tie = function.pieces().is_some_and(|pieces| pieces.is_tie(&arguments_at(x)));
+                assert!(!jumps || is_near_pole || is_tie, "{function:?} has a kink at {x}, but no two pieces meet there");
             }
         }
     }
@@ -197,7 +206,7 @@ mod tests {
             let Some(meaning) = function.meaning else { continue };
             for x in [-1.3, -0.4, 0.2, 1.9] {
                 let arguments = [vec![x], rest.clone()].concat();
-                let (value, other) = (function.value(&arguments).expect("a value"), meaning.of(&arguments).expect("a value"));
+                let (value, other) = (function.value(&arguments).expect("a value"), meaning.value_at(&arguments).expect("a value"));
                 assert!((value - other).abs() <= 1e-14 * value.abs().max(1.0), "{function:?}({x}): {value}, but {other}");
             }
         }

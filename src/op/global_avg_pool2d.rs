@@ -1,7 +1,7 @@
 //! `global_avg_pool2d`: the mean of each channel.
 //!
-//! The input has C x H x W entries, the output C x 1 x 1: `y[c] = Σ x[c, i, j] / (H · W)`, and `∂C/∂x[c, i, j] = ∂C/∂y[c] / (H · W)`. The channel (1
-//! 2; 3 6) gives 12/4 = 3.
+//! The input has C x H x W entries, the output C x 1 x 1: `y[c] = Σ x[c, i, j] / (H · W)`, and `∂C/∂x[c, i, j] = ∂C/∂y[c] / (H · W)`. A channel with the
+//! rows (1 2) and (3 6) gives (1 + 2 + 3 + 6) / 4 = 3.
 //!
 //! Source: PyTorch's `torch.nn.AdaptiveAvgPool2d(1)`; M. Lin, Q. Chen and S. Yan, "Network in network" (2013).
 
@@ -14,16 +14,24 @@ use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 
-/// The entry of the layer registry.
-pub const KIND: LayerKind =
-    LayerKind { name: "global_avg_pool2d", base: "pool", keys: &[], rank: Some(3), joins: false, activation: None, build };
+/// The row of `global_avg_pool2d` in [`LAYERS`](super::LAYERS).
+pub const KIND: LayerKind = LayerKind {
+    name: "global_avg_pool2d",
+    default_name: "pool",
+    keys: &[],
+    rank: Some(3),
+    has_several_inputs: false,
+    activation: None,
+    build,
+};
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
     args.claim(&shape)?;
-    let channel = Contraction::einsum("ca->c", &[('c', channels), ('a', height * width)]);
-    let channel = channel.with_shapes(&[channels, height, width], &[], &shape).on_image();
+    // c: the channel; a: the pixels of a channel
+    let sum_over_channel = Contraction::einsum("ca->c", &[('c', channels), ('a', height * width)]);
+    let sum_over_channel = sum_over_channel.with_shapes(&[channels, height, width], &[], &shape).on_image();
     let equation = Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "global average pooling",
@@ -36,7 +44,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
     };
-    let mean = ConstantWeights::new(channel, Weights::Uniform(reciprocal(height * width)), equation, back);
-    let a = Stage::new(A).with(Arc::new(mean), [StageSource::Input(0)]);
+    let mean = ConstantWeights::new(sum_over_channel, Weights::Uniform(reciprocal(height * width)), equation, back);
+    let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

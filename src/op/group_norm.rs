@@ -1,19 +1,20 @@
 //! `group_norm`: PyTorch's `GroupNorm` (Wu and He, "Group Normalization", 2018).
 //!
-//! The channels are divided into `num_groups` groups of neighbours. a = (x − mean) / √(var + ε) · weight + bias, with mean and variance over each group.
-//! Weight and bias have one entry for each channel; both are optional.
+//! a = (x − mean) / √(var + ε) · weight + bias. The channels are divided into `num_groups` groups of neighbouring channels; mean and variance are those of the
+//! group. Weight and bias have one entry for each channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{CHANNEL_GROUPS, NormGroups, normalised};
+use super::norm::{NormGroups, OVER_GROUPS, norm_layer};
 
-/// The row of `group_norm` in the registry of layers.
-pub const KIND: LayerKind = LayerKind { name: "group_norm", base: "norm", keys: KEYS, rank: None, joins: false, activation: None, build };
+/// The row of `group_norm` in [`LAYERS`](super::LAYERS).
+pub const KIND: LayerKind =
+    LayerKind { name: "group_norm", default_name: "norm", keys: KEYS, rank: None, has_several_inputs: false, activation: None, build };
 
 const KEYS: &[&str] = &["num_groups", "weight", "bias", "eps"];
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
-    let channels = shape.first().copied().unwrap_or(1);
+    let channels = shape.first().copied().unwrap_or(1); // a single number counts as one channel
     let Some(groups) = args.integer("num_groups", 1)? else {
         return Err(args.fail_alone("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
     };
@@ -21,5 +22,5 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let message = format!("{groups} groups do not divide {channels} channels evenly");
         return Err(args.fail("num_groups", message, "the number of channels must be a multiple of num_groups"));
     }
-    normalised(args, &shape, NormGroups { shape: &[groups], parameters: &[channels], equations: &CHANNEL_GROUPS })
+    norm_layer(args, &shape, NormGroups { statistics_shape: &[groups], parameters_shape: &[channels], equations: &OVER_GROUPS })
 }

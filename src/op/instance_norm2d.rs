@@ -1,18 +1,18 @@
 //! `instance_norm2d`: PyTorch's `InstanceNorm2d` (Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016).
 //!
-//! a = (x − mean) / √(var + ε) · weight + bias, with mean and variance over each channel of a C x H x W image. Weight and bias have one entry for each
+//! a = (x − mean) / √(var + ε) · weight + bias, for a C x H x W image x. Mean and variance are those of the channel. Weight and bias have one entry for each
 //! channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{CHANNELS, NormGroups, normalised};
+use super::norm::{NormGroups, OVER_CHANNELS, norm_layer};
 
-/// The row of `instance_norm2d` in the registry of layers.
+/// The row of `instance_norm2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "instance_norm2d",
-    base: "norm",
+    default_name: "norm",
     keys: &["weight", "bias", "eps"],
     rank: Some(3),
-    joins: false,
+    has_several_inputs: false,
     activation: None,
     build,
 };
@@ -20,5 +20,5 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.image()?;
     let channels = [shape[0]];
-    normalised(args, &shape, NormGroups { shape: &channels, parameters: &channels, equations: &CHANNELS })
+    norm_layer(args, &shape, NormGroups { statistics_shape: &channels, parameters_shape: &channels, equations: &OVER_CHANNELS })
 }

@@ -1,19 +1,20 @@
-//! The description of a layer: its keys, parameters and stages, from which the network makes ops.
+//! The description of a layer: its keys, its parameters and its stages.
 //!
-//! A linear layer with an activation has the parameters `weight` and `bias` and the stages z = W x + b (two parts, the product and the bias) and a = g(z).
+//! A *stage* computes one tensor. It is the sum of one or more *parts*, and each part is a function of other tensors. The network makes an op from each
+//! stage. A linear layer with an activation has the parameters `weight` and `bias` and two stages: z = W x + b, with the parts W x and b, and a = g(z).
 
 use std::sync::Arc;
 
 use super::bias::bias;
-use super::mismatch::{Mismatch, summed};
+use super::mismatch::{Mismatch, shape_of_sum};
 use super::rule::Function;
 use crate::tensor::{Tensor, len};
 
-/// The error of a function that has already reported a fault to the user.
+/// The error of a function that has already reported a fault of the scenario file to the user. The caller has nothing more to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reported;
 
-/// The fan-in and fan-out of a weight, as PyTorch's initialisations use them.
+/// The fan-in and fan-out of a weight, from which PyTorch's initialisations derive the spread of random values.
 #[derive(Clone, Copy, Debug)]
 pub struct Fan {
     /// The fan-in: the number of inputs of one output.
@@ -23,7 +24,8 @@ pub struct Fan {
 }
 
 impl Fan {
-    /// The fans of a tensor of the shape out x in x area, as PyTorch derives them; 1 and 1 for fewer than two dimensions.
+    /// The fans of a weight of the shape outputs x inputs x (size of the kernel), as PyTorch derives them; 1 and 1 for fewer than two dimensions. A
+    /// convolution with 4 filters on 2 channels, of 3 x 3 weights each:
     ///
     /// ```
     /// let fan = gradstep::op::layer::Fan::of(&[4, 2, 3, 3]);
@@ -32,79 +34,81 @@ impl Fan {
     #[must_use]
     pub fn of(shape: &[usize]) -> Self {
         match shape {
-            [outputs, inputs, area @ ..] => Self { inputs: inputs * len(area), outputs: outputs * len(area) },
+            [outputs, inputs, kernel @ ..] => Self { inputs: inputs * len(kernel), outputs: outputs * len(kernel) },
             _ => Self { inputs: 1, outputs: 1 },
         }
     }
 }
 
-/// The keys of one layer or loss in a scenario file.
+/// The keys of one layer or loss in a scenario file, and the shapes of the layer's inputs.
 ///
-/// A fault is reported at its key. The key then counts as absent, so that the other keys are checked too; what is built from them is discarded. A method that
-/// returns [`Reported`] has reported a fault, or depends on a value with a reported fault.
+/// A method that reads a key reports a fault at the key. The key then counts as absent, so that the other keys are checked too; the layer that is built from
+/// them is discarded. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
 pub trait Args {
-    /// The shapes of the layer's inputs: one, or one for each layer in `from`.
+    /// The shapes of the layer's inputs. A layer has one input, or one for each name in the key `from`.
     fn inputs(&self) -> &[&[usize]];
 
-    /// Reports a fault at a key, or at the layer if the key is absent. The fault depends on sizes: if one of these is faulty itself, nothing is reported.
+    /// Reports a fault that depends on sizes, such as a kernel that is larger than the image. It is reported at the key, or at the layer if the key is absent.
+    /// If one of the sizes is itself the result of a reported fault, nothing is reported.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
-    /// Reports a fault that does not depend on sizes, such as a missing key.
+    /// Reports a fault that does not depend on sizes, such as a missing key. It is always reported.
     fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Returns whether the key is present, with or without a fault.
     fn has(&self, key: &str) -> bool;
 
-    /// Reads an integer that is at least `least`.
+    /// Reads an integer that is at least `least`; `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.
     fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported>;
 
-    /// Reads one integer or `[vertical, horizontal]`, each at least `least`.
+    /// Reads `[vertical, horizontal]`, two integers that are at least `least`. One integer stands for both. `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
-    /// Reads a finite number.
+    /// Reads a finite number; `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.
     fn number(&mut self, key: &str) -> Result<Option<f64>, Reported>;
 
-    /// Reads `true` or `false`.
+    /// Reads `true` or `false`; `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported>;
 
-    /// Reads one of these words.
+    /// Reads one of these words; `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
-    /// The shape of a tensor that the file contains or names, with leading dimensions of size 1 up to `rank`; `None` if the value has no shape of its own, as
-    /// with `init`.
+    /// Reads the shape of a tensor that the file contains, or that it names in another file. Leading dimensions of size 1 are added up to `rank`. `None` if the
+    /// key is absent, or if its value has no shape of its own, such as `{ init = "zeros" }`.
     ///
     /// # Errors
-    /// If its rank is too high, or it is not a tensor.
+    /// If the tensor's rank is higher than `rank`, or the value is not a tensor.
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
-    /// Reads a tensor of this shape. A fault is reported and gives zeros, so that the rest of the file is checked too.
+    /// Reads a tensor of this shape; random values are drawn with the spread that `fan` gives. A fault is reported, and the tensor is then all zeros, so that
+    /// the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// Reads a tensor like [`Args::tensor`], which may also be written as a flat vector with the same number of entries.
+    /// Reads a tensor like [`Args::tensor`]. The file may also contain it as a vector with the same number of entries.
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// Counts the memory of a tensor of this shape and of its gradient, before it is allocated.
+    /// Counts the memory of a tensor of this shape and of its gradient towards the limit. This must come before the tensor is allocated.
     ///
     /// # Errors
-    /// If the network becomes larger than allowed.
+    /// If the network exceeds the memory limit.
     fn claim(&mut self, shape: &[usize]) -> Result<(), Reported>;
 
-    /// Reads the activation under `key`; the identity if the key is absent or faulty.
+    /// Reads the activation under `key`, for an input of this shape; the identity if the key is absent or faulty.
     fn activation(&mut self, key: &str, shape: &[usize]) -> Arc<dyn Function>;
 }
 
@@ -115,7 +119,7 @@ impl dyn Args + '_ {
         self.inputs().first().copied().unwrap_or(&[])
     }
 
-    /// The channels, height and width of the input image.
+    /// The channels, height and width of the input image. An image without a channel axis has one channel.
     ///
     /// # Errors
     /// If the input is not an image.
@@ -134,7 +138,7 @@ impl dyn Args + '_ {
         }
     }
 
-    /// Reads a size that the weight's shape may give too.
+    /// Reads a size, such as a number of outputs, that may be given by its key, by the weight's shape, or by both.
     ///
     /// # Errors
     /// If both are absent, or they differ.
@@ -148,7 +152,7 @@ impl dyn Args + '_ {
         }
     }
 
-    /// Reads a pair of sizes that the weight's shape may give too.
+    /// Reads a pair of sizes, such as those of a kernel, that may be given by its key, by the weight's shape, or by both.
     ///
     /// # Errors
     /// If both are absent, or they differ.
@@ -164,6 +168,7 @@ impl dyn Args + '_ {
         }
     }
 
+    /// Reports a size that neither its key nor the weight gives.
     fn missing(&mut self, key: &str) -> Reported {
         if self.has(key) {
             return Reported; // the key is present with a fault, which is already reported
@@ -179,7 +184,7 @@ impl dyn Args + '_ {
     }
 }
 
-/// A tensor that one part of a stage reads, by its number.
+/// A tensor that a part of a stage reads, named by its number, from 0, among the tensors of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageSource {
     /// An input of the layer.
@@ -195,35 +200,35 @@ pub enum StageSource {
 /// The name and symbols of a tensor of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorSymbols {
-    /// The name after the layer's name and a point: `z`, `weight`.
+    /// The name of the tensor within its layer: `z` in `fc1.z`, `weight` in `fc1.weight`.
     pub suffix: &'static str,
     /// The letter of an entry.
     pub letter: &'static str,
     /// The letter of the whole tensor.
     pub whole: &'static str,
-    /// The letter of its derivative, if it has a special one: δ for z.
+    /// The letter of its derivative, if that is not written with ∂: δ for z.
     pub derivative: Option<&'static str>,
 }
 
 /// A weight: w for an entry, W for the whole.
-pub const WEIGHT: TensorSymbols = TensorSymbols { whole: "W", ..TensorSymbols::of("weight").written("w") };
+pub const WEIGHT: TensorSymbols = TensorSymbols { whole: "W", ..TensorSymbols::named("weight").with_letter("w") };
 /// A bias b.
-pub const BIAS: TensorSymbols = TensorSymbols::of("bias").written("b");
+pub const BIAS: TensorSymbols = TensorSymbols::named("bias").with_letter("b");
 /// The weighted input z, whose derivative is the error δ.
-pub const Z: TensorSymbols = TensorSymbols { derivative: Some("δ"), ..TensorSymbols::of("z") };
+pub const Z: TensorSymbols = TensorSymbols { derivative: Some("δ"), ..TensorSymbols::named("z") };
 /// The output a.
-pub const A: TensorSymbols = TensorSymbols::of("a");
+pub const A: TensorSymbols = TensorSymbols::named("a");
 
 impl TensorSymbols {
-    /// The symbols of a tensor whose letter is its name.
+    /// The symbols of a tensor whose letter is its name `suffix`.
     #[must_use]
-    pub const fn of(suffix: &'static str) -> Self {
+    pub const fn named(suffix: &'static str) -> Self {
         Self { suffix, letter: suffix, whole: suffix, derivative: None }
     }
 
     /// The same symbols with another letter.
     #[must_use]
-    pub const fn written(self, letter: &'static str) -> Self {
+    pub const fn with_letter(self, letter: &'static str) -> Self {
         Self { letter, whole: letter, ..self }
     }
 }
@@ -235,12 +240,12 @@ pub struct Leaf {
     pub symbols: TensorSymbols,
     /// The shape.
     pub shape: Vec<usize>,
-    /// The value; empty in a layer whose sizes are not known.
+    /// The value; empty if a reported fault leaves the sizes of the layer unknown.
     pub value: Tensor,
 }
 
 impl Leaf {
-    /// Reads the tensor; its key is the suffix of its name.
+    /// Reads the tensor from the key that is called like the tensor's suffix, such as `weight`.
     pub fn read(args: &mut dyn Args, symbols: TensorSymbols, shape: &[usize], fan: Fan) -> Self {
         Self { symbols, shape: shape.to_vec(), value: args.tensor(symbols.suffix, shape, fan) }
     }
@@ -251,7 +256,7 @@ impl Leaf {
 pub struct Stage {
     /// Name and symbols.
     pub symbols: TensorSymbols,
-    /// Tensors that are read from the file but not trained, such as a mask.
+    /// Tensors of the file that are not trained, such as a mask.
     pub constants: Vec<Leaf>,
     /// The functions whose values are added, each with the tensors that it reads.
     pub parts: Vec<(Arc<dyn Function>, Vec<StageSource>)>,
@@ -266,14 +271,14 @@ impl Stage {
 
     /// The same stage with one more constant.
     #[must_use]
-    pub fn given(mut self, constant: Leaf) -> Self {
+    pub fn with_constant(mut self, constant: Leaf) -> Self {
         self.constants.push(constant);
         self
     }
 
     /// The same stage with one more part.
     #[must_use]
-    pub fn with(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<StageSource>>) -> Self {
+    pub fn with_part(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<StageSource>>) -> Self {
         self.parts.push((function, sources.into()));
         self
     }
@@ -292,19 +297,18 @@ impl Layer {
     /// Infers the shape of each stage from the shapes of the layer's inputs.
     ///
     /// # Errors
-    /// If the shapes that a function reads do not fit together.
+    /// If a function cannot read tensors of these shapes, or the parts of a stage have different shapes.
     pub fn shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, Mismatch> {
         let mut stages: Vec<Vec<usize>> = Vec::with_capacity(self.stages.len());
         for Stage { constants, parts, .. } in &self.stages {
-            let read = |source: &StageSource| match *source {
+            let source_shape = |source: &StageSource| match *source {
                 StageSource::Input(i) => inputs[i],
                 StageSource::Parameter(i) => &self.parameters[i].shape,
                 StageSource::Stage(i) => &stages[i],
                 StageSource::Constant(i) => &constants[i].shape,
             };
-            let shape =
-                |(function, sources): &(Arc<dyn Function>, Vec<StageSource>)| function.shape(&sources.iter().map(read).collect::<Vec<_>>());
-            let shape = summed(parts.iter().map(shape))?;
+            let part_shapes = parts.iter().map(|(function, sources)| function.shape(&sources.iter().map(source_shape).collect::<Vec<_>>()));
+            let shape = shape_of_sum(part_shapes)?;
             stages.push(shape);
         }
         Ok(stages)
@@ -314,37 +318,44 @@ impl Layer {
 /// A kind of layer: one row of [`LAYERS`](super::LAYERS).
 #[derive(Clone, Copy, Debug)]
 pub struct LayerKind {
-    /// The value of `type`.
+    /// The name in scenario files: the value of `type`.
     pub name: &'static str,
-    /// The default name of its layers, to which a number is added: `conv` for `conv1`.
-    pub base: &'static str,
-    /// The keys, besides `type`, `name` and those of the activation.
+    /// The default name of a layer, without its number: `conv` for `conv1`, `conv2`, ….
+    pub default_name: &'static str,
+    /// The keys, without `type`, `name` and the keys of the activation.
     pub keys: &'static [&'static str],
-    /// The rank of its input, to which leading dimensions of size 1 are added if it is the network's input; `None` accepts any rank.
+    /// The rank of the input; `None` if any rank is accepted. The network's input may have fewer dimensions: leading dimensions of size 1 are then added.
     pub rank: Option<usize>,
-    /// Whether it reads several layers, `from = [A, B, …]`, instead of one.
-    pub joins: bool,
-    /// The key of its activation, if it can have one.
+    /// `true` if the layer reads the outputs of several layers, `from = ["A", "B", …]`.
+    pub has_several_inputs: bool,
+    /// The key of the activation; `None` for a layer that cannot have one.
     pub activation: Option<&'static str>,
     /// Reads the keys and makes the layer.
     pub build: fn(&mut dyn Args) -> Result<Layer, Reported>,
 }
 
-/// Makes a layer with weights: its parameters, the weighted input `z` with the optional bias, and the activation `a`.
+/// Makes a layer with a weight, such as a linear layer. Its stages are the weighted input `z`, with the optional bias, and the activation `a`.
 ///
-/// The caller claims the memory of `z` and of the weight first.
+/// `function` computes z without the bias from the input and the weight. `weight` is the shape of the weight, and the bias has `channels` entries. The caller
+/// claims the memory of z and of the weight first; this function claims that of a.
 ///
 /// # Errors
-/// If the network becomes larger than allowed.
-pub fn weighted(args: &mut dyn Args, function: Arc<dyn Function>, weight: &[usize], channels: usize, fan: Fan) -> Result<Layer, Reported> {
+/// If `function` cannot read an input of this shape, or the network exceeds the memory limit.
+pub fn weighted_layer(
+    args: &mut dyn Args,
+    function: Arc<dyn Function>,
+    weight: &[usize],
+    channels: usize,
+    fan: Fan,
+) -> Result<Layer, Reported> {
     let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), ""))?;
     args.claim(&shape)?;
     let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];
-    let mut z = Stage::new(Z).with(function, [StageSource::Input(0), StageSource::Parameter(0)]);
+    let mut z = Stage::new(Z).with_part(function, [StageSource::Input(0), StageSource::Parameter(0)]);
     if args.has(BIAS.suffix) {
         parameters.push(Leaf::read(args, BIAS, &[channels], fan));
-        z = z.with(Arc::new(bias(&[channels], &shape)), [StageSource::Parameter(1)]);
+        z = z.with_part(Arc::new(bias(&[channels], &shape)), [StageSource::Parameter(1)]);
     }
-    let a = Stage::new(A).with(args.activation("activation", &shape), [StageSource::Stage(0)]);
+    let a = Stage::new(A).with_part(args.activation("activation", &shape), [StageSource::Stage(0)]);
     Ok(Layer { parameters, stages: vec![z, a] })
 }

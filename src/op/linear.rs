@@ -6,7 +6,7 @@
 //! | ∂C/∂W | out x in | `∂C/∂wᵢⱼ = aⱼ · ∂C/∂zᵢ` |
 //! | ∂C/∂a | in | `∂C/∂aⱼ = Σᵢ wᵢⱼ · ∂C/∂zᵢ`, that is Wᵀ ∂C/∂z |
 //!
-//! With W = (1 2), a = (3, 4) and b = 5: z = 1 · 3 + 2 · 4 + 5 = 16. If ∂C/∂z = 10, then ∂C/∂W = (30 40) and ∂C/∂a = (10, 20).
+//! With the 1 x 2 weight W = (1 2), a = (3, 4) and b = 5: z = 1 · 3 + 2 · 4 + 5 = 16. If ∂C/∂z = 10, then ∂C/∂W = (30 40) and ∂C/∂a = (10, 20).
 //!
 //! Source: PyTorch's `torch.nn.Linear`; figures 9 (part 2), 15, 16 and 17 (part 4) of V. Petersen's series "A guided tour through a convolutional
 //! neural network".
@@ -15,39 +15,41 @@ use std::sync::Arc;
 
 use super::contraction::Contraction;
 use super::edges::Bilinear;
-use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted};
+use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, whole};
 
-/// The entry of the layer registry.
+/// The row of `linear` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "linear",
-    base: "fc",
+    default_name: "fc",
     keys: &["weight", "bias", "out_features"],
     rank: Some(1),
-    joins: false,
+    has_several_inputs: false,
     activation: Some("activation"),
     build,
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
-    let given = args.shape("weight", 2)?;
+    let weight_shape = args.shape("weight", 2)?;
     let inputs = match *shape {
         [] => 1,
         [n] => n,
-        _ => flattened(args, &shape, given.as_deref())?,
+        _ => report_unflattened(args, &shape, weight_shape.as_deref())?,
     };
-    let outputs = args.size("out_features", given.map(|s| s[0]))?;
+    let outputs = args.size("out_features", weight_shape.map(|shape| shape[0]))?;
     args.claim(&[outputs, inputs])?;
     args.claim(&[outputs])?;
     let edges = dense(inputs, outputs).with_shapes(&shape, &[outputs, inputs], &[outputs]);
-    weighted(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
+    weighted_layer(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }
 
-/// Reports an input that is not a vector. Returns the number of inputs as if it were flattened, if the number of outputs is certain, so that the
-/// layers after this one can be checked too.
-fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Reported> {
+/// Reports an input that is not a vector.
+///
+/// If the user probably forgot a `flatten` layer and the number of outputs is certain, returns the number of inputs as if the input were flattened. The layers
+/// after this one can then be checked too.
+fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Reported> {
     let text = crate::tensor::shape_text(shape);
     let flatten = "put a layer with type = \"flatten\" before it";
     let help = match *shape {
@@ -60,11 +62,12 @@ fn flattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> 
     };
     let fault = args.fail("type", format!("a linear layer reads a vector, but its input is {text}"), &help);
     let inputs = crate::tensor::len(shape);
-    let certain = args.has("out_features") || weight.is_some_and(|weight| weight[1] == inputs);
-    if shape.len() < 3 || !certain { Err(fault) } else { Ok(weight.map_or(inputs, |weight| weight[1])) }
+    let is_certain = args.has("out_features") || weight.is_some_and(|weight| weight[1] == inputs);
+    // a matrix may also be a batch of samples, which gives other sizes
+    if shape.len() < 3 || !is_certain { Err(fault) } else { Ok(weight.map_or(inputs, |weight| weight[1])) }
 }
 
-/// Returns the edges of a fully-connected layer, whose weight is `outputs` x `inputs`.
+/// Returns the edges of a fully-connected layer: one from each input (label i) to each output (label o). The weight is `outputs` x `inputs`.
 #[must_use]
 pub fn dense(inputs: usize, outputs: usize) -> Contraction {
     Contraction::einsum("oi,i->o", &[('o', outputs), ('i', inputs)])

@@ -1,6 +1,7 @@
-//! Losses: the scalar C of the output a and the target t, as a sum of terms over the entries, and ∂C/∂a entry by entry.
+//! Losses: a loss C is one number, computed from the network's output a and the target t. It is a sum of terms, each of which is about one entry of a.
 //!
-//! A new loss is a file and a row of [`LOSSES`]. Most losses implement `Pointwise`, which gives the terms of one entry.
+//! A new loss is a file and a row of [`LOSSES`]. A loss implements `Pointwise`: the terms of C and of ∂C/∂a for one entry. For the squared error with
+//! a = (1, 3) and t = (0, 1) the terms of C are ½ · 1 · 1 and ½ · 2 · 2.
 
 mod binary_cross_entropy;
 mod binary_cross_entropy_with_logits;
@@ -17,12 +18,14 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::activation::{Activation, Probabilities};
 use super::layer::{Args, Reported};
 use super::mismatch::Mismatch;
-use super::rule::{Arguments, Equation, Factors, Function, Memo, Operands, Rule, Term, TermNumbers, Use};
+use super::rule::{Arg, Arguments, Equation, Factors, Function, Memo, Operands, Rule, Term, TermNumbers, Use, constant};
 use super::slot::{Reads, Slot};
-use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
+use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, whole};
 use crate::tensor::Tensor;
 
 /// The losses that a scenario file may name.
@@ -38,7 +41,7 @@ pub const LOSSES: &[LossKind] = &[
     upstream::KIND,
 ];
 
-/// The reduction of the samples' losses, and of the parameters' gradients, to one of the batch.
+/// The computation of a batch's loss from the losses of its samples. The gradients of the parameters are reduced in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchReduction {
     /// The mean over the samples.
@@ -67,109 +70,121 @@ impl BatchReduction {
 /// A kind of loss: one row of [`LOSSES`].
 #[derive(Clone, Copy, Debug)]
 pub struct LossKind {
-    /// The value of `type`.
+    /// The name in scenario files: the value of `type`.
     pub name: &'static str,
-    /// The keys, besides `type` and `batch_reduction`.
+    /// The keys, without `type` and `batch_reduction`.
     pub keys: &'static [&'static str],
-    /// Reads the keys and makes the loss for this output.
+    /// Reads the keys and makes the loss for this output of the network.
     pub build: fn(&mut dyn Args, &NetworkOutput<'_>) -> Result<Loss, Reported>,
 }
 
-/// The network's output, as far as a loss depends on it.
+/// The facts about the network's output that a loss depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct NetworkOutput<'a> {
-    /// The output layer's name.
+    /// The name of the output layer.
     pub layer: &'a str,
-    /// The output's shape.
+    /// The shape of the output.
     pub shape: &'a [usize],
-    /// The activation that computes it; `None` for a layer without one.
+    /// The activation that computes the output; `None` for a layer without one.
     pub activation: Option<&'static Activation>,
 }
 
-/// The slots of a loss: the output a, the target t and, with [`Loss::reads_z`], the input z of the output's activation. The forward rule also works
-/// without z; it then takes the logarithms of a itself.
+/// The slot of the output a.
 const A: Slot = Slot::Input(0);
+/// The slot of the target t.
 const T: Slot = Slot::Input(1);
+/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. Without a tensor in this slot, the loss takes logarithms of a itself.
 const Z: Slot = Slot::Input(2);
 
-/// Expressions of their entries: a, t, 1 − a and 1 − t.
+/// The whole output a.
+const ALL_A: Expr = whole::X;
+/// The whole target t.
+const ALL_T: Expr = whole::W;
+/// One entry of a.
 const A_ENTRY: Expr = Expr::Entry(A);
+/// One entry of t.
 const T_ENTRY: Expr = Expr::Entry(T);
+/// 1 − a for one entry.
 const ONE_MINUS_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
+/// 1 − t for one entry.
 const ONE_MINUS_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
 /// t / a, but 0 if t = 0.
 const RATIO: Expr = Expr::Of(SAFE_RATIO, &[T_ENTRY, A_ENTRY]);
 /// (1 − t) / (1 − a), but 0 if t = 1.
 const COMPLEMENT_RATIO: Expr = Expr::Of(SAFE_RATIO, &[ONE_MINUS_T, ONE_MINUS_A]);
-/// t / a, but 0 if t = 0, even for a = 0: the derivative of t log a by a, if 0 log 0 = 0.
+/// t / a, but 0 if t = 0, even for a = 0. It is the derivative of t log a by a: with t = 0 a loss counts t log a as 0 for every a.
 const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::Expr(&Expr::Cases(&[IF_0], &QUOTIENT)), &[])
-    .of(&["t", "a"])
+    .arguments(&["t", "a"])
     .form(Form::Meaning)
     .meaning(&QUOTIENT);
+/// The first argument divided by the second.
 const QUOTIENT: Expr = Expr::Div(&[Expr::Arg(0), Expr::Arg(1)]);
+/// The case t = 0 of [`SAFE_RATIO`].
 const IF_0: Case = Case { left: Expr::Arg(0), is: Relation::Equal, right: Expr::Number(0.0), value: Expr::Number(0.0) };
 
-/// A loss: its function, and what the network needs to connect it.
+/// A loss: its function, and the inputs that the network must connect to it.
 #[derive(Debug)]
 pub struct Loss {
-    /// The scalar C of the output, the target, and z if `reads_z`.
+    /// The function C of the output, the target and, with `reads_z`, z.
     pub function: Arc<dyn Function>,
-    /// Whether the function reads z, the input of the output's activation, as its third input.
+    /// `true` if the function has z, the input of the output's activation, as its third input.
     pub reads_z: bool,
-    /// A closed formula for ∂C/∂z of the output's activation, such as a − t, as a rule and as an expression. The rule reads z, a, ∂C/∂a and t.
+    /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression. Here z is the input of the output's activation. The rule gets z, a, ∂C/∂a
+    /// and t. `None` for a loss without such a formula.
     pub shortcut: Option<(Arc<dyn Rule>, Expr)>,
-    /// The target of all samples, if the loss itself gives it.
+    /// The target of all samples, if a key of the loss gives it.
     pub target: Option<Tensor>,
 }
 
 impl NetworkOutput<'_> {
-    /// The kind of probabilities that the outputs are; `None` if they are not.
+    /// The kind of probabilities that the outputs are; `None` if they are not probabilities.
     fn probabilities(&self) -> Option<Probabilities> {
         self.activation?.probabilities
     }
 
-    /// The activation of the output in words: `the activation "relu"`.
+    /// The activation of the output in words: `the activation "relu"` or `no activation`.
     fn activation_words(&self) -> String {
         self.activation.map_or_else(|| "no activation".to_owned(), |activation| format!("the activation \"{}\"", activation.name))
     }
 }
 
 impl Loss {
-    /// A loss that reads only the output and the target.
+    /// Creates a loss that reads only the output and the target, and has no closed formula.
     #[must_use]
-    fn entry_by_entry(function: Arc<dyn Function>) -> Self {
+    fn of_output_and_target(function: Arc<dyn Function>) -> Self {
         Self { function, reads_z: false, shortcut: None, target: None }
     }
 
-    /// A placeholder for an unknown loss; the network has the same tensors with any loss.
+    /// Creates a loss that replaces an unknown one, so that the rest of the file can be checked. Any loss will do, because the network has the same tensors
+    /// with each of them.
     #[must_use]
-    pub fn stand_in() -> Self {
-        upstream::of(None)
+    pub fn placeholder() -> Self {
+        upstream::loss(None)
     }
 }
 
-/// A loss whose terms each belong to one entry of the output.
+/// A loss C = Σ of terms, each of which is about one entry i of the output, and whose ∂C/∂aᵢ is again a sum of terms.
 trait Pointwise: Debug + Send + Sync + Clone + 'static {
-    /// Computes numbers that all entries share, such as a log-sum-exp.
+    /// Computes numbers that all entries share, such as a log-sum-exp, once per run.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
-    /// The number of terms of C for each entry.
+    /// The number of terms of C for each entry of the output.
     const LOSS_TERMS: usize = 1;
     /// The number of terms of ∂C/∂aᵢ.
     const GRADIENT_TERMS: usize = 1;
-    /// The factors of term `term` of C for entry i.
-    fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
-    /// Term `term` of C for entry i.
-    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        Term::product(self.loss(x, i, term))
+    /// The factors of the term with number `term`, from 0, of C for entry i.
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
+    /// The term with number `term`, from 0, of C for entry i.
+    fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::product(self.loss_factors(x, i, term))
     }
-    /// Term `term` of ∂C/∂aᵢ.
-    fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
+    /// The term with number `term`, from 0, of ∂C/∂aᵢ.
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
     /// The equation of C.
     fn equation(&self) -> Equation;
     /// The equation of ∂C/∂a.
-    fn back(&self) -> Equation;
+    fn gradient_equation(&self) -> Equation;
     /// The expressions for [`Expr::Arg`] in both equations.
     fn arguments(&self) -> Arguments {
         Arguments::new()
@@ -206,7 +221,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for i in 0..x.tensors[A].len() {
             for term in 0..P::LOSS_TERMS {
-                out[0] += self.0.term(x, i, term).value;
+                out[0] += self.0.loss_term(x, i, term).value;
             }
         }
     }
@@ -216,14 +231,14 @@ impl<P: Pointwise> Rule for LossForward<P> {
     }
 
     fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
-        let term = place(term);
-        self.0.term(x, term / P::LOSS_TERMS, term % P::LOSS_TERMS)
+        let term = to_usize(term);
+        self.0.loss_term(x, term / P::LOSS_TERMS, term % P::LOSS_TERMS)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let mut uses = Vec::new();
         for term in 0..P::LOSS_TERMS {
-            let entries = readers(&self.0.loss(x, at, term), slot, at, x.tensors[A].len());
+            let entries = reading_entries(&self.0.loss_factors(x, at, term), slot, at, x.tensors[A].len());
             uses.extend(entries.map(|entry| Use { entry: 0, term: (entry * P::LOSS_TERMS + term) as u64 }));
         }
         uses.sort_unstable();
@@ -234,8 +249,8 @@ impl<P: Pointwise> Rule for LossForward<P> {
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }
-        let own = (0..P::LOSS_TERMS).filter(|term| self.0.loss(x, at, *term).iter().any(|arg| arg.belongs_to(slot, at)));
-        own.map(|term| (at * P::LOSS_TERMS + term) as u64).collect()
+        let belonging = (0..P::LOSS_TERMS).filter(|term| self.0.loss_factors(x, at, *term).iter().any(|arg| arg.belongs_to(slot, at)));
+        belonging.map(|term| (at * P::LOSS_TERMS + term) as u64).collect()
     }
 
     fn equation(&self) -> Equation {
@@ -259,7 +274,7 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
             for term in 0..P::GRADIENT_TERMS {
-                *sum += self.0.gradient(x, i, term).value;
+                *sum += self.0.gradient_term(x, i, term).value;
             }
         }
     }
@@ -269,13 +284,13 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        self.0.gradient(x, at, place(term))
+        self.0.gradient_term(x, at, to_usize(term))
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let mut uses = Vec::new();
         for term in 0..P::GRADIENT_TERMS {
-            let entries = readers(&self.0.gradient(x, at, term).args, slot, at, x.tensors[A].len());
+            let entries = reading_entries(&self.0.gradient_term(x, at, term).args, slot, at, x.tensors[A].len());
             uses.extend(entries.map(|entry| Use { entry, term: term as u64 }));
         }
         uses.sort_unstable();
@@ -283,12 +298,12 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        let reads = |term: &usize| self.0.gradient(x, at, *term).args.iter().any(|arg| arg.belongs_to(slot, at));
+        let reads = |term: &usize| self.0.gradient_term(x, at, *term).args.iter().any(|arg| arg.belongs_to(slot, at));
         (0..P::GRADIENT_TERMS).filter(|term| entry == at && reads(term)).map(|term| term as u64).collect()
     }
 
     fn equation(&self) -> Equation {
-        self.0.back()
+        self.0.gradient_equation()
     }
 
     fn arguments(&self) -> Arguments {
@@ -296,15 +311,15 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     }
 }
 
-/// log a as a factor beside `weight`; 0 if the weight is 0, even for a = 0.
-fn weighted_log(weight: f64, a: f64) -> f64 {
+/// log a for the product weight · log a. It is 0 if the weight is 0, because log 0 is −∞ and 0 · −∞ would be NaN.
+fn log_beside(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 
-/// The entries whose term reads the entry `at` of the operand in `slot`: all if a factor names the whole operand, else `at` or none. `factors` are those
-/// of the term of the entry `at`.
-fn readers(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
-    if factors.iter().any(|arg| arg.reads_all(slot)) {
+/// The entries whose term reads the entry `at` of the operand in `slot`: all entries if a factor names the whole operand, else only `at`, or none. `factors` are
+/// the factors of the term of the entry `at`; `entries` is the number of all entries.
+fn reading_entries(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
+    if factors.iter().any(|arg| arg.reads_whole(slot)) {
         0..entries
     } else if factors.iter().any(|arg| arg.reads(slot, at)) {
         at..at + 1
@@ -313,14 +328,29 @@ fn readers(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<us
     }
 }
 
-fn place(term: u64) -> usize {
+fn to_usize(term: u64) -> usize {
     usize::try_from(term).expect("the number of a term fits into usize")
 }
 
-/// Reads the key `reduction`: whether it is the mean over the outputs, and the factor of each term, 1/n or 1.
-fn reduction(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<(bool, f64), Reported> {
-    let mean = args.choice("reduction", &["sum", "mean"])? == Some("mean");
-    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
-    let entries = crate::tensor::len(output.shape) as f64;
-    Ok((mean, if mean { 1.0 / entries } else { 1.0 }))
+/// The reduction of the terms of all outputs to the loss of one sample: their sum or their mean.
+#[derive(Clone, Copy, Debug)]
+struct Reduction {
+    is_mean: bool,
+    /// The factor of each term: 1/n for the mean over n outputs, 1 for the sum.
+    scale: f64,
+}
+
+impl Reduction {
+    /// Reads the key `reduction`; the sum if it is absent.
+    fn read(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Self, Reported> {
+        let is_mean = args.choice("reduction", &["sum", "mean"])? == Some("mean");
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+        let entries = crate::tensor::len(output.shape) as f64;
+        Ok(Self { is_mean, scale: if is_mean { 1.0 / entries } else { 1.0 } })
+    }
+
+    /// The factors of one term: `factor`, for the mean with 1/n before it.
+    fn scaled(self, factor: Arg) -> Factors {
+        if self.is_mean { smallvec![constant(self.scale), factor] } else { smallvec![factor] }
+    }
 }

@@ -1,15 +1,15 @@
 //! `max_pool2d`: the maximum of each window of a channel.
 //!
-//! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − (kh − 1) · dilation − 1) / stride⌋ + 1. Padding is never the
-//! maximum.
+//! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − (kernel height − 1) · dilation − 1) / stride⌋ + 1, and W'
+//! likewise. Padding is never the maximum.
 //!
 //! | computed | equation |
 //! | --- | --- |
 //! | output | `y[o] = max of x over the window of o` |
 //! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o]` over the outputs o whose maximum is x\[i\] |
 //!
-//! As in PyTorch, the first of several equal maxima in row-major order wins, and NaN is larger than every number: the last NaN of a window wins. The
-//! window (1 3; 3 2) gives 3, and its whole error goes to the upper 3.
+//! The entry that is the maximum of its window is the *winner*. As in PyTorch, the first of several equal maxima in row-major order wins, and NaN is larger
+//! than every number: the last NaN of a window wins. The window with the rows (1 3) and (3 2) gives 3, and its whole error goes to the upper 3.
 //!
 //! Source: PyTorch's `torch.nn.MaxPool2d`; figure 7 (part 1) of V. Petersen's series "A guided tour through a convolutional neural network".
 
@@ -25,8 +25,8 @@ use super::conv2d::Conv2d;
 use super::edges::{Edges, View, infer_output_shape};
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::mismatch::Mismatch;
-use super::pool::{shape, windows};
-use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, Window, entries, entry, one_each};
+use super::pool::{output_shape, read_windows};
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, Window, entries, entry, one_term_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -35,115 +35,120 @@ use crate::expr::{Definition, Expr, Form, Primitive, whole};
 use crate::step::Kind;
 use crate::tensor::{Places, len};
 use crate::threads::{share, threads_for};
-use running::Running;
+use running::RunningMaxima;
 
-/// The entry of the layer registry.
+/// The row of `max_pool2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "max_pool2d",
-    base: "pool",
+    default_name: "pool",
     keys: &["kernel_size", "stride", "padding", "dilation"],
     rank: Some(3),
-    joins: false,
+    has_several_inputs: false,
     activation: None,
     build,
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    let windows = windows(args)?;
-    if Running::worthwhile(&windows).is_some() {
-        args.claim(&Running::room(&windows))?;
+    let windows = read_windows(args)?;
+    if RunningMaxima::new_if_faster(&windows).is_some() {
+        args.claim(&RunningMaxima::scratch_shape(&windows))?;
     }
-    let a = Stage::new(A).with(Arc::new(Max::new(windows)), [StageSource::Input(0)]);
+    let a = Stage::new(A).with_part(Arc::new(MaxPool2d::new(windows)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The windows of the outputs, without padding.
+/// The windows of all outputs. A window at the border of the image is smaller, because padding is not part of it.
 #[derive(Debug)]
-struct MaxPool2d {
+struct PoolWindows {
+    /// The windows as edges of a convolution.
     edges: Conv2d,
-    /// The taps of each row and of each column of outputs.
-    down: Vec<Taps>,
-    across: Vec<Taps>,
-    /// The offsets of a full window's places from its first, in row-major order.
-    whole: Vec<usize>,
-    /// Running maxima, for windows so large that comparing all their places is slower.
-    running: Option<Running>,
+    /// The taps (input row, kernel row, output row) of each row of outputs.
+    row_taps: Vec<Taps>,
+    /// The taps of each column of outputs.
+    column_taps: Vec<Taps>,
+    /// The offsets of the places of a full window from its first place, in row-major order.
+    full_window: Vec<usize>,
+    /// The running maxima; `None` if the windows are so small that comparing all places is faster.
+    running: Option<RunningMaxima>,
 }
 
-impl MaxPool2d {
+impl PoolWindows {
     fn new(edges: Conv2d) -> Self {
         let taps = |axis: &Axis| (0..axis.output).map(|at| axis.taps(View::Output, at)).collect();
-        let (down, across) = (taps(&edges.rows), taps(&edges.columns));
-        let whole = places(&edges, 0, edges.rows.kernel, edges.columns.kernel).collect();
-        let running = Running::worthwhile(&edges);
-        Self { edges, down, across, whole, running }
+        let (row_taps, column_taps) = (taps(&edges.rows), taps(&edges.columns));
+        let full_window = window_places(&edges, 0, edges.rows.kernel, edges.columns.kernel).collect();
+        let running = RunningMaxima::new_if_faster(&edges);
+        Self { edges, row_taps, column_taps, full_window, running }
     }
 
-    /// Returns the window of an output: the index of its first place in the image, and the taps of its rows and columns.
-    fn window(&self, output: usize) -> (usize, &Taps, &Taps) {
-        let (h, w) = (self.down.len(), self.across.len());
-        let (channel, down, across) = (output / (h * w), &self.down[output / w % h], &self.across[output % w]);
-        (self.begin(channel, down) + across.first[0], down, across)
+    /// Returns the window of an output.
+    fn window(&self, output: usize) -> PoolWindow<'_> {
+        let (height, width) = (self.row_taps.len(), self.column_taps.len());
+        let (channel, rows, columns) =
+            (output / (height * width), &self.row_taps[output / width % height], &self.column_taps[output % width]);
+        PoolWindow { first: self.row_begin(channel, rows) + columns.first[0], rows, columns }
     }
 
-    /// Returns the index in the image of a window's first row.
-    fn begin(&self, channel: usize, down: &Taps) -> usize {
+    /// Returns the index in the image of the row that a window begins in. `row_taps` are the taps of the window's rows.
+    fn row_begin(&self, channel: usize, row_taps: &Taps) -> usize {
         let Conv2d { rows, columns, .. } = &self.edges;
-        (channel * rows.input + down.first[0]) * columns.input
+        (channel * rows.input + row_taps.first[0]) * columns.input
     }
 
-    /// Calls `put` with each output and its winner: the index of its window's maximum in the image.
+    /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image.
     fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize) + Sync) {
-        let wide = self.across.len();
-        let plane = self.down.len() * wide;
-        let (rows, each) = match &self.running {
+        let width = self.column_taps.len();
+        let channel_len = self.row_taps.len() * width;
+        let (rows, cost) = match &self.running {
             Some(running) => (running.rows_at_once(), RUNNING_COST),
-            None => (self.down.len(), self.whole.len()),
+            None => (self.row_taps.len(), self.full_window.len()),
         };
-        let multiplications = (out.len() * each) as u64;
-        let groups = out.chunks_mut(plane).enumerate().flat_map(|(channel, out)| {
-            let groups = out.chunks_mut(rows * wide).enumerate();
+        let multiplications = (out.len() * cost) as u64;
+        // groups of `rows` rows of outputs: the channel, the first row and the outputs
+        let groups = out.chunks_mut(channel_len).enumerate().flat_map(|(channel, out)| {
+            let groups = out.chunks_mut(rows * width).enumerate();
             groups.map(move |(group, out)| (channel, group * rows, out))
         });
-        let group = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
+        let run = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
             Some(running) => running.winners(image, channel, first_row, out, &put),
             None => self.direct_winners(image, channel, first_row, out, &put),
         };
         if threads_for(multiplications) == 1 {
-            return groups.for_each(group);
+            return groups.for_each(run);
         }
-        share(groups.collect(), multiplications, |groups| groups.for_each(&group));
+        share(groups.collect(), multiplications, |groups| groups.for_each(&run));
     }
 
-    /// Finds the winners of some rows of outputs by comparing all places of their windows.
+    /// Calls `put` as in [`PoolWindows::winners`], for some rows of outputs of one channel. All places of each window are compared.
     fn direct_winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
-        for (down, out) in self.down[first_row..].iter().zip(out.chunks_mut(self.across.len())) {
-            let begin = self.begin(channel, down);
-            for (across, out) in self.across.iter().zip(out) {
-                put(out, self.winner(image, (begin + across.first[0], down, across)));
+        for (rows, out) in self.row_taps[first_row..].iter().zip(out.chunks_mut(self.column_taps.len())) {
+            let row_begin = self.row_begin(channel, rows);
+            for (columns, out) in self.column_taps.iter().zip(out) {
+                put(out, self.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns }));
             }
         }
     }
 
-    /// Returns the winner of a window.
+    /// Returns the winner of a window, as an index in the image.
     #[allow(clippy::inline_always)] // a call costs as much as comparing one place
     #[inline(always)]
-    fn winner(&self, image: &[f64], (first, down, across): (usize, &Taps, &Taps)) -> usize {
-        if down.count * across.count == self.whole.len() {
-            return winner(image, first, self.whole.iter().map(|place| first + place));
+    fn winner(&self, image: &[f64], &PoolWindow { first, rows, columns }: &PoolWindow<'_>) -> usize {
+        if rows.count * columns.count == self.full_window.len() {
+            return winner(image, first, self.full_window.iter().map(|offset| first + offset));
         }
-        winner(image, first, places(&self.edges, first, down.count, across.count))
+        winner(image, first, window_places(&self.edges, first, rows.count, columns.count))
     }
 
-    /// Returns the outputs whose windows contain an input, in row-major order.
-    fn readers(&self, input: usize) -> Vec<usize> {
+    /// Returns the outputs whose windows contain the input, in row-major order.
+    fn outputs_reading(&self, input: usize) -> Vec<usize> {
         let terms = self.edges.prefix_terms(View::Input, input + 1) - self.edges.prefix_terms(View::Input, input);
         let mut outputs: Vec<usize> = (0..terms).map(|term| self.edges.edge(View::Input, input, term).output).collect();
         outputs.sort_unstable();
         outputs
     }
 
-    fn image(&self, slot: Slot) -> Window {
+    /// Returns the geometry of the window for a picture. The image is in `slot`.
+    fn geometry(&self, slot: Slot) -> Window {
         let Conv2d { rows, columns, .. } = &self.edges;
         Window {
             image: slot,
@@ -155,51 +160,66 @@ impl MaxPool2d {
     }
 }
 
-/// The cost of an output by running maxima, in multiplications.
-const RUNNING_COST: usize = 16;
-
-/// Iterates over the places of a window of `down` rows and `across` columns, in row-major order.
-fn places(Conv2d { rows, columns, .. }: &Conv2d, first: usize, down: usize, across: usize) -> impl Iterator<Item = usize> + Clone + use<> {
-    let (line, pitch) = (rows.dilation * columns.input, columns.dilation);
-    (0..down).flat_map(move |y| (0..across).map(move |x| first + y * line + x * pitch))
+/// The window of one output, without padding.
+struct PoolWindow<'a> {
+    /// The index in the image of the first place.
+    first: usize,
+    /// The taps of the window's rows.
+    rows: &'a Taps,
+    /// The taps of the window's columns.
+    columns: &'a Taps,
 }
 
-/// Returns whether a value wins over one that precedes it in row-major order.
-#[allow(clippy::inline_always)] // as above
+/// The cost of one output by running maxima, in multiplications.
+const RUNNING_COST: usize = 16;
+
+/// Iterates over the indices in the image of a window of `height` x `width` places, in row-major order.
+fn window_places(
+    Conv2d { rows, columns, .. }: &Conv2d,
+    first: usize,
+    height: usize,
+    width: usize,
+) -> impl Iterator<Item = usize> + Clone + use<> {
+    let (row_step, column_step) = (rows.dilation * columns.input, columns.dilation);
+    (0..height).flat_map(move |row| (0..width).map(move |column| first + row * row_step + column * column_step))
+}
+
+/// Returns whether `value` wins over `earlier`, which is before it in row-major order.
+#[allow(clippy::inline_always)] // a call costs as much as comparing one place
 #[inline(always)]
 fn beats(value: f64, earlier: f64) -> bool {
     value > earlier || value.is_nan()
 }
 
 /// Returns the place of the maximum; `first` is the first of the places.
-#[allow(clippy::inline_always)] // as above
+#[allow(clippy::inline_always)] // a call costs as much as comparing one place
 #[inline(always)]
 fn winner(image: &[f64], first: usize, places: impl Iterator<Item = usize> + Clone) -> usize {
-    let (mut best, mut largest, mut has_nan) = (first, image[first], false);
+    let (mut winner, mut largest, mut has_nan) = (first, image[first], false);
     for at in places.clone() {
         let value = image[at];
-        // the winner is unpredictable, so there should be no branch
+        // a branch would often be mispredicted
         let wins = value > largest;
-        best = select_unpredictable(wins, at, best);
+        winner = select_unpredictable(wins, at, winner);
         largest = if wins { value } else { largest };
         has_nan |= value.is_nan();
     }
-    if has_nan { places.filter(|at| image[*at].is_nan()).last().unwrap_or(best) } else { best }
+    if has_nan { places.filter(|at| image[*at].is_nan()).last().unwrap_or(winner) } else { winner }
 }
 
 /// The function y = max of each window of x.
 #[derive(Debug)]
-pub struct Max(Arc<MaxPool2d>);
+pub struct MaxPool2d(Arc<PoolWindows>);
 
-impl Max {
-    /// Creates the function. Each window must contain at least one place that is not padding.
+impl MaxPool2d {
+    /// Creates the function. Each window must contain at least one place of the image.
     #[must_use]
     pub fn new(windows: Conv2d) -> Self {
-        Self(Arc::new(MaxPool2d::new(windows)))
+        Self(Arc::new(PoolWindows::new(windows)))
     }
 }
 
-impl Function for Max {
+impl Function for MaxPool2d {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
         infer_output_shape(&self.0.edges, &[(View::Input, "input", inputs[0])])
     }
@@ -213,10 +233,11 @@ impl Function for Max {
     }
 }
 
+/// The rule of y.
 #[derive(Debug)]
-struct MaxPoolForward(Arc<MaxPool2d>);
+struct MaxPoolForward(Arc<PoolWindows>);
 
-/// The maximum of the entries of a window.
+/// The maximum of many numbers.
 const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitive::new("max").form(Form::Operator) };
 
 impl Rule for MaxPoolForward {
@@ -225,7 +246,7 @@ impl Rule for MaxPoolForward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
@@ -234,11 +255,10 @@ impl Rule for MaxPoolForward {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let window = self.0.window(at);
-        let (first, down, across) = window;
         let Conv2d { rows, columns, .. } = &self.0.edges;
         let steps = [rows.dilation * columns.input, columns.dilation];
-        let all = Places { first, counts: [down.count, across.count], steps };
-        let winner = self.0.winner(x.tensors[Input(0)], window);
+        let all = Places { first: window.first, counts: [window.rows.count, window.columns.count], steps };
+        let winner = self.0.winner(x.tensors[Input(0)], &window);
         Term {
             kind: Kind::Select,
             function: Some(MAX),
@@ -248,15 +268,16 @@ impl Rule for MaxPoolForward {
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {
-        self.0.readers(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
+        self.0.outputs_reading(at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
-        let reads = self.0.edges.nest(View::Output, entry).reaching(0, at);
-        reads.first().map(|_| 0).into_iter().collect()
+        // end 0 of an edge is its input; an entry has one term, number 0
+        let edges = self.0.edges.nest(View::Output, entry).edge_numbers_at(0, at);
+        edges.first().map(|_| 0).into_iter().collect()
     }
 
-    fn gathers(&self) -> bool {
+    fn is_gather(&self) -> bool {
         true
     }
 
@@ -270,29 +291,29 @@ impl Rule for MaxPoolForward {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(self.0.image(Input(0)))
+        Some(self.0.geometry(Input(0)))
     }
 }
 
-/// The winners of all outputs, kept for the backward pass.
+/// The memo of the backward rule: the winners of all outputs, as indices in the image.
 struct Winners {
     /// The winner of each output.
-    of: Vec<usize>,
-    /// Pairs of winner and output, sorted, to find the terms of an input; computed at the first use.
-    pairs: OnceLock<Vec<(usize, usize)>>,
+    by_output: Vec<usize>,
+    /// The pairs (winner, output), sorted. The terms of an input are those pairs whose winner it is. Computed at the first use.
+    sorted_pairs: OnceLock<Vec<(usize, usize)>>,
 }
 
 impl Winners {
-    fn pairs(&self) -> &[(usize, usize)] {
-        self.pairs.get_or_init(|| {
-            let mut next = vec![0; self.of.iter().max().map_or(0, |last| last + 2)];
-            self.of.iter().for_each(|winner| next[winner + 1] += 1);
+    fn sorted_pairs(&self) -> &[(usize, usize)] {
+        self.sorted_pairs.get_or_init(|| {
+            // a counting sort by winner, in linear time; next[w] is the position of the next pair with the winner w
+            let mut next = vec![0; self.by_output.iter().max().map_or(0, |last| last + 2)];
+            self.by_output.iter().for_each(|winner| next[winner + 1] += 1);
             for n in 1..next.len() {
                 next[n] += next[n - 1];
             }
-            // a counting sort by winner, stable and linear
-            let mut pairs = vec![(0, 0); self.of.len()];
-            for (output, &winner) in self.of.iter().enumerate() {
+            let mut pairs = vec![(0, 0); self.by_output.len()];
+            for (output, &winner) in self.by_output.iter().enumerate() {
                 pairs[next[winner]] = (winner, output);
                 next[winner] += 1;
             }
@@ -301,63 +322,65 @@ impl Winners {
     }
 }
 
+/// The rule of ∂C/∂x.
 #[derive(Debug)]
-struct MaxPoolBackward(Arc<MaxPool2d>);
+struct MaxPoolBackward(Arc<PoolWindows>);
 
 impl MaxPoolBackward {
     /// Returns the winner of each output.
-    fn of<'a>(x: &'a Operands<'_>) -> &'a [usize] {
-        x.memo::<Winners>().map_or(&[], |winners| &winners.of)
+    fn winners<'a>(x: &'a Operands<'_>) -> &'a [usize] {
+        x.memo::<Winners>().map_or(&[], |winners| &winners.by_output)
     }
 
-    /// Returns the pairs of winner and output, sorted.
-    fn winners<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
-        x.memo::<Winners>().map_or(&[], Winners::pairs)
+    /// Returns the pairs (winner, output), sorted.
+    fn sorted_pairs<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
+        x.memo::<Winners>().map_or(&[], Winners::sorted_pairs)
     }
 
-    fn first(winners: &[(usize, usize)], input: usize) -> usize {
-        winners.partition_point(|&(winner, _)| winner < input)
+    /// Returns the index of the first pair whose winner is `input`; if there is none, the index at which it would be.
+    fn first_pair(pairs: &[(usize, usize)], input: usize) -> usize {
+        pairs.partition_point(|&(winner, _)| winner < input)
     }
 }
 
 impl Rule for MaxPoolBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let mut of = vec![0; len(&shape(&self.0.edges))];
-        self.0.winners(tensors[Input(0)], &mut of, |of, winner| *of = winner);
-        Some(Arc::new(Winners { of, pairs: OnceLock::new() }))
+        let mut by_output = vec![0; len(&output_shape(&self.0.edges))];
+        self.0.winners(tensors[Input(0)], &mut by_output, |entry, winner| *entry = winner);
+        Some(Arc::new(Winners { by_output, sorted_pairs: OnceLock::new() }))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         // outputs are visited in order, so each input adds its terms in order
-        for (winner, error) in Self::of(x).iter().zip(x.tensors[Upstream]) {
+        for (winner, error) in Self::winners(x).iter().zip(x.tensors[Upstream]) {
             out[*winner] += error;
         }
     }
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         sums.fill(0.0);
-        // the others have no terms and stay 0
-        for winner in Self::of(x) {
+        // an entry that wins no window has no terms and stays 0; the sum of a winner starts at −0
+        for winner in Self::winners(x) {
             sums[*winner] = -0.0;
         }
         self.accumulate(x, sums);
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        Self::first(Self::winners(x), entry) as u64
+        Self::first_pair(Self::sorted_pairs(x), entry) as u64
     }
 
     fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let mut reached = vec![false; count];
-        for winner in Self::of(x) {
-            reached[*winner] = true;
+        let mut has_terms = vec![false; count];
+        for winner in Self::winners(x) {
+            has_terms[*winner] = true;
         }
-        Some(reached)
+        Some(has_terms)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        let winners = Self::winners(x);
-        let (_, output) = winners[Self::first(winners, at) + usize::try_from(term).expect("the terms of an entry fit in memory")];
+        let pairs = Self::sorted_pairs(x);
+        let (_, output) = pairs[Self::first_pair(pairs, at) + usize::try_from(term).expect("the terms of an entry fit in memory")];
         Term::product(smallvec![entry(x, Upstream, output)])
     }
 
@@ -365,9 +388,9 @@ impl Rule for MaxPoolBackward {
         if slot != Upstream {
             return Vec::new();
         }
-        let Some(&winner) = Self::of(x).get(at) else { return Vec::new() };
-        let winners = Self::winners(x);
-        let term = winners.binary_search(&(winner, at)).map_or(0, |place| place - Self::first(winners, winner));
+        let Some(&winner) = Self::winners(x).get(at) else { return Vec::new() };
+        let pairs = Self::sorted_pairs(x);
+        let term = pairs.binary_search(&(winner, at)).map_or(0, |index| index - Self::first_pair(pairs, winner));
         vec![Use { entry: winner, term: term as u64 }]
     }
 
@@ -381,7 +404,7 @@ impl Rule for MaxPoolBackward {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(self.0.image(Input(0)))
+        Some(self.0.geometry(Input(0)))
     }
 }
 
@@ -396,16 +419,15 @@ mod tests {
 
     #[test]
     fn running_maxima_are_for_large_overlapping_windows() {
-        for (kernel, stride, running) in [(31, 1, true), (8, 1, true), (31, 4, true), (2, 2, false), (3, 2, false), (31, 31, false)] {
-            assert_eq!(MaxPool2d::new(windows(64, kernel, stride)).running.is_some(), running, "{kernel}, stride {stride}");
+        for (kernel, stride, is_running) in [(31, 1, true), (8, 1, true), (31, 4, true), (2, 2, false), (3, 2, false), (31, 31, false)] {
+            assert_eq!(PoolWindows::new(windows(64, kernel, stride)).running.is_some(), is_running, "{kernel}, stride {stride}");
         }
     }
 
     #[test]
-    fn winners_are_sorted_by_winner_and_output() {
-        let of = vec![4, 0, 4, 7, 0, 4];
-        let winners = Winners { of, pairs: OnceLock::new() };
-        assert_eq!(winners.pairs(), [(0, 1), (0, 4), (4, 0), (4, 2), (4, 5), (7, 3)]);
-        assert!(Winners { of: Vec::new(), pairs: OnceLock::new() }.pairs().is_empty());
+    fn pairs_are_sorted_by_winner_and_then_by_output() {
+        let winners = Winners { by_output: vec![4, 0, 4, 7, 0, 4], sorted_pairs: OnceLock::new() };
+        assert_eq!(winners.sorted_pairs(), [(0, 1), (0, 4), (4, 0), (4, 2), (4, 5), (7, 3)]);
+        assert!(Winners { by_output: Vec::new(), sorted_pairs: OnceLock::new() }.sorted_pairs().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Shape errors: what a function returns instead of the shape of its output if the shapes of its operands do not fit together.
+//! Shape errors, such as that of a 3x4 weight with an input of 5 numbers. They name both tensors and the wrong axis of each.
 
 use std::fmt;
 
@@ -16,9 +16,9 @@ pub struct Mismatch {
 /// A tensor of a [`Mismatch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MismatchedTensor {
-    /// Its name in the message: `weight`.
+    /// The name in the message: `weight`.
     pub name: &'static str,
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
     /// The wrong axis, from 0; `None` if the number of axes is wrong.
     pub axis: Option<usize>,
@@ -31,7 +31,8 @@ impl MismatchedTensor {
         Self { name, shape: shape.to_vec(), axis }
     }
 
-    fn fmt_size(&self, f: &mut fmt::Formatter<'_>, axis: usize) -> fmt::Result {
+    /// Writes the axis with its size: `axis 1 of the weight (4)`.
+    fn fmt_axis(&self, f: &mut fmt::Formatter<'_>, axis: usize) -> fmt::Result {
         match self.shape[..] {
             [n] => write!(f, "the {}'s size ({n})", self.name),
             _ => write!(f, "axis {axis} of the {} ({})", self.name, self.shape[axis]),
@@ -42,47 +43,51 @@ impl MismatchedTensor {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { one, other } = self;
-        let [own, must] = [one, other].map(|operand| shape_words(&operand.shape));
-        write!(f, "the {} is {own}, but the {} is {must}: ", one.name, other.name)?;
-        let (Some(axis), Some(at)) = (one.axis, other.axis) else { return f.write_str("they must have the same number of axes") };
-        one.fmt_size(f, axis)?;
+        let [own, wanted] = [one, other].map(|operand| shape_words(&operand.shape));
+        write!(f, "the {} is {own}, but the {} is {wanted}: ", one.name, other.name)?;
+        let (Some(axis), Some(other_axis)) = (one.axis, other.axis) else { return f.write_str("they must have the same number of axes") };
+        one.fmt_axis(f, axis)?;
         f.write_str(" must be ")?;
-        other.fmt_size(f, at)
+        other.fmt_axis(f, other_axis)
     }
 }
 
-/// Removes leading axes of size 1, which make no difference.
-fn stripped(shape: &[usize]) -> &[usize] {
+/// The shape without leading axes of size 1.
+fn without_leading_ones(shape: &[usize]) -> &[usize] {
     &shape[shape.iter().take_while(|size| **size == 1).count()..]
 }
 
-/// Checks that two tensors have the same shape, apart from leading axes of size 1.
+/// Checks that a tensor has the same shape as another one, apart from leading axes of size 1.
 ///
 /// # Errors
-/// Both tensors, with the last axis in which they differ.
-pub fn fits(name: &'static str, shape: &[usize], other: &'static str, must: &[usize]) -> Result<(), Mismatch> {
-    let [own, wanted] = [shape, must].map(stripped);
+/// Both tensors, with the last axis in which they differ. The shapes are aligned at their ends.
+pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
+    let [own, wanted] = [shape, other_shape].map(without_leading_ones);
     if own == wanted {
         return Ok(());
     }
-    let from_end = own.iter().rev().zip(wanted.iter().rev()).position(|(own, wanted)| own != wanted);
-    let axis = |shape: &[usize]| from_end.map(|n| shape.len() - 1 - n);
-    Err(Mismatch { one: MismatchedTensor::new(name, shape, axis(shape)), other: MismatchedTensor::new(other, must, axis(must)) })
+    let axes_from_end = own.iter().rev().zip(wanted.iter().rev()).position(|(own, wanted)| own != wanted);
+    let axis = |shape: &[usize]| axes_from_end.map(|n| shape.len() - 1 - n);
+    Err(Mismatch {
+        one: MismatchedTensor::new(name, shape, axis(shape)),
+        other: MismatchedTensor::new(other, other_shape, axis(other_shape)),
+    })
 }
 
-/// Infers the shape of a sum of tensors of one shape; missing leading axes of size 1 are added.
+/// Infers the shape of a sum of tensors from the inferred shapes of the summands. These must be equal apart from leading axes of size 1. The sum has as many
+/// axes as the summand with the most.
 ///
 /// # Errors
-/// The first error, or the first mismatch with the first summand, whichever comes earlier.
-pub fn summed(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
+/// The error of the first summand whose shape could not be inferred, or whose shape differs from that of the summands before it.
+pub fn shape_of_sum(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
     let mut sum: Option<Vec<usize>> = None;
     for shape in summands {
         let shape = shape?;
         match &sum {
             None => sum = Some(shape),
-            Some(first) => {
-                fits("next summand", &shape, "first one", first)?;
-                if shape.len() > first.len() {
+            Some(so_far) => {
+                check_same_shape("next summand", &shape, "first one", so_far)?;
+                if shape.len() > so_far.len() {
                     sum = Some(shape);
                 }
             }
@@ -97,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_both_shapes_and_the_axis() {
-        let text = |own: &[usize], must: &[usize]| fits("weight", own, "input", must).map_err(|mismatch| mismatch.to_string());
+        let text =
+            |own: &[usize], wanted: &[usize]| check_same_shape("weight", own, "input", wanted).map_err(|mismatch| mismatch.to_string());
         assert_eq!(
             text(&[3, 4], &[5]).unwrap_err(),
             "the weight is 3x4, but the input is a vector of 5 numbers: axis 1 of the weight (4) must be the input's size (5)"
@@ -114,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_has_the_shape_of_its_summands() {
-        let of = |shapes: &[&[usize]]| summed(shapes.iter().map(|shape| Ok(shape.to_vec())));
-        assert_eq!(of(&[&[2, 3], &[1, 2, 3], &[2, 3]]), Ok(vec![1, 2, 3]));
-        let mismatch = of(&[&[2, 3], &[2, 4]]).unwrap_err();
+    fn a_sum_has_the_shape_of_its_summand_with_the_most_axes() {
+        let sum = |shapes: &[&[usize]]| shape_of_sum(shapes.iter().map(|shape| Ok(shape.to_vec())));
+        assert_eq!(sum(&[&[2, 3], &[1, 2, 3], &[2, 3]]), Ok(vec![1, 2, 3]));
+        let mismatch = sum(&[&[2, 3], &[2, 4]]).unwrap_err();
         assert_eq!((mismatch.one.axis, mismatch.other.shape), (Some(1), vec![2, 3]));
     }
 }

@@ -1,8 +1,8 @@
-//! The terms of one entry as three nested loops: counted, found and added without a list of them.
+//! The terms of one entry as three nested loops, so that no list of terms is needed to count, find or add them.
 //!
-//! Each term belongs to an edge, which joins an input, a weight and an output. In a convolution the edges of one output run over input channels,
-//! filter rows and filter columns. In each of these loops the three ends move by a fixed step, so edge \[p, r, c\] is
-//! `first + p · steps[0] + r · steps[1] + c · steps[2]`.
+//! Each term is an edge: a triple of an input, a weight and an output, called its *ends*, given by their row-major indices. In a convolution the edges of
+//! one output are enumerated by loops over input channels (planes), filter rows and filter columns. In each loop the three ends move by a fixed step, so
+//! the edge in plane p, row r and column c is `first + p · steps[0] + r · steps[1] + c · steps[2]`.
 //!
 //! For a 2x2 filter on one channel of a 3x3 image, with indices in row-major order, output 0 has these edges:
 //!
@@ -12,7 +12,7 @@
 //! weight: steps 2 and 1 for rows and columns, so the terms read weights 0 1 2 3
 //! ```
 //!
-//! The n-th edge, a range of edges and the edges that read a given index all follow from these numbers.
+//! From these numbers follow the n-th edge, a range of edges, and the edges that have a given input, weight or output.
 
 use std::ops::Range;
 
@@ -36,10 +36,10 @@ impl Edge {
         [self.input, self.weight, self.output]
     }
 
-    /// Returns the edge after `turns` iterations of a loop: each end moves by its step · `turns`.
+    /// Returns the edge after `count` iterations of a loop: each end moves by its step · `count`.
     #[must_use]
-    pub fn moved(self, step: [isize; 3], turns: isize) -> Self {
-        let [input, weight, output] = step.map(|step| step.wrapping_mul(turns));
+    pub fn moved(self, step: [isize; 3], count: isize) -> Self {
+        let [input, weight, output] = step.map(|step| step.wrapping_mul(count));
         Self {
             input: self.input.wrapping_add_signed(input),
             weight: self.weight.wrapping_add_signed(weight),
@@ -51,15 +51,15 @@ impl Edge {
 /// The edges of one entry: three nested loops over planes, rows and columns, such as input channels, filter rows and filter columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Nest {
-    /// The first edge; meaningless if there are none.
+    /// The first edge; meaningless if the entry has no edges.
     pub first: Edge,
-    /// The steps of input, weight and output in each loop, from the outermost to the innermost.
+    /// For each loop, from the outermost to the innermost: the steps of input, weight and output.
     pub steps: [[isize; 3]; 3],
-    /// The number of iterations of each loop.
+    /// The number of iterations of each loop: planes, rows in a plane, columns in a row.
     pub counts: [usize; 3],
 }
 
-/// The largest plane, in edges, for which [`Nest::products`] makes a table of offsets.
+/// The largest number of edges of a plane for which [`Nest::products`] makes a table of offsets.
 const MAX_TABLE: usize = 128;
 
 impl Nest {
@@ -73,29 +73,33 @@ impl Nest {
     #[must_use]
     pub fn edge(&self, term: usize) -> Edge {
         let [_, rows, columns] = self.counts;
-        let turns = [term / columns / rows, term / columns % rows, term % columns];
-        self.steps.iter().zip(turns).fold(self.first, |edge, (step, turns)| edge.moved(*step, turns.cast_signed()))
+        let iterations = [term / columns / rows, term / columns % rows, term % columns];
+        self.steps.iter().zip(iterations).fold(self.first, |edge, (step, n)| edge.moved(*step, n.cast_signed()))
     }
 
-    /// Returns the numbers of the edges whose end `end` (0 input, 1 weight, 2 output) is index `at`, in order. In each loop only the iterations from
-    /// which the inner loops can reach `at` are tried: one or two, unless the ranges of different iterations overlap.
+    /// Returns the numbers of the edges whose input (`end` = 0), weight (1) or output (2) has the index `at`, in order.
+    ///
+    /// In each loop only those iterations are tried from which the inner loops can reach `at`. These are one or two, unless the ranges that different
+    /// iterations reach overlap.
     #[must_use]
-    pub fn reaching(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
+    pub fn edge_numbers_at(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
         if self.counts.contains(&0) {
             return found;
         }
         let steps = self.steps.map(|step| step[end]);
+        // the offset of the last iteration of a loop
         let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
-        // the lowest and highest offset that the innermost loop reaches, and the two innermost ones
-        let row = [last(2).min(0), last(2).max(0)];
-        let plane = [row[0] + last(1).min(0), row[1] + last(1).max(0)];
-        let left = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
-        for p in turns(left, steps[0], self.counts[0], plane) {
-            let left = left - p * steps[0];
-            for r in turns(left, steps[1], self.counts[1], row) {
-                let left = left - r * steps[1];
-                for c in turns(left, steps[2], self.counts[2], [0, 0]) {
+        // the lowest and the highest offset within a row, and within a plane
+        let row_range = [last(2).min(0), last(2).max(0)];
+        let plane_range = [row_range[0] + last(1).min(0), row_range[1] + last(1).max(0)];
+        // the offset from the first edge that the three loops must add up to
+        let offset = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
+        for p in iterations_within(offset, steps[0], self.counts[0], plane_range) {
+            let offset = offset - p * steps[0];
+            for r in iterations_within(offset, steps[1], self.counts[1], row_range) {
+                let offset = offset - r * steps[1];
+                for c in iterations_within(offset, steps[2], self.counts[2], [0, 0]) {
                     let number = (p.unsigned_abs() * self.counts[1] + r.unsigned_abs()) * self.counts[2] + c.unsigned_abs();
                     found.push(number as u64);
                 }
@@ -108,68 +112,71 @@ impl Nest {
     pub fn edges(&self, terms: Range<usize>) -> impl Iterator<Item = Edge> {
         let [_, rows, columns] = self.counts;
         let [plane, row, column] = self.steps;
-        // `edge` would divide by zero for a nest without edges
-        let (mut edge, mut turn) = if terms.is_empty() {
+        // for a nest without edges `self.edge` would divide by zero
+        let (mut edge, mut row_and_column) = if terms.is_empty() {
             (self.first, [0, 0])
         } else {
             (self.edge(terms.start), [terms.start / columns % rows, terms.start % columns])
         };
-        let mut row_begin = edge.moved(column, -turn[1].cast_signed());
-        let mut plane_begin = row_begin.moved(row, -turn[0].cast_signed());
+        let mut row_begin = edge.moved(column, -row_and_column[1].cast_signed());
+        let mut plane_begin = row_begin.moved(row, -row_and_column[0].cast_signed());
         terms.map(move |_| {
-            if turn[1] == columns {
-                turn = [turn[0] + 1, 0];
+            if row_and_column[1] == columns {
+                row_and_column = [row_and_column[0] + 1, 0];
                 row_begin = row_begin.moved(row, 1);
-                if turn[0] == rows {
-                    turn[0] = 0;
+                if row_and_column[0] == rows {
+                    row_and_column[0] = 0;
                     plane_begin = plane_begin.moved(plane, 1);
                     row_begin = plane_begin;
                 }
                 edge = row_begin;
             }
-            turn[1] += 1;
-            let now = edge;
+            row_and_column[1] += 1;
+            let current = edge;
             edge = edge.moved(column, 1);
-            now
+            current
         })
     }
 
-    /// Adds the products `a[end i] · b[end j]` of the first `terms` edges to `sum`, in order. `i` and `j` are the numbers of the ends (0 input, 1
-    /// weight, 2 output).
+    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is a tensor and the number of the end (0 input,
+    /// 1 weight, 2 output) that indexes it: (weights, 1) and (inputs, 0) for Σ w · x.
     #[must_use]
     pub fn products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: usize, mut sum: f64) -> f64 {
         let [_, rows, columns] = self.counts;
         let [plane, row, column] = self.steps.map(|step| [step[i], step[j]]);
         let first = self.first.ends();
         let mut at = [first[i], first[j]];
-        let area = rows * columns;
+        let area = rows * columns; // the number of edges of a plane
+        // planes of one edge: a single loop
         if area == 1 {
             return add_line(a, b, at, plane, terms, sum);
         }
+        // several small planes: with a table, first the whole planes and then the rest of the last one
         if terms > area && area <= MAX_TABLE {
-            let (whole, rest) = (terms / area, terms % area);
-            let places = Self::places([rows, columns], [row, column]);
-            sum = add_planes(a, b, at, plane, whole, &places, sum);
-            let last = plane.map(|step| step.wrapping_mul(whole.cast_signed()));
-            return add_planes(a, b, advance(at, last), plane, 1, &places[..rest], sum);
+            let (planes, rest) = (terms / area, terms % area);
+            let offsets = Self::plane_offsets([rows, columns], [row, column]);
+            sum = add_planes(a, b, at, plane, planes, &offsets, sum);
+            let last_plane = advance(at, plane.map(|step| step.wrapping_mul(planes.cast_signed())));
+            return add_planes(a, b, last_plane, plane, 1, &offsets[..rest], sum);
         }
-        let mut left = terms;
-        while left > 0 {
-            let mut begin = at;
-            for _ in 0..rows.min(left.div_ceil(columns)) {
-                let count = columns.min(left);
-                sum = add_line(a, b, begin, column, count, sum);
-                left -= count;
-                begin = advance(begin, row);
+        // large planes: row by row
+        let mut remaining = terms;
+        while remaining > 0 {
+            let mut row_begin = at;
+            for _ in 0..rows.min(remaining.div_ceil(columns)) {
+                let count = columns.min(remaining);
+                sum = add_line(a, b, row_begin, column, count, sum);
+                remaining -= count;
+                row_begin = advance(row_begin, row);
             }
             at = advance(at, plane);
         }
         sum
     }
 
-    /// Adds the products of a range of edges to `sum`, in order; the operands are as in [`Nest::products`].
+    /// Adds the products of a range of edges to `sum`, in order, and returns the new sum. The factors are those of [`Nest::products`].
     #[must_use]
-    pub fn more_products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: Range<usize>, mut sum: f64) -> f64 {
+    pub fn products_in_range(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: Range<usize>, mut sum: f64) -> f64 {
         let [_, _, columns] = self.counts;
         let column = [self.steps[2][i], self.steps[2][j]];
         let mut term = terms.start;
@@ -182,40 +189,44 @@ impl Nest {
         sum
     }
 
-    /// Returns the offsets of a plane's edges from its first edge, for two ends.
-    fn places([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
-        let mut places = SmallVec::with_capacity(rows * columns);
-        let mut begin = [0; 2];
+    /// Returns the offsets of the edges of a plane from the first one, for two of the ends. `row` and `column` are the steps of these ends. A negative offset
+    /// is stored as a wrapped `usize`.
+    fn plane_offsets([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
+        let mut offsets = SmallVec::with_capacity(rows * columns);
+        let mut row_begin = [0; 2];
         for _ in 0..rows {
-            let mut place = begin;
+            let mut offset = row_begin;
             for _ in 0..columns {
-                places.push(place);
-                place = advance(place, column);
+                offsets.push(offset);
+                offset = advance(offset, column);
             }
-            begin = advance(begin, row);
+            row_begin = advance(row_begin, row);
         }
-        places
+        offsets
     }
 }
 
-/// Returns the iterations n, 0 ≤ n < `count`, for which `low ≤ left − n · step ≤ high`.
-fn turns(left: isize, step: isize, count: usize, [low, high]: [isize; 2]) -> Range<isize> {
+/// Returns the iterations n, 0 ≤ n < `count`, for which `low ≤ offset − n · step ≤ high`.
+fn iterations_within(offset: isize, step: isize, count: usize, [low, high]: [isize; 2]) -> Range<isize> {
     let all = 0..count.cast_signed();
     if step == 0 {
-        return if (low..=high).contains(&left) { all } else { 0..0 };
+        return if (low..=high).contains(&offset) { all } else { 0..0 };
     }
-    let (from, to) = if step > 0 { (left - high, left - low) } else { (low - left, high - left) };
+    // from ≤ n · |step| ≤ to
+    let (from, to) = if step > 0 { (offset - high, offset - low) } else { (low - offset, high - offset) };
     let step = step.abs();
-    // from the smallest multiple of step ≥ from to the largest ≤ to
+    // `from / step` rounded up
     let first = from.div_euclid(step) + isize::from(from.rem_euclid(step) > 0);
     first.max(0)..(to.div_euclid(step) + 1).min(all.end)
 }
 
+/// Moves two indices by one step each.
 fn advance([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
     [i.wrapping_add_signed(di), j.wrapping_add_signed(dj)]
 }
 
-/// Adds the products of a single loop. It is not inlined, because in a larger function the compiler does not keep the sum in a register.
+/// Adds the products of a single loop: `a[i] · b[j]`, `count` times, where i and j move by `di` and `dj`. The function is not inlined, because the compiler
+/// does not keep the sum in a register of a larger function.
 #[inline(never)]
 fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], count: usize, mut sum: f64) -> f64 {
     if (di, dj) == (1, 1) {
@@ -231,12 +242,13 @@ fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 
     sum
 }
 
-/// Adds the products of some planes, whose offsets are in a table: for short rows this is faster than two loops.
+/// Adds the products of `count` planes. The first edge is at the indices `at`, the step between planes is `plane`, and `offsets` is a table of the offsets
+/// within a plane. For short rows a table is faster than two nested loops.
 #[inline(never)]
-fn add_planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: usize, places: &[[usize; 2]], mut sum: f64) -> f64 {
+fn add_planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: usize, offsets: &[[usize; 2]], mut sum: f64) -> f64 {
     for _ in 0..count {
         let [i, j] = at;
-        for [di, dj] in places {
+        for [di, dj] in offsets {
             sum += a[i.wrapping_add(*di)] * b[j.wrapping_add(*dj)];
         }
         at = advance(at, plane);
@@ -248,15 +260,15 @@ fn add_planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count
 mod tests {
     use super::*;
 
-    /// Returns the edges by three plain loops.
-    fn by_loops(Nest { first, steps, counts }: Nest) -> Vec<Edge> {
+    /// Lists the edges by three plain loops.
+    fn edges_by_loops(Nest { first, steps, counts }: Nest) -> Vec<Edge> {
         let mut edges = Vec::new();
         for plane in 0..counts[0] {
             for row in 0..counts[1] {
                 for column in 0..counts[2] {
-                    let turns = [plane, row, column].map(usize::cast_signed);
+                    let iterations = [plane, row, column].map(usize::cast_signed);
                     let end = |end: usize| {
-                        steps.iter().zip(turns).fold(first.ends()[end], |at, (step, turn)| at.wrapping_add_signed(step[end] * turn))
+                        steps.iter().zip(iterations).fold(first.ends()[end], |at, (step, n)| at.wrapping_add_signed(step[end] * n))
                     };
                     edges.push(Edge { input: end(0), weight: end(1), output: end(2) });
                 }
@@ -276,17 +288,17 @@ mod tests {
             let nests =
                 [Nest { first, steps, counts }, Nest { steps: [[60, 60, 60], [12, 12, 12], [1, 1, 1]], ..Nest { first, steps, counts } }];
             for nest in nests {
-                let edges = by_loops(nest);
+                let edges = edges_by_loops(nest);
                 for (term, edge) in edges.iter().enumerate() {
                     assert_eq!(nest.edge(term), *edge, "{counts:?}");
                     assert!(nest.edges(term..edges.len()).eq(edges[term..].iter().copied()), "{counts:?} from {term}");
                     let plain = edges[term..].iter().fold(0.5, |sum, edge| sum + a[edge.weight] * b[edge.output]);
-                    let sum = nest.more_products((&a, 1), (&b, 2), term..edges.len(), 0.5);
+                    let sum = nest.products_in_range((&a, 1), (&b, 2), term..edges.len(), 0.5);
                     assert_eq!(sum.to_bits(), f64::to_bits(plain), "{counts:?}: from {term}");
                 }
-                for (end, place) in (0..3).flat_map(|end| edges.iter().map(move |edge| (end, edge.ends()[end]))) {
-                    let expected = (0..).zip(&edges).filter(|(_, edge)| edge.ends()[end] == place).map(|(term, _)| term);
-                    assert!(nest.reaching(end, place).into_iter().eq(expected), "{counts:?}: {place} at {end}");
+                for (end, index) in (0..3).flat_map(|end| edges.iter().map(move |edge| (end, edge.ends()[end]))) {
+                    let expected = (0..).zip(&edges).filter(|(_, edge)| edge.ends()[end] == index).map(|(term, _)| term);
+                    assert!(nest.edge_numbers_at(end, index).into_iter().eq(expected), "{counts:?}: {index} at {end}");
                 }
                 let mut sum = -0.0;
                 for terms in 0..=edges.len() {

@@ -1,6 +1,7 @@
-//! Normalisation, as in layer norm, group norm and instance norm: each group of n neighbouring entries gets mean 0 and variance 1, then a weight and a bias.
+//! Normalisation, the common code of layer norm, group norm and instance norm. Each group of n neighbouring entries is brought to mean 0 and variance 1. Then
+//! an optional weight multiplies the result, and an optional bias is added.
 //!
-//! The layer consists of small stages, so its backward pass is the chain rule through them:
+//! The layer consists of stages that are ops of their own. Its backward pass is the chain rule through the stages:
 //!
 //! ```text
 //! mean     μ = Σ x / n
@@ -8,10 +9,12 @@
 //! var      v = Σ c² / n
 //! rstd     r = 1 / √(v + ε)
 //! norm     n = c · r
-//! a          = n · w + b        (without weight and bias a = c · r, and there is no n)
+//! a          = n · w + b
 //! ```
 //!
-//! For x = (1, 3) and ε = 0: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
+//! Here Σ sums over the entries of a group, and in the first and third line n is their number. Without weight and bias the last stage is a = c · r.
+//!
+//! For one group x = (1, 3), ε = 0 and no weight and bias: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
 use std::sync::Arc;
 
@@ -26,18 +29,18 @@ use super::elementwise::{Elementwise, ElementwiseOperand};
 use super::layer::{A, Args, BIAS, Fan, Layer, Leaf, Reported, Stage, StageSource, TensorSymbols, WEIGHT};
 use super::mismatch::Mismatch;
 use super::operator::{NamedFunction, Operator};
-use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, entry, one_each, same_place};
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, Use, constant, elementwise_use, entry, one_term_each};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
 use crate::tensor::{len, shape_words};
 
-/// The groups of a norm, and the equations that name them.
+/// The groups of entries that a norm normalises, and the equations that name them.
 #[derive(Clone, Copy, Debug)]
 pub struct NormGroups<'a> {
-    /// The shape of mean and variance, with one entry for each group. A group is a range of neighbouring entries in row-major order.
-    pub shape: &'a [usize],
-    /// The shape of weight and bias: that of the tensor, or of its first axis.
-    pub parameters: &'a [usize],
+    /// The shape of mean and variance, which have one entry for each group. A group is a range of neighbouring entries in row-major order.
+    pub statistics_shape: &'a [usize],
+    /// The shape of weight and bias: the shape of the tensor, or the size of its first axis.
+    pub parameters_shape: &'a [usize],
     /// The equations that name the groups.
     pub equations: &'static NormEquations,
 }
@@ -45,18 +48,22 @@ pub struct NormGroups<'a> {
 /// The equations of a norm that differ between layer norm, group norm and instance norm.
 #[derive(Debug)]
 pub struct NormEquations {
+    /// The equation of μ.
     mean: Equation,
+    /// The equations of c · r: forward, by r and by c.
     normalise: [Equation; 3],
+    /// The equations of n · w: forward, by w and by n.
     scale: [Equation; 3],
 }
 
-/// Makes the layer that normalises each group of a tensor of this shape, from the keys `weight`, `bias` and `eps`.
+/// Makes the layer that normalises each group of an input of this shape. It reads the keys `weight`, `bias` and `eps`.
 ///
 /// # Errors
 /// If the value of a key is not allowed, the network becomes too large, or there are several groups with a single entry each.
-pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) -> Result<Layer, Reported> {
-    let (count, n) = (len(groups.shape), len(shape) / len(groups.shape));
-    if n == 1 && !groups.shape.is_empty() {
+pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) -> Result<Layer, Reported> {
+    let group_count = len(groups.statistics_shape);
+    let n = len(shape) / group_count;
+    if n == 1 && !groups.statistics_shape.is_empty() {
         let message = format!("each group must have at least two entries, but the input, {}, has one per group", shape_words(shape));
         return Err(args.fail(
             "type",
@@ -68,59 +75,67 @@ pub fn normalised(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     if eps < 0.0 {
         return Err(args.fail_alone("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
     }
-    for tensor in [shape, groups.shape, groups.shape, groups.shape, shape] {
+    // mean, var and rstd have one entry for each group; centred and the result have the shape of the input
+    for tensor in [shape, groups.statistics_shape, groups.statistics_shape, groups.statistics_shape, shape] {
         args.claim(tensor)?;
     }
     let mut parameters = Vec::new();
     for symbols in [WEIGHT, BIAS] {
         if args.has(symbols.suffix) {
-            args.claim(groups.parameters)?;
-            parameters.push(Leaf::read(args, symbols, groups.parameters, Fan::of(groups.parameters)));
+            args.claim(groups.parameters_shape)?;
+            parameters.push(Leaf::read(args, symbols, groups.parameters_shape, Fan::of(groups.parameters_shape)));
         }
     }
-    let sizes = [('g', count), ('i', n)];
-    let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, &[], groups.shape);
-    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.shape, &[], shape);
-    let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, groups.shape, shape);
+    // the axes of the contractions: g is the group, i the entry within the group
+    let sizes = [('g', group_count), ('i', n)];
+    let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, &[], groups.statistics_shape);
+    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.statistics_shape, &[], shape);
+    let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, groups.statistics_shape, shape);
     let (input, [mean, centred, var, rstd, norm]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
-    let same = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back));
-    let reciprocal_root = Elementwise::new(Operator::Call(&RSTD_OF), &[ElementwiseOperand::Slot(0), ElementwiseOperand::Constant(eps)])
-        .with_equations(&RSTD_EQUATIONS);
+    let identity = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back));
+    let reciprocal_root =
+        Elementwise::new(Operator::Call(&RSTD_FUNCTION), &[ElementwiseOperand::Input(0), ElementwiseOperand::Constant(eps)])
+            .with_equations(&RSTD_EQUATIONS);
     let mut stages = vec![
-        Stage::new(TensorSymbols::of("mean").written("μ")).with(
+        Stage::new(TensorSymbols::named("mean").with_letter("μ")).with_part(
             Arc::new(ConstantWeights::new(sum_over_group, Weights::Uniform(reciprocal(n)), groups.equations.mean, MEAN_BACK)),
             [input],
         ),
-        Stage::new(TensorSymbols::of("centred").written("c"))
-            .with(same(MINUEND, MINUEND_BACK), [input])
-            .with(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), MINUS, MINUS_BACK)), [mean]),
-        Stage::new(TensorSymbols::of("var").written("v")).with(Arc::new(Variance { n, groups: groups.shape.into() }), [centred]),
-        Stage::new(TensorSymbols::of("rstd").written("r")).with(Arc::new(reciprocal_root), [var]),
+        Stage::new(TensorSymbols::named("centred").with_letter("c"))
+            .with_part(identity(MINUEND, MINUEND_BACK), [input])
+            .with_part(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), SUBTRAHEND, SUBTRAHEND_BACK)), [mean]),
+        Stage::new(TensorSymbols::named("var").with_letter("v"))
+            .with_part(Arc::new(Variance { n, groups: groups.statistics_shape.into() }), [centred]),
+        Stage::new(TensorSymbols::named("rstd").with_letter("r")).with_part(Arc::new(reciprocal_root), [var]),
     ];
     let normalised_stage =
-        |symbols| Stage::new(symbols).with(Arc::new(Bilinear::new(multiply, groups.equations.normalise)), [centred, rstd]);
+        |symbols| Stage::new(symbols).with_part(Arc::new(Bilinear::new(multiply, groups.equations.normalise)), [centred, rstd]);
     if parameters.is_empty() {
         stages.push(normalised_stage(A));
         return Ok(Layer { parameters, stages });
     }
     args.claim(shape)?;
-    stages.push(normalised_stage(TensorSymbols::of("norm").written("n")));
+    stages.push(normalised_stage(TensorSymbols::named("norm").with_letter("n")));
     let a = Stage::new(A);
-    let channels = len(groups.parameters);
+    let channels = len(groups.parameters_shape);
     let a = if args.has("weight") {
-        let scale =
-            Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(shape, groups.parameters, shape);
-        a.with(Arc::new(Bilinear::new(scale, groups.equations.scale)), [norm, StageSource::Parameter(0)])
+        // c: an entry of the weight; a: the entries that it multiplies
+        let scale = Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(
+            shape,
+            groups.parameters_shape,
+            shape,
+        );
+        a.with_part(Arc::new(Bilinear::new(scale, groups.equations.scale)), [norm, StageSource::Parameter(0)])
     } else {
-        a.with(same(UNSCALED, UNSCALED_BACK), [norm])
+        a.with_part(identity(UNSCALED, UNSCALED_BACK), [norm])
     };
-    let shift = || Arc::new(bias(groups.parameters, shape));
-    stages.push(if args.has("bias") { a.with(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
+    let shift = || Arc::new(bias(groups.parameters_shape, shape));
+    stages.push(if args.has("bias") { a.with_part(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
     Ok(Layer { parameters, stages })
 }
 
 /// The equations of a norm over the whole tensor, as in layer norm.
-pub const WHOLE: NormEquations = NormEquations {
+pub const OVER_ALL: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of all entries",
@@ -132,7 +147,7 @@ pub const WHOLE: NormEquations = NormEquations {
 };
 
 /// The equations of a norm over groups of channels, as in group norm.
-pub const CHANNEL_GROUPS: NormEquations = NormEquations {
+pub const OVER_GROUPS: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each group of channels",
@@ -144,7 +159,7 @@ pub const CHANNEL_GROUPS: NormEquations = NormEquations {
 };
 
 /// The equations of a norm over single channels, as in instance norm.
-pub const CHANNELS: NormEquations = NormEquations {
+pub const OVER_CHANNELS: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each channel",
@@ -162,6 +177,7 @@ const MEAN_BACK: Equation = Equation {
     words: "If an entry grows by h, the mean grows by h/n, so each entry gets 1/n of the mean's derivative.",
 };
 
+// the two parts of c = x − μ: + x is the minuend, − μ the subtrahend
 const MINUEND: Equation = Equation {
     right: whole::X,
     name: "the entry minus the mean",
@@ -174,18 +190,19 @@ const MINUEND_BACK: Equation = Equation {
     gist: Gist::None,
     words: "An entry occurs in its own difference without a factor. It also changes the mean, and with it all differences: that is the other part.",
 };
-const MINUS: Equation = Equation {
+const SUBTRAHEND: Equation = Equation {
     right: Expr::Neg(&whole::X),
     name: "the entry minus the mean",
     gist: Gist::None,
     words: "The mean is subtracted from every entry, so that the differences have the mean 0.",
 };
-const MINUS_BACK: Equation = Equation {
+const SUBTRAHEND_BACK: Equation = Equation {
     right: Expr::Neg(&Expr::Of(SUM, &[whole::DY])),
     name: "the mean was subtracted from every entry",
     gist: Gist::None,
     words: "If the mean grows by h, every difference falls by h: its derivative is minus the sum of the derivatives of all differences.",
 };
+// a = n + b, for a norm with a bias and without a weight
 const UNSCALED: Equation = Equation {
     right: whole::X,
     name: "the normalised tensor, shifted",
@@ -290,6 +307,7 @@ const SCALE_ENTRIES: [Equation; 3] = [
 /// The variance v = Σ c² / n of each group of n centred entries.
 #[derive(Clone, Debug)]
 struct Variance {
+    /// The number of entries of a group.
     n: usize,
     /// The shape of v, with one entry for each group.
     groups: Arc<[usize]>,
@@ -316,8 +334,8 @@ struct VarianceForward(Variance);
 impl Rule for VarianceForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let share = reciprocal(self.0.n);
-        for (sum, run) in out.iter_mut().zip(x.tensors[Input(0)].chunks_exact(self.0.n)) {
-            *sum = run.iter().fold(*sum, |sum, c| sum + share * c * c);
+        for (sum, group) in out.iter_mut().zip(x.tensors[Input(0)].chunks_exact(self.0.n)) {
+            *sum = group.iter().fold(*sum, |sum, c| sum + share * c * c);
         }
     }
 
@@ -351,16 +369,16 @@ struct VarianceBackward(Variance);
 impl Rule for VarianceBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let n = self.0.n;
-        let runs = out.chunks_exact_mut(n).zip(x.tensors[Input(0)].chunks_exact(n));
-        for ((sums, run), dv) in runs.zip(x.tensors[Upstream]) {
-            for (sum, c) in sums.iter_mut().zip(run) {
+        let groups = out.chunks_exact_mut(n).zip(x.tensors[Input(0)].chunks_exact(n));
+        for ((sums, group), dv) in groups.zip(x.tensors[Upstream]) {
+            for (sum, c) in sums.iter_mut().zip(group) {
                 *sum += 2.0 * reciprocal(n) * c * dv;
             }
         }
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, at: usize) -> u64 {
-        one_each(at)
+        one_term_each(at)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
@@ -369,7 +387,7 @@ impl Rule for VarianceBackward {
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         match slot {
-            Input(0) => same_place(at),
+            Input(0) => elementwise_use(at),
             Upstream => (at * self.0.n..(at + 1) * self.0.n).map(|entry| Use { entry, term: 0 }).collect(),
             _ => Vec::new(),
         }
@@ -385,15 +403,16 @@ impl Rule for VarianceBackward {
     }
 }
 
-/// rstd(v) = 1 / √(v + ε); its derivative is −r³ / 2.
+/// r = rstd(v) = 1 / √(v + ε), the reciprocal of the standard deviation; its derivative is −r³ / 2.
 const RSTD: &Primitive = &Primitive::differentiable(
     "rstd",
     Definition::Expr(&Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[Expr::Arg(0), Expr::Arg(1)])])])),
     &[Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[Expr::Number(-0.5), R]), R]), R])],
 )
-.of(&["v", "ε"]);
+.arguments(&["v", "ε"]);
 const R: Expr = Expr::Entry(Output);
-static RSTD_OF: NamedFunction = NamedFunction::new(RSTD, RSTD_EQUATIONS[1].words);
+/// [`RSTD`] as the operator of an elementwise operation.
+static RSTD_FUNCTION: NamedFunction = NamedFunction::new(RSTD, RSTD_EQUATIONS[1].words);
 /// The equations of r = rstd(v) and of ∂C/∂v = ∂C/∂r · rstd′(v).
 const RSTD_EQUATIONS: [Equation; 2] = [
     Equation {

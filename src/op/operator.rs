@@ -1,4 +1,6 @@
-//! The operators and functions in the formulas of a scalar graph, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`].
+//! The operators and functions that a formula of a scalar graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`].
+//!
+//! In the comments v is the value of an operation, u one of its operands, and C the output of the graph.
 
 use std::fmt;
 
@@ -19,7 +21,7 @@ pub enum Operator {
     Neg,
     /// a
     Copy,
-    /// A function of its operands.
+    /// f(a) or f(a, b); also a / b and aᵇ.
     Call(&'static NamedFunction),
 }
 
@@ -30,27 +32,30 @@ impl Operator {
     pub const POW: Self = Self::Call(&RAISE);
 }
 
-/// A function with the explanation of its derivative.
+/// A function that formulas may call, with the explanation of its derivative.
 pub struct NamedFunction {
     /// The function.
     pub function: &'static Primitive,
-    /// The derivative g′(a) as a factor, for a function of one argument.
+    /// The derivative f′(a) as an expression; only used for a function of one argument.
     pub(super) prime: Expr,
     /// Explanation of the derivative.
     pub(super) words: &'static str,
-    /// For each operand, ∂C/∂v · ∂v/∂u as a quotient; `None` for one that is not.
+    /// For each operand u, ∂C/∂v · ∂v/∂u as one quotient; `None` or missing if it is not a quotient.
     pub(super) quotients: &'static [Option<Quotient>],
 }
 
-/// ∂C/∂v · ∂v/∂u as one quotient, which can be finite although ∂v/∂u alone overflows or underflows. For b = 1e−310, 1/b is infinite, but 1e−20 / b is 1e290.
+/// ∂C/∂v · ∂v/∂u as one quotient, which can be finite although ∂v/∂u alone overflows or underflows.
+///
+/// For v = a / b with b = 1e−310 and ∂C/∂v = 1e−20, ∂v/∂a = 1/b is infinite, but the quotient 1e−20 / b is 1e290.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotient {
-    /// The dividend: ∂C/∂v, or a product of it with operands.
+    /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands.
     pub dividend: Expr,
-    /// The dividend if the second operand is a constant in the formula.
+    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so the dividend calls
+    /// it b.
     pub with_constant: Expr,
-    /// The number of the operand that is the divisor.
-    pub by: usize,
+    /// The number of the operand that is the divisor, from 0.
+    pub divisor: usize,
 }
 
 impl NamedFunction {
@@ -59,6 +64,7 @@ impl NamedFunction {
         Self { function, prime: Expr::Prime(function, &[Expr::Entry(Input(0))]), words, quotients: &[] }
     }
 
+    /// The same function with quotients for its derivatives.
     const fn quotients(self, quotients: &'static [Option<Quotient>]) -> Self {
         Self { quotients, ..self }
     }
@@ -93,19 +99,20 @@ const UPSTREAM: Expr = Expr::Entry(Upstream);
 /// ∂C/∂v · v
 const UPSTREAM_TIMES_VALUE: Expr = Expr::Mul(&[UPSTREAM, Expr::Entry(Output)]);
 
-const fn quotient(dividend: Expr, by: usize) -> Quotient {
-    Quotient { dividend, with_constant: dividend, by }
+/// The quotient of `dividend` and the operand with the number `divisor`.
+const fn quotient(dividend: Expr, divisor: usize) -> Quotient {
+    Quotient { dividend, with_constant: dividend, divisor }
 }
 
-/// a / b, with the quotients ∂C/∂v / b and −∂C/∂v · v / b.
+/// v = a / b. The derivative by a is the quotient ∂C/∂v / b, that by b is (−∂C/∂v · v) / b.
 const DIVIDE: NamedFunction = NamedFunction::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
     .quotients(&[Some(quotient(UPSTREAM, 1)), Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1))]);
-/// aᵇ, with the quotient b · ∂C/∂v · v / a by a.
+/// v = aᵇ. The derivative by a is the quotient (b · ∂C/∂v · v) / a; that by b is not a quotient.
 const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
     Some(Quotient {
         dividend: Expr::Mul(&[Expr::Entry(Input(1)), UPSTREAM_TIMES_VALUE]),
         with_constant: Expr::Mul(&[Expr::Name("b"), UPSTREAM_TIMES_VALUE]),
-        by: 0,
+        divisor: 0,
     }),
     None,
 ]);
@@ -114,7 +121,7 @@ const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a 
 #[rustfmt::skip]
 pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::EXP, "The exponential function is its own derivative."),
-    // ∂C/∂v / x
+    // the derivative of v = log x is the quotient ∂C/∂v / x
     NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[Some(quotient(UPSTREAM, 0))]),
     NamedFunction::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
     NamedFunction::new(functions::SIN, "The derivative of sin x is cos x."),

@@ -1,17 +1,19 @@
-//! The windows of `max_pool2d` and `avg_pool2d`: reading and checking the keys that they share.
+//! The keys of the pooling layers `max_pool2d` and `avg_pool2d`, such as `kernel_size` and `stride`, and the windows that these keys describe.
 
 use super::axis::{Axis, Misfit};
 use super::conv2d::Conv2d;
 use super::edges::View;
 use super::layer::{Args, Reported};
 
-/// Reads the windows of a pool over a C x H x W image: the edges of a convolution with C groups, so that each channel reads only itself. Claims the
-/// memory of the output.
+/// Reads the windows of a pool over a C x H x W image, and claims the memory of the output.
+///
+/// The windows are the edges of a convolution with C groups: each channel of the output reads only the same channel of the image.
 ///
 /// # Errors
-/// If a key is faulty, no window fits, or a window lies entirely on padding.
-pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
+/// If a key is faulty, no window fits into the image, or a window covers only padding.
+pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let [channels, height, width] = args.image()?;
+    // all keys are read before the first fault returns, so that the faults of all keys are reported
     let kernel = args.pair("kernel_size", 1);
     let stride = args.pair("stride", 1);
     let padding = args.pair("padding", 0);
@@ -25,28 +27,28 @@ pub fn windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
         let message = format!("padding is {}, but must be at most half of the kernel's size ({})", padding[i], kernel[i]);
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
-    let mut axis = |what: &str, i: usize, n: usize| {
-        Axis::new(n, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
-            args.fail(key, format!("the window does not fit the input's {what}: {why}"), &format!("take a smaller {key}"))
+    let mut axis = |name: &str, i: usize, length: usize| {
+        Axis::new(length, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+            args.fail(key, format!("the window does not fit the input's {name}: {why}"), &format!("take a smaller {key}"))
         })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     args.claim(&[channels, rows.output, columns.output])?;
-    // with padding a kernel may be longer than its input, and each axis keeps a count for each kernel place
+    // each axis stores a count for each kernel place, and with padding a kernel may be longer than the image
     args.claim(&[kernel[0]])?;
     args.claim(&[kernel[1]])?;
-    for (what, axis) in [("height", &rows), ("width", &columns)] {
+    for (name, axis) in [("height", &rows), ("width", &columns)] {
         if let Some(at) = (0..axis.output).find(|&at| axis.kernel_range(at).is_empty()) {
-            // PyTorch returns -inf here, and its backward pass writes outside the gradient
-            let message = format!("window {at} along the {what} lies on padding alone, so it has no maximum");
+            // PyTorch gives -inf for such a window, and in its backward pass it writes outside the gradient
+            let message = format!("window {at} along the {name} lies on padding alone, so it has no maximum");
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }
     }
     Ok(Conv2d::new(channels, channels, channels, rows, columns))
 }
 
-/// Returns the shape of a pool's output.
+/// Returns the shape of a pool's output: channels x height x width.
 #[must_use]
-pub fn shape(windows: &Conv2d) -> [usize; 3] {
+pub fn output_shape(windows: &Conv2d) -> [usize; 3] {
     [windows.outputs, windows.rows.len(View::Output), windows.columns.len(View::Output)]
 }

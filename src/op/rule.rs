@@ -1,7 +1,9 @@
-//! A rule computes one tensor: each entry is the sum of its terms, in order, and each term is a product or function of operand entries.
+//! Rules: a rule computes one tensor from others. Each entry is the sum of its terms, in order, and each term is a product or function of operand entries.
 //!
 //! A rule describes its equation twice: as a fast kernel for the whole tensor ([`Rule::accumulate`]) and as single terms ([`Rule::term`]). Both give the same
-//! numbers bit for bit. For z = W a + b the entry `z[1]` has the terms `w[1,0] · a[0]`, `w[1,1] · a[1]`, … and `b[1]`.
+//! numbers bit for bit. For z = W a the entry `z[1]` has the terms `w[1,0] · a[0]`, `w[1,1] · a[1]`, …
+//!
+//! The *place* of an entry is its row-major index in its tensor: entry \[1, 2\] of a 3 x 4 tensor is at place 6. Parameters called `at` are places.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -18,20 +20,20 @@ use crate::step::Kind;
 use crate::tally;
 use crate::tensor::{Index, Places};
 
-/// Values that a rule computes once per run and keeps, such as the winners of a max-pool. Only the rule itself reads them.
+/// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` if it needs none.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
 
-/// The input of a rule: its operands' tensors, by slot, and its memo.
+/// The input of a rule: the tensors of its operands, by slot, and its memo.
 #[derive(Clone)]
 pub struct Operands<'a> {
-    /// The operands, in the order of the rule's slots.
+    /// The tensor in each slot.
     pub tensors: Reads<&'a [f64]>,
     /// The result of [`Rule::memo`] for these operands.
     pub memo: &'a Memo,
 }
 
 impl<'a> Operands<'a> {
-    /// The entry `at` of the operand in `slot`.
+    /// The value of the entry `at` of the operand in `slot`.
     #[must_use]
     pub fn get(&self, slot: Slot, at: usize) -> f64 {
         self.tensors[slot][at]
@@ -51,21 +53,21 @@ pub enum Origin {
     Entry {
         /// The operand.
         slot: Slot,
-        /// The row-major place.
+        /// The place of the entry.
         at: usize,
     },
     /// A value computed from operands, such as `relu′(z)`.
     Derived {
         /// The expression that gives the value.
         expr: &'static Expr,
-        /// The operand that the value is mainly computed from.
+        /// The operand that the value is shown beside in the picture and in traces.
         slot: Slot,
-        /// The row-major place in that operand.
+        /// A place in this operand. The expression reads its operands at this place.
         at: usize,
-        /// A second place, for a derivative of one entry by another (a Jacobian's column).
+        /// The second index of an entry of a Jacobian, also a place in this operand.
         by: Option<usize>,
     },
-    /// Many entries of the operand in `slot`, as one argument without a single value.
+    /// Many entries of the operand in `slot`, as one argument. It has no single value.
     Slice {
         /// The operand.
         slot: Slot,
@@ -86,27 +88,28 @@ pub struct Arg {
 }
 
 impl Arg {
-    /// The same derived factor with a second place, for a derivative of one entry by another.
+    /// The same derived factor with a second place: the entry of a Jacobian, ∂a\[second\]/∂z\[first\].
     #[must_use]
-    pub fn by(mut self, second: usize) -> Self {
+    pub fn with_second_place(mut self, second: usize) -> Self {
         if let Origin::Derived { by, .. } = &mut self.origin {
             *by = Some(second);
         }
         self
     }
 
-    /// Returns whether it is the entry `at` of the operand in `slot`, or a value whose expression names that entry or the whole operand.
+    /// Returns whether the value depends on the entry `at` of the operand in `slot`: as that entry itself, or through a slice or an expression that contains
+    /// it.
     #[must_use]
     pub fn reads(&self, slot: Slot, at: usize) -> bool {
         match self.origin {
-            Origin::Entry { slot: s, at: place } => (s, place) == (slot, at),
-            Origin::Derived { expr, at: place, .. } => (place == at && expr.names(slot, false)) || self.reads_all(slot),
-            Origin::Slice { slot: s, places } => s == slot && places.contains(at),
+            Origin::Entry { slot: own, at: place } => (own, place) == (slot, at),
+            Origin::Derived { expr, at: place, .. } => (place == at && expr.names_entry(slot)) || self.reads_whole(slot),
+            Origin::Slice { slot: own, places } => own == slot && places.contains(at),
             Origin::Constant => false,
         }
     }
 
-    /// The slots of which it reads single entries: its own first, then the others that its expression names.
+    /// The slots whose single entries the argument reads. The slot of its origin is first, then come the others that its expression names.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
         match self.origin {
@@ -114,47 +117,47 @@ impl Arg {
             Origin::Derived { expr, slot: own, .. } => {
                 slots.push(own);
                 // a whole operand is not a single entry
-                expr.visit(&mut |slot, all| slots.extend((!all && slot != own).then_some(slot)));
+                expr.visit(&mut |slot, is_whole| slots.extend((!is_whole && slot != own).then_some(slot)));
             }
             Origin::Constant => {}
         }
         slots.into_iter()
     }
 
-    /// Returns whether it is the entry `at` of the operand in `slot`, or is derived at that place from that operand. Unlike [`Arg::reads`] this ignores
-    /// slices and whole operands.
+    /// Returns whether the argument is the entry `at` of the operand in `slot`, or is derived from that single entry. Unlike [`Arg::reads`], this method
+    /// ignores slices and whole operands.
     #[must_use]
     pub fn belongs_to(&self, slot: Slot, at: usize) -> bool {
         let (Origin::Entry { at: place, .. } | Origin::Derived { at: place, .. }) = self.origin else { return false };
         place == at && self.slots().any(|own| own == slot)
     }
 
-    /// Returns whether it is a value whose expression names the whole operand in `slot`.
+    /// Returns whether the value is derived by an expression that names the whole operand in `slot`.
     #[must_use]
-    pub fn reads_all(&self, slot: Slot) -> bool {
-        matches!(self.origin, Origin::Derived { expr, .. } if expr.names(slot, true))
+    pub fn reads_whole(&self, slot: Slot) -> bool {
+        matches!(self.origin, Origin::Derived { expr, .. } if expr.names_whole(slot))
     }
 }
 
-/// Numbers of terms within one entry, from 0.
+/// The numbers of some terms of one entry; its first term has the number 0.
 pub type TermNumbers = SmallVec<[u64; 2]>;
 
-/// The factors of one term.
+/// The factors of one term, or the arguments of its function.
 pub type Factors = SmallVec<[Arg; 4]>;
 
-/// The function of a loss term that a target of 0 leaves out: it is 0 for all arguments ([`Term::of_loss`]).
+/// The function of a loss term whose target is 0 and whose logarithm is −∞. Its value is 0, so the loss leaves the term out ([`Term::of_loss`]).
 pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
-/// Explanation of a term that is left out.
+/// The explanation of [`LEFT_OUT`].
 pub const LEFT_OUT_WORDS: &str = "The target makes one factor 0, and the logarithm beside it is −∞. The product 0 · −∞ has no value, so the loss leaves this term out: it counts 0.";
 
 /// One term of one entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
-    /// The operation.
+    /// The kind of operation.
     pub kind: Kind,
-    /// The function that is applied; `None` for products and copies.
+    /// The function that is applied to `args`; `None` for products and copies.
     pub function: Option<&'static Primitive>,
-    /// The factors or arguments.
+    /// The factors of the product, or the arguments of the function.
     pub args: Factors,
     /// The value that the term adds to the entry.
     pub value: f64,
@@ -168,21 +171,21 @@ impl Term {
         Self { kind: Kind::Product, function: None, args, value }
     }
 
-    /// Upstream × gate (0 or 1). A closed gate gives exactly 0, even for an infinite or NaN upstream, as in PyTorch; the term then has the gate as its only
-    /// factor.
+    /// The product upstream · gate, for a gate of 0 or 1. A closed gate (0) gives exactly 0, as in PyTorch. For an infinite or NaN upstream, where the
+    /// product would be NaN, the gate is the only factor.
     #[must_use]
     pub fn gated(upstream: Arg, gate: Arg) -> Self {
-        let passes = gate.value != 0.0 || upstream.value.is_finite();
-        Self::product(if passes { smallvec![upstream, gate] } else { smallvec![gate] })
+        let is_plain_product = gate.value != 0.0 || upstream.value.is_finite();
+        Self::product(if is_plain_product { smallvec![upstream, gate] } else { smallvec![gate] })
     }
 
-    /// The product of a loss's factors, in which 0 · log 0 counts as 0 instead of NaN.
+    /// The product of the factors of a loss term. 0 · log 0 counts as 0; as a plain product it would be NaN.
     ///
-    /// The term with the value 0 remains a step, so the number of steps does not depend on the values.
+    /// A term that counts 0 is still a step: the number of steps must not depend on values.
     #[must_use]
     pub fn of_loss(args: Factors) -> Self {
-        let zero = args.iter().any(|arg| arg.value == 0.0);
-        if zero && args.iter().any(|arg| arg.value == f64::NEG_INFINITY) {
+        let has_zero = args.iter().any(|arg| arg.value == 0.0);
+        if has_zero && args.iter().any(|arg| arg.value == f64::NEG_INFINITY) {
             return Self { kind: Kind::Select, function: Some(LEFT_OUT), args, value: 0.0 };
         }
         Self::product(args)
@@ -194,7 +197,7 @@ impl Term {
         Self { kind: Kind::Copy, function: None, value: arg.value, args: SmallVec::from_iter([arg]) }
     }
 
-    /// A function applied to its arguments, with its value.
+    /// A function applied to its arguments; `value` is the result.
     #[must_use]
     pub fn apply(function: &'static Primitive, args: Factors, value: f64) -> Self {
         Self { kind: Kind::Apply, function: Some(function), args, value }
@@ -211,21 +214,23 @@ pub fn entry(x: &Operands<'_>, slot: Slot, at: usize) -> Arg {
 /// The largest number of arguments that a term names one by one.
 pub const MAX_NAMED: usize = 16;
 
-/// The arguments of a function of many entries of the operand in `slot`: up to [`MAX_NAMED`] one by one; for more, the most relevant entry `main` and then
-/// all entries as one slice, so that the size of a step does not depend on the size of the operand.
+/// The arguments of a function of many entries of the operand in `slot`, such as a softmax.
+///
+/// Up to [`MAX_NAMED`] entries are named one by one, in the order `named`. With more, the arguments are the most relevant entry `main` and then all entries
+/// as one slice; otherwise the size of a step would grow with the operand.
 #[must_use]
-pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, few: impl Iterator<Item = usize>) -> Factors {
+pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, named: impl Iterator<Item = usize>) -> Factors {
     if places.len() <= MAX_NAMED {
-        return few.map(|at| entry(x, slot, at)).collect();
+        return named.map(|at| entry(x, slot, at)).collect();
     }
     smallvec![entry(x, slot, main), Arg { origin: Origin::Slice { slot, places }, value: f64::NAN }]
 }
 
-/// The arguments of a function one by one: a slice is replaced by its entries.
+/// Replaces a slice among the arguments of a function by its entries, one by one. This undoes the shortening of [`entries`].
 #[must_use]
-pub fn unfolded(x: &Operands<'_>, args: Factors) -> Factors {
+pub fn expand_slice(x: &Operands<'_>, args: Factors) -> Factors {
     match args.last() {
-        // the entry before the slice is also in it
+        // the first argument, the most relevant entry, is also in the slice
         Some(&Arg { origin: Origin::Slice { slot, places }, .. }) => places.each().map(|at| entry(x, slot, at)).collect(),
         _ => args,
     }
@@ -237,14 +242,14 @@ pub fn constant(value: f64) -> Arg {
     Arg { origin: Origin::Constant, value }
 }
 
-/// A value computed from the entry `at` of operand `slot` as a factor.
+/// A value computed by `expr` from the entry `at` of operand `slot`, as a factor.
 #[must_use]
 pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     tally::count(1);
     Arg { origin: Origin::Derived { expr, slot, at, by: None }, value }
 }
 
-/// The value of an expression of operand entries at the place `at`, as a factor that belongs to the operand in `slot`.
+/// Evaluates an expression of operand entries, all at the place `at`, and returns the value as a factor that is shown at the operand in `slot`.
 #[must_use]
 pub fn evaluated(x: &Operands<'_>, expr: &'static Expr, slot: Slot, at: usize) -> Arg {
     derived(expr, slot, at, expr.value(&|slot| x.get(slot, at)).unwrap_or(f64::NAN))
@@ -253,20 +258,20 @@ pub fn evaluated(x: &Operands<'_>, expr: &'static Expr, slot: Slot, at: usize) -
 /// An equation, in symbols and in words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Equation {
-    /// The right-hand side. Its arguments are those of [`Rule::arguments`].
+    /// The right-hand side. [`Rule::arguments`] returns the expressions for its arguments ([`Expr::Arg`]).
     pub right: Expr,
-    /// The name: `weight gradient`.
+    /// The name of the step: `weight gradient`.
     pub name: &'static str,
-    /// The text after the name.
+    /// The text after the name and a colon.
     pub gist: Gist,
     /// The explanation, in one or two sentences.
     pub words: &'static str,
 }
 
-/// The text after an equation's name and a colon.
+/// A short summary of an equation, printed after its name and a colon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gist {
-    /// No text: the name alone.
+    /// No summary: the name is printed alone.
     None,
     /// Words: `the input convolved with the error`.
     Words(&'static str),
@@ -301,7 +306,7 @@ impl Equation {
 }
 
 impl Default for Equation {
-    /// An equation without name and words, for functions that are never shown.
+    /// An equation without a name and words, for rules that are never shown.
     fn default() -> Self {
         Self { right: Expr::All(Slot::Input(0)), name: "", gist: Gist::None, words: "" }
     }
@@ -313,32 +318,34 @@ pub type Arguments = SmallVec<[Expr; 2]>;
 /// One term that reads a given operand entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
-    /// The row-major place of the term's entry in the result.
+    /// The place of the entry, in the result, that the term is part of.
     pub entry: usize,
-    /// The term's number among this rule's terms of that entry, from 0.
+    /// The number of the term among the rule's terms of this entry, from 0.
     pub term: u64,
 }
 
-/// The computation of one tensor. The value of an entry is the sum of its terms, in order.
+/// The computation of one tensor, the result. The value of an entry is the sum of its terms, in order.
+///
+/// In these methods `x` holds the operands, `entry` is a place in the result, and a term has a number from 0 within its entry.
 pub trait Rule: Debug + Send + Sync {
-    /// Computes what the other methods need to know about these operands, once per run.
+    /// Computes values that the other methods need, once per run. The network passes them to the methods as [`Operands::memo`].
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
 
-    /// The approximate number of multiplications that the kernel makes for `entries` entries, from the number of entries of each operand. It shows in advance
-    /// which ops take long.
+    /// The approximate cost of the kernel for `entries` entries of the result, in multiplications. `operands` are the numbers of entries of the operands. Large
+    /// ops are found by this estimate before they run.
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         // an elementary function takes as long as about ten multiplications
         10 * (operands.iter().sum::<usize>() + entries) as u64
     }
 
-    /// Adds this rule's terms to `out`, for each entry in the order of its terms, without fused multiply-add.
+    /// Adds all terms to `out`: to each entry its own terms, one by one and in order. A fused multiply-add is not allowed, because it rounds differently.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 
-    /// Overwrites `sums` with the sums of this rule's terms; an entry without terms becomes 0.
+    /// Overwrites each entry of `sums` with the sum of its terms; an entry without terms becomes 0.
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
-        // −0 + x is x for every x, whereas 0 + −0 is 0
+        // a sum starts at −0, because −0 + x has the bits of x for every x; 0 + −0 would be 0
         sums.fill(-0.0);
         self.accumulate(x, sums);
         if let Some(has_terms) = self.has_terms(x, sums.len()) {
@@ -346,15 +353,15 @@ pub trait Rule: Debug + Send + Sync {
         }
     }
 
-    /// The number of terms of all entries before `entry`, which may be one past the last.
+    /// The number of terms of all entries before `entry`. `entry` may be one past the last: then it is the number of all terms.
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64;
 
     /// The number of terms of each entry, if it is the same for all entries and all operands.
-    fn each(&self) -> Option<u64> {
+    fn terms_per_entry(&self) -> Option<u64> {
         None
     }
 
-    /// Whether each of the `count` entries has a term; `None` if all have. An entry without terms is 0.
+    /// For each of the `count` entries of the result, `true` if it has a term; `None` if all have one. The value of an entry without terms is 0.
     fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect())
     }
@@ -367,17 +374,17 @@ pub trait Rule: Debug + Send + Sync {
     /// The term with number `term` (from 0) of an entry.
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term;
 
-    /// Adds the first `terms` terms of an entry to `sum`, one by one.
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    /// Adds the first `terms` terms of an entry to `sum`, one by one, and returns the new sum.
+    fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         self.add_terms(x, entry, 0..terms, sum)
     }
 
-    /// Adds a range of terms of an entry to `sum`, one by one.
+    /// Adds a range of terms of an entry to `sum`, one by one, and returns the new sum.
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         terms.fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
-    /// Calls `see` for each term of a range, with the running sum after it; the sum starts from `sum`. Returns the last sum.
+    /// Adds a range of terms to `sum`, and calls `see` for each term with the running sum after it. Returns the last sum.
     fn walk(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
         terms.fold(sum, |sum, t| {
             let term = self.term(x, entry, t);
@@ -387,12 +394,13 @@ pub trait Rule: Debug + Send + Sync {
         })
     }
 
-    /// The terms that have a factor which reads the entry `at` of the operand in `slot` ([`Arg::reads`]).
+    /// Lists all terms that read the entry `at` of the operand in `slot`, in the sense of [`Arg::reads`].
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use>;
 
-    /// The terms of one entry that have a factor which belongs to the entry `at` of the operand in `slot` ([`Arg::belongs_to`]), in order.
+    /// Lists the terms of one entry that have a factor of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`], in order.
     ///
-    /// A picture calls this for each pair of neurons on the screen, so rules with many terms, or many arguments in a term, override it in constant time.
+    /// The picture calls this method for each pair of neurons on the screen. A rule with many terms, or with many arguments in a term, overrides it by a method
+    /// that takes constant time.
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let mut terms: TermNumbers =
             self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
@@ -400,47 +408,49 @@ pub trait Rule: Debug + Send + Sync {
         terms
     }
 
-    /// Returns whether one term reads a whole operand, or a whole window of it. The terms that read a single place are those of [`Rule::terms_at`].
-    fn gathers(&self) -> bool {
+    /// `true` if a single term reads many entries of an operand: the whole operand or a window of it, as a softmax or a max pool does.
+    fn is_gather(&self) -> bool {
         false
     }
 
     /// The equation in symbols and words.
     fn equation(&self) -> Equation;
 
-    /// The equation for these operands, for a rule that chooses it by their values.
+    /// The equation for these operands. It differs from [`Rule::equation`] only in a rule that chooses between two equations by the values.
     fn equation_for(&self, _x: &Operands<'_>) -> Equation {
         self.equation()
     }
 
-    /// The expressions for [`Expr::Arg`] in the equation, such as the constants of this op.
+    /// The expressions that replace [`Expr::Arg`] in the equation, such as constants of the op.
     fn arguments(&self) -> Arguments {
         Arguments::new()
     }
 
-    /// A closed formula for the same entry, shown beside the terms, with its value: `a − t` for sigmoid with binary cross-entropy.
+    /// A closed formula for this entry and its value; it is shown beside the terms. `None` if there is no such formula. For a sigmoid with binary
+    /// cross-entropy it is a − t.
     fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(Expr, f64)> {
         None
     }
 
-    /// The geometry of the filter on the image, for convolutions and pools.
+    /// The geometry of the filter on the image, for convolutions and pools; `None` for other rules.
     fn window(&self) -> Option<Window> {
         None
     }
 }
 
-/// The position of a filter on an image, as the pictures of figures 19 and 20 in part 4 of the series show it.
+/// The geometry of a filter on an image, for a picture like figures 19 and 20 in part 4 of V. Petersen's series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The slot of the image that the filter slides over.
     pub image: Slot,
     /// The slot of the filter; `None` for a pool.
     pub filter: Option<Slot>,
-    /// Whether the filter is rotated by 180°.
+    /// `true` if the filter is rotated by 180°.
     pub turned: bool,
     /// The rows and columns of padding around the image.
     pub padding: [usize; 2],
-    /// The distance in rows and columns of the image between neighbouring weights; 0 if the picture is not that of a filter at one position.
+    /// The distance in rows and columns of the image between neighbouring weights: the dilation. It is 0 if one step does not place the whole filter at one
+    /// position of the image.
     pub pitch: [usize; 2],
 }
 
@@ -457,33 +467,34 @@ pub trait Function: Debug + Send + Sync {
     /// The rule of y; it reads the inputs.
     fn forward(&self) -> Arc<dyn Rule>;
 
-    /// The rule of this function's part of ∂C/∂xᵢ; it reads the inputs, y and ∂C/∂y. `None` for an input without a gradient, such as a target.
+    /// The rule of what this function contributes to ∂C/∂xᵢ, for i = `input`. The rule reads the inputs, y and ∂C/∂y. `None` for an input without a gradient,
+    /// such as a target.
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>>;
 }
 
 /// Sets the entries without terms to 0.
 pub fn clear(sums: &mut [f64], has_terms: &[bool]) {
     for (sum, has_terms) in sums.iter_mut().zip(has_terms) {
-        // a bit mask instead of a branch, which would be mispredicted often behind a pool
+        // the mask is all ones or all zeros; a branch would often be mispredicted in the backward pass of a pool
         *sum = f64::from_bits(sum.to_bits() & u64::from(*has_terms).wrapping_neg());
     }
 }
 
 /// [`Rule::prefix_terms`] of a rule that has exactly one term for each entry.
 #[must_use]
-pub fn one_each(entry: usize) -> u64 {
+pub fn one_term_each(entry: usize) -> u64 {
     entry as u64
 }
 
-/// [`Rule::uses`] of a rule whose entry reads the operand's entry at the same place, in its first term.
+/// [`Rule::uses`] of an elementwise rule: the only reader of the entry `at` is the first term of the result's entry at the same place.
 #[must_use]
-pub fn same_place(at: usize) -> Vec<Use> {
+pub fn elementwise_use(at: usize) -> Vec<Use> {
     vec![Use { entry: at, term: 0 }]
 }
 
-/// The index of a derived factor: that of its place, followed by that of its second place.
+/// The index of a derived factor: the index of its place, followed by the index of its second place, if it has one.
 #[must_use]
-pub fn joined(first: Index, second: Option<Index>) -> Index {
+pub fn joined_index(first: Index, second: Option<Index>) -> Index {
     let mut index = first;
     index.extend(second.into_iter().flatten());
     index

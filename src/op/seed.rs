@@ -1,8 +1,8 @@
-//! The seed of the backward pass: the derivative of the output C by itself, ∂C/∂C = 1.
+//! The seed of the backward pass: the derivative of the network's loss C by itself, ∂C/∂C = 1. All other derivatives follow from it by the chain rule.
 
 use smallvec::smallvec;
 
-use super::rule::{Equation, Gist, Operands, Rule, Term, Use, constant, one_each};
+use super::rule::{Equation, Gist, Operands, Rule, Term, Use, constant, one_term_each};
 use super::slot::Slot;
 use crate::expr::whole;
 
@@ -16,7 +16,7 @@ impl Rule for Seed {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn term(&self, _x: &Operands<'_>, _entry: usize, _term: u64) -> Term {

@@ -1,4 +1,6 @@
-//! The operands of a rule, by slot.
+//! Slots: the operands of a rule, named by the role that they have in the function y = f(x₀, x₁, …) or in its derivative.
+//!
+//! The forward rule of y = x₀ · x₁ reads `Input(0)` and `Input(1)`. The rule of ∂C/∂x₀ reads the inputs, `Output` (y) and `Upstream` (∂C/∂y).
 
 use std::ops::{Deref, Index};
 
@@ -6,11 +8,12 @@ use smallvec::SmallVec;
 
 pub use crate::expr::Slot;
 
-/// One value of type `T` for each slot of a rule, such as the tensor in that slot.
+/// The operands that a rule reads: one value of type `T` for each slot, such as the tensor in the slot, its id or its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads<T> {
-    /// The inputs; for a backward rule also y, ∂C/∂y and the target, in this order, as far as it reads them.
+    /// The values of the inputs. For a backward rule the values of y and ∂C/∂y follow, and then that of the target if there is one.
     all: SmallVec<[T; 4]>,
+    /// The number of inputs.
     inputs: usize,
 }
 
@@ -21,16 +24,16 @@ impl<T: Copy> Reads<T> {
         Self { inputs: all.len(), all }
     }
 
-    /// Appends the other operands of a backward rule: y, then ∂C/∂y, then the target.
+    /// Appends operands that only a backward rule has. After all calls their order must be y, ∂C/∂y, target.
     #[must_use]
-    pub fn then(mut self, more: impl IntoIterator<Item = T>) -> Self {
+    pub fn with_backward(mut self, more: impl IntoIterator<Item = T>) -> Self {
         self.all.extend(more);
         self
     }
 
-    /// The index of a slot in the list of all operands.
+    /// The index of a slot in the list of all operands; an index past its end for a slot that the rule does not read.
     #[must_use]
-    pub fn place(&self, slot: Slot) -> usize {
+    pub fn position(&self, slot: Slot) -> usize {
         match slot {
             Slot::Input(input) if input < self.inputs => input,
             Slot::Input(_) => usize::MAX,
@@ -43,7 +46,7 @@ impl<T: Copy> Reads<T> {
     /// The value in a slot, or `None` if the rule does not read that slot.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<T> {
-        self.all.get(self.place(slot)).copied()
+        self.all.get(self.position(slot)).copied()
     }
 
     /// Iterates over all slots with their values.
@@ -52,9 +55,9 @@ impl<T: Copy> Reads<T> {
         slots.zip(self.all.iter().copied())
     }
 
-    /// Applies `of` to the value in each slot.
-    pub fn map<U>(&self, of: impl FnMut(T) -> U) -> Reads<U> {
-        Reads { all: self.all.iter().copied().map(of).collect(), inputs: self.inputs }
+    /// Applies a function to the value in each slot.
+    pub fn map<U>(&self, function: impl FnMut(T) -> U) -> Reads<U> {
+        Reads { all: self.all.iter().copied().map(function).collect(), inputs: self.inputs }
     }
 
     /// Removes the last input of a forward rule.
@@ -76,7 +79,7 @@ impl<T: Copy> Index<Slot> for Reads<T> {
     type Output = T;
 
     fn index(&self, slot: Slot) -> &T {
-        &self.all[self.place(slot)]
+        &self.all[self.position(slot)]
     }
 }
 
@@ -85,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_found_by_its_name() {
+    fn a_slot_that_the_rule_reads_has_a_value_and_others_have_none() {
         let forward = Reads::inputs([10, 11]);
         assert_eq!((forward[Slot::Input(1)], forward.get(Slot::Input(2)), forward.get(Slot::Output)), (11, None, None));
-        let backward = forward.then([12, 13]);
+        let backward = forward.with_backward([12, 13]);
         assert_eq!((backward[Slot::Output], backward[Slot::Upstream], backward.get(Slot::Target)), (12, 13, None));
         assert_eq!(backward.get(Slot::Input(2)), None);
         for (slot, tensor) in backward.each() {

@@ -1,7 +1,8 @@
 //! Softmax, aᵢ = exp zᵢ / Σⱼ exp zⱼ, and log-softmax, aᵢ = zᵢ − log Σⱼ exp zⱼ: PyTorch's `Softmax` and `LogSoftmax`.
 //!
-//! Both work within each slice of a tensor: the whole tensor, or the entries along one axis. The largest entry of a slice is subtracted from all before the
-//! exponentials, which then cannot overflow. Example: softmax((0, log 3)) = (0.25, 0.75).
+//! Both normalise each *slice* of a tensor by itself. A slice is the whole tensor, or a line of entries along one axis: the slices of a 2 x 3 tensor along
+//! axis 1 are its two rows. The largest entry of a slice is subtracted from all its entries before exp, because exp of a large number would overflow. This
+//! does not change the result. Example: softmax((0, log 3)) = (0.25, 0.75).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use smallvec::smallvec;
 use super::functions::EXP;
 use super::math;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
-use super::rule::{TermNumbers, one_each};
+use super::rule::{TermNumbers, one_term_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
@@ -19,23 +20,28 @@ use super::slot::{
 use crate::expr::{Expr, Join, Primitive, whole};
 use crate::tensor::{Places, len};
 
-/// Softmax of one entry, given its slice.
-pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").of(&["z"]);
-/// Log-softmax of one entry, given its slice.
-const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").of(&["z"]);
+/// Softmax of one entry. The arguments are the entry and then the other entries of its slice.
+pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
+/// Log-softmax of one entry, with the same arguments.
+const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").arguments(&["z"]);
+/// One entry of the output a.
 const A: Expr = Expr::Entry(Output);
 const A_I: Expr = Expr::Indexed(&A, "i");
 const A_J: Expr = Expr::Indexed(&A, "j");
 /// 1 if i = j, else 0.
-const SAME: Expr = Expr::Name("[i=j]");
+const DELTA_IJ: Expr = Expr::Name("[i=j]");
+/// The Jacobian, with the entries Jⱼᵢ = ∂aⱼ/∂zᵢ.
 const J: Expr = Expr::Name("J");
-const J_OF_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
+/// Jᵀ ∂C/∂a
+const J_TRANSPOSED_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
 const J_JI: Expr = Expr::Indexed(&J, "ji");
-const SLOPE: Expr = Expr::Quotient(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]);
-/// Jᵀ ∂C/∂a of softmax, where J has the entries aⱼ ([i=j] − aᵢ).
-const JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[SAME, A_I])])])]);
-/// Jᵀ ∂C/∂a of log-softmax, where J has the entries [i=j] − exp aᵢ.
-const LOG_JACOBIAN: Expr = Expr::Where(&[J_OF_DY, Expr::Equal(&[J_JI, SLOPE, Expr::Sub(&[SAME, Expr::Of(EXP, &[A_I])])])]);
+/// ∂aⱼ/∂zᵢ
+const DERIVATIVE: Expr = Expr::PartialOf(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]);
+/// Jᵀ ∂C/∂a of softmax, with Jⱼᵢ = aⱼ ([i=j] − aᵢ).
+const JACOBIAN: Expr =
+    Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[DELTA_IJ, A_I])])])]);
+/// Jᵀ ∂C/∂a of log-softmax, with Jⱼᵢ = [i=j] − exp aᵢ.
+const LOG_JACOBIAN: Expr = Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Sub(&[DELTA_IJ, Expr::Of(EXP, &[A_I])])])]);
 
 /// The slices of a tensor, each of which is normalised by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +50,17 @@ pub enum Slices {
     Whole,
     /// The entries along one axis.
     Along {
-        /// The size of the axis.
+        /// The size of the axis, which is the number of entries of a slice.
         n: usize,
         /// The distance in memory between neighbours along the axis: the product of the sizes of the axes after it.
         step: usize,
     },
 }
 
-/// The entries `first + j · step` for j = 0 … n − 1.
+/// One slice: the entries at the row-major places `first + j · step` for j = 0 … n − 1.
 #[derive(Clone, Copy, Debug)]
 struct Slice {
+    /// The number of the slice among all slices of the tensor, from 0.
     number: usize,
     first: usize,
     n: usize,
@@ -70,50 +77,53 @@ impl Slices {
         Self::Along { n: shape[axis], step: len(&shape[axis + 1..]) }
     }
 
-    /// The number of entries of a slice, and the distance between neighbours, in a tensor with `entries` entries.
-    fn sizes(self, entries: usize) -> (usize, usize) {
+    /// The number of entries of each slice, and the distance between neighbours, in a tensor with `entries` entries.
+    fn length_and_step(self, entries: usize) -> (usize, usize) {
         match self {
             Self::Whole => (entries, 1),
             Self::Along { n, step } => (n, step),
         }
     }
 
-    /// The slice with this number.
+    /// The slice with this number, in a tensor with `entries` entries.
     fn get(self, number: usize, entries: usize) -> Slice {
-        let (n, step) = self.sizes(entries);
-        Slice { number, first: number / step * step * n + number % step, n, step }
+        let (n, step) = self.length_and_step(entries);
+        // `step` interleaved slices fill a block of `step · n` neighbouring entries
+        let first = number / step * (step * n) + number % step;
+        Slice { number, first, n, step }
     }
 
-    /// The slice that contains an entry.
-    fn of(self, at: usize, entries: usize) -> Slice {
-        let (n, step) = self.sizes(entries);
+    /// The slice that contains the entry `at`, in a tensor with `entries` entries.
+    fn containing(self, at: usize, entries: usize) -> Slice {
+        let (n, step) = self.length_and_step(entries);
         self.get(at / (n * step) * step + at % step, entries)
     }
 
-    /// All slices.
+    /// All slices of a tensor with `entries` entries.
     fn all(self, entries: usize) -> impl Iterator<Item = Slice> {
-        let (n, _) = self.sizes(entries);
+        let (n, _) = self.length_and_step(entries);
         (0..entries / n).map(move |number| self.get(number, entries))
     }
 }
 
 impl Slice {
-    /// The place of entry j: `first + j · step`.
+    /// The place in the tensor of entry j of the slice.
     fn place(self, j: usize) -> usize {
         self.first + j * self.step
     }
 
-    /// The inverse of [`Slice::place`]; `None` for an entry of another slice.
-    fn rank(self, at: usize) -> Option<usize> {
-        let from = at.checked_sub(self.first)?;
-        (from.is_multiple_of(self.step) && from / self.step < self.n).then_some(from / self.step)
+    /// The index within the slice of the entry `at` of the tensor: the inverse of [`Slice::place`]. `None` for an entry of another slice.
+    fn index_of(self, at: usize) -> Option<usize> {
+        let offset = at.checked_sub(self.first)?;
+        (offset.is_multiple_of(self.step) && offset / self.step < self.n).then_some(offset / self.step)
     }
 
+    /// The places of all entries.
     fn places(self) -> Places {
         Places { first: self.first, counts: [1, self.n], steps: [0, self.step] }
     }
 
-    /// The values of its entries.
+    /// The values of the slice's entries in `tensor`; a copy if they are not neighbours.
     fn values(self, tensor: &[f64]) -> Cow<'_, [f64]> {
         match self.step {
             1 => Cow::Borrowed(&tensor[self.first..][..self.n]),
@@ -122,64 +132,71 @@ impl Slice {
     }
 }
 
-/// The two numbers that normalise all entries of a slice: its largest entry m, and Σ exp(zⱼ − m) for softmax or its logarithm for log-softmax.
+/// The two numbers that normalise all entries of a slice.
 pub(super) struct SoftmaxNormaliser {
+    /// The largest entry m.
     largest: f64,
+    /// Σ exp(zⱼ − m) for softmax; the logarithm of this sum for log-softmax.
     sum: f64,
 }
 
 impl SoftmaxNormaliser {
-    /// The largest entry m and Σ exp(zⱼ − m).
+    /// The normaliser of softmax for a slice with the entries `z`.
     pub fn of(z: &[f64]) -> Self {
         let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Self { largest, sum: z.iter().map(|z| libm::exp(z - largest)).sum() }
     }
 
-    /// The softmax of an entry.
+    /// The softmax of the entry z of the slice.
     pub fn value(&self, z: f64) -> f64 {
         libm::exp(z - self.largest) / self.sum
     }
 }
 
-/// The differences between softmax and log-softmax.
+/// Softmax or log-softmax: everything in which the two differ.
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
-    shared: fn(&[f64]) -> SoftmaxNormaliser,
-    /// The output from the input.
+    /// Returns the normaliser of a slice.
+    normaliser: fn(&[f64]) -> SoftmaxNormaliser,
+    /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
-    /// The softmax pᵢ, from the output aᵢ.
+    /// Returns the probability pᵢ = softmax(z)ᵢ for the output aᵢ: aᵢ itself, or exp aᵢ for log-softmax.
     probability: fn(f64) -> f64,
-    /// Whether each term of the derivative has the factor aⱼ, as that of softmax does.
-    weighted: bool,
-    /// [i=j] − pᵢ: 0 − pᵢ for j ≠ i, and 1 − pᵢ for j = i.
-    column: [Expr; 2],
+    /// `true` for softmax, whose derivative has the factor aⱼ in each term; `false` for log-softmax.
+    has_factor_a: bool,
+    /// The expressions of [i=j] − pᵢ: first 0 − pᵢ for j ≠ i, then 1 − pᵢ for j = i.
+    delta_minus_p: [Expr; 2],
+    /// The equation of a.
     forward: Equation,
+    /// The equation of ∂C/∂z.
     backward: Equation,
 }
 
 impl SoftmaxVariant {
-    /// Adds the terms of ∂C/∂z of one slice. The outer loop is over the terms, the inner one over the entries, whose sums are independent; each entry
-    /// still adds its terms in order.
-    fn add(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
-        let p: Cow<'_, [f64]> = if self.weighted { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
-        let add = |factor: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += factor * (0.0 - p));
+    /// Adds all terms of ∂C/∂z of one slice to `sums`: term j of entry i is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax.
+    ///
+    /// The outer loop is over j. The inner loop over i adds one term to each sum; these additions are independent of each other, so the compiler can use
+    /// vector registers. Each entry still adds its terms in order.
+    fn add_gradient(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
+        let p: Cow<'_, [f64]> = if self.has_factor_a { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
+        let add_others = |factor: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += factor * (0.0 - p));
         for (j, da) in da.iter().enumerate() {
-            let factor = if self.weighted { da * a[j] } else { *da };
-            add(factor, &mut sums[..j], &p[..j]);
+            let factor = if self.has_factor_a { da * a[j] } else { *da };
+            add_others(factor, &mut sums[..j], &p[..j]);
             sums[j] += factor * (1.0 - p[j]);
-            add(factor, &mut sums[j + 1..], &p[j + 1..]);
+            add_others(factor, &mut sums[j + 1..], &p[j + 1..]);
         }
     }
 }
 
 static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: SOFTMAX,
-    shared: SoftmaxNormaliser::of,
-    value: |z, shared| shared.value(z),
+    normaliser: SoftmaxNormaliser::of,
+    value: |z, normaliser| normaliser.value(z),
     probability: |a| a,
-    weighted: true,
-    column: [Expr::Sub(&[Expr::Number(0.0), A]), Expr::Sub(&[Expr::Number(1.0), A])],
+    has_factor_a: true,
+    delta_minus_p: [Expr::Sub(&[Expr::Number(0.0), A]), Expr::Sub(&[Expr::Number(1.0), A])],
     forward: Equation {
         right: Expr::Of(SOFTMAX, &[whole::X]),
         name: "softmax",
@@ -196,14 +213,14 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
 
 static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: LOG_SOFTMAX,
-    shared: |z| {
+    normaliser: |z| {
         let (largest, log) = math::log_sum_exp(z);
         SoftmaxNormaliser { largest, sum: log }
     },
-    value: |z, shared| (z - shared.largest) - shared.sum,
+    value: |z, normaliser| (z - normaliser.largest) - normaliser.sum,
     probability: libm::exp,
-    weighted: false,
-    column: [Expr::Sub(&[Expr::Number(0.0), Expr::Of(EXP, &[A])]), Expr::Sub(&[Expr::Number(1.0), Expr::Of(EXP, &[A])])],
+    has_factor_a: false,
+    delta_minus_p: [Expr::Sub(&[Expr::Number(0.0), Expr::Of(EXP, &[A])]), Expr::Sub(&[Expr::Number(1.0), Expr::Of(EXP, &[A])])],
     forward: Equation {
         right: Expr::Of(LOG_SOFTMAX, &[whole::X]),
         name: "log-softmax",
@@ -254,48 +271,57 @@ impl Function for Softmax {
 struct SoftmaxForward(Softmax);
 
 impl SoftmaxForward {
+    /// The slice that contains the entry `at`.
     fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
-        self.0.slices.of(at, x.tensors[Input(0)].len())
+        self.0.slices.containing(at, x.tensors[Input(0)].len())
+    }
+
+    /// The normalisers of all slices, in order.
+    fn normalisers<'a>(x: &Operands<'a>) -> &'a [SoftmaxNormaliser] {
+        x.memo::<Vec<SoftmaxNormaliser>>().expect("the memo of this rule")
     }
 
     fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
-        let shared = &x.memo::<Vec<SoftmaxNormaliser>>().expect("the memo of this rule")[self.slice(x, at).number];
-        (self.0.variant.value)(x.get(Input(0), at), shared)
+        let normaliser = &Self::normalisers(x)[self.slice(x, at).number];
+        (self.0.variant.value)(x.get(Input(0), at), normaliser)
     }
 }
 
 impl Rule for SoftmaxForward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors[Input(0)];
-        let shared: Vec<SoftmaxNormaliser> = self.0.slices.all(z.len()).map(|slice| (self.0.variant.shared)(&slice.values(z))).collect();
-        Some(Arc::new(shared))
+        let slices = self.0.slices.all(z.len());
+        let normalisers: Vec<SoftmaxNormaliser> = slices.map(|slice| (self.0.variant.normaliser)(&slice.values(z))).collect();
+        Some(Arc::new(normalisers))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let (z, shared) = (x.tensors[Input(0)], x.memo::<Vec<SoftmaxNormaliser>>().expect("the memo of this rule"));
-        for (slice, shared) in self.0.slices.all(z.len()).zip(shared) {
+        let z = x.tensors[Input(0)];
+        for (slice, normaliser) in self.0.slices.all(z.len()).zip(Self::normalisers(x)) {
             for at in slice.places().each() {
-                out[at] += (self.0.variant.value)(z[at], shared);
+                out[at] += (self.0.variant.value)(z[at], normaliser);
             }
         }
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
         None
     }
 
-    /// The arguments are the entries of the slice, with the one at the same place first ([`entries`]).
+    /// The only term of an entry: the function of all entries of the slice.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let all = self.slice(x, at).places();
-        let args = entries(x, Input(0), at, all, std::iter::once(at).chain(all.each().filter(|&j| j != at)));
+        // the first argument is the entry at the same place
+        let named = std::iter::once(at).chain(all.each().filter(|&j| j != at));
+        let args = entries(x, Input(0), at, all, named);
         Term::apply(self.0.variant.function, args, self.value(x, at))
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         if terms == 0 { sum } else { sum + self.value(x, entry) }
     }
 
@@ -304,10 +330,10 @@ impl Rule for SoftmaxForward {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
-        self.slice(x, entry).rank(at).map(|_| 0).into_iter().collect()
+        self.slice(x, entry).index_of(at).map(|_| 0).into_iter().collect()
     }
 
-    fn gathers(&self) -> bool {
+    fn is_gather(&self) -> bool {
         true
     }
 
@@ -316,13 +342,15 @@ impl Rule for SoftmaxForward {
     }
 }
 
-/// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax, summed over the slice.
+/// The rule of ∂C/∂zᵢ, summed over the slice: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. Term j of an entry
+/// is the one with ∂C/∂aⱼ, where j is an index within the slice.
 #[derive(Debug)]
 struct SoftmaxBackward(Softmax);
 
 impl SoftmaxBackward {
+    /// The slice that contains the entry `at`.
     fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
-        self.0.slices.of(at, x.tensors[Output].len())
+        self.0.slices.containing(at, x.tensors[Output].len())
     }
 }
 
@@ -332,11 +360,11 @@ impl Rule for SoftmaxBackward {
         for slice in self.0.slices.all(out.len()) {
             let (a, da) = (slice.values(x.tensors[Output]), slice.values(x.tensors[Upstream]));
             if slice.step == 1 {
-                variant.add(&a, &da, &mut out[slice.first..][..slice.n]);
+                variant.add_gradient(&a, &da, &mut out[slice.first..][..slice.n]);
                 continue;
             }
             let mut sums = slice.values(out).into_owned();
-            variant.add(&a, &da, &mut sums);
+            variant.add_gradient(&a, &da, &mut sums);
             for (at, sum) in slice.places().each().zip(sums) {
                 out[at] = sum;
             }
@@ -344,43 +372,44 @@ impl Rule for SoftmaxBackward {
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        entries as u64 * self.0.slices.sizes(operands[Output]).0 as u64
+        entries as u64 * self.0.slices.length_and_step(operands[Output]).0 as u64
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        entry as u64 * self.0.slices.sizes(x.tensors[Output].len()).0 as u64
+        entry as u64 * self.0.slices.length_and_step(x.tensors[Output].len()).0 as u64
     }
 
     fn term(&self, x: &Operands<'_>, i: usize, term: u64) -> Term {
         let j = self.slice(x, i).place(usize::try_from(term).expect("the number of a term fits into usize"));
         let variant = self.0.variant;
-        let slope = evaluated(x, &variant.column[usize::from(i == j)], Output, i);
+        let delta_minus_p = evaluated(x, &variant.delta_minus_p[usize::from(i == j)], Output, i);
         let mut args = smallvec![entry(x, Upstream, j)];
-        args.extend(variant.weighted.then(|| entry(x, Output, j)));
-        args.push(slope.by(j));
+        args.extend(variant.has_factor_a.then(|| entry(x, Output, j)));
+        args.push(delta_minus_p.with_second_place(j));
         Term::product(args)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let slice = self.slice(x, at);
-        let own = slice.rank(at).expect("a slice contains the entry that it was found by") as u64;
-        let column = slice.places().each().map(|entry| Use { entry, term: own });
-        let row = (0..slice.n as u64).map(|term| Use { entry: at, term });
+        let j = slice.index_of(at).expect("a slice contains the entry that it was found by") as u64;
+        // as daⱼ or aⱼ the entry is in term j of all entries; as pᵢ it is in all terms of its own entry
+        let term_j_of_all = slice.places().each().map(|entry| Use { entry, term: j });
+        let all_terms_of_own = (0..slice.n as u64).map(|term| Use { entry: at, term });
         match slot {
-            Output if self.0.variant.weighted => column.chain(row).collect(),
-            Output => row.collect(),
-            Upstream => column.collect(),
+            Output if self.0.variant.has_factor_a => term_j_of_all.chain(all_terms_of_own).collect(),
+            Output => all_terms_of_own.collect(),
+            Upstream => term_j_of_all.collect(),
             _ => Vec::new(),
         }
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let slice = self.slice(x, entry);
-        let Some(rank) = slice.rank(at) else { return TermNumbers::new() };
+        let Some(j) = slice.index_of(at) else { return TermNumbers::new() };
         match slot {
             Output if entry == at => (0..slice.n as u64).collect(),
-            Output if !self.0.variant.weighted => TermNumbers::new(),
-            Output | Upstream => smallvec![rank as u64],
+            Output if !self.0.variant.has_factor_a => TermNumbers::new(),
+            Output | Upstream => smallvec![j as u64],
             _ => TermNumbers::new(),
         }
     }

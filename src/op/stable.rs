@@ -1,7 +1,7 @@
-//! The gradient of an output activation that stays finite when the output is saturated.
+//! A gradient of the output activation that stays finite if an output is rounded to 0 or 1.
 //!
-//! If a sigmoid's output a is rounded to 0 while the target is 1, then ∂C/∂a = −1/a is −∞ and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The closed formula
-//! ∂C/∂z = a − t has no such problem. [`StableBackward`] uses the chain rule if all of its results are finite, and the closed formula otherwise.
+//! If a sigmoid's output a is rounded to 0 while the target t is 1, then ∂C/∂a = −1/a is −∞, and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The closed
+//! formula ∂C/∂z = a − t is −1. [`StableBackward`] uses the chain rule if it gives finite numbers for all entries, and the closed formula otherwise.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::slot::{
 };
 use crate::expr::Expr;
 
-/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula that replaces it if it is not finite. Both read the same slots.
+/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both get the same operands.
 #[derive(Debug)]
 pub struct StableBackward {
     /// The chain rule through ∂C/∂a.
@@ -24,14 +24,16 @@ pub struct StableBackward {
     pub expr: Expr,
 }
 
-/// Whether the chain rule is finite, with the memos of both rules.
+/// The memo of [`StableBackward`]: the result of trying the chain rule, and the memos of both rules.
 struct ChainOutcome {
-    finite: bool,
+    /// `true` if the chain rule gives finite numbers for all entries.
+    is_finite: bool,
     chain: Memo,
     shortcut: Memo,
 }
 
 impl StableBackward {
+    /// The memo of this rule.
     fn outcome<'a>(x: &Operands<'a>) -> &'a ChainOutcome {
         x.memo::<ChainOutcome>().expect("the memo of this rule")
     }
@@ -39,7 +41,7 @@ impl StableBackward {
     /// The rule that applies to these operands, with its own memo.
     fn choose<'s, 'x>(&'s self, x: &Operands<'x>) -> (&'s dyn Rule, Operands<'x>) {
         let outcome = Self::outcome(x);
-        let (rule, memo) = if outcome.finite { (&self.chain, &outcome.chain) } else { (&self.shortcut, &outcome.shortcut) };
+        let (rule, memo) = if outcome.is_finite { (&self.chain, &outcome.chain) } else { (&self.shortcut, &outcome.shortcut) };
         (rule.as_ref(), Operands { tensors: x.tensors.clone(), memo })
     }
 }
@@ -49,13 +51,13 @@ impl Rule for StableBackward {
         let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
         let mut sums = vec![-0.0; tensors[Input(0)].len()];
         self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
-        // a sum with an infinite or NaN term is never finite
-        let finite = sums.iter().all(|sum| sum.is_finite());
-        Some(Arc::new(ChainOutcome { finite, chain, shortcut }))
+        // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
+        let is_finite = sums.iter().all(|sum| sum.is_finite());
+        Some(Arc::new(ChainOutcome { is_finite, chain, shortcut }))
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        // the memo computes the chain rule once more
+        // the memo computes the whole chain rule once, and `accumulate` does it again
         2 * self.chain.work(operands, entries)
     }
 
@@ -79,9 +81,9 @@ impl Rule for StableBackward {
         rule.term(&x, entry, term)
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let (rule, x) = self.choose(x);
-        rule.partial(&x, entry, terms, sum)
+        rule.add_first_terms(&x, entry, terms, sum)
     }
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
@@ -115,6 +117,6 @@ impl Rule for StableBackward {
         let outcome = Self::outcome(x);
         let x = Operands { tensors: x.tensors.clone(), memo: &outcome.shortcut };
         let terms = self.shortcut.prefix_terms(&x, entry + 1) - self.shortcut.prefix_terms(&x, entry);
-        outcome.finite.then(|| (self.expr, self.shortcut.partial(&x, entry, terms, -0.0)))
+        outcome.is_finite.then(|| (self.expr, self.shortcut.add_first_terms(&x, entry, terms, -0.0)))
     }
 }

@@ -80,7 +80,7 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
     let network = match chain {
         Ok(chain) if is_complete && layers.names.is_complete() => {
             // after an error in the loss, a placeholder completes the network, so that addresses can be checked
-            KnownNetwork::Complete(chain.finish(objective.loss.unwrap_or_else(|Reported| Loss::stand_in())))
+            KnownNetwork::Complete(chain.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder())))
         }
         _ => KnownNetwork::Layers(layers.names, tensors),
     };

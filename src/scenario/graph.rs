@@ -379,7 +379,7 @@ impl<'t> Graph<'t> {
                 Argument::Constant(value) => ElementwiseOperand::Constant(value),
                 Argument::Reference(number) => {
                     reads.push(number);
-                    ElementwiseOperand::Slot(reads.len() - 1)
+                    ElementwiseOperand::Input(reads.len() - 1)
                 }
             })
             .collect();

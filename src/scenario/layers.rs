@@ -90,7 +90,7 @@ fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Resul
         }
     };
     if let Some(kind) = find_kind(name) {
-        return (Ok(kind), kind.base);
+        return (Ok(kind), kind.default_name);
     }
     (Err(reader.report(span, format!("there is no layer of type {}", quoted(name)), unknown_type_help(name, table))), "")
 }
@@ -335,7 +335,7 @@ fn output_shape(stage_shapes: &Result<Vec<Vec<usize>>, Reported>) -> Result<Opti
 ///
 /// If the output has the same shape with both lists, it does not depend on the input, and is certain.
 fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
-    let count = kind.map_or(1, |kind| if kind.joins { 2 } else { 1 });
+    let count = kind.map_or(1, |kind| if kind.has_several_inputs { 2 } else { 1 });
     shapes.iter().map(|shape| vec![shape.as_slice(); count]).collect()
 }
 

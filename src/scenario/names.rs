@@ -58,7 +58,7 @@ impl LayerNames {
                 let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
                 // default names are numbered from 1; none has a number above the number of layers
                 let number: Option<usize> = name[base.len()..].parse().ok();
-                LAYERS.iter().any(|kind| kind.base == base) && number.is_some_and(|n| (1..=self.list.len()).contains(&n))
+                LAYERS.iter().any(|kind| kind.default_name == base) && number.is_some_and(|n| (1..=self.list.len()).contains(&n))
             }
             UnknownNames::Any => true,
         }

@@ -70,7 +70,7 @@ fn read_from(
 ) -> Option<Result<Vec<Option<usize>>, Reported>> {
     let LayerEntry { table, at, kind, .. } = &entries[index];
     // `true` for a layer that reads several layers; `None` if the type of the layer is unknown
-    let joins = kind.ok().map(|kind| kind.joins);
+    let joins = kind.ok().map(|kind| kind.has_several_inputs);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
     let Some(value) = table.get("from") else {
         let missing = || Err(reader.report(at.clone(), "from is missing: which layers should this one add?", help));

@@ -33,7 +33,7 @@ impl Trace {
             let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
-            if !rule.gathers() && terms <= places.len() as u64 {
+            if !rule.is_gather() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);
                     let own = reads.iter().filter(|(id, place)| *id == tensor && places.binary_search(place).is_ok());
@@ -45,7 +45,7 @@ impl Trace {
             for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
                 tally::count(1);
                 found.extend(rule.terms_at(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
-                    let reads = if rule.gathers() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };
+                    let reads = if rule.is_gather() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };
                     TermRead { term: before + term, place, reads }
                 }));
             }

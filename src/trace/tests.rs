@@ -17,7 +17,7 @@ fn figure_14() -> Trace {
         let function = Arc::new(Elementwise::new(operator, &operands));
         Node { name: name.into(), function, reads: reads.to_vec() }
     };
-    let (x, y) = (ElementwiseOperand::Slot(0), ElementwiseOperand::Slot(1));
+    let (x, y) = (ElementwiseOperand::Input(0), ElementwiseOperand::Input(1));
     let nodes = vec![
         node("u", Operator::Mul, [x, y], &[0, 1]),
         node("v", Operator::Add, [x, y], &[3, 2]),
@@ -118,7 +118,7 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
         for (number, op) in scenario.network.ops().iter().enumerate() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
                 let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
-                let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.partial(&part.1, entry, terms(&part), sum);
+                let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.add_first_terms(&part.1, entry, terms(&part), sum);
                 let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
                 let sum: f64 = run.parts(op, number).fold(start, add);
                 assert_eq!(sum.to_bits(), value.to_bits(), "{path}: {} {entry}", scenario.network.tensor(op.output).name);

@@ -53,7 +53,7 @@ pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
         Expr::Entry(_) | Expr::All(_) | Expr::Indexed(..) | Expr::Name(_) => (scope.named)(expr)?,
         Expr::Arg(n) => *scope.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?,
         Expr::Number(number) => still(number),
-        Expr::Shut => still(0.0),
+        Expr::ClosedGate => still(0.0),
         Expr::Neg(a) => product(still(-1.0), of(a)?),
         Expr::Add([a, b]) => {
             let (a, b) = (of(a)?, of(b)?);

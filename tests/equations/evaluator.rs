@@ -311,7 +311,7 @@ impl Part<'_> {
             "j" => Ok(j),
             other => Err(format!("the index {other}")),
         };
-        if let Expr::Quotient([Expr::Indexed(Expr::Entry(Slot::Output), y), Expr::Indexed(Expr::Entry(Slot::Input(0)), x)]) = expr {
+        if let Expr::PartialOf([Expr::Indexed(Expr::Entry(Slot::Output), y), Expr::Indexed(Expr::Entry(Slot::Input(0)), x)]) = expr {
             let (y, x) = (place(y)?, place(x)?);
             let is_log = self.forward_name()? == "log_softmax";
             let moved = |h: f64| {

@@ -29,7 +29,7 @@ fn shapes() -> impl Strategy<Value = [Vec<usize>; 2]> {
 
 /// The sums of a rule's terms, from its inputs and, for a backward rule, from y and ∂C/∂y.
 fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
-    let tensors = Reads::inputs(inputs.iter().copied()).then(more.iter().copied());
+    let tensors = Reads::inputs(inputs.iter().copied()).with_backward(more.iter().copied());
     let memo = rule.memo(&tensors);
     let mut sums = vec![0.0; entries];
     let x = Operands { tensors, memo: &memo };
@@ -46,7 +46,7 @@ fn read(own: &[usize], index: &[usize]) -> usize {
 
 /// Compares an operation on tensors with the same one on the numbers of each entry: values and sums of derivatives.
 fn is_that_of_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
-    let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Slot).collect();
+    let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Input).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     let on_numbers = Elementwise::new(operator, &operands);
     let on_tensors = on_numbers.clone().broadcast(&shapes).expect("they fit");

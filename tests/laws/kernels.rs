@@ -9,7 +9,7 @@ use gradstep::op::constant_weights::{ConstantWeights, Weights};
 use gradstep::op::conv2d::{self, Conv2d};
 use gradstep::op::edges::Bilinear;
 use gradstep::op::linear::{self, dense};
-use gradstep::op::max_pool2d::Max;
+use gradstep::op::max_pool2d::MaxPool2d;
 use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
 use gradstep::op::slot::{Reads, Slot};
 use gradstep::tensor::len;
@@ -57,7 +57,7 @@ fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<()
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} of {terms} terms is {sum:e}, its terms add up to {plain:e}");
-        prop_assert!(same(rule.partial(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
+        prop_assert!(same(rule.add_first_terms(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
         let halves = rule.add_terms(&x, entry, terms / 2..terms, rule.add_terms(&x, entry, 0..terms / 2, start));
         prop_assert!(same(halves, plain), "{rule:?}: the partial sum of entry {entry} in two halves");
         let said = reached.as_ref().is_none_or(|reached| reached[entry]);
@@ -92,7 +92,7 @@ pub fn views(
     let slots = Reads::inputs(&inputs);
     agrees(function.forward().as_ref(), &slots, &begun(y))?;
     let more = [make(4, y), make(2, y)];
-    let slots = slots.then(&more);
+    let slots = slots.with_backward(&more);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
         agrees(function.backward(slot).expect("a derivative").as_ref(), &slots, &begun(shape))?;
     }
@@ -206,7 +206,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     let area = windows.rows.input * windows.columns.input;
     let winners: Vec<usize> =
         (0..channels * plane).map(|n| n / plane * area + winner(&image[n / plane * area..][..area], window(n % plane))).collect();
-    let max = Max::new(conv(shape).expect("as above"));
+    let max = MaxPool2d::new(conv(shape).expect("as above"));
     let mut largest = vec![7.0; channels * plane];
     let slots = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
     max.forward().begin(&slots, &mut largest);
@@ -217,7 +217,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     #[allow(clippy::cast_precision_loss)] // some thousands
     let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
     let backward = max.backward(0).expect("a derivative");
-    let tensors = Reads::inputs([&image[..]]).then([&largest[..], &errors]);
+    let tensors = Reads::inputs([&image[..]]).with_backward([&largest[..], &errors]);
     let memo = backward.memo(&tensors);
     let x_back = Operands { tensors, memo: &memo };
     let mut gradient = vec![7.0; image.len()];

@@ -274,7 +274,7 @@ pub fn counts(trace: &Trace) -> Result<(), String> {
     for (number, op) in network.ops().iter().enumerate() {
         let info = network.tensor(op.output);
         for (rule, x) in run.parts(op, number) {
-            let Some(each) = rule.each() else { continue };
+            let Some(each) = rule.terms_per_entry() else { continue };
             let agrees = (0..=len(&info.shape)).all(|entry| rule.prefix_terms(&x, entry) == entry as u64 * each);
             ensure!(agrees, "not every entry of {} has {each} terms", info.name);
         }

@@ -109,7 +109,7 @@ impl Rule for Crooked {
         }
     }
 
-    fn partial(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
+    fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
         let first = u64::from(self.fault == Diagnostic::Forgotten && terms > 1);
         (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
@@ -176,7 +176,7 @@ impl Function for Weighed {
 impl Rule for Weights {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.partial(x, at, self.prefix_terms(x, at + 1) - self.prefix_terms(x, at), *sum);
+            *sum = self.add_first_terms(x, at, self.prefix_terms(x, at + 1) - self.prefix_terms(x, at), *sum);
         }
     }
 
@@ -224,11 +224,11 @@ fn network(fault: Diagnostic, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>)
         backward: [at(Where::InputGradient), at(Where::WeightGradient)],
     };
     let z = Stage::new(Z)
-        .with(Arc::new(edges), [StageSource::Input(0), StageSource::Parameter(0)])
-        .with(Arc::new(bias(&[6], &[6])), [StageSource::Parameter(1)]);
+        .with_part(Arc::new(edges), [StageSource::Input(0), StageSource::Parameter(0)])
+        .with_part(Arc::new(bias(&[6], &[6])), [StageSource::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = Planted { function, forward: Diagnostic::Nothing, backward: [at(Where::Softmax), Diagnostic::Nothing] };
-    let a = Stage::new(A).with(Arc::new(softmax), [StageSource::Stage(0)]);
+    let a = Stage::new(A).with_part(Arc::new(softmax), [StageSource::Stage(0)]);
     let mut chain = Chain::new(&[20]);
     let leaf = |symbols, value: Tensor| Leaf { symbols, shape: value.shape().to_vec(), value };
     let parameters = vec![leaf(WEIGHT, tensor(&[6, 20], 0)), leaf(BIAS, tensor(&[6], 300))];

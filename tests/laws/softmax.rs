@@ -1,6 +1,6 @@
 //! Softmax and log-softmax within the slices of a tensor.
 
-use gradstep::op::rule::{Function, Operands, Rule, Use, unfolded};
+use gradstep::op::rule::{Function, Operands, Rule, Use, expand_slice};
 use gradstep::op::slot::Reads;
 use gradstep::op::softmax::{Slices, Softmax};
 use gradstep::tensor::len;
@@ -30,7 +30,7 @@ fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> 
                 prop_assert_eq!(uses, expected, "{:?}: uses of {} in {:?}", rule, at, slot);
                 for entry in 0..entries {
                     // those in a slice too
-                    let args = |entry, term| unfolded(x, rule.term(x, entry, term).args);
+                    let args = |entry, term| expand_slice(x, rule.term(x, entry, term).args);
                     let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
                     let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
                     prop_assert_eq!(rule.terms_at(x, entry, slot, at).to_vec(), expected, "{:?}: {} and {} in {:?}", rule, entry, at, slot);
@@ -72,7 +72,7 @@ proptest! {
             let mut a = vec![7.0; z.len()];
             forward(&function, &z, &mut a);
             let backward = function.backward(0).expect("a derivative");
-            let slots = Reads::inputs([&z[..]]).then([&a[..], &da[..]]);
+            let slots = Reads::inputs([&z[..]]).with_backward([&a[..], &da[..]]);
             let mut dz = vec![7.0; z.len()];
             with(&*backward, &slots, |x| backward.begin(x, &mut dz));
             for slice in slices(&shape, axis) {

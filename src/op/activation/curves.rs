@@ -60,10 +60,10 @@ impl Curve {
         self.function.value(&arguments(z, keys)).unwrap_or(f64::NAN)
     }
 
-    /// Returns g′(z), computed from z and a = g(z), and `true` if it is a closed gate ([`Expr::Shut`]): then nothing passes back, not even ∞ or NaN.
+    /// Returns g′(z), computed from z and a = g(z), and `true` if it is a closed gate ([`Expr::ClosedGate`]): then nothing passes back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
-        let is_shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_shut(&arguments, a));
+        let is_shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_closed_gate(&arguments, a));
         (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), is_shut)
     }
 
@@ -131,7 +131,7 @@ impl<F: Fn(f64, f64, &[f64]) -> f64 + Sync> DerivativeKernel for F {
 
 /// Creates a function of z from the expressions of its value and its derivative.
 const fn of_z(name: &'static str, value: &'static Expr, derivative: &'static [Expr]) -> Primitive {
-    Primitive::differentiable(name, Definition::Expr(value), derivative).of(&["z"])
+    Primitive::differentiable(name, Definition::Expr(value), derivative).arguments(&["z"])
 }
 
 /// Creates a case of a piecewise function: `value` if `left` and `right` are in the relation `is`.
@@ -163,7 +163,7 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
         &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Z])),
         &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &FIRST_KEY)],
     )
-    .of(&["z", "s"]),
+    .arguments(&["z", "s"]),
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] }
     })),
@@ -177,7 +177,7 @@ pub(super) const ELU: Curve = Curve::new(
         &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXPM1, &[Z])])),
         &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXP, &[Z])]))],
     )
-    .of(&["z", "α"]),
+    .arguments(&["z", "α"]),
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) }
     })),
@@ -234,9 +234,9 @@ macro_rules! clamped {
         of_z(
             $name,
             &Expr::Cases(&[case(Z, Relation::AtMost, $low, $low), case(Z, Relation::AtLeast, $high, $high)], &Z),
-            &[Expr::Cases(&[case(Z, Relation::AtMost, $low, Expr::Shut), case(Z, Relation::AtLeast, $high, Expr::Shut)], &ONE)],
+            &[Expr::Cases(&[case(Z, Relation::AtMost, $low, Expr::ClosedGate), case(Z, Relation::AtLeast, $high, Expr::ClosedGate)], &ONE)],
         )
-        .of($arguments)
+        .arguments($arguments)
     };
 }
 
@@ -276,7 +276,7 @@ pub(super) const HARDSWISH: Curve = Curve::new(
             &Expr::Div(&[Expr::Mul(&[Z, Expr::Add(&[Z, THREE])]), SIX]),
         ),
         &[Expr::Cases(
-            &[case(Z, Relation::AtMost, MINUS_THREE, Expr::Shut), case(Z, Relation::AtLeast, THREE, ONE)],
+            &[case(Z, Relation::AtMost, MINUS_THREE, Expr::ClosedGate), case(Z, Relation::AtLeast, THREE, ONE)],
             &Expr::Add(&[Expr::Div(&[Z, THREE]), HALF]),
         )],
     ),

@@ -32,7 +32,7 @@ use sliding::Sliding;
 
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
-use crate::op::phase::{EntryPhase, Polyphase, Shift};
+use crate::op::phase::{EntryPhase, PhaseTap, Polyphase};
 use crate::sums::Init;
 
 /// The plans for computing the three views of a convolution, each built at its first use.
@@ -152,7 +152,7 @@ impl PolyphaseLayout {
     /// Returns the taps of a phase, in the order of the terms, for a kernel with rows of length `kernel_width`.
     fn taps(&self, [row_phase, column_phase]: [&EntryPhase; 2], kernel_width: usize) -> Vec<KernelTap> {
         let [rows, columns] = &self.axes;
-        let tap = |y: &Shift, x: &Shift| {
+        let tap = |y: &PhaseTap, x: &PhaseTap| {
             let plane = y.component * columns.components.len() + x.component;
             let row = plane * rows.len + y.offset;
             KernelTap { weight: y.kernel * kernel_width + x.kernel, image: row * columns.len + x.offset }

@@ -1,27 +1,29 @@
 //! `binary_cross_entropy`: C = −Σ [t log a + (1 − t) log(1 − a)] of the output a = σ(z) of a sigmoid, or the mean over the outputs.
 //!
-//! PyTorch's `BCELoss`, which clamps the logarithms at −100. Here they are computed from z, as log a = −log(1 + e⁻ᶻ), so the loss is finite even if a is
-//! rounded to 0 or 1. For a = 0.5 and t = 1, C = −log 0.5 = 0.6931 and ∂C/∂a = −1/0.5 = −2.
+//! This is PyTorch's `BCELoss` with one difference: PyTorch clamps the logarithms at −100. Here the logarithms are computed from z, for example
+//! log a = −log(1 + e⁻ᶻ), so the loss is finite even if a is rounded to 0 or 1. For a = 0.5 and t = 1, C = −log 0.5 = 0.6931 and ∂C/∂a = −1/0.5 = −2.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, COMPLEMENT_RATIO, Loss, LossKind, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise, PointwiseLoss, Probabilities, RATIO,
-    T, Z, weighted_log,
+    A, A_ENTRY, ALL_A, ALL_T, COMPLEMENT_RATIO, Loss, LossKind, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise, PointwiseLoss,
+    Probabilities, RATIO, Reduction, T, Z, log_beside,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::math::softplus;
-use crate::op::rule::{Equation, Factors, Gist, Operands, Rule, Term, Use, constant, derived, entry, evaluated, one_each, same_place};
+use crate::op::rule::{
+    Equation, Factors, Gist, Operands, Rule, Term, Use, constant, derived, elementwise_use, entry, evaluated, one_term_each,
+};
 use crate::op::slot::Slot;
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let reduction = super::reduction(args, output);
+    let reduction = Reduction::read(args, output);
     if output.probabilities() != Some(Probabilities::Independent) {
         let help = match (output.activation, output.probabilities()) {
             (None, _) => "give the last layer activation = \"sigmoid\", or use the loss \"binary_cross_entropy_with_logits\"",
@@ -33,11 +35,11 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.activation_words());
         return Err(args.fail_alone("type", message, help));
     }
-    let (mean, scale) = reduction?;
+    let reduction = reduction?;
     Ok(Loss {
-        function: Arc::new(PointwiseLoss(BinaryCrossEntropy { mean, scale })),
+        function: Arc::new(PointwiseLoss(BinaryCrossEntropy { reduction })),
         reads_z: true,
-        shortcut: Some((Arc::new(SigmoidBinaryCrossEntropyBackward { mean, scale }), difference(mean))),
+        shortcut: Some((Arc::new(SigmoidBinaryCrossEntropyBackward { reduction }), sigmoid_error(reduction.is_mean))),
         target: None,
     })
 }
@@ -46,68 +48,79 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
-        Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])]),
+        Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[ALL_A])]),
         Expr::Product(Join::Matrix, &[ONE_MINUS_ALL_T, Expr::Of(LOG, &[ONE_MINUS_ALL_A])]),
     ])],
 );
 /// (1 − t) / (1 − a) − t / a
-const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A]), Expr::Div(&[whole::W, whole::X])]);
-const ONE_MINUS_ALL_A: Expr = Expr::Sub(&[whole::ONE, whole::X]);
-const ONE_MINUS_ALL_T: Expr = Expr::Sub(&[whole::ONE, whole::W]);
+const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A]), Expr::Div(&[ALL_T, ALL_A])]);
+const ONE_MINUS_ALL_A: Expr = Expr::Sub(&[whole::ONE, ALL_A]);
+const ONE_MINUS_ALL_T: Expr = Expr::Sub(&[whole::ONE, ALL_T]);
 /// a − t
 const DIFFERENCE: Expr = Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]);
 
 /// ∂C/∂z of the sigmoid: a − t, or (a − t) / n for the mean.
-const fn difference(mean: bool) -> Expr {
-    if mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE }
+const fn sigmoid_error(is_mean: bool) -> Expr {
+    if is_mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct BinaryCrossEntropy {
-    mean: bool,
-    scale: f64,
+    reduction: Reduction,
 }
 
 impl Pointwise for BinaryCrossEntropy {
+    // −t log a and −(1 − t) log(1 − a)
     const LOSS_TERMS: usize = 2;
+    // −t / a and (1 − t) / (1 − a)
     const GRADIENT_TERMS: usize = 2;
 
-    fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         let (t, a) = (x.get(T, i), x.get(A, i));
-        let logs = || {
-            x.tensors.get(Z).map_or_else(|| [weighted_log(t, a), weighted_log(1.0 - t, 1.0 - a)], |z| [-softplus(-z[i]), -softplus(z[i])])
+        // log a and log(1 − a)
+        let [log_a, log_rest] = match x.tensors.get(Z) {
+            Some(z) => [-softplus(-z[i]), -softplus(z[i])],
+            None => [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)],
         };
         if term == 0 {
-            smallvec![constant(-self.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, logs()[0])]
+            smallvec![constant(-self.reduction.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log_a)]
         } else {
-            smallvec![constant(-self.scale), evaluated(x, &ONE_MINUS_T, T, i), derived(&Expr::Of(LOG, &[ONE_MINUS_A]), A, i, logs()[1])]
+            smallvec![
+                constant(-self.reduction.scale),
+                evaluated(x, &ONE_MINUS_T, T, i),
+                derived(&Expr::Of(LOG, &[ONE_MINUS_A]), A, i, log_rest)
+            ]
         }
     }
 
-    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        Term::of_loss(self.loss(x, i, term))
+    fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss_factors(x, i, term))
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         if term == 0 {
-            return Term::product(smallvec![constant(-self.scale), evaluated(x, &RATIO, A, i)]);
+            return Term::product(smallvec![constant(-self.reduction.scale), evaluated(x, &RATIO, A, i)]);
         }
         let other = evaluated(x, &COMPLEMENT_RATIO, A, i);
-        Term::product(if self.mean { smallvec![constant(self.scale), other] } else { smallvec![other] })
+        Term::product(self.reduction.scaled(other))
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
+            right: Expr::Neg(if self.reduction.is_mean {
+                &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS])
+            } else {
+                &SUM_OF_LOGS
+            }),
             name: "the loss",
             gist: Gist::Words("binary cross-entropy"),
             words: "Every output answers its own yes-or-no question. Where the target is 1, log a counts; where it is 0, log(1 − a) counts. The loss is large where the network is sure and wrong.",
         }
     }
 
-    fn back(&self) -> Equation {
+    fn gradient_equation(&self) -> Equation {
         Equation {
-            right: if self.mean { Expr::Mul(&[whole::SHARE, RATIOS]) } else { RATIOS },
+            right: if self.reduction.is_mean { Expr::Mul(&[whole::SHARE, RATIOS]) } else { RATIOS },
             name: "the derivative of the loss",
             gist: Gist::None,
             words: "The derivative of −t log a is −t/a and pulls the output up; that of −(1−t) log(1−a) is (1−t)/(1−a) and pushes it down. Both are strongest where the output is sure and wrong.",
@@ -118,8 +131,7 @@ impl Pointwise for BinaryCrossEntropy {
 /// The rule of δ = ∂C/∂z for sigmoid with binary cross-entropy: a − t, or (a − t) / n for the mean.
 #[derive(Debug)]
 struct SigmoidBinaryCrossEntropyBackward {
-    mean: bool,
-    scale: f64,
+    reduction: Reduction,
 }
 
 impl Rule for SigmoidBinaryCrossEntropyBackward {
@@ -130,7 +142,7 @@ impl Rule for SigmoidBinaryCrossEntropyBackward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_each(entry)
+        one_term_each(entry)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
@@ -139,16 +151,16 @@ impl Rule for SigmoidBinaryCrossEntropyBackward {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let difference = evaluated(x, &DIFFERENCE, Slot::Output, at);
-        Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
+        Term::product(self.reduction.scaled(difference))
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == Slot::Output || slot == Slot::Target { same_place(at) } else { Vec::new() }
+        if slot == Slot::Output || slot == Slot::Target { elementwise_use(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            right: difference(self.mean),
+            right: sigmoid_error(self.reduction.is_mean),
             name: "the error of sigmoid and binary cross-entropy in one step",
             gist: Gist::None,
             words: "Sigmoid and binary cross-entropy together have a simple error: the output minus the target. Here ∂C/∂a is not finite, because an output has reached 0 or 1, so the error is computed in one step.",

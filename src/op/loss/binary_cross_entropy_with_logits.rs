@@ -1,5 +1,5 @@
-//! `binary_cross_entropy_with_logits`: C = −Σ [t log σ(a) + (1 − t) log(1 − σ(a))] of the logits a, or the mean over the outputs: PyTorch's
-//! `BCEWithLogitsLoss`.
+//! `binary_cross_entropy_with_logits`: PyTorch's `BCEWithLogitsLoss`, C = −Σ [t log σ(a) + (1 − t) log(1 − σ(a))], or the mean over the outputs. The outputs a
+//! of the network are logits: numbers from which the sigmoid σ makes probabilities.
 //!
 //! The loss is finite for all finite logits. For a = 0 and t = 1, C = log 2 = 0.6931 and ∂C/∂a = σ(0) − 1 = −0.5.
 
@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, ONE_MINUS_T, Pointwise, PointwiseLoss, T, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, ONE_MINUS_T, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY};
 use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Reported};
 use crate::op::math::softplus;
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, entry, evaluated};
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let (mean, scale) = super::reduction(args, output)?;
-    Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(BinaryCrossEntropyWithLogits { mean, scale }))))
+    let reduction = Reduction::read(args, output)?;
+    Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(BinaryCrossEntropyWithLogits { reduction }))))
 }
 
+/// σ(a) of one entry.
 const PROBABILITY: Expr = Expr::Of(SIGMOID, &[A_ENTRY]);
 /// log σ(a) = −softplus(−a), finite for every finite a.
 const LOG_SIGMOID: &Primitive = &log_of("log_sigmoid", |x| -softplus(-x[0]), &Expr::Of(LOG, &[SIGMOID_OF_X]));
@@ -34,57 +35,62 @@ const SIGMOID_OF_X: Expr = Expr::Of(SIGMOID, &[Expr::Arg(0)]);
 const fn log_of(name: &'static str, value: fn(&[f64]) -> f64, meaning: &'static Expr) -> Primitive {
     Primitive::differentiable(name, Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
 }
+
 /// σ(a) − t
-const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, whole::W]);
-const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[whole::X]);
+const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, ALL_T]);
+const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[ALL_A]);
 /// Σ t log σ(a) + (1 − t) log(1 − σ(a))
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
-        Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[PROBABILITIES])]),
-        Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, whole::W]), Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, PROBABILITIES])])]),
+        Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[PROBABILITIES])]),
+        Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALL_T]), Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, PROBABILITIES])])]),
     ])],
 );
 
 #[derive(Clone, Copy, Debug)]
 struct BinaryCrossEntropyWithLogits {
-    mean: bool,
-    scale: f64,
+    reduction: Reduction,
 }
 
 impl Pointwise for BinaryCrossEntropyWithLogits {
+    // −t log σ(a) and −(1 − t) log(1 − σ(a))
     const LOSS_TERMS: usize = 2;
 
-    fn loss(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         if term == 0 {
-            smallvec![constant(-self.scale), entry(x, T, i), evaluated(x, &Expr::Of(LOG_SIGMOID, &[A_ENTRY]), A, i)]
+            smallvec![constant(-self.reduction.scale), entry(x, T, i), evaluated(x, &Expr::Of(LOG_SIGMOID, &[A_ENTRY]), A, i)]
         } else {
-            let rest = evaluated(x, &Expr::Of(LOG_ONE_MINUS_SIGMOID, &[A_ENTRY]), A, i);
-            smallvec![constant(-self.scale), evaluated(x, &ONE_MINUS_T, T, i), rest]
+            let log_rest = evaluated(x, &Expr::Of(LOG_ONE_MINUS_SIGMOID, &[A_ENTRY]), A, i);
+            smallvec![constant(-self.reduction.scale), evaluated(x, &ONE_MINUS_T, T, i), log_rest]
         }
     }
 
-    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        Term::of_loss(self.loss(x, i, term))
+    fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss_factors(x, i, term))
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = evaluated(x, &Expr::Sub(&[PROBABILITY, T_ENTRY]), A, i);
-        Term::product(if self.mean { smallvec![constant(self.scale), difference] } else { smallvec![difference] })
+        Term::product(self.reduction.scaled(difference))
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Neg(if self.mean { &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS]) } else { &SUM_OF_LOGS }),
+            right: Expr::Neg(if self.reduction.is_mean {
+                &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS])
+            } else {
+                &SUM_OF_LOGS
+            }),
             name: "the loss",
             gist: Gist::Words("binary cross-entropy on logits"),
             words: "The outputs are logits: the sigmoid that turns them into probabilities is part of the loss, so the logarithm is never taken of 0. Where the target is 1, log σ(a) counts; where it is 0, log(1 − σ(a)) counts.",
         }
     }
 
-    fn back(&self) -> Equation {
+    fn gradient_equation(&self) -> Equation {
         Equation {
-            right: if self.mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE },
+            right: if self.reduction.is_mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE },
             name: "the derivative of the loss",
             gist: Gist::None,
             words: "Sigmoid and binary cross-entropy together have a simple derivative: the probability minus the target.",

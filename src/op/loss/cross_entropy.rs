@@ -1,21 +1,24 @@
 //! `cross_entropy`: C = −Σ t log a of the output a of a softmax or sigmoid.
 //!
 //! The logarithm is computed from the activation's input z, so the loss is finite even if an output is rounded to 0. For a = (0.25, 0.75) and t = (0, 1),
-//! C = −log 0.75 = 0.2877, ∂C/∂a = (0, −1.333), and through the softmax δ = a − t = (0.25, −0.25). PyTorch's `CrossEntropyLoss` is
-//! `cross_entropy_with_logits`.
+//! C = −log 0.75 = 0.2877 and ∂C/∂a = (0, −1.333). If a is the output of a softmax, ∂C/∂z = a − t = (0.25, −0.25).
+//!
+//! PyTorch's `CrossEntropyLoss` reads logits; it is the loss `cross_entropy_with_logits`.
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, weighted_log};
-use crate::expr::{Expr, Join, LOG, SUM, whole};
+use super::{
+    A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, log_beside,
+};
+use crate::expr::{Expr, Join, LOG, SUM};
 use crate::op::layer::{Args, Reported};
 use crate::op::math::{log_sum_exp, softplus};
 use crate::op::rule::{Equation, Factors, Gist, Memo, Operands, Rule, Term, Use, constant, derived, entry, evaluated};
 use crate::op::slot::{Reads, Slot};
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "cross_entropy", keys: &[], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
@@ -30,16 +33,16 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
             format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.activation_words());
         return Err(args.fail_alone("type", message, help));
     };
-    let softmax = probabilities == Probabilities::Exclusive;
-    let shortcut: (Arc<dyn Rule>, _) = if softmax {
+    let is_softmax = probabilities == Probabilities::Exclusive;
+    let shortcut: (Arc<dyn Rule>, _) = if is_softmax {
         (Arc::new(SoftmaxCrossEntropyBackward), SOFTMAX_ERROR)
     } else {
         (Arc::new(SigmoidCrossEntropyBackward), SIGMOID_ERROR)
     };
-    Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
+    Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { is_softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
 
-/// ∂C/∂z = a Σt − t of a softmax.
+/// ∂C/∂z = a Σt − t of a softmax; Σt is 1 if the targets are probabilities.
 const SOFTMAX_ERROR: Expr = Expr::Sub(&[
     Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
     Expr::Entry(Slot::Target),
@@ -50,51 +53,55 @@ const SIGMOID_ERROR: Expr =
 
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropy {
-    softmax: bool,
+    /// `true` if the output is that of a softmax, `false` if it is that of a sigmoid.
+    is_softmax: bool,
 }
 
-/// The two parts of the log-sum-exp of z ([`log_sum_exp`]).
-struct LogSumExp(f64, f64);
+/// The two summands of log Σ exp z ([`log_sum_exp`]).
+struct LogSumExp {
+    largest: f64,
+    log: f64,
+}
 
 impl Pointwise for CrossEntropy {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let z = tensors.get(Z).filter(|_| self.softmax);
+        let z = tensors.get(Z).filter(|_| self.is_softmax);
         let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
-        Some(Arc::new(LogSumExp(largest, log)))
+        Some(Arc::new(LogSumExp { largest, log }))
     }
 
-    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let log = match x.tensors.get(Z) {
-            None => weighted_log(x.get(T, i), x.get(A, i)),
-            Some(z) if self.softmax => {
-                let LogSumExp(largest, log) = x.memo().expect("the memo of this rule");
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        let log_a = match x.tensors.get(Z) {
+            None => log_beside(x.get(T, i), x.get(A, i)),
+            Some(z) if self.is_softmax => {
+                let LogSumExp { largest, log } = x.memo().expect("the memo of this rule");
                 (z[i] - largest) - log
             }
             Some(z) => -softplus(-z[i]),
         };
-        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log)]
+        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log_a)]
     }
 
-    fn term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        Term::of_loss(self.loss(x, i, term))
+    fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
+        Term::of_loss(self.loss_factors(x, i, term))
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         Term::product(smallvec![constant(-1.0), evaluated(x, &RATIO, A, i)])
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])])])),
+            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[ALL_A])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy"),
             words: "Only outputs whose target is not 0 count: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
         }
     }
 
-    fn back(&self) -> Equation {
+    fn gradient_equation(&self) -> Equation {
         Equation {
-            right: Expr::Neg(&Expr::Div(&[whole::W, whole::X])),
+            right: Expr::Neg(&Expr::Div(&[ALL_T, ALL_A])),
             name: "the derivative of the loss",
             gist: Gist::None,
             words: "The derivative of −t log a is −t/a: 0 where the target is 0, and elsewhere larger the smaller the output is.",
@@ -102,17 +109,17 @@ impl Pointwise for CrossEntropy {
     }
 }
 
-/// The rule of δ = ∂C/∂z for softmax with cross-entropy: a Σt − t.
+/// The rule of δ = ∂C/∂z for softmax with cross-entropy: a Σt − t. Its two terms are a Σt and −t.
 #[derive(Debug)]
 struct SoftmaxCrossEntropyBackward;
 
-/// The sum of the targets, Σt.
+/// The memo: the sum of the targets, Σt.
 struct TargetSum(f64);
 
 impl SoftmaxCrossEntropyBackward {
-    fn total(x: &Operands<'_>) -> f64 {
-        let TargetSum(total) = x.memo().expect("the memo of this rule");
-        *total
+    fn target_sum(x: &Operands<'_>) -> f64 {
+        let TargetSum(sum) = x.memo().expect("the memo of this rule");
+        *sum
     }
 }
 
@@ -122,9 +129,9 @@ impl Rule for SoftmaxCrossEntropyBackward {
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let total = Self::total(x);
+        let target_sum = Self::target_sum(x);
         for (i, sum) in out.iter_mut().enumerate() {
-            *sum += x.get(Slot::Output, i) * total;
+            *sum += x.get(Slot::Output, i) * target_sum;
             *sum -= x.get(Slot::Target, i);
         }
     }
@@ -137,7 +144,7 @@ impl Rule for SoftmaxCrossEntropyBackward {
         if term == 0 {
             return Term::product(smallvec![
                 entry(x, Slot::Output, at),
-                derived(&Expr::Of(SUM, &[Expr::All(Slot::Target)]), Slot::Target, at, Self::total(x))
+                derived(&Expr::Of(SUM, &[Expr::All(Slot::Target)]), Slot::Target, at, Self::target_sum(x))
             ]);
         }
         Term::product(smallvec![constant(-1.0), entry(x, Slot::Target, at)])
@@ -147,6 +154,7 @@ impl Rule for SoftmaxCrossEntropyBackward {
         match slot {
             Slot::Output => vec![Use { entry: at, term: 0 }],
             Slot::Target => {
+                // the first term of every entry reads the sum of all targets
                 let sums = (0..x.tensors[Slot::Target].len()).map(|entry| Use { entry, term: 0 });
                 sums.chain([Use { entry: at, term: 1 }]).collect()
             }

@@ -1,43 +1,48 @@
-//! Losses C = Σ f(a − t), or the mean, for a function f of one number, such as the absolute value.
+//! Losses C = Σ f(a − t), or the mean over the outputs, for a function f of the error d = a − t. `l1` is the loss with f(d) = |d|.
 
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{A, A_ENTRY, Loss, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, NetworkOutput, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY};
 use crate::expr::{Expr, Join, Primitive, SUM, whole};
 use crate::op::layer::{Args, Reported};
-use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, constant, derived};
+use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, derived};
 
-/// The function f of d = a − t, and of at most one key of the loss.
+/// The function f of a loss. Its arguments are d = a − t and at most one key of the loss.
 #[derive(Debug)]
 pub(super) struct Distance {
+    /// The function f.
     function: &'static Primitive,
     /// The expression f(a − t) of one entry.
     value: Expr,
     /// The expression f′(a − t) of one entry.
-    slope: Expr,
+    derivative: Expr,
+    /// The explanation of the loss.
     words: &'static str,
-    back: &'static str,
+    /// The explanation of the derivative.
+    derivative_words: &'static str,
 }
 
+/// The error a − t of one entry.
 const ERROR: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
-const ERRORS: Expr = Expr::Sub(&[whole::X, whole::W]);
-/// Σ f(a − t)
+/// The errors a − t of all entries.
+const ERRORS: Expr = Expr::Sub(&[ALL_A, ALL_T]);
+/// Σ f(a − t): argument 0 is f(a − t) ([`DistanceLoss::arguments`]).
 const TOTAL: Expr = Expr::Of(SUM, &[Expr::Arg(0)]);
 
 impl Distance {
-    /// A function with the explanation of the loss (`words`) and of its derivative (`back`).
-    pub const fn new(function: &'static Primitive, words: &'static str, back: &'static str) -> Self {
-        Self { function, value: Expr::Of(function, &[ERROR]), slope: Expr::Prime(function, &[ERROR]), words, back }
+    /// Creates the function of a loss, with the explanations of the loss and of its derivative.
+    pub const fn new(function: &'static Primitive, words: &'static str, derivative_words: &'static str) -> Self {
+        Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the keys `reduction` and `key`, a positive number with this default.
+    /// Makes the loss from the key `reduction` and, if `key` is given, from a second key: a positive number, given by its name and its default.
     ///
     /// # Errors
     /// If the value of a key is not allowed.
     pub fn build(&'static self, args: &mut dyn Args, output: &NetworkOutput<'_>, key: Option<(&str, f64)>) -> Result<Loss, Reported> {
-        let reduction = super::reduction(args, output);
+        let reduction = Reduction::read(args, output);
         let mut keys = SmallVec::new();
         if let Some((key, default)) = key {
             let value = args.number(key)?.unwrap_or(default);
@@ -47,59 +52,56 @@ impl Distance {
             }
             keys.push(value);
         }
-        let (mean, scale) = reduction?;
-        Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(DistanceLoss { distance: self, keys, mean, scale }))))
+        let reduction = reduction?;
+        Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(DistanceLoss { distance: self, keys, reduction }))))
     }
 }
 
-/// A loss with the values of its keys.
+/// A loss C = Σ f(a − t) with the values of its keys.
 #[derive(Clone, Debug)]
 struct DistanceLoss {
     distance: &'static Distance,
+    /// The arguments of f after d.
     keys: SmallVec<[f64; 1]>,
-    mean: bool,
-    /// 1, or 1/n for the mean.
-    scale: f64,
+    reduction: Reduction,
 }
 
 impl DistanceLoss {
     /// The arguments of f for entry i: a − t, then the keys.
-    fn numbers(&self, x: &Operands<'_>, i: usize) -> SmallVec<[f64; 2]> {
+    fn function_arguments(&self, x: &Operands<'_>, i: usize) -> SmallVec<[f64; 2]> {
         std::iter::once(x.get(A, i) - x.get(T, i)).chain(self.keys.iter().copied()).collect()
-    }
-
-    fn scaled(&self, factor: crate::op::rule::Arg) -> Factors {
-        if self.mean { smallvec![constant(self.scale), factor] } else { smallvec![factor] }
     }
 }
 
 impl Pointwise for DistanceLoss {
-    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let value = self.distance.function.value(&self.numbers(x, i)).unwrap_or(f64::NAN);
-        self.scaled(derived(&self.distance.value, A, i, value))
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        let value = self.distance.function.value(&self.function_arguments(x, i)).unwrap_or(f64::NAN);
+        self.reduction.scaled(derived(&self.distance.value, A, i, value))
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
-        let Distance { function, slope, .. } = self.distance;
-        let value = function.derivative(0, &self.numbers(x, i), f64::NAN).unwrap_or(f64::NAN);
-        Term::product(self.scaled(derived(slope, A, i, value)))
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
+        let Distance { function, derivative, .. } = self.distance;
+        // f′ does not use the value of f, so NaN may stand for it
+        let value = function.derivative(0, &self.function_arguments(x, i), f64::NAN).unwrap_or(f64::NAN);
+        Term::product(self.reduction.scaled(derived(derivative, A, i, value)))
     }
 
     fn equation(&self) -> Equation {
         let Distance { function, words, .. } = *self.distance;
         Equation {
-            right: if self.mean { Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]) } else { TOTAL },
+            right: if self.reduction.is_mean { Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]) } else { TOTAL },
             name: "the loss",
             gist: Gist::Definition(function),
             words,
         }
     }
 
-    fn back(&self) -> Equation {
-        let right = if self.mean { Expr::Mul(&[whole::SHARE, Expr::Arg(1)]) } else { Expr::Arg(1) };
-        Equation { right, name: "the derivative of the loss", gist: Gist::None, words: self.distance.back }
+    fn gradient_equation(&self) -> Equation {
+        let right = if self.reduction.is_mean { Expr::Mul(&[whole::SHARE, Expr::Arg(1)]) } else { Expr::Arg(1) };
+        Equation { right, name: "the derivative of the loss", gist: Gist::None, words: self.distance.derivative_words }
     }
 
+    /// f(a − t) and f′(a − t).
     fn arguments(&self) -> Arguments {
         let function = self.distance.function;
         smallvec![Expr::Of(function, &[ERRORS]), Expr::Prime(function, &[ERRORS])]

@@ -1,4 +1,4 @@
-//! `l1`: PyTorch's `L1Loss`, C = Σ |a − t|, or the mean; the derivative at 0 is 0.
+//! `l1`: PyTorch's `L1Loss`, C = Σ |a − t|, or the mean over the outputs. The derivative of |d| at d = 0 is 0.
 //!
 //! For a = (1, −2) and t = (0, 0), C = 3 and ∂C/∂a = (1, −1).
 
@@ -8,7 +8,7 @@ use crate::expr::{Definition, Expr, Primitive};
 use crate::op::functions::{ABS, SIGN, X};
 use crate::op::layer::{Args, Reported};
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "l1", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
@@ -16,7 +16,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 }
 
 const L1: Distance = Distance::new(
-    &Primitive::differentiable("l1", Definition::Expr(&Expr::Of(ABS, &[X])), &[SIGN]).of(&["d"]),
+    &Primitive::differentiable("l1", Definition::Expr(&Expr::Of(ABS, &[X])), &[SIGN]).arguments(&["d"]),
     "The distance of every output from its target: |d| with d = a − t. One large error counts as much as small ones of the same sum.",
     "The derivative of |d| is the sign of d: the output is pulled equally hard however far off it is, and not at all where it is right.",
 );

@@ -1,6 +1,7 @@
-//! `smooth_l1`: PyTorch's `SmoothL1Loss`. With d = a − t, C = Σ of ½ d² / β if |d| < β, else |d| − ½ β, or the mean.
+//! `smooth_l1`: PyTorch's `SmoothL1Loss`. C = Σ f(a − t), or the mean over the outputs, where f(d) = ½ d² / β if |d| < β, and f(d) = |d| − ½ β otherwise. β is
+//! the key `beta`.
 //!
-//! For β = 0.5, d = 0.25 gives 0.0625 with the derivative 0.5, and d = −3 gives 2.75 with the derivative −1.
+//! For β = 0.5, f(0.25) = 0.0625 with the derivative 0.5, and f(−3) = 2.75 with the derivative −1.
 
 use super::distance::Distance;
 use super::{Loss, LossKind, NetworkOutput};
@@ -8,23 +9,29 @@ use crate::expr::{Case, Definition, Expr, Primitive, Relation};
 use crate::op::functions::{ABS, HALF, ONE, X as D};
 use crate::op::layer::{Args, Reported};
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "smooth_l1", keys: &["reduction", "beta"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    SMOOTH.build(args, output, Some(("beta", 1.0)))
+    SMOOTH_L1.build(args, output, Some(("beta", 1.0)))
 }
 
 const BETA: Expr = Expr::Arg(1);
-const SIZE: Expr = Expr::Of(ABS, &[D]);
+const ABS_D: Expr = Expr::Of(ABS, &[D]);
+/// ½ d² / β
 const PARABOLA: Expr = Expr::Div(&[Expr::Mul(&[HALF, Expr::Square(&D)]), BETA]);
-const SQUARE: Case = Case { left: SIZE, is: Relation::Less, right: BETA, value: PARABOLA };
+/// The first case of f: the parabola if |d| < β.
+const SQUARE: Case = Case { left: ABS_D, is: Relation::Less, right: BETA, value: PARABOLA };
+/// The first case of f′: −1 if d ≤ −β.
 const BELOW: Case = Case { left: D, is: Relation::AtMost, right: Expr::Neg(&BETA), value: Expr::Neg(&ONE) };
+/// The second case of f′: 1 if d ≥ β.
 const ABOVE: Case = Case { left: D, is: Relation::AtLeast, right: BETA, value: ONE };
-const SLOPE: &[Expr] = &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]))];
-const LINE: Expr = Expr::Sub(&[SIZE, Expr::Mul(&[HALF, BETA])]);
-const SMOOTH: Distance = Distance::new(
-    &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), SLOPE).of(&["d", "beta"]),
+/// f′, by cases.
+const DERIVATIVE: &[Expr] = &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]))];
+/// |d| − ½ β
+const LINE: Expr = Expr::Sub(&[ABS_D, Expr::Mul(&[HALF, BETA])]);
+const SMOOTH_L1: Distance = Distance::new(
+    &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), DERIVATIVE).arguments(&["d", "beta"]),
     "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
     "Beyond beta the output is pulled equally hard however far off it is; within beta, the less the nearer it is to the target.",
 );

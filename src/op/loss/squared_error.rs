@@ -1,4 +1,5 @@
-//! `squared_error`: C = ½ Σ (a − t)², or the sum or the mean of the squares: PyTorch's `MSELoss` for the sum and the mean.
+//! `squared_error`: C = ½ Σ (a − t)², or, with the key `reduction`, the sum Σ (a − t)² or the mean of the squares. Sum and mean are those of PyTorch's
+//! `MSELoss`.
 //!
 //! For a = (1, 3) and t = (0, 1), C = ½ (1 + 4) = 2.5 and ∂C/∂a = a − t = (1, 2).
 
@@ -6,12 +7,12 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T_ENTRY};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, evaluated};
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
@@ -22,7 +23,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         "sum" => 1.0,
         _ => 1.0 / crate::tensor::len(output.shape) as f64,
     };
-    let (right, slope, words) = match reduction {
+    let (loss, derivative, derivative_words) = match reduction {
         "half_sum" => (
             Expr::Product(Join::Matrix, &[Expr::Name("½"), SQUARES]),
             DIFFERENCES,
@@ -39,35 +40,38 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
             "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is off, the harder it is pulled.",
         ),
     };
-    Ok(Loss::entry_by_entry(Arc::new(PointwiseLoss(SquaredError { scale, right, slope, words }))))
+    Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(SquaredError { scale, loss, derivative, derivative_words }))))
 }
 
 #[derive(Clone, Copy, Debug)]
 struct SquaredError {
+    /// The factor of each square: ½, 1 or 1/n.
     scale: f64,
     /// The expression of C.
-    right: Expr,
+    loss: Expr,
     /// The expression of ∂C/∂a.
-    slope: Expr,
+    derivative: Expr,
     /// The explanation of the derivative.
-    words: &'static str,
+    derivative_words: &'static str,
 }
 
-/// a − t, and Σ (a − t)²
-const DIFFERENCES: Expr = Expr::Sub(&[whole::X, whole::W]);
+/// a − t of all entries.
+const DIFFERENCES: Expr = Expr::Sub(&[ALL_A, ALL_T]);
+/// Σ (a − t)²
 const SQUARES: Expr = Expr::Of(SUM, &[Expr::Square(&DIFFERENCES)]);
-
+/// a − t of one entry.
 const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
 impl Pointwise for SquaredError {
-    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let difference = || evaluated(x, &DIFFERENCE, A, i);
         smallvec![constant(self.scale), difference(), difference()]
     }
 
     #[allow(clippy::float_cmp)] // 0.5 is exact
-    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = evaluated(x, &DIFFERENCE, A, i);
+        // ½ · 2 is 1: a factor less
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
         }
@@ -76,14 +80,14 @@ impl Pointwise for SquaredError {
 
     fn equation(&self) -> Equation {
         Equation {
-            right: self.right,
+            right: self.loss,
             name: "the loss",
             gist: Gist::Words("squared error"),
             words: "The squared distance of the output from its target: errors in both directions count, and large ones count most.",
         }
     }
 
-    fn back(&self) -> Equation {
-        Equation { right: self.slope, name: "the derivative of the loss", gist: Gist::None, words: self.words }
+    fn gradient_equation(&self) -> Equation {
+        Equation { right: self.derivative, name: "the derivative of the loss", gist: Gist::None, words: self.derivative_words }
     }
 }

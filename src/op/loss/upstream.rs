@@ -1,54 +1,56 @@
-//! `upstream`: C = ⟨a, G⟩ = Σ aᵢ Gᵢ for a given tensor G, so that ∂C/∂a = G, as with `a.backward(G)` in PyTorch. It starts the backward pass of a single
-//! layer with a known gradient.
+//! `upstream`: starts the backward pass with a given gradient G, like `a.backward(G)` in PyTorch. The loss is C = ⟨a, G⟩ = Σ aᵢ Gᵢ, so that ∂C/∂a = G.
+//!
+//! With it a scenario can show a single layer, without a loss of its own. For a = (2, 3) and G = (1, −1), C = −1 and ∂C/∂a = (1, −1).
 
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T};
-use crate::expr::{Expr, whole};
+use super::{A, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T};
+use crate::expr::Expr;
 use crate::op::layer::{Args, Fan, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, entry};
 use crate::tensor::Tensor;
 
-/// The row of this loss in the registry.
+/// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], build };
 
 #[allow(clippy::unnecessary_wraps)] // the signature of `LossKind::build`
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let target = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
-    Ok(of(target))
+    let gradient = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
+    Ok(loss(gradient))
 }
 
-/// The loss with this G, or with `None` the target of each sample as G.
-pub(super) fn of(target: Option<Tensor>) -> Loss {
-    Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target }
+/// The loss with this G. With `None`, the target of each sample is G.
+pub(super) fn loss(gradient: Option<Tensor>) -> Loss {
+    // the function reads G in the slot of the target
+    Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target: gradient }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct UpstreamLoss;
 
 impl Pointwise for UpstreamLoss {
-    fn loss(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         smallvec![entry(x, A, i), entry(x, T, i)]
     }
 
-    fn gradient(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
+    fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         Term::copy(entry(x, T, i))
     }
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Inner(&[whole::X, whole::W]),
+            right: Expr::Inner(&[ALL_A, ALL_T]),
             name: "the loss",
             gist: Gist::Words("a given error"),
             words: "This loss only serves to start the backward pass with a given ∂C/∂a: it multiplies every output by the number that is to be its derivative.",
         }
     }
 
-    fn back(&self) -> Equation {
+    fn gradient_equation(&self) -> Equation {
         Equation {
-            right: whole::W,
+            right: ALL_T,
             name: "the given error",
             gist: Gist::None,
             words: "The derivative of each output is the number that was given for it.",

@@ -1,8 +1,10 @@
-//! Max pooling over large windows in O(log n) comparisons an output, by running maxima of 1, 2, 4, 8, … neighbours.
+//! Max pooling over large windows of n places with O(log n) comparisons per output, by running maxima of 1, 2, 4, 8, … neighbours.
 //!
-//! With m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]), entry i of mⱼ is the maximum of 2ʲ neighbours. A window of n places, 2ʲ ≤ n < 2ʲ⁺¹, is
-//! covered by two such runs, which may overlap: max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With dilation d the neighbours are d places apart. For a
-//! window of 3 over `5 1 4 2`:
+//! Let m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]). Then entry i of mⱼ is the maximum of the 2ʲ neighbours that begin at i. For a window of n places, let j
+//! be the *level* with 2ʲ ≤ n < 2ʲ⁺¹. Two such groups of 2ʲ neighbours, which may overlap, cover the window: its maximum is
+//! max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With dilation d the neighbours are d places apart.
+//!
+//! For a window of 3 places over `5 1 4 2` the level is 1:
 //!
 //! ```text
 //! m₀ = 5 1 4 2
@@ -10,11 +12,13 @@
 //! y  = 5 4            y[0] = max(m₁[0], m₁[1]), y[1] = max(m₁[1], m₁[2])
 //! ```
 //!
-//! This is done along the rows of the image, and then down the columns of the result. An h x w window so costs about log₂ h + log₂ w comparisons
-//! instead of h · w: 10 instead of 961 for 31 x 31. Each maximum keeps the place that it comes from. Of two equal maxima the left or upper one wins,
-//! so the winner is the first of its window in row-major order; of several NaN it is the last. Neither depends on the order of the comparisons.
+//! The maxima are computed along the rows of the image, and then down the columns of the result. An h x w window then costs about log₂ h + log₂ w comparisons
+//! instead of h · w: 10 instead of 961 for 31 x 31.
+//!
+//! Each maximum is stored with the place that it comes from. Of two equal maxima the left or upper one wins, so the winner is the first maximum of its window
+//! in row-major order. If there are NaNs, the last of them wins. Both results do not depend on the order of the comparisons.
 
-#![allow(clippy::inline_always)] // vector registers are chosen where the loops are built in, and nowhere else
+#![allow(clippy::inline_always)] // a function uses wide vector registers only if it is inlined into `with_simd`
 
 use std::ops::Range;
 
@@ -41,12 +45,12 @@ struct WindowRun {
 }
 
 impl WindowRun {
-    /// Returns j with 2ʲ ≤ count < 2ʲ⁺¹.
+    /// Returns the level j, with 2ʲ ≤ count < 2ʲ⁺¹.
     fn level(self) -> u32 {
         self.count.ilog2()
     }
 
-    /// Returns the part of the run in a range of outputs, which are counted from the range's beginning.
+    /// Returns the part of the run within a range of outputs. Its outputs are counted from the beginning of the range. `None` if there is no such part.
     fn within(self, range: &Range<usize>) -> Option<Self> {
         let (begin, end) = (self.output.max(range.start), (self.output + self.outputs).min(range.end));
         (begin < end).then(|| Self {
@@ -61,30 +65,36 @@ impl WindowRun {
 /// All windows along one axis.
 #[derive(Debug)]
 struct WindowAxis {
+    /// The windows, in order.
     runs: Vec<WindowRun>,
+    /// The distance between neighbouring places of a window.
     dilation: usize,
     /// The number of outputs that are computed at once.
     outputs_at_once: usize,
 }
 
-/// The windows of some outputs along an axis, with the range of input places that they read.
+/// The windows of some neighbouring outputs along an axis.
 struct AxisTile {
+    /// The windows. Outputs are counted from the first of the tile, and places from `input.start`.
     runs: Vec<WindowRun>,
+    /// The input places that the windows read.
     input: Range<usize>,
+    /// The number of outputs.
     outputs: usize,
 }
 
-/// The smallest number of outputs that are computed at once.
+/// The smallest number of outputs along an axis that are computed at once, if the axis has as many.
 const MIN_OUTPUTS: usize = 128;
 
-/// Returns the extent of a dilated window.
-fn reach(axis: &Axis) -> usize {
+/// Returns the extent of a dilated window on the input.
+fn extent(axis: &Axis) -> usize {
     (axis.kernel - 1) * axis.dilation + 1
 }
 
-/// Returns the number of outputs that are computed at once: they cover four times the input that neighbouring groups both read.
+/// Returns the number of outputs that are computed at once. Neighbouring groups of outputs both read, and both compute, the input under one window. So that
+/// this is a small part of the work, a group covers four times the extent of a window.
 fn outputs_at_once(axis: &Axis) -> usize {
-    (4 * reach(axis) / axis.stride).max(MIN_OUTPUTS).min(axis.output)
+    (4 * extent(axis) / axis.stride).max(MIN_OUTPUTS).min(axis.output)
 }
 
 impl WindowAxis {
@@ -93,6 +103,7 @@ impl WindowAxis {
         for output in 0..axis.output {
             let Taps { first: [first, ..], count, .. } = axis.taps(View::Output, output);
             if let Some(run) = runs.last_mut().filter(|run| run.count == count) {
+                // the window continues the run if it is as far from the last one as the windows of the run from each other
                 let step = first.checked_sub(run.first + (run.outputs - 1) * run.step);
                 if let Some(step) = step.filter(|step| run.outputs == 1 || *step == run.step) {
                     (run.step, run.outputs) = (step, run.outputs + 1);
@@ -104,10 +115,10 @@ impl WindowAxis {
         Self { runs, dilation: axis.dilation, outputs_at_once: outputs_at_once(axis) }
     }
 
-    /// Returns the windows of some outputs, with places counted from the first one that they read.
+    /// Returns the windows of a range of outputs.
     fn tile(&self, outputs: Range<usize>) -> AxisTile {
-        let from = self.runs.partition_point(|run| run.output + run.outputs <= outputs.start);
-        let mut runs: Vec<WindowRun> = self.runs[from..].iter().map_while(|run| run.within(&outputs)).collect();
+        let first_run = self.runs.partition_point(|run| run.output + run.outputs <= outputs.start);
+        let mut runs: Vec<WindowRun> = self.runs[first_run..].iter().map_while(|run| run.within(&outputs)).collect();
         let begin = runs.iter().map(|run| run.first).min().unwrap_or(0);
         let end = |run: &WindowRun| run.first + (run.outputs - 1) * run.step + (run.count - 1) * self.dilation + 1;
         let end = runs.iter().map(end).max().unwrap_or(begin);
@@ -118,27 +129,34 @@ impl WindowAxis {
     }
 }
 
-/// The windows of one channel, along both axes.
+/// The plan of the computation: the windows of one channel, along both axes.
 #[derive(Debug)]
-pub(super) struct Running {
-    down: WindowAxis,
-    across: WindowAxis,
-    /// The number of places of a channel of the image, and of a row.
+pub(super) struct RunningMaxima {
+    /// The windows down the rows.
+    rows: WindowAxis,
+    /// The windows across the columns.
+    columns: WindowAxis,
+    /// The number of places of one channel of the image.
     area: usize,
+    /// The number of places of one row of the image.
     width: usize,
 }
 
-impl Running {
-    /// Creates the windows; `None` if comparing every place of every window is faster.
-    pub(super) fn worthwhile(Conv2d { rows, columns, .. }: &Conv2d) -> Option<Self> {
-        // no tensor's size limits a stride, or a kernel that lies on padding, so the products may overflow
-        let each = |axis: &Axis| axis.stride as u128 * (u128::from(axis.kernel.ilog2()) + 1) + 1;
-        let running = (rows.stride as u128).saturating_mul(each(columns)).saturating_add(each(rows));
-        // short rows do not fill the registers
-        let plain = (rows.kernel as u128 * columns.kernel as u128).saturating_mul(columns.output.min(8) as u128) / 8;
-        (plain > running.saturating_mul(2)).then(|| Self {
-            down: WindowAxis::new(rows),
-            across: WindowAxis::new(columns),
+impl RunningMaxima {
+    /// Creates the plan; `None` if comparing every place of every window is probably faster.
+    pub(super) fn new_if_faster(Conv2d { rows, columns, .. }: &Conv2d) -> Option<Self> {
+        // all costs are u128 and saturate, because no tensor limits the size of a stride, nor that of a kernel that covers much padding
+
+        // the operations per output along one axis: `level + 1` for each of the `stride` inputs per output, and one for the output itself
+        let axis_cost = |axis: &Axis| axis.stride as u128 * (u128::from(axis.kernel.ilog2()) + 1) + 1;
+        // each output row needs `stride` input rows with their maxima along the row
+        let running_cost = (rows.stride as u128).saturating_mul(axis_cost(columns)).saturating_add(axis_cost(rows));
+        // in rows of fewer than 8 outputs, the running maxima do not fill a vector register and are slower in proportion
+        let direct_cost = (rows.kernel as u128 * columns.kernel as u128).saturating_mul(columns.output.min(8) as u128) / 8;
+        // a margin: running maxima are chosen only if they need less than half of the operations
+        (direct_cost > running_cost.saturating_mul(2)).then(|| Self {
+            rows: WindowAxis::new(rows),
+            columns: WindowAxis::new(columns),
             area: rows.input * columns.input,
             width: columns.input,
         })
@@ -146,22 +164,22 @@ impl Running {
 
     /// The number of rows of outputs that are computed at once.
     pub(super) fn rows_at_once(&self) -> usize {
-        self.down.outputs_at_once
+        self.rows.outputs_at_once
     }
 
-    /// Returns the shape of the array of maxima that a group of outputs needs.
-    pub(super) fn room(Conv2d { rows, columns, .. }: &Conv2d) -> [usize; 2] {
-        let inputs = (outputs_at_once(rows) - 1) * rows.stride + reach(rows);
+    /// Returns the shape of the array of maxima that the computation of a group of outputs needs: input rows x output columns.
+    pub(super) fn scratch_shape(Conv2d { rows, columns, .. }: &Conv2d) -> [usize; 2] {
+        let inputs = (outputs_at_once(rows) - 1) * rows.stride + extent(rows);
         [inputs.min(rows.input), outputs_at_once(columns)]
     }
 
-    /// Calls `put` with each output of some rows of a channel and the place of its maximum.
+    /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image. `out` are rows of outputs of a channel, from `first_row`.
     pub(super) fn winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
         Arch::new().dispatch(RowGroup { running: self, image, channel, first_row, out, put });
     }
 }
 
-/// Maxima, and the places in the image that they come from.
+/// Maxima, and for each the place in the image that it comes from.
 #[derive(Default)]
 struct Maxima {
     values: Vec<f64>,
@@ -188,7 +206,7 @@ fn winner(first: (f64, usize), second: (f64, usize)) -> (f64, usize) {
 
 /// The computation of some rows of outputs of one channel.
 struct RowGroup<'a, T, P> {
-    running: &'a Running,
+    running: &'a RunningMaxima,
     image: &'a [f64],
     channel: usize,
     first_row: usize,
@@ -202,47 +220,50 @@ impl<T, P: Fn(&mut T, usize)> WithSimd for RowGroup<'_, T, P> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { running, image, channel, first_row, out, put } = self;
-        let Running { down, across, area, width } = running;
-        let wide = across.runs.iter().map(|run| run.outputs).sum::<usize>();
-        let rows = down.tile(first_row..first_row + out.len() / wide);
+        let RunningMaxima { rows, columns, area, width } = running;
+        let output_width = columns.runs.iter().map(|run| run.outputs).sum::<usize>();
+        let row_tile = rows.tile(first_row..first_row + out.len() / output_width);
         let (mut maxima, mut line, mut spare) = (Maxima::default(), Maxima::default(), Maxima::default());
-        for begin in (0..wide).step_by(across.outputs_at_once) {
-            let columns = across.tile(begin..wide.min(begin + across.outputs_at_once));
-            maxima.resize(rows.input.len() * columns.outputs);
-            for (n, row) in rows.input.clone().enumerate() {
-                let first = channel * area + row * width + columns.input.start;
+        for begin in (0..output_width).step_by(columns.outputs_at_once) {
+            let column_tile = columns.tile(begin..output_width.min(begin + columns.outputs_at_once));
+            maxima.resize(row_tile.input.len() * column_tile.outputs);
+            for (n, row) in row_tile.input.clone().enumerate() {
+                let first = channel * area + row * width + column_tile.input.start;
                 line.values.clear();
-                line.values.extend_from_slice(&image[first..][..columns.input.len()]);
+                line.values.extend_from_slice(&image[first..][..column_tile.input.len()]);
                 line.places.clear();
-                line.places.extend(first..first + columns.input.len());
-                let values = &mut maxima.values[n * columns.outputs..][..columns.outputs];
-                let places = &mut maxima.places[n * columns.outputs..][..columns.outputs];
-                along_row(&columns, across.dilation, &mut line, &mut spare, values, places);
+                line.places.extend(first..first + column_tile.input.len());
+                let values = &mut maxima.values[n * column_tile.outputs..][..column_tile.outputs];
+                let places = &mut maxima.places[n * column_tile.outputs..][..column_tile.outputs];
+                along_row(&column_tile, columns.dilation, &mut line, &mut spare, values, places);
             }
-            down_columns(&rows, down.dilation, &mut maxima, columns.outputs, |row, column, place| {
-                put(&mut out[row * wide + begin + column], place);
+            down_columns(&row_tile, rows.dilation, &mut maxima, column_tile.outputs, |row, column, place| {
+                put(&mut out[row * output_width + begin + column], place);
             });
         }
     }
 }
 
-/// Computes the winners of the windows along a row.
+/// Computes the maxima of the windows along a row, and writes them and their places to `values` and `places`. `line` holds the entries of the row; it is
+/// overwritten. `spare` is a buffer.
 #[inline(always)]
 fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Maxima, values: &mut [f64], places: &mut [usize]) {
-    let levels = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
-    for level in 0..=levels {
+    let top_level = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
+    for level in 0..=top_level {
         for run in tile.runs.iter().filter(|run| run.level() == level) {
-            let last = run.first + (run.count - (1 << level)) * dilation;
+            // the beginning of the second of the two groups of 2ʲ neighbours that cover the first window
+            let second = run.first + (run.count - (1 << level)) * dilation;
             let (values, places) = (&mut values[run.output..][..run.outputs], &mut places[run.output..][..run.outputs]);
             if run.step == 1 {
-                pairwise(line, [run.first, last], values, places);
+                pairwise(line, [run.first, second], values, places);
             } else {
                 for (n, (value, place)) in values.iter_mut().zip(places).enumerate() {
-                    (*value, *place) = winner(line.get(run.first + n * run.step), line.get(last + n * run.step));
+                    (*value, *place) = winner(line.get(run.first + n * run.step), line.get(second + n * run.step));
                 }
             }
         }
-        if level < levels {
+        // the maxima of the next level
+        if level < top_level {
             let apart = dilation << level;
             let len = line.values.len() - apart;
             spare.resize(len);
@@ -252,44 +273,46 @@ fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Ma
     }
 }
 
-/// Computes the winners of two stretches of a row, entry by entry.
+/// Computes the winner of `line[first + n]` and `line[second + n]` for each n.
 #[inline(always)]
-fn pairwise(line: &Maxima, [a, b]: [usize; 2], values: &mut [f64], places: &mut [usize]) {
+fn pairwise(line: &Maxima, [first, second]: [usize; 2], values: &mut [f64], places: &mut [usize]) {
     let len = values.len();
-    let (u, v) = (&line.values[a..][..len], &line.values[b..][..len]);
-    let (p, q) = (&line.places[a..][..len], &line.places[b..][..len]);
+    let (first_values, second_values) = (&line.values[first..][..len], &line.values[second..][..len]);
+    let (first_places, second_places) = (&line.places[first..][..len], &line.places[second..][..len]);
     let places = &mut places[..len];
     for n in 0..len {
-        (values[n], places[n]) = winner((u[n], p[n]), (v[n], q[n]));
+        (values[n], places[n]) = winner((first_values[n], first_places[n]), (second_values[n], second_places[n]));
     }
 }
 
-/// Computes the winners of the windows down the columns of maxima with `wide` entries a row, and calls `put` with the row and column of each output
-/// and the place of its winner.
+/// Computes the winners of the windows down the columns. `maxima` are the maxima along the rows, `width` in each row; they are overwritten. Calls `put` with
+/// the row and the column of each output and the place of its winner.
 #[inline(always)]
-fn down_columns(tile: &AxisTile, dilation: usize, maxima: &mut Maxima, wide: usize, mut put: impl FnMut(usize, usize, usize)) {
-    let levels = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
+fn down_columns(tile: &AxisTile, dilation: usize, maxima: &mut Maxima, width: usize, mut put: impl FnMut(usize, usize, usize)) {
+    let top_level = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
     let mut rows = tile.input.len();
-    for level in 0..=levels {
+    for level in 0..=top_level {
         for run in tile.runs.iter().filter(|run| run.level() == level) {
             for n in 0..run.outputs {
                 let upper = run.first + n * run.step;
                 let lower = upper + (run.count - (1 << level)) * dilation;
-                let row = |row: usize| maxima.values[row * wide..][..wide].iter().zip(&maxima.places[row * wide..][..wide]);
-                for (column, ((u, p), (v, q))) in row(upper).zip(row(lower)).enumerate() {
-                    put(run.output + n, column, winner((*u, *p), (*v, *q)).1);
+                let maxima_of_row = |row: usize| maxima.values[row * width..][..width].iter().zip(&maxima.places[row * width..][..width]);
+                for (column, ((u, p), (v, q))) in maxima_of_row(upper).zip(maxima_of_row(lower)).enumerate() {
+                    let (_, place) = winner((*u, *p), (*v, *q));
+                    put(run.output + n, column, place);
                 }
             }
         }
-        if level < levels {
+        // the maxima of the next level, in place: a row only reads itself and a row below it
+        if level < top_level {
             let apart = dilation << level;
             rows -= apart;
             for row in 0..rows {
-                let (values, below) = maxima.values.split_at_mut((row + apart) * wide);
-                let (places, places_below) = maxima.places.split_at_mut((row + apart) * wide);
-                let (values, places) = (&mut values[row * wide..][..wide], &mut places[row * wide..][..wide]);
-                let (below, places_below) = (&below[..wide], &places_below[..wide]);
-                for n in 0..wide {
+                let (values, below) = maxima.values.split_at_mut((row + apart) * width);
+                let (places, places_below) = maxima.places.split_at_mut((row + apart) * width);
+                let (values, places) = (&mut values[row * width..][..width], &mut places[row * width..][..width]);
+                let (below, places_below) = (&below[..width], &places_below[..width]);
+                for n in 0..width {
                     (values[n], places[n]) = winner((values[n], places[n]), (below[n], places_below[n]));
                 }
             }

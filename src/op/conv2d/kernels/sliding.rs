@@ -113,7 +113,7 @@ impl Sliding {
         let first_phase_row = |band: usize| phase_rows * band / count;
         let bands = (0..count).map(|band| {
             let (start, end) = (first_phase_row(band), first_phase_row(band + 1));
-            let layout = PolyphaseLayout { axes: [rows.part(start..end), columns.clone()] };
+            let layout = PolyphaseLayout { axes: [rows.restricted_to(start..end), columns.clone()] };
             let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, &layout, phase)).collect();
             let end_row = if band + 1 == count { conv.rows.len(view) } else { end * step };
             Band { rows: start * step..end_row, layout, kernels }
