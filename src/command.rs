@@ -1,4 +1,6 @@
-//! Floor 9: the command line, one file for each command.
+//! Floor 9: the command line of the program. Each command is a file of this module.
+//!
+//! [`main`] parses the arguments, runs a command of the table [`COMMANDS`], and returns the exit status.
 
 pub mod bundled;
 mod check;
@@ -7,25 +9,25 @@ pub mod driver;
 mod format;
 mod gradcheck;
 mod grads;
-mod holds;
 mod json;
 mod list;
 mod live;
-mod look;
 mod man;
-pub mod offers;
-mod paper;
+mod open;
+mod options;
+pub mod picker_entries;
 mod planned;
 mod progress;
 mod read;
 pub mod replay;
 mod report;
-mod run;
 mod show;
 mod source;
 mod tensors;
+mod text_writer;
 mod trace;
 mod train;
+mod weights_listing;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgMatches, CommandFactory, FromArgMatches as _, Parser};
 
-pub use live::Live;
+pub use live::TerminalStepper;
 pub use source::ScenarioLoader;
 
 use crate::app::Document;
@@ -45,11 +47,11 @@ use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Place};
 use crate::threads;
 use crate::words::suggest;
-use format::Sink;
-use look::Global;
+use format::CommandOutput;
+use open::OPEN;
+use options::GlobalOptions;
 use progress::{INTERRUPTED, Interrupted};
-use read::shown;
-use run::OPEN;
+use read::display_name;
 
 /// Step through every multiplication of backpropagation.
 ///
@@ -57,51 +59,54 @@ use run::OPEN;
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
 #[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]
-#[command(after_help = AFTER, subcommand_value_name = "COMMAND")]
+#[command(after_help = AFTER_HELP, subcommand_value_name = "COMMAND")]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalOptions,
 }
 
-const AFTER: &str = "\
-SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. A text with a path separator or the ending .toml is \
-a path. Otherwise a bundled name comes before a file of the same name, and the beginning of a bundled name is enough if only one begins so and no file \
-has that name. A file with weights (.npy, .npz, .safetensors) is not a scenario: gradstep FILE lists its tensors.
+/// The last part of `gradstep --help` and of the manual page.
+const AFTER_HELP: &str = "\
+SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. An argument that contains a path separator or ends in .toml \
+is always a path. Any other argument can be a bundled name or a file in the current folder; the bundled name comes first. The beginning of a bundled name \
+is enough if no other bundled name begins like this and no file has this name. If FILE contains tensors (.npy, .npz, .safetensors), gradstep FILE lists them.
 
-ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of it (grad.conv1.weight[0,0,1,1]), a term of an \
-entry, from 1 (grad.conv1.weight[0,0,1,1]#3), or first, last, loss, backward. A prefix selects a sample (2:loss), the sum or mean over the samples \
-(reduce:loss) or the update of the parameters (update:fc1.weight). 12/ at the very beginning selects iteration 12: with several samples, 12/loss is the \
-first sample's loss and 12/reduce:loss the batch's.
+ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of that tensor, counted from 0 \
+(grad.conv1.weight[0,0,1,1]), a term of that entry, counted from 1 (grad.conv1.weight[0,0,1,1]#3), or one of the words first, last, loss and backward. Before \
+the name of an op, 2: selects the second sample (2:loss), reduce: the sum or mean over the samples (reduce:loss), and update: the new value of a parameter \
+(update:fc1.weight). Before all of this, 12/ selects iteration 12: 12/loss is its loss. If there are several samples, 12/loss is the loss of the first one, \
+and 12/reduce:loss the loss of the batch.
 
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 
-/// A command. Its fields are its arguments, and its doc comment is its help.
+/// A command with its arguments. The fields of the type are the arguments, and its doc comment is the help text.
 trait Invocation: Parser {
     /// The output file; `None` means stdout.
     fn output(&self) -> Option<&Path> {
         None
     }
 
-    /// Runs it.
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode>;
+    /// Runs the command and returns the exit status.
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode>;
 }
 
 /// A row of the table of commands.
 struct CommandRow {
-    /// Returns its name, help and arguments.
+    /// Returns the name, the help and the arguments of the command.
     declare: fn() -> clap::Command,
-    /// Runs it with its arguments.
-    run: fn(&ArgMatches, &Global) -> anyhow::Result<ExitCode>,
+    /// Runs the command with the parsed arguments.
+    run: fn(&ArgMatches, &GlobalOptions) -> anyhow::Result<ExitCode>,
 }
 
+/// The row of a command.
 const fn row<C: Invocation>() -> CommandRow {
     CommandRow {
         declare: <C as CommandFactory>::command,
         run: |arguments, global| {
             let command = C::from_arg_matches(arguments)?;
-            // fail before anything is read or computed
+            // a closed stdout loses all output: fail before anything is read or computed
             if command.output().is_none() {
-                standard::stdout_is_open()?;
+                standard::ensure_stdout_is_open()?;
             }
             command.run(global)
         },
@@ -110,7 +115,7 @@ const fn row<C: Invocation>() -> CommandRow {
 
 /// All commands, in the order of the help.
 static COMMANDS: &[CommandRow] = &[
-    row::<run::OpenCommand>(),
+    row::<open::OpenCommand>(),
     row::<list::ListCommand>(),
     row::<check::CheckCommand>(),
     row::<grads::GradsCommand>(),
@@ -123,14 +128,16 @@ static COMMANDS: &[CommandRow] = &[
     row::<man::ManCommand>(),
 ];
 
-/// The clap command of the whole command line.
-fn program() -> clap::Command {
+/// The command line as it is parsed, with the hidden command `open`.
+fn parsed_program() -> clap::Command {
     Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
 }
 
-/// The same as users type it: without hidden commands, and with the options of the stepper, which has no command word.
+/// The command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
+///
+/// `open` is hidden, because [`with_open_command`] inserts it. Its options are options of `gradstep` itself.
 fn typed_program() -> clap::Command {
-    let stepper = run::OpenCommand::command();
+    let stepper = open::OpenCommand::command();
     let options = stepper.get_arguments().filter(|arg| !arg.is_positional()).cloned();
     let commands = COMMANDS.iter().map(|row| (row.declare)()).filter(|command| !command.is_hide_set());
     Cli::command().args(options).subcommands(commands)
@@ -140,69 +147,70 @@ fn typed_program() -> clap::Command {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // a usage error is printed before the arguments are parsed, so `--ascii` is looked up here
-    let ascii = look::ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    let done = with_open_command(arguments).and_then(|arguments| match parsed(arguments) {
+    // a usage error has no parsed arguments, so `--ascii` is looked up in the text
+    let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
+    let result = with_open_command(arguments).and_then(|arguments| match parse(arguments) {
         Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
-            Ok(faults) => invalid(&faults, &global),
-            Err(error) => stopped(error),
+            Ok(faults) => print_faults(&faults, &global),
+            Err(error) => print_interruption(error),
         }),
-        Err(error) => usage(&error, ascii),
+        Err(error) => print_usage(&error, ascii),
     });
-    output::exit(
-        done.map_err(|error| if ascii && !is_closed_pipe(&error) { anyhow!(glyph::ascii_text(&format!("{error:#}"))) } else { error }),
+    output::exit_status(
+        result.map_err(|error| if ascii && !is_closed_pipe(&error) { anyhow!(glyph::ascii_text(&format!("{error:#}"))) } else { error }),
     )
 }
 
-/// Parses the arguments into the options of every command, and the rest.
-fn parsed(arguments: Vec<OsString>) -> Result<(Global, ArgMatches), clap::Error> {
-    let arguments = program().try_get_matches_from(arguments)?;
+/// Parses the arguments. Returns the options that every command has, and all arguments.
+fn parse(arguments: Vec<OsString>) -> Result<(GlobalOptions, ArgMatches), clap::Error> {
+    let arguments = parsed_program().try_get_matches_from(arguments)?;
     Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
 }
 
-fn run(arguments: &ArgMatches, global: &Global) -> anyhow::Result<ExitCode> {
+/// Runs the command of the arguments; without a command, the picker.
+fn run(arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     global.threads.into_iter().for_each(threads::set_limit);
     let Some((name, arguments)) = arguments.subcommand() else {
-        standard::stdout_is_open()?;
-        return run::pick(global);
+        standard::ensure_stdout_is_open()?;
+        return open::open_picker(global);
     };
     let row = COMMANDS.iter().find(|row| (row.declare)().get_name() == name).expect("a command of the table");
     (row.run)(arguments, global)
 }
 
 /// Prints the faults of a scenario.
-fn invalid(faults: &Faults, global: &Global) -> anyhow::Result<ExitCode> {
+fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let mut to = output::stderr();
     // unescaped: `render` escapes the texts itself and adds colours
-    writeln!(to.raw(), "{}", global.text(&faults.render(global.coloured(&io::stderr()))))?;
+    writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&io::stderr()))))?;
     to.finish()?;
     Ok(ExitCode::from(1))
 }
 
-/// Prints where Ctrl-C stopped a command. Any other error is passed on.
-fn stopped(error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let why = error.downcast::<Interrupted>()?;
+/// Prints the iteration at which Ctrl-C stopped a command. Any other error is returned.
+fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    let interrupted = error.downcast::<Interrupted>()?;
     let mut to = output::stderr();
-    writeln!(to, "{why}")?;
+    writeln!(to, "{interrupted}")?;
     to.finish()?;
     Ok(ExitCode::from(INTERRUPTED))
 }
 
-/// Prints the help or the version, or an error in the command line.
-fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
+/// Prints the help, the version, or an error in the command line. Clap returns all of them as errors.
+fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     let plain = error.render().to_string();
     let plain = if ascii { glyph::ascii_text(&plain) } else { plain };
     if error.use_stderr() {
-        // the message quotes the arguments unescaped: print it without colours, through the escaping writer
+        // the message quotes the arguments unescaped: escape it, which removes its colours
         let mut to = output::stderr();
         to.text(&plain)?;
         to.finish()?;
         return Ok(ExitCode::from(2));
     }
-    standard::stdout_is_open()?;
+    standard::ensure_stdout_is_open()?;
     let mut to = output::stdout();
-    let coloured = look::is_terminal() && look::colour_wanted() && !ascii;
-    if coloured {
+    let has_colours = options::stdout_is_terminal() && options::wants_colours() && !ascii;
+    if has_colours {
         write!(to.raw(), "{}", error.render().ansi())?;
     } else {
         to.text(&plain)?;
@@ -211,67 +219,70 @@ fn usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Inserts the hidden command `open` if the first argument is a scenario and not a command.
+/// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
 ///
-/// `gradstep --ascii xor` becomes `gradstep --ascii open xor`. Clap could not tell an optional SCENARIO beside the commands from a misspelt command.
+/// Clap alone would take a misspelt command for a scenario, and report a missing file instead of the misspelling.
 fn with_open_command(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
-    let cli = program();
-    let mut place = 1;
-    while let Some(argument) = arguments.get(place) {
+    let cli = parsed_program();
+    let mut position = 1;
+    while let Some(argument) = arguments.get(position) {
         let text = argument.to_string_lossy();
         let Some(option) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { break };
         let name = option.strip_prefix('-').unwrap_or("");
         let known = cli.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
-        place += match known {
+        position += match known {
             Some(known) if known.get_action().takes_values() && !name.contains('=') => 2,
             Some(_) => 1,
             None if matches!(option, "h" | "V" | "-help" | "-version") => return Ok(arguments),
             None => {
-                // an option of the stepper, before its scenario
-                arguments.insert(place, OPEN.into());
+                // an option of `open` before the scenario, such as `gradstep --at 57 xor`
+                arguments.insert(position, OPEN.into());
                 return Ok(arguments);
             }
         };
     }
-    let Some(first) = arguments.get(place) else { return Ok(arguments) };
+    let Some(first) = arguments.get(position) else { return Ok(arguments) };
     let text = first.to_string_lossy();
     let commands = || cli.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
     if text == "help" || commands().any(|command| command == text) {
         return Ok(arguments);
     }
-    planned::command(&text)?;
-    if !source::exists(first) {
+    planned::refuse(&text)?;
+    if !source::is_scenario_argument(first) {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
         let near = suggest::clause(suggest::nearest(&text, names));
         return Err(anyhow!(
             "{} is not a command, a bundled scenario or a file{near} (see `gradstep --help` and `gradstep list`)",
-            shown(first)
+            display_name(first)
         ));
     }
-    arguments.insert(place, OPEN.into());
+    arguments.insert(position, OPEN.into());
     Ok(arguments)
 }
 
-/// Opens the output file, or stdout. Refuses to overwrite the input file `from` and the files that it reads (`beside`, in the same folder).
-fn output_to(file: Option<&Path>, from: &OsStr, beside: &[String]) -> anyhow::Result<Sink> {
-    let Some(path) = file else { return Ok(output::unlined()) };
-    let mut read = vec![PathBuf::from(from)];
-    read.extend(beside.iter().map(|file| Path::new(from).with_file_name(file)));
-    if let Ok(to) = path.canonicalize()
-        && read.iter().any(|from| from.canonicalize().is_ok_and(|from| from == to))
+/// Opens the output file, or stdout without a file.
+///
+/// # Errors
+/// If the output file is an input: the scenario, or one of `tensor_files` in its folder.
+fn open_output(file: Option<&Path>, scenario: &OsStr, tensor_files: &[String]) -> anyhow::Result<CommandOutput> {
+    let Some(path) = file else { return Ok(output::stdout_without_line_buffer()) };
+    let mut inputs = vec![PathBuf::from(scenario)];
+    inputs.extend(tensor_files.iter().map(|file| Path::new(scenario).with_file_name(file)));
+    if let Ok(output) = path.canonicalize()
+        && inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output))
     {
-        bail!("{} is an input of this command, and would be lost; write to another file", shown(path));
+        bail!("{} is an input of this command, and would be lost; write to another file", display_name(path));
     }
-    output::file(path).with_context(|| format!("cannot write {}", shown(path)))
+    output::file(path).with_context(|| format!("cannot write {}", display_name(path)))
 }
 
-/// The document of a scenario at iteration `n`.
-fn at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document> {
+/// Computes a scenario up to iteration `n`.
+fn document_at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document> {
     let address = Address { iteration: Some(n), place: Place::First };
-    Ok(opened(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
+    Ok(document_at(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 
 /// Computes a scenario up to an address, with progress on stderr. Returns the document and the step, or why there is no such address.
-fn opened(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Document, u64), String>> {
+fn document_at(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Document, u64), String>> {
     progress::with_progress(|go_on| Document::open(scenario, address, go_on).transpose())
 }

@@ -1,7 +1,7 @@
-//! Output to stdout, stderr and files, outside the full screen.
+//! Output to stdout, stderr and files. The full screen has its own output (`terminal`).
 //!
-//! Control characters in text are escaped, so that no message and no file can send commands to the terminal. Every write and the last flush are checked:
-//! a pipe that its reader has closed (`trace | head`) ends the program quietly, a full disk is an error.
+//! Control characters in text are escaped, so that no text of a file can send commands to the terminal. Every write and the last flush are checked. If the
+//! reader of a pipe closes it (`trace | head`), the program ends without an error; a full disk is an error.
 
 mod save;
 pub mod standard;
@@ -16,16 +16,16 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use self::save::{SaveTarget, Saved};
+use self::save::{PendingSave, SaveTarget};
 use crate::text::escape;
 
 /// A buffered output stream. `write!` and `writeln!` escape their text, [`Output::raw`] does not.
 ///
-/// The output is only certain to be written after [`Output::finish`].
+/// Call [`Output::finish`] at the end: it writes the rest of the buffer and reports errors.
 pub struct Output<W: Write> {
     to: BufWriter<Stream<W>>,
-    /// The file that [`Output::finish`] puts in its place.
-    saved: Option<Saved>,
+    /// The save that [`Output::finish`] completes; `None` for a stream.
+    save: Option<PendingSave>,
 }
 
 /// The standard output.
@@ -34,9 +34,10 @@ pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
 }
 
-/// The standard output for the result of a command, without the line buffer of [`io::stdout`]: that would search megabytes of JSON for the last newline.
+/// The standard output for the result of a command, without the line buffer of [`io::stdout`]. The line buffer would search megabytes of JSON for the last
+/// newline.
 #[must_use]
-pub fn unlined() -> Output<Box<dyn Write>> {
+pub fn stdout_without_line_buffer() -> Output<Box<dyn Write>> {
     #[cfg(unix)]
     if let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() {
         return Output::new(Box::new(File::from(stdout)));
@@ -50,38 +51,38 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
-/// An output file. It is replaced as a whole by [`Output::finish`], or stays as it was.
+/// An output file. An existing file is unchanged until [`Output::finish`] replaces it.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If the file cannot be written.
 pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
-    let (file, saved) = match SaveTarget::open(path)? {
-        SaveTarget::Itself(file) => (file, None),
-        SaveTarget::Beside(file, saved) => (file, Some(saved)),
+    let (file, save) = match SaveTarget::open(path)? {
+        SaveTarget::Direct(file) => (file, None),
+        SaveTarget::Temporary(file, save) => (file, Some(save)),
     };
-    Ok(Output { saved, ..Output::new(Box::new(file)) })
+    Ok(Output { save, ..Output::new(Box::new(file)) })
 }
 
 impl<W: Write> Output<W> {
     /// Creates an output that writes to `to`.
     #[must_use]
     pub fn new(to: W) -> Self {
-        Self { to: BufWriter::with_capacity(1 << 16, Stream(to)), saved: None }
+        Self { to: BufWriter::with_capacity(1 << 16, Stream(to)), save: None }
     }
 
-    /// Writes escaped text; newlines stay. `write!` and `writeln!` call this.
+    /// Writes a text with its control characters escaped, except newlines. `write!` and `writeln!` call this.
     ///
     /// # Errors
     /// If the stream cannot be written.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.text(text),
-            // escape the whole text at once: a run of combining marks may span several arguments
+            // escape the whole text at once, because too many combining marks are escaped too, and they may come from several arguments
             None => self.text(&text.to_string()),
         }
     }
 
-    /// Writes an escaped text; newlines stay.
+    /// Writes a text with its control characters escaped, except newlines.
     ///
     /// # Errors
     /// If the stream cannot be written.
@@ -89,18 +90,18 @@ impl<W: Write> Output<W> {
         self.to.write_all(escape(text).as_bytes())
     }
 
-    /// The stream itself, for bytes that need no escapes or must not have them: JSON, SVG, a frame with its colours.
+    /// The stream without escaping, for JSON, SVG, and frames with their colours.
     pub fn raw(&mut self) -> &mut impl Write {
         &mut self.to
     }
 
-    /// Writes the rest of the buffer, and puts a file in its place.
+    /// Writes the rest of the buffer. A file then replaces the old file.
     ///
     /// # Errors
-    /// If the rest cannot be written. Before this returns, no byte is certain to be written.
+    /// If the rest cannot be written, or the old file cannot be replaced.
     pub fn finish(mut self) -> anyhow::Result<()> {
         self.to.flush()?;
-        Ok(self.saved.take().map_or(Ok(()), Saved::finish).map_err(failed)?)
+        Ok(self.save.take().map_or(Ok(()), PendingSave::finish).map_err(output_error)?)
     }
 }
 
@@ -110,38 +111,38 @@ struct Stream<W>(W);
 
 impl<W: Write> Write for Stream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(failed)
+        self.0.write(bytes).map_err(output_error)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(failed)
+        self.0.flush().map_err(output_error)
     }
 }
 
 /// The error of a write to the output.
 #[derive(Debug)]
-struct Failed(io::Error);
+struct OutputError(io::Error);
 
-/// Wraps an error in [`Failed`]. Its kind stays, so that a closed pipe is still recognized.
-fn failed(why: io::Error) -> io::Error {
-    io::Error::new(why.kind(), Failed(why))
+/// Wraps an error in [`OutputError`]. The kind of the error stays, so that a closed pipe is still recognized.
+fn output_error(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), OutputError(error))
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for OutputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cannot write the output")
     }
 }
 
-impl Error for Failed {
+impl Error for OutputError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
 }
 
-/// Returns the exit status of the program: that of `result`, 0 if the reader of a pipe has closed it, and 2 for another error, which is printed on stderr.
+/// Returns the exit status of the program: 0 if the reader of a pipe has closed it, 2 for any other error, which is printed on stderr.
 #[must_use]
-pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
+pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -154,7 +155,7 @@ pub fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     }
 }
 
-/// Returns whether `error` comes from a pipe that its reader has closed.
+/// `true` if an error comes from a pipe that its reader has closed.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -206,7 +207,7 @@ mod tests {
     fn a_closed_pipe_is_a_success() {
         let result = write(1, io::ErrorKind::BrokenPipe).context("above");
         assert!(is_closed_pipe(result.as_ref().unwrap_err()));
-        assert_eq!(exit(result.map(|()| ExitCode::from(1))), ExitCode::SUCCESS);
+        assert_eq!(exit_status(result.map(|()| ExitCode::from(1))), ExitCode::SUCCESS);
     }
 
     #[test]
@@ -214,7 +215,7 @@ mod tests {
         assert!(write(3, io::ErrorKind::StorageFull).is_ok());
         let error = write(2, io::ErrorKind::StorageFull).unwrap_err();
         assert_eq!(format!("{error:#}"), format!("cannot write the output: {}", io::Error::from(io::ErrorKind::StorageFull)));
-        assert_eq!(exit(Err(error)), ExitCode::from(2));
+        assert_eq!(exit_status(Err(error)), ExitCode::from(2));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Floor 9: recorded sessions. A session is a text file of JSON lines: a header with the whole text of the scenario, then one line per event, appended as
-//! the event happens.
+//! Floor 9: recorded sessions of the stepper, and their file format.
+//!
+//! A session file consists of lines of JSON. The first line is a header with the whole text of the scenario. Each further line is an event: its time in
+//! milliseconds since the start, its kind, and its value. A line is written when its event happens.
 //!
 //! ```text
 //! {"gradstep_session":2,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","at":1}
@@ -12,14 +14,14 @@
 //! [4000,"quit"]
 //! ```
 //!
-//! The files that the scenario reads are in the header, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if its
-//! scenario has changed or is gone.
+//! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if
+//! its scenario has changed or is gone.
 //!
-//! An `exact` session has an event for each unit of play and each slice of work. In other sessions play follows from the times, and `work` counts
-//! iterations. A session file cannot ask for unlimited time or work: a gap between two events counts as at most 60 s, and the work of an event is limited
-//! to what can be done until the next one (`command/replay/course.rs`).
+//! The stepper can *play*: it moves by a unit at regular times. A long computation is done in slices, which consist of *pieces*. An `exact` session has an
+//! event for each unit of play and each slice of work. In other sessions a replay computes the times of play itself, and `work` events count iterations.
 //!
-//! Times are milliseconds since the start. An incomplete line at the end of the file is dropped.
+//! A session file cannot ask for unlimited time or work. A gap between two events counts as at most 60 s. The work of an event is limited to what can be done
+//! until the next event (`command/replay/cursor.rs`). If the last line is incomplete, it is dropped.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,8 +37,8 @@ use crate::step::Address;
 /// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
 pub const FORMAT: u64 = 2;
 
-/// The longest time between two events in a replay.
-const LONGEST_GAP: Duration = Duration::from_secs(60);
+/// The longest time between two events in a replay. Longer gaps are shortened.
+const MAX_GAP: Duration = Duration::from_secs(60);
 
 /// The first line of a session: the scenario and the state before the first event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,36 +46,37 @@ pub struct Header {
     /// The version of the file format.
     #[serde(rename = "gradstep_session")]
     pub format: u64,
-    /// The version of the program that recorded it.
+    /// The version of the program that recorded the session.
     pub program: String,
-    /// Columns and rows of the screen.
+    /// The columns and rows of the screen at the start.
     pub size: (u16, u16),
-    /// The scenario's name.
+    /// The name of the scenario.
     pub name: String,
     /// The whole text of the scenario.
     pub scenario: String,
-    /// The bytes of the files that the scenario reads, by their paths in it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "packed")]
+    /// The bytes of each file that the scenario reads, by the path in the scenario.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Whether each unit of play and each slice of work is recorded as an event.
+    /// `true` if each unit of play and each slice of work is recorded as an event.
     #[serde(default)]
     pub exact: bool,
     /// The iteration at which the stepper opened.
-    #[serde(default = "first")]
+    #[serde(default = "first_iteration")]
     pub iteration: u64,
-    /// The step at which it opened.
+    /// The step at which the stepper opened.
     pub at: u64,
-    /// The address of `--at` or of the scenario's start, if it was still being computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
+    /// The address to which the stepper was going when the recording began: that of `--at`, or the scenario's start. `None` if it had arrived.
+    #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
 }
 
-fn first() -> u64 {
+/// The iteration of a session without the key `iteration`.
+fn first_iteration() -> u64 {
     1
 }
 
 impl Header {
-    /// The header of a session that this program records.
+    /// The header of a session that this program records. The stepper opens at a step of an iteration, as `(iteration, step)`.
     #[must_use]
     pub fn new(name: String, scenario: String, at: Visit, size: (u16, u16)) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -87,7 +90,7 @@ impl Header {
             exact: true,
             iteration: at.iteration,
             at: at.step,
-            to: None,
+            goal: None,
         }
     }
 
@@ -97,10 +100,10 @@ impl Header {
         if self.format < 2 { Dialect::One } else { Dialect::Two }
     }
 
-    /// Sets the address that is still being computed.
+    /// Sets the address to which the stepper is still going.
     #[must_use]
-    pub fn on_the_way(self, to: Option<Address>) -> Self {
-        Self { to: to.map(|to| to.to_string()), ..self }
+    pub fn with_goal(self, goal: Option<Address>) -> Self {
+        Self { goal: goal.map(|goal| goal.to_string()), ..self }
     }
 
     /// Sets the files that the scenario reads.
@@ -110,8 +113,8 @@ impl Header {
     }
 }
 
-/// Serialization of bytes as base64.
-mod packed {
+/// Serializes the bytes of files as base64.
+mod base64_files {
     use std::collections::BTreeMap;
 
     use base64::Engine as _;
@@ -124,30 +127,30 @@ mod packed {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<u8>>, D::Error> {
-        let packed = BTreeMap::<String, String>::deserialize(deserializer)?;
-        let unpacked = packed.into_iter().map(|(path, text)| Ok((path, STANDARD.decode(text)?)));
-        unpacked.collect::<Result<_, base64::DecodeError>>().map_err(D::Error::custom)
+        let encoded = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let decoded = encoded.into_iter().map(|(path, text)| Ok((path, STANDARD.decode(text)?)));
+        decoded.collect::<Result<_, base64::DecodeError>>().map_err(D::Error::custom)
     }
 }
 
-/// What happens in a session.
+/// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A key.
+    /// A key was pressed.
     Key(Key),
-    /// A click on a step or on an entry of a tensor. It is recorded by its address, not by its place on the screen.
+    /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
-    /// A turn of the wheel, in lines; positive is down.
+    /// The mouse wheel scrolled by this number of lines; positive is down.
     Wheel(i16),
-    /// The new columns and rows of the screen.
+    /// The screen has a new size: columns and rows.
     Resize(u16, u16),
-    /// The number of iterations that were computed of the job under way.
+    /// This number of iterations was computed. Only in sessions that are not exact.
     Work(u64),
-    /// The number of pieces of work that were done of the job under way.
+    /// This number of pieces of the long computation was done.
     Pieces(u64),
-    /// A unit of play was due.
+    /// Play moved the stepper by a unit.
     Play,
-    /// The session was left.
+    /// The user quit the stepper.
     Quit,
 }
 
@@ -166,9 +169,9 @@ impl fmt::Display for Event {
     }
 }
 
-/// Rounds a time down to whole milliseconds, as it is recorded. The stepper uses the rounded time itself, so that a replay sees the same clock.
+/// Rounds a time down to whole milliseconds, as in a session file. The stepper itself uses rounded times, so that a replay has the same clock.
 #[must_use]
-pub fn recorded(time: Duration) -> Duration {
+pub fn as_recorded(time: Duration) -> Duration {
     Duration::from_millis(milliseconds(time).into())
 }
 
@@ -176,17 +179,17 @@ fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A writer of a session. It writes each event at once.
+/// A writer of a session file. It writes each event at once.
 #[derive(Debug)]
 pub struct Recorder<W: Write> {
     to: W,
 }
 
 impl<W: Write> Recorder<W> {
-    /// Writes the header.
+    /// Begins a session file with its header.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the header cannot be written.
     pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
@@ -195,10 +198,10 @@ impl<W: Write> Recorder<W> {
         Ok(Self { to })
     }
 
-    /// Writes an event and flushes it.
+    /// Writes an event and flushes the output.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the event cannot be written.
     pub fn add(&mut self, time: Duration, event: &Event) -> io::Result<()> {
         let time = milliseconds(time);
         let mut line = match event {
@@ -220,15 +223,15 @@ impl<W: Write> Recorder<W> {
 /// A recorded session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The header.
+    /// The first line.
     pub header: Header,
     /// The events in order, each with its time since the start. Gaps of more than 60 s are shortened to 60 s.
     pub events: Vec<(Duration, Event)>,
-    /// Whether the last line was incomplete and was dropped.
-    pub torn: bool,
+    /// `true` if the last line was incomplete and was dropped.
+    pub is_truncated: bool,
 }
 
-/// The reason why a file is not a session. The text continues a sentence that begins with the name of the file.
+/// The reason why a file cannot be replayed. The text completes a sentence that begins with the name of the file: "is empty: …".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionError(String);
 
@@ -240,11 +243,13 @@ impl fmt::Display for SessionError {
 
 impl std::error::Error for SessionError {}
 
+/// The version in a header, which is read before the other keys: they depend on it.
 #[derive(Deserialize)]
 struct Version {
     gradstep_session: u64,
 }
 
+/// A line of a session file as JSON: time, kind and value.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum EventLine {
@@ -261,44 +266,47 @@ impl Session {
     /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if a line is not an event.
     pub fn read(bytes: &[u8]) -> Result<Self, SessionError> {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-        let header = header(lines.next().unwrap_or_default())?;
-        let mut session = Self { header, events: Vec::new(), torn: false };
+        let header = parse_header(lines.next().unwrap_or_default())?;
+        let mut session = Self { header, events: Vec::new(), is_truncated: false };
+        // the time of the last event in the file, and the same with shortened gaps
         let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
         for (number, line) in lines.enumerate() {
-            match event(line) {
+            match parse_event(line) {
                 Some((time, event)) if time >= last => {
-                    now += time.saturating_sub(last).min(LONGEST_GAP);
+                    now += time.saturating_sub(last).min(MAX_GAP);
                     session.events.push((now, event));
                     last = time;
                 }
                 _ if line.ends_with(b"\n") => return Err(SessionError(format!("is damaged: its line {} is not an event", number + 2))),
-                _ => session.torn = true,
+                _ => session.is_truncated = true,
             }
         }
         Ok(session)
     }
 }
 
-fn header(line: &[u8]) -> Result<Header, SessionError> {
-    const BEGINS: &[u8] = b"{\"gradstep_session\":";
-    let no = |text: String| Err(SessionError(text));
+/// Parses the first line of a session file.
+fn parse_header(line: &[u8]) -> Result<Header, SessionError> {
+    const HEADER_START: &[u8] = b"{\"gradstep_session\":";
+    let error = |text: String| Err(SessionError(text));
     match serde_json::from_slice::<Version>(line) {
         Ok(Version { gradstep_session: 1..=FORMAT }) => {
-            serde_json::from_slice(line).or_else(|why| no(format!("has a header that cannot be read: {why}")))
+            serde_json::from_slice(line).or_else(|why| error(format!("has a header that cannot be read: {why}")))
         }
         Ok(Version { gradstep_session: format }) if format > FORMAT => {
-            no(format!("is a session of format {format}, and this program reads only formats up to {FORMAT}; use a newer version of it"))
+            error(format!("is a session of format {format}, and this program reads only formats up to {FORMAT}; use a newer version of it"))
         }
-        Ok(_) => no(format!("is a session of an unknown format; this program reads formats 1 to {FORMAT}")),
-        Err(_) if line.is_empty() => no("is empty: there is nothing to replay".to_owned()),
-        Err(_) if !line.ends_with(b"\n") && (line.starts_with(BEGINS) || BEGINS.starts_with(line)) => {
-            no("has an incomplete header: there is nothing to replay".to_owned())
+        Ok(_) => error(format!("is a session of an unknown format; this program reads formats 1 to {FORMAT}")),
+        Err(_) if line.is_empty() => error("is empty: there is nothing to replay".to_owned()),
+        Err(_) if !line.ends_with(b"\n") && (line.starts_with(HEADER_START) || HEADER_START.starts_with(line)) => {
+            error("has an incomplete header: there is nothing to replay".to_owned())
         }
-        Err(_) => no("is not a session; `gradstep SCENARIO --record FILE` records one".to_owned()),
+        Err(_) => error("is not a session; `gradstep SCENARIO --record FILE` records one".to_owned()),
     }
 }
 
-fn event(line: &[u8]) -> Option<(Duration, Event)> {
+/// Parses an event and its time; `None` if the line is not an event.
+fn parse_event(line: &[u8]) -> Option<(Duration, Event)> {
     let (time, event) = match serde_json::from_slice(line).ok()? {
         EventLine::Text(time, what, key) if what == "key" => match keys::parse(&key).ok()?.as_slice() {
             [key] => (time, Event::Key(*key)),

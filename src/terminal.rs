@@ -1,11 +1,12 @@
-//! The full screen: [`run`] gives events to a [`Program`] and draws its frames. However the program ends, the terminal is restored.
+//! The full screen of the terminal. [`run`] sends events to a [`Program`] and draws its frames.
 //!
 //! ```text
-//! keys, mouse, resize, clock ─▶ run ─ Program::input ─▶ Flow ─ Program::draw ─▶ Buffer ─▶ one write
-//! signals, hang-up, panic, return ─▶ modes::leave
+//! keys, mouse, resize, clock ─▶ run ─▶ Program::input ─▶ Flow ─▶ Program::draw ─▶ Buffer ─▶ one write
 //! ```
 //!
-//! All reading of events and all terminal modes are in this module. A program does no terminal I/O, so it also runs without a terminal.
+//! The terminal is restored (`modes::leave`) however the program ends: by a return, a panic, a signal, or because the terminal is closed.
+//!
+//! Only this module reads events and sets terminal modes. A program does no terminal I/O, so tests can run it without a terminal.
 
 pub mod capability;
 mod modes;
@@ -33,38 +34,38 @@ use self::modes::Guard;
 use self::reader::Reader;
 use self::screen::TerminalScreen;
 
-/// The longest time for which events are taken before the next frame is drawn.
-const FRAME: Duration = Duration::from_millis(16);
-/// The longest wait for an event. It means "no limit" and is accepted by `poll` on every system.
-const LONG: Duration = Duration::from_secs(3600);
+/// The longest time for which events are handled before the next frame is drawn.
+const MAX_FRAME_DELAY: Duration = Duration::from_millis(16);
+/// The longest wait for an event. It stands for "no limit", because every system accepts it.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// An input of a program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A key press or repeat, including Ctrl-C. Ctrl-Z is not passed on: it suspends the program.
+    /// A key press or repeat, including Ctrl-C. Ctrl-Z is no input: it suspends the program.
     Key(KeyEvent),
     /// A mouse button, a drag or the wheel; column and row count from 0.
     Mouse(MouseEvent),
-    /// A pasted text, not escaped.
+    /// A pasted text. Its control characters are not escaped.
     Paste(String),
-    /// The new columns and rows of the terminal. A frame is drawn even if the program returns [`Flow::Same`].
+    /// The new columns and rows of the terminal. The next frame is drawn even if the program returns [`Flow::Same`].
     Resize(u16, u16),
-    /// The time of [`Program::wake`] has come.
+    /// The time that [`Program::wake`] returned is reached.
     Wake,
 }
 
 /// The effect of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// The frame stays the same.
+    /// The program looks the same: no frame is drawn.
     Same,
-    /// The next frame differs.
+    /// The program looks different: a frame is drawn.
     Changed,
     /// The program ends.
     Quit,
 }
 
-/// A program in the full screen. All times are counted from the start of [`run`].
+/// A program that runs in the full screen. All times are counted from the start of [`run`].
 pub trait Program {
     /// Handles an input at the time `now`.
     ///
@@ -72,38 +73,38 @@ pub trait Program {
     /// An error that ends the program, such as a recording that cannot be written.
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow>;
 
-    /// The time at which the program wants [`Input::Wake`]; `None` for never. It is asked again after each input.
+    /// The time at which the program needs [`Input::Wake`]; `None` for never. [`run`] asks again after each input.
     fn wake(&self) -> Option<Duration> {
         None
     }
 
-    /// Draws the whole screen into the empty `buffer` of the size of `area`, at least 1x1.
+    /// Draws the whole screen into `buffer`, which is empty. `buffer` has the size of `area`, at least 1x1.
     fn draw(&self, area: Rect, buffer: &mut Buffer);
 }
 
 /// The options of [`run`].
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Whether the program receives mouse events. If not, the terminal can select text with the mouse.
+pub struct TerminalOptions {
+    /// `true` if the program receives mouse events. Otherwise the terminal uses the mouse to select text.
     pub mouse: bool,
 }
 
 /// Runs `program` in the full screen until it quits.
 ///
-/// A signal, a hang-up or a panic in any thread restores the terminal and ends the process.
+/// A signal, a closed terminal or a panic in any thread restores the terminal and ends the process.
 ///
 /// # Errors
-/// If there is no terminal, if it cannot be read or written any longer, or if the program fails. The terminal is restored first.
-pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
+/// If there is no terminal, if the terminal can no longer be read or written, or if the program fails. The terminal is restored before the return.
+pub fn run(program: &mut dyn Program, options: &TerminalOptions) -> anyhow::Result<()> {
     tty::check()?;
     panic::install();
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // the reader watches for resizes, so it must exist before the size is read and before `signals` wakes the loop with a resize event
+    // create the reader before the size is read: it must not miss a resize after that, nor the resize event with which `signals` wakes the loop
     let reader = Reader::new().context(READ)?;
-    let result =
-        Loop { program, reader, screen: TerminalScreen::new(tty::size().context(SIZE)?), start: Instant::now(), changed: true }.run();
+    let screen = TerminalScreen::new(tty::size().context(SIZE)?);
+    let result = EventLoop { program, reader, screen, start: Instant::now(), needs_frame: true }.run();
     #[cfg(unix)]
     if result.is_err() {
         signals::end_if_hung_up();
@@ -111,7 +112,7 @@ pub fn run(program: &mut dyn Program, options: &Options) -> anyhow::Result<()> {
     result
 }
 
-/// The columns and rows of the terminal that [`run`] would draw on.
+/// The columns and rows of the terminal on which [`run`] would draw.
 ///
 /// # Errors
 /// If there is no terminal.
@@ -120,49 +121,52 @@ pub fn size() -> anyhow::Result<(u16, u16)> {
     tty::size().context(SIZE)
 }
 
+/// The contexts of errors.
 const READ: &str = "cannot read from the terminal";
 const SIZE: &str = "cannot read the size of the terminal";
 
-struct Loop<'a> {
+/// The event loop of [`run`].
+struct EventLoop<'a> {
     program: &'a mut dyn Program,
     reader: Reader,
     screen: TerminalScreen,
     start: Instant,
-    /// Whether the next frame differs from the last one.
-    changed: bool,
+    /// `true` if a frame must be drawn.
+    needs_frame: bool,
 }
 
-impl Loop<'_> {
+impl EventLoop<'_> {
+    /// Runs until the program quits.
     fn run(&mut self) -> anyhow::Result<()> {
         loop {
             #[cfg(unix)]
-            if signals::resumed() {
+            if signals::take_resumed() {
                 self.resize()?;
             }
-            if std::mem::take(&mut self.changed) {
+            if std::mem::take(&mut self.needs_frame) {
                 self.screen.draw(self.program).context("cannot write to the terminal")?;
             }
-            if self.events()?.is_break() || self.wake()?.is_break() {
+            if self.handle_events()?.is_break() || self.send_wake()?.is_break() {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for the next event or the wake time, then handles all events that are there.
-    fn events(&mut self) -> anyhow::Result<ControlFlow<()>> {
+    /// Waits for the next event or the wake time, then handles all events that have arrived.
+    fn handle_events(&mut self) -> anyhow::Result<ControlFlow<()>> {
         let mut wait = match self.program.wake() {
-            Some(at) => at.saturating_sub(self.start.elapsed()).min(LONG),
-            None => LONG,
+            Some(at) => at.saturating_sub(self.start.elapsed()).min(MAX_WAIT),
+            None => MAX_WAIT,
         };
-        let mut began = None;
+        let mut first_event = None;
         while self.reader.poll(wait).context(READ)? {
             if let Some(event) = self.reader.read().context(READ)?
                 && let Some(input) = self.translate(event)?
-                && self.give(input)?.is_break()
+                && self.send(input)?.is_break()
             {
                 return Ok(ControlFlow::Break(()));
             }
-            if began.get_or_insert_with(Instant::now).elapsed() >= FRAME {
+            if first_event.get_or_insert_with(Instant::now).elapsed() >= MAX_FRAME_DELAY {
                 break;
             }
             wait = Duration::ZERO;
@@ -171,23 +175,24 @@ impl Loop<'_> {
     }
 
     /// Sends [`Input::Wake`] if it is due.
-    fn wake(&mut self) -> anyhow::Result<ControlFlow<()>> {
+    fn send_wake(&mut self) -> anyhow::Result<ControlFlow<()>> {
         match self.program.wake() {
-            Some(at) if at <= self.start.elapsed() => self.give(Input::Wake),
+            Some(at) if at <= self.start.elapsed() => self.send(Input::Wake),
             _ => Ok(ControlFlow::Continue(())),
         }
     }
 
-    fn give(&mut self, input: Input) -> anyhow::Result<ControlFlow<()>> {
+    /// Sends an input to the program. Breaks if the program quits.
+    fn send(&mut self, input: Input) -> anyhow::Result<ControlFlow<()>> {
         match self.program.input(input, self.start.elapsed())? {
             Flow::Same => {}
-            Flow::Changed => self.changed = true,
+            Flow::Changed => self.needs_frame = true,
             Flow::Quit => return Ok(ControlFlow::Break(())),
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Translates an event for the program. Events that concern only the terminal are handled here.
+    /// Translates an event into an input of the program. Returns `None` for an event that concerns only the terminal.
     fn translate(&mut self, event: Event) -> anyhow::Result<Option<Input>> {
         Ok(match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => None,
@@ -207,15 +212,16 @@ impl Loop<'_> {
         })
     }
 
-    /// Resizes the screen to the terminal, to be drawn as a whole.
+    /// Resizes the screen to the size of the terminal. The whole screen is then drawn again.
     fn resize(&mut self) -> anyhow::Result<(u16, u16)> {
         let size = tty::size().context(SIZE)?;
         self.screen.resize(size);
-        self.changed = true;
+        self.needs_frame = true;
         Ok(size)
     }
 }
 
+/// `true` for Ctrl-Z.
 #[cfg(unix)]
 fn is_suspend(key: KeyEvent) -> bool {
     key.code == KeyCode::Char('z') && key.modifiers == KeyModifiers::CONTROL

@@ -1,4 +1,5 @@
-//! Several samples and gradient descent: steps add up to their tensors in `reduce` and `update` too, and an iteration has the same bits however it is reached.
+//! Tests of several samples and gradient descent. In every pass, also in `reduce` and `update`, the steps add up to the tensors. An iteration has the same bits
+//! whether it is reached from the iteration before, directly, or backwards.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +49,8 @@ fn document() -> Document {
     Document::new(read(source, Limits::default()).expect("a valid scenario"))
 }
 
-/// Checks every step of an iteration, and returns the passes that it has.
-fn obeys(document: &Document) -> Vec<Pass> {
+/// Checks that the steps of an iteration add up to its tensors. Returns the passes of the iteration.
+fn check_steps(document: &Document) -> Vec<Pass> {
     let trace = &document.trace;
     let mut passes = Vec::new();
     let mut before = 0.0_f64;
@@ -83,19 +84,19 @@ fn obeys(document: &Document) -> Vec<Pass> {
 }
 
 #[test]
-fn every_pass_obeys_the_law() {
+fn the_steps_of_every_pass_add_up_to_the_tensors() {
     use Pass::{Backward, Forward, Loss, Reduce, Update};
     let first = document();
     let passes = [Forward, Loss, Backward, Forward, Loss, Backward, Reduce, Update];
-    assert_eq!(obeys(&first), passes);
-    assert_eq!(obeys(&first.iteration(2)), passes);
+    assert_eq!(check_steps(&first), passes);
+    assert_eq!(check_steps(&first.iteration(2)), passes);
     // the batch of the second iteration wraps around: the third sample and the first
     let samples: Vec<Option<usize>> = first.iteration(2).trace.sample_runs().iter().map(|sample_run| sample_run.sample).collect();
     assert_eq!(samples, [Some(0), Some(2), None]);
 }
 
 /// The bits of the parameters after an iteration.
-fn updated(document: &Document) -> Vec<u64> {
+fn parameter_bits(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let batch = trace.sample_runs().len() - 1;
     let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
@@ -106,13 +107,13 @@ fn updated(document: &Document) -> Vec<u64> {
 fn an_iteration_has_the_same_bits_however_it_is_reached() {
     // more iterations than there are checkpoints
     let walked = document();
-    let mut on_the_way = Vec::new();
+    let mut in_order = Vec::new();
     for n in 1..=700 {
-        on_the_way.push(updated(&walked.iteration(n)));
+        in_order.push(parameter_bits(&walked.iteration(n)));
     }
     for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
-        assert_eq!(updated(&document().iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, reached directly");
-        assert_eq!(updated(&walked.iteration(n.into())), on_the_way[usize::from(n) - 1], "iteration {n}, reached backwards");
+        assert_eq!(parameter_bits(&document().iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached directly");
+        assert_eq!(parameter_bits(&walked.iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached backwards");
     }
 }
 
@@ -123,7 +124,7 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     let document = Document::new(read(source, Limits::default()).expect("a valid scenario"));
     let last = document.iteration(700);
     assert!(last.is_last && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
-    assert!(!obeys(&last).contains(&Pass::Update));
+    assert!(!check_steps(&last).contains(&Pass::Update));
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
@@ -137,7 +138,7 @@ fn trained(text: &str) -> BTreeMap<String, Vec<u64>> {
 }
 
 #[test]
-fn training_in_place_has_the_bits_of_its_steps() {
+fn train_gives_the_same_bits_as_the_steps() {
     let texts = [
         TEXT.to_owned(),
         TEXT.replace("momentum = 0.5\n", ""),
@@ -170,7 +171,7 @@ fn training_in_place_has_the_bits_of_its_steps() {
 }
 
 #[test]
-fn a_tensor_knows_its_gradient_in_every_pass() {
+fn a_gradient_is_found_in_every_pass() {
     let document = document();
     let mut found = 0;
     for sample_run in document.trace.sample_runs() {

@@ -1,4 +1,4 @@
-//! One scenario gives the same bytes in every run, in every build, on every machine and with any number of threads.
+//! Tests that the output for a scenario has the same bytes in every run and build, on every machine, and with any number of threads.
 
 use std::fs;
 use std::process::Command;
@@ -31,7 +31,7 @@ fn every_run_prints_the_same_bytes() {
     }
 }
 
-/// A scenario so large that kernels, random numbers and JSON are shared among threads, which must not change a bit.
+/// A scenario so large that kernels, random numbers and JSON are computed by several threads.
 const LARGE: &str = r#"
 title = "Much work"
 loss = "squared_error"
@@ -82,8 +82,7 @@ fn any_number_of_threads_prints_the_same_bytes() {
     }
 }
 
-/// Compares with snapshots of one build: a debug and a release build print the same bytes on any processor. The scenarios call every elementary function.
-/// `oracle.rs` tests that the numbers are right.
+/// Compares with snapshots, which do not depend on the build or the processor. The scenarios call every elementary function.
 #[test]
 fn every_build_prints_the_same_bytes() {
     for (name, arguments) in [

@@ -1,4 +1,4 @@
-//! Seeking a far iteration: in slices, stopped by Esc, with the same bits, and the same again in a replay.
+//! Tests of seeks: moves to a far iteration. A seek is done in slices, Esc stops it, its iteration has the bits of direct computation, and a replay repeats it.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use gradstep::app::{Action, Document, State, Visit, update};
 use gradstep::command::driver::Driver;
-use gradstep::command::{Live, ScenarioLoader, replay};
+use gradstep::command::{ScenarioLoader, TerminalStepper, replay};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Recorder, Session};
@@ -99,7 +99,7 @@ fn an_impossible_address_is_refused_at_once() {
 }
 
 #[test]
-fn an_iteration_without_an_update_has_no_address_of_an_update() {
+fn an_update_address_is_refused_in_an_iteration_without_update() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
@@ -132,7 +132,7 @@ fn a_descent_that_ends_early_is_reported() {
 }
 
 #[test]
-fn a_count_of_iterations_is_a_seek_too() {
+fn a_move_by_many_iterations_is_a_seek() {
     let mut state = open("iterations = 6000");
     press(&mut state, "kkkkk2000l");
     assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
@@ -153,7 +153,7 @@ fn a_count_of_iterations_is_a_seek_too() {
     assert_eq!(place(&state), (6_000, 3));
 }
 
-/// A file in memory.
+/// A file in memory, which the recorder and the test share.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -170,13 +170,13 @@ impl io::Write for Shared {
 
 const SIZE: (u16, u16) = (80, 24);
 
-fn drawn(live: &Live) -> String {
+fn drawn(live: &TerminalStepper) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
     live.draw(buffer.area, &mut buffer);
     export::text(&buffer)
 }
 
-/// A clock that advances by 5 µs at each reading, on any machine.
+/// A clock that advances by 5 µs at each reading, so that slices are the same on every machine.
 fn steady() -> Duration {
     static LOOKS: AtomicU64 = AtomicU64::new(0);
     Duration::from_micros(5 * LOOKS.fetch_add(1, Ordering::Relaxed))
@@ -188,12 +188,12 @@ fn a_replay_shows_the_same_seek() {
     let header = Header::new("far".to_owned(), text("iterations = 9000"), Visit { iteration: 1, step: 1 }, SIZE);
     let file = Shared::default();
     let recorder = Recorder::new(Box::new(file.clone()) as Box<dyn io::Write>, &header).unwrap();
-    let driver = Driver::new(state, ScenarioLoader::bundled(Limits::default())).timed_by(steady);
-    let mut live = Live::new(driver, RenderOptions::default(), Some(recorder));
+    let driver = Driver::new(state, ScenarioLoader::bundled(Limits::default())).with_slice_clock(steady);
+    let mut live = TerminalStepper::new(driver, RenderOptions::default(), Some(recorder));
     let mut seen = drawn(&live);
     // a slice takes time, and a replay does no more work than fits between two events
     let mut now = Duration::from_secs(1);
-    let mut give = |live: &mut Live, input: Input| {
+    let mut give = |live: &mut TerminalStepper, input: Input| {
         now += Duration::from_millis(20);
         assert_eq!(live.input(input, now).unwrap(), Flow::Changed);
         seen += &drawn(live);
@@ -226,9 +226,9 @@ fn a_replay_shows_the_same_seek() {
     assert!(seen == again && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
 }
 
-/// With several samples the address of a loss is that of one sample; the status line gives that of the batch.
+/// If there are several samples, the address `loss` is the loss of one sample. The status line then shows the address of the batch's loss.
 #[test]
-fn the_loss_of_one_sample_points_to_that_of_the_batch() {
+fn the_status_line_at_a_samples_loss_shows_the_address_of_the_batchs_loss() {
     let text = "title = \"two\"\nloss = \"squared_error\"\n[[sample]]\ninput = [1]\ntarget = [2]\n[[sample]]\ninput = [2]\ntarget = [3]\n\
                 [[layer]]\ntype = \"linear\"\nweight = [[0.5]]\n[train]\nlearning_rate = 0.1\niterations = 200\n";
     let source = Source { name: "two".to_owned(), path_shown: "two".to_owned(), text: text.to_owned() };

@@ -1,4 +1,5 @@
-//! All independent faults of a file are reported in one run, and none that follows from another. The files of `tests/invalid` have one fault each.
+//! Tests of scenario files with several faults. All independent faults are reported together, and no fault is reported that only follows from another fault.
+//! Files with one fault are in `tests/invalid`.
 
 use gradstep::scenario::{Diagnostic, Limits, Source, read};
 
@@ -114,8 +115,8 @@ const LAYER_FAULTS: Edits = &[
     ("tolerance = 9", "tolerance = -9"),
 ];
 
-/// The faults that another one may hide, by its replacement: sizes that follow from a layer that cannot be built, requirements of an unknown loss, keys of a
-/// layer of unknown type.
+/// Faults that another fault may hide. Key: the new text of the fault that hides them, such as a layer that cannot be built or a loss of unknown type. Value:
+/// the new texts of the faults that it may hide.
 const FROM_LAYERS: &[(&str, &[&str])] = &[
     ("\"cross_entropie\"", &["\"relu\""]),
     (
@@ -177,7 +178,7 @@ const GRAPH_FAULTS: Edits = &[
     ("value = 1", "value = [1]"),
 ];
 
-/// If the name of a node cannot be read, every name might be that node's.
+/// The same for the graph. If the name of a node cannot be read, any unknown name could be the name of this node.
 const FROM_NODES: &[(&str, &[&str])] = &[("x : w", &["u + d", "output = \"z\"", "5/grad.y", "\"grad.k\""])];
 
 /// Checks that any two faults of a file are reported together, each at its line, and nothing else.
@@ -271,7 +272,7 @@ fn the_keys_of_a_layer_do_not_hide_one_another() {
     assert_eq!(reported(conv), messages);
 }
 
-/// The output of a layer can have a known shape even if its input has not.
+/// The output of a linear layer has a known shape even if the shape of its input is unknown.
 #[test]
 fn the_output_of_a_linear_layer_is_known_without_its_input() {
     let text = CHAIN.replace("[1]", "[[1], [1, 2]]").replace("[0]", "[0, 1]")

@@ -1,4 +1,5 @@
-//! The rules of ARCHITECTURE that the compiler does not check: imports go downwards, some modules may not use some names, files and functions stay small.
+//! Tests of rules in ARCHITECTURE that the compiler does not check: no module imports from a higher floor, some modules may not use some names, and files and
+//! functions are not too long.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,11 +8,12 @@ use std::path::{Path, PathBuf};
 /// The largest number of lines of a file.
 const LONGEST: usize = 500;
 
-/// The largest number of lines of a function, except for tables: lists of literals.
+/// The largest number of lines of a function, except for [`TABLES`].
 const LONGEST_FUNCTION: usize = 80;
+/// Functions that are lists of literals, and may be longer.
 const TABLES: &[&str] = &["glyph.rs: ascii"];
 
-/// The floor of `lib.rs` and `main.rs`, above all others.
+/// The floor of `lib.rs` and `main.rs`, which is above all others.
 const ROOF: usize = usize::MAX;
 
 /// The files of the library, by their paths in `src`.
@@ -70,7 +72,7 @@ fn drawn_floors() -> HashMap<String, usize> {
 }
 
 #[test]
-fn the_drawing_of_the_floors_is_that_of_the_library() {
+fn architecture_draws_the_floors_of_the_library() {
     assert_eq!(drawn_floors(), floors());
 }
 
@@ -87,7 +89,7 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
     code.split(|c| !is_name(c)).filter(|word| !word.is_empty())
 }
 
-/// The first names of a path's rest: `a` of `a::b`, `a` and `c` of `{a::b, c}`.
+/// The first names of the paths in a use-tree: `a` in `a::b`, `a` and `c` in `{a::b, c}`.
 fn heads(rest: &str) -> Vec<&str> {
     let Some(group) = rest.strip_prefix('{') else { return words(rest).take(1).collect() };
     let (mut depth, mut heads, mut begin) = (0, Vec::new(), true);
@@ -107,7 +109,7 @@ fn heads(rest: &str) -> Vec<&str> {
     heads
 }
 
-/// The modules at the root that a file names through `crate::`, `gradstep::` or enough `super::`.
+/// The top-level modules that a file names after `crate::`, `gradstep::` or a sufficient number of `super::`.
 fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
     let mut found = Vec::new();
     for root in ["crate::", "gradstep::"] {
@@ -129,7 +131,7 @@ fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
     found
 }
 
-/// The module at the root that a file belongs to; `None` for `lib.rs` and `main.rs`.
+/// The top-level module that contains a file; `None` for `lib.rs` and `main.rs`.
 fn module(path: &Path) -> Option<String> {
     let first = path.components().next()?.as_os_str().to_str()?;
     let name = first.strip_suffix(".rs").unwrap_or(first);
@@ -162,12 +164,12 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (&["op", "network", "trace", "scenario", "gradcheck", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
 ];
 
-/// Calls that return numbers of a trace, and the one file of the scene that may use them.
+/// Calls that return numbers of a trace. In the scene, only the file [`KNOWN`] may use them.
 const NUMBERS: &[&str] =
     &[".values(", ".progress(&", ".sampled_entries(", "trace.step(", "trace.get(", "trace.shortcut(", "trace.paths(", "trace.run("];
 const KNOWN: &str = "scene/known.rs";
 
-/// Macros that print without escaping, or that were left behind.
+/// Macros that print without escaping, and macros for unfinished code.
 const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg", "todo", "unimplemented"];
 
 fn forbidden(path: &Path, text: &str) -> Vec<String> {
@@ -192,7 +194,7 @@ fn forbidden(path: &Path, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_import_never_goes_upwards() {
+fn no_module_imports_from_a_higher_floor() {
     let floors = floors();
     let mut counted = 0;
     for (path, text) in sources() {
@@ -203,7 +205,7 @@ fn an_import_never_goes_upwards() {
     assert!(counted > 100, "only {counted} imports were found");
 }
 
-/// The paths of a use-tree: `a::b` and `a::c` of `a::{b, c}`, each as its names.
+/// The paths in a use-tree, each as a list of names: `a::b` and `a::c` in `a::{b, c}`.
 fn paths(tree: &str) -> Vec<Vec<&str>> {
     fn item<'c>(rest: &'c str, before: &[&'c str], to: &mut Vec<Vec<&'c str>>) -> &'c str {
         let mut path = before.to_vec();
@@ -239,12 +241,12 @@ fn paths(tree: &str) -> Vec<Vec<&str>> {
     all
 }
 
-/// The path of a file's module: `ui` and `view` for `ui/view.rs`.
+/// The names in the path of a file's module: `ui` and `view` for `ui/view.rs`.
 fn names(path: &Path) -> Vec<String> {
     path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// The modules that a file names, except those that contain it or that it contains.
+/// The numbers of the modules that a file names, except modules that contain the file and modules inside it.
 fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     let code = code(text);
     let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -269,8 +271,8 @@ fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     found
 }
 
-/// Returns a cycle of imports as numbers of modules, or `None` if there is none.
-fn round(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
+/// Returns the modules of a cycle of imports by number; `None` if there is no cycle.
+fn find_cycle(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
     fn visit(at: usize, imports: &[Vec<usize>], done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
         if let Some(begin) = way.iter().position(|other| *other == at) {
             return Some(way[begin..].to_vec());
@@ -297,8 +299,8 @@ fn imports_have_no_cycles() {
     let imports: Vec<Vec<usize>> = sources.iter().map(of).collect();
     let counted: usize = imports.iter().map(Vec::len).sum();
     assert!(counted > 500, "only {counted} imports were found");
-    let round = round(&imports).map(|round| round.into_iter().map(|n| all[n].join("/")).collect::<Vec<_>>());
-    assert_eq!(round, None, "these files import each other");
+    let cycle = find_cycle(&imports).map(|cycle| cycle.into_iter().map(|n| all[n].join("/")).collect::<Vec<_>>());
+    assert_eq!(cycle, None, "these files import each other");
 }
 
 #[test]
@@ -309,7 +311,8 @@ fn no_module_uses_a_forbidden_name() {
     }
 }
 
-/// The functions of a file and their numbers of lines, for text formatted by rustfmt: a function ends at the next brace with the indentation of its first line.
+/// The names of a file's functions, each with its number of lines. The text must be formatted by rustfmt: a function ends at the next brace with the
+/// indentation of its first line.
 fn functions(text: &str) -> Vec<(&str, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -402,6 +405,6 @@ fn violations_are_found() {
         let found: Vec<String> = cousins(&all, &names(Path::new(path)), text).into_iter().map(|n| all[n].join("/")).collect();
         assert_eq!(found, named, "{path}: {text}");
     }
-    assert_eq!(round(&[vec![1], vec![2], vec![1]]), Some(vec![1, 2]));
-    assert_eq!(round(&[vec![1, 2], vec![2], vec![]]), None);
+    assert_eq!(find_cycle(&[vec![1], vec![2], vec![1]]), Some(vec![1, 2]));
+    assert_eq!(find_cycle(&[vec![1, 2], vec![2], vec![]]), None);
 }

@@ -1,4 +1,4 @@
-//! The files that a package installs with the program: shell completions and the manual page.
+//! Tests of the files that a package installs with the program: shell completions and the manual page.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The names of the commands, as the help lists them.
+/// The names of the commands in the help.
 fn commands() -> Vec<String> {
     let help = printed(&["--help"]);
     let (_, list) = help.split_once("Commands:\n").expect("a list");
@@ -21,7 +21,7 @@ fn commands() -> Vec<String> {
     names
 }
 
-/// The long options of a command, as its help lists them.
+/// The long options in the help of a command.
 fn options(command: &str) -> Vec<String> {
     let help = printed(&[command, "--help"]);
     let of_line = |line: &str| {
@@ -33,13 +33,13 @@ fn options(command: &str) -> Vec<String> {
     help.lines().filter_map(of_line).collect()
 }
 
-/// Returns whether a program is installed.
-fn is_there(program: &str) -> bool {
+/// `true` if a program is installed.
+fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 #[test]
-fn a_shell_completes_every_command() {
+fn the_completions_of_every_shell_have_all_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = printed(&["completions", shell]);
         for command in commands() {
@@ -54,7 +54,7 @@ fn a_shell_completes_every_command() {
 
 #[test]
 fn bash_can_read_its_script() {
-    if !is_there("bash") {
+    if !is_installed("bash") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -108,7 +108,7 @@ fn the_manual_page_has_every_command_and_option() {
 /// Checks that `man` shows the commands without a warning.
 #[test]
 fn the_manual_page_is_readable() {
-    if !is_there("man") {
+    if !is_installed("man") {
         return;
     }
     let mut man = Command::new("man");

@@ -1,4 +1,4 @@
-//! The process stays within `--memory-limit` plus a constant. Linux only: other systems do not report the peak size of a process.
+//! Tests that the process uses at most `--memory-limit` plus a constant. Only on Linux, which reports the peak size of a process.
 #![cfg(target_os = "linux")]
 
 use std::fmt::Write as _;
@@ -7,8 +7,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The memory that a process may use besides the limit, in KiB.
-const BESIDES: u64 = 64 << 10;
+/// The memory that a process may use in addition to the limit, in KiB.
+const ALLOWANCE: u64 = 64 << 10;
 
 /// A scenario with a linear layer of n x n weights that learns.
 fn square(n: usize) -> String {
@@ -91,7 +91,7 @@ fn every_command_stays_near_the_limit() {
             let Ended { largest, status, error, .. } = run(folder.path(), &[arguments, &["--memory-limit", &text]].concat());
             assert_eq!(status, Some(0), "{arguments:?}: {error}");
             assert!(largest > 10 << 10, "{largest} KiB are no size of a process");
-            assert!(largest < (limit << 10) + BESIDES, "{arguments:?} took {largest} KiB with a limit of {limit} MiB");
+            assert!(largest < (limit << 10) + ALLOWANCE, "{arguments:?} took {largest} KiB with a limit of {limit} MiB");
         }
     }
 }
@@ -133,12 +133,12 @@ fn every_sample_of_a_batch_counts() {
     let Ended { status, error, largest, .. } = run(folder.path(), &["show", "many.toml", "--memory-limit", "256MiB"]);
     assert_eq!(status, Some(1), "{error}");
     assert!(error.contains("200 samples") && error.contains("--memory-limit"), "{error}");
-    assert!(largest < (256 << 10) + BESIDES, "{largest} KiB");
+    assert!(largest < (256 << 10) + ALLOWANCE, "{largest} KiB");
 }
 
-/// For many small samples the claims are not much larger than the memory used, so that a batch that fits is not refused.
+/// For many small samples, the reserved memory is not much larger than the used memory. Otherwise a batch that fits would be refused.
 #[test]
-fn small_samples_use_what_is_claimed() {
+fn small_samples_use_most_of_their_reserved_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut samples = String::new();
     for n in 0..20_000 {
@@ -153,5 +153,5 @@ fn small_samples_use_what_is_claimed() {
     let limit = 64;
     let Ended { status, error, largest, .. } = limited(limit);
     assert_eq!(status, Some(0), "{error}");
-    assert!(largest < (limit << 10) + BESIDES && largest > limit << 9, "{largest} KiB of {limit} MiB");
+    assert!(largest < (limit << 10) + ALLOWANCE && largest > limit << 9, "{largest} KiB of {limit} MiB");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gradstep::app::{Action, Dialect, Document, State, Stepper, Visit, update};
 use gradstep::command::driver::Driver;
-use gradstep::command::{ScenarioLoader, bundled, offers};
+use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::Event;
@@ -42,7 +42,7 @@ batch_size = 1
 "#;
 
 fn at(document: &Arc<Document>, step: u64, unit: Unit) -> State {
-    let mut state = State::picker(offers::bundled());
+    let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(document), Some(step));
     while state.stepper().unwrap().unit != unit {
         update(&mut state, Action::Coarser);
@@ -248,8 +248,8 @@ fn keys_of_the_first_format_keep_their_meaning() {
     let press = |state: State, keys: &str| {
         let mut driver = Driver::new(state, ScenarioLoader::bundled(Limits::default()));
         for key in keys::parse(keys).unwrap() {
-            driver.event(&Event::Key(key), std::time::Duration::ZERO);
-            driver.arrive().unwrap();
+            driver.apply(&Event::Key(key), std::time::Duration::ZERO);
+            driver.finish_all().unwrap();
         }
         driver.state
     };

@@ -1,4 +1,4 @@
-//! Compares the output of `grads` and `train` with what PyTorch computed in float64 for the same scenario.
+//! Tests that compare the output of `grads` and `train` with numbers that PyTorch computed in float64 for the same scenario.
 
 mod numbers;
 
@@ -13,8 +13,8 @@ const VALUES: f64 = 1e-12;
 const GRADIENTS: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
-/// Entries whose given number is wrong (case, node, right number): for PyTorch `n3 = n0` is one tensor with two names, so it gave the derivative of the other
-/// (see `tests/oracle/README.md`).
+/// Derivatives that are wrong in the files from PyTorch: case, node, right number. For PyTorch the nodes of `n3 = n0` are one tensor, so it gave the derivative
+/// with respect to n0 instead of n3 (see `tests/oracle/README.md`).
 const COPIES: [(&str, &str, f64); 2] = [("graph-075", "n3", 1.682), ("graph-100", "n1", 1.0)];
 
 fn close(a: f64, b: f64, tolerance: f64) -> bool {

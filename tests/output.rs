@@ -1,4 +1,4 @@
-//! `-o FILE` writes the whole file, or leaves it unchanged.
+//! Tests of output streams and files. `-o FILE` writes the whole file or leaves it unchanged, and closed streams are reported.
 #![cfg(unix)]
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::tempdir;
 
-/// Runs a shell command line in a folder; `gradstep` in it is the real binary.
+/// Runs a line of shell commands in a folder. The command `gradstep` is the tested binary.
 fn shell(folder: &Path, line: &str) -> Output {
     let line = line.replace("gradstep", env!("CARGO_BIN_EXE_gradstep"));
     let mut command = Command::new("sh");
@@ -47,7 +47,7 @@ fn an_interrupted_write_leaves_the_old_file() {
 }
 
 #[test]
-fn mode_and_link_are_kept() {
+fn the_mode_of_a_file_and_a_link_to_it_are_kept() {
     let folder = tempdir().unwrap();
     let (out, link) = (folder.path().join("out"), folder.path().join("link"));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -92,7 +92,7 @@ fn a_file_without_permission_is_refused() {
     assert_eq!(names(folder.path()), ["out"]);
 }
 
-/// Every command, each with a valid scenario.
+/// All commands, each with valid arguments.
 const COMMANDS: [&str; 19] = [
     "list",
     "check figure-14",
@@ -115,8 +115,8 @@ const COMMANDS: [&str; 19] = [
     "trace --help",
 ];
 
-/// A folder with a recorded session.
-fn with_a_session() -> tempfile::TempDir {
+/// A temporary folder with a recorded session.
+fn folder_with_session() -> tempfile::TempDir {
     let folder = tempdir().unwrap();
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
     let header =
@@ -127,7 +127,7 @@ fn with_a_session() -> tempfile::TempDir {
 
 #[test]
 fn a_closed_stdout_is_an_error_of_every_command() {
-    let folder = with_a_session();
+    let folder = folder_with_session();
     let terminal = ["figure-14", "", "replay s.session", "figure-14 --at loss"];
     for command in COMMANDS.into_iter().chain(terminal) {
         let run = shell(folder.path(), &format!("exec gradstep {command} >&-"));
@@ -143,7 +143,7 @@ fn a_closed_stdout_is_an_error_of_every_command() {
 
 #[test]
 fn a_null_device_is_not_a_closed_stdout() {
-    let folder = with_a_session();
+    let folder = folder_with_session();
     for command in COMMANDS {
         for to in ["> /dev/null", "1<> /dev/null", "1<> /dev/null 0<&- 2>&-"] {
             let run = shell(folder.path(), &format!("exec gradstep {command} {to}"));
@@ -153,8 +153,8 @@ fn a_null_device_is_not_a_closed_stdout() {
 }
 
 #[test]
-fn a_file_is_written_whole_even_if_streams_are_closed() {
-    let folder = with_a_session();
+fn a_file_is_written_even_if_the_standard_streams_are_closed() {
+    let folder = folder_with_session();
     for command in ["grads figure-14", "trace figure-14", "train xor", "show figure-14", "replay --format text s.session"] {
         let wanted = done(folder.path(), &format!("gradstep {command}"));
         done(folder.path(), &format!("gradstep {command} -o out 0<&- >&- 2>&-"));
@@ -176,7 +176,7 @@ fn a_closed_stdin_is_not_an_empty_scenario() {
 }
 
 #[test]
-fn a_kill_leaves_a_whole_file_and_the_next_save_removes_the_rest() {
+fn after_a_kill_the_old_file_is_whole_and_the_next_save_removes_the_temporary_file() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
     let wanted = done(folder.path(), "gradstep trace figure-14");
@@ -198,12 +198,12 @@ fn a_kill_leaves_a_whole_file_and_the_next_save_removes_the_rest() {
     assert_eq!((fs::read_to_string(&out).unwrap(), names(folder.path())), (wanted, vec!["out".to_owned()]));
 }
 
-/// A stack size that no system allows, so every additional thread is refused.
+/// An environment variable that asks for a stack so large that the system refuses every new thread.
 const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "1152921504606846976");
 
 #[test]
 fn without_threads_the_caller_computes_everything() {
-    let folder = with_a_session();
+    let folder = folder_with_session();
     let scenario = "title = \"large\"\nloss = \"squared_error\"\ntarget = { init = \"normal\", seed = 1 }\n\
         input = { init = \"normal\", shape = [1, 48, 48], seed = 2 }\n\
         [[layer]]\ntype = \"conv2d\"\nout_channels = 4\nkernel_size = 5\nweight = { init = \"he_normal\", seed = 3 }\nactivation = \"relu\"\n\

@@ -1,5 +1,5 @@
-//! Worked examples that others have published, with the numbers that their authors print: `tests/published/NAME.toml` is the network,
-//! `NAME.published.json` the source and the numbers. The tolerances follow from the digits that the author prints.
+//! Tests with published worked examples. `tests/published/NAME.toml` is the network of an example, and `NAME.published.json` has its source and the numbers
+//! that the author printed. The tolerances follow from the number of printed digits.
 
 mod numbers;
 
@@ -28,7 +28,7 @@ fn at<'a>(mut value: &'a Value, path: &Value) -> Option<&'a Value> {
     Some(value)
 }
 
-/// Compares numbers and returns how many; the first pair that differs is an error.
+/// Compares numbers and returns their count. The first pair that differs is an error.
 fn compare(expected: &Value, actual: &Value, tolerance: f64) -> Result<usize, String> {
     if let (Value::Array(expected), Value::Array(actual)) = (expected, actual)
         && expected.len() == actual.len()
@@ -62,7 +62,7 @@ fn every_published_number_is_found() {
     assert!(scenarios.len() >= 21 && compared >= 400, "{} examples with {compared} numbers", scenarios.len());
 }
 
-/// Finite differences agree on every example, at the point that its author chose.
+/// Central differences agree with the derivatives of every example, for the numbers that its author chose.
 #[test]
 fn every_published_example_passes_gradcheck() {
     for path in scenarios() {

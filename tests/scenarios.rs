@@ -1,4 +1,4 @@
-//! Every scenario file of the project, valid and invalid.
+//! Tests that read every scenario file of the project, valid and invalid, and random changes of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn every_invalid_scenario_has_its_one_error() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Typical mistakes of users of PyTorch, Keras, NumPy or a textbook, with the whole error message.
+/// Typical mistakes of people who know PyTorch, Keras, NumPy or a textbook. The whole error message is a snapshot.
 #[test]
 fn words_of_other_libraries_are_answered() {
     for path in files("tests/newcomer") {
@@ -119,7 +119,7 @@ static VALID: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
 });
 
 /// Tokens that have a meaning in a scenario.
-const PIECES: [&str; 16] =
+const TOKENS: [&str; 16] =
     ["[", "]", "\"", "=", "-", "\n", "1e400", "{", "}", "0", "9999999999", "input", "[[layer]]\n", "#", "(", "\u{202e}"];
 
 /// Replacements for a word or a number.
@@ -212,7 +212,7 @@ proptest! {
                 0 if at < bytes.len() => bytes[at] = byte,
                 1 if at < bytes.len() => { bytes.remove(at); }
                 2 => bytes.truncate(at.max(1)),
-                _ => { bytes.splice(at..at, piece.get(&PIECES).bytes()); }
+                _ => { bytes.splice(at..at, piece.get(&TOKENS).bytes()); }
             }
         }
         if let Err(faults) = read_bytes(path, bytes) {

@@ -1,4 +1,4 @@
-//! Recorded sessions: a replay shows the frames that were seen, even if the end of the file is missing.
+//! Tests of recorded sessions. A replay shows the frames that the user saw, even if the end of the file is missing.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use gradstep::app::{Action, State, Visit, update};
-use gradstep::command::driver::{Done, Driver};
-use gradstep::command::{Live, ScenarioLoader, bundled, offers, replay};
+use gradstep::command::driver::{Driver, Effect};
+use gradstep::command::{ScenarioLoader, TerminalStepper, bundled, picker_entries, replay};
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
@@ -37,22 +37,22 @@ fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Input {
     Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
 }
 
-fn draw(live: &Live, size: (u16, u16)) -> Buffer {
+fn draw(live: &TerminalStepper, size: (u16, u16)) -> Buffer {
     let area = Rect::new(0, 0, size.0, size.1);
     let mut buffer = Buffer::empty(area);
     live.draw(area, &mut buffer);
     buffer
 }
 
-/// Plays a script through the program of the terminal, which records it, and returns the frames after each input.
+/// Sends the inputs of a script to the stepper, which records them. Returns the frame after each input.
 fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
-    let shelf = ScenarioLoader::bundled(Limits::default());
-    let document = Arc::new(shelf.open(name).unwrap());
-    let mut state = State::picker(offers::bundled());
+    let loader = ScenarioLoader::bundled(Limits::default());
+    let document = Arc::new(loader.open(name).unwrap());
+    let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(&document), None);
     let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").visit(), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
-    let mut live = Live::new(Driver::new(state, shelf), LOOK, Some(recorder));
+    let mut live = TerminalStepper::new(Driver::new(state, loader), LOOK, Some(recorder));
     let mut frames = vec![draw(&live, size)];
     for (time, input) in script {
         let now = Duration::from_micros(*time);
@@ -128,7 +128,7 @@ fn playing() -> Vec<(u64, Input)> {
     script
 }
 
-/// Clicks all over the screen, and the wheel.
+/// A script with clicks all over the screen, and the wheel.
 fn clicking() -> Vec<(u64, Input)> {
     let mut script = vec![(1, typed('b'))];
     for row in 0..30 {
@@ -145,8 +145,8 @@ fn clicking() -> Vec<(u64, Input)> {
     script
 }
 
-/// Every script with its recorded file and the frames that were seen.
-fn recorded() -> Vec<(Vec<u8>, Vec<Buffer>)> {
+/// The recording of each script, and the frames that the user saw.
+fn recordings() -> Vec<(Vec<u8>, Vec<Buffer>)> {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
     let scripts: [Script<'_>; 4] = [
@@ -166,9 +166,9 @@ fn recorded() -> Vec<(Vec<u8>, Vec<Buffer>)> {
 
 #[test]
 fn a_session_replays_to_the_frames_that_were_seen() {
-    for (bytes, seen) in recorded() {
+    for (bytes, seen) in recordings() {
         let session = Session::read(&bytes).unwrap();
-        assert!(!session.torn);
+        assert!(!session.is_truncated);
         let frames = replayed(&session);
         assert_eq!(frames.len(), seen.len());
         for (n, (replayed, seen)) in frames.iter().zip(&seen).enumerate() {
@@ -181,7 +181,7 @@ fn a_session_replays_to_the_frames_that_were_seen() {
 
 #[test]
 fn a_session_cut_at_any_byte_replays_its_beginning() {
-    for (bytes, seen) in recorded() {
+    for (bytes, seen) in recordings() {
         let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
         let mut last = None;
         for cut in 0..bytes.len() {
@@ -197,16 +197,16 @@ fn a_session_cut_at_any_byte_replays_its_beginning() {
                     let frames = replayed(&session);
                     assert!(frames.len() <= seen.len() && frames[..] == seen[..frames.len()], "at byte {cut}");
                 }
-                Ok(session) => assert!(session.torn || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n' || session.events.is_empty()),
+                Ok(session) => assert!(session.is_truncated || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n' || session.events.is_empty()),
             }
         }
     }
 }
 
-/// A click leads to the step of the entry under it, at once and in a replay, for tensors of a sample and of the batch.
+/// A click goes to the step of the entry under it, in the stepper and in a replay, for tensors of a sample and of the batch.
 #[test]
-fn a_click_goes_to_what_is_on_the_screen() {
-    let shelf = ScenarioLoader::bundled(Limits::default());
+fn a_click_goes_to_the_entry_under_it() {
+    let loader = ScenarioLoader::bundled(Limits::default());
     let screen = Rect::new(0, 0, 100, 30);
     for (name, address, tensors) in [
         ("figure-17", "loss", &["loss", "fc2.a", "target"][..]),
@@ -216,21 +216,21 @@ fn a_click_goes_to_what_is_on_the_screen() {
         ("xor", "update:velocity.fc1.weight[1,0]", &["grad.fc1.weight", "velocity.fc1.weight"]),
         ("xor", "update:fc1.weight[1,0]", &["fc1.weight", "velocity.fc1.weight"]),
     ] {
-        let document = Arc::new(shelf.open(name).unwrap());
+        let document = Arc::new(loader.open(name).unwrap());
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(&document), Some(document.trace.resolve(&address.parse().unwrap()).unwrap()));
-        let driver = Driver::new(state, shelf);
+        let driver = Driver::new(state, loader);
         let mut seen = HashSet::new();
         for place in screen.positions() {
             let Some(action @ Action::GoToEntry(..)) = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y) else {
                 continue;
             };
-            let at = driver.under(&RenderOptions::default(), screen, place.x, place.y).unwrap();
+            let at = driver.address_at(&RenderOptions::default(), screen, place.x, place.y).unwrap();
             let mut state = driver.state.clone();
             update(&mut state, action);
             for at in [&at, &at.to_string().parse().unwrap()] {
                 let mut driver = driver.clone();
-                assert_eq!(driver.event(&Event::Click(at.clone()), Duration::ZERO), Done::Changed, "{name} {address}: {at}");
+                assert_eq!(driver.apply(&Event::Click(at.clone()), Duration::ZERO), Effect::Changed, "{name} {address}: {at}");
                 assert_eq!(driver.state.stepper().expect("open").step, state.stepper().expect("open").step, "{name} {address}: {at}");
             }
             seen.insert(at.to_string().split('[').next().unwrap().to_owned());
@@ -274,7 +274,7 @@ fn a_file_that_is_not_a_session_is_reported() {
     }
     assert_eq!(said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")), "is damaged: its line 3 is not an event", "time goes back");
     let read = |text: String| Session::read(text.as_bytes()).unwrap();
-    assert!(read(format!("{header}\n[1,\"key\",\"l\"]\n[2,\"ke")).torn);
+    assert!(read(format!("{header}\n[1,\"key\",\"l\"]\n[2,\"ke")).is_truncated);
     let session = read(format!("{header}\n"));
     let faults = replay::begin(&session, Limits::default()).unwrap_err().to_string();
     assert!(faults.contains("--> n (in the session):1:9"), "{faults}");
@@ -285,12 +285,12 @@ fn a_step_that_does_not_exist_is_reported() {
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
     for (at, says) in [(0, true), (1, false), (10, false), (11, true)] {
         let header = Header::new("figure-14".to_owned(), text.to_owned(), Visit { iteration: 1, step: at }, (80, 24));
-        let session = Session { header, events: Vec::new(), torn: false };
+        let session = Session { header, events: Vec::new(), is_truncated: false };
         assert_eq!(replay::begin(&session, Limits::default()).is_err(), says, "{at}");
     }
 }
 
-/// Characters that a terminal obeys or that cannot be seen.
+/// Control characters, invisible characters, and more combining marks than are shown.
 const HIDDEN: &str = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{1b}\u{9b}\u{7}e\u{301}\u{302}\u{303}\u{304}\u{305}";
 
 #[track_caller]

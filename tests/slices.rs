@@ -1,4 +1,5 @@
-//! Between two looks at the keyboard at most one slice of work is done, in every mode, even if the clock runs ahead. Work is counted, not timed.
+//! Tests that the stepper always responds: between two checks for a key it does at most one slice of work, in every mode, even if the clock jumps. The tests count
+//! the work and do not measure time.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -11,18 +12,18 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use gradstep::app::{Document, Focus, Job, ScenarioEntry, State, Visit};
 use gradstep::command::driver::Driver;
 use gradstep::command::replay::{self, Player};
-use gradstep::command::{Live, ScenarioLoader};
+use gradstep::command::{ScenarioLoader, TerminalStepper};
 use gradstep::keys::{Code, parse};
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Session};
 use gradstep::terminal::{Input, Program};
 use gradstep::ui::RenderOptions;
 
-/// More ops than a key computes at once.
+/// The number of nodes of a graph: more ops than a key computes at once.
 const NODES: usize = 6000;
-/// The most ops that a key computes at once: the limit of `app/work.rs` divided by the cost of an op.
+/// The largest number of ops that a key computes at once: the limit of `app/work.rs` divided by the cost of an op.
 const AT_ONCE: u64 = 10_000;
-/// The time by which the clock advances at each reading.
+/// The time by which the test clock advances at each reading: a slice is always over after one piece.
 const LATE: Duration = Duration::from_secs(60);
 
 fn late() -> Duration {
@@ -33,7 +34,7 @@ fn late() -> Duration {
     NOW.get()
 }
 
-/// A graph of many nodes, each iteration of which takes longer than a key is allowed to.
+/// A graph with so many nodes that an iteration takes longer than a key may take.
 fn chain(start: &str) -> String {
     let mut text = format!("title = \"chain\"\n{start}\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"n0 = a + b\",\n");
     for n in 1..NODES {
@@ -57,7 +58,7 @@ fn state(text: &str) -> State {
 }
 
 fn driver(state: State) -> Driver {
-    Driver::new(state, ScenarioLoader::bundled(Limits::default())).timed_by(late)
+    Driver::new(state, ScenarioLoader::bundled(Limits::default())).with_slice_clock(late)
 }
 
 fn input(text: &str) -> Vec<Input> {
@@ -74,15 +75,15 @@ fn computed(driver: &Driver) -> u64 {
     driver.state.document().map_or(0, |document| document.descent.computed())
 }
 
-/// The program with a clock that advances by a minute at each reading.
+/// The stepper with a clock that advances by a minute at each reading.
 struct World {
-    live: Live,
+    live: TerminalStepper,
     now: Duration,
 }
 
 impl World {
     fn new(text: &str) -> Self {
-        Self { live: Live::new(driver(state(text)), RenderOptions::default(), None), now: Duration::ZERO }
+        Self { live: TerminalStepper::new(driver(state(text)), RenderOptions::default(), None), now: Duration::ZERO }
     }
 
     fn state(&self) -> &State {
@@ -93,8 +94,8 @@ impl World {
         (self.state().document().unwrap().trace.iteration(), self.state().stepper().expect("open").step)
     }
 
-    /// Gives an input and returns how many ops it computes.
-    fn give(&mut self, input: Input) -> u64 {
+    /// Sends an input. Returns the number of ops that it computes.
+    fn send(&mut self, input: Input) -> u64 {
         let before = computed(self.live.driver());
         self.now += LATE;
         self.live.input(input, self.now).unwrap();
@@ -106,14 +107,14 @@ impl World {
 
     fn press(&mut self, keys: &str) {
         for input in input(keys) {
-            self.give(input);
+            self.send(input);
         }
     }
 
-    /// Wakes the program if it asks to be woken, checks that it does one piece of work or one unit of play, and returns how many ops it computes.
+    /// Wakes the stepper if it asks for it, and checks that it does one piece of work or one unit of play. Returns the number of ops that it computes.
     fn wake(&mut self) -> u64 {
         let (way, before) = (self.state().job().is_some(), self.place());
-        let done = self.give(Input::Wake);
+        let done = self.send(Input::Wake);
         if way {
             assert!(done <= 1, "a slice without time computes {done} ops");
         } else {
@@ -128,7 +129,7 @@ impl World {
 }
 
 #[test]
-fn play_makes_one_unit_or_slice_in_each_turn() {
+fn play_makes_one_unit_or_slice_at_each_wake() {
     for (coarser, opens, mode) in [
         ("", "", Focus::Normal),
         ("k", "?", Focus::Overlay),
@@ -186,9 +187,9 @@ fn a_key_leaves_long_work_to_slices() {
     assert!(world.place() == (1, 6) && world.state().job().is_none(), "what is near is there at once");
 }
 
-/// A count that is done in slices ends where it would have ended at once.
+/// A move by many iterations that is done in slices ends at the same step as a move without slices.
 #[test]
-fn a_count_through_iterations_arrives() {
+fn a_move_by_many_iterations_in_slices_arrives() {
     let mut world = World::new(&chain(""));
     world.press("kkk7l");
     assert!(world.state().job().is_some());
@@ -254,7 +255,7 @@ fn no_slice_waits_for_a_long_op() {
     let mut waited = Vec::new();
     while let Some(progress) = world.state().job().map(Job::progress) {
         let at = computed(world.live.driver());
-        world.give(Input::Wake);
+        world.send(Input::Wake);
         if world.state().job().map(Job::progress) == Some(progress) && computed(world.live.driver()) == at {
             waited.push(at - before);
         }
@@ -274,29 +275,29 @@ fn no_slice_waits_for_a_long_op() {
     // Esc stops an op in progress, and the next move starts from the same numbers
     for _ in 0..3 {
         straight.press(":3/loss<Enter>");
-        straight.give(Input::Wake);
+        straight.send(Input::Wake);
         straight.press("<Esc>");
         assert!(straight.state().job().is_none());
     }
     // a clone of the state arrives too
     straight.press(":3/loss<Enter>");
-    straight.give(Input::Wake);
-    let mut other = World { live: Live::new(straight.live.driver().clone(), RenderOptions::default(), None), now: straight.now };
+    straight.send(Input::Wake);
+    let mut other = World { live: TerminalStepper::new(straight.live.driver().clone(), RenderOptions::default(), None), now: straight.now };
     for world in [&mut straight, &mut other] {
         while world.state().job().is_some() {
-            world.give(Input::Wake);
+            world.send(Input::Wake);
         }
     }
     assert_eq!((straight.place(), bits(&straight)), (world.place(), bits(&world)));
     assert_eq!((other.place(), bits(&other)), (world.place(), bits(&world)));
 }
 
-/// A key that is held down, or pressed faster than an iteration is computed, counts each time.
+/// A key that is pressed again during a seek moves the goal of the seek.
 #[test]
 fn keys_during_a_seek_add_up() {
     let arrive = |world: &mut World| {
         while world.state().job().is_some() {
-            world.give(Input::Wake);
+            world.send(Input::Wake);
         }
         world.place()
     };
@@ -332,15 +333,17 @@ fn no_key_waits_for_a_file_of_the_picker() {
     fs::write(path("wrong.toml"), "title = 1").unwrap();
     let offer = |name: String| ScenarioEntry { name, title: String::new(), summary: String::new(), source: String::new(), bundled: false };
     let state = State::picker(["wide.toml", "wrong.toml", "none.toml"].map(|name| offer(path(name))).to_vec());
-    let shelf = ScenarioLoader { limits: Limits::default(), files: true };
-    let mut world =
-        World { live: Live::new(Driver::new(state, shelf).timed_by(late), RenderOptions::default(), None), now: Duration::ZERO };
+    let loader = ScenarioLoader { limits: Limits::default(), opens_files: true };
+    let mut world = World {
+        live: TerminalStepper::new(Driver::new(state, loader).with_slice_clock(late), RenderOptions::default(), None),
+        now: Duration::ZERO,
+    };
     let said = |world: &World| world.state().message.as_ref().map_or_else(String::new, |message| message.text.clone());
     let opened = |world: &mut World, keys: &str| {
         world.press(keys);
         while said(world).starts_with("opening ") {
             assert_eq!(world.live.wake(), Some(Duration::ZERO));
-            world.give(Input::Wake);
+            world.send(Input::Wake);
         }
         said(world)
     };
@@ -357,18 +360,18 @@ fn no_key_waits_for_a_file_of_the_picker() {
     assert_eq!((world.state().focus(), world.place()), (Focus::Normal, (1, 1)));
 }
 
-/// A session of these keys, a second apart.
+/// A session with these keys, one per second.
 fn session(text: &str, keys: &str, exact: bool) -> Session {
     let mut header = Header::new("chain".to_owned(), text.to_owned(), Visit { iteration: 1, step: 1 }, (80, 24));
     header.exact = exact;
     let keys = (1..).map(Duration::from_secs).zip(parse(keys).unwrap());
-    Session { header, events: keys.map(|(time, key)| (time, Event::Key(key))).collect(), torn: false }
+    Session { header, events: keys.map(|(time, key)| (time, Event::Key(key))).collect(), is_truncated: false }
 }
 
 #[test]
-fn a_replay_does_one_event_or_one_slice_in_each_turn() {
+fn a_replay_does_one_event_or_one_slice_at_each_wake() {
     let session = session(&chain(""), "kkkk<Space>?l:9/1<Enter>jjj", false);
-    let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    let driver = replay::begin(&session, Limits::default()).unwrap().with_slice_clock(late);
     let mut player = Player::new(&session, driver, 1000.0, RenderOptions::default());
     let mut now = Duration::ZERO;
     let mut turns = 0;
@@ -390,12 +393,12 @@ fn stored(name: &str) -> Session {
     Session::read(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The frames of a session, each with its number and the number of frames left out before it.
+/// The frames of a session: the number, the number of frames left out before it, and the event of each.
 fn frames(session: &Session) -> Vec<(u64, u64, String)> {
     let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
     replay::frames(session, driver, &RenderOptions::default(), |frame| {
-        frames.push((frame.number, frame.left_out, frame.what));
+        frames.push((frame.number, frame.left_out, frame.event));
         Ok(())
     })
     .unwrap();
@@ -417,7 +420,7 @@ fn a_gap_of_weeks_counts_as_a_minute_and_a_thousand_frames() {
 fn endless_work_ends_at_the_next_event() {
     let session = stored("work.session");
     let driver = replay::begin(&session, Limits::default()).unwrap();
-    let mut player = Player::new(&session, driver.timed_by(late), 1.0, RenderOptions::default());
+    let mut player = Player::new(&session, driver.with_slice_clock(late), 1.0, RenderOptions::default());
     // on the screen it is a row of slices
     let mut now = Duration::from_secs(1);
     for _ in 0..200 {
@@ -433,7 +436,7 @@ fn endless_work_ends_at_the_next_event() {
 #[test]
 fn a_session_with_a_far_start_opens_at_once() {
     let session = stored("iter.session");
-    let driver = replay::begin(&session, Limits::default()).unwrap().timed_by(late);
+    let driver = replay::begin(&session, Limits::default()).unwrap().with_slice_clock(late);
     assert!(computed(&driver) < 100, "{}", computed(&driver));
     let mut player = Player::new(&session, driver, 1.0, RenderOptions::default());
     for n in 1..200 {
@@ -453,7 +456,7 @@ fn offered(world: &mut World, typed: &str) -> Vec<String> {
 }
 
 #[test]
-fn completions_are_prefixes_then_substrings_and_the_loss_of_the_batch_is_first() {
+fn completions_begin_with_prefix_matches_and_the_loss_of_the_batch() {
     let mut xor = World::new(gradstep::command::bundled::find("xor").unwrap().text);
     let all = ["first", "last", "reduce:loss", "loss", "backward", "reduce:", "update:", "fc1.z", "fc1.a", "fc2.z", "fc2.a", "grad.fc2.a"];
     assert_eq!(offered(&mut xor, ""), all);

@@ -1,4 +1,4 @@
-//! `trace --format csv` and `--format markdown` have the content of the JSON lines of the same trace, cell by cell.
+//! Tests that `trace --format csv` and `--format markdown` have the content of the JSON lines, cell by cell.
 
 use std::collections::HashSet;
 use std::fs;
@@ -52,8 +52,8 @@ fn factors(step: &Value) -> String {
     factors.join(if step["kind"] == "product" { " * " } else { ", " })
 }
 
-/// The rows of a table, its header first, from the JSON lines.
-fn rows(lines: &str, columns: &str) -> Vec<Vec<String>> {
+/// The rows of the expected table, made from JSON lines. The first row is the header.
+fn expected_rows(lines: &str, columns: &str) -> Vec<Vec<String>> {
     let columns: Vec<&str> = columns.split(',').collect();
     let row = |line: &str| {
         let line: Value = serde_json::from_str(line).expect("JSON");
@@ -69,7 +69,7 @@ fn parsed(csv: &str) -> Vec<Vec<String>> {
     reader.records().map(|record| record.expect("CSV").iter().map(str::to_owned).collect()).collect()
 }
 
-/// The rows as the csv crate writes them, with quotation marks where they are needed and RFC 4180's ends of lines.
+/// The rows as CSV, written by the crate `csv` with the line ends of RFC 4180.
 fn written(rows: &[Vec<String>]) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
@@ -78,7 +78,7 @@ fn written(rows: &[Vec<String>]) -> String {
     String::from_utf8(writer.into_inner().expect("a vector")).expect("UTF-8")
 }
 
-/// The cells of a line of Markdown, without the backslashes that escape.
+/// The cells of a line of Markdown, without the escaping backslashes.
 fn cells(line: &str) -> Vec<String> {
     let (mut cells, mut escaped) = (vec![String::new()], false);
     for c in line.chars() {
@@ -105,7 +105,7 @@ fn compared(arguments: &[&str]) -> HashSet<String> {
     let mut seen = HashSet::new();
     for (level, columns) in LEVELS {
         let table = |format: &str| printed(&[arguments, &["--level", level, "--format", format]].concat());
-        let rows = rows(&table("jsonl"), columns);
+        let rows = expected_rows(&table("jsonl"), columns);
         let csv = table("csv");
         assert!(parsed(&csv) == rows, "{arguments:?} {level}");
         assert!(csv == written(&rows), "{arguments:?} {level}");
@@ -149,7 +149,7 @@ fn tables_have_the_content_of_the_json_lines() {
 }
 
 #[test]
-fn a_slice_is_one_factor_of_a_cell() {
+fn a_slice_is_written_as_one_factor() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("wide.toml");
     let text = "title = \"t\"\ninput = { init = \"linspace\", start = -1, stop = 1, shape = [17] }\ntarget = 0\nloss = \"cross_entropy\"\n\
@@ -159,7 +159,7 @@ fn a_slice_is_one_factor_of_a_cell() {
     assert!(seen.iter().any(|cell| cell.contains("17 of input")), "{seen:?}");
 }
 
-/// Characters that a name may have, some of them special in Markdown.
+/// Names may contain characters that are special in Markdown and CSV.
 #[test]
 fn any_name_fits_into_a_cell() {
     let folder = tempfile::tempdir().expect("a folder");

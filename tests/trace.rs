@@ -1,4 +1,5 @@
-//! The fast writer of `trace` writes what `Trace::get` returns: line by line, from any step on, with any number of threads.
+//! Tests that `trace` prints the steps that `Trace::get` returns, from any step on, with any number of threads. `trace` does not call `Trace::get`, because it
+//! has a faster way to make its lines.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -36,7 +37,7 @@ fn scenarios() -> Vec<(String, Document)> {
         .filter(|file| file.extension().is_some_and(|end| end == "toml"))
         .map(|file| {
             let file = file.to_str().expect("UTF-8").to_owned();
-            let document = ScenarioLoader { limits: Limits::default(), files: true }.open(&file).expect("a valid scenario");
+            let document = ScenarioLoader { limits: Limits::default(), opens_files: true }.open(&file).expect("a valid scenario");
             (file, document)
         })
         .filter(|(_, document)| document.trace.len() < 20_000)
@@ -51,7 +52,7 @@ fn entry(name: &str, index: &[usize]) -> String {
     if index.is_empty() { name.to_owned() } else { format!("{name}[{}]", index.join(",")) }
 }
 
-/// A step as a line for people.
+/// The line for people of a step.
 fn text_line(step: &Step) -> String {
     let factor = |factor: &Factor| {
         if let Some(places) = factor.slice {
@@ -86,15 +87,15 @@ fn lines_are_steps(file: &str, document: &Document) {
 }
 
 #[test]
-fn every_line_is_its_step() {
+fn every_line_agrees_with_its_step() {
     for (file, document) in scenarios() {
         lines_are_steps(&file, &document);
     }
 }
 
-/// A scenario with more samples, nodes and parts of a sum than there are cached names, or steps in a chunk.
+/// A scenario with more ops and factors than cached names, and more steps than a chunk.
 #[test]
-fn every_line_is_its_step_in_a_large_scenario() {
+fn every_line_agrees_with_its_step_in_a_large_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
     let samples = (0..1100).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
@@ -114,12 +115,12 @@ fn every_line_is_its_step_in_a_large_scenario() {
         let file = folder.path().join(name).with_extension("toml");
         fs::write(&file, text).expect("a file");
         let file = file.to_str().expect("UTF-8");
-        let document = ScenarioLoader { limits: Limits::default(), files: true }.open(file).expect("a valid scenario");
+        let document = ScenarioLoader { limits: Limits::default(), opens_files: true }.open(file).expect("a valid scenario");
         lines_are_steps(file, &document);
     }
 }
 
-/// A trace that starts in the middle of an entry has the sum so far. (Every thread starts in the middle of something.)
+/// The output may start in the middle of an entry, also because a thread's chunk does. Its first line then has the sum so far.
 #[test]
 fn a_range_is_part_of_the_whole_trace() {
     let threads = ["1", "2", "3", "9"];
@@ -137,7 +138,7 @@ fn a_range_is_part_of_the_whole_trace() {
     }
 }
 
-/// Lines so long that a thread hands them over before the end of its chunk, between short ones.
+/// A scenario with short lines, and with lines so long that a thread's buffer is full before its chunk ends.
 #[test]
 fn long_lines_are_the_same_with_any_number_of_threads() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -165,9 +166,9 @@ function = "relu"
     assert!(printed(&[file, "--threads", "2"]) == lines);
 }
 
-/// The arguments of a function of a slice are named one by one up to 16, and as one slice beyond.
+/// A function lists its arguments one by one if there are at most 16, and as one slice if there are more.
 #[test]
-fn a_step_does_not_grow_with_the_slice_that_it_reads() {
+fn a_step_lists_a_large_slice_as_one_factor() {
     let folder = tempfile::tempdir().expect("a folder");
     let scenario = |n: usize, kernel: usize| {
         let file = folder.path().join(format!("{n}-{kernel}.toml"));
@@ -229,9 +230,9 @@ activation = "softmax"
     assert!(longest("pool1.a").max(longest("fc1.a")) < Some(500));
 }
 
-/// As `trace | head -1`: the reader stops long before the end, and no thread hangs.
+/// In `trace | head -1` the reader stops long before the end. No thread must wait for ever.
 #[test]
-fn a_reader_that_stops_ends_the_writer() {
+fn the_program_ends_when_the_reader_of_a_pipe_stops() {
     for threads in ["1", "2"] {
         let mut child =
             command(&["figure-01", "--threads", threads]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -255,10 +256,10 @@ fn a_full_disk_is_an_error_with_any_number_of_threads() {
     }
 }
 
-/// Ctrl-C while the writer waits for a reader that does not read.
+/// Ctrl-C ends the program while it waits for a reader that does not read.
 #[test]
 #[cfg(unix)]
-fn an_interrupt_ends_the_writing() {
+fn ctrl_c_ends_the_program_while_it_waits_for_a_reader() {
     use std::os::unix::process::ExitStatusExt as _;
 
     for threads in ["1", "2"] {

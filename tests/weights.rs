@@ -1,4 +1,5 @@
-//! Files with tensors: every type is read back with the same bits, damaged files are refused, and no path leads out of the folder.
+//! Tests of files with tensors. Every type is read with the same bits as it was written, damaged files are refused, and no path leads out of the scenario's
+//! folder.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +75,7 @@ fn written(tensors: &Tensors) -> Vec<u8> {
     bytes
 }
 
-/// The same archive of one tensor, compressed.
+/// A compressed .npz archive of one tensor.
 fn deflated(name: &str, npy: &[u8]) -> Vec<u8> {
     let packed = miniz_oxide::deflate::compress_to_vec(npy, 6);
     let size = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
@@ -198,8 +199,9 @@ fn truncated_files_are_refused() {
     }
 }
 
-/// The bytes without a checksum or a second copy: if one changes, it is another name, or another type of the same size.
-fn unguarded(name: &str, bytes: &[u8], at: usize) -> bool {
+/// `true` for a byte that no checksum and no second copy protects. If it changes, the file is still valid: a tensor has another name, or another type of the
+/// same size.
+fn is_unprotected(name: &str, bytes: &[u8], at: usize) -> bool {
     let inside = |text: &[u8], letters: std::ops::Range<usize>| {
         bytes.windows(text.len()).enumerate().any(|(begin, found)| found == text && letters.contains(&at.wrapping_sub(begin)))
     };
@@ -217,7 +219,7 @@ fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
         let numbers: usize = before.iter().map(|tensor| tensor.2.len() * 8).sum();
         // without a checksum any numbers are valid
         let end = if name.ends_with("npz") { whole.len() } else { whole.len() - numbers };
-        for at in (0..end).filter(|&at| !unguarded(name, &whole, at)) {
+        for at in (0..end).filter(|&at| !is_unprotected(name, &whole, at)) {
             for flip in 1..=255 {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
@@ -337,7 +339,7 @@ fn peak() -> u64 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn no_claim_is_believed_before_it_is_checked() {
+fn sizes_in_a_header_are_checked_before_memory_is_allocated() {
     let before = peak();
     let mut files = 0;
     for entry in fs::read_dir(folder("invalid")).unwrap() {
@@ -456,10 +458,10 @@ fn links_that_lead_out_pipes_and_devices_are_refused() {
     assert_eq!(message(&Folder::of(&outside.path().join("link/t.toml")).unwrap(), "a.npy", 100), "4 bytes");
 }
 
-/// A folder on the path is swapped with a link that leads out, while the file in it is read.
+/// While a file is read, a folder on its path is swapped again and again with a link that leads out of the scenario's folder.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
+fn a_folder_that_becomes_a_link_during_a_read_does_not_lead_out() {
     use std::os::unix::fs::symlink;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

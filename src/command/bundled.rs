@@ -1,17 +1,18 @@
-//! The scenarios that are compiled into the binary: the files of `scenarios/`.
+//! The bundled scenarios: the files of `scenarios/`, which are compiled into the binary.
 
+/// Makes a [`Bundled`] of each name, with the text of the file `scenarios/NAME.toml`.
 macro_rules! bundled {
     ($($name:literal)*) => {
         &[$(Bundled { name: $name, text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/", $name, ".toml")) }),*]
     };
 }
 
-/// A scenario inside the binary.
+/// A bundled scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bundled {
-    /// Its name: the stem of its file.
+    /// The name: its file's name without `.toml`.
     pub name: &'static str,
-    /// Its text.
+    /// The text of the file.
     pub text: &'static str,
 }
 
@@ -21,7 +22,7 @@ pub const ALL: &[Bundled] = bundled![
     "mazur-2-2-2" "xor"
 ];
 
-/// The scenario of this name.
+/// Returns the bundled scenario of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<Bundled> {
     ALL.iter().copied().find(|bundled| bundled.name == name)

@@ -1,4 +1,4 @@
-//! `gradstep completions`: a script that completes commands and options in a shell.
+//! `gradstep completions`: prints a script that completes commands and options in a shell.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap_complete::{Shell, generate};
 
-use super::look::Global;
+use super::options::GlobalOptions;
 use super::{Invocation, typed_program};
 use crate::output;
 
@@ -21,11 +21,11 @@ pub(super) struct CompletionsCommand {
 }
 
 impl Invocation for CompletionsCommand {
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let mut script = Vec::new();
         generate(self.shell, &mut typed_program(), env!("CARGO_PKG_NAME"), &mut script);
         let mut to = output::stdout();
-        to.raw().write_all(global.text(&String::from_utf8(script)?).as_bytes())?;
+        to.raw().write_all(global.in_charset(&String::from_utf8(script)?).as_bytes())?;
         to.finish()?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,4 +1,7 @@
-//! The driver: it applies events and the clock to the state of the stepper. The terminal, `show --keys`, a replay and the tests all go through it.
+//! The driver of the stepper: it applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests all use it.
+//!
+//! A long computation is a *job* of the state. The driver does the job in slices of at most [`SLICE`], so that the keyboard is read in between. A slice
+//! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by a unit at regular times.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -12,7 +15,7 @@ use super::source::ScenarioLoader;
 use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
-use crate::session::{Event, recorded};
+use crate::session::{Event, as_recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
 use crate::threads::BackgroundTask;
@@ -20,7 +23,7 @@ use crate::ui::{self, RenderOptions};
 
 /// The effect of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum Effect {
     /// It had no effect.
     Nothing,
     /// It changed the state.
@@ -29,93 +32,94 @@ pub enum Done {
     Quit,
 }
 
-/// A state with the scenarios that it can open.
+/// A state of the stepper, and the loader of the scenarios that it can open.
 #[derive(Clone, Debug)]
 pub struct Driver {
-    /// The state.
+    /// The state of the stepper.
     pub state: State,
     loader: ScenarioLoader,
-    /// The name of the file that is being opened, and its document, which another thread computes.
+    /// The name of the file that is being opened, and the task that computes its document on another thread.
     opening: Option<(String, BackgroundTask<Result<Document, String>>)>,
-    /// The clock by which slices of work end.
-    watch: fn() -> Duration,
-    /// The area of the screen, if known: it limits scrolling.
+    /// The clock that measures slices of work.
+    slice_clock: fn() -> Duration,
+    /// The area of the screen, which limits scrolling; `None` if unknown.
     screen: Option<Rect>,
 }
 
-/// The time since the first call.
-fn time() -> Duration {
+/// The time since the first call of this function.
+fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
 }
 
-/// A limit on the work that is still to be done.
+/// A limit on the work that may still be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
+pub struct WorkLimit {
     /// The largest number of iterations.
     pub iterations: u64,
-    /// The largest number of pieces of work; an iteration is one or more pieces.
+    /// The largest number of pieces of work.
     pub pieces: u64,
 }
 
-impl Left {
-    /// No limit.
-    pub const ALL: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
+impl WorkLimit {
+    /// The limit that allows all work.
+    pub const UNLIMITED: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
 }
 
 impl Driver {
-    /// Drives a state.
+    /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, watch: time, screen: None }
+        Self { state, loader, opening: None, slice_clock: elapsed, screen: None }
     }
 
-    /// Replaces the clock of the slices of work.
+    /// Replaces the clock that measures slices of work.
     #[must_use]
-    pub fn timed_by(self, watch: fn() -> Duration) -> Self {
-        Self { watch, ..self }
+    pub fn with_slice_clock(self, slice_clock: fn() -> Duration) -> Self {
+        Self { slice_clock, ..self }
     }
 
-    /// The time since an arbitrary moment.
-    pub(super) fn time(&self) -> Duration {
-        (self.watch)()
+    /// The time of the clock that measures slices of work.
+    pub(super) fn slice_time(&self) -> Duration {
+        (self.slice_clock)()
     }
 
     /// Sets the columns and rows of the screen.
-    pub fn seen_on(&mut self, (columns, rows): (u16, u16)) {
+    pub fn set_screen_size(&mut self, (columns, rows): (u16, u16)) {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// Does one turn of the event loop: a unit of play that is due, or else a slice of the work under way. Returns the event to record.
-    pub fn turn(&mut self, now: Duration) -> Option<Event> {
-        // with a job, `slice` below waits instead
-        self.open_within(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
-        let due = self.is_due(now);
-        self.clock(now);
-        if due {
+    /// Does the work of one pass of the event loop: a unit of play if it is due, otherwise a slice of the job. Returns the event to record.
+    pub fn tick(&mut self, now: Duration) -> Option<Event> {
+        // a job uses the whole slice below, so there is no time to wait here
+        self.finish_opening(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
+        let play_is_due = self.is_play_due(now);
+        self.advance_clock(now);
+        if play_is_due {
             return Some(Event::Play);
         }
-        let mut all = Left::ALL;
-        let pieces = self.slice(&mut all);
+        let mut limit = WorkLimit::UNLIMITED;
+        let pieces = self.work_slice(&mut limit);
         (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Opens an entry of the picker: a bundled scenario at once, a file on another thread.
+    /// Opens an entry of the picker. A bundled scenario is opened at once, a file on another thread because it may be large.
     fn open(&mut self, name: String) {
         let loader = self.loader;
-        let opened = if !loader.files || bundled::find(&name).is_some() {
+        let started = if !loader.opens_files || bundled::find(&name).is_some() {
             Err(name)
         } else {
             BackgroundTask::begin(name.clone(), move |name| loader.open(&name)).map(|document| (name, document))
         };
-        match opened {
+        match started {
             Ok(opening) => self.opening = Some(opening),
+            // a bundled scenario, or a thread that could not be started
             Err(name) => self.show(loader.open(&name)),
         }
     }
 
-    /// Shows the file that is being opened if it is ready within `wait`.
-    fn open_within(&mut self, wait: Duration) {
+    /// Waits at most `wait` for the file that is being opened, and shows it if it is ready.
+    fn finish_opening(&mut self, wait: Duration) {
         if let Some((_, document)) = self.opening.take_if(|(_, document)| document.is_done_within(wait))
             && let Some(document) = document.take()
         {
@@ -123,126 +127,133 @@ impl Driver {
         }
     }
 
-    fn show(&mut self, opened: Result<Document, String>) {
-        match opened {
+    /// Shows a scenario, or the reason why it cannot be opened.
+    fn show(&mut self, document: Result<Document, String>) {
+        match document {
             Ok(document) => self.state.open(Arc::new(document), None),
             Err(why) => self.state.say(why, true),
         }
     }
 
-    /// Returns whether a unit of play is due.
+    /// `true` if a unit of play is due.
     #[must_use]
-    pub fn is_due(&self, now: Duration) -> bool {
+    pub fn is_play_due(&self, now: Duration) -> bool {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// Works on the job for a slice of time and subtracts the work done from `left`. Returns the number of pieces done.
-    pub fn slice(&mut self, left: &mut Left) -> u64 {
-        let (end, mut done) = (self.time() + SLICE, 0);
-        while left.iterations > 0 && left.pieces > 0 {
-            let Some(before) = self.state.job().map(Job::progress) else { break };
-            if !self.state.is_ready_within(end.saturating_sub(self.time())) {
+    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces done.
+    ///
+    /// When the job is done, `limit` becomes 0: no work is left.
+    pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
+        let slice_end = self.slice_time() + SLICE;
+        let mut done = 0;
+        while limit.iterations > 0 && limit.pieces > 0 {
+            let Some(progress_before) = self.state.job().map(Job::progress) else { break };
+            if !self.state.is_ready_within(slice_end.saturating_sub(self.slice_time())) {
                 break;
             }
             app::update(&mut self.state, Action::JobPieces(1));
             done += 1;
-            left.pieces -= 1;
-            if self.state.job().map(Job::progress) != Some(before) {
-                left.iterations -= 1;
+            limit.pieces -= 1;
+            // the progress is the number of the next iteration, so a change means that an iteration is complete
+            if self.state.job().map(Job::progress) != Some(progress_before) {
+                limit.iterations -= 1;
             }
-            if self.time() >= end {
+            if self.slice_time() >= slice_end {
                 break;
             }
         }
         if self.state.job().is_none() {
-            *left = Left::default();
+            *limit = WorkLimit::default();
         }
         done
     }
 
-    /// Finishes all work under way, with progress on stderr.
+    /// Finishes opening a file and the job, with progress on stderr.
     ///
     /// # Errors
-    /// If Ctrl-C stops it.
-    pub fn arrive(&mut self) -> anyhow::Result<()> {
-        self.finish(Left::ALL)
+    /// If Ctrl-C stops the work.
+    pub fn finish_all(&mut self) -> anyhow::Result<()> {
+        self.finish_within(WorkLimit::UNLIMITED)
     }
 
-    /// Works until the job is done or the limit `left` is used up.
+    /// Works until the job is done or `limit` is used up.
     ///
     /// # Errors
-    /// If Ctrl-C stops it.
-    pub(super) fn finish(&mut self, mut left: Left) -> anyhow::Result<()> {
-        self.open_within(Duration::MAX);
+    /// If Ctrl-C stops the work.
+    pub(super) fn finish_within(&mut self, mut limit: WorkLimit) -> anyhow::Result<()> {
+        self.finish_opening(Duration::MAX);
         if self.state.job().is_none() {
             return Ok(());
         }
         with_progress(|go_on| {
-            while let Some((next, to)) = self.state.job().map(Job::progress).filter(|_| left.iterations > 0 && left.pieces > 0) {
-                if !go_on(next, to) {
+            while let Some((next, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
+                if !go_on(next, last) {
                     return None;
                 }
-                self.slice(&mut left);
+                self.work_slice(&mut limit);
             }
             Some(())
         })
     }
 
-    /// The time at which the state changes without an event: at once while work is under way or a file is being opened, otherwise the next unit of play.
+    /// The time at which [`Self::tick`] has something to do; `None` without play, job or file. It is 0, so at once, for a job or a file that is being opened,
+    /// and otherwise the time of the next unit of play.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
-        at_once.or_else(|| self.state.wake().map(due))
+        at_once.or_else(|| self.state.wake().map(round_up))
     }
 
-    /// Advances the state to the time `now`.
-    pub fn clock(&mut self, now: Duration) {
+    /// Advances the clock of the state to the time `now`.
+    pub fn advance_clock(&mut self, now: Duration) {
         app::update(&mut self.state, Action::Clock(now));
     }
 
     /// Applies an event at the time `now`.
-    pub fn event(&mut self, event: &Event, now: Duration) -> Done {
-        self.clock(now);
+    pub fn apply(&mut self, event: &Event, now: Duration) -> Effect {
+        self.advance_clock(now);
         let action = match event {
             Event::Key(key) => keys::action(&self.state, *key),
-            Event::Click(at) => self.clicked(at),
+            Event::Click(at) => self.click_action(at),
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
             Event::Pieces(pieces) => Some(Action::JobPieces(*pieces)),
-            Event::Play => return Done::Changed,
+            Event::Play => return Effect::Changed,
             Event::Resize(columns, rows) => {
-                self.seen_on((*columns, *rows));
-                return Done::Changed;
+                self.set_screen_size((*columns, *rows));
+                return Effect::Changed;
             }
-            Event::Quit => return Done::Quit,
+            Event::Quit => return Effect::Quit,
         };
         if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
             self.state.say("not opened", false);
-            return Done::Changed;
+            return Effect::Changed;
         }
         let Some(action) = action else {
-            let Event::Key(key) = event else { return Done::Nothing };
+            let Event::Key(key) = event else { return Effect::Nothing };
             self.state.say(format!("{} does nothing here: ? lists the keys", keys::shown(&key.to_string())), false);
-            return Done::Changed;
+            return Effect::Changed;
         };
-        let done = self.update(action);
+        let effect = self.update(action);
         if let Some((name, _)) = &self.opening {
             self.state.say(format!("opening {name}: Esc leaves it"), false);
         }
-        done
+        effect
     }
 
-    fn update(&mut self, action: Action) -> Done {
+    /// Applies an action to the state, and does what the state then requests.
+    fn update(&mut self, action: Action) -> Effect {
         match app::update(&mut self.state, action) {
             None => {
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::max_scroll(&self.state, screen)) {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }
             }
-            Some(Request::Quit) => return Done::Quit,
+            Some(Request::Quit) => return Effect::Quit,
             Some(Request::Open(name)) => self.open(name),
         }
-        Done::Changed
+        Effect::Changed
     }
 
     /// The network of the current step.
@@ -251,13 +262,13 @@ impl Driver {
     }
 
     /// The action of a recorded click; `None` if its target is not on the screen now.
-    fn clicked(&self, at: &Address) -> Option<Action> {
+    fn click_action(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor))?;
         let (name, index) = match &at.place {
             Place::Step(k) => return Some(Action::GoToStep(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
             Place::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
-            // the address `loss` can also be the name of a tensor
+            // `loss` is parsed as an address of its own, but the tensor is also called `loss`
             Place::Loss => ("loss".to_owned(), &[][..]),
             _ => return None,
         };
@@ -266,10 +277,10 @@ impl Driver {
         Some(Action::GoToEntry(tensor, entry))
     }
 
-    /// The address under a cell of the screen, in the form in which a click is recorded.
+    /// The address of the step or entry that is drawn at a cell of the screen. A recording stores a click as this address.
     #[must_use]
-    pub fn under(&self, look: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
-        let place = match ui::click(&self.state, look, screen, column, row)? {
+    pub fn address_at(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
+        let place = match ui::click(&self.state, options, screen, column, row)? {
             Action::GoToStep(step) => Place::Step(step),
             Action::GoToEntry(tensor, entry) => {
                 let info = self.network()?.tensor(tensor);
@@ -284,16 +295,16 @@ impl Driver {
 
     /// Draws the state into a frame of the given columns and rows.
     #[must_use]
-    pub fn frame(&self, look: &RenderOptions, (columns, rows): (u16, u16)) -> Buffer {
+    pub fn frame(&self, options: &RenderOptions, (columns, rows): (u16, u16)) -> Buffer {
         let area = Rect::new(0, 0, columns, rows);
         let mut buffer = Buffer::empty(area);
-        ui::render(&self.state, look, area, &mut buffer);
+        ui::render(&self.state, options, area, &mut buffer);
         buffer
     }
 }
 
 /// Rounds a time up to a whole millisecond.
-pub(super) fn due(time: Duration) -> Duration {
-    let whole = recorded(time);
+pub(super) fn round_up(time: Duration) -> Duration {
+    let whole = as_recorded(time);
     if whole < time { whole + Duration::from_millis(1) } else { whole }
 }

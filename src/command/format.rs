@@ -1,4 +1,4 @@
-//! The values of `--format`: each command has a table of formats in which it can write its result.
+//! The values of `--format`. Each command has a table of the formats in which it can write its result.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -8,20 +8,20 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use crate::output::Output;
 
 /// The output of a command: stdout or a file.
-pub(super) type Sink = Output<Box<dyn Write>>;
+pub(super) type CommandOutput = Output<Box<dyn Write>>;
 
-/// An output format of a command, a row of its table.
+/// An output format of a command: a row of the command's table.
 #[derive(Debug)]
 pub(super) struct OutputFormat<W: 'static> {
     /// The value of `--format`.
     pub name: &'static str,
-    /// Its line in the help.
+    /// The description in the help.
     pub help: &'static str,
-    /// Writes the command's result.
+    /// The functions that write the command's result.
     pub writer: W,
 }
 
-/// Returns the parser of `--format`: it accepts the names of `formats`. For the names in `planned` the error tells that a later version has them.
+/// Returns the parser of `--format`, which accepts the names of `formats`. The error for a name in `planned` says that a later version will have it.
 pub(super) fn parser<W: Debug + Sync>(
     formats: &'static [OutputFormat<W>],
     planned: &'static [&'static str],

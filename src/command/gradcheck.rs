@@ -1,4 +1,4 @@
-//! `gradstep gradcheck`: compares every derivative of iteration 1 with central differences of the loss.
+//! `gradstep gradcheck`: compares every derivative of iteration 1 with central differences of the loss, and prints a report.
 
 mod table;
 
@@ -10,11 +10,11 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::Invocation;
-use super::format::Sink;
-use super::look::{Global, count};
-use super::paper::Paper;
+use super::format::CommandOutput;
+use super::options::{GlobalOptions, parse_count};
 use super::progress::{INTERRUPTED, Task};
-use super::report::{Report, ReportArguments, json};
+use super::report::{Report, ReportArguments, write_json};
+use super::text_writer::TextWriter;
 use crate::app::Document;
 use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
 use crate::network::Network;
@@ -26,107 +26,121 @@ use crate::trace::Trace;
 
 /// Compare every derivative with central differences of the loss.
 ///
-/// In iteration 1, compares the derivative of each sample's loss with respect to every entry of every parameter, input and intermediate tensor. With
-/// several samples, it also compares the derivative of the batch's loss with respect to every parameter. A derivative d is off if the difference is more
-/// than 1e-6 · max(|d|, 1e-3).
-/// At a kink (relu at 0, a tie in a max-pool) the loss has no derivative: the number there is only off if it is not between the slopes of the two sides.
-/// Exit status 1 if a derivative is off, or if none could be compared.
+/// In iteration 1, compares the derivative of each sample's loss with respect to every entry of every parameter, input and intermediate tensor. If there
+/// are several samples, it also compares the derivative of the batch's loss with respect to every parameter. A derivative d is off if it differs from the
+/// central difference by more than 1e-6 · max(|d|, 1e-3).
+/// At a kink (relu at 0, a tie in a max-pool) the loss has two slopes, one on each side. There a derivative is off if it is not between the two slopes.
+/// The exit status is 1 if a derivative is off, or if no derivative could be compared.
 #[derive(Debug, Parser)]
 #[command(name = "gradcheck")]
 pub(super) struct GradcheckCommand {
     #[command(flatten)]
-    asked: ReportArguments,
+    report: ReportArguments,
     /// Check at most N entries of each tensor, evenly spread [default: all]
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     entries: Option<NonZero<usize>>,
 }
 
 impl Invocation for GradcheckCommand {
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let document = Document::new(self.asked.read(global)?);
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let document = Document::new(self.report.load(global)?);
         let options = CheckOptions {
             entries: self.entries.map_or(usize::MAX, NonZero::get),
             threads: NonZero::new(threads::limit()).unwrap_or(NonZero::<usize>::MIN),
         };
-        let all = all(&document.trace, options);
-        let mut task = Task::new(all)?;
+        let total = derivatives(&document.trace, options);
+        let mut task = Task::new(total)?;
         let report =
-            Gradcheck::of(&document.scenario.title, &document.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
+            GradcheckReport::new(&document.scenario.title, &document.trace, options, |done| task.go_on(done, || "derivatives".to_owned()));
         task.clear()?;
         let report = match report {
             Ok(report) => report,
             Err(stopped) => {
                 let Stopped { done, within, off } = stopped;
                 let mut to = output::stderr();
-                writeln!(to, "{}", global.text(&format!("stopped after {done} of {all} derivatives, in {within}; {off} off")))?;
+                writeln!(to, "{}", global.in_charset(&format!("stopped after {done} of {total} derivatives, in {within}; {off} off")))?;
                 to.finish()?;
                 return Ok(ExitCode::from(INTERRUPTED));
             }
         };
-        self.asked.print(global, output::unlined(), &report)?;
+        self.report.print(global, output::stdout_without_line_buffer(), &report)?;
         Ok(ExitCode::from(u8::from(!report.passed)))
     }
 }
 
 /// The number of derivatives to check, over all samples.
-fn all(trace: &Trace, options: CheckOptions) -> u64 {
+fn derivatives(trace: &Trace, options: CheckOptions) -> u64 {
     let samples = trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some());
     samples.map(|sample_run| options.derivatives(&sample_run.network)).sum()
 }
 
-/// The report: the counts of all tensors.
+/// The report: a row for each tensor. Its fields are the keys of the JSON.
 #[derive(Serialize)]
-struct Gradcheck<'a> {
+struct GradcheckReport<'a> {
     format: u8,
     scenario: &'a str,
+    /// A derivative d is off if it differs by more than `tolerance · max(|d|, floor)`.
     tolerance: f64,
     floor: f64,
     passed: bool,
     tensors: Vec<TensorRow>,
 }
 
-impl Report for Gradcheck<'_> {
-    fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
-        paper.text(&self.text())
+impl Report for GradcheckReport<'_> {
+    fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
+        out.text(&self.text())
     }
 
-    fn json(&self, to: &mut Sink) -> io::Result<()> {
-        json(self, to)
+    fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
+        write_json(self, to)
     }
 }
 
-/// The counts of one tensor's derivatives, over all samples or after the reduction over the batch.
+/// The counts of the derivatives of a loss with respect to the entries of one tensor: the losses of all samples, or the loss of the batch.
 #[derive(Serialize)]
 struct TensorRow {
+    /// The name of the gradient: `grad.conv1.weight`; with `reduce:` before it for the batch.
     name: String,
+    /// The number of entries of the tensor, over all samples.
     entries: usize,
+    /// The number of entries that were checked.
     checked: usize,
+    /// Derivatives that differ too much.
     off: usize,
+    /// Entries at a kink, whose derivative is between the slopes of its two sides.
     kinks: usize,
+    /// Entries at which the loss is not finite.
     not_finite: usize,
+    /// Entries for which an intermediate derivative is not finite.
     undefined: usize,
+    /// Entries for which rounding errors hide the slope of the loss.
     unsettled: usize,
-    /// Entries within 10⁻⁶ of a kink, judged on their own side of it.
+    /// Entries within 10⁻⁶ of a kink, compared on their own side of it.
     near_kinks: usize,
-    worst: Option<Worst>,
+    worst: Option<WorstEntry>,
+    /// `true` for the loss of the batch.
     #[serde(skip)]
-    reduced: bool,
+    is_reduced: bool,
 }
 
+/// The entry with the largest error; an entry that is off comes before all others.
 #[derive(Serialize)]
-struct Worst {
+struct WorstEntry {
+    /// The address of the derivative.
     at: String,
     /// The number of the sample, from 1; `None` for the batch.
     sample: Option<usize>,
     index: Index,
     #[serde(serialize_with = "number::json")]
     derivative: f64,
+    /// The central difference of the loss.
     #[serde(serialize_with = "number::json")]
     difference: f64,
+    /// The relative error of the derivative.
     #[serde(serialize_with = "number::json")]
     error: f64,
     #[serde(skip)]
-    off: bool,
+    is_off: bool,
 }
 
 /// The counts at the moment when Ctrl-C stopped the check.
@@ -138,56 +152,60 @@ struct Stopped {
     off: usize,
 }
 
-/// The prefix of the batch's tensors, as in addresses.
+/// The prefix of the batch's tensors in addresses.
 const REDUCE: &str = "reduce:";
 
-impl<'a> Gradcheck<'a> {
-    fn of(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
+impl<'a> GradcheckReport<'a> {
+    /// Checks all derivatives. `go_on` gets the number of derivatives done, and returns `false` to stop the check.
+    fn new(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
-        let batch = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
-        let mut reduced = batch.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
+        let batch_run = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
+        let mut batch_check = batch_run.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
         let mut tensors: Vec<TensorRow> = Vec::new();
-        let (mut before, mut stopped) = (0, false);
+        // the number of derivatives of the samples before, and whether `go_on` has returned `false`
+        let (mut done_before, mut stopped) = (0, false);
         let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
-        for (place, (sample_run, sample)) in samples.enumerate() {
+        for (position, (sample_run, sample)) in samples.enumerate() {
             let network = &*sample_run.network;
             let checked = check(network, &sample_run.run, options, |done| {
-                stopped |= !go_on(before + done);
+                stopped |= !go_on(done_before + done);
                 !stopped
             });
-            before += options.derivatives(network);
+            done_before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
                 if n == tensors.len() {
-                    tensors.push(TensorRow::of(network.tensor(checked.gradient).name.to_string()));
+                    tensors.push(TensorRow::new(network.tensor(checked.gradient).name.to_string()));
                 }
                 tensors[n].add(network, Some(sample), &prefix, checked);
             }
-            if let Some(cut) = checked.iter().find(|checked| checked.checks.len() < checked.wanted) {
+            let incomplete = checked.iter().find(|checked| checked.checks.len() < checked.wanted);
+            if let Some(incomplete) = incomplete {
                 let sum = |count: fn(&TensorRow) -> usize| tensors.iter().map(count).sum();
-                let within = format!("{prefix}{}", network.tensor(cut.gradient).name);
+                let within = format!("{prefix}{}", network.tensor(incomplete.gradient).name);
                 return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
             }
-            if let Some((_, reduced)) = &mut reduced {
-                reduced.add(place, &checked);
+            if let Some((_, batch_check)) = &mut batch_check {
+                batch_check.add(position, &checked);
             }
         }
-        if let Some((batch, reduced)) = reduced {
-            for checked in reduced.finish() {
-                let mut row = TensorRow::of(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
-                row.reduced = true;
+        if let Some((batch, batch_check)) = batch_check {
+            for checked in batch_check.finish() {
+                let mut row = TensorRow::new(format!("{REDUCE}{}", batch.network.tensor(checked.gradient).name));
+                row.is_reduced = true;
                 row.add(&batch.network, None, REDUCE, &checked);
                 tensors.push(row);
             }
         }
         // if the loss is not finite, nothing was compared
-        let passed = tensors.iter().all(|row| row.off == 0) && tensors.iter().any(|row| row.agree() + row.kinks > 0);
+        let passed = tensors.iter().all(|row| row.off == 0) && tensors.iter().any(|row| row.agreeing() + row.kinks > 0);
         Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
 }
 
 impl TensorRow {
-    fn of(name: String) -> Self {
+    /// A row without derivatives.
+    fn new(name: String) -> Self {
         Self {
             name,
             entries: 0,
@@ -199,15 +217,16 @@ impl TensorRow {
             unsettled: 0,
             near_kinks: 0,
             worst: None,
-            reduced: false,
+            is_reduced: false,
         }
     }
 
-    /// The number of derivatives that agree.
-    fn agree(&self) -> usize {
+    /// The number of derivatives that agree with the central difference.
+    fn agreeing(&self) -> usize {
         self.checked - self.off - self.kinks - self.not_finite - self.undefined - self.unsettled
     }
 
+    /// Adds the derivatives of a sample, or of the batch. `prefix` is the beginning of their addresses: empty, `2:` or `reduce:`.
     fn add(&mut self, network: &Network, sample: Option<usize>, prefix: &str, checked: &TensorCheck) {
         self.entries += checked.entries;
         self.checked += checked.checks.len();
@@ -217,13 +236,13 @@ impl TensorRow {
         self.undefined += checked.count(Verdict::Undefined);
         self.unsettled += checked.count(Verdict::Unsettled);
         self.near_kinks += checked.near();
-        let Some(&EntryCheck { at, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
-        let off = verdict == Verdict::Off;
-        if self.worst.as_ref().is_none_or(|worst| (off, error) > (worst.off, worst.error)) {
+        let Some(&EntryCheck { at: entry, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
+        let is_off = verdict == Verdict::Off;
+        if self.worst.as_ref().is_none_or(|worst| (is_off, error) > (worst.is_off, worst.error)) {
             let info = network.tensor(checked.gradient);
-            let index = unravel(at, &info.shape);
-            let inside = index_text(&index);
-            self.worst = Some(Worst { at: format!("{prefix}{}{inside}", info.name), sample, index, derivative, difference, error, off });
+            let index = unravel(entry, &info.shape);
+            let at = format!("{prefix}{}{}", info.name, index_text(&index));
+            self.worst = Some(WorstEntry { at, sample, index, derivative, difference, error, is_off });
         }
     }
 }
@@ -244,15 +263,15 @@ mod tests {
     use crate::op::slot::Slot;
     use crate::tensor::from_flat;
 
-    /// y = 3 x, whose derivative is the given number instead of 3.
+    /// The function y = 3 x, with the given number as its derivative instead of 3.
     #[derive(Debug)]
     struct Tripled(f64);
 
-    /// C = a.
+    /// The loss C = a.
     #[derive(Debug)]
-    struct Same;
+    struct IdentityLoss;
 
-    impl Function for Same {
+    impl Function for IdentityLoss {
         fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
             Ok(Vec::new())
         }
@@ -304,15 +323,16 @@ mod tests {
         }
     }
 
-    /// Returns the table of a layer y = 3 x + 3 w on two samples, and whether it passed. The backward pass uses `derivative` instead of 3, and the batch's
-    /// loss is `times` the mean.
-    fn table(derivative: f64, times: f64) -> (String, bool) {
+    /// Checks a layer y = 3 x + 3 w on two samples. Returns the table, and whether the check passed.
+    ///
+    /// The backward pass uses `derivative` instead of 3, and the gradients of the batch are `factor` times too large.
+    fn table(derivative: f64, factor: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
         let a = Stage::new(A).with_part(tripled(), [StageSource::Input(0)]).with_part(tripled(), [StageSource::Parameter(0)]);
         let parameters = vec![Leaf { symbols: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
         chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]).expect("one shape");
-        let loss = Loss { function: Arc::new(Same), reads_z: false, shortcut: None, target: None };
+        let loss = Loss { function: Arc::new(IdentityLoss), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
@@ -320,14 +340,15 @@ mod tests {
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
         let reads = batch.reads.iter().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
-            let by = if network.loss() == of { 1.0 } else { times };
+            let by = if network.loss() == of { 1.0 } else { factor };
             (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) });
         let sample_runs = samples.chain([SampleRun { network: batch.network, run, sample: None }]);
-        let report = Gradcheck::of("y = 3 x + 3 w", &Trace::of(1, sample_runs.collect()), CheckOptions::ALL, |_| true).expect("the end");
+        let report =
+            GradcheckReport::new("y = 3 x + 3 w", &Trace::of(1, sample_runs.collect()), CheckOptions::ALL, |_| true).expect("the end");
         (report.text(), report.passed)
     }
 
@@ -349,8 +370,8 @@ mod tests {
         assert!(wrong.contains("reduce:grad.act1.weight[0] is 6, by differences 3"), "{wrong}");
     }
 
-    /// Returns the table of a function at 0, and whether it passed.
-    fn at_0(function: &'static str) -> (String, bool) {
+    /// Checks a function at 0. Returns the table, and whether the check passed.
+    fn table_at_0(function: &'static str) -> (String, bool) {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
         let node = Node { name: "J".to_owned(), function, reads: vec![0] };
@@ -358,19 +379,19 @@ mod tests {
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = Gradcheck::of("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
+        let report = GradcheckReport::new("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
         (report.text(), report.passed)
     }
 
     #[test]
-    fn a_kink_is_counted_and_is_no_fault() {
-        let (table, passed) = at_0("abs");
+    fn a_kink_is_counted_and_the_check_passes() {
+        let (table, passed) = table_at_0("abs");
         assert!(passed && table.contains("1 is at a kink"), "{table}");
     }
 
     #[test]
     fn a_check_without_any_comparison_does_not_pass() {
-        let (table, passed) = at_0("log");
+        let (table, passed) = table_at_0("log");
         assert!(!passed && table.contains("none of 2 derivatives could be compared"), "{table}");
     }
 }

@@ -1,4 +1,6 @@
-//! `gradstep grads`: all values and gradients of one forward and backward pass.
+//! `gradstep grads`: prints all values and gradients of one forward and backward pass.
+//!
+//! If there are several samples, the output has the tensors of each sample, and then the gradients of the total loss.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -9,13 +11,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 
-use super::format::{self, OutputFormat, Sink};
+use super::format::{self, CommandOutput, OutputFormat};
 use super::json::{self, JsonPiece, JsonPiece::Number, JsonPiece::Text, JsonPiece::Word, Nested, RepeatedTensors};
-use super::look::Global;
-use super::paper::Paper;
+use super::options::GlobalOptions;
 use super::source::ScenarioLoader;
 use super::tensors::{NestedTensors, TensorIds};
-use super::{Invocation, at_iteration, output_to};
+use super::text_writer::TextWriter;
+use super::{Invocation, document_at_iteration, open_output};
 use crate::app::Document;
 use crate::network::{Id, Network, Run};
 use crate::number::exact;
@@ -28,8 +30,8 @@ use crate::weights::npz;
 #[derive(Debug)]
 struct GradsWriter {
     /// Writes all values and gradients.
-    write: fn(&Document, &Global, &mut Sink) -> anyhow::Result<()>,
-    /// Whether a terminal cannot show the output.
+    write: fn(&Document, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<()>,
+    /// `true` if a terminal cannot show the output.
     is_binary: bool,
 }
 
@@ -61,42 +63,47 @@ impl Invocation for GradsCommand {
         self.output.as_deref()
     }
 
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
-        let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+        let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let OutputFormat { name, writer, .. } = self.format;
         if writer.is_binary && self.output.is_none() && io::stdout().is_terminal() {
             bail!("an .{name} file is binary, and a terminal cannot show it; write it to a file with --output FILE");
         }
-        let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
+        let mut to = open_output(self.output(), &self.scenario, &document.scenario.files)?;
         (writer.write)(&document, global, &mut to)?;
         to.finish()?;
-        // the process ends here: freeing the tensors one by one would only take time
+        // the process ends here, so freeing the tensors one by one would only cost time
         std::mem::forget(document);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn json(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+fn json(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     let grads = Grads::of(document);
-    // with one sample, its gradients appear twice: as the sample's and as the total loss's
-    let own = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
-    let repeated = RepeatedTensors::among(own.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
+    // if there is one sample, its gradients are written twice: as gradients of the sample's loss and of the total loss
+    let of_samples = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
+    let repeated = RepeatedTensors::among(of_samples.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)
 }
 
-fn npz(document: &Document, _: &Global, to: &mut Sink) -> anyhow::Result<()> {
+fn npz(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     Ok(npz::write(to.raw(), &Grads::of(document).named())?)
 }
 
+/// The tensors of the output.
 struct Grads<'a> {
     scenario: &'a str,
+    /// The total loss: the mean or sum over the samples.
     loss: f64,
     samples: Vec<SampleGrads<'a>>,
+    /// The parameters; `None` for a scalar graph, which has only inputs.
     parameters: Option<NestedTensors<'a>>,
+    /// The gradients of the total loss with respect to the parameters, or to the inputs of a scalar graph.
     gradients: NestedTensors<'a>,
 }
 
+/// The tensors of one sample.
 struct SampleGrads<'a> {
     /// The number of the sample in the file, from 1.
     number: usize,
@@ -110,7 +117,7 @@ impl<'a> Grads<'a> {
     fn of(document: &'a Document) -> Self {
         let trace = &document.trace;
         let network = trace.network();
-        let names = TensorIds::of(network);
+        let names = TensorIds::new(network);
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
         let samples = trace.sample_runs().iter().filter_map(|sample_run| {
             let number = sample_run.sample?;
@@ -118,30 +125,33 @@ impl<'a> Grads<'a> {
                 number: number + 1,
                 name: document.scenario.samples[number].name.as_deref(),
                 loss: sample_run.run.values(network.loss())[0],
-                values: NestedTensors::of(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
-                gradients: NestedTensors::of(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
+                values: NestedTensors::new(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
+                gradients: NestedTensors::new(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
             })
         });
-        let given = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
-        let parameters = NestedTensors::of(network, trace.run(0), given().map(|&id| (id, id)));
+        let learnable = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
+        let parameters = NestedTensors::new(network, trace.run(0), learnable().map(|&id| (id, id)));
         Self {
             scenario: &document.scenario.title,
             loss: document.loss,
             samples: samples.collect(),
             parameters: network.reads_samples().then_some(parameters),
             gradients: NestedTensors(
-                given().filter_map(gradient).map(|(id, gradient)| (&*network.tensor(id).name, total(document, gradient))).collect(),
+                learnable()
+                    .filter_map(gradient)
+                    .map(|(id, gradient)| (&*network.tensor(id).name, total_gradient(document, gradient)))
+                    .collect(),
             ),
         }
     }
 }
 
-/// The gradient of the total loss: after the reduction over the batch, or that of the only sample.
-fn total(document: &Document, gradient: Id) -> Nested<'_> {
+/// A gradient of the total loss: the gradient after `reduce`, or the gradient of the only sample. `gradient` is its tensor in the samples' network.
+fn total_gradient(document: &Document, gradient: Id) -> Nested<'_> {
     let trace = &document.trace;
     let info = trace.network().tensor(gradient);
-    let of_batch = trace.sample_runs().iter().rposition(|sample_run| sample_run.sample.is_none()).filter(|_| trace.samples() > 1);
-    let values = match of_batch.and_then(|sample_run| Some((sample_run, trace.network_of(sample_run).find(&info.name)?))) {
+    let batch_run = trace.sample_runs().iter().rposition(|sample_run| sample_run.sample.is_none()).filter(|_| trace.samples() > 1);
+    let values = match batch_run.and_then(|sample_run| Some((sample_run, trace.network_of(sample_run).find(&info.name)?))) {
         Some((sample_run, id)) => trace.run(sample_run).values(id),
         None => trace.run(0).values(gradient),
     };
@@ -171,10 +181,17 @@ impl<'a> Grads<'a> {
             .chain([Text("}\n")])
     }
 
-    /// All tensors with their names in an .npz file.
+    /// All tensors with their names in an .npz file:
     ///
-    /// A gradient of the total loss has the name of its tensor: `conv1.weight`. The rest have the name of the JSON's group as a prefix, and before it the
-    /// number of the sample if there are several: `parameters.conv1.weight`, `2:values.conv1.z`. A graph's loss is the value of its output.
+    /// ```text
+    /// conv1.weight               the gradient of the total loss with respect to conv1.weight
+    /// parameters.conv1.weight    the parameter
+    /// values.conv1.z             a value; `2:values.conv1.z` for the second of several samples
+    /// gradients.conv1.z          its gradient; `2:gradients.conv1.z` for the second of several samples
+    /// loss                       the total loss; `2:loss` for the second of several samples
+    /// ```
+    ///
+    /// A scalar graph has no `loss`: its loss is the value of its output.
     fn named(&self) -> Vec<npz::NamedTensor<'_>> {
         let mut named = Vec::new();
         let mut add = |group: &str, tensors: &NestedTensors<'a>| {
@@ -199,21 +216,21 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Writes the text for people: the numbers of a graph as one table, the tensors of a network one below the other, sample by sample.
-fn table(document: &Document, global: &Global, to: &mut Sink) -> anyhow::Result<()> {
-    Ok(write_table(document, &mut Paper(&mut |text| to.text(&global.text(text))))?)
+/// Writes the text for people. A scalar graph is one table of numbers. A network is a list of tensors, sample by sample.
+fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
+    Ok(write_table(document, &mut TextWriter(&mut |text| to.text(&global.in_charset(text))))?)
 }
 
-fn write_table(document: &Document, paper: &mut Paper<'_>) -> io::Result<()> {
+fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> {
     let trace = &document.trace;
     let network = trace.network();
-    let names = TensorIds::of(network);
-    paper.line(&document.scenario.title)?;
-    paper.line("")?;
+    let names = TensorIds::new(network);
+    out.line(&document.scenario.title)?;
+    out.line("")?;
     if !network.reads_samples() {
-        return graph(network, trace.run(0), &names.values).iter().try_for_each(|row| paper.line(row));
+        return graph_table(network, trace.run(0), &names.values).iter().try_for_each(|row| out.line(row));
     }
-    paper.line(&format!("loss  {}", table_number(document.loss)))?;
+    out.line(&format!("loss  {}", table_number(document.loss)))?;
     let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
     for sample_run in trace.sample_runs() {
@@ -221,38 +238,39 @@ fn write_table(document: &Document, paper: &mut Paper<'_>) -> io::Result<()> {
         let mut ids = names.values.clone();
         if several {
             let name = document.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
-            paper.line("")?;
-            paper.line(&format!("sample {}{name}", number + 1))?;
-            paper.line(&format!("loss  {}", table_number(sample_run.run.values(network.loss())[0])))?;
+            out.line("")?;
+            out.line(&format!("sample {}{name}", number + 1))?;
+            out.line(&format!("loss  {}", table_number(sample_run.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
-            // each layer's values, then its parameters
+            // a stable sort: the values of a layer come before its parameters
             ids.sort_by_key(|&id| network.tensor(id).layer);
         }
         for id in ids {
             let gradient = network.gradient_of(id).map(|gradient| sample_run.run.values(gradient));
-            tensor(network, id, sample_run.run.values(id), gradient, paper)?;
+            write_tensor(network, id, sample_run.run.values(id), gradient, out)?;
         }
     }
     if several {
-        paper.line("")?;
-        paper.line("all samples")?;
+        out.line("")?;
+        out.line("all samples")?;
         for id in parameters {
-            let gradient = network.gradient_of(id).map(|gradient| total(document, gradient).values);
-            tensor(network, id, trace.run(0).values(id), gradient, paper)?;
+            let gradient = network.gradient_of(id).map(|gradient| total_gradient(document, gradient).values);
+            write_tensor(network, id, trace.run(0).values(id), gradient, out)?;
         }
     }
     Ok(())
 }
 
-fn tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, paper: &mut Paper<'_>) -> io::Result<()> {
+/// Writes a tensor, and below it its gradient.
+fn write_tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, out: &mut TextWriter<'_>) -> io::Result<()> {
     let info = network.tensor(id);
-    paper.line("")?;
-    paper.line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
-    paper.matrix(&info.shape, values)?;
+    out.line("")?;
+    out.line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
+    out.matrix(&info.shape, values)?;
     let Some(gradient) = gradient else { return Ok(()) };
-    paper.line(&format!("∂C/∂ {}", info.name))?;
-    paper.matrix(&info.shape, gradient)
+    out.line(&format!("∂C/∂ {}", info.name))?;
+    out.matrix(&info.shape, gradient)
 }
 
 /// The text of a number in a table; −0 is `0`, as in the matrices.
@@ -260,12 +278,17 @@ fn table_number(value: f64) -> String {
     exact(value + 0.0)
 }
 
-fn graph(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
+/// The rows of the table of a scalar graph: name, value, gradient.
+fn graph_table(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
     let mut rows = vec![[String::new(), "value".to_owned(), "gradient".to_owned()]];
     for &id in ids {
         let gradient = network.gradient_of(id).map_or_else(String::new, |gradient| table_number(run.values(gradient)[0]));
         rows.push([network.tensor(id).name.to_string(), table_number(run.values(id)[0]), gradient]);
     }
-    let [a, b, c] = [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
-    rows.iter().map(|[name, value, gradient]| [to_left(name, a), to_right(value, b), to_right(gradient, c)].join("  ")).collect()
+    let [name_width, value_width, gradient_width] =
+        [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    let line = |[name, value, gradient]: &[String; 3]| {
+        [to_left(name, name_width), to_right(value, value_width), to_right(gradient, gradient_width)].join("  ")
+    };
+    rows.iter().map(line).collect()
 }

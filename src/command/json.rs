@@ -1,15 +1,15 @@
-//! JSON of many numbers, made by two threads and written in order.
+//! A fast writer of JSON with many numbers. Two threads format the numbers, and one of them writes the texts in order.
 //!
-//! The JSON is an iterator of pieces: texts, names, numbers, and ranges of a tensor's entries. Pieces are gathered into groups of about 4096 numbers. The
-//! main thread and a helper each take the next group, make its text, and take another one; the main thread writes the texts in the order of the groups:
+//! The JSON is an iterator of [`JsonPiece`]s: texts, names, numbers, and ranges of a tensor's entries. Pieces are collected into groups of about 4096
+//! numbers. The main thread and a helper thread take one group after another and format it. The main thread writes the texts in the order of the groups:
 //!
 //! ```text
 //! groups   0 1 2 3 4 5 …
-//! main     0   2   4       makes text 0, then 2, …; writes 0, 1, 2, … as they become ready
-//! helper     1   3   5     makes text 1, then 3, …; at most 4 of its texts wait
+//! main     0   2   4       formats group 0, then 2, …; writes the texts 0, 1, 2, … as they become ready
+//! helper     1   3   5     formats group 1, then 3, …; at most 4 of its texts wait to be written
 //! ```
 //!
-//! The JSON of `grads` has some tensors twice. Their text is made once ([`RepeatedTensors`]).
+//! The JSON of `grads` has some tensors twice. They are formatted once ([`RepeatedTensors`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
@@ -43,43 +43,46 @@ impl Serialize for Nested<'_> {
     }
 }
 
-/// A part of the JSON text.
+/// A part of the JSON.
 #[derive(Clone)]
 pub(super) enum JsonPiece<'a> {
-    /// Written as it is.
+    /// JSON that is written as it is.
     Text(&'static str),
-    /// Written as a JSON string.
+    /// A text that is written as a JSON string.
     Word(&'a str),
     Number(f64),
-    /// A range of a tensor's entries, with the commas and brackets before each, and the closing brackets after the last entry of the tensor. A repeated
-    /// tensor has the cache of the text.
+    /// A range of a tensor's entries, with the commas and brackets before each of them, and the closing brackets after the last entry of the tensor. The
+    /// cache is there if the tensor is written twice.
     Entries(Nested<'a>, Range<usize>, Option<CachedText>),
 }
 
-/// A text that is made once.
+/// A text that is formatted by the first thread that needs it.
 type CachedText = Arc<OnceLock<Vec<u8>>>;
 
-/// The number of entries of a piece, and about that of a group: a fraction of a millisecond, and a text that fits the caches.
-const AT_A_TIME: usize = 1 << 12;
+/// The number of entries in a piece, and the least number in a group. Formatting them takes a fraction of a millisecond, and the text fits into the
+/// processor's cache.
+const GROUP_NUMBERS: usize = 1 << 12;
 
-/// The largest number of bytes of a number and the comma before it, as in `,-1.7976931348623157e+308`.
-const WIDEST: usize = 25;
+/// The largest length of a number with the comma before it, in bytes: `,-1.7976931348623157e+308`.
+const MAX_NUMBER_BYTES: usize = 25;
 
 /// The largest number of entries whose texts are cached.
-const CACHED: usize = 1 << 17;
+const MAX_CACHED_ENTRIES: usize = 1 << 17;
 
-/// The tensors that occur more than once: the cached texts of their pieces, by the address of their values.
+/// The tensors that are written more than once. Key: the memory address of the tensor's values. Value: the cached text of each of its pieces.
 #[derive(Default)]
 pub(super) struct RepeatedTensors(HashMap<usize, Vec<CachedText>>);
 
 impl RepeatedTensors {
-    /// Finds the tensors that occur more than once, up to [`CACHED`] entries in all.
+    /// Finds the tensors that occur more than once in `tensors`, up to [`MAX_CACHED_ENTRIES`] entries in all.
     pub fn among<'a>(tensors: impl Iterator<Item = Nested<'a>>) -> Self {
-        let (mut seen, mut repeated, mut left) = (HashSet::new(), HashMap::new(), CACHED);
+        let (mut seen, mut repeated, mut entries_left) = (HashSet::new(), HashMap::new(), MAX_CACHED_ENTRIES);
         for Nested { values, .. } in tensors {
-            if !seen.insert(place(values)) && values.len() <= left && !repeated.contains_key(&place(values)) {
-                left -= values.len();
-                repeated.insert(place(values), (0..values.len().div_ceil(AT_A_TIME)).map(|_| CachedText::default()).collect());
+            let is_repeated = !seen.insert(address(values));
+            if is_repeated && values.len() <= entries_left && !repeated.contains_key(&address(values)) {
+                entries_left -= values.len();
+                let pieces = values.len().div_ceil(GROUP_NUMBERS);
+                repeated.insert(address(values), (0..pieces).map(|_| CachedText::default()).collect());
             }
         }
         Self(repeated)
@@ -88,15 +91,16 @@ impl RepeatedTensors {
     /// The pieces of a tensor.
     pub fn tensor<'a>(&self, tensor: Nested<'a>) -> impl Iterator<Item = JsonPiece<'a>> + use<'a> {
         let entries = tensor.values.len();
-        let kept = self.0.get(&place(tensor.values)).cloned().unwrap_or_default();
+        let caches = self.0.get(&address(tensor.values)).cloned().unwrap_or_default();
         (0..entries)
-            .step_by(AT_A_TIME)
+            .step_by(GROUP_NUMBERS)
             .enumerate()
-            .map(move |(n, at)| JsonPiece::Entries(tensor, at..entries.min(at + AT_A_TIME), kept.get(n).cloned()))
+            .map(move |(n, at)| JsonPiece::Entries(tensor, at..entries.min(at + GROUP_NUMBERS), caches.get(n).cloned()))
     }
 }
 
-fn place(values: &[f64]) -> usize {
+/// The memory address of the values: equal for two occurrences of one tensor.
+fn address(values: &[f64]) -> usize {
     values.as_ptr().addr()
 }
 
@@ -108,45 +112,48 @@ pub(super) fn comma_separated<'a, I: Iterator<Item = JsonPiece<'a>>>(
 }
 
 /// The largest number of finished texts that wait to be written.
-const AHEAD: usize = 4;
+const MAX_WAITING: usize = 4;
 
-/// Writes pieces in order; a helper thread makes about half of the texts.
+/// Writes pieces in order. A helper thread formats about half of them.
 ///
 /// # Errors
 /// If the output cannot be written.
 pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: &mut dyn Write) -> io::Result<()> {
     let groups = &Mutex::new(PieceGroups { pieces: pieces.fuse(), taken: 0 });
-    let rooms: &Mutex<Vec<Vec<u8>>> = &Mutex::new(Vec::new());
-    let room = || locked(rooms).pop().unwrap_or_default();
-    let (done, texts) = mpsc::sync_channel(AHEAD);
+    // the buffers of written texts, for reuse
+    let free_buffers: &Mutex<Vec<Vec<u8>>> = &Mutex::new(Vec::new());
+    let buffer = || locked(free_buffers).pop().unwrap_or_default();
+    let (sender, texts) = mpsc::sync_channel(MAX_WAITING);
     thread::scope(move |scope| {
-        let (mut done, mut ready, mut written) = (Some(done), BTreeMap::<usize, Vec<u8>>::new(), 0);
+        let (mut sender, mut ready, mut written) = (Some(sender), BTreeMap::<usize, Vec<u8>>::new(), 0);
         loop {
             while let Some(text) = ready.remove(&written) {
                 to.write_all(&text)?;
-                locked(rooms).push(text);
+                locked(free_buffers).push(text);
                 written += 1;
             }
-            // texts that wait for a slow helper take memory: make no more than this many
-            let group = if ready.len() < AHEAD { locked(groups).next() } else { None };
+            // finished texts take memory while they wait for an earlier one of the helper: format no more then
+            let group = if ready.len() < MAX_WAITING { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
+                // a second group shows that the helper has something to do
                 if number == 1
                     && threads::limit() > 1
-                    && let Some(done) = done.take()
+                    && let Some(sender) = sender.take()
                 {
-                    // `send` fails if the output has failed. If no helper can be started, all groups are made here.
+                    // `send` fails if the output has failed. If no thread can be started, this thread formats all groups.
                     threads::try_spawn(scope, move || {
                         while let Some((number, group)) = { locked(groups).next() }
-                            && done.send((number, made(&group, room()))).is_ok()
+                            && sender.send((number, format_group(&group, buffer()))).is_ok()
                         {}
                     });
                 }
-                ready.insert(number, made(&group, room()));
+                ready.insert(number, format_group(&group, buffer()));
             } else {
-                drop(done.take());
+                // without a helper, `recv` must fail instead of waiting
+                drop(sender.take());
                 match texts.recv() {
                     Ok((number, text)) => ready.insert(number, text),
-                    // the helper is done, or has panicked: then the scope panics too
+                    // the helper has ended; if it has panicked, the scope panics too
                     Err(_) => return Ok(()),
                 };
             }
@@ -155,9 +162,10 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
     })
 }
 
-/// Gathers pieces into groups of at least [`AT_A_TIME`] numbers, and numbers the groups from 0.
+/// An iterator of groups of pieces, numbered from 0. Each group except the last has at least [`GROUP_NUMBERS`] numbers.
 struct PieceGroups<I> {
     pieces: I,
+    /// The number of groups returned so far.
     taken: usize,
 }
 
@@ -166,7 +174,7 @@ impl<'a, I: Iterator<Item = JsonPiece<'a>>> Iterator for PieceGroups<I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut group, mut numbers) = (Vec::new(), 0);
-        while numbers < AT_A_TIME {
+        while numbers < GROUP_NUMBERS {
             let Some(piece) = self.pieces.next() else { break };
             numbers += piece.numbers();
             group.push(piece);
@@ -176,22 +184,23 @@ impl<'a, I: Iterator<Item = JsonPiece<'a>>> Iterator for PieceGroups<I> {
     }
 }
 
+/// Locks a mutex.
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // a poisoned lock is ignored: the panic that poisoned it ends the program anyway
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the text of a group. The buffer of an earlier text is reused.
-fn made(pieces: &[JsonPiece<'_>], mut text: Vec<u8>) -> Vec<u8> {
+/// Formats a group into `text`, the buffer of an earlier group.
+fn format_group(pieces: &[JsonPiece<'_>], mut text: Vec<u8>) -> Vec<u8> {
     text.clear();
     for piece in pieces {
-        piece.add_to(&mut text);
+        piece.append_to(&mut text);
     }
     text
 }
 
 impl JsonPiece<'_> {
-    /// The approximate work, as a count of numbers.
+    /// The number of numbers in the piece. A text counts as one.
     fn numbers(&self) -> usize {
         match self {
             Self::Entries(_, range, _) => range.len(),
@@ -199,26 +208,27 @@ impl JsonPiece<'_> {
         }
     }
 
-    fn add_to(&self, text: &mut Vec<u8>) {
+    /// Appends the JSON of the piece.
+    fn append_to(&self, text: &mut Vec<u8>) {
         match self {
             Self::Text(plain) => text.extend_from_slice(plain.as_bytes()),
             Self::Word(word) => serde_json::to_writer(text, word).expect("writing to a vector cannot fail"),
             Self::Number(value) => write_json(*value, text),
-            Self::Entries(tensor, range, None) => entries(tensor, range.clone(), text),
+            Self::Entries(tensor, range, None) => append_entries(tensor, range.clone(), text),
             Self::Entries(tensor, range, Some(cached)) => text.extend_from_slice(cached.get_or_init(|| {
                 let mut text = Vec::new();
-                entries(tensor, range.clone(), &mut text);
+                append_entries(tensor, range.clone(), &mut text);
                 text
             })),
         }
     }
 }
 
-/// Appends the entries of a range, with the brackets and commas before each.
+/// Appends a range of a tensor's entries, with the brackets and commas before each of them.
 ///
-/// The number of arrays that begin before entry `at` is the number of trailing dimensions whose product divides `at`. With the shape `[2,2]`:
-/// `[[` before entry 0, `],[` before entry 2, `]]` after entry 3.
-fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
+/// With the shape `[2,2]`: `[[` before entry 0, `],[` before entry 2, `]]` after entry 3. The number of brackets before entry `at` is the largest k for which
+/// the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
+fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
     let arrays_before = |at: usize| {
         let mut size = 1;
@@ -229,8 +239,8 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
         shape.iter().rev().take_while(whole).count()
     };
     let row = shape.last().copied().unwrap_or(1);
-    // reserve once: growing would move the text, and the freed memory would come back as new pages
-    text.reserve(range.len() * WIDEST);
+    // reserve once: a growing buffer is copied, and its freed memory must be cleared by the system before it is used again
+    text.reserve(range.len() * MAX_NUMBER_BYTES);
     let mut at = range.start;
     while at < range.end {
         let arrays = arrays_before(at);
@@ -239,14 +249,14 @@ fn entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
             text.push(b',');
         }
         text.extend(iter::repeat_n(b'[', arrays));
-        let end = range.end.min(at - at % row + row);
-        for (n, &value) in values[at..end].iter().enumerate() {
+        let row_end = range.end.min(at - at % row + row);
+        for (n, &value) in values[at..row_end].iter().enumerate() {
             if n > 0 {
                 text.push(b',');
             }
             write_json(value, text);
         }
-        at = end;
+        at = row_end;
     }
     if at == values.len() {
         text.extend(iter::repeat_n(b']', shape.len()));
@@ -264,12 +274,20 @@ mod tests {
         String::from_utf8(text).expect("UTF-8")
     }
 
-    /// The shapes have slightly fewer or more than [`AT_A_TIME`] entries.
+    /// Some of the shapes have slightly fewer or more than [`GROUP_NUMBERS`] entries.
     #[test]
     fn the_json_of_a_tensor_is_that_of_serde() {
         let numbers = [0.0, -0.0, 1.0, -2.5, 1.0 / 3.0, 1e21, 5e-324, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
-        let shapes =
-            [&[][..], &[1], &[2, 1, 3], &[1, 2, 2, 2], &[AT_A_TIME], &[3, AT_A_TIME / 2 + 1], &[AT_A_TIME + 1, 1, 2], &[7, 1, 5, 13, 17]];
+        let shapes = [
+            &[][..],
+            &[1],
+            &[2, 1, 3],
+            &[1, 2, 2, 2],
+            &[GROUP_NUMBERS],
+            &[3, GROUP_NUMBERS / 2 + 1],
+            &[GROUP_NUMBERS + 1, 1, 2],
+            &[7, 1, 5, 13, 17],
+        ];
         for shape in shapes {
             let values: Vec<f64> = numbers.iter().copied().cycle().take(len(shape)).collect();
             let nested = Nested { shape, values: &values };
@@ -283,29 +301,29 @@ mod tests {
 
     #[test]
     fn only_repeated_tensors_are_cached_up_to_a_size() {
-        let (large, other) = (vec![0.5; CACHED], vec![0.5; CACHED + 1]);
+        let (large, other) = (vec![0.5; MAX_CACHED_ENTRIES], vec![0.5; MAX_CACHED_ENTRIES + 1]);
         let cached = |tensors: &[&[f64]]| {
             let tensors = tensors.iter().map(|values| Nested { shape: &[], values });
             RepeatedTensors::among(tensors).0.into_keys().collect::<Vec<_>>()
         };
         assert!(cached(&[&large, &other]).is_empty());
-        assert_eq!(cached(&[&large, &other, &large, &other, &large]), [place(&large)]);
-        assert_eq!(cached(&[&other[..1], &other[1..], &other[1..], &other[..1]]), [place(&other[1..])]);
+        assert_eq!(cached(&[&large, &other, &large, &other, &large]), [address(&large)]);
+        assert_eq!(cached(&[&other[..1], &other[1..], &other[1..], &other[..1]]), [address(&other[1..])]);
     }
 
     #[test]
     fn the_reserved_memory_is_enough_for_the_widest_numbers() {
         for value in [-f64::MAX, -f64::MIN_POSITIVE, -1.234_567_890_123_456_7e-300, 5e-324, -0.000_012_345_678_901_234_567] {
-            let values = vec![value; AT_A_TIME];
+            let values = vec![value; GROUP_NUMBERS];
             let mut text = Vec::new();
-            entries(&Nested { shape: &[AT_A_TIME], values: &values }, 0..AT_A_TIME - 1, &mut text);
-            assert_eq!(text.capacity(), (AT_A_TIME - 1) * WIDEST, "{value}");
+            append_entries(&Nested { shape: &[GROUP_NUMBERS], values: &values }, 0..GROUP_NUMBERS - 1, &mut text);
+            assert_eq!(text.capacity(), (GROUP_NUMBERS - 1) * MAX_NUMBER_BYTES, "{value}");
         }
     }
 
     #[test]
     fn any_number_of_pieces_stays_in_order() {
-        for count in [0, 1, AT_A_TIME - 1, AT_A_TIME, AT_A_TIME + 1, 20 * AT_A_TIME + 3] {
+        for count in [0, 1, GROUP_NUMBERS - 1, GROUP_NUMBERS, GROUP_NUMBERS + 1, 20 * GROUP_NUMBERS + 3] {
             let numbers = (0_u32..).take(count).map(|n| iter::once(JsonPiece::Number(n.into())));
             let expected: Vec<String> = (0..count).map(|n| format!("{n}.0")).collect();
             assert_eq!(written(comma_separated(numbers)), expected.join(","), "{count}");

@@ -1,12 +1,12 @@
-//! `gradstep list`: the bundled scenarios, one per line.
+//! `gradstep list`: prints the bundled scenarios, one per line.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use super::Invocation;
-use super::look::{Global, is_terminal};
-use super::offers;
+use super::options::{GlobalOptions, stdout_is_terminal};
+use super::picker_entries;
 use crate::output;
 use crate::text::to_left;
 use crate::text::{cut, width};
@@ -17,16 +17,17 @@ use crate::text::{cut, width};
 pub(super) struct ListCommand {}
 
 impl Invocation for ListCommand {
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let offers = offers::bundled();
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let entries = picker_entries::bundled();
         let columns =
-            if is_terminal() { crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| columns.into()) } else { usize::MAX };
-        let name = offers.iter().map(|offer| width(&offer.name)).max().unwrap_or(0);
-        let title = offers.iter().map(|offer| width(&offer.title)).max().unwrap_or(0);
+            if stdout_is_terminal() { crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| columns.into()) } else { usize::MAX };
+        let name_width = entries.iter().map(|entry| width(&entry.name)).max().unwrap_or(0);
+        let title_width = entries.iter().map(|entry| width(&entry.title)).max().unwrap_or(0);
         let mut to = output::stdout();
-        for offer in &offers {
-            let line = [&to_left(&offer.name, name), &to_left(&offer.title, title), &offer.summary].map(String::as_str).join("  ");
-            writeln!(to, "{}", global.text(&cut(line.trim_end(), columns)))?;
+        for entry in &entries {
+            let line =
+                [&to_left(&entry.name, name_width), &to_left(&entry.title, title_width), &entry.summary].map(String::as_str).join("  ");
+            writeln!(to, "{}", global.in_charset(&cut(line.trim_end(), columns)))?;
         }
         to.finish()?;
         Ok(ExitCode::SUCCESS)

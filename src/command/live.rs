@@ -1,4 +1,4 @@
-//! The stepper in the terminal: it turns terminal inputs into events with times, applies them, and records them on request.
+//! The stepper in the terminal. It translates terminal inputs into events of the stepper, applies them, and records them for `--record`.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,44 +10,45 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventK
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::driver::{Done, Driver};
+use super::driver::{Driver, Effect};
 use crate::app::Focus;
 use crate::keys::{Code, Key};
-use crate::session::{Event, Recorder, recorded};
+use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of characters that are taken from a pasted text: an address is shorter.
-const PASTED: usize = 200;
+/// The largest number of characters that are used of a pasted text. No address is longer.
+const MAX_PASTED_CHARS: usize = 200;
 
-/// The stepper as a program of the terminal.
-pub struct Live {
+/// The stepper as a [`Program`] in the terminal.
+pub struct TerminalStepper {
     driver: Driver,
-    look: RenderOptions,
+    options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The area of the last frame, in which clicks are looked up.
+    /// The area of the last frame: a click refers to what this frame shows. A `Cell`, because `draw` only borrows the program.
     screen: Cell<Rect>,
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for TerminalStepper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("driver", &self.driver).field("recording", &self.recorder.is_some()).finish_non_exhaustive()
+        f.debug_struct("TerminalStepper").field("driver", &self.driver).field("recording", &self.recorder.is_some()).finish_non_exhaustive()
     }
 }
 
-impl Live {
-    /// Shows the state of a driver and records its events.
+impl TerminalStepper {
+    /// A stepper that shows the state of `driver`, and writes its events to `recorder` if there is one.
     #[must_use]
-    pub fn new(driver: Driver, look: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
-        Self { driver, look, recorder, screen: Cell::default() }
+    pub fn new(driver: Driver, options: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
+        Self { driver, options, recorder, screen: Cell::default() }
     }
 
-    /// The driver of the state that it shows.
+    /// The driver of the state on the screen.
     #[must_use]
     pub fn driver(&self) -> &Driver {
         &self.driver
     }
 
+    /// Writes an event to the recording, if there is one.
     fn record(&mut self, time: Duration, event: &Event) -> anyhow::Result<()> {
         match &mut self.recorder {
             Some(recorder) => recorder.add(time, event).context("cannot write the recording"),
@@ -56,27 +57,28 @@ impl Live {
     }
 }
 
-impl Program for Live {
+impl Program for TerminalStepper {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
-        // use the rounded times of a recording, so that a replay makes the same steps
-        let now = recorded(now);
+        // use the time as the recording rounds it: the replay must see the same time
+        let now = as_recorded(now);
         if input == Input::Wake {
-            if let Some(event) = self.driver.turn(now) {
+            if let Some(event) = self.driver.tick(now) {
                 self.record(now, &event)?;
             }
             return Ok(Flow::Changed);
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        self.driver.seen_on((screen.width, screen.height));
-        for event in events(input, &self.driver, &self.look, screen) {
+        self.driver.set_screen_size((screen.width, screen.height));
+        for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
-            if self.driver.is_due(now) {
-                self.driver.clock(now);
+            // a unit of play that is due comes before the event, also in the recording
+            if self.driver.is_play_due(now) {
+                self.driver.advance_clock(now);
                 self.record(now, &Event::Play)?;
             }
             self.record(now, &event)?;
-            if self.driver.event(&event, now) == Done::Quit {
+            if self.driver.apply(&event, now) == Effect::Quit {
                 self.record(now, &Event::Quit)?;
                 return Ok(Flow::Quit);
             }
@@ -90,35 +92,36 @@ impl Program for Live {
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
-        ui::render(&self.driver.state, &self.look, area, buffer);
+        ui::render(&self.driver.state, &self.options, area, buffer);
     }
 }
 
-/// Translates a terminal input into events, for the state that `screen` shows.
-pub(super) fn events(input: Input, driver: &Driver, look: &RenderOptions, screen: Rect) -> Vec<Event> {
+/// Translates a terminal input into events of the stepper. `screen` is the area of the frame that the user sees.
+pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect) -> Vec<Event> {
     let focus = driver.state.focus();
-    let lines = if focus == Focus::Picker { 1 } else { 3 };
+    let wheel_lines = if focus == Focus::Picker { 1 } else { 3 };
     match input {
-        Input::Key(event) => key(event).into_iter().map(Event::Key).collect(),
+        Input::Key(event) => to_key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                driver.under(look, screen, event.column, event.row).into_iter().map(Event::Click).collect()
+                driver.address_at(options, screen, event.column, event.row).into_iter().map(Event::Click).collect()
             }
-            MouseEventKind::ScrollDown => vec![Event::Wheel(lines)],
-            MouseEventKind::ScrollUp => vec![Event::Wheel(-lines)],
+            MouseEventKind::ScrollDown => vec![Event::Wheel(wheel_lines)],
+            MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // only into the address line: elsewhere each character would act as a key
+        // a text is pasted only into the address line; elsewhere each of its characters would act as a command
         Input::Paste(text) if focus == Focus::Prompt => {
-            text.chars().filter(|c| !c.is_control()).take(PASTED).map(|c| Event::Key(Code::Char(c).into())).collect()
+            text.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
         Input::Paste(_) | Input::Wake => Vec::new(),
     }
 }
 
-/// Translates a terminal key; `None` if the table of keys has no name for it.
-fn key(event: KeyEvent) -> Option<Key> {
+/// Translates a key of the terminal; `None` for a key that no command uses.
+fn to_key(event: KeyEvent) -> Option<Key> {
+    // Shift is already part of a character and of `BackTab`
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
     let code = match event.code {
         KeyCode::Char(c) => {

@@ -1,4 +1,4 @@
-//! `gradstep man`: prints the manual page, which has a section for each command.
+//! `gradstep man`: prints the manual page. It has a section for each command.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command, Parser};
 use clap_mangen::Man;
 use clap_mangen::roff::Roff;
 
-use super::look::Global;
+use super::options::GlobalOptions;
 use super::{Invocation, typed_program};
 use crate::output;
 
@@ -18,15 +18,15 @@ use crate::output;
 pub(super) struct ManCommand {}
 
 impl Invocation for ManCommand {
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let mut to = output::stdout();
-        to.text(&global.text(&page(typed_program())?))?;
+        to.text(&global.in_charset(&page(typed_program())?))?;
         to.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The manual page of a program, with a section for each of its commands.
+/// The manual page in roff, with a section for each command.
 fn page(program: Command) -> anyhow::Result<String> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
@@ -43,16 +43,16 @@ fn page(program: Command) -> anyhow::Result<String> {
         page.extend(section(command)?.bytes());
     }
     man.render_extra_section(&mut page)?;
-    // every part repeats the same definitions: keep one copy
+    // each section begins with the same roff definitions: keep one copy
     let definitions = Roff::new().render();
     let page = String::from_utf8(page)?.replace(&definitions, "").replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
     Ok(definitions + &page)
 }
 
-/// The usage, description and arguments of a command, without headings and without the options of every command.
+/// The usage, description and arguments of a command, without headings, and without the options that all commands have.
 fn section(command: &Command) -> anyhow::Result<String> {
-    let is_everywhere = |arg: &Arg| arg.is_global_set() || matches!(arg.get_action(), ArgAction::Help);
-    let man = Man::new(command.clone().mut_args(|arg| if is_everywhere(&arg) { arg.hide(true) } else { arg }));
+    let is_in_every_command = |arg: &Arg| arg.is_global_set() || matches!(arg.get_action(), ArgAction::Help);
+    let man = Man::new(command.clone().mut_args(|arg| if is_in_every_command(&arg) { arg.hide(true) } else { arg }));
     let mut text = Vec::new();
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;

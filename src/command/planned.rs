@@ -1,11 +1,12 @@
-//! The commands of later versions. The help does not list them, and they fail with a message of their own.
+//! Commands that are planned for a later version. The help does not list them, and they fail with a message that says so.
 
 use anyhow::bail;
 
+/// The names of the planned commands.
 const COMMANDS: [&str; 2] = ["diff", "new"];
 
-/// Refuses a command of a later version.
-pub(super) fn command(name: &str) -> anyhow::Result<()> {
+/// Returns an error if a command is planned.
+pub(super) fn refuse(name: &str) -> anyhow::Result<()> {
     if COMMANDS.contains(&name) {
         bail!("`gradstep {name}` comes with a later version; `gradstep --help` lists the commands of this one");
     }

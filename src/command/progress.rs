@@ -1,4 +1,4 @@
-//! Progress on stderr and Ctrl-C, for commands that take long.
+//! Progress on stderr, and Ctrl-C, for commands that run for a long time.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -11,29 +11,31 @@ use crate::output;
 /// The exit status after Ctrl-C: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// A long task. It shows its progress after a second. The first Ctrl-C asks it to stop, the second ends the program at once.
+/// A long task of a command. It shows its progress after a second. The first Ctrl-C asks the task to stop, the second ends the program at once.
 pub(super) struct Task {
-    /// The total number of pieces of work.
+    /// The total number of pieces, the units in which progress is counted: iterations or derivatives.
     total: u64,
     start: Instant,
     /// The time of the next line of progress.
-    due: Instant,
-    /// The time between that line and the one after it, if stderr is not a terminal.
+    next_line: Instant,
+    /// The time from the next line to the line after it, if stderr is not a terminal.
     interval: Duration,
-    shown: bool,
-    terminal: bool,
+    /// `true` if a line of progress is on the terminal.
+    is_shown: bool,
+    /// `true` if stderr is a terminal.
+    is_terminal: bool,
     interrupted: &'static AtomicBool,
 }
 
 /// The time until the first line of progress.
-const FIRST: Duration = Duration::from_secs(1);
+const FIRST_LINE: Duration = Duration::from_secs(1);
 /// The time between two updates of the line on a terminal.
-const UPDATE: Duration = Duration::from_millis(100);
-/// The longest time between two lines if stderr is not a terminal. The interval doubles from line to line up to this.
-const LONGEST: Duration = Duration::from_secs(60);
+const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest time between two lines if stderr is not a terminal: the time doubles from line to line, up to this limit.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the flag that Ctrl-C sets. If it is set already, Ctrl-C ends the program.
-fn interrupted() -> io::Result<&'static AtomicBool> {
+/// Returns the flag that Ctrl-C sets. If the flag is already set, Ctrl-C ends the program, as it does outside a task.
+fn interrupt_flag() -> io::Result<&'static AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if FLAG.get().is_none() {
         let flag = Arc::new(AtomicBool::new(true));
@@ -50,49 +52,58 @@ fn interrupted() -> io::Result<&'static AtomicBool> {
 impl Task {
     /// Starts a task of `total` pieces.
     pub fn new(total: u64) -> io::Result<Self> {
-        let interrupted = interrupted()?;
+        let interrupted = interrupt_flag()?;
         interrupted.store(false, Ordering::Relaxed);
         let start = Instant::now();
-        Ok(Self { total, start, due: start + FIRST, interval: FIRST, shown: false, terminal: io::stderr().is_terminal(), interrupted })
+        Ok(Self {
+            total,
+            start,
+            next_line: start + FIRST_LINE,
+            interval: FIRST_LINE,
+            is_shown: false,
+            is_terminal: io::stderr().is_terminal(),
+            interrupted,
+        })
     }
 
-    /// Reports that `done` pieces are done; `what` describes them. Returns whether to go on.
+    /// Reports that `done` pieces are done; `what` describes them in the line of progress. Returns `false` if Ctrl-C was pressed.
     pub fn go_on(&mut self, done: u64, what: impl FnOnce() -> String) -> bool {
-        if Instant::now() >= self.due {
-            // the work goes on even where its progress cannot be shown
+        if Instant::now() >= self.next_line {
+            // an error of stderr must not stop the work
             let _ = self.show(done, &what());
         }
-        !self.interrupted()
+        !self.is_interrupted()
     }
 
+    /// Writes a line of progress: `[###---] 10/20  iterations` on a terminal, otherwise `10/20  iterations, after 4 s`.
     fn show(&mut self, done: u64, what: &str) -> io::Result<()> {
-        const BAR: usize = 30;
-        let counted = format!("{done}/{}  {what}", self.total);
-        if !self.terminal {
-            let next = self.interval.min(LONGEST);
-            (self.due, self.interval) = (self.due + next, next * 2);
+        const BAR_WIDTH: usize = 30;
+        let counts = format!("{done}/{}  {what}", self.total);
+        if !self.is_terminal {
+            let interval = self.interval.min(MAX_INTERVAL);
+            (self.next_line, self.interval) = (self.next_line + interval, interval * 2);
             let seconds = self.start.elapsed().as_secs();
-            return output::stderr().raw().write_all(format!("{counted}, after {seconds} s\n").as_bytes());
+            return output::stderr().raw().write_all(format!("{counts}, after {seconds} s\n").as_bytes());
         }
-        self.due = Instant::now() + UPDATE;
-        self.shown = true;
-        let full = usize::try_from(u128::from(done) * BAR as u128 / u128::from(self.total.max(1))).unwrap_or(0);
-        let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR.saturating_sub(full)));
-        let (whole, room) = (format!("[{bar}] {counted}"), room());
-        let text = if whole.len() > room { counted } else { whole };
-        write!(output::stderr().raw(), "\r{text:<room$.room$}")
+        self.next_line = Instant::now() + UPDATE_INTERVAL;
+        self.is_shown = true;
+        let full = usize::try_from(u128::from(done) * BAR_WIDTH as u128 / u128::from(self.total.max(1))).unwrap_or(0);
+        let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR_WIDTH.saturating_sub(full)));
+        let (with_bar, columns) = (format!("[{bar}] {counts}"), line_width());
+        let text = if with_bar.len() > columns { counts } else { with_bar };
+        write!(output::stderr().raw(), "\r{text:<columns$.columns$}")
     }
 
-    /// Returns whether Ctrl-C was pressed.
-    pub fn interrupted(&self) -> bool {
+    /// `true` if Ctrl-C was pressed.
+    pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Clears the line of progress.
     pub fn clear(&self) -> io::Result<()> {
-        if self.shown {
+        if self.is_shown {
             // 3 more cells: the terminal may have echoed ^C after the line
-            write!(output::stderr().raw(), "\r{:1$}\r", "", room() + 3)?;
+            write!(output::stderr().raw(), "\r{:1$}\r", "", line_width() + 3)?;
         }
         Ok(())
     }
@@ -104,24 +115,24 @@ impl Drop for Task {
     }
 }
 
-/// Returns the width of the line of progress. It leaves room for ^C, because a wrapped line cannot be overwritten.
-fn room() -> usize {
+/// The width of the line of progress. It leaves room for the ^C that the terminal echoes: a line that wraps could not be overwritten.
+fn line_width() -> usize {
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
     usize::from(columns).min(80).saturating_sub(4)
 }
 
-/// The error of a computation that Ctrl-C stopped before its last iteration.
+/// The error of a computation that was stopped by Ctrl-C before its last iteration.
 #[derive(Debug)]
 pub(super) struct Interrupted {
-    /// The iteration that was to come next.
+    /// The iteration that would have been computed next.
     next: u64,
     /// The last iteration of the computation.
-    to: u64,
+    last: u64,
 }
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped at iteration {} of {}", self.next, self.to)
+        write!(f, "stopped at iteration {} of {}", self.next, self.last)
     }
 }
 
@@ -129,18 +140,18 @@ impl std::error::Error for Interrupted {}
 
 /// Runs a computation over many iterations as a [`Task`].
 ///
-/// `go` calls its argument as `go_on(next, last)` after each piece of work, with the next iteration and the last one. If `go_on` returns `false`, `go`
-/// returns `None`.
+/// `compute` gets a function `go_on` and calls `go_on(next, last)` after each piece of work, with the numbers of the next and the last iteration. If `go_on`
+/// returns `false`, `compute` must stop and return `None`.
 ///
 /// # Errors
-/// [`Interrupted`] if `go` returns `None`.
-pub(super) fn with_progress<R>(go: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
+/// [`Interrupted`] if `compute` returns `None`.
+pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
     let mut task = Task::new(1)?;
-    let (mut next, mut to) = (1, 1);
-    let arrived = go(&mut |at, end| {
-        (next, to, task.total) = (at, end, end);
-        task.go_on(at.saturating_sub(1), || "iterations".to_owned())
+    let (mut next, mut last) = (1, 1);
+    let result = compute(&mut |next_iteration, last_iteration| {
+        (next, last, task.total) = (next_iteration, last_iteration, last_iteration);
+        task.go_on(next.saturating_sub(1), || "iterations".to_owned())
     });
     task.clear()?;
-    arrived.ok_or_else(|| Interrupted { next, to }.into())
+    result.ok_or_else(|| Interrupted { next, last }.into())
 }

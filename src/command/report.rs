@@ -1,4 +1,4 @@
-//! The arguments and the output of `gradcheck` and `train`, which report on a whole scenario.
+//! The arguments and the output formats of `gradcheck` and `train`. Both print a report about a whole scenario, as a table or as JSON.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -6,34 +6,34 @@ use std::io::{self, Write as _};
 use clap::Args;
 use serde::Serialize;
 
-use super::format::{self, OutputFormat, Sink};
-use super::look::Global;
-use super::paper::Paper;
+use super::format::{self, CommandOutput, OutputFormat};
+use super::options::GlobalOptions;
 use super::source::ScenarioLoader;
+use super::text_writer::TextWriter;
 use crate::scenario::Scenario;
 
-/// A result that is printed as a table or as JSON.
+/// A report that can be printed as a table or as JSON.
 pub(super) trait Report {
     /// Writes the table for people.
-    fn table(&self, paper: &mut Paper<'_>) -> io::Result<()>;
-    /// Writes the report as JSON, by [`json`].
-    fn json(&self, to: &mut Sink) -> io::Result<()>;
+    fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()>;
+    /// Writes the report as JSON, with [`write_json`].
+    fn json(&self, to: &mut CommandOutput) -> io::Result<()>;
 }
 
 /// Writes a value as one line of JSON.
-pub(super) fn json(report: &impl Serialize, to: &mut Sink) -> io::Result<()> {
+pub(super) fn write_json(report: &impl Serialize, to: &mut CommandOutput) -> io::Result<()> {
     serde_json::to_writer(to.raw(), report)?;
     to.raw().write_all(b"\n")
 }
 
-/// Writes a report.
-type ReportWriter = fn(&dyn Report, &Global, &mut Sink) -> io::Result<()>;
+/// A function that writes a report in one format.
+type ReportWriter = fn(&dyn Report, &GlobalOptions, &mut CommandOutput) -> io::Result<()>;
 
 static FORMATS: &[OutputFormat<ReportWriter>] = &[
     OutputFormat {
         name: "table",
         help: "Text for people",
-        writer: |report, global, to| report.table(&mut Paper(&mut |text| to.text(&global.text(text)))),
+        writer: |report, global, to| report.table(&mut TextWriter(&mut |text| to.text(&global.in_charset(text)))),
     },
     OutputFormat { name: "json", help: "JSON for programs", writer: |report, _, to| report.json(to) },
 ];
@@ -50,12 +50,12 @@ pub(super) struct ReportArguments {
 
 impl ReportArguments {
     /// Reads the scenario.
-    pub fn read(&self, global: &Global) -> anyhow::Result<Scenario> {
-        ScenarioLoader { limits: global.limits(), files: true }.scenario(&self.scenario)
+    pub fn load(&self, global: &GlobalOptions) -> anyhow::Result<Scenario> {
+        ScenarioLoader { limits: global.limits(), opens_files: true }.load(&self.scenario)
     }
 
     /// Prints the report and closes the output.
-    pub fn print(&self, global: &Global, mut to: Sink, report: &dyn Report) -> anyhow::Result<()> {
+    pub fn print(&self, global: &GlobalOptions, mut to: CommandOutput, report: &dyn Report) -> anyhow::Result<()> {
         (self.format.writer)(report, global, &mut to)?;
         to.finish()
     }

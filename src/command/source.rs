@@ -1,4 +1,4 @@
-//! Finds and reads the scenario that SCENARIO names: a path, a bundled name or the beginning of one, or `-`.
+//! Finds and reads a scenario. The argument SCENARIO is a path, the name of a bundled scenario, the beginning of such a name, or `-`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,8 +9,8 @@ use std::{fs, io};
 use anyhow::{Context as _, anyhow, bail};
 
 use super::bundled::{self, Bundled};
-use super::holds;
-use super::read::{file, shown};
+use super::read::{display_name, read_file};
+use super::weights_listing;
 use crate::app::Document;
 use crate::files::{Folder, read_limited};
 use crate::output::{self, standard};
@@ -19,45 +19,50 @@ use crate::text::{line, sentence};
 use crate::weights::WeightsError;
 use crate::words::suggest;
 
-/// Whether an argument is always a path: it has a separator or ends in `.toml`.
+/// `true` if an argument is always a path: it contains a separator or ends in `.toml`.
 pub(super) fn is_path(typed: &OsStr) -> bool {
     let text = typed.to_string_lossy();
-    text.contains(is_separator) || Path::new(typed).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"))
+    text.contains(is_separator) || Path::new(typed).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-/// Returns whether an argument is to be taken as a scenario: `-`, a path, an existing file, or a bundled name or its beginning. A path need not exist.
-pub(super) fn exists(typed: &OsStr) -> bool {
+/// `true` if an argument is a SCENARIO: `-`, a path (even if the file does not exist), an existing file, or a bundled name or its beginning.
+pub(super) fn is_scenario_argument(typed: &OsStr) -> bool {
     let is_bundled = || typed.to_str().is_some_and(|name| bundled::find(name).is_some());
-    typed == "-" || is_path(typed) || is_bundled() || Path::new(typed).exists() || by_prefix(typed).is_some()
+    typed == "-" || is_path(typed) || is_bundled() || Path::new(typed).exists() || find_by_prefix(typed).is_some()
 }
 
-/// Finds the only bundled scenario whose name begins with the argument, and a note to print about it.
+/// Finds the only bundled scenario whose name begins with the argument. Returns the scenario, and a note for the user: `xo opens xor, …`.
 ///
-/// Returns `None` if there is none, or if the argument is a whole name, a path or a file. The error lists the scenarios if there are several.
-pub(super) fn by_prefix(typed: &OsStr) -> Option<anyhow::Result<(Bundled, String)>> {
+/// Returns `None` if no name begins with the argument, or if the argument is a whole name, a path or a file.
+///
+/// # Errors
+/// If several names begin with the argument; the message lists them.
+pub(super) fn find_by_prefix(typed: &OsStr) -> Option<anyhow::Result<(Bundled, String)>> {
     let text = typed.to_str().filter(|text| !text.is_empty() && bundled::find(text).is_none())?;
     if is_path(typed) || Path::new(typed).exists() {
         return None;
     }
-    let begin: Vec<Bundled> = bundled::ALL.iter().filter(|bundled| bundled.name.starts_with(text)).copied().collect();
-    match begin[..] {
+    let matches: Vec<Bundled> = bundled::ALL.iter().filter(|bundled| bundled.name.starts_with(text)).copied().collect();
+    match matches[..] {
         [] => None,
-        [one] => Some(Ok((one, format!("{text} opens {}, the only bundled scenario whose name begins with it", one.name)))),
+        [found] => Some(Ok((found, format!("{text} opens {}, the only bundled scenario whose name begins with it", found.name)))),
         _ => {
-            let names: Vec<&str> = begin.iter().map(|bundled| bundled.name).collect();
+            let names: Vec<&str> = matches.iter().map(|bundled| bundled.name).collect();
             Some(Err(anyhow!("{} bundled scenarios begin with {text}: {}; name one of them", names.len(), names.join(", "))))
         }
     }
 }
 
+/// The reason why a scenario from the standard input cannot read files.
 const PIPED: NoFiles =
     NoFiles { why: "it comes from the standard input, so it has no folder", help: "save it as a file in the folder of its weights" };
+/// The reason why a bundled scenario cannot read files.
 const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no folder", help: "" };
 
 /// The largest total size of the files in a recording, in bytes.
-const LARGEST_RECORDING: usize = 32 << 20;
+const MAX_RECORDED_BYTES: usize = 32 << 20;
 
-/// The files beside a scenario that is being recorded. It keeps the bytes of each file that is read.
+/// The files of a scenario that is being recorded. It keeps a copy of each file that is read, for the recording.
 #[derive(Debug)]
 struct RecordedFiles {
     files: Arc<dyn Files>,
@@ -65,11 +70,11 @@ struct RecordedFiles {
 }
 
 impl Files for RecordedFiles {
-    fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
-        let bytes = self.files.read(path, most)?;
+    fn read(&self, path: &str, max_bytes: usize) -> Result<Vec<u8>, WeightsError> {
+        let bytes = self.files.read(path, max_bytes)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.insert(path.to_owned(), bytes.clone());
-        if read.values().map(Vec::len).sum::<usize>() > LARGEST_RECORDING {
+        if read.values().map(Vec::len).sum::<usize>() > MAX_RECORDED_BYTES {
             let help = "open it without --record";
             return Err(WeightsError::new("a recording contains its scenario's files, and these are larger than 32 MiB", help));
         }
@@ -77,7 +82,7 @@ impl Files for RecordedFiles {
     }
 }
 
-/// The files in a recorded session, by their paths.
+/// The files in a recorded session: the bytes of each file, by its path.
 #[derive(Debug)]
 pub(super) struct SessionFiles(pub BTreeMap<String, Vec<u8>>);
 
@@ -88,22 +93,22 @@ impl Files for SessionFiles {
     }
 }
 
-/// Reads a scenario that is to be recorded. Returns it with the files that it reads.
+/// Reads a scenario for a recording. Returns the scenario and the bytes of the files that it reads.
 ///
 /// # Errors
-/// As [`ScenarioLoader::scenario`], and if the files are too large to be recorded.
-pub(super) fn recorded(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
-    let (source, files) = source(typed)?;
+/// Those of [`ScenarioLoader::load`], and if the files are too large for a recording.
+pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
+    let (source, files) = read_source(typed)?;
     let recorded = Arc::new(RecordedFiles { files, read: Mutex::default() });
     let scenario = scenario::read_beside(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
     let read = std::mem::take(&mut *recorded.read.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((scenario, read))
 }
 
-/// Reads the text of a scenario, and opens the folder of its files. A bundled name comes before a file of the same name.
-fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
+/// Reads the text of a scenario, and opens the folder of its files. If a bundled scenario and a file have the same name, the bundled scenario is read.
+fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if typed == "-" {
-        standard::stdin_is_open()?;
+        standard::ensure_stdin_is_open()?;
         let bytes = read_limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
         let bytes = bytes.ok_or_else(|| anyhow!("the standard input is larger than 4 MiB, so it is not a scenario"))?;
         return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
@@ -113,59 +118,60 @@ fn source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
             let name = bundled.name.to_owned();
             return Ok((Source { path_shown: name.clone(), name, text: bundled.text.to_owned() }, Arc::new(BUNDLED)));
         }
-        if let Some(found) = by_prefix(typed) {
+        if let Some(found) = find_by_prefix(typed) {
             let (bundled, note) = found?;
             let mut to = output::stderr();
             writeln!(to, "{note}")?;
             to.finish()?;
-            return source(OsStr::new(bundled.name));
+            return read_source(OsStr::new(bundled.name));
         }
         if !Path::new(typed).exists() {
-            return Err(unknown(typed));
+            return Err(unknown_scenario(typed));
         }
     }
     let path = Path::new(typed);
-    if holds::is_weights(path) && path.exists() {
-        return Err(anyhow!(holds::listing(path)?));
+    if weights_listing::is_weights_path(path) && path.exists() {
+        return Err(anyhow!(weights_listing::listing(path)?));
     }
-    let bytes = file(path, MAX_BYTES)?;
-    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    if !utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
-        bail!("{} is a binary file, but a scenario is a TOML file; `gradstep list` shows the bundled ones", shown(path));
+    let bytes = read_file(path, MAX_BYTES)?;
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if !is_utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
+        bail!("{} is a binary file, but a scenario is a TOML file; `gradstep list` shows the bundled ones", display_name(path));
     }
-    let name = path.file_stem().map_or_else(|| shown(path), |stem| stem.to_string_lossy().into_owned());
-    let folder = Folder::of(path).with_context(|| format!("cannot open the folder of {}", shown(path)))?;
+    let name = path.file_stem().map_or_else(|| display_name(path), |stem| stem.to_string_lossy().into_owned());
+    let folder = Folder::of(path).with_context(|| format!("cannot open the folder of {}", display_name(path)))?;
     Ok((Source::from_bytes(name, path.to_string_lossy().into_owned(), bytes)?, Arc::new(folder)))
 }
 
-fn unknown(typed: &OsStr) -> anyhow::Error {
+/// The error for an argument that is neither a bundled scenario nor a file.
+fn unknown_scenario(typed: &OsStr) -> anyhow::Error {
     let typed_text = typed.to_string_lossy();
     let near = suggest::clause(suggest::nearest(&typed_text, bundled::ALL.iter().map(|bundled| bundled.name)));
-    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones)", shown(typed))
+    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones)", display_name(typed))
 }
 
-/// The loader of scenarios.
+/// A loader of scenarios.
 #[derive(Clone, Copy, Debug)]
 pub struct ScenarioLoader {
     /// The limits for reading a scenario.
     pub limits: Limits,
-    /// Whether the picker opens files besides the bundled scenarios. In a recorded session it does not, so that the session replays on any machine.
-    pub files: bool,
+    /// `true` if the picker opens files, not only bundled scenarios. In a recorded session it is `false`, so that the session replays on any machine.
+    pub opens_files: bool,
 }
 
 impl ScenarioLoader {
     /// A loader of the bundled scenarios only.
     #[must_use]
     pub fn bundled(limits: Limits) -> Self {
-        Self { limits, files: false }
+        Self { limits, opens_files: false }
     }
 
     /// Reads a scenario.
     ///
     /// # Errors
     /// [`Faults`] if it is not valid, otherwise one sentence.
-    pub(super) fn scenario(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
-        let (source, files) = source(typed)?;
+    pub(super) fn load(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
+        let (source, files) = read_source(typed)?;
         Ok(scenario::read_beside(source, self.limits, files)?)
     }
 
@@ -174,33 +180,33 @@ impl ScenarioLoader {
     /// # Errors
     /// One sentence for the status line.
     pub fn open(&self, name: &str) -> Result<Document, String> {
-        if !self.files && bundled::find(name).is_none() {
-            return Err(format!("{} is a file, and a recorded session opens only bundled scenarios", shown(name)));
+        if !self.opens_files && bundled::find(name).is_none() {
+            return Err(format!("{} is a file, and a recorded session opens only bundled scenarios", display_name(name)));
         }
-        match self.scenario(OsStr::new(name)) {
+        match self.load(OsStr::new(name)) {
             Ok(scenario) => Ok(Document::new(scenario)),
             Err(error) => Err(match error.downcast_ref::<Faults>() {
-                Some(faults) => format!("{} is not valid: {}", shown(name), first_of(name, faults)),
+                Some(faults) => format!("{} is not valid: {}", display_name(name), first_fault(name, faults)),
                 None => sentence(&format!("{error:#}")),
             }),
         }
     }
 }
 
-/// The first fault of a file, and the command that shows its place.
-fn first_of(name: &str, faults: &Faults) -> String {
+/// The first fault of a file, and the command that shows all faults with their lines.
+fn first_fault(name: &str, faults: &Faults) -> String {
     let first = faults.faults().first().map_or("", |fault| &fault.message);
-    format!("{} (`gradstep check {}` shows where)", line(first), shown(name))
+    format!("{} (`gradstep check {}` shows where)", line(first), display_name(name))
 }
 
-/// The names of the scenario files in the current folder.
-pub(super) fn here() -> Vec<String> {
-    const MOST: usize = 300;
+/// The names of the scenario files in the current folder, sorted.
+pub(super) fn scenario_files_here() -> Vec<String> {
+    const MAX_FILES: usize = 300;
     let Ok(folder) = fs::read_dir(".") else { return Vec::new() };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    // leave out names with characters that are shown escaped: the picker opens a file by the name it shows
-    let plain = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && shown(name) == *name;
-    let mut names: Vec<String> = names.filter(plain).take(MOST).collect();
+    // the picker opens a file by the text that it shows, so a name must be shown unchanged
+    let is_listed = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && display_name(name) == *name;
+    let mut names: Vec<String> = names.filter(is_listed).take(MAX_FILES).collect();
     names.sort();
     names
 }

@@ -1,4 +1,4 @@
-//! Named tensors in the JSON output of `grads` and `train`: `{"conv1.z":[[…]],"fc1.z":[…]}`.
+//! Tensors with their names in the output of `grads` and `train`. As JSON: `{"conv1.z":[[…]],"fc1.z":[…]}`.
 
 use std::iter;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::json::{self, JsonPiece, JsonPiece::Text, JsonPiece::Word, Nested, RepeatedTensors};
 use crate::network::{Id, Network, Role, Run};
 
-/// The tensors to print, in the order of the forward pass; a layer's parameters come after its values.
+/// The tensors to print, in the order of the forward pass. The parameters of a layer come after its values.
 pub(super) struct TensorIds {
     /// The inputs and values.
     pub values: Vec<Id>,
@@ -16,13 +16,13 @@ pub(super) struct TensorIds {
 }
 
 impl TensorIds {
-    pub fn of(network: &Network) -> Self {
+    pub fn new(network: &Network) -> Self {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
         let role = |id: Id| network.tensor(id).role;
         let values = ids.iter().copied().filter(|&id| matches!(role(id), Role::Input { .. } | Role::Value)).collect();
-        let derived = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
-        let gradients = ids.into_iter().filter(|&id| derived(id)).collect();
+        let has_gradient = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
+        let gradients = ids.into_iter().filter(|&id| has_gradient(id)).collect();
         Self { values, gradients }
     }
 }
@@ -31,11 +31,12 @@ impl TensorIds {
 pub(super) struct NestedTensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
 
 impl<'a> NestedTensors<'a> {
-    /// Collects pairs: the name of the first tensor with the values of the second.
-    pub fn of(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
+    /// Collects the tensors of pairs (name, values): the entry has the name of the first tensor, and the values of the second. `(conv1.z, grad.conv1.z)`
+    /// gives the gradient under the name `conv1.z`.
+    pub fn new(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
         Self(
             pairs
-                .map(|(name, id)| (&*network.tensor(name).name, Nested { shape: &network.tensor(id).shape, values: run.values(id) }))
+                .map(|(named, id)| (&*network.tensor(named).name, Nested { shape: &network.tensor(id).shape, values: run.values(id) }))
                 .collect(),
         )
     }

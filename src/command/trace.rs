@@ -1,4 +1,6 @@
-//! `gradstep trace`: prints the steps; each is written as soon as it is derived.
+//! `gradstep trace`: prints the steps of an iteration, as JSON lines, CSV, Markdown or text.
+//!
+//! A line is a step, an entry of a tensor or an op (`--level`). Steps can be many, so `stream` makes their lines in parallel; `line` makes the other lines.
 
 mod csv;
 mod json;
@@ -18,18 +20,18 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Parser, ValueEnum};
 
-use super::format::{self, OutputFormat, Sink};
-use super::look::Global;
+use super::format::{self, CommandOutput, OutputFormat};
+use super::options::GlobalOptions;
 use super::source::ScenarioLoader;
-use super::{Invocation, at_iteration, output_to};
+use super::{Invocation, document_at_iteration, open_output};
 use crate::step::{Address, Place, Unit};
 use crate::trace::Trace;
-use line::{ENTRY, OP, TraceColumn, TraceLine, each_entry, each_op};
+use line::{ENTRY_COLUMNS, OP_COLUMNS, TraceColumn, TraceLine, each_entry, each_op};
 
 /// The functions of a format.
 #[derive(Debug)]
 struct StepWriter {
-    /// Writes steps after a header.
+    /// Writes the header and the lines of `--level step`.
     steps: fn(&Trace, Range<u64>, &mut dyn Write) -> io::Result<()>,
     /// Writes the header of `--level element` and `--level op`.
     header: fn(&[TraceColumn], &mut Vec<u8>),
@@ -40,7 +42,7 @@ struct StepWriter {
 /// The formats, in the order of the help.
 static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
 
-/// The value of `--level`: the subject of a line.
+/// The value of `--level`: the thing that a line describes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
     /// One multiplication, function application, selection or copy
@@ -85,39 +87,40 @@ impl Invocation for TraceCommand {
         self.output.as_deref()
     }
 
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenarios = ScenarioLoader { limits: global.limits(), files: true };
-        let document = at_iteration(scenarios.scenario(&self.scenario)?, self.iteration)?;
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+        let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
-        let steps = steps(self, trace)?;
+        let steps = selected_steps(self, trace)?;
+        // an update that does not fit into the memory limit is part of the output, unless the options exclude it
         if let Some(lack) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{lack}; or write --to {} to end before the update", trace.len());
         }
-        let mut to = output_to(self.output(), &self.scenario, &document.scenario.files)?;
+        let mut to = open_output(self.output(), &self.scenario, &document.scenario.files)?;
         let writer = &self.format.writer;
         match self.level {
             Level::Step => (writer.steps)(trace, steps, to.raw())?,
-            Level::Element => lines(writer, ENTRY, &mut to, |give| each_entry(trace, &steps, give))?,
-            Level::Op => lines(writer, OP, &mut to, |give| each_op(trace, &steps, give))?,
+            Level::Element => write_lines(writer, ENTRY_COLUMNS, &mut to, |emit| each_entry(trace, &steps, emit))?,
+            Level::Op => write_lines(writer, OP_COLUMNS, &mut to, |emit| each_op(trace, &steps, emit))?,
         }
         to.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Writes a header and the lines that `each` produces.
-fn lines(
+/// Writes a header, and the lines that `for_each_line` gives to its argument.
+fn write_lines(
     writer: &StepWriter,
     columns: &[TraceColumn],
-    to: &mut Sink,
-    each: impl FnOnce(&mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()>,
+    to: &mut CommandOutput,
+    for_each_line: impl FnOnce(&mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()>,
 ) -> io::Result<()> {
     let to = to.raw();
     let mut bytes = Vec::new();
     (writer.header)(columns, &mut bytes);
     to.write_all(&bytes)?;
     bytes.clear();
-    each(&mut |line| {
+    for_each_line(&mut |line| {
         (writer.line)(line, &mut bytes);
         to.write_all(&bytes)?;
         bytes.clear();
@@ -126,32 +129,32 @@ fn lines(
 }
 
 /// The range of steps that `--op`, `--from` and `--to` select.
-fn steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Range<u64>> {
-    let one = |k: Option<u64>, usual: u64| match k {
-        None => Ok(usual),
+fn selected_steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Range<u64>> {
+    let bound = |k: Option<u64>, default: u64| match k {
+        None => Ok(default),
         Some(0) => bail!("steps count from 1"),
         Some(k) if k > trace.len() => bail!("there is no step {k}: the last is {}", trace.len()),
         Some(k) => Ok(k),
     };
-    let mut steps = one(arguments.from, 1)?..one(arguments.to, trace.len())? + 1;
+    let mut steps = bound(arguments.from, 1)?..bound(arguments.to, trace.len())? + 1;
     if steps.is_empty() {
         bail!("--from {} is after --to {}", steps.start, steps.end - 1);
     }
     if let Some(name) = &arguments.op {
-        let span = op(name, trace)?;
-        let both = steps.start.max(span.start)..steps.end.min(span.end);
+        let op_steps = steps_of(name, trace)?;
+        let both = steps.start.max(op_steps.start)..steps.end.min(op_steps.end);
         if both.is_empty() {
-            let (first, last) = (span.start, span.end - 1);
-            let own = if first == last { format!("step {first}") } else { format!("steps {first} to {last}") };
-            bail!("no step of {name} is in the requested range: {name} is {own}");
+            let (first, last) = (op_steps.start, op_steps.end - 1);
+            let where_it_is = if first == last { format!("step {first}") } else { format!("steps {first} to {last}") };
+            bail!("no step of {name} is in the requested range: {name} is {where_it_is}");
         }
         steps = both;
     }
     Ok(steps)
 }
 
-/// The steps of an op or of an entry of it.
-fn op(name: &str, trace: &Trace) -> anyhow::Result<Range<u64>> {
+/// The steps of an op, or of an entry of an op.
+fn steps_of(name: &str, trace: &Trace) -> anyhow::Result<Range<u64>> {
     let address: Address = name.parse()?;
     let unit = match &address.place {
         Place::Loss | Place::Op { index: None, term: None, .. } => Unit::Op,

@@ -1,4 +1,4 @@
-//! `gradstep train`: runs gradient descent to its end and prints the losses and the parameters.
+//! `gradstep train`: runs gradient descent to its end, and prints the losses and the parameters.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,14 +11,14 @@ use anyhow::{anyhow, bail};
 use clap::Parser;
 use serde::{Serialize, Serializer};
 
-use super::format::Sink;
+use super::format::CommandOutput;
 use super::json::Nested;
-use super::look::Global;
-use super::paper::Paper;
+use super::options::GlobalOptions;
 use super::progress::{INTERRUPTED, Task};
-use super::report::{Report, ReportArguments, json};
+use super::report::{Report, ReportArguments, write_json};
 use super::tensors::{NestedTensors, TensorIds};
-use super::{Invocation, output_to};
+use super::text_writer::TextWriter;
+use super::{Invocation, open_output};
 use crate::network::{Descent, DescentResult, Id, Role};
 use crate::number::{self, Json, exact, short};
 use crate::output;
@@ -31,7 +31,7 @@ use crate::text::{counted, to_right};
 #[command(name = "train")]
 pub(super) struct TrainCommand {
     #[command(flatten)]
-    asked: ReportArguments,
+    report: ReportArguments,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -42,31 +42,31 @@ impl Invocation for TrainCommand {
         self.output.as_deref()
     }
 
-    fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let scenario = self.asked.read(global)?;
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let scenario = self.report.load(global)?;
         if scenario.train.is_none() {
             bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
         }
-        let to = output_to(self.output(), &self.asked.scenario, &scenario.files)?;
-        let titles = Titles::of(&scenario);
+        let to = open_output(self.output(), &self.report.scenario, &scenario.files)?;
+        let titles = Titles::new(&scenario);
         let mut descent = scenario.into_descent();
         let mut task = Task::new(descent.iterations())?;
-        let end = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
+        let result = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
         task.clear()?;
-        let end = end.map_err(|short| anyhow!("training {short}"))?;
-        let done = end.losses.len() as u64;
-        if task.interrupted() && !end.stopped && done < descent.iterations() {
+        let result = result.map_err(|short_of_memory| anyhow!("training {short_of_memory}"))?;
+        let done = result.losses.len() as u64;
+        if task.is_interrupted() && !result.stopped && done < descent.iterations() {
             let mut to = output::stderr();
             writeln!(
                 to,
                 "stopped after iteration {done} of {}; the loss of its batch was {}",
                 descent.iterations(),
-                exact(end.losses[end.losses.len() - 1])
+                exact(result.losses[result.losses.len() - 1])
             )?;
             to.finish()?;
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        self.asked.print(global, to, &Trained::of(&titles, &descent, &end))?;
+        self.report.print(global, to, &TrainReport::new(&titles, &descent, &result))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -78,35 +78,39 @@ struct Titles {
 }
 
 impl Titles {
-    fn of(scenario: &Scenario) -> Self {
+    fn new(scenario: &Scenario) -> Self {
         Self { title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
     }
 }
 
+/// The report. Its fields are the keys of the JSON.
 #[derive(Serialize)]
-struct Trained<'a> {
+struct TrainReport<'a> {
     format: u8,
     scenario: &'a str,
     iterations: usize,
+    /// The reason why the descent ended: `tolerance` or `iterations`.
     stopped: &'static str,
     #[serde(serialize_with = "numbers")]
     losses: &'a [f64],
+    /// The loss of all samples after the last update.
     #[serde(serialize_with = "number::json")]
     loss: f64,
     parameters: NestedTensors<'a>,
     samples: Vec<TrainedSample<'a>>,
 }
 
+/// A sample after the last update.
 #[derive(Serialize)]
 struct TrainedSample<'a> {
     name: Option<&'a str>,
     #[serde(serialize_with = "number::json")]
     loss: f64,
-    values: Values<'a>,
+    values: SampleValues<'a>,
 }
 
-/// The values of a sample. They are computed when they are written, because those of all samples together may exceed the memory limit.
-struct Values<'a> {
+/// The values of a sample after the last update. They are computed when they are written: the values of all samples together may exceed the memory limit.
+struct SampleValues<'a> {
     descent: &'a Descent,
     parameters: &'a HashMap<Id, Arc<Tensor>>,
     ids: Rc<TensorIds>,
@@ -114,76 +118,77 @@ struct Values<'a> {
     sample: usize,
 }
 
-impl Serialize for Values<'_> {
+impl Serialize for SampleValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let network = self.descent.network();
         let run = self.descent.forward(self.parameters, self.sample);
         let pairs = self.ids.values.iter().map(|&id| (id, id));
-        NestedTensors::of(network, &run, pairs).serialize(serializer)
+        NestedTensors::new(network, &run, pairs).serialize(serializer)
     }
 }
 
+/// Serializes numbers; NaN and infinities become texts.
 fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(values.iter().map(|value| Json(*value)))
 }
 
-impl<'a> Trained<'a> {
-    fn of(titles: &'a Titles, descent: &'a Descent, end: &'a DescentResult) -> Self {
+impl<'a> TrainReport<'a> {
+    fn new(titles: &'a Titles, descent: &'a Descent, result: &'a DescentResult) -> Self {
         let network = descent.network();
-        let ids = Rc::new(TensorIds::of(network));
-        let after = descent.sample_losses(&end.parameters);
-        let parameters: &HashMap<Id, Arc<Tensor>> = &end.parameters;
-        let learned = |id: &Id| match network.tensor(*id).role {
+        let ids = Rc::new(TensorIds::new(network));
+        let final_losses = descent.sample_losses(&result.parameters);
+        let parameters: &HashMap<Id, Arc<Tensor>> = &result.parameters;
+        let is_learned = |id: &Id| match network.tensor(*id).role {
             Role::Parameter => true,
             Role::Input { learns } => learns && descent.train().is_some_and(|train| train.learned.contains(id)),
             _ => false,
         };
-        let nested = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
-        let samples = after.losses.iter().zip(&titles.names).enumerate().map(|(n, (loss, name))| TrainedSample {
+        let with_name = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
+        let samples = final_losses.losses.iter().zip(&titles.names).enumerate().map(|(n, (loss, name))| TrainedSample {
             name: name.as_deref(),
             loss: *loss,
-            values: Values { descent, parameters, ids: Rc::clone(&ids), sample: n },
+            values: SampleValues { descent, parameters, ids: Rc::clone(&ids), sample: n },
         });
         Self {
             format: 1,
             scenario: &titles.title,
-            iterations: end.losses.len(),
-            stopped: if end.stopped { "tolerance" } else { "iterations" },
-            losses: &end.losses,
-            loss: after.loss,
-            parameters: NestedTensors(ids.gradients.iter().filter(|id| learned(id)).map(nested).collect()),
+            iterations: result.losses.len(),
+            stopped: if result.stopped { "tolerance" } else { "iterations" },
+            losses: &result.losses,
+            loss: final_losses.loss,
+            parameters: NestedTensors(ids.gradients.iter().filter(|id| is_learned(id)).map(with_name).collect()),
             samples: samples.collect(),
         }
     }
 }
 
-impl Report for Trained<'_> {
-    fn json(&self, to: &mut Sink) -> io::Result<()> {
-        json(self, to)
+impl Report for TrainReport<'_> {
+    fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
+        write_json(self, to)
     }
 
     /// Writes the losses, at most about 20 of them, and the parameters.
-    fn table(&self, paper: &mut Paper<'_>) -> io::Result<()> {
-        const ROWS: usize = 20;
-        paper.line(self.scenario)?;
-        paper.line("")?;
+    fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
+        const MAX_ROWS: usize = 20;
+        out.line(self.scenario)?;
+        out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
-        let every = self.losses.len().div_ceil(ROWS).max(1);
+        let every = self.losses.len().div_ceil(MAX_ROWS).max(1);
         let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
-        paper.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
+        out.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            paper.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
+            out.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
         }
         let last = self.losses.len() - 1;
-        let wide = self.losses.len().to_string().len();
+        let number_width = self.losses.len().to_string().len();
         for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
-            paper.line(&format!("{}  loss  {}", to_right(&(n + 1).to_string(), wide), exact(*loss)))?;
+            out.line(&format!("{}  loss  {}", to_right(&(n + 1).to_string(), number_width), exact(*loss)))?;
         }
-        paper.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;
+        out.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;
         for (name, tensor) in &self.parameters.0 {
-            paper.line("")?;
-            paper.line(&format!("{name}  {}", crate::tensor::shape_text(tensor.shape)))?;
-            paper.matrix(tensor.shape, tensor.values)?;
+            out.line("")?;
+            out.line(&format!("{name}  {}", crate::tensor::shape_text(tensor.shape)))?;
+            out.matrix(tensor.shape, tensor.values)?;
         }
         Ok(())
     }

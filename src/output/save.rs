@@ -1,138 +1,141 @@
-//! Files that are written as a whole or not at all. The bytes go to a temporary file in the same folder, which replaces the target at the end.
+//! Saves a file as a whole or not at all. The bytes are written to a temporary file in the same folder, which replaces the target at the end.
 //!
 //! ```text
-//! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock it
+//! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock the file
 //! write    the target is unchanged
-//! finish   no target yet:    link the file without a name to the target's name
-//!          target exists:    link it to `.gradstep-unfinished-0`, then rename that to the target's name
+//! finish   if there is no target:    link the file to the target's name
+//!          if there is a target:     link the file to `.gradstep-unfinished-0`, then rename `.gradstep-unfinished-0` to the target's name
 //! ```
 //!
-//! A rename replaces a file atomically, but needs a name, so the file has a temporary name for a moment. A process that is killed at that moment leaves the
-//! temporary file. The next save in the folder removes it, unless it is locked: then another process is still writing it.
+//! A rename replaces a file atomically, but only a file with a name can be renamed. So the file has a temporary name for a moment. If the process is killed at
+//! that moment, the temporary file stays. The next save in the folder removes it. A locked temporary file is not removed, because another process is still
+//! writing it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An open output file.
+/// The open file for the output.
 #[derive(Debug)]
 pub enum SaveTarget {
-    /// The target itself: a pipe, a device, or a file in a folder that takes no other file.
-    Itself(File),
-    /// A temporary file, and the save that puts it in the target's place.
-    Beside(File, Saved),
+    /// The target itself: a pipe, a device, or a file in a folder in which no other file can be created.
+    Direct(File),
+    /// A temporary file, and the save that replaces the target by it.
+    Temporary(File, PendingSave),
 }
 
-/// A save in progress. If it is dropped before [`Saved::finish`], the temporary file is removed.
+/// A save in progress. If it is dropped before [`PendingSave::finish`], the temporary file is removed.
 #[derive(Debug)]
-pub struct Saved {
+pub struct PendingSave {
     file: File,
-    /// The name of the temporary file. `None` if it has no name: then nothing is left behind, even after SIGKILL.
+    /// The path of the temporary file; `None` if it has no name. A file without a name vanishes with the process.
     temporary: Option<PathBuf>,
-    path: PathBuf,
+    /// The path of the target.
+    target: PathBuf,
 }
 
 impl SaveTarget {
-    /// Begins to write to a path. An existing file is not changed yet. A link is followed, and the mode of the file is kept.
+    /// Opens a file for the output of a path. An existing file is not changed yet. Links are followed, and the mode of the file is kept.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the path cannot be written.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // opening the target waits for the reader of a pipe, and fails if the target may not be written
-        let there = match OpenOptions::new().write(true).open(path) {
+        // open the target: for a pipe this waits for the reader, and it fails if the user may not write the file
+        let existing = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
-            // a dangling link: create the file that it points to
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Itself),
+            // a link to a file that does not exist: create that file
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Direct),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let about = there.as_ref().map(File::metadata).transpose()?;
-        if let (Some(file), Some(about)) = (&there, &about)
-            && (!about.is_file() || is_open_elsewhere(path))
+        let metadata = existing.as_ref().map(File::metadata).transpose()?;
+        if let (Some(file), Some(metadata)) = (&existing, &metadata)
+            && (!metadata.is_file() || is_file_descriptor(path))
         {
-            if about.is_file() {
+            if metadata.is_file() {
                 file.set_len(0)?;
             }
-            return file.try_clone().map(Self::Itself);
+            return file.try_clone().map(Self::Direct);
         }
-        let path = if there.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
-        match (Saved::begin(path), there) {
-            (Ok(saved), _) => {
-                if let Some(about) = about {
-                    like(&saved.file, &about)?;
+        let path = if existing.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+        match (PendingSave::begin(path), existing) {
+            (Ok(save), _) => {
+                if let Some(metadata) = metadata {
+                    copy_mode_and_owner(&metadata, &save.file)?;
                 }
-                Ok(Self::Beside(saved.file.try_clone()?, saved))
+                Ok(Self::Temporary(save.file.try_clone()?, save))
             }
-            // no temporary file can be made in the folder: write to the target itself
+            // no temporary file can be created in the folder: write to the target itself
             (Err(_), Some(file)) => {
                 file.set_len(0)?;
-                Ok(Self::Itself(file))
+                Ok(Self::Direct(file))
             }
             (Err(error), None) => Err(error),
         }
     }
 }
 
-/// Whether a path names an open file descriptor, which other processes may write to.
-fn is_open_elsewhere(path: &Path) -> bool {
-    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|open| path.starts_with(open))
+/// `true` if a path names an open file descriptor, such as `/dev/stdout`. Other processes may write to the same file, so it must not be replaced.
+fn is_file_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
 }
 
-/// Gives a file the mode of another, and its owner and group if that is allowed.
-fn like(file: &File, about: &Metadata) -> io::Result<()> {
+/// Gives a file the mode of another file, and its owner and group if that is allowed.
+fn copy_mode_and_owner(from: &Metadata, to: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use rustix::fs::{Gid, Uid, fchown};
         use std::os::unix::fs::MetadataExt as _;
-        // before the mode, because chown clears bits of it; not every user may give a file away
-        let _ = fchown(file, Some(Uid::from_raw(about.uid())), Some(Gid::from_raw(about.gid())));
+        // set the owner before the mode, because chown clears bits of the mode. An error is ignored: not every user may give a file away
+        let _ = fchown(to, Some(Uid::from_raw(from.uid())), Some(Gid::from_raw(from.gid())));
     }
-    file.set_permissions(about.permissions())
+    to.set_permissions(from.permissions())
 }
 
-impl Saved {
+impl PendingSave {
+    /// Begins to save to a path.
     fn begin(path: PathBuf) -> io::Result<Self> {
-        clear(folder(&path));
-        if let Some(file) = nameless(folder(&path)) {
-            // the lock keeps later saves from removing the file once it has a name
-            hold(&file);
-            return Ok(Self { file, temporary: None, path });
+        remove_abandoned(folder(&path));
+        if let Some(file) = create_nameless(folder(&path)) {
+            // once the file has a name, the lock keeps other saves from removing it
+            lock(&file);
+            return Ok(Self { file, temporary: None, target: path });
         }
-        let mut made = None;
-        let temporary = free(&path, |name| {
+        let mut created = None;
+        let temporary = with_free_name(&path, |name| {
             let file = OpenOptions::new().write(true).create_new(true).open(name)?;
-            hold(&file);
-            made = Some(file);
+            lock(&file);
+            created = Some(file);
             Ok(())
         })?;
-        let file = made.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { file, temporary: Some(temporary), path })
+        let file = created.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { file, temporary: Some(temporary), target: path })
     }
 
-    /// Puts the written file in the target's place.
+    /// Replaces the target by the written file.
     ///
     /// # Errors
-    /// If that fails; then the target is unchanged.
+    /// If the target cannot be replaced. Then it is unchanged.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        if !self.take_name()? {
+        if !self.link_to_target()? {
             if self.temporary.is_none() {
-                self.temporary = Some(free(&self.path, |name| link(&self.file, name))?);
+                self.temporary = Some(with_free_name(&self.target, |name| link(&self.file, name))?);
             }
             if let Some(temporary) = &self.temporary {
-                fs::rename(temporary, &self.path)?;
+                fs::rename(temporary, &self.target)?;
             }
         }
         self.temporary = None;
-        sync(folder(&self.path))
+        sync_folder(folder(&self.target))
     }
 
-    /// Links a file without a name to the target's name, if no file has that name.
-    fn take_name(&self) -> io::Result<bool> {
+    /// Links a file without a name to the target's name. Returns `false` if the file has a name, or if the target exists.
+    fn link_to_target(&self) -> io::Result<bool> {
         if self.temporary.is_some() {
             return Ok(false);
         }
-        match link(&self.file, &self.path) {
+        match link(&self.file, &self.target) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
@@ -140,7 +143,7 @@ impl Saved {
     }
 }
 
-impl Drop for Saved {
+impl Drop for PendingSave {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             // a failure cannot be reported from `drop`
@@ -149,21 +152,25 @@ impl Drop for Saved {
     }
 }
 
+/// The folder of a path; `.` for a name alone.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The number of temporary names, `.gradstep-unfinished-0` to `-999`. All processes use the same ones, so that each can remove the files of a killed one.
-const NAMES: u32 = 1000;
+/// The number of temporary names: `.gradstep-unfinished-0` to `.gradstep-unfinished-999`. All processes use these names, so each process finds the files that
+/// a killed process has left.
+const MAX_NAMES: u32 = 1000;
 
-fn name(folder: &Path, n: u32) -> PathBuf {
+/// The temporary name with the number `n`.
+fn temporary_name(folder: &Path, n: u32) -> PathBuf {
     folder.join(format!(".gradstep-unfinished-{n}"))
 }
 
-/// Calls `make` with temporary names beside `path` until one is free. Returns that name.
-fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-    for name in (0..NAMES).map(|n| name(folder(path), n)) {
-        match make(&name) {
+/// Calls `create` with one temporary name after another, until it succeeds because the name is free. Returns this name. The names are in the folder of
+/// `path`.
+fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    for name in (0..MAX_NAMES).map(|n| temporary_name(folder(path), n)) {
+        match create(&name) {
             Ok(()) => return Ok(name),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -173,21 +180,21 @@ fn free(path: &Path, mut make: impl FnMut(&Path) -> io::Result<()>) -> io::Resul
 }
 
 /// Removes the temporary files that killed processes have left in a folder.
-fn clear(folder: &Path) {
-    // names are checked up to the first free one, but at least 8: a name may be free again although later ones are in use
-    const LOOKED_AT: u32 = 8;
-    for n in 0..NAMES {
-        let name = name(folder, n);
+fn remove_abandoned(folder: &Path) {
+    // the names are checked up to the first unused one, but at least 8 of them: an early name may be unused while a later one is in use
+    const MIN_CHECKED: u32 = 8;
+    for n in 0..MAX_NAMES {
+        let name = temporary_name(folder, n);
         if fs::symlink_metadata(&name).is_ok() {
-            clear_one(&name);
-        } else if n >= LOOKED_AT {
+            remove_if_abandoned(&name);
+        } else if n >= MIN_CHECKED {
             return;
         }
     }
 }
 
-/// Locks a file to mark it as being written. The lock ends with the process. If the file system has no locks, temporary files are never removed.
-fn hold(file: &File) {
+/// Locks a file, which means that a process is writing it. The lock ends with the process. On a file system without locks, temporary files are never removed.
+fn lock(file: &File) {
     #[cfg(unix)]
     let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
     #[cfg(not(unix))]
@@ -196,7 +203,7 @@ fn hold(file: &File) {
 
 /// Removes a temporary file if no process has locked it. After a failure the next save tries again.
 #[cfg(unix)]
-fn clear_one(name: &Path) {
+fn remove_if_abandoned(name: &Path) {
     use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
     use std::os::unix::fs::MetadataExt as _;
 
@@ -205,20 +212,20 @@ fn clear_one(name: &Path) {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
-    // another process may have reused the name meanwhile
-    let same = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
-    if let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(name))
-        && same(&ours, &there)
+    // another process may have created a new file of this name since the file was opened
+    let is_same_file = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
+    if let (Ok(locked), Ok(named)) = (file.metadata(), fs::symlink_metadata(name))
+        && is_same_file(&locked, &named)
     {
         let _ = fs::remove_file(name);
     }
 }
 
 #[cfg(not(unix))]
-fn clear_one(_name: &Path) {}
+fn remove_if_abandoned(_name: &Path) {}
 
-/// Waits until the names of a folder are on the disk. Does nothing if the file system cannot, or if the folder may not be read.
-fn sync(folder: &Path) -> io::Result<()> {
+/// Waits until the new name in a folder is on the disk. Does nothing if the file system does not support this, or if the user may not read the folder.
+fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Ok(open) = File::open(folder) {
         match open.sync_all() {
@@ -231,18 +238,19 @@ fn sync(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a file without a name in a folder; `None` if the system cannot.
+/// Creates a file without a name in a folder; `None` if the system does not support this.
 #[cfg(target_os = "linux")]
-fn nameless(folder: &Path) -> Option<File> {
+fn create_nameless(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-    // without /proc the file could not be linked to a name
-    fs::metadata(descriptor(&file)).is_ok().then_some(file)
+    // `link` needs /proc
+    fs::metadata(descriptor_path(&file)).is_ok().then_some(file)
 }
 
+/// The path of an open file.
 #[cfg(target_os = "linux")]
-fn descriptor(file: &File) -> String {
+fn descriptor_path(file: &File) -> String {
     use std::os::fd::AsRawFd as _;
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
@@ -251,11 +259,11 @@ fn descriptor(file: &File) -> String {
 #[cfg(target_os = "linux")]
 fn link(file: &File, name: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
-    Ok(linkat(CWD, descriptor(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+    Ok(linkat(CWD, descriptor_path(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nameless(_folder: &Path) -> Option<File> {
+fn create_nameless(_folder: &Path) -> Option<File> {
     None
 }
 
@@ -269,25 +277,26 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    /// The names of the files in a folder, sorted.
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
-    /// A save with a named temporary file, as on systems without unnamed files.
-    fn named(path: &Path) -> Saved {
-        let temporary = free(path, |name| File::create_new(name).map(|_| ())).unwrap();
+    /// A save whose temporary file has a name, as on systems that cannot create a file without a name.
+    fn begin_named(path: &Path) -> PendingSave {
+        let temporary = with_free_name(path, |name| File::create_new(name).map(|_| ())).unwrap();
         let file = OpenOptions::new().write(true).open(&temporary).unwrap();
-        hold(&file);
-        Saved { file, temporary: Some(temporary), path: path.to_owned() }
+        lock(&file);
+        PendingSave { file, temporary: Some(temporary), target: path.to_owned() }
     }
 
     #[test]
     fn the_old_file_stays_until_the_new_one_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        for begin in [|path: &Path| Saved::begin(path.to_owned()).unwrap(), named] {
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned()).unwrap(), begin_named] {
             fs::write(&path, "old").unwrap();
             let mut saved = begin(&path);
             saved.file.write_all(b"half").unwrap();
@@ -301,31 +310,31 @@ mod tests {
         }
     }
 
-    /// Leaves the temporary file unlocked, as a process does that is killed between link and rename.
-    fn killed(saved: Saved) {
+    /// Leaves the temporary file unlocked, like a process that is killed between link and rename.
+    fn kill(saved: PendingSave) {
         let mut saved = saved;
         if saved.temporary.is_none() {
-            free(&saved.path, |name| link(&saved.file, name)).unwrap();
+            with_free_name(&saved.target, |name| link(&saved.file, name)).unwrap();
         }
-        // without a name, `drop` removes nothing
+        // `drop` must not remove the file
         saved.temporary = None;
     }
 
     #[test]
     #[cfg(unix)]
-    fn the_next_save_removes_the_files_of_killed_processes_only() {
-        for begin in [|path: &Path| Saved::begin(path.to_owned()).unwrap(), named] {
+    fn the_next_save_removes_only_the_files_of_killed_processes() {
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned()).unwrap(), begin_named] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
             let save = |bytes: &[u8]| {
-                let mut saved = Saved::begin(path.clone()).unwrap();
+                let mut saved = PendingSave::begin(path.clone()).unwrap();
                 saved.file.write_all(bytes).unwrap();
                 saved
             };
             fs::write(&path, "old").unwrap();
-            [begin(&path), begin(&path)].into_iter().for_each(killed);
+            [begin(&path), begin(&path)].into_iter().for_each(kill);
             assert_eq!(names(folder.path()).len(), 3);
-            let living = named(&path);
+            let living = begin_named(&path);
             save(b"new").finish().unwrap();
             let left = vec![living.temporary.as_ref().unwrap().file_name().unwrap().to_str().unwrap().to_owned(), "out".to_owned()];
             assert_eq!(names(folder.path()), left);
@@ -338,8 +347,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn an_unfinished_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved::begin(folder.path().join("out")).unwrap();
-        // not every file system has files without a name
+        let saved = PendingSave::begin(folder.path().join("out")).unwrap();
+        // some file systems do not support files without a name
         assert!(saved.temporary.is_some() || names(folder.path()).is_empty());
     }
 }

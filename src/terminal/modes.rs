@@ -1,6 +1,6 @@
 //! The terminal modes of the full screen: [`enter`] switches them on, [`leave`] switches them off.
 //!
-//! [`leave`] may be called from any thread, at any time and any number of times: the guard, the panic hook, the signals and the hang-up do so. It switches
+//! [`leave`] may be called from any thread, at any time and any number of times. The guard, the panic hook and the threads of `signals` call it. It switches
 //! off exactly the modes that are on.
 
 use std::io;
@@ -8,37 +8,41 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::{Options, tty};
+use super::{TerminalOptions, tty};
 
-/// A terminal mode: the sequence that switches it on, and the one that switches it off.
+/// A terminal mode: the escape sequence that switches it on, and the sequence that switches it off.
 struct TerminalMode(&'static str, &'static str);
 
-/// The modes in the order in which they are switched on. The mouse reports buttons, drags and the wheel, not every motion.
+/// The modes, in the order in which they are switched on.
 const MODES: [TerminalMode; 4] = [
     TerminalMode("\x1b[?1049h", "\x1b[?1049l"), // alternate screen
     TerminalMode("\x1b[?25l", "\x1b[?25h"),     // cursor hidden
     TerminalMode("\x1b[?2004h", "\x1b[?2004l"), // bracketed paste
+    // reports of mouse buttons, drags and the wheel, but not of every motion
     TerminalMode("\x1b[?1000h\x1b[?1002h\x1b[?1006h", "\x1b[?1006l\x1b[?1002l\x1b[?1000l"),
 ];
+/// Bit n of a set of modes is the mode `MODES[n]`. These three modes are always needed.
 const ALWAYS: u8 = 0b0111;
+/// The mouse mode.
 const MOUSE: u8 = 0b1000;
+/// The raw mode, which has no escape sequence.
 const RAW: u8 = 1 << 7;
 
-/// The sequence for the terminal's default colours and attributes.
-const PLAIN: &str = "\x1b[0m";
+/// The escape sequence for the terminal's default colours and attributes.
+const RESET: &str = "\x1b[0m";
 
-/// The modes that the program needs, as bits; 0 if it does not run.
+/// The modes that the program needs, as bits; 0 if no program runs.
 static WANTED: AtomicU8 = AtomicU8::new(0);
-/// The modes that are on, as bits; 0 also while the program is suspended.
+/// The modes that are on, as bits; 0 if no program runs, or if it is suspended.
 static ON: AtomicU8 = AtomicU8::new(0);
-/// The lock of writes to the terminal: no frame is interrupted by another write, and none is drawn after [`leave`].
+/// The lock of all writes to the terminal. With it no write interrupts a frame, and no frame is drawn after [`leave`].
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// A guard: the full screen is on until it is dropped.
+/// A guard of the full screen, which is on until the guard is dropped.
 pub(super) struct Guard;
 
 impl Guard {
-    pub(super) fn new(options: Options) -> io::Result<Self> {
+    pub(super) fn new(options: TerminalOptions) -> io::Result<Self> {
         WANTED.store(ALWAYS | RAW | if options.mouse { MOUSE } else { 0 }, SeqCst);
         let guard = Self;
         enter()?;
@@ -53,45 +57,45 @@ impl Drop for Guard {
     }
 }
 
-/// Returns whether a program runs in the full screen or is suspended from it.
+/// `true` if a program runs in the full screen, or is suspended.
 pub(super) fn is_running() -> bool {
     WANTED.load(SeqCst) != 0
 }
 
-/// Switches on the modes that the program needs, again if they were on before.
+/// Switches on the modes that the program needs. Modes that are on are switched on again, because another program may have changed the terminal.
 pub(super) fn enter() -> io::Result<()> {
     let _writing = lock();
     let wanted = WANTED.load(SeqCst);
     if wanted == 0 {
         return Ok(());
     }
-    // before the modes are switched on, so that an interruption undoes them
+    // set `ON` before the modes are switched on: if a signal interrupts this function, `leave` then switches them off
     if ON.swap(wanted, SeqCst) != 0 {
-        // the process was stopped and continued without `leave`: the shell may have changed the terminal's line modes, and crossterm would not set them
-        // again because it assumes that they are raw
+        // the process was stopped and continued without `leave`, and the shell may have ended the raw mode. Crossterm still assumes the raw mode, and
+        // `enable_raw_mode` would do nothing without this call
         crossterm::terminal::disable_raw_mode()?;
     }
     crossterm::terminal::enable_raw_mode()?;
-    tty::read_without_waiting()?;
+    tty::set_reads_without_waiting()?;
     tty::write(sequences(wanted, |mode| mode.0, false).as_bytes())
 }
 
-/// Restores the terminal. Errors are ignored: they mean that the terminal is gone or stuck.
+/// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not take output.
 pub(super) fn leave() {
-    let _writing = lock_in_time();
+    let _writing = lock_within_limit();
     let on = ON.swap(0, SeqCst);
     // if the terminal is gone, crossterm would change another one instead
-    if on == 0 || tty::is_gone() {
+    if on == 0 || tty::is_closed() {
         return;
     }
-    // before the main screen is shown: input from then on is for the shell
+    // end the raw mode before the main screen is shown: input after that is meant for the shell
     let _ = crossterm::terminal::disable_raw_mode();
-    if tty::takes_output() {
-        let _ = tty::write((PLAIN.to_string() + &sequences(on, |mode| mode.1, true)).as_bytes());
+    if tty::accepts_output() {
+        let _ = tty::write((RESET.to_string() + &sequences(on, |mode| mode.1, true)).as_bytes());
     }
 }
 
-/// Writes a whole frame. Outside the full screen the frame is dropped; the next one is then drawn as a whole.
+/// Writes a frame. Outside the full screen, as while the program is suspended, the frame is dropped.
 pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     let _writing = lock();
     if ON.load(SeqCst) == 0 {
@@ -100,19 +104,20 @@ pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     tty::write(frame)
 }
 
-/// The sequences of the modes whose bits are set.
-fn sequences(which: u8, text: fn(&TerminalMode) -> &'static str, backwards: bool) -> String {
-    let chosen = (0..MODES.len()).filter(|i| which & (1 << i) != 0);
-    let texts = chosen.map(|i| text(&MODES[i]));
-    if backwards { texts.rev().collect() } else { texts.collect() }
+/// The escape sequences of the modes whose bits are set in `modes`. `sequence` returns the one for on or off.
+fn sequences(modes: u8, sequence: fn(&TerminalMode) -> &'static str, is_reversed: bool) -> String {
+    let chosen = (0..MODES.len()).filter(|i| modes & (1 << i) != 0);
+    let texts = chosen.map(|i| sequence(&MODES[i]));
+    if is_reversed { texts.rev().collect() } else { texts.collect() }
 }
 
+/// Waits for the lock of writes.
 fn lock() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`lock`], but waits at most 0.2 s for a writer that is blocked by a stuck terminal.
-fn lock_in_time() -> Option<MutexGuard<'static, ()>> {
+/// Waits at most 0.2 s for the lock of writes. `None` if a writer is blocked because the terminal does not take output.
+fn lock_within_limit() -> Option<MutexGuard<'static, ()>> {
     let end = Instant::now() + Duration::from_millis(200);
     loop {
         match WRITING.try_lock() {
@@ -130,8 +135,8 @@ mod tests {
 
     #[test]
     fn modes_are_switched_off_in_reverse_order() {
-        let on = |which| sequences(which, |mode| mode.0, false);
-        let off = |which| sequences(which, |mode| mode.1, true);
+        let on = |modes| sequences(modes, |mode| mode.0, false);
+        let off = |modes| sequences(modes, |mode| mode.1, true);
         assert_eq!(on(ALWAYS), "\x1b[?1049h\x1b[?25l\x1b[?2004h");
         assert_eq!(off(ALWAYS | RAW), "\x1b[?2004l\x1b[?25h\x1b[?1049l");
         assert_eq!(off(MOUSE), "\x1b[?1006l\x1b[?1002l\x1b[?1000l");

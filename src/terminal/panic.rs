@@ -1,4 +1,4 @@
-//! The panic hook: it restores the terminal, then prints the message.
+//! The panic hook of the full screen. It restores the terminal before it prints the message, which would otherwise vanish with the alternate screen.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -8,19 +8,19 @@ use std::thread::{self, ThreadId};
 use super::modes;
 use crate::output;
 
-/// The thread that runs the program in the full screen.
-static LOOP: OnceLock<ThreadId> = OnceLock::new();
+/// The thread of the event loop.
+static LOOP_THREAD: OnceLock<ThreadId> = OnceLock::new();
 
-/// Installs the hook, once.
+/// Installs the hook. Further calls do nothing.
 pub(super) fn install() {
-    let here = thread::current().id();
-    if LOOP.set(here).is_ok() {
+    if LOOP_THREAD.set(thread::current().id()).is_ok() {
         std::panic::set_hook(Box::new(report));
     }
 }
 
+/// Restores the terminal and prints a panic.
 fn report(panic: &PanicHookInfo<'_>) {
-    let running = modes::is_running();
+    let was_running = modes::is_running();
     modes::leave();
     let mut to = output::stderr();
     // an error of stderr itself cannot be reported anywhere
@@ -30,8 +30,8 @@ fn report(panic: &PanicHookInfo<'_>) {
         let _ = writeln!(to, "{backtrace}");
     }
     let _ = to.finish();
-    // a panic of the loop unwinds to main; after one of another thread the program would go on without its screen, so it ends here
-    if running && LOOP.get() != Some(&thread::current().id()) {
+    // a panic in the event loop unwinds to `main`. After a panic in another thread the program would go on without its screen, so it ends here
+    if was_running && LOOP_THREAD.get() != Some(&thread::current().id()) {
         std::process::exit(101);
     }
 }

@@ -1,27 +1,28 @@
-//! The pen: it writes the difference between two frames in few bytes, with the escape sequences of a VT100 and those for colours.
+//! Writes the difference between two frames in few bytes, with escape sequences of a VT100 and those for colours.
 //!
-//! The changed cells are joined to runs of one ink (colours and attributes). Example: from `x = 1` to `x = 2`, with a red number at row 2, column 5:
+//! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. Example: from `x = 1` to `x = 2`, with the
+//! number in red at row 2, column 5:
 //!
 //! ```text
 //! ESC[31m  ESC[2;5H  2  ESC[m        red ink, cursor to row 2 column 5, the text, plain ink
 //! ```
 //!
-//! It saves bytes in four ways:
+//! Four methods save bytes:
 //!
-//! - The runs are written line by line, or ink by ink, whichever is shorter.
-//! - The cursor moves by the shortest sequence; a gap of up to 4 unchanged cells is written again instead.
-//! - An ink is changed by its differences from the last one, or from plain, whichever is shorter.
-//! - A blank cell shows only its background, so its other colours and attributes stay as they happen to be.
+//! - The runs are written in two orders, line by line and ink by ink. The shorter result is used.
+//! - The cursor moves by the shortest sequence. A gap of up to 4 unchanged cells is written again instead.
+//! - An ink is set by its differences from the last ink or from the plain ink, whichever is shorter.
+//! - A blank cell shows only its background. So it is written with the current text colour and attributes.
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use smallvec::SmallVec;
 use unicode_width::UnicodeWidthStr as _;
 
-/// The attributes that are visible on a blank.
-const SEEN: Modifier =
+/// The attributes that are visible on a blank cell.
+const VISIBLE_ON_BLANK: Modifier =
     Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::SLOW_BLINK).union(Modifier::RAPID_BLINK).union(Modifier::CROSSED_OUT);
-/// The codes that switch each attribute on and off. Bold and dim have the same code for off.
+/// The attributes, each with the code that switches it on and the code that switches it off. Bold and dim have the same code for off.
 const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::BOLD, 1, 22),
     (Modifier::DIM, 2, 22),
@@ -35,7 +36,7 @@ const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
 ];
 
 /// The largest gap of unchanged cells that is written again instead of skipped.
-const GAP: u16 = 4;
+const MAX_GAP: u16 = 4;
 
 /// The colours and attributes of the written text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,61 +47,63 @@ struct Ink {
 }
 
 impl Ink {
-    fn of(cell: &Cell) -> Self {
+    fn of_cell(cell: &Cell) -> Self {
         Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 
-    /// Whether a cell looks right if it is written with this ink.
-    fn fits(self, cell: &Cell) -> bool {
-        let own = Self::of(cell);
-        self == own || is_blank(cell) && self.bg == own.bg && !self.modifier.intersects(SEEN)
+    /// `true` if a cell looks right when it is written with this ink.
+    fn can_write(self, cell: &Cell) -> bool {
+        let own = Self::of_cell(cell);
+        self == own || is_blank(cell) && self.bg == own.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
     }
 
-    /// The ink closest to this one that writes a blank with background `bg`.
-    fn blank(self, bg: Color) -> Self {
-        Self { bg, modifier: self.modifier.difference(SEEN), ..self }
+    /// This ink with the background `bg`, and without attributes that are visible on a blank cell.
+    fn for_blank(self, bg: Color) -> Self {
+        Self { bg, modifier: self.modifier.difference(VISIBLE_ON_BLANK), ..self }
     }
 }
 
-/// Whether only the background of a cell is visible.
+/// `true` if only the background of a cell is visible.
 fn is_blank(cell: &Cell) -> bool {
-    cell.symbol() == " " && !cell.modifier.intersects(SEEN)
+    cell.symbol() == " " && !cell.modifier.intersects(VISIBLE_ON_BLANK)
 }
 
+/// The number of columns of a cell's text: 2 for a wide character.
 fn width(cell: &Cell) -> u16 {
     let symbol = cell.symbol();
     if symbol.len() == 1 { 1 } else { u16::try_from(symbol.width()).unwrap_or(1) }
 }
 
-/// Neighbouring cells of one ink: the columns `x..end` of row `y`.
+/// Neighbouring changed cells that are written with one ink: the columns `x..end` of row `y`.
 struct InkRun {
     x: u16,
     y: u16,
     end: u16,
     ink: Ink,
-    /// Whether all cells are blanks, which need only the background of the ink.
-    blank: bool,
+    /// `true` if all cells are blank, so that only the background of the ink matters.
+    is_blank: bool,
 }
 
-/// A writer of frames. It collects bytes; [`Pen::take`] returns them.
+/// A writer of frames. It collects bytes, which [`Pen::take`] returns.
 #[derive(Debug, Default)]
 pub struct Pen {
     bytes: Vec<u8>,
 }
 
 impl Pen {
-    /// Writes the bytes that change the frame `shown` into `next`. Both have the same size; the terminal's ink is plain before and after.
+    /// Writes the bytes that change the frame `shown` into the frame `next`. The frames have the same size. The terminal's ink is plain before and after.
     pub fn draw(&mut self, shown: &Buffer, next: &Buffer) {
         let runs = runs(shown, next);
-        let by_line = written(next, runs.iter());
+        let by_line = run_bytes(next, runs.iter());
         let mut inks: Vec<Ink> = Vec::new();
         for run in &runs {
-            if !run.blank && !inks.contains(&run.ink) {
+            if !run.is_blank && !inks.contains(&run.ink) {
                 inks.push(run.ink);
             }
         }
-        let blanks = runs.iter().filter(|run| run.blank);
-        let by_ink = written(next, blanks.chain(inks.iter().flat_map(|ink| runs.iter().filter(|run| !run.blank && run.ink == *ink))));
+        let blank_runs = runs.iter().filter(|run| run.is_blank);
+        let sorted_runs = inks.iter().flat_map(|ink| runs.iter().filter(|run| !run.is_blank && run.ink == *ink));
+        let by_ink = run_bytes(next, blank_runs.chain(sorted_runs));
         self.bytes.extend(if by_ink.len() < by_line.len() { by_ink } else { by_line });
     }
 
@@ -115,9 +118,11 @@ impl Pen {
     }
 }
 
-/// The cells that differ, from the first line to the last. This is a fast comparison. If a wide character changes, ratatui's slower one is used, because
-/// terminals treat its other half differently.
-fn changed<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+/// The cells that differ, from the first line to the last: column, row, cell.
+///
+/// The comparison is fast, but wrong for wide characters, because a change can leave half of one on the screen. If a wide character changes, ratatui's slower
+/// comparison is used.
+fn changed_cells<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
     let pairs = shown.content.iter().zip(&next.content).enumerate().filter(|(_, (before, after))| before != after);
     let mut cells = Vec::with_capacity(256);
     for (n, (before, after)) in pairs {
@@ -133,46 +138,47 @@ fn changed<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)>
 /// The runs of cells that look different, from the first line to the last.
 fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
     let mut runs: Vec<InkRun> = Vec::new();
-    for (x, y, cell) in changed(shown, next) {
+    for (x, y, cell) in changed_cells(shown, next) {
         let blank = is_blank(cell);
-        // the second half of a wide character shows that character, not its own cell
-        let half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
-        if blank && !half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
+        // the second half of a wide character shows the character, not the cell's own text
+        let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
+        if blank && !was_half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
         }
         let end = x + width(cell).max(1);
         if let Some(run) = runs.last_mut().filter(|run| run.y == y && run.end == x) {
-            if !run.blank && run.ink.fits(cell) || run.blank && blank && run.ink.bg == cell.bg {
+            if !run.is_blank && run.ink.can_write(cell) || run.is_blank && blank && run.ink.bg == cell.bg {
                 run.end = end;
                 continue;
             }
-            if run.blank && Ink::of(cell).blank(run.ink.bg) == Ink::of(cell) {
-                (run.end, run.ink, run.blank) = (end, Ink::of(cell), false);
+            // a blank run can begin the run of a text if its background is the same
+            if run.is_blank && Ink::of_cell(cell).for_blank(run.ink.bg) == Ink::of_cell(cell) {
+                (run.end, run.ink, run.is_blank) = (end, Ink::of_cell(cell), false);
                 continue;
             }
         }
-        runs.push(InkRun { x, y, end, ink: Ink::of(cell), blank });
+        runs.push(InkRun { x, y, end, ink: Ink::of_cell(cell), is_blank: blank });
     }
     runs
 }
 
 /// The bytes that write runs of a frame in the given order.
-fn written<'a>(next: &Buffer, runs: impl Iterator<Item = &'a InkRun>) -> Vec<u8> {
-    let mut writer = RunWriter { bytes: Vec::with_capacity(2048), at: None, ink: Ink::default(), next };
+fn run_bytes<'a>(next: &Buffer, runs: impl Iterator<Item = &'a InkRun>) -> Vec<u8> {
+    let mut writer = RunWriter { bytes: Vec::with_capacity(2048), cursor: None, ink: Ink::default(), next };
     for run in runs {
-        writer.set_ink(if run.blank { writer.ink.blank(run.ink.bg) } else { run.ink });
-        writer.go(run.x, run.y);
+        writer.set_ink(if run.is_blank { writer.ink.for_blank(run.ink.bg) } else { run.ink });
+        writer.move_cursor(run.x, run.y);
         writer.print(run.x, run.y, run.end);
     }
     writer.set_ink(Ink::default());
     writer.bytes
 }
 
-/// The bytes so far and the state of the terminal after them.
+/// A writer of runs: the bytes so far, and the state of the terminal after them.
 struct RunWriter<'a> {
     bytes: Vec<u8>,
     /// The column and row of the cursor; `None` if unknown.
-    at: Option<(u16, u16)>,
+    cursor: Option<(u16, u16)>,
     ink: Ink,
     next: &'a Buffer,
 }
@@ -186,53 +192,53 @@ impl RunWriter<'_> {
             x += width(cell).max(1);
         }
         // after the last column the position of the cursor depends on the terminal
-        self.at = (x < self.next.area.right()).then_some((x, y));
+        self.cursor = (x < self.next.area.right()).then_some((x, y));
     }
 
     /// Moves the cursor in the fewest bytes.
-    fn go(&mut self, x: u16, y: u16) {
-        if self.at == Some((x, y)) {
+    fn move_cursor(&mut self, x: u16, y: u16) {
+        if self.cursor == Some((x, y)) {
             return;
         }
-        let mut best = place(x, y);
-        if let Some((from_x, from_y)) = self.at {
-            if from_y == y && from_x < x && x - from_x <= GAP && self.may_print(from_x, y, x) {
+        let mut shortest = move_to(x, y);
+        if let Some((from_x, from_y)) = self.cursor {
+            if from_y == y && from_x < x && x - from_x <= MAX_GAP && self.can_rewrite(from_x, y, x) {
                 return self.print(from_x, y, x);
             }
-            let mut way = SequenceBytes::new();
+            let mut relative = SequenceBytes::new();
             if y != from_y {
-                way.extend(moved(y.abs_diff(from_y), if y > from_y { b'B' } else { b'A' }));
+                relative.extend(move_by(y.abs_diff(from_y), if y > from_y { b'B' } else { b'A' }));
             }
             if x != from_x {
-                way.extend(moved(x.abs_diff(from_x), if x > from_x { b'C' } else { b'D' }));
+                relative.extend(move_by(x.abs_diff(from_x), if x > from_x { b'C' } else { b'D' }));
             }
-            if way.len() < best.len() {
-                best = way;
+            if relative.len() < shortest.len() {
+                shortest = relative;
             }
         }
-        self.bytes.extend_from_slice(&best);
-        self.at = Some((x, y));
+        self.bytes.extend_from_slice(&shortest);
+        self.cursor = Some((x, y));
     }
 
-    /// Whether the cells `x..end` can be written again with the current ink, one byte each.
-    fn may_print(&self, x: u16, y: u16, end: u16) -> bool {
-        (x..end).all(|x| self.next.cell((x, y)).is_some_and(|cell| cell.symbol().len() == 1 && self.ink.fits(cell)))
+    /// `true` if the cells `x..end` of a row can be written again with the current ink, one byte each.
+    fn can_rewrite(&self, x: u16, y: u16, end: u16) -> bool {
+        (x..end).all(|x| self.next.cell((x, y)).is_some_and(|cell| cell.symbol().len() == 1 && self.ink.can_write(cell)))
     }
 
-    /// Changes the ink by its differences, or from plain, whichever is shorter.
+    /// Changes the ink, by the differences from the last ink or from the plain ink, whichever is shorter.
     fn set_ink(&mut self, ink: Ink) {
         if ink == self.ink {
             return;
         }
         let (mut difference, mut from_plain) = (SequenceBytes::new(), SequenceBytes::new());
         if ink != Ink::default() {
-            number(&mut from_plain, 0);
-            change(&mut from_plain, Ink::default(), ink);
-            change(&mut difference, self.ink, ink);
+            append_code(&mut from_plain, 0);
+            append_changes(&mut from_plain, Ink::default(), ink);
+            append_changes(&mut difference, self.ink, ink);
         }
-        let best = if from_plain.len() < difference.len() { from_plain } else { difference };
+        let codes = if from_plain.len() < difference.len() { from_plain } else { difference };
         self.bytes.extend_from_slice(b"\x1b[");
-        self.bytes.extend_from_slice(&best);
+        self.bytes.extend_from_slice(&codes);
         self.bytes.push(b'm');
         self.ink = ink;
     }
@@ -241,68 +247,71 @@ impl RunWriter<'_> {
 /// The bytes of an escape sequence.
 type SequenceBytes = SmallVec<[u8; 64]>;
 
-fn digits(text: &mut SequenceBytes, number: u16) {
+/// Appends the digits of a number.
+fn append_digits(text: &mut SequenceBytes, number: u16) {
     if number > 9 {
-        digits(text, number / 10);
+        append_digits(text, number / 10);
     }
     text.push(b"0123456789"[usize::from(number % 10)]);
 }
 
-/// Appends a number, after a semicolon if it is not the first.
-fn number(text: &mut SequenceBytes, number: u8) {
+/// Appends a code of a sequence, after a semicolon if it is not the first.
+fn append_code(text: &mut SequenceBytes, code: u8) {
     if !text.is_empty() {
         text.push(b';');
     }
-    digits(text, number.into());
+    append_digits(text, code.into());
 }
 
-/// The sequence that moves the cursor: `ESC[3B`, and `ESC[B` for 1.
-fn moved(by: u16, letter: u8) -> SequenceBytes {
+/// The sequence that moves the cursor in a direction: `ESC[3B` is 3 rows down, `ESC[B` is 1.
+fn move_by(by: u16, letter: u8) -> SequenceBytes {
     let mut text = SequenceBytes::from_slice(b"\x1b[");
     if by > 1 {
-        digits(&mut text, by);
+        append_digits(&mut text, by);
     }
     text.push(letter);
     text
 }
 
-fn place(x: u16, y: u16) -> SequenceBytes {
+/// The sequence that moves the cursor to a column and row: `ESC[2;5H` is row 2, column 5, and `ESC[H` is the corner.
+fn move_to(x: u16, y: u16) -> SequenceBytes {
     let mut text = SequenceBytes::from_slice(b"\x1b[");
     if (x, y) != (0, 0) {
-        digits(&mut text, y + 1);
+        append_digits(&mut text, y + 1);
         text.push(b';');
-        digits(&mut text, x + 1);
+        append_digits(&mut text, x + 1);
     }
     text.push(b'H');
     text
 }
 
-/// Appends the numbers that change one ink into another.
-fn change(text: &mut SequenceBytes, from: Ink, to: Ink) {
+/// Appends the codes that change one ink into another.
+fn append_changes(text: &mut SequenceBytes, from: Ink, to: Ink) {
     let mut on = from.modifier;
     for (attribute, _, off) in ATTRIBUTES {
         if on.difference(to.modifier).contains(attribute) {
-            number(text, off);
-            for (other, ..) in ATTRIBUTES.into_iter().filter(|(.., its)| *its == off) {
+            append_code(text, off);
+            // the code can switch off two attributes: bold and dim
+            for (other, ..) in ATTRIBUTES.into_iter().filter(|(.., other_off)| *other_off == off) {
                 on.remove(other);
             }
         }
     }
     for (attribute, code, _) in ATTRIBUTES {
         if to.modifier.difference(on).contains(attribute) {
-            number(text, code);
+            append_code(text, code);
         }
     }
     if from.fg != to.fg {
-        colour(text, to.fg, 30);
+        append_colour(text, to.fg, 30);
     }
     if from.bg != to.bg {
-        colour(text, to.bg, 40);
+        append_colour(text, to.bg, 40);
     }
 }
 
-/// Appends the numbers of a colour; `first` is 30 for the foreground and 40 for the background. The 16 named colours exist on every terminal with colours.
-fn colour(text: &mut SequenceBytes, colour: Color, first: u8) {
+/// Appends the codes of a colour. `first` is 30 for the foreground and 40 for the background.
+fn append_colour(text: &mut SequenceBytes, colour: Color, first: u8) {
     let own = match colour {
         Color::Reset => 9,
         Color::Black => 0,
@@ -321,10 +330,10 @@ fn colour(text: &mut SequenceBytes, colour: Color, first: u8) {
         Color::LightMagenta => 65,
         Color::LightCyan => 66,
         Color::White => 67,
-        Color::Indexed(index) => return [first + 8, 5, index].into_iter().for_each(|n| number(text, n)),
-        Color::Rgb(r, g, b) => return [first + 8, 2, r, g, b].into_iter().for_each(|n| number(text, n)),
+        Color::Indexed(index) => return [first + 8, 5, index].into_iter().for_each(|n| append_code(text, n)),
+        Color::Rgb(r, g, b) => return [first + 8, 2, r, g, b].into_iter().for_each(|n| append_code(text, n)),
     };
-    number(text, first + own);
+    append_code(text, first + own);
 }
 
 #[cfg(test)]

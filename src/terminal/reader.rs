@@ -1,4 +1,6 @@
-//! The reader of terminal events: keys, mouse, pasted text and resizes. It gives up an escape sequence that stays incomplete for a second.
+//! The reader of terminal events: keys, mouse, pasted text and resizes.
+//!
+//! An escape sequence that stays incomplete for a second is dropped. Otherwise it would swallow the keys that follow.
 
 #[cfg(unix)]
 pub(super) use unix::Reader;
@@ -20,22 +22,26 @@ mod unix {
     use signal_hook::consts::SIGWINCH;
     use signal_hook::low_level::{pipe, unregister};
 
-    use super::super::sequence::Sequences;
+    use super::super::sequence::SequenceParser;
     use super::super::tty;
 
-    /// The time without bytes after which an incomplete sequence is given up. A terminal sends a sequence at once, and a network seldom pauses that long.
-    const SILENCE: Duration = Duration::from_secs(1);
+    /// The time without bytes after which an incomplete sequence is dropped. A terminal sends a sequence at once, and a network rarely pauses for a second.
+    const MAX_SILENCE: Duration = Duration::from_secs(1);
 
-    /// The reader of the terminal's events. It sees all resizes after its creation.
+    /// The reader of the terminal's events. It reports all resizes after its creation.
     #[derive(Debug)]
     pub(in super::super) struct Reader {
+        /// The terminal that sends the keys.
         keys: OwnedFd,
+        /// A pipe that gets a byte for each SIGWINCH, the signal of a resize.
         resizes: UnixStream,
-        watch: SigId,
-        sequences: Sequences,
-        resized: bool,
+        /// The registration of the signal handler.
+        resize_signal: SigId,
+        parser: SequenceParser,
+        /// `true` if the terminal has a new size that is not reported yet.
+        is_resized: bool,
         /// The time of the last byte.
-        heard: Instant,
+        last_byte: Instant,
     }
 
     impl Reader {
@@ -43,45 +49,46 @@ mod unix {
             let (resizes, sender) = UnixStream::pair()?;
             resizes.set_nonblocking(true)?;
             sender.set_nonblocking(true)?;
-            let watch = pipe::register(SIGWINCH, sender)?;
-            Ok(Self { keys: tty::keys()?, resizes, watch, sequences: Sequences::default(), resized: false, heard: Instant::now() })
+            let resize_signal = pipe::register(SIGWINCH, sender)?;
+            let keys = tty::keys()?;
+            Ok(Self { keys, resizes, resize_signal, parser: SequenceParser::default(), is_resized: false, last_byte: Instant::now() })
         }
 
-        /// Waits for an event, at most for `wait`, and returns whether there is one. It checks at least once.
+        /// Waits at most `wait` for an event. Returns `true` if there is one. The input is checked at least once, even if `wait` is 0.
         ///
         /// # Errors
-        /// If the terminal is gone.
+        /// If the terminal is closed.
         pub fn poll(&mut self, wait: Duration) -> io::Result<bool> {
-            let begun = Instant::now();
+            let start = Instant::now();
             loop {
-                if self.resized || self.sequences.has_event() {
+                if self.is_resized || self.parser.has_event() {
                     return Ok(true);
                 }
-                let left = wait.saturating_sub(begun.elapsed());
-                let silent = self.sequences.unfinished().then(|| SILENCE.saturating_sub(self.heard.elapsed()));
-                let heard = self.look(silent.map_or(left, |silent| silent.min(left)))?;
-                // only if nothing was read: bytes that came in time may be read late
-                if !heard && self.sequences.unfinished() && self.heard.elapsed() >= SILENCE {
-                    self.sequences.give_up();
+                let left = wait.saturating_sub(start.elapsed());
+                let silence_left = self.parser.is_incomplete().then(|| MAX_SILENCE.saturating_sub(self.last_byte.elapsed()));
+                let has_read = self.read_input(silence_left.map_or(left, |silence_left| silence_left.min(left)))?;
+                // only if nothing was read: this thread may read bytes late that arrived in time
+                if !has_read && self.parser.is_incomplete() && self.last_byte.elapsed() >= MAX_SILENCE {
+                    self.parser.drop_incomplete();
                 }
                 if left.is_zero() {
-                    return Ok(self.resized || self.sequences.has_event());
+                    return Ok(self.is_resized || self.parser.has_event());
                 }
             }
         }
 
         /// Returns the event that [`Self::poll`] has found.
         pub fn read(&mut self) -> io::Result<Option<Event>> {
-            if std::mem::take(&mut self.resized) {
+            if std::mem::take(&mut self.is_resized) {
                 let (columns, rows) = tty::size()?;
                 return Ok(Some(Event::Resize(columns, rows)));
             }
-            Ok(self.sequences.next())
+            Ok(self.parser.next_event())
         }
 
-        /// Waits for bytes or a resize, reads them, and returns whether there was anything.
-        fn look(&mut self, wait: Duration) -> io::Result<bool> {
-            // the `poll` of macOS does not support terminals; this crate's does
+        /// Waits at most `wait` for bytes or a resize, and reads them. Returns `false` if nothing has arrived.
+        fn read_input(&mut self, wait: Duration) -> io::Result<bool> {
+            // this crate's `poll` supports terminals on macOS, where the system's `poll` does not
             let entry = |fd| pollfd { fd, events: POLLIN, revents: 0 };
             let mut fds = [entry(self.keys.as_raw_fd()), entry(self.resizes.as_raw_fd())];
             match poll(&mut fds, Some(wait)) {
@@ -94,28 +101,28 @@ mod unix {
             }
             if fds[1].revents != 0 {
                 while matches!(self.resizes.read(&mut [0; 64]), Ok(1..)) {}
-                self.resized = true;
+                self.is_resized = true;
             }
-            let there = fds[0].revents & POLLIN != 0 && self.bytes()? > 0;
-            if !there && (fds[0].revents & (POLLHUP | POLLERR) != 0 || tty::is_gone()) {
+            let has_bytes = fds[0].revents & POLLIN != 0 && self.read_bytes()? > 0;
+            if !has_bytes && (fds[0].revents & (POLLHUP | POLLERR) != 0 || tty::is_closed()) {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             Ok(true)
         }
 
-        /// Reads up to 1024 bytes, so that the next frame is not late. Returns their number; 0 if another program has read them first.
-        fn bytes(&mut self) -> io::Result<usize> {
+        /// Reads at most 1024 bytes, so that the next frame is not late. Returns their number, which is 0 if another program has read the bytes first.
+        fn read_bytes(&mut self) -> io::Result<usize> {
             let mut buffer = [0; 1024];
             let n = match rustix::io::read(&self.keys, &mut buffer) {
                 Err(Errno::AGAIN | Errno::INTR) => 0,
                 read => read?,
             };
-            self.sequences.take(&buffer[..n]);
+            self.parser.push(&buffer[..n]);
             if n > 0 {
-                self.heard = Instant::now();
+                self.last_byte = Instant::now();
             }
             if n < buffer.len() {
-                self.sequences.pause();
+                self.parser.pause();
             }
             Ok(n)
         }
@@ -123,7 +130,7 @@ mod unix {
 
     impl Drop for Reader {
         fn drop(&mut self) {
-            unregister(self.watch);
+            unregister(self.resize_signal);
         }
     }
 }
@@ -135,7 +142,7 @@ mod other {
 
     use crossterm::event::{self, Event};
 
-    /// The reader of the console's events, which are never incomplete.
+    /// The reader of the events of a console, which sends no escape sequences.
     #[derive(Debug)]
     pub(in super::super) struct Reader;
 

@@ -1,4 +1,4 @@
-//! The screen: it draws a frame by writing the cells that changed since the last one, in one write.
+//! Draws frames on the terminal. Only the cells that have changed since the last frame are written, in one write.
 
 use std::io;
 
@@ -9,31 +9,31 @@ use super::pen::Pen;
 use super::{Program, modes};
 
 /// The largest number of columns and rows that are drawn. It limits the memory if a terminal reports a wrong size.
-const LARGEST: (u16, u16) = (1000, 500);
+const MAX_SIZE: (u16, u16) = (1000, 500);
 
-/// The frame on the terminal, and the next one.
+/// The frame on the terminal, and the next frame.
 pub(super) struct TerminalScreen {
     pen: Pen,
     shown: Buffer,
     next: Buffer,
-    /// Whether the contents of the terminal are unknown, so that it must be cleared before the next frame.
-    unknown: bool,
+    /// `true` if the contents of the terminal are unknown. Then it is cleared before the next frame.
+    needs_clear: bool,
 }
 
 impl TerminalScreen {
     /// A screen of `columns` and `rows` with unknown contents.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
-        let mut screen = Self { pen: Pen::default(), shown: Buffer::default(), next: Buffer::default(), unknown: true };
+        let mut screen = Self { pen: Pen::default(), shown: Buffer::default(), next: Buffer::default(), needs_clear: true };
         screen.resize((columns, rows));
         screen
     }
 
-    /// Sets the new size. The contents are then unknown, because the terminal may have wrapped lines.
+    /// Sets the size. The contents are then unknown, because a terminal can wrap lines when it is resized.
     pub(super) fn resize(&mut self, (columns, rows): (u16, u16)) {
-        let area = Rect::new(0, 0, columns.min(LARGEST.0), rows.min(LARGEST.1));
+        let area = Rect::new(0, 0, columns.min(MAX_SIZE.0), rows.min(MAX_SIZE.1));
         self.shown = Buffer::empty(area);
         self.next = Buffer::empty(area);
-        self.unknown = true;
+        self.needs_clear = true;
     }
 
     /// Draws `program` and writes the changes to the terminal.
@@ -44,7 +44,7 @@ impl TerminalScreen {
         }
         self.next.reset();
         program.draw(area, &mut self.next);
-        if self.unknown {
+        if self.needs_clear {
             self.pen.write(b"\x1b[0m\x1b[2J");
         }
         self.pen.draw(&self.shown, &self.next);
@@ -52,7 +52,7 @@ impl TerminalScreen {
         if !bytes.is_empty() {
             modes::write_frame(&bytes)?;
         }
-        self.unknown = false;
+        self.needs_clear = false;
         std::mem::swap(&mut self.shown, &mut self.next);
         Ok(())
     }

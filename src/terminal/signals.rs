@@ -1,7 +1,7 @@
-//! Two threads that wait for signals and for the hang-up of the terminal.
+//! Two threads that wait for signals, and for the hang-up of the terminal: the moment when its window or connection is closed.
 //!
-//! The event loop cannot do it: it may be blocked in a write to a stuck terminal. The threads restore the terminal themselves and end the process by the
-//! same signal, so that the parent process sees the cause (128 + n in a shell). They live as long as the process.
+//! The event loop cannot wait for them, because it may be blocked in a write to a terminal that takes no output. The threads restore the terminal, and then
+//! end the process by the same signal. So the parent process sees the cause: a shell reports 128 + the number of the signal. The threads never end.
 
 use std::io;
 use std::sync::OnceLock;
@@ -16,24 +16,24 @@ use signal_hook::low_level::{emulate_default_handler, exit, raise};
 
 use super::{modes, tty};
 
-/// Whether the program was continued after a stop, so that the whole screen must be drawn.
+/// `true` if the program was continued after a stop. Then the whole screen must be drawn.
 static RESUMED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the program is suspended: from Ctrl-Z until the shell's `fg`.
-static AWAY: AtomicBool = AtomicBool::new(false);
+/// `true` while the program is suspended: from Ctrl-Z until the shell's `fg`.
+static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
-/// Returns whether the program was continued since the last call.
-pub(super) fn resumed() -> bool {
+/// `true` if the program was continued after a stop since the last call.
+pub(super) fn take_resumed() -> bool {
     RESUMED.swap(false, SeqCst)
 }
 
-/// Starts the two threads, once.
+/// Starts the two threads. Further calls do nothing.
 pub(super) fn start() -> io::Result<()> {
     static STARTED: OnceLock<()> = OnceLock::new();
     if STARTED.set(()).is_err() {
         return Ok(());
     }
-    // open it here, where the terminal is known to exist
+    // open the terminal now: it may be gone when the thread starts
     let keys = tty::keys()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(handle))?;
@@ -45,27 +45,29 @@ pub(super) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Handles Ctrl-Z: stops the whole job, as the terminal does outside raw mode. Returns when the program is in the foreground again; an earlier read would
-/// take input that is meant for the shell.
+/// Handles Ctrl-Z: stops all processes of the shell's job, as the terminal does outside raw mode.
+///
+/// Returns when the program is in the foreground again. If the program read the terminal before that, it would take input that is meant for the shell.
 pub(super) fn suspend() {
     if !tty::can_suspend() {
         return;
     }
-    AWAY.store(true, SeqCst);
-    // `handle` receives this as SIGTSTP; it cannot fail for the own process group
+    SUSPENDED.store(true, SeqCst);
+    // `handle` receives this signal too. It cannot fail for the process's own group
     let _ = kill_current_process_group(Signal::TSTP);
-    while AWAY.load(SeqCst) {
+    while SUSPENDED.load(SeqCst) {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Ends the process by SIGHUP if the terminal is gone. A failing read or write may notice that before the hang-up thread does.
+/// Ends the process by SIGHUP if the terminal is closed. A failing read or write may notice this before the hang-up thread does.
 pub(super) fn end_if_hung_up() {
-    if tty::is_gone() {
+    if tty::is_closed() {
         end_by(SIGHUP);
     }
 }
 
+/// Handles a signal.
 fn handle(signal: i32) {
     match signal {
         SIGTSTP if tty::can_suspend() => {
@@ -78,9 +80,10 @@ fn handle(signal: i32) {
     }
 }
 
+/// Restores the full screen after a stop.
 fn resume() {
-    // continued by `bg`: changing the terminal from the background would stop this thread, which could then not handle SIGTERM; stop the whole process
-    // instead, which handles every signal when it continues
+    // The shell's `bg` has continued the program in the background. Changing the terminal there would stop this thread, which could then not handle SIGTERM.
+    // So stop the whole process again. It handles all signals when it is continued
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;
@@ -88,15 +91,17 @@ fn resume() {
     // if this fails, writing the next frame reports the error
     let _ = modes::enter();
     RESUMED.store(true, SeqCst);
-    AWAY.store(false, SeqCst);
-    // wakes the event loop: it handles this as a resize
+    SUSPENDED.store(false, SeqCst);
+    // wake the event loop, which handles this signal as a resize
     let _ = raise(SIGWINCH);
 }
 
+/// Stops the process.
 fn stop() {
     let _ = emulate_default_handler(SIGSTOP);
 }
 
+/// Restores the terminal and ends the process by a signal.
 fn end_by(signal: i32) {
     modes::leave();
     let _ = emulate_default_handler(signal);

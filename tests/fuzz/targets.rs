@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gradstep::app::{Action, Document, Screen, State, update};
-use gradstep::command::{offers, replay};
+use gradstep::command::{picker_entries, replay};
 use gradstep::keys;
 use gradstep::scenario::{self, Files, Limits, Scenario, Source};
 use gradstep::session::Session;
@@ -128,7 +128,7 @@ pub fn session(bytes: &[u8]) {
         Ok(session) => session,
         Err(why) => return visible(&escape(&why.to_string())),
     };
-    if session.header.iteration > NEAR || session.header.to.is_some() {
+    if session.header.iteration > NEAR || session.header.goal.is_some() {
         return; // a recording that began far away is travelled to, with progress, however long that takes
     }
     let Ok(driver) = replay::begin(&session, LIMITS) else { return };
@@ -144,7 +144,7 @@ pub fn session(bytes: &[u8]) {
 
 /// Target: inputs decoded from bytes, for a stepper with an open scenario. Every byte string is valid.
 pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
-    let mut state = State::picker(offers::bundled());
+    let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(document), None);
     let (mut size, mut now) = ((80, 24), Duration::ZERO);
     for input in bytes.chunks(2) {

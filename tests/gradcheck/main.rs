@@ -20,8 +20,8 @@ use std::sync::Arc;
 const SOME: CheckOptions = CheckOptions { entries: 12, threads: NonZero::<usize>::MIN };
 
 fn document(scenario: &OsStr) -> Document {
-    let shelf = ScenarioLoader { limits: Limits::default(), files: true };
-    shelf.open(&scenario.to_string_lossy()).unwrap_or_else(|error| panic!("{}: {error}", scenario.display()))
+    let loader = ScenarioLoader { limits: Limits::default(), opens_files: true };
+    loader.open(&scenario.to_string_lossy()).unwrap_or_else(|error| panic!("{}: {error}", scenario.display()))
 }
 
 /// The derivatives of the samples, each with its network and run, then those of the batch.

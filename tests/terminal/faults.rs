@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
-use gradstep::terminal::{self, Flow, Input, Options, Program};
+use gradstep::terminal::{self, Flow, Input, Program, TerminalOptions};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use rustix::process::Signal;
 
@@ -55,7 +55,7 @@ impl Program for Victim {
 fn victim() {
     if std::env::var_os(VICTIM).is_some() {
         let mut program = Victim { keys: 0, fill: false };
-        terminal::run(&mut program, &Options { mouse: true }).unwrap();
+        terminal::run(&mut program, &TerminalOptions { mouse: true }).unwrap();
     }
 }
 

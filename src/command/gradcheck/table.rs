@@ -1,12 +1,12 @@
-//! The report as a table for people: a row for each tensor, with its worst entry.
+//! The report of `gradcheck` as a table for people. Each tensor is a row, with its counts and its worst entry.
 
-use super::{Gradcheck, REDUCE, TensorRow, Worst};
+use super::{GradcheckReport, REDUCE, TensorRow, WorstEntry};
 use crate::gradcheck::{FLOOR, TOLERANCE};
 use crate::number::exact;
 use crate::text::{to_left, to_right, width};
 
-impl Gradcheck<'_> {
-    /// The whole text.
+impl GradcheckReport<'_> {
+    /// The table, and below it the sentences that explain it.
     pub fn text(&self) -> String {
         let total = |count: fn(&TensorRow) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
@@ -15,25 +15,25 @@ impl Gradcheck<'_> {
         let mut columns: Vec<ReportColumn> = COLUMNS.to_vec();
         columns.retain(|column| match column.when {
             Visibility::Always => true,
-            Visibility::Any(count) => total(count) > 0,
+            Visibility::NonZero(count) => total(count) > 0,
             Visibility::Sampled(sampled) => sampled == (checked < entries),
         });
         let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
         rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
-        let wide: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0)).collect();
         let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&columns).zip(&wide).map(|((cell, column), &wide)| match column.align {
-                Alignment::Left => to_left(cell, wide),
-                Alignment::Right => to_right(cell, wide),
+            let cells = row.iter().zip(&columns).zip(&widths).map(|((cell, column), &width)| match column.align {
+                Alignment::Left => to_left(cell, width),
+                Alignment::Right => to_right(cell, width),
             });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         let mut lines = vec![self.scenario.to_owned(), String::new(), line(&rows[0])];
-        let mut reduced = false;
+        let mut has_batch_heading = false;
         for (row, cells) in self.tensors.iter().zip(&rows[1..]) {
-            if row.reduced && !reduced {
+            if row.is_reduced && !has_batch_heading {
                 lines.extend([String::new(), "of the batch's loss, after reduce".to_owned()]);
-                reduced = true;
+                has_batch_heading = true;
             }
             lines.push(line(cells));
         }
@@ -48,7 +48,7 @@ impl Gradcheck<'_> {
             lines.push(format!("only {checked} of {entries} derivatives were checked"));
         }
         lines.push(if self.passed {
-            format!("{} of {checked} derivatives agree with central differences within {TOLERANCE:e}", total(TensorRow::agree))
+            format!("{} of {checked} derivatives agree with central differences within {TOLERANCE:e}", total(TensorRow::agreeing))
         } else if off == 0 {
             format!("none of {checked} derivatives could be compared with central differences")
         } else {
@@ -89,6 +89,7 @@ struct ReportColumn {
     cell: fn(&TensorRow) -> String,
 }
 
+/// The side to which the cells of a column are aligned.
 #[derive(Clone, Copy)]
 enum Alignment {
     Left,
@@ -99,31 +100,32 @@ enum Alignment {
 #[derive(Clone, Copy)]
 enum Visibility {
     Always,
-    /// If the sum of these counts is not 0.
-    Any(fn(&TensorRow) -> usize),
-    /// `true`: if only a part of the entries was checked; `false`: if all were.
+    /// The sum of these counts is not 0.
+    NonZero(fn(&TensorRow) -> usize),
+    /// Only some entries were checked (`true`), or all were (`false`).
     Sampled(bool),
 }
 
 impl ReportColumn {
-    /// A column of counts, empty at 0.
-    const fn count(title: &'static str, of: fn(&TensorRow) -> usize, cell: fn(&TensorRow) -> String) -> Self {
-        Self { title, align: Alignment::Right, when: Visibility::Any(of), cell }
+    /// A column of counts. It is hidden if all counts are 0.
+    const fn count(title: &'static str, count: fn(&TensorRow) -> usize, cell: fn(&TensorRow) -> String) -> Self {
+        Self { title, align: Alignment::Right, when: Visibility::NonZero(count), cell }
     }
 }
 
+/// The columns, in the order of the table.
 #[rustfmt::skip]
 const COLUMNS: [ReportColumn; 11] = [
     ReportColumn { title: "tensor", align: Alignment::Left, when: Visibility::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
     ReportColumn { title: "entries", align: Alignment::Right, when: Visibility::Sampled(false), cell: |row| row.entries.to_string() },
     ReportColumn { title: "looked at", align: Alignment::Right, when: Visibility::Sampled(true), cell: TensorRow::checked_of_all },
-    ReportColumn::count("off", |row| row.off, |row| positive(row.off)),
-    ReportColumn::count("kinks", |row| row.kinks, |row| positive(row.kinks)),
-    ReportColumn::count("near kinks", |row| row.near_kinks, |row| positive(row.near_kinks)),
-    ReportColumn::count("not finite", |row| row.not_finite, |row| positive(row.not_finite)),
-    ReportColumn::count("undefined", |row| row.undefined, |row| positive(row.undefined)),
-    ReportColumn::count("rounded", |row| row.unsettled, |row| positive(row.unsettled)),
-    ReportColumn { title: "error", align: Alignment::Right, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), Worst::error) },
+    ReportColumn::count("off", |row| row.off, |row| text_unless_0(row.off)),
+    ReportColumn::count("kinks", |row| row.kinks, |row| text_unless_0(row.kinks)),
+    ReportColumn::count("near kinks", |row| row.near_kinks, |row| text_unless_0(row.near_kinks)),
+    ReportColumn::count("not finite", |row| row.not_finite, |row| text_unless_0(row.not_finite)),
+    ReportColumn::count("undefined", |row| row.undefined, |row| text_unless_0(row.undefined)),
+    ReportColumn::count("rounded", |row| row.unsettled, |row| text_unless_0(row.unsettled)),
+    ReportColumn { title: "error", align: Alignment::Right, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), WorstEntry::error_text) },
     ReportColumn { title: "worst entry", align: Alignment::Left, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];
 
@@ -133,12 +135,13 @@ fn rounded(difference: f64) -> f64 {
 }
 
 /// The text of a count; empty for 0.
-fn positive(count: usize) -> String {
+fn text_unless_0(count: usize) -> String {
     if count == 0 { String::new() } else { count.to_string() }
 }
 
-impl Worst {
-    fn error(&self) -> String {
+impl WorstEntry {
+    /// The relative error with two digits.
+    fn error_text(&self) -> String {
         if self.error == 0.0 { "0".to_owned() } else { format!("{:.1e}", self.error) }
     }
 }

@@ -1,4 +1,6 @@
 //! The replay of a session in the terminal.
+//!
+//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,90 +8,99 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::course::Course;
+use super::cursor::ReplayCursor;
 use crate::app::{self, Action, Focus, SLICE};
-use crate::command::driver::{Done, Driver, Left};
-use crate::command::live::events;
+use crate::command::driver::{Driver, Effect, WorkLimit};
+use crate::command::live::to_events;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// A replay in the terminal. Any key stops it; after that the user drives the stepper.
+/// A replay in the terminal. Any key stops it. After that, the user goes on by hand.
 #[derive(Debug)]
 pub struct Player {
-    course: Course,
+    cursor: ReplayCursor,
     driver: Driver,
-    look: RenderOptions,
-    /// Whether the user has taken over.
-    taken: bool,
-    /// The rest of the work that the last event asks for. The session's clock stands still until it is done.
-    left: Left,
+    options: RenderOptions,
+    /// `true` if the replay has stopped, and the user drives the stepper.
+    is_stopped: bool,
+    /// The work that the last event still asks for. The session's clock stops until this work is done.
+    work_left: WorkLimit,
     speed: f64,
-    /// The session time and the terminal time of one moment: `session = since.0 + (terminal − since.1) · speed`.
-    since: (Duration, Duration),
+    /// A moment by which the two clocks are compared: `session time = sync.session + (terminal time − sync.terminal) · speed`.
+    sync: ClockSync,
+    /// The area of the last frame. A `Cell`, because `draw` only borrows the program.
     screen: Cell<Rect>,
 }
 
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+struct ClockSync {
+    session: Duration,
+    terminal: Duration,
+}
+
 impl Player {
-    /// Plays a session `speed` times as fast as it was recorded. The driver is at its beginning.
+    /// A replay of a session at `speed` times its recorded speed. The driver is in the state in which the session begins.
     #[must_use]
-    pub fn new(session: &Session, mut driver: Driver, speed: f64, look: RenderOptions) -> Self {
+    pub fn new(session: &Session, mut driver: Driver, speed: f64, options: RenderOptions) -> Self {
         driver.state.say("a recorded session: any key stops it, q quits", false);
-        let course = Course::new(session);
-        let left = if driver.state.job().is_some() { course.opening() } else { Left::default() };
-        let since = (Duration::ZERO, Duration::ZERO);
-        let mut player = Self { course, driver, look, taken: false, left, speed, since, screen: Cell::default() };
-        if player.course.len() == 0 {
+        let cursor = ReplayCursor::new(session);
+        let work_left = if driver.state.job().is_some() { cursor.opening_work() } else { WorkLimit::default() };
+        let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
+        let mut player = Self { cursor, driver, options, is_stopped: false, work_left, speed, sync, screen: Cell::default() };
+        if player.cursor.len() == 0 {
             player.stop(Duration::ZERO, "the session has no events");
         }
         player
     }
 
-    /// The driver of the state that it shows.
+    /// The driver of the state on the screen.
     #[must_use]
     pub fn driver(&self) -> &Driver {
         &self.driver
     }
 
-    /// Converts a time of the terminal to one of the session.
-    fn time(&self, now: Duration) -> Duration {
-        let passed = now.saturating_sub(self.since.1);
-        self.since.0 + if self.taken { passed } else { passed.mul_f64(self.speed) }
+    /// Converts a time of the terminal to the session's clock.
+    fn session_time(&self, now: Duration) -> Duration {
+        let passed = now.saturating_sub(self.sync.terminal);
+        self.sync.session + if self.is_stopped { passed } else { passed.mul_f64(self.speed) }
     }
 
+    /// Stops the replay, and shows the reason.
     fn stop(&mut self, now: Duration, why: &str) {
-        self.since = (self.time(now), now);
-        (self.taken, self.left) = (true, Left::default());
+        self.sync = ClockSync { session: self.session_time(now), terminal: now };
+        (self.is_stopped, self.work_left) = (true, WorkLimit::default());
         app::update(&mut self.driver.state, Action::Halt);
-        // in the address line `q` is typed text
-        let typed = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Overlay);
-        self.driver.state.say(format!("{why}: go on by hand, {}", if typed { "Esc, then q, quits" } else { "q quits" }), false);
+        // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
+        let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Overlay);
+        self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), false);
     }
 
-    /// Does a slice of the work that the last event asks for, or else the events and units of play that are due, until a slice of time is over.
+    /// Does a slice of the work that the last event asks for. Without such work, applies the events and units of play that are due, for at most a slice of time.
     fn advance(&mut self, now: Duration) {
-        if self.left != Left::default() {
-            self.driver.slice(&mut self.left);
-            // the session's clock stood still meanwhile
-            self.since.1 = now;
+        if self.work_left != WorkLimit::default() {
+            self.driver.work_slice(&mut self.work_left);
+            // the session's clock does not run while work is done
+            self.sync.terminal = now;
             return;
         }
-        let (time, end) = (self.time(now), self.driver.time() + SLICE);
-        while let Some((at, _)) = self.course.next(&self.driver).filter(|(at, _)| *at <= time) {
-            let (done, left) = self.course.go_on(&mut self.driver);
+        let (time, slice_end) = (self.session_time(now), self.driver.slice_time() + SLICE);
+        while let Some((at, _)) = self.cursor.next(&self.driver).filter(|(at, _)| *at <= time) {
+            let (effect, work) = self.cursor.apply_next(&mut self.driver);
             if self.driver.state.job().is_some() {
-                self.left = left;
+                self.work_left = work;
             }
-            if done == Done::Quit || self.course.done == self.course.len() && self.left == Left::default() {
+            if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
                 return self.stop(now, "the end of the session");
             }
-            if self.left != Left::default() || self.driver.time() >= end {
-                self.since = (at, now);
+            if self.work_left != WorkLimit::default() || self.driver.slice_time() >= slice_end {
+                self.sync = ClockSync { session: at, terminal: now };
                 return;
             }
         }
-        if self.course.done == self.course.len() {
+        if self.cursor.done == self.cursor.len() {
             self.stop(now, "the end of the session");
         }
     }
@@ -98,8 +109,8 @@ impl Player {
 impl Program for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
-            if self.taken {
-                self.driver.turn(self.time(now));
+            if self.is_stopped {
+                self.driver.tick(self.session_time(now));
             } else {
                 self.advance(now);
             }
@@ -107,11 +118,11 @@ impl Program for Player {
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        for event in events(input, &self.driver, &self.look, screen) {
+        for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
-            if self.taken {
-                self.driver.seen_on((screen.width, screen.height));
-                if self.driver.event(&event, self.time(now)) == Done::Quit {
+            if self.is_stopped {
+                self.driver.set_screen_size((screen.width, screen.height));
+                if self.driver.apply(&event, self.session_time(now)) == Effect::Quit {
                     return Ok(Flow::Quit);
                 }
                 continue;
@@ -121,7 +132,7 @@ impl Program for Player {
                     return Ok(Flow::Quit);
                 }
                 Event::Key(_) => {
-                    let (done, all) = (self.course.done, self.course.len());
+                    let (done, all) = (self.cursor.done, self.cursor.len());
                     self.stop(now, &format!("stopped after {done} of {all}"));
                 }
                 _ => {}
@@ -131,20 +142,20 @@ impl Program for Player {
     }
 
     fn wake(&self) -> Option<Duration> {
-        if self.taken {
-            return self.driver.wake().map(|at| self.since.1 + at.saturating_sub(self.since.0));
+        if self.is_stopped {
+            return self.driver.wake().map(|at| self.sync.terminal + at.saturating_sub(self.sync.session));
         }
-        if self.left != Left::default() {
+        if self.work_left != WorkLimit::default() {
             return Some(Duration::ZERO);
         }
-        // after the last event: only the end is left
-        let Some((at, _)) = self.course.next(&self.driver) else { return Some(Duration::ZERO) };
-        // rounding must not wake the replay before the event is due
-        Some(self.since.1 + at.saturating_sub(self.since.0).div_f64(self.speed) + Duration::from_micros(1))
+        // after the last event: stop at once
+        let Some((at, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
+        // 1 µs more, because rounding must not wake the replay before the event is due
+        Some(self.sync.terminal + at.saturating_sub(self.sync.session).div_f64(self.speed) + Duration::from_micros(1))
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
-        ui::render(&self.driver.state, &self.look, area, buffer);
+        ui::render(&self.driver.state, &self.options, area, buffer);
     }
 }

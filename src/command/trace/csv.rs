@@ -1,6 +1,7 @@
-//! Steps as CSV in the form of RFC 4180: a header line, lines that end in CR LF, and quotation marks around a cell that needs them.
+//! The trace as CSV (RFC 4180): a header line, lines that end in CR LF, and quotation marks around a cell that contains a comma, a quotation mark or a
+//! newline.
 
-use super::table::Syntax;
+use super::table::TableSyntax;
 use super::{OutputFormat, StepWriter};
 
 pub(super) const CSV: OutputFormat<StepWriter> = OutputFormat {
@@ -13,10 +14,10 @@ pub(super) const CSV: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-static SYNTAX: Syntax = Syntax { begin: b"", between: b",", end: b"\r\n", close, header: Syntax::names };
+static SYNTAX: TableSyntax = TableSyntax { begin: b"", between: b",", end: b"\r\n", finish_cell: quote, header: TableSyntax::names };
 
-/// Quotes the cell from `from` on if it has a comma, a quotation mark or a newline.
-fn close(to: &mut Vec<u8>, from: usize) {
+/// Quotes the cell that begins at byte `from`, if it contains a comma, a quotation mark or a newline.
+fn quote(to: &mut Vec<u8>, from: usize) {
     let cell = &to[from..];
     if !cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
         return;
@@ -36,10 +37,10 @@ mod tests {
 
     /// The examples of RFC 4180, section 2, items 5 to 7.
     #[test]
-    fn a_cell_is_quoted_if_it_must_be() {
+    fn a_cell_with_a_comma_a_quotation_mark_or_a_newline_is_quoted() {
         for (cell, quoted) in [("aaa", "aaa"), ("", ""), ("b,b", "\"b,b\""), ("b\r\nb", "\"b\r\nb\""), ("b\"bb", "\"b\"\"bb\"")] {
             let mut to = format!("zzz,{cell}").into_bytes();
-            close(&mut to, 4);
+            quote(&mut to, 4);
             assert_eq!(String::from_utf8(to), Ok(format!("zzz,{quoted}")));
         }
     }

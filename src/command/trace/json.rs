@@ -1,10 +1,11 @@
-//! Steps as lines of JSON, with the same bytes as a serialized [`Step`](crate::step::Step). No `Step` is made: the parts of a line that stay the same for
-//! an op or an entry are kept as text.
+//! The trace as lines of JSON, with the bytes of a serialized [`Step`](crate::step::Step).
+//!
+//! For speed no `Step` is made. A part of a line that is the same for all steps of an op or an entry is formatted once.
 
 use serde::Serialize;
 
-use super::name::{FactorText, Spelling, StepNames, digits};
-use super::stream::{self, Lines};
+use super::name::{EntrySyntax, FactorText, StepNames, append_number};
+use super::stream::{self, LineBuffer};
 use super::{OutputFormat, StepWriter};
 use crate::number::write_json;
 use crate::op::rule::Term;
@@ -18,24 +19,27 @@ pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
         steps: |trace, steps, to| stream::write(trace, steps, || JsonLines::new(trace), to),
         header: |_, _| {},
         line: |line, to| {
-            json(line, to);
+            append_json(line, to);
             to.push(b'\n');
         },
     },
 };
 
-const SPELLINGS: [Spelling; 2] = [
-    Spelling { before: |name, _, to| text(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], many },
-    Spelling { before: |name, _, to| text(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], many },
+/// The syntax of the op's own entry, and of the factors.
+const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
+    EntrySyntax { before: |name, _, to| append_string(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], slice },
+    EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },
 ];
 
-fn many(name: &str, of: usize, to: &mut Vec<u8>) {
-    text(b"{\"name\":", name, b",\"index\":null,\"value\":null,\"of\":", to);
-    digits(of, to);
+/// Appends a factor that is a slice of `of` entries.
+fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
+    append_string(b"{\"name\":", name, b",\"index\":null,\"value\":null,\"of\":", to);
+    append_number(of, to);
     to.push(b'}');
 }
 
-fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
+/// Appends a text as a JSON string, between two pieces of JSON.
+fn append_string(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(before);
     // shortcut: few names need escapes
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
@@ -43,16 +47,17 @@ fn text(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
         to.extend_from_slice(text.as_bytes());
         to.push(b'"');
     } else {
-        json(text, to);
+        append_json(text, to);
     }
     to.extend_from_slice(after);
 }
 
-fn json(value: impl Serialize, to: &mut Vec<u8>) {
+/// Appends a value as JSON.
+fn append_json(value: impl Serialize, to: &mut Vec<u8>) {
     serde_json::to_writer(to, &value).expect("writing to a vector cannot fail");
 }
 
-/// Makes the lines of steps. The fields are the parts of a line that stay the same for a while:
+/// Makes the lines of steps. Its fields are parts of a line:
 ///
 /// ```text
 /// {"iteration":1,"sample":1,"step":  57  ,"pass":"forward","op":"conv1.z","index":[0,1,1],"term":  3  ,"terms":9  ,"kind":…}
@@ -61,19 +66,21 @@ fn json(value: impl Serialize, to: &mut Vec<u8>) {
 struct JsonLines<'a> {
     trace: &'a Trace,
     names: StepNames<'a>,
+    /// The finished lines.
     lines: Vec<u8>,
-    /// The text before the step's number, for the current op.
+    /// The text before the number of the step, for the current op.
     begin: Vec<u8>,
+    /// The name of the pass, for the current op.
     pass: Vec<u8>,
-    /// The text between the step's number and the term's, for the current entry.
+    /// The text between the number of the step and the number of the term, for the current entry.
     entry: Vec<u8>,
-    /// The text after the term's number, for the current entry.
+    /// The text after the number of the term, for the current entry.
     terms: Vec<u8>,
 }
 
 impl<'a> JsonLines<'a> {
     fn new(trace: &'a Trace) -> Self {
-        let names = StepNames::new(trace, &SPELLINGS);
+        let names = StepNames::new(trace, &ENTRY_SYNTAXES);
         let [lines, begin, pass, entry, terms] = [const { Vec::new() }; 5];
         Self { trace, names, lines, begin, pass, entry, terms }
     }
@@ -84,13 +91,13 @@ impl StepVisitor for JsonLines<'_> {
         self.names.op(at);
         self.begin.clear();
         self.begin.extend_from_slice(b"{\"iteration\":");
-        digits(self.trace.iteration(), &mut self.begin);
+        append_number(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(b",\"sample\":");
-        json(self.trace.sample_runs()[at.sample_run].sample.map(|sample| sample + 1), &mut self.begin);
+        append_json(self.trace.sample_runs()[at.sample_run].sample.map(|sample| sample + 1), &mut self.begin);
         self.begin.extend_from_slice(b",\"step\":");
         self.pass.clear();
         self.pass.extend_from_slice(b",\"pass\":");
-        json(self.trace.op_at(at).pass, &mut self.pass);
+        append_json(self.trace.op_at(at).pass, &mut self.pass);
     }
 
     fn entry(&mut self, at: &Position) {
@@ -98,15 +105,15 @@ impl StepVisitor for JsonLines<'_> {
         self.names.entry(at.entry, &mut self.entry);
         self.terms.clear();
         self.terms.extend_from_slice(b",\"terms\":");
-        digits(at.terms, &mut self.terms);
+        append_number(at.terms, &mut self.terms);
     }
 
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64) {
         let to = &mut self.lines;
         to.extend_from_slice(&self.begin);
-        digits(at.step, to);
+        append_number(at.step, to);
         to.extend_from_slice(&self.entry);
-        digits(at.term + 1, to);
+        append_number(at.term + 1, to);
         to.extend_from_slice(&self.terms);
         to.extend_from_slice(match term.kind {
             Kind::Product => b",\"kind\":\"product\",\"factors\":[",
@@ -119,16 +126,16 @@ impl StepVisitor for JsonLines<'_> {
                 to.push(b',');
             }
             match self.names.factor(part, arg, to) {
-                FactorText::Many => continue,
-                FactorText::Nothing => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
-                FactorText::One => {}
+                FactorText::Slice => continue,
+                FactorText::Constant => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
+                FactorText::Entry => {}
             }
             write_json(arg.value, to);
             to.push(b'}');
         }
         match term.function {
             None => to.extend_from_slice(b"],\"function\":null,\"value\":"),
-            Some(function) => text(b"],\"function\":", function.name, b",\"value\":", to),
+            Some(function) => append_string(b"],\"function\":", function.name, b",\"value\":", to),
         }
         write_json(term.value, to);
         to.extend_from_slice(b",\"sum\":");
@@ -137,7 +144,7 @@ impl StepVisitor for JsonLines<'_> {
     }
 }
 
-impl Lines for JsonLines<'_> {
+impl LineBuffer for JsonLines<'_> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

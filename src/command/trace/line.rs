@@ -1,4 +1,4 @@
-//! The lines of `--level element` and `--level op`: values with named columns.
+//! The lines of `--level element` and `--level op`. A line is a list of values with named columns, so that each format can write it.
 
 use std::io;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::trace::Trace;
 pub(super) struct TraceColumn {
     /// The name of the JSON field.
     pub name: &'static str,
-    /// Numbers align to the right.
+    /// `true` for a column of numbers, which Markdown aligns to the right.
     pub is_number: bool,
 }
 
@@ -33,9 +33,9 @@ impl TraceColumn {
     }
 }
 
-/// The value of a column.
+/// The value of a column in a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cell<'a> {
+pub(super) enum TraceCell<'a> {
     Null,
     Count(u64),
     Word(&'a str),
@@ -44,7 +44,7 @@ pub(super) enum Cell<'a> {
     Number(f64),
 }
 
-impl Serialize for Cell<'_> {
+impl Serialize for TraceCell<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_none(),
@@ -56,15 +56,15 @@ impl Serialize for Cell<'_> {
     }
 }
 
-/// The values of a line, in the order of its columns.
-pub(super) type Cells<'a> = SmallVec<[Cell<'a>; 8]>;
+/// The values of a line, in the order of the columns.
+pub(super) type TraceCells<'a> = SmallVec<[TraceCell<'a>; 8]>;
 
 /// A line about an entry or an op.
 pub(super) trait TraceLine {
-    /// Its columns.
+    /// The columns.
     fn columns(&self) -> &'static [TraceColumn];
-    /// Its values, one for each column.
-    fn cells(&self) -> Cells<'_>;
+    /// The values, one for each column.
+    fn cells(&self) -> TraceCells<'_>;
     /// The line as text for people.
     fn text(&self) -> String;
 }
@@ -79,7 +79,7 @@ impl Serialize for dyn TraceLine + '_ {
     }
 }
 
-/// The cells with which the lines of both levels begin.
+/// The first cells of a line, which are the same for both levels.
 struct LinePrefix {
     iteration: u64,
     sample: Option<usize>,
@@ -98,21 +98,22 @@ impl LinePrefix {
         }
     }
 
-    fn cells(&self) -> Cells<'_> {
-        let sample = self.sample.map_or(Cell::Null, |sample| Cell::Count(sample as u64));
-        smallvec![Cell::Count(self.iteration), sample, Cell::Word(self.pass.name()), Cell::Word(&self.op)]
+    fn cells(&self) -> TraceCells<'_> {
+        let sample = self.sample.map_or(TraceCell::Null, |sample| TraceCell::Count(sample as u64));
+        smallvec![TraceCell::Count(self.iteration), sample, TraceCell::Word(self.pass.name()), TraceCell::Word(&self.op)]
     }
 }
 
+/// The pass that computes a tensor.
 fn pass(network: &Network, tensor: Id) -> Pass {
     network.producer(tensor).map_or(Pass::Forward, |op| network.ops()[op].pass)
 }
 
 /// A line about one entry of an op's tensor.
 struct EntryLine {
-    of: LinePrefix,
+    prefix: LinePrefix,
     index: Index,
-    /// The number of its first step; `None` for an entry without terms.
+    /// The number of the entry's first step; `None` for an entry without terms.
     first: Option<u64>,
     terms: u64,
     value: f64,
@@ -120,84 +121,86 @@ struct EntryLine {
 
 /// The columns of `--level element`.
 #[rustfmt::skip]
-pub(super) const ENTRY: &[TraceColumn] = &[
+pub(super) const ENTRY_COLUMNS: &[TraceColumn] = &[
     TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
     TraceColumn::word("index"), TraceColumn::number("first"), TraceColumn::number("terms"), TraceColumn::number("value"),
 ];
 
 impl TraceLine for EntryLine {
     fn columns(&self) -> &'static [TraceColumn] {
-        ENTRY
+        ENTRY_COLUMNS
     }
 
-    fn cells(&self) -> Cells<'_> {
-        let mut cells = self.of.cells();
-        let first = self.first.map_or(Cell::Null, Cell::Count);
-        cells.extend([Cell::List(&self.index), first, Cell::Count(self.terms), Cell::Number(self.value)]);
+    fn cells(&self) -> TraceCells<'_> {
+        let mut cells = self.prefix.cells();
+        let first = self.first.map_or(TraceCell::Null, TraceCell::Count);
+        cells.extend([TraceCell::List(&self.index), first, TraceCell::Count(self.terms), TraceCell::Number(self.value)]);
         cells
     }
 
     fn text(&self) -> String {
         let first = self.first.map_or_else(|| "-".to_owned(), |first| first.to_string());
         let plural = if self.terms == 1 { "" } else { "s" };
-        format!("{first}  {}{}  {} term{plural}  {}", self.of.op, index_text(&self.index), self.terms, exact(self.value))
+        format!("{first}  {}{}  {} term{plural}  {}", self.prefix.op, index_text(&self.index), self.terms, exact(self.value))
     }
 }
 
 /// A line about one op.
 struct OpLine {
-    of: LinePrefix,
+    prefix: LinePrefix,
     shape: Vec<usize>,
-    /// The number of its first step.
+    /// The number of the op's first step.
     first: u64,
     steps: u64,
 }
 
 /// The columns of `--level op`.
 #[rustfmt::skip]
-pub(super) const OP: &[TraceColumn] = &[
+pub(super) const OP_COLUMNS: &[TraceColumn] = &[
     TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
     TraceColumn::word("shape"), TraceColumn::number("first"), TraceColumn::number("steps"),
 ];
 
 impl TraceLine for OpLine {
     fn columns(&self) -> &'static [TraceColumn] {
-        OP
+        OP_COLUMNS
     }
 
-    fn cells(&self) -> Cells<'_> {
-        let mut cells = self.of.cells();
-        cells.extend([Cell::List(&self.shape), Cell::Count(self.first), Cell::Count(self.steps)]);
+    fn cells(&self) -> TraceCells<'_> {
+        let mut cells = self.prefix.cells();
+        cells.extend([TraceCell::List(&self.shape), TraceCell::Count(self.first), TraceCell::Count(self.steps)]);
         cells
     }
 
     fn text(&self) -> String {
         let plural = if self.steps == 1 { "" } else { "s" };
-        let LinePrefix { pass, op, .. } = &self.of;
+        let LinePrefix { pass, op, .. } = &self.prefix;
         format!("{}  {}  {op}  {}  {} step{plural}", self.first, pass.name(), shape_text(&self.shape), self.steps)
     }
 }
 
-/// The ops with a step in this range, each with its sample run, its tensor and the range of all its steps.
-fn ops(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
+/// The ops with a step in a range: the sample run, the tensor and all steps of each op.
+fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
     let steps = steps.clone();
-    trace.ops().filter(move |(.., span)| span.start < steps.end && steps.start < span.end)
+    trace.ops().filter(move |(.., op_steps)| op_steps.start < steps.end && steps.start < op_steps.end)
 }
 
-/// Calls `give` with a line for each entry that has a step in this range. An entry without terms counts if the range contains its whole op.
-pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
-    for (sample_run, tensor, span) in ops(trace, steps) {
+/// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step; it gets a line if the range contains all steps
+/// of its op.
+pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
+    for (sample_run, tensor, op_steps) in ops_in(trace, steps) {
         let shape = &trace.network_of(sample_run).tensor(tensor).shape;
-        let whole = steps.start <= span.start && span.end <= steps.end;
+        let has_whole_op = steps.start <= op_steps.start && op_steps.end <= steps.end;
         for entry in 0..len(shape) {
-            let Some(made) = trace.entry_steps(sample_run, tensor, entry) else { continue };
-            let asked = if made.is_empty() { whole } else { made.start < steps.end && steps.start < made.end };
-            if asked {
-                give(&EntryLine {
-                    of: LinePrefix::new(trace, sample_run, tensor),
+            let Some(entry_steps) = trace.entry_steps(sample_run, tensor, entry) else { continue };
+            let is_selected =
+                if entry_steps.is_empty() { has_whole_op } else { entry_steps.start < steps.end && steps.start < entry_steps.end };
+            if is_selected {
+                emit(&EntryLine {
+                    prefix: LinePrefix::new(trace, sample_run, tensor),
                     index: unravel(entry, shape),
-                    first: (!made.is_empty()).then_some(made.start),
-                    terms: made.end - made.start,
+                    first: (!entry_steps.is_empty()).then_some(entry_steps.start),
+                    terms: entry_steps.end - entry_steps.start,
                     value: trace.run(sample_run).values(tensor)[entry],
                 })?;
             }
@@ -206,11 +209,16 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut
     Ok(())
 }
 
-/// Calls `give` with a line for each op that has a step in this range.
-pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, give: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
-    for (sample_run, tensor, span) in ops(trace, steps) {
+/// Calls `emit` with a line for each op that has a step in a range.
+pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
+    for (sample_run, tensor, op_steps) in ops_in(trace, steps) {
         let shape = trace.network_of(sample_run).tensor(tensor).shape.clone();
-        give(&OpLine { of: LinePrefix::new(trace, sample_run, tensor), shape, first: span.start, steps: span.end - span.start })?;
+        emit(&OpLine {
+            prefix: LinePrefix::new(trace, sample_run, tensor),
+            shape,
+            first: op_steps.start,
+            steps: op_steps.end - op_steps.start,
+        })?;
     }
     Ok(())
 }

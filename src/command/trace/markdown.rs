@@ -1,7 +1,7 @@
-//! Steps as a Markdown table in GitHub's syntax.
+//! The trace as a Markdown table in GitHub's syntax.
 
 use super::line::TraceColumn;
-use super::table::Syntax;
+use super::table::TableSyntax;
 use super::{OutputFormat, StepWriter};
 
 pub(super) const MARKDOWN: OutputFormat<StepWriter> = OutputFormat {
@@ -14,26 +14,27 @@ pub(super) const MARKDOWN: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-static SYNTAX: Syntax = Syntax { begin: b"| ", between: b" | ", end: b" |\n", close, header };
+static SYNTAX: TableSyntax = TableSyntax { begin: b"| ", between: b" | ", end: b" |\n", finish_cell: escape, header };
 
-/// Writes the names of the columns, and below them their alignments.
-fn header(syntax: &Syntax, columns: &[TraceColumn], to: &mut Vec<u8>) {
+/// Writes a row with the names of the columns, and a row with their alignments.
+fn header(syntax: &TableSyntax, columns: &[TraceColumn], to: &mut Vec<u8>) {
     syntax.names(columns, to);
-    let side = |column: &TraceColumn| if column.is_number { b"---:" } else { b":---" };
-    let cells: Vec<&[u8]> = columns.iter().map(|column| &side(column)[..]).collect();
+    let alignment = |column: &TraceColumn| if column.is_number { b"---:" } else { b":---" };
+    let cells: Vec<&[u8]> = columns.iter().map(|column| &alignment(column)[..]).collect();
     to.extend_from_slice(&[b"| ", &cells.join(&b" | "[..])[..], b" |\n"].concat());
 }
 
-/// Escapes `|`, `\` and `_` in the cell from `from` on. A `_` between two letters or digits stays: it cannot begin or end an emphasis.
-fn close(to: &mut Vec<u8>, from: usize) {
+/// Escapes `|`, `\` and `_` in the cell that begins at byte `from`. A `_` between two letters or digits is not escaped, because it cannot begin or end
+/// an emphasis.
+fn escape(to: &mut Vec<u8>, from: usize) {
     if !to[from..].iter().any(|byte| matches!(byte, b'|' | b'\\' | b'_')) {
         return;
     }
     let cell = to.split_off(from);
-    let is_letter = |place: Option<usize>| place.and_then(|place| cell.get(place)).is_some_and(u8::is_ascii_alphanumeric);
-    for (place, &byte) in cell.iter().enumerate() {
-        let inside = byte == b'_' && is_letter(place.checked_sub(1)) && is_letter(Some(place + 1));
-        if matches!(byte, b'|' | b'\\' | b'_') && !inside {
+    let is_letter = |i: Option<usize>| i.and_then(|i| cell.get(i)).is_some_and(u8::is_ascii_alphanumeric);
+    for (i, &byte) in cell.iter().enumerate() {
+        let is_inside_word = byte == b'_' && is_letter(i.checked_sub(1)) && is_letter(Some(i + 1));
+        if matches!(byte, b'|' | b'\\' | b'_') && !is_inside_word {
             to.push(b'\\');
         }
         to.push(byte);
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_escaped_if_it_must_be() {
+    fn characters_of_markdown_are_escaped() {
         for (cell, escaped) in [
             ("conv1.z[0,1]=2.0 * b=0.5", "conv1.z[0,1]=2.0 * b=0.5"),
             ("a|b", "a\\|b"),
@@ -54,7 +55,7 @@ mod tests {
             ("_fc_.z", "\\_fc\\_.z"),
         ] {
             let mut to = format!("| {cell}").into_bytes();
-            close(&mut to, 2);
+            escape(&mut to, 2);
             assert_eq!(String::from_utf8(to), Ok(format!("| {escaped}")));
         }
     }

@@ -1,11 +1,11 @@
-//! Steps and lines as rows of a table, for CSV and Markdown.
+//! The trace as rows of a table, for CSV and Markdown.
 
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::line::{Cell, TraceColumn, TraceLine};
-use super::name::{FactorText, Spelling, StepNames, digits};
-use super::stream::{self, Lines};
+use super::line::{TraceCell, TraceColumn, TraceLine};
+use super::name::{EntrySyntax, FactorText, StepNames, append_number};
+use super::stream::{self, LineBuffer};
 use crate::number::not_finite;
 use crate::op::rule::Term;
 use crate::step::Kind;
@@ -13,27 +13,29 @@ use crate::text;
 use crate::trace::{Position, StepVisitor, Trace};
 
 /// The syntax of a table.
-pub(super) struct Syntax {
-    /// The bytes before the first cell of a row, between two cells, and after the last.
+pub(super) struct TableSyntax {
+    /// The bytes before the first cell of a row.
     pub begin: &'static [u8],
+    /// The bytes between two cells.
     pub between: &'static [u8],
+    /// The bytes after the last cell of a row.
     pub end: &'static [u8],
-    /// Quotes or escapes the cell that begins at this byte.
-    pub close: fn(&mut Vec<u8>, usize),
+    /// Quotes or escapes the cell from this byte to the end.
+    pub finish_cell: fn(&mut Vec<u8>, usize),
     /// Writes the header rows.
-    pub header: fn(&Syntax, &[TraceColumn], &mut Vec<u8>),
+    pub header: fn(&TableSyntax, &[TraceColumn], &mut Vec<u8>),
 }
 
 /// The columns of `--level step`.
 #[rustfmt::skip]
-const STEP: &[TraceColumn] = &[
+const STEP_COLUMNS: &[TraceColumn] = &[
     TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::number("step"), TraceColumn::word("pass"), TraceColumn::word("op"),
     TraceColumn::word("index"), TraceColumn::number("term"), TraceColumn::number("terms"), TraceColumn::word("kind"), TraceColumn::word("function"),
     TraceColumn::word("factors"), TraceColumn::number("value"), TraceColumn::number("sum"),
 ];
 
-impl Syntax {
-    /// Writes a row.
+impl TableSyntax {
+    /// Writes a row. Each item of `cells` appends the text of a cell.
     pub fn row(&self, cells: impl IntoIterator<Item = impl FnOnce(&mut Vec<u8>)>, to: &mut Vec<u8>) {
         to.extend_from_slice(self.begin);
         for (n, cell) in cells.into_iter().enumerate() {
@@ -42,7 +44,7 @@ impl Syntax {
             }
             let from = to.len();
             cell(to);
-            (self.close)(to, from);
+            (self.finish_cell)(to, from);
         }
         to.extend_from_slice(self.end);
     }
@@ -54,94 +56,101 @@ impl Syntax {
 
     /// Writes a line about an entry or an op as a row.
     pub fn line(&self, line: &dyn TraceLine, to: &mut Vec<u8>) {
-        self.row(line.cells().into_iter().map(|cell| move |to: &mut Vec<u8>| put(cell, to)), to);
+        self.row(line.cells().into_iter().map(|cell| move |to: &mut Vec<u8>| append_cell(cell, to)), to);
     }
 
     /// Writes steps as a table.
     pub fn steps(&'static self, trace: &Trace, steps: Range<u64>, to: &mut dyn Write) -> io::Result<()> {
         let mut header = Vec::new();
-        (self.header)(self, STEP, &mut header);
+        (self.header)(self, STEP_COLUMNS, &mut header);
         to.write_all(&header)?;
-        stream::write(trace, steps, || Steps::new(trace, self), to)
+        stream::write(trace, steps, || TableLines::new(trace, self), to)
     }
 }
 
-fn put(cell: Cell<'_>, to: &mut Vec<u8>) {
+/// Appends the text of a cell.
+fn append_cell(cell: TraceCell<'_>, to: &mut Vec<u8>) {
     match cell {
-        Cell::Null => {}
-        Cell::Count(n) => digits(n, to),
-        Cell::Word(word) => to.extend_from_slice(text::line(word).as_bytes()),
-        Cell::List(list) => {
+        TraceCell::Null => {}
+        TraceCell::Count(n) => append_number(n, to),
+        TraceCell::Word(word) => to.extend_from_slice(text::line(word).as_bytes()),
+        TraceCell::List(list) => {
             for (n, i) in list.iter().enumerate() {
                 if n > 0 {
                     to.push(b',');
                 }
-                digits(i, to);
+                append_number(i, to);
             }
         }
-        Cell::Number(value) => number(value, to),
+        TraceCell::Number(value) => append_value(value, to),
     }
 }
 
-/// Writes a number as in JSON, but `nan`, `inf` and `-inf` without quotation marks.
-fn number(value: f64, to: &mut Vec<u8>) {
+/// Appends a number as in JSON, except that `nan`, `inf` and `-inf` have no quotation marks.
+fn append_value(value: f64, to: &mut Vec<u8>) {
     match not_finite(value) {
-        None => digits(value, to),
+        None => append_number(value, to),
         Some(word) => to.extend_from_slice(word.as_bytes()),
     }
 }
 
-const SPELLINGS: [Spelling; 2] = [
-    // the op's name has a cell of its own
-    Spelling { before: |_, _, _| {}, after: [b""; 2], many },
-    Spelling { before, after: [b"]=", b"="], many },
-];
+/// The syntax of the op's own entry, which is only an index because the op has a cell of its own, and of the factors.
+const ENTRY_SYNTAXES: [EntrySyntax; 2] =
+    [EntrySyntax { before: |_, _, _| {}, after: [b""; 2], slice }, EntrySyntax { before, after: [b"]=", b"="], slice }];
 
-fn before(name: &str, scalar: bool, to: &mut Vec<u8>) {
+/// Appends the name of a tensor, and the bracket before an index.
+fn before(name: &str, is_scalar: bool, to: &mut Vec<u8>) {
     to.extend_from_slice(text::line(name).as_bytes());
-    to.extend_from_slice(if scalar { b"" } else { b"[" });
+    to.extend_from_slice(if is_scalar { b"" } else { b"[" });
 }
 
-fn many(name: &str, of: usize, to: &mut Vec<u8>) {
-    digits(of, to);
+/// Appends a factor that is a slice of `of` entries.
+fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
+    append_number(of, to);
     to.extend_from_slice(b" of ");
     to.extend_from_slice(text::line(name).as_bytes());
 }
 
-/// Makes the rows of steps. The fields are the parts of a row that stay the same for a while.
-struct Steps<'a> {
+/// Makes the rows of steps. Its fields are parts of a row:
+///
+/// ```text
+/// 1,1,  57  ,forward,conv1.z,"0,1,1",  3  ,9,  product,…
+/// begin     op, then entry              terms
+/// ```
+struct TableLines<'a> {
     trace: &'a Trace,
-    syntax: &'static Syntax,
+    syntax: &'static TableSyntax,
     names: StepNames<'a>,
+    /// The finished rows.
     lines: Vec<u8>,
-    /// The text of the op's rows before the step's number.
+    /// The text before the number of the step, for the current op.
     begin: Vec<u8>,
-    /// The pass and the op, with what separates them from their neighbours.
+    /// The pass and the op, with the separators around them.
     op: Vec<u8>,
-    /// The text of the entry's rows between the step's number and the term's.
+    /// The text between the number of the step and the number of the term, for the current entry.
     entry: Vec<u8>,
-    /// The text of the entry's rows after the term's number.
+    /// The text after the number of the term, for the current entry.
     terms: Vec<u8>,
 }
 
-impl<'a> Steps<'a> {
-    fn new(trace: &'a Trace, syntax: &'static Syntax) -> Self {
-        let names = StepNames::new(trace, &SPELLINGS);
+impl<'a> TableLines<'a> {
+    fn new(trace: &'a Trace, syntax: &'static TableSyntax) -> Self {
+        let names = StepNames::new(trace, &ENTRY_SYNTAXES);
         let [lines, begin, op, entry, terms] = [const { Vec::new() }; 5];
         Self { trace, syntax, names, lines, begin, op, entry, terms }
     }
 }
 
-impl StepVisitor for Steps<'_> {
+impl StepVisitor for TableLines<'_> {
     fn op(&mut self, at: &Position) {
         self.names.op(at);
-        let Syntax { begin, between, close, .. } = *self.syntax;
+        let TableSyntax { begin, between, finish_cell, .. } = *self.syntax;
         self.begin.clear();
         self.begin.extend_from_slice(begin);
-        digits(self.trace.iteration(), &mut self.begin);
+        append_number(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(between);
         if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample {
-            digits(sample + 1, &mut self.begin);
+            append_number(sample + 1, &mut self.begin);
         }
         self.begin.extend_from_slice(between);
         let op = self.trace.op_at(at);
@@ -149,39 +158,39 @@ impl StepVisitor for Steps<'_> {
         for word in [op.pass.name(), &self.trace.network_of(at.sample_run).tensor(op.output).name] {
             self.op.extend_from_slice(between);
             let from = self.op.len();
-            put(Cell::Word(word), &mut self.op);
-            close(&mut self.op, from);
+            append_cell(TraceCell::Word(word), &mut self.op);
+            finish_cell(&mut self.op, from);
         }
         self.op.extend_from_slice(between);
     }
 
     fn entry(&mut self, at: &Position) {
-        let Syntax { between, close, .. } = *self.syntax;
+        let TableSyntax { between, finish_cell, .. } = *self.syntax;
         self.entry.clone_from(&self.op);
         let from = self.entry.len();
         self.names.entry(at.entry, &mut self.entry);
-        close(&mut self.entry, from);
+        finish_cell(&mut self.entry, from);
         self.entry.extend_from_slice(between);
         self.terms.clear();
         self.terms.extend_from_slice(between);
-        digits(at.terms, &mut self.terms);
+        append_number(at.terms, &mut self.terms);
         self.terms.extend_from_slice(between);
     }
 
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64) {
-        let Syntax { between, end, close, .. } = *self.syntax;
+        let TableSyntax { between, end, finish_cell, .. } = *self.syntax;
         let to = &mut self.lines;
         to.extend_from_slice(&self.begin);
-        digits(at.step, to);
+        append_number(at.step, to);
         to.extend_from_slice(&self.entry);
-        digits(at.term + 1, to);
+        append_number(at.term + 1, to);
         to.extend_from_slice(&self.terms);
         to.extend_from_slice(term.kind.name().as_bytes());
         to.extend_from_slice(between);
         if let Some(function) = term.function {
             let from = to.len();
             to.extend_from_slice(function.name.as_bytes());
-            close(to, from);
+            finish_cell(to, from);
         }
         to.extend_from_slice(between);
         let from = to.len();
@@ -190,20 +199,20 @@ impl StepVisitor for Steps<'_> {
             if n > 0 {
                 to.extend_from_slice(separator);
             }
-            if self.names.factor(part, arg, to) != FactorText::Many {
-                number(arg.value, to);
+            if self.names.factor(part, arg, to) != FactorText::Slice {
+                append_value(arg.value, to);
             }
         }
-        close(to, from);
+        finish_cell(to, from);
         to.extend_from_slice(between);
-        number(term.value, to);
+        append_value(term.value, to);
         to.extend_from_slice(between);
-        number(sum, to);
+        append_value(sum, to);
         to.extend_from_slice(end);
     }
 }
 
-impl Lines for Steps<'_> {
+impl LineBuffer for TableLines<'_> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

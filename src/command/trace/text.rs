@@ -1,9 +1,9 @@
-//! Steps as lines for people: `2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5`.
+//! The trace as lines for people: `2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5`.
 
 use std::io::Write as _;
 
-use super::name::{FactorText, Spelling, StepNames};
-use super::stream::{self, Lines};
+use super::name::{EntrySyntax, FactorText, StepNames};
+use super::stream::{self, LineBuffer};
 use super::{OutputFormat, StepWriter};
 use crate::number::write_exact;
 use crate::op::rule::Term;
@@ -11,7 +11,7 @@ use crate::step::Kind;
 use crate::text::escape;
 use crate::trace::{Position, StepVisitor, Trace};
 
-/// Writes into a vector, which cannot fail.
+/// Writes formatted text into a vector of bytes.
 macro_rules! put {
     ($to:expr, $($text:tt)*) => {
         write!($to, $($text)*).expect("writing to a vector cannot fail")
@@ -28,28 +28,33 @@ pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-const SPELLINGS: [Spelling; 2] = [Spelling { before, after: [b"]#", b"#"], many }, Spelling { before, after: [b"] ", b" "], many }];
+/// The syntax of the op's own entry, which the number of the term follows, and of the factors, which a value follows.
+const ENTRY_SYNTAXES: [EntrySyntax; 2] =
+    [EntrySyntax { before, after: [b"]#", b"#"], slice }, EntrySyntax { before, after: [b"] ", b" "], slice }];
 
-fn many(name: &str, of: usize, to: &mut Vec<u8>) {
+/// Appends a factor that is a slice of `of` entries.
+fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
     put!(to, "{of} of {}", escape(name));
 }
 
-fn before(name: &str, scalar: bool, to: &mut Vec<u8>) {
+/// Appends the name of a tensor, and the bracket before an index.
+fn before(name: &str, is_scalar: bool, to: &mut Vec<u8>) {
     to.extend_from_slice(escape(name).as_bytes());
-    to.extend_from_slice(if scalar { b"" } else { b"[" });
+    to.extend_from_slice(if is_scalar { b"" } else { b"[" });
 }
 
 /// Makes the lines of steps.
 struct TextLines<'a> {
     names: StepNames<'a>,
+    /// The finished lines.
     lines: Vec<u8>,
-    /// The name of the current entry.
+    /// The name of the current entry, with its `#`.
     entry: Vec<u8>,
 }
 
 impl<'a> TextLines<'a> {
     fn new(trace: &'a Trace) -> Self {
-        Self { names: StepNames::new(trace, &SPELLINGS), lines: Vec::new(), entry: Vec::new() }
+        Self { names: StepNames::new(trace, &ENTRY_SYNTAXES), lines: Vec::new(), entry: Vec::new() }
     }
 }
 
@@ -87,7 +92,7 @@ impl StepVisitor for TextLines<'_> {
             if n > 0 {
                 put!(to, "{between}");
             }
-            if self.names.factor(part, arg, to) != FactorText::Many {
+            if self.names.factor(part, arg, to) != FactorText::Slice {
                 write_exact(arg.value, to);
             }
         }
@@ -99,7 +104,7 @@ impl StepVisitor for TextLines<'_> {
     }
 }
 
-impl Lines for TextLines<'_> {
+impl LineBuffer for TextLines<'_> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

@@ -1,3 +1,5 @@
+//! Tests with a terminal emulator, and the exact bytes of some changes.
+
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -12,8 +14,8 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.roll(of.len() as u64)).unwrap()]
+    fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[usize::try_from(self.roll(items.len() as u64)).unwrap()]
     }
 }
 
@@ -33,34 +35,35 @@ fn scribble(dice: &mut Dice, buffer: &mut Buffer) {
     }
 }
 
-fn seen(colour: Color) -> vt100::Color {
-    let own = |n| vt100::Color::Idx(n);
+/// A colour in the types of the emulator.
+fn emulated(colour: Color) -> vt100::Color {
+    let indexed = |n| vt100::Color::Idx(n);
     match colour {
-        Color::Red => own(1),
-        Color::DarkGray => own(8),
-        Color::LightBlue => own(12),
-        Color::Indexed(n) => own(n),
+        Color::Red => indexed(1),
+        Color::DarkGray => indexed(8),
+        Color::LightBlue => indexed(12),
+        Color::Indexed(n) => indexed(n),
         Color::Rgb(r, g, b) => vt100::Color::Rgb(r, g, b),
         _ => vt100::Color::Default,
     }
 }
 
-/// Returns whether a terminal shows a cell as it should.
+/// `true` if the emulator shows a cell as it should.
 fn is_shown(terminal: &vt100::Parser, cell: &Cell, x: u16, y: u16) -> bool {
     let Some(shown) = terminal.screen().cell(y, x) else { return false };
     let text = if shown.contents().is_empty() { " " } else { shown.contents() };
-    let blank = shown.bgcolor() == seen(cell.bg)
+    let same_background = shown.bgcolor() == emulated(cell.bg)
         && shown.underline() == cell.modifier.contains(Modifier::UNDERLINED)
         && shown.inverse() == cell.modifier.contains(Modifier::REVERSED);
-    let ink = shown.fgcolor() == seen(cell.fg)
+    let same_text_style = shown.fgcolor() == emulated(cell.fg)
         && shown.bold() == cell.modifier.contains(Modifier::BOLD)
         && shown.dim() == cell.modifier.contains(Modifier::DIM)
         && shown.italic() == cell.modifier.contains(Modifier::ITALIC);
-    text == cell.symbol() && blank && (ink || is_blank(cell))
+    text == cell.symbol() && same_background && (same_text_style || is_blank(cell))
 }
 
 #[test]
-fn a_terminal_shows_the_frame() {
+fn a_terminal_shows_the_frame_after_random_changes() {
     let mut dice = Dice(7);
     for (width, height) in [(3, 2), (20, 5), (80, 24)] {
         let area = Rect::new(0, 0, width, height);
@@ -71,6 +74,7 @@ fn a_terminal_shows_the_frame() {
             scribble(&mut dice, &mut next);
             pen.draw(&shown, &next);
             terminal.process(&pen.take());
+            // the first column after the last character
             let mut x = 0;
             for (n, cell) in next.content().iter().enumerate() {
                 let (column, row) = next.pos_of(n);
@@ -108,10 +112,10 @@ fn bytes(before: &[(u16, u16, &str, Style)], after: &[(u16, u16, &str, Style)]) 
 }
 
 #[test]
-fn as_few_bytes_as_it_takes() {
+fn changes_are_written_in_few_bytes() {
     let (plain, red) = (Style::new(), Style::new().fg(Color::Red));
     assert_eq!(bytes(&[], &[]), "");
-    // a blank has no foreground and no weight
+    // a blank cell shows neither its text colour nor bold
     assert_eq!(bytes(&[(3, 1, " ", red)], &[(3, 1, " ", plain.bold())]), "");
     assert_eq!(bytes(&[], &[(3, 1, "a b", red)]), "ESC[31mESC[2;4Ha bESC[m");
     // a small gap is written again, a larger one is skipped

@@ -1,50 +1,50 @@
-//! The listing that is printed if SCENARIO is a file with weights: its tensors.
+//! A list of the tensors in a file (.npy, .npz or .safetensors). It is printed if SCENARIO is such a file.
 
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
 
-use super::read::{file, shown};
+use super::read::{display_name, read_file};
 use crate::tensor::shape_text;
 use crate::text::{counted, sentence, to_left, width};
 use crate::weights::{self, MAX_BYTES};
 
-/// The largest number of tensors that are listed.
-const LISTED: usize = 1000;
+/// The largest number of tensors in the list.
+const MAX_LISTED: usize = 1000;
 
-/// The last line: the use of the tensors in a scenario.
+/// The last line: how a scenario uses the tensors.
 const USAGE_HINT: &str = "to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md";
 
-/// Whether a path has the ending of a file with tensors.
-pub(super) fn is_weights(path: &Path) -> bool {
+/// `true` if a path ends like a file with tensors.
+pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::kind(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line, and then how a scenario uses them.
+/// Lists the names, shapes and types of the tensors in a file, one per line. The last line says how a scenario uses them.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
-    let name = shown(path);
-    let refused = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
+    let name = display_name(path);
+    let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
     let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is not a file with tensors") };
-    let archive = open(file(path, MAX_BYTES)?).map_err(refused)?;
+    let archive = open(read_file(path, MAX_BYTES)?).map_err(unreadable)?;
     let names: Vec<String> = match archive.names() {
-        Some(names) => names.list().iter().map(shown).collect(),
+        Some(names) => names.list().iter().map(display_name).collect(),
         None => vec!["(one tensor without a name)".to_owned()],
     };
     let mut lines = vec![format!("{name} is not a scenario; it has {}:", counted(names.len(), "tensor"))];
-    let widest = names.iter().take(LISTED).map(|name| width(name)).max().unwrap_or(0);
-    for (place, name) in names.iter().enumerate().take(LISTED) {
-        let about = match archive.layout(place) {
+    let widest = names.iter().take(MAX_LISTED).map(|name| width(name)).max().unwrap_or(0);
+    for (position, name) in names.iter().enumerate().take(MAX_LISTED) {
+        let description = match archive.layout(position) {
             Ok(layout) if layout.shape().is_empty() => format!("a single number  {}", layout.type_name()),
             Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
             Err(wrong) => format!("cannot be read: {}", sentence(&wrong.message)),
         };
-        lines.push(format!("  {}  {about}", to_left(name, widest)));
+        lines.push(format!("  {}  {description}", to_left(name, widest)));
     }
-    if names.len() > LISTED {
-        lines.push(format!("  and {} more", names.len() - LISTED));
+    if names.len() > MAX_LISTED {
+        lines.push(format!("  and {} more", names.len() - MAX_LISTED));
     }
     lines.push(USAGE_HINT.to_owned());
     Ok(lines.join("\n"))
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     /// The listing of a .safetensors file with tensors of one number each.
-    fn listed(names: &[&str]) -> String {
+    fn listing_of(names: &[&str]) -> String {
         let tensor = |(n, name): (usize, &&str)| {
             format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[{},{}]}}", 4 * n, 4 * n + 4)
         };
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn names_of_any_width_are_aligned() {
-        assert!(listed(&["b", "中中"]).contains("\n  b     1  f32\n  中中  1  f32\n"), "{}", listed(&["b", "中中"]));
+        assert!(listing_of(&["b", "中中"]).contains("\n  b     1  f32\n  中中  1  f32\n"), "{}", listing_of(&["b", "中中"]));
         let long = "a".repeat(70_000);
-        assert!(listed(&["b", &long]).contains(&format!("\n  {long}  1  f32\n")));
+        assert!(listing_of(&["b", &long]).contains(&format!("\n  {long}  1  f32\n")));
     }
 }

@@ -1,4 +1,4 @@
-//! The options of every command, and the environment variables for colours and characters.
+//! The options that every command has, and the environment variables for colours and characters.
 
 use std::borrow::Cow;
 use std::env;
@@ -13,7 +13,7 @@ use crate::terminal::capability;
 use crate::ui::RenderOptions;
 use crate::ui::theme::{Background, Colours, Theme};
 
-/// The value of `--color`. `Auto` means colours on a terminal, unless `NO_COLOR` is set.
+/// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorChoice {
     #[default]
@@ -29,10 +29,10 @@ enum BackgroundChoice {
     Light,
 }
 
-/// The options of every command.
+/// The options that every command has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
-pub(super) struct Global {
+pub(super) struct GlobalOptions {
     /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
@@ -46,27 +46,27 @@ pub(super) struct Global {
     #[arg(long, global = true)]
     pub(super) no_mouse: bool,
     /// The largest amount of memory for a scenario's tensors, such as 512MiB or 4GiB
-    #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = parse_bytes)]
     memory_limit: u64,
     /// The number of threads that compute; it does not change the results [default: one per core]
-    #[arg(long, global = true, value_name = "N", value_parser = count)]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_count)]
     pub(super) threads: Option<NonZeroUsize>,
 }
 
-impl Global {
+impl GlobalOptions {
     /// The limits for reading a scenario.
     pub(super) fn limits(&self) -> Limits {
         Limits { memory: self.memory_limit }
     }
 
-    /// Whether only ASCII characters are printed.
-    pub(super) fn ascii(&self) -> bool {
-        self.ascii || ascii_locale()
+    /// `true` if only ASCII characters are printed.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.ascii || is_ascii_locale()
     }
 
-    /// A text for people, translated to ASCII if `--ascii` is on.
-    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.ascii() && !text.is_ascii() {
+    /// A text for people, translated to ASCII if [`Self::is_ascii`].
+    pub(super) fn in_charset<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.is_ascii() && !text.is_ascii() {
             // keep the escape sequences of colours
             let parts: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
             return Cow::Owned(parts.join("\u{1b}"));
@@ -74,100 +74,105 @@ impl Global {
         Cow::Borrowed(text)
     }
 
-    /// Whether output to a stream is coloured.
-    pub(super) fn coloured(&self, stream: &impl IsTerminal) -> bool {
+    /// `true` if output to a stream is coloured.
+    pub(super) fn has_colours(&self, stream: &impl IsTerminal) -> bool {
         match self.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => stream.is_terminal() && colour_wanted(),
+            ColorChoice::Auto => stream.is_terminal() && wants_colours(),
         }
     }
 
     /// The render options of the stepper in the terminal.
-    pub(super) fn look(&self) -> RenderOptions {
+    pub(super) fn for_stepper(&self) -> RenderOptions {
         let colours = match self.color {
             ColorChoice::Never => Colours::None,
-            ColorChoice::Auto if !colour_wanted() => Colours::None,
-            _ => self.shown(),
+            ColorChoice::Auto if !wants_colours() => Colours::None,
+            _ => self.terminal_colours(),
         };
-        self.with(colours)
+        self.render_options(colours)
     }
 
     /// The render options of a frame that is printed as plain text.
-    pub(super) fn plain(&self) -> RenderOptions {
-        self.with(Colours::None)
+    pub(super) fn for_plain_text(&self) -> RenderOptions {
+        self.render_options(Colours::None)
     }
 
-    /// The render options of a frame that is printed with its colours: on a terminal with the colours that it has, otherwise with all.
-    pub(super) fn exported(&self, to_stdout: bool) -> RenderOptions {
+    /// The render options of a frame that is printed as text with escape sequences: a terminal gets its own colours, a file or pipe all colours.
+    pub(super) fn for_ansi_text(&self, to_stdout: bool) -> RenderOptions {
         if self.color == ColorChoice::Never || (self.color == ColorChoice::Auto && no_color()) {
-            return self.plain();
+            return self.for_plain_text();
         }
-        let shown = to_stdout && is_terminal();
-        self.with(if shown { self.shown() } else { Colours::True })
+        let to_terminal = to_stdout && stdout_is_terminal();
+        self.render_options(if to_terminal { self.terminal_colours() } else { Colours::True })
     }
 
-    /// The terminal's colours; 16 if it has none and `--color always` asks for them.
-    fn shown(&self) -> Colours {
-        match depth(|name| env::var(name).ok()) {
+    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours that all terminals with colours have.
+    fn terminal_colours(&self) -> Colours {
+        match colour_depth(|name| env::var(name).ok()) {
             Colours::None if self.color == ColorChoice::Always => Colours::Sixteen,
             colours => colours,
         }
     }
 
-    /// The render options of a picture, which has all colours.
-    pub(super) fn drawn(&self) -> RenderOptions {
-        self.with(if self.color == ColorChoice::Never { Colours::None } else { Colours::True })
+    /// The render options of an SVG picture, which has all colours unless `--color never` is given.
+    pub(super) fn for_svg(&self) -> RenderOptions {
+        self.render_options(if self.color == ColorChoice::Never { Colours::None } else { Colours::True })
     }
 
-    fn with(&self, colours: Colours) -> RenderOptions {
+    fn render_options(&self, colours: Colours) -> RenderOptions {
         let background = match self.background {
             Some(BackgroundChoice::Light) => Background::Light,
             Some(BackgroundChoice::Dark) => Background::Dark,
             None => background(env::var("COLORFGBG").ok().as_deref()),
         };
-        RenderOptions { theme: Theme::new(colours, background), ascii: self.ascii() }
+        RenderOptions { theme: Theme::new(colours, background), ascii: self.is_ascii() }
     }
 }
 
-/// Whether the standard output is a terminal.
-pub(super) fn is_terminal() -> bool {
+/// `true` if the standard output is a terminal.
+pub(super) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// `true` if the environment variable `NO_COLOR` is set.
 fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Whether `NO_COLOR` is not set and the terminal has colours.
-pub(super) fn colour_wanted() -> bool {
-    !no_color() && depth(|name| env::var(name).ok()) != Colours::None
+/// `true` if `NO_COLOR` is not set and the terminal has colours.
+pub(super) fn wants_colours() -> bool {
+    !no_color() && colour_depth(|name| env::var(name).ok()) != Colours::None
 }
 
-/// The colours that the terminal shows, from its terminfo entry. Two exceptions: a terminal with colours and `COLORTERM=truecolor` has all of them, and
-/// one with eight colours is taken to have the eight bright ones too, as today's terminals do.
-fn depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
+/// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
+///
+/// There are two exceptions. A terminal with colours and `COLORTERM=truecolor` has all colours. A terminal with 8 colours is assumed to have the 8 bright
+/// ones too, as today's terminals do.
+fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);
-    let is = |value: &str, words: &[&str]| words.iter().any(|word| value.contains(word));
+    let contains = |value: &str, words: &[&str]| words.iter().any(|word| value.contains(word));
     match colours {
         Some(..8) => Colours::None,
-        _ if variable("COLORTERM").is_some_and(|value| is(&value, &["truecolor", "24bit"])) || is(&term, &["-direct", "truecolor"]) => {
+        _ if variable("COLORTERM").is_some_and(|value| contains(&value, &["truecolor", "24bit"]))
+            || contains(&term, &["-direct", "truecolor"]) =>
+        {
             Colours::True
         }
         Some(0x0100_0000..) => Colours::True,
         Some(256..) => Colours::Indexed,
-        _ if is(&term, &["256color"]) => Colours::Indexed,
+        _ if contains(&term, &["256color"]) => Colours::Indexed,
         _ => Colours::Sixteen,
     }
 }
 
-/// Whether the environment names a locale that is not UTF-8.
-pub(super) fn ascii_locale() -> bool {
+/// `true` if the environment sets a locale that is not UTF-8.
+pub(super) fn is_ascii_locale() -> bool {
     !is_utf8(|name| env::var(name).ok())
 }
 
-/// Whether the locale is UTF-8; `true` if none is set.
+/// `true` if the locale is UTF-8 or not set. `variable` returns the value of an environment variable.
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     locale.is_none_or(|locale| {
@@ -176,16 +181,16 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// The background from `COLORFGBG`, such as `15;0`: foreground and background as numbers among the 16 colours.
-fn background(colours: Option<&str>) -> Background {
-    match colours.and_then(|colours| colours.rsplit(';').next()) {
+/// The background from the value of `COLORFGBG`. `15;0` means foreground 15 and background 0, where white is 15 and black is 0.
+fn background(colorfgbg: Option<&str>) -> Background {
+    match colorfgbg.and_then(|colours| colours.rsplit(';').next()) {
         Some("7" | "15") => Background::Light,
         _ => Background::Dark,
     }
 }
 
 /// Parses a number of bytes: `1048576`, `512MiB`, `4G`.
-fn size(text: &str) -> Result<u64, String> {
+fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || "write a number of bytes, KiB, MiB or GiB, such as 512MiB".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -201,50 +206,51 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a whole number of at least 1.
-pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "write a whole number from 1 on".to_owned())
+pub(super) fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a whole number of at least 1".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    /// An environment with these variables.
+    fn environment<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
         move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     }
 
     #[test]
     fn the_first_variable_that_is_set_is_the_locale() {
-        assert!(is_utf8(set(&[])));
-        assert!(is_utf8(set(&[("LANG", "de_DE.utf8")])));
-        assert!(!is_utf8(set(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])));
-        assert!(is_utf8(set(&[("LC_ALL", ""), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C")])));
-        assert!(!is_utf8(set(&[("LANG", "POSIX")])));
+        assert!(is_utf8(environment(&[])));
+        assert!(is_utf8(environment(&[("LANG", "de_DE.utf8")])));
+        assert!(!is_utf8(environment(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")])));
+        assert!(is_utf8(environment(&[("LC_ALL", ""), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C")])));
+        assert!(!is_utf8(environment(&[("LANG", "POSIX")])));
     }
 
     #[test]
-    fn the_environment_determines_the_number_of_colours() {
-        assert_eq!(depth(set(&[("COLORTERM", "truecolor"), ("TERM", "xterm")])), Colours::True);
-        assert_eq!(depth(set(&[("TERM", "screen-256color")])), Colours::Indexed);
+    fn colours_and_background_come_from_the_environment() {
+        assert_eq!(colour_depth(environment(&[("COLORTERM", "truecolor"), ("TERM", "xterm")])), Colours::True);
+        assert_eq!(colour_depth(environment(&[("TERM", "screen-256color")])), Colours::Indexed);
         for term in ["linux", "xterm-16color", "ansi", "rxvt", "xterm", "", "no-such-terminal"] {
-            assert_eq!(depth(set(&[("TERM", term)])), Colours::Sixteen, "{term}");
+            assert_eq!(colour_depth(environment(&[("TERM", term)])), Colours::Sixteen, "{term}");
         }
         for term in ["vt100", "vt220", "dumb"] {
-            assert_eq!(depth(set(&[("TERM", term), ("COLORTERM", "truecolor")])), Colours::None, "{term}");
+            assert_eq!(colour_depth(environment(&[("TERM", term), ("COLORTERM", "truecolor")])), Colours::None, "{term}");
         }
-        assert_eq!(depth(set(&[("TERM", "xterm-direct")])), Colours::True);
+        assert_eq!(colour_depth(environment(&[("TERM", "xterm-direct")])), Colours::True);
         assert_eq!(background(Some("0;15")), Background::Light);
         assert_eq!(background(Some("15;default;0")), Background::Dark);
         assert_eq!(background(None), Background::Dark);
     }
 
     #[test]
-    fn sizes() {
+    fn bytes_have_an_optional_unit() {
         for (text, bytes) in [("1", 1), ("2k", 2048), ("512MiB", 512 << 20), ("4GB", 4 << 30), ("1gib", 1 << 30)] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
         for text in ["", "0", "-1", "1.5G", "GiB", "1TiB", "99999999999999999999", "18446744073709551615k", "1i"] {
-            assert!(size(text).is_err(), "{text}");
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,123 @@
+//! `gradstep` opens the picker, a list of scenarios; `gradstep SCENARIO` opens the stepper.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Parser;
+
+use super::Invocation;
+use super::driver::Driver;
+use super::live::TerminalStepper;
+use super::options::GlobalOptions;
+use super::picker_entries;
+use super::read::display_name;
+use super::source::{self, ScenarioLoader, read_for_recording};
+use super::weights_listing;
+use crate::app::{Document, State, Stepper, Visit};
+use crate::output;
+use crate::session::{Header, Recorder};
+use crate::step::{Address, AddressError};
+use crate::terminal::{self, TerminalOptions};
+
+/// Open the stepper on a scenario.
+#[derive(Debug, Parser)]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]")]
+pub(super) struct OpenCommand {
+    /// A path, a bundled scenario's name, or - for the standard input
+    scenario: Option<OsString>,
+    /// Open the scenario at this address
+    #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
+    at: Option<String>,
+    /// Record the session in this file; `gradstep replay` plays it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// The name of the hidden command that is inserted before a scenario.
+pub(super) const OPEN: &str = "open";
+
+/// Opens the picker.
+pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+    let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+    run_stepper(Driver::new(State::picker(picker_entries::all()), loader), global, None)
+}
+
+impl Invocation for OpenCommand {
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let Some(scenario) = &self.scenario else {
+            bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
+        };
+        if weights_listing::is_weights_path(Path::new(scenario)) && Path::new(scenario).exists() {
+            let mut to = output::stdout();
+            writeln!(to, "{}", weights_listing::listing(Path::new(scenario))?)?;
+            to.finish()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // a recording must replay on any machine, so its picker offers no files
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: self.record.is_none() };
+        let (scenario, recorded_files) = match &self.record {
+            Some(_) => read_for_recording(scenario, loader.limits)?,
+            None => (loader.load(scenario)?, BTreeMap::new()),
+        };
+        let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
+        let document = Arc::new(Document::new(scenario));
+        let scenario = Arc::clone(&document.scenario);
+        let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
+        // move the document into the state: its only owner can free the iteration when another one is computed
+        state.open(document, at.is_some().then_some(1));
+        let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
+        if let Some((text, at)) = at {
+            state.go_to(at).map_err(|why| address_error(text, &why))?;
+            if let Some(message) = state.message.take_if(|message| message.is_error) {
+                return Err(address_error(text, &message.text));
+            }
+        }
+        if let Some((_, note)) = self.scenario.as_deref().and_then(source::find_by_prefix).and_then(Result::ok) {
+            state.say(note, false);
+        }
+        let recorder = match &self.record {
+            Some(path) => {
+                let size = terminal::size()?;
+                let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::visit);
+                let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
+                let header = header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some()));
+                Some(begin_recording(path, &header)?)
+            }
+            None => None,
+        };
+        run_stepper(Driver::new(state, loader), global, recorder)
+    }
+}
+
+/// Parses the address of `--at`.
+pub(super) fn parse_address(text: &str) -> anyhow::Result<Address> {
+    text.parse().map_err(|why: AddressError| address_error(text, &why.to_string()))
+}
+
+/// The error for an address of `--at` that does not exist.
+pub(super) fn address_error(text: &str, why: &str) -> anyhow::Error {
+    anyhow!("--at {}: {why}", display_name(text))
+}
+
+/// Begins a recording in a new file. An existing file is not overwritten.
+fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
+    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("{} exists, and --record overwrites no file; write another name", display_name(path))
+        }
+        created => created.with_context(|| format!("cannot write {}", display_name(path)))?,
+    };
+    Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
+}
+
+/// Runs the stepper in the terminal.
+fn run_stepper(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
+    terminal::run(&mut TerminalStepper::new(driver, global.for_stepper(), recorder), &TerminalOptions { mouse: !global.no_mouse })?;
+    Ok(ExitCode::SUCCESS)
+}

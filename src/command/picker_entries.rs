@@ -1,0 +1,154 @@
+//! The entries of the picker, the list of scenarios that `gradstep` opens: the bundled scenarios, and the scenario files of the current folder.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::bundled;
+use super::read::read_file;
+use super::source::scenario_files_here;
+use crate::app::ScenarioEntry;
+use crate::text::sentence;
+
+/// The size of the largest file that is read for its title, in bytes. Reading a larger file would delay the picker.
+const MAX_FILE_BYTES: usize = 256 << 10;
+/// The largest number of bytes that are read from all files together.
+const MAX_TOTAL_BYTES: usize = 8 << 20;
+
+/// The entries of the bundled scenarios.
+#[must_use]
+pub fn bundled() -> Vec<ScenarioEntry> {
+    bundled::ALL.iter().filter_map(|bundled| text_entry(bundled.name, bundled.text, true)).collect()
+}
+
+/// The entries of the bundled scenarios, then those of the files in the current folder that are scenarios or cannot be read.
+pub(super) fn all() -> Vec<ScenarioEntry> {
+    let mut entries = bundled();
+    let mut bytes_left = MAX_TOTAL_BYTES;
+    entries.extend(scenario_files_here().iter().filter_map(|name| file_entry(name, Path::new(name), &mut bytes_left)));
+    entries
+}
+
+/// The entry of a file; `None` if the file is not a scenario. If the file is too large or cannot be read, the title of the entry is the reason.
+///
+/// `bytes_left` is the number of bytes that may still be read; the size of the file is subtracted.
+fn file_entry(name: &str, path: &Path, bytes_left: &mut usize) -> Option<ScenarioEntry> {
+    let metadata = path.metadata();
+    if metadata.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    let entry = |title: String| ScenarioEntry {
+        name: name.to_owned(),
+        title: sentence(&title),
+        summary: String::new(),
+        source: String::new(),
+        bundled: false,
+    };
+    let max_bytes = MAX_FILE_BYTES.min(*bytes_left);
+    if metadata.is_ok_and(|metadata| metadata.len() > max_bytes as u64) {
+        return Some(entry("too large to show its title here".to_owned()));
+    }
+    match read_file(path, max_bytes) {
+        Ok(bytes) => {
+            *bytes_left -= bytes.len();
+            String::from_utf8(bytes).ok().and_then(|text| text_entry(name, &text, false))
+        }
+        Err(error) => Some(entry(format!("{error:#}"))),
+    }
+}
+
+/// The entry of a text; `None` if the text is not a scenario.
+///
+/// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines alone are not valid TOML, the
+/// whole text is parsed.
+fn text_entry(name: &str, text: &str, bundled: bool) -> Option<ScenarioEntry> {
+    let (head, tables) = split_before_tables(text);
+    DeTable::parse(head)
+        .ok()
+        .and_then(|head| table_entry(head.get_ref(), tables.lines().any(begins_scenario_table), name, bundled))
+        .or_else(|| table_entry(DeTable::parse(text).ok()?.get_ref(), false, name, bundled))
+}
+
+/// Splits a text before the first line that begins a table.
+fn split_before_tables(text: &str) -> (&str, &str) {
+    let first_table = if text.starts_with('[') { Some(0) } else { text.find("\n[").map(|newline| newline + 1) };
+    text.split_at(first_table.unwrap_or(text.len()))
+}
+
+/// `true` if a line begins a table that only scenarios have: `[graph]` or `[[layer]]`.
+fn begins_scenario_table(line: &str) -> bool {
+    let name = line.trim_start_matches('[').trim_start();
+    line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.starts_with(table))
+}
+
+/// The entry of a parsed text; `None` if the text is not a scenario or has no title. `is_scenario` is `true` if this is already known.
+fn table_entry(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) -> Option<ScenarioEntry> {
+    let text_of = |key: &str| match table.get(key)?.get_ref() {
+        DeValue::String(text) => Some(sentence(text)),
+        _ => None,
+    };
+    if !is_scenario && !table.contains_key("layer") && !table.contains_key("graph") {
+        return None;
+    }
+    Some(ScenarioEntry {
+        name: name.to_owned(),
+        title: text_of("title")?,
+        summary: text_of("summary").unwrap_or_default(),
+        source: text_of("source").unwrap_or_default(),
+        bundled,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_lines_of_a_bundled_scenario_are_enough() {
+        for bundled in bundled::ALL {
+            let (head, tables) = split_before_tables(bundled.text);
+            assert!(tables.lines().any(begins_scenario_table), "{}", bundled.name);
+            assert!(head.len() < bundled.text.len());
+            let head = table_entry(DeTable::parse(head).expect("TOML").get_ref(), true, bundled.name, true).expect("a title");
+            let whole = table_entry(DeTable::parse(bundled.text).expect("TOML").get_ref(), false, bundled.name, true).expect("a title");
+            assert_eq!(format!("{head:?}"), format!("{whole:?}"));
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_has_the_reason_in_place_of_its_title() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let scenario = "title = \"t\"\n[[layer]]\n";
+        std::fs::write(path("right.toml"), scenario).expect("a file");
+        std::fs::write(path("large.toml"), scenario.to_owned() + &" ".repeat(MAX_FILE_BYTES)).expect("a file");
+        std::fs::write(path("other.toml"), "[package]\n").expect("a file");
+        std::fs::create_dir(path("folder.toml")).expect("a folder");
+        let title = |name: &str, mut bytes_left: usize| file_entry(name, &path(name), &mut bytes_left).map(|entry| entry.title);
+        assert_eq!(title("right.toml", MAX_TOTAL_BYTES).as_deref(), Some("t"));
+        assert_eq!(title("large.toml", MAX_TOTAL_BYTES).as_deref(), Some("too large to show its title here"));
+        assert_eq!(title("right.toml", 3).as_deref(), Some("too large to show its title here"));
+        assert_eq!((title("other.toml", MAX_TOTAL_BYTES), title("folder.toml", MAX_TOTAL_BYTES)), (None, None));
+        // as a symbolic link without a target, which the folder lists
+        assert!(title("gone.toml", MAX_TOTAL_BYTES).is_some_and(|title| title.starts_with("there is no file ")));
+    }
+
+    #[test]
+    fn a_scenario_is_recognized_in_every_layout() {
+        let title = |text: &str| text_entry("a", text, false).map(|entry| entry.title);
+        let known = Some("t".to_owned());
+        for text in [
+            "title = \"t\"\n[[layer]]\n",
+            "title = \"t\"\n[ graph ]\n",
+            "title = \"t\"\ngraph = {}\n",
+            "input = [[1],\n[2]]\ntitle = \"t\"\n[[layer]]\n",
+            "title = \"t\"\nnotes = \"\"\"\n[1]\n\"\"\"\n[[layer]]\n",
+            "layer = [\n[]]\ntitle = \"t\"\n",
+        ] {
+            assert_eq!(title(text), known, "{text}");
+        }
+        for text in ["", "title = \"t\"", "title = \"t\"\n[package]\n", "[[layer]]\n", "title = \"t\"\n[dependencies]\nlayer = 1\n"] {
+            assert_eq!(title(text), None, "{text}");
+        }
+    }
+}

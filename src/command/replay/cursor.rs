@@ -1,0 +1,98 @@
+//! A cursor over the events of a session: it decides what a replay does next, and how much work it may do.
+//!
+//! - An *exact* session records each unit of play and each slice of work. Its replay only follows the events.
+//! - Any other session does not record play. Its replay computes the times of play itself, and plays between two events.
+//!
+//! An event may ask for work on a job, which is done before the next event. A damaged session file could ask for any amount of work. So the work is limited
+//! to what a machine can do until the next event, and to 20 ms: 10,000 pieces for each millisecond.
+
+use std::time::Duration;
+
+use crate::command::driver::{Driver, Effect, WorkLimit, round_up};
+use crate::session::{Event, Session};
+
+/// The largest number of pieces of work in a millisecond. No piece takes less than 100 ns.
+const PIECES_PER_MS: u128 = 10_000;
+/// The longest time for which work is counted. A slice takes longer only if a single piece is slow.
+const MAX_SLICE: Duration = Duration::from_millis(20);
+
+/// The next thing to do in a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReplayItem {
+    /// A unit of play that the session does not record.
+    Play,
+    /// The event with this number, from 0.
+    Event(usize),
+}
+
+/// The events of a session and a position among them.
+#[derive(Debug)]
+pub(super) struct ReplayCursor {
+    events: Vec<(Duration, Event)>,
+    /// `true` if each unit of play and each slice of work is an event.
+    is_exact: bool,
+    /// The number of events done.
+    pub done: usize,
+}
+
+impl ReplayCursor {
+    pub fn new(session: &Session) -> Self {
+        Self { events: session.events.clone(), is_exact: session.header.exact, done: 0 }
+    }
+
+    /// The number of events.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The work to do before the first event. It is 0 in an exact session, because its events include this work.
+    pub fn opening_work(&self) -> WorkLimit {
+        if self.is_exact { WorkLimit::default() } else { WorkLimit::UNLIMITED }
+    }
+
+    /// The time and the kind of the next thing to do; `None` after the last event.
+    pub fn next(&self, driver: &Driver) -> Option<(Duration, ReplayItem)> {
+        let (event_time, _) = self.events.get(self.done)?;
+        let may_play = !self.is_exact && driver.state.job().is_none();
+        let play_time = driver.state.wake().map(round_up).filter(|time| may_play && time < event_time);
+        Some(play_time.map_or((*event_time, ReplayItem::Event(self.done)), |time| (time, ReplayItem::Play)))
+    }
+
+    /// The event with this number.
+    pub fn event(&self, number: usize) -> Option<&Event> {
+        self.events.get(number).map(|(_, event)| event)
+    }
+
+    /// Applies the next event or unit of play. Returns its effect, and the work to do before the event after it.
+    pub fn apply_next(&mut self, driver: &mut Driver) -> (Effect, WorkLimit) {
+        let Some((time, next)) = self.next(driver) else { return (Effect::Nothing, WorkLimit::default()) };
+        let ReplayItem::Event(number) = next else {
+            driver.advance_clock(time);
+            return (Effect::Changed, WorkLimit { pieces: max_pieces(MAX_SLICE), ..WorkLimit::UNLIMITED });
+        };
+        self.done += 1;
+        let time_until_next = self.events.get(self.done).map_or(MAX_SLICE, |(next, _)| next.saturating_sub(time));
+        let max_pieces = max_pieces(time_until_next);
+        match self.events[number].1 {
+            Event::Work(iterations) => {
+                driver.advance_clock(time);
+                (Effect::Changed, WorkLimit { iterations, pieces: max_pieces })
+            }
+            Event::Pieces(pieces) => {
+                driver.advance_clock(time);
+                (Effect::Changed, WorkLimit { pieces: pieces.min(max_pieces), ..WorkLimit::UNLIMITED })
+            }
+            ref event => {
+                let effect = driver.apply(event, time);
+                // in a session that is not exact, the work of an event was done at once, unless a `work` event follows
+                let work_is_due = !self.is_exact && !matches!(self.event(self.done), Some(Event::Work(_)));
+                (effect, if work_is_due { WorkLimit { pieces: max_pieces, ..WorkLimit::UNLIMITED } } else { WorkLimit::default() })
+            }
+        }
+    }
+}
+
+/// The largest number of pieces of work in this time.
+fn max_pieces(time: Duration) -> u64 {
+    u64::try_from((time.min(MAX_SLICE).as_millis() + 1) * PIECES_PER_MS).unwrap_or(u64::MAX)
+}
