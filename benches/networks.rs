@@ -75,7 +75,7 @@ fn main() {
             let turn: Vec<u64> = (0..calls)
                 .map(|_| {
                     let spare = run.take().expect("one run after the other");
-                    let (time, again) = time(|| black_box(spare.again(&scenario.network, &given)));
+                    let (time, again) = time(|| black_box(spare.rerun(&scenario.network, &given)));
                     run = Some(again);
                     time
                 })

@@ -1,18 +1,20 @@
-//! Characters of mathematical notation: subscripts, layer superscripts, and the ASCII or LaTeX form of each character.
+//! Characters of mathematical notation: subscripts (`₁₂`), layer superscripts (`⁽²⁾`), and the ASCII and LaTeX forms of a text.
 
 /// The replacement for a character without an ASCII counterpart.
 pub const UNKNOWN: char = '?';
 
-/// The sign for a number that is not computed yet. It looks like the `·` of a product but is another character, since in ASCII it is `_`, a blank to fill in.
+/// The sign for a number that is not computed yet: U+2219, not the similar U+00B7 of a product. In ASCII a product sign is `*`, but this sign is `_`, a
+/// blank to fill in.
 pub const TO_COME: &str = "∙";
 
-/// The separator between two facts in a line. It is not a dot, which would be a product sign in ASCII.
-pub const BETWEEN: &str = " │ ";
+/// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot would not do: in ASCII it would become a product sign.
+pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
-/// Each character becomes one character, so that a screen keeps its layout. `∂` and `δ` remain distinct: `∂C/∂w` becomes `dC/dw`, and `δ`, the error, becomes
-/// `e`; `ε` becomes `E`. Within an equation only a product sign becomes `*`; a number that is not computed yet is `_`, a neuron is `o`, and edges consist of `.` and `:`.
+/// Each character becomes exactly one character, so that the layout of a screen does not change. Characters that an equation must tell apart become different
+/// letters: `∂` becomes `d`, `δ` (the error) becomes `e`, and `ε` becomes `E`. Within an equation only a product sign becomes `*`. On the screen a number
+/// that is not computed yet becomes `_`, a neuron `o`, and an edge a line of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -31,7 +33,7 @@ pub const fn ascii(c: char) -> char {
         '≠' => '!',
         '≤' | '⟨' | '«' => '<',
         '≥' | '⟩' | '»' => '>',
-        // Brackets of a matrix entry, which must differ from arrows.
+        // Brackets of a matrix entry. `<` and `>` would look like arrows.
         '‹' => '(',
         '›' => ')',
         '√' | '✓' | '✔' => 'v',
@@ -128,7 +130,7 @@ pub const fn ascii(c: char) -> char {
         '▄' | '▅' | '▃' => '=',
         '▂' | '▁' => '_',
         '▌' | '▍' | '▎' | '▏' | '▐' | '▕' => '|',
-        // Braille, which draws edges: by the number of its eight dots.
+        // Braille patterns, which draw edges: `.` for one to three of the eight dots, `:` for more.
         '\u{2800}' => ' ',
         '\u{2801}'..='\u{28ff}' if (c as u32 - 0x2800).count_ones() < 4 => '.',
         '\u{2801}'..='\u{28ff}' => ':',
@@ -136,26 +138,26 @@ pub const fn ascii(c: char) -> char {
     }
 }
 
-/// Appends the digits of a number, from a table of subscripts or superscripts.
-fn digits(out: &mut String, n: usize, table: [char; 10]) {
+/// Appends the digits of `n`, each as the character of `table`: [`SUBSCRIPTS`] or [`SUPERSCRIPTS`].
+fn push_digits(out: &mut String, n: usize, table: [char; 10]) {
     for d in n.to_string().bytes() {
         out.push(table[usize::from(d - b'0')]);
     }
 }
 
-const LOWERED: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
-const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+const SUBSCRIPTS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
 /// Returns the subscripts of an entry: `₁₂` for `[1, 2]`. If one of several numbers has two digits, commas separate them: `₁₀,₂`.
 #[must_use]
 pub fn subscript(numbers: &[usize]) -> String {
-    let part = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
+    let needs_commas = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
     let mut out = String::new();
     for (i, &n) in numbers.iter().enumerate() {
-        if part && i > 0 {
+        if needs_commas && i > 0 {
             out.push(',');
         }
-        digits(&mut out, n, LOWERED);
+        push_digits(&mut out, n, SUBSCRIPTS);
     }
     out
 }
@@ -164,12 +166,13 @@ pub fn subscript(numbers: &[usize]) -> String {
 #[must_use]
 pub fn superscript_layer(layer: usize) -> String {
     let mut out = String::from('⁽');
-    digits(&mut out, layer, RAISED);
+    push_digits(&mut out, layer, SUPERSCRIPTS);
     out.push('⁾');
     out
 }
 
-/// Returns a text in ASCII, each character by [`ascii`]. Combining marks are dropped; a character two cells wide becomes two characters.
+/// Returns a text in ASCII with the same width on the screen: each character is replaced by [`ascii`]. Combining marks are dropped, and a character two
+/// cells wide becomes two characters.
 #[must_use]
 pub fn ascii_text(text: &str) -> String {
     use unicode_width::UnicodeWidthChar as _;
@@ -183,11 +186,11 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns a text in ASCII whose length may change: as [`ascii_text`], but `½` becomes `1/2`, `≤` becomes `<=`, `…` becomes `...`, and an exponent such as
-/// `e⁻ᶻ` becomes `e^(-z)`.
+/// Returns a text in ASCII that may be longer than the original. Unlike [`ascii_text`], it writes `½` as `1/2`, `≤` as `<=`, `…` as `...`, and an exponent
+/// such as that of `e⁻ᶻ` as `e^(-z)`.
 #[must_use]
-pub fn spelled(text: &str) -> String {
-    let longer = |c: char| {
+pub fn spelled_out(text: &str) -> String {
+    let long_form = |c: char| {
         Some(match c {
             '½' => "1/2",
             '¼' => "1/4",
@@ -209,49 +212,51 @@ pub fn spelled(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let layer = rest.strip_prefix('⁽').and_then(|after| after.find('⁾')).map(|end| '⁽'.len_utf8() + end + '⁾'.len_utf8());
-        if let Some(end) = layer {
-            out.push_str(&ascii_text(&rest[..end]));
-            rest = &rest[end..];
+        // a layer such as `⁽²⁾` is not an exponent
+        let layer_len = rest.strip_prefix('⁽').and_then(|after| after.find('⁾')).map(|end| '⁽'.len_utf8() + end + '⁾'.len_utf8());
+        if let Some(len) = layer_len {
+            out.push_str(&ascii_text(&rest[..len]));
+            rest = &rest[len..];
             continue;
         }
-        let exponent = rest.find(|c| !is_exponent(c)).unwrap_or(rest.len());
-        if exponent > 0 {
-            let ascii = ascii_text(&rest[..exponent]);
-            let [open, close] = if ascii.len() == 1 { ["^", ""] } else { ["^(", ")"] };
-            out.extend([open, &ascii, close]);
-            rest = &rest[exponent..];
+        let exponent_len = rest.find(|c| !is_in_exponent(c)).unwrap_or(rest.len());
+        if exponent_len > 0 {
+            let exponent = ascii_text(&rest[..exponent_len]);
+            let [open, close] = if exponent.len() == 1 { ["^", ""] } else { ["^(", ")"] };
+            out.extend([open, &exponent, close]);
+            rest = &rest[exponent_len..];
             continue;
         }
         rest = &rest[c.len_utf8()..];
-        match longer(c) {
-            Some(longer) if c == '√' && rest.starts_with('(') => out.push_str(longer.trim_end()),
-            Some(longer) => out.push_str(longer),
+        match long_form(c) {
+            Some(long) if c == '√' && rest.starts_with('(') => out.push_str(long.trim_end()),
+            Some(long) => out.push_str(long),
             None => out.push_str(&ascii_text(c.encode_utf8(&mut [0; 4]))),
         }
     }
     out
 }
 
-/// Returns whether a character is part of an exponent: a raised digit, sign or letter. The bracket of a layer, as in `a⁽¹⁾`, is not.
-fn is_exponent(c: char) -> bool {
-    RAISED.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
+/// Returns whether a character is part of an exponent: a superscript digit, sign or letter, but not a superscript bracket, which encloses a layer (`a⁽¹⁾`).
+fn is_in_exponent(c: char) -> bool {
+    SUPERSCRIPTS.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
 }
 
-/// Returns a text for LaTeX's math mode: Greek letters and signs become commands, subscripts become groups, other characters are unchanged.
+/// Returns a text for LaTeX's math mode. Greek letters and signs become commands (`δ` becomes `\delta`), and the digits of a subscript become a group
+/// (`₁₂` becomes `_{12}`). Other characters are unchanged.
 #[must_use]
 pub fn latex(text: &str) -> String {
     let mut latex = String::with_capacity(text.len());
-    let (mut after_command, mut lowered) = (false, false);
+    let (mut is_after_command, mut is_in_subscript) = (false, false);
     for c in text.chars() {
-        let digit = LOWERED.iter().position(|other| *other == c).map(|digit| digit.to_string());
-        let digit = digit.or_else(|| (lowered && c == ',').then(|| ",".to_owned()));
-        if digit.is_some() != lowered {
-            latex.push_str(if lowered { "}" } else { "_{" });
-            lowered = !lowered;
+        let digit = SUBSCRIPTS.iter().position(|other| *other == c).map(|digit| digit.to_string());
+        let digit_or_comma = digit.or_else(|| (is_in_subscript && c == ',').then(|| ",".to_owned()));
+        if digit_or_comma.is_some() != is_in_subscript {
+            latex.push_str(if is_in_subscript { "}" } else { "_{" });
+            is_in_subscript = !is_in_subscript;
         }
-        if let Some(digit) = digit {
-            latex.push_str(&digit);
+        if let Some(inside) = digit_or_comma {
+            latex.push_str(&inside);
             continue;
         }
         let command = match c {
@@ -277,20 +282,21 @@ pub fn latex(text: &str) -> String {
             _ => "",
         };
         if command.is_empty() {
-            latex.extend((after_command && c.is_ascii_alphabetic()).then_some(' '));
+            // a blank ends the command: `δz` becomes `\delta z`, because LaTeX knows no `\deltaz`
+            latex.extend((is_after_command && c.is_ascii_alphabetic()).then_some(' '));
             latex.push(c);
         } else {
             latex.push_str(command);
         }
-        after_command = command.ends_with(|c: char| c.is_ascii_alphabetic());
+        is_after_command = command.ends_with(|c: char| c.is_ascii_alphabetic());
     }
-    latex.push_str(if lowered { "}" } else { "" });
+    latex.push_str(if is_in_subscript { "}" } else { "" });
     latex
 }
 
-/// Returns the subscript of an index letter, such as ᵢ for i; other characters unchanged.
+/// Returns the subscript of an index letter, such as ᵢ for i; any other character unchanged.
 #[must_use]
-pub const fn lowered(c: char) -> char {
+pub const fn subscript_letter(c: char) -> char {
     match c {
         'i' => 'ᵢ',
         'j' => 'ⱼ',
@@ -305,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subscripts_read_as_in_mathematics() {
+    fn subscripts_have_commas_only_if_a_number_has_two_digits() {
         assert_eq!(subscript(&[1, 2]), "₁₂");
         assert_eq!(subscript(&[10, 2]), "₁₀,₂");
         assert_eq!(subscript(&[1, 10, 3]), "₁,₁₀,₃");
@@ -322,12 +328,12 @@ mod tests {
         assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
         assert_eq!(ascii_text("2·3 + ∙"), "2*3 + _");
         assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
-        assert_eq!(spelled("½ of |x| ≤ √2 …"), "1/2 of |x| <= sqrt 2 ...");
+        assert_eq!(spelled_out("½ of |x| ≤ √2 …"), "1/2 of |x| <= sqrt 2 ...");
         assert_eq!(
-            spelled("∂v/∂a = b aᵇ⁻¹, α eᶻ, −r³ / 2, e^(−z²/2) / √(2π)"),
+            spelled_out("∂v/∂a = b aᵇ⁻¹, α eᶻ, −r³ / 2, e^(−z²/2) / √(2π)"),
             "dv/da = b a^(b-1), a e^z, -r^3 / 2, e^(-z^2/2) / sqrt(2pi)"
         );
-        assert_eq!(spelled("Wᵀ δ⁽¹⁰⁾"), "W^T e(10)");
+        assert_eq!(spelled_out("Wᵀ δ⁽¹⁰⁾"), "W^T e(10)");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
     }
 

@@ -1,23 +1,27 @@
-//! Floor 5: checks derivatives against finite differences of the loss, as PyTorch's `gradcheck` does.
+//! Checks derivatives against finite differences of the loss, as PyTorch's `gradcheck` does.
 //!
-//! The check moves one entry w of a tensor, computes the loss C again, and compares the slope of C with the ∂C/∂w of the backward pass:
+//! The check moves one entry w of a tensor: it adds a step h to w and computes the loss C again. Then it compares the slope of C with the ∂C/∂w of the
+//! backward pass:
 //!
 //! ```text
 //! ∂C/∂w ≈ (8 (C(w + h) − C(w − h)) − (C(w + 2h) − C(w − 2h))) / 12h
 //! ```
 //!
-//! | file | holds |
+//! A kink is a point where a derivative jumps, such as 0 for a relu. A difference across a kink has no meaning.
+//!
+//! | file | contents |
 //! | --- | --- |
 //! | `perturb` | the loss after one entry was moved |
-//! | `dependents` | the entries that must be computed again then |
-//! | `kinks` | the kinks that the move crosses |
+//! | `dependents` | the entries that depend on a moved entry and are computed again |
+//! | `kinks` | the kinks that a move crosses |
 //! | `rounding` | the error of the loss that rounding alone causes |
-//! | `steps`, `difference` | the step sizes h, and the slope on which differences at several of them agree |
+//! | `steps`, `difference` | the step sizes h, and the slope on which the differences at several step sizes agree |
 //! | `judge` | the verdict on one derivative |
 //! | `undefined` | derivatives that are infinite or NaN, but not wrong |
 //! | `batch` | the derivatives of the batch's loss |
 //!
-//! The check uses only those results of the backward pass that it tests. If the backward pass misses an edge of the graph, the check must not miss it too.
+//! The check uses nothing of the backward pass except the derivatives that it tests. If the backward pass misses an edge of the graph, a check that used the
+//! same edges would miss the error.
 
 mod batch;
 mod dependents;
@@ -47,63 +51,64 @@ use perturb::{ForwardPass, Workspace};
 use rounding::rounding_noise;
 use undefined::mark_undefined;
 
-/// The largest relative error of a derivative that agrees.
+/// The largest relative error of a derivative that agrees with the difference.
 pub const TOLERANCE: f64 = 1e-6;
-/// The smallest magnitude that an error is taken relative to.
+/// The smallest divisor of a relative error. The error of a smaller derivative is divided by this number instead of the derivative.
 pub const FLOOR: f64 = 1e-3;
 
 /// The result of the comparison of one derivative with differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The derivative agrees.
+    /// The derivative agrees with the difference.
     Agrees,
     /// The derivative is wrong.
     Off,
-    /// The entry is exactly on a kink, so the derivative is a convention. At a single kink it must lie between the slopes to the left and to the right.
+    /// The entry is exactly on a kink, so the derivative is a convention. At a single kink it must be between the slopes to the left and to the right.
     Kink,
-    /// The loss is not finite there.
+    /// The loss is not finite near the entry.
     NotFinite,
-    /// Rounding hides the slope: the differences at several step sizes disagree with each other.
+    /// The differences at several step sizes disagree with each other, for example because rounding hides the slope. They cannot decide.
     Unsettled,
     /// The derivative is infinite or NaN, but not wrong: the chain rule meets an infinite local derivative or a product that overflows.
     Undefined,
 }
 
-/// One derivative, compared with the slope of the loss.
+/// The check of one derivative.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryCheck {
-    /// The row-major index of the entry.
+    /// The place of the entry: its offset in row-major order.
     pub at: usize,
-    /// The derivative of the backward pass.
+    /// The derivative from the backward pass.
     pub derivative: f64,
-    /// The slope from differences, or NaN if there is none. For a wrong derivative at a kink, the nearer of the slopes to the left and to the right.
+    /// The slope of the loss from differences; NaN if there is none. For a wrong derivative at a kink, the nearer of the slopes to the left and to the right.
     pub difference: f64,
     /// |derivative − difference| / max(|derivative|, |difference|, [`FLOOR`]), or NaN without a difference.
     pub error: f64,
     /// The verdict.
     pub verdict: Verdict,
-    /// `true` if a kink is within 10⁻⁶ of the entry, but not on it. The differences then stay on the entry's side of the kink.
-    pub near: bool,
+    /// `true` if the entry is within 10⁻⁶ of a kink, but not on it. The differences then use only steps that do not cross the kink.
+    pub is_near_kink: bool,
 }
 
 impl EntryCheck {
+    /// Creates a check, and computes its error.
     fn new(at: usize, derivative: f64, difference: f64, verdict: Verdict) -> Self {
         let error = (derivative - difference).abs() / derivative.abs().max(difference.abs()).max(FLOOR);
         let error = if difference.is_finite() && !error.is_finite() { f64::INFINITY } else { error };
-        Self { at, derivative, difference, error, verdict, near: false }
+        Self { at, derivative, difference, error, verdict, is_near_kink: false }
     }
 }
 
-/// The derivatives by the entries of one tensor.
+/// The checks of the derivatives by the entries of one tensor.
 #[derive(Clone, Debug)]
 pub struct TensorCheck {
     /// The tensor of the derivatives.
     pub gradient: Id,
-    /// The number of its entries.
+    /// The number of entries of this tensor.
     pub entries: usize,
     /// The number of entries to check.
     pub wanted: usize,
-    /// The checked entries, in order. Fewer than `wanted` if the check was stopped.
+    /// The checks of the entries, in order. Fewer than `wanted` if the check was stopped.
     pub checks: Vec<EntryCheck>,
 }
 
@@ -116,27 +121,27 @@ impl TensorCheck {
 
     /// Returns the number of entries near a kink.
     #[must_use]
-    pub fn near(&self) -> usize {
-        self.checks.iter().filter(|check| check.near).count()
+    pub fn near_kinks(&self) -> usize {
+        self.checks.iter().filter(|check| check.is_near_kink).count()
     }
 
-    /// Returns the entry with the largest error among those that agree or are off; one that is off comes before all that agree.
+    /// Returns the wrong derivative with the largest error; if no derivative is wrong, the agreeing derivative with the largest error.
     #[must_use]
     pub fn worst(&self) -> Option<&EntryCheck> {
         let judged = self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Agrees | Verdict::Off));
-        // the first of equals
+        // `rev`, because `max_by` returns the last of several equal maxima, and the first is wanted
         judged.rev().max_by(|a, b| {
             (a.verdict == Verdict::Off, a.error).partial_cmp(&(b.verdict == Verdict::Off, b.error)).unwrap_or(Ordering::Equal)
         })
     }
 }
 
-/// The extent of a check. The results are the same bits for any number of threads.
+/// The options of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
-    /// The largest number of entries per tensor. They are spread over the tensor, and are the same in every run.
+    /// The largest number of entries to check per tensor. The checked entries are spread over the tensor, and are the same in every check.
     pub entries: usize,
-    /// The number of threads that share the work.
+    /// The number of threads that share the work. It never changes a result.
     pub threads: NonZero<usize>,
 }
 
@@ -144,14 +149,14 @@ impl CheckOptions {
     /// Every entry, on one thread.
     pub const ALL: Self = Self { entries: usize::MAX, threads: NonZero::<usize>::MIN };
 
-    /// Returns the number of derivatives of one run that are checked.
+    /// Returns the number of derivatives that a check of one run compares.
     #[must_use]
     pub fn derivatives(&self, network: &Network) -> u64 {
         gradients(network).map(|(_, of)| len(&network.tensor(of).shape).min(self.entries) as u64).sum()
     }
 }
 
-/// The gradients in the order of the backward pass, each with the tensor x of its ∂C/∂x.
+/// Iterates over the tensors of derivatives ∂C/∂x in the order of the backward pass, each with its tensor x.
 fn gradients(network: &Network) -> impl Iterator<Item = (Id, Id)> {
     let backward = network.ops().iter().filter(|op| op.pass == Pass::Backward);
     backward.filter_map(|op| match network.tensor(op.output).role {
@@ -160,22 +165,25 @@ fn gradients(network: &Network) -> impl Iterator<Item = (Id, Id)> {
     })
 }
 
-/// The number of entries in a block, the unit of work of a thread.
+/// The number of entries in a block. A thread takes one block of work at a time.
 const BLOCK: usize = 64;
 /// The longest time between two calls of `progress`.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// A tensor to check.
+/// A tensor of derivatives to check.
 struct CheckTarget {
     gradient: Id,
+    /// The tensor x of the derivatives ∂C/∂x.
     of: Id,
+    /// The number of entries of both tensors.
     entries: usize,
+    /// The number of entries to check.
     wanted: usize,
 }
 
 /// Checks all derivatives of a run, in the order of the backward pass.
 ///
-/// `progress` is called at least every 50 ms with the number of derivatives that are done. When it returns `false`, the check stops without the rest.
+/// `progress` is called at least every 50 ms with the number of derivatives that are done. The check stops early when `progress` returns `false`.
 pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: impl FnMut(u64) -> bool) -> Vec<TensorCheck> {
     let target = |(gradient, of): (Id, Id)| {
         let entries = len(&network.tensor(of).shape);
@@ -189,10 +197,10 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
     let (sender, receiver) = channel();
     scope(|threads| {
         let queue = Queue { targets: &targets, blocks: &blocks, next: &next, done: &done, stop: &stop };
-        // the preparation runs on a thread too, so that this one stays free to call `progress`
+        // `start` runs on another thread, because this thread must be free to call `progress`
         let workers = options.threads.get().min(queue.blocks.len());
-        let other = sender.clone();
-        if !try_spawn(threads, move || queue.start(network, run, workers, other)) {
+        let worker_sender = sender.clone();
+        if !try_spawn(threads, move || queue.start(network, run, workers, worker_sender)) {
             queue.start(network, run, 1, sender.clone());
         }
         drop(sender);
@@ -218,7 +226,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
     checked
 }
 
-/// The blocks of work, from which all threads take the next one.
+/// The queue of blocks. Each thread takes the next block when it has finished one.
 #[derive(Clone, Copy)]
 struct Queue<'a> {
     targets: &'a [CheckTarget],
@@ -228,6 +236,7 @@ struct Queue<'a> {
     next: &'a AtomicUsize,
     /// The number of derivatives that are done.
     done: &'a AtomicU64,
+    /// `true` if the check must stop early.
     stop: &'a AtomicBool,
 }
 
@@ -235,14 +244,14 @@ struct Queue<'a> {
 type BlockResult = (usize, Vec<EntryCheck>);
 
 impl Queue<'_> {
-    /// Prepares what the threads share, then works on the queue with this number of threads.
+    /// Prepares the data that all threads share, then works on the queue with this number of threads.
     fn start(self, network: &Network, run: &Run, threads: usize, to: Sender<BlockResult>) {
         let forward = ForwardPass::new(network, run, self.stop);
         let noises: Vec<f64> = self.targets.iter().map(|target| rounding_noise(&forward, target.of)).collect();
         scope(|scope| {
             for _ in 1..threads {
                 let (forward, noises, to) = (&forward, &noises, to.clone());
-                // if no thread can be started, the others take its blocks
+                // if the system refuses to start a thread, the other threads take its blocks
                 try_spawn(scope, move || self.work(forward, noises, &to));
             }
             self.work(&forward, &noises, &to);
@@ -275,18 +284,19 @@ impl Queue<'_> {
                 self.done.fetch_add(1, Memory::Relaxed);
             }
             if to.send((block, checks)).is_err() {
-                return; // the receiver is gone
+                return; // the receiver was dropped, so nobody needs more results
             }
         }
     }
 }
 
-/// Returns the index of the k-th of `count` sampled entries out of `entries`.
+/// Returns the place of sample k, from 0, if `count` of `entries` entries are sampled.
 ///
-/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses the entry within the k-th range. Entries at a fixed distance would
-/// miss whole columns of a matrix.
+/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses one entry of range k. Samples at a fixed distance would miss whole
+/// columns of a matrix: every 20th entry of a matrix with 20 columns is in the same column.
 fn sampled(k: usize, entries: usize, count: usize) -> usize {
     let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
+    // a number of 32 bits, from the fractional part of k times the golden ratio
     let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let (from, to) = (border(k), border(k + 1));
     from + usize::try_from((u128::from(hash) * (to - from) as u128) >> 32).unwrap_or(0)

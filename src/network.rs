@@ -1,10 +1,11 @@
-//! Floor 3: a network is a directed acyclic graph of ops, each of which computes one tensor.
+//! A network is a directed acyclic graph of ops. Each op computes one tensor, in the forward pass, the loss or the backward pass.
 //!
-//! Both layers and scalar graphs are built into such a network (`build`). The backward ops follow from the forward ops by the chain rule and are ops like the
-//! others. A [`Run`] computes all tensors for one sample, a [`Batch`] reduces the samples' losses and gradients and updates the parameters, and a
-//! [`Descent`] computes one iteration after another.
+//! `build` makes such a network from layers or from the nodes of a scalar graph, and derives the backward ops from the forward ops by the chain rule. A [`Run`]
+//! has the values of all tensors for one sample. A [`Batch`] has further ops, which reduce the losses and gradients of several samples and update the
+//! parameters. A [`Descent`] computes iterations of gradient descent.
 //!
-//! An op is a sum of parts: `z = W a + b` has the part `W a` and the part `b`, and each entry of z is the sum of both parts' terms.
+//! An op is a sum of **parts**: `z = W a + b` has the part `W a` and the part `b`. Each part has a rule, which lists the **terms** that the part adds to each
+//! entry of z: `W a` adds one product for each column of W, and `b` adds one number.
 
 mod batch;
 mod build;
@@ -47,12 +48,12 @@ pub type Id = usize;
 /// The role of a tensor in its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An input, given by each sample or, in a graph, by the network.
+    /// An input. Each sample has its own; the inputs of a graph are part of the network.
     Input {
         /// `true` for an input of a graph, which gradient descent may update.
         learns: bool,
     },
-    /// The expected output, given by each sample.
+    /// The expected output. Each sample has its own.
     Target,
     /// A weight or bias.
     Parameter,
@@ -64,7 +65,7 @@ pub enum Role {
     Loss,
     /// The derivative ∂C/∂x of the loss by another tensor x.
     Gradient(Id),
-    /// In a batch: the sum or mean, over the samples, of this tensor of the samples' network.
+    /// A tensor in a batch: the sum or mean over the samples of the tensor with this number in the samples' network.
     Reduced(Id),
 }
 
@@ -79,63 +80,64 @@ impl Role {
 /// A tensor without its numbers.
 #[derive(Clone, Debug)]
 pub struct TensorInfo {
-    /// Its name in addresses: `conv1.z`, `grad.conv1.weight`.
+    /// The name in addresses: `conv1.z`, `grad.conv1.weight`.
     pub name: CompactString,
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Its symbol, such as a⁽¹⁾ or δ⁽²⁾, in the notation of V. Petersen's series.
+    /// The symbol, such as a⁽¹⁾ or δ⁽²⁾, in the notation of V. Petersen's series.
     pub symbol: Symbol,
-    /// Its role.
+    /// The role in the network.
     pub role: Role,
-    /// Its layer; `None` for the input, the target, the loss and the tensors of a graph.
+    /// The number of the layer, from 0; `None` for the input, the target, the loss and the tensors of a graph.
     pub layer: Option<usize>,
-    /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for its gradient; others have [out, in, …].
+    /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for the gradient of such a filter. Other filters have the shape
+    /// [out, in, …].
     pub inputs_first: bool,
 }
 
-/// A rule with its operands.
+/// A part of an op: a rule with its operands.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The rule.
     pub rule: Arc<dyn Rule>,
-    /// The tensors in its slots.
+    /// The tensor in each slot of the rule.
     pub operands: Reads<Id>,
 }
 
 /// The computation of one tensor: each entry is the sum of the terms of all parts, in order.
 #[derive(Clone, Debug)]
 pub struct Op {
-    /// The tensor that it computes.
+    /// The tensor that the op computes.
     pub output: Id,
-    /// The pass that it belongs to.
+    /// The pass of the op.
     pub pass: Pass,
     /// The parts whose terms are added, in this order.
     pub parts: Vec<Part>,
 }
 
-/// The largest number of parts that [`Op::first_parts`] returns. No screen has room for the operands of more.
-const FIRST: usize = 16;
+/// The largest number of parts that [`Op::first_parts`] returns. No screen has room for the operands of more parts.
+const MAX_FIRST_PARTS: usize = 16;
 
 impl Op {
-    /// The first 16 parts. A batch's reduction has more: one for each sample.
+    /// The first 16 parts. Only a reduction over the samples of a batch has more: one part for each sample.
     #[must_use]
     pub fn first_parts(&self) -> &[Part] {
-        &self.parts[..self.parts.len().min(FIRST)]
+        &self.parts[..self.parts.len().min(MAX_FIRST_PARTS)]
     }
 
-    /// The first of these parts that slides a window over an image, with the window.
+    /// The first part that slides a window over an image, with its window; `None` if no part does.
     #[must_use]
     pub fn window(&self) -> Option<(&Part, Window)> {
         self.first_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
     }
 
-    /// Computes the op's tensor into `sums`. `tensor` returns the entries of an operand.
+    /// Computes the op's tensor and writes it to `sums`. `tensor` returns the entries of an operand.
     pub fn compute<'a>(&self, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) {
         run::add_up(self, tensor, sums);
     }
 
-    /// The output a and its pre-activation z, for a loss that reads both. Such a loss is computed from z, which is numerically stable; without z it is computed
-    /// from a.
+    /// The output a of the network and its pre-activation z, if this op is a loss that reads both; otherwise `None`. Such a loss is computed from z, which is
+    /// numerically stable. After [`Op::without_z`] it is computed from a.
     #[must_use]
     pub fn output_and_z(&self) -> Option<[Id; 2]> {
         match *self.parts.first()?.operands {
@@ -144,7 +146,7 @@ impl Op {
         }
     }
 
-    /// Returns the same loss without z, computed from the output.
+    /// Returns a loss that reads only the output, not the pre-activation z. Only for an op with [`Op::output_and_z`].
     #[must_use]
     pub fn without_z(&self) -> Self {
         let mut op = self.clone();
@@ -156,20 +158,20 @@ impl Op {
 /// One use of a tensor as an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// The op's number.
+    /// The number of the op that reads the tensor.
     pub op: usize,
-    /// The index of the part.
+    /// The index of the part that reads it.
     pub part: usize,
-    /// The slot of that part's rule.
+    /// The slot of the part's rule that holds the tensor.
     pub slot: Slot,
 }
 
 /// The name and type of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerInfo {
-    /// Its name.
+    /// The name.
     pub name: CompactString,
-    /// Its `type`.
+    /// The `type` in a scenario file, such as `conv2d`.
     pub kind: &'static str,
 }
 
@@ -192,27 +194,30 @@ pub struct Network {
     part_offsets: HashMap<usize, Vec<u64>>,
     /// The locations of the tensors in the memory of a run.
     layout: Arc<MemoryLayout>,
-    /// For each tensor, the derivative of the loss by it.
+    /// For each tensor, the tensor of the derivatives of the loss by it.
     gradients: Vec<Option<Id>>,
+    /// See [`Network::reads_samples`].
     reads_samples: bool,
     output: Id,
     loss: Id,
 }
 
 /// The largest number of parts for which a linear search is faster than [`Network::part_offsets`].
-const FEW: usize = 4;
+const FEW_PARTS: usize = 4;
 
 /// See [`Network::part_offsets`].
 fn part_offsets(op: &Op) -> Option<Vec<u64>> {
-    if op.parts.len() <= FEW {
+    if op.parts.len() <= FEW_PARTS {
         return None;
     }
-    let mut before = Vec::with_capacity(op.parts.len() + 1);
-    before.push(0);
+    let mut offsets = Vec::with_capacity(op.parts.len() + 1);
+    let mut offset = 0;
+    offsets.push(offset);
     for part in &op.parts {
-        before.push(before[before.len() - 1] + part.rule.terms_per_entry()?);
+        offset += part.rule.terms_per_entry()?;
+        offsets.push(offset);
     }
-    Some(before)
+    Some(offsets)
 }
 
 /// Returns the approximate number of multiplications of an op.
@@ -222,9 +227,9 @@ fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
 }
 
 impl Network {
-    /// Creates a network. If two tensors have the same name, the name denotes the later one. `derivatives` are pairs of a tensor and the derivative by it, in
-    /// addition to those with [`Role::Gradient`].
-    fn of(
+    /// Creates a network. If two tensors have the same name, [`Network::find`] returns the later one. `derivatives` are pairs of a tensor and the tensor of
+    /// the derivatives by it, in addition to the tensors with [`Role::Gradient`].
+    fn new(
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,
         layers: Vec<LayerInfo>,
@@ -285,13 +290,13 @@ impl Network {
         &self.layers
     }
 
-    /// Returns the tensor with this name.
+    /// Returns the number of the tensor with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
         self.by_name.get(name).copied()
     }
 
-    /// The op that computes a tensor; `None` for inputs, targets and parameters.
+    /// The number of the op that computes a tensor; `None` for inputs, targets and parameters.
     #[must_use]
     pub fn producer(&self, id: Id) -> Option<usize> {
         self.producer[id]
@@ -314,14 +319,16 @@ impl Network {
         self.work[op]
     }
 
-    /// For an op with more than 4 parts, each with the same number of terms for every entry: the number of an entry's terms before each part and, last, of all
-    /// its terms. A mean over 5 samples, one term each, has [0, 1, 2, 3, 4, 5]. The part of a term is found in it by binary search.
+    /// For each part of an op, the number of terms that the earlier parts add to an entry; as a last number, the number of all terms of an entry. A mean over
+    /// 5 samples with one term each has [0, 1, 2, 3, 4, 5]. A binary search in this list finds the part that has a given term.
+    ///
+    /// `None` for an op of up to 4 parts, and for an op with a part that adds more terms to some entries than to others.
     #[must_use]
     pub fn part_offsets(&self, op: usize) -> Option<&[u64]> {
         self.part_offsets.get(&op).map(Vec::as_slice)
     }
 
-    /// The derivative ∂C/∂x of the loss by a tensor x.
+    /// The tensor of the derivatives ∂C/∂x of the loss C by a tensor x.
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]
@@ -339,7 +346,7 @@ impl Network {
         self.loss
     }
 
-    /// Returns whether samples give inputs to the network; `false` for a graph.
+    /// Returns whether each sample has its own input; `false` for a graph, whose inputs are part of the network.
     #[must_use]
     pub fn reads_samples(&self) -> bool {
         self.reads_samples
@@ -356,7 +363,7 @@ impl Network {
         &self.fixed
     }
 
-    /// Removes and returns [`Network::fixed`]. The caller then gives these tensors to each run.
+    /// Removes and returns [`Network::fixed`]. Afterwards the caller must pass these tensors to each run.
     pub(super) fn take_fixed(&mut self) -> Vec<(Id, Arc<Tensor>)> {
         std::mem::take(&mut self.fixed)
     }

@@ -1,26 +1,26 @@
-//! Floor 0: the text of a number, in the three forms that the program writes.
+//! The text of a number, in the three forms that the program writes.
 //!
 //! | form | for | 0.1 + 0.2 | −1.5·10⁻⁹ | −0 | −∞ |
 //! | --- | --- | --- | --- | --- | --- |
 //! | [`exact`], [`Exact`], [`write_exact`] | text that can be read back | `0.30000000000000004` | `-1.5e-9` | `-0` | `-inf` |
 //! | [`json`], [`Json`], [`write_json`] | JSON | `0.30000000000000004` | `-1.5e-9` | `-0.0` | `"-inf"` |
-//! | [`short`], [`brief`], [`Format`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
+//! | [`short`], [`with_digits`], [`ColumnFormat`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
 //!
-//! The first two have the fewest digits that read back to the same bits, and write `nan` for every NaN.
+//! The exact and the JSON form have the fewest digits that read back to the same bits. Both write `nan` for every NaN.
 //!
-//! The short form follows a law. For every finite number:
+//! The short form never misleads about zero, signs and whole numbers. It keeps the **law of short numbers**. For every finite number:
 //!
-//! - the shown number has the same sign, and is zero only for zero;
-//! - without a point and without an exponent it is exact;
-//! - it is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
+//! - the text has the sign of the number, and is `0` only for zero;
+//! - a text without a point and without an exponent is exact;
+//! - a number is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
 //!
-//! So `1` is exactly one, and `1.0000` is slightly more.
+//! So `1` is exactly one, and `1.0000` is slightly more than one.
 
 mod column;
 mod short;
 
-pub use column::{CAP, Format};
-pub use short::{USUAL, brief, round_up, short};
+pub use column::{ColumnFormat, DEFAULT_MAX_WIDTH};
+pub use short::{TYPICAL_WIDTH, round_up, short, with_digits};
 
 use std::fmt;
 use std::io::Write as _;
@@ -64,7 +64,7 @@ pub fn write_exact(value: f64, to: &mut Vec<u8>) {
     write!(to, "{}", Exact(value)).expect("writing to a vector cannot fail");
 }
 
-/// Returns the word for a number that is not finite, `inf`, `-inf` or `nan`; `None` for a finite one.
+/// Returns the word for a number that is not finite: `inf`, `-inf` or `nan`. `None` for a finite number.
 #[must_use]
 pub fn not_finite(value: f64) -> Option<&'static str> {
     if value.is_finite() {
@@ -107,7 +107,7 @@ pub fn write_json(value: f64, to: &mut Vec<u8>) {
             to.extend_from_slice(part.as_bytes());
         }
     } else if value == 0.0 {
-        // a shortcut: half of the values after a relu are 0
+        // a shortcut for a frequent value: after a relu about half of the entries are 0
         to.extend_from_slice(if value.is_sign_negative() { &b"-0.0"[..] } else { b"0.0" });
     } else {
         let mut digits = zmij::Buffer::new();

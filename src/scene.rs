@@ -16,7 +16,7 @@ mod symbols;
 use std::cell::OnceCell;
 use std::ops::Range;
 
-pub use crate::trace::{ARGUMENTS, Path, Position, Sources, TermRead};
+pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
 pub use grid::{Grid, ShownTensor};
 pub use known::{EntryState, EntryTerm};
 pub use reads::EntryUse;

@@ -1,4 +1,5 @@
-//! Reusable scratch memory for kernels, one pool for each thread. Allocating and clearing it for every call would take longer than some of the work.
+//! Reusable scratch memory for kernels, one pool per thread. If each call of a kernel allocated and cleared its memory, small calls would spend more time on
+//! that than on their computation.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -7,41 +8,45 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::MutexGuard;
 
 thread_local! {
-    /// The free memory of this thread.
+    /// This thread's buffers that no [`Scratch`] uses.
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers with arbitrary values, those of their last use. They are aligned to a cache line, because loading a register across two lines takes twice
-/// as long.
+/// A slice of numbers for temporary results. Its first values are arbitrary: whatever the last user of the memory wrote.
+///
+/// The slice begins at a cache line, because loading a vector register across two lines takes twice as long.
 #[derive(Debug)]
 pub struct Scratch {
     memory: Vec<f64>,
-    place: Range<usize>,
-    /// Makes the type `!Send`, so that memory goes back to the thread that took it.
-    here: PhantomData<MutexGuard<'static, ()>>,
+    /// The range of `memory` that begins at a cache line and has the requested length.
+    aligned: Range<usize>,
+    /// Makes the type `!Send`, so that the memory returns to the pool of the thread that took it.
+    not_send: PhantomData<MutexGuard<'static, ()>>,
 }
 
-/// The size of a cache line, in bytes and in numbers.
-const LINE: usize = 64;
-const NUMBERS: usize = LINE / size_of::<f64>();
+/// The size of a cache line in bytes.
+const LINE_BYTES: usize = 64;
+
+/// The size of a cache line in numbers.
+const LINE_NUMBERS: usize = LINE_BYTES / size_of::<f64>();
 
 impl Scratch {
-    /// Takes `len` numbers, from the memory that was returned last if that is large enough.
+    /// Takes `len` numbers from the buffer that was returned last, or from a new one if that buffer is too small.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        if memory.len() < len + NUMBERS {
-            memory = vec![0.0; len + NUMBERS];
+        if memory.len() < len + LINE_NUMBERS {
+            memory = vec![0.0; len + LINE_NUMBERS];
         }
-        let begin = memory.as_ptr().align_offset(LINE).min(NUMBERS);
-        Self { memory, place: begin..begin + len, here: PhantomData }
+        let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_NUMBERS);
+        Self { memory, aligned: begin..begin + len, not_send: PhantomData }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         let memory = mem::take(&mut self.memory);
-        // at the end of a thread the pool may be gone
+        // when a thread ends, its pool may be dropped before this value; then the memory is freed
         let _ = FREE.try_with(|free| free.borrow_mut().push(memory));
     }
 }
@@ -50,12 +55,12 @@ impl Deref for Scratch {
     type Target = [f64];
 
     fn deref(&self) -> &[f64] {
-        &self.memory[self.place.clone()]
+        &self.memory[self.aligned.clone()]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f64] {
-        &mut self.memory[self.place.clone()]
+        &mut self.memory[self.aligned.clone()]
     }
 }

@@ -1,4 +1,6 @@
-//! Floor 1: one step of the computation, as a value. Ops make steps, panes draw them, exporters print them, and nothing else passes between the three.
+//! One step of the computation, as a value: one term of one entry, such as the product `weight[0,1] · input[1]` in an output of a linear layer.
+//!
+//! Ops make steps, panes of the screen draw them, and commands print them. These three know of each other only through [`Step`].
 
 mod address;
 
@@ -16,15 +18,15 @@ use crate::tensor::{Index, Places};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pass {
-    /// The layers' outputs, from the input to the output.
+    /// The outputs of the layers, from the first layer to the last.
     Forward,
-    /// The loss C of the output.
+    /// The loss C of the network's output.
     Loss,
     /// The derivatives of C, from the loss back to the input.
     Backward,
     /// The parameters' gradients, summed or averaged over the samples of the batch.
     Reduce,
-    /// The new parameters, one step of gradient descent.
+    /// The new parameters, after one step of gradient descent.
     Update,
 }
 
@@ -42,7 +44,7 @@ impl Pass {
     }
 }
 
-/// The units of movement through the trace, from fine to coarse.
+/// The units of movement through the trace (the steps of all iterations, in order), from fine to coarse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// One term of an entry.
@@ -98,7 +100,7 @@ pub enum Kind {
     Product,
     /// The value is a function of the arguments.
     Apply,
-    /// The value is the maximum of the arguments; or 0, for a loss term that a target of 0 leaves out.
+    /// The value is the maximum of the arguments. Also a loss term that a target of 0 removes: its value is 0.
     Select,
     /// The value is the argument.
     Copy,
@@ -120,24 +122,24 @@ impl Kind {
 /// One entry of one tensor, which a pane can mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorEntry {
-    /// The tensor's number in the network.
+    /// The number of the tensor in the network.
     pub tensor: usize,
-    /// The entry's row-major place.
+    /// The entry's place: its offset in row-major order.
     pub at: usize,
 }
 
-/// One factor of a product, one argument of a function, or a slice of arguments.
+/// One factor of a product, one argument of a function, or a slice: many arguments that are entries of one tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
-    /// The tensor's name, or a derivative such as `relu'(conv1.z)`; `None` for a constant.
+    /// The name of the tensor, or the text of a derivative such as `relu'(conv1.z)`; `None` for a constant.
     pub name: Option<CompactString>,
     /// The entry's index, from 0; empty for a scalar or a constant.
     pub index: Index,
     /// The factor's value; meaningless for a slice.
     pub value: f64,
-    /// The entry that the factor is read or derived from; for a slice, its first entry.
+    /// The entry that the factor is or is computed from; for a slice, its first entry; `None` for a constant.
     pub source: Option<TensorEntry>,
-    /// The expression of a derived factor; `None` for an entry of a tensor.
+    /// The expression of a factor that is computed from an entry, such as the derivative of a relu; `None` for an entry itself.
     pub derived: Option<&'static Expr>,
     /// The entries of a slice; `None` for a single factor.
     pub slice: Option<Places>,
@@ -166,18 +168,18 @@ impl Serialize for Primitive {
     }
 }
 
-/// One step of the computation: one term of one entry, with all that is needed to explain it.
+/// One step of the computation: one term of one entry, with everything that a screen or a line of a trace shows of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The iteration of gradient descent, from 1.
     pub iteration: u64,
-    /// The sample, from 1; `None` in `reduce` and `update`.
+    /// The sample, from 1; `None` in the passes `reduce` and `update`, which belong to the whole batch.
     pub sample: Option<usize>,
     /// The number of the step within its iteration, from 1.
     pub step: u64,
     /// The pass that the step is in.
     pub pass: Pass,
-    /// The op's name, which is that of the tensor that it computes.
+    /// The name of the op, which is also the name of the tensor that the op computes.
     pub op: CompactString,
     /// The index of the entry that the step computes, from 0.
     pub index: Index,

@@ -1,4 +1,5 @@
-//! A counter of work for tests, which check that the cost of a frame does not grow with the size of the scenario. Release builds count nothing.
+//! A counter of work, per thread. Tests use it to check that the cost of drawing a frame does not grow with the size of the network. Release builds count
+//! nothing.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
@@ -8,7 +9,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Adds to this thread's count.
+/// Adds `work` to this thread's count: 1 for each op, term or factor that is looked up.
 #[inline]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
 pub fn count(work: u64) {

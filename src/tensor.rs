@@ -1,4 +1,5 @@
-//! Floor 0: arrays of f64 in row-major order, and the conversion between an entry's index and its place: in the shape 2x3, `[1,0]` is at place 3.
+//! Arrays of f64 in row-major order. An entry is named by its index, one number per dimension, or by its place, its offset in row-major order: in the
+//! shape 2x3 the entry with the index `[1,0]` is at place 3.
 
 use ndarray::{ArrayD, IxDyn};
 use smallvec::SmallVec;
@@ -42,7 +43,7 @@ pub fn len(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// Returns the index of the entry at the row-major place `at`.
+/// Returns the index of the entry at place `at`.
 ///
 /// ```
 /// assert_eq!(gradstep::tensor::unravel(3, &[2, 3]).as_slice(), [1, 0]);
@@ -57,7 +58,7 @@ pub fn unravel(mut at: usize, shape: &[usize]) -> Index {
     index
 }
 
-/// Returns the row-major place of an entry; `None` if the index does not fit the shape.
+/// Returns the place of the entry with this index; `None` if the index is outside the shape or has another number of dimensions.
 ///
 /// ```
 /// assert_eq!(gradstep::tensor::ravel(&[1, 0], &[2, 3]), Some(3));
@@ -78,12 +79,12 @@ pub fn index_text(index: &[usize]) -> String {
     format!("[{}]", inside.join(","))
 }
 
-/// Evenly spaced places in a tensor: `first + row · steps[0] + column · steps[1]`, such as a window of an image.
+/// Evenly spaced places in a tensor, such as those of a window of an image: `first + row · steps[0] + column · steps[1]` for each row and column.
 ///
 /// A 2x2 window at row 1, column 2 of an image with 5 columns has `first` 7, `counts` `[2, 2]` and `steps` `[5, 1]`: the places 7, 8, 12 and 13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The row-major place of row 0, column 0.
+    /// The place of row 0, column 0.
     pub first: usize,
     /// The number of rows, and of columns in each row.
     pub counts: [usize; 2],
@@ -105,22 +106,23 @@ impl Places {
         self.counts[0] * self.counts[1]
     }
 
-    /// The places, row by row.
+    /// Iterates over the places, row by row.
     pub fn each(self) -> impl Iterator<Item = usize> + Clone {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         (0..rows).flat_map(move |row| (0..columns).map(move |column| first + row * down + column * across))
     }
 
-    /// Returns whether a place is one of these.
+    /// Returns whether the place `at` is one of these places.
     #[must_use]
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
-        let Some(from) = at.checked_sub(first) else { return false };
-        // the rows of a dilated window may overlap, so a division gives only the last row that can contain the place
-        let row = from.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
-        (0..=row).rev().take_while(|row| from - row * down <= columns.saturating_sub(1) * across).any(|row| {
-            let along = from - row * down;
-            along.is_multiple_of(across.max(1)) && along / across.max(1) < columns
+        let Some(distance) = at.checked_sub(first) else { return false };
+        // in a dilated window a row may end after the next row has begun, so the division returns only the last row that can contain the place
+        let last_row = distance.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
+        let row_width = columns.saturating_sub(1) * across;
+        (0..=last_row).rev().take_while(|row| distance - row * down <= row_width).any(|row| {
+            let in_row = distance - row * down;
+            in_row.is_multiple_of(across.max(1)) && in_row / across.max(1) < columns
         })
     }
 }
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn contains_agrees_with_the_listed_places() {
+    fn contains_is_true_for_exactly_the_places_of_each() {
         let all = Places::all(7);
         let window = Places { first: 12, counts: [3, 2], steps: [10, 3] };
         let overlapping = Places { first: 2, counts: [3, 4], steps: [5, 4] };

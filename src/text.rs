@@ -1,17 +1,18 @@
-//! Escapes text from files for the terminal, and aligns, cuts and wraps text by its width in cells.
+//! Escapes text from files for the terminal, and aligns, cuts and wraps text by its width in cells. A cell is the screen space of one ASCII character; `中`
+//! is two cells wide.
 //!
 //! A terminal obeys control characters, and format characters (such as a right-to-left override or a zero-width space) can make one text look like another.
-//! Both become visible, as `<U+202E>`. Dropping them would show a text that is not in the file.
+//! Both are escaped, for example as `<U+202E>`. If they were dropped, the screen would show a text that is not in the file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The most combining marks on one letter: no script needs more, and a higher stack reaches into other lines.
-const MARKS: usize = 3;
+/// The largest number of combining marks that one letter may have. No script needs more, and a higher stack of marks would cover the line above.
+const MAX_MARKS: usize = 3;
 
-/// Returns `text` with every control and format character as `<U+XXXX>`, and newlines unchanged.
+/// Returns `text` with every control and format character as `<U+XXXX>`, and newlines unchanged. Combining marks beyond three on a letter are escaped too.
 ///
 /// The result is borrowed if nothing needs escaping. Escaping an escaped text changes nothing.
 ///
@@ -24,23 +25,23 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
-    let mut shown = 0;
+    let mut copied_to = 0;
     let mut marks = CombiningMarks::default();
     for (at, c) in text.char_indices() {
         if !marks.allow(c) {
-            out.push_str(&text[shown..at]);
+            out.push_str(&text[copied_to..at]);
             let _ = write!(out, "<U+{:04X}>", u32::from(c)); // writing to a String cannot fail
-            shown = at + c.len_utf8();
+            copied_to = at + c.len_utf8();
         }
     }
-    if shown == 0 {
+    if copied_to == 0 {
         return Cow::Borrowed(text);
     }
-    out.push_str(&text[shown..]);
+    out.push_str(&text[copied_to..]);
     Cow::Owned(out)
 }
 
-/// Returns the characters of `text`, each escaped as by [`escape`]; newlines are escaped too.
+/// Iterates over the characters of `text`, each escaped if [`escape`] would escape it. Newlines are escaped too.
 pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut marks = CombiningMarks::default();
     text.char_indices().map(move |(at, c)| {
@@ -48,7 +49,7 @@ pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// Returns `text` escaped, with a blank for each newline: for a message that continues on the same line.
+/// Returns `text` escaped, with a blank for each newline. Messages quote such a text in the middle of a line.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     escape(text).replace('\n', " ")
@@ -95,9 +96,9 @@ pub fn cut(text: &str, cells: usize) -> String {
     kept
 }
 
-/// Wraps a text into lines of at most `cells` cells, between words. A longer word is broken.
+/// Wraps a text between words into lines of at most `cells` cells. A word longer than a line is broken.
 #[must_use]
-pub fn broken(text: &str, cells: usize) -> Vec<String> {
+pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
     for word in text.split(' ') {
@@ -123,15 +124,17 @@ pub fn broken(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
-/// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged. Names have any length, and `format!` panics at a width beyond a `u16`.
+/// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged.
+///
+/// `format!` would not do: it panics at a width above 65,535, and the name of a layer may be longer.
 #[must_use]
-pub fn to_left(text: &str, cells: usize) -> String {
+pub fn align_left(text: &str, cells: usize) -> String {
     text.to_owned() + &blanks(text, cells)
 }
 
 /// Pads `text` with blanks on the left to `cells` cells; a longer text is unchanged.
 #[must_use]
-pub fn to_right(text: &str, cells: usize) -> String {
+pub fn align_right(text: &str, cells: usize) -> String {
     blanks(text, cells) + text
 }
 
@@ -139,40 +142,42 @@ fn blanks(text: &str, cells: usize) -> String {
     " ".repeat(cells.saturating_sub(text.width()))
 }
 
-/// The state of [`escape`] between two characters.
+/// The state of [`escape`] between two characters: it decides which combining marks and variation selectors are shown.
 #[derive(Default)]
 struct CombiningMarks {
     /// The number of combining marks on the last letter.
     count: usize,
-    /// `true` if the previous character is visible, so that a variation selector may follow.
-    on_letter: bool,
+    /// `true` if the previous character is visible and no mark, so that a variation selector may follow it.
+    is_after_letter: bool,
 }
 
 impl CombiningMarks {
     /// Returns whether `c`, the next character of the text, is shown unescaped.
     fn allow(&mut self, c: char) -> bool {
-        let on_letter = std::mem::take(&mut self.on_letter);
+        let is_after_letter = std::mem::take(&mut self.is_after_letter);
+        let is_variation_selector = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}');
         if c == '\n' {
             self.count = 0;
             true
         } else if is_hidden(c) {
             false
-        } else if matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}') {
-            on_letter
+        } else if is_variation_selector {
+            is_after_letter
         } else if c.width() == Some(0) {
             self.count += 1;
-            self.count <= MARKS
+            self.count <= MAX_MARKS
         } else {
             self.count = 0;
-            self.on_letter = true;
+            self.is_after_letter = true;
             true
         }
     }
 }
 
-/// Returns whether `c` is a control or format character, an invisible filler, for private use, or a noncharacter.
+/// Returns whether `c` is a control or format character, an invisible filler, a character for private use, or a noncharacter.
 fn is_hidden(c: char) -> bool {
     c.is_control()
+        // the last two code points of every plane, such as U+FFFE and U+1FFFF, are noncharacters
         || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_character_is_escaped() {
+    fn hidden_characters_are_escaped() {
         let listed = (0..0x20)
             .filter(|&c| c != 0x0a)
             .chain(0x7f..=0x9f)
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_mark_and_the_second_selector_are_escaped() {
+    fn a_fourth_mark_and_a_second_variation_selector_are_escaped() {
         assert_eq!(escape("e\u{301}\u{302}\u{303}e\u{301}"), "e\u{301}\u{302}\u{303}e\u{301}");
         assert_eq!(escape("e\u{301}\u{302}\u{303}\u{304}\u{305}"), "e\u{301}\u{302}\u{303}<U+0304><U+0305>");
         assert_eq!(escape("✔\u{fe0f}\u{fe0f}"), "✔\u{fe0f}<U+FE0F>");
@@ -226,11 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_padded_by_their_width_whatever_their_length() {
-        assert_eq!((to_left("δ", 3), to_right("δ", 3)), ("δ  ".to_owned(), "  δ".to_owned()));
-        assert_eq!((to_left("中", 3), to_right("e\u{301}", 3)), ("中 ".to_owned(), "  e\u{301}".to_owned()));
-        assert_eq!((to_left("long", 3), to_right("long", 3)), ("long".to_owned(), "long".to_owned()));
-        assert_eq!((to_left("", 70_000).len(), to_right("x", 70_000).len()), (70_000, 70_000));
+    fn texts_are_padded_by_their_width_on_the_screen() {
+        assert_eq!((align_left("δ", 3), align_right("δ", 3)), ("δ  ".to_owned(), "  δ".to_owned()));
+        assert_eq!((align_left("中", 3), align_right("e\u{301}", 3)), ("中 ".to_owned(), "  e\u{301}".to_owned()));
+        assert_eq!((align_left("long", 3), align_right("long", 3)), ("long".to_owned(), "long".to_owned()));
+        assert_eq!((align_left("", 70_000).len(), align_right("x", 70_000).len()), (70_000, 70_000));
     }
 
     proptest! {

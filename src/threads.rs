@@ -1,9 +1,11 @@
-//! The thread pool: one limit for all parallel work (`--threads`), and helpers that share it. No result depends on the number of threads.
+//! The thread pool. Helper threads share the work of a computation with the calling thread. `--threads` limits the number of threads. No result depends on
+//! the number of threads.
 //!
-//! - [`share`] splits work over the helpers, [`chunks`] does so for the entries of an array. Small work stays on the calling thread.
-//! - [`parallel`] encloses a computation of many such parts, such as the run of a network. The helpers sleep until the first part that is large
-//!   enough to wake them, and then spin until the computation ends: waking a thread takes longer than many parts do.
-//! - [`BackgroundTask`] runs one long piece of work beside the caller, so that the user interface stays responsive.
+//! - [`share`] splits a list of work items among the calling thread and the helpers; [`chunks`] splits the entries of an array. Small work stays on the
+//!   calling thread.
+//! - [`parallel`] encloses a computation with many calls of [`share`] and [`chunks`], such as the forward pass of a network. The helpers sleep until the
+//!   first call that has enough work to wake them. Then they spin until the computation ends, because waking a thread takes longer than many of the calls.
+//! - [`BackgroundTask`] does long work beside the caller, so that the user interface stays responsive.
 
 use std::cell::{Cell, RefCell};
 use std::hint;
@@ -18,26 +20,27 @@ use std::vec::IntoIter;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
+/// The limit on the number of threads, once it is set or read.
 static LIMIT: OnceLock<NonZeroUsize> = OnceLock::new();
 
-/// The largest limit. More threads make nothing faster, and a system does not start any number of them.
+/// The largest limit. More threads make nothing faster, and the system may refuse to start them.
 const MAX_LIMIT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// The number of cores in tests, the same on every machine.
+/// The number of cores that tests assume, so that they do the same on every machine.
 const TEST_CORES: usize = 3;
 
-/// The work that is worth one more thread, in multiplications: about five microseconds. Tests share tiny work.
+/// The amount of work, in multiplications, for which one more thread pays off: about five microseconds. Tests have a tiny amount, so that they share too.
 const HELPER_COST: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
 
-/// The work that is worth waking the helpers, in multiplications: about forty microseconds.
+/// The amount of work, in multiplications, for which waking the helpers pays off: about forty microseconds.
 const WAKE_COST: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
 
-/// Sets the limit. It has no effect once [`limit`] was called.
+/// Sets the limit on the number of threads. This has no effect after a call of [`limit`].
 pub fn set_limit(threads: NonZeroUsize) {
     let _ = LIMIT.set(threads.min(MAX_LIMIT));
 }
 
-/// Returns the limit: the one that was set, or else the number of cores.
+/// Returns the limit on the number of threads: the number of cores if none was set.
 #[must_use]
 pub fn limit() -> usize {
     LIMIT.get_or_init(|| NonZeroUsize::new(cores()).unwrap_or(NonZeroUsize::MIN)).get()
@@ -49,67 +52,68 @@ fn cores() -> usize {
     *CORES.get_or_init(|| if cfg!(test) { TEST_CORES } else { available_parallelism().map_or(1, NonZeroUsize::get) })
 }
 
-/// Returns the number of threads of a run: the limit, but at most one for each core, as helpers spin and would take cores from each other. With fewer
-/// than 8 cores up to 8 are allowed, so that a small machine can show what happens on a larger one.
-fn team() -> usize {
+/// Returns the number of threads of a computation, including the calling thread: the limit, but at most one for each core. More would slow each other
+/// down, because helpers spin. A machine with fewer than 8 cores may still have 8 threads, to reproduce the behaviour of a larger machine.
+fn team_size() -> usize {
     limit().min(cores().max(8))
 }
 
-/// Returns the pool of helpers: the team without the calling thread. `None` if the team is one thread, or the system starts none.
+/// Returns the pool of helpers: all threads of a computation except the calling one. `None` if there are no others, or if the system refuses to start them.
 fn helpers() -> Option<&'static ThreadPool> {
     static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    let build = || ThreadPoolBuilder::new().num_threads(team() - 1).build().ok();
-    if team() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
+    let build = || ThreadPoolBuilder::new().num_threads(team_size() - 1).build().ok();
+    if team_size() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
 }
 
-/// Keeps the helpers awake until the last `Awake` is dropped.
+/// A guard that keeps the helpers awake. They sleep when the last guard is dropped.
 #[derive(Debug)]
-struct Awake;
+struct AwakeGuard;
 
-/// The number of [`Awake`].
-static AWAKE: AtomicUsize = AtomicUsize::new(0);
+/// The number of [`AwakeGuard`]s that exist.
+static AWAKE_GUARDS: AtomicUsize = AtomicUsize::new(0);
 
-impl Awake {
+impl AwakeGuard {
     fn new(helpers: &ThreadPool) -> Self {
-        AWAKE.fetch_add(1, Ordering::Relaxed);
+        AWAKE_GUARDS.fetch_add(1, Ordering::Relaxed);
         helpers.spawn_broadcast(|_| stay_awake());
         Self
     }
 }
 
-impl Drop for Awake {
+impl Drop for AwakeGuard {
     fn drop(&mut self) {
-        AWAKE.fetch_sub(1, Ordering::Relaxed);
+        AWAKE_GUARDS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Runs a helper's work as it arrives, until there is no [`Awake`].
+/// Runs on each helper and does the work that arrives, until no [`AwakeGuard`] exists.
 fn stay_awake() {
     thread_local! {
-        static HERE: Cell<bool> = const { Cell::new(false) };
+        static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
     }
-    // the work that arrives may be this function, for another run; nested calls would keep each other from returning
-    if HERE.replace(true) {
+    // the work that arrives may be a call of this function, for another computation; nested calls would keep each other from returning
+    if IS_RUNNING.replace(true) {
         return;
     }
-    let mut turn = 0;
-    while AWAKE.load(Ordering::Relaxed) > 0 {
+    let mut spins = 0;
+    while AWAKE_GUARDS.load(Ordering::Relaxed) > 0 {
         if rayon::yield_now() != Some(Yield::Executed) {
-            spin(&mut turn);
+            spin(&mut spins);
         }
     }
-    HERE.set(false);
+    IS_RUNNING.set(false);
 }
 
 /// The helpers of this thread's current computation.
 #[derive(Debug, Default)]
 enum Team {
-    /// No helpers: nothing is parallel here, or this is itself a part of shared work.
+    /// No helpers: the thread is not inside [`parallel`], or it already does one part of shared work.
     #[default]
     None,
-    /// The helpers sleep, as there was no large part yet.
+    /// The helpers sleep, because no call of [`share`] had enough work yet.
     Asleep,
-    Awake(Awake),
+    /// The helpers spin.
+    Awake(AwakeGuard),
 }
 
 thread_local! {
@@ -117,111 +121,119 @@ thread_local! {
 }
 
 impl Team {
-    /// Calls `run` with this team in place, and restores the previous one at the end, even after a panic.
+    /// Calls `run` with this team as the thread's team. Restores the previous team afterwards, even after a panic.
     fn during<R>(self, run: impl FnOnce() -> R) -> R {
-        struct Before(Team);
-        impl Drop for Before {
+        struct Restore(Team);
+        impl Drop for Restore {
             fn drop(&mut self) {
                 TEAM.replace(mem::take(&mut self.0));
             }
         }
-        let _before = Before(TEAM.replace(self));
+        let _restore = Restore(TEAM.replace(self));
         run()
     }
 }
 
-/// Calls `run`, with helpers for the parts in it that are large enough to [`share`].
+/// Calls `run`. The calls of [`share`] and [`chunks`] in it use the helpers if their work is large enough.
 pub fn parallel<R>(run: impl FnOnce() -> R) -> R {
     Team::Asleep.during(run)
 }
 
-/// Waits for a moment; every 64th time it gives up the core.
-fn spin(turn: &mut u8) {
-    *turn = turn.wrapping_add(1) % 64;
-    if *turn == 0 { thread::yield_now() } else { hint::spin_loop() }
+/// Waits for a moment. Every 64th call lets another thread have the core; `count` counts the calls.
+fn spin(count: &mut u8) {
+    *count = count.wrapping_add(1) % 64;
+    if *count == 0 { thread::yield_now() } else { hint::spin_loop() }
 }
 
-/// A queue of work that several threads take from, one piece at a time. Some take from the front and some from the back, so that a thread mostly gets
-/// the entries that it wrote in the previous part, which are still in its cache.
+/// A queue of work items that several threads take from, one item at a time.
+///
+/// Every second helper takes from the back, all other threads from the front. So a thread mostly gets the entries that it wrote in the previous call of
+/// [`share`], which are still in its cache.
 #[derive(Debug)]
 pub struct WorkQueue<'a, T> {
     work: &'a Mutex<IntoIter<T>>,
-    back: bool,
+    takes_from_back: bool,
 }
 
 impl<T> Iterator for WorkQueue<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        // a poisoned queue is still valid: each piece was either taken or not
+        // a poisoned queue is still valid: each item was either taken or not
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.back { work.next_back() } else { work.next() }
+        if self.takes_from_back { work.next_back() } else { work.next() }
     }
 }
 
-/// Returns the number of threads that are worth it for this number of multiplications, if the helpers are awake.
+/// Returns the number of threads that pay off for this number of multiplications if the helpers are awake.
 #[must_use]
 pub fn useful_threads(multiplications: u64) -> usize {
-    usize::try_from(multiplications / HELPER_COST).unwrap_or(usize::MAX).clamp(1, team())
+    usize::try_from(multiplications / HELPER_COST).unwrap_or(usize::MAX).clamp(1, team_size())
 }
 
-/// Returns the number of threads for this number of multiplications, and wakes the helpers if they are worth it.
+/// Returns the number of threads to use for this number of multiplications. Wakes sleeping helpers if the work is large enough for that.
 #[must_use]
 pub fn threads_for(multiplications: u64) -> usize {
-    let helped = TEAM.with_borrow_mut(|team| match team {
+    let has_helpers = TEAM.with_borrow_mut(|team| match team {
         Team::None => false,
         Team::Awake(_) => true,
         Team::Asleep => {
             let helpers = if multiplications < WAKE_COST { None } else { helpers() };
             if let Some(helpers) = helpers {
-                *team = Team::Awake(Awake::new(helpers));
+                *team = Team::Awake(AwakeGuard::new(helpers));
             }
             helpers.is_some()
         }
     });
-    if helped { useful_threads(multiplications) } else { 1 }
+    if has_helpers { useful_threads(multiplications) } else { 1 }
 }
 
-/// Calls `run` with chunks of the entries and the index of each chunk's first entry, on several threads if that is worth it. Chunks are multiples of
-/// `unit` long; an entry costs about `each` multiplications.
-pub fn chunks(entries: &mut [f64], unit: usize, each: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
-    let long = usize::try_from(HELPER_COST / each.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
-    let multiplications = entries.len() as u64 * each;
-    if entries.len() <= long || threads_for(multiplications) == 1 {
+/// Calls `run` for chunks of `entries`, on several threads if that pays off. The arguments of `run` are the index of the chunk's first entry and the chunk.
+///
+/// The length of a chunk is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
+pub fn chunks(entries: &mut [f64], unit: usize, entry_cost: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
+    let chunk_len = usize::try_from(HELPER_COST / entry_cost.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
+    let multiplications = entries.len() as u64 * entry_cost;
+    if entries.len() <= chunk_len || threads_for(multiplications) == 1 {
         return run(0, entries);
     }
-    share(entries.chunks_mut(long).enumerate().collect(), multiplications, |chunks| {
-        chunks.for_each(|(n, chunk)| run(n * long, chunk));
+    share(entries.chunks_mut(chunk_len).enumerate().collect(), multiplications, |chunks| {
+        chunks.for_each(|(n, chunk)| run(n * chunk_len, chunk));
     });
 }
 
-/// Starts a scoped thread; returns `false` if the system starts none. `run` is dropped then, so the caller must be able to do its work as well.
+/// Starts a scoped thread. Returns `false` and drops `run` if the system refuses to start a thread: then the caller must do the work.
 pub fn try_spawn<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Send + 'scope) -> bool {
     Builder::new().spawn_scoped(scope, run).is_ok()
 }
 
-/// The future result of work on the background thread. If it is dropped, the work is still finished, and its result is dropped.
+/// The future result of work on the background thread. If the task is dropped, the work still runs to its end, and its result is dropped.
 ///
-/// All such work runs on one thread, in order: an allocator keeps freed memory for the thread that allocated it, so a second thread would double the
-/// memory.
+/// All background work runs on one thread, in order. An allocator keeps freed memory for the thread that allocated it, so a second thread would double
+/// the memory.
 #[derive(Debug)]
 pub struct BackgroundTask<T>(Arc<Completion<T>>);
 
-/// The state of the work, and a condition variable that is notified when it changes.
+/// The state of the work, and a condition variable that is notified when the state changes.
 #[derive(Debug)]
 struct Completion<T> {
     result: Mutex<Outcome<T>>,
     changed: Condvar,
 }
 
+/// The state of the work of a [`BackgroundTask`].
 #[derive(Debug)]
 enum Outcome<T> {
+    /// The work is not done.
     Pending,
+    /// The result, or the panic of the work.
     Ready(thread::Result<T>),
+    /// A caller has taken the result.
     Taken,
 }
 
 impl<T> Completion<T> {
+    /// Locks the state.
     fn result(&self) -> MutexGuard<'_, Outcome<T>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,14 +245,15 @@ impl<T> Clone for BackgroundTask<T> {
     }
 }
 
-/// The number of unfinished [`BackgroundTask`] and [`drop_in_background`], and a condition variable that is notified when it changes.
+/// The number of unfinished [`BackgroundTask`]s and calls of [`drop_in_background`], and a condition variable that is notified when the number falls.
 static PENDING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// One unfinished piece of work, counted in [`PENDING`].
+/// A guard for unfinished background work, counted in [`PENDING`] until it is dropped.
 #[derive(Debug)]
 struct PendingWork;
 
 impl PendingWork {
+    /// Locks the number of [`PENDING`].
     fn count() -> MutexGuard<'static, usize> {
         PENDING.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,19 +271,20 @@ impl Drop for PendingWork {
     }
 }
 
-/// Waits until all work of [`BackgroundTask`] and [`drop_in_background`] is done, so that abandoned work has freed its memory. Returns whether there was
-/// any.
+/// Waits until all work of [`BackgroundTask`] and [`drop_in_background`] is done, so that abandoned work has freed its memory. Returns `false` if there
+/// was no such work.
 pub fn wait_until_idle() -> bool {
     let count = PendingWork::count();
-    let any = *count > 0;
+    let was_busy = *count > 0;
     drop(PENDING.1.wait_while(count, |count| *count > 0));
-    any
+    was_busy
 }
 
+/// One piece of work for the background thread.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Returns the queue of the background thread, which is started if necessary. `None` if the system starts no thread, and on the background thread,
-/// which would wait for itself.
+/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start it, and for a call from the
+/// background thread, which would wait for itself.
 fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -281,14 +295,14 @@ fn worker() -> Option<mpsc::Sender<Work>> {
     }
     let mut work = WORK.lock().unwrap_or_else(PoisonError::into_inner);
     if work.is_none() {
-        let (give, given) = mpsc::channel::<Work>();
+        let (sender, receiver) = mpsc::channel::<Work>();
         let run = move || {
             IS_WORKER.set(true);
-            for work in given {
+            for work in receiver {
                 work();
             }
         };
-        *work = Builder::new().spawn(run).is_ok().then_some(give);
+        *work = Builder::new().spawn(run).is_ok().then_some(sender);
     }
     work.clone()
 }
@@ -297,26 +311,26 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Queues `run(input)`.
     ///
     /// # Errors
-    /// Returns `input` if the system starts no thread, or on the background thread itself: the caller must do the work.
+    /// Returns `input` if the system refuses to start the background thread, or if this is the background thread: then the caller must do the work.
     pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
         let Some(worker) = worker() else { return Err(input) };
-        let end = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
-        let (completion, pending) = (Arc::downgrade(&end), PendingWork::new());
+        let completion = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
+        let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
-            // dropped last, as the result may be dropped here
+            // dropped at the end of this closure: if nobody waits for the result any more, its memory is freed before the work counts as done
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
-            if let Some(end) = completion.upgrade() {
-                *end.result() = Outcome::Ready(result);
-                end.changed.notify_all();
+            if let Some(completion) = weak.upgrade() {
+                *completion.result() = Outcome::Ready(result);
+                completion.changed.notify_all();
             }
         };
-        // the background thread never ends, so its queue is never closed
+        // sending cannot fail: the background thread never ends, so its queue is never closed
         let _ = worker.send(Box::new(work));
-        Ok(Self(end))
+        Ok(Self(completion))
     }
 
-    /// Waits for the result for at most `wait`. Returns whether it is there.
+    /// Waits for the result, for at most `wait`. Returns whether the work is done.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
         let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
@@ -324,10 +338,10 @@ impl<T: Send + 'static> BackgroundTask<T> {
         !pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Waits for the result and takes it; `None` if it was already taken, here or through a clone.
+    /// Waits for the result and takes it. `None` if this task or a clone of it has already taken the result.
     ///
     /// # Panics
-    /// If the work panicked: the panic goes on in the caller.
+    /// If the work panicked, with the same panic.
     #[must_use]
     pub fn take(&self) -> Option<T> {
         let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
@@ -339,7 +353,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
     }
 }
 
-/// Drops a large value on a thread of its own.
+/// Drops a large value on a new thread, because freeing its memory takes long.
 pub fn drop_in_background(large: impl Send + 'static) {
     let pending = PendingWork::new();
     // if the system starts no thread, the closure is dropped here, with both values
@@ -349,25 +363,27 @@ pub fn drop_in_background(large: impl Send + 'static) {
     });
 }
 
-/// Calls `run` on each of several threads with one queue, from which they take all the work. `multiplications` is about the size of the work.
+/// Calls `run` on several threads, or on the calling thread alone if more do not pay off. All of them take their work from one queue, and `share` returns
+/// when the queue is empty and each `run` has returned. `multiplications` is an estimate of the total work.
 pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue<'_, T>) + Sync) {
     let threads = if work.len() > 1 { threads_for(multiplications).min(work.len()) } else { 1 };
     let work = &Mutex::new(work.into_iter());
-    let Some(helpers) = helpers().filter(|_| threads > 1) else { return run(WorkQueue { work, back: false }) };
+    let Some(helpers) = helpers().filter(|_| threads > 1) else { return run(WorkQueue { work, takes_from_back: false }) };
     helpers.in_place_scope(|scope| {
-        let (hand, run) = (Arc::new(()), &run);
+        // each helper holds a clone of this handle while it works
+        let (busy, run) = (Arc::new(()), &run);
         for thread in 1..threads {
-            let hand = Arc::clone(&hand);
+            let busy = Arc::clone(&busy);
             scope.spawn(move |_| {
-                run(WorkQueue { work, back: thread % 2 == 1 });
-                drop(hand);
+                run(WorkQueue { work, takes_from_back: thread % 2 == 1 });
+                drop(busy);
             });
         }
-        Team::None.during(|| run(WorkQueue { work, back: false }));
-        // waits here, as at the end of the scope this thread would go to sleep
-        let mut turn = 0;
-        while Arc::strong_count(&hand) > 1 {
-            spin(&mut turn);
+        Team::None.during(|| run(WorkQueue { work, takes_from_back: false }));
+        // spins until the helpers are done; the end of the scope would wait too, but by going to sleep
+        let mut spins = 0;
+        while Arc::strong_count(&busy) > 1 {
+            spin(&mut spins);
         }
     });
 }
@@ -378,16 +394,16 @@ mod tests {
 
     use super::*;
 
-    /// Adds to each entry its index twice over, in nested chunks. Returns the threads that did it.
-    fn count_up(entries: &mut [f64]) -> Vec<ThreadId> {
+    /// Adds its index to each entry, in chunks of chunks. Returns the thread of each outer chunk.
+    fn add_indices(entries: &mut [f64]) -> Vec<ThreadId> {
         let threads = Mutex::new(Vec::new());
-        chunks(entries, 3, 1, |at, entries| {
+        chunks(entries, 3, 1, |outer_first, entries| {
             threads.lock().expect("no thread panicked").push(thread::current().id());
-            chunks(entries, 1, 1, |inside, entries| {
+            chunks(entries, 1, 1, |inner_first, entries| {
                 for (n, entry) in entries.iter_mut().enumerate() {
-                    #[allow(clippy::cast_precision_loss)] // few
-                    let place = (at + inside + n) as f64;
-                    *entry += place;
+                    #[allow(clippy::cast_precision_loss)] // the index is small
+                    let index = (outer_first + inner_first + n) as f64;
+                    *entry += index;
                 }
             });
         });
@@ -397,21 +413,21 @@ mod tests {
     #[test]
     fn chunks_visit_every_entry_once() {
         let mut entries = vec![0.5; 10_000];
-        let alone = count_up(&mut entries);
-        assert_eq!(alone, [thread::current().id()], "without a team, this thread does all the work");
-        let shared = parallel(|| count_up(&mut entries));
+        let alone = add_indices(&mut entries);
+        assert_eq!(alone, [thread::current().id()], "outside `parallel`, this thread does all the work");
+        let shared = parallel(|| add_indices(&mut entries));
         assert!(shared.len() > 3, "{shared:?}");
-        #[allow(clippy::cast_precision_loss)] // few
+        #[allow(clippy::cast_precision_loss)] // the index is small
         let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
         assert_eq!(entries, expected);
     }
 
     #[test]
-    fn concurrent_runs_share_the_helpers() {
+    fn concurrent_computations_share_the_helpers() {
         let run = || {
             let mut entries = vec![0.0; 300];
             for _ in 0..200 {
-                parallel(|| count_up(&mut entries));
+                parallel(|| add_indices(&mut entries));
             }
             entries[299]
         };
@@ -423,6 +439,7 @@ mod tests {
 
     #[test]
     fn a_background_result_is_taken_once() {
+        // the work waits until `open` sends
         let (open, opened) = mpsc::channel::<()>();
         let sum = BackgroundTask::begin(vec![1, 2, 3], move |numbers| {
             opened.recv().expect("the sender exists");
@@ -451,13 +468,13 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_any_piece_reaches_the_caller() {
+    fn a_panic_in_any_work_item_reaches_the_caller() {
         for bad in [0, 50, 99] {
-            let work = || share((0..100).collect(), 1 << 20, |pieces| pieces.for_each(|piece| assert_ne!(piece, bad)));
+            let work = || share((0..100).collect(), 1 << 20, |items| items.for_each(|item| assert_ne!(item, bad)));
             assert!(catch_unwind(AssertUnwindSafe(|| parallel(work))).is_err(), "{bad}");
         }
         let mut entries = vec![0.0; 100];
-        parallel(|| count_up(&mut entries));
+        parallel(|| add_indices(&mut entries));
         assert_eq!(entries[99], 99.0, "the helpers still work after a panic");
     }
 }

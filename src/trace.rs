@@ -1,14 +1,15 @@
-//! Floor 4: one iteration as a sequence of steps, one for each term of each entry of each op. The sequence is not stored: a step is computed from the tensors
-//! when it is requested.
+//! One iteration of gradient descent as a sequence of steps: one step for each term of each entry of each op. The sequence is not stored. A step is computed
+//! from the tensors when it is requested.
 //!
-//! Step k is found by binary search over prefix counts of terms, so the time depends on neither k nor the number of steps. For `z = W a + b` with
-//! 3 outputs and 2 inputs, each entry of z has 3 terms (two products and the bias). If 10 steps precede this op, step 15 is its 5th term:
+//! The steps of one op of one sample are a segment. Step k is found by two binary searches: for its segment, and for its entry by the number of terms before
+//! each entry. So the time hardly depends on k and on the number of steps. For `z = W a + b` with 3 outputs and 2 inputs, each entry of z has 3 terms: two
+//! products and the bias. If 10 steps precede this op, step 15 is the op's fifth term, with 4 terms of the op before it:
 //!
 //! ```text
-//! segment  z, `before` = 10           segments are sorted by the number of steps before them
-//! entry    1                          prefix_terms(entry) ≤ 4: 0, 3, 6, …
-//! term     4 − 3 = 1                  the second term: W[1,1] a[1]
-//! sum      the terms before it        from the nearest kept running sum (`running_sums`)
+//! segment   z                 the last segment with fewer than 15 steps before it
+//! entry     z[1]              the entries have 0, 3 and 6 terms before them; 3 is the largest of these up to 4
+//! term      4 − 3 = 1         counted from 0: the second term, W[1,1] a[1]
+//! sum       W[1,0] a[0]       the running sum of the earlier terms (`running_sums`)
 //! ```
 
 mod find;
@@ -39,39 +40,39 @@ use future::LaterNumbers;
 use running_sums::{PartialSum, RunningSums};
 use sampled_entries::EntrySamples;
 
-pub use find::{ARGUMENTS, Sources, UseOf};
+pub use find::{MAX_ARGUMENTS, ReadingStep, Sources};
 pub use future::Replacement;
 pub use paths::Path;
 pub use term_reads::TermRead;
 pub use walk::{StepVisitor, Walk};
 
-/// The steps of one op of one sample run.
+/// The steps of one op of one sample run. An op without terms has an empty segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
-    /// The sample run, from 0.
+    /// The number of the sample run, from 0.
     sample_run: usize,
-    /// The op's number in its network.
+    /// The number of the op in its network.
     op: usize,
-    /// The number of steps before it.
-    before: u64,
+    /// The number of steps before the segment.
+    steps_before: u64,
 }
 
 /// The op, entry and term of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The step, from 1.
+    /// The number of the step, from 1.
     pub step: u64,
-    /// The sample run, from 0: a sample of the batch or, last, the batch itself.
+    /// The number of the sample run, from 0: one for each sample of the batch, and last one for the batch itself.
     pub sample_run: usize,
-    /// The op's number in its network.
+    /// The number of the op in its network.
     pub op: usize,
-    /// The row-major index of the entry.
+    /// The place of the entry: its offset in row-major order.
     pub entry: usize,
-    /// The term of the entry, from 0.
+    /// The number of the term in its entry, from 0.
     pub term: u64,
     /// The number of terms of the entry.
     pub terms: u64,
-    /// The index of its segment.
+    /// The index of the step's segment.
     segment: usize,
 }
 
@@ -86,11 +87,11 @@ impl Position {
 /// The state of an entry of a tensor at some step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
-    /// Its value is complete.
+    /// All terms are added: the value.
     Done(f64),
-    /// Some of its terms are added: the running sum.
+    /// Some terms are added: the running sum.
     Partial(f64),
-    /// It is computed later.
+    /// No term is added yet.
     Pending,
 }
 
@@ -102,38 +103,39 @@ pub struct Trace {
     segments: Vec<Segment>,
     /// For each sample run, the index of its first segment.
     sample_run_starts: Vec<usize>,
-    /// For each pass, the index of its first segment.
+    /// For each pass of each sample run, the index of its first segment.
     pass_starts: Vec<usize>,
+    /// The number of steps.
     len: u64,
     running_sums: RunningSums,
     entry_samples: EntrySamples,
-    /// Replaces numbers that are computed later. `None` outside of tests.
+    /// For tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
 }
 
 impl Trace {
-    /// Creates the trace of a first iteration with these runs, one for each sample.
+    /// Creates the trace of a first iteration without a reduction and an update. `runs` are the runs of the samples.
     #[must_use]
     #[allow(clippy::needless_pass_by_value)] // a trace owns its network, like its runs
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
         let sample_run = |(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) };
-        Self::of(1, runs.into_iter().enumerate().map(sample_run).collect())
+        Self::of_iteration(1, runs.into_iter().enumerate().map(sample_run).collect())
     }
 
-    /// Creates the trace of an iteration: the samples of its batch, then the batch itself, which reduces and updates.
+    /// Creates the trace of an iteration. `sample_runs` are the runs of the batch's samples, then the run of the batch, which reduces and updates.
     #[must_use]
-    pub fn of(iteration: u64, sample_runs: SampleRuns) -> Self {
+    pub fn of_iteration(iteration: u64, sample_runs: SampleRuns) -> Self {
         let (mut segments, mut sample_run_starts, mut pass_starts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut before = 0;
+        let mut steps_before = 0;
         for (number, sample_run) in sample_runs.iter().enumerate() {
             sample_run_starts.push(segments.len());
-            let mut pass = None;
-            for (op, Op { output, pass: own, .. }) in sample_run.network.ops().iter().enumerate() {
-                if pass.replace(*own) != Some(*own) {
+            let mut last_pass = None;
+            for (op, Op { output, pass, .. }) in sample_run.network.ops().iter().enumerate() {
+                if last_pass.replace(*pass) != Some(*pass) {
                     pass_starts.push(segments.len());
                 }
-                segments.push(Segment { sample_run: number, op, before });
-                before += parts::terms_before(sample_run, op, len(&sample_run.network.tensor(*output).shape));
+                segments.push(Segment { sample_run: number, op, steps_before });
+                steps_before += parts::terms_before(sample_run, op, len(&sample_run.network.tensor(*output).shape));
             }
         }
         Self {
@@ -142,7 +144,7 @@ impl Trace {
             segments,
             sample_run_starts,
             pass_starts,
-            len: before,
+            len: steps_before,
             running_sums: RunningSums::default(),
             entry_samples: EntrySamples::default(),
             future: None,
@@ -174,7 +176,7 @@ impl Trace {
         self.sample_runs.len() - usize::from(self.sample_runs.last().is_some_and(|last| last.sample.is_none()))
     }
 
-    /// The samples of the batch, then the batch itself if it has ops.
+    /// The runs of the batch's samples, then the run of the batch if it has ops.
     #[must_use]
     pub fn sample_runs(&self) -> &[SampleRun] {
         &self.sample_runs
@@ -192,34 +194,36 @@ impl Trace {
         &self.sample_runs[sample_run].network
     }
 
-    /// The tensors of a sample run.
+    /// The values of the tensors of a sample run.
     #[must_use]
     pub fn run(&self, sample_run: usize) -> &Run {
         &self.sample_runs[sample_run].run
     }
 
+    /// Returns the run, the op and the number of the op of a segment.
     fn op(&self, segment: usize) -> (&Run, &Op, usize) {
         let Segment { sample_run, op, .. } = self.segments[segment];
         let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         (run, &network.ops()[op], op)
     }
 
-    /// The index of an op's segment.
+    /// Returns the index of the segment of an op.
     fn segment(&self, sample_run: usize, op: usize) -> usize {
         self.sample_run_starts[sample_run] + op
     }
 
-    /// The next segment with steps.
-    fn next(&self, segment: usize) -> Option<usize> {
-        (segment + 1..self.segments.len()).find(|segment| self.segments[*segment].before < self.end(*segment))
+    /// Returns the index of the next segment that has steps; `None` if no later segment has steps.
+    fn next_segment(&self, segment: usize) -> Option<usize> {
+        (segment + 1..self.segments.len()).find(|segment| self.segments[*segment].steps_before < self.last_step(*segment))
     }
 
-    /// The number of steps up to the end of a segment.
-    fn end(&self, segment: usize) -> u64 {
-        self.segments.get(segment + 1).map_or(self.len, |next| next.before)
+    /// Returns the number of the last step of a segment. For an empty segment this is the number of the last step before it.
+    fn last_step(&self, segment: usize) -> u64 {
+        self.segments.get(segment + 1).map_or(self.len, |next| next.steps_before)
     }
 
-    fn entries(&self, segment: usize) -> usize {
+    /// Returns the number of entries of the tensor that a segment's op computes.
+    fn entry_count(&self, segment: usize) -> usize {
         let (_, op, _) = self.op(segment);
         len(&self.network_of(self.segments[segment].sample_run).tensor(op.output).shape)
     }
@@ -231,28 +235,29 @@ impl Trace {
             return Some(position);
         }
         let segment = self.segment_of(k)?;
-        let Segment { sample_run, op: number, before } = self.segments[segment];
+        let Segment { sample_run, op: number, steps_before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
-        let local = k - before - 1;
+        // the number of the term among all terms of the op, from 0
+        let term_of_op = k - steps_before - 1;
         if let Some([.., terms]) = self.network_of(sample_run).part_offsets(number) {
-            let entry = usize::try_from(local / terms).ok()?;
-            return Some(Position { step: k, sample_run, op: number, entry, term: local % terms, terms: *terms, segment });
+            let entry = usize::try_from(term_of_op / terms).ok()?;
+            return Some(Position { step: k, sample_run, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
         }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
-        let steps_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
-        // the last entry with at most `local` terms before it
-        let (mut low, mut high) = (0, self.entries(segment));
+        let terms_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
+        // the last entry with at most `term_of_op` terms before it
+        let (mut low, mut high) = (0, self.entry_count(segment));
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
-            if steps_before(middle) <= local {
+            if terms_before(middle) <= term_of_op {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        let first = steps_before(low);
-        let terms = steps_before(low + 1) - first;
-        Some(Position { step: k, sample_run, op: number, entry: low, term: local - first, terms, segment })
+        let first = terms_before(low);
+        let terms = terms_before(low + 1) - first;
+        Some(Position { step: k, sample_run, op: number, entry: low, term: term_of_op - first, terms, segment })
     }
 
     /// Returns step k, or `None` if there is no such step.
@@ -291,7 +296,7 @@ impl Trace {
         }
     }
 
-    /// Returns the name of a factor that a part of the op at a position derives from its operands.
+    /// Returns the name of a derived factor, such as `relu'(conv1.z)`. `expr` is its expression, in a part of the op at a position.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
         derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
@@ -303,7 +308,7 @@ impl Trace {
         self.op(at.segment).1
     }
 
-    /// Returns the part of the op that the term at a position belongs to.
+    /// Returns the index of the part of the op that has the term at a position.
     #[must_use]
     pub fn part_at(&self, at: &Position) -> usize {
         self.sum_before(at).part
@@ -317,7 +322,7 @@ impl Trace {
         rule.equation_for(&x)
     }
 
-    /// Returns one part of the right-hand side of an op's equation. The first part has no sign, a further one has: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
+    /// Returns one part of the right-hand side of an op's equation. Each part except the first begins with its sign: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
@@ -327,7 +332,8 @@ impl Trace {
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
     }
 
-    /// Returns the name of an operand in an op's equation: its symbol or, if requested and unambiguous among the operands, its letter.
+    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If `named` asks for the letter and no other operand has the same letter,
+    /// returns the letter, such as a.
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
@@ -351,7 +357,8 @@ impl Trace {
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
     }
 
-    /// Returns a shorter formula for the entry at a position, with its value: a − t for the δ of softmax and cross-entropy. `None` if there is no such formula.
+    /// Returns a shorter formula for the entry at a position, and its value: a − t for the derivative δ = ∂C/∂z of softmax and cross-entropy. `None` if there is
+    /// no shorter formula.
     #[must_use]
     pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
@@ -364,8 +371,8 @@ impl Trace {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
                 if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index) }
             };
-            let end = at.step - at.term + at.terms - 1;
-            let value = self.future.as_ref().map_or(value, |future| future.number(end, value));
+            let last_step_of_entry = at.step - at.term + at.terms - 1;
+            let value = self.future.as_ref().map_or(value, |future| future.number(last_step_of_entry, value));
             Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
     }
@@ -377,20 +384,23 @@ impl Trace {
         match unit {
             Unit::Step => k..k + 1,
             Unit::Entry => k - at.term..k - at.term + at.terms,
-            Unit::Op => self.segments[at.segment].before + 1..self.end(at.segment) + 1,
+            Unit::Op => self.steps_of(at.segment),
             Unit::Pass => self.unit_span(&self.pass_starts, self.pass_starts.partition_point(|first| *first <= at.segment) - 1),
             Unit::Sample => self.unit_span(&self.sample_run_starts, at.sample_run),
             Unit::Iteration => 1..self.len + 1,
         }
     }
 
-    /// Returns the steps of unit `number`, for units that start with the segments `firsts`.
-    fn unit_span(&self, firsts: &[usize], number: usize) -> Range<u64> {
-        let before = |number: usize| firsts.get(number).and_then(|first| self.segments.get(*first)).map_or(self.len, |s| s.before);
-        before(number) + 1..before(number + 1) + 1
+    /// Returns the steps of unit `number`, from 0. `starts` are the indices of the first segments of all units: `pass_starts` or `sample_run_starts`.
+    fn unit_span(&self, starts: &[usize], number: usize) -> Range<u64> {
+        let steps_before = |number: usize| {
+            let segment = starts.get(number).and_then(|start| self.segments.get(*start));
+            segment.map_or(self.len, |segment| segment.steps_before)
+        };
+        steps_before(number) + 1..steps_before(number + 1) + 1
     }
 
-    /// The passes with steps, in order, each with its sample run and its steps.
+    /// Iterates over the passes that have steps, in order: the sample run, the pass, and its steps.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
             let span = self.unit_span(&self.pass_starts, number);
@@ -398,21 +408,22 @@ impl Trace {
         })
     }
 
-    /// The steps of each op of a sample run, in order.
+    /// Iterates over the steps of each op of a sample run, in order.
     pub fn spans_of(&self, sample_run: usize) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.sample_run_starts[sample_run];
-        (first..first + self.network_of(sample_run).ops().len()).map(|n| self.segments[n].before + 1..self.end(n) + 1)
+        (first..first + self.network_of(sample_run).ops().len()).map(|segment| self.steps_of(segment))
     }
 
-    /// The ops with steps, in order, each with its sample run, its tensor and its steps.
+    /// Iterates over the ops that have steps, in order: the sample run, the tensor that the op computes, and its steps.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
-        self.segments.iter().enumerate().filter_map(|(n, s)| {
-            let span = self.steps_of(n);
-            (!span.is_empty()).then(|| (s.sample_run, self.network_of(s.sample_run).ops()[s.op].output, span))
+        self.segments.iter().enumerate().filter_map(|(number, segment)| {
+            let span = self.steps_of(number);
+            let Segment { sample_run, op, .. } = *segment;
+            (!span.is_empty()).then(|| (sample_run, self.network_of(sample_run).ops()[op].output, span))
         })
     }
 
-    /// Returns the state of an entry of a tensor after the step at position `now`.
+    /// Returns the state of an entry after the step at position `now`. `tensor` is a tensor of the sample run of this step.
     #[must_use]
     pub fn progress(&self, now: &Position, tensor: Id, entry: usize) -> Progress {
         let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
@@ -451,6 +462,7 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
     }
 }
 
+/// Returns the text of an expression with the names of the operands: `relu'(conv1.z)`.
 fn derived_name(network: &Network, operands: &Reads<Id>, expr: &Expr) -> String {
     glyph::ascii_text(&expr.text(&mut |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

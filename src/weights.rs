@@ -1,6 +1,7 @@
-//! Floor 0: reads tensors from the bytes of `.npy`, `.npz` and `.safetensors` files, and writes `.npz`.
+//! Reads tensors from the bytes of `.npy`, `.npz` and `.safetensors` files, and writes `.npz`.
 //!
-//! No header is trusted: its sizes are compared with the size of the file before anything is allocated.
+//! No header is trusted: the sizes in it are compared with the size of the file before memory is allocated. Otherwise a small damaged file could ask for
+//! all memory of the machine.
 
 mod dtype;
 mod layout;
@@ -21,7 +22,7 @@ pub const MAX_BYTES: usize = 256 << 20;
 /// The largest number of tensors in a file.
 const MAX_TENSORS: usize = 65_535;
 
-/// An error in a weight file. Its texts are not escaped.
+/// An error in a weight file. Its texts may contain control characters of the file: whoever shows them must escape them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightsError {
     /// The message.
@@ -31,7 +32,7 @@ pub struct WeightsError {
 }
 
 impl WeightsError {
-    /// Makes an error; the help line may be empty.
+    /// Makes an error; `help` may be empty.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
     }
@@ -41,7 +42,8 @@ impl WeightsError {
 #[derive(Debug)]
 pub struct TensorNames {
     list: Vec<String>,
-    places: HashMap<String, usize>,
+    /// The position of each name in `list`.
+    numbers: HashMap<String, usize>,
 }
 
 impl TensorNames {
@@ -49,13 +51,13 @@ impl TensorNames {
         if list.len() > MAX_TENSORS {
             return Err(WeightsError::new(format!("it has {} tensors, but at most {MAX_TENSORS} are read", list.len()), ""));
         }
-        let mut places = HashMap::with_capacity(list.len());
-        for (place, name) in list.iter().enumerate() {
-            if places.insert(name.clone(), place).is_some() {
+        let mut numbers = HashMap::with_capacity(list.len());
+        for (number, name) in list.iter().enumerate() {
+            if numbers.insert(name.clone(), number).is_some() {
                 return Err(WeightsError::new(format!("it has two tensors with the name \"{name}\""), "save each tensor once"));
             }
         }
-        Ok(Self { list, places })
+        Ok(Self { list, numbers })
     }
 
     /// The names in the order of the file.
@@ -64,53 +66,55 @@ impl TensorNames {
         &self.list
     }
 
-    /// Returns the number of the tensor with this name.
+    /// Returns the number of the tensor with this name: its position in the file, from 0.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.places.get(name).copied()
+        self.numbers.get(name).copied()
     }
 }
 
-/// An opened file with tensors. Tensors are numbered from 0 in the order of the file; their numbers are read only when they are asked for.
+/// An opened file with tensors. Tensors are numbered from 0 in the order of the file. The values of a tensor are read only on a call of `bytes`.
 pub trait Archive: Debug + Send + Sync {
-    /// Returns the names; `None` if the file is a single tensor without a name, which has the number 0.
+    /// Returns the names of the tensors; `None` if the file is a single tensor without a name, which then has the number 0.
     fn names(&self) -> Option<&TensorNames>;
 
-    /// Returns the shape and type of a tensor. They are checked against the number of its bytes.
+    /// Returns the shape and the number type of a tensor, after a check that they agree with the number of its bytes.
     ///
     /// # Errors
     /// If the description is invalid or contradicts the number of bytes.
     ///
     /// # Panics
     /// If there is no such tensor.
-    fn layout(&self, place: usize) -> Result<TensorLayout, WeightsError>;
+    fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError>;
 
-    /// Returns the bytes of the tensor's numbers, [`TensorLayout::size`] of them.
+    /// Returns the bytes of the tensor's values. Their number is [`TensorLayout::size`].
     ///
     /// # Errors
     /// If the bytes are damaged.
     ///
     /// # Panics
     /// If there is no such tensor.
-    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, WeightsError>;
+    fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError>;
 }
 
+/// A function that opens a file from its bytes.
 type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 
-/// The file name extensions, and the function that opens each kind of file.
+/// The file name extensions, each with the function that opens such a file.
 const KINDS: [(&str, Open); 3] = [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open)];
 
 /// Returns the function that opens a file with this name.
 ///
 /// # Errors
-/// If no format of tensors has this extension.
-pub fn kind(path: &str) -> Result<Open, WeightsError> {
-    let ends = |end: &str| path.len() >= end.len() && path.as_bytes()[path.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes());
-    if let Some((_, open)) = KINDS.iter().find(|(end, _)| ends(end)) {
+/// If the extension is not that of a format of tensors.
+pub fn opener(path: &str) -> Result<Open, WeightsError> {
+    let has_extension =
+        |end: &str| path.len() >= end.len() && path.as_bytes()[path.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes());
+    if let Some((_, open)) = KINDS.iter().find(|(end, _)| has_extension(end)) {
         return Ok(*open);
     }
-    let pickled = [".pt", ".pth", ".bin", ".pkl", ".ckpt"].into_iter().any(ends);
-    let help = if pickled {
+    let is_pickle = [".pt", ".pth", ".bin", ".pkl", ".ckpt"].into_iter().any(has_extension);
+    let help = if is_pickle {
         "a pickle can run code when it is opened, so gradstep never opens one; save the state_dict with np.savez or safetensors (docs/pytorch.md)"
     } else {
         "tensors are read from .npy, .npz and .safetensors"
@@ -118,7 +122,7 @@ pub fn kind(path: &str) -> Result<Open, WeightsError> {
     Err(WeightsError::new(format!("\"{path}\" is not a file of tensors that gradstep reads"), help))
 }
 
-/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` beyond the end.
+/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` if the bytes end before it does.
 fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; N] = bytes.get(at..at.checked_add(N)?)?.try_into().ok()?;
     let mut wide = [0; 8];

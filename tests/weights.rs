@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gradstep::files::Folder;
 use gradstep::scenario::{Files as _, Limits, Source, read, read_beside};
-use gradstep::weights::{Archive, WeightsError, kind, npz};
+use gradstep::weights::{Archive, WeightsError, npz, opener};
 use proptest::prelude::*;
 
 fn folder(name: &str) -> std::path::PathBuf {
@@ -15,7 +15,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 }
 
 fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, WeightsError> {
-    kind(name)?(bytes.to_vec())
+    opener(name)?(bytes.to_vec())
 }
 
 /// All tensors of a file, in its order.

@@ -228,9 +228,9 @@ impl Document {
     }
 
     fn with_parts(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<OpNames>>, iteration: Iteration) -> Self {
-        let is_last = iteration.ends() || iteration.number >= descent.iterations();
+        let is_last = iteration.ends_descent() || iteration.number >= descent.iterations();
         let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
-        let trace = Trace::of(number, sample_runs);
+        let trace = Trace::of_iteration(number, sample_runs);
         let remarks = scenario.remarks.iter().filter_map(|remark| Some((trace.range(&remark.at).ok()?, remark.text.clone()))).collect();
         Self { scenario, trace, descent, loss, is_last, shortage, remarks, names, batch_names: Default::default() }
     }
@@ -280,7 +280,7 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
             }
         };
         walk = continued;
-        if let Some(iteration) = completed.filter(|iteration| iteration.number >= number || iteration.ends()) {
+        if let Some(iteration) = completed.filter(|iteration| iteration.number >= number || iteration.ends_descent()) {
             return Some(iteration);
         }
     }

@@ -101,7 +101,7 @@ impl SeekGoal {
             return SeekProgress::Unfinished { walk, completed_iteration: false };
         };
         let number = iteration.number;
-        if number < to && !iteration.ends() {
+        if number < to && !iteration.ends_descent() {
             return SeekProgress::Unfinished { walk, completed_iteration: true };
         }
         let found = match self {

@@ -235,7 +235,7 @@ impl TensorRow {
         self.not_finite += checked.count(Verdict::NotFinite);
         self.undefined += checked.count(Verdict::Undefined);
         self.unsettled += checked.count(Verdict::Unsettled);
-        self.near_kinks += checked.near();
+        self.near_kinks += checked.near_kinks();
         let Some(&EntryCheck { at: entry, derivative, difference, error, verdict, .. }) = checked.worst() else { return };
         let is_off = verdict == Verdict::Off;
         if self.worst.as_ref().is_none_or(|worst| (is_off, error) > (worst.is_off, worst.error)) {
@@ -347,8 +347,8 @@ mod tests {
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) });
         let sample_runs = samples.chain([SampleRun { network: batch.network, run, sample: None }]);
-        let report =
-            GradcheckReport::new("y = 3 x + 3 w", &Trace::of(1, sample_runs.collect()), CheckOptions::ALL, |_| true).expect("the end");
+        let report = GradcheckReport::new("y = 3 x + 3 w", &Trace::of_iteration(1, sample_runs.collect()), CheckOptions::ALL, |_| true)
+            .expect("the end");
         (report.text(), report.passed)
     }
 

@@ -23,7 +23,7 @@ use crate::network::{Id, Network, Run};
 use crate::number::exact;
 use crate::tensor::shape_text;
 use crate::text::width;
-use crate::text::{to_left, to_right};
+use crate::text::{align_left, align_right};
 use crate::weights::npz;
 
 /// The functions of a format.
@@ -288,7 +288,7 @@ fn graph_table(network: &Network, run: &Run, ids: &[Id]) -> Vec<String> {
     let [name_width, value_width, gradient_width] =
         [0, 1, 2].map(|column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     let line = |[name, value, gradient]: &[String; 3]| {
-        [to_left(name, name_width), to_right(value, value_width), to_right(gradient, gradient_width)].join("  ")
+        [align_left(name, name_width), align_right(value, value_width), align_right(gradient, gradient_width)].join("  ")
     };
     rows.iter().map(line).collect()
 }

@@ -8,7 +8,7 @@ use super::Invocation;
 use super::options::{GlobalOptions, stdout_is_terminal};
 use super::picker_entries;
 use crate::output;
-use crate::text::to_left;
+use crate::text::align_left;
 use crate::text::{cut, width};
 
 /// List the bundled scenarios.
@@ -25,8 +25,9 @@ impl Invocation for ListCommand {
         let title_width = entries.iter().map(|entry| width(&entry.title)).max().unwrap_or(0);
         let mut to = output::stdout();
         for entry in &entries {
-            let line =
-                [&to_left(&entry.name, name_width), &to_left(&entry.title, title_width), &entry.summary].map(String::as_str).join("  ");
+            let line = [&align_left(&entry.name, name_width), &align_left(&entry.title, title_width), &entry.summary]
+                .map(String::as_str)
+                .join("  ");
             writeln!(to, "{}", global.in_charset(&cut(line.trim_end(), columns)))?;
         }
         to.finish()?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::number::Format as Numbers;
+use crate::number::ColumnFormat as Numbers;
 use crate::tensor::{index_text, len, unravel};
 
 /// A writer of text for people. It calls its function with one part of the text after another.

@@ -24,7 +24,7 @@ use crate::number::{self, Json, exact, short};
 use crate::output;
 use crate::scenario::Scenario;
 use crate::tensor::{Tensor, flat};
-use crate::text::{counted, to_right};
+use crate::text::{align_right, counted};
 
 /// Run gradient descent to its end, and print the losses and parameters.
 #[derive(Debug, Parser)]
@@ -182,7 +182,7 @@ impl Report for TrainReport<'_> {
         let last = self.losses.len() - 1;
         let number_width = self.losses.len().to_string().len();
         for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
-            out.line(&format!("{}  loss  {}", to_right(&(n + 1).to_string(), number_width), exact(*loss)))?;
+            out.line(&format!("{}  loss  {}", align_right(&(n + 1).to_string(), number_width), exact(*loss)))?;
         }
         out.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;
         for (name, tensor) in &self.parameters.0 {

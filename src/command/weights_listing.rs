@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::read::{display_name, read_file};
 use crate::tensor::shape_text;
-use crate::text::{counted, sentence, to_left, width};
+use crate::text::{align_left, counted, sentence, width};
 use crate::weights::{self, MAX_BYTES};
 
 /// The largest number of tensors in the list.
@@ -17,7 +17,7 @@ const USAGE_HINT: &str = "to use one in a scenario, write weight = { file = \"â€
 
 /// `true` if a path ends like a file with tensors.
 pub(super) fn is_weights_path(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| weights::kind(path).is_ok())
+    path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
 /// Lists the names, shapes and types of the tensors in a file, one per line. The last line says how a scenario uses them.
@@ -27,7 +27,7 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
 pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     let name = display_name(path);
     let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
-    let Some(Ok(open)) = path.to_str().map(weights::kind) else { bail!("{name} is not a file with tensors") };
+    let Some(Ok(open)) = path.to_str().map(weights::opener) else { bail!("{name} is not a file with tensors") };
     let archive = open(read_file(path, MAX_BYTES)?).map_err(unreadable)?;
     let names: Vec<String> = match archive.names() {
         Some(names) => names.list().iter().map(display_name).collect(),
@@ -41,7 +41,7 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
             Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
             Err(wrong) => format!("cannot be read: {}", sentence(&wrong.message)),
         };
-        lines.push(format!("  {}  {description}", to_left(name, widest)));
+        lines.push(format!("  {}  {description}", align_left(name, widest)));
     }
     if names.len() > MAX_LISTED {
         lines.push(format!("  and {} more", names.len() - MAX_LISTED));

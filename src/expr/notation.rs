@@ -22,7 +22,7 @@ impl Notation {
     /// The sentence `text` in this notation: ASCII spells out other characters, `σ` as `sigmoid`. LaTeX keeps them.
     #[must_use]
     pub fn words(self, text: &str) -> Cow<'_, str> {
-        if self == Self::Ascii { glyph::spelled(text).into() } else { text.into() }
+        if self == Self::Ascii { glyph::spelled_out(text).into() } else { text.into() }
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) const LATEX_COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", 
 pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
     match notation {
         Notation::Unicode => text.into(),
-        Notation::Ascii => glyph::spelled(text).into(),
+        Notation::Ascii => glyph::spelled_out(text).into(),
         Notation::Latex => {
             let is_word = text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
             if is_word { format!(r"\mathrm{{{}}}", text.replace('_', r"\_")).into() } else { glyph::latex(text).into() }

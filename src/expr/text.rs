@@ -313,7 +313,7 @@ impl Printer<'_> {
             ref other => self.write(other, Precedence::Single),
         }
         match self.notation {
-            Notation::Unicode => self.to.extend(indices.chars().map(glyph::lowered)),
+            Notation::Unicode => self.to.extend(indices.chars().map(glyph::subscript_letter)),
             Notation::Ascii => self.to.extend(["_", indices]),
             Notation::Latex => self.to.extend(["_{", indices, "}"]),
         }

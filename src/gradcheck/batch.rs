@@ -1,7 +1,7 @@
 //! The check of the derivatives of a batch's loss.
 //!
-//! The batch's loss C is a sum or mean of the samples' losses Cₛ, so by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors come from differences: the
-//! first is taken here, the second was taken when the sample was checked. No further forward pass is needed.
+//! The loss C of a batch is a sum or mean of the losses Cₛ of its samples, so by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors come from
+//! differences: this file computes the first, and the check of sample s has already computed the second. So no further forward pass is needed.
 
 use std::collections::HashMap;
 
@@ -12,22 +12,23 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The sum of the samples' differences by one entry.
+/// The slope of the batch's loss by one entry: the weighted sum of the samples' differences.
 #[derive(Clone, Copy, Debug)]
 struct DifferenceSum {
+    /// The place of the entry.
     at: usize,
     difference: f64,
     /// A bound on the error of `difference`, from the errors of the samples' derivatives that agree and from rounding.
     uncertainty: f64,
-    /// The first verdict of a sample without a difference.
+    /// The verdict of the first sample that has no difference.
     missing: Option<Verdict>,
-    /// `true` if the entry is near a kink in a sample.
-    near: bool,
+    /// `true` if the entry is near a kink in some sample.
+    is_near_kink: bool,
 }
 
 /// A tensor of derivatives of the batch's loss.
 #[derive(Debug)]
-struct Reduced {
+struct ReducedGradient {
     /// The derivatives of one sample's loss, in the samples' network.
     of_sample: Id,
     /// The derivatives of the batch's loss, in the batch's network.
@@ -36,57 +37,62 @@ struct Reduced {
     sums: Vec<DifferenceSum>,
 }
 
-/// The check of a batch's derivatives. The checks of the samples are added one after the other.
+/// The check of a batch's derivatives. [`BatchCheck::add`] adds the checks of its samples one after the other.
 #[derive(Debug)]
 pub struct BatchCheck<'a> {
     network: &'a Network,
     run: &'a Run,
-    /// For each sample ∂C/∂Cₛ, from differences.
+    /// For each sample, its share ∂C/∂Cₛ in the batch's loss, from differences.
     shares: Vec<f64>,
-    reduced: Vec<Reduced>,
+    reduced: Vec<ReducedGradient>,
 }
 
 impl<'a> BatchCheck<'a> {
-    /// Starts the check of a batch that reduces its samples. Returns `None` for a batch with a single sample.
+    /// Starts the check of a batch. `network` and `run` are those of the batch. Returns `None` for a batch with a single sample, which has no loss of its own.
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
         let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
-        // each sample is one part of the sum, so the other parts cancel in the difference
+        // each sample has one part of the loss; the other parts do not change and would cancel in the difference
         let share = |part: &Part| {
-            let own = run.values(part.operands[Slot::Input(0)])[0];
-            let at = |moved: f64| {
+            let sample_loss = run.values(part.operands[Slot::Input(0)])[0];
+            let part_with = |moved: f64| {
                 let (moved, mut sum) = ([moved], [0.0]);
                 part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
                 sum[0]
             };
             // C is linear in Cₛ, so a long step is exact and has the smallest rounding error
-            (at(own + largest) - at(own - largest)) / (2.0 * largest)
+            (part_with(sample_loss + largest) - part_with(sample_loss - largest)) / (2.0 * largest)
         };
         let shares = loss.parts.iter().map(share).collect();
         let others = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
         let reduced = others.filter_map(|id| match network.tensor(id).role {
-            Role::Reduced(of) => Some(Reduced { of_sample: of, of_batch: id, sums: Vec::new() }),
+            Role::Reduced(of) => Some(ReducedGradient { of_sample: of, of_batch: id, sums: Vec::new() }),
             _ => None,
         });
         Some(Self { network, run, shares, reduced: reduced.collect() })
     }
 
-    /// Adds the checks of one sample.
+    /// Adds the checks of one sample. `sample` counts the samples of the batch from 0.
     pub fn add(&mut self, sample: usize, checked: &[TensorCheck]) {
         let share = self.shares[sample];
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
         let rounding = f64::EPSILON * self.shares.len() as f64;
         let by_gradient: HashMap<Id, &TensorCheck> = checked.iter().map(|checked| (checked.gradient, checked)).collect();
-        for Reduced { of_sample, sums, .. } in &mut self.reduced {
+        for ReducedGradient { of_sample, sums, .. } in &mut self.reduced {
             let Some(checked) = by_gradient.get(of_sample) else { continue };
             if sums.is_empty() {
-                let zero =
-                    |check: &EntryCheck| DifferenceSum { at: check.at, difference: 0.0, uncertainty: 0.0, missing: None, near: false };
+                let zero = |check: &EntryCheck| DifferenceSum {
+                    at: check.at,
+                    difference: 0.0,
+                    uncertainty: 0.0,
+                    missing: None,
+                    is_near_kink: false,
+                };
                 sums.extend(checked.checks.iter().map(zero));
             }
             for (sum, check) in sums.iter_mut().zip(&checked.checks) {
-                sum.near |= check.near;
+                sum.is_near_kink |= check.is_near_kink;
                 sum.difference += share * check.difference;
                 match check.verdict {
                     Verdict::Agrees => sum.uncertainty += (share * (check.derivative - check.difference)).abs(),
@@ -98,11 +104,11 @@ impl<'a> BatchCheck<'a> {
         }
     }
 
-    /// Returns the checks of the batch's derivatives, after all samples were added.
+    /// Returns the checks of the batch's derivatives. All samples must have been added.
     #[must_use]
     pub fn finish(self) -> Vec<TensorCheck> {
         let Self { network, run, reduced, .. } = self;
-        let checked = reduced.into_iter().map(|Reduced { of_batch, sums, .. }| {
+        let checked = reduced.into_iter().map(|ReducedGradient { of_batch, sums, .. }| {
             let checks: Vec<EntryCheck> = sums.iter().map(|sum| sum.check(run.values(of_batch)[sum.at])).collect();
             TensorCheck { gradient: of_batch, entries: len(&network.tensor(of_batch).shape), wanted: checks.len(), checks }
         });
@@ -113,7 +119,10 @@ impl<'a> BatchCheck<'a> {
 impl DifferenceSum {
     /// Compares a derivative with the sum.
     fn check(&self, derivative: f64) -> EntryCheck {
-        let result = |difference, verdict| EntryCheck { near: self.near, ..EntryCheck::new(self.at, derivative, difference, verdict) };
+        let result = |difference, verdict| {
+            let check = EntryCheck::new(self.at, derivative, difference, verdict);
+            EntryCheck { is_near_kink: self.is_near_kink, ..check }
+        };
         if let Some(verdict) = self.missing {
             return result(f64::NAN, verdict);
         }

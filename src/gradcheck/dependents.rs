@@ -1,17 +1,18 @@
-//! The entries of an op's tensor that depend on an entry of one of its operands.
+//! The dependents of an entry: the entries of an op's output that have a term which reads the entry. When the gradient check moves the entry, only its dependents
+//! are computed again.
 //!
-//! They are found from the forward terms alone. `Rule::uses` answers the same question, but for the backward pass: an edge that is missing there would be
-//! missing from the check as well.
+//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass: an edge that is missing
+//! there would be missing from the check too, which could then not find the error.
 //!
-//! The dependents of an entry are a linked list, and lists share their common beginnings. In a linear layer with 2 outputs all inputs have the same dependents,
-//! so they share one list:
+//! The dependents of an entry are a linked list, stored from its last node back. Lists share their common beginnings. In a linear layer with 2 outputs all
+//! inputs have the same dependents, so all have one list:
 //!
 //! ```text
-//! node 0 (none) ◀─ node 1 (output 0) ◀─ node 2 (output 1)     each input's list ends with node 2
+//! node 0 (none) ◀─ node 1 (output 0) ◀─ node 2 (output 1)     the list of each input ends with node 2
 //! ```
 //!
-//! When output r is appended, all inputs whose lists end with the same node get the same new last node. So a convolution needs one node for each pair of a
-//! pixel and an output that reads it, and not one for each of the pixel's channels.
+//! When output r is appended to several lists that end with the same node, all of them get one common new node. So a convolution needs one node for each pair
+//! of a pixel and an output that reads the pixel, not one for each channel of the pixel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,25 +23,29 @@ use crate::tensor::len;
 
 /// The dependents of every entry that one op reads.
 pub(super) struct Dependents {
-    /// For each operand, and each of its entries, the last node of the list of dependents.
-    last: Vec<(Id, Vec<u32>)>,
-    /// For each node, the previous node and the dependent. Node 0 is the empty list.
+    /// The operands, each with the last node of the list of each of its entries.
+    last_nodes: Vec<(Id, Vec<u32>)>,
+    /// For each node, the previous node and the place of the dependent in the op's output. Node 0 is the empty list.
     nodes: Vec<(u32, u32)>,
-    /// The largest number of dependents that are computed faster one by one than with the whole tensor.
+    /// The largest number of dependents for which computing them one by one is faster than computing the whole tensor.
     limit: usize,
     /// See [`Dependents::rounded_magnitudes`].
     magnitudes: Vec<f64>,
 }
 
-/// The magnitude of the largest number that is rounded in the computation of an entry: products, functions, and sums of two or more terms.
+/// The largest magnitude of the numbers that are rounded in the computation of an entry: products, results of functions, and sums of two or more terms.
 #[derive(Default)]
-struct Rounded {
+struct RoundedMagnitude {
+    /// The sum of the terms so far.
     sum: f64,
+    /// The number of terms so far.
     terms: u64,
+    /// The result so far.
     largest: f64,
 }
 
-impl Rounded {
+impl RoundedMagnitude {
+    /// Adds the next term of the entry.
     fn add(&mut self, kind: Kind, args: &[Arg], value: f64) {
         self.sum += value;
         self.terms += 1;
@@ -54,42 +59,45 @@ impl Rounded {
     }
 }
 
+/// The dependent of the empty list: no entry has this place.
 const NONE: u32 = u32::MAX;
 
 impl Dependents {
     /// Collects the dependents of a forward op.
     ///
-    /// Returns `None` for an op that can only be computed as a whole: its terms do not list every entry that they depend on, or their sum is not bit for bit
-    /// the value of its kernel. Also returns `None` when `stop` is set.
+    /// Returns `None` for an op that can only be computed as a whole, because its terms do not list every entry that they depend on, or because their sum has
+    /// other bits than the result of its kernel. Also returns `None` if `stop` becomes `true`.
     pub fn of(network: &Network, run: &Run, op: &Op, number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
         u32::try_from(values.len()).ok()?;
-        let mut last: Vec<(Id, Vec<u32>)> = Vec::new();
+        let mut last_nodes: Vec<(Id, Vec<u32>)> = Vec::new();
         let mut parts = Vec::new();
         for ((rule, x), part) in run.parts(op, number).zip(&op.parts) {
+            // a memo is computed from the whole operand, so after a move it would be wrong
             if x.memo.is_some() {
                 return None;
             }
             let mut index_of = |id: Id| {
-                last.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
-                    last.push((id, vec![0; len(&network.tensor(id).shape)]));
-                    last.len() - 1
+                last_nodes.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+                    last_nodes.push((id, vec![0; len(&network.tensor(id).shape)]));
+                    last_nodes.len() - 1
                 })
             };
             let lists = part.operands.map(&mut index_of);
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];
-        // for each node, the last dependent that was appended to it, and the new node
+        // for each node, the last dependent that was appended to a list that ends with it, and the node that this has added
         let mut next = vec![(NONE, 0)];
-        let (mut all, mut windows) = (0, 0);
+        // the number of terms of all entries, and the total size of the windows that are searched for a maximum
+        let (mut all_terms, mut windows) = (0, 0);
         let mut magnitudes = Vec::with_capacity(values.len());
         for (at, value) in values.iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
             let dependent = u32::try_from(at).ok()?;
-            let (mut sum, mut terms, mut rounded) = (-0.0, 0, Rounded::default());
+            let (mut sum, mut terms, mut rounded) = (-0.0, 0, RoundedMagnitude::default());
             for (rule, x, lists) in &parts {
                 let own = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                 for term in 0..own {
@@ -103,17 +111,17 @@ impl Dependents {
                             Origin::Constant => continue,
                             Origin::Derived { .. } | Origin::Slice { .. } => return None,
                         };
-                        let end = &mut last[lists[slot]].1[place];
-                        let node = *end as usize;
+                        let last_node = &mut last_nodes[lists[slot]].1[place];
+                        let node = *last_node as usize;
                         if nodes[node].1 == dependent {
-                            continue; // an entry that is read twice
+                            continue; // another term has already read the same entry
                         }
                         if next[node].0 != dependent {
                             next[node] = (dependent, u32::try_from(nodes.len()).ok()?);
-                            nodes.push((*end, dependent));
+                            nodes.push((*last_node, dependent));
                             next.push((NONE, 0));
                         }
-                        *end = next[node].1;
+                        *last_node = next[node].1;
                     }
                 }
                 sum = rule.add_first_terms(x, at, own, sum);
@@ -123,28 +131,29 @@ impl Dependents {
             if sum.to_bits() != value.to_bits() && !(sum.is_nan() && value.is_nan()) {
                 return None;
             }
-            all += terms;
+            all_terms += terms;
             magnitudes.push(rounded.largest);
         }
-        Some(Self { last, nodes, limit: limit(values.len() as u64, all, windows), magnitudes })
+        Some(Self { last_nodes, nodes, limit: limit(values.len() as u64, all_terms, windows), magnitudes })
     }
 
-    /// For each entry, the magnitude of the largest number that was rounded in its computation.
+    /// For each entry of the op's output, the largest magnitude of the numbers that are rounded in its computation.
     pub fn rounded_magnitudes(&self) -> &[f64] {
         &self.magnitudes
     }
 
-    /// Returns the entries that depend on a changed entry, unordered, or `None` if computing the whole tensor is faster.
+    /// Returns the entries that depend on changed entries, unordered, or `None` if computing the whole tensor is faster. `changed` has the places of the changed
+    /// entries of each tensor of the network.
     pub fn of_changed<'m>(&self, changed: &[Vec<usize>], visited: &'m mut Visited) -> Option<&'m [usize]> {
         let Visited { seen_nodes, seen, nodes, dependents } = visited;
         seen_nodes.resize(self.nodes.len(), false);
         nodes.clear();
         dependents.clear();
-        let mut many = false;
-        'all: for (id, last) in &self.last {
+        let mut is_over_limit = false;
+        'all: for (id, last_nodes) in &self.last_nodes {
             for &at in &changed[*id] {
-                let mut node = last[at] as usize;
-                // the nodes before a seen node are seen too
+                let mut node = last_nodes[at] as usize;
+                // if a node was visited, all nodes before it were visited too
                 while node != 0 && !seen_nodes[node] {
                     seen_nodes[node] = true;
                     nodes.push(node);
@@ -157,7 +166,7 @@ impl Dependents {
                         seen[dependent] = true;
                         dependents.push(dependent);
                         if dependents.len() > self.limit {
-                            many = true;
+                            is_over_limit = true;
                             break 'all;
                         }
                     }
@@ -171,29 +180,33 @@ impl Dependents {
         for &dependent in &*dependents {
             seen[dependent] = false;
         }
-        (!many).then_some(dependents.as_slice())
+        (!is_over_limit).then_some(dependents.as_slice())
     }
 }
 
-/// Memory for [`Dependents::of_changed`]. All marks are cleared between two calls.
+/// Reusable memory for [`Dependents::of_changed`]. All `bool`s are `false` between two calls.
 #[derive(Default)]
 pub(super) struct Visited {
+    /// For each node, `true` if it is in `nodes`.
     seen_nodes: Vec<bool>,
+    /// For each entry of the op's output, `true` if it is in `dependents`.
     seen: Vec<bool>,
+    /// The visited nodes.
     nodes: Vec<usize>,
+    /// The dependents that were found.
     dependents: Vec<usize>,
 }
 
-/// Returns the sum of an entry's terms. Sums start with −0, but an entry without terms is 0.
+/// Returns the value of an entry with this sum of its terms. Sums start with −0, but an entry without terms is 0.
 pub(super) fn entry_sum(sum: f64, terms: u64) -> f64 {
     if terms == 0 { 0.0 } else { sum }
 }
 
-/// Returns the number of entries that are computed one by one in the time of the whole tensor.
+/// Returns the number of entries whose computation one by one takes as long as that of the whole tensor.
 ///
-/// Measured times in nanoseconds: one by one 40·entries + terms + 6·windows, together entries + terms/4 + 6·windows. `windows` is the total size of the
-/// windows that are searched for a maximum.
+/// Computing all entries of a tensor takes, in measured nanoseconds, 40·entries + terms + 6·windows one by one, but only entries + terms/4 + 6·windows with the
+/// kernel. `windows` is the total size of the windows that are searched for a maximum.
 fn limit(entries: u64, terms: u64, windows: u64) -> usize {
-    let (alone, together) = (40 * entries + terms + 6 * windows, entries + terms / 4 + 6 * windows);
-    usize::try_from(u128::from(entries) * u128::from(together) / u128::from(alone.max(1))).unwrap_or(usize::MAX)
+    let (one_by_one, with_kernel) = (40 * entries + terms + 6 * windows, entries + terms / 4 + 6 * windows);
+    usize::try_from(u128::from(entries) * u128::from(with_kernel) / u128::from(one_by_one.max(1))).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! Slopes of the loss from finite differences, and the slope on which several step sizes agree.
+//! Slopes of the loss from finite differences, and the slope on which the differences at several step sizes agree.
 
 use super::perturb::{KinkSite, Perturbed};
 
@@ -9,7 +9,7 @@ pub(super) enum StepSlope {
     Finite(f64),
     /// No slope: the step crosses a kink.
     CrossesKink,
-    /// No slope: a loss is not finite.
+    /// No slope: the loss after a move is not finite.
     NotFinite,
 }
 
@@ -27,7 +27,8 @@ impl StepSlope {
         Self::of((4.0 * narrow - wide) / 3.0)
     }
 
-    /// The one-sided difference (4 (C(h) − C(0)) − (C(2h) − C(0))) / 2h. The moves may cross `kink`, which the entry lies on.
+    /// The one-sided difference (4 (C(h) − C(0)) − (C(2h) − C(0))) / 2h, from the results of the moves h and 2h. If the entry is on the kink `kink`, every move
+    /// crosses this kink; other kinks must not be crossed.
     pub fn one_sided([near, far]: &[Perturbed; 2], loss: f64, h: f64, kink: Option<KinkSite>) -> Self {
         if near.crossings != far.crossings || near.crossings.iter().any(|crossing| Some(crossing.site) != kink) {
             return Self::CrossesKink;
@@ -36,41 +37,43 @@ impl StepSlope {
     }
 }
 
-/// The three-point differences (C(h) − C(−h)) / 2h of h and of 2h.
+/// The three-point differences (C(h) − C(−h)) / 2h, for the step sizes h and 2h.
 fn central([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [f64; 2] {
     [(right.loss - left.loss) / (2.0 * h), (far_right.loss - far_left.loss) / (4.0 * h)]
 }
 
-/// Returns whether the loss is smooth at this step size: h and 2h give the same slope and the same curvature, up to `error`.
+/// Returns whether the loss is smooth at this step size: the slopes and the curvatures at h and at 2h are equal, up to `error`.
 pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
     let [narrow, wide] = central(moves, h);
     let [far_left, left, right, far_right] = moves;
-    // h C″: the slope to the right minus the slope to the left, which doubles with h
+    // (C(s) + C(−s) − 2 C(0)) / h ≈ s² C″ / h for a step s: h C″ for s = h, and four times as much for s = 2h
     let bend = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
     let (inner, outer) = (bend(left, right), bend(far_left, far_right));
     let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// The largest ratio of neighbouring step sizes at which a step longer than max(1, |w|) still confirms the shorter one. Farther from the entry w the loss may be
-/// saturated, and then its slope there is 0 although it is not 0 at w.
+/// The largest ratio of a step longer than max(1, |w|) to the next shorter step. A longer step proves nothing about the slope at the entry w: far from w the
+/// loss may be saturated, with the slope 0.
 const LARGEST_RATIO: f64 = 64.0;
 
-/// The slope on which several step sizes agree.
+/// The estimated slope of the loss.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     pub slope: f64,
     /// A bound on the error of the slope.
     pub uncertainty: f64,
-    /// The step size, or `None` if no three neighbouring step sizes agree.
+    /// The step size of the slope; `None` if the differences at no three neighbouring step sizes agree.
     pub step: Option<f64>,
 }
 
 /// Estimates the slope from differences at many step sizes, from long to short.
 ///
 /// A step that is too long misses the shape of the loss (a step of 1 for tanh(10⁶ (x − 1000))); a step that is too short shows rounding errors. So the search
-/// starts at the shortest three neighbouring steps that agree, and goes on to longer steps while they agree; the slope with the smallest uncertainty among them
-/// is the result. `noise` is the rounding error of the loss, `size` is max(1, |w|).
+/// starts at the shortest three neighbouring steps with slopes that agree, and continues with longer steps as long as their slopes agree. The result is the
+/// slope with the smallest uncertainty among these steps.
+///
+/// `slopes` are pairs of a step size and the slope there. `noise` is the rounding error of the loss, `size` is max(1, |w|).
 pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Option<Estimate> {
     let slopes: Vec<(f64, f64)> = slopes
         .iter()
@@ -79,14 +82,16 @@ pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Op
             _ => None,
         })
         .collect();
+    // for each two neighbouring steps, the slope at the longer step
     let pairs: Vec<Estimate> = slopes
         .windows(2)
         .map(|pair| Estimate { slope: pair[0].1, uncertainty: (pair[0].1 - pair[1].1).abs() + noise / pair[0].0, step: None })
         .collect();
+    // the index of the shortest three steps that agree, and their estimate
     let shortest = slopes.windows(3).zip(&pairs).enumerate().rev().find_map(|(n, (three, pair))| {
         let [(_, long), (_, middle), (h, short)] = *three else { return None };
         let spread = (long - middle).abs().max((long - short).abs()).max((middle - short).abs()) + noise / h;
-        // relative to the slope: random slopes do not agree because they are small
+        // the limit is relative to the slope: otherwise small random slopes would seem to agree
         let agree = spread <= (0.01 * middle.abs()).max(10.0 * noise / h);
         agree.then_some((n, Estimate { uncertainty: spread, step: Some(three[0].0), ..*pair }))
     });

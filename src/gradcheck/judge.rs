@@ -1,30 +1,36 @@
 //! The verdict on one derivative.
+//!
+//! Most derivatives agree with the difference at the first step size, and need no other. Otherwise the differences at eight step sizes are compared (coarse), and
+//! if they do not confirm the derivative, at many more (fine). A step that crosses a kink is not used. An entry on a kink has its own rules.
 
 use std::cmp::Ordering;
 
 use super::difference::{Estimate, StepSlope, estimate, is_smooth};
 use super::perturb::{KinkSite, Perturbed, Workspace};
-use super::steps::{COARSE, FIRST, coarse, fine, power_of_two};
+use super::steps::{COARSE_STEPS, FIRST_STEP, coarse_steps, fine_steps, power_of_two};
 use super::{EntryCheck, FLOOR, TOLERANCE, Verdict};
 use crate::network::Id;
 
-/// The distance up to which an entry is near a kink.
+/// The largest distance from a kink at which an entry counts as near it.
 const NEAR: f64 = 1e-6;
 
-/// The directions in which an entry is moved.
+/// The directions in which an entry is moved for a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
+    /// Up and down, for a central difference.
     Both,
+    /// Down, for a one-sided difference.
     Left,
+    /// Up, for a one-sided difference.
     Right,
 }
 
-/// Judges derivatives of the loss by entries of one tensor.
+/// Judges derivatives of the loss by the entries of one tensor.
 pub(super) struct Judge<'a, 'p> {
     pub workspace: &'p mut Workspace<'a>,
-    /// The tensor.
+    /// The tensor x of the derivatives ∂C/∂x.
     pub of: Id,
-    /// Its entries before any move.
+    /// The entries of x before any move.
     pub values: &'a [f64],
     /// The loss before any move.
     pub loss: f64,
@@ -32,18 +38,19 @@ pub(super) struct Judge<'a, 'p> {
     pub noise: f64,
 }
 
-/// Returns the largest error of a derivative that agrees with a difference.
+/// Returns the largest error with which a derivative still agrees with a difference. An infinite or NaN derivative never agrees.
 fn allowed(derivative: f64, difference: f64) -> f64 {
     if derivative.is_finite() { TOLERANCE * derivative.abs().max(difference.abs()).max(FLOOR) } else { 0.0 }
 }
 
 impl Estimate {
+    /// Returns whether the derivative agrees with the slope, and the slope is precise enough to tell.
     fn agrees(&self, derivative: f64) -> bool {
         let allowed = allowed(derivative, self.slope);
         (derivative - self.slope).abs() <= allowed && self.uncertainty <= allowed
     }
 
-    /// Returns whether the derivative is certainly wrong. An estimate on which no three steps agree contradicts only NaN and infinities.
+    /// Returns whether the derivative is certainly wrong. If the slopes at no three neighbouring steps agree, only NaN and infinities are certainly wrong.
     fn contradicts(&self, derivative: f64) -> bool {
         if self.step.is_none() {
             return !derivative.is_finite();
@@ -54,22 +61,22 @@ impl Estimate {
 }
 
 impl Judge<'_, '_> {
-    /// max(1, |w|) of an entry w.
+    /// Returns max(1, |w|) for an entry w.
     fn size(&self, at: usize) -> f64 {
         self.values[at].abs().max(1.0)
     }
 
-    /// Moves an entry by `by`.
+    /// Returns the loss after an entry was moved by `by`.
     fn moved(&mut self, at: usize, by: f64) -> Perturbed {
         self.workspace.perturb(self.of, at, self.values[at] + by)
     }
 
-    /// Moves an entry by −2h, −h, h and 2h.
+    /// Returns the losses after moves of an entry by −2h, −h, h and 2h.
     fn moves(&mut self, at: usize, h: f64) -> [Perturbed; 4] {
         [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h))
     }
 
-    /// The slope at one step size. A one-sided step may cross `kink`.
+    /// Returns the slope at one step size. A one-sided step may cross `kink`.
     fn slope(&mut self, at: usize, h: f64, direction: Direction, kink: Option<KinkSite>) -> StepSlope {
         let h = match direction {
             Direction::Both => return StepSlope::central(&self.moves(at, h), h),
@@ -79,30 +86,31 @@ impl Judge<'_, '_> {
         StepSlope::one_sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
     }
 
+    /// Returns each step size with its slope.
     fn slopes(&mut self, at: usize, steps: &[f64], direction: Direction, kink: Option<KinkSite>) -> Vec<(f64, StepSlope)> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
-    /// The slopes to the left and right of a kink, the smaller one first, and their uncertainty.
+    /// Estimates the slopes to the left and to the right of a kink. Returns them, the smaller one first, and their uncertainty.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
-        let steps = coarse(self.values[at]);
+        let steps = coarse_steps(self.values[at]);
         let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
         let size = self.size(at);
         let (left, right) = (estimate(&left, size, self.noise)?, estimate(&right, size, self.noise)?);
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
     }
 
-    /// Judges a derivative on a kink; `first` are the moves of the first step size. Returns the difference and the verdict.
+    /// Judges a derivative at an entry on these kinks. `first` are the moves of the first step size, h. Returns the difference and the verdict.
     ///
-    /// At a single kink the convention is the slope to one side, or one between the two. Where several kinks meet, each may follow its own convention, and
-    /// any derivative is accepted.
+    /// At a single kink the derivative must be the slope to the left, the slope to the right, or a number between them: which one is a convention. If several
+    /// kinks meet, each may have another convention, so every derivative is accepted.
     fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
         let accepted = (f64::NAN, Verdict::Kink);
         let &[kink] = kinks else { return accepted };
         let size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
         let is_between = |slopes: [f64; 2], uncertainty: f64| {
             let allowed = TOLERANCE * size(slopes) + 10.0 * uncertainty;
-            // false for a NaN derivative
+            // these comparisons are false for a NaN derivative
             derivative >= slopes[0] - allowed && derivative <= slopes[1] + allowed
         };
         let [far_left, left, right, far_right] = first;
@@ -114,51 +122,55 @@ impl Judge<'_, '_> {
             return accepted;
         }
         let Some((slopes, uncertainty)) = self.slopes_beside(at, kink) else { return accepted };
+        // slopes that are too uncertain prove nothing
         if is_between(slopes, uncertainty) || uncertainty > 1e-3 * size(slopes) {
             return accepted;
         }
         (if derivative < slopes[0] { slopes[0] } else { slopes[1] }, Verdict::Off)
     }
 
-    /// Looks for a corner of the loss that no op's kink explains: one-sided slopes that keep differing as the step shrinks.
+    /// Looks for a corner of the loss that is not a kink of an op: the slopes to the left and to the right differ, and still differ when the step shrinks.
     ///
-    /// Returns [`Verdict::Kink`] if the slope on each side converges, [`Verdict::Unsettled`] if the two differ without converging (strong curvature or rounding),
-    /// and `None` if a shorter step shows a smooth loss with the slope `slope`.
+    /// Returns [`Verdict::Kink`] if the slope on each side converges, and [`Verdict::Unsettled`] if the slopes differ without converging (strong curvature or
+    /// rounding). Returns `None` if there is no corner, or if a shorter step shows a smooth loss with the slope `slope`.
     fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
-        let (here, noise) = (self.moved(at, 0.0).loss, self.noise);
-        let mut sides = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - here) / (sign * step));
+        let (loss, noise) = (self.moved(at, 0.0).loss, self.noise);
+        let mut slopes = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - loss) / (sign * step));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
-        let mut wide = sides(step);
+        let mut wide = slopes(step);
         let mut found = None;
         loop {
             step = power_of_two(step / 8.0);
-            let narrow = sides(step);
+            let narrow = slopes(step);
             let size = narrow[0].abs().max(narrow[1].abs());
             let rounding = 100.0 * noise / step;
-            if !(jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > rounding) {
-                let smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
+            // at a smooth point the jump shrinks with the step, to an eighth
+            let has_jump = jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > rounding;
+            if !has_jump {
+                let is_smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
                 let middle = f64::midpoint(narrow[0], narrow[1]);
-                return found.filter(|_| !(smooth && (middle - slope).abs() <= 0.01 * slope.abs()));
+                return found.filter(|_| !(is_smooth && (middle - slope).abs() <= 0.01 * slope.abs()));
             }
-            if wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size) {
+            let has_converged = wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size);
+            if has_converged {
                 return Some(Verdict::Kink);
             }
             (wide, found) = (narrow, Some(Verdict::Unsettled));
         }
     }
 
-    /// The kinks that the entry lies exactly on, among those that the shortest step crosses.
+    /// Returns the kinks that the entry is exactly on, among the kinks that the shortest step crosses.
     fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
-        let shortest = coarse(self.values[at])[COARSE.len() - 1];
+        let shortest = coarse_steps(self.values[at])[COARSE_STEPS.len() - 1];
         let moves = self.moves(at, shortest);
         let mut kinks: Vec<KinkSite> = moves.iter().flat_map(|moved| &moved.crossings).map(|crossing| crossing.site).collect();
         kinks.sort_unstable();
         kinks.dedup();
-        kinks.retain(|&kink| self.workspace.is_on(kink));
+        kinks.retain(|&kink| self.workspace.is_on_kink(kink));
         kinks
     }
 
-    /// The most certain of the estimates in these directions.
+    /// Returns the estimate with the smallest uncertainty of those in these directions. An estimate on which three step sizes agree is preferred.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);
@@ -176,37 +188,40 @@ impl Judge<'_, '_> {
         if !self.loss.is_finite() {
             return result(f64::NAN, Verdict::NotFinite);
         }
-        let h = power_of_two(FIRST * self.values[at].abs().max(1.0));
+        let h = power_of_two(FIRST_STEP * self.size(at));
         let moves = self.moves(at, h);
         let first = StepSlope::central(&moves, h);
-        let mut smooth = true;
+        let mut is_smooth_loss = true;
         if let StepSlope::Finite(difference) = first {
             let error = allowed(derivative, difference);
-            smooth = is_smooth(&moves, self.loss, h, TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h);
-            if smooth && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
+            let uncertainty = TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h;
+            is_smooth_loss = is_smooth(&moves, self.loss, h, uncertainty);
+            if is_smooth_loss && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
                 return result(difference, Verdict::Agrees);
             }
         }
-        let crosses = first == StepSlope::CrossesKink;
-        let mut near = false;
-        if crosses {
+        let crosses_kink = first == StepSlope::CrossesKink;
+        let mut is_near_kink = false;
+        if crosses_kink {
             let kinks = self.kinks(at);
             if !kinks.is_empty() {
                 let (difference, verdict) = self.judge_on_kink(at, h, derivative, moves, &kinks);
                 return result(difference, verdict);
             }
-            near = [-NEAR, NEAR].iter().any(|&by| !self.moved(at, by).crossings.is_empty());
+            is_near_kink = [-NEAR, NEAR].iter().any(|&by| !self.moved(at, by).crossings.is_empty());
         }
-        let directions: &[Direction] = if crosses { &[Direction::Both, Direction::Left, Direction::Right] } else { &[Direction::Both] };
-        let mut estimate = self.estimate(at, &coarse(self.values[at]), directions);
-        if !(smooth && estimate.is_some_and(|estimate| estimate.agrees(derivative))) {
-            estimate = self.estimate(at, &fine(self.values[at], self.loss, derivative), directions);
+        // if the kink is to the left of the entry, steps to the right do not cross it
+        let directions: &[Direction] =
+            if crosses_kink { &[Direction::Both, Direction::Left, Direction::Right] } else { &[Direction::Both] };
+        let mut estimate = self.estimate(at, &coarse_steps(self.values[at]), directions);
+        if !(is_smooth_loss && estimate.is_some_and(|estimate| estimate.agrees(derivative))) {
+            estimate = self.estimate(at, &fine_steps(self.values[at], self.loss, derivative), directions);
         }
-        EntryCheck { near, ..self.judge(at, derivative, estimate, crosses) }
+        EntryCheck { is_near_kink, ..self.judge(at, derivative, estimate, crosses_kink) }
     }
 
-    /// Judges a derivative by an estimate whose steps cross no kink. `beside_kink`: the first step size crossed one.
-    fn judge(&mut self, at: usize, derivative: f64, estimate: Option<Estimate>, beside_kink: bool) -> EntryCheck {
+    /// Judges a derivative by an estimate from steps that cross no kink. `is_beside_kink` is `true` if the first step size crossed a kink.
+    fn judge(&mut self, at: usize, derivative: f64, estimate: Option<Estimate>, is_beside_kink: bool) -> EntryCheck {
         let result = |difference, verdict| EntryCheck::new(at, derivative, difference, verdict);
         let Some(estimate) = estimate else { return result(f64::NAN, Verdict::NotFinite) };
         if estimate.agrees(derivative) {
@@ -215,8 +230,9 @@ impl Judge<'_, '_> {
         if !estimate.contradicts(derivative) {
             return result(f64::NAN, Verdict::Unsettled);
         }
-        let step = estimate.step.unwrap_or(FIRST * self.values[at].abs().max(1.0));
-        match if beside_kink { None } else { self.corner(at, step, estimate.slope) } {
+        let step = estimate.step.unwrap_or(FIRST_STEP * self.size(at));
+        let corner = if is_beside_kink { None } else { self.corner(at, step, estimate.slope) };
+        match corner {
             Some(verdict) => result(f64::NAN, verdict),
             None => result(estimate.slope, Verdict::Off),
         }

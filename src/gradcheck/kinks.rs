@@ -1,7 +1,7 @@
 //! The kinks of the forward pass: points where a function such as relu or max changes from one smooth piece to another.
 //!
-//! relu has the piece 0 (z < 0) and the piece 1 (z > 0), and max(a, b, c) has one piece for each argument. The piece of each entry is computed before any move
-//! of the gradient check; a move that leads to another piece has crossed a kink.
+//! relu has piece 0 (z < 0) and piece 1 (z > 0); max(a, b, c) has one piece for each argument. The gradient check first computes the piece of each entry, and
+//! then moves one entry of a tensor. If another entry is on another piece after the move, the move has crossed a kink.
 
 use smallvec::SmallVec;
 
@@ -13,20 +13,22 @@ use crate::step::Pass;
 
 /// The arguments and the piece of one entry.
 struct EntryPiece {
-    /// The range of its arguments in [`PartKinks::arguments`].
+    /// The start of the entry's arguments in [`PartKinks::arguments`].
     begin: u32,
+    /// The end of the entry's arguments in [`PartKinks::arguments`].
     end: u32,
     /// The piece before any move.
     piece: usize,
-    /// `true` if the entry is exactly where two pieces meet.
-    tie: bool,
+    /// `true` if the entry is exactly on a kink.
+    is_tie: bool,
 }
 
 /// The kinks of one part of an op.
 struct PartKinks {
     pieces: SmoothPieces,
     entries: Vec<EntryPiece>,
-    /// For each argument, an index into `operands` and the index of an entry of that tensor. The first index is `operands.len()` for an entry of `constants`.
+    /// Each argument as an index into `operands` and the place of an entry of this operand. `operands.len()` as the first number means that the second number
+    /// is an index into `constants`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
     constants: Vec<f64>,
@@ -36,7 +38,8 @@ struct PartKinks {
 pub(super) struct Kinks(Vec<PartKinks>);
 
 impl Kinks {
-    /// Returns the kinks of an op with this number of entries, or `None` if it has no kink. All terms of a part have the same function.
+    /// Returns the kinks of op `number`, whose output has this number of entries, or `None` if it has no kink. Because all terms of a part have the same
+    /// function, the first term shows whether the part has kinks.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
         if op.pass != Pass::Forward {
             return None;
@@ -62,24 +65,25 @@ impl Kinks {
                     part.arguments.push((operand?, place?));
                 }
                 let values: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
-                let (piece, tie) = if values.is_empty() {
+                let (piece, is_tie) = if values.is_empty() {
                     (0, false)
                 } else {
                     (part.pieces.piece_at(values.len(), |i| values[i]), part.pieces.is_tie(&values))
                 };
-                part.entries.push(EntryPiece { begin, end: u32::try_from(part.arguments.len()).ok()?, piece, tie });
+                part.entries.push(EntryPiece { begin, end: u32::try_from(part.arguments.len()).ok()?, piece, is_tie });
             }
             parts.push(part);
         }
         (!parts.is_empty()).then_some(Self(parts))
     }
 
-    /// Returns whether an entry lies exactly on the kink of a part, before any move.
+    /// Returns whether an entry is exactly on a kink of a part before any move.
     pub fn is_tie(&self, entry: usize, part: usize) -> bool {
-        self.0[part].entries[entry].tie
+        self.0[part].entries[entry].is_tie
     }
 
-    /// Calls `report(entry, part, piece)` for each of the entries that these values put on another piece.
+    /// Calls `report(entry, part, piece)` for each of these entries that is on another piece than before any move. `values` returns the current entries of a
+    /// tensor.
     pub fn crossed<'v>(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),
@@ -90,7 +94,7 @@ impl Kinks {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
             let report = |at, piece| report(at, number, piece);
             if let [operand, []] = values[..] {
-                // one operand, as of relu and max: the usual case
+                // a shortcut for the usual case of one operand, as in relu and max
                 part.crossed(entries, |(_, place)| operand[place as usize], report);
             } else {
                 part.crossed(entries, |(operand, place)| values[operand as usize][place as usize], report);
@@ -100,7 +104,7 @@ impl Kinks {
 }
 
 impl PartKinks {
-    /// Calls `report(entry, piece)` for each of the entries that is on another piece than before any move. `value` returns an argument's value.
+    /// Calls `report(entry, piece)` for each of these entries that is on another piece than before any move. `value` returns the value of an argument.
     fn crossed(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),

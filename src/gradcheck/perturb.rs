@@ -1,4 +1,5 @@
-//! The loss after one entry of a tensor was moved. Only the entries that depend on it are computed again, with the same bits as in a whole forward pass.
+//! The loss after one entry of a tensor was moved. Only the entries that depend on the moved entry are computed again. They have the same bits as after a
+//! whole forward pass.
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
@@ -14,14 +15,14 @@ use crate::tensor::len;
 pub(super) struct ForwardPass<'a> {
     pub network: &'a Network,
     pub run: &'a Run,
-    /// For each op; `None` for an op that can only be computed as a whole.
+    /// One element per op; `None` for an op that can only be computed as a whole.
     dependents: Vec<Option<Dependents>>,
-    /// For each op; `None` for an op without kinks.
+    /// One element per op; `None` for an op without kinks.
     kinks: Vec<Option<Kinks>>,
 }
 
 impl<'a> ForwardPass<'a> {
-    /// Prepares a run. When `stop` is set meanwhile, the preparation ends early; the result is valid but slow.
+    /// Prepares a run. If `stop` becomes `true`, the preparation ends early. The result is then valid, but moves are slow.
     pub fn new(network: &'a Network, run: &'a Run, stop: &AtomicBool) -> Self {
         let ops = || forward_ops(network).enumerate();
         let dependents = ops().map(|(number, op)| Dependents::of(network, run, op, number, stop)).collect();
@@ -29,7 +30,8 @@ impl<'a> ForwardPass<'a> {
         Self { network, run, dependents, kinks }
     }
 
-    /// For each entry of a tensor, the magnitude of the largest number that was rounded in its computation; `None` if the terms are not known.
+    /// For each entry of a tensor, the largest magnitude of the numbers that are rounded in its computation. `None` for an input or a parameter, and for an op
+    /// that can only be computed as a whole.
     pub fn rounded_magnitudes(&self, id: Id) -> Option<&[f64]> {
         let number = self.network.producer(id)?;
         self.dependents.get(number)?.as_ref().map(Dependents::rounded_magnitudes)
@@ -41,14 +43,14 @@ pub(super) fn forward_ops(network: &Network) -> impl Iterator<Item = &Op> {
     network.ops().iter().take_while(|op| op.pass != Pass::Backward)
 }
 
-/// The place of a kink in a network.
+/// The location of a kink in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KinkSite {
-    /// The op's number.
+    /// The number of the op.
     pub op: usize,
-    /// The entry of the op's tensor.
+    /// The place of the entry in the op's output.
     pub entry: usize,
-    /// The part of the op.
+    /// The index of the part of the op.
     pub part: usize,
 }
 
@@ -64,18 +66,20 @@ pub(super) struct Crossing {
 #[derive(Debug, PartialEq)]
 pub(super) struct Perturbed {
     pub loss: f64,
-    /// The kinks that were crossed, in order.
+    /// The kinks that the move crosses, sorted.
     pub crossings: Vec<Crossing>,
 }
 
-/// One thread's copy of the tensors that change. Between two moves it is equal to the run.
+/// The tensors of one thread, in which it moves entries. Between two moves they are equal to those of the run.
 pub(super) struct Workspace<'a> {
     forward: &'a ForwardPass<'a>,
+    /// The tensors. A tensor is borrowed from the run until a move changes it.
     tensors: Vec<Cow<'a, [f64]>>,
-    /// For each tensor, the entries that differ from the run.
+    /// For each tensor, the places of the entries that differ from the run.
     changed: Vec<Vec<usize>>,
-    /// For each op.
+    /// Memory for [`Dependents::of_changed`], one element per op.
     visited: Vec<Visited>,
+    /// Memory for the new entries of an op's output.
     sums: Vec<f64>,
 }
 
@@ -87,12 +91,12 @@ impl<'a> Workspace<'a> {
         Self { forward, tensors, changed, visited, sums: Vec::new() }
     }
 
-    /// Returns whether the run lies exactly on a kink.
-    pub fn is_on(&self, KinkSite { op, entry, part }: KinkSite) -> bool {
+    /// Returns whether the entry at this location is exactly on a kink in the run.
+    pub fn is_on_kink(&self, KinkSite { op, entry, part }: KinkSite) -> bool {
         self.forward.kinks[op].as_ref().is_some_and(|kinks| kinks.is_tie(entry, part))
     }
 
-    /// Computes the loss with one entry of a tensor set to `value`.
+    /// Computes the loss with the entry `at` of a tensor set to `value`. Afterwards all tensors are restored.
     pub fn perturb(&mut self, id: Id, at: usize, value: f64) -> Perturbed {
         let network = self.forward.network;
         self.tensors[id].to_mut()[at] = value;
@@ -116,12 +120,14 @@ impl<'a> Workspace<'a> {
         Perturbed { loss, crossings }
     }
 
-    /// Computes the entries of an op's tensor that depend on a changed entry. `moved` is the tensor with the moved entry.
+    /// Computes the entries of an op's output that depend on a changed entry, and adds the kinks that they cross to `crossings`. `moved` is the tensor with the
+    /// moved entry.
     fn compute(&mut self, number: usize, op: &Op, moved: Id, crossings: &mut Vec<Crossing>) {
         let dependents = self.forward.dependents[number].as_ref();
-        let some = dependents.and_then(|dependents| dependents.of_changed(&self.changed, &mut self.visited[number]));
+        // `None` means all entries of the output
+        let affected = dependents.and_then(|dependents| dependents.of_changed(&self.changed, &mut self.visited[number]));
         let tensor = |id: Id| -> &[f64] { &self.tensors[id] };
-        if let Some(entries) = some {
+        if let Some(entries) = affected {
             let parts: Vec<(&dyn Rule, Operands<'_>)> = op
                 .parts
                 .iter()
@@ -132,16 +138,16 @@ impl<'a> Workspace<'a> {
                 .collect();
             self.sums.clear();
             self.sums.extend(entries.iter().map(|&at| {
-                let (mut sum, mut all) = (-0.0, 0);
+                let (mut sum, mut all_terms) = (-0.0, 0);
                 for (rule, x) in &parts {
                     let terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                     sum = rule.add_first_terms(x, at, terms, sum);
-                    all += terms;
+                    all_terms += terms;
                 }
-                entry_sum(sum, all)
+                entry_sum(sum, all_terms)
             }));
         } else {
-            // a loss that reads both an output and its z takes the output from z, which does not move here
+            // a loss that reads an output and its pre-activation z is computed from z; if only the output moves, the loss must be computed from the output
             let reads_moved_output = op.output_and_z().is_some_and(|[output, _]| output == moved);
             let op = if reads_moved_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             self.sums.resize(len(&self.forward.network.tensor(op.output).shape), 0.0);
@@ -149,22 +155,22 @@ impl<'a> Workspace<'a> {
         }
         if let Some(kinks) = &self.forward.kinks[number] {
             let report = |entry, part, piece| crossings.push(Crossing { site: KinkSite { op: number, entry, part }, piece });
-            match some {
+            match affected {
                 Some(entries) => kinks.crossed(&entries.iter().copied(), tensor, report),
                 None => kinks.crossed(&(0..self.sums.len()), tensor, report),
             }
         }
         let (before, changed) = (self.forward.run.values(op.output), &mut self.changed[op.output]);
         let (now, sums) = (&mut self.tensors[op.output], self.sums.iter().copied());
-        match some {
-            Some(entries) => write(entries.iter().copied().zip(sums), before, now, changed),
-            None => write(sums.enumerate(), before, now, changed),
+        match affected {
+            Some(entries) => write_changes(entries.iter().copied().zip(sums), before, now, changed),
+            None => write_changes(sums.enumerate(), before, now, changed),
         }
     }
 }
 
-/// Writes the entries that differ from `before`, and adds their places to `changed`.
-fn write(entries: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, [f64]>, changed: &mut Vec<usize>) {
+/// Writes the values that differ from `before`, and adds their places to `changed`. `entries` are pairs of a place and a value.
+fn write_changes(entries: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, [f64]>, changed: &mut Vec<usize>) {
     let mut different = entries.filter(|&(at, value)| value.to_bits() != before[at].to_bits()).peekable();
     if different.peek().is_some() {
         let to = to.to_mut();

@@ -7,10 +7,11 @@ use crate::network::{Id, Network, Run};
 
 /// Estimates the change of the loss that rounding alone causes while an entry of the tensor `of` moves.
 ///
-/// To first order it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L): the vᵢ are the rounded numbers that lie on a path from the moved tensor to the loss, and L is the largest
-/// term of the loss. A sigmoid's output does not count if the loss is computed from its z instead.
+/// To first order the change is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L). Here ε is the machine epsilon, the vᵢ are the rounded numbers on all paths from the moved tensor to
+/// the loss C, and L is the largest term of the loss. The output of a sigmoid is not on such a path if the loss is computed from the pre-activation z instead.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
+    // for each tensor, whether it depends on `of`, and whether a later op on a path to the loss reads it
     let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
     depends[of] = true;
     is_read[network.loss()] = true;
@@ -22,7 +23,7 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
         reads.iter().for_each(|&id| is_read[id] = true);
     }
     let rounded = (0..is_read.len()).filter(|&id| id != of && depends[id] && is_read[id]);
-    // the root of the sum of squares, scaled by the largest so that no square overflows or underflows, as in BLAS nrm2
+    // the root of the sum of squares is `largest · √squares`: all numbers are divided by the largest, so that no square overflows or underflows (as in BLAS nrm2)
     let (mut largest, mut squares) = (0.0_f64, 0.0);
     for (id, gradient) in rounded.filter_map(|id| Some((id, network.gradient_of(id)?))) {
         let magnitudes = forward.rounded_magnitudes(id);
@@ -42,7 +43,7 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     4.0 * f64::EPSILON * (largest * squares.sqrt() + largest_term_of_loss(network, run))
 }
 
-/// Returns the largest finite term or partial sum of the loss: a loss near 0 may be the sum of large terms.
+/// Returns the largest magnitude of the finite terms and partial sums of the loss. It can be much larger than the loss: large terms may cancel.
 fn largest_term_of_loss(network: &Network, run: &Run) -> f64 {
     let Some(number) = network.producer(network.loss()) else { return 0.0 };
     let (mut largest, mut sum) = (0.0_f64, -0.0);

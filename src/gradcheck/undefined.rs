@@ -1,7 +1,7 @@
 //! Derivatives that are infinite or NaN, but not wrong.
 //!
-//! For √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, in PyTorch too, although the loss itself has the slope 0. Such a derivative is undefined, not wrong.
-//! A derivative that is not finite without such a cause stays wrong.
+//! For √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, although the function is constantly 0 and has the slope 0. PyTorch computes NaN too. Such a derivative
+//! is undefined, not wrong. A derivative that is infinite or NaN for no such reason is still wrong.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,11 @@ use crate::op::slot::Slot;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// Changes the verdict from [`Verdict::Off`] to [`Verdict::Undefined`] for each derivative that the chain rule itself makes infinite or NaN. `checked` is in the
-/// order of the backward pass.
+/// Changes the verdict from [`Verdict::Off`] to [`Verdict::Undefined`] for each derivative that the chain rule itself makes infinite or NaN.
+///
+/// `checked` must be in the order of the backward pass, because a derivative that is computed from an undefined derivative is undefined too.
 pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [TensorCheck]) {
-    let places: HashMap<Id, usize> = checked.iter().enumerate().map(|(n, checked)| (checked.gradient, n)).collect();
+    let numbers: HashMap<Id, usize> = checked.iter().enumerate().map(|(n, checked)| (checked.gradient, n)).collect();
     for n in 0..checked.len() {
         for k in 0..checked[n].checks.len() {
             let check = checked[n].checks[k];
@@ -23,8 +24,8 @@ pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [Tensor
                 continue;
             }
             let is_off = |gradient: Id, at: usize| {
-                let found = places.get(&gradient).map(|&n| &checked[n].checks);
-                found.is_some_and(|found| found.iter().any(|other| other.at == at && other.verdict == Verdict::Off))
+                let checks = numbers.get(&gradient).map(|&n| &checked[n].checks);
+                checks.is_some_and(|checks| checks.iter().any(|other| other.at == at && other.verdict == Verdict::Off))
             };
             let gradient = checked[n].gradient;
             let Role::Gradient(of) = network.tensor(gradient).role else { continue };
@@ -36,7 +37,7 @@ pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [Tensor
     }
 }
 
-/// A derivative that is not finite.
+/// A derivative that is infinite or NaN.
 struct NonFiniteDerivative<'a> {
     network: &'a Network,
     run: &'a Run,
@@ -44,12 +45,13 @@ struct NonFiniteDerivative<'a> {
     gradient: Id,
     /// The tensor x of the derivative ∂C/∂x.
     of: Id,
+    /// The place of the entry in both tensors.
     at: usize,
 }
 
 impl NonFiniteDerivative<'_> {
-    /// Returns whether the derivative equals the sum of its terms, and one of these is undefined. `is_off` returns whether an entry of another derivative is
-    /// wrong.
+    /// Returns whether the derivative equals the sum of its terms, and one of the terms is undefined. `is_off(gradient, place)` returns whether another
+    /// derivative is wrong.
     fn is_undefined(&self, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, run, gradient, at, .. } = *self;
         let Some(number) = network.producer(gradient) else { return false };
@@ -64,20 +66,20 @@ impl NonFiniteDerivative<'_> {
         parts.any(|((rule, x), part)| (0..count(rule, &x)).any(|term| self.is_term_undefined(&rule.term(&x, at, term), &x, part, &is_off)))
     }
 
-    /// Returns whether a term of the derivative is undefined, that is, not finite for one of these reasons: it overflows, it reads a number of the forward pass
-    /// that is not finite, it reads an undefined derivative, or its local derivative is infinite.
+    /// Returns whether a term of the derivative is undefined. An undefined term is infinite or NaN for one of these reasons: it overflows, it reads an infinite
+    /// or NaN number of the forward pass, it reads an undefined derivative, or its local derivative is infinite.
     fn is_term_undefined(&self, term: &Term, x: &Operands<'_>, part: &Part, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, of, at, .. } = *self;
         if term.value.is_finite() {
             return false;
         }
         if term.args.iter().all(|arg| arg.value.is_finite()) {
-            return true; // it overflows
+            return true; // the term overflows
         }
         let is_forward = |slot: Slot| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
         let reads_infinite = |arg: &Arg| match arg.origin {
             Origin::Entry { slot, .. } => is_forward(slot),
-            // its expression need not name every operand: the derivative of 2^∞ is computed from 2 and ∞
+            // the expression of a factor need not name every operand that the factor depends on: the derivative of 2^∞ is computed from 2 and ∞
             Origin::Derived { at, .. } => {
                 x.tensors.each().any(|(slot, values)| is_forward(slot) && values.get(at).is_some_and(|value| !value.is_finite()))
             }
@@ -86,40 +88,41 @@ impl NonFiniteDerivative<'_> {
         if term.args.iter().any(|arg| !arg.value.is_finite() && reads_infinite(arg)) {
             return true;
         }
+        // the derivative ∂C/∂y that the term multiplies by the local derivative ∂y/∂x
         let upstream = term.args.iter().find_map(|arg| match arg.origin {
             Origin::Entry { slot, at } => match network.tensor(part.operands[slot]).role {
-                Role::Gradient(above) => Some((part.operands[slot], above, at, arg.value)),
+                Role::Gradient(output) => Some((part.operands[slot], output, at, arg.value)),
                 _ => None,
             },
             _ => None,
         });
-        let Some((gradient, above, place, value)) = upstream else { return false };
+        let Some((gradient, output, output_at, value)) = upstream else { return false };
         if !value.is_finite() {
-            return !is_off(gradient, place);
+            return !is_off(gradient, output_at);
         }
-        let is_local = |arg: &Arg| !arg.value.is_finite() && matches!(arg.origin, Origin::Derived { .. });
-        term.args.iter().any(is_local) && is_steep(network, self.run, (above, place), (of, at))
+        let is_infinite_local = |arg: &Arg| !arg.value.is_finite() && matches!(arg.origin, Origin::Derived { .. });
+        term.args.iter().any(is_infinite_local) && is_steep(network, self.run, (output, output_at), (of, at))
     }
 }
 
-/// Returns whether the local derivative of the entry `place` of `above` by the entry `at` of `of` is infinite: its differences are not finite, or grow without
-/// bound as the step shrinks.
-fn is_steep(network: &Network, run: &Run, (above, place): (Id, usize), (of, at): (Id, usize)) -> bool {
-    let Some(op) = network.producer(above).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else {
+/// Returns whether the local derivative ∂y/∂x is infinite: its differences are not finite, or grow without bound as the step shrinks. Here y is the entry
+/// `output_at` of the tensor `output`, and x is the entry `at` of the tensor `of`.
+fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of, at): (Id, usize)) -> bool {
+    let Some(op) = network.producer(output).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else {
         return false;
     };
-    let here = run.values(of)[at];
-    let value = |by: f64| {
+    let x = run.values(of)[at];
+    let y_after_move = |by: f64| {
         let mut entries = run.values(of).to_vec();
-        entries[at] = here + by;
-        let mut sums = vec![0.0; len(&network.tensor(above).shape)];
+        entries[at] = x + by;
+        let mut sums = vec![0.0; len(&network.tensor(output).shape)];
         op.compute(|id| if id == of { &entries } else { run.values(id) }, &mut sums);
-        sums[place]
+        sums[output_at]
     };
-    let before = value(0.0);
-    let scale = if here == 0.0 { 1.0 } else { here.abs() };
+    let y = y_after_move(0.0);
+    let scale = if x == 0.0 { 1.0 } else { x.abs() };
     [-scale, scale].iter().any(|direction| {
-        let slopes = [1e-6, 1e-8, 1e-10].map(|step| ((value(step * direction) - before) / (step * direction)).abs());
+        let slopes = [1e-6, 1e-8, 1e-10].map(|step| ((y_after_move(step * direction) - y) / (step * direction)).abs());
         slopes.iter().any(|slope| !slope.is_finite()) || slopes.windows(2).all(|pair| pair[1] > 1.2 * pair[0])
     })
 }

@@ -1,9 +1,11 @@
-//! The ops of a batch: they reduce the losses and gradients of its samples to one sum or mean, and update the parameters with PyTorch's SGD.
+//! The ops of a batch. They reduce the losses and gradients of its samples to one sum or mean, and update the parameters with PyTorch's SGD.
 //!
 //! ```text
-//! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n
-//! update   v ← μ v + (g + λ w),  w ← w − η v
+//! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples
+//! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate
 //! ```
+//!
+//! The ops form a network of their own. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,15 +30,26 @@ pub struct SgdOptions {
     pub weight_decay: f64,
 }
 
-/// The source of an input of the batch's network.
+/// The source of an input of the batch's network. Each `Id` is the number of a tensor in the samples' network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSource {
-    /// A tensor of a sample (from 0) of the batch.
+    /// A tensor of one sample. The first number counts the samples of the batch from 0.
     Sample(usize, Id),
     /// A parameter before the update.
     Parameter(Id),
-    /// A parameter's velocity of the previous iteration.
+    /// The velocity of a parameter in the previous iteration.
     Velocity(Id),
+}
+
+/// The tensors of one updated parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpdatedParameter {
+    /// The parameter, a tensor of the samples' network.
+    pub parameter: Id,
+    /// The new value of the parameter, a tensor of the batch's network.
+    pub new: Id,
+    /// The velocity of the parameter, a tensor of the batch's network; `None` without momentum and weight decay.
+    pub velocity: Option<Id>,
 }
 
 /// The ops of a batch, with the sources of their inputs.
@@ -46,19 +59,20 @@ pub struct Batch {
     pub network: Arc<Network>,
     /// The inputs of this network, with their sources.
     pub reads: Vec<(Id, BatchSource)>,
-    /// For each updated parameter: its tensor in the samples' network, its new value in the batch's network, and its velocity there, if any.
-    pub updated: Vec<(Id, Id, Option<Id>)>,
-    /// The batch's loss; `None` for a batch with one sample.
+    /// The updated parameters; empty if the batch has no update.
+    pub updated: Vec<UpdatedParameter>,
+    /// The loss of the batch, a tensor of the batch's network; `None` for a batch with one sample.
     pub loss: Option<Id>,
 }
 
-const REDUCE: Equation = Equation {
+// The equations of the ops. `scaled` replaces the right-hand side `whole::X` by that of each term.
+const MEAN_OF_SAMPLES: Equation = Equation {
     right: whole::X,
     name: "over the samples of the batch",
     gist: Gist::None,
     words: "Every sample has its own loss and its own gradient. The batch takes their mean, so that its size does not change how far a step goes.",
 };
-const TOTAL: Equation = Equation {
+const SUM_OF_SAMPLES: Equation = Equation {
     right: whole::X,
     name: "over the samples of the batch",
     gist: Gist::None,
@@ -77,15 +91,15 @@ const STEP_BY_VELOCITY: Equation = Equation {
     words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 
-/// Returns the equation of a velocity, with weight decay if `decays` and with the previous velocity if `moves`. `first`: there is momentum, but no previous
-/// velocity yet.
-fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
-    let words = match (decays, moves) {
+/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`. In the first
+/// iteration there is no previous velocity: `waits_for_previous` is `true` if there is momentum, which will need it later.
+fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
+    let words = match (has_decay, has_previous) {
         (false, false) => "This is the first iteration: there is no velocity before it, so it is the gradient itself.",
         (false, true) => {
             "The step is not taken along the gradient alone: momentum μ keeps a part of the velocity of the iteration before, and with it of the way that was taken before."
         }
-        (true, false) if first => {
+        (true, false) if waits_for_previous => {
             "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0. There is no velocity before the first iteration."
         }
         (true, false) => "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0.",
@@ -96,76 +110,82 @@ fn velocity_equation(decays: bool, moves: bool, first: bool) -> Equation {
     Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
 }
 
-/// Returns the coefficient of each of `samples` samples: 1/n for a mean, `None` for 1.
+/// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean, `None` for the coefficient 1 of a sum.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f64> {
     (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
 }
 
-/// Returns the batch's loss, with the terms and the order of the reduce pass.
-pub(super) fn reduced(reduction: BatchReduction, losses: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let by = coefficient(reduction, losses.len());
-    losses.fold(-0.0, |sum, loss| sum + by.map_or(loss, |by| by * loss))
+/// Returns the loss of a batch from the losses of its samples. It has the same bits as in the reduce pass, because the terms and their order are the same.
+pub(super) fn reduced_loss(reduction: BatchReduction, losses: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let coefficient = coefficient(reduction, losses.len());
+    losses.fold(-0.0, |sum, loss| sum + coefficient.map_or(loss, |coefficient| coefficient * loss))
 }
 
 /// A batch under construction.
 struct BatchBuilder<'a> {
     network: &'a Network,
-    /// The samples' numbers in the file, from 1.
+    /// The numbers of the samples in the file, from 1.
     samples: &'a [usize],
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     reads: Vec<(Id, BatchSource)>,
-    /// Each parameter, before and after the update, with its gradient.
+    /// Pairs of a parameter (before or after the update) and its gradient.
     derivatives: Vec<(Id, Id)>,
 }
 
-/// One term of a linear combination: the coefficient, its expression, and the tensor.
+/// One term of a linear combination: the coefficient (`None` for 1), the expression of the term, and the tensor.
 type Summand = (Option<f64>, Expr, Id);
 
-fn scaled(by: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
+/// Returns the rule that multiplies a tensor by a coefficient. `right` is the right-hand side of its equation.
+fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     let equation = Equation { right, ..equation };
-    ConstantWeights::new(Contraction::elementwise(), by.map_or(Weights::Unweighted, Weights::Uniform), equation, equation).forward()
+    ConstantWeights::new(Contraction::elementwise(), coefficient.map_or(Weights::Unweighted, Weights::Uniform), equation, equation)
+        .forward()
 }
 
 impl BatchBuilder<'_> {
+    /// Adds a tensor with the shape of the tensor `like` of the samples' network.
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
         let like = self.network.tensor(like).clone();
         self.tensors.push(TensorInfo { name: name.into(), symbol, role, ..like });
         self.tensors.len() - 1
     }
 
-    fn given(&mut self, like: Id, name: String, symbol: Symbol, from: BatchSource) -> Id {
+    /// Adds an input with the shape of the tensor `like` of the samples' network.
+    fn input(&mut self, like: Id, name: String, symbol: Symbol, from: BatchSource) -> Id {
         let id = self.tensor(like, name, symbol, Role::Input { learns: false });
         self.reads.push((id, from));
         id
     }
 
+    /// Adds the op that computes `output` as a linear combination.
     fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
-        let part = |&(by, right, id): &Summand| Part { rule: scaled(by, right, equation), operands: Reads::inputs([id]) };
+        let part = |&(coefficient, right, id): &Summand| Part { rule: scaled(coefficient, right, equation), operands: Reads::inputs([id]) };
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
-    /// Adds the reduction of a tensor over all samples, or the tensor itself if there is only one sample.
+    /// Adds the op that reduces a tensor of the samples' network over all samples; for a batch of one sample, only an input with the tensor. Returns the tensor
+    /// in the batch's network.
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
-            return self.given(of, name.to_string(), symbol, BatchSource::Sample(0, of));
+            return self.input(of, name.to_string(), symbol, BatchSource::Sample(0, of));
         }
-        let by = coefficient(reduction, self.samples.len());
+        let coefficient = coefficient(reduction, self.samples.len());
         let (right, equation) = match reduction {
-            BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), REDUCE),
-            BatchReduction::Sum => (whole::X, TOTAL),
+            BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), MEAN_OF_SAMPLES),
+            BatchReduction::Sum => (whole::X, SUM_OF_SAMPLES),
         };
-        // shared by all samples, because there may be many
-        let rule = scaled(by, right, equation);
+        // one rule for all parts, because there may be many samples
+        let rule = scaled(coefficient, right, equation);
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
         self.reads.reserve(self.samples.len());
         for (n, sample) in self.samples.iter().enumerate() {
             let symbol = symbol.clone().of_sample(*sample, &self.network.tensor(self.network.loss()).symbol.letter);
-            let given = self.given(of, format!("{sample}:{name}"), symbol, BatchSource::Sample(n, of));
-            parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([given]) });
+            let input = self.input(of, format!("{sample}:{name}"), symbol, BatchSource::Sample(n, of));
+            parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([input]) });
         }
         let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
         self.ops.push(Op { output, pass: Pass::Reduce, parts });
@@ -174,51 +194,62 @@ impl BatchBuilder<'_> {
 }
 
 impl Batch {
-    /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update`: the parameters to update, and how. `first`: the first iteration,
-    /// which has no previous velocity.
+    /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the hyperparameters and the parameters to update; `None` for no
+    /// update. `is_first` is `true` for the first iteration, which has no previous velocity.
     #[must_use]
-    pub fn new(network: &Network, samples: &[usize], reduction: BatchReduction, update: Option<(&SgdOptions, &[Id])>, first: bool) -> Self {
-        let mut b = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
-        let loss = (samples.len() > 1).then(|| b.reduced(network.loss(), reduction));
+    pub fn new(
+        network: &Network,
+        samples: &[usize],
+        reduction: BatchReduction,
+        update: Option<(&SgdOptions, &[Id])>,
+        is_first: bool,
+    ) -> Self {
+        let mut builder =
+            BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
+        let loss = (samples.len() > 1).then(|| builder.reduced(network.loss(), reduction));
         let mut gradients = HashMap::new();
-        let updates = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
+        let is_updated = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
         for op in network.ops().iter().filter(|op| op.pass == Pass::Backward) {
             if let Role::Gradient(of) = network.tensor(op.output).role
-                && ((network.tensor(of).role == Role::Parameter && samples.len() > 1) || updates(of))
+                && ((network.tensor(of).role == Role::Parameter && samples.len() > 1) || is_updated(of))
             {
-                gradients.insert(of, b.reduced(op.output, reduction));
+                gradients.insert(of, builder.reduced(op.output, reduction));
             }
         }
-        let mut new_values = Vec::new();
+        let mut updated = Vec::new();
         if let Some((sgd, learned)) = update {
             for &parameter in learned {
-                new_values.push(b.update(parameter, gradients[&parameter], sgd, first));
+                updated.push(builder.update(parameter, gradients[&parameter], sgd, is_first));
             }
         }
-        let BatchBuilder { tensors, ops, reads, derivatives, .. } = b;
-        let network = Network::of(tensors, ops, network.layers().to_vec(), Vec::new(), loss.unwrap_or(0), loss.unwrap_or(0), &derivatives);
-        Self { network: Arc::new(network), reads, updated: new_values, loss }
+        let BatchBuilder { tensors, ops, reads, derivatives, .. } = builder;
+        // a batch of one sample has no loss of its own; its network then needs some tensor in the place of output and loss
+        let output = loss.unwrap_or(0);
+        let network = Network::new(tensors, ops, network.layers().to_vec(), Vec::new(), output, output, &derivatives);
+        Self { network: Arc::new(network), reads, updated, loss }
     }
 }
 
 impl BatchBuilder<'_> {
-    fn update(&mut self, parameter: Id, gradient: Id, sgd: &SgdOptions, first: bool) -> (Id, Id, Option<Id>) {
+    /// Adds the update of one parameter.
+    fn update(&mut self, parameter: Id, gradient: Id, sgd: &SgdOptions, is_first: bool) -> UpdatedParameter {
         let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
-        let old = self.given(parameter, name.to_string(), symbol.clone(), BatchSource::Parameter(parameter));
+        let old = self.input(parameter, name.to_string(), symbol.clone(), BatchSource::Parameter(parameter));
         let velocity = (sgd.momentum != 0.0 || sgd.weight_decay != 0.0).then(|| {
-            let v = Symbol { kind: super::SymbolKind::Velocity, ..symbol.clone() };
+            let velocity_symbol = Symbol { kind: super::SymbolKind::Velocity, ..symbol.clone() };
             let mut summands: Vec<Summand> = vec![(None, whole::X, gradient)];
-            let (decays, moves) = (sgd.weight_decay != 0.0, sgd.momentum != 0.0 && !first);
-            if decays {
+            let (has_decay, has_momentum) = (sgd.weight_decay != 0.0, sgd.momentum != 0.0);
+            if has_decay {
                 summands.push((Some(sgd.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
             }
-            let named = format!("velocity.{name}");
-            if moves {
-                let before = self.given(parameter, named.clone(), v.clone(), BatchSource::Velocity(parameter));
-                summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), before));
+            let velocity_name = format!("velocity.{name}");
+            if has_momentum && !is_first {
+                let previous = self.input(parameter, velocity_name.clone(), velocity_symbol.clone(), BatchSource::Velocity(parameter));
+                summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), previous));
             }
-            let velocity = self.tensor(parameter, named, v, Role::Value);
-            self.combine(velocity, Pass::Update, velocity_equation(decays, moves, first && sgd.momentum != 0.0), &summands);
+            let velocity = self.tensor(parameter, velocity_name, velocity_symbol, Role::Value);
+            let equation = velocity_equation(has_decay, has_momentum && !is_first, has_momentum && is_first);
+            self.combine(velocity, Pass::Update, equation, &summands);
             velocity
         });
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
@@ -228,6 +259,6 @@ impl BatchBuilder<'_> {
         ];
         self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
         self.derivatives.extend([(old, gradient), (new, gradient)]);
-        (parameter, new, velocity)
+        UpdatedParameter { parameter, new, velocity }
     }
 }

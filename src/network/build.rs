@@ -3,14 +3,14 @@
 //! For `a = relu(z)`, `z = W x + b` and a loss C of a and t, the backward ops are, in this order:
 //!
 //! ```text
-//! grad.a   from C     ∂C/∂a
-//! grad.z   from a     relu′(z) ∂C/∂a
-//! grad.W   from z     ∂C/∂z xᵀ           the parameters before the layer's input
-//! grad.b   from z     ∂C/∂z
-//! grad.x   from z     Wᵀ ∂C/∂z
+//! grad.a   because C reads a     ∂C/∂a
+//! grad.z   because a reads z     relu′(z) ∂C/∂a
+//! grad.W   because z reads W     ∂C/∂z xᵀ           the parameters of a layer come before its input
+//! grad.b   because z reads b     ∂C/∂z
+//! grad.x   because z reads x     Wᵀ ∂C/∂z
 //! ```
 //!
-//! A tensor that several ops read gets one part for each of them, and its op follows the last of their gradients.
+//! If several ops read a tensor, the op of the tensor's gradient has one part for each of these ops. It comes after the gradients of the outputs of these ops.
 
 use std::sync::Arc;
 
@@ -28,10 +28,11 @@ use crate::op::stable::StableBackward;
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
-/// A forward op whose rules are not created yet.
+/// A forward op under construction. Its functions will create the rules of the forward op and of the backward ops.
 #[derive(Debug)]
 struct ForwardOp {
     output: Id,
+    /// The function and the operands of each part.
     parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
 }
 
@@ -49,22 +50,23 @@ pub struct Builder {
 pub struct Chain {
     builder: Builder,
     input: Id,
-    /// Each layer's output.
+    /// The output of each layer.
     outputs: Vec<Id>,
 }
 
 /// A node of a graph.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The function that computes it.
+    /// The function that computes the node.
     pub function: Arc<dyn Function>,
-    /// Its operands: indices into the inputs followed by the nodes.
+    /// The operands: indices into a list of the graph's inputs, followed by its nodes.
     pub reads: Vec<usize>,
 }
 
 impl Builder {
+    /// Adds a tensor without values.
     fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false });
         self.tensors.len() - 1
@@ -77,7 +79,7 @@ impl Builder {
         id
     }
 
-    /// Adds a tensor that is the sum of these functions of earlier tensors. The functions determine its shape.
+    /// Adds a tensor, and the forward op that computes it as the sum of these functions of earlier tensors. The functions determine the shape.
     fn op(
         &mut self,
         name: impl Into<CompactString>,
@@ -105,7 +107,10 @@ impl Chain {
         Self { builder, input, outputs: Vec::new() }
     }
 
-    /// Adds a layer that reads the outputs of earlier layers; `None` is the network's input.
+    /// Adds a layer. `from` are the numbers of the layers whose outputs the new layer reads; `None` is the network's input.
+    ///
+    /// A layer has one or more stages, and each stage computes one tensor: a linear layer with a relu has the stages z = W x + b and a = relu(z). The last stage
+    /// computes the output of the layer.
     ///
     /// # Errors
     /// The first mismatch between shapes of operands.
@@ -121,14 +126,14 @@ impl Chain {
             own_derivative: symbols.derivative,
             ..Symbol::of(symbols.letter, Some(number + 1))
         };
-        let given = |builder: &mut Builder, role: Role, Leaf { symbols, value, .. }: Leaf| {
+        let add_leaf = |builder: &mut Builder, role: Role, Leaf { symbols, value, .. }: Leaf| {
             builder.leaf(format!("{name}.{}", symbols.suffix), value, symbol(symbols), role, Some(number))
         };
-        let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| given(builder, Role::Parameter, parameter)).collect();
+        let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| add_leaf(builder, Role::Parameter, parameter)).collect();
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
         let mut stages: Vec<Id> = Vec::new();
         for stage in layer.stages {
-            let constants: Vec<Id> = stage.constants.into_iter().map(|constant| given(builder, Role::Constant, constant)).collect();
+            let constants: Vec<Id> = stage.constants.into_iter().map(|constant| add_leaf(builder, Role::Constant, constant)).collect();
             let read = |source: &StageSource| match *source {
                 StageSource::Input(i) => inputs[i],
                 StageSource::Parameter(i) => parameters[i],
@@ -155,31 +160,34 @@ impl Chain {
         let last = self.builder.forward.last().expect("a layer has a stage");
         let mut reads = vec![output, target];
         if loss.reads_z {
-            reads.push(last.parts[0].1[0]);
+            // the operand of the activation that computes the output
+            let z = last.parts[0].1[0];
+            reads.push(z);
         }
         let parts = vec![(loss.function, reads)];
-        let c = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("the loss fits the output's shape");
+        let loss_id = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("the loss fits the output's shape");
         let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
-        self.builder.network(output, c, shortcut.as_ref())
+        self.builder.network(output, loss_id, shortcut.as_ref())
     }
 }
 
-/// A stable formula for ∂C/∂z of the output: a − t for softmax and cross-entropy.
+/// A numerically stable formula for ∂C/∂z, where z is the pre-activation of the output: a − t for softmax and cross-entropy.
 struct Shortcut {
     output: Id,
     target: Id,
     rule: Arc<dyn Rule>,
+    /// The right-hand side of the formula.
     expr: Expr,
 }
 
-/// For each tensor, its uses: forward op, part and slot.
-type ReaderLists = Vec<Vec<(usize, usize, usize)>>;
+/// The number of a forward op, the index of a part of it, and the index of an operand of this part.
+type Use = (usize, usize, usize);
 
 impl Builder {
-    /// Builds a scalar graph. `output` is an index into the inputs followed by the nodes.
+    /// Builds a scalar graph. `output` is an index into the list of the inputs, followed by the nodes.
     ///
     /// # Errors
-    /// The first node (from 0) whose operands do not fit together, with the mismatch.
+    /// The number (from 0) of the first node with operands that do not fit together, and the mismatch.
     pub fn graph(inputs: Vec<(String, Tensor)>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         for (name, value) in inputs {
@@ -192,55 +200,62 @@ impl Builder {
         Ok(builder.network(output, output, None))
     }
 
+    /// Creates the rules of the forward ops, adds the backward ops, and returns the network.
     fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>) -> Network {
         let mut ops: Vec<Op> = self
             .forward
             .iter()
             .map(|op| {
                 let pass = if self.tensors[op.output].role == Role::Loss { Pass::Loss } else { Pass::Forward };
-                let parts =
-                    op.parts.iter().map(|(f, reads)| Part { rule: f.forward(), operands: Reads::inputs(reads.iter().copied()) }).collect();
+                let parts = op
+                    .parts
+                    .iter()
+                    .map(|(function, reads)| Part { rule: function.forward(), operands: Reads::inputs(reads.iter().copied()) })
+                    .collect();
                 Op { output: op.output, pass, parts }
             })
             .collect();
         for part in ops.iter().flat_map(|op| &op.parts) {
-            // a transposed convolution, whose filter is rotated in the forward pass already
+            // only a transposed convolution rotates its filter by 180° in the forward pass; the shape of this filter is [in, out, …]
             if let Some(Window { filter: Some(slot), turned: true, .. }) = part.rule.window() {
                 self.tensors[part.operands[slot]].inputs_first = true;
             }
         }
         let backward = self.backward(loss, shortcut);
         ops.extend(backward);
-        Network::of(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
+        Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
     }
 
-    /// Returns the backward ops: the derivative by each tensor as soon as those by all its readers precede it, parameters before the layer's input.
+    /// Returns the backward ops. The gradient of a tensor comes as soon as the gradients of all ops that read the tensor precede it. The parameters of a layer
+    /// come before its input.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
-        let mut readers: ReaderLists = vec![Vec::new(); count];
+        let mut uses: Vec<Vec<Use>> = vec![Vec::new(); count];
         for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]) {
             for (part, (_, reads)) in forward.parts.iter().enumerate() {
                 for (slot, &id) in reads.iter().enumerate() {
-                    readers[id].push((op, part, slot));
+                    uses[id].push((op, part, slot));
                 }
             }
         }
-        // the output of a graph has a derivative too: ∂J/∂J = 1
-        let graph = self.tensors[loss].role != Role::Loss;
-        let by = self.tensors[loss].symbol.whole.clone();
+        let is_graph = self.tensors[loss].role != Role::Loss;
+        let loss_symbol = self.tensors[loss].symbol.whole.clone();
         let mut ops = Vec::new();
         let mut gradients: Vec<Option<Id>> = vec![None; count];
-        if graph {
+        if is_graph {
+            // the output J of a graph has a derivative too: ∂J/∂J = 1
             let part = Part { rule: Arc::new(Seed), operands: Reads::inputs([]) };
-            let id = self.gradient(loss, &by);
+            let id = self.gradient(loss, &loss_symbol);
             gradients[loss] = Some(id);
             ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
         }
-        let mut left: Vec<usize> = readers.iter().map(Vec::len).collect();
-        let unread: Vec<Id> = (0..count).filter(|&id| graph && left[id] == 0 && id != loss).collect();
+        // for each tensor, the number of uses whose output has no gradient yet
+        let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
+        // a tensor that the output of a graph does not depend on has the derivative 0: an op without parts
+        let unread: Vec<Id> = (0..count).filter(|&id| is_graph && pending[id] == 0 && id != loss).collect();
         for id in unread {
-            let gradient = self.gradient(id, &by);
+            let gradient = self.gradient(id, &loss_symbol);
             gradients[id] = Some(gradient);
             ops.push(Op { output: gradient, pass: Pass::Backward, parts: Vec::new() });
         }
@@ -250,16 +265,16 @@ impl Builder {
             }
             let mut ready: Vec<Id> = Vec::new();
             for &id in self.forward[number].parts.iter().flat_map(|(_, reads)| reads) {
-                left[id] -= 1;
-                if left[id] == 0 {
+                pending[id] -= 1;
+                if pending[id] == 0 {
                     ready.push(id);
                 }
             }
             ready.retain(|&id| !matches!(self.tensors[id].role, Role::Target | Role::Constant));
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                let parts = readers[id].iter().filter_map(|&reader| self.part(reader, &gradients, shortcut)).collect();
-                let gradient = self.gradient(id, &by);
+                let parts = uses[id].iter().filter_map(|&one| self.backward_part(one, &gradients, shortcut)).collect();
+                let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
             }
@@ -267,7 +282,7 @@ impl Builder {
         ops
     }
 
-    /// Returns for each tensor whether the loss depends on it.
+    /// Returns one `bool` per tensor: `true` if the loss depends on the tensor.
     fn dependencies_of(&self, loss: Id) -> Vec<bool> {
         let mut loss_depends_on = vec![false; self.tensors.len()];
         loss_depends_on[loss] = true;
@@ -281,15 +296,16 @@ impl Builder {
         loss_depends_on
     }
 
-    fn gradient(&mut self, of: Id, by: &str) -> Id {
-        let like = self.tensors[of].clone();
-        let symbol = like.symbol.derivative(by);
-        self.tensors.push(TensorInfo { name: format!("grad.{}", like.name).into(), symbol, role: Role::Gradient(of), ..like });
+    /// Adds the tensor of the derivatives by the tensor `of`, with its shape.
+    fn gradient(&mut self, of: Id, loss_symbol: &str) -> Id {
+        let tensor = self.tensors[of].clone();
+        let symbol = tensor.symbol.derivative(loss_symbol);
+        self.tensors.push(TensorInfo { name: format!("grad.{}", tensor.name).into(), symbol, role: Role::Gradient(of), ..tensor });
         self.tensors.len() - 1
     }
 
-    /// Returns the part of a derivative that one reader of the tensor contributes.
-    fn part(&self, (op, part, slot): (usize, usize, usize), gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
+    /// Returns the part that one use of a tensor adds to the tensor's gradient; `None` if the function has no derivative by this operand.
+    fn backward_part(&self, (op, part, slot): Use, gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
@@ -342,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_reports_mismatched_shapes() {
+    fn a_layer_with_mismatched_shapes_is_an_error() {
         let stage =
             Stage::new(A).with_part(Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), [StageSource::Input(0), StageSource::Parameter(0)]);
         let weight = Leaf { symbols: WEIGHT, shape: vec![3, 5], value: from_flat(&[3, 5], vec![0.0; 15]) };

@@ -1,6 +1,6 @@
-//! Checkpoints of a descent: the parameters before some of its iterations, from which other iterations are recomputed.
+//! Checkpoints of a gradient descent: the parameters before some of its iterations. The iterations in between are recomputed from the checkpoint before them.
 //!
-//! Checkpoints are equally far apart. When there are more than 64, every second one is dropped, and the distance doubles:
+//! Checkpoints are equally far apart. When there are more than 64, every second checkpoint is dropped, and the distance doubles:
 //!
 //! ```text
 //! iterations 1 2 3 … 64 65  →  1 3 5 … 65  →  1 5 9 …
@@ -17,13 +17,13 @@ use crate::tensor::Tensor;
 /// The state of a descent before an iteration.
 #[derive(Clone, Debug)]
 pub(super) struct Checkpoint {
-    /// The iteration, from 1.
+    /// The iteration that starts from this state, from 1.
     pub iteration: u64,
     pub parameters: HashMap<Id, Arc<Tensor>>,
     pub velocities: HashMap<Id, Arc<Tensor>>,
-    /// The loss of the previous batch.
+    /// The loss of the previous iteration's batch; `None` before the first iteration.
     pub loss: Option<f64>,
-    /// Its memory in the budget, if it is stored. Copies share the claim, because they share the tensors.
+    /// The memory that a stored checkpoint takes from the budget. Copies share it, because they share the tensors.
     _memory: Option<Arc<Reservation>>,
 }
 
@@ -33,18 +33,18 @@ impl Checkpoint {
         Self { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None }
     }
 
-    /// Returns the same state one iteration later; `loss` is that of the batch in between. The caller updates the parameters.
-    pub fn after(&self, loss: f64) -> Self {
+    /// Returns the state before the next iteration, but still with the old parameters, which the caller updates. `loss` is the loss of this iteration's batch.
+    pub fn next(&self, loss: f64) -> Self {
         Self { iteration: self.iteration + 1, loss: Some(loss), _memory: None, ..self.clone() }
     }
 }
 
-/// The stored checkpoints, in order. The first one is before iteration 1.
+/// The stored checkpoints, in order. The first is the state before iteration 1.
 #[derive(Debug)]
 pub(super) struct Checkpoints(Mutex<Vec<Checkpoint>>);
 
-/// The largest number of checkpoints. Beyond it, or if memory is short, every second one is dropped.
-const MOST: usize = 64;
+/// The largest number of checkpoints. If there are more, or if memory is short, every second checkpoint is dropped.
+const MAX_CHECKPOINTS: usize = 64;
 
 impl Checkpoints {
     /// Creates the list with the state before the first iteration.
@@ -61,8 +61,8 @@ impl Checkpoints {
         self.all().len()
     }
 
-    /// Returns the last checkpoint before or at an iteration.
-    pub fn before(&self, iteration: u64) -> Checkpoint {
+    /// Returns the checkpoint from which an iteration is computed: that of the iteration itself or else of the nearest earlier iteration.
+    pub fn nearest(&self, iteration: u64) -> Checkpoint {
         let all = self.all();
         all[all.partition_point(|checkpoint| checkpoint.iteration <= iteration).max(1) - 1].clone()
     }
@@ -73,21 +73,21 @@ impl Checkpoints {
         mem::take(&mut all[0].parameters)
     }
 
-    /// Drops every second checkpoint. Returns whether any was dropped.
+    /// Drops every second checkpoint. Returns `false` if there was only one, which is never dropped.
     pub fn thin(&self) -> bool {
         let mut all = self.all();
-        let before = all.len();
+        let old_len = all.len();
         let mut n = 0;
         all.retain(|_| {
             n += 1;
             n % 2 == 1
         });
-        all.len() < before
+        all.len() < old_len
     }
 
-    /// Stores a checkpoint if it is as far from the last one as the last two are from each other, and if the budget has `bytes` left.
-    pub fn keep(&self, checkpoint: &Checkpoint, room: &Arc<MemoryBudget>, bytes: u64) {
-        let many = {
+    /// Stores a checkpoint if its distance from the last one is at least the distance between the last two, and if the budget has `bytes` left.
+    pub fn store(&self, checkpoint: &Checkpoint, room: &Arc<MemoryBudget>, bytes: u64) {
+        let has_too_many = {
             let mut all = self.all();
             let gap = match all.as_slice() {
                 [.., a, b] => b.iteration - a.iteration,
@@ -99,14 +99,14 @@ impl Checkpoints {
             }
             let Ok(memory) = room.claim(bytes) else {
                 drop(all);
-                // later ones find more memory, and are farther apart
+                // this checkpoint is not stored, but later ones find more memory, and are farther apart
                 self.thin();
                 return;
             };
             all.push(Checkpoint { _memory: Some(Arc::new(memory)), ..checkpoint.clone() });
-            all.len() > MOST
+            all.len() > MAX_CHECKPOINTS
         };
-        if many {
+        if has_too_many {
             self.thin();
         }
     }

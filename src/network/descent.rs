@@ -1,19 +1,21 @@
-//! Gradient descent whose iterations can be computed in any order. Each one is recomputed from the nearest earlier checkpoint of the parameters, and always has
-//! the same bits.
+//! Gradient descent with access to any iteration. An iteration is recomputed from the nearest earlier checkpoint of the parameters, and always has the same
+//! bits.
 //!
-//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentWalk`]: it computes iterations 90 to 100 op by op, so that the program can stop
-//! between two ops to answer a key.
+//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentWalk`]: it computes iterations 90 to 100 op by op. The program can pause it between
+//! two ops to answer a key.
+//!
+//! An iteration has one run for each sample of its batch, and then one run of the batch's own ops, which reduce the gradients and update the parameters.
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{Batch, BatchSource, reduced};
+use super::batch::{Batch, BatchSource, UpdatedParameter, reduced_loss};
 use super::checkpoints::{Checkpoint, Checkpoints};
 use super::learn::Learner;
 use super::run::PartialRun;
-use super::sample_runs::LARGE;
+use super::sample_runs::LARGE_BYTES;
 use super::train::{Given, Train};
 use super::{Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
 use crate::op::loss::BatchReduction;
@@ -21,14 +23,15 @@ use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
 use crate::threads::{parallel, wait_until_idle};
 
-/// The unfinished computation of the iterations up to some iteration.
+/// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
 #[derive(Clone, Debug)]
 pub struct DescentWalk {
-    /// The memory of one iteration after the other. It returns to the budget with the last of them.
+    /// The reserved memory of one iteration. The iterations of the walk use it one after the other. It returns to the budget when the last iteration is dropped.
     memory: Arc<Reservation>,
+    /// The state before the current iteration.
     checkpoint: Checkpoint,
     partial: PartialIteration,
-    /// The missing memory for the last iteration of this walk; `None` if there is enough.
+    /// The missing memory for the wanted iteration; `None` if there is enough.
     shortage: Option<Shortage>,
 }
 
@@ -42,83 +45,92 @@ impl DescentWalk {
     /// Returns whether allocating and freeing an iteration takes milliseconds.
     #[must_use]
     pub fn is_large(&self) -> bool {
-        self.memory.bytes() >= LARGE
+        self.memory.bytes() >= LARGE_BYTES
     }
 
-    /// Returns the missing memory if the last iteration of this walk cannot be computed.
+    /// Returns the missing memory if the wanted iteration cannot be computed. An iteration that merely lacks memory for its update can be computed.
     #[must_use]
     pub fn refused(&self) -> Option<Shortage> {
         self.shortage.filter(|shortage| matches!(shortage, Shortage::Iteration(..)))
     }
 }
 
-/// An iteration of which some ops are computed.
+/// An unfinished iteration.
 #[derive(Clone, Debug, Default)]
 struct PartialIteration {
-    /// The samples of its batch, from 0.
+    /// The numbers of the batch's samples, from 0; empty before the iteration has begun.
     samples: Vec<usize>,
-    /// The complete runs of samples and, last, the batch.
+    /// The runs that are complete: one for each of the first samples.
     sample_runs: SampleRuns,
-    /// The run that is being computed: of the next sample, or of the batch.
+    /// The run that is being computed: of the next sample, or of the batch; `None` between two runs.
     run: Option<PartialRun>,
-    /// The ops of the batch, once all samples are computed.
+    /// The ops of the batch, if `run` is the batch's.
     batch: Option<Arc<Batch>>,
-    /// `true` if the tolerance ends the descent with this iteration, so that its batch is computed without an update.
+    /// `true` if the tolerance ends the descent with this iteration. Its batch is then computed without an update.
     stopped: bool,
 }
 
 /// A computed iteration.
 #[derive(Debug)]
 pub struct Iteration {
-    /// Its number, from 1.
+    /// The number of the iteration, from 1.
     pub number: u64,
-    /// The samples of the batch, then the batch.
+    /// The runs of the samples, then the run of the batch.
     pub sample_runs: SampleRuns,
-    /// The batch's loss.
+    /// The loss of the batch.
     pub loss: f64,
-    /// `true` if the tolerance ends the descent here, without an update.
+    /// `true` if the tolerance ends the descent with this iteration. The iteration then has no update.
     pub stopped: bool,
-    /// The missing memory, if the iteration has no update because of it.
+    /// The missing memory, if the iteration has no update because memory is short.
     pub shortage: Option<Shortage>,
 }
 
 impl Iteration {
-    /// Returns whether the descent ends here, before its last iteration.
+    /// Returns whether no iteration can follow this one, because it has no update.
     #[must_use]
-    pub fn ends(&self) -> bool {
+    pub fn ends_descent(&self) -> bool {
         self.stopped || self.shortage.is_some()
     }
 }
 
-/// A network with its samples and the settings by which it learns from them.
+/// A gradient descent: a network, its samples, and the settings by which it learns from them.
 #[derive(Debug)]
 pub struct Descent {
     network: Arc<Network>,
+    /// The input and the target of each sample.
     samples: Vec<Given>,
     reduction: BatchReduction,
     train: Option<Train>,
     checkpoints: Checkpoints,
-    /// The number of computed ops.
+    /// See [`Descent::computed`].
     computed: AtomicU64,
     /// The memory budget.
     room: Arc<MemoryBudget>,
     sizes: Sizes,
-    /// The last batches' ops, which most iterations share.
+    /// The ops of the last batches. Most iterations have the same ops as an iteration before.
     batches: Mutex<Vec<(BatchKey, Arc<Batch>)>>,
 }
 
-/// The properties that determine a batch's ops: the samples' numbers in the file, from 1; whether the parameters are updated; whether it is the first
-/// iteration, which has no previous velocity.
-type BatchKey = (Vec<usize>, bool, bool);
+/// The properties that determine the ops of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct BatchKey {
+    /// The numbers of the samples in the file, from 1.
+    samples: Vec<usize>,
+    /// `true` if the batch updates the parameters.
+    has_update: bool,
+    /// `true` for the first iteration, which has no previous velocity.
+    is_first: bool,
+}
 
-/// The largest number of batches whose ops are kept.
-const BATCHES: usize = 2;
+/// The largest number of batches whose ops are cached.
+const MAX_CACHED_BATCHES: usize = 2;
 
-/// The number of multiplications from which an op is computed on a separate thread. They take some hundred microseconds, or milliseconds if each is a power.
-const LONG: u64 = 1 << 20;
+/// The number of multiplications from which an op is computed on a separate thread. This many take some hundred microseconds, or milliseconds if each
+/// computes a power.
+const LONG_OP: u64 = 1 << 20;
 
-/// The number of ops that are visited one by one in a few milliseconds.
-const MANY: usize = 10_000;
+/// The number of ops that take a few milliseconds to visit one by one.
+const MANY_OPS: usize = 10_000;
 
 impl Descent {
     /// Creates a descent that starts from the network's parameters. Without `train` it has one iteration and no update.
@@ -131,10 +143,11 @@ impl Descent {
         room: Arc<MemoryBudget>,
     ) -> Self {
         let parameters = network.fixed().to_vec();
-        Self::from(parameters, network, samples, reduction, train, room)
+        Self::with_parameters(parameters, network, samples, reduction, train, room)
     }
 
-    fn from(
+    /// Creates a descent that starts from these parameters.
+    fn with_parameters(
         parameters: Given,
         network: Arc<Network>,
         samples: Vec<Given>,
@@ -170,7 +183,8 @@ impl Descent {
         self.train.as_ref()
     }
 
-    /// Returns the samples (from 0) of an iteration's batch. The batches take the samples in file order, and after the last one continue with the first.
+    /// Returns the numbers (from 0) of the samples in an iteration's batch, sorted. The batches go through the samples in file order, again and again: with 5
+    /// samples and 2 per batch, the batches are [0, 1], [2, 3], [0, 4], [1, 2], ….
     #[must_use]
     pub fn samples(&self, iteration: u64) -> Vec<usize> {
         let all = self.samples.len();
@@ -182,21 +196,20 @@ impl Descent {
         batch
     }
 
-    /// Returns the ops of the batch of these samples.
-    fn batch_of(&self, numbers: &[usize], update: bool, first: bool) -> Arc<Batch> {
+    /// Returns the ops of a batch, from the cache if possible.
+    fn batch(&self, key: BatchKey) -> Arc<Batch> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, batch)) = batches.iter().find(|((of, updates, begins), _)| of == numbers && (*updates, *begins) == (update, first))
-        {
+        if let Some((_, batch)) = batches.iter().find(|(cached, _)| *cached == key) {
             return Arc::clone(batch);
         }
-        let sgd = self.train.as_ref().filter(|_| update).map(|train| (&train.sgd, train.learned.as_slice()));
-        let batch = Arc::new(Batch::new(&self.network, numbers, self.reduction, sgd, first));
-        batches.truncate(BATCHES - 1);
-        batches.insert(0, ((numbers.to_vec(), update, first), Arc::clone(&batch)));
+        let sgd = self.train.as_ref().filter(|_| key.has_update).map(|train| (&train.sgd, train.learned.as_slice()));
+        let batch = Arc::new(Batch::new(&self.network, &key.samples, self.reduction, sgd, key.is_first));
+        batches.truncate(MAX_CACHED_BATCHES - 1);
+        batches.insert(0, (key, Arc::clone(&batch)));
         batch
     }
 
-    /// Computes the next op of a walk. Returns the iteration if it is complete, with the state after it.
+    /// Does the next piece of work of a walk: one op, or the start or end of a run. Returns the iteration if it is complete, and the state after it.
     fn proceed(&self, walk: &mut DescentWalk) -> Option<(Iteration, Checkpoint)> {
         let DescentWalk { checkpoint, partial, memory, shortage } = walk;
         let Some(run) = &mut partial.run else {
@@ -204,11 +217,11 @@ impl Descent {
                 partial.samples = self.samples(checkpoint.iteration);
                 partial.sample_runs = SampleRuns::within(Arc::clone(memory));
             }
-            self.begin(checkpoint, partial, shortage.is_none());
+            self.begin_run(checkpoint, partial, shortage.is_none());
             return None;
         };
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
-        if run.proceed(network) {
+        if run.compute_next(network) {
             self.computed.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -220,26 +233,39 @@ impl Descent {
         };
         let loss = batch.loss.map_or_else(|| partial.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
-        if ends(tolerance, checkpoint.loss, loss) && !partial.stopped {
-            // the batch is computed again, without an update
+        if is_within_tolerance(tolerance, checkpoint.loss, loss) && !partial.stopped {
+            // the next call starts the run of the batch again, this time without an update
             partial.stopped = true;
             return None;
         }
-        let (sample_runs, stopped, next) = Self::whole(checkpoint, mem::take(partial), &batch, run, loss);
+        let PartialIteration { mut sample_runs, stopped, .. } = mem::take(partial);
+        let mut next = checkpoint.next(loss);
+        for UpdatedParameter { parameter, new, velocity } in &batch.updated {
+            next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
+            if let Some(velocity) = velocity {
+                next.velocities.insert(*parameter, run.tensor(&batch.network, *velocity));
+            }
+        }
+        if !batch.network.ops().is_empty() {
+            sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
+        }
         let shortage = shortage.filter(|_| !stopped);
         Some((Iteration { number: checkpoint.iteration, sample_runs, loss, stopped, shortage }, next))
     }
 
-    /// Starts the next run of an iteration. `updates`: there is enough memory for an update.
-    fn begin(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, updates: bool) {
+    /// Starts the next run of an iteration: of its next sample, or of its batch. `may_update` is `true` if there is enough memory for an update.
+    fn begin_run(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, may_update: bool) {
         if let Some(&sample) = partial.samples.get(partial.sample_runs.len()) {
             let mut run = PartialRun::new(&self.network, None);
             run.give(&given(&checkpoint.parameters, &self.samples[sample]));
             partial.run = Some(run);
             return;
         }
-        let numbers: Vec<usize> = partial.samples.iter().map(|sample| sample + 1).collect();
-        let batch = self.batch_of(&numbers, updates && !partial.stopped, checkpoint.velocities.is_empty());
+        let batch = self.batch(BatchKey {
+            samples: partial.samples.iter().map(|sample| sample + 1).collect(),
+            has_update: may_update && !partial.stopped,
+            is_first: checkpoint.velocities.is_empty(),
+        });
         let mut run = PartialRun::new(&batch.network, None);
         for (id, from) in &batch.reads {
             match from {
@@ -252,23 +278,7 @@ impl Descent {
         partial.batch = Some(batch);
     }
 
-    /// Returns the runs of a complete iteration, whether the tolerance ends the descent, and the state after it.
-    fn whole(checkpoint: &Checkpoint, partial: PartialIteration, batch: &Batch, run: Run, loss: f64) -> (SampleRuns, bool, Checkpoint) {
-        let PartialIteration { mut sample_runs, stopped, .. } = partial;
-        let mut next = checkpoint.after(loss);
-        for (parameter, new, velocity) in &batch.updated {
-            next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
-            if let Some(velocity) = velocity {
-                next.velocities.insert(*parameter, run.tensor(&batch.network, *velocity));
-            }
-        }
-        if !batch.network.ops().is_empty() {
-            sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
-        }
-        (sample_runs, stopped, next)
-    }
-
-    /// The number of ops that were computed so far, including iterations that were recomputed.
+    /// The number of ops that this descent has computed so far. An op that is recomputed counts again.
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
@@ -281,7 +291,7 @@ impl Descent {
         let mut walk = self.walk(number);
         loop {
             if let Some(iteration) = self.advance(&mut walk, &mut { u64::MAX })
-                && (iteration.number == number || iteration.ends())
+                && (iteration.number == number || iteration.ends_descent())
             {
                 return iteration;
             }
@@ -293,38 +303,39 @@ impl Descent {
     pub fn walk(&self, number: u64) -> DescentWalk {
         let (memory, shortage) = self.claim(number);
         DescentWalk {
-            checkpoint: self.checkpoints.before(number),
+            checkpoint: self.checkpoints.nearest(number),
             partial: PartialIteration::default(),
             memory: Arc::new(memory),
             shortage,
         }
     }
 
-    /// Claims the memory of an iteration, and drops checkpoints if that is necessary. Also returns the missing memory, if any.
+    /// Claims the memory of an iteration. Drops checkpoints if memory is short. Also returns the memory that is still missing, if any.
     fn claim(&self, number: u64) -> (Reservation, Option<Shortage>) {
         let Sizes { pass, .. } = self.sizes;
-        // the parameters before the first iteration are the network's own
-        let before = if number > 1 { self.sizes.update() } else { 0 };
-        let whole = pass.saturating_add(self.sizes.update()).saturating_add(before);
+        // before the first iteration the descent has no parameters of its own: it uses those of the network
+        let old_parameters = if number > 1 { self.sizes.update() } else { 0 };
+        let whole = pass.saturating_add(self.sizes.update()).saturating_add(old_parameters);
         let short = loop {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
-                // memory that another thread is still freeing may return
+                // if the background thread was freeing memory, or a checkpoint could be dropped, the claim is tried again
                 Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
                 Err(_) => {}
             }
         };
         if number == 1 {
-            let without = self.room.claim(pass);
-            if let Ok(claim) = without {
+            // the first iteration can be shown without its update
+            let without_update = self.room.claim(pass);
+            if let Ok(claim) = without_update {
                 return (claim, Some(Shortage::Update(number, short)));
             }
         }
         (self.room.insist(whole), Some(Shortage::Iteration(number, short)))
     }
 
-    /// Continues a walk by at most `pieces` pieces of work, and subtracts those done from `pieces`. Stops after a completed iteration, and returns it; the next
-    /// call continues with the iteration after it. A piece is one op, or the start or end of a run.
+    /// Continues a walk by at most `pieces` pieces of work, and subtracts the pieces that it has done from `pieces`. A piece is one op, or the start or end of
+    /// a run. Stops when an iteration is complete, and returns the iteration. The next call continues with the next iteration.
     pub fn advance(&self, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
         self.advance_while(|_| true, walk, pieces)
     }
@@ -334,13 +345,14 @@ impl Descent {
         self.advance_while(|walk| !self.is_next_long(walk), walk, pieces)
     }
 
-    fn advance_while(&self, goes: impl Fn(&DescentWalk) -> bool, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
+    /// As [`Descent::advance`], but stops before a piece for which `may_proceed` returns `false`.
+    fn advance_while(&self, may_proceed: impl Fn(&DescentWalk) -> bool, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
         parallel(|| {
-            while *pieces > 0 && goes(walk) {
+            while *pieces > 0 && may_proceed(walk) {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {
-                    if !iteration.ends() {
-                        self.checkpoints.keep(&next, &self.room, self.sizes.update());
+                    if !iteration.ends_descent() {
+                        self.checkpoints.store(&next, &self.room, self.sizes.update());
                     }
                     walk.checkpoint = next;
                     return Some(iteration);
@@ -350,27 +362,27 @@ impl Descent {
         })
     }
 
-    /// Returns whether the next piece of a walk takes milliseconds, so that it is better done on a separate thread.
+    /// Returns whether the next piece of a walk takes milliseconds. Such a piece is done on a separate thread, so that keys are answered meanwhile.
     #[must_use]
     pub fn is_next_long(&self, walk: &DescentWalk) -> bool {
         let DescentWalk { partial, .. } = walk;
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
-        // starting a batch and completing an iteration visit all ops and free memory
+        // the start of a batch and the end of an iteration visit all ops and free memory
         let ops = || partial.sample_runs.len() * self.network.ops().len() + network.ops().len();
-        let all = || walk.is_large() || ops() >= MANY;
+        let is_long_for_all = || walk.is_large() || ops() >= MANY_OPS;
         match &partial.run {
-            Some(run) if run.next() < network.ops().len() => network.work(run.next()) >= LONG,
-            Some(_) => partial.batch.is_some() && all(),
-            None => !partial.samples.is_empty() && partial.sample_runs.len() == partial.samples.len() && all(),
+            Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
+            Some(_) => partial.batch.is_some() && is_long_for_all(),
+            None => !partial.samples.is_empty() && partial.sample_runs.len() == partial.samples.len() && is_long_for_all(),
         }
     }
 
-    /// Computes the loss of each sample with these parameters, and the reduced loss.
+    /// Computes the loss of each sample with these parameters, and the sum or mean of the losses.
     #[must_use]
     pub fn sample_losses(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> SampleLosses {
-        let own = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
-        let losses: Vec<f64> = (0..self.samples.len()).map(own).collect();
-        let loss = reduced(self.reduction, losses.iter().copied());
+        let loss_of = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
+        let losses: Vec<f64> = (0..self.samples.len()).map(loss_of).collect();
+        let loss = reduced_loss(self.reduction, losses.iter().copied());
         SampleLosses { losses, loss }
     }
 
@@ -380,55 +392,57 @@ impl Descent {
         Run::forward(&self.network, &given(parameters, &self.samples[sample]))
     }
 
-    /// The network that learns.
+    /// The network of the samples.
     #[must_use]
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// The number of checkpoints in memory. The parameters before the first iteration are one of them.
+    /// The number of checkpoints in memory, including the parameters before the first iteration.
     #[must_use]
     pub fn checkpoints(&self) -> usize {
         self.checkpoints.count()
     }
 
-    /// Runs the descent to its end. `see` is called with the number and the loss of each iteration; if it returns `false`, the descent ends.
+    /// Runs the descent to its end, without checkpoints. Calls `observe` with the number and the loss of each iteration; the descent ends early if `observe`
+    /// returns `false`.
     ///
     /// # Errors
-    /// The missing memory, if an iteration needs more than is left.
-    pub fn run(&mut self, mut see: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, OverBudget> {
+    /// The missing memory, if the budget is too small.
+    pub fn run(&mut self, mut observe: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, OverBudget> {
         let Sizes { run, parameters, velocities, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
-        // parameters that only the descent owns are updated in place
+        // the update overwrites the parameters if only the descent owns them; otherwise they are copied
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
-        let kept = train.filter(|train| train.sgd.momentum != 0.0).map_or(0, |_| velocities);
-        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept))?;
+        let velocities = train.filter(|train| train.sgd.momentum != 0.0).map_or(0, |_| velocities);
+        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(velocities))?;
         let start = if copied == 0 { self.checkpoints.take_first().into_iter().collect() } else { self.network.fixed().to_vec() };
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
         let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
         loop {
             if losses.len() == losses.capacity() {
-                // the list grows to twice its size
+                // the next `push` doubles the capacity: 16 bytes for each 8 bytes so far
                 memory.push(self.room.claim(losses.len() as u64 * 16)?);
             }
             let number = losses.len() as u64 + 1;
             let samples = self.samples(number);
             let loss = learner.pass(samples.iter().map(|&sample| &self.samples[sample]));
-            let stopped = ends(tolerance, losses.last().copied(), loss);
+            let stopped = is_within_tolerance(tolerance, losses.last().copied(), loss);
             losses.push(loss);
             if !stopped {
                 learner.update();
             }
-            let go_on = see(number, loss);
-            if stopped || !go_on || number >= self.iterations() {
+            let may_continue = observe(number, loss);
+            if stopped || !may_continue || number >= self.iterations() {
                 return Ok(DescentResult { losses, stopped, parameters: learner.into_parameters() });
             }
         }
     }
 
-    /// As [`Descent::new`], but takes the parameters out of the network if nothing else refers to it. [`Descent::run`] then updates them without a copy.
+    /// As [`Descent::new`], but moves the parameters out of the network if nothing else refers to the network. [`Descent::run`] then updates them without a
+    /// copy.
     #[must_use]
     pub fn with_own_parameters(
         mut network: Arc<Network>,
@@ -438,20 +452,20 @@ impl Descent {
         room: Arc<MemoryBudget>,
     ) -> Self {
         match Arc::get_mut(&mut network).map(Network::take_fixed) {
-            Some(fixed) => Self::from(fixed, network, samples, reduction, train, room),
+            Some(fixed) => Self::with_parameters(fixed, network, samples, reduction, train, room),
             None => Self::new(network, samples, reduction, train, room),
         }
     }
 }
 
-/// Returns the tensors that are given to a sample's run.
+/// Returns the tensors that a sample's run starts from: the parameters, and the input and target of the sample.
 fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
     parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
 }
 
-/// Returns whether the tolerance ends a descent: |loss − before| < tolerance.
-fn ends(tolerance: Option<f64>, before: Option<f64>, loss: f64) -> bool {
-    matches!((tolerance, before), (Some(tolerance), Some(before)) if (loss - before).abs() < tolerance)
+/// Returns whether the tolerance ends a descent: |loss − previous| < tolerance.
+fn is_within_tolerance(tolerance: Option<f64>, previous: Option<f64>, loss: f64) -> bool {
+    matches!((tolerance, previous), (Some(tolerance), Some(previous)) if (loss - previous).abs() < tolerance)
 }
 
 /// The losses of all samples.
@@ -459,7 +473,7 @@ fn ends(tolerance: Option<f64>, before: Option<f64>, loss: f64) -> bool {
 pub struct SampleLosses {
     /// The loss of each sample, in file order.
     pub losses: Vec<f64>,
-    /// Their sum or mean.
+    /// The sum or mean of these losses.
     pub loss: f64,
 }
 

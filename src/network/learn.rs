@@ -1,10 +1,10 @@
-//! Gradient descent without a trace, in place: each iteration reuses the memory of the previous one, and the update overwrites the parameters. The terms and
-//! their order are those of [`super::Batch`], so the results have the same bits.
+//! Fast gradient descent for `gradstep train`, which needs no steps. Each iteration reuses the memory of the previous iteration, and the update overwrites the
+//! parameters. The results have the same bits as those of [`super::Batch`], because the terms and their order are the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::{SgdOptions, coefficient, reduced};
+use super::batch::{SgdOptions, coefficient, reduced_loss};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale};
@@ -14,40 +14,41 @@ use crate::tensor::{Tensor, flat_mut};
 /// A parameter that is updated.
 #[derive(Debug)]
 struct Learned {
-    /// Its index among the parameters.
-    place: usize,
+    /// Its index in [`Learner::parameters`].
+    index: usize,
     gradient: Id,
-    /// The velocity of the previous iteration, if there is one and momentum is used.
+    /// The velocity of the previous iteration; `None` without momentum and in the first iteration.
     velocity: Option<Vec<f64>>,
 }
 
-/// The parameters of a network that learns, with the memory of its runs.
+/// A network that learns: its current parameters, and the runs of the last batch.
 #[derive(Debug)]
 pub(super) struct Learner<'a> {
     network: &'a Network,
     reduction: BatchReduction,
     sgd: Option<SgdOptions>,
-    /// The tensors that are the same for all samples.
+    /// The tensors that are the same for all samples: parameters, constants, and the inputs of a graph.
     parameters: Given,
+    /// The parameters that are updated.
     learned: Vec<Learned>,
-    /// The runs of the last batch, with its gradients.
+    /// The runs of the last batch, one per sample, which have the gradients.
     runs: Vec<Run>,
 }
 
-/// The number of entries that are updated at a time, small enough to stay in the cache.
+/// The number of entries that are updated together. It is small, so that they stay in the cache until all terms are added.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {
     /// Starts a descent from these parameters.
     pub fn new(network: &'a Network, reduction: BatchReduction, train: Option<&Train>, parameters: Given) -> Self {
-        let place: HashMap<Id, usize> = parameters.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
+        let indices: HashMap<Id, usize> = parameters.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let gradients = gradients(network);
-        let learned = |id: &Id| Some(Learned { place: *place.get(id)?, gradient: *gradients.get(id)?, velocity: None });
+        let learned = |id: &Id| Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, velocity: None });
         let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
         Self { network, reduction, sgd: train.map(|train| train.sgd), parameters, learned, runs: Vec::new() }
     }
 
-    /// Computes these samples, and returns the loss of the batch.
+    /// Computes the runs of these samples, and returns the loss of the batch.
     pub fn pass<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
         let Self { network, parameters, runs, .. } = self;
         let mut spare = std::mem::take(runs).into_iter();
@@ -56,41 +57,42 @@ impl<'a> Learner<'a> {
             given.clear();
             given.extend(parameters.iter().chain(sample).map(|(id, tensor)| (*id, Arc::clone(tensor))));
             runs.push(match spare.next() {
-                Some(run) => run.again(network, &given),
+                Some(run) => run.rerun(network, &given),
                 None => Run::new(network, &given),
             });
         }
-        reduced(self.reduction, self.runs.iter().map(|run| run.values(self.network.loss())[0]))
+        reduced_loss(self.reduction, self.runs.iter().map(|run| run.values(self.network.loss())[0]))
     }
 
-    /// Updates the parameters with the gradients of the last batch, and overwrites these.
+    /// Updates the parameters with the gradients of the last batch. The gradients of the first sample are overwritten with intermediate results.
     pub fn update(&mut self) {
         let Self { reduction, sgd: Some(sgd), parameters, learned, runs, .. } = self else { return };
-        let by = coefficient(*reduction, runs.len());
+        let coefficient = coefficient(*reduction, runs.len());
         for run in &mut *runs {
-            // drop the runs' references to the parameters, so that the update needs no copy
+            // without the runs' references to the parameters, `Arc::make_mut` makes no copy
             for (id, _) in &*parameters {
                 run.forget(*id);
             }
         }
         let [first, others @ ..] = &mut runs[..] else { return };
-        for Learned { place, gradient: id, velocity } in learned {
-            let parameter = flat_mut(Arc::make_mut(&mut parameters[*place].1));
-            let gradient = first.own(*id);
+        for Learned { index, gradient: id, velocity } in learned {
+            let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
+            let gradient = first.values_mut(*id);
             for begin in (0..gradient.len()).step_by(CHUNK) {
-                let here = begin..gradient.len().min(begin + CHUNK);
-                let (w, g) = (&mut parameter[here.clone()], &mut gradient[here.clone()]);
+                let chunk = begin..gradient.len().min(begin + CHUNK);
+                let (w, g) = (&mut parameter[chunk.clone()], &mut gradient[chunk.clone()]);
+                // g becomes the reduced gradient, then the velocity
                 if !others.is_empty() {
-                    scale(by, g);
+                    scale(coefficient, g);
                     for run in others.iter() {
-                        add_scaled(by, &run.values(*id)[here.clone()], g);
+                        add_scaled(coefficient, &run.values(*id)[chunk.clone()], g);
                     }
                 }
                 if sgd.weight_decay != 0.0 {
                     add_scaled(Some(sgd.weight_decay), w, g);
                 }
                 if let Some(velocity) = velocity {
-                    add_scaled(Some(sgd.momentum), &velocity[here], g);
+                    add_scaled(Some(sgd.momentum), &velocity[chunk], g);
                 }
                 add_scaled(Some(-sgd.learning_rate), g, w);
             }
@@ -109,7 +111,7 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// Maps each tensor to the derivative of the loss by it.
+/// Returns a map from each tensor to the tensor of the derivatives of the loss by it.
 fn gradients(network: &Network) -> HashMap<Id, Id> {
     let gradient = |id: Id| match network.tensor(id).role {
         Role::Gradient(of) => Some((of, id)),

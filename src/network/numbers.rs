@@ -1,5 +1,7 @@
-//! The memory of one run's tensors. Small tensors are packed into one array in the order in which they are computed: 10⁵ scalars then take 8 bytes each and few
-//! cache lines. Large tensors, and parameters that all samples share, have an allocation each.
+//! The memory of one run's tensors.
+//!
+//! Small tensors are packed into one array, in the order in which they are computed. So a graph of 10⁵ scalars takes 8 bytes for each of them, and its tensors
+//! share cache lines. Each large tensor has an allocation of its own, and so has each parameter, which the runs of all samples share.
 
 use std::mem;
 use std::sync::Arc;
@@ -13,38 +15,38 @@ const SMALL: usize = 64;
 /// The location of one tensor.
 #[derive(Clone, Copy, Debug)]
 enum TensorLocation {
-    /// Packed: its offset in the array and its number of entries.
+    /// A packed tensor: its offset in the array and its number of entries.
     Packed(usize, usize),
-    /// Allocated: its index among the allocated tensors.
+    /// A tensor with an allocation of its own: its index among the allocated tensors.
     Allocated(usize),
 }
 
-/// The locations of a network's tensors; all runs of the network share them.
+/// The locations of a network's tensors. All runs of the network share one layout.
 #[derive(Debug)]
 pub(super) struct MemoryLayout {
     locations: Vec<TensorLocation>,
-    /// The length of the array.
+    /// The length of the array of packed tensors.
     packed: usize,
-    /// An empty tensor for each allocated one, and one more: the allocated tensors of a run before anything is computed.
+    /// The initial [`Numbers::allocated`] of a run: references to one empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
 
 impl MemoryLayout {
     /// Lays out the tensors of these ops. `fixed` tensors are shared by all samples and never packed.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], fixed: &[(Id, Arc<Tensor>)]) -> Self {
-        let nothing = Arc::new(from_flat(&[0], Vec::new()));
-        let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed: 0, allocated: vec![nothing] };
-        let mut given = vec![true; tensors.len()];
+        let empty = Arc::new(from_flat(&[0], Vec::new()));
+        let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed: 0, allocated: vec![empty] };
+        let mut is_input = vec![true; tensors.len()];
         for op in ops {
-            given[op.output] = false;
+            is_input[op.output] = false;
         }
         for (id, _) in fixed {
             layout.allocate(*id);
-            given[*id] = false;
+            is_input[*id] = false;
         }
-        // an op reads only tensors that precede its output
-        let given = given.iter().enumerate().filter(|(_, given)| **given).map(|(id, _)| id);
-        for id in given.chain(ops.iter().map(|op| op.output)) {
+        // inputs and targets first, then the outputs in the order of the ops: `Numbers::compute` needs the operands of an op before its output
+        let inputs = is_input.iter().enumerate().filter(|(_, is_input)| **is_input).map(|(id, _)| id);
+        for id in inputs.chain(ops.iter().map(|op| op.output)) {
             match len(&tensors[id].shape) {
                 entries @ 0..=SMALL => {
                     layout.locations[id] = TensorLocation::Packed(layout.packed, entries);
@@ -66,7 +68,7 @@ impl MemoryLayout {
         matches!(self.locations[id], TensorLocation::Allocated(_))
     }
 
-    /// Size in bytes of the array and of the list of allocated tensors.
+    /// The size in bytes of the array and of the list of allocated tensors, without the allocations themselves.
     pub fn bytes(&self) -> u64 {
         (self.packed * size_of::<f64>() + self.allocated.len() * size_of::<Arc<Tensor>>()) as u64
     }
@@ -77,12 +79,12 @@ impl MemoryLayout {
 pub(super) struct Numbers {
     layout: Arc<MemoryLayout>,
     packed: Vec<f64>,
-    /// The allocated tensors. The first is empty; each tensor that is not computed yet is a reference to it.
+    /// The allocated tensors. The first is an extra one, which is empty. A tensor that is not computed yet is a reference to this empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
 
 impl Numbers {
-    /// Memory in which packed tensors are 0 and allocated ones empty.
+    /// Creates memory in which the entries of packed tensors are 0, and allocated tensors are empty.
     pub fn new(layout: &Arc<MemoryLayout>) -> Self {
         Self { layout: Arc::clone(layout), packed: vec![0.0; layout.packed], allocated: layout.allocated.clone() }
     }
@@ -96,61 +98,63 @@ impl Numbers {
     pub fn of_mut(&mut self, id: Id) -> &mut [f64] {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => &mut self.packed[first..first + entries],
-            TensorLocation::Allocated(place) => flat_mut(Arc::make_mut(&mut self.allocated[place])),
+            TensorLocation::Allocated(index) => flat_mut(Arc::make_mut(&mut self.allocated[index])),
         }
     }
 
-    /// A tensor as an array of this shape; copies a packed one.
+    /// Returns a tensor as an array of this shape. A packed tensor is copied.
     pub fn tensor(&self, id: Id, shape: &[usize]) -> Arc<Tensor> {
         match self.layout.locations[id] {
             TensorLocation::Packed(..) => Arc::new(from_flat(shape, self.of(id).to_vec())),
-            TensorLocation::Allocated(place) => Arc::clone(&self.allocated[place]),
+            TensorLocation::Allocated(index) => Arc::clone(&self.allocated[index]),
         }
     }
 
-    /// Sets a tensor; copies a packed one, shares an allocated one.
+    /// Sets a tensor to these values. They are copied for a packed tensor and shared for an allocated tensor.
     pub fn give(&mut self, id: Id, tensor: &Arc<Tensor>) {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(flat(tensor)),
-            TensorLocation::Allocated(place) => self.allocated[place] = Arc::clone(tensor),
+            TensorLocation::Allocated(index) => self.allocated[index] = Arc::clone(tensor),
         }
     }
 
-    /// Sets a tensor of this shape to the tensor `other` of another run.
+    /// Sets the tensor `id`, which has this shape, to the tensor `other` of the run with the numbers `from`.
     pub fn share(&mut self, id: Id, from: &Self, other: Id, shape: &[usize]) {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(from.of(other)),
-            TensorLocation::Allocated(place) => self.allocated[place] = from.tensor(other, shape),
+            TensorLocation::Allocated(index) => self.allocated[index] = from.tensor(other, shape),
         }
     }
 
     /// Drops this run's reference to an allocated tensor.
     pub fn forget(&mut self, id: Id) {
-        if let TensorLocation::Allocated(place) = self.layout.locations[id] {
-            self.allocated[place] = Arc::clone(&self.allocated[0]);
+        if let TensorLocation::Allocated(index) = self.layout.locations[id] {
+            self.allocated[index] = Arc::clone(&self.allocated[0]);
         }
     }
 
-    /// Computes a tensor of this shape into its memory, from tensors that precede it. `compute` gets the memory with arbitrary contents.
+    /// Calls `compute` to write a tensor of this shape into its memory. `compute` gets read access to the tensors before it, and the memory with arbitrary
+    /// contents.
     pub fn compute<T>(&mut self, id: Id, shape: &[usize], compute: impl FnOnce(ReadAccess<'_>, &mut [f64]) -> T) -> T {
         let Self { layout, packed, allocated } = self;
         match layout.locations[id] {
             TensorLocation::Packed(first, entries) => {
-                let (before, own) = packed.split_at_mut(first);
-                compute(ReadAccess { layout, packed: before, allocated }, &mut own[..entries])
+                let (before, memory) = packed.split_at_mut(first);
+                compute(ReadAccess { layout, packed: before, allocated }, &mut memory[..entries])
             }
-            TensorLocation::Allocated(place) => {
-                let nothing = Arc::clone(&allocated[0]);
-                let memory = Arc::into_inner(mem::replace(&mut allocated[place], nothing));
-                let mut own = memory.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
-                if own.capacity() == 0 {
-                    // `vec![0.0; n]` takes pages that the system has zeroed already
-                    own = vec![0.0; len(shape)];
+            TensorLocation::Allocated(index) => {
+                let empty = Arc::clone(&allocated[0]);
+                // the old allocation is reused unless another run shares it
+                let old = Arc::into_inner(mem::replace(&mut allocated[index], empty));
+                let mut memory = old.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
+                if memory.capacity() == 0 {
+                    // faster than `resize`: `vec![0.0; n]` takes pages that the system has already zeroed
+                    memory = vec![0.0; len(shape)];
                 }
-                own.resize(len(shape), 0.0);
-                let found = compute(ReadAccess { layout, packed, allocated }, &mut own);
-                allocated[place] = Arc::new(from_flat(shape, own));
-                found
+                memory.resize(len(shape), 0.0);
+                let result = compute(ReadAccess { layout, packed, allocated }, &mut memory);
+                allocated[index] = Arc::new(from_flat(shape, memory));
+                result
             }
         }
     }
@@ -169,7 +173,7 @@ impl<'a> ReadAccess<'a> {
     pub fn of(self, id: Id) -> &'a [f64] {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => &self.packed[first..first + entries],
-            TensorLocation::Allocated(place) => flat(&self.allocated[place]),
+            TensorLocation::Allocated(index) => flat(&self.allocated[index]),
         }
     }
 }

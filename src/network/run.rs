@@ -13,44 +13,46 @@ use crate::tally;
 use crate::tensor::Tensor;
 use crate::threads::parallel;
 
-/// The values of all tensors of a network for one sample, with the memos of the rules.
+/// The values of all tensors of a network for one sample, with the memos of the rules. A memo is what a rule computes once for all its steps, such as the
+/// winners of a max pool.
 #[derive(Clone, Debug)]
 pub struct Run {
     numbers: Numbers,
     memos: Memos,
 }
 
-/// The memos of all rules that have one, sorted by op and part.
+/// The memos of all rules that have one: the number of an op, the index of its part, and the memo of the part's rule, sorted by op and part.
 #[derive(Clone, Debug, Default)]
 struct Memos(Vec<(usize, usize, Memo)>);
 
 impl Memos {
     /// Replaces the memos of an op.
-    fn set(&mut self, op: usize, memos: Memory) {
+    fn set(&mut self, op: usize, memos: OpMemos) {
         let [first, end] = [op, op + 1].map(|op| self.0.partition_point(|(of, ..)| *of < op));
-        let some = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
+        let present = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
         if first == self.0.len() {
-            self.0.extend(some);
+            self.0.extend(present);
         } else {
-            self.0.splice(first..end, some);
+            self.0.splice(first..end, present);
         }
     }
 
+    /// Returns the memo of a part of an op.
     fn of(&self, op: usize, part: usize) -> &Memo {
         static NONE: Memo = None;
-        let place = self.0.binary_search_by_key(&(op, part), |&(op, part, _)| (op, part));
-        place.map_or(&NONE, |place| &self.0[place].2)
+        let found = self.0.binary_search_by_key(&(op, part), |&(op, part, _)| (op, part));
+        found.map_or(&NONE, |index| &self.0[index].2)
     }
 }
 
 impl Run {
-    /// Computes the forward pass, the loss and the backward pass.
+    /// Computes the forward pass, the loss and the backward pass. `given` are the input and the target of the sample.
     ///
     /// # Panics
-    /// If `given` lacks an input or target of the network. Scenarios are checked for that.
+    /// If `given` lacks an input or target of the network. This cannot happen with a scenario, because one without them is an error.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        Self::empty(network).again(network, given)
+        Self::empty(network).rerun(network, given)
     }
 
     /// Creates a run in which nothing is computed.
@@ -58,18 +60,17 @@ impl Run {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default() }
     }
 
-    /// Computes the same network with other inputs, in the memory of this run. Allocating that memory again would take a good part of the time of a large
-    /// network.
+    /// Computes the network with other inputs, and reuses the memory of this run. For a large network, allocating new memory would take a good part of the time.
     ///
     /// # Panics
     /// As [`Run::new`].
     #[must_use]
-    pub fn again(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut begun = PartialRun::new(network, Some(self));
-        begun.give(network.fixed());
-        begun.give(given);
-        parallel(|| while begun.proceed(network) {});
-        begun.run
+    pub fn rerun(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        let mut partial = PartialRun::new(network, Some(self));
+        partial.give(network.fixed());
+        partial.give(given);
+        parallel(|| while partial.compute_next(network) {});
+        partial.run
     }
 
     /// Computes the forward pass and the loss only.
@@ -78,18 +79,18 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut begun = PartialRun::new(network, None);
-        begun.give(network.fixed());
-        begun.give(given);
+        let mut partial = PartialRun::new(network, None);
+        partial.give(network.fixed());
+        partial.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
-        parallel(|| while begun.next() < ops && begun.proceed(network) {});
-        begun.run
+        parallel(|| while partial.next_op() < ops && partial.compute_next(network) {});
+        partial.run
     }
 
-    /// Replaces one tensor, and computes again what depends on it in the forward pass and the loss. The derivatives stay as they are. If the output changes but
-    /// not its pre-activation z, a loss that would be computed from z is computed from the output.
+    /// Returns a copy of the run with one tensor replaced. The tensors of the forward pass and the loss that depend on it are computed again; the derivatives
+    /// are not. A loss that is usually computed from the pre-activation z is computed from the output if the output changes but z does not.
     #[must_use]
-    pub fn with(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
+    pub fn with_tensor(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
         let mut run = self.clone();
         run.numbers.give(id, &Arc::new(tensor));
         let mut changed = vec![false; network.tensors().len()];
@@ -107,18 +108,19 @@ impl Run {
         run
     }
 
-    /// For tests: replaces numbers without computing what depends on them. `first` returns the first entry of a tensor to replace, or `None` to keep the tensor;
-    /// `other` returns the replacement. The memos that depend on replaced tensors are computed again.
+    /// For tests: returns a copy of the run in which numbers are replaced, but the tensors that depend on them are not computed again. In each tensor the
+    /// entries from `first_replaced` on are replaced by their `replacement`; `None` keeps the tensor. Memos are computed again if they depend on a replaced
+    /// tensor.
     #[must_use]
-    pub fn altered(&self, network: &Network, first: impl Fn(Id) -> Option<usize>, other: impl Fn(f64) -> f64) -> Self {
+    pub fn altered(&self, network: &Network, first_replaced: impl Fn(Id) -> Option<usize>, replacement: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();
         for id in 0..network.tensors().len() {
-            if let Some(first) = first(id) {
-                run.own(id).iter_mut().skip(first).for_each(|value| *value = other(*value));
+            if let Some(first) = first_replaced(id) {
+                run.values_mut(id).iter_mut().skip(first).for_each(|value| *value = replacement(*value));
             }
         }
         for (number, op) in network.ops().iter().enumerate() {
-            if op.parts.iter().any(|part| part.operands.iter().any(|id| first(*id).is_some())) {
+            if op.parts.iter().any(|part| part.operands.iter().any(|id| first_replaced(*id).is_some())) {
                 let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(|id| run.values(id)))).collect();
                 run.memos.set(number, memos);
             }
@@ -126,18 +128,19 @@ impl Run {
         run
     }
 
+    /// Computes the tensor of op `number`, and its memos.
     fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
         let memos = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
         self.memos.set(number, memos);
     }
 
-    /// Drops the reference to a tensor that was given.
+    /// Drops this run's reference to a tensor that it shares with other runs, such as a parameter.
     pub(super) fn forget(&mut self, id: Id) {
         self.numbers.forget(id);
     }
 
     /// The entries of a tensor, mutable.
-    pub(super) fn own(&mut self, id: Id) -> &mut [f64] {
+    pub(super) fn values_mut(&mut self, id: Id) -> &mut [f64] {
         self.numbers.of_mut(id)
     }
 
@@ -153,7 +156,7 @@ impl Run {
         self.numbers.of(id)
     }
 
-    /// The rule and operands of a part of an op; `index` is the op's number.
+    /// The rule and the operands of a part of an op. `index` is the number of the op.
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
         tally::count(1);
@@ -161,12 +164,12 @@ impl Run {
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
     }
 
-    /// The rules and operands of all parts of an op; `index` is the op's number.
+    /// The rules and operands of all parts of an op. `index` is the number of the op.
     pub fn parts<'a>(&'a self, op: &'a Op, index: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
         (0..op.parts.len()).map(move |part| self.part(op, index, part))
     }
 
-    /// Returns the number of terms of all entries before `entry`, over all parts. If the op has [`Network::part_offsets`], these are faster.
+    /// Returns the total number of terms, over all parts, of the entries before `entry`. For an op with many parts [`Network::part_offsets`] is faster.
     #[must_use]
     pub fn prefix_terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
         self.parts(op, index).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
@@ -183,7 +186,7 @@ impl Run {
 #[derive(Clone, Debug)]
 pub struct PartialRun {
     run: Run,
-    /// The number of computed ops.
+    /// The number of ops that are computed.
     done: usize,
 }
 
@@ -196,36 +199,36 @@ impl PartialRun {
         Self { run, done: 0 }
     }
 
-    /// Sets inputs, targets or parameters.
+    /// Sets inputs, targets or parameters to these values.
     pub fn give(&mut self, given: &[(Id, Arc<Tensor>)]) {
         for (id, tensor) in given {
             self.run.numbers.give(*id, tensor);
         }
     }
 
-    /// Sets the tensor `id` to the tensor `other` of another run.
+    /// Sets the tensor `id` to the tensor `other` of the run `from`, without a copy if the tensor is large.
     pub fn share(&mut self, network: &Network, id: Id, from: &Run, other: Id) {
         self.run.numbers.share(id, &from.numbers, other, &network.tensor(id).shape);
     }
 
-    /// The number of the next op, or the number of ops if all are computed.
+    /// The number of the op that is computed next; the number of all ops if all are computed.
     #[must_use]
-    pub fn next(&self) -> usize {
+    pub fn next_op(&self) -> usize {
         self.done
     }
 
-    /// Computes the next op. Returns `false` if all were computed already.
+    /// Computes the next op. Returns `false` if all ops are computed already.
     ///
     /// # Panics
-    /// If an input or target of the network was not given.
-    pub fn proceed(&mut self, network: &Network) -> bool {
+    /// If [`PartialRun::give`] did not set an input or target that the op reads.
+    pub fn compute_next(&mut self, network: &Network) -> bool {
         let Some(op) = network.ops().get(self.done) else { return false };
         self.run.compute(op, self.done, &network.tensor(op.output).shape);
         self.done += 1;
         true
     }
 
-    /// Returns the run, which is complete once [`PartialRun::proceed`] has returned `false`.
+    /// Returns the run. It is complete if [`PartialRun::compute_next`] has returned `false`.
     #[must_use]
     pub fn into_run(self) -> Run {
         self.run
@@ -233,41 +236,41 @@ impl PartialRun {
 }
 
 /// The memos of an op, one for each part. Most ops have one part, and their memo needs no allocation.
-type Memory = SmallVec<[Memo; 1]>;
+type OpMemos = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op into `sums`, the sum of its parts' terms, and returns the memos of its parts.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> Memory {
-    let mut memos = Memory::with_capacity(op.parts.len());
-    // for each entry, whether it has a term; `None` if all have
-    let mut reached = op.parts.is_empty().then(|| vec![false; sums.len()]);
+/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts. Each entry is the sum of the terms of all parts; 0 without terms.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> OpMemos {
+    let mut memos = OpMemos::with_capacity(op.parts.len());
+    // one `bool` per entry: `true` if a part so far adds a term to it; `None` if all entries have terms
+    let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
-        #[allow(clippy::redundant_closure)] // what it returns need not live as long
+        #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
         let tensors = part.operands.map(|id| tensor(id));
         memos.push(part.rule.memo(&tensors));
         let x = Operands { tensors, memo: &memos[number] };
         if number == 0 {
-            reached = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
-            if reached.is_none() {
+            has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
+            if has_terms.is_none() {
                 part.rule.begin(&x, sums);
                 continue;
             }
-            // −0 is the start of a sum; a later part may add the first term
+            // a later part may add the first term to an entry, and −0 + x has the bits of x
             sums.fill(-0.0);
-        } else if reached.is_some() {
-            reached = reached.zip(part.rule.has_terms(&x, sums.len())).map(either);
+        } else if has_terms.is_some() {
+            has_terms = has_terms.zip(part.rule.has_terms(&x, sums.len())).map(either);
         }
         part.rule.accumulate(&x, sums);
     }
-    if let Some(reached) = reached {
-        clear(sums, &reached);
+    if let Some(has_terms) = has_terms {
+        clear(sums, &has_terms);
     }
     memos
 }
 
-/// Returns the entries to which either part adds a term.
-fn either((mut some, more): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
-    for (reached, too) in some.iter_mut().zip(more) {
-        *reached |= too;
+/// Returns the elementwise `||` of two lists of equal length.
+fn either((mut one, other): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
+    for (one, other) in one.iter_mut().zip(other) {
+        *one |= other;
     }
-    some
+    one
 }

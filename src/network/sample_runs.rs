@@ -1,4 +1,4 @@
-//! The runs of an iteration, with their share of the memory budget.
+//! The runs of one iteration of gradient descent, and the memory that they take from the budget.
 
 use std::mem;
 use std::ops::Deref;
@@ -8,29 +8,30 @@ use super::{Network, Run};
 use crate::room::Reservation;
 use crate::threads;
 
-/// A network with one run: of a sample, or of the batch, which reduces and updates.
+/// A run with its network: the run of a sample, or that of the batch's own ops, which reduce the gradients and update the parameters.
 #[derive(Clone, Debug)]
 pub struct SampleRun {
-    /// The network.
+    /// The network: all samples have the same, the batch has another.
     pub network: Arc<Network>,
-    /// The values of its tensors.
+    /// The values of the network's tensors.
     pub run: Run,
-    /// The sample's number in the file, from 0; `None` for the batch.
+    /// The number of the sample in the file, from 0; `None` for the batch.
     pub sample: Option<usize>,
 }
 
-/// The samples of an iteration, then the batch.
+/// The runs of an iteration: one for each sample of its batch, then that of the batch.
 #[derive(Clone, Debug, Default)]
 pub struct SampleRuns {
     all: Vec<SampleRun>,
+    /// The memory that the runs take from the budget; `None` if it is not counted.
     memory: Option<Arc<Reservation>>,
 }
 
-/// The size, in bytes, from which freeing an iteration takes milliseconds.
-pub(super) const LARGE: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
+/// The size in bytes from which freeing the memory of an iteration takes milliseconds. Tests use a tiny size.
+pub(super) const LARGE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 impl SampleRuns {
-    /// Creates an empty list whose runs will take the memory of this claim.
+    /// Creates an empty list for runs that take the memory of this reservation.
     #[must_use]
     pub fn within(memory: Arc<Reservation>) -> Self {
         Self { all: Vec::new(), memory: Some(memory) }
@@ -57,10 +58,12 @@ impl FromIterator<SampleRun> for SampleRuns {
 }
 
 impl Drop for SampleRuns {
-    /// Frees a large iteration on another thread, because a key may be waiting; its memory counts against the budget until it is freed. If the next iteration
-    /// of a walk uses the same claim, it is freed here, before that one needs the memory.
+    /// Frees a large iteration on another thread, because a key may be waiting. Its memory counts against the budget until it is free.
+    ///
+    /// If a walk has the same reservation, the memory is freed at once, on this thread: the walk's next iteration needs it.
     fn drop(&mut self) {
-        if self.memory.as_ref().is_some_and(|memory| memory.bytes() >= LARGE && Arc::strong_count(memory) == 1) {
+        let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
+        if self.memory.as_ref().is_some_and(is_large_and_last) {
             threads::drop_in_background((mem::take(&mut self.all), self.memory.take()));
         }
     }

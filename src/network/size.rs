@@ -1,4 +1,4 @@
-//! Estimates the memory of an iteration before it is computed.
+//! Estimates how much memory an iteration of gradient descent needs, before the iteration is computed.
 
 use std::fmt;
 
@@ -22,35 +22,39 @@ pub struct Sizes {
     pub velocities: u64,
 }
 
+// All sizes are in bytes.
+
 /// The size of an entry.
-const ENTRY: u64 = 8;
+const ENTRY_BYTES: u64 = 8;
 /// The size of a run without its tensors (measured).
-const RUN: u64 = 256;
+const RUN_BYTES: u64 = 256;
 /// The size of an allocated tensor without its entries (measured).
-const TENSOR: u64 = 256;
-/// The size of one sample's part in a reduction (measured).
-const TERM: u64 = 640;
-/// The size of the index of one window's maximum in max-pooling, in the memos of all its rules.
-const WINNER: u64 = 32;
+const TENSOR_BYTES: u64 = 256;
+/// The size of the part that one sample has in the op of a reduction (measured).
+const TERM_BYTES: u64 = 640;
+/// The size that the maximum of one window takes in max pooling: each rule of the layer has its index in a memo.
+const WINNER_BYTES: u64 = 32;
 
 impl Sizes {
     /// Estimates the sizes for a network with `batch` samples in a batch.
     #[must_use]
     pub fn of(network: &Network, batch: usize, train: Option<&Train>) -> Self {
-        let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY;
+        let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY_BYTES;
         let fixed = network.fixed().iter().map(|(id, _)| bytes(*id)).sum();
-        let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR } else { 0 };
-        let run = network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN + network.layout().bytes();
-        let reduced = network.ops().iter().filter(|op| {
+        let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR_BYTES } else { 0 };
+        let run =
+            network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN_BYTES + network.layout().bytes();
+        let parameter_gradients = network.ops().iter().filter(|op| {
             op.pass == Pass::Backward
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)
         });
-        let reduction = reduced.map(|op| bytes(op.output) + batch as u64 * TERM).sum::<u64>() + batch as u64 * TERM;
+        // the reduced gradients, and last the reduced loss
+        let reduction = parameter_gradients.map(|op| bytes(op.output) + batch as u64 * TERM_BYTES).sum::<u64>() + batch as u64 * TERM_BYTES;
         let pass = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
         let Some(train) = train else { return Self { fixed, pass, run, ..Self::default() } };
-        let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR).sum::<u64>();
-        let moves = train.sgd.momentum != 0.0 || train.sgd.weight_decay != 0.0;
-        Self { fixed, pass, run, parameters, velocities: if moves { parameters } else { 0 } }
+        let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR_BYTES).sum::<u64>();
+        let has_velocities = train.sgd.momentum != 0.0 || train.sgd.weight_decay != 0.0;
+        Self { fixed, pass, run, parameters, velocities: if has_velocities { parameters } else { 0 } }
     }
 
     /// The size of all new tensors of an update.
@@ -60,23 +64,23 @@ impl Sizes {
     }
 }
 
-/// Returns the size of the memos of an op: the maxima of a max-pooling layer, a count for each entry of a mask.
+/// Returns the size of the memos of an op. A max-pooling layer has the index of each maximum, a dropout mask has a number for each of its entries.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
-    let of = |part: &super::Part| match part.rule.window() {
-        Some(window) if window.filter.is_none() && op.pass == Pass::Backward => part.operands.last().map_or(0, entries) * WINNER,
-        _ if part.operands.iter().any(|id| network.tensor(*id).role == Role::Constant) => entries(&op.output) * ENTRY,
+    let memo = |part: &super::Part| match part.rule.window() {
+        Some(window) if window.filter.is_none() && op.pass == Pass::Backward => part.operands.last().map_or(0, entries) * WINNER_BYTES,
+        _ if part.operands.iter().any(|id| network.tensor(*id).role == Role::Constant) => entries(&op.output) * ENTRY_BYTES,
         _ => 0,
     };
-    op.parts.iter().map(of).sum()
+    op.parts.iter().map(memo).sum()
 }
 
-/// The part of an iteration for which the memory budget is too small.
+/// A computation for which the memory budget is too small: the number of the iteration, from 1, and the missing memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
-    /// The whole iteration.
+    /// The whole iteration, which cannot be computed.
     Iteration(u64, OverBudget),
-    /// Only its update, which is left out.
+    /// The update of the iteration. The rest of the iteration is computed.
     Update(u64, OverBudget),
 }
 

@@ -1,4 +1,4 @@
-//! The symbols of the series for a tensor and its entries: a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
+//! The symbols of a tensor and its entries in equations, in the notation of V. Petersen's series: a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
 
 use compact_str::{CompactString, format_compact};
 
@@ -8,7 +8,7 @@ use crate::glyph;
 /// The symbol of a tensor. Subscripts count from 1, as in mathematics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// The relation of the tensor to the letter: itself, its derivative or its velocity.
+    /// The relation of the tensor to the letter.
     pub kind: SymbolKind,
     /// The letter of an entry: `w`.
     pub letter: CompactString,
@@ -16,18 +16,18 @@ pub struct Symbol {
     pub whole: CompactString,
     /// The layer in the superscript, 0 for the input; `None` for no superscript.
     pub layer: Option<usize>,
-    /// The letter of its derivative, if it has its own: `δ` for ∂C/∂z.
+    /// The letter of the derivative, if the derivative has a letter of its own: `δ` for ∂C/∂z. Otherwise `None`.
     pub own_derivative: Option<&'static str>,
 }
 
-/// The meaning of a symbol: the tensor x with the letter, its derivative ∂C/∂x, or its velocity.
+/// The relation of a tensor to the letter x of its symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SymbolKind {
-    /// The tensor itself.
+    /// The tensor is x itself.
     Itself,
-    /// The derivative ∂C/∂x, where x is the tensor with the letter; holds the letter of C.
+    /// The tensor is the derivative ∂C/∂x. The string is the letter of C.
     Derivative(CompactString),
-    /// Its velocity in gradient descent.
+    /// The tensor is the velocity of x in gradient descent.
     Velocity,
 }
 
@@ -39,23 +39,23 @@ impl Symbol {
         Self { kind: SymbolKind::Itself, whole: letter.clone(), letter, layer, own_derivative: None }
     }
 
-    /// Returns the symbol of ∂`by`/∂x for this symbol x, or the letter that replaces it.
+    /// Returns the symbol of the derivative of the loss by this tensor x: `δ` if x has `own_derivative`, otherwise ∂C/∂x. `loss` is the letter C.
     #[must_use]
-    pub fn derivative(&self, by: &str) -> Self {
+    pub fn derivative(&self, loss: &str) -> Self {
         match self.own_derivative {
             Some(letter) => Self::of(letter, self.layer),
-            None => Self { kind: SymbolKind::Derivative(by.into()), ..self.clone() },
+            None => Self { kind: SymbolKind::Derivative(loss.into()), ..self.clone() },
         }
     }
 
-    /// Returns the symbol for one sample's loss, C₂, or for a derivative of that loss, ∂C₂/∂w.
+    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for its derivative ∂C/∂w. `loss` is the letter C.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
-        let own = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
+        let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
         match &self.kind {
-            SymbolKind::Derivative(by) if by == loss => Self { kind: SymbolKind::Derivative(own(by)), ..self },
+            SymbolKind::Derivative(by) if by == loss => Self { kind: SymbolKind::Derivative(numbered(by)), ..self },
             SymbolKind::Derivative(_) | SymbolKind::Velocity => self,
-            SymbolKind::Itself => Self::of(own(loss), self.layer),
+            SymbolKind::Itself => Self::of(numbered(loss), self.layer),
         }
     }
 
@@ -89,6 +89,7 @@ impl Symbol {
         self.with_prefix(&self.letter, None, index, notation)
     }
 
+    /// Returns the symbol with this letter, layer and index, and with the ∂C/∂ of a derivative or the v of a velocity before it.
     fn with_prefix(&self, name: &str, layer: Option<usize>, index: &[usize], notation: Notation) -> String {
         if notation == Notation::Ascii {
             return glyph::ascii_text(&self.with_prefix(name, layer, index, Notation::Unicode));
@@ -102,8 +103,8 @@ impl Symbol {
                 own.push_str(&glyph::superscript_layer(layer));
             }
         }
-        let counted: Vec<usize> = index.iter().map(|i| i + 1).collect();
-        let subscript = glyph::subscript(&counted);
+        let from_one: Vec<usize> = index.iter().map(|i| i + 1).collect();
+        let subscript = glyph::subscript(&from_one);
         own.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
         match &self.kind {
             SymbolKind::Itself => own,

@@ -15,11 +15,11 @@ pub struct Train {
     pub iterations: u64,
     /// The number of samples of a batch.
     pub batch_size: usize,
-    /// The descent stops when the loss differs from that of the previous iteration by less than this.
+    /// The descent ends when the loss differs from the loss of the previous iteration by less than this; `None` for no such end.
     pub tolerance: Option<f64>,
     /// The parameters that are updated.
     pub learned: Vec<Id>,
 }
 
-/// Tensors that are given to a run, with their values: inputs and targets of a sample, or parameters.
+/// Tensors that a run starts from, with their values: the input and the target of a sample, or the parameters.
 pub type Given = Vec<(Id, Arc<Tensor>)>;

@@ -4,20 +4,21 @@
 //!  0.5969
 //! −0.1         4 decimals, 2 cells before the point, 5 from the point on;
 //!  1           a number that needs fewer decimals is exact,
-//!  3.1e−5      one that 4 decimals cannot show has an exponent
+//!  3.1e−5      a number that 4 decimals would round to 0 has an exponent
 //! ```
 //!
-//! [`choose`] picks the notation from the largest number and the decimals needed; [`Format::within`] then measures the cells.
+//! [`choose_style`] chooses fixed point or exponents from the largest number and the decimals that the numbers need. [`ColumnFormat::within`] then computes
+//! the width from the texts.
 
 use std::fmt::Write as _;
 
-use super::short::{ENOUGH, fixed, places, scientific, whole_or_none};
+use super::short::{SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, whole_or_word};
 
-/// The default largest width of a column, in cells.
-pub const CAP: usize = 8;
+/// The largest width of a column in cells, unless the caller asks for another.
+pub const DEFAULT_MAX_WIDTH: usize = 8;
 
-/// The smallest number of significant digits for the largest number of a column. If fewer fit, the column has exponents.
-const LEAST: usize = 3;
+/// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents.
+const MIN_DIGITS: usize = 3;
 
 /// The notation of the numbers in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,139 +31,144 @@ pub(super) enum Style {
 
 /// The format of one tensor's numbers in a column that is aligned by the decimal point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
+pub struct ColumnFormat {
     pub(super) style: Style,
     /// The number of cells before the point, including the sign.
-    pub(super) left: usize,
+    pub(super) before_point: usize,
     /// The number of cells from the point on, including the point.
-    pub(super) right: usize,
+    pub(super) from_point: usize,
 }
 
-impl Default for Format {
-    /// The format of whole numbers of one digit.
+impl Default for ColumnFormat {
+    /// The format for whole numbers of one digit.
     fn default() -> Self {
-        Self { style: Style::Fixed(0), left: 1, right: 0 }
+        Self { style: Style::Fixed(0), before_point: 1, from_point: 0 }
     }
 }
 
-impl Format {
-    /// Returns the format for these numbers, at most about [`CAP`] cells wide.
+impl ColumnFormat {
+    /// Returns the format for these numbers, at most about [`DEFAULT_MAX_WIDTH`] cells wide.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        Self::within(CAP, values)
+        Self::within(DEFAULT_MAX_WIDTH, values)
     }
 
-    /// Returns the format for these numbers, at most `cap` cells wide; 8 if a smaller `cap` is too narrow.
+    /// Returns the format for these numbers, at most about `cap` cells wide. A column with exponents can be some cells wider.
     ///
-    /// Another number that does not fit is drawn as `#`.
+    /// Each of these numbers fits. A number added later that does not fit is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3);
         let values: Vec<f64> = values.into_iter().collect();
-        let style = choose(cap, values.iter().copied().filter(|v| v.is_finite()));
-        let mut format = Self { style, left: 1, right: 0 };
-        // shortcut: stop at the first number that needs the largest possible width, because making texts is slow
-        let widest = format.widest(&values);
+        let style = choose_style(cap, values.iter().copied().filter(|v| v.is_finite()));
+        let mut format = Self { style, before_point: 1, from_point: 0 };
+        // a shortcut: no text is formatted after the column has the largest possible width, because formatting is slow
+        let max_widths = format.max_widths(&values);
         for &v in &values {
-            if (format.left, format.right) == widest {
+            if (format.before_point, format.from_point) == max_widths {
                 break;
             }
             if let Some(text) = format.candidates(v).next().filter(|_| v.is_finite()) {
                 format.widen(&text, matches!(style, Style::Fixed(_)));
             }
         }
-        let plain = Some(style).filter(|_| (format.left, format.right) == widest).and_then(plain);
-        // with exponents every finite number fits already
-        let has_room = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
+        let quick_fit = Some(style).filter(|_| (format.before_point, format.from_point) == max_widths).and_then(QuickFit::new);
+        // the first loop has widened a column with exponents for every finite number
+        let is_measured = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
         for &v in &values {
-            if has_room(v) || plain.is_some_and(|plain| plain.has(v)) {
+            if is_measured(v) || quick_fit.is_some_and(|quick_fit| quick_fit.surely_fits(v)) {
                 continue;
             }
-            if format.fitting(v).is_none() {
+            if format.fitting_text(v).is_none() {
+                // an exponent or a word such as `nan` needs more cells than the texts before
                 let text = scientific(v, 0);
                 if v.is_finite() {
                     format.widen(&text, false);
                 } else {
-                    format.left += text.chars().count() - format.width();
+                    format.before_point += text.chars().count() - format.width();
                 }
             }
         }
         format
     }
 
-    /// Returns a wider column: at least `left` cells before the point and `right` from the point on, but no more on the right than fit into [`CAP`].
+    /// Returns a wider column, with room for numbers to come: at least `before_point` cells before the point and `from_point` cells from the point on.
+    /// Of the latter it adds only as many as fit into [`DEFAULT_MAX_WIDTH`].
     #[must_use]
-    pub fn with_room(self, left: usize, right: usize) -> Self {
-        let left = self.left.max(left);
-        Self { left, right: self.right.max(right.min(CAP.saturating_sub(left))), ..self }
+    pub fn with_room(self, before_point: usize, from_point: usize) -> Self {
+        let before_point = self.before_point.max(before_point);
+        let room = DEFAULT_MAX_WIDTH.saturating_sub(before_point);
+        Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns whether the format was made for whole numbers only.
+    /// Returns whether all numbers that the format was made for are whole.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.style == Style::Fixed(0)
     }
 
-    /// Returns upper bounds of `left` and `right` for these numbers.
-    fn widest(&self, values: &[f64]) -> (usize, usize) {
+    /// Returns the largest possible `before_point` and `from_point` for these numbers.
+    fn max_widths(&self, values: &[f64]) -> (usize, usize) {
         let finite = || values.iter().copied().filter(|v| v.is_finite());
         let largest = finite().fold(0.0_f64, |most, v| most.max(v.abs()));
         let sign = usize::from(finite().any(|v| v < 0.0));
         match self.style {
-            Style::Fixed(decimals) => (sign + places(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
+            Style::Fixed(decimals) => (sign + integer_digits(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
             Style::Scientific(decimals) => {
-                let least = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+                let smallest = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
                 // the smallest or the largest number has the longest exponent
-                let exponent = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
-                let longest = [least, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent).max().unwrap_or(0);
+                let exponent_len = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
+                let longest = [smallest, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent_len).max().unwrap_or(0);
+                // the point and its decimals, the e, the exponent
                 (sign + 1, if decimals == 0 { 0 } else { 1 + decimals } + 1 + longest)
             }
         }
     }
 
-    /// Widens the column for a text; with `plain`, a text with an exponent does not widen it.
-    pub(super) fn widen(&mut self, text: &str, plain: bool) {
-        if plain && text.contains('e') {
+    /// Widens the column until `text` fits. With `ignore_exponents`, a text with an exponent changes nothing.
+    pub(super) fn widen(&mut self, text: &str, ignore_exponents: bool) {
+        if ignore_exponents && text.contains('e') {
             return;
         }
-        let (left, right) = split(text);
-        self.left = self.left.max(left);
-        self.right = self.right.max(right);
+        let (before, from) = split_at_point(text);
+        self.before_point = self.before_point.max(before);
+        self.from_point = self.from_point.max(from);
     }
 
-    /// Returns the width of a number in cells.
+    /// Returns the width of the column in cells.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.left + self.right
+        self.before_point + self.from_point
     }
 
-    /// Returns the position of the units digit, in cells from 0.
+    /// Returns the position of the units digit (the last digit before the point) in a cell of the column: 0 for the leftmost character.
     #[must_use]
     pub fn units(&self) -> usize {
-        self.left.saturating_sub(1)
+        self.before_point.saturating_sub(1)
     }
 
-    /// Returns a number without padding, or `#` in each cell if it does not fit.
+    /// Returns the text of a number without padding; if it does not fit, one `#` for each cell of the width.
     #[must_use]
     pub fn text(&self, value: f64) -> String {
-        self.fitting(value).unwrap_or_else(|| "#".repeat(self.width()))
+        self.fitting_text(value).unwrap_or_else(|| "#".repeat(self.width()))
     }
 
-    /// Returns a number in exactly [`Format::width`] cells, aligned by the point.
+    /// Returns the text of a number, aligned at the point and padded to [`ColumnFormat::width`].
     #[must_use]
     pub fn cell(&self, value: f64) -> String {
         let text = self.text(value);
         self.align(&text)
     }
 
-    /// Pads a text to the width of the column, with its point, or else its end, aligned with the others'.
+    /// Pads a text to the width of the column. Its point, or its end if it has no point, is at the column's point.
     #[must_use]
     pub fn align(&self, text: &str) -> String {
-        let (left, right) = split(text);
-        let before = if left > self.left { self.width().saturating_sub(left + right) } else { self.left - left };
-        let after = self.width().saturating_sub(before + left + right);
+        let (before, from) = split_at_point(text);
+        // a word such as `−inf` may be wider than the part before the point; then it is right-aligned
+        let left_pad = if before > self.before_point { self.width().saturating_sub(before + from) } else { self.before_point - before };
+        let right_pad = self.width().saturating_sub(left_pad + before + from);
         let mut out = String::with_capacity(self.width() + 4);
-        let _ = write!(out, "{:before$}{text}{:after$}", "", "");
+        let _ = write!(out, "{:left_pad$}{text}{:right_pad$}", "", "");
         out
     }
 
@@ -170,73 +176,79 @@ impl Format {
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
         let (first, digits) = match self.style {
             Style::Fixed(decimals) => (fixed(value, decimals), 2),
-            Style::Scientific(decimals) => (whole_or_none(value, 1), decimals),
+            Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };
         first.into_iter().chain((0..=digits).rev().map(move |d| scientific(value, d)))
     }
 
-    /// Returns the best text that fits; `None` if none fits.
-    pub(super) fn fitting(&self, value: f64) -> Option<String> {
+    /// Returns the best text that fits; `None` if no text fits.
+    pub(super) fn fitting_text(&self, value: f64) -> Option<String> {
         self.candidates(value).find(|text| {
-            let (left, right) = split(text);
-            if value.is_finite() { left <= self.left && right <= self.right } else { left <= self.width() }
+            let (before, from) = split_at_point(text);
+            if value.is_finite() { before <= self.before_point && from <= self.from_point } else { before <= self.width() }
         })
     }
 }
 
-/// A quick test for numbers that surely fit a fixed-point column: zero, or at least two units of the last decimal.
+/// A quick test for numbers that surely fit a fixed-point column: zero, and magnitudes of at least two units of the last decimal. Smaller numbers might
+/// be rounded to zero, so they need the slow test.
 #[derive(Clone, Copy)]
-struct Plain {
-    /// The smallest such magnitude.
+struct QuickFit {
+    /// The smallest magnitude that surely fits, except zero.
     least: f64,
-    /// Whether the numbers must be whole.
-    whole: bool,
+    /// `true` if only whole numbers fit.
+    must_be_whole: bool,
 }
 
-impl Plain {
-    fn has(self, value: f64) -> bool {
-        value == 0.0 || (value.abs() >= self.least && value.abs() < 1e15 && (!self.whole || value.fract() == 0.0))
+impl QuickFit {
+    /// Returns the test for a column with this style; `None` for exponents.
+    fn new(style: Style) -> Option<Self> {
+        let Style::Fixed(decimals) = style else { return None };
+        let unit = 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX));
+        Some(Self { least: 2.0 * unit, must_be_whole: decimals == 0 })
+    }
+
+    fn surely_fits(self, value: f64) -> bool {
+        value == 0.0 || (value.abs() >= self.least && value.abs() < 1e15 && (!self.must_be_whole || value.fract() == 0.0))
     }
 }
 
-/// Returns the quick test for a style; `None` for exponents.
-fn plain(style: Style) -> Option<Plain> {
-    let Style::Fixed(decimals) = style else { return None };
-    Some(Plain { least: 2.0 * 10_f64.powi(-i32::try_from(decimals).unwrap_or(i32::MAX)), whole: decimals == 0 })
-}
+/// The cells of a text in scientific notation without its sign and decimals: a digit, the point, and an exponent such as `e−9`.
+const SCIENTIFIC_CELLS: usize = 5;
 
-/// Chooses the notation for finite numbers.
-pub(super) fn choose(cap: usize, values: impl Iterator<Item = f64>) -> Style {
+/// Chooses the notation for a column of finite numbers, at most `cap` cells wide.
+pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Style {
     let mut max = 0.0_f64;
-    let mut negative = false;
+    let mut has_negative = false;
     let mut decimals = 0;
-    let mut whole = true;
+    let mut all_whole = true;
     for v in values {
         max = max.max(v.abs());
-        negative |= v < 0.0;
-        if whole || decimals < cap {
+        has_negative |= v < 0.0;
+        if all_whole || decimals < cap {
             let needed = decimals_needed(v, cap);
             decimals = decimals.max(needed);
-            whole &= needed == 0;
+            all_whole &= needed == 0;
         }
     }
-    let places = places(max);
-    let before = usize::from(negative) + places.max(1).unsigned_abs();
-    if before > cap {
-        return Style::Scientific(cap.saturating_sub(usize::from(negative) + 5).min(LEAST));
+    let sign = usize::from(has_negative);
+    let integer_digits = integer_digits(max);
+    let before_point = sign + integer_digits.max(1).unsigned_abs();
+    if before_point > cap {
+        return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(MIN_DIGITS));
     }
-    if whole {
+    if all_whole {
         return Style::Fixed(0);
     }
-    // as many decimals as fit, and not more digits for the largest number than `ENOUGH`
-    let room = cap.saturating_sub(before + 1);
-    let enough = (ENOUGH.cast_signed() + isize::from(places > 0) - places).max(1).unsigned_abs();
-    let shown = decimals.min(room).min(enough);
-    let digits = shown.cast_signed() + places;
-    if shown == decimals || digits >= LEAST.cast_signed() && shown > 0 {
+    // three limits: the decimals that the numbers have, those that fit, and those after which the largest number has enough significant digits
+    let room = cap.saturating_sub(before_point + 1);
+    let useful = (SIGNIFICANT_DIGITS.cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
+    let shown = decimals.min(room).min(useful);
+    let digits_of_largest = shown.cast_signed() + integer_digits;
+    if shown == decimals || digits_of_largest >= MIN_DIGITS.cast_signed() && shown > 0 {
         Style::Fixed(shown)
     } else {
-        Style::Scientific(cap.saturating_sub(usize::from(negative) + 5).clamp(1, LEAST))
+        Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).clamp(1, MIN_DIGITS))
     }
 }
 
@@ -249,13 +261,13 @@ fn decimals_needed(value: f64, cap: usize) -> usize {
     text.find('.').map_or(0, |point| (text.len() - point - 1).min(cap))
 }
 
-/// Returns the number of cells before the point or the exponent, and the number of the rest.
-fn split(text: &str) -> (usize, usize) {
+/// Returns the number of cells before the point (or before the exponent if there is no point), and the number of the remaining cells.
+fn split_at_point(text: &str) -> (usize, usize) {
     let all = text.chars().count();
     match text.find(['.', 'e']) {
         Some(at) => {
-            let left = text[..at].chars().count();
-            (left, all - left)
+            let before = text[..at].chars().count();
+            (before, all - before)
         }
         None => (all, 0),
     }

@@ -1,36 +1,39 @@
-//! The short text of one number on the screen, by the law in [`number`](super): rounded to fit, but never to a wrong sign, to zero or up to a whole number.
+//! The short text of one number on the screen. It is rounded to about four digits, but follows the law of short numbers in [`number`](super): rounding never
+//! changes the sign, never ends at zero, and never goes up to a whole number.
 
 use super::not_finite;
 
 /// The number of significant digits on the screen.
-pub(super) const ENOUGH: usize = 4;
+pub(super) const SIGNIFICANT_DIGITS: usize = 4;
 
-/// Returns ⌊log₁₀ magnitude⌋ + 1, the number of digits before the point: 3 for 123.4, 0 for 0.5, −2 for 0.00123.
+/// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1: 3 for 123.4, 0 for 0.5, and −2 for 0.00123, which has two zeros after the point. 1
+/// for 0.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
-pub(super) fn places(magnitude: f64) -> isize {
+pub(super) fn integer_digits(magnitude: f64) -> isize {
     if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
 }
 
-/// Returns the word for a number that is not finite, with the screen's minus.
+/// Returns the word for a number that is not finite, with a minus sign instead of a hyphen; `None` for a finite number.
 fn word(value: f64) -> Option<&'static str> {
     not_finite(value).map(|word| if word == "-inf" { "−inf" } else { word })
 }
 
-/// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite; otherwise `None`.
-pub(super) fn whole_or_none(value: f64, digits: i32) -> Option<String> {
+/// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite; `None` for any other number.
+pub(super) fn whole_or_word(value: f64, digits: i32) -> Option<String> {
     if let Some(word) = word(value) {
         return Some(word.to_owned());
     }
     (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, &format!("{}", value.abs())))
 }
 
+/// Puts the sign of `value` before the text of its magnitude.
 fn signed(value: f64, magnitude: &str) -> String {
     if value < 0.0 { format!("−{magnitude}") } else { magnitude.to_owned() }
 }
 
-/// Returns a number in fixed point, with `decimals` decimals or fewer if they are exact; `None` if that text would break the law.
+/// Returns a number in fixed point: with `decimals` decimals, or with fewer if the shorter text is exact. `None` if this text would break the law.
 pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
-    if let Some(whole) = whole_or_none(value, 15) {
+    if let Some(whole) = whole_or_word(value, 15) {
         return Some(whole);
     }
     let magnitude = value.abs();
@@ -38,22 +41,22 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         return None;
     }
     let mut text = format!("{magnitude:.decimals$}");
-    let read = text.parse::<f64>().ok()?;
-    if read.total_cmp(&magnitude).is_eq() {
+    let rounded = text.parse::<f64>().ok()?;
+    if rounded.total_cmp(&magnitude).is_eq() {
         return Some(signed(value, text.trim_end_matches('0')));
     }
-    if read == 0.0 || decimals == 0 {
+    if rounded == 0.0 || decimals == 0 {
         return None;
     }
-    if read > magnitude && read.fract() == 0.0 {
-        // rounded up to a whole number: truncate instead
+    if rounded > magnitude && rounded.fract() == 0.0 {
+        // 0.99996 has been rounded up to `1.0000`: every decimal is a nine instead
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
-    // only 0 is shown as 0
+    // a text without a digit from 1 to 9 would show 0
     text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, &text))
 }
 
-/// Returns a number with an exponent, and with `decimals` decimals in the mantissa or fewer if they are exact.
+/// Returns a number with an exponent. Its mantissa has `decimals` decimals, or fewer if the shorter text is exact.
 pub(super) fn scientific(value: f64, decimals: usize) -> String {
     if let Some(word) = word(value) {
         return word.to_owned();
@@ -69,43 +72,44 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     }
     let mut text = format!("{magnitude:.decimals$e}");
     if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
-        // rounded up to the next power of ten, or to infinity: truncate instead
-        let end = if decimals == 0 { 1 } else { 2 + decimals };
-        text = format!("{}e{exponent}", &mantissa[..end]);
+        // 9.9996e5 has been rounded up to 1.000e6, or the largest numbers to infinity: the exact mantissa is cut off instead
+        let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
+        text = format!("{}e{exponent}", &mantissa[..mantissa_len]);
     }
     signed(value, &text.replace("e-", "e−"))
 }
 
-/// Returns a number with about 4 digits: `0.05`, `−0.12`, `1.2e−9`, `3`.
+/// Returns a number with about four significant digits: `0.05`, `−0.12`, `1.2e−9`, `3`.
 #[must_use]
 pub fn short(value: f64) -> String {
-    brief(value, ENOUGH)
+    with_digits(value, SIGNIFICANT_DIGITS)
 }
 
-/// Returns a number with about `enough` significant digits, at least one.
+/// Returns a number with about this many significant digits, at least one. A whole number below 10⁷ has all its digits.
 #[must_use]
-pub fn brief(value: f64, enough: usize) -> String {
+pub fn with_digits(value: f64, significant_digits: usize) -> String {
     let magnitude = value.abs();
-    if let Some(whole) = whole_or_none(value, 7) {
+    if let Some(whole) = whole_or_word(value, 7) {
         return whole;
     }
     let digits = || format!("{magnitude:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
-    let plain = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
-    if plain {
-        let decimals = (enough.cast_signed() - places(magnitude)).max(1).unsigned_abs();
+    // `0.0005` is easier to read than `5e−4`, but `1.234e−4` is easier than `0.0001234`
+    let is_fixed = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
+    if is_fixed {
+        let decimals = (significant_digits.cast_signed() - integer_digits(magnitude)).max(1).unsigned_abs();
         if let Some(text) = fixed(value, decimals) {
             return text;
         }
     }
-    scientific(value, enough.max(1) - 1)
+    scientific(value, significant_digits.max(1) - 1)
 }
 
-/// The width in cells of a typical number in an equation, such as −0.1234. It is reserved for numbers that are not computed yet.
-pub const USUAL: usize = 7;
+/// The width in cells of a typical number in an equation, such as −0.1234. This room is reserved for each number that is not computed yet.
+pub const TYPICAL_WIDTH: usize = 7;
 
 /// Rounds a magnitude up to one of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, …
 ///
-/// It is the end of a scale, which then seldom changes while more numbers are computed.
+/// The result is the end of a scale. Because these numbers are far apart, a scale seldom changes when more numbers are computed.
 #[must_use]
 pub fn round_up(magnitude: f64) -> f64 {
     if magnitude == 0.0 || !magnitude.is_finite() {

@@ -1,10 +1,11 @@
-use super::column::{Style, choose};
+use super::column::{Style, choose_style};
 use super::short::scientific;
 use super::*;
 use proptest::prelude::*;
 
+/// The cells of a column with these numbers.
 fn column(values: &[f64]) -> Vec<String> {
-    let format = Format::of(values.iter().copied());
+    let format = ColumnFormat::of(values.iter().copied());
     values.iter().map(|&v| format.cell(v)).collect()
 }
 
@@ -12,10 +13,10 @@ fn column(values: &[f64]) -> Vec<String> {
 fn a_wide_column_keeps_its_point_while_typical_numbers_are_added() {
     let known = [0.5, -0.25, 12.375, 99.99, -0.1];
     for n in 1..=known.len() {
-        let format = Format::of(known[..n].iter().copied()).with_room(3, 5);
+        let format = ColumnFormat::of(known[..n].iter().copied()).with_room(3, 5);
         assert_eq!((format.width(), format.units()), (8, 2), "{n} numbers");
     }
-    let wide = Format::of([-123.456, 0.5]).with_room(3, 5);
+    let wide = ColumnFormat::of([-123.456, 0.5]).with_room(3, 5);
     assert_eq!([-123.456, 0.5].map(|v| wide.cell(v)), ["−123.46 ", "   0.5  "]);
 }
 
@@ -24,13 +25,13 @@ fn a_scale_ends_at_a_round_number() {
     for (magnitude, end) in [(0.0, 0.0), (0.31, 0.4), (0.5, 0.5), (1.0, 1.0), (1.1, 1.2), (9.0, 10.0), (10.0, 10.0), (2.6e-9, 3e-9)] {
         assert!((round_up(magnitude) - end).abs() <= 1e-15 * end, "{magnitude}: {}", round_up(magnitude));
     }
-    for odd in [f64::MIN_POSITIVE / 3.0, f64::MAX] {
-        assert!(round_up(odd) >= odd);
+    for extreme in [f64::MIN_POSITIVE / 3.0, f64::MAX] {
+        assert!(round_up(extreme) >= extreme);
     }
 }
 
 #[test]
-fn columns() {
+fn a_column_aligns_its_points_and_uses_exponents_only_if_needed() {
     assert_eq!(column(&[1.0, -2.0, 0.0, 13.0]), [" 1", "−2", " 0", "13"]);
     assert_eq!(column(&[0.05, -0.12, 2.0, -0.0]), [" 0.05", "−0.12", " 2   ", " 0   "]);
     assert_eq!(column(&[0.596_884_38, -0.1, 1.0, 0.000_031_2]), [" 0.5969", "−0.1   ", " 1     ", " 3.1e−5"]);
@@ -44,15 +45,15 @@ fn columns() {
 
 #[test]
 fn a_number_that_does_not_fit_is_drawn_as_hashes() {
-    let format = Format::of([1.0, 2.0]);
+    let format = ColumnFormat::of([1.0, 2.0]);
     assert_eq!(format.cell(0.5), "#");
     assert_eq!(format.cell(-1.0), "#");
-    assert_eq!(Format::default().cell(f64::NAN), "#");
-    assert_eq!(Format::of([]).cell(7.0), "7");
+    assert_eq!(ColumnFormat::default().cell(f64::NAN), "#");
+    assert_eq!(ColumnFormat::of([]).cell(7.0), "7");
 }
 
 #[test]
-fn in_equations() {
+fn short_numbers_have_about_four_digits() {
     let cases = [
         (0.05, "0.05"),
         (-0.12, "−0.12"),
@@ -79,7 +80,7 @@ fn in_equations() {
 }
 
 #[test]
-fn all_digits() {
+fn exact_and_json_texts_have_the_fewest_digits_that_read_back() {
     for (value, text) in [
         (0.1, "0.1"),
         (-2.0, "-2"),
@@ -103,11 +104,12 @@ fn all_digits() {
     assert_eq!([0.1 + 0.2, -1.5e-9, -0.0, f64::NEG_INFINITY].map(short), ["0.3000", "−1.5e−9", "0", "−inf"]);
 }
 
+/// Parses a short text, whose minus sign is not ASCII.
 fn read(text: &str) -> f64 {
     text.trim().replace('−', "-").parse().unwrap()
 }
 
-/// Numbers of any size; also near whole numbers and near the limits of f64.
+/// Generates numbers of any size, many of them near whole numbers and near the limits of f64.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
@@ -118,8 +120,9 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
-#[expect(clippy::float_cmp, reason = "exact is meant")]
-fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
+/// Checks the law of short numbers, and that the text is accurate to one unit of its last digit.
+#[expect(clippy::float_cmp, reason = "the law requires exact equality")]
+fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
     let text = text.trim();
     let shown = read(text);
     if value.is_nan() {
@@ -139,7 +142,6 @@ fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
     if shown.fract() == 0.0 && !text.contains('e') {
         prop_assert!(shown.abs() <= value.abs(), "{value:e} as {text}");
     }
-    // the error is at most one unit of the last digit shown
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let decimals = mantissa.split_once('.').map_or(0, |(_, d)| d.len());
     let unit = 10_f64.powf(read(exponent) - f64::from(u32::try_from(decimals).unwrap()));
@@ -150,32 +152,32 @@ fn law(value: f64, text: &str) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
-        let format = Format::within(cap, values.iter().copied());
+        let format = ColumnFormat::within(cap, values.iter().copied());
         prop_assert!(format.width() <= cap.max(14), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
         for &value in &values {
             let cell = format.cell(value);
             prop_assert_eq!(cell.chars().count(), format.width());
-            law(value, &cell)?;
+            check_law(value, &cell)?;
             points.extend(cell.chars().position(|c| c == '.'));
         }
         prop_assert!(points.len() <= 1);
     }
 
     #[test]
-    fn another_number_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number()) {
-        let format = Format::of(sample);
+    fn a_number_added_to_a_column_later_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number()) {
+        let format = ColumnFormat::of(sample);
         let cell = format.cell(value);
         prop_assert_eq!(cell.chars().count(), format.width());
         if !cell.contains('#') {
-            law(value, &cell)?;
+            check_law(value, &cell)?;
         }
     }
 
     #[test]
     fn a_short_number_follows_the_law(value in number()) {
         let text = short(value);
-        law(value, &text)?;
+        check_law(value, &text)?;
         prop_assert!(text.chars().count() <= 12, "{}", text);
         if value.is_finite() {
             prop_assert!((read(&text) - value).abs() <= 1.001e-3 * value.abs());
@@ -200,22 +202,22 @@ proptest! {
     }
 }
 
-/// [`Format::within`] without its shortcuts.
-fn plainly(cap: usize, values: &[f64]) -> Format {
-    let style = choose(cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
-    let mut format = Format { style, left: 1, right: 0 };
+/// [`ColumnFormat::within`] without its shortcuts.
+fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
+    let style = choose_style(cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
+    let mut format = ColumnFormat { style, before_point: 1, from_point: 0 };
     for &v in values.iter().filter(|v| v.is_finite()) {
         if let Some(text) = format.candidates(v).next() {
             format.widen(&text, matches!(style, Style::Fixed(_)));
         }
     }
     for &v in values {
-        if format.fitting(v).is_none() {
+        if format.fitting_text(v).is_none() {
             let text = scientific(v, 0);
             if v.is_finite() {
                 format.widen(&text, false);
             } else {
-                format.left += text.chars().count() - format.width();
+                format.before_point += text.chars().count() - format.width();
             }
         }
     }
@@ -226,7 +228,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_shortcuts_change_nothing(
+    fn the_shortcuts_do_not_change_a_format(
         cap in 3..10_usize,
         values in prop::collection::vec(
             prop_oneof![
@@ -239,6 +241,6 @@ proptest! {
             0..40,
         ),
     ) {
-        prop_assert_eq!(Format::within(cap, values.iter().copied()), plainly(cap, &values));
+        prop_assert_eq!(ColumnFormat::within(cap, values.iter().copied()), without_shortcuts(cap, &values));
     }
 }

@@ -9,7 +9,7 @@ use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Kind, Pass, TensorEntry};
 use crate::tensor::{Places, index_text, unravel};
-use crate::trace::{TermRead, UseOf};
+use crate::trace::{ReadingStep, TermRead};
 
 /// A step that reads an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Scene<'_> {
             let there = (batch != own).then(|| network.find(&format!("{}:{name}", sample + 1)).or_else(|| network.find(name))).flatten();
             uses.extend(there.into_iter().flat_map(|id| self.trace.uses(batch, id, entry)));
         }
-        let read = |(number, found): (usize, &UseOf)| {
+        let read = |(number, found): (usize, &ReadingStep)| {
             let run = if number < here { own } else { batch };
             let network = self.trace.network_of(run);
             let info = network.tensor(found.tensor);

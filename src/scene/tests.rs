@@ -19,7 +19,7 @@ layer = [
 fn trace() -> Trace {
     let file = File { name: "test".into(), path_shown: "a test".into(), text: TEXT.into() };
     let scenario = scenario::read(file, Limits::default()).expect("a valid scenario");
-    Trace::of(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
+    Trace::of_iteration(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
 }
 
 /// Checks each entry at each step. The number of an entry is unknown before its first step, the running sum during its steps, and its value from the last on.

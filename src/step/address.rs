@@ -1,19 +1,20 @@
-//! Addresses: texts that name a place in the trace, such as `57`, `loss` or `12/2:grad.conv1.weight[0,0,1,1]#3`.
+//! Addresses: texts that name a position in the trace, such as `57`, `loss` or `12/2:grad.conv1.weight[0,0,1,1]#3`. Users type them after `:` or `--at`.
 //!
-//! The last example is term 3 of one entry of `grad.conv1.weight`, for sample 2 of iteration 12. Iterations, samples and terms count from 1, indices from 0.
+//! The full form is `iteration/sample:op[index]#term`. The last example is term 3 of one entry of `grad.conv1.weight`, for sample 2 of iteration 12.
+//! Iterations, samples and terms count from 1, indices from 0.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::tensor::{Index, index_text};
 
-/// The occurrence of an op that is meant, as an op of that name exists for each sample and in other passes.
+/// The sample or pass that an address restricts an op to. Ops of the same name occur once for each sample, and can occur again in `reduce` or `update`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// The first occurrence.
+    /// No restriction: the address means the first op with the name.
     #[default]
     Any,
-    /// The op of this sample; samples count from 1.
+    /// The op of the sample with this number, from 1.
     Sample(usize),
     /// The op of the `reduce` pass.
     Reduce,
@@ -21,7 +22,7 @@ pub enum Scope {
     Update,
 }
 
-/// A place within an iteration.
+/// A position within an iteration: the part of an address after the `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The step with this number, from 1.
@@ -36,7 +37,7 @@ pub enum Place {
     Backward,
     /// An op, one of its entries, or one term of an entry.
     Op {
-        /// The occurrence of the op.
+        /// The sample or pass of the op.
         scope: Scope,
         /// The op's name.
         name: String,
@@ -47,12 +48,12 @@ pub enum Place {
     },
 }
 
-/// An address: a place in a given iteration, or in the current one.
+/// An address: a position in a given iteration, or in the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The iteration, from 1; `None` for the current one.
     pub iteration: Option<u64>,
-    /// The place within it.
+    /// The position within the iteration.
     pub place: Place,
 }
 
@@ -78,7 +79,7 @@ fn error<T>(text: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(text.into()))
 }
 
-/// Parses a number from 1, without sign or blanks; `what` names it in the error.
+/// Parses a number of at least 1, without sign or blanks. The error calls it `what`, such as `the term`.
 fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return error(format!("{what} must be a number from 1, not \"{text}\""));
@@ -90,7 +91,7 @@ fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     }
 }
 
-/// Parses the index between the brackets.
+/// Parses the text between the brackets of an index: `0,1,1`.
 fn bracketed_index(text: &str) -> Result<Index, AddressError> {
     if text.trim().is_empty() {
         return Ok(Index::new());
@@ -132,7 +133,7 @@ impl FromStr for Address {
     }
 }
 
-/// Parses the address of an op: `sample:name[index]#term`, all but the name optional.
+/// Parses the address of an op: `sample:name[index]#term`. Only the name is required.
 fn parse_op(text: &str) -> Result<Place, AddressError> {
     let (scope, rest) = match text.split_once(':') {
         None => (Scope::Any, text),
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_displayed_as_it_was_written() {
+    fn a_parsed_address_is_displayed_as_the_text_it_was_parsed_from() {
         for text in [
             "57",
             "first",

@@ -12,20 +12,21 @@ use crate::step::{Address, Pass, Place, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words::{suggest, tensors};
 
-/// The entries that a term reads: for each, the tensor and the row-major index.
+/// The entries that a term reads: for each, its tensor and its place (its offset in row-major order).
 pub type Sources = SmallVec<[(Id, usize); 4]>;
 
-/// The largest number of arguments in [`Sources`]. For terms that read more, [`Trace::term_reads`] finds the terms that read some given entries.
-pub const ARGUMENTS: usize = 1024;
+/// The largest number of arguments of a term in [`Sources`]. If a term has more arguments, the others are left out. [`Trace::term_reads`] finds such terms by the
+/// entries that they read.
+pub const MAX_ARGUMENTS: usize = 1024;
 
 /// A step that reads an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UseOf {
-    /// The tensor that the step contributes to.
+pub struct ReadingStep {
+    /// The tensor that the step computes.
     pub tensor: Id,
-    /// The row-major index in that tensor.
+    /// The place of the entry that the step computes.
     pub entry: usize,
-    /// The step.
+    /// The number of the step.
     pub step: u64,
 }
 
@@ -50,7 +51,7 @@ impl Trace {
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
-            // in a graph, the node with the name `loss`, or the output if there is none
+            // in a graph, the node with the name `loss`, or the output if no node has this name
             Place::Loss => {
                 let network = self.network();
                 let loss = network.find("loss").unwrap_or(network.loss());
@@ -60,7 +61,7 @@ impl Trace {
         }
     }
 
-    /// Returns all steps that an address denotes: of a term, an entry, an op or a pass.
+    /// Returns all steps that an address denotes: the steps of a term, an entry, an op or a pass.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -75,10 +76,11 @@ impl Trace {
         Ok(self.span(first, unit))
     }
 
+    /// Returns the first step of an op, an entry or a term.
     fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
         let sample_run = self.sample_run(scope)?;
         let network = self.network_of(sample_run);
-        let Some((tensor, producer)) = self.computed(sample_run, scope, name)? else {
+        let Some((tensor, producer)) = self.find_computed(sample_run, scope, name)? else {
             return self.resolve_op(Scope::Update, name, index, term);
         };
         let pass = network.ops()[producer].pass;
@@ -88,12 +90,12 @@ impl Trace {
         let segment = self.segment(sample_run, producer);
         let shape = &network.tensor(tensor).shape;
         let entry = index.map(|index| entry(name, index, shape)).transpose()?;
-        let (before, end) = (self.segments[segment].before, self.end(segment));
-        let (first, steps) = match entry {
-            None => (before, end - before),
+        let before_op = self.segments[segment].steps_before;
+        let (steps_before, steps) = match entry {
+            None => (before_op, self.last_step(segment) - before_op),
             Some(entry) => {
-                let first = self.terms_before(segment, entry);
-                (before + first, self.terms_before(segment, entry + 1) - first)
+                let before_entry = self.terms_before(segment, entry);
+                (before_op + before_entry, self.terms_before(segment, entry + 1) - before_entry)
             }
         };
         match term.unwrap_or(1) {
@@ -106,18 +108,18 @@ impl Trace {
             term if term > steps => {
                 Err(format!("there is no term {term}: {} has {steps}", Address::from(op_place(scope, name, index, None))))
             }
-            term => Ok(first + term),
+            term => Ok(steps_before + term),
         }
     }
 
-    /// Finds an op by name: its tensor and its number. Returns `None` if the op is in the update instead.
-    fn computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
+    /// Finds an op of a sample run by name. Returns its tensor and its number, or `None` if the update computes the name instead.
+    fn find_computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
         let network = self.network_of(sample_run);
         let tensor = network.find(name);
         if let Some((tensor, producer)) = tensor.and_then(|tensor| Some((tensor, network.producer(tensor)?))) {
             return Ok(Some((tensor, producer)));
         }
-        // to a sample, the parameters that the update computes are inputs
+        // a sample's network has the parameters as inputs; the update computes their new values
         if self.update_of(scope, name).is_some() {
             return Ok(None);
         }
@@ -133,9 +135,10 @@ impl Trace {
         Err(format!("there is no op {name}{}", suggest::clause(tensors::best_match(name, &ops).as_deref())))
     }
 
-    /// Checks whether a place can exist in another iteration, with these samples (from 0). `Ok` if it exists or might exist.
+    /// Checks whether a position can exist in another iteration, whose batch has these samples (from 0). `Ok` if it exists or might exist.
     ///
-    /// All iterations have the same ops and the same number of samples, except that the first has no previous velocity and the last may have no update.
+    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last may have
+    /// no update.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -150,12 +153,13 @@ impl Trace {
             (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
             (Scope::Any | Scope::Sample(_), _) => 0,
         };
-        if let Some(((tensor, _), index)) = self.computed(sample_run, *scope, name)?.zip(index.as_deref()) {
+        if let Some(((tensor, _), index)) = self.find_computed(sample_run, *scope, name)?.zip(index.as_deref()) {
             entry(name, index, &self.network_of(sample_run).tensor(tensor).shape)?;
         }
         Ok(())
     }
 
+    /// Returns whether an op of a sample run computes a tensor with this name.
     fn computes(&self, sample_run: usize, name: &str) -> bool {
         let network = self.network_of(sample_run);
         network.find(name).is_some_and(|id| network.producer(id).is_some())
@@ -176,13 +180,14 @@ impl Trace {
         self.network_of(sample_run).find(name).map(|id| (sample_run, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
-    /// For an address without a pass, returns the sample run of the update if it computes this name: a parameter's new value, or its velocity.
+    /// Returns the sample run of the batch if its update computes this name: the new value of a parameter, or a velocity. `None` if the address names a sample
+    /// or a pass.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
         let batch = (scope == Scope::Any).then(|| self.sample_run(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
 
-    /// Returns the sample run of a scope; the first for [`Scope::Any`].
+    /// Returns the number of the sample run of a scope; 0 for [`Scope::Any`].
     fn sample_run(&self, scope: Scope) -> Result<usize, String> {
         let batch = || self.sample_runs.iter().position(|sample_run| sample_run.sample.is_none());
         let has = |pass: Pass| move |sample_run: &usize| self.network_of(*sample_run).ops().iter().any(|op| op.pass == pass);
@@ -201,7 +206,7 @@ impl Trace {
         }
     }
 
-    /// Returns the address of a position: op, entry and term.
+    /// Returns the address of a position, with its op, entry and term.
     #[must_use]
     pub fn address(&self, at: &Position) -> Address {
         let op = self.op_at(at);
@@ -221,7 +226,7 @@ impl Trace {
     #[must_use]
     pub fn entry_steps(&self, sample_run: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
         let segment = self.segment(sample_run, self.network_of(sample_run).producer(tensor)?);
-        let before = self.segments[segment].before;
+        let before = self.segments[segment].steps_before;
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
@@ -238,21 +243,23 @@ impl Trace {
     #[must_use]
     pub fn loss_step(&self) -> u64 {
         let loss = |sample_run: usize| self.entry_steps(sample_run, self.network_of(sample_run).loss(), 0);
-        loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |made| made.end - 1)
+        loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
     }
 
     /// Returns the steps that read an entry, in order.
     #[must_use]
-    pub fn uses(&self, sample_run: usize, tensor: Id, entry: usize) -> Vec<UseOf> {
+    pub fn uses(&self, sample_run: usize, tensor: Id, entry: usize) -> Vec<ReadingStep> {
         let mut uses = Vec::new();
         let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         for &Reader { op: number, part, slot } in network.readers(tensor) {
             let (op, segment) = (&network.ops()[number], self.segment(sample_run, number));
             let (rule, x) = run.part(op, number, part);
             for found in rule.uses(&x, slot, entry) {
-                let earlier = self.terms_before_part(segment, found.entry, part);
-                let step = self.segments[segment].before + self.terms_before(segment, found.entry) + earlier + found.term + 1;
-                uses.push(UseOf { tensor: op.output, entry: found.entry, step });
+                let before_op = self.segments[segment].steps_before;
+                let before_entry = self.terms_before(segment, found.entry);
+                let before_part = self.terms_before_part(segment, found.entry, part);
+                let step = before_op + before_entry + before_part + found.term + 1;
+                uses.push(ReadingStep { tensor: op.output, entry: found.entry, step });
             }
         }
         uses.sort_unstable_by_key(|found| found.step);
@@ -261,21 +268,23 @@ impl Trace {
     }
 }
 
+/// The message for sample `n` (from 1) of an iteration that has only these samples (from 0).
 fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
-    let there: Vec<String> = samples.map(|sample| (sample + 1).to_string()).collect();
-    format!("there is no sample {n} in this iteration: there is {}", there.join(", "))
+    let numbers: Vec<String> = samples.map(|sample| (sample + 1).to_string()).collect();
+    format!("there is no sample {n} in this iteration: there is {}", numbers.join(", "))
 }
 
-/// Returns the row-major index of an entry of the tensor `name`.
+/// Returns the place of an entry of the tensor `name`, or a message if the index does not fit the shape.
 fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
-    ravel(index, shape).ok_or_else(|| misfit(name, index, shape))
+    ravel(index, shape).ok_or_else(|| wrong_index(name, index, shape))
 }
 
 fn op_place(scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Place {
     Place::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term }
 }
 
-fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
+/// The message for an index that does not fit the shape of the tensor `name`.
+fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
     if shape.is_empty() {
         return format!("{name} is a single number: it has no index");
     }
@@ -286,12 +295,14 @@ fn misfit(name: &str, index: &[usize], shape: &[usize]) -> String {
     format!("the index is out of range: {name} is {}, its last is {last}", shape_text(shape))
 }
 
-/// Returns the entries that an argument reads. A derived argument reads the entry at the same index of each operand that its expression names, if the operand
-/// has the same shape.
-fn places(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
+/// Returns the entries that an argument reads.
+///
+/// The expression of a derived argument may name several operands. The argument reads the entry `at` of each of them, except of an operand with another shape
+/// than the operand in `slot`.
+fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
-        Origin::Slice { slot, places } => return places.each().take(ARGUMENTS).map(|at| (operands[slot], at)).collect(),
+        Origin::Slice { slot, places } => return places.each().take(MAX_ARGUMENTS).map(|at| (operands[slot], at)).collect(),
         Origin::Constant => return Sources::new(),
     };
     let shape = |slot: Slot| &network.tensor(operands[slot]).shape;
@@ -301,43 +312,43 @@ fn places(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
 /// Returns the entries that a term reads.
 pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sources {
     let mut sources = Sources::new();
-    for arg in term.args.iter().take(ARGUMENTS) {
+    for arg in term.args.iter().take(MAX_ARGUMENTS) {
         match arg.origin {
-            // the common case, without the work of `places`: a picture has thousands of these
+            // a shortcut for the common case: a picture has thousands of such arguments
             Origin::Entry { slot, at } => sources.push((operands[slot], at)),
-            _ => sources.extend(places(network, operands, arg)),
+            _ => sources.extend(sources_of_argument(network, operands, arg)),
         }
     }
     sources
 }
 
 impl Trace {
-    /// Returns the entries that a term (from 0) of the entry at a position reads, those of its first [`ARGUMENTS`] arguments.
+    /// Returns the entries that a term (from 0) of the entry at a position reads, for the first [`MAX_ARGUMENTS`] arguments of the term.
     #[must_use]
     pub fn sources(&self, at: &Position, term: u64) -> Sources {
         self.sources_of(at, term..term + 1).next().unwrap_or_default()
     }
 
-    /// For each of these terms of the entry at a position, the entries that it reads.
+    /// Iterates over these terms (from 0) of the entry at a position, and returns the entries that each term reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let (entry, segment) = (at.entry, at.segment);
-        // the current part, with its terms
-        let mut here = None;
+        // the operands, the rule and the terms of the current part
+        let mut current_part = None;
         terms.map_while(move |term| {
-            if here.as_ref().is_none_or(|(.., own): &(_, _, _, Range<u64>)| !own.contains(&term)) {
+            if current_part.as_ref().is_none_or(|(.., part_terms): &(_, _, _, Range<u64>)| !part_terms.contains(&term)) {
                 let (part, first) = self.part_of(segment, entry, term)?;
                 let (rule, x) = run.part(op, number, part);
-                let own = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
-                here = Some((&op.parts[part].operands, rule, x, own));
+                let part_terms = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
+                current_part = Some((&op.parts[part].operands, rule, x, part_terms));
             }
-            let (operands, rule, x, own) = here.as_ref()?;
-            Some(read(network, operands, &rule.term(x, entry, term - own.start)))
+            let (operands, rule, x, part_terms) = current_part.as_ref()?;
+            Some(read(network, operands, &rule.term(x, entry, term - part_terms.start)))
         })
     }
 
-    /// The first term (from 0) of each part with terms, for the entry at a position.
+    /// Iterates over the parts that have terms for the entry at a position, and returns the number (from 0) of the first term of each.
     pub fn first_terms(&self, at: &Position) -> impl Iterator<Item = u64> {
         let (run, op, number) = self.op(at.segment);
         let mut next = 0;
@@ -348,7 +359,7 @@ impl Trace {
         })
     }
 
-    /// Returns the rows of padding above and the columns to the left of the image that the filter of the op at a position slides over.
+    /// Returns the padding of the image that the filter of the op at a position slides over: the number of rows above it and of columns to its left.
     #[must_use]
     pub fn padding_before(&self, at: &Position) -> [usize; 2] {
         self.op_at(at).window().map_or([0, 0], |(_, window)| window.padding)

@@ -1,11 +1,11 @@
-//! For tests: a trace in which every number that is computed after some step is replaced. A frame of that step must not change, because it must not show
-//! numbers that are computed later.
+//! For tests: a copy of a trace in which every number that is computed after step k is replaced. The screen at step k must be the same for both, because it
+//! must not show a number that is computed later.
 
 use super::{Position, Trace};
 use crate::network::{Id, Run, SampleRun};
 use crate::step::Step;
 
-/// Returns the replacement of a number that is computed later.
+/// A function from a number that is computed later to its replacement.
 pub type Replacement = fn(f64) -> f64;
 
 /// The step after which all numbers are replaced, and their replacement.
@@ -16,7 +16,7 @@ pub(super) struct LaterNumbers {
 }
 
 impl LaterNumbers {
-    /// Replaces the value, the sum and the derived factors of a later step.
+    /// Returns a later step with its value, its sum and its derived factors replaced, and an earlier step unchanged.
     pub fn step(&self, mut step: Step) -> Step {
         let number = step.step;
         step.value = self.number(number, step.value);
@@ -27,7 +27,7 @@ impl LaterNumbers {
         step
     }
 
-    /// Returns the replacement of a number that is computed at a step, or the number itself if the step is not a later one.
+    /// Returns the replacement of a number that is computed at a later step, and an earlier number unchanged.
     pub fn number(&self, step: u64, value: f64) -> f64 {
         if step > self.after { (self.replacement)(value) } else { value }
     }
@@ -38,17 +38,17 @@ impl Trace {
     /// later ops and samples, and the batch. If there is no step `after`, nothing is replaced.
     #[must_use]
     pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
-        let Some(now) = self.position(after) else { return Self::of(self.iteration, self.sample_runs.iter().cloned().collect()) };
+        let Some(now) = self.position(after) else { return Self::of_iteration(self.iteration, self.sample_runs.iter().cloned().collect()) };
         let altered =
-            |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.later(number, &now, replacement), ..sample_run.clone() };
+            |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.replaced(number, &now, replacement), ..sample_run.clone() };
         let sample_runs = self.sample_runs.iter().enumerate().map(altered).collect();
-        Self { future: Some(LaterNumbers { after, replacement }), ..Self::of(self.iteration, sample_runs) }
+        Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, sample_runs) }
     }
 
-    /// Returns a sample run's tensors, with replacements for all that is computed after a position.
-    fn later(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
+    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`.
+    fn replaced(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
-        let first = |id: Id| match network.producer(id) {
+        let first_replaced = |id: Id| match network.producer(id) {
             // the inputs of a batch are results of its samples
             None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
             Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
@@ -57,6 +57,6 @@ impl Trace {
                 std::cmp::Ordering::Greater => Some(0),
             },
         };
-        run.altered(network, first, replacement)
+        run.altered(network, first_replaced, replacement)
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the part of an op that a term belongs to, without visiting the others if the op has many, and lists the ops and passes of one sample run.
+//! Finds the part of an op that has a given term, and lists the ops and passes of one sample run. If an op has many parts, a binary search finds the part.
 
 use std::ops::Range;
 
@@ -14,22 +14,22 @@ impl Trace {
         terms_before(&self.sample_runs[sample_run], number, entry)
     }
 
-    /// Returns the part that a term of an entry belongs to, and the number of terms of the earlier parts; `None` past the last term.
+    /// Returns the index of the part that has a term (from 0) of an entry, and the number of terms of the earlier parts. `None` if the entry has no such term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
         if let Some(part_offsets) = self.network_of(self.segments[segment].sample_run).part_offsets(number) {
-            let part = part_offsets.partition_point(|before| *before <= term) - 1;
+            let part = part_offsets.partition_point(|offset| *offset <= term) - 1;
             return (part < op.parts.len()).then(|| (part, part_offsets[part]));
         }
-        let mut first = 0;
+        let mut end = 0;
         run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
             let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
-            first += terms;
-            (term < first).then(|| (part, first - terms))
+            end += terms;
+            (term < end).then(|| (part, end - terms))
         })
     }
 
-    /// Returns the number of terms that the parts before `part` have for an entry.
+    /// Returns the number of terms that the parts before `part` add to an entry.
     pub(super) fn terms_before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
         let (run, op, number) = self.op(segment);
         match self.network_of(self.segments[segment].sample_run).part_offsets(number) {
@@ -40,13 +40,13 @@ impl Trace {
 
     /// Returns the steps of a segment.
     pub(super) fn steps_of(&self, segment: usize) -> Range<u64> {
-        self.segments[segment].before + 1..self.end(segment) + 1
+        self.segments[segment].steps_before + 1..self.last_step(segment) + 1
     }
 
-    /// The passes of a sample run with steps, in order, each with its steps.
+    /// Iterates over the passes of a sample run that have steps, in order, each with its steps.
     pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let own = self.segments_of(sample_run);
-        let [first, end] = [own.start, own.end].map(|segment| self.pass_starts.partition_point(|pass| *pass < segment));
+        let segments = self.segments_of(sample_run);
+        let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
         (first..end).filter_map(|number| {
             tally::count(1);
             let steps = self.unit_span(&self.pass_starts, number);
@@ -54,28 +54,29 @@ impl Trace {
         })
     }
 
-    /// The ops with steps from `op` on, each with its tensor and its steps. `op` must have steps. Each op is found when the iterator reaches it.
+    /// Iterates over the ops that have steps, from `op` on: the tensor that each computes, and its steps. `op` must have steps. Each op is found only when the
+    /// iterator reaches it.
     pub fn ops_from(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.segments_of(sample_run);
+        let segments = self.segments_of(sample_run);
         let mut next = Some(self.segment(sample_run, op));
         std::iter::from_fn(move || {
             tally::count(1);
-            let segment = next.filter(|segment| own.contains(segment))?;
+            let segment = next.filter(|segment| segments.contains(segment))?;
             let steps = self.steps_of(segment);
             next = self.segment_of(steps.end);
             Some((self.op(segment).1.output, steps))
         })
     }
 
-    /// The ops with steps before `op`, in reverse order, each with its tensor and its steps.
+    /// Iterates over the ops that have steps and precede `op`, in reverse order: the tensor that each computes, and its steps.
     pub fn ops_before(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let own = self.segments_of(sample_run);
-        let mut before = self.segments[self.segment(sample_run, op)].before;
+        let segments = self.segments_of(sample_run);
+        let mut last_step = self.segments[self.segment(sample_run, op)].steps_before;
         std::iter::from_fn(move || {
             tally::count(1);
-            let segment = self.segment_of(before).filter(|segment| own.contains(segment))?;
+            let segment = self.segment_of(last_step).filter(|segment| segments.contains(segment))?;
             let steps = self.steps_of(segment);
-            before = steps.start - 1;
+            last_step = steps.start - 1;
             Some((self.op(segment).1.output, steps))
         })
     }
@@ -85,9 +86,9 @@ impl Trace {
         self.sample_run_starts[sample_run]..self.sample_run_starts.get(sample_run + 1).copied().unwrap_or(self.segments.len())
     }
 
-    /// Returns the segment of step k, or `None` if there is no such step.
+    /// Returns the index of the segment that has step k, or `None` if there is no such step.
     pub(super) fn segment_of(&self, k: u64) -> Option<usize> {
-        (1..=self.len).contains(&k).then(|| self.segments.partition_point(|segment| segment.before < k) - 1)
+        (1..=self.len).contains(&k).then(|| self.segments.partition_point(|segment| segment.steps_before < k) - 1)
     }
 }
 

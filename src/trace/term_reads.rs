@@ -1,4 +1,5 @@
-//! Finds the terms of an entry that read the entries on the screen, in time that does not grow with the number of terms.
+//! Finds the terms of an entry that read given entries, such as those on the screen. The time grows with the number of given entries, not with the number of
+//! terms.
 
 use super::find::{Sources, read};
 use super::{Position, Trace};
@@ -8,16 +9,16 @@ use crate::tally;
 /// A term that reads an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TermRead {
-    /// The term, from 0.
+    /// The number of the term, from 0.
     pub term: u64,
-    /// The row-major index of the entry that it reads.
+    /// The place of the given entry that the term reads.
     pub place: usize,
-    /// All entries that the term reads; only this one if the term reads a whole operand or a window of it.
+    /// All entries that the term reads. If the term reads a whole operand or a window of it, only the entry at `place`.
     pub reads: Sources,
 }
 
 impl Trace {
-    /// Returns the terms of the entry at a position that read one of these entries of a tensor, in order. `places` must be sorted.
+    /// Returns the terms of the entry at a position that read an entry of `tensor` at one of these places, in order. `places` must be sorted.
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
         let (run, op, number) = self.op(at.segment);
@@ -33,11 +34,12 @@ impl Trace {
             let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
+            // with few terms, visiting each term is faster than asking for the terms at each place
             if !rule.is_gather() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);
-                    let own = reads.iter().filter(|(id, place)| *id == tensor && places.binary_search(place).is_ok());
-                    found.extend(own.map(|(_, place)| TermRead { term: before + term, place: *place, reads: reads.clone() }));
+                    let given = reads.iter().filter(|(id, place)| *id == tensor && places.binary_search(place).is_ok());
+                    found.extend(given.map(|(_, place)| TermRead { term: before + term, place: *place, reads: reads.clone() }));
                 }
                 continue;
             }

@@ -11,7 +11,7 @@ use crate::op::rule::{Operands, Rule};
 use crate::scenario::{Limits, Source, read};
 use crate::tensor::from_flat;
 
-/// J = 2 (a b + c), the series' figure 14.
+/// Returns the trace of J = 2 (a b + c), figure 14 of V. Petersen's series.
 fn figure_14() -> Trace {
     let node = |name: &str, operator, operands: [ElementwiseOperand; 2], reads: &[usize]| {
         let function = Arc::new(Elementwise::new(operator, &operands));
@@ -67,18 +67,18 @@ fn every_step_is_found_again_by_its_address() {
 #[test]
 fn an_unknown_address_is_answered_in_a_sentence() {
     let trace = figure_14();
-    let said = |address: &str| trace.resolve(&address.parse().expect(address)).expect_err(address);
-    assert_eq!(said("gard.a"), "there is no op gard.a; did you mean grad.a?");
-    for nothing_alike in ["zzz", "é", "uuuuu"] {
-        assert_eq!(said(nothing_alike), format!("there is no op {nothing_alike}"));
+    let message = |address: &str| trace.resolve(&address.parse().expect(address)).expect_err(address);
+    assert_eq!(message("gard.a"), "there is no op gard.a; did you mean grad.a?");
+    for without_similar_name in ["zzz", "é", "uuuuu"] {
+        assert_eq!(message(without_similar_name), format!("there is no op {without_similar_name}"));
     }
     let number = "a step's number counts over the whole iteration and takes nothing in front: write 7, not 1:7";
-    assert_eq!(said("1:7"), number);
-    assert_eq!(said("99"), "there is no step 99: the last is 10");
-    assert_eq!(said("a"), "a is given, not computed: no step makes it");
-    assert_eq!(said("u[0]"), "u is a single number: it has no index");
-    assert_eq!(said("u#2"), "there is no term 2: u has 1");
-    assert_eq!(said("2:u"), "there is no sample 2 in this iteration: there is 1");
+    assert_eq!(message("1:7"), number);
+    assert_eq!(message("99"), "there is no step 99: the last is 10");
+    assert_eq!(message("a"), "a is given, not computed: no step makes it");
+    assert_eq!(message("u[0]"), "u is a single number: it has no index");
+    assert_eq!(message("u#2"), "there is no term 2: u has 1");
+    assert_eq!(message("2:u"), "there is no sample 2 in this iteration: there is 1");
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn names_of_other_frameworks_are_corrected() {
         ("fc1.out", "fc1.a"),
         ("Grad.fc1.bais", "grad.fc1.bias"),
     ] {
-        let said = trace.resolve(&name.parse().expect(name)).expect_err(name);
-        assert_eq!(said, format!("there is no op {name}; did you mean {meant}?"));
+        let message = trace.resolve(&name.parse().expect(name)).expect_err(name);
+        assert_eq!(message, format!("there is no op {name}; did you mean {meant}?"));
     }
 }
 
@@ -128,17 +128,17 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
 }
 
 thread_local! {
-    /// The number of parts that were visited and terms that were added, to compute running sums.
+    /// The work for running sums on this thread: the number of visited parts plus the number of added terms.
     pub(super) static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
 fn trace_of(text: &str) -> Trace {
     let source = Source { name: "test".into(), path_shown: "test".into(), text: text.into() };
     let scenario = read(source, Limits::default()).expect("no faults");
-    Trace::of(1, scenario.descent().iteration(1).sample_runs)
+    Trace::of_iteration(1, scenario.descent().iteration(1).sample_runs)
 }
 
-/// Returns the work of getting these steps one after another, and of getting the last one again.
+/// Returns the work of computing these steps one after another, and the work of computing the last of them again.
 fn work_of(trace: &Trace, steps: Range<u64>) -> (u64, u64) {
     let before = WORK.get();
     let sums: Vec<f64> = steps.clone().map(|k| trace.get(k).expect("a step").sum).collect();
@@ -148,6 +148,7 @@ fn work_of(trace: &Trace, steps: Range<u64>) -> (u64, u64) {
     (all, WORK.get() - before - all)
 }
 
+/// Returns a trace with reductions of 12,000 parts, one for each sample.
 fn many_samples() -> Trace {
     let samples = (0..12_000).map(|n| format!("[[sample]]\ninput = [{}]\ntarget = [1]\n", n % 7)).collect::<Vec<_>>().concat();
     let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.5]]\nbias = [0.25]\n";
@@ -155,7 +156,7 @@ fn many_samples() -> Trace {
 }
 
 #[test]
-fn a_step_of_a_long_sum_costs_no_more_than_one_of_a_short_sum() {
+fn a_step_in_a_long_sum_needs_little_work_after_the_first_step_there() {
     let long = trace_of(
         "title = \"long\"\ninput = { init = \"normal\", seed = 1, shape = [1, 200, 200] }\ntarget = { init = \"normal\", seed = 2 }\n\
          loss = \"squared_error\"\n[[layer]]\ntype = \"conv2d\"\nout_channels = 1\nkernel_size = 3\npadding = 1\n\
@@ -163,38 +164,38 @@ fn a_step_of_a_long_sum_costs_no_more_than_one_of_a_short_sum() {
          [[layer]]\ntype = \"layer_norm\"\n",
     );
     let many = many_samples();
-    let middles = ["loss", "grad.conv1.weight[0,0,1,1]", "grad.conv1.bias[0]", "norm1.mean", "norm1.var", "grad.norm1.rstd"];
-    let places = middles.map(|op| (&long, op)).into_iter().chain([(&many, "reduce:loss"), (&many, "reduce:grad.fc1.weight")]);
-    for (trace, op) in places {
+    let of_long = ["loss", "grad.conv1.weight[0,0,1,1]", "grad.conv1.bias[0]", "norm1.mean", "norm1.var", "grad.norm1.rstd"];
+    let addresses = of_long.map(|op| (&long, op)).into_iter().chain([(&many, "reduce:loss"), (&many, "reduce:grad.fc1.weight")]);
+    for (trace, op) in addresses {
         let first = trace.resolve(&op.parse().expect("an address")).expect(op);
         let terms = trace.position(first).expect("a step").terms;
         assert!(terms >= 12_000, "{op} has {terms} terms");
-        // only the first step of an entry may cost as much as the entry has terms
-        let (arriving, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
-        assert!(arriving <= 3 * terms, "{op}: {arriving}");
+        // only the first request of a step in an entry may add all of the entry's terms
+        let (first_request, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
+        assert!(first_request <= 3 * terms, "{op}: {first_request}");
         let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
         assert!(hundred <= 4 * INTERVAL && again <= 2 * INTERVAL, "{op}: {hundred} and {again} of {terms} terms");
-        // steps further back
-        let (back, _) = work_of(trace, first + 100..first + 200);
-        assert!(back <= 4 * INTERVAL, "{op}: {back}");
+        let (earlier_steps, _) = work_of(trace, first + 100..first + 200);
+        assert!(earlier_steps <= 4 * INTERVAL, "{op}: {earlier_steps}");
     }
 }
 
 #[test]
-fn kept_running_sums_change_no_step() {
+fn stored_running_sums_do_not_change_a_step() {
     let text = "title = \"sum\"\ninput = { init = \"normal\", seed = 1, shape = [3000] }\ntarget = [0.5, 0.25]\nloss = \"squared_error\"\n\
                 [[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nbias = [1, 2]\nactivation = \"tanh\"\n";
-    let walked = trace_of(text);
-    let steps = (1..=walked.len()).map(|k| walked.get(k).expect("a step"));
-    let of = |k: u64| trace_of(text).get(k).expect("a step");
+    let trace = trace_of(text);
+    let steps = (1..=trace.len()).map(|k| trace.get(k).expect("a step"));
+    // a new trace has no stored sums
+    let from_new_trace = |k: u64| trace_of(text).get(k).expect("a step");
     for step in steps.step_by(233) {
-        // backwards, compared with a new trace, which has kept no sums yet
-        assert_eq!(walked.get(walked.len() + 1 - step.step), Some(of(walked.len() + 1 - step.step)));
-        assert_eq!(step, of(step.step));
+        let from_end = trace.len() + 1 - step.step;
+        assert_eq!(trace.get(from_end), Some(from_new_trace(from_end)));
+        assert_eq!(step, from_new_trace(step.step));
     }
 }
 
-/// Counts the steps.
+/// A visitor that counts the steps.
 struct Count(u64);
 
 impl StepVisitor for Count {
@@ -205,17 +206,17 @@ impl StepVisitor for Count {
     }
 }
 
-/// Two walks, as on two threads, take turns in short pieces, also in sums with one part for each sample.
+/// Two walks visit alternating chunks of the steps, as two threads do. The reductions have one part for each sample.
 #[test]
-fn a_walk_costs_what_its_steps_cost() {
+fn the_work_of_walks_grows_linearly_with_the_number_of_steps() {
     let trace = many_samples();
-    let (mut walks, mut told) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
+    let (mut walks, mut count) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
     let before = WORK.get();
     for (number, first) in (1..=trace.len()).step_by(1024).enumerate() {
         let (walk, end) = (&mut walks[number % 2], (first + INTERVAL).min(trace.len() + 1));
-        walk.go(first);
-        while walk.entry(end, &mut told) {}
+        walk.go_to(first);
+        while walk.visit_entry(end, &mut count) {}
     }
-    assert_eq!(told.0, trace.len());
+    assert_eq!(count.0, trace.len());
     assert!(WORK.get() - before <= 4 * trace.len(), "{} for {} steps", WORK.get() - before, trace.len());
 }

@@ -1,38 +1,41 @@
-//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], this neither searches for each step nor adds any term twice.
+//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], a walk does not search for each step, and adds each term only
+//! once.
 
+use super::running_sums::{PartialSum, START};
 use super::{Position, Trace};
 use crate::op::rule::{Operands, Rule, Term};
 
-/// Who is reported of the steps.
+/// A visitor of steps.
 pub trait StepVisitor {
-    /// The following steps belong to the op at this position.
+    /// Called before the first visited step of an op.
     fn op(&mut self, at: &Position);
 
-    /// The following steps belong to the entry at this position.
+    /// Called before the first visited step of an entry.
     fn entry(&mut self, at: &Position);
 
-    /// Visits a step: its position, the part of the op that it belongs to, its term, and the running sum after it.
+    /// Called for each step: its position, the index of the part of the op that has its term, the term, and the running sum after the step.
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the current op, with its counts of terms for one entry.
+/// A part of the current op, with its numbers of terms at one entry.
 struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,
-    /// The entry of the counts.
+    /// The place of the entry.
     entry: usize,
-    /// The number of terms of the entries before that one.
-    before: u64,
-    /// The number of terms of that entry.
+    /// The number of terms that the part adds to all entries before this entry.
+    terms_before: u64,
+    /// The number of terms that the part adds to this entry.
     terms: u64,
 }
 
 impl PartCursor<'_> {
-    /// Moves on to an entry, and returns the number of its terms in this part.
-    fn terms(&mut self, entry: usize) -> u64 {
+    /// Moves to an entry, and returns the number of terms that the part adds to it.
+    fn terms_of(&mut self, entry: usize) -> u64 {
         if entry != self.entry {
-            self.before = if entry == self.entry + 1 { self.before + self.terms } else { self.rule.prefix_terms(&self.x, entry) };
-            self.terms = self.rule.prefix_terms(&self.x, entry + 1) - self.before;
+            let is_next = entry == self.entry + 1;
+            self.terms_before = if is_next { self.terms_before + self.terms } else { self.rule.prefix_terms(&self.x, entry) };
+            self.terms = self.rule.prefix_terms(&self.x, entry + 1) - self.terms_before;
             self.entry = entry;
         }
         self.terms
@@ -44,95 +47,94 @@ pub struct Walk<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op that were needed so far, from the part `from` on. A reduction has one part for each sample.
+    /// The parts of the current op from `first_part` on, as far as they were needed. They are created one by one, because a reduction has a part for each sample.
     parts: Vec<PartCursor<'a>>,
-    from: usize,
-    /// The part of the next step, and the number of the entry's terms in earlier parts.
-    part: (usize, u64),
-    /// The running sum before the next step.
-    sum: f64,
-    /// For the next step, `true` if the visitor knows its op, and its entry.
-    reported: (bool, bool),
+    first_part: usize,
+    /// The state of the entry's sum before the next step.
+    sum: PartialSum,
+    /// `true` if the visitor was told the op of the next step.
+    has_reported_op: bool,
+    /// `true` if the visitor was told the entry of the next step.
+    has_reported_entry: bool,
 }
 
 impl<'a> Walk<'a> {
     /// Creates a walk without a next step.
     #[must_use]
     pub fn new(trace: &'a Trace) -> Self {
-        Self { trace, at: None, parts: Vec::new(), from: 0, part: (0, 0), sum: -0.0, reported: (false, false) }
+        Self { trace, at: None, parts: Vec::new(), first_part: 0, sum: START, has_reported_op: false, has_reported_entry: false }
     }
 
-    /// Makes k the next step, at no cost if it already is.
-    pub fn go(&mut self, k: u64) {
-        let before = self.at;
-        if before.is_some_and(|at| at.step == k) {
+    /// Makes k the next step. If k is the next step already, this takes no time.
+    pub fn go_to(&mut self, k: u64) {
+        let old = self.at;
+        if old.is_some_and(|at| at.step == k) {
             return;
         }
         self.at = self.trace.position(k);
         let Some(at) = self.at else { return };
-        let start = self.trace.sum_before(&at);
-        if before.is_none_or(|before| before.segment != at.segment) {
-            self.reported.0 = false;
-            self.clear_parts(start.part);
+        self.sum = self.trace.sum_before(&at);
+        if old.is_none_or(|old| old.segment != at.segment) {
+            self.has_reported_op = false;
+            self.clear_parts(self.sum.part);
         }
-        self.reported.1 = false;
-        self.part = (start.part, start.terms_before);
-        self.sum = start.sum;
+        self.has_reported_entry = false;
     }
 
-    /// Forgets the parts: those from `from` on are to come.
-    fn clear_parts(&mut self, from: usize) {
+    /// Removes all parts. The next part to be created is `first_part`.
+    fn clear_parts(&mut self, first_part: usize) {
         self.parts.clear();
-        self.from = from;
+        self.first_part = first_part;
     }
 
-    /// Returns a part of the current op, with counts of terms for the entry at this position if it is new.
+    /// Returns a part of the current op. A part that does not exist yet is created at the entry of position `at`.
     fn part(&mut self, at: &Position, number: usize) -> &mut PartCursor<'a> {
-        if number < self.from {
+        if number < self.first_part {
             self.clear_parts(number);
         }
-        for missing in self.from + self.parts.len()..=number {
+        for missing in self.first_part + self.parts.len()..=number {
             let (run, op, index) = self.trace.op(at.segment);
             let (rule, x) = run.part(op, index, missing);
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1);
-            let before = rule.prefix_terms(&x, at.entry);
-            let terms = rule.prefix_terms(&x, at.entry + 1) - before;
-            self.parts.push(PartCursor { rule, x, entry: at.entry, before, terms });
+            let terms_before = rule.prefix_terms(&x, at.entry);
+            let terms = rule.prefix_terms(&x, at.entry + 1) - terms_before;
+            self.parts.push(PartCursor { rule, x, entry: at.entry, terms_before, terms });
         }
-        &mut self.parts[number - self.from]
+        &mut self.parts[number - self.first_part]
     }
 
-    /// Visits the remaining steps of the current entry that precede step `end`. Returns whether more steps precede `end`.
-    pub fn entry(&mut self, end: u64, to: &mut impl StepVisitor) -> bool {
+    /// Visits the remaining steps of the current entry that precede step `end`. Returns whether further steps precede `end`.
+    pub fn visit_entry(&mut self, end: u64, visitor: &mut impl StepVisitor) -> bool {
         let Some(at) = self.at.filter(|at| at.step < end) else { return false };
-        if !self.reported.0 {
-            to.op(&at);
+        if !self.has_reported_op {
+            visitor.op(&at);
         }
-        if !self.reported.1 {
-            to.entry(&at);
+        if !self.has_reported_entry {
+            visitor.entry(&at);
         }
-        self.reported = (true, true);
-        let last = at.terms.min(at.term + (end - at.step));
-        let (mut next, (mut number, mut before), mut sum) = (at, self.part, self.sum);
+        (self.has_reported_op, self.has_reported_entry) = (true, true);
+        let end_term = at.terms.min(at.term + (end - at.step));
+        let (mut next, PartialSum { part: mut number, mut terms_before, mut sum }) = (at, self.sum);
         loop {
             let part = self.part(&at, number);
-            let terms = part.terms(at.entry);
-            let own = next.term..last.min(before + terms);
-            if !own.is_empty() {
-                sum = part.rule.walk(&part.x, at.entry, own.start - before..own.end - before, sum, &mut |term, sum| {
-                    to.step(&next, number, term, sum);
+            let terms = part.terms_of(at.entry);
+            let to_visit = next.term..end_term.min(terms_before + terms);
+            if !to_visit.is_empty() {
+                let in_part = to_visit.start - terms_before..to_visit.end - terms_before;
+                sum = part.rule.walk(&part.x, at.entry, in_part, sum, &mut |term, sum| {
+                    visitor.step(&next, number, term, sum);
                     next.step += 1;
                     next.term += 1;
                 });
             }
-            if next.term == last {
+            if next.term == end_term {
                 break;
             }
-            before += terms;
+            terms_before += terms;
             number += 1;
         }
-        (self.part, self.sum) = ((number, before), sum);
+        self.sum = PartialSum { part: number, terms_before, sum };
         self.at = Some(next);
         if next.term == next.terms {
             self.advance(next);
@@ -140,23 +142,24 @@ impl<'a> Walk<'a> {
         self.at.is_some_and(|at| at.step < end)
     }
 
-    /// Moves from the end of an entry to the next entry with steps.
+    /// Moves from the end of the entry at a position to the next entry that has steps.
     fn advance(&mut self, mut at: Position) {
-        if at.step > self.trace.end(at.segment) {
-            let Some(segment) = self.trace.next(at.segment) else {
+        if at.step > self.trace.last_step(at.segment) {
+            let Some(segment) = self.trace.next_segment(at.segment) else {
                 self.at = None;
                 return;
             };
             let super::Segment { sample_run, op, .. } = self.trace.segments[segment];
             at = Position { segment, sample_run, op, entry: 0, ..at };
-            self.reported.0 = false;
+            self.has_reported_op = false;
             self.clear_parts(0);
         } else {
             at.entry += 1;
         }
         let parts = self.trace.op(at.segment).1.parts.len();
+        // skips entries without terms
         loop {
-            at.terms = (0..parts).map(|number| self.part(&at, number).terms(at.entry)).sum();
+            at.terms = (0..parts).map(|number| self.part(&at, number).terms_of(at.entry)).sum();
             if at.terms > 0 {
                 break;
             }
@@ -164,8 +167,7 @@ impl<'a> Walk<'a> {
         }
         at.term = 0;
         self.at = Some(at);
-        self.part = (0, 0);
-        self.sum = -0.0;
-        self.reported.1 = false;
+        self.sum = START;
+        self.has_reported_entry = false;
     }
 }

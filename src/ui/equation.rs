@@ -22,8 +22,8 @@ use crate::glyph;
 use crate::number::short;
 use crate::op::rule::{Equation, Gist};
 use crate::scene::Path;
+use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
-use crate::text::{to_left, to_right};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -75,7 +75,7 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
-            format!("{} {} ", to_right(left_side, margin), if n == 0 { view.equals() } else { "=" }),
+            format!("{} {} ", align_right(left_side, margin), if n == 0 { view.equals() } else { "=" }),
             if n == 0 { plain.bold() } else { plain },
         )];
         spans.extend(row(view, &columns, n));
@@ -103,7 +103,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
         few => few.join(" "),
     };
     let texts = [all.join(" "), first_and_last, format!("{before}{}{after}", right_side(part))]
-        .map(|right_side| format!("{} {} {right_side}", to_right(left, margin), view.equals()));
+        .map(|right_side| format!("{} {} {right_side}", align_right(left, margin), view.equals()));
     let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
@@ -185,7 +185,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
         let text = &column.texts[n];
         let style = term_style(view, column.term);
         let (open, close) = if column.term == view.at.term && view.at.terms > 1 { ("[", "]") } else { (" ", " ") };
-        spans.push(Span::styled(format!("{open}{}{close}", to_left(text, column.width())), style));
+        spans.push(Span::styled(format!("{open}{}{close}", align_left(text, column.width())), style));
     }
     if columns.last().is_some_and(|column| column.term + 1 < view.at.terms) {
         spans.push(Span::styled("+ …", dim));
@@ -211,7 +211,7 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let before = step.term.checked_sub(2).and_then(|before| view.term(before).sum());
     let text = before.map_or_else(|| result.clone(), |before| format!("{} + {} = {result}", short(before), short(step.value)));
     let right = format!("term {} of {}", step.term, step.terms);
-    let start = format!("{} = ", to_right(left, margin));
+    let start = format!("{} = ", align_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
     let style = view.theme.style(if last { StyleRole::Result } else { StyleRole::Plain });

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::glyph::BETWEEN;
+use crate::glyph::SEPARATOR;
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -92,5 +92,5 @@ fn sample(view: &View<'_>) -> Option<Fact> {
 
 /// Joins the facts that are not dropped.
 fn joined(facts: &[Fact]) -> String {
-    facts.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(BETWEEN)
+    facts.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(SEPARATOR)
 }

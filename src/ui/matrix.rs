@@ -24,8 +24,8 @@ use unicode_width::UnicodeWidthStr as _;
 use self::layout::{LayoutRequest, MatrixLayout};
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
-use crate::number::Format;
-use crate::text::to_right;
+use crate::number::ColumnFormat;
+use crate::text::align_right;
 
 /// The relation of an entry to the current step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Matrix<'a> {
     /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`; further leading dimensions are flattened into one.
     pub shape: &'a [usize],
     /// The format of the numbers, which aligns their decimal points.
-    pub format: Format,
+    pub format: ColumnFormat,
     /// Returns the value at a row-major index; `None` if it is not computed yet.
     pub value: &'a dyn Fn(usize) -> Option<f64>,
     /// Returns the mark of the entry at a row-major index.
@@ -87,7 +87,7 @@ impl<'a> Matrix<'a> {
     pub fn new(
         title: &'a str,
         shape: &'a [usize],
-        format: Format,
+        format: ColumnFormat,
         value: &'a dyn Fn(usize) -> Option<f64>,
         mark: &'a dyn Fn(usize) -> Mark,
     ) -> Self {
@@ -216,7 +216,7 @@ impl<'a> Matrix<'a> {
                     () => " ",
                 };
                 let index = layout.row_index(row).map_or(String::new(), |r| r.to_string());
-                pen.text(x - layout.gutter, y, &(to_right(&index, layout.gutter - 1) + arrow), dim);
+                pen.text(x - layout.gutter, y, &(align_right(&index, layout.gutter - 1) + arrow), dim);
             }
             for (col, x) in layout.cols.range().zip((x..).step_by(layout.pitch)) {
                 if !layout.fits_number() {

@@ -1,6 +1,6 @@
 //! One matrix of the matrices pane: an operand of the op, or its result.
 
-use crate::number::Format;
+use crate::number::ColumnFormat;
 use crate::scene::ShownTensor;
 
 /// A matrix of the pane.
@@ -13,9 +13,9 @@ pub(super) struct OperandMatrix {
     /// The name of the tensor; empty if the symbol is the same.
     pub name: String,
     /// The format in which the numbers are drawn.
-    pub format: Format,
+    pub format: ColumnFormat,
     /// The format for which the arrangement of the matrices reserves space. It is the same at every step of an op, so the matrices do not move.
-    pub reserved: Format,
+    pub reserved: ColumnFormat,
     /// The magnitude at which the colour scale ends.
     pub largest: f64,
 }

@@ -12,7 +12,7 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size, TIERS};
 use crate::network::{Id, Role};
-use crate::number::{Format, round_up};
+use crate::number::{ColumnFormat, round_up};
 use crate::scene::{Grid, ShownTensor};
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
@@ -115,13 +115,13 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         let title = if shown.turned { format!("⟲180° {symbol}") } else { symbol };
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         if !shown.is_result {
-            let format = Format::of(numbers());
+            let format = ColumnFormat::of(numbers());
             return OperandMatrix { shown, title, name, format, reserved: format, largest };
         }
         // `numbers` is without the running sum, which has to fit too
-        let format = Format::of(numbers().chain([view.step.sum]));
+        let format = ColumnFormat::of(numbers().chain([view.step.sum]));
         let [before, after] = if format.is_whole() { expected_room } else { REAL };
-        let reserved = Format::default().with_room(expected_room[0], expected_room[1]);
+        let reserved = ColumnFormat::default().with_room(expected_room[0], expected_room[1]);
         OperandMatrix { shown, title, name, format: format.with_room(before, after), reserved, largest: round_up(largest) }
     };
     shown.into_iter().map(operand).collect()
@@ -137,7 +137,13 @@ fn marks(view: &View<'_>) -> MarkedEntries {
 }
 
 /// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
-fn with_matrix<T>(view: &View<'_>, operand: &OperandMatrix, format: Format, marks: &MarkedEntries, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
+fn with_matrix<T>(
+    view: &View<'_>,
+    operand: &OperandMatrix,
+    format: ColumnFormat,
+    marks: &MarkedEntries,
+    f: impl FnOnce(&Matrix<'_>) -> T,
+) -> T {
     let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
     let info = view.network().tensor(tensor);
     let value = |at: usize| view.number(tensor, at);

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use crate::app::{ScenarioEntry, Screen, State};
-use crate::text::{cut, to_left, width};
+use crate::text::{align_left, cut, width};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// Draws the picker without the key bar at the bottom.
@@ -43,10 +43,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 let is_selected = *i == selected;
                 let mark = if is_selected { "▸ " } else { "  " };
                 let name = cut(&scenario.name, name_width);
-                let text = format!("{mark}{}  {}", to_left(&name, name_width), scenario.title);
+                let text = format!("{mark}{}  {}", align_left(&name, name_width), scenario.title);
                 let text = cut(&text, line.width as usize);
                 let role = if is_selected { StyleRole::Step } else { StyleRole::Plain };
-                Line::styled(to_left(&text, line.width as usize), theme.style(role)).render(line, buf);
+                Line::styled(align_left(&text, line.width as usize), theme.style(role)).render(line, buf);
             }
         }
     }

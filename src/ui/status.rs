@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
-use crate::glyph::BETWEEN;
+use crate::glyph::SEPARATOR;
 use crate::keys::{self, KeyBinding};
 use crate::number::exact;
 use crate::scene::EntryState;
@@ -57,10 +57,10 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     } else if let Some((message, true)) = message(view, remaining) {
         Span::styled(message.text.clone(), if message.is_error { theme.style(StyleRole::Error) } else { status })
     } else {
-        while facts.len() > 1 && width(&facts.join(BETWEEN)) > remaining {
+        while facts.len() > 1 && width(&facts.join(SEPARATOR)) > remaining {
             facts.remove(0);
         }
-        Span::styled(cut(&facts.join(BETWEEN), remaining), status)
+        Span::styled(cut(&facts.join(SEPARATOR), remaining), status)
     };
     let gap = room.saturating_sub(width(&position) + width(&right.content) + 1);
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
-use crate::text::{broken, width};
+use crate::text::{width, wrap};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -50,15 +50,15 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
     let remark =
-        remark.map(|text| broken(&view.notation.words(&text.replace('\n', " ")), wide.saturating_sub(width(BAR)))).unwrap_or_default();
+        remark.map(|text| wrap(&view.notation.words(&text.replace('\n', " ")), wide.saturating_sub(width(BAR)))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
         lines.extend(
-            broken(&equation.title(view.notation), wide).into_iter().map(|text| Line::styled(text, view.theme.style(StyleRole::Heading))),
+            wrap(&equation.title(view.notation), wide).into_iter().map(|text| Line::styled(text, view.theme.style(StyleRole::Heading))),
         );
     }
-    lines.extend(broken(&view.notation.words(words), wide).into_iter().map(Line::raw));
+    lines.extend(wrap(&view.notation.words(words), wide).into_iter().map(Line::raw));
     lines
 }
 

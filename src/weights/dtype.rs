@@ -20,8 +20,8 @@ pub(super) enum Dtype {
     Bool,
 }
 
-/// Help text: the types that are read.
-pub(super) const READ: &str = "f64, f32, f16, integers and booleans are read";
+/// The help text for a type that is not read.
+pub(super) const TYPES_READ: &str = "f64, f32, f16, integers and booleans are read";
 
 /// A type, its name in NumPy without the byte order, and its name in safetensors.
 type DtypeNames = (Dtype, Option<&'static str>, &'static str);
@@ -44,17 +44,17 @@ const NAMES: [DtypeNames; 13] = [
 ];
 
 impl Dtype {
-    /// Returns the type with this NumPy name, without the byte order.
+    /// Returns the type with this NumPy name, such as `f4`: without the byte order of `<f4`.
     pub fn numpy(name: &str) -> Option<Self> {
         NAMES.iter().find(|row| row.1 == Some(name)).map(|row| row.0)
     }
 
-    /// Returns the type with this safetensors name.
+    /// Returns the type with this safetensors name, such as `F32`.
     pub fn safetensors(name: &str) -> Option<Self> {
         NAMES.iter().find(|row| row.2 == name).map(|row| row.0)
     }
 
-    /// Returns the name in messages, such as f32.
+    /// Returns the name of the type in messages, such as `f32`.
     pub fn name(self) -> String {
         NAMES.iter().find(|row| row.0 == self).map_or_else(String::new, |row| row.2.to_lowercase())
     }
@@ -69,7 +69,7 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. An error has the position of the first number that f64 cannot hold or that is not finite.
+    /// Converts bytes to numbers. An error is the position of the first number that is not finite or that f64 cannot hold, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
@@ -93,6 +93,7 @@ impl Dtype {
     }
 }
 
+/// Converts each number of `N` bytes with `read`, which gets its bytes in little-endian order. An error has the position of the number.
 fn each<const N: usize>(
     (bytes, big_endian): (&[u8], bool),
     read: impl Fn([u8; N]) -> Result<f64, WeightsError>,
@@ -108,6 +109,7 @@ fn each<const N: usize>(
     Ok(numbers)
 }
 
+/// Returns `value` if it is finite, or an error whose message completes "entry `[0,1]` is …".
 fn finite(value: f64) -> Result<f64, WeightsError> {
     let what = match value {
         _ if value.is_finite() => return Ok(value),
@@ -117,7 +119,8 @@ fn finite(value: f64) -> Result<f64, WeightsError> {
     Err(WeightsError::new(what, "numbers must be finite"))
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back reveals a loss
+/// Converts an integer to f64; an error if f64 would round it.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // if the cast changes the value, the cast back shows it
 fn exact(value: i128) -> Result<f64, WeightsError> {
     let float = value as f64;
     if float as i128 == value {
@@ -126,16 +129,18 @@ fn exact(value: i128) -> Result<f64, WeightsError> {
     Err(WeightsError::new(format!("{value}, which f64 cannot hold"), "save the tensor as float64, which rounds it"))
 }
 
-/// Converts an IEEE 754 half-precision number: 1 bit sign, 5 bits exponent, 10 bits mantissa.
+/// Converts an IEEE 754 half-precision number: a sign of 1 bit, an exponent of 5 bits with bias 15, a mantissa of 10 bits.
 fn half(bits: u16) -> f64 {
     let (exponent, mantissa) = (u64::from(bits >> 10 & 0x1f), u64::from(bits & 0x3ff));
-    let size = match exponent {
+    let magnitude = match exponent {
+        // subnormal: a multiple of 2⁻²⁴
         0 => f64::from(bits & 0x3ff) / f64::from(1 << 24),
         0x1f if mantissa == 0 => f64::INFINITY,
         0x1f => f64::NAN,
+        // f64 has a bias of 1023, and a mantissa of 52 bits below the exponent: 42 more than 10
         _ => f64::from_bits((exponent + 1023 - 15) << 52 | mantissa << 42),
     };
-    if bits >> 15 == 1 { -size } else { size }
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The layout of a tensor in its bytes: shape, number type, byte order, and row-major or column-major order.
+//! The layout of a tensor in a file: its shape, number type, byte order, and row-major or column-major order.
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
@@ -6,7 +6,7 @@ use super::WeightsError;
 use super::dtype::Dtype;
 use crate::tensor::{index_text, shape_text, unravel};
 
-/// The largest number of dimensions; no framework has more.
+/// The largest number of dimensions. No framework has tensors with more.
 const MAX_RANK: usize = 32;
 
 /// The shape, type and order of a tensor, checked against the number of its bytes.
@@ -15,12 +15,12 @@ pub struct TensorLayout {
     shape: Vec<usize>,
     pub(super) dtype: Dtype,
     pub(super) big_endian: bool,
-    /// Column-major order, as in Fortran: the first index varies fastest.
+    /// `true` for column-major order (Fortran's), in which the first index varies fastest.
     pub(super) fortran: bool,
 }
 
 impl TensorLayout {
-    /// Makes a layout if it takes exactly `bytes` bytes.
+    /// Makes a layout, or an error if numbers of this shape and type do not take exactly `bytes` bytes.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
@@ -47,13 +47,13 @@ impl TensorLayout {
         &self.shape
     }
 
-    /// Returns the name of the number type, such as f32.
+    /// Returns the name of the number type, such as `f32`.
     #[must_use]
     pub fn type_name(&self) -> String {
         self.dtype.name()
     }
 
-    /// Returns the number of bytes in the file.
+    /// Returns the number of bytes that the values take in the file.
     #[must_use]
     pub fn size(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.size()
@@ -68,8 +68,8 @@ impl TensorLayout {
     /// If the number of bytes is not [`Self::size`].
     pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
-        let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(at, wrong)| {
-            let index = self.index(at);
+        let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(position, wrong)| {
+            let index = self.index(position);
             let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
             WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
         })?;
@@ -80,12 +80,12 @@ impl TensorLayout {
         Ok(tensor.iter().copied().collect())
     }
 
-    /// Returns the index of the `at`-th number in the file.
-    fn index(&self, at: usize) -> Vec<usize> {
+    /// Returns the index of the number at this position among the tensor's numbers in the file.
+    fn index(&self, position: usize) -> Vec<usize> {
         if !self.fortran {
-            return unravel(at, &self.shape).to_vec();
+            return unravel(position, &self.shape).to_vec();
         }
         let reversed: Vec<usize> = self.shape.iter().rev().copied().collect();
-        unravel(at, &reversed).iter().rev().copied().collect()
+        unravel(position, &reversed).iter().rev().copied().collect()
     }
 }

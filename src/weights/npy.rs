@@ -1,27 +1,31 @@
-//! `.npy`, NumPy's format for one array: a header that is a Python dictionary, then the numbers.
+//! `.npy`, NumPy's format for one array. A file has a magic number, a version, the length of the header, the header, and then the array's numbers. The header
+//! is a Python dictionary: `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::dtype::{Dtype, READ};
+use super::dtype::{Dtype, TYPES_READ};
 use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// The largest size of the header's text in bytes; NumPy writes 118 for arrays of plain numbers.
-const LONGEST: usize = 4096;
-/// The number of bytes at the beginning of a file that surely hold the whole header.
-pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + LONGEST;
+/// The largest length in bytes of a header that is read. NumPy writes 118 bytes for arrays of plain numbers.
+const MAX_HEADER: usize = 4096;
+/// The number of bytes from the beginning of a file to the end of the longest header: magic number, version, length, header.
+pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + MAX_HEADER;
 
+/// An opened `.npy` file.
 #[derive(Debug)]
 struct Npy {
     bytes: Vec<u8>,
     layout: TensorLayout,
-    begin: usize,
+    /// The position of the first number.
+    data_start: usize,
 }
 
+/// Opens an `.npy` file.
 pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
-    let (layout, begin) = layout(&bytes, bytes.len())?;
-    Ok(Arc::new(Npy { bytes, layout, begin }))
+    let (layout, data_start) = layout(&bytes, bytes.len())?;
+    Ok(Arc::new(Npy { bytes, layout, data_start }))
 }
 
 impl Archive for Npy {
@@ -34,17 +38,19 @@ impl Archive for Npy {
     }
 
     fn bytes(&self, _: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
-        Ok(Cow::Borrowed(&self.bytes[self.begin..]))
+        Ok(Cow::Borrowed(&self.bytes[self.data_start..]))
     }
 }
 
-/// Parses the header at the beginning of a file of `size` bytes. Returns the layout and the byte at which the numbers begin.
+/// Parses the header of a file. `beginning` has at least the first [`BEGINNING`] bytes of the file, or all of its `size` bytes. Returns the layout and the
+/// position of the first number.
 pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usize), WeightsError> {
     if !beginning.starts_with(MAGIC) {
         return Err(WeightsError::new("it is not an .npy file: it does not begin with \\x93NUMPY", ""));
     }
     let cut = || WeightsError::new("its header is cut off", "the file is damaged or incomplete");
-    let (length, begin) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
+    // version 1.0 has two bytes for the length of the header, the later versions four
+    let (length, header_start) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
         [1, 0] => (read_le::<2>(beginning, 8).ok_or_else(cut)?, 10),
         [2 | 3, 0] => (read_le::<4>(beginning, 8).ok_or_else(cut)?, 12),
         version => {
@@ -52,21 +58,21 @@ pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usi
             return Err(WeightsError::new(message, "versions 1.0, 2.0 and 3.0 are read"));
         }
     };
-    let length = usize::try_from(length).ok().filter(|&length| length <= LONGEST);
+    let length = usize::try_from(length).ok().filter(|&length| length <= MAX_HEADER);
     let Some(length) = length else {
-        return Err(WeightsError::new(format!("its header is longer than {LONGEST} bytes"), "save an array of plain numbers"));
+        return Err(WeightsError::new(format!("its header is longer than {MAX_HEADER} bytes"), "save an array of plain numbers"));
     };
-    let header = beginning.get(begin..begin + length).ok_or_else(cut)?;
+    let header = beginning.get(header_start..header_start + length).ok_or_else(cut)?;
     let header = std::str::from_utf8(header).ok().and_then(|text| NpyHeader::parse(text.trim_end()));
     let Some(NpyHeader { descr, fortran, shape }) = header else {
-        return Err(WeightsError::new("its header is not that of an array of plain numbers", READ));
+        return Err(WeightsError::new("its header is not that of an array of plain numbers", TYPES_READ));
     };
-    let (big_endian, dtype) = dtype(&descr).ok_or_else(|| unread(&descr))?;
-    let begin = begin + length;
-    Ok((TensorLayout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(begin))?, begin))
+    let (big_endian, dtype) = dtype(&descr).ok_or_else(|| unreadable_type(&descr))?;
+    let data_start = header_start + length;
+    Ok((TensorLayout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(data_start))?, data_start))
 }
 
-/// Parses a `descr` such as `<f8`: whether it is big-endian, and the type.
+/// Parses NumPy's description of a type, such as `<f8`. The first result is `true` for big-endian numbers. `None` for a type that is not read.
 fn dtype(descr: &str) -> Option<(bool, Dtype)> {
     let big_endian = match descr.get(..1)? {
         "<" | "|" => false,
@@ -74,11 +80,12 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
         _ => return None,
     };
     let dtype = Dtype::numpy(&descr[1..])?;
-    // `|` means no byte order, which only types of one byte have
+    // `|` means that there is no byte order, which is valid only for types of one byte
     (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
 }
 
-fn unread(descr: &str) -> WeightsError {
+/// The error for a type that is not read.
+fn unreadable_type(descr: &str) -> WeightsError {
     let what = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
         Some('O') => " (Python objects)",
         Some('c') => " (complex numbers)",
@@ -87,7 +94,7 @@ fn unread(descr: &str) -> WeightsError {
         Some('V') => " (structures)",
         _ => "",
     };
-    WeightsError::new(format!("its numbers have the type {descr:?}{what}"), READ)
+    WeightsError::new(format!("its numbers have the type {descr:?}{what}"), TYPES_READ)
 }
 
 /// The header, such as `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`.
@@ -102,13 +109,14 @@ struct NpyHeader {
 struct HeaderParser<'a>(&'a str);
 
 impl<'a> HeaderParser<'a> {
-    /// Skips blanks, and then `text` if it comes next.
+    /// Skips blanks and `text` if `text` comes next after the blanks; otherwise skips nothing and returns `false`.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
+    /// Parses a string in single or double quotes, without escapes.
     fn string(&mut self) -> Option<&'a str> {
         let quote = if self.take("'") { '\'' } else { self.take("\"").then_some('"')? };
         let (text, rest) = self.0.split_once(quote)?;
@@ -116,6 +124,7 @@ impl<'a> HeaderParser<'a> {
         (!text.contains('\\')).then_some(text)
     }
 
+    /// Parses an integer without a sign.
     fn integer(&mut self) -> Option<u64> {
         let rest = self.0.trim_start();
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -124,29 +133,33 @@ impl<'a> HeaderParser<'a> {
         Some(value)
     }
 
+    /// Parses a tuple of integers, such as `(2, 3)`, `(3,)` or `()`.
     fn tuple(&mut self) -> Option<Vec<u64>> {
         let mut items = Vec::new();
-        let mut comma = self.take("(");
-        while comma && !self.take(")") {
+        // an item follows the opening bracket or a comma
+        let mut may_have_item = self.take("(");
+        while may_have_item && !self.take(")") {
             items.push(self.integer()?);
-            comma = self.take(",");
-            if !comma {
+            may_have_item = self.take(",");
+            if !may_have_item {
                 // (3) is a number in Python, not a tuple
                 return (self.take(")") && items.len() > 1).then_some(items);
             }
         }
-        comma.then_some(items)
+        may_have_item.then_some(items)
     }
 }
 
 impl NpyHeader {
+    /// Parses a header; `None` if it is not that of an array of plain numbers. Each of the three keys must occur exactly once, and no other key.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = HeaderParser(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);
-        let mut comma = rest.take("{");
-        while comma && !rest.0.trim_start().starts_with('}') {
+        // a key follows the opening brace or a comma
+        let mut may_have_key = rest.take("{");
+        while may_have_key && !rest.0.trim_start().starts_with('}') {
             let key = rest.string()?;
-            let once = rest.take(":")
+            let is_valid_and_new = rest.take(":")
                 && match key {
                     "descr" => descr.replace(rest.string()?).is_none(),
                     "fortran_order" if rest.take("True") => fortran.replace(true).is_none(),
@@ -154,17 +167,18 @@ impl NpyHeader {
                     "shape" => shape.replace(rest.tuple()?).is_none(),
                     _ => false,
                 };
-            if !once {
+            if !is_valid_and_new {
                 return None;
             }
-            comma = rest.take(",");
+            may_have_key = rest.take(",");
         }
-        let done = rest.take("}") && rest.0.trim().is_empty();
-        done.then_some(Self { descr: descr?.to_owned(), fortran: fortran?, shape: shape? })
+        let is_complete = rest.take("}") && rest.0.trim().is_empty();
+        is_complete.then_some(Self { descr: descr?.to_owned(), fortran: fortran?, shape: shape? })
     }
 }
 
-/// Writes the header of an `.npy` file of little-endian f64 in row-major order.
+/// Returns the first bytes of an `.npy` file of little-endian f64 in row-major order, up to the first number. Blanks pad their length to a multiple of 64,
+/// as the format recommends.
 pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
     const ALIGN: usize = 64;
     let shape: String = match shape {
@@ -172,11 +186,13 @@ pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
         _ => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     };
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-    let length = (MAGIC.len() + 4 + header.len() + 1).next_multiple_of(ALIGN) - MAGIC.len() - 4;
-    header.extend(std::iter::repeat_n(' ', length - header.len() - 1));
+    // before the header: the magic number, two bytes of version, two of length
+    let header_start = MAGIC.len() + 4;
+    let padded_len = (header_start + header.len() + 1).next_multiple_of(ALIGN) - header_start;
+    header.extend(std::iter::repeat_n(' ', padded_len - header.len() - 1));
     header.push('\n');
-    let size = u16::try_from(header.len()).expect("a shape of few dimensions");
-    [MAGIC, &[1, 0], &size.to_le_bytes(), header.as_bytes()].concat()
+    let length = u16::try_from(header.len()).expect("a shape of few dimensions");
+    [MAGIC, &[1, 0], &length.to_le_bytes(), header.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -218,12 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dtype_has_a_byte_order() {
+    fn a_type_of_several_bytes_needs_a_byte_order() {
         assert_eq!(dtype(">i2"), Some((true, Dtype::I16)));
         assert_eq!(dtype("|u1"), Some((false, Dtype::U8)));
         for descr in ["", "f8", "|f8", "<c16", "|O", "<U3", "=f8", "<f16", "é8"] {
             assert_eq!(dtype(descr), None, "{descr}");
         }
-        assert_eq!(unread("|O").message, "its numbers have the type \"|O\" (Python objects)");
+        assert_eq!(unreadable_type("|O").message, "its numbers have the type \"|O\" (Python objects)");
     }
 }

@@ -1,4 +1,4 @@
-//! `.npz`, NumPy's format for several arrays: a zip archive with one `.npy` file for each tensor, named after it.
+//! `.npz`, NumPy's format for several arrays: a zip archive with one `.npy` file for each tensor. The tensor `w` is the file `w.npy`.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::zip::{ZipEntry, entries};
 use super::{Archive, MAX_TENSORS, TensorLayout, TensorNames, WeightsError, npy};
 
+/// An opened `.npz` file.
 #[derive(Debug)]
 struct Npz {
     bytes: Vec<u8>,
@@ -14,6 +15,7 @@ struct Npz {
     names: TensorNames,
 }
 
+/// Opens an `.npz` file.
 pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let entries = entries(&bytes)?;
     let name = |entry: &ZipEntry| entry.name.strip_suffix(".npy").unwrap_or(&entry.name).to_owned();
@@ -22,8 +24,9 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 }
 
 impl Npz {
-    fn begin(&self, place: usize) -> Result<(TensorLayout, usize), WeightsError> {
-        let entry = &self.entries[place];
+    /// Returns the layout of a tensor, and the position of the first number in its unpacked `.npy` file.
+    fn header(&self, tensor: usize) -> Result<(TensorLayout, usize), WeightsError> {
+        let entry = &self.entries[tensor];
         npy::layout(&entry.beginning(&self.bytes, npy::BEGINNING)?, entry.size)
     }
 }
@@ -33,16 +36,16 @@ impl Archive for Npz {
         Some(&self.names)
     }
 
-    fn layout(&self, place: usize) -> Result<TensorLayout, WeightsError> {
-        Ok(self.begin(place)?.0)
+    fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
+        Ok(self.header(tensor)?.0)
     }
 
-    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
-        let (_, begin) = self.begin(place)?;
-        Ok(match self.entries[place].whole(&self.bytes)? {
-            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[begin..]),
+    fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
+        let (_, data_start) = self.header(tensor)?;
+        Ok(match self.entries[tensor].whole(&self.bytes)? {
+            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[data_start..]),
             Cow::Owned(mut bytes) => {
-                bytes.drain(..begin);
+                bytes.drain(..data_start);
                 Cow::Owned(bytes)
             }
         })
@@ -52,15 +55,16 @@ impl Archive for Npz {
 /// A tensor to write: its name, shape, and numbers in row-major order.
 pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 
-/// Writes an `.npz` that NumPy reads, with f64 and without compression. The same tensors always give the same bytes.
+/// Writes an `.npz` file that NumPy reads: f64, without compression. The bytes depend only on the tensors, because all entries have the same fixed date.
 ///
 /// # Errors
-/// If writing fails, or if there are more than 65,534 tensors or 4 GiB of them.
+/// If writing fails, or if there are more than 65,534 tensors, or 4 GiB of numbers or more.
 pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
     let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; use --format json"));
     let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
     let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;
     let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < u32::MAX).ok_or_else(|| too_much("more than 4 GiB"));
+    // `at` is the position in the file of the next entry
     let (mut directory, mut at) = (Vec::new(), 0);
     for (name, shape, values) in tensors {
         let name = format!("{name}.npy");
@@ -69,28 +73,31 @@ pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> 
         crc.update(&beginning);
         values.iter().for_each(|x| crc.update(&x.to_le_bytes()));
         let length = beginning.len() + values.len() * 8;
-        // version 2.0; flags: name in UTF-8; method: stored; time: 0:00 on 1 January 1980; checksum; both sizes; length of the name; length 0 of the extra field
-        let mut about = Vec::new();
+        // the fields that the local header and the directory share: version 2.0; flags: name in UTF-8; method: stored; time 0:00; date 1 January 1980
+        let mut shared = Vec::new();
         for field in [20, 1 << 11, 0, 0, 0x21_u16] {
-            about.extend(field.to_le_bytes());
+            shared.extend(field.to_le_bytes());
         }
+        // checksum; packed size; unpacked size
         for field in [crc.finalize(), size(length)?, size(length)?] {
-            about.extend(field.to_le_bytes());
+            shared.extend(field.to_le_bytes());
         }
+        // length of the name; length 0 of the extra field
         let name_length = u16::try_from(name.len()).map_err(|_| too_much("a name of more than 65,535 bytes"))?;
-        about.extend([name_length.to_le_bytes(), [0; 2]].concat());
-        let local = [b"PK\x03\x04", &about[..], name.as_bytes()].concat();
+        shared.extend([name_length.to_le_bytes(), [0; 2]].concat());
+        let local = [b"PK\x03\x04", &shared[..], name.as_bytes()].concat();
         to.write_all(&local)?;
         to.write_all(&beginning)?;
         for values in values.chunks(8192) {
             to.write_all(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
         }
-        // made by version 2.0; the same fields; no comment, disk 0, no attributes; the offset of the file
-        directory.extend([b"PK\x01\x02", &[20, 0][..], &about, &[0; 10], &size(at)?.to_le_bytes(), name.as_bytes()].concat());
+        // made by version 2.0; the shared fields; no comment, disk 0, no attributes; the position of the entry
+        directory.extend([b"PK\x01\x02", &[20, 0][..], &shared, &[0; 10], &size(at)?.to_le_bytes(), name.as_bytes()].concat());
         at += local.len() + length;
     }
     to.write_all(&directory)?;
     let (begin, length) = (size(at)?.to_le_bytes(), size(directory.len())?.to_le_bytes());
     let count = count.to_le_bytes();
+    // disk 0 twice; entries on this disk and in total; length and position of the directory; no comment
     to.write_all(&[b"PK\x05\x06", &[0; 4][..], &count, &count, &length, &begin, &[0; 2]].concat())
 }

@@ -1,4 +1,5 @@
-//! `.safetensors`: the length of the header in 8 bytes, the header in JSON, then the numbers of all tensors without gaps.
+//! `.safetensors`, Hugging Face's format for tensors. A file has the length of the header in 8 bytes, the header in JSON, and then the numbers of all tensors
+//! without gaps. The header has a description of each tensor: `{"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,19 +10,20 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use super::dtype::{Dtype, READ};
+use super::dtype::{Dtype, TYPES_READ};
 use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 
-/// The largest size of a header in bytes, enough for more than the largest number of tensors.
-const LONGEST: usize = 16 << 20;
+/// The largest length in bytes of a header that is read: about 250 bytes for each of the [`MAX_TENSORS`](super::MAX_TENSORS) tensors.
+const MAX_HEADER: usize = 16 << 20;
 
+/// An opened `.safetensors` file.
 #[derive(Debug)]
 struct Safetensors {
     bytes: Vec<u8>,
     infos: Vec<TensorInfo>,
     names: TensorNames,
-    /// The byte at which the numbers begin.
-    begin: usize,
+    /// The position of the first number.
+    data_start: usize,
 }
 
 /// The header's description of a tensor.
@@ -29,10 +31,12 @@ struct Safetensors {
 struct TensorInfo {
     dtype: String,
     shape: Vec<u64>,
+    /// The range of the tensor's bytes, from `data_start`.
     data_offsets: [usize; 2],
 }
 
-/// All tensors of a header, including duplicate names: a map would keep only one of them.
+/// The names and descriptions of all tensors in a header, including duplicate names. A map would not do: it would keep only one of two equal names, but
+/// duplicates must be reported.
 struct TensorInfos(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
@@ -49,7 +53,7 @@ impl<'de> Deserialize<'de> for TensorInfos {
                 let mut all = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        // the format allows only strings here
+                        // the values are not used, but a value that is not a string makes the file invalid
                         map.next_value::<HashMap<String, String>>()?;
                     } else {
                         all.push((name, map.next_value()?));
@@ -62,6 +66,7 @@ impl<'de> Deserialize<'de> for TensorInfos {
     }
 }
 
+/// Opens a `.safetensors` file.
 pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let damaged = |what: String| WeightsError::new(what, "the file is damaged or incomplete");
     let length = read_le::<8>(&bytes, 0).ok_or_else(|| damaged("it is too short for a .safetensors file".to_owned()))?;
@@ -69,62 +74,64 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let Some(length) = usize::try_from(length).ok().filter(|&length| length <= rest) else {
         return Err(damaged(format!("its header claims {length} bytes, but the file has {rest} after its length")));
     };
-    if length > LONGEST {
+    if length > MAX_HEADER {
         return Err(WeightsError::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
     }
-    let begin = 8 + length;
-    // the whole header is checked, because serde does not check the strings that it skips
-    let header = str::from_utf8(&bytes[8..begin])
+    let data_start = 8 + length;
+    // the whole header must be UTF-8; serde would not check the strings that it skips
+    let header = str::from_utf8(&bytes[8..data_start])
         .map_err(|error| damaged(format!("its header is not that of safetensors: it is not UTF-8 at byte {}", 8 + error.valid_up_to())))?;
     let TensorInfos(all) =
         serde_json::from_str(header).map_err(|error| damaged(format!("its header is not that of safetensors: {error}")))?;
     let (names, infos): (Vec<String>, Vec<TensorInfo>) = all.into_iter().unzip();
     let names = TensorNames::new(names)?;
-    check(&names, &infos, bytes.len() - begin)?;
-    Ok(Arc::new(Safetensors { bytes, infos, names, begin }))
+    check_infos(&names, &infos, bytes.len() - data_start)?;
+    Ok(Arc::new(Safetensors { bytes, infos, names, data_start }))
 }
 
-/// Checks the descriptions of all tensors, also of those that are not used: one wrong description means that the file is damaged.
-fn check(names: &TensorNames, infos: &[TensorInfo], there: usize) -> Result<(), WeightsError> {
-    let mut places: Vec<usize> = (0..infos.len()).collect();
-    places.sort_unstable_by_key(|&place| infos[place].data_offsets);
-    let mut filled = 0;
-    for place in places {
-        let TensorInfo { dtype, shape, data_offsets: [from, to] } = &infos[place];
-        let damaged =
-            |what: String| WeightsError::new(format!("its tensor \"{}\" {what}", names.list()[place]), "the file is damaged or incomplete");
-        if *from != filled || to < from {
-            return Err(damaged(format!("overlaps another or leaves a gap, at byte {filled} of the numbers")));
+/// Checks the descriptions of all tensors, even of tensors that the scenario does not use, because one wrong description means that the file is damaged.
+/// Together they must cover all `data_len` bytes after the header, without overlaps and gaps.
+fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Result<(), WeightsError> {
+    let mut by_offset: Vec<usize> = (0..infos.len()).collect();
+    by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
+    let mut covered = 0;
+    for tensor in by_offset {
+        let TensorInfo { dtype, shape, data_offsets: [from, to] } = &infos[tensor];
+        let damaged = |what: String| {
+            WeightsError::new(format!("its tensor \"{}\" {what}", names.list()[tensor]), "the file is damaged or incomplete")
+        };
+        if *from != covered || to < from {
+            return Err(damaged(format!("overlaps another or leaves a gap, at byte {covered} of the numbers")));
         }
         let Some(bits) = bits(dtype) else {
             return Err(damaged(format!("has the type {dtype:?}, which safetensors does not have")));
         };
-        let claimed = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
-        if claimed != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
+        let bits_of_shape = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
+        if bits_of_shape != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
             return Err(damaged(format!("has the shape [{}] of {dtype}, but {} bytes of numbers", sizes.join(", "), to - from)));
         }
-        filled = *to;
+        covered = *to;
     }
-    if filled != there {
+    if covered != data_len {
         return Err(WeightsError::new(
-            format!("its header claims {filled} bytes of numbers, but there are {there}"),
+            format!("its header claims {covered} bytes of numbers, but there are {data_len}"),
             "the file is damaged or incomplete",
         ));
     }
     Ok(())
 }
 
-/// Returns the number of bits of a type; `None` if safetensors has no such type.
+/// Returns the number of bits of one number of a type; `None` if safetensors has no such type.
 fn bits(dtype: &str) -> Option<u64> {
     if let Some(dtype) = Dtype::safetensors(dtype) {
         return Some(8 * dtype.size() as u64);
     }
-    UNREAD.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
+    UNREADABLE_TYPES.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
 }
 
-/// The types of the format that are not read, with their bits. Other tensors of such a file are read.
-const UNREAD: [(&str, u64); 9] = [
+/// The types of the format that gradstep does not read, each with its bits. A file may have such tensors if the scenario uses only its other tensors.
+const UNREADABLE_TYPES: [(&str, u64); 9] = [
     ("F4", 4),
     ("F6_E2M3", 6),
     ("F6_E3M2", 6),
@@ -137,9 +144,10 @@ const UNREAD: [(&str, u64); 9] = [
 ];
 
 impl Safetensors {
-    fn range(&self, place: usize) -> Range<usize> {
-        let [from, to] = self.infos[place].data_offsets;
-        self.begin + from..self.begin + to
+    /// Returns the range of a tensor's bytes in the file.
+    fn range(&self, tensor: usize) -> Range<usize> {
+        let [from, to] = self.infos[tensor].data_offsets;
+        self.data_start + from..self.data_start + to
     }
 }
 
@@ -148,15 +156,15 @@ impl Archive for Safetensors {
         Some(&self.names)
     }
 
-    fn layout(&self, place: usize) -> Result<TensorLayout, WeightsError> {
-        let TensorInfo { dtype, shape, .. } = &self.infos[place];
+    fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
+        let TensorInfo { dtype, shape, .. } = &self.infos[tensor];
         let Some(dtype) = Dtype::safetensors(dtype) else {
-            return Err(WeightsError::new(format!("its numbers have the type {dtype:?}"), format!("bf16, {READ}")));
+            return Err(WeightsError::new(format!("its numbers have the type {dtype:?}"), format!("bf16, {TYPES_READ}")));
         };
-        TensorLayout::new(shape, dtype, false, false, self.range(place).len())
+        TensorLayout::new(shape, dtype, false, false, self.range(tensor).len())
     }
 
-    fn bytes(&self, place: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
-        Ok(Cow::Borrowed(&self.bytes[self.range(place)]))
+    fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
+        Ok(Cow::Borrowed(&self.bytes[self.range(tensor)]))
     }
 }

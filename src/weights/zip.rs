@@ -1,7 +1,9 @@
-//! A reader for the zip archives of `.npz` files: entries that are stored or deflated, found through the central directory.
+//! A reader for the zip archives of `.npz` files. It reads entries (the files in the archive) that are stored or deflated.
 //!
-//! Zip crates keep only one of two entries with the same name, and here duplicates must be reported. Sizes in 64-bit fields are read too, because some
-//! writers use them for small files.
+//! An archive has, in this order: each entry as a local header and its data, the central directory with one record per entry, and an end record, which
+//! has the position of the directory. Sizes of 64 bits are read too, because some writers use them for small files.
+//!
+//! No zip crate is used, because they keep only one of two entries with the same name, but here duplicates must be reported.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,51 +12,55 @@ use miniz_oxide::inflate::{TINFLStatus, decompress_slice_iter_to_slice};
 
 use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
 
-const LOCAL: u64 = 0x0403_4b50;
-const CENTRAL: u64 = 0x0201_4b50;
-const END: u64 = 0x0605_4b50;
-/// The sizes in bytes of the fixed part of each record.
+/// The first four bytes of a local header, of a directory record and of the end record.
+const LOCAL_SIGNATURE: u64 = 0x0403_4b50;
+const RECORD_SIGNATURE: u64 = 0x0201_4b50;
+const END_SIGNATURE: u64 = 0x0605_4b50;
+/// The sizes in bytes of the same three, without their texts of variable length.
 const LOCAL_SIZE: usize = 30;
-const CENTRAL_SIZE: usize = 46;
+const RECORD_SIZE: usize = 46;
 const END_SIZE: usize = 22;
-/// Deflate's largest ratio: one byte becomes at most 1032.
-const RATIO: usize = 1032;
-/// The flags of encryption: of the data, strong encryption, and of the directory.
+/// The largest compression ratio of deflate: one byte becomes at most 1032 bytes.
+const MAX_RATIO: usize = 1032;
+/// The flags of encryption: encrypted data, strong encryption, encrypted directory.
 const ENCRYPTED: usize = 1 | 1 << 6 | 1 << 13;
-/// The flag of an entry whose sizes and checksum follow its data.
-const AFTERWARDS: usize = 1 << 3;
+/// The flag of an entry that has its sizes and checksum after its data.
+const SIZES_AFTER_DATA: usize = 1 << 3;
 /// The flags that do not matter for reading: level of compression (two bits), sizes after the data, name in UTF-8.
-const KNOWN: usize = 0b110 | AFTERWARDS | 1 << 11;
+const HARMLESS: usize = 0b110 | SIZES_AFTER_DATA | 1 << 11;
 
 /// One file in the archive.
 #[derive(Debug)]
 pub(super) struct ZipEntry {
     pub name: String,
-    deflated: bool,
-    /// The bytes of the archive that belong to the entry, including its header.
+    is_deflated: bool,
+    /// The range of the entry in the archive: its local header and its data.
     whole: Range<usize>,
-    /// The bytes of its data in the archive, possibly compressed.
+    /// The range of its data in the archive, possibly compressed.
     packed: Range<usize>,
     /// The unpacked size in bytes.
     pub size: usize,
     crc: u32,
 }
 
+/// The error for an archive that is damaged as `what` describes, such as "it has no zip directory".
 fn damaged(what: &str) -> WeightsError {
     WeightsError::new(format!("{what}, so this is not a complete .npz"), "the file is damaged or incomplete")
 }
 
 /// Returns all entries, in the order of the central directory.
 pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
-    let end = end(bytes).ok_or_else(|| damaged("it has no zip directory"))?;
+    let end = find_end_record(bytes).ok_or_else(|| damaged("it has no zip directory"))?;
     let cut = || damaged("its zip directory is cut off");
-    let short = |offset: usize| read_le::<2>(bytes, end + offset).ok_or_else(cut);
-    let long = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
-    let (count, length, start) = (short(10)?, long(12)?, long(16)?);
+    let two_bytes = |offset: usize| read_le::<2>(bytes, end + offset).ok_or_else(cut);
+    let four_bytes = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
+    // of the directory: its number of records, its length in bytes, its position
+    let (count, length, start) = (two_bytes(10)?, four_bytes(12)?, four_bytes(16)?);
     if count >= MAX_TENSORS as u64 {
         return Err(WeightsError::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
-    if short(4)? != 0 || short(6)? != 0 || short(8)? != count {
+    // the number of this disk, the disk of the directory, the number of records on this disk
+    if two_bytes(4)? != 0 || two_bytes(6)? != 0 || two_bytes(8)? != count {
         return Err(damaged("it is one part of a zip archive in several parts"));
     }
     if start.checked_add(length) != Some(end) {
@@ -63,19 +69,19 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let mut at = start;
     let mut entries = Vec::new();
     for _ in 0..count {
-        let (entry, next) = entry(&bytes[..end], at, start)?;
+        let (entry, next) = read_entry(&bytes[..end], at, start)?;
         entries.push(entry);
         at = next;
     }
     if at != end {
         return Err(damaged("its zip directory does not have the length in its end record"));
     }
-    apart(&entries)?;
+    refuse_overlaps(&entries)?;
     Ok(entries)
 }
 
-/// Refuses entries that overlap: no writer makes them, and a small file of such entries can unpack to a huge one (a zip bomb).
-fn apart(entries: &[ZipEntry]) -> Result<(), WeightsError> {
+/// Refuses entries that overlap. No writer makes them, and a small file of such entries can unpack to a huge one (a zip bomb).
+fn refuse_overlaps(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     let mut order: Vec<&ZipEntry> = entries.iter().collect();
     order.sort_unstable_by_key(|entry| entry.whole.start);
     match order.windows(2).find(|pair| pair[0].whole.end > pair[1].whole.start) {
@@ -84,17 +90,17 @@ fn apart(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     }
 }
 
-/// Finds the end record; only a comment comes after it.
-fn end(bytes: &[u8]) -> Option<usize> {
+/// Returns the position of the end record. A comment of up to 65,535 bytes may follow it, so the search goes back from the end of the file.
+fn find_end_record(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_SIZE)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
     (first..=last).rev().find(|&at| {
-        let comment = read_le::<2>(bytes, at + END_SIZE - 2).and_then(|n| usize::try_from(n).ok());
-        read_le::<4>(bytes, at) == Some(END) && comment == Some(last - at)
+        let comment_len = read_le::<2>(bytes, at + END_SIZE - 2).and_then(|n| usize::try_from(n).ok());
+        read_le::<4>(bytes, at) == Some(END_SIGNATURE) && comment_len == Some(last - at)
     })
 }
 
-/// The fields that an entry's local header and its directory record share.
+/// The fields that are both in the local header of an entry and in its directory record.
 #[derive(Debug, PartialEq, Eq)]
 struct EntryHeader<'a> {
     flags: usize,
@@ -105,86 +111,102 @@ struct EntryHeader<'a> {
     name: &'a [u8],
 }
 
-/// Reads the shared fields of a local header or directory record at `at`, with the name and extra field at `name_at`. Returns them with the sizes and
-/// offset, 64-bit ones included, and the end of the extra field.
-fn about(bytes: &[u8], at: usize, name_at: usize, more: Option<u64>) -> Option<(EntryHeader<'_>, [u64; 3], usize)> {
-    let short = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
-    let long = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
-    let extra_at = name_at.checked_add(short(20)?)?;
-    let end = extra_at.checked_add(short(22)?)?;
-    let name = bytes.get(name_at..extra_at)?;
-    let wide = wide(bytes.get(extra_at..end)?, [long(16)?, long(12)?, more.unwrap_or(0)])?;
-    let about = EntryHeader { flags: short(0)?, method: short(2)?, crc: long(8)?, sizes: [wide[0], wide[1]], name };
-    Some((about, wide, end))
+/// The result of [`read_header`].
+struct HeaderAndEnd<'a> {
+    header: EntryHeader<'a>,
+    /// The position of the entry's local header; 0 if the fields are those of a local header itself.
+    offset: u64,
+    /// The position after the extra field.
+    end: usize,
 }
 
-/// Reads the directory record at `at`. Returns the entry and the byte of the next record. Data must end before `directory`.
-fn entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize), WeightsError> {
+/// Reads the shared fields at `at`, which are part of a local header or of a directory record. The name and the extra field are at `name_at`. A directory
+/// record also has the position of the local header: `offset` is its 32-bit field. Values of 64 bits replace the 32-bit ones.
+fn read_header(bytes: &[u8], at: usize, name_at: usize, offset: Option<u64>) -> Option<HeaderAndEnd<'_>> {
+    let two_bytes = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
+    let four_bytes = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
+    let extra_at = name_at.checked_add(two_bytes(20)?)?;
+    let end = extra_at.checked_add(two_bytes(22)?)?;
+    let name = bytes.get(name_at..extra_at)?;
+    let narrow = [four_bytes(16)?, four_bytes(12)?, offset.unwrap_or(0)];
+    let [size, packed_size, offset] = widen(bytes.get(extra_at..end)?, narrow)?;
+    let header = EntryHeader { flags: two_bytes(0)?, method: two_bytes(2)?, crc: four_bytes(8)?, sizes: [size, packed_size], name };
+    Some(HeaderAndEnd { header, offset, end })
+}
+
+/// Reads the directory record at `at` and the local header that it points to. Returns the entry and the position of the next record. The data of the entry
+/// must end before the directory, which begins at `directory`.
+fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, usize), WeightsError> {
     let cut = || damaged("its zip directory is cut off");
-    if read_le::<4>(bytes, at).ok_or_else(cut)? != CENTRAL {
+    if read_le::<4>(bytes, at).ok_or_else(cut)? != RECORD_SIGNATURE {
         return Err(damaged("its zip directory is not at the position in its end record"));
     }
-    let comment = read_le::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
+    let comment_len = read_le::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
     let offset = read_le::<4>(bytes, at + 42).ok_or_else(cut)?;
-    let (about, [size, packed, offset], extra_end) = self::about(bytes, at + 8, at + CENTRAL_SIZE, Some(offset)).ok_or_else(cut)?;
-    let shown = String::from_utf8_lossy(about.name).into_owned();
-    let deflated = readable(&about, &shown)?;
-    if str::from_utf8(about.name).is_err() {
-        return Err(damaged(&format!("the name \"{shown}\" is not UTF-8")));
+    // the shared fields begin at byte 8 of a directory record, and at byte 6 of a local header
+    let HeaderAndEnd { header, offset, end } = read_header(bytes, at + 8, at + RECORD_SIZE, Some(offset)).ok_or_else(cut)?;
+    let name = String::from_utf8_lossy(header.name).into_owned();
+    let is_deflated = is_deflated(&header, &name)?;
+    if str::from_utf8(header.name).is_err() {
+        return Err(damaged(&format!("the name \"{name}\" is not UTF-8")));
     }
     let sized = |n: u64| usize::try_from(n).ok();
-    let (Some(size), Some(packed), Some(offset)) = (sized(size), sized(packed), sized(offset)) else { return Err(cut()) };
-    // the local header, which must agree with the directory; its extra field may have another length
-    let local = (read_le::<4>(bytes, offset) == Some(LOCAL))
-        .then(|| self::about(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
-        .flatten();
-    let local = local.filter(|(local, ..)| local.name == about.name);
-    let found = local.and_then(|(local, _, begin)| Some((local, begin..begin.checked_add(packed)?)));
-    let Some((local, range)) = found.filter(|(_, range)| range.end <= directory.min(bytes.len())) else {
-        return Err(damaged(&format!("\"{shown}\" is not at its position in the zip directory")));
+    let (Some(size), Some(packed), Some(offset)) = (sized(header.sizes[0]), sized(header.sizes[1]), sized(offset)) else {
+        return Err(cut());
     };
-    if deflated && size > packed.saturating_mul(RATIO) || !deflated && size != packed {
-        let message = format!("\"{shown}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
+    // the data follows the local header, whose extra field may be longer or shorter than that of the directory record
+    let local = (read_le::<4>(bytes, offset) == Some(LOCAL_SIGNATURE))
+        .then(|| read_header(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
+        .flatten();
+    let local = local.filter(|local| local.header.name == header.name);
+    let found = local.and_then(|local| Some((local.header, local.end..local.end.checked_add(packed)?)));
+    let Some((local, data)) = found.filter(|(_, data)| data.end <= directory.min(bytes.len())) else {
+        return Err(damaged(&format!("\"{name}\" is not at its position in the zip directory")));
+    };
+    if is_deflated && size > packed.saturating_mul(MAX_RATIO) || !is_deflated && size != packed {
+        let message = format!("\"{name}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
-    // a streaming writer does not know these fields yet: it writes 0 here and the values after the data
-    let unknown = about.flags & AFTERWARDS != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
-    if local != (if unknown { EntryHeader { crc: 0, sizes: [0; 2], ..about } } else { about }) {
-        return Err(damaged(&format!("the zip directory and the header of \"{shown}\" disagree")));
+    // a streaming writer writes the local header before it knows the sizes and the checksum: it writes 0 there, and the values after the data
+    let is_streamed = header.flags & SIZES_AFTER_DATA != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
+    if local != (if is_streamed { EntryHeader { crc: 0, sizes: [0; 2], ..header } } else { header }) {
+        return Err(damaged(&format!("the zip directory and the header of \"{name}\" disagree")));
     }
     let crc = read_le::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
-    Ok((ZipEntry { name: shown, deflated, whole: offset..range.end, packed: range, size, crc }, extra_end + comment))
+    Ok((ZipEntry { name, is_deflated, whole: offset..data.end, packed: data, size, crc }, end + comment_len))
 }
 
-/// Returns whether the entry is deflated, or an error if its flags or method are not supported.
-fn readable(about: &EntryHeader<'_>, shown: &str) -> Result<bool, WeightsError> {
-    if about.flags & ENCRYPTED != 0 {
-        return Err(WeightsError::new(format!("\"{shown}\" is encrypted"), "save it without a password"));
+/// Returns whether the entry is deflated, or an error if its flags or its method are not supported.
+fn is_deflated(header: &EntryHeader<'_>, name: &str) -> Result<bool, WeightsError> {
+    if header.flags & ENCRYPTED != 0 {
+        return Err(WeightsError::new(format!("\"{name}\" is encrypted"), "save it without a password"));
     }
-    if about.flags & !KNOWN != 0 {
-        let message = format!("\"{shown}\" has the zip flags {:#06x}, which are not those of an .npz", about.flags);
+    if header.flags & !HARMLESS != 0 {
+        let message = format!("\"{name}\" has the zip flags {:#06x}, which are not those of an .npz", header.flags);
         return Err(WeightsError::new(message, "the file is damaged, or not one that NumPy has written"));
     }
-    match about.method {
+    match header.method {
         0 => Ok(false),
         8 => Ok(true),
         method => {
-            Err(WeightsError::new(format!("\"{shown}\" is compressed by method {method}"), "np.savez and np.savez_compressed can be read"))
+            Err(WeightsError::new(format!("\"{name}\" is compressed by method {method}"), "np.savez and np.savez_compressed can be read"))
         }
     }
 }
 
-/// Replaces those of `[unpacked size, packed size, offset]` that are `0xffff_ffff` by their values in the 64-bit extra field. `None` if a field is cut off.
-fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
-    const ID: u64 = 1;
+/// Returns `fields`, the unpacked size, the packed size and the offset. A field of `0xffff_ffff` means that its value has 64 bits and is in the extra
+/// field. `None` if the extra field is cut off.
+fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
+    /// The kind of extra field that has values of 64 bits.
+    const ZIP64: u64 = 1;
     let mut at = 0;
-    while let (Some(id), Some(length)) = (read_le::<2>(extra, at), read_le::<2>(extra, at + 2)) {
+    while let (Some(kind), Some(length)) = (read_le::<2>(extra, at), read_le::<2>(extra, at + 2)) {
         let length = usize::try_from(length).ok()?;
-        let field = extra.get(at + 4..at + 4 + length)?;
-        if id == ID {
+        let content = extra.get(at + 4..at + 4 + length)?;
+        if kind == ZIP64 {
             let mut from = 0;
-            for wide in fields.iter_mut().filter(|wide| **wide == u64::from(u32::MAX)) {
-                *wide = read_le::<8>(field, from)?;
+            for wide in fields.iter_mut().filter(|field| **field == u64::from(u32::MAX)) {
+                *wide = read_le::<8>(content, from)?;
                 from += 8;
             }
         }
@@ -194,40 +216,41 @@ fn wide(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
 }
 
 impl ZipEntry {
-    /// Unpacks the first bytes, at most `most`.
+    /// Unpacks the first bytes of the entry: `most` of them, or all if the entry is shorter. The checksum is not verified.
     pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let most = most.min(self.size);
-        if !self.deflated {
+        if !self.is_deflated {
             return Ok(Cow::Borrowed(&packed[..most]));
         }
         let mut out = vec![0; most];
         match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), false, true) {
             Ok(length) if length == most => Ok(Cow::Owned(out)),
             Err(TINFLStatus::HasMoreOutput) => Ok(Cow::Owned(out)),
-            _ => Err(self.broken()),
+            _ => Err(self.wrong_checksum()),
         }
     }
 
     /// Unpacks the whole entry and verifies its checksum.
     pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
-        let whole = if self.deflated {
+        let whole = if self.is_deflated {
             if self.size > MAX_BYTES {
                 return Err(WeightsError::new(format!("it has {} bytes unpacked, more than 256 MiB", self.size), ""));
             }
             let mut out = vec![0; self.size];
             match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), false, true) {
                 Ok(length) if length == self.size => Cow::Owned(out),
-                _ => return Err(self.broken()),
+                _ => return Err(self.wrong_checksum()),
             }
         } else {
             Cow::Borrowed(packed)
         };
-        if crc32fast::hash(&whole) == self.crc { Ok(whole) } else { Err(self.broken()) }
+        if crc32fast::hash(&whole) == self.crc { Ok(whole) } else { Err(self.wrong_checksum()) }
     }
 
-    fn broken(&self) -> WeightsError {
+    /// The error for data that does not have its checksum or cannot be unpacked.
+    fn wrong_checksum(&self) -> WeightsError {
         WeightsError::new(
             format!("the checksum of \"{}\" does not match its bytes", self.name),
             "the file is damaged: copy or save it again",

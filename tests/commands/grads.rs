@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use gradstep::weights::{kind, npz};
+use gradstep::weights::{npz, opener};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -54,7 +54,7 @@ fn alike(ours: &Value, expected: &Value) -> bool {
 
 /// The tensors of an .npz by name.
 fn unpacked(bytes: Vec<u8>) -> HashMap<String, (Vec<usize>, Vec<f64>)> {
-    let archive = kind("x.npz").unwrap()(bytes).unwrap();
+    let archive = opener("x.npz").unwrap()(bytes).unwrap();
     let names = archive.names().unwrap().list().to_vec();
     let tensor = |place| {
         let layout = archive.layout(place).unwrap();

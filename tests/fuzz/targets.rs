@@ -112,7 +112,7 @@ pub fn weights(name: &str, bytes: &[u8]) {
 }
 
 fn tensors(name: &str, bytes: &[u8]) -> Result<(), WeightsError> {
-    let archive = weights::kind(name)?(bytes.to_vec())?;
+    let archive = weights::opener(name)?(bytes.to_vec())?;
     let names = archive.names().map_or(1, |names| names.list().len());
     for place in 0..names {
         let layout = archive.layout(place)?;

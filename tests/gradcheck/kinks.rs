@@ -86,10 +86,10 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = relu(x) + 3 * x\"]\n"));
         let network = document.trace.network();
         let id = network.find("grad.x").unwrap();
-        let run = derivative.map(|d| document.trace.run(0).with(network, id, from_flat(&[], vec![d])));
+        let run = derivative.map(|d| document.trace.run(0).with_tensor(network, id, from_flat(&[], vec![d])));
         let checked = check(network, run.as_ref().unwrap_or(document.trace.run(0)), CheckOptions::ALL, |_| true);
         let compared = checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0];
-        (compared.verdict, compared.near)
+        (compared.verdict, compared.is_near_kink)
     };
     for (x, near, right, other) in [
         ("1e-6", true, 4.0, 3.0),
@@ -112,7 +112,7 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
     }
     let near: usize = all(&document(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL)
         .iter()
-        .map(|(_, checked)| checked.near())
+        .map(|(_, checked)| checked.near_kinks())
         .sum();
     // z, the bias and the input; the weight of 0 is 2e-6 away
     assert_eq!(near, 3);

@@ -125,7 +125,7 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
     let id = network.find("grad.x").unwrap();
-    let run = document.trace.run(0).with(network, id, from_flat(&[], vec![derivative]));
+    let run = document.trace.run(0).with_tensor(network, id, from_flat(&[], vec![derivative]));
     let checked = check(network, &run, CheckOptions::ALL, |_| true);
     checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
 }
@@ -149,7 +149,7 @@ fn layer_norm_of_a_constant_tensor_is_resolved() {
         let right = -0.5 / f64::sqrt(eps);
         assert!((run.values(id)[0] - right).abs() <= 1e-9 * right.abs(), "{:?}", run.values(id));
         let verdict = |derivative: f64| {
-            let planted = run.with(network, id, from_flat(&[2], vec![derivative, -right]));
+            let planted = run.with_tensor(network, id, from_flat(&[2], vec![derivative, -right]));
             let checked = check(network, &planted, CheckOptions::ALL, |_| true);
             assert!(checked.iter().filter(|checked| checked.gradient != id).all(|checked| checked.count(Verdict::Off) == 0), "{text}");
             checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
@@ -199,7 +199,7 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
     let run = document.trace.run(0);
     let planted = wrong.map(|(name, by)| {
         let id = network.find(name).unwrap();
-        run.with(network, id, run.tensor(network, id).as_ref() + by)
+        run.with_tensor(network, id, run.tensor(network, id).as_ref() + by)
     });
     let checked = check(network, planted.as_ref().unwrap_or(run), CheckOptions::ALL, |_| true);
     let of = |checked: &TensorCheck| checked.checks.iter().map(|compared| compared.verdict).collect();
@@ -318,7 +318,7 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
                 let moved = |by: f64| {
                     let mut entries = run.values(of).to_vec();
                     entries[compared.at] = w + by;
-                    let run = run.with(network, of, from_flat(&network.tensor(of).shape, entries));
+                    let run = run.with_tensor(network, of, from_flat(&network.tensor(of).shape, entries));
                     run.values(network.loss())[0]
                 };
                 let is = |slope: f64| slope.to_bits() == compared.difference.to_bits();

@@ -41,7 +41,7 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     let (gradient, at) = agree[usize::try_from(seed % agree.len() as u64).expect("a place")];
     let mut entries = run.values(gradient).to_vec();
     entries[at] *= 1.0 + by;
-    let planted = run.with(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
+    let planted = run.with_tensor(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
     for checked in check(network, &planted, FEW, |_| true) {
         for compared in checked.checks.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
             let of = match network.tensor(gradient).role {

@@ -3,7 +3,7 @@
 use super::{GradcheckReport, REDUCE, TensorRow, WorstEntry};
 use crate::gradcheck::{FLOOR, TOLERANCE};
 use crate::number::exact;
-use crate::text::{to_left, to_right, width};
+use crate::text::{align_left, align_right, width};
 
 impl GradcheckReport<'_> {
     /// The table, and below it the sentences that explain it.
@@ -23,8 +23,8 @@ impl GradcheckReport<'_> {
         let widths: Vec<usize> = (0..columns.len()).map(|n| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0)).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&columns).zip(&widths).map(|((cell, column), &width)| match column.align {
-                Alignment::Left => to_left(cell, width),
-                Alignment::Right => to_right(cell, width),
+                Alignment::Left => align_left(cell, width),
+                Alignment::Right => align_right(cell, width),
             });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };

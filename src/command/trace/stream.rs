@@ -99,10 +99,10 @@ fn make_lines(
 ) -> io::Result<()> {
     let mut walk = Walk::new(trace);
     for chunk in chunks {
-        walk.go(chunk.start);
+        walk.go_to(chunk.start);
         let mut more = true;
         while more {
-            more = walk.entry(chunk.end, &mut lines);
+            more = walk.visit_entry(chunk.end, &mut lines);
             if !more || lines.buffer().len() >= FULL_BUFFER {
                 emit(lines.buffer(), !more)?;
             }

@@ -55,7 +55,7 @@ fn expand(n: usize, weighted: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &m
 fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
     chunks(sums, 8, ADDITION_COST * n as u64, |first_sum, sums| {
         if init == Init::Overwrite {
-            sums.fill(init.before(0.0));
+            sums.fill(init.start(0.0));
         }
         // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then single ones
         let (eights, rest) = sums.as_chunks_mut::<8>();

@@ -82,7 +82,7 @@ impl KernelOperands<'_> {
     #[inline]
     fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
-        let start = self.init.before(before);
+        let start = self.init.start(before);
         // If the sum is finite, all products with padding were ±0. They can only have turned a running sum of −0 into 0. This is impossible if the
         // result is still −0, or if the sum did not start at −0: no other number becomes −0 by an addition.
         let negative_zero = (-0.0_f64).to_bits();

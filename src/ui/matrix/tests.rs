@@ -36,14 +36,14 @@ fn marks_are_visible_without_colour() {
         _ => Mark::None,
     };
     let value = |i: usize| (i != 8).then(|| values[i]);
-    let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], Format::of(values), &value, &mark);
+    let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], ColumnFormat::of(values), &value, &mark);
     assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   0  1  2\n0 ‹1 [2] 0\n1 ‹0  1› 3\n2  2  1 =∙\n\n");
     assert_eq!(matrix.size(), (11, 5));
 }
 
 #[test]
 fn padding_has_no_entries_and_a_turned_filter_is_rotated() {
-    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], Format::of([3.0]), &index_as_value, &no_mark) };
+    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
     assert_eq!(drawn(&matrix, 14, 5), "      1  0\n   ░  ░  ░  ░\n1  ░  3  2  ░\n0  ░  1  0  ░\n   ░  ░  ░  ░\n");
     let area = Rect::new(0, 0, 14, 5);
     assert_eq!(matrix.entry_at(area, 6, 2), Some(3));
@@ -57,13 +57,13 @@ fn padding_has_no_entries_and_a_turned_filter_is_rotated() {
 fn decimal_points_are_aligned() {
     let values = [0.05, -0.125, 2.0, -13.5];
     let value = |i: usize| Some(values[i]);
-    let matrix = Matrix::new("w", &[2, 2], Format::of(values), &value, &no_mark);
+    let matrix = Matrix::new("w", &[2, 2], ColumnFormat::of(values), &value, &no_mark);
     assert_eq!(drawn(&matrix, 24, 4), "w  2×2\n     0        1\n0    0.05    −0.125\n1    2      −13.5\n");
 }
 
 #[test]
 fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
-    let matrix = Matrix::new("b", &[4], Format::of([3.0]), &index_as_value, &no_mark);
+    let matrix = Matrix::new("b", &[4], ColumnFormat::of([3.0]), &index_as_value, &no_mark);
     assert_eq!(drawn(&matrix, 20, 5), "b  4\n0  0\n1  1\n2  2\n3  3\n");
     assert_eq!(drawn(&matrix, 20, 4), "b  4\n 0  1  2  3\n 0  1  2  3\n\n");
     assert_eq!(drawn(&matrix, 6, 4), "b  4\n0  0\n1  1\n2↓ 2\n");
@@ -71,7 +71,7 @@ fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
 
 #[test]
 fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
-    let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], Format::of([99.0]), &index_as_value, &no_mark) };
+    let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
     assert_eq!(
         drawn(&matrix, 26, 5),
         "a  4×2×2  channels 2–3\n   [2]       [3]\n    0   1     0   1\n0   8   9    12  13\n1  10  11    14  15\n"
@@ -81,7 +81,7 @@ fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
 
 #[test]
 fn filters_are_drawn_in_a_grid() {
-    let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], Format::of([9.0]), &index_as_value, &no_mark) };
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], ColumnFormat::of([9.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 20, 11);
     assert!(shown.starts_with("W  2×2×2×2\n   [0,0]   [0,1]\n   0  1    0  1\n"), "{shown}");
     assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 1, in 0–1"));
@@ -91,7 +91,7 @@ fn filters_are_drawn_in_a_grid() {
 
 #[test]
 fn arrows_show_that_there_is_more() {
-    let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], Format::of([99.0]), &index_as_value, &no_mark) };
+    let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 14, 6);
     assert!(shown.contains('↑') && shown.contains('↓') && shown.contains('←') && shown.contains('→'), "{shown}");
     assert!(shown.contains("55"), "{shown}");
@@ -100,10 +100,10 @@ fn arrows_show_that_there_is_more() {
 #[test]
 fn column_indices_are_complete_or_left_out() {
     let digit = |i: usize| index_as_value(i % 10);
-    let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], Format::default(), &digit, &no_mark) };
+    let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], ColumnFormat::default(), &digit, &no_mark) };
     let shown = drawn(&matrix, 24, 3);
     assert_eq!(shown, " ←12    14    16    18→\n0  2  3  4  5  6  7  8\n1  2  3  4  5  6  7  8\n");
-    let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], Format::default(), &digit, &no_mark) };
+    let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], ColumnFormat::default(), &digit, &no_mark) };
     assert_eq!(drawn(&matrix, 12, 2), "←    106   →\n 4  5  6  7\n");
 }
 
@@ -118,14 +118,14 @@ fn the_number_of_calls_depends_on_the_cells_in_view_only() {
         calls.set(calls.get() + 1);
         Mark::Entry
     };
-    let matrix = Matrix { focus: Some(500_000), ..Matrix::new("x", &[64, 112, 112], Format::of([999_999.0]), &value, &mark) };
+    let matrix = Matrix { focus: Some(500_000), ..Matrix::new("x", &[64, 112, 112], ColumnFormat::of([999_999.0]), &value, &mark) };
     drawn(&matrix, 120, 40);
     assert!((100..6 * 120 * 40 / 8).contains(&calls.get()), "{}", calls.get());
 }
 
 #[test]
 fn a_number_that_does_not_fit_is_not_cut() {
-    let matrix = Matrix::new("", &[2, 2], Format::of([123.25]), &|_| Some(123.25), &no_mark);
+    let matrix = Matrix::new("", &[2, 2], ColumnFormat::of([123.25]), &|_| Some(123.25), &no_mark);
     for width in 0..8 {
         assert!(!drawn(&matrix, width, 4).contains("12"), "{width}");
     }
@@ -136,7 +136,7 @@ fn tint_sets_the_foreground_and_heat_the_background() {
     let theme = Theme::new(Colours::True, Background::Light);
     let tint = |i| Some(theme.shared(i));
     let mark = |i| if i == 1 { Mark::Entry } else { Mark::None };
-    let matrix = Matrix { tint: Some(&tint), ..Matrix::new("", &[1, 3], Format::of([2.0]), &index_as_value, &mark) };
+    let matrix = Matrix { tint: Some(&tint), ..Matrix::new("", &[1, 3], ColumnFormat::of([2.0]), &index_as_value, &mark) };
     let mut buf = Buffer::empty(Rect::new(0, 0, 9, 1));
     matrix.render(buf.area, &mut buf, &theme);
     assert_eq!(Some(buf[(1, 0)].fg), theme.shared(0).fg);
@@ -176,7 +176,7 @@ proptest! {
                 _ => Mark::None,
             }
         };
-        let format = Format::within(cap, (0..entries.min(20)).filter_map(value));
+        let format = ColumnFormat::within(cap, (0..entries.min(20)).filter_map(value));
         let around = around.map(|[a, b, c, d]| [a..b, c..d]);
         let matrix = Matrix {
             focus,
@@ -220,7 +220,7 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let focus = at.index(shape.iter().product());
-        let matrix = Matrix { focus: Some(focus), padding, turned, ..Matrix::new("t", &shape, Format::of([-0.25]), &index_as_value, &no_mark) };
+        let matrix = Matrix { focus: Some(focus), padding, turned, ..Matrix::new("t", &shape, ColumnFormat::of([-0.25]), &index_as_value, &no_mark) };
         let area = Rect::new(0, 0, w, h);
         let seen = (0..w).flat_map(|x| (0..h).map(move |y| (x, y))).any(|(x, y)| matrix.entry_at(area, x, y) == Some(focus));
         prop_assert!(seen, "{}", drawn(&matrix, w, h));

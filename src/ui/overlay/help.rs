@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span, Text};
 
 use crate::app::{Focus, Screen, State};
 use crate::keys;
-use crate::text::{broken, width};
+use crate::text::{width, wrap};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The width of the column of keys.
@@ -27,7 +27,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
             let keys = row.keys.iter().map(|key| keys::shown(key)).collect::<Vec<_>>().join("  ");
             // the keys are beside the first line of the words only
             let mut keys = Some(keys);
-            for words in broken(row.words, inside.saturating_sub(KEYS_WIDTH)) {
+            for words in wrap(row.words, inside.saturating_sub(KEYS_WIDTH)) {
                 let keys = keys.take().unwrap_or_default();
                 let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&keys)).max(1));
                 text.push_line(Line::from(vec![Span::styled(keys, theme.style(StyleRole::Key)), Span::raw(format!("{pad}{words}"))]));

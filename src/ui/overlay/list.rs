@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::app::List;
-use crate::text::{broken, cut, to_left, width};
+use crate::text::{align_left, cut, width, wrap};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The widest list.
@@ -41,7 +41,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
         *widest -= 1;
     }
     let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1)).max(width(&list.title) + 2).min(most);
-    let note = if list.note.is_empty() { Vec::new() } else { broken(&list.note, inside.max(20).min(most)) };
+    let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     let inside = note.iter().map(|line| width(line)).fold(inside, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
     let lines = list.rows.len().min(usize::from(room).saturating_sub(extra)).max(1);
@@ -73,11 +73,11 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         let is_selected = n == list.selected;
         let row = &list.rows[n];
         let cells = columns.iter().zip(row.cells.iter().map(String::as_str).chain(std::iter::repeat("")));
-        let text = cells.map(|(wide, cell)| to_left(&cut(cell, *wide), *wide)).collect::<Vec<_>>().join(&" ".repeat(GAP));
+        let text = cells.map(|(wide, cell)| align_left(&cut(cell, *wide), *wide)).collect::<Vec<_>>().join(&" ".repeat(GAP));
         let mark = if is_selected { "▸" } else { " " };
         let style = theme.style(if is_selected { StyleRole::Step } else { StyleRole::Plain });
         let text = format!("{mark}{text}");
-        Line::styled(to_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).render(place, buf);
+        Line::styled(align_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).render(place, buf);
     }
     let below = Rect {
         x: rows.x + 1,

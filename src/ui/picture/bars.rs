@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
-use crate::number::{USUAL, round_up, short};
+use crate::number::{TYPICAL_WIDTH, round_up, short};
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -53,7 +53,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = usize::from(area.width) - 2;
     // the widths of the names and of the numbers
     let names = widest.min(room - MIN_BARS);
-    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(USUAL);
+    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(TYPICAL_WIDTH);
     // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;

@@ -9,8 +9,8 @@ use super::bars;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role};
-use crate::number::brief;
-use crate::scene::{ARGUMENTS, TermRead};
+use crate::number::with_digits;
+use crate::scene::{MAX_ARGUMENTS, TermRead};
 use crate::tensor::len;
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
@@ -207,8 +207,9 @@ fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -
         let symbols = if view.same_letter(id, other) { vec![view.entry_symbol_with_layer(id, neuron.at), symbol] } else { vec![symbol] };
         match view.number(id, neuron.at) {
             Some(value) => {
-                let named = symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", brief(value, digits))));
-                named.chain([brief(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| brief(value, 3))
+                let named =
+                    symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", with_digits(value, digits))));
+                named.chain([with_digits(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| with_digits(value, 3))
             }
             None => format!("{} {}", symbols[0], glyph::TO_COME),
         }
@@ -245,7 +246,7 @@ fn involved_neurons(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (V
         }
     }
     // a step that reads a long slice lists only one entry of it: adds the neurons of the slice around that one
-    for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > ARGUMENTS) {
+    for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > MAX_ARGUMENTS) {
         let (neurons, now) = match view.neuron(id) {
             id if id == columns.left => (&mut left, columns.now.left),
             id if id == columns.right => (&mut right, columns.now.right),

@@ -26,7 +26,7 @@ use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{EntryPhase, Polyphase, copy_strided, lay_out, polyphase};
 use crate::scratch::Scratch;
-use crate::sums::{FactorSource, Init, LANES, Products, add, all_ordinary};
+use crate::sums::{FactorSource, Init, LANES, Products, add, all_finite_and_nonzero};
 use crate::threads;
 
 /// The largest number of channels that are computed at once.
@@ -279,10 +279,10 @@ impl RowTile {
         let taps = operands.conv.summed_channels(operands.view) * self.used_taps.len();
         for (channel, (sums, out)) in sums.chunks_exact(self.image_firsts.len() * LANES).zip(out).enumerate() {
             // padding changes only sums that are 0 or not finite
-            let is_exact = kernel.has_unpadded_columns || all_ordinary(sums);
+            let is_exact = kernel.has_unpadded_columns || all_finite_and_nonzero(sums);
             for (row, &first) in sums.chunks(self.row_pitch).zip(&self.row_firsts) {
                 let row = &row[..self.row_len];
-                if is_exact || all_ordinary(row) {
+                if is_exact || all_finite_and_nonzero(row) {
                     scatter_strided(&mut out[first..], kernel.step, row);
                     continue;
                 }
