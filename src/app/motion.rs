@@ -185,9 +185,10 @@ impl Motion<'_> {
         if self.move_by(unit, units) {
             return;
         }
-        let point = &mut self.stepper.return_point;
-        point.iter_mut().for_each(|point| point.unask(times));
-        point.take_if(|point| point.is_idle());
+        if let Some(point) = &mut self.stepper.return_point {
+            point.unask(times);
+        }
+        self.stepper.return_point.take_if(|point| point.is_idle());
         if self.message.is_none() {
             self.report_end(true);
         }

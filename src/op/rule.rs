@@ -11,14 +11,13 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
-
 use super::mismatch::Mismatch;
 use super::slot::{Reads, Slot};
 use crate::expr::{Expr, Form, Notation, Primitive};
 use crate::step::Kind;
 use crate::tally;
 use crate::tensor::{Index, Places};
+use smallvec::{SmallVec, smallvec};
 
 /// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` if it needs none.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;

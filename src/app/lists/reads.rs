@@ -28,7 +28,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     if count > LISTED {
         list.note = format!("the first {LISTED} of {count} are listed");
     } else if scene.is_shared_by_samples(entry.tensor) {
-        list.note = "each sample of the batch reads it in the same way".to_owned();
+        "each sample of the batch reads it in the same way".clone_into(&mut list.note);
     }
     Ok(list)
 }

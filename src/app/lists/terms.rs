@@ -2,7 +2,7 @@
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::number::short;
-use crate::scene::{EntryState, Scene};
+use crate::scene::{EntryState, EntryTerm, Scene};
 use crate::step::{Kind, TensorEntry};
 
 /// The largest number of terms that are listed.
@@ -23,14 +23,14 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         EntryState::Pending { steps } => return Err(format!("{name} is not computed yet: step {}", steps.start)),
         EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => steps,
     };
-    let last = (steps.end - 1).min(scene.at.step);
-    let there = scene.at_step(last).ok_or("there is no step")?;
-    let known = last - steps.start + 1;
+    let last_known = (steps.end - 1).min(scene.at.step);
+    let there = scene.at_step(last_known).ok_or("there is no step")?;
+    let known = last_known - steps.start + 1;
     let all = steps.end - steps.start;
     // of a long sum, the terms up to this step
     let first = known.saturating_sub(LISTED);
     let terms: Vec<_> = (first..known).map(|term| there.term(term)).collect();
-    let magnitude: f64 = terms.iter().filter_map(|term| term.value()).map(f64::abs).sum();
+    let magnitude: f64 = terms.iter().filter_map(EntryTerm::value).map(f64::abs).sum();
     let share = |value: f64| if magnitude == 0.0 { "0 %".to_owned() } else { format!("{:.1} %", 100.0 * value.abs() / magnitude) };
     let is_zero = |at: usize| terms[at].kind() == Kind::Product && terms[at].value() == Some(0.0);
     let mut folded: Vec<TermRow> = Vec::new();
@@ -41,32 +41,32 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
             _ => folded.push(TermRow::Term(number)),
         }
     }
-    let text = |number: u64| {
+    let cells = |number: u64| {
         let term = &terms[usize::try_from(number - first).unwrap_or(0)];
         let value = term.value().unwrap_or(0.0);
         [(number + 1).to_string(), there.in_symbols(term), there.in_numbers(term).unwrap_or_default(), short(value), share(value)]
     };
-    let row = |row: &TermRow| match *row {
-        TermRow::Term(number) => ListRow::action(text(number), Action::GoToStep(steps.start + number)),
-        TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(text(begin), Action::GoToStep(steps.start + begin)),
+    let to_row = |row: &TermRow| match *row {
+        TermRow::Term(number) => ListRow::action(cells(number), Action::GoToStep(steps.start + number)),
+        TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(cells(begin), Action::GoToStep(steps.start + begin)),
         TermRow::Zeros(begin, end) => {
-            let cells = [
+            let folded = [
                 format!("{}–{end}", begin + 1),
                 format!("{} products of value 0", end - begin),
                 String::new(),
                 short(0.0),
                 "0 %".to_owned(),
             ];
-            ListRow::action(cells, Action::GoToStep(steps.start + begin))
+            ListRow::action(folded, Action::GoToStep(steps.start + begin))
         }
     };
     let count = if known == all { format!("{all}") } else { format!("the first {known} of {all}") };
-    let mut list = List::new(format!("terms of {name}: {count}"), folded.iter().map(row).collect());
-    let now = scene.at.step.clamp(steps.start, last) - steps.start;
-    let holds_now = |row: &TermRow| {
+    let mut list = List::new(format!("terms of {name}: {count}"), folded.iter().map(to_row).collect());
+    let now = scene.at.step.clamp(steps.start, last_known) - steps.start;
+    let contains_step = |row: &TermRow| {
         matches!(*row, TermRow::Term(at) if at == now) || matches!(*row, TermRow::Zeros(begin, end) if (begin..end).contains(&now))
     };
-    list.selected = folded.iter().position(holds_now).unwrap_or(0);
+    list.selected = folded.iter().position(contains_step).unwrap_or(0);
     let sum = there.term(known - 1).sum().unwrap_or(0.0);
     list.note = if first > 0 {
         format!("sum so far {}; the last {LISTED} terms, with shares of their own Σ|terms|", short(sum))
