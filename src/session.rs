@@ -140,8 +140,12 @@ pub enum Event {
     Key(Key),
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
+    /// A click on a row of the open list, counted from 0.
+    Row(u64),
     /// The mouse wheel scrolled by this number of lines; positive is down.
     Wheel(i16),
+    /// A turn of the wheel with Shift, in columns; positive is to the right.
+    WheelSideways(i16),
     /// The screen has a new size: columns and rows.
     Resize(u16, u16),
     /// This number of iterations was computed. Only in sessions that are not exact.
@@ -159,6 +163,8 @@ impl fmt::Display for Event {
         match self {
             Self::Key(key) => key.fmt(f),
             Self::Click(at) => write!(f, "click {at}"),
+            Self::Row(row) => write!(f, "row {row}"),
+            Self::WheelSideways(columns) => write!(f, "wheel sideways {columns}"),
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
             Self::Work(iterations) => write!(f, "work {iterations}"),
@@ -206,6 +212,8 @@ impl<W: Write> Recorder<W> {
         let time = milliseconds(time);
         let mut line = match event {
             Event::Key(key) => serde_json::to_vec(&(time, "key", key.to_string()))?,
+            Event::Row(row) => serde_json::to_vec(&(time, "row", row))?,
+            Event::WheelSideways(columns) => serde_json::to_vec(&(time, "wheel sideways", columns))?,
             Event::Click(at) => serde_json::to_vec(&(time, "click", at.to_string()))?,
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
             Event::Resize(columns, rows) => serde_json::to_vec(&(time, "resize", (columns, rows)))?,
@@ -313,6 +321,8 @@ fn parse_event(line: &[u8]) -> Option<(Duration, Event)> {
             _ => return None,
         },
         EventLine::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
+        EventLine::Number(time, what, row) if what == "row" => (time, Event::Row(row.try_into().ok()?)),
+        EventLine::Number(time, what, columns) if what == "wheel sideways" => (time, Event::WheelSideways(columns.try_into().ok()?)),
         EventLine::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
         EventLine::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
         EventLine::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),

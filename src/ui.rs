@@ -42,6 +42,7 @@ use ratatui::widgets::Widget;
 
 use crate::app::{Action, Focus, Screen, State};
 use crate::expr::Notation;
+use crate::keys::Key;
 use crate::network::Id;
 use layout::SMALLEST;
 use theme::{StyleRole, Theme};
@@ -98,6 +99,14 @@ pub enum ClickTarget {
     Step(u64),
     /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
+}
+
+/// Returns the key of the key bar that is drawn at a cell of the screen.
+#[must_use]
+pub fn key_at(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Key> {
+    let is_last_line = y + 1 == screen.bottom() && x < screen.right();
+    let view = View::of(state, *options).filter(|_| is_last_line && !is_too_small(screen) && matches!(state.screen, Screen::Stepper(_)))?;
+    status::key_at(&view, Rect { y, height: 1, ..screen }, x)
 }
 
 /// Returns the action of a click on the cell in column `x` and row `y` of the screen; `None` if the click does nothing.

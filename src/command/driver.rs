@@ -216,6 +216,11 @@ impl Driver {
         let action = match event {
             Event::Key(key) => keys::action(&self.state, *key),
             Event::Click(at) => self.click_action(at),
+            Event::Row(row) => {
+                let row = usize::try_from(*row).unwrap_or(usize::MAX);
+                (self.state.focus() == Focus::List).then_some(Action::Choose(row))
+            }
+            Event::WheelSideways(columns) => Some(Action::ScrollMatrices([0, *columns])),
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
             Event::Pieces(pieces) => Some(Action::JobPieces(*pieces)),
@@ -275,6 +280,18 @@ impl Driver {
         let tensor = network.find(&name)?;
         let entry = ravel(index, &network.tensor(tensor).shape)?;
         Some(Action::GoToEntry(tensor, entry))
+    }
+
+    /// Returns the event of a click on a cell of the screen: a key of the key bar, a row of a list, or a step or an entry.
+    #[must_use]
+    pub fn click_event(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Event> {
+        if let Some(key) = ui::key_at(&self.state, options, screen, column, row) {
+            return Some(Event::Key(key));
+        }
+        match ui::click(&self.state, options, screen, column, row)? {
+            Action::Choose(row) => Some(Event::Row(row as u64)),
+            _ => self.address_at(options, screen, column, row).map(Event::Click),
+        }
     }
 
     /// The address of the step or entry that is drawn at a cell of the screen. A recording stores a click as this address.

@@ -103,9 +103,11 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
     match input {
         Input::Key(event) => to_key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
-                driver.address_at(options, screen, event.column, event.row).into_iter().map(Event::Click).collect()
-            }
+            MouseEventKind::Down(MouseButton::Left) => driver.click_event(options, screen, event.column, event.row).into_iter().collect(),
+            MouseEventKind::ScrollDown if event.modifiers.contains(KeyModifiers::SHIFT) => vec![Event::WheelSideways(1)],
+            MouseEventKind::ScrollUp if event.modifiers.contains(KeyModifiers::SHIFT) => vec![Event::WheelSideways(-1)],
+            MouseEventKind::ScrollRight => vec![Event::WheelSideways(1)],
+            MouseEventKind::ScrollLeft => vec![Event::WheelSideways(-1)],
             MouseEventKind::ScrollDown => vec![Event::Wheel(wheel_lines)],
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),

@@ -24,6 +24,7 @@ use crate::op::rule::{Equation, Gist};
 use crate::scene::Path;
 use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
+use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -41,6 +42,9 @@ const AROUND_TERM: usize = 3;
 
 /// The number of cells reserved for the ellipses `… +` and `+ …`.
 const ELLIPSES: usize = 8;
+
+/// The sign of earlier terms that do not fit.
+const EARLIER: &str = "… +";
 
 /// A column of the pane, which shows one term.
 struct TermColumn {
@@ -69,8 +73,7 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
     let plain = theme.style(StyleRole::Plain);
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
-    // the left-hand sides end at the same column; `so far` is 6 cells wide
-    let margin = width(&tensor).max(width(&entry)).max(6);
+    let margin = margin(view);
     let mut lines = vec![heading(view, &tensor, margin, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
@@ -86,6 +89,30 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
         lines.push(line);
     }
     lines
+}
+
+/// Returns the step of the term that is drawn at a cell of the pane.
+#[must_use]
+pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let term_rows = area.y + 1..area.y + 4;
+    let margin = margin(view);
+    let columns = columns(view, usize::from(area.width).saturating_sub(margin + 3));
+    // after the left-hand side, the sign with its blanks, and the ellipsis
+    let mut left = usize::from(area.x) + margin + 3 + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
+    columns.iter().enumerate().filter(|_| term_rows.contains(&y)).find_map(|(n, column)| {
+        left += usize::from(n > 0); // the plus before it
+        let cells = left..left + column.width() + 2;
+        left = cells.end;
+        cells.contains(&usize::from(x)).then_some(ClickTarget::Step(view.at.with_term(column.term).step))
+    })
+}
+
+/// Returns the width of the left-hand sides, which end at the same column.
+fn margin(view: &View<'_>) -> usize {
+    let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
+    let entry = view.disambiguated(view.output, view.at.entry);
+    // `so far` is 6 cells wide
+    width(&tensor).max(width(&entry)).max(6)
 }
 
 /// Builds the first line: the op's equation on the left, its name on the right. If the line is too narrow, first the name is shortened, then the equation: to its
@@ -176,7 +203,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
     if columns.first().is_some_and(|column| column.term > 0) {
-        spans.push(Span::styled("… +", dim));
+        spans.push(Span::styled(EARLIER, dim));
     }
     for (i, column) in columns.iter().enumerate() {
         if i > 0 {

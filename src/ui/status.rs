@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 
 use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
 use crate::glyph::SEPARATOR;
-use crate::keys::{self, KeyBinding};
+use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact;
 use crate::scene::EntryState;
 use crate::step::{TensorEntry, Unit};
@@ -75,11 +75,9 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
             Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
         }
         _ => {
-            let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
-            let text = cursor.map_or_else(String::new, |text| format!(" {text} "));
-            let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX).min(area.width);
+            let (text, rest) = beside_cursor(view, area);
             Line::styled(text, view.theme.style(StyleRole::Step)).render(area, buf);
-            key_bar(view.state, &view.theme, Rect { x: area.x + wide, width: area.width - wide, ..area }, buf);
+            key_bar(view.state, &view.theme, rest, buf);
         }
     }
 }
@@ -104,34 +102,67 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if let (Focus::Prompt, Some(prompt), Some(document)) = (focus, state.prompt(), state.document()) {
         return address_line(document, prompt, theme, area, buf);
     }
-    // the first key of each row, and the second if it is an arrow
-    let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
-    let shown = |row: &KeyBinding| {
-        let keys = row.keys.iter().enumerate().filter(|(n, key)| *n == 0 || (*n == 1 && is_arrow(key)));
-        keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
-    };
-    // one blank between the keys and the word, two after the word
-    let row_width = |row: &KeyBinding| width(&shown(row)) + width(row.bar) + 3;
-    // without an open scenario, the picker cannot be closed
-    let can_close = focus != Focus::Picker || state.stepper().is_some();
-    let is_in_bar = |row: &&KeyBinding| !row.bar.is_empty() && (can_close || row.action != Action::Close);
-    let rows = || keys::rows(focus).filter(is_in_bar);
-    // the help key is always shown
-    let is_help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
-    let mut used = 1 + rows().filter(|row| is_help(row)).map(row_width).sum::<usize>();
     let mut spans = vec![Span::raw(" ")];
-    for row in rows() {
-        if !is_help(row) {
-            // the two blanks after the last word need not fit
-            if used + row_width(row) > area.width as usize + 2 {
-                continue;
-            }
-            used += row_width(row);
-        }
-        spans.push(Span::styled(shown(row), theme.style(StyleRole::Key)));
+    for row in bar_rows(state, area.width) {
+        spans.push(Span::styled(bar_keys(row), theme.style(StyleRole::Key)));
         spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(StyleRole::KeyBar)));
     }
     Line::from(spans).render(area, buf);
+}
+
+/// Returns the keys of a row as the key bar shows them: the first one, and the second if it is an arrow.
+fn bar_keys(row: &KeyBinding) -> String {
+    let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
+    let keys = row.keys.iter().enumerate().filter(|(n, key)| *n == 0 || (*n == 1 && is_arrow(key)));
+    keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the width of a row in the key bar: its keys, a blank, its word, and two blanks.
+fn bar_width(row: &KeyBinding) -> usize {
+    width(&bar_keys(row)) + width(row.bar) + 3
+}
+
+/// Returns the rows of the table of keys that fit into a key bar of this width. The help is always among them.
+fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
+    let focus = state.focus();
+    // without an open scenario, the picker cannot be closed
+    let can_close = focus != Focus::Picker || state.stepper().is_some();
+    let is_help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
+    let rows: Vec<_> = keys::rows(focus).filter(|row| !row.bar.is_empty() && (can_close || row.action != Action::Close)).collect();
+    let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(row)).sum::<usize>();
+    // the two blanks after the last word need not fit
+    let mut fits = |row: &&KeyBinding| {
+        let is_shown = is_help(row) || used + bar_width(row) <= usize::from(wide) + 2;
+        used += if is_shown && !is_help(row) { bar_width(row) } else { 0 };
+        is_shown
+    };
+    rows.into_iter().filter(|row| fits(row)).collect()
+}
+
+/// Returns the key that the key bar shows at a column of its line, `area` being that line; `None` between two keys or if the line shows something else.
+pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
+    let focus = view.state.focus();
+    let (_, remaining) = position(view, usize::from(area.width));
+    let shows_message = matches!(message(view, remaining), Some((_, false))) && view.stepper.job.is_none();
+    if focus == Focus::Prompt || shows_message && matches!(focus, Focus::Normal | Focus::Cursor) {
+        return None;
+    }
+    let area = beside_cursor(view, area).1;
+    let mut left = usize::from(area.x) + 1;
+    bar_rows(view.state, area.width).into_iter().find_map(|row| {
+        let columns = left..left + bar_width(row) - 2;
+        left += bar_width(row);
+        let key = || keys::parse(row.keys[0]).ok()?.first().copied();
+        if columns.contains(&usize::from(x)) { key() } else { None }
+    })
+}
+
+/// Returns the text about the entry under the cursor, which is empty without a cursor, and the rest of the line.
+fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
+    let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
+    let text = cursor.map_or_else(String::new, |text| format!(" {text} "));
+    let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX).min(area.width);
+    (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
 /// Draws the address line: a colon, the typed text with its cursor, and the completions.
