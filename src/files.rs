@@ -4,7 +4,8 @@
 //!
 //! 1. Absolute paths and `..` are refused.
 //! 2. Symbolic links in the path are resolved. The result must be inside the folder.
-//! 3. The resolved path is opened without following links. Otherwise another program could replace a folder of the path by a link between steps 2 and 3.
+//! 3. On Unix, the resolved path is opened without following links. Otherwise another program could replace a folder of the path by a link between steps 2
+//!    and 3.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -77,11 +78,11 @@ impl Folder {
     }
 }
 
-/// The number of attempts to open a path that another program changes meanwhile.
+/// The number of attempts to open a path, if another program changes the path between its resolution and its opening.
 const ATTEMPTS: u32 = 8;
 
-/// Returns whether a resolved path could not be opened because it is no longer resolved: it contains a link, a folder of it is now a file, or a part of it is
-/// gone.
+/// Returns whether opening a resolved path failed because the path has changed since: it now contains a link, one of its folders is now a file, or a part of
+/// it is gone.
 fn path_has_changed(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -119,7 +120,7 @@ mod beneath {
     #[cfg(not(target_os = "linux"))]
     const FOLDER: OFlags = READ_FOLDER;
 
-    /// Opens the folder itself.
+    /// Opens a folder, beneath which [`open`] then opens files.
     pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
         Ok(openat(CWD, path, FOLDER, Mode::empty())?)
     }
@@ -195,7 +196,7 @@ mod beneath {
 
 impl Files for Folder {
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, WeightsError> {
-        // `a/..` is refused even though it seems to stay in the folder: if `a` is a symbolic link, it is the parent of the link's target
+        // `a/..` is refused even though it seems to stay in the folder: if `a` is a symbolic link, `a/..` is the parent of the link's target
         for part in Path::new(path).components() {
             let (problem, help) = match part {
                 Component::Normal(_) | Component::CurDir => continue,
@@ -217,7 +218,7 @@ impl Files for Folder {
             read_limited(&mut file, metadata.len(), limit).map_err(|error| cannot_read(&error))?
         };
         bytes.ok_or_else(|| match limit {
-            // no other file has been read yet
+            // the whole limit is left, so this is the first file
             MAX_BYTES => WeightsError::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
             _ => WeightsError::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
         })
@@ -238,8 +239,9 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 
 /// Reads a stream to its end; `None` if it has more than `limit` bytes. `expected` is the likely number of bytes, for which memory is allocated at once.
 pub(crate) fn read_limited(stream: &mut dyn Read, expected: u64, limit: usize) -> io::Result<Option<Vec<u8>>> {
-    // one byte more, so that `read_to_end` notices the end of the stream without growing the buffer
+    // the buffer has one byte more, so that `read_to_end` notices the end of the stream without growing the buffer
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(limit).min(limit) + 1);
+    // one byte above the limit is read, to notice that the stream is too long
     stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
 }

@@ -3,8 +3,8 @@
 /// The replacement for a character without an ASCII counterpart.
 pub const UNKNOWN: char = '?';
 
-/// The sign for a number that is not computed yet: U+2219, not the similar U+00B7 of a product. In ASCII a product sign is `*`, but this sign is `_`, a
-/// blank to fill in.
+/// The sign for a number that is not computed yet: U+2219. It looks like the product sign U+00B7, but is another character. In ASCII a product sign becomes
+/// `*`, and this sign becomes `_`, like a blank to fill in.
 pub const TO_COME: &str = "∙";
 
 /// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot would not do: in ASCII it would become a product sign.
@@ -12,9 +12,9 @@ pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
-/// Each character becomes exactly one character, so that the layout of a screen does not change. Characters that an equation must tell apart become different
-/// letters: `∂` becomes `d`, `δ` (the error) becomes `e`, and `ε` becomes `E`. Within an equation only a product sign becomes `*`. On the screen a number
-/// that is not computed yet becomes `_`, a neuron `o`, and an edge a line of `.` and `:`.
+/// Each character becomes exactly one character, so that the layout of a screen does not change. Characters with different meanings in an equation become
+/// different letters: `∂` becomes `d`, `δ` (the error) becomes `e`, and `ε` becomes `E`. Within an equation only a product sign becomes `*`. On the screen a
+/// number that is not computed yet becomes `_`, a neuron becomes `o`, and an edge becomes a line of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -122,7 +122,7 @@ pub const fn ascii(c: char) -> char {
         '╳' => 'x',
         '⎡' | '⎣' => '[',
         '⎤' | '⎦' => ']',
-        // Blocks: the fuller, the darker.
+        // Blocks: a block that fills more of its cell becomes a darker character.
         '░' => ':',
         '▒' => '%',
         '█' | '▓' | '▉' | '▊' | '▋' | '▇' | '▆' => '#',
@@ -148,7 +148,7 @@ fn push_digits(out: &mut String, n: usize, table: [char; 10]) {
 const SUBSCRIPTS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
-/// Returns the subscripts of an entry: `₁₂` for `[1, 2]`. If one of several numbers has two digits, commas separate them: `₁₀,₂`.
+/// Returns the subscripts of an entry: `₁₂` for `[1, 2]`. If one of several numbers has more than one digit, commas separate the numbers: `₁₀,₂`.
 #[must_use]
 pub fn subscript(numbers: &[usize]) -> String {
     let needs_commas = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
@@ -250,6 +250,7 @@ pub fn latex(text: &str) -> String {
     let (mut is_after_command, mut is_in_subscript) = (false, false);
     for c in text.chars() {
         let digit = SUBSCRIPTS.iter().position(|other| *other == c).map(|digit| digit.to_string());
+        // a comma between subscripts, as in `₁₀,₂`, is part of the group
         let digit_or_comma = digit.or_else(|| (is_in_subscript && c == ',').then(|| ",".to_owned()));
         if digit_or_comma.is_some() != is_in_subscript {
             latex.push_str(if is_in_subscript { "}" } else { "_{" });

@@ -34,8 +34,8 @@ pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
 }
 
-/// The standard output for the result of a command, without the line buffer of [`io::stdout`]. The line buffer would search megabytes of JSON for the last
-/// newline.
+/// The standard output for the result of a command. On Unix it has no line buffer, unlike [`io::stdout`]: the line buffer would search megabytes of JSON for
+/// the last newline.
 #[must_use]
 pub fn stdout_without_line_buffer() -> Output<Box<dyn Write>> {
     #[cfg(unix)]
@@ -51,7 +51,7 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
-/// An output file. An existing file is unchanged until [`Output::finish`] replaces it.
+/// An output file. An existing regular file is unchanged until [`Output::finish`] replaces it, if its folder allows a temporary file.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -67,7 +67,8 @@ impl<W: Write> Output<W> {
     /// Creates an output that writes to `to`.
     #[must_use]
     pub fn new(to: W) -> Self {
-        Self { to: BufWriter::with_capacity(1 << 16, Stream(to)), save: None }
+        let buffer_size = 1 << 16;
+        Self { to: BufWriter::with_capacity(buffer_size, Stream(to)), save: None }
     }
 
     /// Writes a text with its control characters escaped, except newlines. `write!` and `writeln!` call this.
@@ -77,7 +78,7 @@ impl<W: Write> Output<W> {
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.text(text),
-            // escape the whole text at once, because too many combining marks are escaped too, and they may come from several arguments
+            // escape the whole text at once: too many combining marks on a letter are escaped too, and the marks may come from several arguments
             None => self.text(&text.to_string()),
         }
     }
@@ -95,7 +96,7 @@ impl<W: Write> Output<W> {
         &mut self.to
     }
 
-    /// Writes the rest of the buffer. A file then replaces the old file.
+    /// Writes the rest of the buffer. An output file then replaces the existing file.
     ///
     /// # Errors
     /// If the rest cannot be written, or the old file cannot be replaced.
@@ -140,7 +141,8 @@ impl Error for OutputError {
     }
 }
 
-/// Returns the exit status of the program: 0 if the reader of a pipe has closed it, 2 for any other error, which is printed on stderr.
+/// Returns the exit status of the program for the result of a command. After an error it is 0 if the reader of a pipe has closed the pipe, else 2, and the
+/// error is printed on stderr.
 #[must_use]
 pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
@@ -155,7 +157,7 @@ pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
     }
 }
 
-/// `true` if an error comes from a pipe that its reader has closed.
+/// Returns whether an error comes from a pipe that its reader has closed.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -183,6 +185,7 @@ mod tests {
         }
     }
 
+    /// Writes three bytes to a stream that has room for `room` bytes.
     fn write(room: usize, kind: io::ErrorKind) -> anyhow::Result<()> {
         let mut to = Output::new(Full { room, kind });
         to.text("12\n")?;

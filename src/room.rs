@@ -53,6 +53,7 @@ impl MemoryBudget {
     /// # Errors
     /// [`OverBudget`] if fewer bytes are free.
     pub fn claim(self: &Arc<Self>, bytes: u64) -> Result<Reservation, OverBudget> {
+        // the new number of bytes in use; `None` if it would exceed the limit
         let total_within_limit = |taken: u64| taken.checked_add(bytes).filter(|total| *total <= self.limit);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, total_within_limit) {
             Ok(_) => Ok(Reservation { budget: Arc::clone(self), bytes }),
@@ -89,6 +90,7 @@ impl fmt::Display for OverBudget {
         const MIB: u64 = 1 << 20;
         // suggest a round number: a multiple of 64 MiB
         const ROUND_MIB: u64 = 64;
+        // the limit, and the bytes that are missing
         let enough_bytes = self.limit.saturating_add(self.requested.saturating_sub(self.free));
         let enough_mib = enough_bytes.div_ceil(ROUND_MIB * MIB).saturating_mul(ROUND_MIB);
         let [requested, free, limit] = [self.requested, self.free, self.limit].map(|bytes| text(bytes.into()));

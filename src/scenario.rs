@@ -205,10 +205,12 @@ pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
 /// All errors of the scenario and of its weight files, except errors that are only consequences of another one.
 pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text = Arc::new(source.text);
-    let (mut reader, mut parsed) = parse(&text, limits, Arc::clone(&files), true);
+    let may_extract = true;
+    let (mut reader, mut parsed) = parse(&text, limits, Arc::clone(&files), may_extract);
     if reader.arrays.is_some() && !reader.faults.is_empty() {
         // the positions of these errors refer to the text without its large arrays, so parse the whole text to get the right positions
-        (reader, parsed) = parse(&text, limits, files, false);
+        let may_extract = false;
+        (reader, parsed) = parse(&text, limits, files, may_extract);
     }
     match parsed {
         Ok(parsed) if reader.faults.is_empty() => {
@@ -221,7 +223,7 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
 
 /// Parses the text of a scenario. The returned reader has the errors. If `may_extract` is set, large arrays of numbers are first taken out of the text.
 ///
-/// The first pass leaves out the numbers of large tensors. If it has no errors, a second pass makes them all ([`ScenarioReader`]).
+/// The first pass leaves out the numbers of large tensors. If it has found no errors, a second pass makes the numbers of all tensors ([`ScenarioReader`]).
 fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -> (ScenarioReader, Result<ParsedScenario, Reported>) {
     let pass = |mut reader: ScenarioReader| {
         let extracted = if may_extract { extract::extract(text) } else { None };
@@ -238,7 +240,7 @@ fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -
     // after an error in a text without its large arrays, the caller parses the whole text anyway
     let is_parsed_again = !reader.faults.is_empty() && reader.arrays.is_some();
     if reader.has_deferred && !is_parsed_again && !reader.budget.is_exceeded {
-        drop(parsed);
+        drop(parsed); // frees the memory of its tensors before the second pass makes them again
         pass(reader.into_second_pass())
     } else {
         (reader, parsed)
@@ -308,7 +310,7 @@ fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScena
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let faults_before = reader.faults.len();
     let BuiltNetwork { network, sample_count, samples, reduction } = built::build(reader, table, text);
-    // the number of steps can depend on the numbers of the file, so it is known only if all of them were read
+    // the steps are counted in a run of the first sample, because their number can depend on the numbers of the file: so all numbers must be known
     let has_all_numbers = reader.faults.len() == faults_before && !reader.has_deferred;
     let first_sample = network.complete().zip(samples.as_ref().ok()).filter(|_| has_all_numbers);
     let first_sample = first_sample.map(|(network, samples)| sample_tensors(network, &samples[0]));

@@ -35,6 +35,7 @@ impl Scratch {
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        // the extra numbers are room to begin at a cache line
         if memory.len() < len + LINE_NUMBERS {
             memory = vec![0.0; len + LINE_NUMBERS];
         }

@@ -17,8 +17,9 @@
 //! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if
 //! its scenario has changed or is gone.
 //!
-//! The stepper can *play*: it moves by a unit at regular times. A long computation is done in slices, which consist of *pieces*. An `exact` session has an
-//! event for each unit of play and each slice of work. In other sessions a replay computes the times of play itself, and `work` events count iterations.
+//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. A long computation is done in slices, which consist of
+//! *pieces*. An `exact` session has a `play` event for each of these moves and a `pieces` event for each slice. In other sessions a replay computes the times
+//! of the moves itself, and `work` events count the computed iterations.
 //!
 //! A session file cannot ask for unlimited time or work. A gap between two events counts as at most 60 s. The work of an event is limited to what can be done
 //! until the next event (`command/replay/cursor.rs`). If the last line is incomplete, it is dropped.
@@ -48,7 +49,7 @@ pub struct Header {
     pub format: u64,
     /// The version of the program that recorded the session.
     pub program: String,
-    /// The columns and rows of the screen at the start.
+    /// The size of the screen at the start: its columns and rows.
     pub size: (u16, u16),
     /// The name of the scenario.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct Header {
     pub iteration: u64,
     /// The step at which the stepper opened.
     pub at: u64,
-    /// The address to which the stepper was going when the recording began: that of `--at`, or the scenario's start. `None` if it had arrived.
+    /// The address to which the stepper was still going when the recording began: that of `--at`, or the scenario's start. `None` if it was already there.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
 }
@@ -76,7 +77,7 @@ fn first_iteration() -> u64 {
 }
 
 impl Header {
-    /// The header of a session that this program records. The stepper opens at a step of an iteration, as `(iteration, step)`.
+    /// Makes the header of a session that this program records. `at` is the step at which the stepper opens.
     #[must_use]
     pub fn new(name: String, scenario: String, at: Visit, size: (u16, u16)) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -94,7 +95,7 @@ impl Header {
         }
     }
 
-    /// Returns the meaning of the session's keys.
+    /// Returns the dialect of the session: the meaning of the pressed keys depends on the file format.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         if self.format < 2 { Dialect::One } else { Dialect::Two }
@@ -152,7 +153,7 @@ pub enum Event {
     Work(u64),
     /// This number of pieces of the long computation was done.
     Pieces(u64),
-    /// Play moved the stepper by a unit.
+    /// Play moved the stepper by one unit.
     Play,
     /// The user quit the stepper.
     Quit,
@@ -251,7 +252,7 @@ impl fmt::Display for SessionError {
 
 impl std::error::Error for SessionError {}
 
-/// The version in a header, which is read before the other keys: they depend on it.
+/// The version in a header. It is read before the other keys of the header, because they depend on it.
 #[derive(Deserialize)]
 struct Version {
     gradstep_session: u64,
@@ -276,7 +277,7 @@ impl Session {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = parse_header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), is_truncated: false };
-        // the time of the last event in the file, and the same with shortened gaps
+        // the time of the last event: as in the file, and with shortened gaps
         let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
         for (number, line) in lines.enumerate() {
             match parse_event(line) {
@@ -285,7 +286,9 @@ impl Session {
                     session.events.push((now, event));
                     last = time;
                 }
+                // the first event is in line 2
                 _ if line.ends_with(b"\n") => return Err(SessionError(format!("is damaged: its line {} is not an event", number + 2))),
+                // a line without a newline is the last one, and is incomplete
                 _ => session.is_truncated = true,
             }
         }

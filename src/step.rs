@@ -92,7 +92,7 @@ impl Unit {
     }
 }
 
-/// The operation of a step.
+/// The operation of a step: how its value follows from its factors or arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -100,7 +100,7 @@ pub enum Kind {
     Product,
     /// The value is a function of the arguments.
     Apply,
-    /// The value is the maximum of the arguments. Also a loss term that a target of 0 removes: its value is 0.
+    /// The value is the maximum of the arguments. Also used for a term t · log a of a loss that would be 0 · −∞: the loss leaves it out, and its value is 0.
     Select,
     /// The value is the argument.
     Copy,
@@ -122,7 +122,7 @@ impl Kind {
 /// One entry of one tensor, which a pane can mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorEntry {
-    /// The number of the tensor in the network.
+    /// The tensor's position in the network's list of tensors.
     pub tensor: usize,
     /// The entry's place: its offset in row-major order.
     pub at: usize,
@@ -137,7 +137,7 @@ pub struct Factor {
     pub index: Index,
     /// The factor's value; meaningless for a slice.
     pub value: f64,
-    /// The entry that the factor is or is computed from; for a slice, its first entry; `None` for a constant.
+    /// The entry that the factor is, or from which it is computed. For a slice, its first entry. `None` for a constant.
     pub source: Option<TensorEntry>,
     /// The expression of a factor that is computed from an entry, such as the derivative of a relu; `None` for an entry itself.
     pub derived: Option<&'static Expr>,
@@ -147,9 +147,11 @@ pub struct Factor {
 
 impl Serialize for Factor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Factor", if self.slice.is_some() { 4 } else { 3 })?;
+        let field_count = if self.slice.is_some() { 4 } else { 3 };
+        let mut fields = serializer.serialize_struct("Factor", field_count)?;
         fields.serialize_field("name", &self.name)?;
         if let Some(places) = self.slice {
+            // a slice has no index and no value of its own (`null`), but the number of its entries
             fields.serialize_field("index", &())?;
             fields.serialize_field("value", &())?;
             fields.serialize_field("of", &places.len())?;
@@ -191,7 +193,7 @@ pub struct Step {
     pub kind: Kind,
     /// The factors or arguments.
     pub factors: Vec<Factor>,
-    /// The function that is applied; `None` for products and copies.
+    /// The function that is applied; `None` if the kind alone says what is computed, as for products and copies.
     pub function: Option<&'static Primitive>,
     /// The term's value, which is added to the entry.
     #[serde(serialize_with = "number::json")]

@@ -9,7 +9,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Adds `work` to this thread's count: 1 for each op, term or factor that is looked up.
+/// Adds `work` to this thread's count. Callers count 1 for each op, term or factor that they look up.
 #[inline]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
 pub fn count(work: u64) {

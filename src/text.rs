@@ -49,7 +49,7 @@ pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// Returns `text` escaped, with a blank for each newline. Messages quote such a text in the middle of a line.
+/// Returns `text` escaped, with a blank for each newline, so that it can be part of a line.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     escape(text).replace('\n', " ")
@@ -85,6 +85,7 @@ pub fn cut(text: &str, cells: usize) -> String {
     }
     let mut kept = String::new();
     for c in text.chars() {
+        // one cell is kept for the ellipsis
         if width(&kept) + UnicodeWidthChar::width(c).unwrap_or(0) + 1 > cells {
             break;
         }
@@ -142,19 +143,19 @@ fn blanks(text: &str, cells: usize) -> String {
     " ".repeat(cells.saturating_sub(text.width()))
 }
 
-/// The state of [`escape`] between two characters: it decides which combining marks and variation selectors are shown.
+/// The state of [`escape`] between two characters. It decides which characters are shown and which are escaped.
 #[derive(Default)]
 struct CombiningMarks {
     /// The number of combining marks on the last letter.
     count: usize,
-    /// `true` if the previous character is visible and no mark, so that a variation selector may follow it.
+    /// `true` if the previous character is visible and not a combining mark. Only then a variation selector may follow.
     is_after_letter: bool,
 }
 
 impl CombiningMarks {
     /// Returns whether `c`, the next character of the text, is shown unescaped.
     fn allow(&mut self, c: char) -> bool {
-        let is_after_letter = std::mem::take(&mut self.is_after_letter);
+        let is_after_letter = std::mem::take(&mut self.is_after_letter); // set again below if `c` is visible
         let is_variation_selector = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}');
         if c == '\n' {
             self.count = 0;

@@ -5,7 +5,7 @@
 //!   calling thread.
 //! - [`parallel`] encloses a computation with many calls of [`share`] and [`chunks`], such as the forward pass of a network. The helpers sleep until the
 //!   first call that has enough work to wake them. Then they spin until the computation ends, because waking a thread takes longer than many of the calls.
-//! - [`BackgroundTask`] does long work beside the caller, so that the user interface stays responsive.
+//! - [`BackgroundTask`] does long work on another thread while the caller goes on, so that the user interface stays responsive.
 
 use std::cell::{Cell, RefCell};
 use std::hint;
@@ -29,7 +29,8 @@ const MAX_LIMIT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// The number of cores that tests assume, so that they do the same on every machine.
 const TEST_CORES: usize = 3;
 
-/// The amount of work, in multiplications, for which one more thread pays off: about five microseconds. Tests have a tiny amount, so that they share too.
+/// The amount of work, in multiplications, for which one more thread pays off: about five microseconds. In tests the amount is tiny, so that small work is
+/// shared too.
 const HELPER_COST: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
 
 /// The amount of work, in multiplications, for which waking the helpers pays off: about forty microseconds.
@@ -52,8 +53,10 @@ fn cores() -> usize {
     *CORES.get_or_init(|| if cfg!(test) { TEST_CORES } else { available_parallelism().map_or(1, NonZeroUsize::get) })
 }
 
-/// Returns the number of threads of a computation, including the calling thread: the limit, but at most one for each core. More would slow each other
-/// down, because helpers spin. A machine with fewer than 8 cores may still have 8 threads, to reproduce the behaviour of a larger machine.
+/// Returns the number of threads of a computation, including the calling thread: the limit, but at most the number of cores, or 8 if there are fewer cores.
+///
+/// More threads than cores slow each other down, because helpers spin. On a small machine a limit of up to 8 is allowed nevertheless, to reproduce the
+/// behaviour of a larger machine.
 fn team_size() -> usize {
     limit().min(cores().max(8))
 }
@@ -65,7 +68,7 @@ fn helpers() -> Option<&'static ThreadPool> {
     if team_size() == 1 { None } else { HELPERS.get_or_init(build).as_ref() }
 }
 
-/// A guard that keeps the helpers awake. They sleep when the last guard is dropped.
+/// A guard that keeps the helpers awake. When the last guard is dropped, the helpers go to sleep.
 #[derive(Debug)]
 struct AwakeGuard;
 
@@ -91,12 +94,13 @@ fn stay_awake() {
     thread_local! {
         static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
     }
-    // the work that arrives may be a call of this function, for another computation; nested calls would keep each other from returning
+    // the work that arrives may itself be a call of this function, for another computation. Nested calls would keep each other from returning
     if IS_RUNNING.replace(true) {
         return;
     }
     let mut spins = 0;
     while AWAKE_GUARDS.load(Ordering::Relaxed) > 0 {
+        // `yield_now` does one piece of work if there is any
         if rayon::yield_now() != Some(Yield::Executed) {
             spin(&mut spins);
         }
@@ -107,7 +111,7 @@ fn stay_awake() {
 /// The helpers of this thread's current computation.
 #[derive(Debug, Default)]
 enum Team {
-    /// No helpers: the thread is not inside [`parallel`], or it already does one part of shared work.
+    /// No helpers: the thread is not inside [`parallel`], or it already does a part of the work that [`share`] has split.
     #[default]
     None,
     /// The helpers sleep, because no call of [`share`] had enough work yet.
@@ -147,8 +151,8 @@ fn spin(count: &mut u8) {
 
 /// A queue of work items that several threads take from, one item at a time.
 ///
-/// Every second helper takes from the back, all other threads from the front. So a thread mostly gets the entries that it wrote in the previous call of
-/// [`share`], which are still in its cache.
+/// Every second helper takes from the back, all other threads from the front. So in successive calls of [`share`] a thread mostly gets the same part of the
+/// entries, which is still in its cache.
 #[derive(Debug)]
 pub struct WorkQueue<'a, T> {
     work: &'a Mutex<IntoIter<T>>,
@@ -192,6 +196,7 @@ pub fn threads_for(multiplications: u64) -> usize {
 ///
 /// The length of a chunk is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
 pub fn chunks(entries: &mut [f64], unit: usize, entry_cost: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
+    // a chunk has so many entries that one more thread pays off for it
     let chunk_len = usize::try_from(HELPER_COST / entry_cost.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * entry_cost;
     if entries.len() <= chunk_len || threads_for(multiplications) == 1 {
@@ -209,8 +214,7 @@ pub fn try_spawn<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + 
 
 /// The future result of work on the background thread. If the task is dropped, the work still runs to its end, and its result is dropped.
 ///
-/// All background work runs on one thread, in order. An allocator keeps freed memory for the thread that allocated it, so a second thread would double
-/// the memory.
+/// All tasks run on one thread, in order. An allocator keeps freed memory for the thread that allocated it, so a second thread would double the memory.
 #[derive(Debug)]
 pub struct BackgroundTask<T>(Arc<Completion<T>>);
 
@@ -253,7 +257,7 @@ static PENDING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 struct PendingWork;
 
 impl PendingWork {
-    /// Locks the number of [`PENDING`].
+    /// Locks the number in [`PENDING`].
     fn count() -> MutexGuard<'static, usize> {
         PENDING.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -283,8 +287,8 @@ pub fn wait_until_idle() -> bool {
 /// One piece of work for the background thread.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start it, and for a call from the
-/// background thread, which would wait for itself.
+/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start it, and for a call from the background
+/// thread itself: if it waited for its own queue, it would wait forever.
 fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -317,7 +321,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
         let completion = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
         let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
-            // dropped at the end of this closure: if nobody waits for the result any more, its memory is freed before the work counts as done
+            // dropped at the end of this closure, after `result`: if the task was dropped, the result's memory is freed before the work counts as done
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
             if let Some(completion) = weak.upgrade() {
@@ -333,9 +337,9 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Waits for the result, for at most `wait`. Returns whether the work is done.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
-        let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
-        let waited = self.0.changed.wait_timeout_while(self.0.result(), wait, pending);
-        !pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+        let is_pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let waited = self.0.changed.wait_timeout_while(self.0.result(), wait, is_pending);
+        !is_pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Waits for the result and takes it. `None` if this task or a clone of it has already taken the result.
@@ -344,8 +348,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// If the work panicked, with the same panic.
     #[must_use]
     pub fn take(&self) -> Option<T> {
-        let pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
-        let mut result = self.0.changed.wait_while(self.0.result(), pending).unwrap_or_else(PoisonError::into_inner);
+        let is_pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let mut result = self.0.changed.wait_while(self.0.result(), is_pending).unwrap_or_else(PoisonError::into_inner);
         match mem::replace(&mut *result, Outcome::Taken) {
             Outcome::Ready(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
             Outcome::Pending | Outcome::Taken => None,
@@ -353,10 +357,10 @@ impl<T: Send + 'static> BackgroundTask<T> {
     }
 }
 
-/// Drops a large value on a new thread, because freeing its memory takes long.
+/// Drops a large value on a new thread, because freeing its memory takes long. If the system starts no thread, drops it on this thread.
 pub fn drop_in_background(large: impl Send + 'static) {
     let pending = PendingWork::new();
-    // if the system starts no thread, the closure is dropped here, with both values
+    // if the system starts no thread, `spawn` drops the closure here, and with it both values
     let _ = Builder::new().spawn(move || {
         drop(large);
         drop(pending);
@@ -379,6 +383,7 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue
                 drop(busy);
             });
         }
+        // inside `run`, calls of `share` use no helpers
         Team::None.during(|| run(WorkQueue { work, takes_from_back: false }));
         // spins until the helpers are done; the end of the scope would wait too, but by going to sleep
         let mut spins = 0;
@@ -394,12 +399,13 @@ mod tests {
 
     use super::*;
 
-    /// Adds its index to each entry, in chunks of chunks. Returns the thread of each outer chunk.
+    /// Adds to each entry the entry's index, in chunks that are split into chunks again. Returns the thread of each outer chunk.
     fn add_indices(entries: &mut [f64]) -> Vec<ThreadId> {
         let threads = Mutex::new(Vec::new());
-        chunks(entries, 3, 1, |outer_first, entries| {
+        let (outer_unit, inner_unit, entry_cost) = (3, 1, 1);
+        chunks(entries, outer_unit, entry_cost, |outer_first, entries| {
             threads.lock().expect("no thread panicked").push(thread::current().id());
-            chunks(entries, 1, 1, |inner_first, entries| {
+            chunks(entries, inner_unit, entry_cost, |inner_first, entries| {
                 for (n, entry) in entries.iter_mut().enumerate() {
                     #[allow(clippy::cast_precision_loss)] // the index is small
                     let index = (outer_first + inner_first + n) as f64;
@@ -416,7 +422,7 @@ mod tests {
         let alone = add_indices(&mut entries);
         assert_eq!(alone, [thread::current().id()], "outside `parallel`, this thread does all the work");
         let shared = parallel(|| add_indices(&mut entries));
-        assert!(shared.len() > 3, "{shared:?}");
+        assert!(shared.len() > TEST_CORES, "there are more chunks than threads: {shared:?}");
         #[allow(clippy::cast_precision_loss)] // the index is small
         let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
         assert_eq!(entries, expected);
@@ -439,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_background_result_is_taken_once() {
-        // the work waits until `open` sends
+        // the work waits until the sender `open` sends something
         let (open, opened) = mpsc::channel::<()>();
         let sum = BackgroundTask::begin(vec![1, 2, 3], move |numbers| {
             opened.recv().expect("the sender exists");
@@ -470,7 +476,8 @@ mod tests {
     #[test]
     fn a_panic_in_any_work_item_reaches_the_caller() {
         for bad in [0, 50, 99] {
-            let work = || share((0..100).collect(), 1 << 20, |items| items.for_each(|item| assert_ne!(item, bad)));
+            let multiplications = 1 << 20;
+            let work = || share((0..100).collect(), multiplications, |items| items.for_each(|item| assert_ne!(item, bad)));
             assert!(catch_unwind(AssertUnwindSafe(|| parallel(work))).is_err(), "{bad}");
         }
         let mut entries = vec![0.0; 100];

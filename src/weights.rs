@@ -42,7 +42,7 @@ impl WeightsError {
 #[derive(Debug)]
 pub struct TensorNames {
     list: Vec<String>,
-    /// The position of each name in `list`.
+    /// For each name, its position in `list`.
     numbers: HashMap<String, usize>,
 }
 
@@ -73,12 +73,12 @@ impl TensorNames {
     }
 }
 
-/// An opened file with tensors. Tensors are numbered from 0 in the order of the file. The values of a tensor are read only on a call of `bytes`.
+/// An opened file with tensors. Tensors are numbered from 0 in the order of [`TensorNames::list`]. The values of a tensor are read only when `bytes` is called.
 pub trait Archive: Debug + Send + Sync {
     /// Returns the names of the tensors; `None` if the file is a single tensor without a name, which then has the number 0.
     fn names(&self) -> Option<&TensorNames>;
 
-    /// Returns the shape and the number type of a tensor, after a check that they agree with the number of its bytes.
+    /// Returns the shape, the number type and the order of a tensor. Checks that they agree with the number of the tensor's bytes.
     ///
     /// # Errors
     /// If the description is invalid or contradicts the number of bytes.

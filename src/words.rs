@@ -80,7 +80,7 @@ pub fn normalized(word: &str) -> Option<String> {
     (!normalized.is_empty()).then_some(normalized)
 }
 
-/// Returns the first row of the table that contains a word. A row is skipped if it has a translation for which `is_allowed` is `false`.
+/// Returns the first row of the table that contains a word. A row with a translation is skipped if `is_allowed` is `false` for the translation.
 fn find_row(vocabulary: Vocabulary, word: &str, is_allowed: impl Fn(&str) -> bool) -> Option<&'static Translation> {
     let word = normalized(word)?;
     TRANSLATIONS.iter().find(|row| {
@@ -98,10 +98,11 @@ pub fn equal_name<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 
 /// Returns the candidate that a word most likely means: an equal name, or else the word's translation, or else the most similar name.
 pub fn best_match<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    best_match_where(vocabulary, word, candidates, |_| true)
+    let is_allowed = |_: &str| true;
+    best_match_where(vocabulary, word, candidates, is_allowed)
 }
 
-/// Returns the candidate that the table has as the translation of a word.
+/// Returns the translation of a word in the table, if the translation is one of the candidates.
 pub fn translation<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let row = find_row(vocabulary, word, |translation| candidates.contains(&translation))?;
     candidates.iter().copied().find(|candidate| *candidate == row.format_word)
@@ -123,9 +124,10 @@ pub fn best_match_where<'a>(
     }
 }
 
-/// Returns the help line for a word that is not one of the candidates: an equal name, or else the row of the table. `None` if neither exists.
+/// Returns the help line for a word that is not one of the candidates. It names the candidate that is equal after normalization, or else explains the word's
+/// row of the table. `None` if neither exists.
 ///
-/// Rows whose translation is not a candidate, or for which `is_allowed` is `false`, are ignored.
+/// A row whose translation is not a candidate, or not allowed by `is_allowed`, is ignored.
 pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_allowed: impl Fn(&str) -> bool) -> Option<String> {
     if let Some(equal) = equal_name(word, candidates) {
         return Some(suggest::did_you_mean(equal));
@@ -138,7 +140,9 @@ pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_al
     })
 }
 
-/// Returns the help line for a word that is not one of the candidates: that of [`table_help`], or else the most similar candidate, or else all candidates.
+/// Returns the help line for a word that is not one of the candidates: the help of [`table_help`], or else the most similar candidate, or else a list of all
+/// candidates.
 pub fn help(vocabulary: Vocabulary, word: &str, candidates: &[&str]) -> String {
-    table_help(vocabulary, word, candidates, |_| true).unwrap_or_else(|| suggest::help(word, candidates))
+    let is_allowed = |_: &str| true;
+    table_help(vocabulary, word, candidates, is_allowed).unwrap_or_else(|| suggest::help(word, candidates))
 }

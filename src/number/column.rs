@@ -17,7 +17,8 @@ use super::short::{SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, whole_
 /// The largest width of a column in cells, unless the caller asks for another.
 pub const DEFAULT_MAX_WIDTH: usize = 8;
 
-/// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents.
+/// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents, unless it
+/// shows all decimals that its numbers have.
 const MIN_DIGITS: usize = 3;
 
 /// The notation of the numbers in a column.
@@ -58,7 +59,7 @@ impl ColumnFormat {
     /// Each of these numbers fits. A number added later that does not fit is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
-        let cap = cap.max(3);
+        let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
         let values: Vec<f64> = values.into_iter().collect();
         let style = choose_style(cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, before_point: 1, from_point: 0 };
@@ -69,9 +70,11 @@ impl ColumnFormat {
                 break;
             }
             if let Some(text) = format.candidates(v).next().filter(|_| v.is_finite()) {
-                format.widen(&text, matches!(style, Style::Fixed(_)));
+                let ignore_exponents = matches!(style, Style::Fixed(_));
+                format.widen(&text, ignore_exponents);
             }
         }
+        // the quick test is valid only for a column of the largest possible width
         let quick_fit = Some(style).filter(|_| (format.before_point, format.from_point) == max_widths).and_then(QuickFit::new);
         // the first loop has widened a column with exponents for every finite number
         let is_measured = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
@@ -83,8 +86,10 @@ impl ColumnFormat {
                 // an exponent or a word such as `nan` needs more cells than the texts before
                 let text = scientific(v, 0);
                 if v.is_finite() {
-                    format.widen(&text, false);
+                    let ignore_exponents = false;
+                    format.widen(&text, ignore_exponents);
                 } else {
+                    // the word did not fit, so it is wider than the whole column
                     format.before_point += text.chars().count() - format.width();
                 }
             }
@@ -92,8 +97,8 @@ impl ColumnFormat {
         format
     }
 
-    /// Returns a wider column, with room for numbers to come: at least `before_point` cells before the point and `from_point` cells from the point on.
-    /// Of the latter it adds only as many as fit into [`DEFAULT_MAX_WIDTH`].
+    /// Returns a wider column, with room for numbers to come: at least `before_point` cells before the point and `from_point` cells from the point on. Cells
+    /// from the point on are added only as far as the column stays within [`DEFAULT_MAX_WIDTH`].
     #[must_use]
     pub fn with_room(self, before_point: usize, from_point: usize) -> Self {
         let before_point = self.before_point.max(before_point);
@@ -101,7 +106,7 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns whether all numbers that the format was made for are whole.
+    /// Returns whether the column is one of whole numbers: all numbers that the format was made for are whole, and none needs an exponent.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.style == Style::Fixed(0)
@@ -141,7 +146,7 @@ impl ColumnFormat {
         self.before_point + self.from_point
     }
 
-    /// Returns the position of the units digit (the last digit before the point) in a cell of the column: 0 for the leftmost character.
+    /// Returns the position of the units digit (the last digit before the point) in the text of [`ColumnFormat::cell`]: 0 for the leftmost character.
     #[must_use]
     pub fn units(&self) -> usize {
         self.before_point.saturating_sub(1)
@@ -174,11 +179,12 @@ impl ColumnFormat {
 
     /// Returns the possible texts of a number, the best first.
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
-        let (first, digits) = match self.style {
+        // the first text, and the most decimals of a mantissa in the texts after it
+        let (first, max_decimals) = match self.style {
             Style::Fixed(decimals) => (fixed(value, decimals), 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };
-        first.into_iter().chain((0..=digits).rev().map(move |d| scientific(value, d)))
+        first.into_iter().chain((0..=max_decimals).rev().map(move |decimals| scientific(value, decimals)))
     }
 
     /// Returns the best text that fits; `None` if no text fits.
@@ -190,8 +196,8 @@ impl ColumnFormat {
     }
 }
 
-/// A quick test for numbers that surely fit a fixed-point column: zero, and magnitudes of at least two units of the last decimal. Smaller numbers might
-/// be rounded to zero, so they need the slow test.
+/// A quick test for numbers that surely fit a fixed-point column of the largest possible width: zero, and magnitudes of at least two units of the last
+/// decimal. A smaller number might be rounded to zero, and then needs an exponent, so it needs the slow test.
 #[derive(Clone, Copy)]
 struct QuickFit {
     /// The smallest magnitude that surely fits, except zero.
@@ -233,6 +239,7 @@ pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Sty
     }
     let sign = usize::from(has_negative);
     let integer_digits = integer_digits(max);
+    // a number below 1 has a 0 before its point, so there is at least one digit
     let before_point = sign + integer_digits.max(1).unsigned_abs();
     if before_point > cap {
         return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(MIN_DIGITS));
@@ -242,6 +249,7 @@ pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Sty
     }
     // three limits: the decimals that the numbers have, those that fit, and those after which the largest number has enough significant digits
     let room = cap.saturating_sub(before_point + 1);
+    // numbers of 1 and more get one decimal more than four significant digits need: 12.375 may have three decimals
     let useful = (SIGNIFICANT_DIGITS.cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
     let shown = decimals.min(room).min(useful);
     let digits_of_largest = shown.cast_signed() + integer_digits;

@@ -6,8 +6,8 @@ use super::not_finite;
 /// The number of significant digits on the screen.
 pub(super) const SIGNIFICANT_DIGITS: usize = 4;
 
-/// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1: 3 for 123.4, 0 for 0.5, and −2 for 0.00123, which has two zeros after the point. 1
-/// for 0.
+/// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1: 3 for 123.4, and 0 for 0.5. It is −2 for 0.00123, which has two zeros after the
+/// point. For 0 it is 1.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
 pub(super) fn integer_digits(magnitude: f64) -> isize {
     if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
@@ -49,7 +49,7 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         return None;
     }
     if rounded > magnitude && rounded.fract() == 0.0 {
-        // 0.99996 has been rounded up to `1.0000`: every decimal is a nine instead
+        // the number was rounded up to a whole number, such as 0.99996 to `1.0000`: write a nine for every decimal instead
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
     // a text without a digit from 1 to 9 would show 0
@@ -72,7 +72,7 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     }
     let mut text = format!("{magnitude:.decimals$e}");
     if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
-        // 9.9996e5 has been rounded up to 1.000e6, or the largest numbers to infinity: the exact mantissa is cut off instead
+        // the number was rounded up to a power of ten, such as 9.9996e5 to 1.000e6, or to infinity: cut off the exact mantissa instead of rounding it
         let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
         text = format!("{}e{exponent}", &mantissa[..mantissa_len]);
     }
@@ -92,6 +92,7 @@ pub fn with_digits(value: f64, significant_digits: usize) -> String {
     if let Some(whole) = whole_or_word(value, 7) {
         return whole;
     }
+    // the number of digits of the exact text
     let digits = || format!("{magnitude:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
     // `0.0005` is easier to read than `5e−4`, but `1.234e−4` is easier than `0.0001234`
     let is_fixed = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
@@ -104,12 +105,13 @@ pub fn with_digits(value: f64, significant_digits: usize) -> String {
     scientific(value, significant_digits.max(1) - 1)
 }
 
-/// The width in cells of a typical number in an equation, such as −0.1234. This room is reserved for each number that is not computed yet.
+/// The width in cells of a typical number in an equation, such as −0.1234. An equation reserves this room for each number that is not computed yet.
 pub const TYPICAL_WIDTH: usize = 7;
 
 /// Rounds a magnitude up to one of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, …
 ///
-/// The result is the end of a scale. Because these numbers are far apart, a scale seldom changes when more numbers are computed.
+/// The result is used as the end of a scale, such as that of a chart. Because these numbers are far apart, the scale seldom changes when more numbers are
+/// computed.
 #[must_use]
 pub fn round_up(magnitude: f64) -> f64 {
     if magnitude == 0.0 || !magnitude.is_finite() {

@@ -1,3 +1,5 @@
+//! Tests of the three forms of numbers and of the law of short numbers.
+
 use super::column::{Style, choose_style};
 use super::short::scientific;
 use super::*;
@@ -139,6 +141,7 @@ fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
     if !text.contains(['.', 'e']) {
         prop_assert!(shown == value, "{value:e} as {text}");
     }
+    // a whole number is exact or rounded towards 0
     if shown.fract() == 0.0 && !text.contains('e') {
         prop_assert!(shown.abs() <= value.abs(), "{value:e} as {text}");
     }
@@ -153,6 +156,7 @@ proptest! {
     #[test]
     fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
         let format = ColumnFormat::within(cap, values.iter().copied());
+        // the longest texts have exponents, such as −1.235e−300: they may be wider than the cap
         prop_assert!(format.width() <= cap.max(14), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
         for &value in &values {
@@ -208,14 +212,16 @@ fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
     let mut format = ColumnFormat { style, before_point: 1, from_point: 0 };
     for &v in values.iter().filter(|v| v.is_finite()) {
         if let Some(text) = format.candidates(v).next() {
-            format.widen(&text, matches!(style, Style::Fixed(_)));
+            let ignore_exponents = matches!(style, Style::Fixed(_));
+            format.widen(&text, ignore_exponents);
         }
     }
     for &v in values {
         if format.fitting_text(v).is_none() {
             let text = scientific(v, 0);
             if v.is_finite() {
-                format.widen(&text, false);
+                let ignore_exponents = false;
+                format.widen(&text, ignore_exponents);
             } else {
                 format.before_point += text.chars().count() - format.width();
             }

@@ -3,13 +3,16 @@
 //! ```text
 //! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock the file
 //! write    the target is unchanged
-//! finish   if there is no target:    link the file to the target's name
-//!          if there is a target:     link the file to `.gradstep-unfinished-0`, then rename `.gradstep-unfinished-0` to the target's name
+//! finish   a file without a name, if there is no target:    link the file to the target's name
+//!          a file without a name, if there is a target:     link the file to `.gradstep-unfinished-0`, then rename that to the target's name
+//!          `.gradstep-unfinished-0`:                        rename it to the target's name
 //! ```
 //!
-//! A rename replaces a file atomically, but only a file with a name can be renamed. So the file has a temporary name for a moment. If the process is killed at
-//! that moment, the temporary file stays. The next save in the folder removes it. A locked temporary file is not removed, because another process is still
-//! writing it.
+//! If the name `.gradstep-unfinished-0` is taken, the number is higher. A rename replaces a file atomically, but only a file with a name can be renamed. So
+//! even a file without a name gets a temporary name for a moment. If the process is killed while the temporary name exists, the temporary file stays. On Unix
+//! the next save in the folder removes it. A locked temporary file is not removed, because another process is still writing it.
+//!
+//! If the target is not a regular file, or if the folder allows no temporary file, the output is written to the target itself.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -35,7 +38,8 @@ pub struct PendingSave {
 }
 
 impl SaveTarget {
-    /// Opens a file for the output of a path. An existing file is not changed yet. Links are followed, and the mode of the file is kept.
+    /// Opens the file to which the output for a path is written. An existing target is not changed yet, except if the output goes to the target itself. Links
+    /// are followed. The new file gets the mode of the existing one.
     ///
     /// # Errors
     /// If the path cannot be written.
@@ -52,6 +56,7 @@ impl SaveTarget {
         if let (Some(file), Some(metadata)) = (&existing, &metadata)
             && (!metadata.is_file() || is_file_descriptor(path))
         {
+            // a pipe or a device has no length
             if metadata.is_file() {
                 file.set_len(0)?;
             }
@@ -75,7 +80,8 @@ impl SaveTarget {
     }
 }
 
-/// `true` if a path names an open file descriptor, such as `/dev/stdout`. Other processes may write to the same file, so it must not be replaced.
+/// Returns whether a path names an open file descriptor, such as `/dev/stdout`. Other processes may write to the same open file, so the file must not be
+/// replaced.
 fn is_file_descriptor(path: &Path) -> bool {
     ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
 }
@@ -108,7 +114,7 @@ impl PendingSave {
             created = Some(file);
             Ok(())
         })?;
-        let file = created.ok_or(io::ErrorKind::NotFound)?;
+        let file = created.ok_or(io::ErrorKind::NotFound)?; // always there: `create` has succeeded
         Ok(Self { file, temporary: Some(temporary), target: path })
     }
 
@@ -126,7 +132,7 @@ impl PendingSave {
                 fs::rename(temporary, &self.target)?;
             }
         }
-        self.temporary = None;
+        self.temporary = None; // so that `drop` removes nothing
         sync_folder(folder(&self.target))
     }
 
@@ -166,8 +172,8 @@ fn temporary_name(folder: &Path, n: u32) -> PathBuf {
     folder.join(format!(".gradstep-unfinished-{n}"))
 }
 
-/// Calls `create` with one temporary name after another, until it succeeds because the name is free. Returns this name. The names are in the folder of
-/// `path`.
+/// Calls `create` with one temporary name after another in the folder of `path`. An `AlreadyExists` error means that the name is taken. Returns the first
+/// name with which `create` succeeds.
 fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     for name in (0..MAX_NAMES).map(|n| temporary_name(folder(path), n)) {
         match create(&name) {
@@ -181,7 +187,7 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
 
 /// Removes the temporary files that killed processes have left in a folder.
 fn remove_abandoned(folder: &Path) {
-    // the names are checked up to the first unused one, but at least 8 of them: an early name may be unused while a later one is in use
+    // the names are checked up to the first unused name, but at least names 0 to 8: an early name may be unused while a later one is in use
     const MIN_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);
@@ -244,7 +250,7 @@ fn create_nameless(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-    // `link` needs /proc
+    // `link` works only if /proc is there
     fs::metadata(descriptor_path(&file)).is_ok().then_some(file)
 }
 

@@ -1,4 +1,4 @@
-//! Checks that stdin and stdout were open when the program started.
+//! Checks that stdin and stdout were open when the program started. On systems other than Unix nothing is checked.
 //!
 //! Before `main` runs, the standard library opens the null device in place of a closed standard stream, so that no other file gets the number of the stream.
 //! After that, a closed stream looks like a redirection to the null device, and all output would be lost without an error. So the check runs earlier, in a
@@ -24,7 +24,7 @@ pub fn ensure_stdin_is_open() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `true` if the standard stream with this number was closed at the start.
+/// Returns whether the standard stream with this number (0 for stdin, 1 for stdout) was closed at the start.
 #[cfg(unix)]
 fn is_closed(stream: u8) -> bool {
     at_start::CLOSED.load(std::sync::atomic::Ordering::Relaxed) & 1 << stream != 0
@@ -49,6 +49,7 @@ mod at_start {
         // `unsafe` promises that this code needs no setup by the standard library: it makes two system calls and stores an atomic number
         #[ctor(unsafe)]
         fn record_closed_streams() {
+            // BADF: there is no open file with this number
             let bit_if_closed = |number: u8, found: rustix::io::Result<_>| if found.err() == Some(Errno::BADF) { 1 << number } else { 0 };
             CLOSED.store(bit_if_closed(0, fcntl_getfd(stdin())) | bit_if_closed(1, fcntl_getfd(stdout())), Relaxed);
         }

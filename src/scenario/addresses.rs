@@ -1,7 +1,7 @@
 //! Checks the addresses in a scenario file against its network: the key `start`, and the key `at` of notes and expectations.
 //!
-//! An address names a step or a tensor: `57` is step 57, `grad.fc1.weight[0,1]` is the entry at row 0 and column 1 of a gradient, and `2/3:fc1.z` is a tensor of
-//! sample 3 in iteration 2. If the file has errors, an address is reported only if it is wrong in any case.
+//! An address names a step or a tensor: `57` is step 57, `grad.fc1.weight[0,1]` is the entry at row 0 and column 1 of a gradient, and `2/3:fc1.z` is a tensor
+//! of sample 3 in iteration 2. If the file has errors, an address is reported only if it is wrong in any case.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ pub(super) struct AddressResolver<'a> {
     batch_size: Option<usize>,
     /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
-    /// The settings of the update and the updated parameters; `None` without `[train]`. If the settings have an error, none of them is assumed to be 0: with a
-    /// momentum of 0, for example, the update would have no op for the velocity.
+    /// The settings of the update and the updated parameters; `None` without `[train]`. If the settings have an error, all of them are assumed to be 1. If the
+    /// momentum were assumed to be 0, for example, the update would have no op for the velocity, and an address of this op would be reported.
     updates: Option<(SgdOptions, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
     batch: OnceCell<Arc<Network>>,
@@ -74,13 +74,15 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// Returns the network of a batch. Only its tensors are certain: the number of terms of an op may change after the first iteration.
+    /// Returns the network of a batch in the first iteration. In later iterations some of its ops have more terms: a velocity then also depends on the previous
+    /// velocity. So only the names and shapes of the computed tensors may be used.
     fn batch(&self, network: &Network) -> &Network {
         self.batch.get_or_init(|| {
             // if the batch size is unknown, assume 2: a batch of several samples has all passes
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
             let update = self.updates.as_ref().map(|(options, learned)| (options, &learned[..]));
-            Batch::new(network, &samples, BatchReduction::default(), update, true).network
+            let is_first = true;
+            Batch::new(network, &samples, BatchReduction::default(), update, is_first).network
         })
     }
 
@@ -90,10 +92,10 @@ impl<'a> AddressResolver<'a> {
         batch.find(name).and_then(|id| batch.producer(id)).is_some_and(|op| batch.ops()[op].pass == pass)
     }
 
-    /// Returns the pass of the batch in which a tensor of this name is searched; `None` if it is searched among the tensors of a sample.
+    /// Returns the pass of the batch to which an address with this scope and name refers; `None` if it refers to a tensor of a sample.
     ///
-    /// Without a scope in the address, a tensor of a sample wins over one of the update. If `must_be_computed` is set, a tensor of a sample counts only if an op
-    /// computes it.
+    /// An address without a scope refers to a tensor of a sample if there is one with this name, otherwise to a tensor of the update. If `must_be_computed`
+    /// is set, a tensor of a sample counts only if an op computes it.
     fn batch_pass(&self, network: &Network, scope: Scope, name: &str, must_be_computed: bool) -> Option<Pass> {
         let is_in_sample = || network.find(name).is_some_and(|id| !must_be_computed || network.producer(id).is_some());
         match scope {
@@ -106,7 +108,8 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// Returns the number of terms of one entry of an op, or of all its entries together if `entry` is `None`. The result is `None` if the number is not known.
+    /// Returns the number of terms of one entry of an op, or of all its entries together if `entry` is `None`. The result is `None` if this number is not
+    /// known.
     fn terms(&mut self, op: usize, entry: Option<usize>) -> Option<u64> {
         let network = self.network.complete()?;
         let first_sample = self.first_sample.as_ref()?;
@@ -115,6 +118,7 @@ impl<'a> AddressResolver<'a> {
         let entries = crate::tensor::len(&network.tensor(network_op.output).shape);
         Some(match entry {
             Some(entry) => run.terms(network_op, op, entry),
+            // the terms of all entries before the one after the last
             None => run.prefix_terms(network_op, op, entries),
         })
     }
@@ -166,13 +170,13 @@ fn address_text<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
 /// Parses the address of a step and checks that the step exists.
 fn step_address(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|error| report_syntax(reader, span, &error))?;
-    // both parts are checked, so that the errors of both are reported
+    // the iteration and the place are both checked, so that the errors of both are reported
     let iteration = check_iteration(reader, &address, span, resolver);
     check_place(reader, text, &address.place, span, resolver).and(iteration)?;
     Ok(address)
 }
 
-/// Checks that the step exists in its iteration. `text` is the address as written.
+/// Checks that the step exists in its iteration. `text` is the address as written, and `place` its part without the iteration.
 fn check_place(
     reader: &mut ScenarioReader,
     text: &str,
@@ -191,7 +195,10 @@ fn check_place(
             fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
         Place::Op { scope, name, index, term } => {
-            let Some(FoundTensor { shape, id }) = find_tensor(reader, *scope, name, span, resolver, true)? else { return Ok(()) };
+            let must_be_computed = true;
+            let Some(FoundTensor { shape, id }) = find_tensor(reader, *scope, name, span, resolver, must_be_computed)? else {
+                return Ok(());
+            };
             let entry = match index {
                 Some(index) => Some(entry_at(reader, name, index, span, &shape)?),
                 None => None,
@@ -202,7 +209,9 @@ fn check_place(
                 return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), &gradient.unwrap_or_default());
             };
             let Some(term) = term else { return Ok(()) };
-            match resolver.terms(op, entry.or(Some(0))) {
+            // an address with a term but without an index, such as `loss#2`, is meant for a scalar: its only entry is 0
+            let entry = entry.or(Some(0));
+            match resolver.terms(op, entry) {
                 Some(terms) if *term > terms => fail(reader, format!("{text} does not exist: this entry has {}", terms_text(terms)), ""),
                 _ => Ok(()),
             }
@@ -255,8 +264,8 @@ struct FoundTensor {
     id: Option<Id>,
 }
 
-/// Finds the tensor that an address names. Returns `None` if it is unknown whether the tensor exists. If `must_be_computed` is set, help texts suggest only tensors
-/// that an op computes.
+/// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of errors in the file. `must_be_computed` is set for
+/// the address of a step: then help texts suggest only tensors that an op computes.
 fn find_tensor(
     reader: &mut ScenarioReader,
     scope: Scope,
@@ -295,8 +304,8 @@ fn shape_in_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Sp
     Err(reader.report(span.clone(), message, tensors::help(name, &names)))
 }
 
-/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion; if `must_be_computed` is set, only tensors that an op
-/// computes are suggested.
+/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion; if `must_be_computed` is set, only tensors that
+/// an op computes are suggested.
 fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, must_be_computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
@@ -315,7 +324,8 @@ fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network:
     Err(reader.report(span.clone(), format!("no op is called {}", quoted(name)), help))
 }
 
-/// Returns the help text for a tensor that is given, not computed, such as a weight: it suggests the gradient. `None` if the tensor has no gradient.
+/// Returns the help text for a tensor that is given, not computed, such as a weight. The text suggests the gradient, and follows the tensor's name. `None` if
+/// the tensor has no gradient.
 fn given_help(network: &Network, name: &str) -> Option<String> {
     let gradient = network.gradient_of(network.find(name)?)?;
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
@@ -374,7 +384,7 @@ fn expectation(
     line_breaks: &[usize],
 ) -> Result<Expectation, Reported> {
     let at = address_text(reader, table, span, "expectation");
-    // the line of the address: the number of line breaks before it, plus 1
+    // the line of the address, from 1: one more than the number of line breaks before it
     let line = at.as_ref().map_or(0, |(_, span)| line_breaks.partition_point(|&line_break| line_break < span.start) + 1);
     let expected = at.and_then(|(text, span)| expected_tensor(reader, text, &span, resolver));
     let value = match table.get("value") {
@@ -398,8 +408,10 @@ fn expectation(
             if written.is_empty() { format!("add an index to the address: {name} is {}", shape_text(&shape)) } else { String::new() };
         return Err(reader.report(value_span, message, help));
     }
-    reader.claim(&value_span, &shape)?;
-    let value = Arc::new(value.fill(reader, "value", &shape, Fan::of(&shape))?);
+    reader.claim(&value_span, &shape)?; // counts the memory of the value
+    // the value may be written as any initializer, even as one for weights, which needs fans
+    let fan = Fan::of(&shape);
+    let value = Arc::new(value.fill(reader, "value", &shape, fan)?);
     Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
 }
 
@@ -423,12 +435,12 @@ fn expected_tensor(
 ) -> Result<ExpectedTensor, Reported> {
     let exists = |name: &str| resolver.network.complete().is_some_and(|network| network.find(name).is_some());
     let whole_tensor = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
-    // a node of a graph may have a name that would be another address, such as `loss`
+    // a node of a graph may have a name that would otherwise be the address of a step, such as `loss`
     let address: Address =
         if exists(text) { whole_tensor(text).into() } else { text.parse().map_err(|error| report_syntax(reader, span, &error))? };
     let _ = check_iteration(reader, &address, span, resolver); // only reported: the rest of the address is checked too
     let place = match address.place {
-        // the loss, or a node of a graph that is called so
+        // `loss` as the address of a step is the first step of the loss; here it means the tensor `loss`, or a node of a graph with this name
         Place::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),
         place => place,
     };
@@ -439,7 +451,8 @@ fn expected_tensor(
     if term.is_some() {
         reader.report(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
     }
-    let found = find_tensor(reader, *scope, name, span, resolver, false);
+    let must_be_computed = false;
+    let found = find_tensor(reader, *scope, name, span, resolver, must_be_computed);
     let shape = found.and_then(|found| found.map(|found| found.shape).ok_or(Reported));
     let entry = match index {
         Some(index) => shape.as_deref().ok().and_then(|shape| entry_at(reader, name, index, span, shape).ok()),

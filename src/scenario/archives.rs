@@ -10,7 +10,7 @@ use crate::weights::{self, Archive, MAX_BYTES, WeightsError};
 
 /// A source of weight files: the scenario's folder, a recorded session (which contains the files), or [`NoFiles`].
 pub trait Files: Debug + Send + Sync {
-    /// Reads the file at `path`, as the scenario writes it: relative to its folder.
+    /// Reads the file at `path`. The path is as written in the scenario, relative to the scenario's folder.
     ///
     /// # Errors
     /// If there is no such file, if it may not be read, or if it has more than `limit` bytes.
@@ -35,7 +35,7 @@ impl Files for NoFiles {
 /// The weight files that have been opened so far, and the remaining limits on their size.
 pub(super) struct Archives {
     files: Arc<dyn Files>,
-    /// The opened files by their path; an error if a file could not be opened, which is reported once.
+    /// The files by their path. If a file could not be opened, its value is an error, so that this is reported only once.
     pub opened: HashMap<String, Result<Arc<dyn Archive>, Reported>>,
     /// The number of bytes that may still be read from files.
     readable_bytes: usize,
@@ -53,7 +53,7 @@ impl Archives {
         Self { decodable_bytes: MAX_BYTES, ..self }
     }
 
-    /// Returns the paths of all files, as written in the scenario.
+    /// Returns the paths of all files that the scenario names, as written in it.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = self.opened.keys().cloned().collect();
         paths.sort();

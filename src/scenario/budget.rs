@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     pub limit: u64,
-    /// The memory of tensors and their gradients, with `overhead`.
+    /// The memory of tensors and their gradients, including `overhead`.
     pub claimed: u64,
     /// The part of `claimed` that does not hold entries of tensors: names, shapes and so on.
     pub overhead: u64,

@@ -47,14 +47,15 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
             let help = "add [[layer]] tables with input, target and loss; or a [graph]";
             let reported = reader.report(insertion::at_end(text), "there is no network: neither [[layer]] nor [graph]", help);
             // check the samples and the loss as far as possible without a network
+            let (rank, last) = (None, None);
             let has = |key| table.contains_key(key);
             let sample_tables = samples::find_tables(reader, table);
             if has("input") || has("sample") {
-                samples::inputs(reader, &sample_tables, None);
+                samples::inputs(reader, &sample_tables, rank);
             }
             if has("loss") {
-                let objective = sample::objective(reader, table, None);
-                samples::targets(reader, &sample_tables, table, None, &objective);
+                let objective = sample::objective(reader, table, last);
+                samples::targets(reader, &sample_tables, table, last, &objective);
             }
             BuiltNetwork { network: KnownNetwork::Nothing, sample_count: None, samples: Err(reported), reduction: Err(reported) }
         }
@@ -73,7 +74,7 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
     let inputs = samples::inputs(reader, &sample_tables, layers::input_rank(&layers.entries));
     let shape = samples::shape(&inputs);
     let (chain, tensors, last) = layers::build_chain(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
-    // in an incomplete list, the last known layer may not be the network's last layer
+    // if some layers could not be read, the last known layer may not be the network's last layer
     let last = last.as_ref().filter(|_| is_complete);
     let objective = sample::objective(reader, table, last);
     let targets = samples::targets(reader, &sample_tables, table, last, &objective);

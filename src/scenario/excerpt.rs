@@ -1,5 +1,5 @@
-//! The source line that is shown below an error message. It is escaped, and a long line is cut to a window around the error. The module also shortens texts of the
-//! file that messages quote.
+//! The source line that is shown below an error message. The line is escaped, and a long line is cut to a window around the error. This module also shortens
+//! the texts that messages quote from the file.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -46,7 +46,7 @@ fn char_start(text: &str, mut at: usize) -> usize {
 
 /// Returns the line of `text` in which `span` begins, with the part of `span` in that line marked.
 pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
-    // start..end is the marked range, line_start..line_end its line without line break and byte order mark
+    // start..end will be the marked range, and line_start..line_end its line without line break and byte order mark
     let mut start = char_start(text, span.start);
     if start == text.len() {
         // the file may end with blank lines: show the last line that is not blank
@@ -64,6 +64,7 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     let line_fits = head(&text[line_start..line_end], MAX_WIDTH).len() == line_end - line_start;
     let before = if line_fits { &text[line_start..start] } else { tail(&text[line_start..start], WIDTH_BEFORE) };
     let is_cut_left = before.len() < start - line_start;
+    // the cells that are left for the marked text and the text after it
     let room = MAX_WIDTH.saturating_sub(width(before));
     let marked = head(&text[start..end], room);
     let after = head(&text[start + marked.len()..line_end], room - width(marked));

@@ -1,4 +1,5 @@
-//! Parses the expressions of a graph by precedence climbing (Pratt parsing). The result is a list of instructions for a stack machine, in the order of evaluation.
+//! Parses the expressions of a graph by precedence climbing (Pratt parsing). The result is a list of instructions for a stack machine, in the order of
+//! evaluation.
 //!
 //! `a + b * 2` becomes: push a, push b, push 2, multiply, add.
 //!
@@ -15,7 +16,8 @@ use crate::words::{self, Vocabulary};
 /// The largest depth of nested parentheses, minuses and powers. It bounds the recursion of the parser.
 const MAX_DEPTH: usize = 100;
 
-/// The binding powers of `+` and `-` to the left and to the right. An operand between two operators belongs to the one with the larger power on that side.
+/// The binding powers of `+` and `-` to the left and to the right. An operand between two operators belongs to the operator that binds it more strongly: in
+/// `a - b - c` the first minus binds b with its right power 2, the second with its left power 1, so b belongs to the first.
 const SUM: (u8, u8) = (1, 2);
 /// The binding powers of `*` and `/`.
 const PRODUCT: (u8, u8) = (3, 4);
@@ -93,7 +95,8 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
     if parser.token == Token::End {
         return fail(range, "the expression is empty", "write what the node computes, as in u = a * b");
     }
-    parser.expression(0, 0)?;
+    let (min_power, depth) = (0, 0);
+    parser.expression(min_power, depth)?;
     match parser.token {
         Token::End => Ok(parser.instructions),
         Token::Sign(')') => fail(parser.span, "this closing parenthesis has no opening one", "leave it out"),
@@ -165,7 +168,7 @@ impl<'a> Parser<'a> {
     /// Converts the number that has this length at the beginning of `rest`, which begins at byte `start` of the text.
     fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
         let text = &rest[..length];
-        // the length with the characters that follow without a blank, such as the second point in 1.2.3
+        // the length with the characters that directly follow, such as `.3` in 1.2.3
         let whole =
             length + rest[length..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len() - length);
         let lacks_digits = text.starts_with('.') || text.ends_with('.');
@@ -188,7 +191,8 @@ impl<'a> Parser<'a> {
         fail(span.clone(), format!("{} has no meaning in an expression", quoted(&self.text[span])), help)
     }
 
-    /// Parses an operand and the operators after it, up to the first operator whose left binding power is less than `min_power`.
+    /// Parses an operand and the operators after it with their operands, up to the first operator whose left binding power is less than `min_power`. `depth`
+    /// is the depth of nesting.
     fn expression(&mut self, min_power: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > MAX_DEPTH {
             let help = "split it: define parts of it as nodes before this one";

@@ -1,5 +1,5 @@
-//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads the text. For such arrays, the TOML parser needs about ten times as long as
-//! this module, and about 40 bytes of memory for each byte of text.
+//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads the text. For such arrays, the TOML parser needs about ten times as
+//! long as this module, and about 40 bytes of memory for each byte of text.
 //!
 //! In the text, `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`. The array is stored in a map, under the position of the `00:00:00`. Only
 //! rectangular arrays of valid numbers are extracted. Other arrays stay in the text, so that the parser reports their errors.
@@ -29,7 +29,7 @@ pub(super) struct Extracted {
     pub arrays: HashMap<usize, Array>,
 }
 
-/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. A text that is not valid TOML is not valid afterwards either.
+/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. If the text is not valid TOML, the result is not valid TOML either.
 pub(super) fn extract(text: &str) -> Option<Extracted> {
     let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
     let mut extracted = Extracted { text: String::new(), arrays: HashMap::new() };
@@ -69,7 +69,8 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Returns the range of the first single-line string without a closing quote: from its opening quote to the end of the line.
+/// Returns the range of the first single-line string without a closing quote: from its opening quote to the end of the line. A string in the last line is
+/// found only if a line break follows.
 pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -86,7 +87,8 @@ pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the end of its line (or of the text, for a `"""` string).
+/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the position of the line break after it, or the end of the
+/// text if no line break ends it (a `"""` string may contain line breaks).
 fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
     let is_multiline = bytes[at..].starts_with(&[quote; 3]);
@@ -161,8 +163,8 @@ fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     Some(((shape?, data), at)).filter(|((_, data), _)| is_delimited && data.len() >= MIN_ENTRIES)
 }
 
-/// Returns the end and the type of the decimal number that begins at `at`. `None` if it is not a valid number, or has underscores or another radix, which are rare
-/// and left to the TOML parser.
+/// Returns the end and the type of the decimal number that begins at `at`. `None` if it is not a valid number, or has underscores or another radix, which are
+/// rare and left to the TOML parser.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
     // each returns the position after the sign or the digits; there must be at least one digit
     let after_sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));

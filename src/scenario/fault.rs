@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::excerpt::{cut_at_word, excerpt, one_line};
 
-/// The largest number of errors that are shown. The number of the others is written below.
+/// The largest number of errors that are shown. The others are only counted below.
 const MAX_SHOWN: usize = 50;
 
 /// The largest width of a message or help line, in terminal cells.
@@ -50,6 +50,7 @@ impl Faults {
     /// Formats all errors in the style of rustc, with or without colour. The text has no newline at the end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
+        // the renderer must not cut lines again: messages and source lines are already cut to smaller widths
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(1000);
         let mut texts: Vec<String> = self.list.iter().take(MAX_SHOWN).map(|fault| trim(&renderer.render(&self.groups(fault)))).collect();
         if self.list.len() > MAX_SHOWN {
@@ -58,7 +59,7 @@ impl Faults {
         texts.join("\n\n")
     }
 
-    /// Returns one error as the renderer's groups: the error with its help line, and the second position as a note.
+    /// Returns one error as the renderer's groups: the error with its help line, and its second position, if it has one, as a note.
     fn groups(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
         let mut group =
             Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());
@@ -101,7 +102,8 @@ fn trim(text: &str) -> String {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(false))
+        let colour = false;
+        f.write_str(&self.render(colour))
     }
 }
 

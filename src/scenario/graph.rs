@@ -1,7 +1,7 @@
 //! Reads `[graph]`: a scalar computational graph with inputs and expressions. Each expression is split into nodes with one operation each.
 //!
-//! `C = (a * b - c)^2` becomes `t1 = a * b`, `t2 = t1 - c` and `C = t2^2`. An expression with an error is replaced by the constant 0, so that expressions that use
-//! its name are still checked.
+//! `C = (a * b - c)^2` becomes `t1 = a * b`, `t2 = t1 - c` and `C = t2^2`. An expression with an error is replaced by the constant 0, so that expressions
+//! that use its name are still checked.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -30,15 +30,16 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     let mut graph = Graph::new(&inputs, &lines, has_all_inputs && has_all_lines);
     let faults_before = reader.faults.len();
     for (n, line) in lines.iter().enumerate() {
-        // an upper bound of the nodes that this line adds
+        // an upper bound of the number of nodes that this line adds: each node has an operator or a function with its parenthesis
         let operations = line.text.bytes().filter(|b| b"+-*/^(".contains(b)).count();
-        if reader.is_full() || reader.claim_many(&line.file_span(0..line.text.len()), &[], operations.max(1)).is_err() {
+        let scalar = &[];
+        if reader.is_full() || reader.claim_many(&line.file_span(0..line.text.len()), scalar, operations.max(1)).is_err() {
             break;
         }
         for ExpressionError { span, message, help } in graph.add_line(line) {
             reader.report(line.file_span(span), message, help);
         }
-        graph.line_of_node.resize(graph.nodes.len(), n);
+        graph.line_of_node.resize(graph.nodes.len(), n); // all nodes that were added are made from line n
     }
     let lines_are_valid = reader.faults.len() == faults_before;
     let output = output(reader, table, &mut graph, &lines);
@@ -57,7 +58,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
         }
     }
     let inputs: Vec<String> = inputs.iter().map(|(name, _)| name.clone()).collect();
-    // the names of inputs and nodes, and missing names, whose other uses are not reported
+    // the names of inputs and nodes. A missing name was reported at its first use; it is added, so that an address with this name is not reported too
     let names = || {
         inputs
             .iter()
@@ -86,7 +87,8 @@ fn inputs(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> (Ve
     let mut has_all_names = true;
     for (key, value) in inputs {
         let name = key.get_ref().as_ref();
-        if let Err(ExpressionError { message, help, .. }) = check_name(name, 0..0) {
+        let unused_span = 0..0; // the error is reported at the key
+        if let Err(ExpressionError { message, help, .. }) = check_name(name, unused_span) {
             reader.report(key.span(), message, help);
         }
         let number = reader.number(&format!("the input {}", quoted(name)), value);
@@ -187,7 +189,7 @@ fn output<'t>(
 ) -> Result<usize, Reported> {
     let Some((name, span)) = reader.string(table, "output")? else {
         let last = lines.last().and_then(NodeLine::name).and_then(|(name, _)| graph.defined.get(name));
-        return last.copied().ok_or(Reported);
+        return last.copied().ok_or(Reported); // a last line without a name was reported
     };
     if let Some(&number) = graph.defined.get(name) {
         return Ok(number);
@@ -222,12 +224,13 @@ struct Graph<'t> {
 }
 
 impl<'t> Graph<'t> {
-    fn new(inputs: &'t [(String, f64)], lines: &'t [NodeLine<'_>], has_all_lines: bool) -> Self {
+    /// Makes the graph without its nodes. `is_complete` is `false` if the file has inputs or lines that could not be read.
+    fn new(inputs: &'t [(String, f64)], lines: &'t [NodeLine<'_>], is_complete: bool) -> Self {
         let inputs = inputs.iter().map(|(name, _)| name.as_str());
         let node_names = || lines.iter().map(|line| line.name().map_or("", |(name, _)| name));
         let all_names: HashSet<&str> = inputs.clone().chain(node_names()).collect();
         let forbidden = all_names.iter().copied().filter(|name| check_name(name, 0..0).is_err()).collect();
-        let has_all_names = has_all_lines && node_names().all(is_name);
+        let has_all_names = is_complete && node_names().all(is_name);
         let defined: HashMap<&str, usize> = inputs.enumerate().map(|(number, name)| (name, number)).collect();
         Self {
             inputs: defined.len(),
@@ -294,8 +297,8 @@ impl<'t> Graph<'t> {
         Ok(())
     }
 
-    /// Checks that all names in the expression of `node` are defined. Each undefined name is reported once. The list of errors is empty if the names may exist but
-    /// could not be read.
+    /// Checks that all names in the expression of `node` are defined. Returns one error for each undefined name. `Err` with an empty list means that an
+    /// undefined name may have a definition that could not be read: then the expression cannot be used, but nothing is reported.
     fn check_uses(&mut self, node: &str, text: &'t str, instructions: &[Instruction]) -> Result<(), Vec<ExpressionError>> {
         let (mut errors, mut reported) = (Vec::new(), HashSet::new());
         let mut has_unknown = false;
@@ -305,6 +308,7 @@ impl<'t> Graph<'t> {
             {
                 let name = &text[span.clone()];
                 match self.check_use(node, name, span) {
+                    // the definition may be one that could not be read
                     Err(_) if !self.has_all_names && !self.all_names.contains(name) => has_unknown = true,
                     Err(error) if reported.insert(name) => {
                         self.missing.insert(name);
@@ -352,6 +356,7 @@ impl<'t> Graph<'t> {
         } else {
             let names: Vec<&str> = self.defined.keys().copied().collect();
             let near = suggest::nearest(name, names.iter().copied()).map(suggest::did_you_mean);
+            // the table has no translations of variables, only help texts: so there are no candidates, and none is allowed
             let help = near.or_else(|| words::table_help(Vocabulary::Variable, name, &[], |_| false));
             let help = help.unwrap_or_else(|| "add it to inputs, or define it before this node".to_owned());
             (format!("{} is not defined", quoted(name)), help)
@@ -359,7 +364,7 @@ impl<'t> Graph<'t> {
         Err(ExpressionError { span: span.clone(), message, help })
     }
 
-    /// Returns the next name of t1, t2, … that the file does not define itself.
+    /// Returns the next of the names t1, t2, … that the file does not define itself.
     fn next_intermediate(&mut self) -> String {
         loop {
             self.counter += 1;
@@ -370,7 +375,8 @@ impl<'t> Graph<'t> {
         }
     }
 
-    /// Adds a node for one operation. Each argument that is not a constant gets its own slot: in `a * a`, the node reads `a` twice.
+    /// Adds a node for one operation. Each argument that is not a constant gets a slot of its own in the list of values that the node reads: in `a * a`, the
+    /// node reads `a` twice.
     fn add_operation(&mut self, name: &str, operator: Operator, arguments: &[Argument]) {
         let mut reads = Vec::new();
         let operands: Vec<ElementwiseOperand> = arguments
@@ -386,7 +392,7 @@ impl<'t> Graph<'t> {
         self.push(name, operator, &operands, &reads);
     }
 
-    /// Adds a node. `reads` has the number of the input or node for each slot of the operands.
+    /// Adds a node. `reads[slot]` is the number of the input or node that [`ElementwiseOperand::Input`] with this slot refers to.
     fn push(&mut self, name: &str, operator: Operator, operands: &[ElementwiseOperand], reads: &[usize]) {
         let function = Arc::new(Elementwise::new(operator, operands));
         self.nodes.push(Node { name: name.to_owned(), function, reads: reads.to_vec() });

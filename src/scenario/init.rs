@@ -40,14 +40,14 @@ const RULES: &[InitRule] = &[
     InitRule { name: "he_normal", keys: &[], is_random: true, uses_fans: true },
 ];
 
-/// The smallest number of random entries for which a second thread is used. One thread makes them in half a millisecond.
+/// The smallest number of random entries for which a second thread is used. One thread makes this number of entries in half a millisecond.
 const MIN_PARALLEL_ENTRIES: usize = 1 << 14;
 
 /// An initializer as written in the file: a rule with the values of its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Initializer<'t, 'i> {
     rule: &'static InitRule,
-    /// The values of the rule's keys, in the order of [`InitRule::keys`]; 0 if the rule has fewer than two.
+    /// The values of the rule's keys, in the order of [`InitRule::keys`]. If the rule has fewer than two keys, the rest are 0.
     parameters: [f64; 2],
     seed: u64,
     table: &'t TomlTable<'i>,
@@ -68,6 +68,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
         known.extend(possible.keys.iter().map(|(key, _)| *key));
         known.extend(possible.is_random.then_some("seed"));
     }
+    // a table with neither `init` nor `file` may be one whose key `file` is misspelt
     if !table.contains_key("init") {
         known.extend(weight_file::KEYS);
     }
@@ -141,14 +142,17 @@ impl<'t, 'i> Initializer<'t, 'i> {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// Makes the numbers of a tensor of this shape in row-major order. The first pass over the file returns zeros if there are too many numbers. `key` names the
-    /// tensor in messages.
+    /// Makes the numbers of a tensor of this shape in row-major order. `fan` is the fan-in and fan-out, for rules that use them. `key` names the tensor in
+    /// messages.
+    ///
+    /// The scenario file is read in up to two passes. If there are too many numbers, the first pass returns zeros instead.
     pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.rule.uses_fans && shape.len() < 2 {
             let message =
                 format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so it has no fan-in and fan-out", self.rule.name);
             return Err(reader.report(self.span_of("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
         }
+        // low and high, or mean and std
         let [a, b] = self.parameters;
         match self.rule.name {
             "uniform" if a > b => {
@@ -168,9 +172,10 @@ impl<'t, 'i> Initializer<'t, 'i> {
         Ok(data)
     }
 
-    /// Makes `n` numbers. `a` and `b` are the parameters of the rule in the order of its keys: start and step, low and high, or mean and std.
+    /// Makes `n` numbers by the rule.
     #[allow(clippy::cast_precision_loss)] // n is far less than 2⁵³
     fn numbers(&self, n: usize, fan: Fan) -> Vec<f64> {
+        // in the order of the rule's keys: start and stop, start and step, low and high, or mean and std
         let [a, b] = self.parameters;
         match self.rule.name {
             "ones" => vec![1.0; n],
@@ -205,7 +210,8 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
     }
 
-    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator, so a second thread can skip to the second half and make it.
+    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator. So a second thread can make the second half of the
+    /// numbers: it skips the steps of the first half.
     fn draw(&self, n: usize, steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
         let mut data = vec![0.0; n];
         let fill = |first: usize, data: &mut [f64]| {
@@ -218,7 +224,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
         } else {
             let (first, second) = data.split_at_mut(n / 2);
             let second = Mutex::new(Some(second));
-            // both threads call this; the one that calls it first does the work
+            // both threads call this closure, and the first call does the work: the other thread may start late, or not at all
             let fill_second = || {
                 let untaken = second.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(data) = untaken {

@@ -7,7 +7,7 @@ use super::reader::{Span, TomlTable};
 /// Returns the position before the first key of the file.
 pub(super) fn before_first_key(table: &TomlTable<'_>, text: &str) -> Span {
     let first = table.iter().map(|(key, _)| key.span().start).min().unwrap_or(0).min(text.len());
-    // the span of a [header] begins after its bracket, so go back to the start of the line, and then to its first visible character
+    // the span of a [header] begins after its bracket, so go back to the start of the line, and then forward to the line's first visible character
     let line = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let indentation = text[line..].len() - text[line..].trim_start().len();
     let start = line + indentation.min(first - line);

@@ -1,5 +1,5 @@
-//! Reads the keys of a layer or a loss from a TOML table. A layer or loss asks for its keys through the trait [`Args`], without knowledge of TOML; [`TableArgs`] is
-//! the implementation of that trait.
+//! Reads the keys of a layer or a loss from a TOML table. A layer or loss asks for its keys through the trait [`Args`], without knowledge of TOML;
+//! [`TableArgs`] is the implementation of that trait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub(super) struct TableArgs<'a, 't, 'i> {
     pub inputs: &'a [&'a [usize]],
     /// The help text for a tensor of the wrong shape: it says what the shape depends on.
     pub shape_help: &'a str,
-    /// `true` if the sizes of the inputs and of the layer are known. Otherwise the layer is built with assumed sizes, only to check its keys. A mismatch of sizes is
-    /// then not reported, because it may be a consequence of another error.
+    /// `true` if the sizes of the inputs and of the layer are known. Otherwise the layer is built with assumed sizes, only to check its keys. A mismatch of
+    /// sizes is then not reported, because it may be a consequence of another error.
     pub has_sizes: bool,
     /// `true` if the layer reads the network's input and nothing else.
     pub reads_input: bool,
@@ -91,7 +91,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.value(key).filter(|_| !self.is_suppressed(key))
     }
 
-    /// Returns the position of a key's value, or that of the layer if the key is missing.
+    /// Returns the position of a key's value, or the position of the layer or loss if the key is missing.
     fn span_of(&self, key: &str) -> Span {
         self.value(key).map_or(self.at.clone(), Spanned::span)
     }
@@ -101,8 +101,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         format!("{key} of {}", self.owner)
     }
 
-    /// Converts the result of reading a key to an option. After an error, further errors of the key are suppressed; if `determines_size` is set, the sizes of
-    /// the layer are then unknown.
+    /// Converts the result of reading a key to an option. After an error, further errors of the key are suppressed. If the layer's sizes depend on the key
+    /// (`determines_size`), they are unknown after an error.
     fn checked<T>(&mut self, key: &str, determines_size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
             self.suppress(key);
@@ -137,7 +137,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
 
     /// Returns the shape of the tensor under a key, as written in the file; `None` for a missing key or an initializer without a shape.
     fn written_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Reported> {
-        self.read_once(key);
+        self.read_once(key); // stores the result in `tensors`
         match self.tensors.get(key) {
             Some(read) => read.as_ref().map(|found| found.shape().map(<[usize]>::to_vec)).map_err(|&reported| reported),
             None => Ok(None),
@@ -147,9 +147,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Reads the activation under `key`, with its own keys; `None` if there is none or it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.mark_seen(key)) else { return Ok(None) };
-        // unknown if this function returns early with an error
+        // stays unknown if this function returns early with an error
         let previous = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, name_span)) = self.reader.string(table, key)? else {
+            // the layer has no activation, unless the key has an error that was already reported: then the activation stays unknown
             if !self.is_suppressed(key) {
                 self.activation = previous;
             }
@@ -193,7 +194,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Makes the tensor under a key. If `allows_flat` is set, a vector with the same number of entries is accepted too.
+    /// Makes the tensor under a key. If `allows_flat` is set, a vector with the same number of entries is accepted too. `fan` is used by some initializers.
     fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, allows_flat: bool) -> Result<Tensor, Reported> {
         let label = self.label(key);
         let written = self.written_shape(key)?;
@@ -211,19 +212,20 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         source?.fill(self.reader, &label, shape, fan)
     }
 
-    /// Swaps the dimensions of a linear layer's weight that seems to be written as in x out: for a layer with 3 inputs, 3x2 becomes 2x3. Other shapes are returned
-    /// unchanged.
+    /// Swaps the dimensions of a linear layer's weight that seems to be written as in x out: for a layer with 3 inputs, 3x2 becomes 2x3. Other shapes are
+    /// returned unchanged.
     ///
     /// Without the swap, the layer would have the wrong number of outputs, and errors in later layers would follow. The wrong order itself is reported by
     /// [`Self::try_tensor`].
     fn with_outputs_first(&self, key: &str, shape: Vec<usize>) -> Vec<usize> {
-        let has_out_features = |rows: usize| {
+        // if `out_features` is the number of rows, the weight is written as out x in after all
+        let is_out_features = |rows: usize| {
             let out_features = self.value("out_features").and_then(|value| value.get_ref().as_integer());
             out_features.is_some_and(|out_features| out_features.as_str().parse() == Ok(rows))
         };
         match (self.inputs.first(), &shape[..]) {
             (Some(&&[inputs]), &[rows, columns])
-                if self.has_sizes && key == "weight" && inputs > 1 && rows == inputs && columns != inputs && !has_out_features(rows) =>
+                if self.has_sizes && key == "weight" && inputs > 1 && rows == inputs && columns != inputs && !is_out_features(rows) =>
             {
                 vec![columns, rows]
             }
@@ -231,7 +233,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Reports a tensor whose shape in the file, `written`, is not `shape`.
+    /// Reports a tensor that has the shape `written` in the file, but must have the shape `shape`.
     fn report_wrong_shape(&mut self, key: &str, shape: &[usize], written: &[usize], allows_flat: bool) -> Reported {
         let is_weight = key == "weight" && shape.len() > 1;
         if is_weight {
@@ -264,6 +266,7 @@ impl Args for TableArgs<'_, '_, '_> {
         self.inputs
     }
 
+    // `fail` is for errors that depend on sizes, which may be assumed; `fail_alone` is for all others
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.has_sizes { self.fail_alone(key, message, help) } else { Reported }
     }
@@ -288,7 +291,8 @@ impl Args for TableArgs<'_, '_, '_> {
     fn integer(&mut self, key: &str, min: usize) -> Result<Option<usize>, Reported> {
         let Some(value) = self.unsuppressed_value(key) else { return Ok(None) };
         let read = self.reader.size(key, value, min);
-        Ok(self.checked(key, true, read))
+        let determines_size = true;
+        Ok(self.checked(key, determines_size, read))
     }
 
     fn pair(&mut self, key: &str, min: usize) -> Result<Option<[usize; 2]>, Reported> {
@@ -306,20 +310,24 @@ impl Args for TableArgs<'_, '_, '_> {
                 }
             },
             other => {
+                // the format has no words for `padding`, only help texts for words of other libraries
+                let is_allowed = |_: &str| false;
                 let help = other
                     .as_str()
                     .filter(|_| key == "padding")
-                    .and_then(|word| words::table_help(Vocabulary::Padding, word, &[], |_| false));
+                    .and_then(|word| words::table_help(Vocabulary::Padding, word, &[], is_allowed));
                 Err(self.reader.wrong_type(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
             }
         };
-        Ok(self.checked(key, true, read))
+        let determines_size = true;
+        Ok(self.checked(key, determines_size, read))
     }
 
     fn number(&mut self, key: &str) -> Result<Option<f64>, Reported> {
         let Some(value) = self.unsuppressed_value(key) else { return Ok(None) };
         let read = self.reader.number(key, value);
-        Ok(self.checked(key, false, read))
+        let determines_size = false;
+        Ok(self.checked(key, determines_size, read))
     }
 
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported> {
@@ -328,7 +336,8 @@ impl Args for TableArgs<'_, '_, '_> {
             DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.reader.wrong_type(key, value, "true or false", "")),
         };
-        Ok(self.checked(key, false, read))
+        let determines_size = false;
+        Ok(self.checked(key, determines_size, read))
     }
 
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported> {
@@ -340,7 +349,8 @@ impl Args for TableArgs<'_, '_, '_> {
             }),
             Err(reported) => Err(reported),
         };
-        Ok(self.checked(key, false, read))
+        let determines_size = false;
+        Ok(self.checked(key, determines_size, read))
     }
 
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported> {
@@ -352,15 +362,18 @@ impl Args for TableArgs<'_, '_, '_> {
                 self.reader.report(self.span_of(key), message, "")
             })
         });
-        Ok(self.checked(key, true, read).flatten())
+        let determines_size = true;
+        Ok(self.checked(key, determines_size, read).flatten())
     }
 
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor {
-        self.tensor_or_zeros(key, shape, fan, false)
+        let allows_flat = false;
+        self.tensor_or_zeros(key, shape, fan, allows_flat)
     }
 
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor {
-        self.tensor_or_zeros(key, shape, fan, true)
+        let allows_flat = true;
+        self.tensor_or_zeros(key, shape, fan, allows_flat)
     }
 
     fn claim(&mut self, shape: &[usize]) -> Result<(), Reported> {

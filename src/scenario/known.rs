@@ -1,7 +1,7 @@
-//! The network as far as it is known. If the file has errors, only some names and shapes of tensors are certain.
+//! The network of a scenario file as far as it is known. If the file has errors, only some names and shapes of tensors are certain.
 //!
-//! Addresses in the file are checked against this knowledge. If a layer has an unknown type, for example, a note at its weight is not reported: the weight may exist
-//! once the type is corrected.
+//! The addresses in the file, such as the `at` of a note, are checked against this knowledge. An address is not reported if its tensor may exist once the other
+//! errors are corrected: for example, the weight of a layer whose type is misspelt.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) enum KnownNetwork {
     Complete(Network),
     /// A network of layers, some of which are not known completely: the names of the layers, and the known tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// A graph with errors: the names of its inputs, and the names of its inputs and nodes. A list is `None` if it is not complete.
+    /// A graph with errors. `inputs` has the names of its inputs, and `names` the names of its inputs and nodes. A list is `None` if it is not complete.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
     /// Nothing: it is unknown whether the network is made of layers or is a graph.
     Nothing,
@@ -53,8 +53,9 @@ impl KnownNetwork {
 
     /// Returns the help text for a tensor name that certainly does not exist; `None` if the name exists or may exist. The help text may be empty.
     pub fn help_if_missing(&self, name: &str) -> Option<String> {
-        // `grad.fc1.weight` has the prefix `grad.` and the base `fc1.weight`
+        // the name of a gradient, `grad.fc1.weight`, has the prefix `grad.` and the base `fc1.weight`; a velocity (of the momentum) is `velocity.fc1.weight`
         let (prefix, base) = name.strip_prefix("grad.").map_or(("", name), |base| ("grad.", base));
+        // suggests the unknown name with `near` in place of its wrong part; `rest` is the text after that part
         let suggestion =
             |near: Option<&str>, rest: &str| near.map_or_else(String::new, |near| suggest::did_you_mean(&format!("{prefix}{near}{rest}")));
         match self {
@@ -67,8 +68,10 @@ impl KnownNetwork {
                 Some(tensors::help(name, &tensor_names.iter().map(String::as_str).collect::<Vec<_>>()))
             }
             Self::Layers(layers, _) if !["input", "target", "loss"].contains(&base) => {
+                // a name without a dot is not that of a layer's tensor
                 let is_missing = |base: &str| base.split_once('.').is_none_or(|(layer, _)| layers.certainly_lacks(layer));
                 let (layer, suffix_with_dot) = base.split_at(base.find('.').unwrap_or(base.len()));
+                // `velocity.fc1.weight` may be the velocity of `fc1.weight`, or a tensor of a layer called `velocity`
                 (is_missing(base) && base.strip_prefix("velocity.").is_none_or(is_missing))
                     .then(|| suggestion(layers.nearest(layer), suffix_with_dot))
             }
@@ -91,7 +94,7 @@ impl KnownNetwork {
                 let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
                 known.get(layer_of(base))?.get(suffix_of(base))?.clone()
             }
-            Self::Graph { .. } => Some(Vec::new()),
+            Self::Graph { .. } => Some(Vec::new()), // all tensors of a graph are scalars
             Self::Nothing => None,
         }
     }

@@ -1,5 +1,5 @@
-//! Reads the `[[layer]]` tables of a scenario file and builds the layers. First the types and names of all layers are read, then the layers are built in the order of
-//! the file, because the shape of a layer's output is needed to build the layers that read it.
+//! Reads the `[[layer]]` tables of a scenario file and builds the layers. First the types and names of all layers are read, then the layers are built in the
+//! order of the file, because the shape of a layer's output is needed to build the layers that read it.
 
 use std::collections::HashMap;
 
@@ -29,8 +29,8 @@ pub(super) struct Layers<'t, 'i> {
     pub names: LayerNames,
 }
 
-/// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has more layers that could not be
-/// read.
+/// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has more layers that could
+/// not be read.
 pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, is_complete: bool) -> Layers<'t, 'i> {
     // the number of layers so far with each base of a default name, such as `fc`
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -39,15 +39,16 @@ pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlT
     let mut invalid = Vec::new();
     let mut unknown = if is_complete { UnknownNames::None } else { UnknownNames::Any };
     for (table, span) in tables {
+        // the position for messages about the layer
         let at = table.get("type").map_or(span, Spanned::span);
         let (kind, base) = kind(reader, table, &at);
         let number = counts.entry(base).and_modify(|n| *n += 1).or_insert(1);
         let default_name = format!("{base}{number}");
-        // by default a layer reads the previous one, or the network's input
+        // by default a layer reads the previous layer; the first layer reads the network's input, which is `None`
         let from = Ok(vec![entries.len().checked_sub(1)]);
         let mut entry = LayerEntry { table, at: at.clone(), name: default_name, kind, from };
         if kind.is_err() {
-            unknown = unknown.max(UnknownNames::Default);
+            unknown = unknown.max(UnknownNames::Default); // unless any name is possible already
         }
         let name_to_claim = match written_name(reader, table) {
             Err(name) => {
@@ -95,11 +96,12 @@ fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Resul
     (Err(reader.report(span, format!("there is no layer of type {}", quoted(name)), unknown_type_help(name, table))), "")
 }
 
-/// Returns the help text for a layer of unknown type. It names the probable type, and the right names for keys of the layer that this type does not have.
+/// Returns the help text for a layer of unknown type: the type that the name probably means, and the right names of keys that this type calls differently.
 fn unknown_type_help(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
     let activation = words::best_match(Vocabulary::Activation, name, &activations);
-    let table_help = words::table_help(Vocabulary::LayerType, name, &types(), |_| true);
+    let is_allowed = |_: &str| true;
+    let table_help = words::table_help(Vocabulary::LayerType, name, &types(), is_allowed);
     let means_layer_type = table_help.is_some() || suggest::nearest(name, types()).is_some();
     if let Some(function) = activation.filter(|_| !means_layer_type) {
         return format!(
@@ -143,17 +145,17 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     // a layer of unknown type may have any key
     let Some(kind) = table.get("type").and_then(|name| find_kind(name.get_ref().as_str()?)) else { return };
     let mut known = known_keys(kind);
-    // the activation that the layer names, if any: `Some(None)` if no activation has that name
+    // `None` if the layer names no activation, and `Some(None)` if it names one that does not exist
     let activation = kind.activation.and_then(|key| match spelling::find_value(table, Vocabulary::LayerKey, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
     known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
     for (key, span) in spelling::unknown_keys(table, &known) {
-        // the activation that has this key, if any
+        // the first activation that has this key, if any
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(owned, _)| *owned == key));
         match (owner, activation) {
-            (Some(_), Some(None)) => {} // the name of the activation is reported instead
+            (Some(_), Some(None)) => {} // the unknown name of the activation is reported instead
             (Some(owner), _) if kind.activation.is_some() && words::translation(Vocabulary::LayerKey, &key, &known).is_none() => {
                 let activation_key = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = activation_key.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));
@@ -173,6 +175,7 @@ fn mend_type(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("type") {
         return;
     }
+    // a key that some layer has cannot be a misspelt `type`
     let all: Vec<&str> = LAYERS.iter().flat_map(known_keys).collect();
     let is_type = |key: &str| {
         let is_allowed = |known: &str| known == "type" && spelling::accepts(known, &table[key]);
@@ -188,8 +191,8 @@ fn find_kind(name: &str) -> Option<&'static LayerKind> {
     LAYERS.iter().find(|kind| kind.name == name)
 }
 
-/// Returns the value of the key `name` of a layer; `None` if the layer has no such key. The error is the written text if it is not a valid name, and `None` if it is
-/// not a string.
+/// Returns the value of the key `name` of a layer with its position; `None` if the layer has no such key. If the value is not a valid name, the error has its
+/// text, or `None` if the value is not a string.
 fn written_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
     let Some((name, span)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
@@ -214,7 +217,7 @@ struct TakenName {
     is_default: bool,
 }
 
-/// Records the use of a name, or reports that another layer has the name already.
+/// Records the use of a name, or reports that an earlier layer has the name already.
 fn claim_name(
     reader: &mut ScenarioReader,
     taken_names: &mut HashMap<String, TakenName>,
@@ -263,14 +266,14 @@ pub(super) struct LastLayer {
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the number of dimensions that the network's input needs: the largest rank that a layer which reads the input requires. `None` if no layer requires a
-/// rank.
+/// Returns the number of dimensions that the network's input needs: the largest rank that its readers require. `None` if no layer that reads the input requires
+/// a rank.
 pub(super) fn input_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
 }
 
-/// The tensors of one layer by their suffix (`weight`, `z`, …), with their shapes; `None` for an uncertain shape.
+/// The shapes of one layer's tensors, by the suffix of the tensor's name (`weight`, `z`, …). `None` for an uncertain shape.
 type TensorShapes = HashMap<&'static str, Option<Vec<usize>>>;
 
 /// The known tensors of all layers, by the name of the layer.
@@ -330,19 +333,19 @@ fn output_shape(stage_shapes: &Result<Vec<Vec<usize>>, Reported>) -> Result<Opti
     stage_shapes.as_ref().map(|shapes| shapes.last())
 }
 
-/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. Each list has the number of inputs that the layer reads, all of one of the
-/// two `shapes`.
+/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. In the first list every input has the first of the two `shapes`, in the
+/// second list the second one.
 ///
-/// If the output has the same shape with both lists, it does not depend on the input, and is certain.
+/// If the layer's output has the same shape with both lists, that shape does not depend on the input, and is certain.
 fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
-    let count = kind.map_or(1, |kind| if kind.has_several_inputs { 2 } else { 1 });
-    shapes.iter().map(|shape| vec![shape.as_slice(); count]).collect()
+    let input_count = kind.map_or(1, |kind| if kind.has_several_inputs { 2 } else { 1 });
+    shapes.iter().map(|shape| vec![shape.as_slice(); input_count]).collect()
 }
 
 /// Builds one layer. `shapes` has the output shapes of the layers before it, and `input` is the shape of the network's input.
 ///
-/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. So the errors in its keys are reported, and the shape of its
-/// output may still be known.
+/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. So the errors in its keys are reported, and the shape
+/// of its output may still be known.
 fn build(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -355,6 +358,7 @@ fn build(
         entry.from.as_ref().map_err(|&reported| reported).and_then(|from| from.iter().map(shape_of).collect());
     let has_known_inputs = inputs.is_ok();
     let rank = entry.kind.map_or(1, |kind| kind.rank.unwrap_or(1));
+    // two shapes that differ in every dimension
     let assumed_shapes = [1, 2].map(|size| vec![size; rank]);
     let assumed = assumed_inputs(entry.kind, &assumed_shapes);
     // each alternative is a list of the shapes of all inputs
@@ -364,6 +368,7 @@ fn build(
         _ => "the input of the network".to_owned(),
     };
     let input_shape = shape_words(alternatives[0].first().copied().unwrap_or(&[]));
+    // a layer of unknown type may have no certain name
     let owner = if entry.kind.is_ok() { &entry.name } else { "this layer" };
     let shape_help = format!("its shape follows from the sizes of {} and its input, {input_shape} ({input_name})", entry.name);
     let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), owner, &alternatives[0], &shape_help);
@@ -397,7 +402,7 @@ fn build(
         }
     }
     keys.read_unread(kind.keys, kind.activation);
-    let stage_shapes = stage_shapes.swap_remove(0);
+    let stage_shapes = stage_shapes.swap_remove(0); // with the actual inputs, or the first assumed ones
     let shape = match stage_shapes.as_ref().map(|shapes| shapes.last()) {
         Ok(Some(output)) if is_output_certain => Ok(output.clone()),
         _ => Err(Reported),

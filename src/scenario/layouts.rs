@@ -10,8 +10,8 @@ pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
     len(shape) == entries && shape.iter().filter(|&&n| n != 1).count() <= 1
 }
 
-/// Returns the help text for an input of shape height x width x channels, where channels x height x width is expected. The last dimension looks like the channels
-/// if it is 1 or 3.
+/// Returns the help text for an input that seems to be height x width x channels, where channels x height x width is expected. It seems so if the last
+/// dimension is 1 or 3, the usual numbers of channels, and the first is not.
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(
@@ -35,10 +35,12 @@ pub(super) fn weight(expected: &[usize], actual: &[usize], input: Option<&[usize
     }
 }
 
-/// Returns the help text for the filters of a convolution, of shape `actual`, that read `channels` input channels (per group).
+/// Returns the help text for the filters of a convolution with the wrong shape `actual`. They should read `channels` input channels (per group). `input` is
+/// the same as in [`weight`].
 fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option<String> {
     const EXPECTED: &str = "out x in x height x width";
     let transpose = |shape: [usize; 4], axes: &str| format!("{EXPECTED} is {}, w.transpose({axes}) in NumPy", shape_text(&shape));
+    // kernels are mostly square and larger than 1x1, so two equal neighbours h and w are probably the height and the width
     match *actual {
         [filters, h, w] if channels == 1 => Some(format!("{filters} filters of one channel are {filters}x1x{h}x{w}: write the 1 too")),
         [h, w, inputs, out] if h == w && h > 1 && inputs == channels => Some(format!(
@@ -79,8 +81,9 @@ mod tests {
     fn the_layouts_of_other_libraries_are_recognized() {
         // an empty `begin` means that there is no help text
         let help_begins = |expected: &[usize], actual: &[usize], input: Option<&[usize]>, begin: &str| {
-            let help = weight(expected, actual, input, false).unwrap_or_default();
-            assert!(!begin.is_empty() && help.starts_with(begin) || begin == help, "{actual:?}: {help}");
+            let is_transposed = false;
+            let help = weight(expected, actual, input, is_transposed).unwrap_or_default();
+            assert!(help.starts_with(begin) && help.is_empty() == begin.is_empty(), "{actual:?}: {help}");
         };
         help_begins(&[3, 4], &[4, 3], None, "yours is in x out: write its transpose, out x in, which is 3x4");
         help_begins(&[3, 4], &[3, 5], None, "");

@@ -51,8 +51,9 @@ impl ScenarioReader {
 
     /// Claims the memory of `count` tensors: `entry` bytes for each entry and `overhead` bytes for each tensor.
     fn claim_bytes(&mut self, span: &Span, shape: &[usize], count: usize, [entry, overhead]: [u128; 2]) -> Result<(), Reported> {
-        let entries = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
-        let each = entries.and_then(|bytes| bytes.checked_add(overhead));
+        let entry_bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
+        let each = entry_bytes.and_then(|bytes| bytes.checked_add(overhead));
+        // after an overflow: a number above every limit, to which others can still be added
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.claimed));
         // while the parsed text is in memory, the gradients, about half of the total, are not
@@ -91,8 +92,10 @@ pub(super) fn check_iteration(
     train: Option<&Train>,
 ) -> Result<u64, Reported> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
+    // in bytes: `fixed` for the parameters and constants, `pass` for the computation of a batch
     let sizes = Sizes::of(network, batch, train);
     let sample_tensors = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
+    // an f64 has 8 bytes
     let sample_bytes = sample_tensors.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>();
     let all_samples = sample_bytes.saturating_mul(samples as u64);
     let taken = sizes.fixed.saturating_add(all_samples).saturating_add(reader.budget.overhead);

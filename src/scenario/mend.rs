@@ -13,9 +13,9 @@ use crate::words::Vocabulary;
 
 /// Reports and mends the unknown keys of a whole file: first the headers, then keys below the wrong header, then misspelt keys of each table.
 pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
-    let reported = mend_headers(reader, file);
+    let reported_headers = mend_headers(reader, file);
     misplaced::mend(reader, file);
-    for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !reported.contains(key)) {
+    for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !reported_headers.contains(key)) {
         mend_key(reader, file, &key, span, KEYS, Vocabulary::FileKey, "a scenario");
     }
     mend_tensors(reader, file, samples::TENSORS);

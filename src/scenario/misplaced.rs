@@ -1,7 +1,8 @@
-//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to its right table. Otherwise other
-//! errors would follow, such as "loss is missing".
+//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to its right table. Otherwise
+//! other errors would follow, such as "loss is missing".
 //!
-//! The right table of a key is called its home. A table is identified by the vocabulary of its keys: `home` is [`Vocabulary::FileKey`] for the top-level table.
+//! The right table of a key is called its home. A table is identified by the vocabulary of its keys: if `home` is [`Vocabulary::FileKey`], the key belongs at
+//! the top level of the file.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -27,7 +28,9 @@ const TABLES: &[(&str, Vocabulary, &str)] = &[
 
 /// Moves every key that is below the wrong header to its right table.
 pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
+    // the misplaced keys, each with its home
     let mut removed: Vec<(Vocabulary, RemovedEntry<'i>)> = Vec::new();
+    // a key in another table may belong at the top level or in [train]
     for (key, vocabulary, owner) in TABLES {
         let Some(value) = file.get_mut(*key) else { continue };
         for table in spelling::tables(value) {
@@ -37,21 +40,22 @@ pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
             }
         }
     }
+    // a key at the top level may belong in [train] or [graph]
     for home in [Vocabulary::TrainKey, Vocabulary::GraphKey] {
         let keys = misplaced(file, Vocabulary::FileKey, home);
         removed.extend(remove(reader, file, &keys, "a scenario", home));
     }
     for (home, (key, value)) in removed {
         if let Some(table) = home_table(file, home, &key) {
-            table.entry(key).or_insert(value);
+            table.entry(key).or_insert(value); // if the key is in the right place too, that value wins
         }
     }
 }
 
 /// Returns the table `home`, to which `key` is moved.
 ///
-/// If the file has no such table, an empty one is added: a `[train]` only for the key `learning_rate`, which `[train]` needs, so that no error about a missing
-/// `learning_rate` follows.
+/// If the file has no such table, an empty one is added. But a `[train]` is added only for the key `learning_rate`: a `[train]` without it would cause a second
+/// error, "`learning_rate` is missing".
 fn home_table<'f, 'i>(
     file: &'f mut TomlTable<'i>,
     home: Vocabulary,
@@ -71,7 +75,8 @@ fn home_table<'f, 'i>(
     }
 }
 
-/// Returns the keys of a table that should be in the table `home`. Each key is paired with the name that it has in `home`: a top-level `lr` should be the `learning_rate` of `[train]`.
+/// Returns the keys of a table that should be in the table `home`. Each key is paired with the name that it has in `home`: a top-level `lr` should be the
+/// `learning_rate` of `[train]`.
 fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
     let own_keys: &[&str] = match vocabulary {
         Vocabulary::SampleKey => samples::KEYS,
@@ -103,7 +108,8 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     foreign.filter_map(|key| Some((key.to_owned(), name_at_home(key)?))).collect()
 }
 
-/// Removes misplaced keys from a table, and reports all of them in one error. Each key is paired with its name in the table `home`.
+/// Removes misplaced keys from a table, and reports all of them in one error. `keys` has each key with its name in the table `home`. Returns the removed
+/// keys, each with `home`.
 fn remove<'i>(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'i>,
@@ -118,6 +124,7 @@ fn remove<'i>(
         return Vec::new();
     }
     let names: Vec<String> = keys.iter().map(|(key, _)| quoted(key)).collect();
+    // the words of the message, in the plural or the singular
     let (noun, belongs, them) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
     let belongs = match home {
         Vocabulary::FileKey => format!("{belongs} to the whole file: move {them} above the first [header]"),

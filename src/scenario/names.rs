@@ -1,7 +1,7 @@
 //! The names of the layers in a scenario file that may have errors.
 //!
-//! In a file with errors the list of names may be incomplete: a layer of unknown type has an unknown default name. A reference to a name that is not in the list
-//! is then not reported, because the name may exist once the other errors are corrected.
+//! In a file with errors the list of names may be incomplete: a layer of unknown type has an unknown default name. A reference to a name that is not in the
+//! list is then not reported, because the name may exist once the other errors are corrected.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,8 +13,8 @@ use crate::words::suggest;
 pub(super) enum UnknownNames {
     /// None: the list is complete.
     None,
-    /// Any default name, such as `fc2`. The type of a layer is unknown, and default names are numbered per type, so the default names of this layer and of later
-    /// ones are unknown.
+    /// Any default name, such as `fc2`. The type of a layer is unknown, and default names are numbered per type, so the default names of this layer and of
+    /// later ones are unknown.
     Default,
     /// Any name: a layer could not be read, or must be renamed.
     Any,
@@ -27,7 +27,7 @@ pub(super) struct LayerNames {
     pub list: Vec<String>,
     /// The index in file order of the layer with each name. If two layers have the same name, it is the index of the last one.
     pub indices: HashMap<String, usize>,
-    /// The names that may exist beside `list`.
+    /// The names that may exist although they are not in `list`.
     pub unknown: UnknownNames,
     /// Invalid names, as written in the file. The user's corrected name will probably be similar to one of them.
     pub invalid: Vec<String>,
@@ -55,8 +55,8 @@ impl LayerNames {
         match self.unknown {
             UnknownNames::None => false,
             UnknownNames::Default => {
+                // a default name is a base and a number: `fc` and 2. The number is at least 1, and at most the number of layers
                 let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
-                // default names are numbered from 1; none has a number above the number of layers
                 let number: Option<usize> = name[base.len()..].parse().ok();
                 LAYERS.iter().any(|kind| kind.default_name == base) && number.is_some_and(|n| (1..=self.list.len()).contains(&n))
             }

@@ -14,7 +14,7 @@ pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> 
     }
 }
 
-/// Converts an integer; one that f64 would round is an error.
+/// Converts an integer. An integer that f64 would round is an error.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back to i128 detects a loss
 fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
@@ -63,13 +63,14 @@ pub(super) fn from_expression(text: &str) -> Result<f64, NumberError> {
 /// Converts a number with a decimal point or an exponent.
 fn from_decimal(text: &str) -> Result<f64, NumberError> {
     let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
+    // the words `nan` and `inf`; an infinite value without the word is a number that is too large
     if value.is_nan() || (value.is_infinite() && text.contains("inf")) {
         return Err(("numbers must be finite".to_owned(), ""));
     }
     if value.is_infinite() {
         return Err(("this number is too large for f64".to_owned(), "the largest is about 1.8e308"));
     }
-    // 0e-999 is 0, but the result 0 of 1e-999 is an underflow
+    // a result of 0 is right for 0e-999, but for 1e-999 it is an underflow: check whether the mantissa is 0
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
         return Err((

@@ -3,9 +3,9 @@
 
 mod normal;
 
-/// The number of generator steps for one uniform number.
+/// The number of generator steps that one uniform number takes.
 pub(super) const UNIFORM_STEPS: usize = 1;
-/// The number of generator steps for one normal number.
+/// The number of generator steps that one normal number takes: it is made from two uniform numbers.
 pub(super) const NORMAL_STEPS: usize = 2;
 
 /// The `SplitMix64` generator, which expands a seed to the state of xoshiro256++.

@@ -1,5 +1,5 @@
-//! The state that all modules share while a scenario file is parsed: the errors so far, the claimed memory, and the opened weight files. Its methods read single
-//! values and report errors.
+//! The state that all modules share while a scenario file is parsed: the errors so far, the claimed memory, and the opened weight files. Its methods read
+//! single values and report errors.
 //!
 //! A file is parsed in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the numbers of further tensors stay 0. So a file
 //! beyond the memory limit is refused before much memory is allocated. If the first pass left out numbers and found no error, a second pass makes all of them.
@@ -37,13 +37,13 @@ pub(super) struct ScenarioReader {
     pub faults: Vec<Diagnostic>,
     /// The weight files.
     pub archives: Archives,
-    /// The arrays that `extract` took out of the text and that are not used yet, by the position of their placeholder; `None` if nothing was extracted.
+    /// The arrays that `extract` took out of the text, by the position of their placeholder; `None` if it took none. An array is removed when it is read.
     pub arrays: Option<HashMap<usize, Array>>,
     /// The memory that is claimed so far.
     pub budget: Budget,
-    /// The number of entries that layers with an unknown input may still claim. Such layers are built with assumed inputs, only to check their keys.
+    /// The number of entries that may still be claimed for layers with an unknown input. Such layers are built with assumed inputs, only to check their keys.
     assumed_entries: usize,
-    /// The number of entries that the first pass may still make; `None` in the second pass, which makes all.
+    /// The number of entries whose numbers the first pass may still make; `None` in the second pass, which has no such limit.
     eager_entries: Option<usize>,
     /// `true` if this is the first pass and it left out numbers.
     pub has_deferred: bool,
@@ -66,7 +66,7 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
 const EAGER_ENTRIES: usize = 1 << 20;
 
 impl ScenarioReader {
-    /// Makes the state of a pass that makes all numbers.
+    /// Makes the state of a pass without a limit on the numbers that it makes.
     fn with_archives(limit: u64, archives: Archives) -> Self {
         Self {
             faults: Vec::new(),
@@ -89,7 +89,8 @@ impl ScenarioReader {
         Self::with_archives(self.budget.limit, self.archives.for_second_pass())
     }
 
-    /// Counts a tensor with `entries` entries. Returns whether its numbers are left to the second pass.
+    /// Counts a tensor with `entries` entries. Returns whether its numbers are left to the second pass: those of the first tensor that exceeds
+    /// [`EAGER_ENTRIES`], and of all tensors after it.
     pub fn defer(&mut self, entries: usize) -> bool {
         let Some(left) = self.eager_entries else { return false };
         self.eager_entries = Some(left.saturating_sub(entries));
@@ -108,7 +109,7 @@ impl ScenarioReader {
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
-    /// Reports an error that concerns two positions.
+    /// Reports an error that concerns two positions. `also` is the second one, with its own message.
     pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
@@ -143,12 +144,12 @@ impl ScenarioReader {
         }
     }
 
-    /// Reads the string under a key and escapes it to one line.
+    /// Reads the string under a key as one line: trimmed and escaped, including its line breaks. `None` if the key is missing or not a string.
     pub fn line(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| one_line(text.trim()))
     }
 
-    /// Reads the string under a key and escapes it, but keeps its line breaks.
+    /// Reads the string under a key and escapes it, but keeps its line breaks. `None` if the key is missing or not a string.
     pub fn lines(&mut self, table: &TomlTable<'_>, key: &str) -> Option<String> {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
@@ -205,7 +206,8 @@ impl ScenarioReader {
         usize::try_from(n).map_err(|_| self.report(value.span(), format!("{key} is too large"), ""))
     }
 
-    /// Claims the entries of a tensor in a layer that is built with assumed inputs. A failure is not reported, because it may be due to the assumption.
+    /// Counts the entries of a tensor in a layer that is built with assumed inputs. If too many were counted, the error is not reported to the user, because it
+    /// may be due to the assumption.
     pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
         self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;

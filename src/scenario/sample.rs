@@ -17,8 +17,8 @@ use crate::words::{self, Vocabulary};
 /// The largest number of dimensions of an input: channels, height and width.
 const MAX_RANK: usize = 3;
 
-/// Reads the input of the sample in `table`. If the first layer requires a higher `rank`, leading dimensions of size 1 are added. `at` is the position of the
-/// `[[sample]]`; `None` if the input is a top-level key.
+/// Reads the input of the sample in `table`. `rank` is the number of dimensions that the first layer requires, if any. If the input has fewer, leading
+/// dimensions of size 1 are added. `at` is the position of the `[[sample]]`; `None` if the input is a top-level key.
 pub(super) fn input(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -52,8 +52,10 @@ pub(super) fn input(
     }
     let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim_for_sample(&value.span(), &shape)?;
+    // the input may be written as any initializer, even as one for weights, which needs fans
+    let fan = Fan::of(&shape);
     // after an error in the numbers the shape is still known: continue with zeros
-    Ok(found.fill(reader, "input", &shape, Fan::of(&shape)).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
+    Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// Returns the kind of the loss that the file names, and the position of the name.
@@ -107,7 +109,7 @@ pub(super) struct Objective {
     pub reduction: Result<BatchReduction, Reported>,
     /// `true` if the kind of the loss is known.
     pub is_kind_known: bool,
-    /// `true` if the loss itself has the target of all samples: the loss `upstream` has it in its key `gradient`.
+    /// `true` if the table of the loss contains the target of all samples: the loss `upstream` has it under its key `gradient`.
     pub gives_target: bool,
 }
 
@@ -123,10 +125,11 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
     let mut keys = TableArgs::new(reader, loss_table, span, "the loss", &[], &shape_help);
     let reduction = BatchReduction::read(&mut keys);
     let loss = kind.as_ref().map_err(|&reported| reported).and_then(|(kind, _)| {
+        // without the shape of the output, the loss is built with an assumed shape, only to check its keys
         keys.has_sizes = shape.is_some();
         let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
-            // whether this loss suits the activation is unknown
+            // it is unknown whether this loss suits the activation, so an error about it, at the key `type`, is not reported
             keys.suppress("type");
         }
         let output = NetworkOutput {
@@ -152,6 +155,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         return one_hot_target(reader, value, shape, &shape_help);
     }
     let found = read_tensor(reader, "target", value)?;
+    // allowed are also a flat vector, and a number for an output of one entry
     if let Some(written) = found.shape()
         && with_rank(written, shape.len()).as_ref() != Some(shape)
         && written != [entries]
@@ -164,7 +168,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
     found.fill(reader, "target", shape, Fan::of(shape))
 }
 
-/// Makes the target for a class index: 1 at that entry and 0 elsewhere. `shape_help` describes the shape of the output.
+/// Makes the target for a class index: 1 at the entry with this index, and 0 elsewhere. `shape_help` describes the shape of the output.
 fn one_hot_target(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], shape_help: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
     let help = format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);

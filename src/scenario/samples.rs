@@ -25,7 +25,7 @@ pub(super) struct SampleTable<'t, 'i> {
 /// The tables of all samples.
 pub(super) struct SampleTables<'t, 'i> {
     list: Vec<SampleTable<'t, 'i>>,
-    /// `true` if the list is certainly complete.
+    /// `true` if the list certainly contains all samples.
     is_complete: bool,
 }
 
@@ -58,8 +58,8 @@ pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTa
     SampleTables { list: tables.into_iter().map(sample_table).collect(), is_complete }
 }
 
-/// Reads the inputs of all samples. Reports inputs whose shape differs from the shape of the first. `rank` is the number of dimensions that the first layer needs,
-/// if it is known.
+/// Reads the inputs of all samples. Reports inputs whose shape differs from the shape of the first. `rank` is the number of dimensions that the first layer
+/// needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
     for entry in &tables.list {
@@ -78,7 +78,7 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
     inputs
 }
 
-/// Returns the shape of the inputs if all inputs have the same shape.
+/// Returns the shape of the inputs if all inputs that could be read have the same shape.
 pub(super) fn shape(inputs: &[Result<Tensor, Reported>]) -> Result<Vec<usize>, Reported> {
     let mut shapes = inputs.iter().flatten().map(Tensor::shape);
     let first = shapes.next().ok_or(Reported)?;
@@ -93,8 +93,9 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // if the loss is missing too, a missing target is not reported: it may not be needed
+    // if the kind of the loss is unknown, a missing target is not reported, because the loss may contain the target, unless the file has [[sample]]
     let needs_target = objective.is_kind_known || file.contains_key("sample");
+    // the position for the error: the [[sample]], or the loss
     let missing_at =
         |entry: &SampleTable<'_, '_>| entry.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let target = |entry: &SampleTable<'_, '_>| match entry.table.get_key_value("target") {

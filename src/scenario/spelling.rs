@@ -1,5 +1,5 @@
-//! Reports unknown keys, and mends misspelt ones: an unknown key that probably means a key which the table lacks is renamed to that key. Without the renaming,
-//! "sride is unknown" could be followed by a wrong error about a missing stride.
+//! Reports unknown keys, and mends misspelt ones. An unknown key is renamed if it probably means a key of the format that the table does not have yet.
+//! Without the renaming, "sride is unknown" could be followed by a wrong error about a missing stride.
 
 use toml::de::DeValue;
 
@@ -42,7 +42,8 @@ pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String
     unknown.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Reports one key that is not among `known`, and mends it if it is a likely misspelling.
+/// Reports one key that is not among `known`, and mends it if it is a likely misspelling or a word of another library. `vocabulary` is that of the table's
+/// keys.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,
@@ -53,6 +54,7 @@ pub(super) fn mend_key(
     owner: &str,
 ) {
     let Some(value) = table.get(key).filter(|_| !reader.is_full()) else { return };
+    // only keys that accept the type of the value can be meant
     let takes_value = |known: &str| accepts(known, value);
     let help = words::table_help(vocabulary, key, known, takes_value).unwrap_or_else(|| suggest::help(key, known));
     let correct_key = words::best_match_where(vocabulary, key, known, takes_value);
@@ -101,7 +103,7 @@ pub(super) fn accepts(key: &str, value: &TomlValue<'_>) -> bool {
     }
 }
 
-/// Returns the value of a key. If the table lacks the key, returns the value of an unknown key that probably means it.
+/// Returns the value of `key`. If the table lacks `key`, returns the value of an unknown key that probably means `key`.
 pub(super) fn find_value<'t, 'i>(table: &'t TomlTable<'i>, vocabulary: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
     let means_key = |unknown: &str, value: &TomlValue<'_>| {
         words::best_match_where(vocabulary, unknown, known, |candidate| accepts(candidate, value)) == Some(key)

@@ -44,6 +44,7 @@ fn unclosed_string_error(text: &str, at: usize) -> Option<(Error, Range<usize>)>
     let string = unclosed_string(text).filter(|string| string.start < at)?;
     let error = DeTable::parse(&format!("{KEY}{}", &text[string.clone()])).err()?;
     let span = error.span().filter(|span| span.start >= KEY.len())?;
+    // converts a position in the parsed `a = …` to one in `text`
     let position_in_text = |at: usize| string.start + at - KEY.len();
     Some((error, position_in_text(span.start)..position_in_text(span.end)))
 }
@@ -99,10 +100,12 @@ mod tests {
         let string_error = "this is not TOML: invalid basic string, expected `\"`";
         for below in ["b = [1, 2\nc = [1]\n", "[c\n", "b = { c = 1\n"] {
             let (at, message) = start_and_message(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
+            // byte 25 is the end of the line `b = "b`, where the closing quote is missing
             assert_eq!((at, message.as_str()), (25, string_error), "{below}");
         }
+        // here the unclosed array is above the unclosed string
         let (at, message) = start_and_message("a = [1, 2\nb = \"b\n");
-        assert!(at <= 10 && message != string_error, "{at}: {message}");
+        assert!(at <= "a = [1, 2\n".len() && message != string_error, "{at}: {message}");
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// Reads the tensor under `key` and reports its errors. A number with an error becomes 0, so that the shape is still returned.
+/// Reads the tensor `value` and reports its errors. `key` is the tensor's name in messages, such as `weight of fc1`. A number with an error becomes 0, so that
+/// the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,
     key: &str,
@@ -56,7 +57,7 @@ pub(super) fn read_tensor<'t, 'i>(
             // a part that is ragged was reported and left out, so numbers are missing
             if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
-        // `extract` has replaced a large array by a placeholder: look the array up by the placeholder's position
+        // any other value may be the placeholder by which `extract` has replaced a large array: look the array up by the placeholder's position
         _ => match reader.arrays.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
             None => Err(reader.wrong_type(
@@ -71,9 +72,10 @@ pub(super) fn read_tensor<'t, 'i>(
 
 /// Returns the help text for a word where a tensor should be, such as `bias = true` or `weight = "xavier"`. `label` begins with the key: `bias of fc1`.
 fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
-    let names: Vec<&str> = init::names().collect();
+    let init_names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
     let help_for_key = |word: &str| match key {
+        // the format has no words for `bias`, only help texts for words of other libraries: so there are no candidates, and none is allowed
         "bias" => words::table_help(Vocabulary::Bias, word, &[], |_| false).unwrap_or_default(),
         "target" => "write its numbers; a class is a number too, counted from 0".to_owned(),
         "input" => "write its numbers, such as input = [0.5, 1]".to_owned(),
@@ -82,7 +84,7 @@ fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     };
     match value.get_ref() {
         DeValue::Boolean(flag) => help_for_key(if *flag { "true" } else { "false" }),
-        DeValue::String(word) => match words::best_match(Vocabulary::InitRule, word, &names) {
+        DeValue::String(word) => match words::best_match(Vocabulary::InitRule, word, &init_names) {
             Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
             Some(name) => format!("write {{ init = \"{name}\" }}"),
             None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
@@ -106,8 +108,8 @@ fn from_table<'t, 'i>(
     Initializer::read(reader, key, table, span).map(TensorSource::Init)
 }
 
-/// Appends the numbers of nested arrays of this shape to `data`. A part of another shape is reported and left out. A value that is not a number is reported and
-/// replaced by 0. The recursion is bounded, because the TOML parser limits nesting.
+/// Appends the numbers of `value`, which should be nested arrays of this shape, to `data`. A part of another shape is reported and left out. A value of the
+/// wrong type is reported; where a number is expected, it is replaced by 0. The recursion is bounded, because the TOML parser limits nesting.
 fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [length, inner_shape @ ..]) => {
@@ -154,7 +156,8 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`].
+    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`]. `fan` is used by some
+    /// initializers.
     pub fn fill(self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,

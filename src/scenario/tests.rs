@@ -52,9 +52,10 @@ fn a_target_is_a_tensor_a_flat_vector_or_a_class_index() {
         let given = scenario.samples[0].target.clone().expect("a target");
         assert_eq!((given.shape(), flat(&given)), (&[2, 2][..], &expected[..]), "{target}");
     }
-    let one = read_valid(&scenario_text("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
-    assert_eq!(flat(one.samples[0].target.as_ref().expect("a target")), [0.25]);
-    assert_eq!(one.sample_tensors(0).len(), 2);
+    // a single number is a class index only if the output has several entries
+    let with_one_output = read_valid(&scenario_text("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
+    assert_eq!(flat(with_one_output.samples[0].target.as_ref().expect("a target")), [0.25]);
+    assert_eq!(with_one_output.sample_tensors(0).len(), 2, "the input and the target");
 }
 
 #[test]
@@ -130,6 +131,7 @@ fn memory_is_refused_before_it_is_allocated() {
         assert!(matches!(&found[..], [one] if one.contains("the limit is 1.0 GiB")), "{found:?}");
     }
     let source = Source { name: String::new(), path_shown: String::new(), text: scenario_text("[1, 2]", "[1, 2]", LINEAR) };
+    // two small tensors need more than 5 kB, because each takes some memory beside its numbers
     assert!(read(source.clone(), Limits { memory: 5_000 }).is_err());
     assert!(read(source, Limits { memory: 50_000 }).is_ok());
     assert!(started.elapsed() < Duration::from_secs(1));
@@ -188,16 +190,16 @@ fn keys_of_an_activation_are_passed_to_its_function() {
 /// Reads files of about the largest size, each filled with one kind of content.
 #[test]
 fn large_files_are_read_in_a_few_seconds_and_have_short_messages() {
-    let many = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
+    let repeated = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
     let graph = (0..60_000).map(|i| format!("\"n{i} = b{i} + a\"")).collect::<Vec<_>>().join(", ");
-    let notes = scenario_text("[1, 2]", "[1, 2]", LINEAR);
+    let valid = scenario_text("[1, 2]", "[1, 2]", LINEAR);
     let sources = [
         ("faulty nodes", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{graph}]")),
-        ("notes", many(&notes, "[[note]]\nat = \"9\"\ntext = \"x\"\n", 100_000)),
-        ("expectations", many(&notes, "[[expect]]\nat = \"loss\"\nvalue = 1\n", 100_000)),
-        ("faulty notes", many(&notes, "[[note]]\nat = \"fc9.z\"\ntext = \"x\"\n", 100_000)),
-        ("layers", many(&scenario_text("[1]", "1", ""), "[[layer]]\ntype = \"flatten\"\n", 100_000)),
-        ("a long address", notes.replacen("input", &format!("start = \"{}\"\ninput", "[".repeat(1_000_000)), 1)),
+        ("notes", repeated(&valid, "[[note]]\nat = \"9\"\ntext = \"x\"\n", 100_000)),
+        ("expectations", repeated(&valid, "[[expect]]\nat = \"loss\"\nvalue = 1\n", 100_000)),
+        ("faulty notes", repeated(&valid, "[[note]]\nat = \"fc9.z\"\ntext = \"x\"\n", 100_000)),
+        ("layers", repeated(&scenario_text("[1]", "1", ""), "[[layer]]\ntype = \"flatten\"\n", 100_000)),
+        ("a long address", valid.replacen("input", &format!("start = \"{}\"\ninput", "[".repeat(1_000_000)), 1)),
         ("a long sum", format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [\"J = {}a\"]", "a+".repeat(2_000_000))),
     ];
     for (content, source) in sources {
@@ -209,12 +211,13 @@ fn large_files_are_read_in_a_few_seconds_and_have_short_messages() {
         assert!(took < Duration::from_secs(10), "{content} took {took:?}");
         eprintln!("{content}: {took:?}");
     }
-    let too_large = many("title = \"t\"\n", "# \n", MAX_BYTES / 3);
+    let too_large = repeated("title = \"t\"\n", "# \n", MAX_BYTES / 3);
     assert_eq!(error_messages(&too_large).len(), 1);
 }
 
-/// The expected numbers come from a separate implementation in Python of the published generator and the format's formulas, with seed 7. The weights are those of a
-/// linear layer with 3 inputs and 2 outputs, and of a convolution from 2 to 3 channels with a 2x3 kernel: its fan-in is 2·2·3 = 12, its fan-out 3·2·3 = 18.
+/// The expected numbers come from a separate implementation in Python of the published generator and the format's formulas, with seed 7. The weights are
+/// those of a linear layer with 3 inputs and 2 outputs, and of a convolution from 2 to 3 channels with a 2x3 kernel: its fan-in is 2·2·3 = 12, its fan-out
+/// 3·2·3 = 18.
 #[test]
 fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
     let linear = |init: &str| {
@@ -249,7 +252,8 @@ fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
 fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    let read_text = |text: &str, may_extract: bool| {
+    // returns the contents of a scenario as text, and whether arrays were extracted; `None` for a scenario with errors
+    let contents = |text: &str, may_extract: bool| {
         let (reader, parts) = parse(text, limits, Arc::clone(&files), may_extract);
         let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
         let shown = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
@@ -262,7 +266,7 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     for file in folders.into_iter().flatten() {
         let path = file.expect("a file").path();
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let (with, without) = (read_text(&text, true), read_text(&text, false));
+        let [with, without] = [true, false].map(|may_extract| contents(&text, may_extract));
         assert_eq!(with.as_ref().map(|(shown, _)| shown), without.as_ref().map(|(shown, _)| shown), "{}", path.display());
         valid += usize::from(with.is_some());
         extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
@@ -270,11 +274,13 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
     // errors have positions in the original file
     let text = scenario_text("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
+    let after_title = &text["title = \"t\"\n".len()..];
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
     assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");
     assert!(
-        error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{}", &text[12..]))
+        error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{after_title}"))
             .contains(&"title must be a string, not an array".to_owned())
     );
-    assert!(error_messages(&format!("title = 00:00:00\n{}", &text[12..])).contains(&"title must be a string, not a date".to_owned()));
+    // the text 00:00:00 is also the placeholder of an extracted array
+    assert!(error_messages(&format!("title = 00:00:00\n{after_title}")).contains(&"title must be a string, not a date".to_owned()));
 }

@@ -15,7 +15,7 @@ use crate::words::suggest;
 /// The keys of `[train]`.
 pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
 
-/// The settings of `[train]`. A setting with an error is [`Reported`], so that the others are still known.
+/// The settings of `[train]`. Each is a result of its own, so that after an error in one setting the others are still known.
 #[derive(Debug)]
 pub(super) struct TrainSettings {
     /// The learning rate, the momentum and the weight decay.
@@ -63,7 +63,7 @@ pub(super) fn train(
     })
 }
 
-/// Reads an optional number that must not be negative.
+/// Reads a number that must not be negative; `None` if the key is missing.
 fn non_negative(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> Result<Option<f64>, Reported> {
     let Some(value) = table.get(key) else { return Ok(None) };
     match reader.number(key, value) {
@@ -98,8 +98,8 @@ fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Optio
     }
 }
 
-/// Returns the parameters that are updated. In a graph they are the inputs that `learn` lists; in a network of layers, all parameters except those that `freeze`
-/// lists. `header` is the position of `[train]`.
+/// Returns the parameters that are updated. In a graph they are the inputs that `learn` lists; in a network of layers, all parameters except those that
+/// `freeze` lists. `header` is the position of `[train]`.
 fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span, network: &KnownNetwork) -> Result<Vec<Id>, Reported> {
     let is_graph = network.notation().ok_or(Reported)? == Notation::Graph;
     let (key, wrong_key) = if is_graph { ("learn", "freeze") } else { ("freeze", "learn") };
@@ -117,6 +117,7 @@ fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span, ne
     let names = read_names(reader, table, key, network);
     let (Some(network), None) = (network.complete(), wrong_key_reported) else { return Err(Reported) };
     let names = names?;
+    // a parameter is listed by its own name or by the name of its layer
     let is_listed = |id: &Id| {
         let tensor = network.tensor(*id);
         let layer = tensor.layer.map(|layer| &network.layers()[layer].name);
@@ -137,6 +138,7 @@ fn read_names<'t>(
     let DeValue::Array(items) = value.get_ref() else {
         return Err(reader.wrong_type(key, value, "a list of names", ""));
     };
+    // the names that may be listed, as far as they are known
     let possible: Vec<&str> = match network {
         KnownNetwork::Complete(network) => {
             let tensors = network.learnable().map(|id| &*network.tensor(id).name);

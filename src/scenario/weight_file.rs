@@ -78,7 +78,8 @@ impl StoredTensor {
         self.layout.shape()
     }
 
-    /// Reads the numbers in row-major order. The caller must have claimed their memory. The first pass over the file returns zeros if there are too many numbers.
+    /// Reads the numbers in row-major order. The caller must have claimed their memory. The first pass over the file returns zeros if there are too many
+    /// numbers.
     pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.decodable_bytes.checked_sub(self.layout.size()) else {
             return Err(reader.report(self.span.clone(), "with this tensor, the tensors from files take more than 256 MiB", ""));
@@ -120,8 +121,8 @@ mod tests {
     use crate::scenario::archives::Files;
     use crate::scenario::{Limits, Source, read_beside};
 
-    /// A file with two tensors `a` and `b`. The first pass makes the numbers of `a` only, because both together are too large. The last number of `b` is `last`, the
-    /// others are 0.
+    /// A file with two tensors `a` and `b`. The last number of `b` is `last`, the others are 0. The two tensors together are too large for the first pass
+    /// over the scenario, so the numbers of `b` are read in the second pass.
     #[derive(Debug)]
     struct TwoTensors {
         last: f32,
@@ -159,8 +160,10 @@ mod tests {
             (last.map_err(faults), files.reads.load(Ordering::Relaxed))
         };
         assert_eq!(read_file(2.5, 1 << 30), (Ok(Some(2.5)), 1));
+        // NaN is an error, which is found only if the numbers of `b` are read
         let (nan, _) = read_file(f32::NAN, 1 << 30);
         assert!(nan.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("NaN")), "{nan:?}");
+        // with a limit of 30 MiB, the scenario does not fit: this error comes before the numbers of `b` are read
         let (refused, _) = read_file(f32::NAN, 30 << 20);
         assert!(refused.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("the limit is")), "{refused:?}");
     }

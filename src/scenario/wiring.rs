@@ -51,7 +51,7 @@ pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_,
     }
 }
 
-/// Returns the names that any `from` uses although no layer has them.
+/// Returns the names that the key `from` of any layer uses although no layer has these names.
 pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
     let values = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
     let used_names = values.flat_map(|value| match value {
@@ -61,7 +61,8 @@ pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> Has
     used_names.filter(|name| !names.indices.contains_key(*name)).map(str::to_owned).collect()
 }
 
-/// Reads the `from` of the layer with this index; `None` if the layer has no `from` and needs none.
+/// Reads the `from` of the layer with this index; `None` if the layer has no `from` and needs none. The result has the index of each layer that this layer
+/// reads, or `None` for the network's input.
 fn read_from(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -69,17 +70,17 @@ fn read_from(
     names: &LayerNames,
 ) -> Option<Result<Vec<Option<usize>>, Reported>> {
     let LayerEntry { table, at, kind, .. } = &entries[index];
-    // `true` for a layer that reads several layers; `None` if the type of the layer is unknown
-    let joins = kind.ok().map(|kind| kind.has_several_inputs);
+    // `None` if the type of the layer is unknown
+    let reads_several = kind.ok().map(|kind| kind.has_several_inputs);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
     let Some(value) = table.get("from") else {
         let missing = || Err(reader.report(at.clone(), "from is missing: which layers should this one add?", help));
-        return (joins == Some(true)).then(missing);
+        return (reads_several == Some(true)).then(missing);
     };
-    Some(match (value.get_ref(), joins) {
+    Some(match (value.get_ref(), reads_several) {
         (DeValue::String(name), Some(false) | None) => layer_before(reader, names, index, name, value.span()).map(|from| vec![from]),
         (DeValue::Array(items), Some(true) | None) => {
-            if items.len() < 2 && joins.is_some() {
+            if items.len() < 2 && reads_several.is_some() {
                 return Some(Err(reader.report(
                     value.span(),
                     format!("an add layer reads at least two layers, and from names {}", items.len()),

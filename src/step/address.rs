@@ -1,17 +1,17 @@
 //! Addresses: texts that name a position in the trace, such as `57`, `loss` or `12/2:grad.conv1.weight[0,0,1,1]#3`. Users type them after `:` or `--at`.
 //!
-//! The full form is `iteration/sample:op[index]#term`. The last example is term 3 of one entry of `grad.conv1.weight`, for sample 2 of iteration 12.
-//! Iterations, samples and terms count from 1, indices from 0.
+//! The full form is `iteration/sample:op[index]#term`. The last example means sample 2 of iteration 12, and there term 3 of the entry `[0,0,1,1]` of
+//! `grad.conv1.weight`. Iterations, samples and terms count from 1, indices from 0.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::tensor::{Index, index_text};
 
-/// The sample or pass that an address restricts an op to. Ops of the same name occur once for each sample, and can occur again in `reduce` or `update`.
+/// The sample or pass in which an address searches its op. An op of the same name occurs once for each sample, and can occur again in `reduce` or `update`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// No restriction: the address means the first op with the name.
+    /// Anywhere: the address means the first op with the name.
     #[default]
     Any,
     /// The op of the sample with this number, from 1.
@@ -79,7 +79,7 @@ fn error<T>(text: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(text.into()))
 }
 
-/// Parses a number of at least 1, without sign or blanks. The error calls it `what`, such as `the term`.
+/// Parses a number of at least 1, without sign or blanks. `what` is the number's name in the error message, such as `the term`.
 fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return error(format!("{what} must be a number from 1, not \"{text}\""));

@@ -69,7 +69,7 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. An error is the position of the first number that is not finite or that f64 cannot hold, and the reason.
+    /// Converts bytes to numbers. Fails if a number is not finite or f64 cannot hold it: the error has the position of the first such number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
@@ -93,7 +93,7 @@ impl Dtype {
     }
 }
 
-/// Converts each number of `N` bytes with `read`, which gets its bytes in little-endian order. An error has the position of the number.
+/// Converts each number of `N` bytes with `read`, which gets the number's bytes in little-endian order. An error has the position of the number.
 fn each<const N: usize>(
     (bytes, big_endian): (&[u8], bool),
     read: impl Fn([u8; N]) -> Result<f64, WeightsError>,
@@ -168,9 +168,11 @@ mod tests {
     #[test]
     fn an_integer_beyond_f64_is_refused_with_its_position() {
         let bytes: Vec<u8> = [1 << 53, (1 << 53) + 1].iter().flat_map(|n: &i64| n.to_be_bytes()).collect();
-        let (at, wrong) = Dtype::I64.numbers(&bytes, true).unwrap_err();
+        let big_endian = true;
+        let (at, wrong) = Dtype::I64.numbers(&bytes, big_endian).unwrap_err();
         assert_eq!((at, wrong.message.as_str()), (1, "9007199254740993, which f64 cannot hold"));
-        assert_eq!(Dtype::I64.numbers(&bytes[..8], true), Ok(vec![9_007_199_254_740_992.0]));
-        assert!(Dtype::U64.numbers(&u64::MAX.to_le_bytes(), false).is_err());
+        assert_eq!(Dtype::I64.numbers(&bytes[..8], big_endian), Ok(vec![9_007_199_254_740_992.0]));
+        let big_endian = false;
+        assert!(Dtype::U64.numbers(&u64::MAX.to_le_bytes(), big_endian).is_err());
     }
 }

@@ -20,7 +20,7 @@ pub struct TensorLayout {
 }
 
 impl TensorLayout {
-    /// Makes a layout, or an error if numbers of this shape and type do not take exactly `bytes` bytes.
+    /// Makes a layout. It is an error if the numbers of this shape and type do not take exactly `bytes` bytes.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
@@ -76,6 +76,7 @@ impl TensorLayout {
         if !self.fortran || self.shape.len() < 2 {
             return Ok(data);
         }
+        // `f()` means column-major order; `iter` then yields the entries in row-major order
         let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape has");
         Ok(tensor.iter().copied().collect())
     }
@@ -85,6 +86,7 @@ impl TensorLayout {
         if !self.fortran {
             return unravel(position, &self.shape).to_vec();
         }
+        // column-major order is row-major order with the dimensions reversed
         let reversed: Vec<usize> = self.shape.iter().rev().copied().collect();
         unravel(position, &reversed).iter().rev().copied().collect()
     }

@@ -49,7 +49,7 @@ pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usi
         return Err(WeightsError::new("it is not an .npy file: it does not begin with \\x93NUMPY", ""));
     }
     let cut = || WeightsError::new("its header is cut off", "the file is damaged or incomplete");
-    // version 1.0 has two bytes for the length of the header, the later versions four
+    // the length of the header is at byte 8, after the magic number and the version. In version 1.0 it takes two bytes, in later versions four
     let (length, header_start) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
         [1, 0] => (read_le::<2>(beginning, 8).ok_or_else(cut)?, 10),
         [2 | 3, 0] => (read_le::<4>(beginning, 8).ok_or_else(cut)?, 12),
@@ -109,7 +109,7 @@ struct NpyHeader {
 struct HeaderParser<'a>(&'a str);
 
 impl<'a> HeaderParser<'a> {
-    /// Skips blanks and `text` if `text` comes next after the blanks; otherwise skips nothing and returns `false`.
+    /// Skips `text` and the blanks before it, and returns `true`. If another text comes after the blanks, skips nothing and returns `false`.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
         self.0 = rest.unwrap_or(self.0);
@@ -157,6 +157,7 @@ impl NpyHeader {
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         // a key follows the opening brace or a comma
         let mut may_have_key = rest.take("{");
+        // `replace` returns the earlier value: it must be `None`, because a key may occur only once
         while may_have_key && !rest.0.trim_start().starts_with('}') {
             let key = rest.string()?;
             let is_valid_and_new = rest.take(":")

@@ -31,7 +31,7 @@ struct Safetensors {
 struct TensorInfo {
     dtype: String,
     shape: Vec<u64>,
-    /// The range of the tensor's bytes, from `data_start`.
+    /// The range of the tensor's bytes, counted from `data_start`.
     data_offsets: [usize; 2],
 }
 
@@ -92,6 +92,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 /// Checks the descriptions of all tensors, even of tensors that the scenario does not use, because one wrong description means that the file is damaged.
 /// Together they must cover all `data_len` bytes after the header, without overlaps and gaps.
 fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Result<(), WeightsError> {
+    // the tensors in the order of their bytes, and the number of bytes that those before the current one cover
     let mut by_offset: Vec<usize> = (0..infos.len()).collect();
     by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
     let mut covered = 0;
@@ -107,6 +108,7 @@ fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Re
             return Err(damaged(format!("has the type {dtype:?}, which safetensors does not have")));
         };
         let bits_of_shape = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
+        // compared in bits, because some types take less than a byte
         if bits_of_shape != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
             return Err(damaged(format!("has the shape [{}] of {dtype}, but {} bytes of numbers", sizes.join(", "), to - from)));
@@ -130,7 +132,8 @@ fn bits(dtype: &str) -> Option<u64> {
     UNREADABLE_TYPES.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
 }
 
-/// The types of the format that gradstep does not read, each with its bits. A file may have such tensors if the scenario uses only its other tensors.
+/// The types of the format that gradstep does not read, each with the bits of one number. A file may have tensors of these types if the scenario does not use
+/// them.
 const UNREADABLE_TYPES: [(&str, u64); 9] = [
     ("F4", 4),
     ("F6_E2M3", 6),
@@ -161,7 +164,8 @@ impl Archive for Safetensors {
         let Some(dtype) = Dtype::safetensors(dtype) else {
             return Err(WeightsError::new(format!("its numbers have the type {dtype:?}"), format!("bf16, {TYPES_READ}")));
         };
-        TensorLayout::new(shape, dtype, false, false, self.range(tensor).len())
+        let (big_endian, fortran) = (false, false);
+        TensorLayout::new(shape, dtype, big_endian, fortran, self.range(tensor).len())
     }
 
     fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError> {

@@ -16,7 +16,7 @@ use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
 const LOCAL_SIGNATURE: u64 = 0x0403_4b50;
 const RECORD_SIGNATURE: u64 = 0x0201_4b50;
 const END_SIGNATURE: u64 = 0x0605_4b50;
-/// The sizes in bytes of the same three, without their texts of variable length.
+/// The sizes in bytes of a local header, a directory record and the end record, without their texts of variable length.
 const LOCAL_SIZE: usize = 30;
 const RECORD_SIZE: usize = 46;
 const END_SIZE: usize = 22;
@@ -56,6 +56,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let four_bytes = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
     // of the directory: its number of records, its length in bytes, its position
     let (count, length, start) = (two_bytes(10)?, four_bytes(12)?, four_bytes(16)?);
+    // 65,535 records would mean that the real number is elsewhere, in 64 bits
     if count >= MAX_TENSORS as u64 {
         return Err(WeightsError::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
@@ -120,8 +121,10 @@ struct HeaderAndEnd<'a> {
     end: usize,
 }
 
-/// Reads the shared fields at `at`, which are part of a local header or of a directory record. The name and the extra field are at `name_at`. A directory
-/// record also has the position of the local header: `offset` is its 32-bit field. Values of 64 bits replace the 32-bit ones.
+/// Reads the fields that a local header and a directory record share. They begin at `at`; the name and the extra field are at `name_at`.
+///
+/// A directory record also has the position of the local header: `offset` is its 32-bit field for this position; `None` for a local header. If the extra
+/// field has values of 64 bits, they replace the 32-bit values.
 fn read_header(bytes: &[u8], at: usize, name_at: usize, offset: Option<u64>) -> Option<HeaderAndEnd<'_>> {
     let two_bytes = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
     let four_bytes = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
@@ -194,7 +197,7 @@ fn is_deflated(header: &EntryHeader<'_>, name: &str) -> Result<bool, WeightsErro
     }
 }
 
-/// Returns `fields`, the unpacked size, the packed size and the offset. A field of `0xffff_ffff` means that its value has 64 bits and is in the extra
+/// Returns the fields: the unpacked size, the packed size and the offset. If a field is `0xffff_ffff`, its real value has 64 bits and is taken from the extra
 /// field. `None` if the extra field is cut off.
 fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     /// The kind of extra field that has values of 64 bits.
@@ -216,7 +219,7 @@ fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
 }
 
 impl ZipEntry {
-    /// Unpacks the first bytes of the entry: `most` of them, or all if the entry is shorter. The checksum is not verified.
+    /// Unpacks the first `most` bytes of the entry, or all if the entry is shorter. `bytes` is the whole archive. The checksum is not verified.
     pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let most = most.min(self.size);
@@ -224,14 +227,15 @@ impl ZipEntry {
             return Ok(Cow::Borrowed(&packed[..most]));
         }
         let mut out = vec![0; most];
-        match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), false, true) {
+        let (has_zlib_header, ignores_adler32) = (false, true);
+        match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), has_zlib_header, ignores_adler32) {
             Ok(length) if length == most => Ok(Cow::Owned(out)),
-            Err(TINFLStatus::HasMoreOutput) => Ok(Cow::Owned(out)),
+            Err(TINFLStatus::HasMoreOutput) => Ok(Cow::Owned(out)), // the rest is not needed
             _ => Err(self.wrong_checksum()),
         }
     }
 
-    /// Unpacks the whole entry and verifies its checksum.
+    /// Unpacks the whole entry and verifies its checksum. `bytes` is the whole archive.
     pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let whole = if self.is_deflated {
@@ -239,7 +243,8 @@ impl ZipEntry {
                 return Err(WeightsError::new(format!("it has {} bytes unpacked, more than 256 MiB", self.size), ""));
             }
             let mut out = vec![0; self.size];
-            match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), false, true) {
+            let (has_zlib_header, ignores_adler32) = (false, true);
+            match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), has_zlib_header, ignores_adler32) {
                 Ok(length) if length == self.size => Cow::Owned(out),
                 _ => return Err(self.wrong_checksum()),
             }

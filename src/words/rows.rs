@@ -1,8 +1,8 @@
 //! The table that translates words of other libraries into words of the scenario format.
 //!
-//! Each row has a vocabulary (where the word is written), the foreign words, and the result. `means` has the format's word. `means_with_note` adds an
-//! explanation. `unsupported` has no word of the format, but a help text: what to write instead. The foreign words have only lower-case letters and digits,
-//! because a word is normalized before it is looked up.
+//! Each row has a vocabulary (where the word is written), the foreign words, and the result. The result of `means` is the format's word. `means_with_note`
+//! adds an explanation. `unsupported` is for things that the format does not have: its result is a help text that says what to write instead. The foreign
+//! words have only lower-case letters and digits, because a word is normalized before it is looked up.
 
 use super::{Translation, Vocabulary};
 

@@ -26,6 +26,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= MAX_BYTES)
         .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
+        // two short names, such as `x` and `y`, are not similar if every character differs
         .filter(|&(distance, candidate)| distance <= max_distance && distance < length.min(candidate.chars().count()))
         // of two candidates with the same distance, prefer the one that begins with the word
         .min_by_key(|&(distance, candidate)| (distance, !candidate.starts_with(&lower)))

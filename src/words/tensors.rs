@@ -14,6 +14,7 @@ pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
         (Some(base), _) | (None, Some(base)) => (base, GRADIENT),
         (None, None) => (name, ""),
     };
+    // the names with this prefix, without it
     let existing: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
     let found = if existing.contains(&base) {
         Some(base.to_owned())
@@ -24,13 +25,13 @@ pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
         Some(format!("{base}.a")).filter(|output| existing.contains(&output.as_str()))
     };
     if found.is_none() && !names_of_layer(base, prefix, names).is_empty() {
-        return None; // the layer exists and has no tensor of that name
+        return None; // the layer exists but has no such tensor: a similar name of another layer is not meant
     }
     found.map(|found| format!("{prefix}{found}")).or_else(|| suggest::nearest(name, names.iter().copied()).map(str::to_owned))
 }
 
-/// Returns the names of all tensors of one layer. `base` is a tensor of the layer without `prefix`: the base `fc1.w` with the prefix `grad.` gives
-/// `grad.fc1.weight`, `grad.fc1.bias` and so on.
+/// Returns the names that begin with `prefix` and the layer of `base`. For the base `fc1.w` and the prefix `grad.`, these are `grad.fc1.weight`,
+/// `grad.fc1.bias` and so on.
 fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
     let Some((layer, _)) = base.rsplit_once('.') else { return Vec::new() };
     let is_of_layer =
@@ -38,7 +39,7 @@ fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a st
     names.iter().copied().filter(|name| is_of_layer(name)).collect()
 }
 
-/// The number of names up to which a help line lists the names of all layers.
+/// Up to this number of names, a help line lists the names of all layers. If there are more, it lists only those of one layer.
 const MAX_LISTED: usize = 12;
 
 /// Returns a help line for an unknown name: the tensor that the name most likely means. If there is none: all names if they are few, otherwise the tensors

@@ -9,7 +9,7 @@ use crate::op::operator::{FUNCTIONS, NamedFunction};
 use crate::scenario::{addresses, graph, init, layers, samples, spelling, train};
 use crate::words::{TRANSLATIONS, Translation, Vocabulary, best_match, equal_name, help, normalized};
 
-/// Returns the names that the format has in a vocabulary.
+/// Returns the names that belong to the format in a vocabulary.
 fn names(vocabulary: Vocabulary) -> Vec<&'static str> {
     match vocabulary {
         Vocabulary::FileKey => spelling::KEYS.to_vec(),
@@ -49,7 +49,8 @@ fn every_row_agrees_with_the_format() {
             if normalized(word).as_deref() != Some(word) {
                 wrong.push(format!("{vocabulary:?}: \"{word}\" is not normalized, so it is never found"));
             }
-            // a key of one layer or loss may be translated for another: `groups` of a convolution means `num_groups` of a group norm
+            // a key of some layers (or losses) may be a foreign word for others: below a group norm, `groups` means `num_groups`, but a convolution has a key
+            // `groups`
             if !matches!(vocabulary, Vocabulary::LayerKey | Vocabulary::LossKey) && equal_name(word, &names).is_some() {
                 wrong.push(format!("{vocabulary:?}: the format has {word}"));
             }
