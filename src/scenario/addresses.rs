@@ -209,7 +209,11 @@ fn check_place(
                 return fail(reader, format!("{name} is given, not computed, so no step belongs to it"), &gradient.unwrap_or_default());
             };
             let Some(term) = term else { return Ok(()) };
-            // an address with a term but without an index, such as `loss#2`, is meant for a scalar: its only entry is 0
+            if entry.is_none() && !shape.is_empty() {
+                let help = format!("write {name}[…]#{term}");
+                return fail(reader, format!("a term belongs to an entry, but {text} names no entry of {name}"), &help);
+            }
+            // an address without an index, such as `loss#2`, is that of a scalar: its only entry is 0
             let entry = entry.or(Some(0));
             match resolver.terms(op, entry) {
                 Some(terms) if *term > terms => fail(reader, format!("{text} does not exist: this entry has {}", terms_text(terms)), ""),
