@@ -76,7 +76,7 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         }
         _ => {
             let (text, rest) = beside_cursor(view, area);
-            Line::styled(text, view.theme.style(StyleRole::Step)).render(area, buf);
+            Line::styled(text, view.theme.style(StyleRole::Step)).render(Rect { width: rest.x - area.x, ..area }, buf);
             key_bar(view.state, &view.theme, rest, buf);
         }
     }
