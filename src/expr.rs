@@ -26,7 +26,7 @@ pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, letter};
 pub use text::OperandPart;
 
-/// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss.
+/// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss. A forward rule computes y, a backward rule ∂C/∂xᵢ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The input xᵢ; i counts from 0.
@@ -67,7 +67,7 @@ pub struct Primitive {
     /// The definition as a textbook writes it, if the value is computed in another way. The sigmoid is printed as 1 / (1 + e⁻ˣ), but computed without
     /// overflow.
     pub meaning: Option<&'static Expr>,
-    /// The derivative by each argument. It reads the arguments as [`Expr::Arg`] and the function's value y as [`Slot::Output`].
+    /// The derivative with respect to each argument. A derivative reads the arguments as [`Expr::Arg`] and the function's value y as [`Slot::Output`].
     pub derivatives: &'static [Expr],
     /// `true` if the function has no kinks although its derivatives have cases. Such cases only give a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
@@ -100,19 +100,19 @@ pub enum Form {
     Power,
     /// `a·b`: the arguments as a product, without the function's name.
     Product,
-    /// `log a` in equations, where only sums and products have brackets; `log(a)` in a factor of a step.
+    /// `log a` in equations, with brackets around an argument that is itself a sum, a product, a quotient or such a function. `log(a)` in a factor of a step.
     Operator,
-    /// `Σ a b` in equations, where only sums have brackets.
+    /// `Σ a b` in equations, with brackets only around an argument that is itself a sum; `sum(a)` in a factor of a step.
     Sum,
-    /// `√a`
+    /// `√a` in Unicode and LaTeX equations, else `sqrt(a)`.
     Root,
-    /// `|a|` in equations.
+    /// `|a|` in equations, `abs(a)` in a factor of a step.
     Bars,
     /// The text of [`Primitive::meaning`], without the function's name.
     Meaning,
 }
 
-/// The test that says which smooth piece of a function with kinks its arguments are on.
+/// The criterion that divides a function with kinks into smooth pieces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
     /// The results of all comparisons in these derivatives.
@@ -143,7 +143,7 @@ impl Primitive {
         Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], is_smooth: false }
     }
 
-    /// Creates a function with its derivative by each argument.
+    /// Creates a function with its derivative with respect to each argument.
     #[must_use]
     pub const fn differentiable(name: &'static str, definition: Definition, derivatives: &'static [Expr]) -> Self {
         Self { definition, derivatives, ..Self::new(name) }
@@ -179,7 +179,7 @@ impl Primitive {
         Self { is_smooth: true, ..self }
     }
 
-    /// The test for the function's smooth pieces; `None` for a function without kinks. A function has kinks if a derivative has cases.
+    /// The criterion that divides the function into smooth pieces; `None` for a function without kinks. A function has kinks if a derivative has cases.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
@@ -305,9 +305,9 @@ pub enum Expr {
     Indexed(&'static Expr, &'static str),
     /// A function applied to arguments.
     Of(&'static Primitive, &'static [Expr]),
-    /// The derivative of a function by its first argument, applied to arguments: f′(a).
+    /// The derivative of a function with respect to its first argument, applied to arguments: f′(a).
     Prime(&'static Primitive, &'static [Expr]),
-    /// The local derivative ∂y/∂x of the output by the operand x in a slot.
+    /// The local derivative ∂y/∂x, where y is the output and x the operand in a slot.
     Partial(Slot),
     /// The value of the first case whose comparison holds, or else the last expression.
     Cases(&'static [Case], &'static Expr),
@@ -359,13 +359,15 @@ impl Expr {
     /// Returns whether the expression names one entry of the operand in `slot`.
     #[must_use]
     pub fn names_entry(&self, slot: Slot) -> bool {
-        self.names(slot, false)
+        let is_whole = false;
+        self.names(slot, is_whole)
     }
 
     /// Returns whether the expression names the whole operand in `slot`.
     #[must_use]
     pub fn names_whole(&self, slot: Slot) -> bool {
-        self.names(slot, true)
+        let is_whole = true;
+        self.names(slot, is_whole)
     }
 
     fn names(&self, slot: Slot, whole: bool) -> bool {

@@ -15,7 +15,7 @@
 //! weight multiplies.
 //!
 //! A tile of several rows and several registers is computed at once. Its rows share the loads of the lanes' factors, and its independent sums hide the
-//! latency of additions. It is as large as the number of registers allows.
+//! latency of additions. The size of a tile is limited by the number of registers.
 
 #![allow(clippy::inline_always)] // a function that is not inlined into `with_simd` would be compiled without the vector instructions chosen there
 
@@ -69,7 +69,7 @@ impl Init {
     }
 }
 
-/// R rows of V registers of sums.
+/// The sums of a tile: R rows of V registers.
 type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
 /// Adds the products to `sums`, a matrix in row-major order: `rows.firsts.len()` rows of `lanes.firsts.len() · LANES` lanes.
@@ -125,8 +125,9 @@ impl AddProducts<'_> {
     /// Adds the products of R rows from `row` on, which share the loads of the lanes' factors. `firsts` are the rows' own `firsts`. Returns R.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
-        // the widest tile, in registers: with V it needs R · V for the sums, V for the lanes' factors, and two for a row's factor and a product
-        let most = match (S::REGISTER_COUNT < 32, R) {
+        // the largest width V of a tile, in registers. A tile needs R · V registers for the sums and V for the lanes' factors. It needs two more for a row's
+        // factor and a product.
+        let max_width = match (S::REGISTER_COUNT < 32, R) {
             (true, 4) => 2,
             (true, 3) => 3,
             (true, _) | (_, 4) => 4,
@@ -138,7 +139,8 @@ impl AddProducts<'_> {
         while at < registers {
             let remaining = registers - at;
             // two tiles of equal width rather than a wide and a narrow one: the narrow one would have too few independent sums
-            let width = if remaining > most && remaining < 2 * most { remaining.div_ceil(2) } else { remaining.min(most) };
+            let is_split_in_two = remaining > max_width && remaining < 2 * max_width;
+            let width = if is_split_in_two { remaining.div_ceil(2) } else { remaining.min(max_width) };
             match width {
                 8 => self.tile::<S, R, 8>(simd, row, firsts, at),
                 7 => self.tile::<S, R, 7>(simd, row, firsts, at),
@@ -159,13 +161,14 @@ impl AddProducts<'_> {
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], at: usize) {
         let firsts = self.products.lanes.firsts;
         let row_len = firsts.len() * LANES;
-        let part = |r: usize| (row + r) * row_len + at * S::F64_LANES..(row + r) * row_len + (at + V) * S::F64_LANES;
+        let sums_of_row = |r: usize| (row + r) * row_len + at * S::F64_LANES..(row + r) * row_len + (at + V) * S::F64_LANES;
         let mut tile: Tile<S, R, V> = [[simd.splat_f64s(-0.0); V]; R];
         if self.init == Init::Accumulate {
             for (r, tile) in tile.iter_mut().enumerate() {
-                tile.copy_from_slice(S::as_simd_f64s(&self.sums[part(r)]).0);
+                tile.copy_from_slice(S::as_simd_f64s(&self.sums[sums_of_row(r)]).0);
             }
         }
+        // the index of the factor of tap (0, 0) of each register's first lane
         let mut lane_firsts = [0; V];
         for (v, first) in lane_firsts.iter_mut().enumerate() {
             let lane = (at + v) * S::F64_LANES;
@@ -173,7 +176,7 @@ impl AddProducts<'_> {
         }
         self.products.add(simd, row_firsts, lane_firsts, &mut tile);
         for (r, tile) in tile.iter().enumerate() {
-            S::as_mut_simd_f64s(&mut self.sums[part(r)]).0.copy_from_slice(tile);
+            S::as_mut_simd_f64s(&mut self.sums[sums_of_row(r)]).0.copy_from_slice(tile);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Arrays of f64 in row-major order. An entry is named by its index, one number per dimension, or by its place, its offset in row-major order: in the
-//! shape 2x3 the entry with the index `[1,0]` is at place 3.
+//! Arrays of f64 in row-major order. An entry is named by its *index*, one number for each dimension, or by its *place*, its offset in row-major order. In
+//! the shape 2x3 the entry with the index `[1,0]` is at place 3.
 
 use ndarray::{ArrayD, IxDyn};
 use smallvec::SmallVec;
@@ -50,6 +50,7 @@ pub fn len(shape: &[usize]) -> usize {
 /// ```
 #[must_use]
 pub fn unravel(mut at: usize, shape: &[usize]) -> Index {
+    // `max(1)`: a size of 0 must not be a divisor
     let mut index: Index = SmallVec::from_elem(0, shape.len());
     for (i, &n) in index.iter_mut().zip(shape).rev() {
         *i = at % n.max(1);
@@ -117,7 +118,8 @@ impl Places {
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(distance) = at.checked_sub(first) else { return false };
-        // in a dilated window a row may end after the next row has begun, so the division returns only the last row that can contain the place
+        // in a dilated window a row may end after the next row has begun, so several rows can contain the place: the division gives the last of them, and the
+        // search goes back from there to the first
         let last_row = distance.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         let row_width = columns.saturating_sub(1) * across;
         (0..=last_row).rev().take_while(|row| distance - row * down <= row_width).any(|row| {

@@ -24,17 +24,17 @@ enum Comparand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmoothPieces(PieceTest);
 
-/// The test that says which piece the arguments are on.
+/// The way in which the piece of given arguments is found.
 #[derive(Clone, Debug, PartialEq)]
 enum PieceTest {
-    /// For each comparison in the derivatives: which side is larger.
+    /// By the comparisons in the derivatives: the two sides of each. A piece is a combination of results: less, equal or greater.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
-    /// The index of the largest argument.
+    /// By the index of the largest argument.
     Winner,
 }
 
 impl Kink {
-    /// The smooth pieces that this test separates.
+    /// The smooth pieces between these kinks.
     #[must_use]
     pub fn pieces(self) -> SmoothPieces {
         SmoothPieces(match self {
@@ -50,7 +50,7 @@ impl Kink {
     }
 }
 
-/// Adds the comparisons of an expression to `to`. A comparison that is already there is left out, also if its sides are swapped.
+/// Adds the comparisons of an expression to `to`. A comparison that is already in `to`, perhaps with its sides swapped, is left out.
 fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
     if let Expr::Cases(cases, _) = expr {
         for Case { left, right, .. } in *cases {
@@ -69,10 +69,11 @@ fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2
 }
 
 impl SmoothPieces {
-    /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1. The boundary of two pieces is a piece
-    /// of its own.
+    /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1.
     ///
-    /// The numbers only serve to be compared. For two comparisons the number is 4 · first order + second order ([`order`]).
+    /// Two points are on the same piece if their numbers are equal; the numbers have no other use. For comparisons, the boundary of two pieces is a piece of
+    /// its own, and the number for two comparisons is 4 · first order + second order ([`order`]). For a winner, the number is the index of the first of the
+    /// largest arguments.
     #[must_use]
     #[inline]
     pub fn piece_at(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
@@ -95,7 +96,7 @@ impl SmoothPieces {
         }
     }
 
-    /// Returns whether these arguments are exactly on the boundary of two pieces.
+    /// Returns whether these arguments are exactly on a boundary: two sides of a comparison, or two largest arguments, are equal.
     #[must_use]
     pub fn is_tie(&self, arguments: &[f64]) -> bool {
         let argument = |i: usize| arguments[i];
@@ -121,7 +122,7 @@ fn value(side: Comparand, count: usize, argument: &impl Fn(usize) -> f64) -> f64
     }
 }
 
-// rare, so it is kept out of the hot code that calls it
+// rare, so this code is kept apart from its caller, which runs often
 #[cold]
 fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
     expr.value_at(arguments).unwrap_or(f64::NAN)

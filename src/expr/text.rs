@@ -59,7 +59,7 @@ impl Primitive {
         let arguments: Vec<Expr> = self.arguments.iter().map(|name| Expr::Name(name)).collect();
         let mut printer = Printer { notation, is_equation: true, name: &mut |slot, _| slot.to_string(), arguments: &[], to: String::new() };
         printer.function_name(self);
-        // the other arguments are constants, keys of an activation: print elu(z), not elu(z, α)
+        // the other arguments are constants from the scenario file, such as the α of elu: print elu(z), not elu(z, α)
         printer.bracketed(|printer| printer.write(&arguments[0], Precedence::Clause));
         let body = match (self.meaning, self.definition) {
             (Some(meaning), _) => Some(meaning),
@@ -102,7 +102,7 @@ impl Expr {
         Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() }.finish(self)
     }
 
-    /// Text of the expression as the second or a later term of a sum, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
+    /// Text of the expression as a term of a sum, but not the first, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
     pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
         let (sign, term) = match self {
             Self::Neg(term) => (Sign::Minus, *term),
@@ -274,8 +274,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Appends an expression with a superscript. In LaTeX the expression is grouped, because it may end with a superscript of its own, which LaTeX
-    /// rejects as a double superscript.
+    /// Appends an expression with a superscript. In LaTeX the expression gets braces, because it may end with a superscript itself, and LaTeX rejects two
+    /// superscripts in a row.
     fn raised(&mut self, a: &Expr, sign: Sign) {
         let [open, close] = if self.notation == Notation::Latex { ["{", "}"] } else { [""; 2] };
         self.to.push_str(open);
@@ -325,7 +325,7 @@ impl Printer<'_> {
         self.to.push_str(&name);
     }
 
-    /// Appends a function with its arguments, as its [`Form`] says.
+    /// Appends a function with its arguments, in the notation of its [`Form`].
     fn application(&mut self, function: &Primitive, arguments: &[Expr]) {
         match (function.form, function.meaning, arguments) {
             (Form::Meaning | Form::Infix, Some(meaning), _) => {
@@ -385,8 +385,8 @@ impl Printer<'_> {
         }
     }
 
-    /// An argument of a function that is printed as its meaning: an outer [`Expr::Arg`] is replaced, because inside the meaning its number would refer to
-    /// the function's own arguments.
+    /// Prepares an argument of a function that is printed as its meaning. An argument that is an [`Expr::Arg`] is replaced by the expression that it stands
+    /// for, because inside the meaning its number would refer to the function's own arguments.
     fn resolved(&self, argument: &Expr) -> Expr {
         match argument {
             Expr::Arg(n) => self.arguments.get(*n).copied().unwrap_or(*argument),

@@ -29,7 +29,7 @@ struct EvaluationContext<'a> {
 const MAX_ARGUMENTS: usize = 8;
 
 impl Expr {
-    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if the expression contains whole operands or names.
+    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if a part of the expression has no number, such as a whole operand or a name.
     pub fn value(&self, entry: &dyn Fn(Slot) -> f64) -> Option<f64> {
         self.evaluate(EvaluationContext { entry, arguments: &[] })
     }
@@ -37,6 +37,7 @@ impl Expr {
     /// Evaluates an expression whose only variables are arguments ([`Expr::Arg`]).
     #[must_use]
     pub fn value_at(&self, arguments: &[f64]) -> Option<f64> {
+        // there are no entries
         self.evaluate(EvaluationContext { entry: &|_| f64::NAN, arguments })
     }
 
@@ -86,6 +87,7 @@ impl Expr {
     /// Returns whether this expression, a derivative of a function, is [`Expr::ClosedGate`] for these arguments. `value` is the function's value.
     #[must_use]
     pub fn is_closed_gate(&self, arguments: &[f64], value: f64) -> bool {
+        // the only entry in a derivative is the function's value
         let context = EvaluationContext { entry: &|_| value, arguments };
         match self {
             Self::ClosedGate => true,
@@ -98,7 +100,7 @@ impl Expr {
 }
 
 impl Primitive {
-    /// The value of the function; `None` if the rule that applies the function computes it.
+    /// The value of the function. `None` for [`Definition::Rule`] and [`Definition::Largest`], whose values the rule that applies the function computes.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
@@ -108,7 +110,7 @@ impl Primitive {
         }
     }
 
-    /// The derivative by argument `by`, from the arguments and the value of the function. `None` if the function has no such derivative.
+    /// The derivative with respect to argument number `by`, from the arguments and the value of the function. `None` if the function has no such derivative.
     #[must_use]
     pub fn derivative(&self, by: usize, arguments: &[f64], value: f64) -> Option<f64> {
         self.derivatives.get(by)?.evaluate(EvaluationContext { entry: &|_| value, arguments })

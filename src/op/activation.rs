@@ -32,7 +32,7 @@ pub const KIND: LayerKind = LayerKind {
     keys: &[],
     rank: None,
     has_several_inputs: false,
-    activation: Some("function"),
+    activation: Some("function"), // the key with the activation's name
     build,
 };
 
@@ -41,7 +41,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     if !args.has("function") {
         return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the memory of a
     let a = Stage::new(A).with_part(args.activation("function", &shape), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
@@ -193,10 +193,11 @@ struct ActivationForward(ActivationFunction);
 const COST_OF_ENTRY: u64 = 8;
 
 impl ActivationForward {
-    /// Adds g(z) to `sums`, or overwrites them with it. Threads share the entries.
+    /// Adds g(z) to `sums`, or overwrites them with it. The entries are divided among the threads.
     fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
-        chunks(sums, 1, COST_OF_ENTRY, |first_entry, sums| {
+        let chunk_unit = 1; // a chunk may have any number of entries
+        chunks(sums, chunk_unit, COST_OF_ENTRY, |first_entry, sums| {
             let z = &x.tensors[Input(0)][first_entry..][..sums.len()];
             curve.compute(z, keys, sums, init);
         });
@@ -217,7 +218,7 @@ impl Rule for ActivationForward {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has a term
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
@@ -241,10 +242,11 @@ impl Rule for ActivationForward {
 struct ActivationBackward(ActivationFunction);
 
 impl ActivationBackward {
-    /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites them with it. Threads share the entries.
+    /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites them with it. The entries are divided among the threads.
     fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
-        chunks(sums, 1, COST_OF_ENTRY, |first_entry, sums| {
+        let chunk_unit = 1; // a chunk may have any number of entries
+        chunks(sums, chunk_unit, COST_OF_ENTRY, |first_entry, sums| {
             let [z, a, da] = [Input(0), Output, Upstream].map(|slot| &x.tensors[slot][first_entry..][..sums.len()]);
             curve.compute_backward(z, a, da, keys, sums, init);
         });
@@ -265,18 +267,19 @@ impl Rule for ActivationBackward {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has a term
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let ActivationFunction { curve, keys } = &self.0;
         let (slope, is_shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
+        // a closed gate gives 0, even for an infinite or NaN error
         if is_shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        // the term always reads z, but the error and a only if they are among its factors
+        // every term reads z, but the error or a only if it is among the term's factors
         let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { elementwise_use(at) } else { Vec::new() }
     }

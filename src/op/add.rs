@@ -17,12 +17,14 @@ use crate::tensor::shape_words;
 pub const KIND: LayerKind =
     LayerKind { name: "add", default_name: "add", keys: &[], rank: None, has_several_inputs: true, activation: None, build };
 
+/// The equation of one summand: the layer is a stage with one part, y = x, for each input.
 const EQUATION: Equation = Equation {
     right: whole::X,
     name: "sum of layers",
     gist: Gist::Words("a skip connection"),
     words: "The outputs of several layers are added, entry by entry. What one of them skips reaches the sum unchanged.",
 };
+/// The equation of ∂C/∂x for each summand x.
 const BACK: Equation = Equation {
     right: whole::DY,
     name: "the error goes to every summand",
@@ -40,9 +42,9 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let message = format!("an add layer sums layers of one shape, but reads {} and {}", shape_words(&shape), shape_words(other));
         return Err(args.fail("from", message, "bring them to one shape first, with a convolution, a pool or a linear layer"));
     }
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the memory of the sum
     for _ in 0..shapes.len() {
-        args.claim(&[])?; // the memory for the function that adds one summand
+        args.claim(&[])?; // the memory of the function that adds one summand, counted as that of a single number
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
         let summand = ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, EQUATION, BACK);

@@ -1,6 +1,6 @@
 //! `avg_pool2d`: the mean of each window of a channel. It is a convolution whose filter is 1/n everywhere.
 //!
-//! The input x has C x H x W entries (channels, height, width), and a window kh x kw. The output y has C x H' x W' entries with
+//! The input x has C x H x W entries (channels, height, width), and a window has kh x kw positions. The output y has C x H' x W' entries with
 //! H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1, and likewise W'.
 //!
 //! | computed | equation |
@@ -55,12 +55,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let windows = read_windows(args)?;
     let shape = output_shape(&windows);
     let weights = if count_include_pad {
+        // a fast kernel computes the pool as a convolution, with a filter in memory that is 1/n everywhere
         if let Some(filter_shape) = windows.constant_filter_shape() {
             args.claim(&filter_shape)?;
         }
         Weights::Uniform(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
-        args.claim(&shape)?;
+        args.claim(&shape)?; // the weight 1/n of each output; `read_windows` has claimed the memory of the outputs
+        // the positions of an output's window that are not padding
         let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
         Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
     };

@@ -16,9 +16,9 @@ use super::edges::View;
 /// The taps of one position, which are evenly spaced: tap n is `first + n · step`. A tap is an array of its input, kernel and output position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
-    /// The first tap; meaningless if there are none.
+    /// The first tap; meaningless if `count` is 0.
     pub first: [usize; 3],
-    /// The step from one tap to the next of input, kernel and output position.
+    /// The difference between neighbouring taps, for each of the three positions.
     pub step: [isize; 3],
     /// The number of taps.
     pub count: usize,
@@ -52,7 +52,7 @@ pub struct Axis {
     pub padding: usize,
     /// The distance on the input between neighbouring kernel positions.
     pub dilation: usize,
-    /// For each view (output, weight, input), the number of taps before each position; filled by [`Axis::with_prefix_counts`].
+    /// For each view (output, weight, input): the numbers of [`Axis::prefix_taps`]. Empty until [`Axis::with_prefix_counts`] fills it.
     prefix_counts: [Vec<u64>; 3],
 }
 
@@ -96,7 +96,7 @@ impl Axis {
         Ok(Self::from_lengths(input, kernel, output, stride, padding, dilation))
     }
 
-    /// Creates an axis whose three lengths fit together.
+    /// Creates an axis from three lengths that are known to fit together.
     ///
     /// The stride of a single output and the dilation of a single kernel position make no difference, so they may be of any size. They are set to 1,
     /// because the arithmetic with a huge number could overflow.
@@ -159,8 +159,8 @@ impl Axis {
         self
     }
 
-    /// Returns the number of taps of all positions before each position of this view. There are `len + 1` counts; the last one counts all taps.
-    /// The slice is empty for an axis without [`Axis::with_prefix_counts`].
+    /// Returns, for each position of this view, the number of taps of all earlier positions. One more number at the end counts all taps.
+    /// The slice is empty if [`Axis::with_prefix_counts`] was not called.
     #[must_use]
     pub fn prefix_taps(&self, view: View) -> &[u64] {
         let [by_output, by_kernel, by_input] = &self.prefix_counts;
@@ -237,8 +237,9 @@ impl Axis {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance between neighbouring positions of the sliding filter, for the drawing. It is measured on the image that the filter slides over:
-    /// the input, or for the input gradient the errors of the outputs. 0 if there is no such distance, because a stride spreads the errors out.
+    /// Returns the distance on the image between neighbouring entries of the filter, for the drawing. The image is the tensor that the filter slides over:
+    /// the input, or for the input gradient the errors of the outputs. In the weight gradient the errors are the filter. 0 for an input gradient with a
+    /// stride, where the filter does not slide over neighbouring errors.
     #[must_use]
     pub fn spacing(&self, view: View) -> usize {
         match view {
@@ -249,8 +250,7 @@ impl Axis {
         }
     }
 
-    /// Returns the number of positions by which the filter extends beyond each end of the image that it slides over, for the drawing. The image is the
-    /// input, or for the input gradient the errors of the outputs.
+    /// Returns the number of positions by which the filter extends beyond each end of the image, for the drawing. The image is as in [`Axis::spacing`].
     #[must_use]
     pub fn overhang(&self, view: View) -> usize {
         match view {

@@ -12,7 +12,9 @@ use crate::tensor::len;
 pub fn bias(bias_shape: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
     let channels = len(bias_shape);
     let area = len(shape) / channels;
-    let edges = Contraction::einsum("c->ca", &[('c', channels), ('a', area)]).with_shapes(bias_shape, &[], shape);
+    // c: the channel; a: the neuron within its channel
+    let no_weight: &[usize] = &[];
+    let edges = Contraction::einsum("c->ca", &[('c', channels), ('a', area)]).with_shapes(bias_shape, no_weight, shape);
     ConstantWeights::new(edges, Weights::Unweighted, BIAS, if area == 1 { BACK_ONE_NEURON } else { BACK_CHANNEL })
 }
 

@@ -56,6 +56,7 @@ pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismat
     let mut shape: Vec<usize> = Vec::new();
     for (n, (name, own_shape)) in operands.iter().enumerate() {
         if own_shape.len() > shape.len() {
+            // put axes of size 1 before the axes so far
             shape.splice(0..0, vec![1; own_shape.len() - shape.len()]);
         }
         let first_axis = shape.len() - own_shape.len();
@@ -126,7 +127,7 @@ impl Broadcast {
         result
     }
 
-    /// Returns the number of an entry of the result among the readers of the operand's entry that it reads: the inverse of [`Broadcast::reader`].
+    /// Returns n such that the entry `result` of the result is reader n of the operand's entry that it reads. This is the inverse of [`Broadcast::reader`].
     #[must_use]
     pub fn reader_rank(&self, operand: usize, result: usize) -> usize {
         self.operands[operand].repeated.iter().fold(0, |rank, axis| rank * axis.size + result / axis.result_stride % axis.size)

@@ -1,7 +1,8 @@
-//! Functions y = Σ k · x whose weights k are constants of the equation, not parameters: copies, sums, means, biases.
+//! Functions y = Σ k · x with fixed weights k, which are not trained: 1/n in a mean, 1 in a copy or a sum. A bias is such a function too: its x is the
+//! parameter b, and each y is a copy of an entry of b.
 //!
-//! Their sums run over a set of edges ([`super::edges`]), whose weight end is not used. For the mean of two entries, y = 0.5 · x₀ + 0.5 · x₁, there are
-//! two edges with the weight 0.5, and in the backward pass ∂C/∂x₀ = 0.5 · ∂C/∂y.
+//! Each product k · x is an edge from an entry of x to an entry of y ([`super::edges`]); the weight end of the edges is not used. For the mean of two
+//! entries, y = 0.5 · x₀ + 0.5 · x₁, there are two edges with the weight 0.5, and in the backward pass ∂C/∂x₀ = 0.5 · ∂C/∂y.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl<E: Edges> Function for ConstantWeights<E> {
 #[derive(Debug)]
 struct ConstantWeightsRule<E> {
     inner: Arc<Inner<E>>,
-    /// The view that is computed: [`View::Output`] for y, [`View::Input`] for ∂C/∂x.
+    /// The tensor that the rule computes: [`View::Output`] for y, [`View::Input`] for ∂C/∂x.
     view: View,
 }
 
@@ -79,7 +80,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
         if self.view == View::Output { Input(0) } else { Upstream }
     }
 
-    /// Returns the view whose entries are those of the operand that is read.
+    /// Returns the view of the operand that is read: its entries are the other end of each edge.
     fn read_view(&self) -> View {
         if self.view == View::Output { View::Input } else { View::Output }
     }
@@ -115,10 +116,11 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
             return;
         }
         let (read, read_view) = (x.tensors[self.read_slot()], self.read_view());
+        // each call gets a run of `count` edges, evenly spaced by `step`
         self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
             let second = first.moved(step, 1);
             if first.output != second.output {
-                // each edge of the run has an output of its own, and so may have a weight of its own
+                // the edges of the run have different outputs, so their weights may differ too
                 let mut edge = first;
                 for _ in 0..count {
                     let value = read[edge.index_in(read_view)];
@@ -127,15 +129,15 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
                 }
                 return;
             }
-            // all edges of the run have the same output, and so the same weight
+            // all edges of the run have the same output, so they have the same weight
             let (output, k) = (first.output, self.weight(first));
             let input_step = second.input.wrapping_sub(first.input);
             let inputs = (0..count).map(|n| first.input.wrapping_add(input_step.wrapping_mul(n)));
             if self.view == View::Output {
-                // all inputs are added to the one output
+                // all inputs are added to the output
                 out[output] = inputs.fold(out[output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
             } else {
-                // the error of the one output is added to the derivative of each input
+                // the error of the output is added to the derivative of each input
                 let share = k.map_or(read[output], |k| k * read[output]);
                 if input_step == 1 {
                     out[first.input..][..count].iter_mut().for_each(|sum| *sum += share);
@@ -154,6 +156,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         sums.fill(-0.0);
         self.accumulate(x, sums);
         if let Some(has_terms) = self.inner.edges.has_terms(self.view, sums.len()) {
+            // entries without terms become 0
             clear(sums, &has_terms);
         }
     }
@@ -191,7 +194,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
             sum + self.weight(edge).map_or(value, |k| k * value)
         };
         if end - start == 1 {
-            // a single edge is found without loops
+            // finding a single edge needs no loops
             return add(sum, self.inner.edges.edge(self.view, entry, terms.start));
         }
         self.inner.edges.nest(self.view, entry).edges(start..end).fold(sum, add)

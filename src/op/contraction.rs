@@ -49,13 +49,13 @@ pub struct Label {
 /// The set of edges of an einsum: one for each combination of the values of its labels.
 #[derive(Clone, Debug)]
 pub struct Contraction {
-    /// The labels, split in three ways: as the entries of input, weight and output need them.
+    /// All labels, three times: split for the entries of the input, of the weight and of the output.
     ends: Arc<[EndLabels; 3]>,
     /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any shape.
     shapes: Option<Box<[Vec<usize>; 3]>>,
     /// The shape of the weight if this is a matrix-vector product, for which there are faster kernels.
     matrix: Option<MatrixShape>,
-    /// `true` if each output reads a whole channel of an image, which is then drawn as a window over that channel.
+    /// `true` if each output reads a whole channel of an image. The drawing then shows the output as a window over that channel.
     is_on_image: bool,
 }
 
@@ -66,12 +66,12 @@ struct EndLabels {
     own: SmallVec<[Label; 3]>,
     /// The labels that this end lacks, in the order of their loops.
     summed: SmallVec<[Label; 3]>,
-    /// The loops over the summed labels. Their first edge is a placeholder; [`EndLabels::first_edge`] returns that of an entry.
+    /// The loops over the summed labels. `nest.first` is a placeholder; [`EndLabels::first_edge`] returns the first edge of an entry.
     nest: Nest,
 }
 
-/// Merges neighbouring labels that act as one index, and drops labels of size 1. An outer label acts as the next digit of an inner one if in each end
-/// its stride is the inner stride times the inner size.
+/// Merges neighbouring labels that act as one index, and drops labels of size 1. Two labels act as one index if in each end the outer stride is the inner
+/// stride times the inner size.
 fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
     let mut merged = SmallVec::<[Label; 3]>::new();
     for label in labels.filter(|label| label.size != 1) {
@@ -102,7 +102,7 @@ impl EndLabels {
         }
         let summed = merged(labels.iter().filter(|label| !is_own(label)).copied());
         let mut nest = Nest { first: Edge { input: 0, weight: 0, output: 0 }, steps: [[0; 3]; 3], counts: [1; 3] };
-        // the summed labels become the innermost loops; the outer ones remain loops of one iteration
+        // the summed labels become the innermost loops; the outer loops are not needed and have one iteration
         let unused_loops = nest.counts.len().checked_sub(summed.len())?;
         for (n, label) in (unused_loops..).zip(&summed) {
             (nest.steps[n], nest.counts[n]) = (label.strides.map(usize::cast_signed), label.size);
@@ -120,7 +120,7 @@ impl EndLabels {
         let mut indices = [0; 3];
         for (n, label) in self.own.iter().enumerate() {
             let stride = label.strides[end];
-            // divisions are slow, so those that change nothing are left out
+            // divisions are slow, so those that change nothing are left out: a division by 1, and the remainder at the outermost label
             let value = if stride == 1 { entry } else { entry / stride };
             let value = if n == 0 { value } else { value % label.size };
             for (index, stride) in indices.iter_mut().zip(label.strides) {
@@ -139,7 +139,7 @@ const MIN_BLOCK: usize = 8;
 impl Contraction {
     /// Creates the contraction over these labels. Their order is the order of the loops over the terms. `None` if the entries of an end are not
     /// contiguous in row-major order, or if more than three loops remain for an entry. In both cases an operand must first be copied into another order
-    /// of axes.
+    /// of axes. `None` also if a label has the stride 0 in all three ends.
     #[must_use]
     pub fn new(labels: &[Label]) -> Option<Self> {
         if labels.iter().any(|label| label.strides == [0; 3]) {
@@ -189,6 +189,7 @@ impl Contraction {
     pub fn elementwise() -> Self {
         // one shared value, because a network may have very many elementwise functions
         static ALL: LazyLock<Contraction> = LazyLock::new(|| {
+            // the largest size, because the edges are for tensors of any size
             let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop remains");
             Contraction { shapes: None, ..all }
         });
@@ -208,7 +209,7 @@ impl Contraction {
         Self { is_on_image: true, ..self }
     }
 
-    /// Returns the kernel for sums of one operand in this view; `None` if the operand is not read in one of the patterns that have a kernel.
+    /// Returns the fast kernel that sums the entries of one operand in this view. `None` if the sums read the operand in a pattern without a kernel.
     fn sum_kernel(&self, view: View) -> Option<SumKernel> {
         let EndLabels { own, summed, .. } = &self.ends[view.own_end()];
         let read_end = if view == View::Output { View::Input } else { View::Output }.own_end();
@@ -242,7 +243,7 @@ impl Edges for Contraction {
     }
 
     fn has_terms(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has an edge
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
@@ -388,7 +389,7 @@ impl Subscripts {
         // each label with its size and the axis that it was first found at
         let mut found: Vec<(char, usize, MismatchedTensor)> = Vec::new();
         for ((name, labels), shape) in operands.zip(shapes) {
-            assert_eq!(labels.len(), shape.len(), "an axis for each label");
+            assert_eq!(labels.len(), shape.len(), "each label is that of an axis");
             for (axis, (label, size)) in labels.iter().zip(*shape).enumerate() {
                 let this_axis = MismatchedTensor::new(name, shape, Some(axis));
                 match found.iter().find(|(known, ..)| known == label) {

@@ -45,7 +45,8 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
-    let weight_shape = args.shape("weight", 4)?;
+    let weight_rank = 4;
+    let weight_shape = args.shape("weight", weight_rank)?;
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[0]));
     let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
     let mut axis = |dimension: &str, i: usize, len: usize| {
@@ -61,7 +62,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     let shape = [outputs, rows.output, columns.output];
     let weight_shape = [outputs, channels / groups, kernel[0], kernel[1]];
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the memory of z
     args.claim(&weight_shape)?;
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
@@ -92,8 +93,8 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. An error in it is returned only after
-    /// the other keys are read, so that their errors are reported too. `weight_shape` is the shape of the weight, if the file contains the weight.
+    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. If that is an error, it is returned only
+    /// after the other keys are read, so that their errors are reported too. `weight_shape` is the shape of the weight, if the file contains the weight.
     ///
     /// # Errors
     /// If a key is faulty, a size is missing, or the groups do not divide the channels.
@@ -104,6 +105,7 @@ impl Filters {
         weight_shape: Option<&[usize]>,
     ) -> Result<Self, Reported> {
         let kernel = args.sizes("kernel_size", weight_shape.map(|shape| [shape[2], shape[3]]));
+        // the second argument is the smallest value that is allowed
         let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
         let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
         let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
@@ -153,6 +155,7 @@ impl Conv2d {
     #[must_use]
     pub fn constant_filter_shape(&self) -> Option<[usize; 4]> {
         let Self { rows, columns, .. } = self;
+        // with fewer than LANES outputs in a row, the vector registers of the kernel are not full
         let is_faster = rows.kernel * columns.kernel >= 9 && columns.output >= LANES;
         is_faster.then(|| [self.outputs, self.group_inputs(), rows.kernel, columns.kernel])
     }
@@ -204,8 +207,8 @@ impl Conv2d {
         (entry / (height * width), entry / width % height, entry % width)
     }
 
-    /// Returns the output channel, and the input channel within its group, of the edges that join an entry with one of the channels that it sums over.
-    /// `channel` is the entry's channel in this view, and `summed` the number of the summed channel, from 0.
+    /// Returns the output channel of some edges, and their input channel within its group. They are the edges of an entry whose channel in this view is
+    /// `channel`. Such an entry sums over several channels; the edges are those of summed channel number `summed`, from 0.
     fn channel_pair(&self, view: View, channel: usize, summed: usize) -> (usize, usize) {
         match view {
             View::Output => (channel, summed),
@@ -293,10 +296,12 @@ impl Edges for Conv2d {
     }
 
     fn sweep(&self, _view: View, _count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
+        // all edges are visited, in an order that is right both for the outputs and for the inputs
         let (rows, columns) = (&self.rows, &self.columns);
-        // a run has the column taps either of one kernel column or of one output column, whichever makes longer runs
+        // the runs follow the column taps of each kernel column, or those of each output column: the choice with the longer runs
         let by_kernel: Vec<_> = (0..columns.kernel).map(|kx| columns.taps(View::Weight, kx)).collect();
-        // outputs from right to left: a later output reads an input through an earlier kernel column, so each input still meets the kernel in order
+        // output columns from right to left: the farther right an output is, the farther left is the kernel column through which it reads an input; so each
+        // input still meets the kernel columns in order
         let by_output: Vec<_> = (0..columns.output).rev().map(|ox| columns.taps(View::Output, ox)).collect();
         let column_runs = if columns.kernel > columns.output { by_output } else { by_kernel };
         for (o, i) in (0..self.outputs).flat_map(|o| (0..self.group_inputs()).map(move |i| (o, i))) {
@@ -309,6 +314,7 @@ impl Edges for Conv2d {
     }
 
     fn sum_by_kernel(&self, view: View, weight: Option<f64>, read: &[f64], sums: &mut [f64], init: Init) -> bool {
+        // a constant filter has no weight gradient
         let filter_shape = self.constant_filter_shape().filter(|_| view != View::Weight);
         let (Some(weight), Some(filter_shape)) = (weight, filter_shape) else { return false };
         let filter = vec![weight; len(&filter_shape)];

@@ -5,9 +5,9 @@
 //! value and adds the result to one window of the output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4) give
 //! y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
 //!
-//! There is a convolution in the other direction: it reads a tensor of y's shape and computes one of x's shape. Both have the same edges
+//! There is a convolution in the other direction: it reads a tensor of y's shape and computes a tensor of x's shape. Both have the same edges
 //! ([`super::edges`]), with input and output swapped. So the forward pass of the transposed convolution is the input gradient of that convolution, and
-//! its input gradient is the forward pass of that convolution.
+//! the input gradient of the transposed convolution is the forward pass of that convolution.
 //!
 //! Source: PyTorch's `torch.nn.ConvTranspose2d`.
 
@@ -36,7 +36,9 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
-    let weight_shape = args.shape("weight", 4)?;
+    let weight_rank = 4;
+    let weight_shape = args.shape("weight", weight_rank)?;
+    // the second argument, 1, is the smallest value that is allowed
     let groups = args.integer("groups", 1)?.unwrap_or(1);
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[1].saturating_mul(groups)));
     let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
@@ -61,13 +63,13 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         )
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
-    // the axes are those of the convolution in the other direction: what it reads is the output here
+    // the axes are those of the convolution in the other direction: the input of that convolution is the output here
     let shape = [outputs, rows.input, columns.input];
     let weight_shape = [channels, outputs / groups, kernel[0], kernel[1]];
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the memory of z
     args.claim(&weight_shape)?;
     let kernel_area = kernel[0] * kernel[1];
-    // as in PyTorch, which takes axis 0 of the weight for the outputs and axis 1 for the inputs although they are swapped here
+    // as in PyTorch, which takes axis 0 of every weight for the outputs and axis 1 for the inputs, although axis 0 of this weight is that of the inputs
     let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     weighted_layer(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
@@ -77,7 +79,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 #[derive(Debug)]
 struct Transposed(Conv2d);
 
-/// Returns the view of the convolution that computes the tensor of a view of the transposed convolution.
+/// Translates a view of the transposed convolution into the view of the convolution that computes the same tensor.
 fn swapped(view: View) -> View {
     match view {
         View::Output => View::Input,
@@ -127,7 +129,7 @@ impl Edges for Transposed {
 impl Weighted for Transposed {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
-            // the factors are input and error, which are swapped
+            // the factors are the input and the error; the input of one convolution is the error of the other
             View::Weight => self.0.accumulate(View::Weight, b, a, out),
             view => self.0.accumulate(swapped(view), a, b, out),
         }

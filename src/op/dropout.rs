@@ -46,6 +46,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?; // the output
     args.claim(&shape)?; // the mask
+    // the fan matters only for random values, and a mask has none
     let mask = Leaf::read(args, TensorSymbols::named("mask").with_letter("m"), &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_alone(
@@ -59,6 +60,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
+// in both equations argument 0 is p
 const FORWARD: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "dropout",
@@ -95,7 +97,7 @@ impl Function for Dropout {
 
 /// The rule `operand ∘ mask / (1 − p)`: the operand is x in the forward pass, and ∂C/∂y in the backward pass.
 ///
-/// A dropped entry has no term. The memo has, for each entry and for the end, the number of kept entries before it.
+/// A dropped entry has no term. The memo has, for each entry, the number of kept entries before it, and then the number of all kept entries.
 #[derive(Clone, Copy, Debug)]
 struct MaskedScale {
     /// The slot of the operand.
@@ -113,6 +115,7 @@ impl MaskedScale {
 
 impl Rule for MaskedScale {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        // for each entry, the number of kept entries up to and with this entry
         let kept_through = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);
             Some(*kept)

@@ -115,12 +115,12 @@ pub trait Edges: Debug + Send + Sync + 'static {
 
     /// Computes `sums[entry] += Σ weight · read[end]` with a fast kernel, or `=` instead of `+=` for [`Init::Overwrite`]. The sum has a term for each
     /// edge of the entry, in order. For the view `Output`, `read` is x and `end` the edge's input; for `Input`, `read` is ∂C/∂y and `end` the edge's
-    /// output. Without a `weight` nothing is multiplied. Returns `false`, and leaves `sums` unchanged, if there is no such kernel.
+    /// output. If `weight` is `None`, the terms are `read[end]` alone. Returns `false`, and leaves `sums` unchanged, if there is no such kernel.
     fn sum_by_kernel(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _init: Init) -> bool {
         false
     }
 
-    /// Returns the image of this view and the filter that slides over it, for the drawing. `None` if the edges are not those of a sliding filter.
+    /// Returns the geometry of the filter that slides over an image in this view, for the drawing. `None` if the edges are not those of a sliding filter.
     fn window(&self, _view: View) -> Option<Window> {
         None
     }
@@ -148,6 +148,7 @@ pub trait Weighted: Edges {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
         if let Some(has_terms) = self.has_terms(view, sums.len()) {
+            // sets the entries without terms to 0
             clear(sums, &has_terms);
         }
     }
@@ -291,7 +292,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
         let (a, b) = self.slots();
         let terms = to_usize(terms.start)..to_usize(terms.end);
-        // one term, whose factors are replaced for each edge
+        // a single term for all edges: its factors, first placeholders, are replaced for each edge
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
             let [a_index, b_index] = self.view.factor_ends().map(|end| edge.ends()[end]);
@@ -308,7 +309,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         if slot != a && slot != b {
             return Vec::new();
         }
-        // the view in which the operand's entry is the computed one, so that its edges can be listed
+        // the view that computes entries like those of the operand, so that the edges of the entry `at` can be listed
         let operand_view = match slot {
             X => View::Input,
             W => View::Weight,

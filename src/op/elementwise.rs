@@ -1,7 +1,7 @@
 //! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers.
 //!
-//! The derivative by an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a. The sum is over the entries of y that read the entry of a (part 4, figure 14 of V. Petersen's
-//! series). Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three
+//! The derivative with respect to an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a. The sum is over the entries of y that read the entry of a (part 4, figure 14 of
+//! V. Petersen's series "A guided tour through a convolutional neural network"). Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three
 //! terms.
 //!
 //! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
@@ -36,7 +36,8 @@ pub struct Elementwise {
     operands: SmallVec<[ElementwiseOperand; 2]>,
     /// The broadcast of the inputs; `None` if all have the same shape.
     broadcast: Option<Arc<Broadcast>>,
-    /// The equations of y and of the derivative by the only input, for a layer that has its own; `None` for the general ones of a graph's node.
+    /// The equations of y and of the derivative with respect to the only input, if a layer replaces the general equations. `None` for the general equations,
+    /// which a node of a graph has.
     equations: Option<&'static [Equation; 2]>,
 }
 
@@ -58,7 +59,7 @@ impl Elementwise {
         Ok(self)
     }
 
-    /// The same operation with other equations of y and of the derivative by its only input.
+    /// The same operation with other equations of y and of the derivative with respect to its only input.
     #[must_use]
     pub fn with_equations(mut self, equations: &'static [Equation; 2]) -> Self {
         self.equations = Some(equations);
@@ -80,12 +81,12 @@ impl Elementwise {
         self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
-    /// The n-th of the entries of y that read the entry `entry` of the input `slot`, counted from 0.
+    /// Among the entries of y that read the entry `entry` of the input `slot`, the one with number `n`, counted from 0.
     fn reader(&self, slot: usize, entry: usize, n: usize) -> usize {
         self.broadcast.as_ref().map_or(entry, |broadcast| broadcast.reader(slot, entry, n))
     }
 
-    /// Operand `i` of the entry `at` of y, as a factor.
+    /// The entry of operand `i` that the entry `at` of y reads, as a factor.
     fn arg(&self, x: &Operands<'_>, i: usize, at: usize) -> Arg {
         match self.operands[i] {
             ElementwiseOperand::Input(slot) => entry(x, Input(slot), self.input_place(slot, at)),
@@ -93,7 +94,7 @@ impl Elementwise {
         }
     }
 
-    /// The value of operand `i` of the entry `at` of y.
+    /// The value of operand `i` that the entry `at` of y reads.
     fn value(&self, x: &Operands<'_>, i: usize, at: usize) -> f64 {
         match self.operands[i] {
             ElementwiseOperand::Input(slot) => x.get(Input(slot), self.input_place(slot, at)),
@@ -101,7 +102,7 @@ impl Elementwise {
         }
     }
 
-    /// The values of all operands of the entry `at` of y.
+    /// The values of all operands that the entry `at` of y reads.
     fn values(&self, x: &Operands<'_>, at: usize) -> SmallVec<[f64; 2]> {
         (0..self.operands.len()).map(|i| self.value(x, i, at)).collect()
     }
@@ -229,18 +230,18 @@ const BOTH: &[Expr; 2] = &[Expr::Arg(0), Expr::Arg(1)];
 #[derive(Debug)]
 struct ElementwiseBackward {
     operation: Elementwise,
-    /// The number of the operand u.
+    /// The number of u among the operands, constants included.
     operand: usize,
-    /// The input slot of u.
+    /// The number of u's input slot.
     slot: usize,
 }
 
 /// The places of one term of the sum.
 #[derive(Clone, Copy)]
 struct TermPlace {
-    /// The place in u.
+    /// The place of the entry of u.
     input: usize,
-    /// The place in y of the entry that reads the entry of u.
+    /// The place of the entry of y that reads the entry of u.
     output: usize,
 }
 
@@ -251,7 +252,8 @@ impl ElementwiseBackward {
         TermPlace { input, output: self.operation.reader(self.slot, input, n) }
     }
 
-    /// A derived factor. It is shown at the entry of y if the inputs are broadcast, else at the entry of u.
+    /// A factor whose value `expr` gives, such as `exp′(u)`. The picture shows it beside the entry of y if the inputs are broadcast, else beside the entry
+    /// of u.
     fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
         if self.operation.broadcast.is_some() {
             derived(expr, Output, at.output, value)
@@ -265,7 +267,7 @@ impl ElementwiseBackward {
         match (self.operation.operator, self.operand) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
-            // the other operand: 1 for 0, and 0 for 1
+            // the other operand: number 1 if u is number 0, and number 0 if u is number 1
             (Operator::Mul, operand) => self.operation.arg(x, 1 - operand, at.output),
             (Operator::Call(called), operand) => {
                 let derivative = called.function.derivative(operand, &self.operation.values(x, at.output), x.get(Output, at.output));
@@ -281,8 +283,10 @@ impl ElementwiseBackward {
         if local.is_normal() {
             return None;
         }
+        // `with_constant` is the dividend as it is printed if an operand is a constant, such as the 3 in x^3
         let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
+            // in the expression of a dividend, `Input` has the number of an operand
             Input(operand) => self.operation.value(x, operand, at.output),
             slot => x.get(slot, at.output),
         };
@@ -292,7 +296,10 @@ impl ElementwiseBackward {
         let has_constant = self.operation.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         let dividend = match dividend {
             Expr::Entry(slot) => entry(x, *slot, at.output),
-            _ => self.derived(if has_constant { with_constant } else { dividend }, at, dividend.value(&number)?),
+            _ => {
+                let printed = if has_constant { with_constant } else { dividend };
+                self.derived(printed, at, dividend.value(&number)?)
+            }
         };
         let divisor = self.operation.arg(x, *divisor, at.output);
         let value = dividend.value / divisor.value;
@@ -300,14 +307,14 @@ impl ElementwiseBackward {
         is_usable.then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
-    /// Returns whether y does not depend on u here, such as on the larger argument of min, or on x in x⁰. The gradient is then 0, even for an infinite or
-    /// NaN upstream.
+    /// Returns whether this entry of y does not depend on u at all. Examples are min, which does not depend on its larger argument, and x⁰. The term is then
+    /// 0, even for an infinite or NaN upstream.
     fn is_closed_gate(&self, x: &Operands<'_>, at: TermPlace) -> bool {
         let Operator::Call(called) = self.operation.operator else { return false };
         called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
     }
 
-    /// The expression of ∂y/∂u.
+    /// The expression of ∂y/∂u: f′(u) for a function of one argument.
     fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
         match self.slot {
             _ if called.arity() == 1 => &called.prime,
@@ -342,7 +349,7 @@ impl Rule for ElementwiseBackward {
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        // the entries of y whose derivative can be in a term that reads the entry `at`; each of these derivatives is in one term
+        // each term belongs to one entry of y; here are the entries of y whose term may read the entry `at`
         let outputs: Vec<usize> = match slot {
             Input(input) => (0..self.operation.readers(input)).map(|n| self.operation.reader(input, at, n)).collect(),
             _ => vec![at],
@@ -350,6 +357,7 @@ impl Rule for ElementwiseBackward {
         let mut uses = Vec::new();
         for output in outputs {
             let entry = self.operation.input_place(self.slot, output);
+            // without a broadcast an entry of u has a single term, number 0
             let term = self.operation.broadcast.as_ref().map_or(0, |broadcast| broadcast.reader_rank(self.slot, output)) as u64;
             if self.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at)) {
                 uses.push(Use { entry, term });

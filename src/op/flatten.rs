@@ -19,7 +19,7 @@ pub const KIND: LayerKind =
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let image = args.input_shape().to_vec();
     let shape = [len(&image)];
-    args.claim(&shape)?;
+    args.claim(&shape)?; // the memory of the vector
     let equation = Equation {
         right: Expr::Of(VEC, &[whole::X]),
         name: "flatten",
@@ -32,7 +32,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
-    let vector = Identity { equation, back }.over(Contraction::elementwise().with_shapes(&image, &[], &shape));
+    let no_weight = &[];
+    let vector = Identity { equation, back }.over(Contraction::elementwise().with_shapes(&image, no_weight, &shape));
     let a = Stage::new(A).with_part(Arc::new(vector), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -1,7 +1,7 @@
 //! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation.
 //!
-//! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative by each argument is ½. The values are
-//! computed by libm, which gives the same bits on every processor.
+//! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative with respect to each argument is ½.
+//! The values are computed by libm, which gives the same bits on every processor.
 
 use super::math;
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
@@ -77,7 +77,8 @@ pub const QUOTIENT: &Primitive =
         .arguments(&["a", "b"])
         .meaning(&RATIO);
 const RATIO: Expr = Expr::Div(&[A, B]);
-/// aᵇ. The derivative by a is b aᵇ⁻¹; for b = 0 it is a closed gate, because a⁰ = 1 for all a. The derivative by b is aᵇ log a; for a = 0 and b ≥ 0 it is 0.
+/// aᵇ. The derivative with respect to a is b aᵇ⁻¹; for b = 0 it is a closed gate, because a⁰ = 1 for all a. The derivative with respect to b is aᵇ log a; for
+/// a = 0 and b ≥ 0 it is 0.
 ///
 /// ```
 /// assert_eq!(gradstep::op::functions::POWER.derivative(0, &[3.0, 2.0], 9.0), Some(6.0));
@@ -94,9 +95,9 @@ pub const POWER: &Primitive = &Primitive {
 };
 /// aᵇ without its derivatives. The derivatives of `POWER` refer to this constant, because a constant cannot refer to itself.
 const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).arguments(&["a", "b"]).smooth();
-/// aᵇ log a, the derivative by b for a ≠ 0.
+/// aᵇ log a, the derivative of aᵇ with respect to b for a ≠ 0.
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
-/// The derivative by b for a = 0.
+/// The derivative of aᵇ with respect to b for a = 0.
 const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, right: ZERO, value: ZERO }], &POWER_BY_EXPONENT);
 
 /// A filter rotated by 180°.
@@ -106,8 +107,8 @@ pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.
 pub const UNVEC: &Primitive = &Primitive::new("unvec");
 
-/// The cases of the derivative of min or max by the argument `own`: ½ at a tie, and a closed gate if `own loses_if other` is true, that is if the other
-/// argument is chosen. In all other cases the derivative is 1, also if an argument is NaN.
+/// The cases of the derivative of min or max with respect to the argument `own`: ½ at a tie, and a closed gate if `own loses_if other` is true. The function
+/// then has the value of the other argument. In all other cases the derivative is 1, also if an argument is NaN.
 const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
     [
         Case { left: own, is: Relation::Equal, right: other, value: HALF },
@@ -117,9 +118,9 @@ const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
 
 const A: Expr = Expr::Arg(0);
 const B: Expr = Expr::Arg(1);
-/// The cases of the derivatives of min by a and by b.
+/// The cases of the derivatives of min, with respect to a and to b.
 const MIN_CASES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Greater), tie_cases(B, A, Relation::Greater)];
-/// The cases of the derivatives of max by a and by b.
+/// The cases of the derivatives of max, with respect to a and to b.
 const MAX_CASES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Less), tie_cases(B, A, Relation::Less)];
 
 /// The smaller of two numbers; NaN if one of them is NaN.
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn every_derivative_agrees_with_a_difference_quotient() {
         let all = differentiable();
-        // the list is not empty by mistake
+        // a mistake in the list must not make this test empty
         assert!(all.len() > 20 && [LOG, SQRT, RELU].iter().all(|function| all.iter().any(|(other, _)| other == function)));
         for (function, rest) in all {
             for x in [-4.1, -2.3, -0.7, -0.1, 0.31, 0.9, 2.2, 3.7] {

@@ -28,10 +28,11 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let shape = [channels, 1, 1];
-    args.claim(&shape)?;
-    // c: the channel; a: the pixels of a channel
+    args.claim(&shape)?; // the memory of the output
+    let no_weight = &[];
+    // c: the channel; a: the pixel within its channel
     let sum_over_channel = Contraction::einsum("ca->c", &[('c', channels), ('a', height * width)]);
-    let sum_over_channel = sum_over_channel.with_shapes(&[channels, height, width], &[], &shape).on_image();
+    let sum_over_channel = sum_over_channel.with_shapes(&[channels, height, width], no_weight, &shape).on_image();
     let equation = Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "global average pooling",

@@ -40,7 +40,7 @@ impl Fan {
     }
 }
 
-/// The keys of one layer or loss in a scenario file, and the shapes of the layer's inputs.
+/// The keys of a layer or loss in a scenario file, and the shapes of its inputs.
 ///
 /// A method that reads a key reports a fault at the key. The key then counts as absent, so that the other keys are checked too; the layer that is built from
 /// them is discarded. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
@@ -143,7 +143,8 @@ impl dyn Args + '_ {
     /// # Errors
     /// If both are absent, or they differ.
     pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Reported> {
-        match (self.integer(key, 1)?, from_weight) {
+        let least = 1;
+        match (self.integer(key, least)?, from_weight) {
             (Some(a), Some(b)) if a != b => {
                 Err(self.fail(key, format!("{key} is {a}, but the weight's shape makes it {b}"), "leave it out, or make both agree"))
             }
@@ -157,7 +158,8 @@ impl dyn Args + '_ {
     /// # Errors
     /// If both are absent, or they differ.
     pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Reported> {
-        match (self.pair(key, 1)?, from_weight) {
+        let least = 1;
+        match (self.pair(key, least)?, from_weight) {
             (Some(a), Some(b)) if a != b => Err(self.fail(
                 key,
                 format!("{key} is {}x{}, but the weight's shape makes it {}x{}", a[0], a[1], b[0], b[1]),
@@ -202,9 +204,9 @@ pub enum StageSource {
 pub struct TensorSymbols {
     /// The name of the tensor within its layer: `z` in `fc1.z`, `weight` in `fc1.weight`.
     pub suffix: &'static str,
-    /// The letter of an entry.
+    /// The letter of an entry, such as w.
     pub letter: &'static str,
-    /// The letter of the whole tensor.
+    /// The letter of the whole tensor, such as W.
     pub whole: &'static str,
     /// The letter of its derivative, if that is not written with ∂: δ for z.
     pub derivative: Option<&'static str>,
@@ -320,7 +322,7 @@ impl Layer {
 pub struct LayerKind {
     /// The name in scenario files: the value of `type`.
     pub name: &'static str,
-    /// The default name of a layer, without its number: `conv` for `conv1`, `conv2`, ….
+    /// The default name of a layer, without the number that follows: `conv` for `conv1`, `conv2`, ….
     pub default_name: &'static str,
     /// The keys, without `type`, `name` and the keys of the activation.
     pub keys: &'static [&'static str],
@@ -348,7 +350,8 @@ pub fn weighted_layer(
     channels: usize,
     fan: Fan,
 ) -> Result<Layer, Reported> {
-    let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), ""))?;
+    let no_help = "";
+    let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), no_help))?;
     args.claim(&shape)?;
     let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];
     let mut z = Stage::new(Z).with_part(function, [StageSource::Input(0), StageSource::Parameter(0)]);

@@ -32,15 +32,16 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
-    let weight_shape = args.shape("weight", 2)?;
+    let weight_rank = 2;
+    let weight_shape = args.shape("weight", weight_rank)?;
     let inputs = match *shape {
         [] => 1,
         [n] => n,
         _ => report_unflattened(args, &shape, weight_shape.as_deref())?,
     };
     let outputs = args.size("out_features", weight_shape.map(|shape| shape[0]))?;
-    args.claim(&[outputs, inputs])?;
-    args.claim(&[outputs])?;
+    args.claim(&[outputs, inputs])?; // the memory of the weight
+    args.claim(&[outputs])?; // the memory of z
     let edges = dense(inputs, outputs).with_shapes(&shape, &[outputs, inputs], &[outputs]);
     weighted_layer(args, Arc::new(Bilinear::new(edges, EQUATIONS)), &[outputs, inputs], outputs, Fan { inputs, outputs })
 }

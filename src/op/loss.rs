@@ -1,6 +1,6 @@
-//! Losses: a loss C is one number, computed from the network's output a and the target t. It is a sum of terms, each of which is about one entry of a.
+//! Losses: a loss C is a single number, computed from the network's output a and the target t. C is a sum of terms, and each term belongs to one entry of a.
 //!
-//! A new loss is a file and a row of [`LOSSES`]. A loss implements `Pointwise`: the terms of C and of ∂C/∂a for one entry. For the squared error with
+//! A new loss needs a file and a row of [`LOSSES`]. It implements `Pointwise`: the terms of C and of ∂C/∂a for one entry. For the squared error with
 //! a = (1, 3) and t = (0, 1) the terms of C are ½ · 1 · 1 and ½ · 2 · 2.
 
 mod binary_cross_entropy;
@@ -104,15 +104,16 @@ const ALL_T: Expr = whole::W;
 const A_ENTRY: Expr = Expr::Entry(A);
 /// One entry of t.
 const T_ENTRY: Expr = Expr::Entry(T);
-/// 1 − a for one entry.
+/// 1 − a of one entry.
 const ONE_MINUS_A: Expr = Expr::Sub(&[Expr::Number(1.0), A_ENTRY]);
-/// 1 − t for one entry.
+/// 1 − t of one entry.
 const ONE_MINUS_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
 /// t / a, but 0 if t = 0.
 const RATIO: Expr = Expr::Of(SAFE_RATIO, &[T_ENTRY, A_ENTRY]);
 /// (1 − t) / (1 − a), but 0 if t = 1.
 const COMPLEMENT_RATIO: Expr = Expr::Of(SAFE_RATIO, &[ONE_MINUS_T, ONE_MINUS_A]);
-/// t / a, but 0 if t = 0, even for a = 0. It is the derivative of t log a by a: with t = 0 a loss counts t log a as 0 for every a.
+/// t / a, but 0 if t = 0, even for a = 0. This is the derivative of t log a with respect to a. For t = 0 a loss counts t log a as 0 for every a, so the
+/// derivative is 0 too.
 const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::Expr(&Expr::Cases(&[IF_0], &QUOTIENT)), &[])
     .arguments(&["t", "a"])
     .form(Form::Meaning)
@@ -129,8 +130,8 @@ pub struct Loss {
     pub function: Arc<dyn Function>,
     /// `true` if the function has z, the input of the output's activation, as its third input.
     pub reads_z: bool,
-    /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression. Here z is the input of the output's activation. The rule gets z, a, ∂C/∂a
-    /// and t. `None` for a loss without such a formula.
+    /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression. `None` for a loss without such a formula. Here z is the input of the
+    /// output's activation. The operands of the rule are z in the slot `Input(0)`, a in `Output`, ∂C/∂a in `Upstream`, and t in `Target`.
     pub shortcut: Option<(Arc<dyn Rule>, Expr)>,
     /// The target of all samples, if a key of the loss gives it.
     pub target: Option<Tensor>,
@@ -163,7 +164,7 @@ impl Loss {
     }
 }
 
-/// A loss C = Σ of terms, each of which is about one entry i of the output, and whose ∂C/∂aᵢ is again a sum of terms.
+/// A loss whose terms each belong to one entry i of the output. ∂C/∂aᵢ is a sum of terms too.
 trait Pointwise: Debug + Send + Sync + Clone + 'static {
     /// Computes numbers that all entries share, such as a log-sum-exp, once per run.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
@@ -173,9 +174,9 @@ trait Pointwise: Debug + Send + Sync + Clone + 'static {
     const LOSS_TERMS: usize = 1;
     /// The number of terms of ∂C/∂aᵢ.
     const GRADIENT_TERMS: usize = 1;
-    /// The factors of the term with number `term`, from 0, of C for entry i.
+    /// The factors of a term of C. It is the term of entry i with the number `term`, from 0.
     fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
-    /// The term with number `term`, from 0, of C for entry i.
+    /// The term of C that belongs to entry i and has the number `term`, from 0.
     fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         Term::product(self.loss_factors(x, i, term))
     }
@@ -246,6 +247,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, _entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        // no term belongs to an entry that a does not have
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }
@@ -316,8 +318,8 @@ fn log_beside(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 
-/// The entries whose term reads the entry `at` of the operand in `slot`: all entries if a factor names the whole operand, else only `at`, or none. `factors` are
-/// the factors of the term of the entry `at`; `entries` is the number of all entries.
+/// The entries of a whose term reads the entry `at` of the operand in `slot`. These are all entries if a factor names the whole operand, else only `at`, or
+/// no entry. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of a.
 fn reading_entries(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
     if factors.iter().any(|arg| arg.reads_whole(slot)) {
         0..entries
@@ -349,7 +351,7 @@ impl Reduction {
         Ok(Self { is_mean, scale: if is_mean { 1.0 / entries } else { 1.0 } })
     }
 
-    /// The factors of one term: `factor`, for the mean with 1/n before it.
+    /// The factors of a term: `factor`; for the mean, 1/n and then `factor`.
     fn scaled(self, factor: Arg) -> Factors {
         if self.is_mean { smallvec![constant(self.scale), factor] } else { smallvec![factor] }
     }

@@ -50,6 +50,7 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let windows = read_windows(args)?;
+    // `read_windows` has claimed the memory of the output; running maxima need memory of their own
     if RunningMaxima::new_if_faster(&windows).is_some() {
         args.claim(&RunningMaxima::scratch_shape(&windows))?;
     }
@@ -68,7 +69,7 @@ struct PoolWindows {
     column_taps: Vec<Taps>,
     /// The offsets of the places of a full window from its first place, in row-major order.
     full_window: Vec<usize>,
-    /// The running maxima; `None` if the windows are so small that comparing all places is faster.
+    /// The plan for finding the winners by running maxima. `None` if the windows are so small that comparing all places is faster.
     running: Option<RunningMaxima>,
 }
 
@@ -76,7 +77,8 @@ impl PoolWindows {
     fn new(edges: Conv2d) -> Self {
         let taps = |axis: &Axis| (0..axis.output).map(|at| axis.taps(View::Output, at)).collect();
         let (row_taps, column_taps) = (taps(&edges.rows), taps(&edges.columns));
-        let full_window = window_places(&edges, 0, edges.rows.kernel, edges.columns.kernel).collect();
+        let first_place = 0;
+        let full_window = window_places(&edges, first_place, edges.rows.kernel, edges.columns.kernel).collect();
         let running = RunningMaxima::new_if_faster(&edges);
         Self { edges, row_taps, column_taps, full_window, running }
     }
@@ -104,7 +106,7 @@ impl PoolWindows {
             None => (self.row_taps.len(), self.full_window.len()),
         };
         let multiplications = (out.len() * cost) as u64;
-        // groups of `rows` rows of outputs: the channel, the first row and the outputs
+        // groups of `rows` rows of outputs of a channel; each group is given by the channel, its first row and its outputs
         let groups = out.chunks_mut(channel_len).enumerate().flat_map(|(channel, out)| {
             let groups = out.chunks_mut(rows * width).enumerate();
             groups.map(move |(group, out)| (channel, group * rows, out))
@@ -250,7 +252,7 @@ impl Rule for MaxPoolForward {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has a term
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
@@ -259,6 +261,7 @@ impl Rule for MaxPoolForward {
         let steps = [rows.dilation * columns.input, columns.dilation];
         let all = Places { first: window.first, counts: [window.rows.count, window.columns.count], steps };
         let winner = self.0.winner(x.tensors[Input(0)], &window);
+        // the arguments are all entries of the window; of a large window they are the winner and then all entries as one slice
         Term {
             kind: Kind::Select,
             function: Some(MAX),
@@ -272,8 +275,9 @@ impl Rule for MaxPoolForward {
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
-        // end 0 of an edge is its input; an entry has one term, number 0
-        let edges = self.0.edges.nest(View::Output, entry).edge_numbers_at(0, at);
+        let input_end = 0;
+        let edges = self.0.edges.nest(View::Output, entry).edge_numbers_at(input_end, at);
+        // if the window contains the input, the result is the only term of the entry, number 0
         edges.first().map(|_| 0).into_iter().collect()
     }
 
@@ -299,14 +303,15 @@ impl Rule for MaxPoolForward {
 struct Winners {
     /// The winner of each output.
     by_output: Vec<usize>,
-    /// The pairs (winner, output), sorted. The terms of an input are those pairs whose winner it is. Computed at the first use.
+    /// The pairs (winner, output), sorted. An input has a term for each pair in which it is the winner. Computed at the first use.
     sorted_pairs: OnceLock<Vec<(usize, usize)>>,
 }
 
 impl Winners {
     fn sorted_pairs(&self) -> &[(usize, usize)] {
         self.sorted_pairs.get_or_init(|| {
-            // a counting sort by winner, in linear time; next[w] is the position of the next pair with the winner w
+            // a counting sort by winner, in linear time; next[w] is the position of the next pair with the winner w; pairs with the winner w are first
+            // counted in next[w + 1], so that the running sums are the positions at which the pairs of each winner begin
             let mut next = vec![0; self.by_output.iter().max().map_or(0, |last| last + 2)];
             self.by_output.iter().for_each(|winner| next[winner + 1] += 1);
             for n in 1..next.len() {
@@ -359,7 +364,7 @@ impl Rule for MaxPoolBackward {
 
     fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
         sums.fill(0.0);
-        // an entry that wins no window has no terms and stays 0; the sum of a winner starts at −0
+        // an entry that wins no window has no terms and stays 0; the sum of a winner starts at −0, because −0 + x has the bits of x for every x
         for winner in Self::winners(x) {
             sums[*winner] = -0.0;
         }
@@ -413,14 +418,19 @@ mod tests {
     use super::*;
 
     fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
-        let axis = Axis::new(input, kernel, stride, 0, 1).expect("the window fits");
-        Conv2d::new(2, 2, 2, axis.clone(), axis)
+        let (padding, dilation, channels) = (0, 1, 2);
+        let axis = Axis::new(input, kernel, stride, padding, dilation).expect("the window fits");
+        // a pool has one group for each channel
+        let groups = channels;
+        Conv2d::new(channels, channels, groups, axis.clone(), axis)
     }
 
     #[test]
     fn running_maxima_are_for_large_overlapping_windows() {
         for (kernel, stride, is_running) in [(31, 1, true), (8, 1, true), (31, 4, true), (2, 2, false), (3, 2, false), (31, 31, false)] {
-            assert_eq!(PoolWindows::new(windows(64, kernel, stride)).running.is_some(), is_running, "{kernel}, stride {stride}");
+            let input = 64;
+            let running = PoolWindows::new(windows(input, kernel, stride)).running;
+            assert_eq!(running.is_some(), is_running, "kernel {kernel}, stride {stride}");
         }
     }
 

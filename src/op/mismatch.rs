@@ -60,7 +60,7 @@ fn without_leading_ones(shape: &[usize]) -> &[usize] {
 /// Checks that a tensor has the same shape as another one, apart from leading axes of size 1.
 ///
 /// # Errors
-/// Both tensors, with the last axis in which they differ. The shapes are aligned at their ends.
+/// Both tensors, with the last axis in which they differ. The shapes are aligned at their last axes. No axis is given if only the number of axes differs.
 pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
     let [own, wanted] = [shape, other_shape].map(without_leading_ones);
     if own == wanted {
@@ -74,8 +74,8 @@ pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str
     })
 }
 
-/// Infers the shape of a sum of tensors from the inferred shapes of the summands. These must be equal apart from leading axes of size 1. The sum has as many
-/// axes as the summand with the most.
+/// Infers the shape of a sum of tensors from the inferred shapes of the summands. These must be equal apart from leading axes of size 1. The result is the
+/// longest of these shapes.
 ///
 /// # Errors
 /// The error of the first summand whose shape could not be inferred, or whose shape differs from that of the summands before it.

@@ -79,8 +79,8 @@ impl Nest {
 
     /// Returns the numbers of the edges whose input (`end` = 0), weight (1) or output (2) has the index `at`, in order.
     ///
-    /// In each loop only those iterations are tried from which the inner loops can reach `at`. These are one or two, unless the ranges that different
-    /// iterations reach overlap.
+    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. These are one or two iterations, unless the ranges that
+    /// iterations reach overlap each other.
     #[must_use]
     pub fn edge_numbers_at(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
@@ -112,7 +112,7 @@ impl Nest {
     pub fn edges(&self, terms: Range<usize>) -> impl Iterator<Item = Edge> {
         let [_, rows, columns] = self.counts;
         let [plane, row, column] = self.steps;
-        // for a nest without edges `self.edge` would divide by zero
+        // an empty range needs no edge, and in a nest without edges `self.edge` would divide by zero
         let (mut edge, mut row_and_column) = if terms.is_empty() {
             (self.first, [0, 0])
         } else {
@@ -138,8 +138,8 @@ impl Nest {
         })
     }
 
-    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is a tensor and the number of the end (0 input,
-    /// 1 weight, 2 output) that indexes it: (weights, 1) and (inputs, 0) for Σ w · x.
+    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is given by its tensor and by the end of the edge
+    /// that is the index in this tensor (0 input, 1 weight, 2 output). For Σ w · x these are (weights, 1) and (inputs, 0).
     #[must_use]
     pub fn products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: usize, mut sum: f64) -> f64 {
         let [_, rows, columns] = self.counts;
@@ -147,7 +147,7 @@ impl Nest {
         let first = self.first.ends();
         let mut at = [first[i], first[j]];
         let area = rows * columns; // the number of edges of a plane
-        // planes of one edge: a single loop
+        // if each plane has a single edge, the loop over planes is the only loop
         if area == 1 {
             return add_line(a, b, at, plane, terms, sum);
         }
@@ -157,7 +157,8 @@ impl Nest {
             let offsets = Self::plane_offsets([rows, columns], [row, column]);
             sum = add_planes(a, b, at, plane, planes, &offsets, sum);
             let last_plane = advance(at, plane.map(|step| step.wrapping_mul(planes.cast_signed())));
-            return add_planes(a, b, last_plane, plane, 1, &offsets[..rest], sum);
+            let last_plane_count = 1;
+            return add_planes(a, b, last_plane, plane, last_plane_count, &offsets[..rest], sum);
         }
         // large planes: row by row
         let mut remaining = terms;

@@ -1,5 +1,5 @@
-//! Normalisation, the common code of layer norm, group norm and instance norm. Each group of n neighbouring entries is brought to mean 0 and variance 1. Then
-//! an optional weight multiplies the result, and an optional bias is added.
+//! Normalisation: the common code of layer norm, group norm and instance norm. Each group of n neighbouring entries is shifted and scaled to mean 0 and
+//! variance 1. Then an optional weight multiplies the result, and an optional bias is added.
 //!
 //! The layer consists of stages that are ops of their own. Its backward pass is the chain rule through the stages:
 //!
@@ -12,7 +12,7 @@
 //! a          = n · w + b
 //! ```
 //!
-//! Here Σ sums over the entries of a group, and in the first and third line n is their number. Without weight and bias the last stage is a = c · r.
+//! Here Σ sums over the entries of a group, and in the lines `mean` and `var` n is their number. Without weight and bias the last stage is a = c · r.
 //!
 //! For one group x = (1, 3), ε = 0 and no weight and bias: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
@@ -50,9 +50,9 @@ pub struct NormGroups<'a> {
 pub struct NormEquations {
     /// The equation of μ.
     mean: Equation,
-    /// The equations of c · r: forward, by r and by c.
+    /// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c.
     normalise: [Equation; 3],
-    /// The equations of n · w: forward, by w and by n.
+    /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n.
     scale: [Equation; 3],
 }
 
@@ -63,6 +63,7 @@ pub struct NormEquations {
 pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) -> Result<Layer, Reported> {
     let group_count = len(groups.statistics_shape);
     let n = len(shape) / group_count;
+    // a layer norm has a single group and the statistics shape `[]`; it may have a single entry
     if n == 1 && !groups.statistics_shape.is_empty() {
         let message = format!("each group must have at least two entries, but the input, {}, has one per group", shape_words(shape));
         return Err(args.fail(
@@ -88,8 +89,9 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     }
     // the axes of the contractions: g is the group, i the entry within the group
     let sizes = [('g', group_count), ('i', n)];
-    let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, &[], groups.statistics_shape);
-    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.statistics_shape, &[], shape);
+    let no_weight: &[usize] = &[];
+    let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, no_weight, groups.statistics_shape);
+    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.statistics_shape, no_weight, shape);
     let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, groups.statistics_shape, shape);
     let (input, [mean, centred, var, rstd, norm]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
     let identity = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back));
@@ -130,6 +132,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
         a.with_part(identity(UNSCALED, UNSCALED_BACK), [norm])
     };
     let shift = || Arc::new(bias(groups.parameters_shape, shape));
+    // the bias is the last of the parameters
     stages.push(if args.has("bias") { a.with_part(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
     Ok(Layer { parameters, stages })
 }
@@ -216,7 +219,7 @@ const UNSCALED_BACK: Equation = Equation {
     words: "Without a weight there is no factor.",
 };
 
-/// The equations of c · r with one r for the whole tensor: forward, by r and by c.
+/// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, with a single r for the whole tensor.
 const NORMALISE_ALL: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
@@ -238,7 +241,7 @@ const NORMALISE_ALL: [Equation; 3] = [
     },
 ];
 
-/// The equations of c · r with one r for each group: forward, by r and by c.
+/// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, with one r for each group.
 const NORMALISE_GROUPS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
@@ -260,7 +263,7 @@ const NORMALISE_GROUPS: [Equation; 3] = [
     },
 ];
 
-/// The equations of n · w with one w for each channel: forward, by w and by n.
+/// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n, with one w for each channel.
 const SCALE_CHANNELS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),
@@ -282,7 +285,7 @@ const SCALE_CHANNELS: [Equation; 3] = [
     },
 ];
 
-/// The equations of n · w with one w for each entry: forward, by w and by n.
+/// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n, with one w for each entry.
 const SCALE_ENTRIES: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),

@@ -40,16 +40,16 @@ pub struct NamedFunction {
     pub(super) prime: Expr,
     /// Explanation of the derivative.
     pub(super) words: &'static str,
-    /// For each operand u, ∂C/∂v · ∂v/∂u as one quotient; `None` or missing if it is not a quotient.
+    /// For each operand u, ∂C/∂v · ∂v/∂u as a single quotient. `None` if this product is not a quotient; an empty list if that is so for all operands.
     pub(super) quotients: &'static [Option<Quotient>],
 }
 
-/// ∂C/∂v · ∂v/∂u as one quotient, which can be finite although ∂v/∂u alone overflows or underflows.
+/// ∂C/∂v · ∂v/∂u as a single quotient. Computed in this way, it can be finite although ∂v/∂u alone overflows or underflows.
 ///
 /// For v = a / b with b = 1e−310 and ∂C/∂v = 1e−20, ∂v/∂a = 1/b is infinite, but the quotient 1e−20 / b is 1e290.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotient {
-    /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands.
+    /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands. In it, `Input` has the number of an operand.
     pub dividend: Expr,
     /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so the dividend calls
     /// it b.
@@ -104,10 +104,10 @@ const fn quotient(dividend: Expr, divisor: usize) -> Quotient {
     Quotient { dividend, with_constant: dividend, divisor }
 }
 
-/// v = a / b. The derivative by a is the quotient ∂C/∂v / b, that by b is (−∂C/∂v · v) / b.
+/// v = a / b. ∂C/∂a is the quotient ∂C/∂v / b, and ∂C/∂b is the quotient (−∂C/∂v · v) / b.
 const DIVIDE: NamedFunction = NamedFunction::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
     .quotients(&[Some(quotient(UPSTREAM, 1)), Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1))]);
-/// v = aᵇ. The derivative by a is the quotient (b · ∂C/∂v · v) / a; that by b is not a quotient.
+/// v = aᵇ. ∂C/∂a is the quotient (b · ∂C/∂v · v) / a; ∂C/∂b is not a quotient.
 const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
     Some(Quotient {
         dividend: Expr::Mul(&[Expr::Entry(Input(1)), UPSTREAM_TIMES_VALUE]),
@@ -121,7 +121,7 @@ const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a 
 #[rustfmt::skip]
 pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::EXP, "The exponential function is its own derivative."),
-    // the derivative of v = log x is the quotient ∂C/∂v / x
+    // for v = log x, ∂C/∂x is the quotient ∂C/∂v / x
     NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[Some(quotient(UPSTREAM, 0))]),
     NamedFunction::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
     NamedFunction::new(functions::SIN, "The derivative of sin x is cos x."),

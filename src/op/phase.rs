@@ -15,8 +15,8 @@
 //! Output n is the sum of three products: kernel place 0 times number n of component 0, kernel place 1 times number n of component 1, and kernel place 2
 //! times number n + 1 of component 0.
 //!
-//! In the backward pass the derivative of an input reads the derivatives of the outputs. Only every stride-th input meets the same kernel places, so the
-//! inputs are split into *phases*. The outputs stay in one component, and each phase slides along it.
+//! In the backward pass the derivative of an input reads the derivatives of the outputs. With stride s, inputs meet the same kernel places only if they are
+//! a multiple of s apart. So the inputs are split into s *phases*. The outputs stay in a single component, and each phase slides along this component.
 
 use std::ops::Range;
 
@@ -25,7 +25,8 @@ use super::edges::View;
 use crate::scratch::Scratch;
 use crate::threads::chunks;
 
-/// The polyphase layout of an axis that is read, and the phases of the entries that read it.
+/// The polyphase layout of an axis that is read: the inputs in the forward pass, the outputs in the backward pass. Also the phases of the entries that read
+/// this axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Polyphase {
     /// The place on the axis at which each component begins. Places below 0 and past the end of the axis are padding.
@@ -58,11 +59,11 @@ pub struct PhaseTap {
     pub kernel: usize,
     /// The index of the component.
     pub component: usize,
-    /// The shift along the component: the number that entry 0 of the phase reads.
+    /// The shift along the component: entry 0 of the phase reads number `offset`.
     pub offset: usize,
 }
 
-/// An [`EntryPhase`] before the beginnings of the components are known.
+/// An [`EntryPhase`] before the components are cut to what is read.
 struct RawPhase {
     first: usize,
     step: usize,
@@ -70,7 +71,7 @@ struct RawPhase {
     taps: Vec<RawTap>,
 }
 
-/// A [`PhaseTap`] before the beginnings of the components are known. Its offset may be negative.
+/// A [`PhaseTap`] before the components are cut to what is read. Its offset may be negative.
 #[derive(Clone, Copy)]
 struct RawTap {
     kernel: usize,
@@ -94,7 +95,9 @@ pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
             let taps = reads.map(|kernel| RawTap { kernel, component: 0, offset: output(kernel) }).collect();
             RawPhase { first, step: stride, count: (axis.input - first).div_ceil(stride), taps }
         };
-        return Polyphase::new(vec![0], 1, (0..stride.min(axis.input)).map(phase).collect());
+        // the outputs in a single component, without gaps
+        let (components, pitch) = (vec![0], 1);
+        return Polyphase::new(components, pitch, (0..stride.min(axis.input)).map(phase).collect());
     }
     let mut components: Vec<isize> = Vec::new();
     let taps = kernels.map(|k| {
@@ -111,7 +114,7 @@ pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
 }
 
 impl Polyphase {
-    /// Builds the layout from phases whose offsets may begin anywhere. The components are cut to what is read: they begin at the lowest offset of all taps.
+    /// Builds the layout. The given `components` are cut to what is read: in the layout, each component begins at the lowest offset of all taps.
     fn new(components: Vec<isize>, pitch: usize, phases: Vec<RawPhase>) -> Self {
         // each tap of a phase reads a range of its component
         let read_ranges = || {
@@ -140,7 +143,7 @@ impl Polyphase {
         first..first + phase.taps[first..].iter().take_while(|tap| is_inside(tap)).count()
     }
 
-    /// Returns the layout for a range of the entries of every phase. Entry 0 of its phases is entry `entries.start` of the phases of this layout.
+    /// Returns the layout for a range of the entries of every phase. In the new layout, entry `entries.start` of each phase is entry 0.
     #[must_use]
     pub fn restricted_to(&self, entries: Range<usize>) -> Self {
         let restricted =

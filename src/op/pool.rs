@@ -13,7 +13,7 @@ use super::layer::{Args, Reported};
 /// If a key is faulty, no window fits into the image, or a window covers only padding.
 pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let [channels, height, width] = args.image()?;
-    // all keys are read before the first fault returns, so that the faults of all keys are reported
+    // all keys are read before the first fault returns, so that the faults of all keys are reported; the second argument is the least value allowed
     let kernel = args.pair("kernel_size", 1);
     let stride = args.pair("stride", 1);
     let padding = args.pair("padding", 0);

@@ -31,7 +31,7 @@ impl<T: Copy> Reads<T> {
         self
     }
 
-    /// The index of a slot in the list of all operands; an index past its end for a slot that the rule does not read.
+    /// The index of a slot in the list of all operands. For a slot that the rule does not read, an index past the end of the list.
     #[must_use]
     pub fn position(&self, slot: Slot) -> usize {
         match slot {

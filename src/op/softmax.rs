@@ -20,7 +20,7 @@ use super::slot::{
 use crate::expr::{Expr, Join, Primitive, whole};
 use crate::tensor::{Places, len};
 
-/// Softmax of one entry. The arguments are the entry and then the other entries of its slice.
+/// Softmax of one entry. The first argument is the entry; then come the other entries of its slice, or all entries of the slice as one argument.
 pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
 /// Log-softmax of one entry, with the same arguments.
 const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").arguments(&["z"]);
@@ -153,7 +153,7 @@ impl SoftmaxNormaliser {
     }
 }
 
-/// Softmax or log-softmax: everything in which the two differ.
+/// One of the two functions, softmax or log-softmax: everything in which they differ.
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
@@ -309,7 +309,7 @@ impl Rule for SoftmaxForward {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has a term
     }
 
     /// The only term of an entry: the function of all entries of the slice.
@@ -330,6 +330,7 @@ impl Rule for SoftmaxForward {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
+        // the only term of an entry, number 0, reads all entries of its slice
         self.slice(x, entry).index_of(at).map(|_| 0).into_iter().collect()
     }
 
@@ -342,8 +343,8 @@ impl Rule for SoftmaxForward {
     }
 }
 
-/// The rule of ∂C/∂zᵢ, summed over the slice: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. Term j of an entry
-/// is the one with ∂C/∂aⱼ, where j is an index within the slice.
+/// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. The sums run over the slice: i and j are
+/// indices within the slice. Term j of an entry is the term with ∂C/∂aⱼ.
 #[derive(Debug)]
 struct SoftmaxBackward(Softmax);
 

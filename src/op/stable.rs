@@ -13,7 +13,8 @@ use super::slot::{
 };
 use crate::expr::Expr;
 
-/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both get the same operands.
+/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both rules get the same
+/// operands.
 #[derive(Debug)]
 pub struct StableBackward {
     /// The chain rule through ∂C/∂a.
@@ -50,6 +51,7 @@ impl Rule for StableBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
         let mut sums = vec![-0.0; tensors[Input(0)].len()];
+        // `map` copies the list of the tensors
         self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
         // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
         let is_finite = sums.iter().all(|sum| sum.is_finite());

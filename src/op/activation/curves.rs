@@ -1,7 +1,7 @@
 //! The functions of one number that serve as activations, with their derivatives.
 //!
-//! A [`Curve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Frequent functions also have kernels for whole
-//! tensors, which are faster and give the same numbers bit for bit.
+//! A [`Curve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have kernels for
+//! whole tensors, which are faster and give the same numbers bit for bit.
 //!
 //! The formulas are those of PyTorch's modules `ReLU`, `LeakyReLU`, `ELU`, …: for example `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and
 //! `hardswish(1) = 1 · 4 / 6 = 0.6667`. At a kink, where the derivative jumps, g′ is PyTorch's choice: for relu, leaky relu and elu the derivative of
@@ -14,6 +14,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
+// RELU, SIGMOID, TANH and SOFTPLUS are names of curves in this file, so the functions that they use have other names or the prefix `functions`
 use crate::op::functions::{self, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
 use crate::op::math::{self, normal_cdf, normal_pdf};
 use crate::sums::{Init, put};
@@ -60,7 +61,8 @@ impl Curve {
         self.function.value(&arguments(z, keys)).unwrap_or(f64::NAN)
     }
 
-    /// Returns g′(z), computed from z and a = g(z), and `true` if it is a closed gate ([`Expr::ClosedGate`]): then nothing passes back, not even ∞ or NaN.
+    /// Returns g′(z), computed from z and a = g(z), and whether this derivative is a closed gate ([`Expr::ClosedGate`]). Through a closed gate nothing passes
+    /// back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
         let is_shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_closed_gate(&arguments, a));
@@ -89,8 +91,8 @@ impl Curve {
     }
 }
 
-/// A kernel for a = g(z), implemented by a closure that returns g(z) for one entry. It is compiled for each closure, so that the loop and the formula are
-/// optimised together.
+/// A kernel for a = g(z). Each closure that returns g(z) for one entry implements it. The compiler makes a loop of its own for each closure, so that the loop
+/// and the formula are optimised together.
 pub(super) trait ValueKernel: Sync {
     /// Adds g(z) to `sums`, or overwrites them with it.
     fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
@@ -102,7 +104,7 @@ impl<F: Fn(f64, &[f64]) -> f64 + Sync> ValueKernel for F {
     }
 }
 
-/// A kernel for ∂C/∂a · g′(z), implemented by a closure that returns g′(z) for one entry from z and a = g(z).
+/// A kernel for ∂C/∂a · g′(z). Each closure that computes g′(z) for one entry from z and a = g(z) implements it.
 pub(super) trait DerivativeKernel: Sync {
     /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites them with it.
     fn compute(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);

@@ -6,7 +6,7 @@ use crate::op::combination::{add_scaled, set_scaled};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// A pattern by which the sums read the entries of their operand. Each pattern has a kernel.
+/// The pattern in which the sums read the entries of their operand. Each pattern has a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SumKernel {
     /// Sum i reads entry i.
@@ -40,6 +40,7 @@ const ADDITION_COST: u64 = 6;
 
 /// Adds one entry of `read` to each run of n sums. `weighted` multiplies an entry by the weight, if there is one.
 fn expand(n: usize, weighted: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &mut [f64], init: Init) {
+    // a chunk consists of whole runs of n sums
     chunks(sums, n, EXPAND_COST, |first_sum, sums| {
         for (run, read) in sums.chunks_exact_mut(n).zip(&read[first_sum / n..]) {
             let term = weighted(*read);
@@ -53,8 +54,10 @@ fn expand(n: usize, weighted: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &m
 
 /// Adds n consecutive entries of `read` to each sum. `weighted` multiplies an entry by the weight, if there is one.
 fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64], sums: &mut [f64], init: Init) {
-    chunks(sums, 8, ADDITION_COST * n as u64, |first_sum, sums| {
+    let sums_at_once = 8;
+    chunks(sums, sums_at_once, ADDITION_COST * n as u64, |first_sum, sums| {
         if init == Init::Overwrite {
+            // −0, whatever the argument is
             sums.fill(init.start(0.0));
         }
         // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then single ones

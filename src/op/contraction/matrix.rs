@@ -38,14 +38,16 @@ pub struct MatrixShape {
 }
 
 impl MatrixShape {
-    /// Adds the products of a view to `out`; `a` and `b` are as in [`crate::op::edges::Weighted::accumulate`]. Threads share the entries.
+    /// Adds the products of a view to `out`; `a` and `b` are as in [`crate::op::edges::Weighted::accumulate`]. The entries of `out` are divided among the
+    /// threads.
     pub fn accumulate(self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         let Self { inputs, outputs } = self;
+        let product_cost = 1; // in the weight gradient an entry is a single product
         match view {
             View::Output => chunks(out, 2 * LANE_ROWS, inputs as u64, |first_row, out| {
                 Arch::new().dispatch(MatrixKernel { view, a: &a[first_row * inputs..][..out.len() * inputs], b, inputs, out });
             }),
-            View::Weight => chunks(out, inputs, 1, |first_entry, out| {
+            View::Weight => chunks(out, inputs, product_cost, |first_entry, out| {
                 Arch::new().dispatch(MatrixKernel { view, a, b: &b[first_entry / inputs..], inputs, out });
             }),
             View::Input => chunks(out, LANES, outputs as u64, |first_column, out| {
@@ -56,7 +58,8 @@ impl MatrixShape {
 
     /// Overwrites `products` with the outer product e xᵀ, in which each entry is a single product.
     pub fn set_outer_product(self, x: &[f64], e: &[f64], products: &mut [f64]) {
-        chunks(products, self.inputs, 1, |first_entry, products| {
+        let product_cost = 1;
+        chunks(products, self.inputs, product_cost, |first_entry, products| {
             Arch::new().dispatch(OuterProduct { x, e: &e[first_entry / self.inputs..], products });
         });
     }
@@ -65,7 +68,7 @@ impl MatrixShape {
 /// The computation of some neighbouring sums of a view, compiled for each width of vector registers.
 struct MatrixKernel<'a> {
     view: View,
-    /// The two factors. They begin at the first entry that these sums read.
+    /// The two factors: `a` and `b` of [`MatrixShape::accumulate`] from the first entry on that these sums read.
     a: &'a [f64],
     b: &'a [f64],
     /// The length of a row of the matrix.

@@ -77,14 +77,14 @@ struct KernelOperands<'a> {
 }
 
 impl KernelOperands<'_> {
-    /// Returns the sum of an entry without the products with padding. `sum` is the sum with them, of `taps` products in all, and `before` is the number
-    /// that the entry had before this computation.
+    /// Returns the sum of an entry without the products with padding. `sum` is the sum of all `taps` products, also those with padding. `before` is the
+    /// number that the entry had before this computation.
     #[inline]
     fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
         let start = self.init.start(before);
-        // If the sum is finite, all products with padding were ±0. They can only have turned a running sum of −0 into 0. This is impossible if the
-        // result is still −0, or if the sum did not start at −0: no other number becomes −0 by an addition.
+        // If the sum is finite, all products with padding were ±0. They can only have turned a running sum of −0 into 0. This has not happened if the
+        // result is not 0 or is still −0. Nor has it happened if the sum did not start at −0: no other running sum becomes −0 by an addition.
         let negative_zero = (-0.0_f64).to_bits();
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative_zero || start.to_bits() != negative_zero) {
             return sum;
@@ -108,7 +108,7 @@ fn scatter_strided(to: &mut [f64], step: usize, from: &[f64]) {
     }
 }
 
-/// A weight, and the entry of the laid-out image that it is multiplied by for the first entry of a phase ([`EntryPhase`]).
+/// One product of the first entry of a phase ([`EntryPhase`]): a weight times an entry of the laid-out image.
 #[derive(Clone, Copy, Debug)]
 struct KernelTap {
     /// The index of the weight in the channel of its filter.
@@ -178,7 +178,7 @@ mod tests {
 
     /// Returns `count` numbers, among them 0, −0 and ∞.
     fn numbers(seed: usize, count: usize) -> Vec<f64> {
-        // a multiplicative hash of n: six pseudo-random bits
+        // six pseudo-random bits: some bits of n times a large odd constant
         let number = |n: usize| match n.wrapping_mul(0x9e37_79b9) >> 7 & 63 {
             0 => -0.0,
             1 => 0.0,

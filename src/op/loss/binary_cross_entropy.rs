@@ -44,7 +44,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     })
 }
 
-/// Σ t log a + (1 − t) log(1 − a)
+/// Σ t log a + (1 − t) log(1 − a). `Join::Matrix` prints two factors side by side, without a sign.
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
@@ -56,7 +56,7 @@ const SUM_OF_LOGS: Expr = Expr::Of(
 const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A]), Expr::Div(&[ALL_T, ALL_A])]);
 const ONE_MINUS_ALL_A: Expr = Expr::Sub(&[whole::ONE, ALL_A]);
 const ONE_MINUS_ALL_T: Expr = Expr::Sub(&[whole::ONE, ALL_T]);
-/// a − t
+/// a − t in [`SigmoidBinaryCrossEntropyBackward`], where a is the activation's output
 const DIFFERENCE: Expr = Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Entry(Slot::Target)]);
 
 /// ∂C/∂z of the sigmoid: a − t, or (a − t) / n for the mean.
@@ -64,6 +64,7 @@ const fn sigmoid_error(is_mean: bool) -> Expr {
     if is_mean { Expr::Mul(&[whole::SHARE, DIFFERENCE]) } else { DIFFERENCE }
 }
 
+/// The loss C, as a function of a, t and z.
 #[derive(Clone, Copy, Debug)]
 struct BinaryCrossEntropy {
     reduction: Reduction,
@@ -77,7 +78,7 @@ impl Pointwise for BinaryCrossEntropy {
 
     fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         let (t, a) = (x.get(T, i), x.get(A, i));
-        // log a and log(1 − a)
+        // log a and log(1 − a), computed from z if z is an input of the function
         let [log_a, log_rest] = match x.tensors.get(Z) {
             Some(z) => [-softplus(-z[i]), -softplus(z[i])],
             None => [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)],
@@ -146,7 +147,7 @@ impl Rule for SigmoidBinaryCrossEntropyBackward {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None
+        None // every entry has a term
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {

@@ -39,7 +39,7 @@ const fn log_of(name: &'static str, value: fn(&[f64]) -> f64, meaning: &'static 
 /// σ(a) − t
 const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, ALL_T]);
 const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[ALL_A]);
-/// Σ t log σ(a) + (1 − t) log(1 − σ(a))
+/// Σ t log σ(a) + (1 − t) log(1 − σ(a)). `Join::Matrix` prints two factors side by side, without a sign.
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[

@@ -42,7 +42,8 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { is_softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
 
-/// ∂C/∂z = a Σt − t of a softmax; Σt is 1 if the targets are probabilities.
+/// ∂C/∂z = a Σt − t of a softmax; Σt is 1 if the targets are probabilities. a is the output of the softmax, so its slot is `Output`. `Join::Matrix` prints
+/// two factors side by side, without a sign.
 const SOFTMAX_ERROR: Expr = Expr::Sub(&[
     Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
     Expr::Entry(Slot::Target),
@@ -66,11 +67,13 @@ struct LogSumExp {
 impl Pointwise for CrossEntropy {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors.get(Z).filter(|_| self.is_softmax);
+        // only the softmax needs these numbers
         let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
         Some(Arc::new(LogSumExp { largest, log }))
     }
 
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        // computed from z if z is an input of the function
         let log_a = match x.tensors.get(Z) {
             None => log_beside(x.get(T, i), x.get(A, i)),
             Some(z) if self.is_softmax => {

@@ -27,7 +27,7 @@ fn build(_args: &mut dyn Args, _output: &NetworkOutput<'_>) -> Result<Loss, Repo
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropyWithLogits;
 
-/// softmax(aᵢ | a), entry i of the softmax of all logits.
+/// softmax(aᵢ | a): entry i of the softmax of all logits a.
 const PROBABILITY: Expr = Expr::Of(SOFTMAX, &[A_ENTRY, Expr::All(A)]);
 
 /// The memo: numbers that all entries share.

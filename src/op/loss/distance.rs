@@ -1,4 +1,4 @@
-//! Losses C = Σ f(a − t), or the mean over the outputs, for a function f of the error d = a − t. `l1` is the loss with f(d) = |d|.
+//! Losses C = Σ f(d), or the mean over the outputs, for a function f of the error d = a − t. For example, `l1` is the loss with f(d) = |d|.
 
 use std::sync::Arc;
 
@@ -37,7 +37,8 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the key `reduction` and, if `key` is given, from a second key: a positive number, given by its name and its default.
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`. `key` is the name of a second key and its default; the value of a
+    /// second key is a positive number.
     ///
     /// # Errors
     /// If the value of a key is not allowed.

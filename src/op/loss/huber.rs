@@ -13,7 +13,8 @@ use crate::op::layer::{Args, Reported};
 pub const KIND: LossKind = LossKind { name: "huber", keys: &["reduction", "delta"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    HUBER.build(args, output, Some(("delta", 1.0)))
+    let (key, default) = ("delta", 1.0);
+    HUBER.build(args, output, Some((key, default)))
 }
 
 const DELTA: Expr = Expr::Arg(1);

@@ -12,7 +12,8 @@ use crate::op::layer::{Args, Reported};
 pub const KIND: LossKind = LossKind { name: "l1", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    L1.build(args, output, None)
+    let second_key = None; // the only key is `reduction`
+    L1.build(args, output, second_key)
 }
 
 const L1: Distance = Distance::new(

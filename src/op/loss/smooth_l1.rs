@@ -13,7 +13,8 @@ use crate::op::layer::{Args, Reported};
 pub const KIND: LossKind = LossKind { name: "smooth_l1", keys: &["reduction", "beta"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    SMOOTH_L1.build(args, output, Some(("beta", 1.0)))
+    let (key, default) = ("beta", 1.0);
+    SMOOTH_L1.build(args, output, Some((key, default)))
 }
 
 const BETA: Expr = Expr::Arg(1);

@@ -23,6 +23,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         "sum" => 1.0,
         _ => 1.0 / crate::tensor::len(output.shape) as f64,
     };
+    // `Join::Matrix` prints two factors side by side, without a sign: ½ Σ (a − t)²
     let (loss, derivative, derivative_words) = match reduction {
         "half_sum" => (
             Expr::Product(Join::Matrix, &[Expr::Name("½"), SQUARES]),
@@ -71,7 +72,7 @@ impl Pointwise for SquaredError {
     #[allow(clippy::float_cmp)] // 0.5 is exact
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = evaluated(x, &DIFFERENCE, A, i);
-        // ½ · 2 is 1: a factor less
+        // 2 · ½ = 1, and a factor of 1 is left out
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
         }

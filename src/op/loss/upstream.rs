@@ -1,6 +1,6 @@
 //! `upstream`: starts the backward pass with a given gradient G, like `a.backward(G)` in PyTorch. The loss is C = ⟨a, G⟩ = Σ aᵢ Gᵢ, so that ∂C/∂a = G.
 //!
-//! With it a scenario can show a single layer, without a loss of its own. For a = (2, 3) and G = (1, −1), C = −1 and ∂C/∂a = (1, −1).
+//! With this loss a scenario can show the backward pass of a single layer. For a = (2, 3) and G = (1, −1), C = −1 and ∂C/∂a = (1, −1).
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ pub const KIND: LossKind = LossKind { name: "upstream", keys: &["gradient"], bui
 
 #[allow(clippy::unnecessary_wraps)] // the signature of `LossKind::build`
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
+    // the fan matters only for random values
     let gradient = args.has("gradient").then(|| args.tensor_or_flat("gradient", output.shape, Fan::of(output.shape)));
     Ok(loss(gradient))
 }
@@ -27,6 +28,7 @@ pub(super) fn loss(gradient: Option<Tensor>) -> Loss {
     Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target: gradient }
 }
 
+/// The loss C = Σ aᵢ Gᵢ. G is in the slot of the target.
 #[derive(Clone, Copy, Debug)]
 struct UpstreamLoss;
 

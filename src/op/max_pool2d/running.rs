@@ -91,8 +91,8 @@ fn extent(axis: &Axis) -> usize {
     (axis.kernel - 1) * axis.dilation + 1
 }
 
-/// Returns the number of outputs that are computed at once. Neighbouring groups of outputs both read, and both compute, the input under one window. So that
-/// this is a small part of the work, a group covers four times the extent of a window.
+/// Returns the number of outputs that are computed at once. Two neighbouring groups of outputs overlap on the input by about one window, and both compute the
+/// maxima there. So that this is a small part of the work, a group covers four times the extent of a window.
 fn outputs_at_once(axis: &Axis) -> usize {
     (4 * extent(axis) / axis.stride).max(MIN_OUTPUTS).min(axis.output)
 }
@@ -103,7 +103,7 @@ impl WindowAxis {
         for output in 0..axis.output {
             let Taps { first: [first, ..], count, .. } = axis.taps(View::Output, output);
             if let Some(run) = runs.last_mut().filter(|run| run.count == count) {
-                // the window continues the run if it is as far from the last one as the windows of the run from each other
+                // the window continues the run if its distance from the last window is the distance between the windows of the run
                 let step = first.checked_sub(run.first + (run.outputs - 1) * run.step);
                 if let Some(step) = step.filter(|step| run.outputs == 1 || *step == run.step) {
                     (run.step, run.outputs) = (step, run.outputs + 1);
@@ -145,9 +145,9 @@ pub(super) struct RunningMaxima {
 impl RunningMaxima {
     /// Creates the plan; `None` if comparing every place of every window is probably faster.
     pub(super) fn new_if_faster(Conv2d { rows, columns, .. }: &Conv2d) -> Option<Self> {
-        // all costs are u128 and saturate, because no tensor limits the size of a stride, nor that of a kernel that covers much padding
+        // costs are u128 and saturate, because a stride, or a kernel that covers much padding, can be far larger than any tensor
 
-        // the operations per output along one axis: `level + 1` for each of the `stride` inputs per output, and one for the output itself
+        // the operations for each output along an axis: `level + 1` for each of its `stride` inputs, and 1 for the output itself
         let axis_cost = |axis: &Axis| axis.stride as u128 * (u128::from(axis.kernel.ilog2()) + 1) + 1;
         // each output row needs `stride` input rows with their maxima along the row
         let running_cost = (rows.stride as u128).saturating_mul(axis_cost(columns)).saturating_add(axis_cost(rows));
@@ -173,7 +173,8 @@ impl RunningMaxima {
         [inputs.min(rows.input), outputs_at_once(columns)]
     }
 
-    /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image. `out` are rows of outputs of a channel, from `first_row`.
+    /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image. `out` are rows of outputs of a channel, from row
+    /// `first_row` on.
     pub(super) fn winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
         Arch::new().dispatch(RowGroup { running: self, image, channel, first_row, out, put });
     }
@@ -244,7 +245,7 @@ impl<T, P: Fn(&mut T, usize)> WithSimd for RowGroup<'_, T, P> {
     }
 }
 
-/// Computes the maxima of the windows along a row, and writes them and their places to `values` and `places`. `line` holds the entries of the row; it is
+/// Computes the maxima of the windows along a row, and writes them and their places to `values` and `places`. `line` has the entries of the row, and is
 /// overwritten. `spare` is a buffer.
 #[inline(always)]
 fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Maxima, values: &mut [f64], places: &mut [usize]) {

@@ -26,8 +26,8 @@ use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
 
-/// The number of weights that are computed together, and the number of places over which they are summed before the next weights. With these numbers the
-/// sums and the errors fit into the first-level cache.
+/// The number of weights that are computed together, and the number of places whose products are added to them at once. With these numbers the sums and the
+/// errors fit into the first-level cache.
 const BLOCK_WEIGHTS: usize = 64;
 const BLOCK_PLACES: usize = 128;
 
@@ -52,7 +52,7 @@ enum LaneAxis {
     Weights(WeightRuns),
 }
 
-/// Weights of an output channel that have terms for the same outputs, or all weights of the channel ([`SharedWindow::all`]).
+/// Weights of an output channel that are summed over the same outputs ([`SharedWindow::all`]).
 #[derive(Debug)]
 struct SharedWindow {
     /// The index of each weight in the filter of the output channel.
@@ -102,7 +102,7 @@ impl Gathering {
     pub(super) fn new(conv: &Conv2d) -> Self {
         let layout = PolyphaseLayout { axes: [polyphase(&conv.rows, View::Output), polyphase(&conv.columns, View::Output)] };
         let phases = layout.phases().map(|phase| {
-            // in the order of the image entries that they read, so that neighbours form a run
+            // sorted by the image entries that they read, so that neighbours form a run
             let mut taps = layout.taps(phase, conv.columns.kernel);
             taps.sort_unstable_by_key(|tap| tap.image);
             let runs: Vec<_> = taps.chunk_by(|a, b| a.image + 1 == b.image).flat_map(|run| run.chunks(LANES)).collect();
@@ -179,7 +179,7 @@ impl Gathering {
                 for (firsts, sums) in window.image_firsts.chunks(BLOCK_WEIGHTS).zip(sums.chunks_mut(BLOCK_WEIGHTS * lane_count)) {
                     for taps in taps.chunks(BLOCK_PLACES) {
                         let rows = FactorSource { numbers: image, firsts };
-                        // a plain list of taps is a single chunk that is used as a whole
+                        // one chunk with all taps, because here all taps are added
                         add(&Products { rows, lanes, taps, chunk: taps.len(), part: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
@@ -194,12 +194,13 @@ impl Gathering {
     }
 }
 
-/// Returns the largest number of channels of a block with a lane for each channel. 32 or 16 are fastest, but if these give fewer blocks than threads, it
-/// is 8.
+/// Returns the largest number of channels of a block, for lanes that are channels. 32 and 16 are fastest, and 32 is tried first. If even 16 gives fewer
+/// blocks than threads, the number is 8.
 fn max_block_channels(conv: &Conv2d) -> usize {
     let (threads, channels) = (threads::threads_for(conv.edge_count()), conv.group_outputs());
     let block_count = |registers: usize| conv.groups * channels.div_ceil(registers * LANES);
-    [4, 2].into_iter().find(|&registers| threads == 1 || block_count(registers) >= threads).unwrap_or(1) * LANES
+    let registers = [4, 2].into_iter().find(|&registers| threads == 1 || block_count(registers) >= threads).unwrap_or(1);
+    registers * LANES
 }
 
 /// Splits the sums of all weights by window. Each weight has `lane_count` sums.
@@ -211,7 +212,7 @@ fn sums_by_window<'a>(
     windows.iter().map_while(move |window| Some((window, sums.split_off_mut(..window.weights.len() * lane_count)?)))
 }
 
-/// Calls `visit` with each sum of `channels` channels, and with the index of its weight from the first weight of the first channel.
+/// Calls `visit` with each sum of `channels` channels and with the index of the sum's weight. Indices are counted from the first weight of the first channel.
 fn for_each_sum(conv: &Conv2d, windows: &[SharedWindow], sums: &mut [f64], channels: usize, mut visit: impl FnMut(&mut f64, usize)) {
     /// Input channels that are visited together, so that reads and writes stay in the cache.
     const INPUTS_AT_ONCE: usize = 4;

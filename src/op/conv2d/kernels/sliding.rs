@@ -36,6 +36,8 @@ const CHANNELS_AT_ONCE: usize = 4;
 const MAX_TILE_LANES: usize = 64 * LANES;
 
 /// The smallest number of entries of a channel in a band. In a smaller band, many registers would be only partly full.
+///
+/// Tests have small tensors, and split them into bands of any size.
 const MIN_BAND_ENTRIES: usize = if cfg!(test) { 1 } else { 16 * LANES };
 
 /// The plan for one of the two views, [`View::Output`] or [`View::Input`].
@@ -83,7 +85,7 @@ struct RowTile {
     row_len: usize,
     /// The distance in lanes between the sums of neighbouring rows.
     row_pitch: usize,
-    /// For each block of [`LANES`] sums, the index in the laid-out image to which the image index of a tap is added. It is that of the block's first sum.
+    /// For each block of [`LANES`] sums, an index in the laid-out image: the block's first sum reads the entry at this index plus the image index of the tap.
     image_firsts: Vec<usize>,
     /// The range of the taps of each summed channel that these rows use.
     used_taps: Range<usize>,
@@ -100,7 +102,7 @@ struct OutputBlock<'a> {
 }
 
 impl Sliding {
-    /// Plans the computation of a view. There is a band for each thread that is worth it.
+    /// Plans the computation of a view. There are as many bands as threads that make the computation faster.
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
         // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
@@ -109,12 +111,14 @@ impl Sliding {
         let (phase_rows, phase_columns) = (longest_phase(&rows), longest_phase(&columns));
         let most_bands = phase_rows.min(phase_rows * phase_columns / MIN_BAND_ENTRIES);
         let count = threads::useful_threads(conv.edge_count()).min(most_bands).max(1);
+        // all row phases have the same step
         let step = rows.phases.first().map_or(1, |phase| phase.step);
         let first_phase_row = |band: usize| phase_rows * band / count;
         let bands = (0..count).map(|band| {
             let (start, end) = (first_phase_row(band), first_phase_row(band + 1));
             let layout = PolyphaseLayout { axes: [rows.restricted_to(start..end), columns.clone()] };
             let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, &layout, phase)).collect();
+            // the last band ends with the tensor
             let end_row = if band + 1 == count { conv.rows.len(view) } else { end * step };
             Band { rows: start * step..end_row, layout, kernels }
         });
@@ -264,7 +268,7 @@ impl RowTile {
         Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, used_taps }
     }
 
-    /// Loads the previous numbers of the entries into `sums`, for each channel of `out`.
+    /// Loads the previous numbers of the entries into `sums`, for each channel of `out`. `step` is that of the phase.
     fn load(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
         for (sums, out) in sums.chunks_exact_mut(self.image_firsts.len() * LANES).zip(out) {
             for (row, &first) in sums.chunks_mut(self.row_pitch).zip(&self.row_firsts) {
