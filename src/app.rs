@@ -14,6 +14,9 @@
 //! mode and screen. The focus decides the meaning of keys and what is drawn on top.
 
 mod action;
+mod bookmarks;
+mod check;
+mod copy;
 mod cursor;
 mod document;
 mod job;
@@ -35,11 +38,14 @@ mod stepper;
 mod tests;
 mod update;
 mod visits;
+mod watches;
 mod work;
 
 use std::time::Duration;
 
 pub use action::{Action, Request};
+pub use bookmarks::{Bookmark, Bookmarks};
+pub use copy::CopyFormat;
 pub use cursor::Cursor;
 pub use document::Document;
 pub use job::Job;
@@ -57,6 +63,7 @@ pub use state::{Focus, Screen, State};
 pub use stepper::Stepper;
 pub use update::update;
 pub use visits::{Visit, Visits};
+pub use watches::{Watch, Watches};
 
 /// The time slice of a job: the program checks the keyboard after at most this time, plus the time of one short piece of work.
 pub const SLICE: Duration = Duration::from_millis(15);

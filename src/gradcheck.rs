@@ -19,6 +19,7 @@
 //! | `judge` | the verdict on one derivative |
 //! | `undefined` | derivatives that are infinite or NaN, but not wrong |
 //! | `batch` | the derivatives of the batch's loss |
+//! | `single` | one derivative, for a question about one entry |
 //!
 //! The check uses nothing of the backward pass except the derivatives that it tests. If the backward pass misses an edge of the graph, a check that used the
 //! same edges would miss the error.
@@ -30,10 +31,12 @@ mod judge;
 mod kinks;
 mod perturb;
 mod rounding;
+mod single;
 mod steps;
 mod undefined;
 
 pub use batch::BatchCheck;
+pub use single::{DerivativeCheck, check_batch_entry, check_entry};
 
 use std::cmp::Ordering;
 use std::num::NonZero;

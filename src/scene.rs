@@ -131,6 +131,24 @@ impl<'a> Scene<'a> {
         address.trim_end_matches("#1").to_owned()
     }
 
+    /// Returns the address of an entry of this step's sample run. If the name alone is ambiguous, the sample or pass precedes it.
+    #[must_use]
+    pub fn address_of(&self, tensor: Id, entry: usize) -> String {
+        if let Some(first) = self.first_position(tensor, entry) {
+            let address = self.trace.address(&first).to_string();
+            return address.trim_end_matches("#1").to_owned();
+        }
+        let name = self.name(tensor, entry);
+        let is_own = self.network().tensor(tensor).role != Role::Parameter && self.trace.samples() > 1;
+        self.sample().filter(|_| is_own).map_or_else(|| name.clone(), |sample| format!("{}:{name}", sample + 1))
+    }
+
+    /// Returns the whole equation of the op: `z⁽¹⁾ = W⁽¹⁾ a⁽⁰⁾ + b⁽¹⁾`.
+    #[must_use]
+    pub fn equation_text(&self, notation: Notation) -> String {
+        self.trace.equation_text(&self.at, notation)
+    }
+
     /// Returns the number of steps of the iteration.
     #[must_use]
     pub fn step_count(&self) -> u64 {
@@ -165,6 +183,40 @@ impl<'a> Scene<'a> {
     /// Returns the samples of the batch, as their numbers in the file from 0.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.trace.sample_runs()[..self.trace.samples()].iter().map(|sample_run| sample_run.sample.unwrap_or(0))
+    }
+
+    /// Returns the run of a sample, or of the batch for `None`, and its tensor of a name; `None` if the iteration has no such run or tensor.
+    #[must_use]
+    pub fn tensor_in(&self, sample: Option<usize>, name: &str) -> Option<(usize, Id)> {
+        let run = self.trace.sample_runs().iter().position(|run| run.sample == sample)?;
+        Some((run, self.trace.network_of(run).find(name)?))
+    }
+
+    /// Returns the pass of the op that computes a tensor of a run; `None` for a tensor that is given.
+    #[must_use]
+    pub fn pass_in(&self, sample_run: usize, tensor: Id) -> Option<Pass> {
+        let network = self.trace.network_of(sample_run);
+        network.producer(tensor).map(|op| network.ops()[op].pass)
+    }
+
+    /// Returns the address of an entry that a run computes, and its first step if that is later than this one.
+    #[must_use]
+    pub fn described_in(&self, sample_run: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
+        let info = self.trace.network_of(sample_run).tensor(tensor);
+        let name = format!("{}{}", info.name, index_text(&unravel(entry, &info.shape)));
+        let steps = self.trace.entry_steps(sample_run, tensor, entry).unwrap_or(0..0);
+        let prefix = match (self.trace.sample_runs()[sample_run].sample, self.pass_in(sample_run, tensor)) {
+            (Some(sample), _) if self.trace.samples() > 1 => format!("{}:", sample + 1),
+            (None, Some(pass)) => format!("{}:", pass.name()),
+            _ => String::new(),
+        };
+        (format!("{prefix}{name}"), Some(steps.start).filter(|start| !steps.is_empty() && *start > self.at.step))
+    }
+
+    /// Returns whether an op computes a tensor of a run.
+    #[must_use]
+    pub fn is_computed(&self, sample_run: usize, tensor: Id) -> bool {
+        self.trace.network_of(sample_run).producer(tensor).is_some()
     }
 
     /// Returns the passes of this step's sample and of the batch, each with its range of steps. For a step of the batch, the passes of the last sample are returned.

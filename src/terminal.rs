@@ -24,6 +24,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use crossterm::Command as _;
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseEvent};
 #[cfg(unix)]
 use crossterm::event::{KeyCode, KeyModifiers};
@@ -75,6 +77,11 @@ pub trait Program {
 
     /// The time at which the program needs [`Input::Wake`]; `None` for never. [`run`] asks again after each input.
     fn wake(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Takes a text that the last input copies to the clipboard of the terminal.
+    fn take_copied(&mut self) -> Option<String> {
         None
     }
 
@@ -189,6 +196,9 @@ impl EventLoop<'_> {
             Flow::Changed => self.needs_frame = true,
             Flow::Quit => return Ok(ControlFlow::Break(())),
         }
+        if let Some(text) = self.program.take_copied() {
+            modes::write_frame(copy_sequence(&text).as_bytes()).context("cannot write to the terminal")?;
+        }
         Ok(ControlFlow::Continue(()))
     }
 
@@ -221,8 +231,28 @@ impl EventLoop<'_> {
     }
 }
 
+/// Returns the sequence OSC 52, with which the terminal copies a text to its clipboard. The text is in base64, so it cannot contain a sequence of its own.
+fn copy_sequence(text: &str) -> String {
+    let mut sequence = String::new();
+    // writing to a string cannot fail
+    let _ = CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence);
+    sequence
+}
+
 /// `true` for Ctrl-Z.
 #[cfg(unix)]
 fn is_suspend(key: KeyEvent) -> bool {
     key.code == KeyCode::Char('z') && key.modifiers == KeyModifiers::CONTROL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_text_is_in_base64() {
+        assert_eq!(copy_sequence("0.5"), "\x1b]52;c;MC41\x1b\\");
+        // an escape sequence in the text stays inside
+        assert_eq!(copy_sequence("\x1b]52;c;\x07").matches('\x1b').count(), 2);
+    }
 }

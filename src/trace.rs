@@ -40,7 +40,7 @@ use future::LaterNumbers;
 use running_sums::{PartialSum, RunningSums};
 use sampled_entries::EntrySamples;
 
-pub use find::{MAX_ARGUMENTS, ReadingStep, Sources};
+pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
 pub use future::Replacement;
 pub use paths::Path;
 pub use term_reads::TermRead;

@@ -33,6 +33,7 @@ pub mod svg;
 pub mod theme;
 pub mod timeline;
 pub mod view;
+pub mod watch;
 pub mod words;
 
 use ratatui::buffer::Buffer;

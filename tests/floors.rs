@@ -165,8 +165,17 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
 ];
 
 /// Calls that return numbers of a trace. In the scene, only the file [`KNOWN`] may use them.
-const NUMBERS: &[&str] =
-    &[".values(", ".progress(&", ".sampled_entries(", "trace.step(", "trace.get(", "trace.shortcut(", "trace.paths(", "trace.run("];
+const NUMBERS: &[&str] = &[
+    ".values(",
+    ".progress(&",
+    ".sampled_entries(",
+    ".contributions(",
+    "trace.step(",
+    "trace.get(",
+    "trace.shortcut(",
+    "trace.paths(",
+    "trace.run(",
+];
 const KNOWN: &str = "scene/known.rs";
 
 /// Macros that print without escaping, and macros for unfinished code.

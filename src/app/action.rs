@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{OverlayKind, Setting};
+use super::{CopyFormat, OverlayKind, Setting};
 use crate::network::Id;
+use crate::step::Address;
 
 /// A change of the state. Keys, clicks, the wheel and the clock all become actions.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,16 @@ pub enum Action {
     Channel(isize),
     /// Goes to the steps that compute the entry under the cursor; without a cursor, the largest factor of the step.
     Maker,
+    /// Goes to an address.
+    GoToAddress(Address),
+    /// Bookmarks the step on the screen, or removes its bookmark.
+    ToggleBookmark,
+    /// Watches the entry under the cursor, or ends its watch.
+    ToggleWatch,
+    /// Copies a text about the entry under the cursor.
+    Copy(CopyFormat),
+    /// Compares the derivative by the entry under the cursor with differences of the loss.
+    CheckGradient,
     /// Chooses a row of the open list.
     Choose(usize),
     /// Opens an overlay, or closes it if it is open.
@@ -104,6 +115,8 @@ pub enum Action {
 pub enum Request {
     /// Read the scenario with this bundled name or path, and pass it to [`super::State::open`].
     Open(String),
+    /// Copy a text to the clipboard.
+    Copy(String),
     /// End the program.
     Quit,
 }

@@ -6,6 +6,7 @@
 //! A seek uses a [`DescentWalk`]: the computation of all iterations from a checkpoint to the wanted one.
 
 use super::Document;
+use super::check::Check;
 use crate::network::DescentWalk;
 use crate::step::{Address, Place, Unit};
 use crate::threads::BackgroundTask;
@@ -15,6 +16,9 @@ const MIN_ITERATION_COST: u64 = 10_000;
 
 /// The smallest cost of an op.
 const MIN_OP_COST: u64 = 1_000;
+
+/// The cost of a gradient check for each step of the iteration. Each step is a term that is looked at once and computed some hundred times.
+const CHECK_COST: u64 = 300;
 
 /// The smallest cost of a move by one unit.
 const MIN_MOVE_COST: u64 = 1_000;
@@ -31,6 +35,8 @@ pub enum Job {
         /// The iteration on the screen.
         iteration: u64,
     },
+    /// A gradient check of one entry.
+    Check(Check),
 }
 
 /// A seek: computes another iteration and goes there.
@@ -158,6 +164,7 @@ impl Job {
         match self {
             Self::Seek(Seek { to, walk, .. }) => (walk.next().min(*to), *to),
             Self::Move { iteration, .. } => (*iteration, *iteration),
+            Self::Check(check) => (check.iteration, check.iteration),
         }
     }
 
@@ -165,13 +172,16 @@ impl Job {
     pub(super) fn unit_move(&self) -> Option<UnitMove> {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => Some(*units),
-            Self::Seek(_) => None,
+            Self::Seek(_) | Self::Check(_) => None,
         }
     }
 
     /// Returns a clause about the progress: `iteration 3 of 90`, or `iteration 3, 20 ops to go`.
     #[must_use]
     pub fn describe(&self) -> String {
+        if let Self::Check(check) = self {
+            return format!("the check of {}", check.name);
+        }
         let (next, to) = self.progress();
         match self.unit_move() {
             Some(UnitMove { unit, remaining }) if remaining.unsigned_abs() > 1 => {
@@ -190,7 +200,7 @@ impl Job {
                 *more = more.saturating_add(by);
                 true
             }
-            Self::Seek(_) => false,
+            Self::Seek(_) | Self::Check(_) => false,
         }
     }
 
@@ -205,6 +215,7 @@ impl Job {
             // a move by one of these units scans all ops
             Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
             Self::Move { .. } => MIN_MOVE_COST,
+            Self::Check(_) => document.trace.len().saturating_mul(CHECK_COST),
         }
     }
 }

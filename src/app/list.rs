@@ -13,6 +13,8 @@ pub struct List {
     pub selected: usize,
     /// A sentence below the rows; empty for none.
     pub note: String,
+    /// The verb that says what Enter does.
+    pub verb: &'static str,
 }
 
 /// A row of a list.
@@ -44,7 +46,7 @@ impl List {
     /// Returns a list whose first row is selected.
     #[must_use]
     pub fn new(title: String, rows: Vec<ListRow>) -> Self {
-        Self { title, rows, selected: 0, note: String::new() }
+        Self { title, rows, selected: 0, note: String::new(), verb: "go" }
     }
 
     /// Moves the selection by a number of rows, at most to the first or the last one.

@@ -1,6 +1,9 @@
 //! The lists that answer a question about an entry. Each is a file that builds a [`List`] from the step on the screen, and a row here.
 
+mod bookmarks;
+mod copy;
 mod digits;
+mod leaves;
 mod reads;
 mod terms;
 
@@ -19,6 +22,9 @@ fn builder(kind: ListKind) -> Builder {
         ListKind::Digits => digits::list,
         ListKind::Reads => reads::list,
         ListKind::Terms => terms::list,
+        ListKind::Leaves => leaves::list,
+        ListKind::Copy => copy::list,
+        ListKind::Bookmarks => bookmarks::list,
     }
 }
 

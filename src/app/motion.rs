@@ -64,6 +64,8 @@ impl Motion<'_> {
             Action::Forward => return self.forward(times),
             Action::Back => return self.back(times),
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
+            Action::ToggleWatch => return self.toggle_watch(),
+            Action::ToggleBookmark => return self.toggle_bookmark(),
             Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
             _ => {}
         }
@@ -80,12 +82,18 @@ impl Motion<'_> {
             Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
             Action::GoToEntry(tensor, entry) => match self.first_step_with(*tensor, *entry) {
                 Some(k) => (self.go(k), true),
-                None => return self.say("no step computes or reads this entry", false),
+                None => return self.say(self.reason_without_steps(*tensor, *entry), false),
             },
             Action::Maker => match self.maker() {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, false),
             },
+            Action::CheckGradient => return self.check_gradient(),
+            Action::GoToAddress(address) => {
+                return if let Err(why) = self.jump_to(address.clone()) {
+                    self.say(why, true);
+                };
+            }
             Action::BackwardPass => match trace.resolve(&Place::Backward.into()) {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, true),
@@ -154,12 +162,33 @@ impl Motion<'_> {
             Some(cursor) => cursor.entry(&scene),
             None => scene.largest_source().ok_or("this step reads only constants")?,
         };
-        let name = scene.name(tensor, at);
+        if let Some(sentence) = scene.zero_sentence(tensor, at) {
+            return Err(sentence);
+        }
         match scene.state_of(tensor, at) {
-            EntryState::Given(_) => Err(format!("{name} is given, no step computes it; r lists what reads it")),
-            EntryState::Unreached(why) => Err(format!("{name} is 0: {why}")),
+            EntryState::Given(_) => Err(format!("{} is given, no step computes it; r lists what reads it", scene.name(tensor, at))),
+            EntryState::Unreached(why) => Err(why.to_owned()),
             EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => Ok(steps.start),
         }
+    }
+
+    /// Watches the entry that questions are about, or ends its watch.
+    fn toggle_watch(&mut self) {
+        let document = Arc::clone(&self.stepper.document);
+        let Some(scene) = document.scene(self.stepper.step) else { return };
+        let subject = self.stepper.subject(&scene);
+        let (address, is_watched) = self.stepper.watches.toggle(&scene, subject);
+        self.say(if is_watched { format!("{address} stays in sight") } else { format!("{address} is no longer watched") }, false);
+    }
+
+    /// Bookmarks the step on the screen, or removes its bookmark.
+    fn toggle_bookmark(&mut self) {
+        let Some(here) = self.stepper.address_here() else { return };
+        if self.stepper.bookmarks.remove(&here) {
+            return self.say(format!("{here} is no longer a bookmark"), false);
+        }
+        self.say(format!("{here} is a bookmark: ' lists all"), false);
+        self.stepper.bookmarks.add(here, None);
     }
 
     /// Stops the job and play, and forgets the return point: what comes next is another move than `l` or `h`.
@@ -282,6 +311,14 @@ impl Motion<'_> {
             Some(steps) => (!steps.is_empty()).then_some(steps.start),
             None => trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step),
         }
+    }
+
+    /// Returns a sentence about an entry that no step computes or reads.
+    fn reason_without_steps(&self, tensor: Id, entry: usize) -> String {
+        let Some(scene) = self.stepper.scene() else { return String::new() };
+        scene
+            .zero_sentence(tensor, entry)
+            .unwrap_or_else(|| format!("{} is given, and nothing reads it in this iteration", scene.name(tensor, entry)))
     }
 
     /// Moves by a number of units, back if negative. Returns whether the step on the screen changed, or a job will change it.

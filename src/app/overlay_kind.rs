@@ -9,6 +9,8 @@ pub enum OverlayKind {
     Notes,
     /// A list of rows to choose from.
     List(ListKind),
+    /// The gradient check of an entry, a list that a job makes.
+    Check,
 }
 
 /// The content of a list.
@@ -20,4 +22,10 @@ pub enum ListKind {
     Reads,
     /// The terms of an entry.
     Terms,
+    /// The largest terms of an entry, of the entries that they read, and so on.
+    Leaves,
+    /// The texts that can be copied.
+    Copy,
+    /// The bookmarks.
+    Bookmarks,
 }

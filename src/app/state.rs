@@ -232,6 +232,8 @@ impl State {
             OverlayKind::Help => Ok(Overlay::text(kind)),
             OverlayKind::Notes if self.document().is_some_and(|document| document.scenario.notes.is_some()) => Ok(Overlay::text(kind)),
             OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
+            // a job opens it
+            OverlayKind::Check => return,
             OverlayKind::List(list) => match self.stepper() {
                 Some(stepper) => lists::build(list, stepper).map(|list| Overlay::list(kind, list)),
                 None => return,

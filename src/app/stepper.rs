@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cursor, Document, Job, Mode, ReturnPoint, Visit, Visits};
+use super::{Bookmarks, Cursor, Document, Job, List, Mode, ReturnPoint, Visit, Visits, Watches};
 use crate::scene::{Grid, Scene};
-use crate::step::{TensorEntry, Unit};
+use crate::step::{Address, TensorEntry, Unit};
 use crate::trace::{Position, Trace};
 
 /// An open scenario at one of its steps.
@@ -33,6 +33,12 @@ pub struct Stepper {
     pub cursor: Option<Cursor>,
     /// The places that jumps have left.
     pub visits: Visits,
+    /// The places that the user has marked.
+    pub bookmarks: Bookmarks,
+    /// The entries that the user watches.
+    pub watches: Watches,
+    /// The answer of a job, until it is shown.
+    pub(super) answer: Option<List>,
     /// The place where the last moves forward began; `None` after any other move.
     pub return_point: Option<ReturnPoint>,
 }
@@ -54,6 +60,9 @@ impl Stepper {
             channels: 0,
             cursor: None,
             visits: Visits::default(),
+            bookmarks: Bookmarks::default(),
+            watches: Watches::default(),
+            answer: None,
             return_point: None,
         }
     }
@@ -81,6 +90,14 @@ impl Stepper {
     #[must_use]
     pub fn visit(&self) -> Visit {
         Visit { iteration: self.document.trace.iteration(), step: self.step }
+    }
+
+    /// Returns the address of the step on the screen, with its iteration if there are several.
+    #[must_use]
+    pub fn address_here(&self) -> Option<Address> {
+        let (trace, at) = self.trace_and_position()?;
+        let iteration = (self.document.iterations() > 1).then_some(trace.iteration());
+        Some(Address { iteration, ..trace.address(&at) })
     }
 
     /// Scrolls the matrices by rows and columns, at most by the size of the largest one.

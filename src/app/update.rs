@@ -2,36 +2,71 @@
 //! `work.rs` the jobs.
 
 use super::motion::Motion;
-use super::{Action, Focus, Mode, Prompt, Request, Screen, Setting, State};
+use super::{Action, CopyFormat, Focus, Mode, Overlay, OverlayKind, Prompt, Request, Screen, Setting, State};
+use crate::text::cut;
 
 /// The largest count. Typing more digits gives this count.
 const MAX_COUNT: u64 = 999_999_999_999;
+/// The width of the beginning of a copied text in the message about it.
+const COPIED_SHOWN: usize = 60;
 
 /// Changes the state by an action. Returns a request if the caller has to do something: open a scenario, or end the program.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
-    match action {
-        Action::Clock(now) => {
-            state.now = state.now.max(now);
-            state.motion().iter_mut().for_each(Motion::play_if_due);
-        }
-        Action::JobIterations(iterations) => state.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
-        Action::JobPieces(pieces) => state.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
-        Action::ScrollAtMost(lines) => {
-            if let Some(overlay) = &mut state.overlay {
-                overlay.scroll = overlay.scroll.min(lines);
-            }
-        }
-        Action::Halt => {
-            if let Some(stepper) = state.stepper_mut() {
-                (stepper.play, stepper.job) = (None, None);
-            }
-        }
-        user_action => return state.user_action(user_action),
-    }
-    None
+    let request = state.apply(action);
+    state.show_answer();
+    request
 }
 
 impl State {
+    /// Does an action.
+    fn apply(&mut self, action: Action) -> Option<Request> {
+        match action {
+            Action::Clock(now) => {
+                self.now = self.now.max(now);
+                self.motion().iter_mut().for_each(Motion::play_if_due);
+            }
+            Action::JobIterations(iterations) => self.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
+            Action::JobPieces(pieces) => self.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
+            Action::ScrollAtMost(lines) => {
+                if let Some(overlay) = &mut self.overlay {
+                    overlay.scroll = overlay.scroll.min(lines);
+                }
+            }
+            Action::Halt => {
+                if let Some(stepper) = self.stepper_mut() {
+                    (stepper.play, stepper.job) = (None, None);
+                }
+            }
+            user_action => return self.user_action(user_action),
+        }
+        None
+    }
+
+    /// Opens the answer of a job as a list, unless an overlay or the picker is open: then it waits until that is closed.
+    fn show_answer(&mut self) {
+        if matches!(self.focus(), Focus::Normal | Focus::Cursor)
+            && let Some(answer) = self.stepper_mut().and_then(|stepper| stepper.answer.take())
+        {
+            self.overlay = Some(Overlay::list(OverlayKind::Check, answer));
+        }
+    }
+
+    /// Copies a text about the entry that questions are about.
+    fn copy(&mut self, format: CopyFormat) -> Option<Request> {
+        let stepper = self.stepper()?;
+        let scene = stepper.scene()?;
+        match format.text(stepper, &scene, stepper.subject(&scene)) {
+            Ok(text) => {
+                self.say(format!("copied: {}", cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), COPIED_SHOWN)), false);
+                Some(Request::Copy(text))
+            }
+            Err(why) => {
+                self.say(why, false);
+                None
+            }
+        }
+    }
+
     /// Does an action of a key, a click or the wheel. Uses up the count, and clears the message of the last action.
     fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
@@ -60,6 +95,7 @@ impl State {
                 }
             }
             Action::CycleSetting(setting, by) => self.cycle(setting, by),
+            Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
             Action::OpenPrompt => {
                 if let Screen::Stepper(stepper) = &mut self.screen {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::check::Check;
 use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove, WalkState};
 use super::motion::Motion;
 use super::{Dialect, Mode, Setting, Stepper};
@@ -118,6 +119,16 @@ impl Motion<'_> {
         self.begin(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
     }
 
+    /// Begins the gradient check of the entry that questions are about.
+    pub fn check_gradient(&mut self) {
+        let check = self.stepper.scene().map(|scene| Check::of(&scene, self.stepper.subject(&scene)));
+        match check {
+            Some(Ok(check)) => self.begin(Job::Check(check)),
+            Some(Err(why)) => self.say(why, false),
+            None => {}
+        }
+    }
+
     /// Begins a job, and does as much of it as [`AT_ONCE`] allows.
     fn begin(&mut self, job: Job) {
         self.stepper.job = Some(job);
@@ -128,7 +139,7 @@ impl Motion<'_> {
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
-                Job::Move { .. } => (1, 1),
+                Job::Move { .. } | Job::Check(_) => (1, 1),
             };
             if cost > budget {
                 return;
@@ -146,6 +157,10 @@ impl Motion<'_> {
                 Some(Job::Move { units, .. }) => {
                     pieces -= 1;
                     self.next_unit(units);
+                }
+                Some(Job::Check(check)) => {
+                    pieces -= 1;
+                    self.stepper.answer = Some(check.finish(&self.stepper.document));
                 }
                 Some(Job::Seek(Seek { goal, to, walk })) => {
                     let document = Arc::clone(&self.stepper.document);
@@ -350,9 +365,11 @@ impl Stepper {
                 let walk = task.map_or_else(WalkState::Ready, |task| WalkState::InBackground(next, task));
                 Some(Job::Seek(Seek { goal, to, walk }))
             }
+            Some(Job::Check(check)) => Some(Job::Check(check.in_background(&self.document))),
             job => job,
         };
         match &self.job {
+            Some(Job::Check(check)) => check.is_done_within(wait),
             Some(Job::Seek(Seek { walk: WalkState::InBackground(_, task), .. })) => task.is_done_within(wait),
             _ => true,
         }

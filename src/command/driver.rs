@@ -44,6 +44,8 @@ pub struct Driver {
     slice_clock: fn() -> Duration,
     /// The area of the screen, which limits scrolling; `None` if unknown.
     screen: Option<Rect>,
+    /// The text to copy to the clipboard.
+    copied: Option<String>,
 }
 
 /// The time since the first call of this function.
@@ -70,7 +72,7 @@ impl Driver {
     /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, slice_clock: elapsed, screen: None }
+        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -82,6 +84,11 @@ impl Driver {
     /// The time of the clock that measures slices of work.
     pub(super) fn slice_time(&self) -> Duration {
         (self.slice_clock)()
+    }
+
+    /// Takes the text that the last event copies to the clipboard.
+    pub fn take_copied(&mut self) -> Option<String> {
+        self.copied.take()
     }
 
     /// Sets the columns and rows of the screen.
@@ -257,6 +264,7 @@ impl Driver {
             }
             Some(Request::Quit) => return Effect::Quit,
             Some(Request::Open(name)) => self.open(name),
+            Some(Request::Copy(text)) => self.copied = Some(text),
         }
         Effect::Changed
     }

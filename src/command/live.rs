@@ -90,6 +90,10 @@ impl Program for TerminalStepper {
         self.driver.wake()
     }
 
+    fn take_copied(&mut self) -> Option<String> {
+        self.driver.take_copied()
+    }
+
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
         ui::render(&self.driver.state, &self.options, area, buffer);

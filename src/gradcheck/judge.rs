@@ -100,6 +100,23 @@ impl Judge<'_, '_> {
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
     }
 
+    /// The slopes of the loss to the left and to the right of an entry on a kink, or on a corner that no op's kink explains.
+    pub fn sides(&mut self, at: usize) -> Option<[f64; 2]> {
+        let kinks = self.kinks(at);
+        let (size, noise) = (self.size(at), self.noise);
+        if let [kink] = kinks[..] {
+            let steps = coarse_steps(self.values[at]);
+            let mut side = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
+            return Some([side(Direction::Left)?, side(Direction::Right)?]);
+        }
+        let h = power_of_two(FIRST_STEP * size);
+        let slopes = [-h, h].map(|h| {
+            let [near, far] = [h, 2.0 * h].map(|by| self.moved(at, by).loss);
+            2.0 * ((near - self.loss) / h) - (far - self.loss) / (2.0 * h)
+        });
+        slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
+    }
+
     /// Judges a derivative at an entry on these kinks. `first` are the moves of the first step size, h. Returns the difference and the verdict.
     ///
     /// At a single kink the derivative must be the slope to the left, the slope to the right, or a number between them: which one is a convention. If several

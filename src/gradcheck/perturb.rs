@@ -2,7 +2,7 @@
 //! whole forward pass.
 
 use std::borrow::Cow;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dependents::{Dependents, Visited, entry_sum};
 use super::kinks::Kinks;
@@ -81,6 +81,8 @@ pub(super) struct Workspace<'a> {
     visited: Vec<Visited>,
     /// Memory for the new entries of an op's output.
     sums: Vec<f64>,
+    /// A flag that ends every move early. Its result then means nothing.
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Workspace<'a> {
@@ -88,7 +90,12 @@ impl<'a> Workspace<'a> {
         let tensors: Vec<Cow<'a, [f64]>> = (0..forward.network.tensors().len()).map(|id| Cow::Borrowed(forward.run.values(id))).collect();
         let changed = vec![Vec::new(); tensors.len()];
         let visited = forward.dependents.iter().map(|_| Visited::default()).collect();
-        Self { forward, tensors, changed, visited, sums: Vec::new() }
+        Self { forward, tensors, changed, visited, sums: Vec::new(), stop: None }
+    }
+
+    /// Sets a flag that ends every move early.
+    pub fn with_stop(self, stop: &'a AtomicBool) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Returns whether the entry at this location is exactly on a kink in the run.
@@ -104,6 +111,9 @@ impl<'a> Workspace<'a> {
         let mut crossings = Vec::new();
         for (number, op) in forward_ops(network).enumerate() {
             let changed = |id: &Id| !self.changed[*id].is_empty();
+            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                break;
+            }
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(changed)) {
                 continue;
             }

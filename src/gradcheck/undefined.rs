@@ -27,14 +27,18 @@ pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [Tensor
                 let checks = numbers.get(&gradient).map(|&n| &checked[n].checks);
                 checks.is_some_and(|checks| checks.iter().any(|other| other.at == at && other.verdict == Verdict::Off))
             };
-            let gradient = checked[n].gradient;
-            let Role::Gradient(of) = network.tensor(gradient).role else { continue };
-            if (NonFiniteDerivative { network, run, gradient, of, at: check.at }).is_undefined(is_off) {
+            if is_undefined(network, run, checked[n].gradient, check.at, is_off) {
                 let check = &mut checked[n].checks[k];
                 (check.difference, check.error, check.verdict) = (f64::NAN, f64::NAN, Verdict::Undefined);
             }
         }
     }
+}
+
+/// Returns whether the chain rule itself makes the entry `at` of a gradient infinite or NaN. `is_off` returns whether an entry of another derivative is wrong.
+pub(super) fn is_undefined(network: &Network, run: &Run, gradient: Id, at: usize, is_off: impl Fn(Id, usize) -> bool) -> bool {
+    let Role::Gradient(of) = network.tensor(gradient).role else { return false };
+    NonFiniteDerivative { network, run, gradient, of, at }.is_undefined(is_off)
 }
 
 /// A derivative that is infinite or NaN.

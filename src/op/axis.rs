@@ -56,6 +56,17 @@ pub struct Axis {
     prefix_counts: [Vec<u64>; 3],
 }
 
+/// The reason why no window has a kernel position over an input position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// It is between two windows: the stride is longer than the window.
+    Stride,
+    /// It is inside of windows, but between their kernel positions: the windows are dilated.
+    Dilation,
+    /// It is behind the last window: a further one would not fit.
+    BehindLast,
+}
+
 /// The reason why a window does not fit an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
@@ -218,6 +229,23 @@ impl Axis {
                 Taps { first, step: [0, period.cast_signed(), output_step], count: (high - k).div_ceil(period) }
             }
         }
+    }
+
+    /// Returns the reason why an input position has no tap; `None` if it has one.
+    #[must_use]
+    pub fn gap(&self, at: usize) -> Option<Gap> {
+        if self.taps(View::Input, at).count > 0 {
+            return None;
+        }
+        let padded_at = at + self.padding;
+        let last_window = (self.output - 1) * self.stride;
+        let extent = (self.kernel - 1) * self.dilation + 1;
+        Some(match padded_at {
+            _ if padded_at >= last_window + extent => Gap::BehindLast,
+            // the last window that begins at or before the position reaches over it
+            _ if padded_at - (padded_at / self.stride).min(self.output - 1) * self.stride < extent => Gap::Dilation,
+            _ => Gap::Stride,
+        })
     }
 
     /// Returns the number n of the tap with these kernel and output positions among the taps of position `at`: the inverse of [`Taps::get`].

@@ -177,6 +177,10 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         self.inner.edges.has_terms(self.view, count)
     }
 
+    fn reason_unreached(&self, _x: &Operands<'_>, entry: usize) -> &'static str {
+        self.inner.edges.reason_unreached(self.view, entry)
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let edge = self.inner.edges.edge(self.view, at, term);
         let read = entry(x, self.read_slot(), edge.index_in(self.read_view()));

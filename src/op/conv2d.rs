@@ -20,7 +20,7 @@ mod kernels;
 
 use std::sync::Arc;
 
-use super::axis::{Axis, Misfit};
+use super::axis::{Axis, Gap, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::ROT180;
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
@@ -207,6 +207,13 @@ impl Conv2d {
         (entry / (height * width), entry / width % height, entry % width)
     }
 
+    /// Returns the reason why no window covers an entry of the input, in its row or in its column; `None` if windows cover both.
+    #[must_use]
+    pub fn gap(&self, input: usize) -> Option<Gap> {
+        let (_, y, x) = self.channel_row_column(View::Input, input);
+        self.rows.gap(y).or_else(|| self.columns.gap(x))
+    }
+
     /// Returns the output channel of some edges, and their input channel within its group. They are the edges of an entry whose channel in this view is
     /// `channel`. Such an entry sums over several channels; the edges are those of summed channel number `summed`, from 0.
     fn channel_pair(&self, view: View, channel: usize, summed: usize) -> (usize, usize) {
@@ -253,6 +260,16 @@ impl Edges for Conv2d {
         let (rows, columns) = (has_taps(&self.rows), has_taps(&self.columns));
         let channel = rows.iter().flat_map(|row| columns.iter().map(move |column| *row && *column));
         Some(channel.cycle().take(count).collect())
+    }
+
+    fn reason_unreached(&self, view: View, entry: usize) -> &'static str {
+        match (view, self.gap(entry)) {
+            (View::Output, _) => "its whole window is padding",
+            (View::Weight, _) => "it is over padding in every window",
+            (View::Input, Some(Gap::Stride)) => "no window covers it: the stride steps over it",
+            (View::Input, Some(Gap::Dilation)) => "no window covers it: it is between the places of the dilated windows",
+            (View::Input, _) => "no window covers it: the last window ends before it",
+        }
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::axis::{Axis, Misfit};
+use super::axis::{Axis, Gap, Misfit};
 use super::conv2d::{Conv2d, Filters, kernel_key};
 use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
@@ -104,6 +104,16 @@ impl Edges for Transposed {
 
     fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {
         self.0.has_terms(swapped(view), count)
+    }
+
+    fn reason_unreached(&self, view: View, entry: usize) -> &'static str {
+        match (view, self.0.gap(entry)) {
+            (View::Input, _) => "the padding removes all that it lays on the output",
+            (View::Weight, _) => "the padding removes all that it lays on the output, from every input",
+            (View::Output, Some(Gap::Stride)) => "no input lays the filter on it: the stride steps over it",
+            (View::Output, Some(Gap::Dilation)) => "no input lays a weight on it: it is between the places of the dilated filters",
+            (View::Output, _) => "no input lays the filter on it: it is output padding",
+        }
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {

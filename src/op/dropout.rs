@@ -136,6 +136,10 @@ impl Rule for MaskedScale {
         x.memo::<Vec<u64>>().map_or(0, |kept_before| kept_before[entry])
     }
 
+    fn reason_unreached(&self, _x: &Operands<'_>, _entry: usize) -> &'static str {
+        "the mask drops it"
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         Term::product(smallvec![entry(x, self.operand, at), entry(x, Input(1), at), constant(self.scale())])
     }

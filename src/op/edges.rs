@@ -88,6 +88,11 @@ pub trait Edges: Debug + Send + Sync + 'static {
         Some((0..count).map(|entry| self.prefix_terms(view, entry) < self.prefix_terms(view, entry + 1)).collect())
     }
 
+    /// Returns the reason why an entry of this view has no edge, as [`Rule::reason_unreached`] does.
+    fn reason_unreached(&self, _view: View, _entry: usize) -> &'static str {
+        "no term contributes to it"
+    }
+
     /// Returns the edges of an entry in this view, in order, as nested loops.
     fn nest(&self, view: View, entry: usize) -> Nest;
 
@@ -264,6 +269,10 @@ impl<E: Weighted> Rule for BilinearRule<E> {
 
     fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         self.edges.has_terms(self.view, count)
+    }
+
+    fn reason_unreached(&self, _x: &Operands<'_>, entry: usize) -> &'static str {
+        self.edges.reason_unreached(self.view, entry)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

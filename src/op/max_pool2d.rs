@@ -383,6 +383,19 @@ impl Rule for MaxPoolBackward {
         Some(has_terms)
     }
 
+    fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
+        let covering = self.0.outputs_reading(entry);
+        let image = x.tensors[Input(0)];
+        let is_maximum = |output: &usize| Self::winners(x).get(*output).is_some_and(|winner| image[*winner] == image[entry]);
+        if covering.is_empty() {
+            self.0.edges.reason_unreached(View::Input, entry)
+        } else if covering.iter().any(is_maximum) {
+            "an equal entry before it counts as the maximum"
+        } else {
+            "it was not the maximum of any window that covers it"
+        }
+    }
+
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let pairs = Self::sorted_pairs(x);
         let (_, output) = pairs[Self::first_pair(pairs, at) + usize::try_from(term).expect("the terms of an entry fit in memory")];

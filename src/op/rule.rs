@@ -366,7 +366,7 @@ pub trait Rule: Debug + Send + Sync {
     }
 
     /// The reason why an entry has no terms, as one clause that continues "it is 0:".
-    fn reason_unreached(&self) -> &'static str {
+    fn reason_unreached(&self, _x: &Operands<'_>, _entry: usize) -> &'static str {
         "no term contributes to it"
     }
 
@@ -448,8 +448,7 @@ pub struct Window {
     pub turned: bool,
     /// The rows and columns of padding around the image.
     pub padding: [usize; 2],
-    /// The distance in rows and columns of the image between neighbouring weights: the dilation. It is 0 if one step does not place the whole filter at one
-    /// position of the image.
+    /// The distance in rows and columns of the image between neighbouring weights: the dilation. It is 0 if a step places only a part of the filter.
     pub pitch: [usize; 2],
 }
 

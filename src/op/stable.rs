@@ -78,6 +78,11 @@ impl Rule for StableBackward {
         rule.has_terms(&x, count)
     }
 
+    fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
+        let (rule, x) = self.choose(x);
+        rule.reason_unreached(&x, entry)
+    }
+
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
         let (rule, x) = self.choose(x);
         rule.term(&x, entry, term)

@@ -9,7 +9,7 @@ use super::Scene;
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
-use crate::trace::{Path, Position, Progress, Trace};
+use crate::trace::{Path, Position, Progress, Sources, Trace, zero_sentence};
 
 /// Returns the step at a position: its factors, its value and the running sum after it.
 pub(super) fn step(trace: &Trace, at: &Position) -> Step {
@@ -30,6 +30,11 @@ impl EntryTerm {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.step.kind
+    }
+
+    /// Returns the values of its factors, if they are known; none for a slice.
+    pub fn factors(&self) -> impl Iterator<Item = f64> + '_ {
+        self.step.factors.iter().filter(|factor| self.is_known && factor.slice.is_none()).map(|factor| factor.value)
     }
 
     /// Returns the value of the term, if it is known.
@@ -83,10 +88,56 @@ impl Scene<'_> {
         };
         match known {
             None => EntryState::Pending { steps },
-            Some(_) if steps.is_empty() => EntryState::Unreached(self.trace.reason_unreached(self.at.sample_run, tensor)),
+            Some(_) if steps.is_empty() => EntryState::Unreached(self.trace.reason_unreached(self.at.sample_run, tensor, entry)),
             Some(value) if steps.end <= self.at.step + 1 => EntryState::Complete { value, steps },
             Some(sum) => EntryState::Partial { sum, steps },
         }
+    }
+
+    /// Returns the state of an entry of a tensor of another sample run, by its number. An entry that is given to the batch is computed in a sample's run.
+    #[must_use]
+    pub fn state_in(&self, sample_run: usize, tensor: Id, entry: usize) -> EntryState {
+        let value = || self.trace.run(sample_run).values(tensor)[entry];
+        match (self.trace.entry_steps(sample_run, tensor, entry), sample_run.cmp(&self.at.sample_run)) {
+            (_, Ordering::Equal) => self.state_of(tensor, entry),
+            (None, _) if self.trace.sample_runs()[sample_run].sample.is_none() => EntryState::Pending { steps: 0..0 },
+            (None, _) => EntryState::Given(value()),
+            (Some(steps), Ordering::Greater) => EntryState::Pending { steps },
+            (Some(steps), Ordering::Less) if steps.is_empty() => {
+                EntryState::Unreached(self.trace.reason_unreached(sample_run, tensor, entry))
+            }
+            (Some(steps), Ordering::Less) => EntryState::Complete { value: value(), steps },
+        }
+    }
+
+    /// Returns the scene of the last step of an entry that is done at this step.
+    ///
+    /// # Errors
+    /// A sentence if no step of the entry is done.
+    pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'_>, String> {
+        let name = || self.name(tensor, entry);
+        match self.state_of(tensor, entry) {
+            EntryState::Given(_) => Err(format!("{} is given: it has no terms; r lists what reads it", name())),
+            EntryState::Unreached(why) => Err(zero_sentence(&name(), why)),
+            EntryState::Pending { steps } if steps.is_empty() => Err(format!("{} is not computed yet", name())),
+            EntryState::Pending { steps } => Err(format!("{} is not computed yet: step {}", name(), steps.start)),
+            EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => {
+                self.at_step((steps.end - 1).min(self.at.step)).ok_or_else(|| "there is no step".to_owned())
+            }
+        }
+    }
+
+    /// Returns the terms of this step's entry that are done, at most the first `most`: for each its value, and the entries that it reads.
+    pub fn done_terms(&self, most: u64) -> impl Iterator<Item = (f64, Sources)> + '_ {
+        self.trace.contributions(&self.at, 0..(self.at.term + 1).min(most))
+    }
+
+    /// Returns the sentence about a computed entry that has no terms: its name, that it is 0, and why; `None` for every other entry.
+    #[must_use]
+    pub fn zero_sentence(&self, tensor: Id, entry: usize) -> Option<String> {
+        let steps = self.trace.entry_steps(self.at.sample_run, tensor, entry)?;
+        let why = || self.trace.reason_unreached(self.at.sample_run, tensor, entry);
+        steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
     }
 
     /// Returns the entry that this step's factor of the largest magnitude is read from; `None` if all factors are constants.

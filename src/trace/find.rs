@@ -1,5 +1,6 @@
 //! Converts addresses to steps and back, and finds the steps that compute or read an entry.
 
+use std::fmt;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -8,7 +9,7 @@ use super::{Position, Trace};
 use crate::network::{Id, Network, Reader, SampleRun};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
-use crate::step::{Address, Pass, Place, Scope, Unit};
+use crate::step::{Address, Kind, Pass, Place, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words::{suggest, tensors};
 
@@ -100,7 +101,8 @@ impl Trace {
         };
         match term.unwrap_or(1) {
             _ if steps == 0 => {
-                Err(format!("{} has no step: nothing reaches it, it is 0", Address::from(op_place(scope, name, index, None))))
+                let why = self.reason_unreached(sample_run, tensor, entry.unwrap_or(0));
+                Err(zero_sentence(&Address::from(op_place(scope, name, index, None)), why))
             }
             _ if term.is_some() && entry.is_none() && !shape.is_empty() => {
                 Err(format!("a term belongs to an entry: write {name}[…]#{}", term.unwrap_or(1)))
@@ -230,13 +232,13 @@ impl Trace {
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
-    /// Returns the reason why some entries of a tensor have no terms, as one clause.
+    /// Returns the reason why an entry of a computed tensor has no terms, as one clause.
     #[must_use]
-    pub fn reason_unreached(&self, sample_run: usize, tensor: Id) -> &'static str {
+    pub fn reason_unreached(&self, sample_run: usize, tensor: Id, entry: usize) -> &'static str {
         let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         let Some(number) = network.producer(tensor) else { return "no step computes it" };
-        let (rule, _) = run.part(&network.ops()[number], number, 0);
-        rule.reason_unreached()
+        let (rule, x) = run.part(&network.ops()[number], number, 0);
+        rule.reason_unreached(&x, entry)
     }
 
     /// Returns the step that completes the loss of the batch, or of its only sample.
@@ -266,6 +268,12 @@ impl Trace {
         uses.dedup();
         uses
     }
+}
+
+/// Returns the sentence about an entry that has no terms: `grad.input[0,1,1] is 0: no window covers it: the stride steps over it`.
+#[must_use]
+pub fn zero_sentence(name: &impl fmt::Display, why: &str) -> String {
+    format!("{name} is 0: {why}")
 }
 
 /// The message for sample `n` (from 1) of an iteration that has only these samples (from 0).
@@ -331,6 +339,24 @@ impl Trace {
 
     /// Iterates over these terms (from 0) of the entry at a position, and returns the entries that each term reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
+        self.each_term(at, terms, read)
+    }
+
+    /// For each of these terms of the entry at a position, its value and the entries that it reads; for a maximum, only the selected entry.
+    pub fn contributions<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = (f64, Sources)> + use<'a> {
+        self.each_term(at, terms, |network, operands, term| {
+            let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
+            let selected = term.args.iter().find(|arg| term.kind == Kind::Select && is_selected(arg));
+            let only = |arg: &Arg| read(network, operands, &Term { args: [arg.clone()].into_iter().collect(), ..term.clone() });
+            (term.value, selected.map_or_else(|| read(network, operands, term), only))
+        })
+    }
+
+    /// Calls `see` for each of these terms of the entry at a position, with the tensors that its part reads.
+    fn each_term<'a, T, F>(&'a self, at: &Position, terms: Range<u64>, see: F) -> impl Iterator<Item = T> + use<'a, T, F>
+    where
+        F: Fn(&Network, &Reads<Id>, &Term) -> T,
+    {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let (entry, segment) = (at.entry, at.segment);
@@ -344,7 +370,7 @@ impl Trace {
                 current_part = Some((&op.parts[part].operands, rule, x, part_terms));
             }
             let (operands, rule, x, part_terms) = current_part.as_ref()?;
-            Some(read(network, operands, &rule.term(x, entry, term - part_terms.start)))
+            Some(see(network, operands, &rule.term(x, entry, term - part_terms.start)))
         })
     }
 

@@ -23,7 +23,7 @@ fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" keys ", help::text)),
         OverlayKind::Notes => Some((" notes ", notes::text)),
-        OverlayKind::List(_) => None,
+        OverlayKind::List(_) | OverlayKind::Check => None,
     }
 }
 

@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
-use super::{ClickTarget, below_title, draw_title, equation, header, operands, ops, picture, status, timeline, words};
+use super::{ClickTarget, below_title, draw_title, equation, header, operands, ops, picture, status, timeline, watch, words};
 use crate::app::Setting;
 use crate::text::width;
 
@@ -38,6 +38,7 @@ pub static PANES: &[Pane] = &[
     Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: timeline::render,  hit: Some(timeline::hit) },
     Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::last_line,      hit: None },
     Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::status_line,  hit: None },
+    Pane { title: "",         dock: Dock::Bottom, wants: watch::height,                         draw: watch::render,        hit: Some(watch::hit) },
     Pane { title: "",         dock: Dock::Top,    wants: ops::chain_height,                 draw: ops::chain,        hit: Some(ops::chain_hit) },
     gap(|_, screen, _| u16::from(screen.height >= 22)),
     Pane { title: "ops",      dock: Dock::Left,   wants: ops::list_width,                   draw: ops::list,         hit: Some(ops::list_hit) },

@@ -88,8 +88,9 @@ fn under_cursor(view: &View<'_>) -> Option<String> {
     let state = match view.state_of(tensor, at) {
         EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact(value)),
         EntryState::Partial { sum, .. } => format!("= {} so far", exact(sum)),
+        EntryState::Pending { steps } if steps.is_empty() => "is not computed yet".to_owned(),
         EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
-        EntryState::Unreached(why) => format!("= 0: {why}"),
+        EntryState::Unreached(why) => format!("is 0: {why}"),
     };
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
@@ -160,7 +161,7 @@ pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
 /// Returns the text about the entry under the cursor, which is empty without a cursor, and the rest of the line.
 fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
-    let text = cursor.map_or_else(String::new, |text| format!(" {text} "));
+    let text = cut(&cursor.map_or_else(String::new, |text| format!(" {text} ")), area.width.into());
     let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX).min(area.width);
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }

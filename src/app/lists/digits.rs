@@ -21,6 +21,7 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         EntryState::Complete { value, .. } => rows.push(row("complete", exact(value))),
         EntryState::Partial { sum, .. } if stepper.cursor.is_some() => rows.push(row("sum so far", exact(sum))),
         EntryState::Partial { .. } => {}
+        EntryState::Pending { steps } if steps.is_empty() => rows.push(row("not computed yet", String::new())),
         EntryState::Pending { steps } => rows.push(row("not computed yet", format!("step {}", steps.start))),
         EntryState::Unreached(why) => rows.push(row("0", why.to_owned())),
     }

@@ -2,8 +2,8 @@
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::number::short;
-use crate::scene::{EntryState, EntryTerm, Scene};
-use crate::step::{Kind, TensorEntry};
+use crate::scene::{EntryTerm, Scene};
+use crate::step::{Kind, TensorEntry, Unit};
 
 /// The largest number of terms that are listed.
 const LISTED: u64 = 2000;
@@ -17,14 +17,8 @@ enum TermRow {
 /// Lists the terms of an entry up to this step. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.name(entry.tensor, entry.at);
-    let steps = match scene.state_of(entry.tensor, entry.at) {
-        EntryState::Given(_) => return Err(format!("{name} is given: it has no terms; r lists what reads it")),
-        EntryState::Unreached(why) => return Err(format!("{name} is 0: {why}")),
-        EntryState::Pending { steps } => return Err(format!("{name} is not computed yet: step {}", steps.start)),
-        EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => steps,
-    };
-    let last_known = (steps.end - 1).min(scene.at.step);
-    let there = scene.at_step(last_known).ok_or("there is no step")?;
+    let there = scene.last_step_of(entry.tensor, entry.at)?;
+    let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
     let known = last_known - steps.start + 1;
     let all = steps.end - steps.start;
     // of a long sum, the terms up to this step

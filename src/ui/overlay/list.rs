@@ -11,6 +11,8 @@ use crate::ui::theme::{StyleRole, Theme};
 
 /// The widest list.
 const WIDEST: usize = 110;
+/// The width to which a column gives way before the first column does.
+const NARROWEST: usize = 9;
 /// The gap between two columns.
 const GAP: usize = 2;
 
@@ -35,9 +37,11 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
-    // the widest columns give way
+    // the widest columns give way, the first one last: it has the names
     while columns.iter().sum::<usize>() + GAP * count.saturating_sub(1) > most {
-        let Some(widest) = columns.iter_mut().max().filter(|widest| **widest > 1) else { break };
+        let (first, others) = columns.split_at_mut(1.min(count));
+        let widest = others.iter_mut().max().filter(|widest| **widest > NARROWEST);
+        let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
     let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1)).max(width(&list.title) + 2).min(most);
@@ -61,8 +65,8 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         return;
     }
     Clear.render(area, buf);
-    let keys = if list.rows.iter().any(|row| row.action.is_some()) { " Enter: go, Esc: close " } else { " Esc: close " };
-    let more = format!(" {}/{}{keys}", list.selected + 1, list.rows.len());
+    let enter = if list.rows.iter().any(|row| row.action.is_some()) { format!(" Enter: {},", list.verb) } else { String::new() };
+    let more = format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len());
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))

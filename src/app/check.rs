@@ -1,0 +1,159 @@
+//! The gradient check of one entry: a question that computes the network again. On a large network it is a job, which a background thread does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::{Document, List, ListRow};
+use crate::gradcheck::{DerivativeCheck, TOLERANCE, Verdict, check_batch_entry, check_entry};
+use crate::network::{Id, Role};
+use crate::number::{exact, with_digits};
+use crate::scene::Scene;
+use crate::step::{Pass, TensorEntry};
+use crate::threads::BackgroundTask;
+
+/// A gradient check of one entry, with the background thread that does it once it has begun.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The address of the derivative.
+    pub name: String,
+    /// The iteration.
+    pub iteration: u64,
+    derivative: Derivative,
+    /// The first step that computes the derivative, if that is a later one.
+    pending: Option<u64>,
+    stop: Arc<StopOnDrop>,
+    task: Option<BackgroundTask<DerivativeCheck>>,
+}
+
+/// A derivative: the tensor of a run that holds it, and its place there.
+#[derive(Clone, Copy, Debug)]
+struct Derivative {
+    sample_run: usize,
+    gradient: Id,
+    at: usize,
+}
+
+/// A flag that stops the background thread when nobody waits for its result.
+#[derive(Debug, Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Check {
+    /// Returns the check of the derivative of the loss by an entry. An entry of a gradient is the derivative itself.
+    ///
+    /// # Errors
+    /// A sentence if there is no such derivative.
+    pub(super) fn of(scene: &Scene<'_>, entry: TensorEntry) -> Result<Self, String> {
+        let derivative = derivative(scene, entry)?;
+        let Derivative { sample_run, gradient, at } = derivative;
+        let (name, pending) = scene.described_in(sample_run, gradient, at);
+        Ok(Self { name, iteration: scene.step.iteration, derivative, pending, stop: Arc::default(), task: None })
+    }
+
+    /// Does the check.
+    fn run(derivative: Derivative, document: &Document, stop: &AtomicBool) -> DerivativeCheck {
+        let Derivative { sample_run, gradient, at } = derivative;
+        let runs = document.trace.sample_runs();
+        let own = &runs[sample_run];
+        match own.sample {
+            Some(_) => check_entry(&own.network, &own.run, gradient, at, stop),
+            None => check_batch_entry(&runs[..document.trace.samples()], own, gradient, at, stop),
+        }
+    }
+
+    /// Begins the check on the background thread, unless it has begun.
+    pub(super) fn in_background(mut self, document: &Arc<Document>) -> Self {
+        if self.task.is_none() {
+            let (document, derivative, stop) = (Arc::clone(document), self.derivative, Arc::clone(&self.stop.0));
+            self.task = BackgroundTask::begin((), move |()| Self::run(derivative, &document, &stop)).ok();
+        }
+        self
+    }
+
+    /// Waits for the background thread, but not longer than this time. Returns whether [`Check::finish`] returns without a wait.
+    pub(super) fn is_done_within(&self, wait: Duration) -> bool {
+        self.task.as_ref().is_none_or(|task| task.is_done_within(wait))
+    }
+
+    /// Returns the answer: the derivative, the differences, and the verdict.
+    pub(super) fn finish(self, document: &Document) -> List {
+        let Self { name, derivative, pending, stop, task, .. } = self;
+        // if a clone of this state has taken the result, the check is done again
+        let done = task.and_then(|task| task.take()).unwrap_or_else(|| Self::run(derivative, document, &stop.0));
+        let DerivativeCheck { check, sides } = done;
+        let row = |what: &str, number: String| ListRow::text([what.to_owned(), number]);
+        let mut rows = vec![row("the backward pass", exact(check.derivative))];
+        if let Some([left, right]) = sides {
+            rows.push(row("slope to the left", exact(left)));
+            rows.push(row("slope to the right", exact(right)));
+        } else if check.difference.is_finite() {
+            rows.push(row("central difference", exact(check.difference)));
+            rows.push(row("their difference", exact(check.derivative - check.difference)));
+            rows.push(row("relative error", format!("{}, at most {} is allowed", with_digits(check.error, 3), exact(TOLERANCE))));
+        }
+        rows.push(row("verdict", verdict(check.verdict, sides.is_some()).to_owned()));
+        let mut list = List::new(format!("gradient check of {name}"), rows);
+        list.selected = list.rows.len() - 1;
+        let mut note = "recomputed: the entry is moved a little to both sides, and the loss is computed again each time.".to_owned();
+        if check.is_near_kink {
+            note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
+        }
+        if let Some(step) = pending {
+            note.push_str(&format!(" Step {step} computes this derivative, which is later than the step on the screen."));
+        }
+        list.note = note;
+        list
+    }
+}
+
+/// Returns a sentence about a verdict.
+fn verdict(verdict: Verdict, has_sides: bool) -> &'static str {
+    match verdict {
+        Verdict::Agrees => "agrees",
+        Verdict::Off => "wrong",
+        Verdict::Kink if has_sides => "at a kink: any number between both slopes",
+        Verdict::Kink => "at a kink: there is no single slope",
+        Verdict::NotFinite => "nothing to compare: the loss is not finite there",
+        Verdict::Unsettled => "open: rounding hides the slope",
+        Verdict::Undefined => "undefined: the chain rule meets a derivative that is infinite or NaN",
+    }
+}
+
+/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient.
+fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
+    let (network, own) = (scene.network(), scene.at.sample_run);
+    let info = network.tensor(tensor);
+    let none = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
+    let here = |gradient: Id| Derivative { sample_run: own, gradient, at };
+    if scene.sample().is_some() {
+        return match info.role {
+            Role::Gradient(_) => Ok(here(tensor)),
+            _ => network.gradient_of(tensor).map(here).ok_or_else(none),
+        };
+    }
+    let reduced = |id: Id| matches!(network.tensor(id).role, Role::Reduced(_)) && id != network.loss();
+    if scene.is_computed(own, tensor) && reduced(tensor) {
+        return Ok(here(tensor));
+    }
+    // a parameter, or what a sample gives to the batch
+    if info.name.starts_with("velocity.") || tensor == network.loss() {
+        return Err(none());
+    }
+    let (sample, name) = info.name.split_once(':').unwrap_or(("", &info.name));
+    let sample = sample.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).or_else(|| scene.samples().next());
+    let gradient = if name.starts_with("grad.") { name.to_owned() } else { format!("grad.{name}") };
+    let of_batch = scene.tensor_in(None, &gradient).filter(|(run, id)| scene.is_computed(*run, *id) && reduced(*id));
+    let found = of_batch.or_else(|| scene.tensor_in(sample, &gradient)).ok_or_else(none)?;
+    let (sample_run, gradient) = found;
+    if scene.pass_in(sample_run, gradient).is_some_and(|pass| matches!(pass, Pass::Backward | Pass::Reduce)) {
+        Ok(Derivative { sample_run, gradient, at })
+    } else {
+        Err(none())
+    }
+}

@@ -1,0 +1,179 @@
+//! The texts about an entry that can be copied to the clipboard.
+
+use super::Stepper;
+use crate::expr::Notation;
+use crate::number::{exact, not_finite};
+use crate::scene::{EntryState, Scene};
+use crate::step::{Kind, TensorEntry};
+use crate::tensor::len;
+
+/// The largest tensor that is copied whole.
+const LARGEST: usize = 10_000;
+/// The largest number of terms that are written one by one.
+const MOST_TERMS: u64 = 1000;
+/// The largest number of terms of an equation.
+const MOST_IN_EQUATION: u64 = 64;
+
+/// A form of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// The number of the entry, with all its digits.
+    Value,
+    /// The address of the entry.
+    Address,
+    /// The equation of the op, and of the entry in symbols and in numbers.
+    Equation,
+    /// The tensor, or else the entry, as an expression of `NumPy`.
+    NumPy,
+    /// The equation of the op in LaTeX.
+    Latex,
+}
+
+impl CopyFormat {
+    /// All formats, in the order of the list.
+    pub const ALL: [Self; 5] = [Self::Value, Self::Address, Self::Equation, Self::NumPy, Self::Latex];
+
+    /// Returns the key of the format in the list.
+    #[must_use]
+    pub fn key(self) -> char {
+        match self {
+            Self::Value => 'v',
+            Self::Address => 'a',
+            Self::Equation => 'e',
+            Self::NumPy => 'n',
+            Self::Latex => 'l',
+        }
+    }
+
+    /// Returns the name of the format on the screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Address => "address",
+            Self::Equation => "equation",
+            Self::NumPy => "NumPy",
+            Self::Latex => "LaTeX",
+        }
+    }
+
+    /// Returns the text about an entry.
+    ///
+    /// # Errors
+    /// A sentence if there is no such text, such as that the entry is not computed yet.
+    pub(super) fn text(self, stepper: &Stepper, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<String, String> {
+        match self {
+            Self::Value => value(scene, tensor, at).map(exact),
+            Self::Address => {
+                let iteration = stepper.document.iterations() > 1;
+                let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
+                Ok(format!("{iteration}{}", scene.address_of(tensor, at)))
+            }
+            Self::Equation => equation(&scene.last_step_of(tensor, at)?),
+            Self::NumPy if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
+            Self::NumPy => expression(scene, tensor, at),
+            Self::Latex => Ok(scene.last_step_of(tensor, at)?.equation_text(Notation::Latex)),
+        }
+    }
+}
+
+/// Returns the number of an entry, or its sum so far.
+fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
+    match scene.state_of(tensor, at) {
+        EntryState::Given(value) | EntryState::Complete { value, .. } | EntryState::Partial { sum: value, .. } => Ok(value),
+        EntryState::Unreached(_) => Ok(0.0),
+        EntryState::Pending { .. } => Err(format!("{} is not computed yet", scene.name(tensor, at))),
+    }
+}
+
+/// Returns the equation of the step's op, and of its entry: in symbols, then in the numbers that are known, then its value.
+fn equation(there: &Scene<'_>) -> Result<String, String> {
+    let (known, all) = ((there.at.term + 1).min(MOST_IN_EQUATION), there.at.terms.min(MOST_IN_EQUATION));
+    let left = there.disambiguated(there.output, there.at.entry);
+    let blanks = " ".repeat(crate::text::width(&left));
+    let symbols: Vec<String> = (0..all).map(|term| there.in_symbols(&there.term(term))).collect();
+    let numbers: Vec<String> = (0..known).filter_map(|term| there.in_numbers(&there.term(term))).collect();
+    // a negative number after a plus has brackets
+    let sum = |terms: &[String]| {
+        let term = |(n, term): (usize, &String)| if n > 0 && term.starts_with('−') { format!("({term})") } else { term.clone() };
+        terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + ")
+    };
+    let rest = |shown: u64| if shown < there.at.terms { " + …" } else { "" };
+    let mut lines = vec![
+        there.equation_text(Notation::Unicode),
+        format!("{left} {} {}{}", there.equals(), sum(&symbols), rest(all)),
+        format!("{blanks} = {}{}", sum(&numbers), rest(known)),
+    ];
+    if there.is_complete() {
+        lines.push(format!("{blanks} = {}", exact(there.step.sum)));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Returns a number as Python reads it.
+fn python(value: f64) -> String {
+    not_finite(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
+}
+
+/// Returns a tensor as an array; an entry that is not computed yet is NaN.
+fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
+    let info = scene.network().tensor(tensor);
+    let numbers: Vec<Option<f64>> = (0..len(&info.shape)).map(|at| scene.number(tensor, at)).collect();
+    if numbers.iter().all(Option::is_none) {
+        return Err(format!("{} is not computed yet", info.name));
+    }
+    let mut text = "np.array(".to_owned();
+    let depth = info.shape.len();
+    for (at, number) in numbers.iter().enumerate() {
+        // the number of dimensions that begin at this entry
+        let mut block = 1;
+        let sizes = info.shape.iter().rev().map(|size| {
+            block *= size;
+            block
+        });
+        let begun = sizes.take_while(|block| at % block == 0).count();
+        if at > 0 {
+            text.push_str(&"]".repeat(begun));
+            text.push(',');
+            let line = format!("\n{}", " ".repeat("np.array(".len() + depth - begun));
+            text.push_str(if begun > 0 { &line } else { " " });
+        }
+        text.push_str(&"[".repeat(begun));
+        text.push_str(&number.map_or_else(|| "np.nan".to_owned(), python));
+    }
+    text.push_str(&"]".repeat(depth));
+    text.push(')');
+    if numbers.iter().any(Option::is_none) {
+        text.push_str("  # np.nan: not computed yet");
+    }
+    Ok(text)
+}
+
+/// Returns the terms of an entry that are done, as a sum.
+fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, String> {
+    let name = scene.name(tensor, at);
+    let number = || value(scene, tensor, at).map(|value| format!("{}  # {name}", python(value)));
+    let Ok(there) = scene.last_step_of(tensor, at) else { return number() };
+    if there.at.terms > MOST_TERMS {
+        return number();
+    }
+    let terms: Vec<String> = (0..=there.at.term)
+        .map(|term| {
+            let own = there.term(term);
+            let factors: Vec<String> = own.factors().map(python).collect();
+            if own.kind() == Kind::Product { factors.join(" * ") } else { python(own.value().unwrap_or(f64::NAN)) }
+        })
+        .collect();
+    let rest = if there.is_complete() { "" } else { ", so far" };
+    Ok(format!("{}  # {name}{rest}", terms.join(" + ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_by_python() {
+        assert_eq!([0.1, f64::NEG_INFINITY, f64::NAN, -2.0].map(python), ["0.1", "-np.inf", "np.nan", "-2"]);
+    }
+}

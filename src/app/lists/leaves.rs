@@ -1,0 +1,186 @@
+//! The way down from an entry, along its largest terms, to the inputs and parameters.
+//!
+//! For z = w·x + b with w·x = 0.6 and b = −0.2:
+//!
+//! ```text
+//! z[0]    = 0.4                100 %
+//!   w[0]  = 2     w·x  2·0.3    75 %
+//!   x[0]  = 0.3   w·x  2·0.3    75 %
+//!   b[0]  = −0.2  b    −0.2     25 %
+//! ```
+//!
+//! The entry with the largest share is always followed next, so the list has the largest shares, wherever they are.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet};
+
+use crate::app::{Action, List, ListRow, Stepper};
+use crate::number::short;
+use crate::scene::{EntryState, Scene};
+use crate::step::TensorEntry;
+
+/// The largest number of rows.
+const LISTED: usize = 200;
+/// The largest number of terms that are looked at, which takes a few milliseconds.
+const EXAMINED: u64 = 20_000;
+/// The smallest share of a row. It is the smallest that is not shown as 0.0 %.
+const SMALLEST: f64 = 0.000_5;
+/// The depth from which on a level is indented by one cell instead of two.
+const DEEP: usize = 8;
+
+/// The largest number of terms that are followed if all of them are 0.
+const ZEROS: u64 = 20;
+
+/// An entry that is reached from the first one.
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    entry: TensorEntry,
+    /// Its share of the first entry: the product of the shares along the way.
+    share: f64,
+    /// The order in which it was found.
+    order: usize,
+    /// The row of the entry that has it in a term, and the step of this term; `None` for the first entry.
+    reader: Option<(usize, u64)>,
+    depth: usize,
+}
+
+impl PartialEq for Reached {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Reached {}
+
+impl PartialOrd for Reached {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Reached {
+    /// The larger share is first; of equal shares, the one that was found first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.share.total_cmp(&other.share).then(other.order.cmp(&self.order))
+    }
+}
+
+/// The rows, in the order in which they are found, and the facts for the note.
+#[derive(Default)]
+struct Search {
+    rows: Vec<Reached>,
+    /// `true` if an entry is reached more than once.
+    has_repeats: bool,
+    /// `true` if shares below [`SMALLEST`] are left out.
+    has_small: bool,
+    /// `true` if a limit ended the search.
+    is_cut: bool,
+}
+
+/// Finds the entries with the largest shares.
+fn search(scene: &Scene<'_>, first: TensorEntry) -> Search {
+    let mut search = Search::default();
+    let mut next = BinaryHeap::from([Reached { entry: first, share: 1.0, order: 0, reader: None, depth: 0 }]);
+    let (mut seen, mut found, mut examined) = (HashSet::new(), 1, 0);
+    while let Some(reached) = next.pop() {
+        let Reached { entry, share, depth, .. } = reached;
+        if !seen.insert((entry.tensor, entry.at)) {
+            search.has_repeats = true;
+            continue;
+        }
+        if search.rows.len() == LISTED {
+            search.is_cut = true;
+            break;
+        }
+        let row = search.rows.len();
+        search.rows.push(reached);
+        let Ok(there) = scene.last_step_of(entry.tensor, entry.at) else { continue };
+        let room = EXAMINED - examined;
+        search.is_cut |= there.at.term >= room;
+        let terms: Vec<_> = there.done_terms(room).collect();
+        examined += terms.len() as u64;
+        let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
+        let start = there.at.step - there.at.term;
+        for (step, (value, sources)) in (start..).zip(terms) {
+            // of ∞ or NaN there are no shares, so the terms that are not finite count in full
+            let part = match magnitude {
+                0.0 => 0.0,
+                _ if magnitude.is_finite() => value.abs() / magnitude,
+                _ => f64::from(u8::from(!value.is_finite())),
+            };
+            // of a first entry that is 0, the terms show why
+            let is_shown_zero = row == 0 && magnitude == 0.0 && step < start + ZEROS;
+            if share * part < SMALLEST && !is_shown_zero {
+                search.has_small = true;
+                continue;
+            }
+            for (tensor, at) in sources {
+                let reader = Some((row, step));
+                next.push(Reached { entry: TensorEntry { tensor, at }, share: share * part, order: found, reader, depth: depth + 1 });
+                found += 1;
+            }
+        }
+    }
+    search
+}
+
+/// Returns the rows in display order: each below the one that reads it, the larger shares first.
+fn ordered(rows: &[Reached]) -> Vec<usize> {
+    let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+    for (row, reached) in rows.iter().enumerate() {
+        if let Some((reader, _)) = reached.reader {
+            below[reader].push(row);
+        }
+    }
+    let (mut order, mut stack) = (Vec::with_capacity(rows.len()), vec![0]);
+    while let Some(row) = stack.pop() {
+        order.push(row);
+        // the factors of one term stay together, and terms of equal shares are in the order of their steps
+        let key = |row: &usize| (rows[*row].reader.map_or(0, |(_, step)| step), rows[*row].order);
+        below[row].sort_by(|a, b| rows[*b].share.total_cmp(&rows[*a].share).then(key(a).cmp(&key(b))));
+        stack.extend(below[row].iter().rev());
+    }
+    order
+}
+
+/// Lists the entries from which an entry is computed, along its largest terms, with their shares of it. Enter goes to the step that computes the entry; for an
+/// input or a parameter, to the step that reads it.
+pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
+    let there = scene.last_step_of(entry.tensor, entry.at)?;
+    let Search { rows, has_repeats, has_small, is_cut } = search(scene, entry);
+    let indent = if rows.iter().any(|reached| reached.depth > DEEP) { " " } else { "  " };
+    let row = |number: usize| {
+        let Reached { entry: TensorEntry { tensor, at }, share, reader, depth, .. } = rows[number];
+        let name = format!("{}{}", indent.repeat(depth), scene.name(tensor, at));
+        let (value, step) = match scene.state_of(tensor, at) {
+            EntryState::Given(value) => (short(value), reader.map(|(_, step)| step)),
+            EntryState::Complete { value, steps } => (short(value), Some(steps.start)),
+            EntryState::Partial { sum, steps } => (format!("{} so far", short(sum)), Some(steps.start)),
+            EntryState::Unreached(_) => ("0".to_owned(), reader.map(|(_, step)| step)),
+            EntryState::Pending { .. } => (String::new(), None),
+        };
+        let term = reader.and_then(|(_, step)| scene.at_step(step)).map(|there| {
+            let term = there.term(there.at.term);
+            [there.in_symbols(&term), there.in_numbers(&term).unwrap_or_default()]
+        });
+        let [symbols, numbers] = term.unwrap_or_default();
+        let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", 100.0 * share)];
+        ListRow { key: None, cells: cells.into(), action: step.map(Action::GoToStep) }
+    };
+    let list_rows = ordered(&rows).into_iter().map(row).collect();
+    let mut list = List::new(format!("{}: down to the leaves", scene.name(entry.tensor, entry.at)), list_rows);
+    let mut note = "shares are of Σ|terms|, multiplied along the way".to_owned();
+    if !there.is_complete() {
+        note = format!("the terms so far; {note}");
+    }
+    if has_repeats {
+        note.push_str("; an entry that is reached twice has one row");
+    }
+    if is_cut {
+        note.push_str("; the largest shares are listed");
+    } else if has_small {
+        note.push_str("; shares below 0.05 % are left out");
+    }
+    list.note = note;
+    Ok(list)
+}

@@ -1,0 +1,89 @@
+//! Watches: entries whose values stay in sight.
+
+use crate::network::{Id, Role};
+use crate::scene::{EntryState, Scene};
+use crate::step::TensorEntry;
+
+/// The largest number of watches; the oldest is dropped first.
+const MOST: usize = 20;
+
+/// The run of the network to which a watched entry belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WatchScope {
+    /// The only sample, or the first one for a parameter, which all samples share.
+    Shared,
+    /// The sample with this number in the file, from 0.
+    Sample(usize),
+    /// The batch.
+    Batch,
+}
+
+/// A watched entry. It is found by its name, so it stays in sight in other iterations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The address, as the pane shows it.
+    pub address: String,
+    scope: WatchScope,
+    tensor: String,
+    at: usize,
+}
+
+impl Watch {
+    /// Returns a watch of an entry of the scene.
+    fn of(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Self {
+        let info = scene.network().tensor(tensor);
+        let scope = match scene.sample() {
+            None => WatchScope::Batch,
+            Some(sample) if scene.samples().len() > 1 && info.role != Role::Parameter => WatchScope::Sample(sample),
+            Some(_) => WatchScope::Shared,
+        };
+        Self { address: scene.address_of(tensor, at), scope, tensor: info.name.to_string(), at }
+    }
+
+    /// Returns the state of the entry at a step; `None` if its sample is not in this iteration, or its op is not.
+    #[must_use]
+    pub fn state(&self, scene: &Scene<'_>) -> Option<EntryState> {
+        let (sample_run, tensor) = self.find(scene)?;
+        Some(scene.state_in(sample_run, tensor, self.at))
+    }
+
+    fn find(&self, scene: &Scene<'_>) -> Option<(usize, Id)> {
+        match self.scope {
+            WatchScope::Shared => scene.tensor_in(Some(scene.samples().next()?), &self.tensor),
+            WatchScope::Sample(sample) => scene.tensor_in(Some(sample), &self.tensor),
+            // what is given to the batch is a sample's tensor: `2:loss` is the loss of sample 2
+            WatchScope::Batch => scene.tensor_in(None, &self.tensor).filter(|(run, id)| scene.is_computed(*run, *id)).or_else(|| {
+                let (sample, tensor) = self.tensor.split_once(':').unwrap_or(("", &self.tensor));
+                let sample = sample.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).or_else(|| scene.samples().next());
+                scene.tensor_in(sample, tensor)
+            }),
+        }
+    }
+}
+
+/// The watched entries, in the order in which they were added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watches(Vec<Watch>);
+
+impl Watches {
+    /// Watches an entry, or ends its watch. Returns the address, and whether it is watched now.
+    pub(super) fn toggle(&mut self, scene: &Scene<'_>, entry: TensorEntry) -> (String, bool) {
+        let watch = Watch::of(scene, entry);
+        let address = watch.address.clone();
+        let before = self.0.len();
+        self.0.retain(|other| other.address != address);
+        let is_new = self.0.len() == before;
+        if is_new {
+            self.0.push(watch);
+            let surplus = self.0.len().saturating_sub(MOST);
+            self.0.drain(..surplus);
+        }
+        (address, is_new)
+    }
+
+    /// Returns the watches, in order.
+    #[must_use]
+    pub fn all(&self) -> &[Watch] {
+        &self.0
+    }
+}

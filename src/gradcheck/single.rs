@@ -1,0 +1,112 @@
+//! The check of a single derivative.
+//!
+//! [`check`](super::check) prepares lists that pay off only for many entries. For one entry of a large network, each move computes the whole forward pass.
+
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+
+use super::batch::BatchCheck;
+use super::judge::Judge;
+use super::perturb::{ForwardPass, Workspace, forward_ops};
+use super::rounding::rounding_noise;
+use super::undefined::is_undefined;
+use super::{EntryCheck, TensorCheck, Verdict};
+use crate::network::{Id, Network, Op, Role, Run, SampleRun};
+use crate::tensor::len;
+
+/// The largest number of forward terms for which the lists of dependents are prepared, as for a check of all entries.
+const LISTED_TERMS: u64 = 4_000_000;
+/// The largest number of other derivatives that are checked to find out whether one that is not finite is undefined or wrong.
+const UPSTREAM: u32 = 64;
+
+/// The check of one derivative.
+#[derive(Clone, Copy, Debug)]
+pub struct DerivativeCheck {
+    /// The result.
+    pub check: EntryCheck,
+    /// At a kink: the slopes of the loss to the left and to the right of the entry.
+    pub sides: Option<[f64; 2]>,
+}
+
+/// Checks the entry `at` of the gradient of a run. If `stop` is set meanwhile, returns early with a result that means nothing.
+#[must_use]
+pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
+    let terms = |(number, op): (usize, &Op)| {
+        let entries = len(&network.tensor(op.output).shape);
+        run.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entries)).sum::<u64>()
+    };
+    let all: u64 = forward_ops(network).enumerate().map(terms).sum();
+    // a preparation that is stopped at once leaves the lists out
+    let no_lists = AtomicBool::new(true);
+    let forward = ForwardPass::new(network, run, if all <= LISTED_TERMS { stop } else { &no_lists });
+    let single = SingleCheck { forward: &forward, stop, upstream: Cell::new(UPSTREAM) };
+    let check = single.check(gradient, at);
+    let sides = if check.verdict == Verdict::Kink { single.sides(gradient, at) } else { None };
+    DerivativeCheck { check, sides }
+}
+
+/// Checks the entry `at` of a gradient of the batch's loss, from the differences of all samples. If `stop` is set meanwhile, returns early with a result that
+/// means nothing.
+#[must_use]
+pub fn check_batch_entry(samples: &[SampleRun], batch: &SampleRun, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
+    let none = EntryCheck::new(at, batch.run.values(gradient)[at], f64::NAN, Verdict::Unsettled);
+    let found = match (BatchCheck::new(&batch.network, &batch.run), batch.network.tensor(gradient).role) {
+        (Some(mut check), Role::Reduced(of_sample)) => {
+            for (number, SampleRun { network, run, .. }) in samples.iter().enumerate() {
+                let one = check_entry(network, run, of_sample, at, stop).check;
+                let entries = len(&network.tensor(of_sample).shape);
+                check.add(number, &[TensorCheck { gradient: of_sample, entries, wanted: 1, checks: vec![one] }]);
+            }
+            check.finish().into_iter().find(|checked| checked.gradient == gradient).and_then(|checked| checked.checks.first().copied())
+        }
+        _ => None,
+    };
+    DerivativeCheck { check: found.unwrap_or(none), sides: None }
+}
+
+/// Checks single derivatives of one run.
+struct SingleCheck<'a> {
+    forward: &'a ForwardPass<'a>,
+    stop: &'a AtomicBool,
+    /// The number of other derivatives that may still be checked.
+    upstream: Cell<u32>,
+}
+
+impl SingleCheck<'_> {
+    /// Calls `judge` with a judge of the derivatives by the entries of the tensor `of`.
+    fn judge<T>(&self, of: Id, judge: impl FnOnce(&mut Judge<'_, '_>) -> T) -> T {
+        let ForwardPass { network, run, .. } = self.forward;
+        let mut workspace = Workspace::new(self.forward).with_stop(self.stop);
+        let noise = rounding_noise(self.forward, of);
+        judge(&mut Judge { workspace: &mut workspace, of, values: run.values(of), loss: run.values(network.loss())[0], noise })
+    }
+
+    /// Returns the tensor x of a gradient ∂C/∂x.
+    fn differentiated(&self, gradient: Id) -> Id {
+        match self.forward.network.tensor(gradient).role {
+            Role::Gradient(of) => of,
+            _ => gradient,
+        }
+    }
+
+    fn check(&self, gradient: Id, at: usize) -> EntryCheck {
+        let ForwardPass { network, run, .. } = self.forward;
+        let derivative = run.values(gradient)[at];
+        let mut check = self.judge(self.differentiated(gradient), |judge| judge.check(at, derivative));
+        if check.verdict == Verdict::Off && !derivative.is_finite() {
+            let is_off = |gradient: Id, at: usize| {
+                let left = self.upstream.get();
+                self.upstream.set(left.saturating_sub(1));
+                left > 0 && self.check(gradient, at).verdict == Verdict::Off
+            };
+            if is_undefined(network, run, gradient, at, is_off) {
+                (check.difference, check.error, check.verdict) = (f64::NAN, f64::NAN, Verdict::Undefined);
+            }
+        }
+        check
+    }
+
+    fn sides(&self, gradient: Id, at: usize) -> Option<[f64; 2]> {
+        self.judge(self.differentiated(gradient), |judge| judge.sides(at))
+    }
+}

@@ -1,0 +1,97 @@
+//! The watch pane: the entries that the user watches, each with the number that is known at this step. The pane is hidden if nothing is watched.
+//!
+//! ```text
+//! watch  fc1.weight[0,1] = 0.25       fc1.z[0] = 0.6 so far       grad.fc1.z[0] not computed yet
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::ClickTarget;
+use crate::app::Watch;
+use crate::number::short;
+use crate::scene::EntryState;
+use crate::text::{align_left, cut, width};
+use crate::ui::theme::StyleRole;
+use crate::ui::view::View;
+
+/// The word at the left edge.
+const LABEL: &str = " watch  ";
+/// The cells for a number, or for the step that computes it. The columns do not depend on the numbers, so nothing moves.
+const NUMBER: usize = 22;
+/// The share of the screen's lines that the pane takes at most: one eighth.
+const SHARE: u16 = 8;
+
+/// The pane divided into columns, which are filled row by row.
+struct Columns {
+    count: usize,
+    /// The width of a column.
+    wide: usize,
+}
+
+impl Columns {
+    fn of(watches: &[Watch], room: usize) -> Self {
+        let room = room.saturating_sub(width(LABEL)).max(1);
+        let wide = watches.iter().map(|watch| width(&watch.address)).max().unwrap_or(0) + NUMBER + 2;
+        Self { count: (room / wide).max(1), wide: wide.min(room) }
+    }
+}
+
+/// Returns the number of lines that the pane needs; 0 if nothing is watched.
+pub fn height(view: &View<'_>, screen: Rect, columns: u16) -> u16 {
+    let watches = view.stepper.watches.all();
+    let lines = watches.len().div_ceil(Columns::of(watches, columns.into()).count);
+    u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / SHARE).max(1))
+}
+
+/// Draws the pane. If there is not enough room, the last ones are shown.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let watches = view.stepper.watches.all();
+    let columns = Columns::of(watches, area.width.into());
+    let cells: Vec<Vec<Span<'static>>> = shown(watches, &columns, area).iter().map(|watch| cell(view, watch, columns.wide)).collect();
+    for (n, (row, place)) in cells.chunks(columns.count).zip(area.rows()).enumerate() {
+        let label = if n == 0 { LABEL.to_owned() } else { " ".repeat(width(LABEL)) };
+        let mut spans = vec![Span::styled(label, view.theme.style(StyleRole::Heading))];
+        spans.extend(row.iter().flatten().cloned());
+        Line::from(spans).render(place, buf);
+    }
+}
+
+/// Returns the watches for which the area has room: the last ones.
+fn shown<'a>(watches: &'a [Watch], columns: &Columns, area: Rect) -> &'a [Watch] {
+    &watches[watches.len().saturating_sub(columns.count * usize::from(area.height))..]
+}
+
+/// Returns a watched entry with its number.
+fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
+    let (number, is_known) = match watch.state(&view.scene) {
+        None => ("not in this iteration".to_owned(), false),
+        Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", short(value)), true),
+        Some(EntryState::Partial { sum, .. }) => (format!("= {} so far", short(sum)), true),
+        Some(EntryState::Unreached(_)) => ("= 0".to_owned(), true),
+        Some(EntryState::Pending { .. }) => ("not computed yet".to_owned(), false),
+    };
+    let number = cut(&number, NUMBER);
+    let name = cut(&watch.address, wide.saturating_sub(width(&number) + 2));
+    let rest = wide.saturating_sub(width(&name) + 1);
+    let style = view.theme.style(if is_known { StyleRole::Plain } else { StyleRole::Dim });
+    vec![Span::styled(name, view.theme.style(StyleRole::Plain)), Span::styled(format!(" {}", align_left(&number, rest)), style)]
+}
+
+/// Returns the first step of the watched entry under a cell of the screen.
+#[must_use]
+pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let watches = view.stepper.watches.all();
+    let columns = Columns::of(watches, area.width.into());
+    let column = usize::from(x.checked_sub(area.x)?).checked_sub(width(LABEL))? / columns.wide;
+    let row = usize::from(y.checked_sub(area.y)?);
+    let watch = shown(watches, &columns, area).get(row * columns.count + column).filter(|_| column < columns.count)?;
+    match watch.state(&view.scene)? {
+        EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => {
+            (!steps.is_empty()).then_some(ClickTarget::Step(steps.start))
+        }
+        EntryState::Given(_) | EntryState::Unreached(_) => None,
+    }
+}

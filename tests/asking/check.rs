@@ -1,0 +1,126 @@
+//! `x`: the gradient check of one entry.
+
+use super::*;
+
+#[test]
+fn x_has_the_verdict_of_the_check_of_all_entries() {
+    for (name, document) in scenarios() {
+        let trace = &document.trace;
+        if trace.len() > 3000 {
+            continue;
+        }
+        let (network, several) = (trace.network_of(0), trace.samples() > 1);
+        for checked in check(network, trace.run(0), CheckOptions::ALL, |_| true) {
+            let gradient = network.tensor(checked.gradient);
+            for expected in checked.checks.iter().step_by(checked.checks.len().div_ceil(3)) {
+                let Some(steps) = trace.entry_steps(0, checked.gradient, expected.at).filter(|steps| !steps.is_empty()) else { continue };
+                let mut driver = driver_at(&document, steps.end - 1);
+                press(&mut driver, "x");
+                let rows = rows(&driver);
+                let cell = |what: &str| rows.iter().find(|(cells, _)| cells[0] == what).map(|(cells, _)| cells[1].clone());
+                let number = cell("the backward pass").unwrap().parse::<f64>().unwrap();
+                assert_eq!(number.to_bits(), expected.derivative.to_bits(), "{name}: {}", gradient.name);
+                let verdict = cell("verdict").unwrap();
+                let word = format!("{:?}", expected.verdict).to_lowercase();
+                let words = [
+                    ("agrees", "agrees"),
+                    ("off", "wrong"),
+                    ("kink", "at a kink"),
+                    ("notfinite", "nothing"),
+                    ("unsettled", "open"),
+                    ("undefined", "undefined"),
+                ];
+                let begin = words.iter().find(|(debug, _)| *debug == word).unwrap().1;
+                assert!(verdict.starts_with(begin), "{name}: {}: {verdict}, not {word}", gradient.name);
+                if expected.difference.is_finite() {
+                    assert_eq!(cell("central difference").unwrap().parse::<f64>().unwrap().to_bits(), expected.difference.to_bits());
+                }
+                let title = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap().title.clone();
+                let index = tensor::index_text(&tensor::unravel(expected.at, &gradient.shape));
+                assert_eq!(title, format!("gradient check of {}{}{index}", if several { "1:" } else { "" }, gradient.name));
+            }
+        }
+    }
+}
+
+/// C = ½ (relu(w x) − 1)² with w = 0.5 and x = 2: ∂C/∂w = (1 − 1)·2 = 0. With target 0: (1 − 0)·2 = 2.
+fn neuron(weight: &str, target: &str) -> Arc<Document> {
+    small(&format!(
+        "title = \"neuron\"\nloss = \"squared_error\"\ninput = [2]\ntarget = [{target}]\n[[layer]]\ntype = \"linear\"\nweight = [[{weight}]]\nactivation = \"relu\"\n"
+    ))
+}
+
+#[test]
+fn x_answers_for_parameters_inputs_values_and_derivatives_from_any_step() {
+    let document = neuron("0.5", "0");
+    let network = document.trace.network();
+    // dC/da = a − t = 1, so dC/dw = 1 · 2 and dC/dx = 1 · 0.5
+    for (tensor, expected) in
+        [("fc1.weight", 2.0), ("input", 0.5), ("fc1.z", 1.0), ("fc1.a", 1.0), ("grad.fc1.weight", 2.0), ("grad.fc1.z", 1.0)]
+    {
+        let id = network.find(tensor).unwrap();
+        // a step that shows the tensor
+        let now =
+            (1..=document.trace.len()).find(|k| document.scene(*k).unwrap().tensors().iter().any(|shown| shown.tensor == id)).unwrap();
+        let mut driver = driver_at(&document, now);
+        press(&mut driver, "i");
+        update(&mut driver.state, Action::GoToEntry(id, 0));
+        press(&mut driver, "x");
+        let rows = rows(&driver);
+        let number = |row: usize| rows[row].0[1].parse::<f64>().unwrap();
+        assert_eq!(number(0), expected, "{tensor}");
+        assert!((number(1) - expected).abs() < 1e-6, "{tensor}: {}", number(1));
+        assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"], "{tensor}");
+        assert_eq!(step(&driver), now, "the place stays");
+        let shown = frame(&driver, (120, 40));
+        assert!(shown.contains("recomputed: the entry is moved"), "{shown}");
+    }
+    // the target has no derivative
+    let mut driver = at_address(&document, "loss");
+    press(&mut driver, "i");
+    let target = network.with_role(Role::Target).next().unwrap();
+    update(&mut driver.state, Action::GoToEntry(target, 0));
+    press(&mut driver, "x");
+    assert_eq!(message(&driver), "target[0] has no derivative in this scenario");
+}
+
+#[test]
+fn x_shows_both_slopes_at_a_kink() {
+    // z = 0: to the left a = 0 and C = ½·1², to the right a = 2 w, so dC/dw = (0 − 1)·2 = −2
+    let document = neuron("0", "1");
+    let mut driver = at_address(&document, "grad.fc1.weight[0,0]");
+    press(&mut driver, "x");
+    let rows = rows(&driver);
+    assert_eq!([&rows[1].0[0], &rows[2].0[0]], ["slope to the left", "slope to the right"]);
+    let slope = |row: usize| rows[row].0[1].parse::<f64>().unwrap();
+    assert!(slope(1).abs() < 1e-6 && (slope(2) + 2.0).abs() < 1e-4, "{rows:?}");
+    assert!(rows[3].0[1].starts_with("at a kink"), "{rows:?}");
+}
+
+#[test]
+fn x_checks_the_batch() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let mut driver = at_address(&document, "reduce:grad.fc2.weight[0,0]");
+    press(&mut driver, "x");
+    let rows = rows(&driver);
+    let id = document.trace.network_of(4).find("grad.fc2.weight").unwrap();
+    assert_eq!(rows[0].0[1], exact(document.trace.run(4).values(id)[0]));
+    assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"]);
+    // the sum of the four samples' derivatives, divided as the batch divides
+    let difference: f64 = rows[1].0[1].parse().unwrap();
+    assert!((difference - document.trace.run(4).values(id)[0]).abs() < 1e-8);
+}
+
+#[test]
+fn x_on_a_large_network_is_a_job_that_esc_stops() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "figure-01").unwrap();
+    let mut driver = at_address(&document, "grad.conv1.weight[0,0,0,0]");
+    driver.apply(&Event::Key(keys::parse("x").unwrap()[0]), Duration::ZERO);
+    assert!(driver.state.job().is_some() && driver.state.overlay.is_none());
+    assert!(frame(&driver, (120, 40)).contains("computing: the check of grad.conv1.weight[0,0,0,0], Esc stops"));
+    driver.apply(&Event::Key(keys::parse("<Esc>").unwrap()[0]), Duration::ZERO);
+    assert!(driver.state.job().is_none());
+    assert_eq!(message(&driver), "stopped at the check of grad.conv1.weight[0,0,0,0]");
+    driver.finish_all().unwrap();
+    assert!(driver.state.overlay.is_none());
+}

@@ -1,0 +1,144 @@
+//! What is copied, bookmarked and watched.
+
+use super::*;
+
+#[test]
+fn what_is_copied_is_what_is_known() {
+    let document = small(CONV);
+    let mut driver = at_address(&document, "conv1.z[0,1,0]#3");
+    let copy = |driver: &mut Driver, key: &str| {
+        press(driver, "y");
+        press(driver, key);
+        assert!(driver.state.overlay.is_none());
+        driver.take_copied()
+    };
+    // 1·4 + 0·5 + 0·7
+    assert_eq!(copy(&mut driver, "<Enter>").as_deref(), Some("4"));
+    assert_eq!(message(&driver), "copied: 4");
+    assert_eq!(copy(&mut driver, "v").as_deref(), Some("4"));
+    assert_eq!(copy(&mut driver, "a").as_deref(), Some("conv1.z[0,1,0]"));
+    assert_eq!(
+        copy(&mut driver, "n").as_deref(),
+        Some(
+            "np.array([[[-4, -4],\n           [4, np.nan]],\n          [[np.nan, np.nan],\n           [np.nan, np.nan]]])  # np.nan: not computed yet"
+        )
+    );
+    let equation = copy(&mut driver, "e").unwrap();
+    let lines: Vec<&str> = equation.lines().collect();
+    assert_eq!(lines.len(), 3, "{equation}");
+    assert!(lines[2].ends_with("= 1·4 + 0·5 + 0·7 + …"), "{equation}");
+    let latex = copy(&mut driver, "l").unwrap();
+    assert!(latex.starts_with("z^{(1)} = ") && latex.contains("W^{(1)}"), "{latex}");
+    // what is not computed yet is not copied
+    press(&mut driver, "il");
+    assert_eq!(copy(&mut driver, "v"), None);
+    assert_eq!(copy(&mut driver, "e"), None);
+    let address = copy(&mut driver, "a");
+    assert_eq!(address.as_deref(), Some("conv1.z[0,1,1]"));
+}
+
+#[test]
+fn copied_numbers_read_back_to_the_same_bits() {
+    for (name, document) in scenarios() {
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "i<Tab>yn");
+            let text = driver.take_copied().unwrap();
+            let TensorEntry { tensor, at } = subject(&driver);
+            let run = document.trace.position(now).unwrap().sample_run;
+            let entries = tensor::len(&document.trace.network_of(run).tensor(tensor).shape);
+            if entries > 10_000 {
+                assert!(text.contains('#') && !text.contains("np.array"), "{name}: {text}");
+                continue;
+            }
+            let numbers: String =
+                text.split(")  #").next().unwrap().chars().filter(|c| c.is_ascii_digit() || "+-.,en".contains(*c)).collect();
+            let numbers = numbers.trim_start_matches("n.").trim_start_matches(|c: char| !c.is_ascii_digit() && c != '-');
+            let read: Vec<f64> = numbers.split(',').map(|number| number.parse().unwrap_or(f64::NAN)).collect();
+            assert_eq!(read.len(), entries, "{name}: step {now}");
+            for (entry, read) in read.iter().enumerate() {
+                let known = number_of(&document.trace, now, tensor, entry);
+                assert_eq!(known.map_or(f64::NAN.to_bits(), f64::to_bits), read.to_bits(), "{name}: step {now}: entry {entry} of {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_asks_the_caller_for_it() {
+    let document = small(CONV);
+    let mut state = at_address(&document, "conv1.z[0,0,0]#4").state;
+    let request = update(&mut state, Action::Copy(gradstep::app::CopyFormat::Value));
+    // 1·1 + 0·2 + 0·4 + (−1)·5
+    assert_eq!(request, Some(Request::Copy("-4".to_owned())));
+}
+
+#[test]
+fn bookmarks_lead_back_to_their_places() {
+    let document = small(CONV);
+    let mut driver = driver_at(&document, 7);
+    press(&mut driver, "'<Enter>");
+    assert_eq!(message(&driver), "conv1.z[0,0,1]#2 is a bookmark: ' lists all");
+    press(&mut driver, "G'<Enter>g'");
+    let places: Vec<String> = rows(&driver).into_iter().map(|(cells, _)| cells[0].clone()).collect();
+    let last = document.trace.address(&document.trace.position(document.trace.len()).unwrap()).to_string();
+    assert_eq!(places, ["conv1.z[0,0,0]#1", "conv1.z[0,0,1]#2", last.as_str()]);
+    press(&mut driver, "j<Enter>");
+    assert_eq!(step(&driver), 7);
+    press(&mut driver, "<C-o>");
+    assert_eq!(step(&driver), 1, "going to a bookmark is a jump");
+    // at a bookmark, the first row removes it
+    press(&mut driver, "<C-n>'<Enter>'");
+    assert_eq!(rows(&driver).len(), 2);
+}
+
+#[test]
+fn a_watched_entry_has_its_number_at_every_step() {
+    let document = small(CONV);
+    let mut driver = at_address(&document, "conv1.z[0,1,0]#1");
+    let before = frame(&driver, (80, 24));
+    press(&mut driver, "v");
+    assert_eq!(message(&driver), "conv1.z[0,1,0] stays in sight");
+    let id = document.trace.network().find("conv1.z").unwrap();
+    for (n, now) in (1..=document.trace.len()).enumerate() {
+        let size = [(80, 24), (120, 40), (200, 60)][n % 3];
+        update(&mut driver.state, Action::GoToStep(now));
+        let shown = frame(&driver, size);
+        let line = shown.lines().find(|line| line.starts_with(" watch  ")).unwrap_or_else(|| panic!("{shown}"));
+        let steps = document.trace.entry_steps(0, id, 2).unwrap();
+        let expected = match number_of(&document.trace, now, id, 2) {
+            None => "conv1.z[0,1,0] not computed yet".to_owned(),
+            Some(sum) if now + 1 < steps.end => format!("conv1.z[0,1,0] = {} so far", short(sum)),
+            Some(value) => format!("conv1.z[0,1,0] = {}", short(value)),
+        };
+        assert_eq!(line.trim_start_matches(" watch  ").trim_end(), expected, "step {now}");
+    }
+    press(&mut driver, ":conv1.z[0,1,0]#1<Enter>v");
+    assert_eq!(message(&driver), "conv1.z[0,1,0] is no longer watched");
+    press(&mut driver, "<Esc>");
+    assert_eq!(frame(&driver, (80, 24)), before);
+}
+
+#[test]
+fn a_watch_stays_with_its_sample_and_follows_to_other_iterations() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let mut driver = at_address(&document, "2:fc1.z[0]#2");
+    press(&mut driver, "v");
+    let line = |driver: &Driver| {
+        let shown = frame(driver, (200, 60));
+        shown.lines().find(|line| line.starts_with(" watch  ")).map(|line| line.trim_start_matches(" watch  ").trim_end().to_owned())
+    };
+    let value = |document: &Document, run: usize| {
+        let id = document.trace.network_of(run).find("fc1.z").unwrap();
+        format!("2:fc1.z[0] = {}", short(document.trace.run(run).values(id)[0]))
+    };
+    press(&mut driver, "g");
+    assert_eq!(line(&driver).as_deref(), Some("2:fc1.z[0] not computed yet"));
+    press(&mut driver, "G");
+    assert_eq!(line(&driver), Some(value(&document, 1)));
+    press(&mut driver, ":5/last<Enter>");
+    let there = Arc::clone(&driver.state.stepper().unwrap().document);
+    assert_eq!(there.trace.iteration(), 5);
+    assert_eq!(line(&driver), Some(value(&there, 1)));
+    assert_ne!(value(&there, 1), value(&document, 1), "the weights have changed");
+}

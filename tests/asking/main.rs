@@ -1,0 +1,348 @@
+//! Questions about entries: the cursor, and the lists that answer what made an entry, what reads it, which terms it has, and whether it is right.
+
+mod check;
+mod keep;
+mod zeros;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gradstep::app::{Action, Document, Overlay, Request, State, update};
+use gradstep::command::driver::Driver;
+use gradstep::command::{ScenarioLoader, bundled, picker_entries};
+use gradstep::gradcheck::{CheckOptions, check};
+use gradstep::network::Role;
+use gradstep::number::{exact, short};
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::scene::{EntryState, Grid};
+use gradstep::session::Event;
+use gradstep::step::{Kind, TensorEntry};
+use gradstep::trace::Trace;
+use gradstep::ui::{RenderOptions, export};
+use gradstep::{keys, tensor};
+
+/// Returns all bundled scenarios, computed once.
+fn scenarios() -> Vec<(String, Arc<Document>)> {
+    let loader = ScenarioLoader::bundled(Limits::default());
+    bundled::ALL.iter().map(|scenario| (scenario.name.to_owned(), Arc::new(loader.open(scenario.name).unwrap()))).collect()
+}
+
+fn small(text: &str) -> Arc<Document> {
+    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
+    Arc::new(Document::new(read(source, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults.render(false)))))
+}
+
+fn driver_at(document: &Arc<Document>, step: u64) -> Driver {
+    let mut state = State::picker(picker_entries::bundled());
+    state.open(Arc::clone(document), Some(step));
+    Driver::new(state, ScenarioLoader::bundled(Limits::default()))
+}
+
+fn at_address(document: &Arc<Document>, address: &str) -> Driver {
+    driver_at(document, document.trace.resolve(&address.parse().unwrap()).unwrap())
+}
+
+fn press(driver: &mut Driver, text: &str) {
+    for key in keys::parse(text).unwrap() {
+        driver.apply(&Event::Key(key), Duration::ZERO);
+        driver.finish_all().unwrap();
+    }
+}
+
+fn message(driver: &Driver) -> String {
+    driver.state.message.as_ref().map_or_else(String::new, |message| message.text.clone())
+}
+
+fn step(driver: &Driver) -> u64 {
+    driver.state.stepper().unwrap().step
+}
+
+/// Returns the rows of the open list: their cells and the steps to which they go.
+fn rows(driver: &Driver) -> Vec<(Vec<String>, Option<u64>)> {
+    let list = driver.state.overlay.as_ref().and_then(|Overlay { list, .. }| list.as_ref());
+    let row = |row: &gradstep::app::ListRow| match row.action {
+        Some(Action::GoToStep(step)) => (row.cells.clone(), Some(step)),
+        _ => (row.cells.clone(), None),
+    };
+    list.map_or_else(Vec::new, |list| list.rows.iter().map(row).collect())
+}
+
+fn frame(driver: &Driver, size: (u16, u16)) -> String {
+    export::text(&driver.frame(&RenderOptions::default(), size))
+}
+
+/// At most this many steps of a scenario are tried, evenly spread.
+const TRIED: u64 = 9;
+
+fn tried(document: &Document) -> impl Iterator<Item = u64> + use<> {
+    let len = document.trace.len();
+    (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
+}
+
+/// Returns the entry that questions are about.
+fn subject(driver: &Driver) -> TensorEntry {
+    let stepper = driver.state.stepper().unwrap();
+    stepper.subject(&stepper.scene().unwrap())
+}
+
+/// Returns the steps of the entry that questions are about; `None` for one that is given.
+fn steps_of_subject(driver: &Driver) -> Option<std::ops::Range<u64>> {
+    let (trace, at) = driver.state.trace_and_position().unwrap();
+    let TensorEntry { tensor, at: entry } = subject(driver);
+    trace.entry_steps(at.sample_run, tensor, entry)
+}
+
+/// The number of an entry that the trace has computed by a step: its value, its running sum, or none.
+fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64> {
+    let run = trace.position(now).unwrap().sample_run;
+    let value = trace.run(run).values(tensor)[entry];
+    match trace.entry_steps(run, tensor, entry) {
+        None => Some(value),
+        Some(steps) if steps.contains(&now) => Some(trace.get(now).unwrap().sum),
+        Some(steps) if steps.is_empty() => {
+            let first = trace.network_of(run).producer(tensor).unwrap();
+            let at = trace.position(now).unwrap();
+            ((first, entry) < (at.op, at.entry)).then_some(value)
+        }
+        Some(steps) => (steps.end <= now).then_some(value),
+    }
+}
+
+/// A convolution of two filters on an image of 3x3.
+const CONV: &str = r#"title = "conv"
+loss = "squared_error"
+input = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+target = [[[1, 0], [0, 1]], [[0, 0], [1, 1]]]
+[[layer]]
+type = "conv2d"
+weight = [[[[1, 0], [0, -1]]], [[[0.5, 1], [1, 0]]]]
+bias = [0, 1]
+"#;
+
+#[test]
+fn the_number_under_the_cursor_is_the_traces() {
+    for (name, document) in scenarios() {
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            let result = subject(&driver);
+            press(&mut driver, "i");
+            assert_eq!(subject(&driver), result, "{name}: the cursor opens at the result's entry");
+            let matrices = driver.state.stepper().unwrap().scene().unwrap().tensors().len();
+            for keys in std::iter::repeat_n("<Tab>", matrices).chain(["j", "l", "]", "3j", "h", "k", "[", "<S-Tab>"]) {
+                press(&mut driver, keys);
+                let TensorEntry { tensor, at } = subject(&driver);
+                let expected = number_of(&document.trace, now, tensor, at);
+                let scene = driver.state.stepper().unwrap().scene().unwrap();
+                let found = match scene.state_of(tensor, at) {
+                    EntryState::Given(value) | EntryState::Complete { value, .. } | EntryState::Partial { sum: value, .. } => Some(value),
+                    EntryState::Unreached(_) => Some(0.0),
+                    EntryState::Pending { .. } => None,
+                };
+                assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{name}: {} at step {now}", scene.name(tensor, at));
+                let last = frame(&driver, (120, 40)).lines().last().unwrap().to_owned();
+                let shown = expected.map_or("not computed yet".to_owned(), exact);
+                assert!(last.contains(&scene.name(tensor, at)) && last.contains(&shown), "{name}: {last}: {shown}");
+            }
+            press(&mut driver, "<Esc>");
+            assert_eq!(step(&driver), now, "{name}: the cursor moves no step");
+        }
+    }
+}
+
+#[test]
+fn the_cursor_goes_to_neighbours_and_to_the_next_matrix() {
+    let document = small(CONV);
+    let mut driver = at_address(&document, "conv1.z[1,1,0]");
+    press(&mut driver, "i");
+    let index = |driver: &Driver| {
+        let scene = driver.state.stepper().unwrap().scene().unwrap();
+        let TensorEntry { tensor, at } = subject(driver);
+        scene.name(tensor, at)
+    };
+    for (keys, expected) in [
+        ("h", "conv1.z[0,1,1]"),
+        ("k", "conv1.z[0,0,1]"),
+        ("]", "conv1.z[1,0,1]"),
+        ("]", "conv1.z[1,0,1]"),
+        ("2[", "conv1.z[0,0,1]"),
+        ("<Tab>", "input[0,1,0]"),
+        ("<Tab>", "conv1.weight[1,0,0,0]"),
+    ] {
+        press(&mut driver, keys);
+        assert_eq!(index(&driver), expected, "{keys}");
+    }
+    let grid = Grid::of(&[2, 2, 2]);
+    assert_eq!(grid.coordinates(5), [1, 0, 1]);
+}
+
+#[test]
+fn the_steps_of_r_read_the_entry_and_no_other_step_does() {
+    for (name, document) in scenarios() {
+        let trace = &document.trace;
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "i<Tab>");
+            let TensorEntry { tensor, at } = subject(&driver);
+            let run = trace.position(now).unwrap().sample_run;
+            press(&mut driver, "r");
+            let listed: Vec<u64> = rows(&driver).into_iter().filter_map(|(_, step)| step).collect();
+            let reads = |k: u64| {
+                let position = trace.position(k).unwrap();
+                let step = trace.get(k).unwrap();
+                let is_read = |tensor: usize| {
+                    let in_slice = |factor: &gradstep::step::Factor| {
+                        factor.source.is_some_and(|source| source.tensor == tensor) && factor.slice.is_some_and(|slice| slice.contains(at))
+                    };
+                    trace.sources(&position, position.term).contains(&(tensor, at)) || step.factors.iter().any(in_slice)
+                };
+                if position.sample_run == run {
+                    return is_read(tensor);
+                }
+                // in the batch, the tensor has the sample's number before its name
+                let (network, sample) = (trace.network_of(position.sample_run), trace.sample_runs()[run].sample);
+                let own = &trace.network_of(run).tensor(tensor).name;
+                let found = sample.and_then(|sample| network.find(&format!("{}:{own}", sample + 1)).or_else(|| network.find(own)));
+                trace.sample_runs()[position.sample_run].sample.is_none() && found.is_some_and(is_read)
+            };
+            assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
+            if trace.len() < 3000 {
+                let all: Vec<u64> = (1..=trace.len()).filter(|k| reads(*k)).collect();
+                // a factor that is derived from a whole operand reads it, but lists no entry
+                let missing: Vec<&u64> = all.iter().filter(|k| !listed.contains(k)).collect();
+                assert!(missing.is_empty(), "{name}: {} is read by {missing:?} too", trace.network_of(run).tensor(tensor).name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_terms_of_t_add_up_to_the_sum_bit_for_bit() {
+    for (name, document) in scenarios() {
+        let trace = &document.trace;
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            let steps = steps_of_subject(&driver).unwrap();
+            press(&mut driver, "t");
+            let rows = rows(&driver);
+            let starts: Vec<u64> = rows.iter().map(|(_, step)| step.unwrap()).collect();
+            assert_eq!(starts.first(), Some(&steps.start), "{name}: {now}");
+            let mut sum = -0.0;
+            for (n, (cells, _)) in rows.iter().enumerate() {
+                let end = starts.get(n + 1).copied().unwrap_or(now + 1);
+                for k in starts[n]..end {
+                    let step = trace.get(k).unwrap();
+                    sum += step.value;
+                    assert!(end == starts[n] + 1 || step.value == 0.0 && step.kind == Kind::Product, "{name}: only zeros are folded");
+                    assert_eq!(cells[3], short(step.value), "{name}: step {k}");
+                }
+            }
+            assert_eq!(sum.to_bits(), trace.get(now).unwrap().sum.to_bits(), "{name}: step {now}");
+            let shares: f64 = rows.iter().map(|(cells, _)| cells[4].trim_end_matches(" %").parse::<f64>().unwrap()).sum();
+            #[allow(clippy::cast_precision_loss)] // few rows
+            let rounding = 0.05 * rows.len() as f64 + 1e-9;
+            assert!(shares == 0.0 || (shares - 100.0).abs() <= rounding, "{name}: {shares}");
+        }
+    }
+}
+
+#[test]
+fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
+    for (name, document) in scenarios() {
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "i<Tab>");
+            for _ in 0..4 {
+                press(&mut driver, "<Tab>l");
+                let steps = steps_of_subject(&driver);
+                press(&mut driver, "m");
+                match steps {
+                    None => assert!(message(&driver).contains("is given"), "{name}: {}", message(&driver)),
+                    Some(steps) if steps.is_empty() => assert!(message(&driver).contains(" is 0: "), "{name}: {}", message(&driver)),
+                    Some(steps) => {
+                        assert_eq!(step(&driver), steps.start, "{name}");
+                        if steps.start != now {
+                            press(&mut driver, "<C-o>");
+                        }
+                    }
+                }
+                assert_eq!(step(&driver), now, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_digits_read_back_to_the_same_number() {
+    for (name, document) in scenarios() {
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "d");
+            let (rows, step) = (rows(&driver), document.trace.get(now).unwrap());
+            let number = |row: usize| rows[row].0[1].parse::<f64>().unwrap().to_bits();
+            assert_eq!([number(0), number(1)], [step.value.to_bits(), step.sum.to_bits()], "{name}: step {now}");
+            assert_eq!(rows.len(), if step.term == step.terms { 3 } else { 2 }, "{name}: step {now}");
+        }
+    }
+}
+
+#[test]
+fn the_leaves_have_the_shares_of_their_terms() {
+    for (name, document) in scenarios() {
+        let trace = &document.trace;
+        for now in tried(&document) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "w");
+            let rows = rows(&driver);
+            assert!(rows.len() <= 200 && !rows.is_empty(), "{name}: {}", rows.len());
+            let run = trace.position(now).unwrap().sample_run;
+            let network = trace.network_of(run);
+            let find = |text: &str| {
+                let (tensor, index) = text.split_once('[').unwrap_or((text, ""));
+                let id = network.find(tensor).unwrap();
+                let index: Vec<usize> = index.trim_end_matches(']').split(',').filter_map(|n| n.parse().ok()).collect();
+                (id, tensor::ravel(&index, &network.tensor(id).shape).unwrap())
+            };
+            let indent = |text: &str| text.len() - text.trim_start().len();
+            let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
+            // the entries above a row, with their shares
+            let mut above: Vec<(usize, usize, f64)> = Vec::new();
+            let mut seen = HashSet::new();
+            for (cells, goal) in &rows {
+                let (id, at) = find(cells[0].trim_start());
+                assert!(seen.insert((id, at)), "{name}: {} twice", cells[0]);
+                above.truncate(indent(&cells[0]) / unit);
+                let share: f64 = cells[4].trim_end_matches(" %").trim().parse().unwrap();
+                let expected = match above.last() {
+                    None => 100.0,
+                    Some(&(reader, entry, share)) => {
+                        // independent of the list: the reader's steps, one by one
+                        let steps = trace.entry_steps(run, reader, entry).unwrap();
+                        let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
+                        let all: f64 = done.iter().map(|step| step.value.abs()).sum();
+                        let reads = |k: u64| {
+                            let position = trace.position(k).unwrap();
+                            trace.sources(&position, position.term).contains(&(id, at))
+                        };
+                        let own = done.iter().filter(|step| reads(step.step)).map(|step| step.value.abs()).fold(f64::NAN, f64::max);
+                        assert!(!own.is_nan(), "{name}: {} does not read {}", network.tensor(reader).name, cells[0]);
+                        if all == 0.0 { 0.0 } else { share * own / all }
+                    }
+                };
+                assert!((share - expected).abs() <= 0.051, "{name}: step {now}: {} has {share}, not {expected}", cells[0]);
+                // the step computes the entry, or reads it if it is given
+                let step = trace.get(goal.unwrap()).unwrap();
+                match trace.entry_steps(run, id, at) {
+                    Some(steps) if !steps.is_empty() => assert_eq!(steps.start, step.step, "{name}: {}", cells[0]),
+                    _ => assert!(
+                        trace.sources(&trace.position(step.step).unwrap(), step.term - 1).contains(&(id, at)),
+                        "{name}: {}",
+                        cells[0]
+                    ),
+                }
+                assert!(step.step <= now, "{name}: nothing is told early");
+                above.push((id, at, expected));
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Entries that have no terms say why they are 0.
+
+use super::*;
+
+/// A layer on an image of 5x5, after which everything is averaged.
+fn image(layer: &str) -> Arc<Document> {
+    let rows: Vec<String> =
+        (0..5).map(|y| format!("[{}]", (0..5).map(|x| (y * 5 + x + 1).to_string()).collect::<Vec<_>>().join(", "))).collect();
+    small(&format!(
+        "title = \"image\"\nloss = \"squared_error\"\ninput = [{}]\ntarget = [0]\n[[layer]]\n{layer}\n[[layer]]\ntype = \"global_avg_pool2d\"\n[[layer]]\ntype = \"flatten\"\n",
+        rows.join(", ")
+    ))
+}
+
+#[test]
+fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
+    let conv = |keys: &str| {
+        format!("type = \"conv2d\"\nout_channels = 1\ninit = {{ ones = true }}\n{keys}").replace("init = { ones = true }\n", "")
+    };
+    let filter = |rows: &str, keys: &str| conv(&format!("weight = [[{rows}]]\n{keys}")).replace("out_channels = 1\n", "");
+    let cases = [
+        // columns 0 and 2 and 4 are covered by windows of 1x1 with stride 2; column 1 is between two of them
+        (filter("[[1]]", "stride = 2"), "grad.input[0,0,1]", "no window covers it: the stride steps over it"),
+        (filter("[[1]]", "stride = 2"), "grad.input[0,3,0]", "no window covers it: the stride steps over it"),
+        // one window of 4 with stride 4 ends at column 3
+        (filter("[[1, 1, 1, 1]]", "stride = [1, 4]"), "grad.input[0,0,4]", "no window covers it: the last window ends before it"),
+        // the only window has its weights over columns 0 and 3, then 1 and 4
+        (
+            filter("[[1, 1]]", "dilation = [1, 3]"),
+            "grad.input[0,0,2]",
+            "no window covers it: it is between the places of the dilated windows",
+        ),
+        // the upper filter row is over padding only: the image has one row below it
+        (
+            filter("[[1], [1], [1], [1], [1], [1]]", "padding = [3, 0]\nstride = [6, 1]"),
+            "grad.conv1.weight[0,0,0,0]",
+            "it is over padding in every window",
+        ),
+        ("type = \"max_pool2d\"\nkernel_size = 2".to_owned(), "grad.input[0,0,0]", "it was not the maximum of any window that covers it"),
+        ("type = \"max_pool2d\"\nkernel_size = 2".to_owned(), "grad.input[0,4,4]", "no window covers it: the last window ends before it"),
+        (
+            "type = \"avg_pool2d\"\nkernel_size = 1\nstride = 2".to_owned(),
+            "grad.input[0,1,1]",
+            "no window covers it: the stride steps over it",
+        ),
+        (
+            "type = \"conv_transpose2d\"\nweight = [[[[1]]]]\nstride = 2".to_owned(),
+            "layer1.z[0,0,1]",
+            "no input lays the filter on it: the stride steps over it",
+        ),
+        (format!("type = \"dropout\"\np = 0.5\nmask = [{}]", ["[0, 1, 1, 1, 1]"; 5].join(", ")), "layer1.a[0,0]", "the mask drops it"),
+    ];
+    for (layer, entry, why) in cases {
+        let document = image(&layer);
+        let network = document.trace.network();
+        // the layer's name depends on its type
+        let name = network.ops()[0].output;
+        let own = network.tensor(name).name.to_string();
+        let entry = entry.replace("layer1.z", &own).replace("layer1.a", &own);
+        let (tensor, index) = entry.split_once('[').unwrap();
+        let id = network.find(tensor).unwrap();
+        let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().unwrap()).collect();
+        let at = tensor::ravel(&index, &network.tensor(id).shape).unwrap();
+        assert_eq!(document.trace.run(0).values(id)[at].to_bits(), 0, "{entry} is 0");
+        let sentence = format!("{entry} is 0: {why}");
+        // the address line
+        let mut driver = driver_at(&document, document.trace.len());
+        press(&mut driver, &format!(":{entry}<Enter>"));
+        assert_eq!(message(&driver), sentence);
+        // a click, at a step whose op has the tensor on the screen
+        let op = document.trace.ops().find(|(_, tensor, _)| *tensor == id).unwrap_or_else(|| panic!("{entry}")).2.end - 1;
+        let mut driver = driver_at(&document, op);
+        update(&mut driver.state, Action::GoToEntry(id, at));
+        assert_eq!(message(&driver), sentence);
+        // the cursor, t and m
+        press(&mut driver, "i");
+        update(&mut driver.state, Action::GoToEntry(id, at));
+        assert_eq!(subject(&driver), TensorEntry { tensor: id, at });
+        let shown = frame(&driver, (120, 40));
+        let last = shown.lines().last().unwrap();
+        let is_last = document.trace.ops().filter(|(_, tensor, _)| *tensor == id).all(|(.., span)| span.end == op + 1);
+        if is_last && number_of(&document.trace, op, id, at).is_some() {
+            assert!(last.contains(&sentence), "{last}");
+            for key in ["t", "w", "m"] {
+                press(&mut driver, key);
+                assert_eq!(message(&driver), sentence, "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_maximum_that_is_not_the_first_says_so() {
+    let document = small(
+        "title = \"ties\"\nloss = \"squared_error\"\ninput = [[1, 1], [0, 1]]\ntarget = [0]\n[[layer]]\ntype = \"max_pool2d\"\nkernel_size = 2\n[[layer]]\ntype = \"flatten\"\n",
+    );
+    let mut driver = driver_at(&document, 1);
+    press(&mut driver, ":grad.input[0,0,1]<Enter>");
+    assert_eq!(message(&driver), "grad.input[0,0,1] is 0: an equal entry before it counts as the maximum");
+    press(&mut driver, ":grad.input[0,1,0]<Enter>");
+    assert_eq!(message(&driver), "grad.input[0,1,0] is 0: it was not the maximum of any window that covers it");
+}
+
+#[test]
+fn every_entry_without_terms_has_a_reason_of_its_rule() {
+    let files = std::fs::read_dir("tests/oracle").unwrap().chain(std::fs::read_dir("tests/valid").unwrap());
+    let mut seen = HashSet::new();
+    for path in files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let name = path.display().to_string();
+        let Ok(scenario) = read(Source { name: name.clone(), path_shown: name.clone(), text }, Limits::default()) else { continue };
+        let document = Document::new(scenario);
+        for (run, tensor, _) in document.trace.ops() {
+            let entries = tensor::len(&document.trace.network_of(run).tensor(tensor).shape);
+            for entry in (0..entries).take(500) {
+                if document.trace.entry_steps(run, tensor, entry).is_some_and(|steps| steps.is_empty()) {
+                    let why = document.trace.reason_unreached(run, tensor, entry);
+                    assert_ne!(why, "no term contributes to it", "{name}: {}", document.trace.network_of(run).tensor(tensor).name);
+                    seen.insert(why);
+                }
+            }
+        }
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
