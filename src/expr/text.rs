@@ -92,6 +92,7 @@ impl Expr {
     pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
         let name = &mut |slot, part| name(slot, part == OperandPart::Whole);
         let mut printer = Printer { notation: Notation::Unicode, is_equation: false, name, arguments: &[], to: String::new() };
+        // as a factor, a sum or a product gets brackets
         printer.write(self, Precedence::Quotient);
         printer.to
     }

@@ -6,8 +6,8 @@ use super::rule::{Equation, Gist};
 use crate::expr::{Expr, SUM, whole};
 use crate::tensor::len;
 
-/// Creates the function y = b, which repeats each entry of b over its channel. `bias_shape` is the shape of b and `shape` that of y. For b = (1, 2) and
-/// a y of 2x3 entries, y = (1 1 1; 2 2 2).
+/// Creates the function y = b, which repeats each entry of b over its channel. `bias_shape` is the shape of b, and `shape` is the shape of y. For
+/// b = (1, 2) and a y of 2x3 entries, y = (1 1 1; 2 2 2).
 #[must_use]
 pub fn bias(bias_shape: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
     let channels = len(bias_shape);

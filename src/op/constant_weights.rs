@@ -1,5 +1,5 @@
 //! Functions y = Σ k · x with fixed weights k, which are not trained: 1/n in a mean, 1 in a copy or a sum. A bias is such a function too: its x is the
-//! parameter b, and each y is a copy of an entry of b.
+//! parameter b, and each entry of y is one entry of b.
 //!
 //! Each product k · x is an edge from an entry of x to an entry of y ([`super::edges`]); the weight end of the edges is not used. For the mean of two
 //! entries, y = 0.5 · x₀ + 0.5 · x₁, there are two edges with the weight 0.5, and in the backward pass ∂C/∂x₀ = 0.5 · ∂C/∂y.

@@ -389,7 +389,7 @@ impl Subscripts {
         // each label with its size and the axis that it was first found at
         let mut found: Vec<(char, usize, MismatchedTensor)> = Vec::new();
         for ((name, labels), shape) in operands.zip(shapes) {
-            assert_eq!(labels.len(), shape.len(), "each label is that of an axis");
+            assert_eq!(labels.len(), shape.len(), "every axis has a label");
             for (axis, (label, size)) in labels.iter().zip(*shape).enumerate() {
                 let this_axis = MismatchedTensor::new(name, shape, Some(axis));
                 match found.iter().find(|(known, ..)| known == label) {

@@ -275,7 +275,8 @@ impl Edges for Conv2d {
     fn nest(&self, view: View, entry: usize) -> Nest {
         let (channel, y, x) = self.channel_row_column(view, entry);
         let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
-        let (o, i) = self.channel_pair(view, channel, 0);
+        let first_summed = 0;
+        let (o, i) = self.channel_pair(view, channel, first_summed);
         // of input, weight and output: the length of a row, and of a channel
         let widths = [self.columns.input, self.columns.kernel, self.columns.output].map(usize::cast_signed);
         let [input_area, kernel_area, output_area] =

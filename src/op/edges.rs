@@ -113,7 +113,9 @@ pub trait Edges: Debug + Send + Sync + 'static {
     {
         for entry in 0..count {
             for term in 0..self.prefix_terms(view, entry + 1) - self.prefix_terms(view, entry) {
-                visit(self.edge(view, entry, term), [0; 3], 1);
+                // a run of a single edge, whose step does not matter
+                let (step, run_len) = ([0; 3], 1);
+                visit(self.edge(view, entry, term), step, run_len);
             }
         }
     }
@@ -301,7 +303,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
         let (a, b) = self.slots();
         let terms = to_usize(terms.start)..to_usize(terms.end);
-        // a single term for all edges: its factors, first placeholders, are replaced for each edge
+        // a single term for all edges; its factors are placeholders at first, and are replaced for each edge
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
             let [a_index, b_index] = self.view.factor_ends().map(|end| edge.ends()[end]);

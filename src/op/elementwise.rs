@@ -1,8 +1,9 @@
 //! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers.
 //!
 //! The derivative with respect to an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a. The sum is over the entries of y that read the entry of a (part 4, figure 14 of
-//! V. Petersen's series "A guided tour through a convolutional neural network"). Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three
-//! terms.
+//! V. Petersen's series "A guided tour through a convolutional neural network").
+//!
+//! Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three terms.
 //!
 //! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
 //! max is NaN, each gets all of it.

@@ -116,7 +116,9 @@ const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
     ]
 }
 
+/// The first argument of a function of two numbers.
 const A: Expr = Expr::Arg(0);
+/// The second argument of a function of two numbers.
 const B: Expr = Expr::Arg(1);
 /// The cases of the derivatives of min, with respect to a and to b.
 const MIN_CASES: [[Case; 2]; 2] = [tie_cases(A, B, Relation::Greater), tie_cases(B, A, Relation::Greater)];

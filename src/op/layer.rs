@@ -42,8 +42,8 @@ impl Fan {
 
 /// The keys of a layer or loss in a scenario file, and the shapes of its inputs.
 ///
-/// A method that reads a key reports a fault at the key. The key then counts as absent, so that the other keys are checked too; the layer that is built from
-/// them is discarded. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
+/// A method that reads a key reports a fault at the key. The key then counts as absent, so that the other keys are checked too. A layer that is built after a
+/// fault is discarded. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
 pub trait Args {
     /// The shapes of the layer's inputs. A layer has one input, or one for each name in the key `from`.
     fn inputs(&self) -> &[&[usize]];
@@ -339,7 +339,7 @@ pub struct LayerKind {
 /// Makes a layer with a weight, such as a linear layer. Its stages are the weighted input `z`, with the optional bias, and the activation `a`.
 ///
 /// `function` computes z without the bias from the input and the weight. `weight` is the shape of the weight, and the bias has `channels` entries. The caller
-/// claims the memory of z and of the weight first; this function claims that of a.
+/// claims the memory of z and of the weight first; this function claims the memory of a.
 ///
 /// # Errors
 /// If `function` cannot read an input of this shape, or the network exceeds the memory limit.

@@ -79,8 +79,8 @@ impl Nest {
 
     /// Returns the numbers of the edges whose input (`end` = 0), weight (1) or output (2) has the index `at`, in order.
     ///
-    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. These are one or two iterations, unless the ranges that
-    /// iterations reach overlap each other.
+    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. These are one or two iterations, unless the ranges
+    /// that the iterations reach overlap.
     #[must_use]
     pub fn edge_numbers_at(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
@@ -88,7 +88,7 @@ impl Nest {
             return found;
         }
         let steps = self.steps.map(|step| step[end]);
-        // the offset of the last iteration of a loop
+        // the offset of the last iteration of loop n: 0 is the loop over planes, 1 over rows, 2 over columns
         let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
         // the lowest and the highest offset within a row, and within a plane
         let row_range = [last(2).min(0), last(2).max(0)];
@@ -280,6 +280,7 @@ mod tests {
 
     #[test]
     fn edges_ranges_and_products_match_plain_loops() {
+        // the products are a[weight] · b[output]: ends 1 and 2 of each edge
         let a: Vec<f64> = (0..5000).map(|n| f64::from(n).sin()).collect();
         let b: Vec<f64> = (0..5000).map(|n| f64::from(n).cos()).collect();
         let first = Edge { input: 7, weight: 40, output: 2000 };

@@ -50,9 +50,9 @@ pub struct NormGroups<'a> {
 pub struct NormEquations {
     /// The equation of μ.
     mean: Equation,
-    /// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c.
+    /// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c. In them `whole::X` is c, and `whole::W` is r.
     normalise: [Equation; 3],
-    /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n.
+    /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n. In them `whole::X` is n, and `whole::W` is w.
     scale: [Equation; 3],
 }
 
@@ -413,6 +413,7 @@ const RSTD: &Primitive = &Primitive::differentiable(
     &[Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[Expr::Number(-0.5), R]), R]), R])],
 )
 .arguments(&["v", "ε"]);
+/// The value r of [`RSTD`], in its derivative.
 const R: Expr = Expr::Entry(Output);
 /// [`RSTD`] as the operator of an elementwise operation.
 static RSTD_FUNCTION: NamedFunction = NamedFunction::new(RSTD, RSTD_EQUATIONS[1].words);

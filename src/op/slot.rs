@@ -11,7 +11,7 @@ pub use crate::expr::Slot;
 /// The operands that a rule reads: one value of type `T` for each slot, such as the tensor in the slot, its id or its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads<T> {
-    /// The values of the inputs. For a backward rule the values of y and ∂C/∂y follow, and then that of the target if there is one.
+    /// The values of the inputs. For a backward rule the values of y and ∂C/∂y follow, and then the value of the target if there is one.
     all: SmallVec<[T; 4]>,
     /// The number of inputs.
     inputs: usize,

@@ -180,6 +180,7 @@ impl SoftmaxVariant {
     /// vector registers. Each entry still adds its terms in order.
     fn add_gradient(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
         let p: Cow<'_, [f64]> = if self.has_factor_a { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
+        // 0 − p as in the term: −p would have other bits for p = 0
         let add_others = |factor: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += factor * (0.0 - p));
         for (j, da) in da.iter().enumerate() {
             let factor = if self.has_factor_a { da * a[j] } else { *da };

@@ -123,7 +123,8 @@ impl Gathering {
 
     /// Computes the gradients of all weights.
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
-        let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, LANES);
+        let zeros_after_end = LANES; // a register may read past the end
+        let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, zeros_after_end);
         let operands = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
         // the laid-out input channels of a group, and all after them
         let group_image = |group: usize| &laid_out[group * conv.group_inputs() * self.layout.channel_len()..];
@@ -164,7 +165,7 @@ impl Gathering {
         let lane_firsts: Vec<_> = (0..channels).step_by(LANES).collect();
         let lane_count = lane_firsts.len() * LANES;
         let mut sums = Scratch::new(windows.iter().map(|window| window.weights.len()).sum::<usize>() * lane_count);
-        sums.fill(-0.0);
+        sums.fill(-0.0); // the start of a new sum, as in [`Init::start`]
         if init == Init::Accumulate {
             for_each_sum(conv, windows, &mut sums, channels, |sum, weight| *sum = out[weight]);
         }

@@ -165,7 +165,8 @@ impl OutputBlock<'_> {
         let image_view = if view == View::Output { View::Input } else { View::Output };
         let group_len = conv.summed_channels(view) * conv.channel_len(image_view);
         let group_images = &images[self.group * group_len..][..group_len];
-        let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, LANES);
+        let zeros_after_end = LANES; // a register may read past the end
+        let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, zeros_after_end);
         let tiles = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles);
         let most_lanes = tiles.map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
         let mut scratch = Scratch::new(CHANNELS_AT_ONCE * most_lanes);
@@ -193,7 +194,8 @@ impl PhaseKernel {
         };
         let taps = (0..conv.summed_channels(view)).flat_map(channel_taps).collect();
         // for each row of the phase, the range of filter rows that are not over padding
-        let filter_rows: Vec<_> = layout.unpadded_taps(view, conv, 0, rows).collect();
+        let (row_axis, column_axis) = (0, 1);
+        let filter_rows: Vec<_> = layout.unpadded_taps(view, conv, row_axis, rows).collect();
         let max_tile_rows = (MAX_TILE_LANES / columns.count.next_multiple_of(LANES)).max(1);
         let tile_filter_rows = filter_rows.chunk_by(|a, b| a == b).flat_map(|same| same.chunks(max_tile_rows));
         let mut next_row = 0;
@@ -205,7 +207,7 @@ impl PhaseKernel {
             RowTile::new(conv, view, layout.row_len(), phase, tile_rows, used_taps)
         });
         let tiles = tiles.filter(|tile| !tile.used_taps.is_empty()).collect();
-        let has_unpadded_columns = layout.unpadded_taps(view, conv, 1, columns).all(|taps| taps.len() == columns.taps.len());
+        let has_unpadded_columns = layout.unpadded_taps(view, conv, column_axis, columns).all(|taps| taps.len() == columns.taps.len());
         Self { taps, channel_taps: first_channel_taps.len(), step: columns.step, tiles, has_unpadded_columns }
     }
 
@@ -221,7 +223,8 @@ impl PhaseKernel {
     ) {
         let KernelOperands { conv, view, a: weights, init, .. } = operands;
         let first_weight = |n: usize| {
-            let (o, i) = conv.channel_pair(view, first_channel + n, 0);
+            let first_summed = 0;
+            let (o, i) = conv.channel_pair(view, first_channel + n, first_summed);
             (o * conv.group_inputs() + i) * conv.channel_len(View::Weight)
         };
         let weight_firsts: [usize; CHANNELS_AT_ONCE] = std::array::from_fn(first_weight);
