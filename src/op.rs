@@ -43,6 +43,7 @@ pub mod seed;
 pub mod slot;
 pub mod softmax;
 pub mod stable;
+pub mod window;
 
 use layer::LayerKind;
 

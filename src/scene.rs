@@ -95,6 +95,13 @@ impl<'a> Scene<'a> {
         self.trace.equation(&self.at, part)
     }
 
+    /// Returns the rule of a part of the op in words: what its equation says, and the layer's own sizes where they matter.
+    #[must_use]
+    pub fn words(&self, part: usize) -> String {
+        let (rule, sizes) = (self.equation(part).words, self.trace.size_words(&self.at, part));
+        if sizes.is_empty() { rule.to_owned() } else { format!("{rule} {sizes}") }
+    }
+
     /// Returns the right-hand side of a part's equation, with the operands' symbols. Every part but the first begins with a sign: `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, part: usize, notation: Notation) -> String {

@@ -22,11 +22,12 @@ use std::sync::Arc;
 
 use super::axis::{Axis, Gap, Misfit};
 use super::edges::{Bilinear, Edges, View, W, Weighted, X};
-use super::functions::ROT180;
+use super::functions::{ROT180, SPREAD};
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
+use super::window::WindowSizes;
 use crate::expr::{Expr, Join, whole};
 use crate::sums::{Init, LANES};
 use crate::tensor::len;
@@ -67,7 +68,9 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    weighted_layer(args, Arc::new(Bilinear::new(conv, EQUATIONS)), &weight_shape, outputs, fan)
+    let is_strided = WindowSizes::new(&conv.rows, &conv.columns, groups).is_strided();
+    let equations = if is_strided { [EQUATIONS[0], EQUATIONS[1], STRIDED_INPUT_GRADIENT] } else { EQUATIONS };
+    weighted_layer(args, Arc::new(Bilinear::new(conv, equations)), &weight_shape, outputs, fan)
 }
 
 /// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.
@@ -313,6 +316,10 @@ impl Edges for Conv2d {
         ((summed * row_taps + row_tap) * column_taps + column_tap) as u64
     }
 
+    fn size_words(&self, view: View) -> String {
+        WindowSizes::new(&self.rows, &self.columns, self.groups).words(view)
+    }
+
     fn sweep(&self, _view: View, _count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
         // all edges are visited, in an order that is right both for the outputs and for the inputs
         let (rows, columns) = (&self.rows, &self.columns);
@@ -389,3 +396,10 @@ pub const EQUATIONS: [Equation; 3] = [
         words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
     },
 ];
+
+/// The equation of the input gradient if the stride is more than 1: the error is spread before it meets the turned filter.
+const STRIDED_INPUT_GRADIENT: Equation = Equation {
+    right: Expr::Product(Join::Convolution, &[Expr::Of(SPREAD, &[whole::DY]), Expr::Of(ROT180, &[whole::W])]),
+    gist: Gist::Words("the error is spread, the filter turned by 180°"),
+    ..EQUATIONS[2]
+};

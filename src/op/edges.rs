@@ -127,6 +127,11 @@ pub trait Edges: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Sentences about the sizes of the windows that matter to the equation of a view; empty if none do.
+    fn size_words(&self, _view: View) -> String {
+        String::new()
+    }
+
     /// Returns the geometry of the filter that slides over an image in this view, for the drawing. `None` if the edges are not those of a sliding filter.
     fn window(&self, _view: View) -> Option<Window> {
         None
@@ -343,6 +348,10 @@ impl<E: Weighted> Rule for BilinearRule<E> {
             _ if slot == b => self.edges.nest(self.view, entry).edge_numbers_at(b_end, at),
             _ => TermNumbers::new(),
         }
+    }
+
+    fn size_words(&self) -> String {
+        self.edges.size_words(self.view)
     }
 
     fn equation(&self) -> Equation {

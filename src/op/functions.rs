@@ -102,6 +102,8 @@ const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, ri
 
 /// A filter rotated by 180°.
 pub const ROT180: &Primitive = &Primitive::new("rot180");
+/// An image whose entries are moved apart by the stride, with empty places between them.
+pub const SPREAD: &Primitive = &Primitive::new("spread");
 /// The entries of a tensor as one vector, in row-major order.
 pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::mismatch::Mismatch;
 use super::slot::{Reads, Slot};
+pub use super::window::Window;
 use crate::expr::{Expr, Form, Notation, Primitive};
 use crate::step::Kind;
 use crate::tally;
@@ -420,6 +421,11 @@ pub trait Rule: Debug + Send + Sync {
         self.equation()
     }
 
+    /// Sentences about the layer's own sizes that matter to this equation, such as its stride; empty if none do.
+    fn size_words(&self) -> String {
+        String::new()
+    }
+
     /// The expressions that replace [`Expr::Arg`] in the equation, such as constants of the op.
     fn arguments(&self) -> Arguments {
         Arguments::new()
@@ -435,21 +441,6 @@ pub trait Rule: Debug + Send + Sync {
     fn window(&self) -> Option<Window> {
         None
     }
-}
-
-/// The geometry of a filter on an image, for a picture like figures 19 and 20 in part 4 of V. Petersen's series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The slot of the image that the filter slides over.
-    pub image: Slot,
-    /// The slot of the filter; `None` for a pool.
-    pub filter: Option<Slot>,
-    /// `true` if the filter is rotated by 180°.
-    pub turned: bool,
-    /// The rows and columns of padding around the image.
-    pub padding: [usize; 2],
-    /// The distance in rows and columns of the image between neighbouring weights: the dilation. It is 0 if a step places only a part of the filter.
-    pub pitch: [usize; 2],
 }
 
 /// One differentiable function y = f(x₀, x₁, …) of tensors: its forward rule and, for each input, the rule of ∂C/∂xᵢ.

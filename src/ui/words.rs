@@ -18,9 +18,9 @@ const NARROW: usize = 60;
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
-    let left_out = (view.step.function == Some(LEFT_OUT)).then_some(LEFT_OUT_WORDS);
-    let words = left_out.unwrap_or_else(|| view.equation(part).words);
-    let text = lines(view, part, words, remark(view), usize::from(area.width));
+    let left_out = (view.step.function == Some(LEFT_OUT)).then(|| LEFT_OUT_WORDS.to_owned());
+    let words = left_out.unwrap_or_else(|| view.words(part));
+    let text = lines(view, part, &words, remark(view), usize::from(area.width));
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
@@ -37,8 +37,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
     let parts = 0..view.op().first_parts().len();
-    let words = |part: usize| view.equation(part).words;
-    let line_count = |remark| parts.clone().map(|part| lines(view, part, words(part), remark, usize::from(wide)).len()).max();
+    let line_count = |remark| parts.clone().map(|part| lines(view, part, &view.words(part), remark, usize::from(wide)).len()).max();
     let op = view.span(crate::step::Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);

@@ -198,6 +198,8 @@ impl Part<'_> {
                 let values = softmax(&z.values, function.name == "log_softmax");
                 Ok(Tensor { values, ..z })
             }
+            // `slide_back` spreads the error itself
+            ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
             ("vec", Definition::Rule, [x]) => {
                 let x = self.value(x, wanted)?;
