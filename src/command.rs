@@ -69,13 +69,14 @@ struct Cli {
 const AFTER_HELP: &str = "\
 SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. An argument that contains a path separator or ends in .toml \
 is always a path. Any other argument can be a bundled name or a file in the current folder; the bundled name comes first. The beginning of a bundled name \
-is enough if no other bundled name begins like this and no file has this name. If FILE contains tensors (.npy, .npz, .safetensors), gradstep FILE lists them.
+is enough if no other bundled name begins like this and no file has this name. If the file contains tensors (.npy, .npz, .safetensors) instead of a scenario, \
+gradstep lists the tensors.
 
 ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of that tensor, counted from 0 \
-(grad.conv1.weight[0,0,1,1]), a term of that entry, counted from 1 (grad.conv1.weight[0,0,1,1]#3), or one of the words first, last, loss and backward. Before \
-the name of an op, 2: selects the second sample (2:loss), reduce: the sum or mean over the samples (reduce:loss), and update: the new value of a parameter \
-(update:fc1.weight). Before all of this, 12/ selects iteration 12: 12/loss is its loss. If there are several samples, 12/loss is the loss of the first one, \
-and 12/reduce:loss the loss of the batch.
+(grad.conv1.weight[0,0,1,1]), a term of that entry, counted from 1 (grad.conv1.weight[0,0,1,1]#3), or one of the words first, last, loss and backward. The \
+name of an op can have a prefix: 2:loss is the loss of the second sample, reduce:loss the sum or mean of the losses of all samples, and update:fc1.weight the \
+new value of the parameter fc1.weight. Before all of this, 12/ selects iteration 12: 12/loss is its loss. If there are several samples, 12/loss is the loss of \
+the first one, and 12/reduce:loss the loss of the batch.
 
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 

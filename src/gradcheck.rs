@@ -66,7 +66,8 @@ pub enum Verdict {
     Agrees,
     /// The derivative is wrong.
     Off,
-    /// The entry is exactly on a kink, so the derivative is a convention. At a single kink it must be between the slopes to the left and to the right.
+    /// The entry is exactly on a kink, so the derivative is a convention. It must be between the slopes to the left and to the right, unless several kinks meet
+    /// at the entry.
     Kink,
     /// The loss is not finite near the entry.
     NotFinite,
@@ -102,10 +103,10 @@ impl EntryCheck {
     }
 }
 
-/// The checks of the derivatives by the entries of one tensor.
+/// The checks of the derivatives ∂C/∂x for the entries of one tensor x.
 #[derive(Clone, Debug)]
 pub struct TensorCheck {
-    /// The tensor of the derivatives.
+    /// The tensor of the derivatives ∂C/∂x.
     pub gradient: Id,
     /// The number of entries of this tensor.
     pub entries: usize,
@@ -298,6 +299,7 @@ impl Queue<'_> {
 /// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses one entry of range k. Samples at a fixed distance would miss whole
 /// columns of a matrix: every 20th entry of a matrix with 20 columns is in the same column.
 fn sampled(k: usize, entries: usize, count: usize) -> usize {
+    // the start of range k
     let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
     // a number of 32 bits, from the fractional part of k times the golden ratio
     let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;

@@ -150,6 +150,7 @@ impl Op {
     #[must_use]
     pub fn without_z(&self) -> Self {
         let mut op = self.clone();
+        // the operands are the output, the target and z
         op.parts[0].operands.forget_last_input();
         op
     }
@@ -202,7 +203,7 @@ pub struct Network {
     loss: Id,
 }
 
-/// The largest number of parts for which a linear search is faster than [`Network::part_offsets`].
+/// The largest number of parts for which a linear search is faster than a binary search in [`Network::part_offsets`].
 const FEW_PARTS: usize = 4;
 
 /// See [`Network::part_offsets`].
@@ -296,7 +297,7 @@ impl Network {
         self.by_name.get(name).copied()
     }
 
-    /// The number of the op that computes a tensor; `None` for inputs, targets and parameters.
+    /// The number of the op that computes a tensor; `None` for inputs, targets, parameters and constants.
     #[must_use]
     pub fn producer(&self, id: Id) -> Option<usize> {
         self.producer[id]
@@ -319,8 +320,9 @@ impl Network {
         self.work[op]
     }
 
-    /// For each part of an op, the number of terms that the earlier parts add to an entry; as a last number, the number of all terms of an entry. A mean over
-    /// 5 samples with one term each has [0, 1, 2, 3, 4, 5]. A binary search in this list finds the part that has a given term.
+    /// For each part of an op, the number of terms that the earlier parts add to an entry. The last number of the list is the number of all terms of an entry.
+    /// A mean over 5 samples has 5 parts with one term each, so its list is [0, 1, 2, 3, 4, 5]. A binary search in this list finds the part that has a given
+    /// term.
     ///
     /// `None` for an op of up to 4 parts, and for an op with a part that adds more terms to some entries than to others.
     #[must_use]

@@ -108,7 +108,7 @@ pub fn run(program: &mut dyn Program, options: &TerminalOptions) -> anyhow::Resu
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // create the reader before the size is read: it must not miss a resize after that, nor the resize event with which `signals` wakes the loop
+    // the reader is created before the size is read, so that it reports every later resize
     let reader = Reader::new().context(READ)?;
     let screen = TerminalScreen::new(tty::size().context(SIZE)?);
     let result = EventLoop { program, reader, screen, start: Instant::now(), needs_frame: true }.run();
@@ -147,6 +147,7 @@ impl EventLoop<'_> {
     fn run(&mut self) -> anyhow::Result<()> {
         loop {
             #[cfg(unix)]
+            // the program was suspended and continued: the whole screen must be drawn
             if signals::take_resumed() {
                 self.resize()?;
             }
@@ -159,7 +160,7 @@ impl EventLoop<'_> {
         }
     }
 
-    /// Waits for the next event or the wake time, then handles all events that have arrived.
+    /// Waits for the next event or the wake time, then handles all events that have arrived, for at most [`MAX_FRAME_DELAY`].
     fn handle_events(&mut self) -> anyhow::Result<ControlFlow<()>> {
         let mut wait = match self.program.wake() {
             Some(at) => at.saturating_sub(self.start.elapsed()).min(MAX_WAIT),

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! segment   z                 the last segment with fewer than 15 steps before it
-//! entry     z[1]              the entries have 0, 3 and 6 terms before them; 3 is the largest of these up to 4
+//! entry     z[1]              z[0], z[1] and z[2] have 0, 3 and 6 terms before them; z[1] is the last entry with at most 4
 //! term      4 − 3 = 1         counted from 0: the second term, W[1,1] a[1]
 //! sum       W[1,0] a[0]       the running sum of the earlier terms (`running_sums`)
 //! ```
@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+// `Named` says how an equation names an operand: as a whole tensor, as an entry, or by its letter alone
 use crate::expr::{Expr, Notation, OperandPart as Named, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
@@ -239,6 +240,7 @@ impl Trace {
         let (run, op, _) = self.op(segment);
         // the number of the term among all terms of the op, from 0
         let term_of_op = k - steps_before - 1;
+        // an op with `part_offsets` has the same number of terms in each entry: the last offset
         if let Some([.., terms]) = self.network_of(sample_run).part_offsets(number) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, sample_run, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
@@ -291,12 +293,14 @@ impl Trace {
             sum: sum + value,
         };
         match &self.future {
+            // only in tests
             Some(future) => future.step(step),
             None => step,
         }
     }
 
-    /// Returns the name of a derived factor, such as `relu'(conv1.z)`. `expr` is its expression, in a part of the op at a position.
+    /// Returns the name of a derived factor (a factor that is computed from operands), such as `relu'(conv1.z)`. `expr` is its expression, in a part of the op
+    /// at a position.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
         derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
@@ -339,8 +343,8 @@ impl Trace {
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
     }
 
-    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If `named` asks for the letter and no other operand has the same letter,
-    /// returns the letter, such as a.
+    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾, or only the letter a, if `named` asks for the letter and no other operand
+    /// has the same letter.
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
@@ -364,8 +368,8 @@ impl Trace {
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
     }
 
-    /// Returns a shorter formula for the entry at a position, and its value: a − t for the derivative δ = ∂C/∂z of softmax and cross-entropy. `None` if there is
-    /// no shorter formula.
+    /// Returns a shorter formula for the entry at a position, and its value: a − t for the derivative δ = ∂C/∂z of softmax and cross-entropy. `None` if there
+    /// is no shorter formula.
     #[must_use]
     pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
@@ -379,6 +383,7 @@ impl Trace {
                 if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
+            // for tests: the value is replaced if the entry is not complete at the current step
             let value = self.future.as_ref().map_or(value, |future| future.number(last_step_of_entry, value));
             Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
@@ -436,6 +441,7 @@ impl Trace {
         let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
         let value = run.values(tensor)[entry];
         let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
+        // compares (op, entry) of the entry with that of the step
         match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
             std::cmp::Ordering::Greater => Progress::Pending,

@@ -77,6 +77,7 @@ fn derivatives(trace: &Trace, options: CheckOptions) -> u64 {
 /// The report: a row for each tensor. Its fields are the keys of the JSON.
 #[derive(Serialize)]
 struct GradcheckReport<'a> {
+    /// The version of the JSON format.
     format: u8,
     scenario: &'a str,
     /// A derivative d is off if it differs by more than `tolerance · max(|d|, floor)`.
@@ -111,7 +112,7 @@ struct TensorRow {
     kinks: usize,
     /// Entries at which the loss is not finite.
     not_finite: usize,
-    /// Entries for which an intermediate derivative is not finite.
+    /// Entries whose derivative is infinite or NaN, but not wrong: an intermediate derivative is infinite, or overflows.
     undefined: usize,
     /// Entries for which rounding errors hide the slope of the loss.
     unsettled: usize,
@@ -174,6 +175,7 @@ impl<'a> GradcheckReport<'a> {
             done_before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
+                // the first sample adds the rows
                 if n == tensors.len() {
                     tensors.push(TensorRow::new(network.tensor(checked.gradient).name.to_string()));
                 }
@@ -331,13 +333,15 @@ mod tests {
         let tripled = || Arc::new(Tripled(derivative));
         let a = Stage::new(A).with_part(tripled(), [StageSource::Input(0)]).with_part(tripled(), [StageSource::Parameter(0)]);
         let parameters = vec![Leaf { symbols: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
-        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &[None]).expect("one shape");
+        let from_input = [None];
+        chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &from_input).expect("one shape");
         let loss = Loss { function: Arc::new(IdentityLoss), reads_z: false, shortcut: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input { learns: false }, x), given(Role::Target, 0.0)]));
-        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, None, true);
+        let (update, is_first) = (None, true);
+        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, update, is_first);
         let reads = batch.reads.iter().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
             let by = if network.loss() == of { 1.0 } else { factor };
@@ -347,13 +351,15 @@ mod tests {
         let samples = runs.into_iter().enumerate();
         let samples = samples.map(|(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) });
         let sample_runs = samples.chain([SampleRun { network: batch.network, run, sample: None }]);
-        let report = GradcheckReport::new("y = 3 x + 3 w", &Trace::of_iteration(1, sample_runs.collect()), CheckOptions::ALL, |_| true)
-            .expect("the end");
+        let trace = Trace::of_iteration(1, sample_runs.collect());
+        let never_stop = |_| true;
+        let report = GradcheckReport::new("y = 3 x + 3 w", &trace, CheckOptions::ALL, never_stop).expect("the end");
         (report.text(), report.passed)
     }
 
     #[test]
     fn a_wrong_derivative_is_named_with_its_numbers() {
+        // 7 derivatives: those by y, x and w for each of the two samples, and that by w for the batch. All but those by y use `derivative`
         let (right, passed) = table(3.0, 1.0);
         assert!(passed && right.contains("7 of 7 derivatives agree"), "{right}");
         let (wrong, passed) = table(4.0, 1.0);
@@ -375,11 +381,14 @@ mod tests {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
         let node = Node { name: "J".to_owned(), function, reads: vec![0] };
-        let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], 1);
+        // J is the second of x, J
+        let output = 1;
+        let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], output);
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);
-        let report = GradcheckReport::new("f(0)", &trace, CheckOptions::ALL, |_| true).expect("the end");
+        let never_stop = |_| true;
+        let report = GradcheckReport::new("f(0)", &trace, CheckOptions::ALL, never_stop).expect("the end");
         (report.text(), report.passed)
     }
 

@@ -31,7 +31,7 @@ use crate::weights::npz;
 struct GradsWriter {
     /// Writes all values and gradients.
     write: fn(&Document, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<()>,
-    /// `true` if a terminal cannot show the output.
+    /// `true` if the output is not text, so that a terminal cannot show it.
     is_binary: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct GradsCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The format of the output
-    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, &[]))]
+    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, /* planned */ &[]))]
     format: &'static OutputFormat<GradsWriter>,
     /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -117,7 +117,8 @@ impl<'a> Grads<'a> {
     fn of(document: &'a Document) -> Self {
         let trace = &document.trace;
         let network = trace.network();
-        let names = TensorIds::new(network);
+        let ids = TensorIds::new(network);
+        // the tensor that gives the name, and the tensor that gives the values
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
         let samples = trace.sample_runs().iter().filter_map(|sample_run| {
             let number = sample_run.sample?;
@@ -125,11 +126,11 @@ impl<'a> Grads<'a> {
                 number: number + 1,
                 name: document.scenario.samples[number].name.as_deref(),
                 loss: sample_run.run.values(network.loss())[0],
-                values: NestedTensors::new(network, &sample_run.run, names.values.iter().map(|&id| (id, id))),
-                gradients: NestedTensors::new(network, &sample_run.run, names.gradients.iter().filter_map(gradient)),
+                values: NestedTensors::new(network, &sample_run.run, ids.values.iter().map(|&id| (id, id))),
+                gradients: NestedTensors::new(network, &sample_run.run, ids.gradients.iter().filter_map(gradient)),
             })
         });
-        let learnable = || names.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
+        let learnable = || ids.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
         let parameters = NestedTensors::new(network, trace.run(0), learnable().map(|&id| (id, id)));
         Self {
             scenario: &document.scenario.title,
@@ -224,18 +225,18 @@ fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) ->
 fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> {
     let trace = &document.trace;
     let network = trace.network();
-    let names = TensorIds::new(network);
+    let printed = TensorIds::new(network);
     out.line(&document.scenario.title)?;
     out.line("")?;
     if !network.reads_samples() {
-        return graph_table(network, trace.run(0), &names.values).iter().try_for_each(|row| out.line(row));
+        return graph_table(network, trace.run(0), &printed.values).iter().try_for_each(|row| out.line(row));
     }
     out.line(&format!("loss  {}", table_number(document.loss)))?;
-    let parameters: Vec<Id> = names.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
+    let parameters: Vec<Id> = printed.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
     for sample_run in trace.sample_runs() {
         let Some(number) = sample_run.sample else { continue };
-        let mut ids = names.values.clone();
+        let mut ids = printed.values.clone();
         if several {
             let name = document.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
             out.line("")?;

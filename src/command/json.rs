@@ -51,8 +51,8 @@ pub(super) enum JsonPiece<'a> {
     /// A text that is written as a JSON string.
     Word(&'a str),
     Number(f64),
-    /// A range of a tensor's entries, with the commas and brackets before each of them, and the closing brackets after the last entry of the tensor. The
-    /// cache is there if the tensor is written twice.
+    /// A range of a tensor's entries, with the commas and brackets before each of them, and the closing brackets after the last entry of the tensor. A tensor
+    /// that is written twice has a cache for the text.
     Entries(Nested<'a>, Range<usize>, Option<CachedText>),
 }
 
@@ -132,7 +132,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 locked(free_buffers).push(text);
                 written += 1;
             }
-            // finished texts take memory while they wait for an earlier one of the helper: format no more then
+            // finished texts take memory while they wait for an earlier text of the helper: if several wait, format no more
             let group = if ready.len() < MAX_WAITING { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
                 // a second group shows that the helper has something to do
@@ -230,26 +230,26 @@ impl JsonPiece<'_> {
 /// the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
 fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
-    let arrays_before = |at: usize| {
+    let arrays_beginning_at = |at: usize| {
         let mut size = 1;
-        let whole = |n: &&usize| {
+        let begins_array = |n: &&usize| {
             size *= **n;
             at.is_multiple_of(size)
         };
-        shape.iter().rev().take_while(whole).count()
+        shape.iter().rev().take_while(begins_array).count()
     };
-    let row = shape.last().copied().unwrap_or(1);
+    let row_len = shape.last().copied().unwrap_or(1);
     // reserve once: a growing buffer is copied, and its freed memory must be cleared by the system before it is used again
     text.reserve(range.len() * MAX_NUMBER_BYTES);
     let mut at = range.start;
     while at < range.end {
-        let arrays = arrays_before(at);
+        let arrays = arrays_beginning_at(at);
         if at > 0 {
             text.extend(iter::repeat_n(b']', arrays));
             text.push(b',');
         }
         text.extend(iter::repeat_n(b'[', arrays));
-        let row_end = range.end.min(at - at % row + row);
+        let row_end = range.end.min(at - at % row_len + row_len);
         for (n, &value) in values[at..row_end].iter().enumerate() {
             if n > 0 {
                 text.push(b',');
@@ -301,14 +301,16 @@ mod tests {
 
     #[test]
     fn only_repeated_tensors_are_cached_up_to_a_size() {
-        let (large, other) = (vec![0.5; MAX_CACHED_ENTRIES], vec![0.5; MAX_CACHED_ENTRIES + 1]);
+        let (large, too_large) = (vec![0.5; MAX_CACHED_ENTRIES], vec![0.5; MAX_CACHED_ENTRIES + 1]);
         let cached = |tensors: &[&[f64]]| {
             let tensors = tensors.iter().map(|values| Nested { shape: &[], values });
             RepeatedTensors::among(tensors).0.into_keys().collect::<Vec<_>>()
         };
-        assert!(cached(&[&large, &other]).is_empty());
-        assert_eq!(cached(&[&large, &other, &large, &other, &large]), [address(&large)]);
-        assert_eq!(cached(&[&other[..1], &other[1..], &other[1..], &other[..1]]), [address(&other[1..])]);
+        assert!(cached(&[&large, &too_large]).is_empty());
+        assert_eq!(cached(&[&large, &too_large, &large, &too_large, &large]), [address(&large)]);
+        // the first repeated tensor uses up the cache, so the second one is not cached
+        let (small, rest) = too_large.split_at(1);
+        assert_eq!(cached(&[small, rest, rest, small]), [address(rest)]);
     }
 
     #[test]
@@ -317,6 +319,7 @@ mod tests {
             let values = vec![value; GROUP_NUMBERS];
             let mut text = Vec::new();
             append_entries(&Nested { shape: &[GROUP_NUMBERS], values: &values }, 0..GROUP_NUMBERS - 1, &mut text);
+            // the buffer has not grown
             assert_eq!(text.capacity(), (GROUP_NUMBERS - 1) * MAX_NUMBER_BYTES, "{value}");
         }
     }

@@ -45,7 +45,8 @@ pub(super) const OPEN: &str = "open";
 /// Opens the picker.
 pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
-    run_stepper(Driver::new(State::picker(picker_entries::all()), loader), global, None)
+    let recorder = None;
+    run_stepper(Driver::new(State::picker(picker_entries::all()), loader), global, recorder)
 }
 
 impl Invocation for OpenCommand {
@@ -70,7 +71,9 @@ impl Invocation for OpenCommand {
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
         // move the document into the state: its only owner can free the iteration when another one is computed
+        // with --at: at step 1 at first, then `go_to` goes to the address
         state.open(document, at.is_some().then_some(1));
+        // the address at which the stepper opens; the recording needs it if a job is still on the way there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
             state.go_to(at).map_err(|why| address_error(text, &why))?;
@@ -79,7 +82,8 @@ impl Invocation for OpenCommand {
             }
         }
         if let Some((_, note)) = self.scenario.as_deref().and_then(source::find_by_prefix).and_then(Result::ok) {
-            state.say(note, false);
+            let is_error = false;
+            state.say(note, is_error);
         }
         let recorder = match &self.record {
             Some(path) => {

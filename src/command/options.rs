@@ -154,12 +154,14 @@ fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let colours = capability::colours(&term);
     let contains = |value: &str, words: &[&str]| words.iter().any(|word| value.contains(word));
     match colours {
+        // with fewer colours than 8, none are used
         Some(..8) => Colours::None,
         _ if variable("COLORTERM").is_some_and(|value| contains(&value, &["truecolor", "24bit"]))
             || contains(&term, &["-direct", "truecolor"]) =>
         {
             Colours::True
         }
+        // 2²⁴: red, green and blue have 8 bits each
         Some(0x0100_0000..) => Colours::True,
         Some(256..) => Colours::Indexed,
         _ if contains(&term, &["256color"]) => Colours::Indexed,
@@ -181,7 +183,8 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// The background from the value of `COLORFGBG`. `15;0` means foreground 15 and background 0, where white is 15 and black is 0.
+/// The background from the value of `COLORFGBG`. `15;0` means foreground 15 and background 0. The light
+/// backgrounds are 7 (light grey) and 15 (white).
 fn background(colorfgbg: Option<&str>) -> Background {
     match colorfgbg.and_then(|colours| colours.rsplit(';').next()) {
         Some("7" | "15") => Background::Light,

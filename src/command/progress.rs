@@ -38,6 +38,7 @@ const MAX_INTERVAL: Duration = Duration::from_secs(60);
 fn interrupt_flag() -> io::Result<&'static AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if FLAG.get().is_none() {
+        // set, because no task runs yet
         let flag = Arc::new(AtomicBool::new(true));
         #[cfg(unix)]
         {
@@ -146,6 +147,7 @@ impl std::error::Error for Interrupted {}
 /// # Errors
 /// [`Interrupted`] if `compute` returns `None`.
 pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
+    // the first call of `go_on` sets the total
     let mut task = Task::new(1)?;
     let (mut next, mut last) = (1, 1);
     let result = compute(&mut |next_iteration, last_iteration| {

@@ -34,7 +34,7 @@ use cursor::{ReplayCursor, ReplayItem};
 
 /// The size of the largest session file that is read, in bytes: enough for a scenario with its files and a million keys.
 const MAX_SESSION_BYTES: usize = 64 << 20;
-/// The largest number of frames of play that are printed before the last one between two events.
+/// The largest number of frames of play that are printed between two events: the first 998 and the last.
 const MAX_PLAY_FRAMES: u64 = 999;
 /// The largest number of columns and of rows of a printed frame.
 const MAX_SIDE: u16 = 1000;
@@ -54,7 +54,7 @@ pub(super) struct ReplayCommand {
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     speed: f64,
     /// Print the frames instead of playing them
-    #[arg(long, value_parser = format::parser(FORMATS, &["cast", "svg"]))]
+    #[arg(long, value_parser = format::parser(FORMATS, /* planned */ &["cast", "svg"]))]
     format: Option<&'static OutputFormat<SessionWriter>>,
     /// Write the frames to this file instead of stdout
     #[arg(short, long, value_name = "FILE", requires = "format")]
@@ -128,6 +128,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let scenario = scenario::read_beside(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let mut state = State::picker(picker_entries::bundled());
     state.settings.dialect = header.dialect();
+    // at step 1 at first; `go_to` goes to the step at which the session begins
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
@@ -187,10 +188,11 @@ pub fn frames(
     };
     driver.finish_within(cursor.opening_work())?;
     check_opening(&driver.state)?;
-    show(&driver, size, Duration::ZERO, "open".to_owned(), 0)?;
+    let none_left_out = 0;
+    show(&driver, size, Duration::ZERO, "open".to_owned(), none_left_out)?;
     // the number of units of play since the last event
     let mut played = 0;
-    // the time of the last unit of play, if its frame is not shown yet
+    // the time of the last unit of play, if its frame is not printed yet
     let mut hidden = None;
     while let Some((time, next)) = cursor.next(&driver) {
         if let (ReplayItem::Event(_), Some(last)) = (next, hidden.take()) {
@@ -204,7 +206,7 @@ pub fn frames(
         let ReplayItem::Event(event) = next else {
             played += 1;
             if played < MAX_PLAY_FRAMES {
-                show(&driver, size, time, "play".to_owned(), 0)?;
+                show(&driver, size, time, "play".to_owned(), none_left_out)?;
             } else {
                 hidden = Some(time);
             }
@@ -215,7 +217,7 @@ pub fn frames(
         if let Event::Resize(columns, rows) = event {
             size = (*columns, *rows);
         }
-        show(&driver, size, time, event.to_string(), 0)?;
+        show(&driver, size, time, event.to_string(), none_left_out)?;
     }
     Ok(())
 }

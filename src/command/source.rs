@@ -109,7 +109,8 @@ pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Resul
 fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if typed == "-" {
         standard::ensure_stdin_is_open()?;
-        let bytes = read_limited(&mut io::stdin().lock(), 0, MAX_BYTES).context("cannot read the standard input")?;
+        let expected_len = 0; // unknown
+        let bytes = read_limited(&mut io::stdin().lock(), expected_len, MAX_BYTES).context("cannot read the standard input")?;
         let bytes = bytes.ok_or_else(|| anyhow!("the standard input is larger than 4 MiB, so it is not a scenario"))?;
         return Ok((Source::from_bytes("-".to_owned(), "<stdin>".to_owned(), bytes)?, Arc::new(PIPED)));
     }
@@ -134,6 +135,7 @@ fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
         return Err(anyhow!(weights_listing::listing(path)?));
     }
     let bytes = read_file(path, MAX_BYTES)?;
+    // text in UTF-16 has zero bytes too; `Source::from_bytes` asks for UTF-8
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if !is_utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
         bail!("{} is a binary file, but a scenario is a TOML file; `gradstep list` shows the bundled ones", display_name(path));

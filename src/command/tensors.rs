@@ -31,8 +31,8 @@ impl TensorIds {
 pub(super) struct NestedTensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
 
 impl<'a> NestedTensors<'a> {
-    /// Collects the tensors of pairs (name, values): the entry has the name of the first tensor, and the values of the second. `(conv1.z, grad.conv1.z)`
-    /// gives the gradient under the name `conv1.z`.
+    /// Collects tensors. Each pair is the tensor that gives the name, and the tensor that gives the shape and the values: `(conv1.z, grad.conv1.z)` is the
+    /// gradient under the name `conv1.z`.
     pub fn new(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
         Self(
             pairs

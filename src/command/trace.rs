@@ -60,7 +60,7 @@ pub(super) struct TraceCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The format of the output
-    #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS, &[]))]
+    #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS, /* planned */ &[]))]
     format: &'static OutputFormat<StepWriter>,
     /// Print only the steps of this op or entry: grad.conv1.weight, conv1.z[0,1,1]
     #[arg(long, value_name = "NAME")]
@@ -92,7 +92,7 @@ impl Invocation for TraceCommand {
         let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
-        // an update that does not fit into the memory limit is part of the output, unless the options exclude it
+        // if the update does not fit into the memory limit, its steps are missing: this is an error, unless the options exclude these steps
         if let Some(lack) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{lack}; or write --to {} to end before the update", trace.len());
         }

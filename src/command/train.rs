@@ -86,6 +86,7 @@ impl Titles {
 /// The report. Its fields are the keys of the JSON.
 #[derive(Serialize)]
 struct TrainReport<'a> {
+    /// The version of the JSON format.
     format: u8,
     scenario: &'a str,
     iterations: usize,
@@ -122,6 +123,7 @@ impl Serialize for SampleValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let network = self.descent.network();
         let run = self.descent.forward(self.parameters, self.sample);
+        // the tensor that gives the name, and the tensor that gives the values
         let pairs = self.ids.values.iter().map(|&id| (id, id));
         NestedTensors::new(network, &run, pairs).serialize(serializer)
     }
@@ -173,6 +175,7 @@ impl Report for TrainReport<'_> {
         out.line(self.scenario)?;
         out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
+        // every n-th loss is printed
         let every = self.losses.len().div_ceil(MAX_ROWS).max(1);
         let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
         out.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;

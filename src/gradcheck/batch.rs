@@ -96,6 +96,7 @@ impl<'a> BatchCheck<'a> {
                 sum.difference += share * check.difference;
                 match check.verdict {
                     Verdict::Agrees => sum.uncertainty += (share * (check.derivative - check.difference)).abs(),
+                    // a wrong derivative says nothing about the error of its difference
                     Verdict::Off => {}
                     verdict => sum.missing = sum.missing.or(Some(verdict)),
                 }

@@ -1,8 +1,8 @@
-//! The dependents of an entry: the entries of an op's output that have a term which reads the entry. When the gradient check moves the entry, only its dependents
-//! are computed again.
+//! The dependents of an entry x: those entries of an op's output that are computed from x. When the gradient check moves x, only its dependents are computed
+//! again.
 //!
-//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass: an edge that is missing
-//! there would be missing from the check too, which could then not find the error.
+//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass: an edge that is
+//! missing there would be missing from the check too, which could then not find the error.
 //!
 //! The dependents of an entry are a linked list, stored from its last node back. Lists share their common beginnings. In a linear layer with 2 outputs all
 //! inputs have the same dependents, so all have one list:
@@ -33,10 +33,11 @@ pub(super) struct Dependents {
     magnitudes: Vec<f64>,
 }
 
-/// The largest magnitude of the numbers that are rounded in the computation of an entry: products, results of functions, and sums of two or more terms.
+/// Computes the largest magnitude of the numbers that are rounded in the computation of an entry: products, results of functions, and sums of two or more
+/// terms.
 #[derive(Default)]
 struct RoundedMagnitude {
-    /// The sum of the terms so far.
+    /// The running sum of the terms.
     sum: f64,
     /// The number of terms so far.
     terms: u64,
@@ -69,6 +70,7 @@ impl Dependents {
     /// other bits than the result of its kernel. Also returns `None` if `stop` becomes `true`.
     pub fn of(network: &Network, run: &Run, op: &Op, number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
+        // places and nodes are stored as `u32`
         u32::try_from(values.len()).ok()?;
         let mut last_nodes: Vec<(Id, Vec<u32>)> = Vec::new();
         let mut parts = Vec::new();
@@ -83,11 +85,12 @@ impl Dependents {
                     last_nodes.len() - 1
                 })
             };
+            // for each slot, the index of its tensor in `last_nodes`
             let lists = part.operands.map(&mut index_of);
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];
-        // for each node, the last dependent that was appended to a list that ends with it, and the node that this has added
+        // for each node n: the last dependent that was appended to a list that ends with n, and its node; all lists that end with n get the same new node
         let mut next = vec![(NONE, 0)];
         // the number of terms of all entries, and the total size of the windows that are searched for a maximum
         let (mut all_terms, mut windows) = (0, 0);
@@ -99,8 +102,8 @@ impl Dependents {
             let dependent = u32::try_from(at).ok()?;
             let (mut sum, mut terms, mut rounded) = (-0.0, 0, RoundedMagnitude::default());
             for (rule, x, lists) in &parts {
-                let own = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
-                for term in 0..own {
+                let part_terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
+                for term in 0..part_terms {
                     let Term { kind, args, value, .. } = rule.term(x, at, term);
                     let args = expand_slice(x, args);
                     rounded.add(kind, &args, value);
@@ -124,8 +127,8 @@ impl Dependents {
                         *last_node = next[node].1;
                     }
                 }
-                sum = rule.add_first_terms(x, at, own, sum);
-                terms += own;
+                sum = rule.add_first_terms(x, at, part_terms, sum);
+                terms += part_terms;
             }
             let sum = entry_sum(sum, terms);
             if sum.to_bits() != value.to_bits() && !(sum.is_nan() && value.is_nan()) {
@@ -142,8 +145,8 @@ impl Dependents {
         &self.magnitudes
     }
 
-    /// Returns the entries that depend on changed entries, unordered, or `None` if computing the whole tensor is faster. `changed` has the places of the changed
-    /// entries of each tensor of the network.
+    /// Returns the entries that depend on changed entries, unordered, or `None` if computing the whole tensor is faster. `changed` has the places of the
+    /// changed entries of each tensor of the network.
     pub fn of_changed<'m>(&self, changed: &[Vec<usize>], visited: &'m mut Visited) -> Option<&'m [usize]> {
         let Visited { seen_nodes, seen, nodes, dependents } = visited;
         seen_nodes.resize(self.nodes.len(), false);

@@ -23,6 +23,7 @@ impl StepSlope {
         if moves.iter().any(|moved| moved.crossings != moves[0].crossings) {
             return Self::CrossesKink;
         }
+        // the five-point difference, from two three-point differences
         let [narrow, wide] = central(moves, h);
         Self::of((4.0 * narrow - wide) / 3.0)
     }

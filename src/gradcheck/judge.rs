@@ -1,7 +1,7 @@
 //! The verdict on one derivative.
 //!
-//! Most derivatives agree with the difference at the first step size, and need no other. Otherwise the differences at eight step sizes are compared (coarse), and
-//! if they do not confirm the derivative, at many more (fine). A step that crosses a kink is not used. An entry on a kink has its own rules.
+//! Most derivatives agree with the difference at the first step size, and need no other. Otherwise the differences at eight step sizes are compared (coarse),
+//! and if they do not confirm the derivative, at many more (fine). A step that crosses a kink is not used. An entry on a kink has its own rules.
 
 use std::cmp::Ordering;
 
@@ -25,10 +25,10 @@ enum Direction {
     Right,
 }
 
-/// Judges derivatives of the loss by the entries of one tensor.
+/// Judges the derivatives ∂C/∂x of the loss for the entries of one tensor x.
 pub(super) struct Judge<'a, 'p> {
     pub workspace: &'p mut Workspace<'a>,
-    /// The tensor x of the derivatives ∂C/∂x.
+    /// The tensor x.
     pub of: Id,
     /// The entries of x before any move.
     pub values: &'a [f64],
@@ -50,8 +50,9 @@ impl Estimate {
         (derivative - self.slope).abs() <= allowed && self.uncertainty <= allowed
     }
 
-    /// Returns whether the derivative is certainly wrong. If the slopes at no three neighbouring steps agree, only NaN and infinities are certainly wrong.
+    /// Returns whether the derivative is certainly wrong.
     fn contradicts(&self, derivative: f64) -> bool {
+        // no three neighbouring steps have slopes that agree: only an infinite or NaN derivative is certainly wrong
         if self.step.is_none() {
             return !derivative.is_finite();
         }
@@ -117,10 +118,11 @@ impl Judge<'_, '_> {
         slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
     }
 
-    /// Judges a derivative at an entry on these kinks. `first` are the moves of the first step size, h. Returns the difference and the verdict.
+    /// Judges a derivative at an entry on these kinks. `first` are the results of the moves by −2h, −h, h and 2h, for the first step size h. Returns the
+    /// difference and the verdict.
     ///
-    /// At a single kink the derivative must be the slope to the left, the slope to the right, or a number between them: which one is a convention. If several
-    /// kinks meet, each may have another convention, so every derivative is accepted.
+    /// If there is one kink, the derivative must be the slope to the left, the slope to the right, or a number between them: which of these is a convention. If
+    /// several kinks meet, each may have another convention, so every derivative is accepted.
     fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
         let accepted = (f64::NAN, Verdict::Kink);
         let &[kink] = kinks else { return accepted };
@@ -151,6 +153,7 @@ impl Judge<'_, '_> {
     /// Returns [`Verdict::Kink`] if the slope on each side converges, and [`Verdict::Unsettled`] if the slopes differ without converging (strong curvature or
     /// rounding). Returns `None` if there is no corner, or if a shorter step shows a smooth loss with the slope `slope`.
     fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
+        // not `self.loss`: after any move of an output of the network, even by 0, the loss is computed from the output instead of z, which rounds differently
         let (loss, noise) = (self.moved(at, 0.0).loss, self.noise);
         let mut slopes = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - loss) / (sign * step));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
@@ -176,7 +179,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// Returns the kinks that the entry is exactly on, among the kinks that the shortest step crosses.
+    /// Returns the kinks that the entry is exactly on. The shortest step crosses them, and perhaps others.
     fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
         let shortest = coarse_steps(self.values[at])[COARSE_STEPS.len() - 1];
         let moves = self.moves(at, shortest);
@@ -187,7 +190,8 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Returns the estimate with the smallest uncertainty of those in these directions. An estimate on which three step sizes agree is preferred.
+    /// Estimates the slope in each of these directions, and returns the estimate with the smallest uncertainty. An estimate on which three step sizes agree is
+    /// preferred.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);

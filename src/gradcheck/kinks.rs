@@ -1,7 +1,7 @@
 //! The kinks of the forward pass: points where a function such as relu or max changes from one smooth piece to another.
 //!
-//! relu has piece 0 (z < 0) and piece 1 (z > 0); max(a, b, c) has one piece for each argument. The gradient check first computes the piece of each entry, and
-//! then moves one entry of a tensor. If another entry is on another piece after the move, the move has crossed a kink.
+//! relu has the pieces z < 0, z = 0 and z > 0; max(a, b, c) has one piece for each argument. The gradient check first computes the number of the piece that
+//! each entry is on. Then it moves one entry of a tensor. If the move changes the piece of any entry, it has crossed a kink.
 
 use smallvec::SmallVec;
 
@@ -34,12 +34,12 @@ struct PartKinks {
     constants: Vec<f64>,
 }
 
-/// The kinks of one op, by part.
+/// The kinks of one op: one element for each part that has kinks.
 pub(super) struct Kinks(Vec<PartKinks>);
 
 impl Kinks {
-    /// Returns the kinks of op `number`, whose output has this number of entries, or `None` if it has no kink. Because all terms of a part have the same
-    /// function, the first term shows whether the part has kinks.
+    /// Returns the kinks of the op with index `number`, or `None` if it has no kink. `entries` is the number of entries of its output. All terms of a part have
+    /// the same function, so the first term shows whether the part has kinks.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
         if op.pass != Pass::Forward {
             return None;
@@ -77,13 +77,13 @@ impl Kinks {
         (!parts.is_empty()).then_some(Self(parts))
     }
 
-    /// Returns whether an entry is exactly on a kink of a part before any move.
+    /// Returns whether an entry is exactly on a kink before any move. `part` counts only the parts that have kinks.
     pub fn is_tie(&self, entry: usize, part: usize) -> bool {
         self.0[part].entries[entry].is_tie
     }
 
-    /// Calls `report(entry, part, piece)` for each of these entries that is on another piece than before any move. `values` returns the current entries of a
-    /// tensor.
+    /// Calls `report(entry, part, piece)` for each of these entries that is now on another piece than before any move. `part` counts only the parts that have
+    /// kinks. `values` returns the current entries of a tensor.
     pub fn crossed<'v>(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),

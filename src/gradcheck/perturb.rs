@@ -50,7 +50,7 @@ pub(super) struct KinkSite {
     pub op: usize,
     /// The place of the entry in the op's output.
     pub entry: usize,
-    /// The index of the part of the op.
+    /// The part, counted among those parts of the op that have kinks.
     pub part: usize,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Perturbed {
 /// The tensors of one thread, in which it moves entries. Between two moves they are equal to those of the run.
 pub(super) struct Workspace<'a> {
     forward: &'a ForwardPass<'a>,
-    /// The tensors. A tensor is borrowed from the run until a move changes it.
+    /// The tensors by id. A tensor is borrowed from the run until a move changes it.
     tensors: Vec<Cow<'a, [f64]>>,
     /// For each tensor, the places of the entries that differ from the run.
     changed: Vec<Vec<usize>>,
@@ -148,16 +148,18 @@ impl<'a> Workspace<'a> {
                 .collect();
             self.sums.clear();
             self.sums.extend(entries.iter().map(|&at| {
-                let (mut sum, mut all_terms) = (-0.0, 0);
+                let (mut sum, mut term_count) = (-0.0, 0);
                 for (rule, x) in &parts {
                     let terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                     sum = rule.add_first_terms(x, at, terms, sum);
-                    all_terms += terms;
+                    term_count += terms;
                 }
-                entry_sum(sum, all_terms)
+                // 0 for an entry without terms
+                entry_sum(sum, term_count)
             }));
         } else {
-            // a loss that reads an output and its pre-activation z is computed from z; if only the output moves, the loss must be computed from the output
+            // the operands of some losses are the network's output and its pre-activation z; they are computed from z, but if the output itself is moved, they
+            // must be computed from the output
             let reads_moved_output = op.output_and_z().is_some_and(|[output, _]| output == moved);
             let op = if reads_moved_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             self.sums.resize(len(&self.forward.network.tensor(op.output).shape), 0.0);

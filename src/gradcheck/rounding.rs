@@ -16,6 +16,7 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     depends[of] = true;
     is_read[network.loss()] = true;
     for op in forward_ops(network).filter(|op| op.output != of) {
+        // a loss that has both the output and z as operands is computed from z; if `of` is the output, it is computed from the output
         let unread = op.output_and_z().map(|[output, z]| if output == of { z } else { output });
         let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
         let reads: SmallVec<[Id; 4]> = reads.copied().collect();
@@ -23,7 +24,8 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
         reads.iter().for_each(|&id| is_read[id] = true);
     }
     let rounded = (0..is_read.len()).filter(|&id| id != of && depends[id] && is_read[id]);
-    // the root of the sum of squares is `largest · √squares`: all numbers are divided by the largest, so that no square overflows or underflows (as in BLAS nrm2)
+    // the root of the sum of squares is `largest · √squares`: all numbers are divided by the largest, so that no square overflows or underflows (as in BLAS
+    // nrm2)
     let (mut largest, mut squares) = (0.0_f64, 0.0);
     for (id, gradient) in rounded.filter_map(|id| Some((id, network.gradient_of(id)?))) {
         let magnitudes = forward.rounded_magnitudes(id);

@@ -22,6 +22,7 @@ pub(super) fn coarse_steps(value: f64) -> [f64; COARSE_STEPS.len()] {
 /// The scales are max(1, |w|), |w|, |C| / |∂C/∂w| and max(1, |C|) / |∂C/∂w|. For each scale the first step is 1/32 of it, and each further step is a quarter
 /// of the step before. Steps for which rounding changes w ± h or w ± 2h by more than 10⁻⁸ h are left out.
 pub(super) fn fine_steps(value: f64, loss: f64, derivative: f64) -> Vec<f64> {
+    // each scale with its number of steps
     let scales =
         [(value.abs().max(1.0), 21), (value.abs(), 21), (loss.abs() / derivative.abs(), 12), (loss.abs().max(1.0) / derivative.abs(), 12)];
     let mut steps: Vec<f64> = coarse_steps(value).to_vec();

@@ -65,7 +65,7 @@ pub struct Batch {
     pub loss: Option<Id>,
 }
 
-// The equations of the ops. `scaled` replaces the right-hand side `whole::X` by that of each term.
+// The equations of the ops. Their right-hand side `whole::X`, the operand alone, is only a placeholder: `scaled` sets it, for example to λ X.
 const MEAN_OF_SAMPLES: Equation = Equation {
     right: whole::X,
     name: "over the samples of the batch",
@@ -91,8 +91,8 @@ const STEP_BY_VELOCITY: Equation = Equation {
     words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 
-/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`. In the first
-/// iteration there is no previous velocity: `waits_for_previous` is `true` if there is momentum, which will need it later.
+/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`.
+/// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
 fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
     let words = match (has_decay, has_previous) {
         (false, false) => "This is the first iteration: there is no velocity before it, so it is the gradient itself.",
@@ -165,8 +165,8 @@ impl BatchBuilder<'_> {
         self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
-    /// Adds the op that reduces a tensor of the samples' network over all samples; for a batch of one sample, only an input with the tensor. Returns the tensor
-    /// in the batch's network.
+    /// Adds the op that reduces a tensor of the samples' network over all samples, and returns the tensor that the op computes. A batch of one sample needs no
+    /// such op: it gets an input with the sample's tensor, which is returned.
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
@@ -195,7 +195,7 @@ impl BatchBuilder<'_> {
 
 impl Batch {
     /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the hyperparameters and the parameters to update; `None` for no
-    /// update. `is_first` is `true` for the first iteration, which has no previous velocity.
+    /// update. `is_first` is `true` if there are no previous velocities, as in the first iteration.
     #[must_use]
     pub fn new(
         network: &Network,
@@ -210,6 +210,7 @@ impl Batch {
         let mut gradients = HashMap::new();
         let is_updated = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
         for op in network.ops().iter().filter(|op| op.pass == Pass::Backward) {
+            // in a batch of several samples, the gradients of all parameters are reduced, even without an update
             if let Role::Gradient(of) = network.tensor(op.output).role
                 && ((network.tensor(of).role == Role::Parameter && samples.len() > 1) || is_updated(of))
             {
@@ -225,7 +226,9 @@ impl Batch {
         let BatchBuilder { tensors, ops, reads, derivatives, .. } = builder;
         // a batch of one sample has no loss of its own; its network then needs some tensor in the place of output and loss
         let output = loss.unwrap_or(0);
-        let network = Network::new(tensors, ops, network.layers().to_vec(), Vec::new(), output, output, &derivatives);
+        // each run is given all tensors that the ops read
+        let fixed = Vec::new();
+        let network = Network::new(tensors, ops, network.layers().to_vec(), fixed, output, output, &derivatives);
         Self { network: Arc::new(network), reads, updated, loss }
     }
 }
@@ -255,6 +258,7 @@ impl BatchBuilder<'_> {
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
         let step: [Summand; 2] = [
             (None, whole::X, old),
+            // −η v, or −η g without a velocity
             (Some(-sgd.learning_rate), Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])), velocity.unwrap_or(gradient)),
         ];
         self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);

@@ -109,8 +109,8 @@ impl Chain {
 
     /// Adds a layer. `from` are the numbers of the layers whose outputs the new layer reads; `None` is the network's input.
     ///
-    /// A layer has one or more stages, and each stage computes one tensor: a linear layer with a relu has the stages z = W x + b and a = relu(z). The last stage
-    /// computes the output of the layer.
+    /// A layer has one or more stages, and each stage computes one tensor: a linear layer with a relu has the stages z = W x + b and a = relu(z). The last
+    /// stage computes the output of the layer.
     ///
     /// # Errors
     /// The first mismatch between shapes of operands.
@@ -226,8 +226,8 @@ impl Builder {
         Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
     }
 
-    /// Returns the backward ops. The gradient of a tensor comes as soon as the gradients of all ops that read the tensor precede it. The parameters of a layer
-    /// come before its input.
+    /// Returns the backward ops. The op of a tensor's gradient reads the gradients of the outputs of all ops that read the tensor. It comes as soon as these
+    /// gradients are computed. The parameters of a layer come before its input.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
@@ -250,7 +250,7 @@ impl Builder {
             gradients[loss] = Some(id);
             ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
         }
-        // for each tensor, the number of uses whose output has no gradient yet
+        // for each tensor, the number of its uses in ops that the loop below has not reached yet
         let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
         // a tensor that the output of a graph does not depend on has the derivative 0: an op without parts
         let unread: Vec<Id> = (0..count).filter(|&id| is_graph && pending[id] == 0 && id != loss).collect();
@@ -273,7 +273,7 @@ impl Builder {
             ready.retain(|&id| !matches!(self.tensors[id].role, Role::Target | Role::Constant));
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                let parts = uses[id].iter().filter_map(|&one| self.backward_part(one, &gradients, shortcut)).collect();
+                let parts = uses[id].iter().filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -309,6 +309,7 @@ impl Builder {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
+        // the operands, the output y and ∂C/∂y; the loss C has no ∂C/∂C
         let operands = Reads::inputs(reads.iter().copied()).with_backward([forward.output]).with_backward(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
@@ -338,7 +339,9 @@ mod tests {
             ConstantWeights::new(Contraction::einsum("i->", &[('i', 3)]), Weights::Unweighted, Equation::default(), Equation::default());
         let node = |name: &str, function, reads: &[usize]| Node { name: name.to_owned(), function, reads: reads.to_vec() };
         let nodes = vec![node("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), node("J", Arc::new(sum), &[2])];
-        Builder::graph(vec![("x".to_owned(), ones(&[x])), ("W".to_owned(), ones(&[3, 4]))], nodes, 3)
+        // the list of inputs and nodes is x, W, y, J
+        let output = 3;
+        Builder::graph(vec![("x".to_owned(), ones(&[x])), ("W".to_owned(), ones(&[3, 4]))], nodes, output)
     }
 
     #[test]

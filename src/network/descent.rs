@@ -26,7 +26,8 @@ use crate::threads::{parallel, wait_until_idle};
 /// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
 #[derive(Clone, Debug)]
 pub struct DescentWalk {
-    /// The reserved memory of one iteration. The iterations of the walk use it one after the other. It returns to the budget when the last iteration is dropped.
+    /// The reserved memory of one iteration. The iterations of the walk use it one after the other. It returns to the budget when the last iteration is
+    /// dropped.
     memory: Arc<Reservation>,
     /// The state before the current iteration.
     checkpoint: Checkpoint,
@@ -118,15 +119,15 @@ struct BatchKey {
     samples: Vec<usize>,
     /// `true` if the batch updates the parameters.
     has_update: bool,
-    /// `true` for the first iteration, which has no previous velocity.
+    /// `true` if there are no previous velocities, as in the first iteration.
     is_first: bool,
 }
 
 /// The largest number of batches whose ops are cached.
 const MAX_CACHED_BATCHES: usize = 2;
 
-/// The number of multiplications from which an op is computed on a separate thread. This many take some hundred microseconds, or milliseconds if each
-/// computes a power.
+/// The number of multiplications from which an op is computed on a separate thread. 2²⁰ multiplications take some hundred microseconds, and 2²⁰ powers some
+/// milliseconds.
 const LONG_OP: u64 = 1 << 20;
 
 /// The number of ops that take a few milliseconds to visit one by one.
@@ -231,6 +232,7 @@ impl Descent {
             partial.sample_runs.push(SampleRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
+        // a batch of one sample has no loss of its own
         let loss = batch.loss.map_or_else(|| partial.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if is_within_tolerance(tolerance, checkpoint.loss, loss) && !partial.stopped {
@@ -249,6 +251,7 @@ impl Descent {
         if !batch.network.ops().is_empty() {
             sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
         }
+        // the last iteration has no update, so it needs no memory for one
         let shortage = shortage.filter(|_| !stopped);
         Some((Iteration { number: checkpoint.iteration, sample_runs, loss, stopped, shortage }, next))
     }
@@ -290,7 +293,8 @@ impl Descent {
         let number = number.clamp(1, self.iterations());
         let mut walk = self.walk(number);
         loop {
-            if let Some(iteration) = self.advance(&mut walk, &mut { u64::MAX })
+            let mut pieces = u64::MAX; // no limit
+            if let Some(iteration) = self.advance(&mut walk, &mut pieces)
                 && (iteration.number == number || iteration.ends_descent())
             {
                 return iteration;
@@ -331,6 +335,7 @@ impl Descent {
                 return (claim, Some(Shortage::Update(number, short)));
             }
         }
+        // the memory is counted even so, because `Descent::iteration` computes the iteration in any case
         (self.room.insist(whole), Some(Shortage::Iteration(number, short)))
     }
 
@@ -362,7 +367,7 @@ impl Descent {
         })
     }
 
-    /// Returns whether the next piece of a walk takes milliseconds. Such a piece is done on a separate thread, so that keys are answered meanwhile.
+    /// Returns whether the next piece of a walk takes milliseconds. The caller does such a piece on a separate thread, so that keys are answered meanwhile.
     #[must_use]
     pub fn is_next_long(&self, walk: &DescentWalk) -> bool {
         let DescentWalk { partial, .. } = walk;
@@ -372,7 +377,9 @@ impl Descent {
         let is_long_for_all = || walk.is_large() || ops() >= MANY_OPS;
         match &partial.run {
             Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
+            // all ops of the run are done: the next piece ends the run, and the iteration if it is the run of the batch
             Some(_) => partial.batch.is_some() && is_long_for_all(),
+            // the next piece starts the run of the batch if all samples are done
             None => !partial.samples.is_empty() && partial.sample_runs.len() == partial.samples.len() && is_long_for_all(),
         }
     }
@@ -423,7 +430,7 @@ impl Descent {
         let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
         loop {
             if losses.len() == losses.capacity() {
-                // the next `push` doubles the capacity: 16 bytes for each 8 bytes so far
+                // the next `push` doubles the capacity, from 8 bytes to 16 bytes for each loss so far
                 memory.push(self.room.claim(losses.len() as u64 * 16)?);
             }
             let number = losses.len() as u64 + 1;

@@ -133,8 +133,8 @@ impl Numbers {
         }
     }
 
-    /// Calls `compute` to write a tensor of this shape into its memory. `compute` gets read access to the tensors before it, and the memory with arbitrary
-    /// contents.
+    /// Computes a tensor of this shape. `compute` gets read access to the tensors that precede this one, and the memory to write to, with arbitrary contents.
+    /// Returns the result of `compute`.
     pub fn compute<T>(&mut self, id: Id, shape: &[usize], compute: impl FnOnce(ReadAccess<'_>, &mut [f64]) -> T) -> T {
         let Self { layout, packed, allocated } = self;
         match layout.locations[id] {

@@ -21,7 +21,7 @@ pub struct Run {
     memos: Memos,
 }
 
-/// The memos of all rules that have one: the number of an op, the index of its part, and the memo of the part's rule, sorted by op and part.
+/// The memos of all rules that have one: the number of an op, the index of a part of the op, and the memo of the part's rule, sorted by op and part.
 #[derive(Clone, Debug, Default)]
 struct Memos(Vec<(usize, usize, Memo)>);
 
@@ -60,7 +60,8 @@ impl Run {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default() }
     }
 
-    /// Computes the network with other inputs, and reuses the memory of this run. For a large network, allocating new memory would take a good part of the time.
+    /// Computes the network with other inputs, and reuses the memory of this run. For a large network, allocating new memory would take a good part of the
+    /// time.
     ///
     /// # Panics
     /// As [`Run::new`].
@@ -108,9 +109,9 @@ impl Run {
         run
     }
 
-    /// For tests: returns a copy of the run in which numbers are replaced, but the tensors that depend on them are not computed again. In each tensor the
-    /// entries from `first_replaced` on are replaced by their `replacement`; `None` keeps the tensor. Memos are computed again if they depend on a replaced
-    /// tensor.
+    /// For tests: returns a copy of the run in which numbers are replaced, but the tensors that depend on them are not computed again. `first_replaced` returns
+    /// the first replaced entry of a tensor; all later entries are replaced too. `None` keeps the tensor. Memos that depend on a replaced tensor are computed
+    /// again.
     #[must_use]
     pub fn altered(&self, network: &Network, first_replaced: impl Fn(Id) -> Option<usize>, replacement: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();
@@ -159,6 +160,7 @@ impl Run {
     /// The rule and the operands of a part of an op. `index` is the number of the op.
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
+        // for tests, which count the work
         tally::count(1);
         let tensors = op.parts[part].operands.map(|id| self.values(id));
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
@@ -238,10 +240,11 @@ impl PartialRun {
 /// The memos of an op, one for each part. Most ops have one part, and their memo needs no allocation.
 type OpMemos = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts. Each entry is the sum of the terms of all parts; 0 without terms.
+/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts. Each entry is the sum of the terms of all parts; 0 without
+/// terms.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> OpMemos {
     let mut memos = OpMemos::with_capacity(op.parts.len());
-    // one `bool` per entry: `true` if a part so far adds a term to it; `None` if all entries have terms
+    // one `bool` per entry: `true` if a part so far adds a term to it; `None` if no entry must become 0 at the end
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
@@ -251,6 +254,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         if number == 0 {
             has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
             if has_terms.is_none() {
+                // writes the sums of this part, and 0 to entries without terms
                 part.rule.begin(&x, sums);
                 continue;
             }
@@ -262,15 +266,16 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         part.rule.accumulate(&x, sums);
     }
     if let Some(has_terms) = has_terms {
+        // entries without terms become 0
         clear(sums, &has_terms);
     }
     memos
 }
 
 /// Returns the elementwise `||` of two lists of equal length.
-fn either((mut one, other): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
-    for (one, other) in one.iter_mut().zip(other) {
-        *one |= other;
+fn either((mut first, second): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
+    for (first, second) in first.iter_mut().zip(second) {
+        *first |= second;
     }
-    one
+    first
 }

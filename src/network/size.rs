@@ -32,7 +32,8 @@ const RUN_BYTES: u64 = 256;
 const TENSOR_BYTES: u64 = 256;
 /// The size of the part that one sample has in the op of a reduction (measured).
 const TERM_BYTES: u64 = 640;
-/// The size that the maximum of one window takes in max pooling: each rule of the layer has its index in a memo.
+/// The size that one window takes in the memo of a max pool, which has the index of each window's maximum twice: in the order of the
+/// windows, and in a sorted list with the window's own index.
 const WINNER_BYTES: u64 = 32;
 
 impl Sizes {
@@ -64,10 +65,11 @@ impl Sizes {
     }
 }
 
-/// Returns the size of the memos of an op. A max-pooling layer has the index of each maximum, a dropout mask has a number for each of its entries.
+/// Returns the size of the memos of an op. The memo of a max pool has the index of each maximum. The memo of a dropout has a number for each entry of the mask.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
     let memo = |part: &super::Part| match part.rule.window() {
+        // a window without a filter is that of a pool; its last operand, ∂C/∂y, has one entry for each window
         Some(window) if window.filter.is_none() && op.pass == Pass::Backward => part.operands.last().map_or(0, entries) * WINNER_BYTES,
         _ if part.operands.iter().any(|id| network.tensor(*id).role == Role::Constant) => entries(&op.output) * ENTRY_BYTES,
         _ => 0,

@@ -95,23 +95,24 @@ impl Symbol {
             return glyph::ascii_text(&self.with_prefix(name, layer, index, Notation::Unicode));
         }
         let latex = notation == Notation::Latex;
-        let mut own = letter(name, notation).into_owned();
+        // the symbol without ∂C/∂ or v before it
+        let mut bare = letter(name, notation).into_owned();
         if let Some(layer) = layer {
             if latex {
-                own.extend(["^{(", &layer.to_string(), ")}"]);
+                bare.extend(["^{(", &layer.to_string(), ")}"]);
             } else {
-                own.push_str(&glyph::superscript_layer(layer));
+                bare.push_str(&glyph::superscript_layer(layer));
             }
         }
         let from_one: Vec<usize> = index.iter().map(|i| i + 1).collect();
         let subscript = glyph::subscript(&from_one);
-        own.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
+        bare.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
         match &self.kind {
-            SymbolKind::Itself => own,
-            SymbolKind::Derivative(by) if latex => format!(r"\frac{{\partial {}}}{{\partial {own}}}", letter(by, notation)),
-            SymbolKind::Derivative(by) => format!("∂{by}/∂{own}"),
-            SymbolKind::Velocity if latex => format!("v_{{{own}}}"),
-            SymbolKind::Velocity => format!("v of {own}"),
+            SymbolKind::Itself => bare,
+            SymbolKind::Derivative(by) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(by, notation)),
+            SymbolKind::Derivative(by) => format!("∂{by}/∂{bare}"),
+            SymbolKind::Velocity if latex => format!("v_{{{bare}}}"),
+            SymbolKind::Velocity => format!("v of {bare}"),
         }
     }
 }

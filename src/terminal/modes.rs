@@ -21,7 +21,7 @@ const MODES: [TerminalMode; 4] = [
     // reports of mouse buttons, drags and the wheel, but not of every motion
     TerminalMode("\x1b[?1000h\x1b[?1002h\x1b[?1006h", "\x1b[?1006l\x1b[?1002l\x1b[?1000l"),
 ];
-/// Bit n of a set of modes is the mode `MODES[n]`. These three modes are always needed.
+/// The modes that are always needed: the first three of [`MODES`]. In a set of modes, bit n is the mode `MODES[n]`.
 const ALWAYS: u8 = 0b0111;
 /// The mouse mode.
 const MOUSE: u8 = 0b1000;
@@ -77,7 +77,8 @@ pub(super) fn enter() -> io::Result<()> {
     }
     crossterm::terminal::enable_raw_mode()?;
     tty::set_reads_without_waiting()?;
-    tty::write(sequences(wanted, |mode| mode.0, false).as_bytes())
+    let is_reversed = false;
+    tty::write(sequences(wanted, |mode| mode.0, is_reversed).as_bytes())
 }
 
 /// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not take output.
@@ -91,7 +92,8 @@ pub(super) fn leave() {
     // end the raw mode before the main screen is shown: input after that is meant for the shell
     let _ = crossterm::terminal::disable_raw_mode();
     if tty::accepts_output() {
-        let _ = tty::write((RESET.to_string() + &sequences(on, |mode| mode.1, true)).as_bytes());
+        let is_reversed = true;
+        let _ = tty::write((RESET.to_string() + &sequences(on, |mode| mode.1, is_reversed)).as_bytes());
     }
 }
 
@@ -104,7 +106,8 @@ pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     tty::write(frame)
 }
 
-/// The escape sequences of the modes whose bits are set in `modes`. `sequence` returns the one for on or off.
+/// The escape sequences of the modes whose bits are set in `modes`, in the order of [`MODES`] or in reverse. `sequence` returns the sequence that switches a
+/// mode on, or the one that switches it off.
 fn sequences(modes: u8, sequence: fn(&TerminalMode) -> &'static str, is_reversed: bool) -> String {
     let chosen = (0..MODES.len()).filter(|i| modes & (1 << i) != 0);
     let texts = chosen.map(|i| sequence(&MODES[i]));

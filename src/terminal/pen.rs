@@ -1,4 +1,4 @@
-//! Writes the difference between two frames in few bytes, with escape sequences of a VT100 and those for colours.
+//! Writes the difference between two frames in few bytes. It uses the escape sequences of a VT100, and those for colours.
 //!
 //! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. Example: from `x = 1` to `x = 2`, with the
 //! number in red at row 2, column 5:
@@ -312,7 +312,8 @@ fn append_changes(text: &mut SequenceBytes, from: Ink, to: Ink) {
 
 /// Appends the codes of a colour. `first` is 30 for the foreground and 40 for the background.
 fn append_colour(text: &mut SequenceBytes, colour: Color, first: u8) {
-    let own = match colour {
+    // 38 and 48 begin an indexed or an RGB colour
+    let offset = match colour {
         Color::Reset => 9,
         Color::Black => 0,
         Color::Red => 1,
@@ -333,7 +334,7 @@ fn append_colour(text: &mut SequenceBytes, colour: Color, first: u8) {
         Color::Indexed(index) => return [first + 8, 5, index].into_iter().for_each(|n| append_code(text, n)),
         Color::Rgb(r, g, b) => return [first + 8, 2, r, g, b].into_iter().for_each(|n| append_code(text, n)),
     };
-    append_code(text, first + own);
+    append_code(text, first + offset);
 }
 
 #[cfg(test)]

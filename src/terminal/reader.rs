@@ -95,6 +95,7 @@ mod unix {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
                 Err(filedescriptor::Error::Poll(error) | filedescriptor::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {
+                    // a signal: something may have arrived
                     return Ok(true);
                 }
                 Err(error) => return Err(io::Error::other(error)),

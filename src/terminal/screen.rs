@@ -45,6 +45,7 @@ impl TerminalScreen {
         self.next.reset();
         program.draw(area, &mut self.next);
         if self.needs_clear {
+            // default colours, then clear
             self.pen.write(b"\x1b[0m\x1b[2J");
         }
         self.pen.draw(&self.shown, &self.next);

@@ -210,7 +210,8 @@ impl SequenceParser {
             [b'M', buttons, column, row] => {
                 // each number is sent as a byte, plus 32
                 let number = |byte: &u8| u16::from(byte.saturating_sub(32));
-                self.add_mouse(buttons.checked_sub(32), number(column), number(row), true);
+                let is_press = true;
+                self.add_mouse(buttons.checked_sub(32), number(column), number(row), is_press);
             }
             text => {
                 if let Some(c) = str::from_utf8(text).ok().and_then(|text| text.chars().next()) {
@@ -249,7 +250,8 @@ impl SequenceParser {
     fn end_sequence(&mut self, parameters: &[u8], final_byte: u8) {
         let Ok(parameters) = str::from_utf8(parameters) else { return };
         if let (Some(mouse), b'M' | b'm') = (parameters.strip_prefix('<'), final_byte) {
-            return self.mouse_report(mouse, 0, final_byte == b'M');
+            let offset = 0;
+            return self.mouse_report(mouse, offset, final_byte == b'M');
         }
         // `5;3` in `ESC [ 5 ; 3 ~`: the key, and 1 + the mask of its modifiers
         let mut numbers = parameters.split(';').map(|text| text.split(':').next().unwrap_or_default().parse::<u32>().ok());
@@ -258,7 +260,11 @@ impl SequenceParser {
         let code = match final_byte {
             // the beginning of a pasted text
             b'~' if first == Some(200) => return self.begin(ParserState::Paste(0)),
-            b'M' => return self.mouse_report(parameters, 32, true),
+            b'M' => {
+                // this older form has no letter for a release
+                let (offset, is_press) = (32, true);
+                return self.mouse_report(parameters, offset, is_press);
+            }
             b'A' => KeyCode::Up,
             b'B' => KeyCode::Down,
             b'C' => KeyCode::Right,
@@ -298,7 +304,8 @@ impl SequenceParser {
         }
     }
 
-    /// Adds a mouse event. The bits of `buttons` are, from the lowest: two of the button's number, Shift, Alt, Ctrl, motion, two more of the number.
+    /// Adds a mouse event; nothing if `buttons` is `None`, because the report is wrong. The bits of `buttons` are, from the lowest: two of the button's number,
+    /// Shift, Alt, Ctrl, motion, two more of the number.
     fn add_mouse(&mut self, buttons: Option<u8>, column: u16, row: u16, is_press: bool) {
         const BUTTONS: [MouseButton; 3] = [MouseButton::Left, MouseButton::Middle, MouseButton::Right];
         let (Some(buttons), Some(column), Some(row)) = (buttons, column.checked_sub(1), row.checked_sub(1)) else { return };
@@ -325,7 +332,7 @@ impl SequenceParser {
 /// Decodes a mask with Shift, Alt and Ctrl as the bits 1, 2 and 4.
 fn modifiers(mask: u32) -> KeyModifiers {
     let held = [KeyModifiers::SHIFT, KeyModifiers::ALT, KeyModifiers::CONTROL];
-    held.into_iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).fold(KeyModifiers::NONE, |all, (_, one)| all | one)
+    held.into_iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).fold(KeyModifiers::NONE, |all, (_, modifier)| all | modifier)
 }
 
 /// The key of a character; an upper-case letter has Shift.

@@ -16,8 +16,8 @@ use crate::words::{suggest, tensors};
 /// The entries that a term reads: for each, its tensor and its place (its offset in row-major order).
 pub type Sources = SmallVec<[(Id, usize); 4]>;
 
-/// The largest number of arguments of a term in [`Sources`]. If a term has more arguments, the others are left out. [`Trace::term_reads`] finds such terms by the
-/// entries that they read.
+/// The largest number of arguments of a term in [`Sources`]. If a term has more arguments, the others are left out. [`Trace::term_reads`] finds such terms by
+/// the entries that they read.
 pub const MAX_ARGUMENTS: usize = 1024;
 
 /// A step that reads an entry.
@@ -56,7 +56,8 @@ impl Trace {
             Place::Loss => {
                 let network = self.network();
                 let loss = network.find("loss").unwrap_or(network.loss());
-                self.resolve_op(Scope::Any, &network.tensor(loss).name, None, None)
+                let (index, term) = (None, None);
+                self.resolve_op(Scope::Any, &network.tensor(loss).name, index, term)
             }
             Place::Op { scope, name, index, term } => self.resolve_op(*scope, name, index.as_deref(), *term),
         }
@@ -82,6 +83,7 @@ impl Trace {
         let sample_run = self.sample_run(scope)?;
         let network = self.network_of(sample_run);
         let Some((tensor, producer)) = self.find_computed(sample_run, scope, name)? else {
+            // no op of the sample computes it, but the update does
             return self.resolve_op(Scope::Update, name, index, term);
         };
         let pass = network.ops()[producer].pass;
@@ -114,7 +116,8 @@ impl Trace {
         }
     }
 
-    /// Finds an op of a sample run by name. Returns its tensor and its number, or `None` if the update computes the name instead.
+    /// Finds an op of a sample run by name. Returns its tensor and its number, or `None` if only the update computes a
+    /// tensor with this name.
     fn find_computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
         let network = self.network_of(sample_run);
         let tensor = network.find(name);
@@ -139,8 +142,8 @@ impl Trace {
 
     /// Checks whether a position can exist in another iteration, whose batch has these samples (from 0). `Ok` if it exists or might exist.
     ///
-    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last may have
-    /// no update.
+    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last may
+    /// have no update.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -148,9 +151,11 @@ impl Trace {
         let Place::Op { scope, name, index, .. } = place else { return Ok(()) };
         let sample_run = match (scope, self.sample_run(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
-            (Scope::Reduce, Err(none)) => return Err(none),
+            // if this batch has one sample, so have all batches
+            (Scope::Reduce, Err(message)) => return Err(message),
             // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
+            // it may be a tensor of that update
             (Scope::Any, _) if !self.computes(0, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
             (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
             (Scope::Any | Scope::Sample(_), _) => 0,
@@ -182,8 +187,8 @@ impl Trace {
         self.network_of(sample_run).find(name).map(|id| (sample_run, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
-    /// Returns the sample run of the batch if its update computes this name: the new value of a parameter, or a velocity. `None` if the address names a sample
-    /// or a pass.
+    /// Returns the sample run of the batch if its update computes a tensor with this name: the new value of a parameter, or a velocity. `None` if `scope` names
+    /// a sample or a pass.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
         let batch = (scope == Scope::Any).then(|| self.sample_run(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
@@ -244,6 +249,7 @@ impl Trace {
     /// Returns the step that completes the loss of the batch, or of its only sample.
     #[must_use]
     pub fn loss_step(&self) -> u64 {
+        // `None` for the run of a batch with one sample, which has no op for the loss
         let loss = |sample_run: usize| self.entry_steps(sample_run, self.network_of(sample_run).loss(), 0);
         loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
     }
@@ -305,8 +311,8 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
 
 /// Returns the entries that an argument reads.
 ///
-/// The expression of a derived argument may name several operands. The argument reads the entry `at` of each of them, except of an operand with another shape
-/// than the operand in `slot`.
+/// The expression of a derived argument (an argument that is computed from operands) may name several operands. The argument reads the entry `at` of each of
+/// them. Operands with another shape than the operand in `slot` are left out.
 fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),

@@ -49,10 +49,11 @@ impl Trace {
     fn replaced(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
         let first_replaced = |id: Id| match network.producer(id) {
-            // the inputs of a batch are results of its samples
+            // given tensors are not replaced; but the inputs of the batch are not given: they are results of its samples
             None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
             Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
                 std::cmp::Ordering::Less => None,
+                // the entry in progress is replaced too, unless this is its last term
                 std::cmp::Ordering::Equal => Some(now.entry + usize::from(now.term + 1 == now.terms)),
                 std::cmp::Ordering::Greater => Some(0),
             },

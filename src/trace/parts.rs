@@ -18,6 +18,7 @@ impl Trace {
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
         if let Some(part_offsets) = self.network_of(self.segments[segment].sample_run).part_offsets(number) {
+            // the last part that begins at or before the term
             let part = part_offsets.partition_point(|offset| *offset <= term) - 1;
             return (part < op.parts.len()).then(|| (part, part_offsets[part]));
         }
@@ -48,6 +49,7 @@ impl Trace {
         let segments = self.segments_of(sample_run);
         let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
         (first..end).filter_map(|number| {
+            // for tests, which count the work
             tally::count(1);
             let steps = self.unit_span(&self.pass_starts, number);
             (!steps.is_empty()).then(|| (self.op(self.pass_starts[number]).1.pass, steps))

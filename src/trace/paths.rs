@@ -19,13 +19,14 @@ pub struct Path {
     pub product: f64,
 }
 
-/// The largest number of paths that are shown.
+/// The largest number of other paths, complete or not, while a path is extended. So at most 7 paths are shown.
 const MAX_PATHS: usize = 6;
 /// The largest number of nodes of a path that is shown.
 const MAX_NODES: usize = 24;
 
 impl Trace {
-    /// Returns the paths from the graph's output to a node. Empty for the output itself, and if there are too many paths or a path is too long.
+    /// Returns the paths from the graph's output to a node. Empty for the output itself, and also if there are too many paths or a path is too long to be
+    /// shown.
     #[must_use]
     pub fn paths(&self, sample_run: usize, node: Id) -> Vec<Path> {
         let mut complete: Vec<Path> = Vec::new();
@@ -57,6 +58,7 @@ impl Trace {
         }
         complete.retain(|path| path.nodes.len() > 1);
         let steps = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.entry_steps(sample_run, gradient, 0));
+        // for tests: replaces the numbers of the paths if the node's derivative is not computed yet
         if let (Some(future), Some(steps)) = (&self.future, steps) {
             for number in complete.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
                 *number = future.number(steps.end - 1, *number);
@@ -65,8 +67,10 @@ impl Trace {
         complete
     }
 
-    /// Returns the nodes that read a node, each with its local derivative by the node. Both come from the backward steps of the node: each is a product of the
-    /// derivative by the reader and the local derivative. `None` if such a step is a quotient instead, because the local derivative overflows.
+    /// Returns the nodes that read a node, each with its local derivative by the node. Both come from the steps of the node's derivative: each step is a
+    /// product of the derivative by the reader and the local derivative.
+    ///
+    /// If a local derivative overflows, the step can be a quotient ([`Kind::Apply`]), which has no local derivative as a factor. Then the result is `None`.
     fn locals(&self, sample_run: usize, node: Id) -> Option<Vec<(Id, f64)>> {
         let network = self.network_of(sample_run);
         let Some(number) = network.gradient_of(node).and_then(|gradient| network.producer(gradient)) else { return Some(Vec::new()) };
@@ -76,7 +80,7 @@ impl Trace {
         }
         let mut found = Vec::new();
         for (part, (rule, x)) in self.run(sample_run).parts(op, number).enumerate() {
-            // with so many readers, there are more paths than are shown, and `paths` returns nothing
+            // each reader is on a path of its own, so these are too many paths, and `paths` returns nothing
             if found.len() > MAX_PATHS + 1 {
                 break;
             }

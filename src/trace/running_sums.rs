@@ -113,6 +113,7 @@ impl Trace {
                 partial.sum = rule.add_terms(&x, at.entry, term - partial.terms_before..end - partial.terms_before, partial.sum);
                 term = end;
             }
+            // stops at the part of the next term, or at the last part
             if terms.end < partial.terms_before + part_terms || partial.part + 1 == op.parts.len() {
                 return partial;
             }

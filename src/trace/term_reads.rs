@@ -34,7 +34,7 @@ impl Trace {
             let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
-            // with few terms, visiting each term is faster than asking for the terms at each place
+            // with few terms, visiting each term is faster than asking for the terms at each place; but not with a gather, whose single term reads many entries
             if !rule.is_gather() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);
@@ -45,6 +45,7 @@ impl Trace {
             }
             let slots = operands.each().filter(|(_, id)| *id == tensor).map(|(slot, _)| slot);
             for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
+                // for tests, which count the work
                 tally::count(1);
                 found.extend(rule.terms_at(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
                     let reads = if rule.is_gather() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };

@@ -17,6 +17,7 @@ fn figure_14() -> Trace {
         let function = Arc::new(Elementwise::new(operator, &operands));
         Node { name: name.into(), function, reads: reads.to_vec() }
     };
+    // the operands are indices into the list a, b, c, u, v, J
     let (x, y) = (ElementwiseOperand::Input(0), ElementwiseOperand::Input(1));
     let nodes = vec![
         node("u", Operator::Mul, [x, y], &[0, 1]),
@@ -24,7 +25,8 @@ fn figure_14() -> Trace {
         node("J", Operator::Mul, [ElementwiseOperand::Constant(2.0), x], &[4]),
     ];
     let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| (name.to_owned(), from_flat(&[], vec![value])));
-    let network = Arc::new(Builder::graph(inputs.into(), nodes, 5).expect("numbers fit each other"));
+    let output = 5;
+    let network = Arc::new(Builder::graph(inputs.into(), nodes, output).expect("numbers fit each other"));
     let run = Run::new(&network, &[]);
     Trace::new(network, vec![run])
 }
@@ -119,6 +121,7 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
                 let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
                 let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.add_first_terms(&part.1, entry, terms(&part), sum);
+                // an entry without terms is 0; the sum of terms starts at −0, which keeps the sign of a term −0
                 let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
                 let sum: f64 = run.parts(op, number).fold(start, add);
                 assert_eq!(sum.to_bits(), value.to_bits(), "{path}: {} {entry}", scenario.network.tensor(op.output).name);
@@ -188,6 +191,7 @@ fn stored_running_sums_do_not_change_a_step() {
     let steps = (1..=trace.len()).map(|k| trace.get(k).expect("a step"));
     // a new trace has no stored sums
     let from_new_trace = |k: u64| trace_of(text).get(k).expect("a step");
+    // requests steps from the start and from the end by turns, so that the stored sums are of one entry and then of another
     for step in steps.step_by(233) {
         let from_end = trace.len() + 1 - step.step;
         assert_eq!(trace.get(from_end), Some(from_new_trace(from_end)));

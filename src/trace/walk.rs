@@ -47,14 +47,16 @@ pub struct Walk<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op from `first_part` on, as far as they were needed. They are created one by one, because a reduction has a part for each sample.
+    /// The parts of the current op from `first_part` on, as far as they were needed. They are created one by one, because a reduction has a part for each
+    /// sample.
     parts: Vec<PartCursor<'a>>,
+    /// The index in the op of the first of `parts`.
     first_part: usize,
     /// The state of the entry's sum before the next step.
     sum: PartialSum,
-    /// `true` if the visitor was told the op of the next step.
+    /// `true` if [`StepVisitor::op`] was called for the op of the next step.
     has_reported_op: bool,
-    /// `true` if the visitor was told the entry of the next step.
+    /// `true` if [`StepVisitor::entry`] was called for the entry of the next step.
     has_reported_entry: bool,
 }
 

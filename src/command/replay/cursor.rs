@@ -45,7 +45,7 @@ impl ReplayCursor {
         self.events.len()
     }
 
-    /// The work to do before the first event. It is 0 in an exact session, because its events include this work.
+    /// The work to do before the first event. An exact session has no such work, because its events include it.
     pub fn opening_work(&self) -> WorkLimit {
         if self.is_exact { WorkLimit::default() } else { WorkLimit::UNLIMITED }
     }
@@ -54,6 +54,7 @@ impl ReplayCursor {
     pub fn next(&self, driver: &Driver) -> Option<(Duration, ReplayItem)> {
         let (event_time, _) = self.events.get(self.done)?;
         let may_play = !self.is_exact && driver.state.job().is_none();
+        // a whole millisecond, like the times of events
         let play_time = driver.state.wake().map(round_up).filter(|time| may_play && time < event_time);
         Some(play_time.map_or((*event_time, ReplayItem::Event(self.done)), |time| (time, ReplayItem::Play)))
     }
@@ -94,5 +95,6 @@ impl ReplayCursor {
 
 /// The largest number of pieces of work in this time.
 fn max_pieces(time: Duration) -> u64 {
+    // 1 ms more: the times of events are rounded
     u64::try_from((time.min(MAX_SLICE).as_millis() + 1) * PIECES_PER_MS).unwrap_or(u64::MAX)
 }

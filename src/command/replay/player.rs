@@ -25,7 +25,7 @@ pub struct Player {
     options: RenderOptions,
     /// `true` if the replay has stopped, and the user drives the stepper.
     is_stopped: bool,
-    /// The work that the last event still asks for. The session's clock stops until this work is done.
+    /// The work that the last event still asks for; `WorkLimit::default()` for none. The session's clock stops until this work is done.
     work_left: WorkLimit,
     speed: f64,
     /// A moment by which the two clocks are compared: `session time = sync.session + (terminal time − sync.terminal) · speed`.
@@ -45,7 +45,8 @@ impl Player {
     /// A replay of a session at `speed` times its recorded speed. The driver is in the state in which the session begins.
     #[must_use]
     pub fn new(session: &Session, mut driver: Driver, speed: f64, options: RenderOptions) -> Self {
-        driver.state.say("a recorded session: any key stops it, q quits", false);
+        let is_error = false;
+        driver.state.say("a recorded session: any key stops it, q quits", is_error);
         let cursor = ReplayCursor::new(session);
         let work_left = if driver.state.job().is_some() { cursor.opening_work() } else { WorkLimit::default() };
         let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
@@ -75,10 +76,12 @@ impl Player {
         app::update(&mut self.driver.state, Action::Halt);
         // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
         let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Overlay);
-        self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), false);
+        let is_error = false;
+        self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
 
-    /// Does a slice of the work that the last event asks for. Without such work, applies the events and units of play that are due, for at most a slice of time.
+    /// Does a slice of the work that the last event asks for. Without such work, applies the events and units of play that are due, for at most a slice of
+    /// time.
     fn advance(&mut self, now: Duration) {
         if self.work_left != WorkLimit::default() {
             self.driver.work_slice(&mut self.work_left);

@@ -25,7 +25,7 @@ pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the op's own entry, and of the factors.
+/// The syntax of the op's own entry, and of the factors. The text after the index is the same for a tensor and a scalar.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
     EntrySyntax { before: |name, _, to| append_string(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], slice },
     EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },

@@ -179,7 +179,7 @@ impl TraceLine for OpLine {
     }
 }
 
-/// The ops with a step in a range: the sample run, the tensor and all steps of each op.
+/// The ops with a step in a range. For each: the sample run, the tensor, and all steps of the op.
 fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
     let steps = steps.clone();
     trace.ops().filter(move |(.., op_steps)| op_steps.start < steps.end && steps.start < op_steps.end)

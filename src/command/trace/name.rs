@@ -151,11 +151,11 @@ impl<'a> StepNames<'a> {
 
     /// Changes to the op at a position.
     pub(super) fn op(&mut self, at: &Position) {
-        if let Some(last) = self.at.and_then(|at| self.cache_index(&at)) {
-            if self.cache.len() <= last {
-                self.cache.resize_with(last + 1, NamesOfOp::default);
+        if let Some(i) = self.at.and_then(|last| self.cache_index(&last)) {
+            if self.cache.len() <= i {
+                self.cache.resize_with(i + 1, NamesOfOp::default);
             }
-            self.cache[last] = take(&mut self.op);
+            self.cache[i] = take(&mut self.op);
         }
         self.at = Some(*at);
         if let Some(cached) = self.cache_index(at).and_then(|i| self.cache.get_mut(i)).filter(|cached| cached.is_filled) {
@@ -170,7 +170,8 @@ impl<'a> StepNames<'a> {
 
     /// Writes the name of an entry of the op's own tensor.
     pub(super) fn entry(&mut self, entry: usize, to: &mut Vec<u8>) {
-        self.op.own.write(entry, None, to);
+        let by = None;
+        self.op.own.write(entry, by, to);
     }
 
     /// Writes the name of a factor, and returns the kind of the factor. A constant has no name. A slice has no value, so its text is then complete.
