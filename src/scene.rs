@@ -8,6 +8,7 @@
 //! known number of the entry in progress is its running sum. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no
 //! width, colour or picture can depend on a number that is not computed yet.
 
+mod blocks;
 mod grid;
 mod known;
 mod reads;
@@ -17,6 +18,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
+pub use blocks::{Block, Blocks, MAX_LANES};
 pub use grid::{Grid, ShownTensor};
 pub use known::{EntryState, EntryTerm};
 pub use reads::EntryUse;

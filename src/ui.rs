@@ -82,7 +82,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
             status::key_bar(state, theme, last_line, buf);
         }
     }
-    overlay::render(state, theme, screen, buf);
+    overlay::render(state, options, screen, buf);
     if options.ascii {
         ascii::ascii(buf);
     }
@@ -115,6 +115,9 @@ pub fn key_at(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u
 pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
     if state.focus() == Focus::List {
         return overlay::row_at(state, screen, x, y).map(Action::Choose);
+    }
+    if state.focus() == Focus::Map {
+        return overlay::block_at(state, screen, x, y).map(Action::GoToBlock);
     }
     if !matches!(state.focus(), Focus::Normal | Focus::Cursor) || is_too_small(screen) {
         return None;

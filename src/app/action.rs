@@ -88,6 +88,10 @@ pub enum Action {
     CheckGradient,
     /// Chooses a row of the open list.
     Choose(usize),
+    /// Chooses a block of the open map, and goes there.
+    GoToBlock(usize),
+    /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
+    FollowLine(bool),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
     /// Limits the overlay's scroll offset to this number of lines. The caller knows the screen, and so the offset at which the last line is visible.

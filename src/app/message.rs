@@ -9,6 +9,8 @@ pub struct Message {
     pub text: String,
     /// `true` if the message reports an error.
     pub is_error: bool,
+    /// `true` if the message is left out where the status line has no room for it.
+    pub is_hint: bool,
 }
 
 impl Message {
@@ -16,6 +18,12 @@ impl Message {
     /// terminal.
     #[must_use]
     pub fn new(text: &str, is_error: bool) -> Self {
-        Self { text: text::line(text), is_error }
+        Self { text: text::line(text), is_error, is_hint: false }
+    }
+
+    /// Returns a hint, which is shown only beside the position.
+    #[must_use]
+    pub fn hint(text: &str) -> Self {
+        Self { is_hint: true, ..Self::new(text, false) }
     }
 }

@@ -7,6 +7,8 @@ pub enum OverlayKind {
     Help,
     /// The scenario's notes.
     Notes,
+    /// The map of the network.
+    Map,
     /// A list of rows to choose from.
     List(ListKind),
     /// The gradient check of an entry, a list that a job makes.

@@ -13,6 +13,8 @@ pub enum Setting {
     Pane,
     /// Whether moves by steps skip products that are 0.
     SkipZeros,
+    /// Whether large matrices are drawn as images.
+    HeatMap,
 }
 
 /// The meaning of the keys that changed with the second format of sessions. A session of the first format is replayed with the keys of its time.

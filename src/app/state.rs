@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lists;
 use super::motion::Motion;
-use super::{Document, Job, Message, Mode, Overlay, OverlayKind, Picker, Prompt, ScenarioEntry, Settings, Stepper};
+use super::{Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, ScenarioEntry, Settings, Stepper};
 use crate::step::Address;
 use crate::trace::{Position, Trace};
 
@@ -40,6 +40,8 @@ pub enum Focus {
     Overlay,
     /// The overlay, if it is a list.
     List,
+    /// The overlay, if it is the map.
+    Map,
 }
 
 /// The state of the program. [`super::update`] changes it, and the `ui` draws it.
@@ -85,7 +87,7 @@ impl State {
         if let Some(Err(why)) = start.map(|start| self.go_to(start)) {
             self.say(why, true);
         } else if has_notes && self.message.is_none() {
-            self.say("a: what to look for in this scenario", false);
+            self.message = Some(Message::hint("a: what to look for in this scenario"));
         }
     }
 
@@ -94,6 +96,7 @@ impl State {
     pub fn focus(&self) -> Focus {
         match (&self.overlay, &self.screen) {
             (Some(overlay), _) if overlay.list.is_some() => Focus::List,
+            (Some(overlay), _) if overlay.map.is_some() => Focus::Map,
             (Some(_), _) => Focus::Overlay,
             (None, Screen::Picker(_)) => Focus::Picker,
             (None, Screen::Stepper(stepper)) => match stepper.mode {
@@ -234,6 +237,10 @@ impl State {
             OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
             // a job opens it
             OverlayKind::Check => return,
+            OverlayKind::Map => match self.stepper() {
+                Some(stepper) => NetworkMap::of(stepper).map(Overlay::map).ok_or_else(|| "there is no step".to_owned()),
+                None => return,
+            },
             OverlayKind::List(list) => match self.stepper() {
                 Some(stepper) => lists::build(list, stepper).map(|list| Overlay::list(kind, list)),
                 None => return,

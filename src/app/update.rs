@@ -2,7 +2,7 @@
 //! `work.rs` the jobs.
 
 use super::motion::Motion;
-use super::{Action, CopyFormat, Focus, Mode, Overlay, OverlayKind, Prompt, Request, Screen, Setting, State};
+use super::{Action, CopyFormat, Focus, Mode, NetworkMap, Overlay, OverlayKind, Prompt, Request, Screen, Setting, State};
 use crate::text::cut;
 
 /// The largest count. Typing more digits gives this count.
@@ -94,6 +94,17 @@ impl State {
                     return self.choose();
                 }
             }
+            Action::GoToBlock(block) => {
+                if let Some(map) = self.map_mut() {
+                    map.selected = block.min(map.blocks.len().saturating_sub(1));
+                    return self.choose_block();
+                }
+            }
+            Action::FollowLine(back) => {
+                if self.map_mut().is_some_and(|map| !map.follow(back)) {
+                    self.say(if back { "this block reads no other" } else { "no other block reads this one" }, false);
+                }
+            }
             Action::CycleSetting(setting, by) => self.cycle(setting, by),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
@@ -121,6 +132,8 @@ impl State {
         self.settings.cycle(setting, by);
         match setting {
             Setting::Pane => {}
+            Setting::HeatMap if self.settings.is_on(setting) => self.say("matrices that do not fit are drawn as heat maps", false),
+            Setting::HeatMap => self.say("matrices are drawn as numbers", false),
             Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),
             Setting::SkipZeros => self.say("l, h, s and S stop at products that are 0 too", false),
         }
@@ -129,7 +142,7 @@ impl State {
     /// Closes what has the focus: [`Action::Close`].
     fn close(&mut self) {
         match self.focus() {
-            Focus::Overlay | Focus::List => self.overlay = None,
+            Focus::Overlay | Focus::List | Focus::Map => self.overlay = None,
             Focus::Picker => self.close_picker(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
@@ -142,6 +155,7 @@ impl State {
         match self.focus() {
             Focus::Overlay => self.overlay = None,
             Focus::List => return self.choose(),
+            Focus::Map => return self.choose_block(),
             Focus::Picker => return self.selected().map(|entry| Request::Open(entry.name.clone())),
             Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_typed_address),
             Focus::Normal | Focus::Cursor => {}
@@ -156,10 +170,25 @@ impl State {
         self.user_action(action)
     }
 
+    /// Closes the map, and goes to the selected block.
+    fn choose_block(&mut self) -> Option<Request> {
+        let map = self.overlay.take()?.map?;
+        match map.step(self.stepper()?) {
+            Some(step) => return self.user_action(Action::GoToStep(step)),
+            None => self.say("no step computes or reads this block", false),
+        }
+        None
+    }
+
+    /// Returns the open map.
+    fn map_mut(&mut self) -> Option<&mut NetworkMap> {
+        self.overlay.as_mut()?.map.as_mut()
+    }
+
     /// Scrolls what has the focus: [`Action::Scroll`].
     fn scroll(&mut self, lines: i16) {
         match self.focus() {
-            Focus::Overlay | Focus::List => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
+            Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
             Focus::Picker => self.move_selection(lines),
             Focus::Prompt => {}
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),

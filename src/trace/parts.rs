@@ -44,6 +44,13 @@ impl Trace {
         self.segments[segment].steps_before + 1..self.last_step(segment) + 1
     }
 
+    /// Returns the steps of an op of a sample run; empty if it has no steps.
+    #[must_use]
+    pub fn op_steps(&self, sample_run: usize, op: usize) -> Range<u64> {
+        tally::count(1);
+        self.steps_of(self.segment(sample_run, op))
+    }
+
     /// Iterates over the passes of a sample run that have steps, in order, each with its steps.
     pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
         let segments = self.segments_of(sample_run);

@@ -25,7 +25,8 @@ pub enum Dock {
     Bottom,
     /// The left of the remaining area, followed by a gap; the pane requests columns.
     Left,
-    /// The left of the body, between two and three fifths of its width; the pane requests columns.
+    /// The left of the body: two fifths, half or three fifths of its width, the first that has the columns that the pane requests. So the pane seldom changes
+    /// its width from op to op.
     Main,
     /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
@@ -76,17 +77,17 @@ fn cut_left(area: &mut Rect, n: u16) -> Rect {
 
 /// Returns the layout of panes with these docks.
 ///
-/// `choose(count)` returns the index of the pane in front, among the `count` panes that share an area. `wants(pane, columns)` returns the number of lines or columns
-/// that a pane requests, if it is `columns` wide.
+/// `choose(count)` returns the index of the pane in front, among the `count` panes that share an area. `wants(pane, room)` returns the number of lines or columns
+/// that a pane requests in a room.
 #[must_use]
-pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, u16) -> u16) -> PaneLayout {
+pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, Rect) -> u16) -> PaneLayout {
     let mut rest = screen;
     let mut areas = vec![Rect::default(); docks.len()];
     for (n, dock) in docks.iter().enumerate() {
         areas[n] = match dock {
-            Dock::Top => cut_top(&mut rest, wants(n, screen.width)),
-            Dock::Bottom => cut_bottom(&mut rest, wants(n, screen.width)),
-            Dock::Left => cut_left(&mut rest, wants(n, screen.width)),
+            Dock::Top => cut_top(&mut rest, wants(n, screen)),
+            Dock::Bottom => cut_bottom(&mut rest, wants(n, screen)),
+            Dock::Left => cut_left(&mut rest, wants(n, screen)),
             Dock::Main | Dock::Beside | Dock::Below => continue,
         };
     }
@@ -95,7 +96,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     let mut cycle: Vec<usize> = panes_at(Dock::Beside).collect();
     if is_roomy(screen) {
         for n in panes_at(Dock::Below) {
-            let lines = wants(n, rest.width).min(MAX_BELOW);
+            let lines = wants(n, rest).min(MAX_BELOW);
             areas[n] = cut_bottom(&mut rest, lines);
         }
     } else {
@@ -104,11 +105,12 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     let chosen = choose(cycle.len());
     let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
     for main in panes_at(Dock::Main).filter(|main| *main != front) {
-        let (least, most) = (rest.width * 2 / 5, rest.width * 3 / 5);
-        let width = wants(main, rest.width).clamp(least, most);
+        let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5];
+        let wanted = wants(main, rest);
+        let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 1);
         // the main pane is narrowed until the pane in front is wide enough for its lines to fit
-        let leaves_enough = |width: &u16| wants(front, rest.width.saturating_sub(width + 1)) <= rest.height;
-        let width = (least..=width).rev().find(leaves_enough).unwrap_or(least);
+        let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
+        let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);
         areas[main] = cut_left(&mut rest, width);
     }
     areas[front] = rest;
@@ -123,12 +125,12 @@ mod tests {
     /// Returns the layout of the stepper's panes after Tab was pressed `tabs` times.
     fn layout_after(screen: Rect, tabs: usize) -> PaneLayout {
         let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
-        let wants = |n: usize, columns: u16| match docks[n] {
+        let wants = |n: usize, room: Rect| match docks[n] {
             Dock::Top | Dock::Bottom => 1,
             Dock::Left => 20,
             Dock::Main => 70,
             Dock::Beside => 0,
-            Dock::Below => 1 + 300 / columns.max(1),
+            Dock::Below => 1 + 300 / room.width.max(1),
         };
         layout(&docks, screen, &|count| tabs % count, &wants)
     }

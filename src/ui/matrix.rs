@@ -12,6 +12,7 @@
 //! grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus, an entry of this step, is in view. Arrows show that there
 //! is more. The cost depends on the number of cells in view, not on the size of the tensor.
 
+mod image;
 mod layout;
 
 use std::ops::Range;
@@ -21,6 +22,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
+pub use self::image::ImageKind;
 use self::layout::{LayoutRequest, MatrixLayout};
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
@@ -76,6 +78,8 @@ pub struct Matrix<'a> {
     pub heat: Option<f64>,
     /// The number of rows and of columns by which the user has scrolled the view, down and to the right.
     pub scroll: [isize; 2],
+    /// The kind of image to draw instead of numbers.
+    pub image: Option<ImageKind>,
 }
 
 /// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
@@ -108,6 +112,7 @@ impl<'a> Matrix<'a> {
             tint: None,
             heat: None,
             scroll: [0, 0],
+            image: None,
         }
     }
 
@@ -123,6 +128,12 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn height_within(&self, area: Rect) -> u16 {
         MatrixLayout::new(&self.request(), area).map_or(1, |layout| u16::try_from(layout.height()).unwrap_or(u16::MAX))
+    }
+
+    /// Returns the number of rows of a matrix that are in view in an area.
+    #[must_use]
+    pub fn rows_within(&self, area: Rect) -> usize {
+        MatrixLayout::new(&self.request(), area).map_or(0, |layout| layout.rows.len)
     }
 
     /// Returns the row-major index of the entry that is drawn in column `x` and row `y` of the screen, if the tensor is drawn into `area`.
@@ -143,15 +154,25 @@ impl<'a> Matrix<'a> {
             self.draw_title(Some(&layout), &mut pen);
         }
         for (block, x, y) in layout.blocks() {
-            self.draw_block(&layout, block, (x, y), &mut pen);
+            match self.image {
+                Some(kind) => self.draw_image(kind, &layout, block, (x, y), &mut pen),
+                None => self.draw_block(&layout, block, (x, y), &mut pen),
+            }
         }
+    }
+
+    /// Returns the width of an entry, in cells.
+    #[must_use]
+    pub fn cell_width(&self) -> usize {
+        self.image.map_or(self.format.width() + 2, ImageKind::pitch)
     }
 
     /// Returns everything that the layout depends on.
     fn request(&self) -> LayoutRequest<'_> {
         LayoutRequest {
             shape: self.shape,
-            number_width: self.format.width(),
+            pitch: self.cell_width(),
+            per_line: self.image.map_or(1, ImageKind::rows_per_line),
             padding: self.padding,
             turned: self.turned,
             has_title: !self.title.is_empty(),

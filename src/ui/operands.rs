@@ -10,16 +10,18 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::arrange::{GAP, Size, TIERS};
+use self::arrange::{GAP, Size};
+use crate::app::Setting;
+use crate::expr::Notation;
 use crate::network::{Id, Role};
 use crate::number::{ColumnFormat, round_up};
 use crate::scene::{Grid, ShownTensor};
 use crate::step::{Kind, Pass};
 use crate::tensor::len;
 use crate::ui::ClickTarget;
-use crate::ui::matrix::{Mark, Matrix};
+use crate::ui::matrix::{ImageKind, Mark, Matrix};
 use crate::ui::operand::OperandMatrix;
-use crate::ui::theme::StyleRole;
+use crate::ui::theme::{Colours, StyleRole};
 use crate::ui::view::View;
 
 /// The smallest width that a title gets, in columns.
@@ -73,19 +75,22 @@ impl ReadEntries {
     }
 }
 
-/// Returns the width that shows all matrices side by side, in columns.
+/// Returns the number of columns in which all matrices fit into a room, or side by side if they do not.
 #[must_use]
-pub fn width(view: &View<'_>) -> u16 {
+pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
-    let sizes = view.matrices(|| all(view)).iter().map(|operand| size(view, operand, &none, u16::MAX).tiers[TIERS - 1][0] + GAP);
-    sizes.fold(1, u16::saturating_add)
+    let most = room.width * 3 / 5;
+    let pane = Pane { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false };
+    let sizes: Vec<Size> = view.matrices(|| all(view)).iter().map(|operand| size(view, operand, &none, pane)).collect();
+    arrange::narrowest(&sizes, pane.area)
 }
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
-    for (operand, matrix_area, sign) in arrange(view, view.matrices(|| all(view)), area) {
-        draw(view, operand, &marks, matrix_area, buf);
+    let pane = Pane { area, is_fixed: true };
+    for (operand, matrix_area, sign) in arrange(view, view.matrices(|| all(view)), pane) {
+        with_matrix(view, operand, (operand.format, pane), &marks, |matrix| matrix.render(matrix_area, buf, &view.theme));
         if let Some((sign, cell)) = sign {
             Line::styled(sign, view.theme.style(StyleRole::Dim)).render(cell, buf);
         }
@@ -96,8 +101,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
-    arrange(view, view.matrices(|| all(view)), area).into_iter().find_map(|(operand, matrix_area, _)| {
-        let entry = with_matrix(view, operand, operand.format, &marks, |matrix| matrix.entry_at(matrix_area, x, y))?;
+    let pane = Pane { area, is_fixed: true };
+    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|(operand, matrix_area, _)| {
+        let entry = with_matrix(view, operand, (operand.format, pane), &marks, |matrix| matrix.entry_at(matrix_area, x, y))?;
         matrix_area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
     })
 }
@@ -136,11 +142,28 @@ fn marks(view: &View<'_>) -> MarkedEntries {
     MarkedEntries { by_entry: ReadEntries::by_tensor(by_entry), by_step: ReadEntries::by_tensor(by_step()) }
 }
 
+/// Returns the kind of image in which an operand is drawn; `None` for numbers. Images are chosen for matrices of which not all numbers fit into the pane. The
+/// choice is the same at every step of an op.
+fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: Pane) -> Option<ImageKind> {
+    let grid = Grid::of(matrix.shape);
+    if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
+        return None;
+    }
+    let (wide, high) = Matrix { title: "", name: "", format: operand.reserved, ..matrix.clone() }.size();
+    let kind = match (view.notation, view.theme.colours) {
+        (Notation::Ascii, _) => ImageKind::AsciiShades,
+        (_, Colours::True | Colours::Indexed) => ImageKind::HalfBlocks,
+        _ => ImageKind::Shades,
+    };
+    // one line for the title
+    (wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height).then_some(kind)
+}
+
 /// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
 fn with_matrix<T>(
     view: &View<'_>,
     operand: &OperandMatrix,
-    format: ColumnFormat,
+    (format, pane): (ColumnFormat, Pane),
     marks: &MarkedEntries,
     f: impl FnOnce(&Matrix<'_>) -> T,
 ) -> T {
@@ -190,7 +213,11 @@ fn with_matrix<T>(
         heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
-    f(&matrix)
+    match image_kind(view, operand, &matrix, pane) {
+        // the colours of shared weights would hide the magnitudes
+        Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
+        None => f(&matrix),
+    }
 }
 
 /// Returns the ranges of rows and columns that the terms of the current entry read, in the matrix that has the focus.
@@ -214,14 +241,14 @@ fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
 }
 
-/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If two matrices of the operand are wider than `most`
-/// columns, one matrix counts as the whole operand.
-fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, most: u16) -> Size {
+/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If two matrices of the operand are wider than the
+/// pane, one matrix counts as the whole operand.
+fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pane) -> Size {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
     let read = if is_result { &[] } else { needs.of(tensor) };
     let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read.iter().copied()).unwrap_or([0..1, 0..1]);
-    with_matrix(view, operand, operand.reserved, &MarkedEntries::default(), |matrix| {
-        size_of(matrix, operand, [rows.len(), columns.len()], most)
+    with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| {
+        size_of(matrix, operand, [rows.len(), columns.len()], pane.area.width)
     })
 }
 
@@ -233,7 +260,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let (titled, mut high) = matrix.size();
     let (mut wide, _) = untitled_size(shape, operand.shown.padding);
     let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);
-    let cell = u16::try_from(operand.reserved.width() + 2).unwrap_or(u16::MAX);
+    let cell = u16::try_from(matrix.cell_width()).unwrap_or(u16::MAX);
     let margin = untitled_size(&[all_rows], [0, 0]).0.saturating_sub(cell);
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
@@ -261,31 +288,64 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     }
 }
 
-/// Draws one matrix.
-fn draw(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
-    with_matrix(view, operand, operand.format, marks, |matrix| matrix.render(area, buf, &view.theme));
+/// The area of the pane.
+#[derive(Clone, Copy)]
+struct Pane {
+    area: Rect,
+    /// `false` while the width of the pane is not chosen yet.
+    is_fixed: bool,
 }
 
 /// A matrix, its area, and the sign before the matrix with the cell of the sign.
 type Placed<'a> = (&'a OperandMatrix, Rect, Option<(&'static str, Rect)>);
 
 /// Returns the area of each matrix, and the sign before the result.
-fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], area: Rect) -> Vec<Placed<'a>> {
+fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Vec<Placed<'a>> {
     // computed from values that are the same at every step of the op, so that nothing moves from step to step
     let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
-    let mut sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, area.width)).collect();
-    let arrangement = arrange::best(&sizes, area);
-    // a grid of filters may not fill all lines of its area: the height is divided a second time, and other matrices get these lines
-    let no_marks = MarkedEntries::default();
-    let first_areas = arrangement.areas(&sizes, area);
-    for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
-        let used = with_matrix(view, operand, operand.reserved, &no_marks, |matrix| matrix.height_within(first_area));
-        size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
+    let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
+    let mut areas = areas(view, operands, sizes.clone(), pane);
+    // the result has as many rows as the operands, where it has them
+    let rows_in = |i: usize, areas: &[Rect]| {
+        with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
+    };
+    let result = operands.len() - 1;
+    let all_rows = Grid::of(&view.network().tensor(operands[result].shown.tensor).shape).rows;
+    let most_rows = |areas: &[Rect]| (0..result).map(|i| rows_in(i, areas)).max().unwrap_or(0);
+    let mut rows = rows_in(result, &areas);
+    while rows < all_rows.min(most_rows(&areas)) {
+        let mut raised = sizes.clone();
+        rows += 1;
+        let high = with_matrix(view, &operands[result], (operands[result].reserved, pane), &MarkedEntries::default(), |matrix| {
+            size_of(matrix, &operands[result], [rows, 1], pane.area.width).tiers[0][1]
+        });
+        // a line more for the headings, which a matrix with several columns has
+        for tier in &mut raised[result].tiers {
+            tier[1] = tier[1].max(high + 1);
+        }
+        let next = self::areas(view, operands, raised, pane);
+        if rows_in(result, &next) <= rows_in(result, &areas) {
+            break;
+        }
+        rows = rows_in(result, &next);
+        areas = next;
     }
-    let areas = arrangement.areas(&sizes, area);
     let sign = |i: usize, matrix_area: Rect| {
-        let cell = Rect::new(matrix_area.x.saturating_sub(2), matrix_area.y, 1, 1).intersection(area);
+        let cell = Rect::new(matrix_area.x.saturating_sub(2), matrix_area.y, 1, 1).intersection(pane.area);
         (operands[i].shown.is_result && i > 0).then_some(("→", cell))
     };
     operands.iter().zip(areas).enumerate().map(|(i, (operand, matrix_area))| (operand, matrix_area, sign(i, matrix_area))).collect()
+}
+
+/// Returns the areas of matrices that request these sizes.
+fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<Size>, pane: Pane) -> Vec<Rect> {
+    let arrangement = arrange::best(&sizes, pane.area);
+    // a grid of filters may not fill all lines of its area: the height is divided a second time, and other matrices get these lines
+    let no_marks = MarkedEntries::default();
+    let first_areas = arrangement.areas(&sizes, pane.area);
+    for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
+        let used = with_matrix(view, operand, (operand.reserved, pane), &no_marks, |matrix| matrix.height_within(first_area));
+        size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
+    }
+    arrangement.areas(&sizes, pane.area)
 }

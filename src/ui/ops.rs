@@ -24,13 +24,13 @@ const LIST_WIDTH: u16 = 30;
 
 /// Returns the number of lines of the chain: 1 if the screen is high enough and has no list, else 0.
 #[must_use]
-pub fn chain_height(_: &View<'_>, screen: Rect, _: u16) -> u16 {
+pub fn chain_height(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
 }
 
 /// Returns the number of columns of the list; 0 if the screen is too small for a list.
 #[must_use]
-pub fn list_width(_: &View<'_>, screen: Rect, _: u16) -> u16 {
+pub fn list_width(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
     if screen.width >= WIDE_SCREEN && is_roomy(screen) { LIST_WIDTH } else { 0 }
 }
 

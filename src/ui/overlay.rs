@@ -2,6 +2,7 @@
 
 mod help;
 mod list;
+mod map;
 mod notes;
 
 use ratatui::buffer::Buffer;
@@ -10,7 +11,9 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wrap};
 
 use crate::app::{OverlayKind, State};
+use crate::ui::RenderOptions;
 use crate::ui::theme::{StyleRole, Theme};
+use crate::ui::view::View;
 
 /// The largest width of an overlay. Longer lines would be hard to read.
 const MAX_WIDTH: u16 = 78;
@@ -18,12 +21,12 @@ const MAX_WIDTH: u16 = 78;
 /// A function that returns the text of an overlay for a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
-/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list.
+/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list and the map.
 fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" keys ", help::text)),
         OverlayKind::Notes => Some((" notes ", notes::text)),
-        OverlayKind::List(_) | OverlayKind::Check => None,
+        OverlayKind::List(_) | OverlayKind::Check | OverlayKind::Map => None,
     }
 }
 
@@ -59,8 +62,12 @@ pub fn max_scroll(state: &State, screen: Rect) -> Option<u16> {
 }
 
 /// Draws the open overlay, if there is one.
-pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let Some(overlay) = &state.overlay else { return };
+    let theme = &options.theme;
+    if let (Some(map), Some(view)) = (&overlay.map, View::of(state, *options)) {
+        return map::render(&view, map, screen, buf);
+    }
     if let Some(list) = &overlay.list {
         return list::render(list, theme, screen, buf);
     }
@@ -81,6 +88,12 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
     list::row_at(state.overlay.as_ref()?.list.as_ref()?, screen, x, y)
+}
+
+/// Returns the block of the open map under a cell of the screen.
+#[must_use]
+pub fn block_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    map::block_at(state.overlay.as_ref()?.map.as_ref()?, screen, x, y)
 }
 
 /// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.

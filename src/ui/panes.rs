@@ -22,9 +22,9 @@ pub struct Pane {
     pub title: &'static str,
     /// The part of the screen in which the pane is.
     pub dock: Dock,
-    /// Returns the number of lines that the pane requests below its title, or of columns if its [`Dock`] is `Left` or `Main`, for a screen and a width of the pane. If
+    /// Returns the number of lines that the pane requests below its title, or of columns if its [`Dock`] is `Left` or `Main`, for a screen and the room that is left for it. If
     /// this is 0, the pane is hidden, except that a pane `Beside` always takes the area that remains.
-    pub wants: fn(&View<'_>, Rect, u16) -> u16,
+    pub wants: fn(&View<'_>, Rect, Rect) -> u16,
     /// Draws the pane into an area, below the title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
     /// Looks up a click in the same area; `None` if clicks on the pane do nothing.
@@ -46,23 +46,23 @@ pub static PANES: &[Pane] = &[
     gap(|_, screen, _| u16::from(screen.height >= 30)),
     Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: None },
     Pane { title: "why",      dock: Dock::Below,  wants: words::height,                     draw: words::render,     hit: None },
-    Pane { title: "matrices", dock: Dock::Main,   wants: |view, _, _| operands::width(view), draw: operands::render,  hit: Some(operands::hit) },
+    Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },
 ];
 
 /// Returns an empty pane, which separates two others.
-const fn gap(wants: fn(&View<'_>, Rect, u16) -> u16) -> Pane {
+const fn gap(wants: fn(&View<'_>, Rect, Rect) -> u16) -> Pane {
     Pane { title: "", dock: Dock::Top, wants, draw: |_, _, _| {}, hit: None }
 }
 
 /// Requests one line.
-fn one_line(_: &View<'_>, _: Rect, _: u16) -> u16 {
+fn one_line(_: &View<'_>, _: Rect, _: Rect) -> u16 {
     1
 }
 
 impl Pane {
     /// Returns the number of lines or columns that the pane requests. Lines include the title.
-    fn wants(&self, view: &View<'_>, screen: Rect, columns: u16) -> u16 {
-        let wanted = (self.wants)(view, screen, columns);
+    fn wants(&self, view: &View<'_>, screen: Rect, room: Rect) -> u16 {
+        let wanted = (self.wants)(view, screen, room);
         let has_title_line = wanted > 0 && !self.title.is_empty() && !matches!(self.dock, Dock::Left | Dock::Main);
         wanted.saturating_add(has_title_line.into())
     }
@@ -72,7 +72,7 @@ impl Pane {
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
     let front = |count| view.state.settings.choice(Setting::Pane, count);
-    layout(&docks, screen, &front, &|n, columns| PANES[n].wants(view, screen, columns))
+    layout(&docks, screen, &front, &|n, room| PANES[n].wants(view, screen, room))
 }
 
 /// Draws all panes.

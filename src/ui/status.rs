@@ -66,11 +66,13 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// Draws the last line: the message if it does not fit into the status line, else the key bar or the address line.
+/// Draws the last line: the message, unless it is a hint, if it does not fit into the status line, else the key bar or the address line.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (_, remaining) = position(view, area.width as usize);
     match message(view, remaining) {
-        Some((message, false)) if matches!(view.state.focus(), Focus::Normal | Focus::Cursor) && view.stepper.job.is_none() => {
+        Some((message, false))
+            if !message.is_hint && matches!(view.state.focus(), Focus::Normal | Focus::Cursor) && view.stepper.job.is_none() =>
+        {
             let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
             Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
         }

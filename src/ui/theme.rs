@@ -187,6 +187,22 @@ impl Theme {
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
+    /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. It has a colour for 0 too, and the colour of an error for values that are not finite.
+    /// `None` if the terminal has no more than sixteen colours.
+    #[must_use]
+    pub fn heat_colour(&self, value: f64, max: f64) -> Option<Color> {
+        if matches!(self.colours, Colours::Sixteen | Colours::None) {
+            return None;
+        }
+        if !value.is_finite() {
+            return self.style(StyleRole::Error).fg;
+        }
+        let light = usize::from(self.background == Background::Light);
+        let part = if value == 0.0 || max.is_nan() || max <= 0.0 { 0.0 } else { (value.abs() / max).clamp(MIN_HEAT, 1.0) };
+        let scale = if value < 0.0 { RED[light] } else { PURPLE[light] };
+        Some(self.depth(interpolated(&scale, part)))
+    }
+
     /// Returns a style with a foreground, given for a dark and for a light background: in RGB, and as one of sixteen colours.
     fn fg(self, rgb: (Rgb, Rgb), sixteen: (Color, Color)) -> Style {
         let dark = self.background == Background::Dark;

@@ -96,7 +96,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> 
 }
 
 /// Returns the number of filled cells of a bar: `length · done / all`, rounded down. If `done > 0`, at least one cell is filled; if `done < all`, at least one is not.
-fn filled_cells(done: u64, all: u64, length: usize) -> usize {
+pub(super) fn filled_cells(done: u64, all: u64, length: usize) -> usize {
     if done == 0 || all == 0 {
         return 0;
     }

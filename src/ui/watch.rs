@@ -40,9 +40,9 @@ impl Columns {
 }
 
 /// Returns the number of lines that the pane needs; 0 if nothing is watched.
-pub fn height(view: &View<'_>, screen: Rect, columns: u16) -> u16 {
+pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
     let watches = view.stepper.watches.all();
-    let lines = watches.len().div_ceil(Columns::of(watches, columns.into()).count);
+    let lines = watches.len().div_ceil(Columns::of(watches, room.width.into()).count);
     u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / SHARE).max(1))
 }
 

@@ -35,9 +35,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step.
 #[must_use]
-pub fn height(view: &View<'_>, _: Rect, wide: u16) -> u16 {
+pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_parts().len();
-    let line_count = |remark| parts.clone().map(|part| lines(view, part, &view.words(part), remark, usize::from(wide)).len()).max();
+    let line_count = |remark| parts.clone().map(|part| lines(view, part, &view.words(part), remark, usize::from(room.width)).len()).max();
     let op = view.span(crate::step::Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);

@@ -6,8 +6,11 @@ mod bounded;
 mod early;
 mod focus;
 mod graphs;
+mod heat;
 mod layers;
+mod map;
 mod room;
+mod still;
 mod walk;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,6 +42,20 @@ fn bundled_documents() -> &'static HashMap<String, Arc<Document>> {
             })
             .collect()
     })
+}
+
+/// Opens a scenario file of `tests/screen`.
+fn screen_document(name: &str) -> Arc<Document> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screen").join(format!("{name}.toml"))).expect(name);
+    let source = Source { path_shown: name.to_owned(), name: name.to_owned(), text };
+    Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario")))
+}
+
+/// Opens a scenario at a step.
+fn open_at(document: &Arc<Document>, step: u64) -> State {
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(document), Some(step));
+    state
 }
 
 fn open(name: &str, keys: &str) -> State {

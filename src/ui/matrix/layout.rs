@@ -20,8 +20,10 @@ const GAP: usize = 2;
 /// The inputs of a layout. The fields that are not described are those of [`super::Matrix`].
 pub(super) struct LayoutRequest<'a> {
     pub shape: &'a [usize],
-    /// The width of a number, in cells.
-    pub number_width: usize,
+    /// The width of an entry, in cells: its number and a mark on either side, or its part of an image.
+    pub pitch: usize,
+    /// The number of rows that are drawn in one line: 2 in an image of half blocks.
+    pub per_line: usize,
     pub padding: [usize; 2],
     pub turned: bool,
     pub has_title: bool,
@@ -89,8 +91,10 @@ pub(super) struct MatrixLayout {
     pub header_lines: usize,
     /// The width of the row indices, in cells.
     pub gutter: usize,
-    /// The width of an entry, in cells: its number and a mark on either side.
+    /// The width of an entry, in cells.
     pub pitch: usize,
+    /// The number of rows that are drawn in one line.
+    pub per_line: usize,
     /// The visible rows and columns of each matrix, counted with the padding.
     pub rows: VisibleRange,
     pub cols: VisibleRange,
@@ -107,8 +111,9 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let across = dims.inner.unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
-    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(request.number_width + 2) + GAP).saturating_sub(GAP);
-    let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + h + 1).saturating_sub(1);
+    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
+    let lines = h.div_ceil(request.per_line);
+    let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + lines + 1).saturating_sub(1);
     (width, height + usize::from(request.has_title))
 }
 
@@ -138,19 +143,20 @@ impl MatrixLayout {
         }
         let has_title = request.has_title && height > 1;
         let height = height - usize::from(has_title);
-        let pitch = request.number_width + 2;
+        let (pitch, per_line) = (request.pitch, request.per_line);
         let is_lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
         let (dims, padding) = dims(request, is_lying);
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
+        let h_lines = h.div_ceil(per_line);
         let gutter = Some(gutter(&dims)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
         let width = width - gutter;
         let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
         // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
         let vertical = |heading_lines: usize| {
-            let header_lines = usize::from(dims.columns > 1 && height > heading_lines + h.min(2));
+            let header_lines = usize::from(dims.columns > 1 && height > heading_lines + h_lines.min(2));
             let row_lines = height - heading_lines - header_lines;
-            let block_rows = if h > row_lines { 1 } else { (height + 1) / (heading_lines + header_lines + h + 1) };
+            let block_rows = if h_lines > row_lines { 1 } else { (height + 1) / (heading_lines + header_lines + h_lines + 1) };
             (header_lines, row_lines, block_rows)
         };
         let heading_lines = usize::from(dims.blocks > 1 && height > 2);
@@ -178,7 +184,7 @@ impl MatrixLayout {
             VisibleRange::over(of, len, around, i, scroll)
         };
         Some(Self {
-            rows: view(h, row_lines, around_rows, row, dims.rows, padding[0], request.scroll[0]),
+            rows: view(h, row_lines * per_line, around_rows, row, dims.rows, padding[0], request.scroll[0]),
             cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1], request.scroll[1]),
             grid: [
                 VisibleRange::over(down, block_rows, None, block / across, 0),
@@ -194,6 +200,7 @@ impl MatrixLayout {
             header_lines,
             gutter,
             pitch,
+            per_line,
         })
     }
 
@@ -226,7 +233,7 @@ impl MatrixLayout {
 
     /// Returns the distance from one matrix to the next on the right, and to the next below.
     fn block_distance(&self) -> (usize, usize) {
-        (self.cols.len * self.pitch + GAP, self.lines_above() + self.rows.len + 1)
+        (self.cols.len * self.pitch + GAP, self.lines_above() + self.rows.len.div_ceil(self.per_line) + 1)
     }
 
     /// Returns the number of lines that the layout fills.
@@ -291,7 +298,7 @@ impl MatrixLayout {
         let (x, y) = (x.checked_sub(self.left())?, y.checked_sub(self.top())?);
         let (block_width, block_height) = self.block_distance();
         let (block_col, block_row) = (x / block_width, y / block_height);
-        let (col, row) = (x % block_width / self.pitch, (y % block_height).checked_sub(self.lines_above())?);
+        let (col, row) = (x % block_width / self.pitch, (y % block_height).checked_sub(self.lines_above())? * self.per_line);
         let block = (self.grid[0].start + block_row) * self.per_row + self.grid[1].start + block_col;
         let is_block = block_row < self.grid[0].len && block_col < self.grid[1].len && block < self.dims.blocks;
         let is_inside = is_block && col < self.cols.len && row < self.rows.len;

@@ -75,6 +75,26 @@ pub fn best(sizes: &[Size], area: Rect) -> Arrangement {
     if dense_tiers[0] > spaced_tiers[0] { dense } else { spaced }
 }
 
+/// Returns the smallest width at which all matrices are completely visible in an area, with their titles; if they never are, the width at which all are side by
+/// side.
+pub fn narrowest(sizes: &[Size], area: Rect) -> u16 {
+    let whole = |i: usize| sizes[i].tiers[TIERS - 1];
+    let used = |rows: &MatrixRows| {
+        let wide = rows
+            .iter()
+            .map(|row| row.clone().map(|i| whole(i)[0].max(sizes[i].titled) + GAP).fold(0, u16::saturating_add))
+            .max()
+            .unwrap_or(0);
+        let high = rows.iter().map(|row| row.clone().map(|i| whole(i)[1]).max().unwrap_or(0)).fold(0, u16::saturating_add);
+        let blanks = u16::try_from(rows.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        [wide, high.saturating_add(blanks)]
+    };
+    let candidates = candidates(sizes, area.width);
+    let fitting = candidates.iter().map(used).filter(|[wide, high]| *wide <= area.width && *high <= area.height);
+    let side_by_side = || sizes.iter().map(|size| size.tiers[TIERS - 1][0] + GAP).fold(1, u16::saturating_add);
+    fitting.map(|[wide, _]| wide).min().unwrap_or_else(side_by_side)
+}
+
 /// Returns the candidates for the rows: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each in a row of its own.
 /// For at most `MAX_TRIED` matrices, also returns every other way to break them into rows.
 fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {

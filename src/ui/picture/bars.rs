@@ -18,8 +18,9 @@ use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest width of the bars, in cells.
+/// The smallest width of the bars without numbers and beside numbers, in cells.
 const MIN_BARS: usize = 12;
+const MIN_BARS_BESIDE_NUMBERS: usize = 6;
 
 /// A line of the picture: a term, or the sum.
 struct Bar {
@@ -55,7 +56,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let names = widest.min(room - MIN_BARS);
     let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(TYPICAL_WIDTH);
     // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
-    let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS <= room).unwrap_or(0);
+    let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
     // the largest magnitudes to the left and to the right of the axis
     let [negative, positive] =

@@ -141,14 +141,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let left = column(count(columns.left), near_left, columns.now.left, area.height);
     let right = column(count(columns.right), near_right, columns.now.right, area.height);
     let (left_shown, right_shown) = (shown_tensor(view, columns.left), shown_tensor(view, columns.right));
-    // the labels of a column get at most half of the width, without 10 cells for neurons and edges
-    let most = usize::from(area.width.saturating_sub(10)) / 2;
-    let (left_labels, right_labels) =
-        (labels(view, left_shown, right_shown, &left, most), labels(view, right_shown, left_shown, &right, most));
-    let widest = |labels: &[String]| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(most);
+    let (left_symbols, right_symbols) = (symbols(view, left_shown, right_shown, &left), symbols(view, right_shown, left_shown, &right));
+    let rooms = label_rooms(view, [(left_shown, &left, &left_symbols), (right_shown, &right, &right_symbols)], usize::from(area.width));
+    let left_labels = labels(view, left_shown, &left, &left_symbols, rooms[0]);
+    let right_labels = labels(view, right_shown, &right, &right_symbols, rooms[1]);
+    let widest = |labels: &[String], room: usize| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(room);
     // the cells of the neurons, left and right
-    let from = u16::try_from(widest(&left_labels) + 2).unwrap_or(2);
-    let to = area.width.saturating_sub(u16::try_from(widest(&right_labels) + 3).unwrap_or(3));
+    let from = u16::try_from(widest(&left_labels, rooms[0]) + 2).unwrap_or(2);
+    let to = area.width.saturating_sub(u16::try_from(widest(&right_labels, rooms[1]) + 3).unwrap_or(3));
     let shared = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
     let lefts: Vec<usize> = left.iter().map(|neuron| neuron.at).collect();
@@ -199,22 +199,51 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
     }
 }
 
-/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers have fewer digits; if it is still too short, the symbol is left
-/// out. Symbols include the layer if the `other` column has the same letter.
-fn labels(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron], room: usize) -> Vec<String> {
-    let label = |neuron: &Neuron| {
-        let symbol = view.entry_symbol(id, neuron.at);
-        let symbols = if view.same_letter(id, other) { vec![view.entry_symbol_with_layer(id, neuron.at), symbol] } else { vec![symbol] };
-        match view.number(id, neuron.at) {
-            Some(value) => {
-                let named =
-                    symbols.iter().flat_map(|symbol| (2..=4).rev().map(move |digits| format!("{symbol} {}", with_digits(value, digits))));
-                named.chain([with_digits(value, 4)]).find(|text| width(text) <= room).unwrap_or_else(|| with_digits(value, 3))
-            }
-            None => format!("{} {}", symbols[0], glyph::TO_COME),
-        }
+/// The cells of a row without labels: the neurons with their blanks, and the shortest edges.
+const UNLABELLED: usize = 11;
+
+/// Returns the symbols of a column's neurons in two lengths. The longer one includes the layer if the `other` column has the same letter.
+fn symbols(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron]) -> Vec<[String; 2]> {
+    let is_ambiguous = view.same_letter(id, other);
+    let symbols = |neuron: &Neuron| {
+        let short = view.entry_symbol(id, neuron.at);
+        [if is_ambiguous { view.entry_symbol_with_layer(id, neuron.at) } else { short.clone() }, short]
     };
-    neurons.iter().map(label).collect()
+    neurons.iter().map(symbols).collect()
+}
+
+/// Returns the cells for the labels of the left and of the right column. Both get room for their symbols first; then they share what is left for numbers.
+fn label_rooms(view: &View<'_>, columns: [(Id, &[Neuron], &[[String; 2]]); 2], all: usize) -> [usize; 2] {
+    let room = all.saturating_sub(UNLABELLED);
+    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let named = columns.each_ref().map(|(_, _, symbols)| widest(&mut symbols.iter().map(|[long, _]| width(long))));
+    let full = columns.each_ref().map(|(id, neurons, symbols)| {
+        let number = |at: usize| view.number(*id, at).map_or(1, |value| width(&with_digits(value, 4)));
+        widest(&mut neurons.iter().zip(*symbols).map(|(neuron, [long, _])| width(long) + 1 + number(neuron.at)))
+    });
+    let mut rooms = named;
+    if named[0] + named[1] > room {
+        rooms = [named[0].min(room.saturating_sub(named[1]).max(room / 2)), named[1].min(room.saturating_sub(named[0]).max(room / 2))];
+    }
+    let spare = room.saturating_sub(rooms[0] + rooms[1]);
+    let more = [full[0].saturating_sub(rooms[0]), full[1].saturating_sub(rooms[1])];
+    let left = more[0].min((spare / 2).max(spare.saturating_sub(more[1])));
+    [rooms[0] + left, rooms[1] + more[1].min(spare - left)]
+}
+
+/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers have fewer digits; if it is still too short, the number is
+/// left out, and then the layer of the symbol.
+fn labels(view: &View<'_>, id: Id, neurons: &[Neuron], symbols: &[[String; 2]], room: usize) -> Vec<String> {
+    let label = |(neuron, [long, short]): (&Neuron, &[String; 2])| {
+        let numbers: Vec<String> = match view.number(id, neuron.at) {
+            Some(value) => (2..=4).rev().map(|digits| with_digits(value, digits)).collect(),
+            None => vec![glyph::TO_COME.to_owned()],
+        };
+        let numbered = numbers.iter().map(|number| format!("{long} {number}"));
+        let texts = numbered.chain([long.clone(), short.clone()]);
+        texts.into_iter().find(|text| width(text) <= room).unwrap_or_else(|| short.clone())
+    };
+    neurons.iter().zip(symbols).map(label).collect()
 }
 
 /// Writes `drawn of all` below a column that does not show all its neurons.

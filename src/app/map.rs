@@ -1,0 +1,42 @@
+//! The map of the network, from which a block is chosen.
+
+use std::sync::Arc;
+
+use super::Stepper;
+use crate::scene::Blocks;
+
+/// The map with its selected block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkMap {
+    /// The blocks of the samples' network. They are the same at every step and in every iteration.
+    pub blocks: Arc<Blocks>,
+    /// The number of the selected block.
+    pub selected: usize,
+}
+
+impl NetworkMap {
+    /// Returns the map with the block of the step on the screen selected; `None` if there is no step.
+    pub(super) fn of(stepper: &Stepper) -> Option<Self> {
+        let blocks = Arc::new(Blocks::of(stepper.document.trace.network()));
+        let selected = stepper.scene()?.block(&blocks);
+        Some(Self { blocks, selected })
+    }
+
+    /// Moves the selection by a number of blocks, at most to the first or the last one.
+    pub(super) fn select(&mut self, blocks: i16) {
+        self.selected = self.selected.saturating_add_signed(blocks.into()).min(self.blocks.len().saturating_sub(1));
+    }
+
+    /// Selects the farthest block that reads the selected one, or with `back` the farthest one that it reads. Returns whether there is one.
+    pub(super) fn follow(&mut self, back: bool) -> bool {
+        let Some(block) = self.blocks.get(self.selected) else { return false };
+        let next = if back { block.reads.first().copied() } else { block.last_reader };
+        self.selected = next.unwrap_or(self.selected);
+        next.is_some()
+    }
+
+    /// Returns the first step of the selected block in the pass of the step on the screen.
+    pub(super) fn step(&self, stepper: &Stepper) -> Option<u64> {
+        stepper.scene()?.block_step(&self.blocks, self.selected)
+    }
+}

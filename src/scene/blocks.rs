@@ -1,0 +1,278 @@
+//! The network as blocks: the input, each layer and the loss; for a scalar graph, each node. A line leads from a block to each block that reads its output.
+//!
+//! Blocks are in the order of computation, and the lines run beside them in *lanes*, as in a drawing of a version history. A lane is free again at the last reader
+//! of its block. In a residual block, where `sum` reads `c2` and `c1`, the line of `c1` passes `c2` in a lane of its own:
+//!
+//! ```text
+//! ■      c1     reads x, opens lane 0
+//! ├→■    c2     reads lane 0, opens lane 1
+//! ■←╯    sum    reads lanes 0 and 1, both end
+//! ```
+
+use smallvec::SmallVec;
+
+use super::Scene;
+use crate::expr::Notation;
+use crate::network::{Id, Network, Op, Role};
+use crate::step::Pass;
+
+/// The largest number of lanes. The line of a further block has no lane; its readers name the block.
+pub const MAX_LANES: usize = 12;
+
+/// A block of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its output.
+    pub tensor: Id,
+    /// Its layer; `None` for the input, the loss and the nodes of a graph.
+    pub layer: Option<usize>,
+    /// The tensors of the layer that no op computes, such as its weight and its bias.
+    pub parameters: SmallVec<[Id; 2]>,
+    /// The ops that compute its values, and those that compute its derivatives.
+    ops: [SmallVec<[usize; 2]>; 2],
+    /// The blocks that it reads, ascending.
+    pub reads: SmallVec<[usize; 2]>,
+    /// The last block that reads its output.
+    pub last_reader: Option<usize>,
+    /// The lane of its output, if it has one.
+    pub lane: Option<usize>,
+    /// The lanes in use below the block, as bits.
+    pub below: u16,
+    /// The lanes of the blocks that it reads, as bits.
+    pub joins: u16,
+}
+
+/// All blocks of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    all: Vec<Block>,
+    /// For each tensor of the network, its block.
+    of_tensor: Vec<usize>,
+    /// The number of lanes.
+    pub lanes: usize,
+}
+
+impl Blocks {
+    /// Returns the blocks of the samples' network.
+    #[must_use]
+    pub fn of(network: &Network) -> Self {
+        let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network) } else { layers(network) };
+        for (id, tensor) in network.tensors().iter().enumerate() {
+            if matches!(tensor.role, Role::Parameter | Role::Constant) && tensor.layer.is_some() {
+                all[of_tensor[id]].parameters.push(id);
+            }
+        }
+        for (number, op) in network.ops().iter().enumerate() {
+            let block = of_tensor[op.output];
+            all[block].ops[usize::from(op.pass == Pass::Backward)].push(number);
+            if op.pass != Pass::Backward {
+                let read = operands(op).map(|id| of_tensor[id]).filter(|read| *read < block);
+                all[block].reads.extend(read);
+            }
+        }
+        for reader in 0..all.len() {
+            all[reader].reads.sort_unstable();
+            all[reader].reads.dedup();
+            for read in all[reader].reads.clone() {
+                all[read].last_reader = Some(reader);
+            }
+        }
+        let lanes = assign_lanes(&mut all);
+        Self { all, of_tensor, lanes }
+    }
+
+    /// Returns the number of blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Returns whether there are no blocks.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Returns a block.
+    #[must_use]
+    pub fn get(&self, number: usize) -> Option<&Block> {
+        self.all.get(number)
+    }
+
+    /// Returns the block of a tensor of the samples' network.
+    #[must_use]
+    pub fn of_tensor(&self, tensor: Id) -> usize {
+        self.of_tensor.get(tensor).copied().unwrap_or(0)
+    }
+}
+
+/// Returns the tensors that an op reads.
+fn operands(op: &Op) -> impl Iterator<Item = Id> + '_ {
+    op.parts.iter().flat_map(|part| part.operands.iter().copied())
+}
+
+/// Returns a block without lines and ops.
+fn block(tensor: Id, layer: Option<usize>) -> Block {
+    let (parameters, ops, reads) = (SmallVec::new(), [SmallVec::new(), SmallVec::new()], SmallVec::new());
+    Block { tensor, layer, parameters, ops, reads, last_reader: None, lane: None, below: 0, joins: 0 }
+}
+
+/// Returns the blocks of a network of layers, and the block of each tensor.
+fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
+    let inputs: Vec<Id> = network.with_role(Role::Input { learns: false }).collect();
+    let mut all: Vec<Block> = inputs.iter().map(|input| block(*input, None)).collect();
+    all.extend((0..network.layers().len()).map(|layer| block(0, Some(layer))));
+    let loss = all.len();
+    all.push(block(network.loss(), None));
+    let mut of_tensor = Vec::with_capacity(network.tensors().len());
+    for (id, tensor) in network.tensors().iter().enumerate() {
+        let number = match (tensor.layer, tensor.role) {
+            (Some(layer), _) => inputs.len() + layer,
+            (None, Role::Gradient(of)) if of < id => of_tensor[of],
+            (None, _) => inputs.iter().position(|input| *input == id).unwrap_or(loss),
+        };
+        // the last value of a layer is its output
+        if tensor.role == Role::Value && tensor.layer.is_some() {
+            all[number].tensor = id;
+        }
+        of_tensor.push(number);
+    }
+    (all, of_tensor)
+}
+
+/// Returns the nodes of a scalar graph as blocks, each input before the first node that reads it, and the block of each tensor.
+fn nodes(network: &Network) -> (Vec<Block>, Vec<usize>) {
+    const UNPLACED: usize = usize::MAX;
+    let tensors = network.tensors();
+    let mut all = Vec::with_capacity(tensors.len() / 2 + 1);
+    let mut of_tensor = vec![UNPLACED; tensors.len()];
+    let mut place = |id: Id, all: &mut Vec<Block>| {
+        if of_tensor[id] == UNPLACED {
+            of_tensor[id] = all.len();
+            all.push(block(id, None));
+        }
+    };
+    for op in network.ops().iter().filter(|op| op.pass != Pass::Backward) {
+        operands(op).for_each(|id| place(id, &mut all));
+        place(op.output, &mut all);
+    }
+    let is_node = |id: Id| !matches!(tensors[id].role, Role::Gradient(_));
+    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| place(id, &mut all));
+    for (of, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
+        of_tensor[gradient] = of_tensor[of];
+    }
+    of_tensor.iter_mut().filter(|block| **block == UNPLACED).for_each(|block| *block = 0);
+    (all, of_tensor)
+}
+
+/// Gives each block the lowest lane that is free, from its row to its last reader. Returns the number of lanes in use.
+fn assign_lanes(all: &mut [Block]) -> usize {
+    // for each lane in use, its last reader
+    let mut ends = [None; MAX_LANES];
+    let mut lanes = 1;
+    for number in 0..all.len() {
+        let lane_bit = |lane: Option<usize>| lane.map_or(0, |lane| 1 << lane);
+        let joins = all[number].reads.iter().map(|read| lane_bit(all[*read].lane)).fold(0, |bits, bit: u16| bits | bit);
+        for end in &mut ends {
+            end.take_if(|end| *end == number);
+        }
+        let free = ends.iter().position(Option::is_none);
+        if let Some(lane) = free {
+            lanes = lanes.max(lane + 1);
+            ends[lane] = all[number].last_reader;
+        }
+        let below = (0..MAX_LANES).filter(|lane| ends[*lane].is_some()).map(|lane| lane_bit(Some(lane))).fold(0, |bits, bit| bits | bit);
+        all[number].lane = free;
+        (all[number].below, all[number].joins) = (below, joins);
+    }
+    lanes
+}
+
+impl<'a> Scene<'a> {
+    /// Returns the scene of a sample for a step of the batch: that of the last step of the last sample. For a step of a sample, returns `None`.
+    #[must_use]
+    pub fn last_of_samples(&self) -> Option<Scene<'a>> {
+        let last = self.trace.samples().checked_sub(1).filter(|_| self.sample().is_none())?;
+        let end = self.trace.passes_of(last).map(|(_, steps)| steps.end).max()?;
+        self.at_step(end - 1)
+    }
+
+    /// Returns the block that this step computes.
+    #[must_use]
+    pub fn block(&self, blocks: &Blocks) -> usize {
+        if self.sample().is_some() { blocks.of_tensor(self.output) } else { self.batch_block(blocks, self.op()) }
+    }
+
+    /// Returns the block to which an op of the batch belongs.
+    fn batch_block(&self, blocks: &Blocks, op: &Op) -> usize {
+        let (network, samples) = (self.network(), self.trace.network());
+        let info = network.tensor(op.output);
+        if info.layer.is_some() {
+            return blocks.all.iter().position(|block| block.layer == info.layer).unwrap_or(0);
+        }
+        let of_samples = |id: Id| match network.tensor(id).role {
+            Role::Reduced(of) => Some(of),
+            _ => samples.find(&network.tensor(id).name),
+        };
+        let id = std::iter::once(op.output).chain(operands(op)).find_map(of_samples);
+        id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(id))
+    }
+
+    /// Returns the progress of the forward and of the backward ops of a block of this sample: the number of steps that are done, and of all steps.
+    #[must_use]
+    pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
+        block.ops.each_ref().map(|ops| {
+            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.sample_run, *op));
+            steps.fold((0, 0), |(done, all), steps| {
+                let count = steps.end - steps.start;
+                (done + (self.at.step + 1).saturating_sub(steps.start).min(count), all + count)
+            })
+        })
+    }
+
+    /// Returns the first step of a block in the pass of this step. A block without steps there has its first step in another pass, or where its output is read.
+    #[must_use]
+    pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
+        let block = blocks.get(number)?;
+        if self.sample().is_none() {
+            return self.batch_step(blocks, number).or_else(|| self.last_of_samples()?.block_step(blocks, number));
+        }
+        let first = |ops: &[usize]| {
+            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.sample_run, *op));
+            steps.filter(|steps| !steps.is_empty()).map(|steps| steps.start).min()
+        };
+        let [forward, backward] = block.ops.each_ref().map(|ops| first(ops));
+        let read = || self.trace.uses(self.at.sample_run, block.tensor, 0).first().map(|found| found.step);
+        if self.is_backward() { backward.or(forward).or_else(read) } else { forward.or_else(read).or(backward) }
+    }
+
+    /// Returns the first step of the batch that computes a tensor of a block in the pass of this step.
+    fn batch_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
+        let of_pass = self.network().ops().iter().enumerate().filter(|(_, op)| op.pass == self.step.pass);
+        let ops = of_pass.filter(|(_, op)| self.batch_block(blocks, op) == number);
+        ops.map(|(op, _)| self.trace.op_steps(self.at.sample_run, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
+    }
+
+    /// Returns a block's name, and the kind of its layer or the equation of its node. The kind of the loss is empty.
+    #[must_use]
+    pub fn block_texts(&self, block: &Block, notation: Notation) -> (String, String) {
+        let network = self.network();
+        if let Some(layer) = block.layer {
+            let info = &network.layers()[layer];
+            return (info.name.to_string(), info.kind.to_owned());
+        }
+        let kind = match network.producer(block.tensor) {
+            None => "given".to_owned(),
+            Some(_) if network.reads_samples() => String::new(),
+            Some(_) => self.block_equation(block, notation).unwrap_or_default(),
+        };
+        (network.tensor(block.tensor).name.to_string(), kind)
+    }
+
+    /// Returns the right-hand side of the equation of a block's output; `None` if no step computes it.
+    #[must_use]
+    pub fn block_equation(&self, block: &Block, notation: Notation) -> Option<String> {
+        let at = self.first_position(block.tensor, 0)?;
+        Some(self.trace.right_hand_side(&at, 0, notation))
+    }
+}

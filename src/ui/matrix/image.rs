@@ -1,0 +1,233 @@
+//! Draws a matrix as an image: a colour or a shade for each number. Marks in the margins show the rows and columns that the step reads.
+//!
+//! ```text
+//!    ▾▾▼          the columns of the window, and of this step's entry
+//!  ▸ ▀▀▀▀▀▀▀▀     half blocks: the upper half of a cell is one number, the lower half the next
+//!  ▶ ▀▀▀▀▀▀▀▀
+//! ```
+//!
+//! Without enough colours, a number is two cells wide: its sign or its mark, and a shade for its magnitude.
+
+use ratatui::style::{Color, Style};
+
+use super::layout::{self, MatrixLayout};
+use super::{Mark, Matrix, MatrixPen, heading};
+use crate::glyph;
+use crate::ui::theme::StyleRole;
+
+/// The kind of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageKind {
+    /// Half blocks: two numbers in a cell, by the colours of the theme.
+    HalfBlocks,
+    /// Two cells for each number: its sign and a shade.
+    Shades,
+    /// As `Shades`, in ASCII.
+    AsciiShades,
+}
+
+/// The shades of magnitudes from 0 to the largest, in Unicode and in ASCII.
+const SHADES: [[char; 5]; 2] = [[' ', '░', '▒', '▓', '█'], [' ', '.', ':', '*', '#']];
+/// The distance between two column indices.
+const EVERY: usize = 5;
+
+impl ImageKind {
+    /// Returns the width of an entry, in cells.
+    pub(super) fn pitch(self) -> usize {
+        if self == Self::HalfBlocks { 1 } else { 2 }
+    }
+
+    /// Returns the number of rows that are drawn in one line.
+    pub(super) fn rows_per_line(self) -> usize {
+        if self == Self::HalfBlocks { 2 } else { 1 }
+    }
+}
+
+/// The entry in a place of the image.
+#[derive(Clone, Copy)]
+enum Pixel {
+    Padding,
+    /// A number that is not computed yet.
+    ToCome(Mark),
+    Number(f64, Mark),
+    /// Below the last row.
+    Outside,
+}
+
+impl Pixel {
+    fn mark(self) -> Mark {
+        match self {
+            Self::Number(_, mark) | Self::ToCome(mark) => mark,
+            _ => Mark::None,
+        }
+    }
+}
+
+/// Returns the more important of two marks.
+fn stronger(one: Mark, other: Mark) -> Mark {
+    let rank = |mark: Mark| match mark {
+        Mark::None => 0,
+        Mark::Entry => 1,
+        Mark::Step => 2,
+        Mark::Result => 3,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+impl Matrix<'_> {
+    /// Draws one matrix of the tensor as an image, with its upper left corner at a cell. The corner is to the right of the row indices.
+    pub(super) fn draw_image(&self, kind: ImageKind, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+        let dim = pen.theme.style(StyleRole::Dim);
+        if layout.heading_lines > 0 {
+            pen.text(x, y, &heading(layout.leading_indices(block), self.leading, layout.cols.len * layout.pitch), dim);
+        }
+        let is_leftmost = x == usize::from(pen.area.x) + layout.gutter;
+        let mut marked_columns = vec![Mark::None; layout.cols.len];
+        let top = y + layout.lines_above();
+        for (line, first) in layout.rows.range().step_by(layout.per_line).enumerate() {
+            let mut marked_row = Mark::None;
+            for (n, col) in layout.cols.range().enumerate() {
+                let pixels: [Pixel; 2] = std::array::from_fn(|half| {
+                    let row = first + half;
+                    let is_drawn = half < layout.per_line && row < layout.rows.start + layout.rows.len;
+                    if is_drawn { self.pixel(layout, block, row, col) } else { Pixel::Outside }
+                });
+                let mark = stronger(pixels[0].mark(), pixels[1].mark());
+                marked_row = stronger(marked_row, mark);
+                marked_columns[n] = stronger(marked_columns[n], mark);
+                let is_cursor = self.cursor.is_some()
+                    && (0..layout.per_line)
+                        .any(|half| layout.entry(block, first + half, col) == self.cursor && first + half < layout.rows.of);
+                let at = (x + n * layout.pitch, top + line);
+                if kind == ImageKind::HalfBlocks {
+                    self.draw_half_blocks(pixels, is_cursor, at, pen);
+                } else {
+                    self.draw_shade(kind, pixels[0], is_cursor, at, pen);
+                }
+            }
+            if is_leftmost && layout.gutter > 0 {
+                self.draw_row_margin(layout, first, marked_row, (x - layout.gutter, top + line), pen);
+            }
+        }
+        if layout.header_lines > 0 {
+            draw_column_margin(layout, &marked_columns, (x, y + layout.heading_lines), pen);
+        }
+    }
+
+    /// Returns the entry in a drawn row and column.
+    fn pixel(&self, layout: &MatrixLayout, block: usize, row: usize, col: usize) -> Pixel {
+        match layout.entry(block, row, col) {
+            None => Pixel::Padding,
+            Some(entry) => (self.value)(entry).map_or(Pixel::ToCome((self.mark)(entry)), |value| Pixel::Number(value, (self.mark)(entry))),
+        }
+    }
+
+    /// Draws the row index beside every line, and a mark if the step reads the row.
+    fn draw_row_margin(&self, layout: &MatrixLayout, row: usize, mark: Mark, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+        let dim = pen.theme.style(StyleRole::Dim);
+        let index = layout.row_index(row).map_or(String::new(), |r| r.to_string());
+        pen.text(x, y, &crate::text::align_right(&index, layout.gutter - 1), dim);
+        let is_first = row == layout.rows.start && layout.rows.has_before();
+        let is_last = row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
+        let (text, style) = match mark {
+            Mark::None if is_first => ("↑", dim),
+            Mark::None if is_last => ("↓", dim),
+            Mark::None => (" ", dim),
+            Mark::Entry => ("▸", pen.theme.style(StyleRole::Plain)),
+            Mark::Step | Mark::Result => ("▶", pen.theme.style(StyleRole::Result).not_underlined()),
+        };
+        pen.text(x + layout.gutter - 1, y, text, style);
+    }
+
+    /// Draws two numbers of a column in one cell. The numbers that this step reads or computes have the colour of the step.
+    fn draw_half_blocks(&self, pixels: [Pixel; 2], is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+        let theme = pen.theme;
+        let colour = |pixel: Pixel| -> Option<Color> {
+            match pixel {
+                Pixel::Number(_, Mark::Step) | Pixel::ToCome(Mark::Step | Mark::Result) | Pixel::Number(_, Mark::Result) => {
+                    theme.style(StyleRole::Step).bg
+                }
+                Pixel::Number(value, _) => theme.heat_colour(value, self.heat.unwrap_or(1.0)),
+                _ => None,
+            }
+        };
+        let [upper, lower] = pixels.map(colour);
+        let (text, style) = match (upper, lower) {
+            (Some(upper), Some(lower)) => ('▀', Style::new().fg(upper).bg(lower)),
+            (Some(upper), None) => ('▀', Style::new().fg(upper)),
+            (None, Some(lower)) => ('▄', Style::new().fg(lower)),
+            (None, None) => {
+                let is_padding = matches!(pixels[0], Pixel::Padding);
+                let sign = if is_padding { '░' } else { glyph::TO_COME.chars().next().unwrap_or(' ') };
+                (sign, theme.style(StyleRole::Dim))
+            }
+        };
+        let cursor = is_cursor.then(|| ('◆', theme.style(StyleRole::Plain).reversed()));
+        pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
+    }
+
+    /// Draws a number in two cells: its mark or its sign, and a shade.
+    fn draw_shade(&self, kind: ImageKind, pixel: Pixel, is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+        let shades = &SHADES[usize::from(kind == ImageKind::AsciiShades)];
+        let theme = pen.theme;
+        let (shade, sign) = match pixel {
+            Pixel::Number(value, _) if !value.is_finite() => ('!', '!'),
+            Pixel::Number(value, _) => {
+                let shade = shades[shade_of(value, self.heat.unwrap_or(1.0))];
+                (shade, if value < 0.0 { '−' } else { shade })
+            }
+            Pixel::ToCome(_) => (glyph::TO_COME.chars().next().unwrap_or(' '), ' '),
+            Pixel::Padding => ('░', '░'),
+            Pixel::Outside => (' ', ' '),
+        };
+        let (first, role) = match pixel.mark() {
+            _ if is_cursor => ('{', StyleRole::Step),
+            Mark::None => (sign, if matches!(pixel, Pixel::Number(..)) { StyleRole::Plain } else { StyleRole::Dim }),
+            Mark::Entry => ('‹', StyleRole::Entry),
+            Mark::Step => ('[', StyleRole::Step),
+            Mark::Result => ('=', StyleRole::Result),
+        };
+        let style = theme.style(role);
+        pen.cells(x, y, [(first, style), (shade, style)].into_iter());
+    }
+}
+
+/// Returns the shade of a number, 0 to 4. Only 0 has the shade 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 4")]
+fn shade_of(value: f64, largest: f64) -> usize {
+    if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
+}
+
+/// Draws column indices above the image. Above the columns that the step reads are marks.
+fn draw_column_margin(layout: &MatrixLayout, marked: &[Mark], (left, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+    let dim = pen.theme.style(StyleRole::Dim);
+    let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
+    let end = left + layout.cols.len * layout.pitch;
+    let mut labelled = Vec::new();
+    for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
+        let Some(index) = layout.col_index(col).filter(|index| index % EVERY == 0) else { continue };
+        let index = index.to_string();
+        // the mark of the step would hide a part of the index
+        let columns = col - layout.cols.start..(col - layout.cols.start + index.len().div_ceil(layout.pitch)).min(marked.len());
+        let is_free = marked[columns].iter().all(|mark| matches!(mark, Mark::None | Mark::Entry));
+        if is_free && x + index.len() <= end && layout::digits(layout.cols.of) < EVERY * layout.pitch {
+            pen.text(x, y, &index, dim);
+            labelled.push(x..x + index.len());
+        }
+    }
+    if layout.cols.has_before() {
+        pen.text(left - usize::from(layout.gutter > 0), y, "←", dim);
+    }
+    if layout.cols.has_after() {
+        pen.text(end - 1, y, "→", dim);
+    }
+    for (mark, x) in marked.iter().zip((left..).step_by(layout.pitch)) {
+        match mark {
+            Mark::None => {}
+            // an index stays legible; the marks on both sides of it tell
+            Mark::Entry if labelled.iter().any(|label| label.contains(&x)) => {}
+            Mark::Entry => pen.text(x, y, if layout.pitch == 1 { "▾" } else { "▾▾" }, plain),
+            Mark::Step | Mark::Result => pen.text(x, y, if layout.pitch == 1 { "▼" } else { "▼▼" }, step),
+        }
+    }
+}

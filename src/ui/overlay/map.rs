@@ -1,0 +1,404 @@
+//! The map of the network over the body of the screen: a card for each block, with the lines of the data on its left.
+//!
+//! ```text
+//!   ■      input  input              2×6×6   forward  given
+//! ▶ ├→▣    c1     conv2d             4×3×3   forward  ━━━━━━━━┄┄┄┄  312/548
+//!   │ │      weight 4×2×3×3                  backward ┄┄┄┄┄┄┄┄┄┄┄┄    0/1680
+//! ```
+//!
+//! Each block has the same number of lines, as many as fit for all blocks. If not all fit, the selected block is in the middle. Only blocks in view cost time.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
+
+use super::super::timeline::filled_cells;
+use crate::app::NetworkMap;
+use crate::glyph;
+use crate::network::{Id, Role};
+use crate::number::short;
+use crate::scene::{Block, Blocks, MAX_LANES, Scene};
+use crate::text::{align_left, align_right, cut, width};
+use crate::ui::theme::{StyleRole, Theme};
+use crate::ui::view::View;
+
+/// The smallest and the largest number of lines of a block. From four lines on, a block has a frame.
+const LINES: (u16, u16) = (2, 5);
+/// The number of lines from which on a block has a frame.
+const FRAMED: u16 = 4;
+/// The largest width of a block, in cells.
+const WIDEST: u16 = 150;
+/// The largest widths of a name and of a kind.
+const MAX_NAME: usize = 18;
+const MAX_KIND: usize = 20;
+/// The largest number of blocks that are named as read by a block.
+const MAX_NAMED: usize = 12;
+/// The largest width of a bar.
+const MAX_BAR: usize = 48;
+/// The cells on the left of the lanes, for the mark of the current block.
+const MARGIN: u16 = 2;
+
+/// The area of the map and of its rows on a screen.
+struct MapLayout {
+    /// The map with its border.
+    area: Rect,
+    /// The blocks.
+    inner: Rect,
+    /// The number of lines of a block.
+    lines: u16,
+    /// The number of the first block in view.
+    first: usize,
+    /// The number of blocks in view.
+    count: usize,
+}
+
+fn map_layout(map: &NetworkMap, screen: Rect) -> MapLayout {
+    // the status line and the key bar stay in view
+    let area = Rect { height: screen.height.saturating_sub(2), ..screen };
+    let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
+    let inner = inner.intersection(area);
+    let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
+    let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
+    let lines = lines.unwrap_or(LINES.0);
+    let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
+    let first = map.selected.saturating_sub(count / 2).min(blocks - count);
+    MapLayout { area, inner, lines, first, count }
+}
+
+impl MapLayout {
+    /// Returns the rows of the block in a place of the view, counted from 0.
+    fn rows(&self, place: usize) -> Rect {
+        let y = self.inner.y + u16::try_from(place).unwrap_or(u16::MAX).saturating_mul(self.lines);
+        Rect { y, height: self.lines, ..self.inner }.intersection(self.inner)
+    }
+}
+
+/// Returns the block under a cell of the screen.
+pub(super) fn block_at(map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    let layout = map_layout(map, screen);
+    (0..layout.count).find(|place| layout.rows(*place).contains((x, y).into())).map(|place| layout.first + place)
+}
+
+/// Draws the map.
+pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut Buffer) {
+    let layout = map_layout(map, screen);
+    if layout.area.height < 4 || layout.area.width < 24 {
+        return;
+    }
+    Clear.render(layout.area, buf);
+    draw_frame(view, map, &layout, buf);
+    let samples = view.last_of_samples();
+    let scene = samples.as_ref().unwrap_or(&view.scene);
+    let here = view.block(&map.blocks);
+    let shown = layout.first..layout.first + layout.count;
+    let pen = BlockPen { view, scene, blocks: &map.blocks, columns: Columns::of(view, scene, map, &layout) };
+    for (place, number) in shown.enumerate() {
+        pen.draw(number, [number == here, number == map.selected], layout.rows(place), buf);
+    }
+}
+
+/// Draws the border with its titles.
+fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut Buffer) {
+    let dim = view.theme.style(StyleRole::Dim);
+    let room = usize::from(layout.area.width.saturating_sub(6));
+    let title = format!(" map ─ {} ", view.document.scenario.title);
+    let range = if layout.count < map.blocks.len() {
+        format!(" {}–{} of {} blocks ", layout.first + 1, layout.first + layout.count, map.blocks.len())
+    } else {
+        String::new()
+    };
+    let legends = [
+        " ▶ here │ ■ computed  ▣ in progress  □ not yet │ Enter: go there, Esc: close ",
+        " ▶ here  ■ computed  ▣ in progress  □ not yet │ Enter: go, Esc: close ",
+        " Enter: go, Esc: close ",
+    ];
+    let legend = legends.into_iter().find(|legend| width(legend) <= room).unwrap_or_default();
+    Frame::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(dim)
+        .title(Span::styled(cut(&title, room.saturating_sub(width(&range))), view.theme.style(StyleRole::Heading)))
+        .title(Line::from(Span::styled(range, dim)).right_aligned())
+        .title_bottom(Line::from(Span::styled(legend, dim)).right_aligned())
+        .render(layout.area, buf);
+}
+
+/// The columns of a block's lines.
+struct Columns {
+    /// The cells of the lanes.
+    lanes: u16,
+    name: usize,
+    kind: usize,
+    shape: usize,
+    /// The width of the progress at the right end.
+    progress: usize,
+    /// The width of a bar.
+    bar: usize,
+}
+
+impl Columns {
+    /// Returns columns for the blocks in view.
+    fn of(view: &View<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
+        let shown = || (layout.first..layout.first + layout.count).filter_map(|number| map.blocks.get(number));
+        let texts: Vec<_> = shown().map(|block| scene.block_texts(block, view.notation)).collect();
+        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let name = widest(&mut texts.iter().map(|(name, _)| width(name))).min(MAX_NAME);
+        let kind = widest(&mut texts.iter().map(|(_, kind)| width(kind))).min(MAX_KIND);
+        let shape = widest(&mut shown().map(|block| width(&shape(scene, block.tensor))));
+        let lanes = u16::try_from(2 * map.blocks.lanes).unwrap_or(2);
+        let framed = if layout.lines >= FRAMED { 4 } else { 0 };
+        let card = usize::from(layout.inner.width.min(WIDEST).saturating_sub(MARGIN + lanes + 2 + framed));
+        let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
+        let count = 2 * counts.max().unwrap_or(1) + 1;
+        // "backward " and two blanks before the progress
+        let room = card.saturating_sub(name + kind + shape + 6);
+        let bar = room.saturating_sub(9 + 2 + count).clamp(4, MAX_BAR);
+        let progress = (9 + bar + 2 + count).min(room.max(13));
+        Self { lanes, name, kind, shape, progress, bar }
+    }
+}
+
+/// Returns a shape as `6×28×28`; empty for a scalar.
+fn shape(scene: &Scene<'_>, tensor: Id) -> String {
+    scene.network().tensor(tensor).shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// Draws blocks.
+struct BlockPen<'a> {
+    view: &'a View<'a>,
+    /// The scene of a sample.
+    scene: &'a Scene<'a>,
+    blocks: &'a Blocks,
+    columns: Columns,
+}
+
+/// The state of a pass of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    None,
+    Part,
+    All,
+}
+
+impl Done {
+    fn of((done, all): (u64, u64)) -> Self {
+        match done {
+            _ if done == all => Self::All,
+            0 => Self::None,
+            _ => Self::Part,
+        }
+    }
+
+    fn mark(self) -> &'static str {
+        match self {
+            Self::None => "□",
+            Self::Part => "▣",
+            Self::All => "■",
+        }
+    }
+}
+
+impl BlockPen<'_> {
+    fn theme(&self) -> &Theme {
+        &self.view.theme
+    }
+
+    /// Draws a block with its lanes. `is_here` for the block of the step on the screen.
+    fn draw(&self, number: usize, [is_here, is_selected]: [bool; 2], rows: Rect, buf: &mut Buffer) {
+        let Some(block) = self.blocks.get(number) else { return };
+        let is_framed = rows.height >= FRAMED;
+        let top = u16::from(is_framed);
+        let progress = self.scene.block_progress(block);
+        self.draw_lanes(number, progress, rows, top, buf);
+        if is_here {
+            buf.set_string(rows.x, rows.y + top, "▶", self.theme().style(StyleRole::Result).not_underlined());
+        }
+        let left = MARGIN + self.columns.lanes;
+        let card = Rect { x: rows.x + left, width: rows.width.min(WIDEST).saturating_sub(left), ..rows };
+        let card = if is_framed { self.draw_card(card, is_selected, buf) } else { card };
+        let mut lines = card.rows();
+        let (name, kind) = self.scene.block_texts(block, self.view.notation);
+        let style = match (is_selected, is_here) {
+            (true, _) => self.theme().style(StyleRole::Step),
+            (_, true) => self.theme().style(StyleRole::Result),
+            _ => self.theme().style(StyleRole::Heading),
+        };
+        let Columns { name: name_width, kind: kind_width, shape: shape_width, .. } = self.columns;
+        let dim = self.theme().style(StyleRole::Dim);
+        if let Some(line) = lines.next() {
+            let name = cut(&name, name_width);
+            let gap = " ".repeat(name_width - width(&name) + 2);
+            let spans = vec![
+                Span::styled(if is_selected { "▸" } else { " " }, style),
+                Span::styled(name, style),
+                Span::raw(gap),
+                Span::raw(align_left(&cut(&kind, kind_width), kind_width)),
+                Span::raw("  "),
+                Span::raw(align_right(&shape(self.scene, block.tensor), shape_width)),
+            ];
+            Line::from(spans).render(line, buf);
+            self.draw_progress(block, 0, progress[0], line, buf);
+        }
+        if let Some(line) = lines.next() {
+            let room = usize::from(line.width).saturating_sub(self.columns.progress + 3);
+            Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
+            self.draw_progress(block, 1, progress[1], line, buf);
+        }
+    }
+
+    /// Draws the frame of a block. Returns the area inside.
+    fn draw_card(&self, card: Rect, is_selected: bool, buf: &mut Buffer) -> Rect {
+        let card = Rect { height: card.height.min(FRAMED), ..card };
+        let role = if is_selected { StyleRole::Result } else { StyleRole::Dim };
+        let border = if is_selected { BorderType::Thick } else { BorderType::Rounded };
+        let frame = Frame::bordered().border_type(border).border_style(self.theme().style(role).not_underlined());
+        frame.render(card, buf);
+        Rect { x: card.x + 1, y: card.y + 1, width: card.width.saturating_sub(3), height: card.height.saturating_sub(2) }.intersection(card)
+    }
+
+    /// Returns the shapes of a layer's parameters, and the blocks that it reads if the block above is not the only one.
+    fn details(&self, number: usize, block: &Block) -> String {
+        let network = self.scene.network();
+        let layer = block.layer.map(|layer| network.layers()[layer].name.as_str());
+        let parameter = |id: &Id| {
+            let info = network.tensor(*id);
+            // the name without the layer, which the block has
+            let name = layer.and_then(|layer| info.name.strip_prefix(layer)?.strip_prefix('.')).unwrap_or(&info.name);
+            format!("{name} {}", shape(self.scene, *id))
+        };
+        let mut parts: Vec<String> = block.parameters.iter().map(parameter).collect();
+        if network.tensor(block.tensor).role == Role::Loss && network.reads_samples() {
+            parts.extend(self.scene.block_equation(block, self.view.notation).map(|equation| format!("C = {equation}")));
+        }
+        if !block.reads.iter().all(|read| read + 1 == number) {
+            let name = |read: &usize| self.blocks.get(*read).map(|block| self.scene.block_texts(block, self.view.notation).0);
+            let more = if block.reads.len() > MAX_NAMED { ", …" } else { "" };
+            let names: Vec<String> = block.reads.iter().take(MAX_NAMED).filter_map(name).collect();
+            parts.push(format!("reads {}{more}", names.join(", ")));
+        }
+        parts.join("  ")
+    }
+
+    /// Draws the progress of a pass at the right end of a line: a bar and a count, or the number of a graph's node.
+    fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
+        let theme = self.theme();
+        let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);
+        let area = Rect { x: line.right() - wide, width: wide, ..line };
+        let style = theme.style([StyleRole::Forward, StyleRole::Backward][pass]);
+        let dim = theme.style(StyleRole::Dim);
+        let network = self.scene.network();
+        let is_graph = !network.reads_samples();
+        let label = if is_graph { ["value", "∂"][pass] } else { ["forward", "backward"][pass] };
+        if is_graph {
+            let tensor = if pass == 0 { Some(block.tensor) } else { network.gradient_of(block.tensor) };
+            let number = tensor.map_or_else(String::new, |id| self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), short));
+            let label = if number.is_empty() { "" } else { label };
+            Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(number, style.bold())]).render(area, buf);
+            return;
+        }
+        if all == 0 {
+            return;
+        }
+        let filled = filled_cells(done, all, self.columns.bar);
+        let bar = ["━".repeat(filled), "┄".repeat(self.columns.bar - filled)];
+        let room = usize::from(wide).saturating_sub(9 + self.columns.bar + 2);
+        let count = format!("{done}/{all}");
+        let count = if width(&count) <= room { align_right(&count, room) } else { String::new() };
+        let [full, empty] = bar;
+        Line::from(vec![
+            Span::styled(align_left(label, 9), style),
+            Span::styled(full, style.bold()),
+            Span::styled(empty, dim),
+            Span::styled(format!("  {count}"), dim),
+        ])
+        .render(area, buf);
+    }
+
+    /// Draws the lanes of a block: its mark, the lines that end in it, and the lines that pass. The mark is `top` lines below the first row.
+    fn draw_lanes(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
+        let Some(block) = self.blocks.get(number) else { return };
+        let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
+        let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
+        let x_of = |lane: usize| rows.x + MARGIN + u16::try_from(2 * lane).unwrap_or(0);
+        let line_style = self.theme().style(StyleRole::Dim);
+        let mut put = |x: u16, y: u16, text: &str, style: Style| {
+            if y < rows.bottom() && x < rows.right() {
+                buf.set_stringn(x, y, text, 1, style);
+            }
+        };
+        let own = block.lane;
+        for lane in 0..MAX_LANES {
+            for y in rows.y..rows.y + top {
+                if has(above, lane) {
+                    let ends_here = y + 1 == rows.y + top && own == Some(lane) && has(block.joins, lane);
+                    put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
+                }
+            }
+            let next = self.blocks.get(number + 1).filter(|next| next.lane == Some(lane) && has(next.joins, lane));
+            for y in rows.y + top + 1..rows.bottom() {
+                if has(block.below, lane) {
+                    let ends_here = y + 1 == rows.bottom() && top == 0 && next.is_some();
+                    put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
+                }
+            }
+        }
+        let y = rows.y + top;
+        let own = own.unwrap_or(self.blocks.lanes);
+        let joined = |lane: usize| has(above & block.joins, lane) && lane != own;
+        let (first, last) = ((0..MAX_LANES).find(|lane| joined(*lane)), (0..MAX_LANES).rev().find(|lane| joined(*lane)));
+        let (first, last) = (first.unwrap_or(own).min(own), last.unwrap_or(own).max(own));
+        for lane in (0..self.blocks.lanes).filter(|lane| *lane != own) {
+            let (passes, ends) = (has(above, lane), !has(block.below, lane));
+            let is_crossed = first < lane && lane < last;
+            let text = match (passes, joined(lane)) {
+                (true, true) if lane < own => {
+                    if ends {
+                        if first < lane { "┴" } else { "╰" }
+                    } else if first < lane {
+                        "┼"
+                    } else {
+                        "├"
+                    }
+                }
+                (true, true) => {
+                    if ends {
+                        if lane < last { "┴" } else { "╯" }
+                    } else if lane < last {
+                        "┼"
+                    } else {
+                        "┤"
+                    }
+                }
+                (true, false) => "│",
+                (false, _) => {
+                    if is_crossed {
+                        "─"
+                    } else {
+                        " "
+                    }
+                }
+            };
+            put(x_of(lane), y, text, line_style);
+        }
+        for lane in first..last {
+            let text = if lane + 1 == own {
+                "→"
+            } else if lane == own {
+                "←"
+            } else {
+                "─"
+            };
+            put(x_of(lane) + 1, y, text, line_style);
+        }
+        let (forward, backward) = (Done::of(forward), Done::of(backward));
+        let role = match (forward, backward) {
+            (Done::None, _) => StyleRole::Dim,
+            (Done::All, Done::All | Done::Part) if self.scene.is_backward() => StyleRole::Backward,
+            _ => StyleRole::Forward,
+        };
+        // a backward pass that has begun is the one in progress
+        let state = if backward == Done::Part { Done::Part } else { forward };
+        put(x_of(own), y, state.mark(), self.theme().style(role).bold());
+    }
+}

@@ -1,0 +1,203 @@
+//! Panes hold still: their split is the same at all steps of an op.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use gradstep::app::{Action, Document, Setting, State, update};
+use gradstep::ui;
+use ratatui::layout::Rect;
+
+use super::{RenderOptions, bundled_documents, export, frame, open, open_at, screen_document};
+
+/// The number of steps of an op that are drawn.
+const STEPS: u64 = 4;
+
+/// Returns the row and the column of the titles of the panes.
+fn split(state: &State, (width, height): (u16, u16)) -> Vec<(usize, usize, &'static str)> {
+    let text = export::text(&frame(state, &RenderOptions::default(), width, height));
+    let mut titles = Vec::new();
+    for (y, line) in text.lines().enumerate() {
+        for title in ["─ matrices ─", "─ picture ─", "─ why ─", "─ ops ─"] {
+            titles.extend(line.find(title).map(|at| (y, line[..at].chars().count(), title)));
+        }
+    }
+    titles
+}
+
+fn at(document: &Arc<Document>, step: u64, pane: i64) -> State {
+    let mut state = open_at(document, step);
+    update(&mut state, Action::CycleSetting(Setting::Pane, pane));
+    state
+}
+
+/// Returns some steps of an op: the first, the last and some between.
+fn some_steps(span: &Range<u64>, most: u64) -> impl Iterator<Item = u64> + use<> {
+    let (start, count) = (span.start, span.end - span.start);
+    let most = most.min(count);
+    (0..most).map(move |n| start + n * (count - 1) / (most - 1).max(1))
+}
+
+/// Returns all bundled scenarios and those with large or unusual layers.
+fn documents() -> Vec<(String, Arc<Document>)> {
+    let bundled = bundled_documents().iter().map(|(name, document)| (name.clone(), Arc::clone(document)));
+    bundled.chain(["lenet5", "resnet-block", "overlapping-max-pool"].map(|name| (name.to_owned(), screen_document(name)))).collect()
+}
+
+#[test]
+fn the_split_is_the_same_at_all_steps_of_an_op() {
+    let mut hops = BTreeMap::new();
+    for (name, document) in documents() {
+        for (_, _, span) in document.trace.ops() {
+            for (size, pane) in [((80, 24), 0), ((80, 24), 1), ((100, 30), 0), ((120, 40), 0), ((200, 60), 0)] {
+                let first = split(&at(&document, span.start, pane), size);
+                for step in some_steps(&span, STEPS) {
+                    if split(&at(&document, step, pane), size) != first {
+                        hops.insert((name.clone(), size, pane), step);
+                    }
+                }
+            }
+        }
+    }
+    assert!(hops.is_empty(), "{hops:#?}");
+}
+
+/// In 70 steps of a walk, the split changes only when the matrices need another of three widths.
+#[test]
+fn the_split_seldom_changes_from_op_to_op() {
+    let document = &bundled_documents()["figure-15"];
+    let splits: Vec<_> = (1..=document.trace.len()).map(|step| split(&open_at(document, step), (120, 40))).collect();
+    let hops = splits.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(splits.len() >= 70 && hops <= 3, "{hops} hops in {} steps", splits.len());
+}
+
+/// The matrices pane has no more than the smallest width if everything fits into it.
+#[test]
+fn small_matrices_leave_the_room_to_the_picture() {
+    for keys in ["", ":grad.pool1.a<Enter>"] {
+        let column = split(&open("figure-07", keys), (80, 24))[1].1;
+        assert!(column <= 41, "{keys}: the picture begins in column {column}");
+    }
+}
+
+/// Returns the rows of each tensor that are on the screen, as many as in the matrix of which the most are.
+fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usize> {
+    let screen = Rect::new(0, 0, width, height);
+    let (trace, at) = state.trace_and_position().expect("a step");
+    let network = trace.network_of(at.sample_run);
+    let mut rows: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+    let buffer = frame(state, &RenderOptions::default(), width, height);
+    let picture = split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");
+    // the first cell of every third number, because a click costs as much as a frame
+    let symbol = |x: u16, y: u16| buffer[(x, y)].symbol().chars().next().unwrap_or(' ');
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '−' | '∙');
+    let is_start = &|x: u16, y: u16| x > 0 && is_number(symbol(x, y)) && matches!(symbol(x - 1, y), ' ' | '[' | '‹' | '=');
+    let starts = screen.rows().skip(picture.0 + 1).flat_map(|row| {
+        let y = row.y;
+        (1..u16::try_from(picture.1).expect("small")).filter(move |x| is_start(*x, y)).step_by(2).map(move |x| (x, y)).collect::<Vec<_>>()
+    });
+    for place in starts.map(|(x, y)| Rect::new(x, y, 1, 1)) {
+        if let Some(Action::GoToEntry(tensor, entry)) = ui::click(state, &RenderOptions::default(), screen, place.x, place.y) {
+            let shape = &network.tensor(tensor).shape;
+            let [rows_of_matrix, columns] = match shape[..] {
+                [.., rows, columns] => [rows, columns],
+                [rows] => [rows, 1],
+                [] => [1, 1],
+            };
+            let (block, row) = (entry / (rows_of_matrix * columns), entry / columns % rows_of_matrix);
+            // a vector may lie: then its rows are side by side
+            let row = if shape.len() == 1 { usize::from(place.y) } else { row };
+            rows.entry((tensor, block)).or_default().insert(row);
+        }
+    }
+    let mut most = BTreeMap::new();
+    for ((tensor, _), rows) in rows {
+        let count: &mut usize = most.entry(tensor).or_default();
+        *count = rows.len().max(*count);
+    }
+    most
+}
+
+/// The result shows at least as many rows as each operand, where it has them.
+#[test]
+fn the_result_has_as_many_rows_as_the_operands() {
+    let mut short = BTreeMap::new();
+    for (name, document) in documents() {
+        for (run, output, span) in document.trace.ops() {
+            let shape = &document.trace.network_of(run).tensor(output).shape;
+            let [.., all, _] = shape[..] else { continue };
+            for size in [(80, 24), (120, 40)] {
+                let rows = rows_shown(&open_at(&document, span.start), size);
+                let most = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
+                let result = rows.get(&output).copied().unwrap_or(0);
+                if result < most.min(all) {
+                    short.insert((name.clone(), document.trace.network_of(run).tensor(output).name.clone(), size), (result, most));
+                }
+            }
+        }
+    }
+    assert!(short.is_empty(), "{short:#?}");
+}
+
+/// Returns the texts beside the neurons of a frame.
+fn neuron_labels(text: &str) -> Vec<String> {
+    let mut labels = Vec::new();
+    let Some(from) = text.lines().find_map(|line| line.find("─ picture ─").map(|at| line[..at].chars().count())) else { return labels };
+    for line in text.lines() {
+        let cells: Vec<char> = line.chars().skip(from).collect();
+        let dots: Vec<usize> = cells.iter().enumerate().filter(|(_, c)| **c == '●').map(|(n, _)| n).collect();
+        for dot in dots {
+            let before: String = cells[..dot].iter().collect();
+            let after: String = cells[dot + 1..].iter().collect();
+            let is_line = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c) || c == '●';
+            let label = |text: &str| text.trim().to_owned();
+            // the right column has its labels behind the neurons
+            let is_left = !before.chars().any(is_line) && !before.trim().is_empty();
+            labels.push(if is_left { label(&before) } else { label(&after) });
+        }
+    }
+    labels
+}
+
+#[test]
+fn every_neuron_shows_its_name() {
+    let mut nameless = BTreeMap::new();
+    let mut seen = 0;
+    for (name, document) in documents() {
+        for (_, _, span) in document.trace.ops() {
+            for step in some_steps(&span, STEPS) {
+                let text = export::text(&frame(&open_at(&document, step), &RenderOptions::default(), 80, 24));
+                let labels = neuron_labels(&text);
+                seen += labels.len();
+                let is_named = |label: &String| label.starts_with(|c: char| c.is_alphabetic() || c == '∂') && !label.contains('…');
+                nameless
+                    .extend(labels.into_iter().filter(|label| !is_named(label)).map(|label| (name.clone(), (step, label, text.clone()))));
+            }
+        }
+    }
+    let first = nameless.values().next();
+    assert!(nameless.is_empty(), "{} scenarios: {:?}\n{}", nameless.len(), nameless.keys(), first.map_or("", |(_, _, text)| text));
+    assert!(seen > 1000, "{seen}");
+}
+
+#[test]
+fn bars_show_their_values_on_a_small_screen() {
+    let text = export::text(&frame(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), &RenderOptions::default(), 80, 24));
+    for value in ["0.01314", "−0.05510", "−0.06746", "0.1086", "−7.886e−4"] {
+        let line = text.lines().find(|line| line.contains('│') && line.contains(value) && line.contains('━'));
+        assert!(line.is_some(), "{value}\n{text}");
+    }
+}
+
+/// The hint about the notes never takes the place of the keys.
+#[test]
+fn the_keys_stay_on_the_last_line_when_a_scenario_is_opened() {
+    for (name, document) in documents() {
+        for size in [(60, 16), (80, 24), (120, 40)] {
+            for (_, _, span) in document.trace.ops() {
+                let text = export::text(&frame(&open_at(&document, span.start), &RenderOptions::default(), size.0, size.1));
+                assert!(text.lines().last().is_some_and(|line| line.contains("l → forward")), "{name} {size:?}\n{text}");
+            }
+        }
+    }
+}
