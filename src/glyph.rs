@@ -238,6 +238,35 @@ pub fn spelled_out(text: &str) -> String {
     out
 }
 
+/// Returns a text with the minus sign `−` in place of a hyphen that is one: in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens of words, as in `2-2-1` and
+/// `row-major`, and dashes between words stay.
+#[must_use]
+pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('-') {
+        return text.into();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    // the nearest character before or after that is not a blank, and whether a blank is between
+    let before = |at: usize| chars[..at].iter().rev().find(|c| **c != ' ').copied();
+    let after = |at: usize| chars[at + 1..].iter().find(|c| **c != ' ').copied();
+    let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || "∞½¼.".contains(c));
+    let is_minus = |at: usize| {
+        let [blank_before, blank_after] = [at.checked_sub(1), Some(at + 1)].map(|n| n.and_then(|n| chars.get(n)).is_none_or(|c| *c == ' '));
+        let exponent = at.checked_sub(2).is_some_and(|n| chars[n].is_ascii_digit() && "eE".contains(chars[n + 1]));
+        match (blank_before, blank_after) {
+            // `1 - a`, `a(x) - b`, but not `word - word`
+            (true, true) => is_number(before(at)) || is_number(after(at)) || before(at) == Some(')') || after(at) == Some('('),
+            (true, false) => is_number(after(at)),
+            (false, false) => {
+                let follows_sign = before(at).is_some_and(|c| !c.is_alphanumeric() && !")]}'’".contains(c));
+                is_number(after(at)) && (follows_sign || exponent)
+            }
+            (false, true) => false,
+        }
+    };
+    (0..chars.len()).map(|at| if chars[at] == '-' && is_minus(at) { '−' } else { chars[at] }).collect::<String>().into()
+}
+
 /// Returns whether a character is part of an exponent: a superscript digit, sign or letter, but not a superscript bracket, which encloses a layer (`a⁽¹⁾`).
 fn is_in_exponent(c: char) -> bool {
     SUPERSCRIPTS.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
@@ -337,6 +366,19 @@ mod tests {
         );
         assert_eq!(spelled_out("Wᵀ δ⁽¹⁰⁾"), "W^T e(10)");
         assert_eq!(ascii_text("漢 a\u{301}\nb"), "?? a\nb");
+    }
+
+    #[test]
+    fn a_typed_hyphen_becomes_a_minus_only_in_a_formula() {
+        for (typed, shown) in [
+            ("(0.751 - 0.01) times a(1 - a)", "(0.751 − 0.01) times a(1 − a)"),
+            ("2 · -3, (-1)·-2, -4", "2 · −3, (−1)·−2, −4"),
+            ("1e-5 of (a - b) - c", "1e−5 of (a - b) − c"),
+            ("a 2-2-1 network, row-major, 2020-01-02", "a 2-2-1 network, row-major, 2020-01-02"),
+            ("a word - and another; cross- and self-", "a word - and another; cross- and self-"),
+        ] {
+            assert_eq!(with_minus_signs(typed), shown);
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
     row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", ""),
     row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", ""),
+    row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", ""),
     row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", ""),
     row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", ""),
     row(Focus::Normal, &["<Space>"], Action::TogglePlay, "play and pause", "play"),

@@ -9,22 +9,25 @@
 //! width, colour or picture can depend on a number that is not computed yet.
 
 mod blocks;
+mod forms;
 mod grid;
 mod known;
 mod reads;
 mod symbols;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
 pub use blocks::{Block, Blocks, MAX_LANES};
+pub use forms::after_sign;
 pub use grid::{Grid, ShownTensor};
 pub use known::{EntryState, EntryTerm};
 pub use reads::EntryUse;
 
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
+use crate::number::ColumnFormat;
 use crate::op::rule::Equation;
 use crate::step::{Pass, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, unravel};
@@ -40,6 +43,10 @@ pub struct Scene<'a> {
     pub step: Step,
     /// The tensor that the step's op computes.
     pub output: Id,
+    /// The number from which subscripts, headings and channels count: 1 as in mathematics, or 0.
+    pub first_index: usize,
+    /// The formats of tensors' numbers, found when they are first needed.
+    formats: RefCell<Vec<(Id, ColumnFormat)>>,
     /// The entries that this step reads, found when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
     /// The tensors that the op's first parts read, found when they are first needed.
@@ -52,13 +59,29 @@ impl<'a> Scene<'a> {
     pub fn of(trace: &'a Trace, number: u64) -> Option<Self> {
         let at = trace.position(number)?;
         let output = trace.op_at(&at).output;
-        Some(Self { trace, at, step: known::step(trace, &at), output, sources_now: OnceCell::new(), first_read: OnceCell::new() })
+        Some(Self {
+            trace,
+            at,
+            step: known::step(trace, &at),
+            output,
+            first_index: 1,
+            formats: RefCell::default(),
+            sources_now: OnceCell::new(),
+            first_read: OnceCell::new(),
+        })
+    }
+
+    /// Returns the same scene with subscripts, headings and channels that count from `first`.
+    #[must_use]
+    pub fn counting_from(self, first: usize) -> Self {
+        Self { first_index: first, ..self }
     }
 
     /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
     #[must_use]
     pub fn at_step(&self, number: u64) -> Option<Scene<'a>> {
-        (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten()
+        let scene = (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten();
+        scene.map(|scene| scene.counting_from(self.first_index))
     }
 
     /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.

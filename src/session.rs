@@ -66,6 +66,9 @@ pub struct Header {
     pub iteration: u64,
     /// The step at which the stepper opened.
     pub at: u64,
+    /// The number from which subscripts, headings and channels count at the start: 1 or 0.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub index: usize,
     /// The address to which the stepper was still going when the recording began: that of `--at`, or the scenario's start. `None` if it was already there.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
@@ -74,6 +77,16 @@ pub struct Header {
 /// The iteration of a session without the key `iteration`.
 fn first_iteration() -> u64 {
     1
+}
+
+/// Returns the index of the first entry in a session without the key `index`.
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `skip_serializing_if` needs")]
+fn is_one(index: &usize) -> bool {
+    *index == 1
 }
 
 impl Header {
@@ -91,6 +104,7 @@ impl Header {
             exact: true,
             iteration: at.iteration,
             at: at.step,
+            index: one(),
             goal: None,
         }
     }
@@ -105,6 +119,12 @@ impl Header {
     #[must_use]
     pub fn with_goal(self, goal: Option<Address>) -> Self {
         Self { goal: goal.map(|goal| goal.to_string()), ..self }
+    }
+
+    /// Sets the number from which subscripts, headings and channels count at the start.
+    #[must_use]
+    pub fn with_index(self, index: usize) -> Self {
+        Self { index, ..self }
     }
 
     /// Sets the files that the scenario reads.

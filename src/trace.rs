@@ -338,9 +338,27 @@ impl Trace {
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
-        let name = |slot, named| self.operand_text(at, part, slot, named, notation);
+        let name = |slot, named| match (slot, named) {
+            // the output of the graph by its own operand: ∂(2 · v)/∂v, since ∂J/∂v is what the equation explains
+            (Slot::Output, Named::Entry) => self.output_text(at, part, notation),
+            _ => self.operand_text(at, part, slot, named, notation),
+        };
         let (right, arguments) = (rule.equation_for(&x).right, rule.arguments());
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
+    }
+
+    /// Returns the name of the operand y in ∂y/∂x: its symbol or, if y is the output of the graph, its right-hand side in brackets.
+    fn output_text(&self, at: &Position, part: usize, notation: Notation) -> String {
+        let network = self.network_of(at.sample_run);
+        let y = self.op_at(at).parts[part].operands[Slot::Output];
+        let symbol = self.operand_text(at, part, Slot::Output, Named::Entry, notation);
+        let Some(op) = network.producer(y).filter(|_| y == network.output()) else { return symbol };
+        let computed = self.segment(at.sample_run, op);
+        let Some(computed) = self.position(self.segments[computed].steps_before + 1).filter(|computed| computed.op == op) else {
+            return symbol;
+        };
+        let parts: Vec<String> = (0..network.ops()[op].parts.len()).map(|part| self.right_hand_side(&computed, part, notation)).collect();
+        format!("{}{}{}", Sign::Open.text(notation), parts.join(" "), Sign::Close.text(notation))
     }
 
     /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾, or only the letter a, if `named` asks for the letter and no other operand
@@ -349,7 +367,7 @@ impl Trace {
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
         let symbol = |slot: Slot| &self.network_of(at.sample_run).tensor(operands[slot]).symbol;
-        let letter = |slot: Slot| symbol(slot).short_entry_in(&[], notation);
+        let letter = |slot: Slot| symbol(slot).letter_in(notation);
         // the letter of both a⁽¹⁾ and a⁽⁰⁾ is a
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
         match named {
@@ -369,9 +387,9 @@ impl Trace {
     }
 
     /// Returns a shorter formula for the entry at a position, and its value: a − t for the derivative δ = ∂C/∂z of softmax and cross-entropy. `None` if there
-    /// is no shorter formula.
+    /// is no shorter formula. Subscripts count from `first`.
     #[must_use]
-    pub fn shortcut(&self, at: &Position) -> Option<(String, f64)> {
+    pub fn shortcut(&self, at: &Position, first: usize) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let index = unravel(at.entry, &network.tensor(op.output).shape);
@@ -380,7 +398,7 @@ impl Trace {
             let (expr, value) = rule.shortcut(&x, at.entry)?;
             let symbol = |slot: Slot, named: Named| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
-                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index) }
+                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index, first) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
             // for tests: the value is replaced if the entry is not complete at the current step

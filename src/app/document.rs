@@ -26,7 +26,8 @@ pub struct Document {
     pub is_last: bool,
     /// The missing memory, if there is too little for the update of this iteration.
     pub shortage: Option<Shortage>,
-    /// The scenario's remarks. Each has the range of steps at which it is shown: the steps of an op, the steps of an entry, or one step.
+    /// The scenario's remarks on this iteration, the more specific ones first. Each has the range of steps at which it is shown: the steps of an op, the steps of
+    /// an entry, or one step.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
     names: Arc<OnceLock<OpNames>>,
@@ -231,9 +232,18 @@ impl Document {
         let is_last = iteration.ends_descent() || iteration.number >= descent.iterations();
         let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
         let trace = Trace::of_iteration(number, sample_runs);
-        let remarks = scenario.remarks.iter().filter_map(|remark| Some((trace.range(&remark.at).ok()?, remark.text.clone()))).collect();
+        let remarks = remarks(&scenario, &trace);
         Self { scenario, trace, descent, loss, is_last, shortage, remarks, names, batch_names: Default::default() }
     }
+}
+
+/// Returns the remarks that an iteration shows, each with its range of steps. Of two remarks on the same steps the more specific is first: one whose address names
+/// the iteration, then one whose address names the sample or the pass.
+fn remarks(scenario: &Scenario, trace: &Trace) -> Vec<(Range<u64>, String)> {
+    let names_scope = |place: &Place| matches!(place, Place::Op { scope, .. } if *scope != Scope::Any);
+    let mut remarks: Vec<_> = scenario.remarks.iter().collect();
+    remarks.sort_by_key(|remark| (remark.at.iteration.is_none(), !names_scope(&remark.at.place)));
+    remarks.into_iter().filter_map(|remark| Some((trace.range(&remark.at).ok()?, remark.text.clone()))).collect()
 }
 
 /// Computes iteration `number`, or the last one if the descent ends earlier. `go_on` is called as in [`Document::reach`].

@@ -28,11 +28,11 @@ fn builder(kind: ListKind) -> Builder {
     }
 }
 
-/// Builds a list for the step on the screen.
+/// Builds a list for the step on the screen. Subscripts count from `first_index`.
 ///
 /// # Errors
 /// As [`Builder`].
-pub(super) fn build(kind: ListKind, stepper: &Stepper) -> Result<List, String> {
-    let scene = stepper.scene().ok_or("there is no step")?;
+pub(super) fn build(kind: ListKind, stepper: &Stepper, first_index: usize) -> Result<List, String> {
+    let scene = stepper.scene().ok_or("there is no step")?.counting_from(first_index);
     builder(kind)(stepper, &scene, stepper.subject(&scene))
 }

@@ -15,6 +15,8 @@ pub enum Setting {
     SkipZeros,
     /// Whether large matrices are drawn as images.
     HeatMap,
+    /// Whether subscripts, headings and channels count from 0 instead of 1.
+    Index,
 }
 
 /// The meaning of the keys that changed with the second format of sessions. A session of the first format is replayed with the keys of its time.
@@ -68,6 +70,17 @@ impl Settings {
     #[must_use]
     pub fn is_on(&self, setting: Setting) -> bool {
         self.choice(setting, 2) == 1
+    }
+
+    /// Returns the number from which subscripts, headings and channels count: 1, or 0.
+    #[must_use]
+    pub fn first_index(&self) -> usize {
+        usize::from(!self.is_on(Setting::Index))
+    }
+
+    /// Sets the number from which subscripts, headings and channels count: 0 or 1.
+    pub fn count_from(&mut self, first: usize) {
+        self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
     /// Moves a setting on by this number of choices, back if negative.

@@ -135,6 +135,8 @@ impl State {
             Setting::HeatMap if self.settings.is_on(setting) => self.say("matrices that do not fit are drawn as heat maps", false),
             Setting::HeatMap => self.say("matrices are drawn as numbers", false),
             Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),
+            Setting::Index if self.settings.is_on(setting) => self.say("subscripts, headings and channels count from 0", false),
+            Setting::Index => self.say("subscripts, headings and channels count from 1", false),
             Setting::SkipZeros => self.say("l, h, s and S stop at products that are 0 too", false),
         }
     }

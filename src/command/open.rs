@@ -14,7 +14,7 @@ use clap::Parser;
 use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
-use super::options::GlobalOptions;
+use super::options::{GlobalOptions, IndexOption};
 use super::picker_entries;
 use super::read::display_name;
 use super::source::{self, ScenarioLoader, read_for_recording};
@@ -27,7 +27,7 @@ use crate::terminal::{self, TerminalOptions};
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -37,6 +37,8 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    index: IndexOption,
 }
 
 /// The name of the hidden command that is inserted before a scenario.
@@ -70,6 +72,7 @@ impl Invocation for OpenCommand {
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
+        state.settings.count_from(self.index.index);
         // move the document into the state: its only owner can free the iteration when another one is computed
         // with --at: at step 1 at first, then `go_to` goes to the address
         state.open(document, at.is_some().then_some(1));
@@ -90,7 +93,8 @@ impl Invocation for OpenCommand {
                 let size = terminal::size()?;
                 let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::visit);
                 let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
-                let header = header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some()));
+                let header =
+                    header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some())).with_index(self.index.index);
                 Some(begin_recording(path, &header)?)
             }
             None => None,

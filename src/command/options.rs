@@ -29,6 +29,19 @@ enum BackgroundChoice {
     Light,
 }
 
+/// The option of the commands that draw the stepper.
+#[derive(Debug, Args)]
+pub(super) struct IndexOption {
+    /// Count subscripts, row and column headings and channels from this number, 0 or 1
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_index)]
+    pub(super) index: usize,
+}
+
+/// Parses the value of `--index`.
+fn parse_index(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n <= 1).ok_or_else(|| "write 0 or 1".to_owned())
+}
+
 /// The options that every command has.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]

@@ -128,6 +128,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let scenario = scenario::read_beside(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let mut state = State::picker(picker_entries::bundled());
     state.settings.dialect = header.dialect();
+    state.settings.count_from(header.index);
     // at step 1 at first; `go_to` goes to the step at which the session begins
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {

@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 use crate::expr::{Notation, letter};
 use crate::glyph;
 
-/// The symbol of a tensor. Subscripts count from 1, as in mathematics.
+/// The symbol of a tensor. Subscripts count from 1, as in mathematics, or from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// The relation of the tensor to the letter.
@@ -71,28 +71,28 @@ impl Symbol {
         self.with_prefix(&self.whole, self.layer, &[], notation)
     }
 
-    /// Returns the symbol of one entry, in Unicode. `index` counts from 0.
+    /// Returns the symbol of one entry, in Unicode. `index` counts from 0, and the subscripts count from `first`.
     #[must_use]
-    pub fn entry(&self, index: &[usize]) -> String {
-        self.with_prefix(&self.letter, self.layer, index, Notation::Unicode)
+    pub fn entry(&self, index: &[usize], first: usize) -> String {
+        self.with_prefix(&self.letter, self.layer, &counted(index, first), Notation::Unicode)
     }
 
-    /// Returns the symbol of one entry without its layer, in Unicode, for narrow equations.
+    /// Returns the symbol of one entry without its layer, in Unicode, for narrow equations. The arguments are those of [`Symbol::entry`].
     #[must_use]
-    pub fn short_entry(&self, index: &[usize]) -> String {
-        self.short_entry_in(index, Notation::Unicode)
+    pub fn short_entry(&self, index: &[usize], first: usize) -> String {
+        self.with_prefix(&self.letter, None, &counted(index, first), Notation::Unicode)
     }
 
-    /// Returns the symbol of one entry without its layer.
+    /// Returns the letter of an entry, without layer and index.
     #[must_use]
-    pub fn short_entry_in(&self, index: &[usize], notation: Notation) -> String {
-        self.with_prefix(&self.letter, None, index, notation)
+    pub fn letter_in(&self, notation: Notation) -> String {
+        self.with_prefix(&self.letter, None, &[], notation)
     }
 
-    /// Returns the symbol with this letter, layer and index, and with the ∂C/∂ of a derivative or the v of a velocity before it.
-    fn with_prefix(&self, name: &str, layer: Option<usize>, index: &[usize], notation: Notation) -> String {
+    /// Returns the symbol with this letter, layer and subscripts, and with the ∂C/∂ of a derivative or the v of a velocity before it.
+    fn with_prefix(&self, name: &str, layer: Option<usize>, subscripts: &[usize], notation: Notation) -> String {
         if notation == Notation::Ascii {
-            return glyph::ascii_text(&self.with_prefix(name, layer, index, Notation::Unicode));
+            return glyph::ascii_text(&self.with_prefix(name, layer, subscripts, Notation::Unicode));
         }
         let latex = notation == Notation::Latex;
         // the symbol without ∂C/∂ or v before it
@@ -104,8 +104,7 @@ impl Symbol {
                 bare.push_str(&glyph::superscript_layer(layer));
             }
         }
-        let from_one: Vec<usize> = index.iter().map(|i| i + 1).collect();
-        let subscript = glyph::subscript(&from_one);
+        let subscript = glyph::subscript(subscripts);
         bare.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
         match &self.kind {
             SymbolKind::Itself => bare,
@@ -115,4 +114,9 @@ impl Symbol {
             SymbolKind::Velocity => format!("v of {bare}"),
         }
     }
+}
+
+/// Returns an index as subscripts, which count from `first`.
+fn counted(index: &[usize], first: usize) -> Vec<usize> {
+    index.iter().map(|i| i + first).collect()
 }

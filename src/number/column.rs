@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::short::{SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, whole_or_word};
+use super::short::{SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, short, whole_or_word};
 
 /// The largest width of a column in cells, unless the caller asks for another.
 pub const DEFAULT_MAX_WIDTH: usize = 8;
@@ -156,6 +156,24 @@ impl ColumnFormat {
     #[must_use]
     pub fn text(&self, value: f64) -> String {
         self.fitting_text(value).unwrap_or_else(|| "#".repeat(self.width()))
+    }
+
+    /// Returns a number without padding, as in the column if it fits there.
+    #[must_use]
+    pub fn text_or_short(&self, value: f64) -> String {
+        self.fitting_text(value).unwrap_or_else(|| short(value))
+    }
+
+    /// Returns a number as in the column, if the column has no exponents and shows about three significant digits of it; else as [`short`].
+    #[must_use]
+    pub fn precise_text(&self, value: f64) -> String {
+        let is_precise = |text: &String| {
+            let read = text.replace('−', "-").parse::<f64>();
+            // half a unit of the third digit is at most 0.5 %
+            !value.is_finite() || read.is_ok_and(|read| (read - value).abs() <= 0.005 * value.abs())
+        };
+        let is_fixed = matches!(self.style, Style::Fixed(_));
+        self.fitting_text(value).filter(|text| is_fixed && is_precise(text)).unwrap_or_else(|| short(value))
     }
 
     /// Returns the text of a number, aligned at the point and padded to [`ColumnFormat::width`].

@@ -128,7 +128,7 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::COS, "The derivative of cos x is −sin x."),
     NamedFunction::new(functions::TAN, "The derivative of tan x is 1 + tan² x."),
     NamedFunction::new(functions::TANH, "The derivative of tanh x is 1 − tanh² x."),
-    NamedFunction::new(functions::SIGMOID, "The derivative of the sigmoid y is y (1 − y)."),
+    NamedFunction::new(functions::SIGMOID, "The derivative of the sigmoid σ(x) is σ(x) (1 − σ(x))."),
     NamedFunction::new(functions::RELU, "The derivative of relu is 1 where x is positive, else 0 (also at 0)."),
     NamedFunction::new(functions::ABS, "The derivative of |x| is the sign of x, and 0 at 0."),
     NamedFunction::new(functions::MIN, "The smaller argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),

@@ -204,9 +204,14 @@ impl Scene<'_> {
         let has_one_source = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
         let text = |factor: &Factor| match factor.slice {
             Some(slice) => format!("{} numbers", slice.len()),
-            None => self.expanded(factor, *part).filter(|_| has_one_source).unwrap_or_else(|| short(factor.value)),
+            None => {
+                let entry = factor.source.filter(|_| factor.derived.is_none());
+                let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
+                let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source));
+                text.unwrap_or_else(|| short(factor.value))
+            }
         };
-        is_known.then(|| super::symbols::joined(step, &step.factors.iter().map(text).collect::<Vec<_>>()))
+        is_known.then(|| super::symbols::joined(step, step.factors.iter().map(text).collect()))
     }
 
     /// Returns a factor with the numbers of its operands, if it is derived by arithmetic alone, such as a − t.
@@ -218,10 +223,10 @@ impl Scene<'_> {
         let mut all_known = true;
         let text = expr.text(&mut |slot, _| {
             let same_shape = self.network().tensor(operands[slot]).shape == *shape;
-            let number = self.number(operands[slot], source.at).filter(|_| same_shape);
+            let number = self.entry_text(operands[slot], source.at).filter(|_| same_shape);
             all_known &= number.is_some();
             operand_count += 1;
-            let number = number.map_or_else(String::new, short);
+            let number = number.unwrap_or_default();
             // a negative number after an operator has brackets: `0.7 − (−1)`
             if operand_count > 1 && number.starts_with('−') { format!("({number})") } else { number }
         });
@@ -231,7 +236,7 @@ impl Scene<'_> {
     /// Returns a shorter expression for the completed entry of the step, as its symbols and its value. `None` before the entry is complete, or if there is none.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
-        self.is_complete().then(|| self.trace.shortcut(&self.at)).flatten()
+        self.is_complete().then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
     }
 
     /// Returns the paths from the output of a scalar graph back to the step's node. Empty before the node's derivative is complete, and for other networks.

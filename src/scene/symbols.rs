@@ -3,7 +3,8 @@
 //! The symbol of an entry is a letter with the layer above and the index below: row 1, column 2 of the weights of layer 1 is `w₁₂⁽¹⁾`. Where the layer is clear, the
 //! symbol is shorter: `w₁₂`. A factor is an entry or derived from entries, as `a₁ − t₁`, and a term is a product of factors, as `a₂·w₁₂`, or a function of them.
 
-use super::{EntryTerm, Scene};
+use super::{EntryTerm, Scene, after_sign};
+use crate::expr::Form;
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Step};
@@ -13,13 +14,13 @@ impl Scene<'_> {
     /// Returns the symbol of an entry without its layer: `w₁₂`.
     #[must_use]
     pub fn entry_symbol(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at))
+        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at), self.first_index)
     }
 
     /// Returns the symbol of an entry with its layer: `w₁₂⁽¹⁾`.
     #[must_use]
     pub fn entry_symbol_with_layer(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at))
+        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at), self.first_index)
     }
 
     /// Returns the symbol of an entry, with its layer only if the op also has a tensor with the same letter from another layer. A pool has: it computes `a⁽²⁾` from
@@ -33,11 +34,12 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns whether two tensors are different but have the same letter, so that only their layers distinguish their symbols.
+    /// Returns whether two tensors have the same letter but different layers, so that only their layers distinguish their symbols. The old and the new value of a
+    /// parameter are in one layer, and the arrow distinguishes them.
     #[must_use]
     pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
-        one != other && a.letter == b.letter && a.kind == b.kind
+        one != other && a.letter == b.letter && a.kind == b.kind && a.layer != b.layer
     }
 
     /// Returns the index of an entry. If the tensor has three dimensions or more, an index is dropped if its dimension has size 1 and is not one of the last two.
@@ -57,7 +59,7 @@ impl Scene<'_> {
     /// Returns a term in symbols, such as `a₂·w₁₂`.
     #[must_use]
     pub fn in_symbols(&self, term: &EntryTerm) -> String {
-        joined(&term.step, &term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect::<Vec<_>>())
+        joined(&term.step, term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect())
     }
 
     /// Returns a factor of a part of the op in symbols.
@@ -82,7 +84,18 @@ impl Scene<'_> {
     }
 }
 
-/// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them.
-pub(super) fn joined(step: &Step, texts: &[String]) -> String {
-    step.function.map_or_else(|| texts.join("·"), |function| function.text(texts))
+/// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them. Negative factors of a product have brackets, and so have
+/// negative operands after a sign.
+pub(super) fn joined(step: &Step, texts: Vec<String>) -> String {
+    let Some(function) = step.function else {
+        return if texts.len() > 1 { texts.into_iter().map(after_sign).collect::<Vec<_>>().join("·") } else { texts.concat() };
+    };
+    match function.form {
+        Form::Product => function.text(&texts.into_iter().map(after_sign).collect::<Vec<_>>()),
+        Form::Infix | Form::Power => {
+            let operand = |(n, text): (usize, String)| if n > 0 { after_sign(text) } else { text };
+            function.text(&texts.into_iter().enumerate().map(operand).collect::<Vec<_>>())
+        }
+        _ => function.text(&texts),
+    }
 }

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
-//! ∂C/∂w₁₂  =  a₁₂·δ₁₁ + a₁₃·δ₁₂ +[a₂₂·δ₂₁]+ a₂₃·δ₂₂
-//!          =  2·0.31  + 0·−0.12 +[1·0.05 ]+    ·
-//!          =  0.62    + 0       +[0.05   ]+    ·
+//! ∂C/∂w₁₂  =  a₁₂·δ₁₁ + a₁₃·δ₁₂   +[a₂₂·δ₂₁]+ a₂₃·δ₂₂
+//!          =  2·0.31  + 0·(−0.12) +[1·0.05 ]+    ·
+//!          =  0.62    + 0         +[0.05   ]+    ·
 //!   so far =  0.62 + 0.05 = 0.67                                                  term 3 of 4
 //! ```
+
+mod paths;
 
 use std::borrow::Cow;
 
@@ -19,17 +21,19 @@ use ratatui::widgets::Widget;
 
 use crate::expr::Notation;
 use crate::glyph;
-use crate::number::short;
 use crate::op::rule::{Equation, Gist};
-use crate::scene::Path;
+use crate::scene::{Path, after_sign};
 use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of lines of the pane.
-pub const HEIGHT: u16 = 6;
+/// The number of lines of the pane, if the second way to compute an entry is one line.
+const HEIGHT: u16 = 6;
+
+/// The height of a screen from which on the pane may have another line.
+const ROOMY: u16 = 30;
 
 /// The largest number of parts of an op that the heading joins. No line has room for more.
 const MAX_PARTS: usize = 256;
@@ -45,6 +49,8 @@ const ELLIPSES: usize = 8;
 
 /// The sign of earlier terms that do not fit.
 const EARLIER: &str = "… +";
+/// The line with the values of the terms, from 0.
+const VALUES_LINE: usize = 3;
 
 /// A column of the pane, which shows one term.
 struct TermColumn {
@@ -60,15 +66,21 @@ impl TermColumn {
     }
 }
 
+/// Returns the number of lines that the pane requests. In a scalar graph the sum over the paths to a node may be longer than a line.
+#[must_use]
+pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+    HEIGHT + u16::from(screen.height >= ROOMY && !view.document.scenario.network.reads_samples())
+}
+
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    for (line, row) in lines(view, area.width as usize).into_iter().zip(area.rows()) {
+    for (line, row) in lines(view, area.width as usize, area.height as usize).into_iter().zip(area.rows()) {
         line.render(row, buf);
     }
 }
 
-/// Returns the lines of the pane, `room` cells wide.
-fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
+/// Returns the lines of the pane, `room` cells wide and at most `height` of them.
+fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
     let plain = theme.style(StyleRole::Plain);
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
@@ -85,9 +97,13 @@ fn lines(view: &View<'_>, room: usize) -> Vec<Line<'static>> {
         lines.push(Line::from(spans));
     }
     lines.push(running_sum(view, margin, room));
-    if let Some(line) = alternative(view, margin, room) {
-        lines.push(line);
+    let paths = view.paths();
+    // the value of a single term is also the sum: on a low screen its line is left out for several paths
+    if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
+        lines.remove(VALUES_LINE);
     }
+    let left = height.saturating_sub(lines.len());
+    lines.extend(alternative(view, &paths, margin, [room, left]));
     lines
 }
 
@@ -158,7 +174,9 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |term: u64| {
         let own = view.term(term);
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| glyph::TO_COME.to_owned());
-        TermColumn { term, texts: [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(own.value().map(short))] }
+        let texts = [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(view.term_text(&own))];
+        // every term but the first follows a plus
+        TermColumn { term, texts: if term > 0 { texts.map(after_sign) } else { texts } }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
@@ -232,11 +250,15 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
 /// Builds the line with the running sum before and after this step.
 fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
-    let result = short(step.sum);
+    let result = view.value_text(step.sum);
     let last = step.term == step.terms;
     let left = if last { "all" } else { "so far" };
-    let before = step.term.checked_sub(2).and_then(|before| view.term(before).sum());
-    let text = before.map_or_else(|| result.clone(), |before| format!("{} + {} = {result}", short(before), short(step.value)));
+    let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
+    let value = || view.term_text(&view.term(view.at.term)).unwrap_or_default();
+    let mut text = before.map_or_else(|| result.clone(), |before| format!("{before} + {} = {result}", after_sign(value())));
+    if view.is_rounding_error() {
+        text.push_str(" ≈ 0, rounding");
+    }
     let right = format!("term {} of {}", step.term, step.terms);
     let start = format!("{} = ", align_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
@@ -250,42 +272,16 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     ])
 }
 
-/// Builds a line with a second way to compute the entry, at the last term of the entry; `None` if there is no second way.
+/// Returns the lines with a second way to compute the entry, at the last term of the entry: a shortcut in one step, or in a scalar graph the sum over all paths from the
+/// node to the output. There are no lines if there is no second way.
 ///
-/// The second way is a shortcut in one step, or in a scalar graph the sum over all paths from the node to the output. Each path contributes the product of the local
-/// derivatives of its edges. The longest form that fits is used.
-fn alternative(view: &View<'_>, margin: usize, room: usize) -> Option<Line<'static>> {
+/// `room` is the number of cells of a line, `height` the largest number of lines.
+fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
     let room = room.saturating_sub(margin + 3);
-    let text = if let Some((symbols, value)) = view.shortcut() {
-        cut(&format!("in one step: {symbols} = {}", short(value)), room)
-    } else {
-        let paths = view.paths();
-        if paths.is_empty() {
-            return None;
-        }
-        let total = short(view.step.sum);
-        let path_text = |nodes: &[usize], arrow: &str| nodes.iter().map(|id| tensor_name(view, *id)).collect::<Vec<_>>().join(arrow);
-        let factors = |locals: &[f64], dot: &str| locals.iter().map(|local| short(*local)).collect::<Vec<_>>().join(dot);
-        let all = |text: &dyn Fn(&Path) -> String| paths.iter().map(text).collect::<Vec<_>>().join(" + ");
-        let forms = if let [path] = paths.as_slice() {
-            let product = factors(&path.locals, " · ");
-            vec![
-                format!("along the path {}: {product} = {total}", path_text(&path.nodes, " ← ")),
-                format!("along the path: {product} = {total}"),
-                format!("along the path = {total}"),
-            ]
-        } else {
-            vec![
-                format!("{} = {total}", all(&|path| format!("{}: {}", path_text(&path.nodes, "←"), factors(&path.locals, "·")))),
-                format!("along the paths: {} = {total}", all(&|path| short(path.product))),
-                format!("sum over {} paths = {total}", paths.len()),
-            ]
-        };
-        forms.into_iter().find(|form| width(form) <= room)?
+    let texts = match view.shortcut() {
+        Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
+        None => paths::lines(view, paths, room, height.min(paths::LINES)),
     };
-    Some(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]))
-}
-
-fn tensor_name(view: &View<'_>, id: usize) -> String {
-    view.network().tensor(id).name.to_string()
+    let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
+    texts.into_iter().map(line).collect()
 }

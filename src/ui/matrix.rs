@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! a⁽⁰⁾  3×3
-//!    0  1  2
-//! 0 ‹1 [2] 0        [ ] a factor of this step
-//! 1 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 2  2  1 =1         =  the entry being computed;  ∙ not computed yet;  ░ padding
+//!    1  2  3
+//! 1 ‹1 [2] 0        [ ] a factor of this step
+//! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
+//! 3  2  1 =1         =  the entry being computed;  ∙ not computed yet;  ░ padding
 //! ```
 //!
 //! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
@@ -80,6 +80,8 @@ pub struct Matrix<'a> {
     pub scroll: [isize; 2],
     /// The kind of image to draw instead of numbers.
     pub image: Option<ImageKind>,
+    /// The number from which rows, columns and channels count: 1 or 0.
+    pub first_index: usize,
 }
 
 /// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
@@ -113,6 +115,7 @@ impl<'a> Matrix<'a> {
             heat: None,
             scroll: [0, 0],
             image: None,
+            first_index: 1,
         }
     }
 
@@ -179,6 +182,7 @@ impl<'a> Matrix<'a> {
             focus: self.focus,
             around: self.around.clone(),
             scroll: self.scroll,
+            first_index: self.first_index,
         }
     }
 
@@ -198,7 +202,7 @@ impl<'a> Matrix<'a> {
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
         let title = self.title.to_owned();
-        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading)) {
+        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
             Some([long, short, shortest]) => vec![
                 (&name, format!("{shape}  {long}")),
                 (&name, format!("{shape}  {short}")),
@@ -222,7 +226,7 @@ impl<'a> Matrix<'a> {
         let mark_at = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
         let width = layout.cols.len * layout.pitch;
         if layout.heading_lines > 0 {
-            pen.text(x + 1, y, &heading(layout.leading_indices(block), self.leading, width), dim);
+            pen.text(x + 1, y, &self.heading(layout.leading_indices(block), width), dim);
         }
         if layout.header_lines > 0 {
             self.draw_column_indices(layout, x, y + layout.heading_lines, pen);
@@ -236,7 +240,7 @@ impl<'a> Matrix<'a> {
                     () if row + 1 == layout.rows.start + layout.rows.len && layout.rows.has_after() => "↓",
                     () => " ",
                 };
-                let index = layout.row_index(row).map_or(String::new(), |r| r.to_string());
+                let index = layout.row_index(row).map_or(String::new(), |r| (r + self.first_index).to_string());
                 pen.text(x - layout.gutter, y, &(align_right(&index, layout.gutter - 1) + arrow), dim);
             }
             for (col, x) in layout.cols.range().zip((x..).step_by(layout.pitch)) {
@@ -254,6 +258,16 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. The indices are the leading ones, from 0.
+    fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
+        let ([first, second], inner) = (self.leading, inner + self.first_index);
+        let (long, short) = match outer.map(|outer| outer + self.first_index) {
+            Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),
+            None => (format!("channel {inner}"), format!("{inner}")),
+        };
+        if long.width() <= width { long } else { format!("({short})") }
+    }
+
     /// Draws the column indices, each above the units digit of the numbers in its column. If the numbers are narrower than the indices, draws every second index, or every
     /// third, and so on.
     fn draw_column_indices(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
@@ -265,7 +279,7 @@ impl<'a> Matrix<'a> {
         let first_free = if has_before { arrow + 1 } else { left };
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
             let Some(index) = layout.col_index(col).filter(|i| i % every == 0) else { continue };
-            let index = index.to_string();
+            let index = (index + self.first_index).to_string();
             // the mark is one cell wide, and the index ends after the units digit
             let end = x + 2 + self.format.units();
             if let Some(x) = end.checked_sub(index.len()).filter(|&x| x >= first_free) {
@@ -322,15 +336,6 @@ impl<'a> Matrix<'a> {
         let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));
         pen.cells(x, y, std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]));
     }
-}
-
-/// Returns the heading of one matrix among several: `out 1, in 0`, or `[1,0]` if the width is too small. The arguments are the leading indices and their names.
-fn heading((outer, inner): (Option<usize>, usize), [first, second]: [&str; 2], width: usize) -> String {
-    let (long, short) = match outer {
-        Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),
-        None => (format!("channel {inner}"), format!("{inner}")),
-    };
-    if long.width() <= width { long } else { format!("[{short}]") }
 }
 
 /// Draws into an area, clipped at its edges.

@@ -32,14 +32,6 @@ const MAX_MARKED: u64 = 1024;
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
-/// The cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
-///
-/// A column of the result has at least this width from the first step of the op on. So a result with a sign, two digits and four decimals moves nothing when it is
-/// computed.
-const REAL: [usize; 2] = [3, 5];
-/// As [`REAL`], if whole numbers are expected.
-const WHOLE: [usize; 2] = [3, 0];
-
 /// The entries that some terms read: for each tensor, ascending row-major indices.
 #[derive(Default)]
 struct ReadEntries(Vec<(Id, Vec<usize>)>);
@@ -111,7 +103,6 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
 /// Returns all matrices of the pane, the result last.
 fn all(view: &View<'_>) -> Vec<OperandMatrix> {
     let shown = view.tensors();
-    let expected_room = if view.expects_whole() { WHOLE } else { REAL };
     let operand = |shown: ShownTensor| {
         let info = view.network().tensor(shown.tensor);
         let numbers = view.numbers(shown.tensor);
@@ -120,15 +111,12 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
         let title = if shown.turned { format!("⟲180° {symbol}") } else { symbol };
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
+        let format = view.format(shown.tensor);
         if !shown.is_result {
-            let format = ColumnFormat::of(numbers());
             return OperandMatrix { shown, title, name, format, reserved: format, largest };
         }
-        // `numbers` is without the running sum, which has to fit too
-        let format = ColumnFormat::of(numbers().chain([view.step.sum]));
-        let [before, after] = if format.is_whole() { expected_room } else { REAL };
-        let reserved = ColumnFormat::default().with_room(expected_room[0], expected_room[1]);
-        OperandMatrix { shown, title, name, format: format.with_room(before, after), reserved, largest: round_up(largest) }
+        let [before, after] = view.reserved_cells();
+        OperandMatrix { shown, title, name, format, reserved: ColumnFormat::default().with_room(before, after), largest: round_up(largest) }
     };
     shown.into_iter().map(operand).collect()
 }
@@ -209,6 +197,7 @@ fn with_matrix<T>(
         name: &operand.name,
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         scroll: view.stepper.scroll,
+        first_index: view.first_index,
         tint: if is_shared { Some(&tint) } else { None },
         heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)

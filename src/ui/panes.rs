@@ -42,7 +42,7 @@ pub static PANES: &[Pane] = &[
     Pane { title: "",         dock: Dock::Top,    wants: ops::chain_height,                 draw: ops::chain,        hit: Some(ops::chain_hit) },
     gap(|_, screen, _| u16::from(screen.height >= 22)),
     Pane { title: "ops",      dock: Dock::Left,   wants: ops::list_width,                   draw: ops::list,         hit: Some(ops::list_hit) },
-    Pane { title: "",         dock: Dock::Top,    wants: |_, _, _| equation::HEIGHT,        draw: equation::render,  hit: Some(equation::hit) },
+    Pane { title: "",         dock: Dock::Top,    wants: equation::height,                draw: equation::render,  hit: Some(equation::hit) },
     gap(|_, screen, _| u16::from(screen.height >= 30)),
     Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: None },
     Pane { title: "why",      dock: Dock::Below,  wants: words::height,                     draw: words::render,     hit: None },

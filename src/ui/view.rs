@@ -40,7 +40,7 @@ impl<'a> View<'a> {
             state,
             stepper,
             document,
-            scene: document.scene(stepper.step)?,
+            scene: document.scene(stepper.step)?.counting_from(state.settings.first_index()),
             theme: options.theme,
             notation: options.notation(),
             matrices: OnceCell::new(),

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::glyph::with_minus_signs;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::text::{width, wrap};
 use crate::ui::theme::StyleRole;
@@ -48,8 +49,8 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
 fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
-    let remark =
-        remark.map(|text| wrap(&view.notation.words(&text.replace('\n', " ")), wide.saturating_sub(width(BAR)))).unwrap_or_default();
+    let shown = |text: &str| wrap(&view.notation.words(&with_minus_signs(&text.replace('\n', " "))), wide.saturating_sub(width(BAR)));
+    let remark = remark.map(shown).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
@@ -61,7 +62,7 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     lines
 }
 
-/// Returns the remark for this step. If several remarks cover the step, returns the one that covers the fewest steps.
+/// Returns the remark for this step. If several remarks cover the step, returns the one that covers the fewest steps, and of these the first.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
     let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())

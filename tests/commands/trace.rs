@@ -95,3 +95,14 @@ fn trace_by_level_and_range() {
     assert_eq!(entry.lines().count(), 4, "{entry}");
     assert_eq!(printed(&["trace", "figure-18", "--op", "loss", "--level", "op", "--format", "text"]).lines().count(), 1);
 }
+
+#[test]
+fn a_text_names_the_sample_if_there_are_several() {
+    for (level, expected) in [("op", "  2:fc1.z  "), ("element", "  2:fc1.z[0]  "), ("step", "  2:fc1.z[0]#1 of 3  ")] {
+        let lines = printed(&["trace", "xor", "--format", "text", "--level", level]);
+        assert_eq!(lines.lines().filter(|line| line.contains(expected)).count(), 1, "{level}: {lines}");
+        // the batch belongs to no sample, and a single sample needs no name
+        assert!(lines.contains("  loss") && !lines.contains("5:"), "{level}");
+        assert!(!printed(&["trace", "figure-09", "--format", "text", "--level", level]).contains("1:"), "{level}");
+    }
+}

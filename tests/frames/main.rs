@@ -5,6 +5,7 @@ mod batch;
 mod bounded;
 mod early;
 mod focus;
+mod forms;
 mod graphs;
 mod heat;
 mod layers;

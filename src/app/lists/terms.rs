@@ -38,7 +38,13 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let cells = |number: u64| {
         let term = &terms[usize::try_from(number - first).unwrap_or(0)];
         let value = term.value().unwrap_or(0.0);
-        [(number + 1).to_string(), there.in_symbols(term), there.in_numbers(term).unwrap_or_default(), short(value), share(value)]
+        [
+            (number + 1).to_string(),
+            there.in_symbols(term),
+            there.in_numbers(term).unwrap_or_default(),
+            there.term_text(term).unwrap_or_default(),
+            share(value),
+        ]
     };
     let to_row = |row: &TermRow| match *row {
         TermRow::Term(number) => ListRow::action(cells(number), Action::GoToStep(steps.start + number)),
@@ -63,9 +69,14 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     list.selected = folded.iter().position(contains_step).unwrap_or(0);
     let sum = there.term(known - 1).sum().unwrap_or(0.0);
     list.note = if first > 0 {
-        format!("sum so far {}; the last {LISTED} terms, with shares of their own Σ|terms|", short(sum))
+        format!("sum so far {}; the last {LISTED} terms, with shares of their own Σ|terms|", there.value_text(sum))
     } else {
-        format!("{} = {}; shares are of Σ|terms| = {}", if known == all { "sum" } else { "sum so far" }, short(sum), short(magnitude))
+        format!(
+            "{} = {}; shares are of Σ|terms| = {}",
+            if known == all { "sum" } else { "sum so far" },
+            there.value_text(sum),
+            short(magnitude)
+        )
     };
     Ok(list)
 }

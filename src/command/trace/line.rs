@@ -83,6 +83,8 @@ impl Serialize for dyn TraceLine + '_ {
 struct LinePrefix {
     iteration: u64,
     sample: Option<usize>,
+    /// `true` if the batch has several samples.
+    has_several_samples: bool,
     pass: Pass,
     op: CompactString,
 }
@@ -93,6 +95,7 @@ impl LinePrefix {
         Self {
             iteration: trace.iteration(),
             sample: trace.sample_runs()[sample_run].sample.map(|sample| sample + 1),
+            has_several_samples: trace.samples() > 1,
             pass: pass(network, tensor),
             op: network.tensor(tensor).name.clone(),
         }
@@ -101,6 +104,14 @@ impl LinePrefix {
     fn cells(&self) -> TraceCells<'_> {
         let sample = self.sample.map_or(TraceCell::Null, |sample| TraceCell::Count(sample as u64));
         smallvec![TraceCell::Count(self.iteration), sample, TraceCell::Word(self.pass.name()), TraceCell::Word(&self.op)]
+    }
+
+    /// The name of the op in a text: with its sample if the batch has several, as in the address `2:fc1.z`.
+    fn op_text(&self) -> String {
+        match self.sample.filter(|_| self.has_several_samples) {
+            Some(sample) => format!("{sample}:{}", self.op),
+            None => self.op.to_string(),
+        }
     }
 }
 
@@ -141,7 +152,7 @@ impl TraceLine for EntryLine {
     fn text(&self) -> String {
         let first = self.first.map_or_else(|| "-".to_owned(), |first| first.to_string());
         let plural = if self.terms == 1 { "" } else { "s" };
-        format!("{first}  {}{}  {} term{plural}  {}", self.prefix.op, index_text(&self.index), self.terms, exact(self.value))
+        format!("{first}  {}{}  {} term{plural}  {}", self.prefix.op_text(), index_text(&self.index), self.terms, exact(self.value))
     }
 }
 
@@ -174,8 +185,8 @@ impl TraceLine for OpLine {
 
     fn text(&self) -> String {
         let plural = if self.steps == 1 { "" } else { "s" };
-        let LinePrefix { pass, op, .. } = &self.prefix;
-        format!("{}  {}  {op}  {}  {} step{plural}", self.first, pass.name(), shape_text(&self.shape), self.steps)
+        let (pass, op) = (self.prefix.pass.name(), self.prefix.op_text());
+        format!("{}  {pass}  {op}  {}  {} step{plural}", self.first, shape_text(&self.shape), self.steps)
     }
 }
 

@@ -45,6 +45,7 @@ fn before(name: &str, is_scalar: bool, to: &mut Vec<u8>) {
 
 /// Makes the lines of steps.
 struct TextLines<'a> {
+    trace: &'a Trace,
     names: StepNames<'a>,
     /// The finished lines.
     lines: Vec<u8>,
@@ -54,7 +55,7 @@ struct TextLines<'a> {
 
 impl<'a> TextLines<'a> {
     fn new(trace: &'a Trace) -> Self {
-        Self { names: StepNames::new(trace, &ENTRY_SYNTAXES), lines: Vec::new(), entry: Vec::new() }
+        Self { trace, names: StepNames::new(trace, &ENTRY_SYNTAXES), lines: Vec::new(), entry: Vec::new() }
     }
 }
 
@@ -65,6 +66,10 @@ impl StepVisitor for TextLines<'_> {
 
     fn entry(&mut self, at: &Position) {
         self.entry.clear();
+        // with several samples, the name alone does not say which one it is
+        if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample.filter(|_| self.trace.samples() > 1) {
+            put!(self.entry, "{}:", sample + 1);
+        }
         self.names.entry(at.entry, &mut self.entry);
     }
 

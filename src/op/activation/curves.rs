@@ -191,14 +191,14 @@ pub(super) const SIGMOID: Curve = Curve::new(
     functions::SIGMOID,
     Some((&|z: f64, _: &[f64]| math::sigmoid(z), &|_: f64, a: f64, _: &[f64]| a * (1.0 - a))),
     "The sigmoid maps every number into the range from 0 to 1.",
-    "The derivative of the sigmoid is σ′(z) = a (1 − a): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
+    "The derivative of the sigmoid is σ′(z) = σ(z) (1 − σ(z)): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
 );
 
 pub(super) const TANH: Curve = Curve::new(
     functions::TANH,
     Some((&|z: f64, _: &[f64]| libm::tanh(z), &|_: f64, a: f64, _: &[f64]| 1.0 - a * a)),
     "The hyperbolic tangent maps every number into the range from −1 to 1.",
-    "The derivative of tanh is tanh′(z) = 1 − a²: 1 in the middle, almost 0 where the neuron is saturated.",
+    "The derivative of tanh is tanh′(z) = 1 − tanh² z: 1 in the middle, almost 0 where the neuron is saturated.",
 );
 
 pub(super) const SOFTPLUS: Curve = Curve::new(

@@ -11,7 +11,7 @@
 use ratatui::style::{Color, Style};
 
 use super::layout::{self, MatrixLayout};
-use super::{Mark, Matrix, MatrixPen, heading};
+use super::{Mark, Matrix, MatrixPen};
 use crate::glyph;
 use crate::ui::theme::StyleRole;
 
@@ -79,7 +79,7 @@ impl Matrix<'_> {
     pub(super) fn draw_image(&self, kind: ImageKind, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         if layout.heading_lines > 0 {
-            pen.text(x, y, &heading(layout.leading_indices(block), self.leading, layout.cols.len * layout.pitch), dim);
+            pen.text(x, y, &self.heading(layout.leading_indices(block), layout.cols.len * layout.pitch), dim);
         }
         let is_leftmost = x == usize::from(pen.area.x) + layout.gutter;
         let mut marked_columns = vec![Mark::None; layout.cols.len];

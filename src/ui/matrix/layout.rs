@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! a  4×2×2  channels 2–3     the title, with the range of matrices in view
-//!    [2]       [3]           a heading line for each row of matrices
-//!     0   1     0   1        a header line: the column indices
-//! 0   8   9    12  13        the gutter on the left has the row indices
-//! 1  10  11    14  15        the pitch is the width of an entry, 4 cells
+//!    (2)       (3)           a heading line for each row of matrices
+//!     1   2     1   2        a header line: the column indices
+//! 1   4   5     8   9        the gutter on the left has the row indices
+//! 2   6   7    10  11        the pitch is the width of an entry, 4 cells
 //! ```
 
 use std::ops::Range;
@@ -30,6 +30,7 @@ pub(super) struct LayoutRequest<'a> {
     pub focus: Option<usize>,
     pub around: Option<[Range<usize>; 2]>,
     pub scroll: [isize; 2],
+    pub first_index: usize,
 }
 
 /// The visible part of a sequence: `len` items from `start`, out of `of`.
@@ -111,7 +112,7 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let across = dims.inner.unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
-    let width = gutter(&dims) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
+    let width = gutter(&dims, request.first_index) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
     let lines = h.div_ceil(request.per_line);
     let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + lines + 1).saturating_sub(1);
     (width, height + usize::from(request.has_title))
@@ -125,8 +126,8 @@ fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [usize; 2]) {
 }
 
 /// Returns the width of the row indices with a blank; 0 if there is only one row.
-fn gutter(dims: &Grid) -> usize {
-    if dims.rows > 1 { digits(dims.rows - 1) + 1 } else { 0 }
+fn gutter(dims: &Grid, first_index: usize) -> usize {
+    if dims.rows > 1 { digits(dims.rows - 1 + first_index) + 1 } else { 0 }
 }
 
 /// Returns the number of decimal digits.
@@ -149,7 +150,7 @@ impl MatrixLayout {
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
         let h_lines = h.div_ceil(per_line);
-        let gutter = Some(gutter(&dims)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
+        let gutter = Some(gutter(&dims, request.first_index)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
         let width = width - gutter;
         let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
         // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
@@ -269,24 +270,29 @@ impl MatrixLayout {
         }
     }
 
-    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `[2–3]`. `None` if all matrices are in view.
-    pub fn range_in_view(&self, [first, second]: [&str; 2]) -> Option<[String; 3]> {
+    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`. `None` if all matrices are in view. The
+    /// matrices count from `first_index`; from 0 the longest text is `channels 1–2 of 0–3`.
+    pub fn range_in_view(&self, [first, second]: [&str; 2], first_index: usize) -> Option<[String; 3]> {
         let [down, across] = self.grid;
         if !down.is_partial() && !across.is_partial() {
             return None;
         }
-        let range = |from: usize, len: usize| if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() };
+        let range = |from: usize, len: usize| {
+            let from = from + first_index;
+            if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() }
+        };
         if self.dims.inner.is_some() {
             let [outer, inner] = [down, across].map(|window| range(window.start, window.len));
             let long = format!("{first} {outer}, {second} {inner}");
-            return Some([long.clone(), long, format!("[{outer},{inner}]")]);
+            return Some([long.clone(), long, format!("({outer},{inner})")]);
         }
         let n = self.dims.blocks;
         let from = down.start * self.per_row;
         let to = ((down.start + down.len) * self.per_row).min(n);
         let shown = range(from, to - from);
         let short = if to - from > 1 { format!("channels {shown}") } else { format!("channel {shown}") };
-        Some([format!("{short} of {n}"), short, format!("[{shown}]")])
+        let all = if first_index == 0 { range(0, n) } else { n.to_string() };
+        Some([format!("{short} of {all}"), short, format!("({shown})")])
     }
 
     /// Returns the row-major index of the entry in column `x` and row `y` of the screen; `None` if there is no entry.

@@ -37,14 +37,14 @@ fn marks_are_visible_without_colour() {
     };
     let value = |i: usize| (i != 8).then(|| values[i]);
     let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], ColumnFormat::of(values), &value, &mark);
-    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   0  1  2\n0 ‹1 [2] 0\n1 ‹0  1› 3\n2  2  1 =∙\n\n");
+    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   1  2  3\n1 ‹1 [2] 0\n2 ‹0  1› 3\n3  2  1 =∙\n\n");
     assert_eq!(matrix.size(), (11, 5));
 }
 
 #[test]
 fn padding_has_no_entries_and_a_turned_filter_is_rotated() {
     let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
-    assert_eq!(drawn(&matrix, 14, 5), "      1  0\n   ░  ░  ░  ░\n1  ░  3  2  ░\n0  ░  1  0  ░\n   ░  ░  ░  ░\n");
+    assert_eq!(drawn(&matrix, 14, 5), "      2  1\n   ░  ░  ░  ░\n2  ░  3  2  ░\n1  ░  1  0  ░\n   ░  ░  ░  ░\n");
     let area = Rect::new(0, 0, 14, 5);
     assert_eq!(matrix.entry_at(area, 6, 2), Some(3));
     assert_eq!(matrix.entry_at(area, 9, 3), Some(0));
@@ -58,15 +58,15 @@ fn decimal_points_are_aligned() {
     let values = [0.05, -0.125, 2.0, -13.5];
     let value = |i: usize| Some(values[i]);
     let matrix = Matrix::new("w", &[2, 2], ColumnFormat::of(values), &value, &no_mark);
-    assert_eq!(drawn(&matrix, 24, 4), "w  2×2\n     0        1\n0    0.05    −0.125\n1    2      −13.5\n");
+    assert_eq!(drawn(&matrix, 24, 4), "w  2×2\n     1        2\n1    0.05    −0.125\n2    2      −13.5\n");
 }
 
 #[test]
 fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
     let matrix = Matrix::new("b", &[4], ColumnFormat::of([3.0]), &index_as_value, &no_mark);
-    assert_eq!(drawn(&matrix, 20, 5), "b  4\n0  0\n1  1\n2  2\n3  3\n");
-    assert_eq!(drawn(&matrix, 20, 4), "b  4\n 0  1  2  3\n 0  1  2  3\n\n");
-    assert_eq!(drawn(&matrix, 6, 4), "b  4\n0  0\n1  1\n2↓ 2\n");
+    assert_eq!(drawn(&matrix, 20, 5), "b  4\n1  0\n2  1\n3  2\n4  3\n");
+    assert_eq!(drawn(&matrix, 20, 4), "b  4\n 1  2  3  4\n 0  1  2  3\n\n");
+    assert_eq!(drawn(&matrix, 6, 4), "b  4\n1  0\n2  1\n3↓ 2\n");
 }
 
 #[test]
@@ -74,19 +74,27 @@ fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
     let matrix = Matrix { focus: Some(9), ..Matrix::new("a", &[4, 2, 2], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
     assert_eq!(
         drawn(&matrix, 26, 5),
-        "a  4×2×2  channels 2–3\n   [2]       [3]\n    0   1     0   1\n0   8   9    12  13\n1  10  11    14  15\n"
+        "a  4×2×2  channels 3–4\n   (3)       (4)\n    1   2     1   2\n1   8   9    12  13\n2  10  11    14  15\n"
     );
     assert_eq!(matrix.size(), (40, 5));
+}
+
+#[test]
+fn the_last_channel_is_the_last_of_all() {
+    let matrix = Matrix { focus: Some(31), ..Matrix::new("a", &[4, 2, 4], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
+    assert_eq!(drawn(&matrix, 26, 4), "a  4×2×4  channel 4 of 4\n    1   2   3   4\n1  24  25  26  27\n2  28  29  30  31\n");
+    let from_zero = Matrix { first_index: 0, ..matrix };
+    assert_eq!(drawn(&from_zero, 26, 4), "a  4×2×4  channel 3 of 0–3\n    0   1   2   3\n0  24  25  26  27\n1  28  29  30  31\n");
 }
 
 #[test]
 fn filters_are_drawn_in_a_grid() {
     let matrix = Matrix { focus: Some(13), ..Matrix::new("W", &[2, 2, 2, 2], ColumnFormat::of([9.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 20, 11);
-    assert!(shown.starts_with("W  2×2×2×2\n   [0,0]   [0,1]\n   0  1    0  1\n"), "{shown}");
-    assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 1, in 0–1"));
+    assert!(shown.starts_with("W  2×2×2×2\n   (1,1)   (1,2)\n   1  2    1  2\n"), "{shown}");
+    assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 2, in 1–2"));
     // if one filter is in view, the title names it instead of a heading
-    assert!(drawn(&matrix, 10, 6).starts_with("W  [1,1]\n   0  1\n0  "));
+    assert!(drawn(&matrix, 10, 6).starts_with("W  (2,2)\n   1  2\n1  "));
 }
 
 #[test]
@@ -102,9 +110,9 @@ fn column_indices_are_complete_or_left_out() {
     let digit = |i: usize| index_as_value(i % 10);
     let matrix = Matrix { focus: Some(13), ..Matrix::new("", &[2, 200], ColumnFormat::default(), &digit, &no_mark) };
     let shown = drawn(&matrix, 24, 3);
-    assert_eq!(shown, " ←12    14    16    18→\n0  2  3  4  5  6  7  8\n1  2  3  4  5  6  7  8\n");
+    assert_eq!(shown, " ←13    15    17    19→\n1  2  3  4  5  6  7  8\n2  2  3  4  5  6  7  8\n");
     let matrix = Matrix { focus: Some(105), ..Matrix::new("", &[200], ColumnFormat::default(), &digit, &no_mark) };
-    assert_eq!(drawn(&matrix, 12, 2), "←    106   →\n 4  5  6  7\n");
+    assert_eq!(drawn(&matrix, 12, 2), "←    107   →\n 4  5  6  7\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span, Text};
 
 use crate::app::{Focus, Screen, State};
+use crate::glyph;
 use crate::keys;
 use crate::text::{width, wrap};
 use crate::ui::theme::{StyleRole, Theme};
@@ -10,7 +11,64 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 15;
 
-/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the address line and remarks on counts, the mouse and indices.
+/// The parts of the mouse, with what they do.
+const MOUSE: &[(&str, &str)] = &[
+    ("click", "on an entry of a matrix, an op or the timeline: goes there"),
+    ("wheel", "scrolls the matrices"),
+    ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
+];
+
+/// The marks in matrices, equations and pictures, with their meaning.
+const MARKS: &[(&str, &str)] = &[
+    ("[ ]", "a factor of this step, and this step's term in the equation"),
+    ("‹ ›", "read by another term of the same entry"),
+    ("=", "the entry that is being computed"),
+    ("{ }", "the cursor of i"),
+    (glyph::TO_COME, "not computed yet"),
+    ("░", "padding: it counts 0 and has no steps"),
+    ("← → ↑ ↓", "at the edge of a matrix: there is more in this direction"),
+    ("⟲180°", "the filter is drawn turned by 180°"),
+    ("≈ 0", "only rounding errors are left of a sum that would be 0"),
+    ("▌", "a note of the scenario on this step"),
+    ("━ ┄", "in the timeline: steps that are done, and steps to come"),
+];
+
+/// The colours, each with a sample in its style and its meaning.
+const COLOURS: &[(&str, StyleRole, &str)] = &[
+    ("grey", StyleRole::Forward, "the forward pass"),
+    ("blue", StyleRole::Backward, "the backward pass"),
+    ("[marked]", StyleRole::Step, "what this step reads"),
+    ("‹marked›", StyleRole::Entry, "what the other terms of the entry read"),
+    ("=marked", StyleRole::Result, "the entry that is being computed"),
+    (
+        "background",
+        StyleRole::Plain,
+        "the sign and the size of a number: red is negative, purple is positive (cyan with 16 colours), stronger is larger",
+    ),
+    ("filters", StyleRole::Plain, "one colour for each shared weight, in the matrix and in the picture"),
+];
+
+/// Appends a heading and rows of two columns.
+fn section(text: &mut Text<'static>, theme: &Theme, inside: usize, title: &'static str, rows: &[(&'static str, &'static str)]) {
+    text.push_line("");
+    text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
+    for (sign, words) in rows {
+        text.extend(entry(Span::styled(*sign, theme.style(StyleRole::Key)), words, inside));
+    }
+}
+
+/// Returns the lines of one row: what it is about is beside the first line of the words only.
+fn entry(about: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
+    let mut about = Some(about);
+    let line = |words: String| {
+        let about = about.take().unwrap_or_default();
+        let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&about.content)).max(1));
+        Line::from(vec![about, Span::raw(format!("{pad}{words}"))])
+    };
+    wrap(words, inside.saturating_sub(KEYS_WIDTH)).into_iter().map(line).collect()
+}
+
+/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the address line, remarks on counts and indices, and the legend: the mouse, the marks and the colours.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let screen_focus = match state.screen {
         Screen::Picker(_) => Focus::Picker,
@@ -25,20 +83,22 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         }
         for row in keys::rows(focus) {
             let keys = row.keys.iter().map(|key| keys::shown(key)).collect::<Vec<_>>().join("  ");
-            // the keys are beside the first line of the words only
-            let mut keys = Some(keys);
-            for words in wrap(row.words, inside.saturating_sub(KEYS_WIDTH)) {
-                let keys = keys.take().unwrap_or_default();
-                let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&keys)).max(1));
-                text.push_line(Line::from(vec![Span::styled(keys, theme.style(StyleRole::Key)), Span::raw(format!("{pad}{words}"))]));
-            }
+            text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.words, inside));
         }
     }
     if screen_focus == Focus::Normal {
         text.push_line("");
         text.push_line("A number before a key repeats it: 10l moves ten units forward.");
-        text.push_line("The mouse: a click goes to the entry, op or step under it; the wheel scrolls the matrices.");
-        text.push_line("Subscripts count from 1, as in mathematics; indices in brackets from 0, as in NumPy.");
+        text.push_line(
+            "Subscripts, headings, channels and terms count from 1, as in mathematics; indices in brackets from 0, as in NumPy.",
+        );
+        section(&mut text, theme, inside, "the mouse", MOUSE);
+        section(&mut text, theme, inside, "the marks", MARKS);
+        text.push_line("");
+        text.push_line(Line::styled("the colours", theme.style(StyleRole::Heading)));
+        for (sample, role, words) in COLOURS {
+            text.extend(entry(Span::styled(*sample, theme.style(*role)), words, inside));
+        }
     }
     text
 }

@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Text};
 
 use crate::app::State;
+use crate::glyph::with_minus_signs;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// Returns the scenario's title, notes and source.
@@ -13,7 +14,7 @@ pub(super) fn text(state: &State, theme: &Theme, _inside: usize) -> Text<'static
     text.push_line(Line::styled(scenario.title.clone(), theme.style(StyleRole::Heading)));
     text.push_line("");
     for line in scenario.notes.iter().flat_map(|notes| notes.trim().lines()) {
-        text.push_line(line.to_owned());
+        text.push_line(with_minus_signs(line).into_owned());
     }
     if let Some(source) = &scenario.source {
         text.push_line("");

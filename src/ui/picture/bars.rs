@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
 use crate::glyph;
-use crate::number::{TYPICAL_WIDTH, round_up, short};
+use crate::number::{TYPICAL_WIDTH, round_up};
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -27,6 +27,8 @@ struct Bar {
     name: String,
     /// The number that the bar shows; `None` if it is not computed yet.
     value: Option<f64>,
+    /// The number as text; empty if it is not computed yet.
+    text: String,
     role: StyleRole,
 }
 
@@ -42,19 +44,20 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     bars.extend(terms.iter().map(|(number, term)| Bar {
         name: view.in_symbols(term),
         value: term.value(),
+        text: view.term_text(term).unwrap_or_default(),
         role: if *number == current { StyleRole::Step } else { StyleRole::Plain },
     }));
     let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
     // 6 cells for `so far`
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if current + 1 == count { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
-    bars.push(Bar { name, value: Some(view.step.sum), role });
+    bars.push(Bar { name, value: Some(view.step.sum), text: view.value_text(view.step.sum), role });
 
     let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
     let room = usize::from(area.width) - 2;
     // the widths of the names and of the numbers
     let names = widest.min(room - MIN_BARS);
-    let numbers = values().map(|value| width(&short(value))).max().unwrap_or(0).max(TYPICAL_WIDTH);
+    let numbers = bars.iter().map(|bar| width(&bar.text)).max().unwrap_or(0).max(TYPICAL_WIDTH);
     // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
@@ -66,8 +69,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for (y, bar) in (1..).zip(&bars) {
         let style = view.theme.style(bar.role);
         text_at(buf, area, 1, y, &cut(&bar.name, names), style);
-        if let Some(value) = bar.value.filter(|_| numbers > 0) {
-            text_ending_at(buf, area, cell(1 + names + numbers), y, &short(value), style);
+        if numbers > 0 {
+            text_ending_at(buf, area, cell(1 + names + numbers), y, &bar.text, style);
         }
         text_at(buf, area, cell(axis), y, "│", view.theme.style(StyleRole::Dim));
         let Some(value) = bar.value else {

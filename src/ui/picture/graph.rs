@@ -14,7 +14,6 @@ use self::layout::Plan;
 use self::nodes::{GraphNode, nodes};
 use super::canvas::{Canvas, text_at};
 use crate::network::Id;
-use crate::number::short;
 use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -91,7 +90,7 @@ fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
 
 /// Returns the number of a scalar tensor, if it is known.
 fn number_text(view: &View<'_>, id: Id) -> Option<String> {
-    view.number(id, 0).map(short)
+    view.entry_text(id, 0)
 }
 
 /// Returns whether the derivative of the output by a node is known.

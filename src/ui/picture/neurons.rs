@@ -9,7 +9,6 @@ use super::bars;
 use super::canvas::{Canvas, text_at, text_ending_at};
 use crate::glyph;
 use crate::network::{Id, Network, Role};
-use crate::number::with_digits;
 use crate::scene::{MAX_ARGUMENTS, TermRead};
 use crate::tensor::len;
 use crate::text::{cut, width};
@@ -218,7 +217,7 @@ fn label_rooms(view: &View<'_>, columns: [(Id, &[Neuron], &[[String; 2]]); 2], a
     let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
     let named = columns.each_ref().map(|(_, _, symbols)| widest(&mut symbols.iter().map(|[long, _]| width(long))));
     let full = columns.each_ref().map(|(id, neurons, symbols)| {
-        let number = |at: usize| view.number(*id, at).map_or(1, |value| width(&with_digits(value, 4)));
+        let number = |at: usize| view.entry_text(*id, at).map_or(1, |text| width(&text));
         widest(&mut neurons.iter().zip(*symbols).map(|(neuron, [long, _])| width(long) + 1 + number(neuron.at)))
     });
     let mut rooms = named;
@@ -231,16 +230,12 @@ fn label_rooms(view: &View<'_>, columns: [(Id, &[Neuron], &[[String; 2]]); 2], a
     [rooms[0] + left, rooms[1] + more[1].min(spare - left)]
 }
 
-/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers have fewer digits; if it is still too short, the number is
-/// left out, and then the layer of the symbol.
+/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out, then the layer of the symbol: a node
+/// always has its name.
 fn labels(view: &View<'_>, id: Id, neurons: &[Neuron], symbols: &[[String; 2]], room: usize) -> Vec<String> {
     let label = |(neuron, [long, short]): (&Neuron, &[String; 2])| {
-        let numbers: Vec<String> = match view.number(id, neuron.at) {
-            Some(value) => (2..=4).rev().map(|digits| with_digits(value, digits)).collect(),
-            None => vec![glyph::TO_COME.to_owned()],
-        };
-        let numbered = numbers.iter().map(|number| format!("{long} {number}"));
-        let texts = numbered.chain([long.clone(), short.clone()]);
+        let number = view.entry_text(id, neuron.at).unwrap_or_else(|| glyph::TO_COME.to_owned());
+        let texts = [format!("{long} {number}"), long.clone(), short.clone()];
         texts.into_iter().find(|text| width(text) <= room).unwrap_or_else(|| short.clone())
     };
     neurons.iter().zip(symbols).map(label).collect()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::network::{Id, Role};
-use crate::number::{TYPICAL_WIDTH, short};
+use crate::number::TYPICAL_WIDTH;
 use crate::text::{cut, width};
 use crate::ui::view::View;
 
@@ -91,7 +91,7 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
         let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
         let name = cut(&info.name, MAX_NAME);
         let number_width = |id: Id| {
-            let known_width = view.number(id, 0).map_or(0, |value| width(&short(value)));
+            let known_width = view.entry_text(id, 0).map_or(0, |text| width(&text));
             if network.producer(id).is_some() { known_width.max(expected_width) } else { known_width }
         };
         let (value, derivative) = (number_width(id), network.gradient_of(id).map_or(0, number_width));

@@ -1,0 +1,96 @@
+//! The text of numbers in a frame. A number has the same digits in the equation, in the matrices and in the picture: the format of its tensor decides.
+
+use super::{EntryTerm, Scene};
+use crate::network::Id;
+use crate::number::ColumnFormat;
+use crate::step::Factor;
+
+/// The cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
+///
+/// A column of the result has at least this width from the first step of the op on. So a result with a sign, two digits and four decimals moves nothing when it is
+/// computed.
+const REAL: [usize; 2] = [3, 5];
+/// As [`REAL`], if whole numbers are expected.
+const WHOLE: [usize; 2] = [3, 0];
+
+/// The largest number of terms that decide whether a sum is only a rounding error.
+const MAX_ROUNDED: u64 = 32;
+
+impl Scene<'_> {
+    /// Returns the format of a tensor's known numbers. That of the result has room for numbers that are not computed yet.
+    #[must_use]
+    pub fn format(&self, tensor: Id) -> ColumnFormat {
+        if let Some((_, format)) = self.formats.borrow().iter().find(|(id, _)| *id == tensor) {
+            return *format;
+        }
+        let numbers = self.numbers(tensor);
+        let numbers = || numbers.iter().copied();
+        let format = if tensor == self.output {
+            // `numbers` is without the running sum, which has to fit too
+            let format = ColumnFormat::of(numbers().chain([self.step.sum]));
+            let [before, after] = if format.is_whole() { self.reserved_cells() } else { REAL };
+            format.with_room(before, after)
+        } else {
+            ColumnFormat::of(numbers())
+        };
+        self.formats.borrow_mut().push((tensor, format));
+        format
+    }
+
+    /// Returns the cells that a number of the result probably needs, before the decimal point and from it on.
+    #[must_use]
+    pub fn reserved_cells(&self) -> [usize; 2] {
+        if self.expects_whole() { WHOLE } else { REAL }
+    }
+
+    /// Returns the number of an entry as text, if it is known.
+    #[must_use]
+    pub fn entry_text(&self, tensor: Id, entry: usize) -> Option<String> {
+        self.number(tensor, entry).map(|number| self.format(tensor).text_or_short(number))
+    }
+
+    /// Returns the value of a term of the entry in progress as text, if it is known. A term that is one entry of a tensor has the form of this tensor.
+    #[must_use]
+    pub fn term_text(&self, term: &EntryTerm) -> Option<String> {
+        let value = term.value()?;
+        if let ([Factor { source: Some(source), derived: None, slice: None, .. }], None) = (&term.step.factors[..], term.step.function) {
+            return Some(self.format(source.tensor).text_or_short(value));
+        }
+        Some(self.value_text(value))
+    }
+
+    /// Returns the running sum after a term of the entry in progress as text, if it is known.
+    #[must_use]
+    pub fn sum_text(&self, number: u64) -> Option<String> {
+        let term = self.term(number);
+        if number == 0 && number < self.at.term { self.term_text(&term) } else { term.sum().map(|sum| self.value_text(sum)) }
+    }
+
+    /// Returns the value of a term of the entry in progress, or a running sum, as text. It has the form of the result, unless that form is too coarse for it.
+    #[must_use]
+    pub fn value_text(&self, value: f64) -> String {
+        let format = self.format(self.output);
+        if value.to_bits() == self.step.sum.to_bits() { format.text_or_short(value) } else { format.precise_text(value) }
+    }
+
+    /// Returns whether the running sum would be 0 without rounding errors, as in 0.3 − 0.2 − 0.1. It is then not larger than the error of the additions.
+    #[must_use]
+    pub fn is_rounding_error(&self) -> bool {
+        let sum = self.step.sum;
+        if self.at.term == 0 || sum == 0.0 || !sum.is_finite() {
+            return false;
+        }
+        let first = (self.at.term + 1).saturating_sub(MAX_ROUNDED);
+        let values = (first..=self.at.term).filter_map(|term| self.term(term).value());
+        let largest = values.fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let count = (self.at.term + 1 - first) as f64;
+        sum.abs() <= count * f64::EPSILON * largest
+    }
+}
+
+/// Returns a text in brackets if it begins with a minus: a negative number after a sign, as in `1 + (−3)` and `2·(−3)`.
+#[must_use]
+pub fn after_sign(text: String) -> String {
+    if text.starts_with('−') { format!("({text})") } else { text }
+}

@@ -1,0 +1,98 @@
+//! The derivative of a graph's output by a node as the sum over all paths from the output to the node. Each path is a product of local derivatives.
+//!
+//! ```text
+//! J←v←u←a: 2·1·3 + J←w←a: 2·(−1) = 4        the names of all nodes and all factors
+//! via v←u: 2·1·3 + via w: 2·(−1) = 4        only the nodes in which the paths differ
+//! along the paths: 2·1·3 + 2·(−1) = 4       only the factors
+//! without factors of 1: 2·3 + 2·(−1) = 4
+//! ```
+//!
+//! The longest form that fits into the lines is used. A form may break before a path.
+
+use crate::number::{ColumnFormat, short};
+use crate::scene::{Path, after_sign};
+use crate::text::width;
+use crate::ui::view::View;
+
+/// The largest number of lines.
+pub(super) const LINES: usize = 2;
+
+/// Returns the paths to the node of the step as at most `height` lines of at most `room` cells. There are no lines if there are no paths.
+pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize) -> Vec<String> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let total = format!("= {}", view.value_text(view.step.sum));
+    let name = |id: &usize| view.network().tensor(*id).name.to_string();
+    let names = |nodes: &[usize], arrow: &str| nodes.iter().map(name).collect::<Vec<_>>().join(arrow);
+    let forms: Vec<Vec<String>> = if let [path] = paths {
+        let (nodes, product) = (names(&path.nodes, " ← "), product(path, " · "));
+        vec![vec![format!("along the path {nodes}:"), product.clone(), total.clone()], vec!["along the path:".to_owned(), product, total]]
+    } else {
+        // each path with a text for its nodes, then the sum
+        let sum = |first: &str, text: &dyn Fn(&Path) -> String| {
+            let path =
+                |(n, path): (usize, &Path)| if n == 0 { format!("{first}{}", text(path)) } else { format!("+ {}", after_sign(text(path))) };
+            paths.iter().enumerate().map(path).chain([total.clone()]).collect::<Vec<_>>()
+        };
+        let is_common = |node: &usize| paths.iter().all(|path| path.nodes.contains(node));
+        let via = |path: &Path| {
+            let own: Vec<usize> = path.nodes.iter().filter(|node| !is_common(node)).copied().collect();
+            if own.is_empty() { "direct".to_owned() } else { format!("via {}", names(&own, "←")) }
+        };
+        vec![
+            sum("", &|path| format!("{}: {}", names(&path.nodes, "←"), product(path, "·"))),
+            sum("", &|path| format!("{}: {}", via(path), product(path, "·"))),
+            sum("along the paths: ", &|path| product(path, "·")),
+            sum("without factors of 1: ", &|path| product(&without_ones(path), "·")),
+            sum("along the paths: ", &|path| short(path.product)),
+            vec![format!("sum over {} paths", paths.len()), total.clone()],
+        ]
+    };
+    forms.iter().find_map(|pieces| wrapped(pieces, room, height)).unwrap_or_default()
+}
+
+/// Returns the factors of a path as a product.
+fn product(path: &Path, dot: &str) -> String {
+    // a node's number has the same form in the picture
+    let factor = |local: &f64| ColumnFormat::of([*local]).text_or_short(*local);
+    let factors = path.locals.iter().map(factor);
+    if path.locals.len() == 1 { factors.collect() } else { factors.map(after_sign).collect::<Vec<_>>().join(dot) }
+}
+
+/// Returns a path without the local derivatives that are 1, but with at least one of them.
+fn without_ones(path: &Path) -> Path {
+    let mut locals: Vec<f64> = path.locals.iter().copied().filter(|local| *local != 1.0).collect();
+    if locals.is_empty() {
+        locals.push(1.0);
+    }
+    Path { locals, ..path.clone() }
+}
+
+/// Joins pieces with blanks to lines of at most `room` cells; `None` if they do not fit into `height` lines.
+fn wrapped(pieces: &[String], room: usize, height: usize) -> Option<Vec<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(piece) <= room => *line = format!("{line} {piece}"),
+            _ if width(piece) <= room => lines.push(piece.clone()),
+            _ => return None,
+        }
+    }
+    (lines.len() <= height).then_some(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_breaks_before_a_path() {
+        let pieces = ["via u: 2·3", "+ via v: 4·5", "= 26"].map(str::to_owned);
+        assert_eq!(wrapped(&pieces, 40, 2), Some(vec!["via u: 2·3 + via v: 4·5 = 26".to_owned()]));
+        assert_eq!(wrapped(&pieces, 23, 2), Some(vec!["via u: 2·3 + via v: 4·5".to_owned(), "= 26".to_owned()]));
+        assert_eq!(wrapped(&pieces, 20, 2), Some(vec!["via u: 2·3".to_owned(), "+ via v: 4·5 = 26".to_owned()]));
+        assert_eq!(wrapped(&pieces, 13, 2), None);
+        assert_eq!(wrapped(&pieces, 23, 1), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! The equation's numbers, subscripts and signs: one form of a number, one way of counting, and marks where a sum is only a rounding error.
+
+use gradstep::app::{Document, State};
+
+use gradstep::ui::{RenderOptions, export};
+
+use super::{bundled_documents, layers};
+
+/// Returns the lines of a frame of a bundled scenario at an address.
+fn lines(scenario: &str, keys: &str) -> Vec<String> {
+    text_of(&super::open(scenario, keys))
+}
+
+fn text_of(state: &State) -> Vec<String> {
+    export::text(&super::frame(state, &RenderOptions::default(), 120, 40)).lines().map(str::to_owned).collect()
+}
+
+/// Returns the line that begins with these words, after blanks.
+fn line<'a>(lines: &'a [String], begin: &str) -> &'a str {
+    lines.iter().find(|line| line.trim_start().starts_with(begin)).unwrap_or_else(|| panic!("{begin}\n{}", lines.join("\n")))
+}
+
+#[test]
+fn a_number_has_one_form_in_a_frame() {
+    // 0.05 · 0.008771 = 0.00043857 (Mazur: 0.000438568)
+    let frame = lines("mazur-2-2-2", ":grad.fc1.weight[0,0]<Enter>");
+    assert!(line(&frame, "all =").contains("0.000439") && line(&frame, "1 =").contains("0.000439"), "{}", frame.join("\n"));
+    assert!(line(&frame, "= ").contains("0.05·0.008771"), "{}", frame.join("\n"));
+    assert!(!frame.iter().any(|line| line.contains("4.386")), "{}", frame.join("\n"));
+    // every label of the picture has the digits of the matrices
+    let picture: Vec<&str> = frame.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.starts_with("0.00")).collect();
+    assert!(picture.iter().all(|word| ["0.008771", "0.008771]", "0.009954", "0.000439"].contains(word)), "{picture:?}");
+}
+
+#[test]
+fn headings_and_subscripts_count_from_one_or_from_zero() {
+    let from_one = lines("figure-02", ":conv1.z[3,2,2]<Enter>");
+    assert!(line(&from_one, "z₄₃₃").contains("[w₄₁₁·a₃₃]"), "{}", from_one.join("\n"));
+    assert!(from_one.iter().any(|line| line.contains("channel 1        channel 2        channel 3        channel 4")));
+    assert!(from_one.iter().any(|line| line.contains("out 4, in 1")) && !from_one.iter().any(|line| line.contains("in 0")));
+    let from_zero = lines("figure-02", ":conv1.z[3,2,2]<Enter>I");
+    assert!(line(&from_zero, "z₃₂₂").contains("[w₃₀₀·a₂₂]"), "{}", from_zero.join("\n"));
+    assert!(from_zero.iter().any(|line| line.contains("channel 0        channel 1        channel 2        channel 3")));
+    assert!(from_zero.iter().any(|line| line.contains("out 3, in 0")));
+    // the address is the same, and the key is a switch
+    for frame in [&from_one, &from_zero] {
+        assert!(line(frame, "conv1.z[3,2,2]").contains("step 316/1116"));
+    }
+    let again = lines("figure-02", ":conv1.z[3,2,2]<Enter>II");
+    assert_eq!(line(&again, "z₄₃₃"), line(&from_one, "z₄₃₃"));
+}
+
+#[test]
+fn a_negative_number_after_a_sign_has_brackets() {
+    let frame = lines("figure-18", ":conv1.z[0,1,1]#4<Enter>");
+    // 2 · 3 + (−1)(−3) + 3 · (−2) + 1 · 6 = 9
+    assert!(frame.iter().any(|line| line.contains("2·3     + (−1)·(−3) + 3·(−2)  +[1·6    ]")), "{}", frame.join("\n"));
+    assert!(frame.iter().any(|line| line.contains("6       + 3         + (−6)    +[6      ]")), "{}", frame.join("\n"));
+    let frame = lines("figure-18", ":conv1.z[0,1,1]#3<Enter>");
+    assert!(line(&frame, "so far =").contains("9 + (−6) = 3"), "{}", frame.join("\n"));
+    let frame = lines("xor", ":update:fc1.weight[0,1]#2<Enter>");
+    assert!(line(&frame, "w₁₂ ←").contains("w₁₂ +[(−0.5)·v of w₁₂") || line(&frame, "w₁₂ ←").contains("w₁₂    +[(−0.5)·v of w₁₂"));
+}
+
+#[test]
+fn no_sign_of_an_equation_meets_a_bare_minus() {
+    for (name, document) in bundled_documents() {
+        let count = document.trace.len().min(400);
+        for step in (1..=count).step_by(if count > 100 { 7 } else { 1 }) {
+            let mut state = super::open(name, "");
+            super::press(&mut state, &format!("{step}G"));
+            let frame = text_of(&state);
+            // the equation is above the first title
+            for line in frame.iter().take_while(|line| !line.starts_with('─')) {
+                assert!(!["+ −", "+[−", "·−", "+ -", "*-"].iter().any(|bare| line.contains(bare)), "{name} {step}: {line}");
+            }
+        }
+    }
+}
+
+fn graph(text: &str, keys: &str) -> Vec<String> {
+    text_of(&layers::open(&format!("title = \"graph\"\n[graph]\n{text}\n"), keys))
+}
+
+#[test]
+fn what_only_rounding_leaves_of_a_sum_is_marked() {
+    // 0.1 + 0.2 − 0.3 is 5.551e−17 in binary
+    let scenario = "inputs = { a = 0.1, b = 0.2, c = -0.3 }\nnodes = [\"J = a + b + c\"]";
+    let frame = graph(scenario, ":J#2<Enter>");
+    assert!(line(&frame, "all =").contains("= 5.551e−17 ≈ 0, rounding"), "{}", frame.join("\n"));
+    // a small sum of small numbers is none
+    let frame = graph("inputs = { a = 1e-17, b = 4e-17 }\nnodes = [\"J = a + b\"]", ":J#2<Enter>");
+    assert!(!line(&frame, "all =").contains("rounding"), "{}", frame.join("\n"));
+}
+
+#[test]
+fn several_paths_have_their_factors() {
+    // J = u + 3 v with u = 2 a and v = −a: ∂J/∂a = 1 · 2 + 3 · (−1) = −1
+    let scenario = "inputs = { a = 1 }\nnodes = [\"u = 2 * a\", \"v = -a\", \"w = 3 * v\", \"J = u + w\"]";
+    let frame = graph(scenario, ":grad.a#2<Enter>");
+    let text = frame.join("\n");
+    assert!(text.contains("J←u←a: 1·2") && text.contains("J←w←v←a: 1·3·(−1)") && text.contains("= −1"), "{text}");
+}
+
+#[test]
+fn the_first_derivative_is_not_explained_by_itself() {
+    let frame = lines("figure-14", ":grad.v<Enter>");
+    assert!(line(&frame, "∂J/∂v = ∂J/∂J").contains("∂J/∂v = ∂J/∂J · ∂(2 · v)/∂v"), "{}", frame.join("\n"));
+    assert!(line(&lines("figure-14", ":grad.a<Enter>"), "∂J/∂a = ∂J/∂u").contains("∂J/∂u · ∂u/∂a"));
+}
+
+#[test]
+fn words_explain_a_derivative_by_what_is_shown() {
+    let frame = lines("mazur-2-2-2", ":grad.fc2.z[1]<Enter>").join("\n");
+    assert!(frame.contains("σ′(z) = σ(z) (1 − σ(z))") && !frame.contains("a (1 − a)"), "{frame}");
+}
+
+/// Returns the note of a step: the lines with the bar of a note.
+fn note(document: &Document, step: u64) -> String {
+    let mut state = State::picker(super::entries());
+    state.open(std::sync::Arc::new(document.iteration(document.trace.iteration())), Some(step));
+    let frame = text_of(&state);
+    frame.iter().filter_map(|line| line.strip_prefix("▌ ")).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_most_specific_note_is_shown_and_never_one_of_another_iteration() {
+    let scenario = include_str!("notes-per-iteration.toml");
+    let state = layers::open(scenario, "");
+    let document = state.document().expect("a scenario");
+    for (iteration, expected) in [(1, "GENERAL"), (2, "SECOND"), (3, "GENERAL")] {
+        let document = document.iteration(iteration);
+        let step = document.trace.resolve(&"update:a".parse().expect("an address")).expect("a step");
+        assert_eq!(note(&document, step), expected, "{iteration}");
+    }
+    let xor = &bundled_documents()["xor"];
+    for (iteration, address, words) in [
+        (1, "velocity.fc2.bias[0]", "no velocity yet"),
+        (2, "velocity.fc2.bias[0]#1", ""),
+        (2, "velocity.fc2.bias[0]#2", "0.9 · 0.0367 + 0.0332"),
+        (1, "update:fc2.bias[0]", "0 − 0.5 · 0.0367"),
+        (40, "update:fc2.bias[0]", ""),
+    ] {
+        let document = xor.iteration(iteration);
+        let step = document.trace.resolve(&address.parse().expect("an address")).expect("a step");
+        let shown = note(&document, step);
+        assert!(if words.is_empty() { shown.is_empty() } else { shown.contains(words) }, "{iteration}/{address}: {shown}");
+    }
+}
+
+#[test]
+fn no_note_tells_a_sum_before_it_is_complete() {
+    for (name, document) in bundled_documents() {
+        for step in 1..=document.trace.len().min(3000) {
+            let at = document.trace.position(step).expect("a step");
+            let has_note = document.remarks.iter().any(|(steps, _)| steps.contains(&step));
+            if !has_note || at.term + 1 == at.terms {
+                continue;
+            }
+            let shown = document.remarks.iter().filter(|(steps, _)| steps.contains(&step)).min_by_key(|(steps, _)| steps.end - steps.start);
+            let text = &shown.expect("a note").1;
+            let last = document.scene(step + at.terms - 1 - at.term).expect("the last term");
+            let total = last.value_text(last.step.sum);
+            let told = [format!("= {total}"), format!(": {total}"), format!("is {total}"), format!("gives {total}")];
+            assert!(!told.iter().any(|told| text.contains(told.as_str())), "{name} step {step}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_help_explains_the_mouse_the_marks_and_the_colours() {
+    let mut shown = String::new();
+    let mut state = super::open("figure-18", "?");
+    for _ in 0..12 {
+        shown.push_str(&text_of(&state).join("\n"));
+        super::press(&mut state, "<PgDn>");
+    }
+    for words in ["the mouse", "wheel", "the marks", "[ ]", "‹ ›", "=  ", "{ }", "∙", "░", "the colours", "shared weight", "count from 1"]
+    {
+        assert!(shown.contains(words), "{words}");
+    }
+}
