@@ -105,7 +105,7 @@ impl Check {
             note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
         }
         if let Some(step) = pending {
-            note.push_str(&format!(" Step {step} computes this derivative, which is later than the step on the screen."));
+            note = format!("{note} Step {step} computes this derivative, which is later than the step on the screen.");
         }
         list.note = note;
         list

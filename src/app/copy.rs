@@ -69,7 +69,7 @@ impl CopyFormat {
                 let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
                 Ok(format!("{iteration}{}", scene.address_of(tensor, at)))
             }
-            Self::Equation => equation(&scene.last_step_of(tensor, at)?),
+            Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?)),
             Self::NumPy if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
             Self::NumPy => expression(scene, tensor, at),
             Self::Latex => Ok(scene.last_step_of(tensor, at)?.equation_text(Notation::Latex)),
@@ -87,7 +87,7 @@ fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
 }
 
 /// Returns the equation of the step's op, and of its entry: in symbols, then in the numbers that are known, then its value.
-fn equation(there: &Scene<'_>) -> Result<String, String> {
+fn equation(there: &Scene<'_>) -> String {
     let (known, all) = ((there.at.term + 1).min(MOST_IN_EQUATION), there.at.terms.min(MOST_IN_EQUATION));
     let left = there.disambiguated(there.output, there.at.entry);
     let blanks = " ".repeat(crate::text::width(&left));
@@ -107,7 +107,7 @@ fn equation(there: &Scene<'_>) -> Result<String, String> {
     if there.is_complete() {
         lines.push(format!("{blanks} = {}", exact(there.step.sum)));
     }
-    Ok(lines.join("\n"))
+    lines.join("\n")
 }
 
 /// Returns a number as Python reads it.

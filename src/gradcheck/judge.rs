@@ -107,8 +107,8 @@ impl Judge<'_, '_> {
         let (size, noise) = (self.size(at), self.noise);
         if let [kink] = kinks[..] {
             let steps = coarse_steps(self.values[at]);
-            let mut side = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
-            return Some([side(Direction::Left)?, side(Direction::Right)?]);
+            let mut slope_at = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
+            return Some([slope_at(Direction::Left)?, slope_at(Direction::Right)?]);
         }
         let h = power_of_two(FIRST_STEP * size);
         let slopes = [-h, h].map(|h| {

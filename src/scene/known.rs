@@ -202,14 +202,14 @@ impl Scene<'_> {
     pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
         let EntryTerm { step, part, is_known } = term;
         let has_one_source = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
-        let text = |factor: &Factor| match factor.slice {
-            Some(slice) => format!("{} numbers", slice.len()),
-            None => {
-                let entry = factor.source.filter(|_| factor.derived.is_none());
-                let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
-                let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source));
-                text.unwrap_or_else(|| short(factor.value))
+        let text = |factor: &Factor| {
+            if let Some(slice) = factor.slice {
+                return format!("{} numbers", slice.len());
             }
+            let entry = factor.source.filter(|_| factor.derived.is_none());
+            let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
+            let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source));
+            text.unwrap_or_else(|| short(factor.value))
         };
         is_known.then(|| super::symbols::joined(step, step.factors.iter().map(text).collect()))
     }

@@ -294,30 +294,33 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
     let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let mut areas = areas(view, operands, sizes.clone(), pane);
-    // the result has as many rows as the operands, where it has them
+    // the result has as many rows as the operands, where it has them: it requests more and more lines
+    let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
     };
-    let result = operands.len() - 1;
     let all_rows = Grid::of(&view.network().tensor(operands[result].shown.tensor).shape).rows;
-    let most_rows = |areas: &[Rect]| (0..result).map(|i| rows_in(i, areas)).max().unwrap_or(0);
-    let mut rows = rows_in(result, &areas);
-    while rows < all_rows.min(most_rows(&areas)) {
-        let mut raised = sizes.clone();
-        rows += 1;
-        let high = with_matrix(view, &operands[result], (operands[result].reserved, pane), &MarkedEntries::default(), |matrix| {
-            size_of(matrix, &operands[result], [rows, 1], pane.area.width).tiers[0][1]
-        });
-        // a line more for the headings, which a matrix with several columns has
-        for tier in &mut raised[result].tiers {
-            tier[1] = tier[1].max(high + 1);
-        }
-        let next = self::areas(view, operands, raised, pane);
-        if rows_in(result, &next) <= rows_in(result, &areas) {
+    let missing = |areas: &[Rect]| {
+        let most = (0..result).map(|i| rows_in(i, areas)).max().unwrap_or(0);
+        most.min(all_rows).saturating_sub(rows_in(result, areas))
+    };
+    let mut fewest = missing(&areas);
+    let first = areas.get(result).map_or(0, |area| area.height) + 1;
+    // then the operands request fewer lines
+    let limits = (first..=pane.area.height).map(|high| [high, u16::MAX]).chain((3..pane.area.height).rev().map(|high| [high, high]));
+    for [least, most] in limits {
+        if fewest == 0 {
             break;
         }
-        rows = rows_in(result, &next);
-        areas = next;
+        let mut limited = sizes.clone();
+        for (i, size) in limited.iter_mut().enumerate() {
+            size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most) }]);
+        }
+        let next = self::areas(view, operands, limited, pane);
+        if missing(&next) < fewest {
+            fewest = missing(&next);
+            areas = next;
+        }
     }
     let sign = |i: usize, matrix_area: Rect| {
         let cell = Rect::new(matrix_area.x.saturating_sub(2), matrix_area.y, 1, 1).intersection(pane.area);

@@ -66,7 +66,9 @@ fn the_split_is_the_same_at_all_steps_of_an_op() {
 #[test]
 fn the_split_seldom_changes_from_op_to_op() {
     let document = &bundled_documents()["figure-15"];
-    let splits: Vec<_> = (1..=document.trace.len()).map(|step| split(&open_at(document, step), (120, 40))).collect();
+    let column =
+        |step| split(&open_at(document, step), (120, 40)).into_iter().find(|title| title.2.contains("picture")).map(|title| title.1);
+    let splits: Vec<_> = (1..=document.trace.len()).map(column).collect();
     let hops = splits.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(splits.len() >= 70 && hops <= 3, "{hops} hops in {} steps", splits.len());
 }
@@ -88,13 +90,13 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     let mut rows: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     let buffer = frame(state, &RenderOptions::default(), width, height);
     let picture = split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");
-    // the first cell of every third number, because a click costs as much as a frame
+    // only the first cell of each number, because a click costs as much as a frame
     let symbol = |x: u16, y: u16| buffer[(x, y)].symbol().chars().next().unwrap_or(' ');
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '−' | '∙');
     let is_start = &|x: u16, y: u16| x > 0 && is_number(symbol(x, y)) && matches!(symbol(x - 1, y), ' ' | '[' | '‹' | '=');
     let starts = screen.rows().skip(picture.0 + 1).flat_map(|row| {
         let y = row.y;
-        (1..u16::try_from(picture.1).expect("small")).filter(move |x| is_start(*x, y)).step_by(2).map(move |x| (x, y)).collect::<Vec<_>>()
+        (1..u16::try_from(picture.1).expect("small")).filter(move |x| is_start(*x, y)).map(move |x| (x, y)).collect::<Vec<_>>()
     });
     for place in starts.map(|(x, y)| Rect::new(x, y, 1, 1)) {
         if let Some(Action::GoToEntry(tensor, entry)) = ui::click(state, &RenderOptions::default(), screen, place.x, place.y) {
@@ -118,7 +120,7 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     most
 }
 
-/// The result shows at least as many rows as each operand, where it has them.
+/// The result shows at least as many rows as each operand, where it has them; on a small screen at most one row fewer.
 #[test]
 fn the_result_has_as_many_rows_as_the_operands() {
     let mut short = BTreeMap::new();
@@ -130,7 +132,9 @@ fn the_result_has_as_many_rows_as_the_operands() {
                 let rows = rows_shown(&open_at(&document, span.start), size);
                 let most = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
                 let result = rows.get(&output).copied().unwrap_or(0);
-                if result < most.min(all) {
+                // on a small screen, three matrices below each other have room for two rows each, and one of them for a third
+                let tolerated = usize::from(size.1 < 40);
+                if result + tolerated < most.min(all) {
                     short.insert((name.clone(), document.trace.network_of(run).tensor(output).name.clone(), size), (result, most));
                 }
             }

@@ -9,6 +9,7 @@ use crate::text::cut;
 const SHOWN: usize = 60;
 
 /// Lists the texts that can be copied, each with its key and its beginning. A text that does not exist has the reason instead.
+#[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |format: CopyFormat| {
         let (text, action) = match format.text(stepper, scene, entry) {

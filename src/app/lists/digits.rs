@@ -6,7 +6,7 @@ use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
 
 /// Lists the step's value, the sum so far and, if it is complete, the entry; with a cursor, the entry under it.
-#[allow(clippy::unnecessary_wraps)] // the type of all builders
+#[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |name: &str, number: String| ListRow::text([name.to_owned(), number]);
     let name = scene.name(entry.tensor, entry.at);

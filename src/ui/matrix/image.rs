@@ -106,11 +106,11 @@ impl Matrix<'_> {
                 }
             }
             if is_leftmost && layout.gutter > 0 {
-                self.draw_row_margin(layout, first, marked_row, (x - layout.gutter, top + line), pen);
+                draw_row_margin(layout, (first, self.first_index), marked_row, (x - layout.gutter, top + line), pen);
             }
         }
         if layout.header_lines > 0 {
-            draw_column_margin(layout, &marked_columns, (x, y + layout.heading_lines), pen);
+            draw_column_margin(layout, self.first_index, &marked_columns, (x, y + layout.heading_lines), pen);
         }
     }
 
@@ -122,31 +122,12 @@ impl Matrix<'_> {
         }
     }
 
-    /// Draws the row index beside every line, and a mark if the step reads the row.
-    fn draw_row_margin(&self, layout: &MatrixLayout, row: usize, mark: Mark, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
-        let dim = pen.theme.style(StyleRole::Dim);
-        let index = layout.row_index(row).map_or(String::new(), |r| r.to_string());
-        pen.text(x, y, &crate::text::align_right(&index, layout.gutter - 1), dim);
-        let is_first = row == layout.rows.start && layout.rows.has_before();
-        let is_last = row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
-        let (text, style) = match mark {
-            Mark::None if is_first => ("↑", dim),
-            Mark::None if is_last => ("↓", dim),
-            Mark::None => (" ", dim),
-            Mark::Entry => ("▸", pen.theme.style(StyleRole::Plain)),
-            Mark::Step | Mark::Result => ("▶", pen.theme.style(StyleRole::Result).not_underlined()),
-        };
-        pen.text(x + layout.gutter - 1, y, text, style);
-    }
-
     /// Draws two numbers of a column in one cell. The numbers that this step reads or computes have the colour of the step.
     fn draw_half_blocks(&self, pixels: [Pixel; 2], is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let theme = pen.theme;
         let colour = |pixel: Pixel| -> Option<Color> {
             match pixel {
-                Pixel::Number(_, Mark::Step) | Pixel::ToCome(Mark::Step | Mark::Result) | Pixel::Number(_, Mark::Result) => {
-                    theme.style(StyleRole::Step).bg
-                }
+                Pixel::Number(_, Mark::Step | Mark::Result) | Pixel::ToCome(Mark::Step | Mark::Result) => theme.style(StyleRole::Step).bg,
                 Pixel::Number(value, _) => theme.heat_colour(value, self.heat.unwrap_or(1.0)),
                 _ => None,
             }
@@ -198,14 +179,31 @@ fn shade_of(value: f64, largest: f64) -> usize {
     if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
 }
 
-/// Draws column indices above the image. Above the columns that the step reads are marks.
-fn draw_column_margin(layout: &MatrixLayout, marked: &[Mark], (left, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+/// Draws the row index, which counts from `first_index`, beside every line, and a mark if the step reads the row.
+fn draw_row_margin(layout: &MatrixLayout, (row, first_index): (usize, usize), mark: Mark, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+    let dim = pen.theme.style(StyleRole::Dim);
+    let index = layout.row_index(row).map_or(String::new(), |r| (r + first_index).to_string());
+    pen.text(x, y, &crate::text::align_right(&index, layout.gutter - 1), dim);
+    let is_first = row == layout.rows.start && layout.rows.has_before();
+    let is_last = row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
+    let (text, style) = match mark {
+        Mark::None if is_first => ("↑", dim),
+        Mark::None if is_last => ("↓", dim),
+        Mark::None => (" ", dim),
+        Mark::Entry => ("▸", pen.theme.style(StyleRole::Plain)),
+        Mark::Step | Mark::Result => ("▶", pen.theme.style(StyleRole::Result).not_underlined()),
+    };
+    pen.text(x + layout.gutter - 1, y, text, style);
+}
+
+/// Draws column indices, which count from `first_index`, above the image. Above the columns that the step reads are marks.
+fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark], (left, y): (usize, usize), pen: &mut MatrixPen<'_>) {
     let dim = pen.theme.style(StyleRole::Dim);
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
     let end = left + layout.cols.len * layout.pitch;
     let mut labelled = Vec::new();
     for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
-        let Some(index) = layout.col_index(col).filter(|index| index % EVERY == 0) else { continue };
+        let Some(index) = layout.col_index(col).map(|index| index + first_index).filter(|index| index % EVERY == 0) else { continue };
         let index = index.to_string();
         // the mark of the step would hide a part of the index
         let columns = col - layout.cols.start..(col - layout.cols.start + index.len().div_ceil(layout.pitch)).min(marked.len());

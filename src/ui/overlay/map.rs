@@ -343,8 +343,30 @@ impl BlockPen<'_> {
                 }
             }
         }
-        let y = rows.y + top;
-        let own = own.unwrap_or(self.blocks.lanes);
+        self.draw_joins(block, above, Rect { y: rows.y + top, height: 1, ..rows }.intersection(rows), buf);
+        let (forward, backward) = (Done::of(forward), Done::of(backward));
+        let role = match (forward, backward) {
+            (Done::None, _) => StyleRole::Dim,
+            (Done::All, Done::All | Done::Part) if self.scene.is_backward() => StyleRole::Backward,
+            _ => StyleRole::Forward,
+        };
+        // a backward pass that has begun is the one in progress
+        let state = if backward == Done::Part { Done::Part } else { forward };
+        let mark = Rect { x: x_of(own.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
+        Line::styled(state.mark(), self.theme().style(role).bold()).render(mark, buf);
+    }
+
+    /// Draws the row of a block's mark: the lines that end in it or branch off to it, and the lines that pass.
+    fn draw_joins(&self, block: &Block, above: u16, row: Rect, buf: &mut Buffer) {
+        let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
+        let line_style = self.theme().style(StyleRole::Dim);
+        let x_of = |lane: usize| row.x + MARGIN + u16::try_from(2 * lane).unwrap_or(0);
+        let mut put = |x: u16, text: &str| {
+            if x < row.right() && !row.is_empty() {
+                buf.set_stringn(x, row.y, text, 1, line_style);
+            }
+        };
+        let own = block.lane.unwrap_or(self.blocks.lanes);
         let joined = |lane: usize| has(above & block.joins, lane) && lane != own;
         let (first, last) = ((0..MAX_LANES).find(|lane| joined(*lane)), (0..MAX_LANES).rev().find(|lane| joined(*lane)));
         let (first, last) = (first.unwrap_or(own).min(own), last.unwrap_or(own).max(own));
@@ -379,7 +401,7 @@ impl BlockPen<'_> {
                     }
                 }
             };
-            put(x_of(lane), y, text, line_style);
+            put(x_of(lane), text);
         }
         for lane in first..last {
             let text = if lane + 1 == own {
@@ -389,16 +411,7 @@ impl BlockPen<'_> {
             } else {
                 "─"
             };
-            put(x_of(lane) + 1, y, text, line_style);
+            put(x_of(lane) + 1, text);
         }
-        let (forward, backward) = (Done::of(forward), Done::of(backward));
-        let role = match (forward, backward) {
-            (Done::None, _) => StyleRole::Dim,
-            (Done::All, Done::All | Done::Part) if self.scene.is_backward() => StyleRole::Backward,
-            _ => StyleRole::Forward,
-        };
-        // a backward pass that has begun is the one in progress
-        let state = if backward == Done::Part { Done::Part } else { forward };
-        put(x_of(own), y, state.mark(), self.theme().style(role).bold());
     }
 }

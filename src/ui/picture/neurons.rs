@@ -198,8 +198,8 @@ fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<us
     }
 }
 
-/// The cells of a row without labels: the neurons with their blanks, and the shortest edges.
-const UNLABELLED: usize = 11;
+/// The cells of a row without labels: the neurons with their blanks and the edges, which are shorter if space is short.
+const UNLABELLED: [usize; 2] = [11, 7];
 
 /// Returns the symbols of a column's neurons in two lengths. The longer one includes the layer if the `other` column has the same letter.
 fn symbols(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron]) -> Vec<[String; 2]> {
@@ -211,23 +211,28 @@ fn symbols(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron]) -> Vec<[Strin
     neurons.iter().map(symbols).collect()
 }
 
+/// A column with the tensor that its labels show, and the symbols of its neurons in two lengths.
+type LabelledColumn<'a> = (Id, &'a [Neuron], &'a [[String; 2]]);
+
 /// Returns the cells for the labels of the left and of the right column. Both get room for their symbols first; then they share what is left for numbers.
-fn label_rooms(view: &View<'_>, columns: [(Id, &[Neuron], &[[String; 2]]); 2], all: usize) -> [usize; 2] {
-    let room = all.saturating_sub(UNLABELLED);
+fn label_rooms(view: &View<'_>, columns: [LabelledColumn<'_>; 2], all: usize) -> [usize; 2] {
     let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
-    let named = columns.each_ref().map(|(_, _, symbols)| widest(&mut symbols.iter().map(|[long, _]| width(long))));
+    let [long, short] =
+        [0, 1].map(|form: usize| columns.each_ref().map(|(_, _, symbols)| widest(&mut symbols.iter().map(|forms| width(&forms[form])))));
     let full = columns.each_ref().map(|(id, neurons, symbols)| {
         let number = |at: usize| view.entry_text(*id, at).map_or(1, |text| width(&text));
         widest(&mut neurons.iter().zip(*symbols).map(|(neuron, [long, _])| width(long) + 1 + number(neuron.at)))
     });
-    let mut rooms = named;
-    if named[0] + named[1] > room {
-        rooms = [named[0].min(room.saturating_sub(named[1]).max(room / 2)), named[1].min(room.saturating_sub(named[0]).max(room / 2))];
+    let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
+    let forms = [(long, roomy), (long, dense), (short, dense)];
+    let (mut given, room) = forms.into_iter().find(|(named, room)| named[0] + named[1] <= *room).unwrap_or((short, dense));
+    if given[0] + given[1] > room {
+        given = [given[0].min(room / 2), given[1].min(room / 2)];
     }
-    let spare = room.saturating_sub(rooms[0] + rooms[1]);
-    let more = [full[0].saturating_sub(rooms[0]), full[1].saturating_sub(rooms[1])];
+    let spare = room.saturating_sub(given[0] + given[1]);
+    let more = [full[0].saturating_sub(given[0]), full[1].saturating_sub(given[1])];
     let left = more[0].min((spare / 2).max(spare.saturating_sub(more[1])));
-    [rooms[0] + left, rooms[1] + more[1].min(spare - left)]
+    [given[0] + left, given[1] + more[1].min(spare - left)]
 }
 
 /// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out, then the layer of the symbol: a node
