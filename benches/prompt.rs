@@ -1,4 +1,4 @@
-//! Measures a key in the address line, with its completions, for many samples, nodes or layers: `cargo bench --bench prompt`. A key should take the same time for
+//! Measures a key in the line of commands and addresses, with its candidates, for many samples, nodes or layers: `cargo bench --bench prompt`. A key should take the same time for
 //! each number of them.
 
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ fn layers(count: usize) -> State {
     open(head.to_owned() + &layer.repeat(count))
 }
 
-/// Types ten keys in the address line, and counts the completions after each.
+/// Types ten keys in the line, and counts the candidates after each.
 fn types(bencher: Bencher<'_, '_>, state: &State) {
     let keys = keys::parse(":gra<BS><BS><BS>n9<Tab>").expect("keys");
     bencher.bench_local(|| {
@@ -57,7 +57,7 @@ fn types(bencher: Bencher<'_, '_>, state: &State) {
             if let Some(action) = keys::action(&state, *key) {
                 update(&mut state, action);
             }
-            offered += state.prompt().map_or(0, |prompt| prompt.completions(state.document().expect("open")).len());
+            offered += state.prompt().map_or(0, |prompt| prompt.candidates(state.document().expect("open")).len());
         }
         offered
     });

@@ -15,7 +15,9 @@
 
 mod action;
 mod bookmarks;
+mod breakpoints;
 mod check;
+mod command;
 mod copy;
 mod cursor;
 mod document;
@@ -32,9 +34,13 @@ mod overlay_kind;
 mod picker;
 mod prompt;
 mod return_point;
+mod scan;
+mod scan_job;
+mod search;
 mod settings;
 mod state;
 mod stepper;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -46,6 +52,8 @@ use std::time::Duration;
 
 pub use action::{Action, Request};
 pub use bookmarks::{Bookmark, Bookmarks};
+pub use breakpoints::{Breakpoint, Breakpoints};
+pub use command::{Command, Commands, WORD_COMMANDS, WordCommand, WordKind};
 pub use copy::CopyFormat;
 pub use cursor::Cursor;
 pub use document::Document;
@@ -58,8 +66,10 @@ pub use names::OpNames;
 pub use overlay::Overlay;
 pub use overlay_kind::{ListKind, OverlayKind};
 pub use picker::{Picker, ScenarioEntry};
-pub use prompt::Prompt;
+pub use prompt::{Candidate, Prompt, PromptKind};
 pub use return_point::ReturnPoint;
+pub use scan_job::ScanJob;
+pub use search::Search;
 pub use settings::{Dialect, SPEEDS, Setting, Settings};
 pub use state::{Focus, Screen, State};
 pub use stepper::Stepper;

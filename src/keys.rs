@@ -7,9 +7,11 @@ mod notation;
 
 pub use notation::{Code, Key, parse};
 
+use std::sync::LazyLock;
+
 use tui_input::InputRequest;
 
-use crate::app::{Action, Dialect, Focus, ListKind, OverlayKind, Setting, State};
+use crate::app::{Action, Command, Commands, Dialect, Focus, ListKind, OverlayKind, Setting, State};
 
 /// A row of the table: some keys that have the same action in a focus.
 #[derive(Debug)]
@@ -24,10 +26,20 @@ pub struct KeyBinding {
     pub words: &'static str,
     /// The word in the key bar; empty if the key bar does not show these keys.
     pub bar: &'static str,
+    /// The name of the command in the palette: the word in the key bar, or a name of its own. Only keys of the stepper need one.
+    pub name: &'static str,
 }
 
 const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> KeyBinding {
-    KeyBinding { focus, keys, action, words, bar }
+    KeyBinding { focus, keys, action, words, bar, name: bar }
+}
+
+impl KeyBinding {
+    /// Returns the row with another name than its word in the key bar.
+    const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
 }
 
 #[rustfmt::skip]
@@ -36,47 +48,53 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["h", "<Left>"], Action::Back, "to the end of the unit before; directly after l, to where l was pressed", "back"),
     row(Focus::Normal, &["j", "<Down>"], Action::Finer, "smaller unit: iteration → sample → pass → op → entry → step", "finer"),
     row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "larger unit: step → entry → op → pass → sample → iteration", "coarser"),
-    row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", ""),
-    row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", ""),
-    row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", ""),
-    row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", ""),
-    row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", ""),
-    row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", ""),
-    row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", ""),
+    row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", "").named("step forward"),
+    row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", "").named("step back"),
+    row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", "").named("step out"),
+    row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", "").named("skip zeros"),
+    row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", "").named("jump back"),
+    row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", "").named("jump forward"),
     row(Focus::Normal, &["<Space>"], Action::TogglePlay, "play and pause", "play"),
-    row(Focus::Normal, &["+", "="], Action::Faster, "play faster", ""),
-    row(Focus::Normal, &["-"], Action::Slower, "play slower", ""),
-    row(Focus::Normal, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward"),
-    row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first"),
-    row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last"),
-    row(Focus::Normal, &[":"], Action::OpenPrompt, "go to an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "address"),
-    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", ""),
-    row(Focus::Normal, &["<S-Tab>"], Action::CycleSetting(Setting::Pane, -1), "on a small screen, the previous pane", ""),
-    row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", ""),
-    row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", ""),
-    row(Focus::Normal, &["<C-d>"], Action::ScrollMatrices([3, 0]), "scroll the matrices half a page down", ""),
-    row(Focus::Normal, &["<C-u>"], Action::ScrollMatrices([-3, 0]), "scroll the matrices half a page up", ""),
-    row(Focus::Normal, &["<S-Right>"], Action::ScrollMatrices([0, 3]), "scroll the matrices to the right", ""),
-    row(Focus::Normal, &["<S-Left>"], Action::ScrollMatrices([0, -3]), "scroll the matrices to the left", ""),
-    row(Focus::Normal, &["]"], Action::Channel(1), "show the next channel or filter", ""),
-    row(Focus::Normal, &["["], Action::Channel(-1), "show the previous channel or filter", ""),
-    row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", ""),
+    row(Focus::Normal, &["+", "="], Action::Faster, "play faster", "").named("faster"),
+    row(Focus::Normal, &["-"], Action::Slower, "play slower", "").named("slower"),
+    row(Focus::Normal, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward").named("backward pass"),
+    row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first").named("first step"),
+    row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last").named("last step"),
+    row(Focus::Normal, &[":"], Action::OpenPalette(COMMANDS), "a command by its words, or an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "command"),
+    row(Focus::Normal, &["/"], Action::OpenSearch, "search: a part of an op's name, or values: > 1, < 0, == 0, nan, inf, |x| > 1", "").named("search"),
+    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", "").named("next pane"),
+    row(Focus::Normal, &["<S-Tab>"], Action::CycleSetting(Setting::Pane, -1), "on a small screen, the previous pane", "").named("previous pane"),
+    row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", "").named("page down"),
+    row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", "").named("page up"),
+    row(Focus::Normal, &["<C-d>"], Action::ScrollMatrices([3, 0]), "scroll the matrices half a page down", "").named("scroll down"),
+    row(Focus::Normal, &["<C-u>"], Action::ScrollMatrices([-3, 0]), "scroll the matrices half a page up", "").named("scroll up"),
+    row(Focus::Normal, &["<S-Right>"], Action::ScrollMatrices([0, 3]), "scroll the matrices to the right", "").named("scroll right"),
+    row(Focus::Normal, &["<S-Left>"], Action::ScrollMatrices([0, -3]), "scroll the matrices to the left", "").named("scroll left"),
+    row(Focus::Normal, &["]"], Action::Channel(1), "show the next channel or filter", "").named("next channel"),
+    row(Focus::Normal, &["["], Action::Channel(-1), "show the previous channel or filter", "").named("previous channel"),
     row(Focus::Normal, &["i"], Action::Inspect, "inspect: a cursor on the matrices", "inspect"),
-    row(Focus::Normal, &["m"], Action::Maker, "what made this: to the steps of the entry under the cursor, or of the step's largest factor", ""),
-    row(Focus::Normal, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this: the steps that read the entry", ""),
-    row(Focus::Normal, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", ""),
-    row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", ""),
-    row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", ""),
-    row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", ""),
-    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", ""),
-    row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", ""),
-    row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", ""),
+    row(Focus::Normal, &["m"], Action::Maker, "what made this: to the steps of the entry under the cursor, or of the step's largest factor", "").named("what made this"),
+    row(Focus::Normal, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this: the steps that read the entry", "").named("what reads this"),
+    row(Focus::Normal, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", "").named("terms"),
+    row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", "").named("all digits"),
+    row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", "").named("count from 0"),
+    row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", "").named("heat map"),
+    row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", "").named("leaves"),
+    row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", "").named("gradient check"),
+    row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
+    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("watch"),
+    row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
-    row(Focus::Normal, &["n"], Action::Say("nothing is searched for; the scenario's notes are on the key a"), "next match of a search", ""),
-    row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", ""),
+    row(Focus::Normal, &["n"], Action::NextMatch(1), "next match of the search", "").named("next match"),
+    row(Focus::Normal, &["N"], Action::NextMatch(-1), "previous match of the search", "").named("previous match"),
+    row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "breakpoint here, and away again: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
+    row(Focus::Normal, &["c"], Action::RunToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
+    row(Focus::Normal, &["C"], Action::RunToBreakpoint(-1), "run back to the last breakpoint", "").named("continue back"),
+    row(Focus::Normal, &["D"], Action::Say("comparing with your own gradients is not in this version yet"), "the first difference from your own gradients", "").named("first difference"),
+    row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", ""),
+    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", "").named("stop"),
     row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
     row(Focus::Cursor, &["l", "<Right>"], Action::MoveCursor([0, 1]), "the cursor to the right", ""),
@@ -143,6 +161,17 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 ];
 
+/// The commands of the palette: the rows of the stepper's normal mode.
+pub const COMMANDS: Commands = Commands(&COMMAND_LIST);
+
+static COMMAND_LIST: LazyLock<Vec<Command>> = LazyLock::new(|| {
+    let command = |row: &'static KeyBinding| {
+        let keys: Vec<String> = row.keys.iter().take(2).map(|key| shown(key)).collect();
+        Command { name: row.name, keys: keys.join(" "), words: row.words, action: row.action.clone() }
+    };
+    rows(Focus::Normal).map(command).collect()
+});
+
 /// Returns the action of a key in the current focus; `None` if the key has no action there.
 #[must_use]
 pub fn action(state: &State, key: Key) -> Option<Action> {
@@ -176,10 +205,14 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
 
 /// Returns the action that a key had in sessions of the first format, if it has another one today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
-    let is_earlier = state.settings.dialect == Dialect::One && key == Code::Char('n').into();
-    match focus {
-        Focus::Normal if is_earlier => Some(Action::Toggle(OverlayKind::Notes)),
-        Focus::Overlay if is_earlier => Some(Action::Close),
+    if state.settings.dialect != Dialect::One || key != key.code.into() {
+        return None;
+    }
+    match (focus, key.code) {
+        (Focus::Normal, Code::Char('n')) => Some(Action::Toggle(OverlayKind::Notes)),
+        (Focus::Overlay, Code::Char('n')) => Some(Action::Close),
+        // the line took addresses only
+        (Focus::Normal, Code::Char(':')) => Some(Action::OpenPrompt),
         _ => None,
     }
 }

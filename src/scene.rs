@@ -29,8 +29,8 @@ use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::number::ColumnFormat;
 use crate::op::rule::Equation;
-use crate::step::{Pass, Step, TensorEntry, Unit};
-use crate::tensor::{index_text, unravel};
+use crate::step::{Address, Pass, Place, Scope, Step, TensorEntry, Unit};
+use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
 
 /// One step, with everything that the screen can show of it.
@@ -146,6 +146,23 @@ impl<'a> Scene<'a> {
             Role::Gradient(differentiated) => differentiated,
             _ => tensor,
         }
+    }
+
+    /// Returns the entry of this network that an address names. An address without an index names the only entry of a scalar.
+    ///
+    /// # Errors
+    /// A sentence if it names no entry.
+    pub fn find_entry(&self, text: &str) -> Result<TensorEntry, String> {
+        let address = text.parse::<Address>().map_err(|why| why.to_string())?;
+        let (name, index) = match &address.place {
+            Place::Op { scope: Scope::Any, name, index, .. } => (name.as_str(), index.as_deref().unwrap_or_default()),
+            Place::Loss => ("loss", &[][..]),
+            _ => return Err(format!("{text} is no entry: write a name with its index, such as fc1.z[0]")),
+        };
+        let Some(tensor) = self.network().find(name) else { return Err(format!("there is no tensor {name} here")) };
+        let shape = &self.network().tensor(tensor).shape;
+        let at = ravel(index, shape).ok_or_else(|| format!("{text} is no entry: {name} has the shape {}", shape_text(shape)))?;
+        Ok(TensorEntry { tensor, at })
     }
 
     /// Returns the name of an entry, as a user types it: `fc1.weight[0,1]`.

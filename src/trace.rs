@@ -18,9 +18,11 @@ mod parts;
 mod paths;
 mod running_sums;
 mod sampled_entries;
+mod scan;
 mod term_reads;
 #[cfg(test)]
 mod tests;
+mod value_test;
 mod walk;
 
 use std::ops::Range;
@@ -44,7 +46,9 @@ use sampled_entries::EntrySamples;
 pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
 pub use future::Replacement;
 pub use paths::Path;
+pub use scan::{Hit, Scanned, StepScan, Stop, Stops};
 pub use term_reads::TermRead;
+pub use value_test::ValueTest;
 pub use walk::{StepVisitor, Walk};
 
 /// The steps of one op of one sample run. An op without terms has an empty segment.

@@ -28,6 +28,7 @@ pub mod overlay;
 pub mod panes;
 pub mod picker;
 pub mod picture;
+mod popup;
 pub mod status;
 pub mod svg;
 pub mod theme;
@@ -82,6 +83,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
             status::key_bar(state, theme, last_line, buf);
         }
     }
+    popup::render(state, theme, screen, buf);
     overlay::render(state, options, screen, buf);
     if options.ascii {
         ascii::ascii(buf);

@@ -5,6 +5,7 @@
 //! the format gets a new word, that word must be removed from the table. Words are compared after [normalization](normalized), so `nn.Conv_2d(1, 6, 5)` and
 //! `conv2d` are equal.
 
+pub mod fuzzy;
 mod rows;
 pub mod suggest;
 pub mod tensors;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{CopyFormat, OverlayKind, Setting};
+use super::{Commands, CopyFormat, OverlayKind, Setting};
 use crate::network::Id;
 use crate::step::Address;
 
@@ -47,6 +47,18 @@ pub enum Action {
     CycleSetting(Setting, i64),
     /// Opens the address line.
     OpenPrompt,
+    /// Opens the line for addresses and these commands.
+    OpenPalette(Commands),
+    /// Opens the line for a search.
+    OpenSearch,
+    /// Goes to the next match of the search, or to the previous one if negative.
+    NextMatch(i64),
+    /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
+    ToggleBreakpoint,
+    /// Runs to the next breakpoint, or back to the last one if negative.
+    RunToBreakpoint(i64),
+    /// Goes to the place of the breakpoint of this number.
+    GoToBreakpoint(u32),
     /// Edits the address line.
     Edit(InputRequest),
     /// Puts the next completion into the address line.

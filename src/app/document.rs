@@ -179,6 +179,13 @@ impl Document {
         })
     }
 
+    /// Returns whether there is a tensor of this name: of a sample, or of the batch.
+    #[must_use]
+    pub fn has_op(&self, name: &str) -> bool {
+        let batch = || [Pass::Reduce, Pass::Update].iter().any(|pass| self.batch_names(*pass).contains(name));
+        self.trace.network().find(name).is_some() || batch()
+    }
+
     /// Returns the names of the wanted ops of a sample run, without ops that have no steps.
     fn names_of(&self, sample_run: usize, is_wanted: impl Fn(&Op) -> bool) -> OpNames {
         let network = self.trace.network_of(sample_run);

@@ -1,12 +1,15 @@
 //! Jobs: long computations that are done in time slices. A job is a seek to a far iteration, or a move by many units.
 //!
+//! A search or a run to a breakpoint is a *scan* (`scan_job.rs`).
+//!
 //! A job is data. [`super::motion::Motion`] begins a job, does it in *pieces* (`work.rs`), and ends it. A piece of a seek is one op, or the start or the end
 //! of a run of the network. A piece of a move is a move by one unit. Between two pieces the program can draw the screen and answer keys; Esc stops the job.
 //!
 //! A seek uses a [`DescentWalk`]: the computation of all iterations from a checkpoint to the wanted one.
 
-use super::Document;
 use super::check::Check;
+use super::scan_job::ScanGoal;
+use super::{Document, ScanJob};
 use crate::network::DescentWalk;
 use crate::step::{Address, Place, Unit};
 use crate::threads::BackgroundTask;
@@ -23,6 +26,9 @@ const CHECK_COST: u64 = 300;
 /// The smallest cost of a move by one unit.
 const MIN_MOVE_COST: u64 = 1_000;
 
+/// The largest cost of one piece of a scan: about a millisecond.
+pub(super) const SCAN_COST: u64 = 1_000_000;
+
 /// A long computation in progress. There is at most one job.
 #[derive(Clone, Debug)]
 pub enum Job {
@@ -37,6 +43,8 @@ pub enum Job {
     },
     /// A gradient check of one entry.
     Check(Check),
+    /// A search, or a run to a breakpoint, within the iteration on the screen.
+    Scan(Box<ScanJob>),
 }
 
 /// A seek: computes another iteration and goes there.
@@ -65,6 +73,8 @@ pub(super) enum SeekGoal {
     /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. Then the seek goes on by `more` iterations, back
     /// if negative, because the key was pressed again while the seek was in progress.
     Iteration { places: Vec<Place>, more: i64 },
+    /// The first step of the iteration, or the last one if the run goes back. A scan for breakpoints follows.
+    Run(ScanGoal),
     /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
     Units(UnitMove),
 }
@@ -117,8 +127,9 @@ impl SeekGoal {
                 document.arrive(number, iteration, &Place::Last.into())
             }
             Self::Iteration { places, .. } => Ok(document.arrive_at_any(iteration, places)),
+            Self::Run(goal) if goal.goes_back => document.arrive(number, iteration, &Place::Last.into()),
             Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => document.arrive(number, iteration, &Place::Last.into()),
-            Self::Units(_) => document.arrive(number, iteration, &Place::First.into()),
+            Self::Run(_) | Self::Units(_) => document.arrive(number, iteration, &Place::First.into()),
         };
         SeekProgress::Arrived(Box::new(found))
     }
@@ -165,6 +176,7 @@ impl Job {
             Self::Seek(Seek { to, walk, .. }) => (walk.next().min(*to), *to),
             Self::Move { iteration, .. } => (*iteration, *iteration),
             Self::Check(check) => (check.iteration, check.iteration),
+            Self::Scan(scan) => (scan.progress.0, scan.progress.0),
         }
     }
 
@@ -172,7 +184,21 @@ impl Job {
     pub(super) fn unit_move(&self) -> Option<UnitMove> {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => Some(*units),
-            Self::Seek(_) | Self::Check(_) => None,
+            Self::Seek(_) | Self::Scan(_) | Self::Check(_) => None,
+        }
+    }
+
+    /// Returns whether this is a move by units or by iterations, such as one of play.
+    pub(super) fn is_move(&self) -> bool {
+        self.unit_move().is_some() || matches!(self, Self::Seek(Seek { goal: SeekGoal::Iteration { .. }, .. }))
+    }
+
+    /// Returns the goal of a search or of a run to a breakpoint, for a change.
+    pub(super) fn scan_goal(&mut self) -> Option<&mut ScanGoal> {
+        match self {
+            Self::Scan(scan) => Some(&mut scan.goal),
+            Self::Seek(Seek { goal: SeekGoal::Run(goal), .. }) => Some(goal),
+            Self::Seek(_) | Self::Move { .. } | Self::Check(_) => None,
         }
     }
 
@@ -181,6 +207,9 @@ impl Job {
     pub fn describe(&self) -> String {
         if let Self::Check(check) = self {
             return format!("the check of {}", check.name);
+        }
+        if let Self::Scan(scan) = self {
+            return scan.describe();
         }
         let (next, to) = self.progress();
         match self.unit_move() {
@@ -200,7 +229,7 @@ impl Job {
                 *more = more.saturating_add(by);
                 true
             }
-            Self::Seek(_) | Self::Check(_) => false,
+            Self::Seek(_) | Self::Scan(_) | Self::Check(_) => false,
         }
     }
 
@@ -216,6 +245,7 @@ impl Job {
             Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
             Self::Move { .. } => MIN_MOVE_COST,
             Self::Check(_) => document.trace.len().saturating_mul(CHECK_COST),
+            Self::Scan(_) => SCAN_COST,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lists that answer a question about an entry. Each is a file that builds a [`List`] from the step on the screen, and a row here.
 
 mod bookmarks;
+mod breaks;
 mod copy;
 mod digits;
 mod leaves;
@@ -19,6 +20,7 @@ type Builder = fn(&Stepper, &Scene<'_>, TensorEntry) -> Result<List, String>;
 
 fn builder(kind: ListKind) -> Builder {
     match kind {
+        ListKind::Breaks => breaks::list,
         ListKind::Digits => digits::list,
         ListKind::Reads => reads::list,
         ListKind::Terms => terms::list,

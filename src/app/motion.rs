@@ -192,7 +192,7 @@ impl Motion<'_> {
     }
 
     /// Stops the job and play, and forgets the return point: what comes next is another move than `l` or `h`.
-    fn halt(&mut self) {
+    pub(super) fn halt(&mut self) {
         self.stepper.play = None;
         self.stepper.return_point = None;
         self.stop();

@@ -18,6 +18,8 @@ pub enum OverlayKind {
 /// The content of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
+    /// The breakpoints.
+    Breaks,
     /// All digits of the numbers of this step.
     Digits,
     /// The steps that read an entry.

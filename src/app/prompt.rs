@@ -1,15 +1,37 @@
-//! The address line, in which the user types an address such as `conv1.z`: editing and completion.
+//! The line in which the user types an address such as `conv1.z`, a command, or a search: editing and completion.
+
+mod candidates;
+mod meaning;
 
 use tui_input::{Input, InputRequest};
 
-use super::Document;
+use super::{Commands, Document};
 use crate::step::Pass;
 
-/// The address line.
+pub use candidates::Candidate;
+pub(super) use meaning::Meaning;
+
+/// What a line takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum PromptKind {
+    /// Addresses.
+    #[default]
+    Addresses,
+    /// Addresses and commands.
+    Palette(Commands),
+    /// A search.
+    Search,
+}
+
+/// The line.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
+    /// What it takes.
+    pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,
+    /// `true` if Enter was pressed on a text that is neither an address nor a command.
+    pub asks: bool,
     /// The completion in the line; `None` if the line has the typed text.
     completion: Option<ChosenCompletion>,
 }
@@ -27,46 +49,22 @@ struct ChosenCompletion {
 const MAX_OFFERED: usize = 12;
 
 impl Prompt {
-    /// Returns the completions of the typed text: names that begin with it, then names that contain it. A prefix of the address, such as the iteration in `3/fc1`
-    /// or the sample in `2:fc1`, is kept in front of each name.
-    ///
-    /// Each list of names is limited before duplicates are removed, so a key takes the same time for any number of ops.
+    /// Returns an empty line.
+    #[must_use]
+    pub fn new(kind: PromptKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// Returns the typed text, without the completion that may be in its place.
+    fn typed(&self) -> &str {
+        self.completion.as_ref().map_or(self.input.value(), |completion| &completion.typed).trim_start()
+    }
+
+    /// Returns the addresses that complete the typed text.
     #[must_use]
     pub fn completions(&self, document: &Document) -> Vec<String> {
-        let typed = self.completion.as_ref().map_or(self.input.value(), |completion| &completion.typed).trim();
-        // `3/2:fc1` is the scope `3/2:` and the beginning of a name
-        let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
-        let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
-        let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
-        // the pass `reduce` computes tensors with the same names as a sample's, so its names are offered only after `reduce:`
-        let sources = match after_iteration {
-            "reduce:" => vec![reduce],
-            "update:" => vec![update],
-            "" => vec![samples, update],
-            _ => vec![samples],
-        };
-        let mut words: Vec<&str> = Vec::new();
-        if !scope.contains(':') {
-            words.extend(["first", "last"]);
-            // before `loss`, because users mostly mean the loss of the batch
-            words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
-            words.extend(["loss", "backward"]);
-            let passes = [("reduce:", reduce), ("update:", update)];
-            words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
-        }
-        // `reduce:loss` is in the list only if `loss` begins with the typed text
-        let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
-        let mut found: Vec<&str> = words.iter().copied().filter(is_match).collect();
-        found.extend(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));
-        found.extend(words.iter().filter(|word| word.contains(typed)));
-        found.extend(sources.iter().flat_map(|names| names.containing(typed, MAX_OFFERED)).map(|name| &**name));
-        let mut offered: Vec<&str> = Vec::new();
-        for name in found {
-            if offered.len() < MAX_OFFERED && !offered.contains(&name) {
-                offered.push(name);
-            }
-        }
-        offered.into_iter().map(|name| format!("{scope}{name}")).collect()
+        let (beginning, containing) = completions_of(document, self.typed().trim_end());
+        beginning.into_iter().chain(containing).take(MAX_OFFERED).collect()
     }
 
     /// Returns the index of the completion that is in the line; `None` if the line has the typed text.
@@ -83,16 +81,14 @@ impl Prompt {
     /// Edits the text. A completion in the line becomes typed text.
     pub(super) fn edit(&mut self, request: InputRequest) {
         self.completion = None;
+        self.asks = false;
         self.input.handle(request);
     }
 
     /// Puts the next completion into the line, or the previous one if `by` is negative. After the last completion comes the first.
     pub(super) fn complete(&mut self, document: &Document, by: isize) {
-        let found = self.completions(document);
-        if found.is_empty() {
-            return;
-        }
-        let last = found.len() - 1;
+        let mut found = self.candidates(document);
+        let Some(last) = found.len().checked_sub(1) else { return };
         let chosen = match &self.completion {
             None if by > 0 => 0,
             None => last,
@@ -106,6 +102,57 @@ impl Prompt {
             Some(ChosenCompletion { chosen, .. }) => chosen.checked_sub(1).unwrap_or(last),
         };
         let typed = self.completion.take().map_or_else(|| self.input.value().to_owned(), |completion| completion.typed);
-        *self = Self { input: Input::new(found[chosen].clone()), completion: Some(ChosenCompletion { typed, chosen }) };
+        // fewer than before, if a job has changed the iteration
+        let chosen = chosen.min(last);
+        self.input = Input::new(found.swap_remove(chosen).text);
+        self.completion = Some(ChosenCompletion { typed, chosen });
     }
+}
+
+/// Returns the addresses that complete a text: names that begin with it, and names that contain it. A prefix of the address, such as the iteration in `3/fc1` or the
+/// sample in `2:fc1`, is kept in front of each name.
+///
+/// Each list of names is limited before duplicates are removed, so a key takes the same time for any number of ops.
+fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {
+    // `3/2:fc1` is the scope `3/2:` and the beginning of a name
+    let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
+    let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
+    let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
+    // the pass `reduce` computes tensors with the same names as a sample's, so its names are offered only after `reduce:`
+    let sources = match after_iteration {
+        "reduce:" => vec![reduce],
+        "update:" => vec![update],
+        "" => vec![samples, update],
+        _ => vec![samples],
+    };
+    let mut words: Vec<&str> = Vec::new();
+    if !scope.contains(':') {
+        words.extend(["first", "last"]);
+        // before `loss`, because users mostly mean the loss of the batch
+        words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
+        words.extend(["loss", "backward"]);
+        let passes = [("reduce:", reduce), ("update:", update)];
+        words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
+    }
+    // `reduce:loss` is in the list only if `loss` begins with the typed text
+    let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
+    let beginning = words.iter().copied().filter(is_match);
+    let beginning = beginning.chain(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));
+    let containing = words.iter().copied().filter(|word| word.contains(typed));
+    let containing = containing.chain(sources.iter().flat_map(|names| names.containing(typed, MAX_OFFERED)).map(|name| &**name));
+    let mut offered: Vec<&str> = Vec::new();
+    for name in beginning {
+        if offered.len() < MAX_OFFERED && !offered.contains(&name) {
+            offered.push(name);
+        }
+    }
+    let begin = offered.len();
+    for name in containing {
+        if offered.len() < MAX_OFFERED && !offered.contains(&name) {
+            offered.push(name);
+        }
+    }
+    let mut scoped: Vec<String> = offered.into_iter().map(|name| format!("{scope}{name}")).collect();
+    let containing = scoped.split_off(begin);
+    (scoped, containing)
 }

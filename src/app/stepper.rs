@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bookmarks, Cursor, Document, Job, List, Mode, ReturnPoint, Visit, Visits, Watches};
+use super::{Bookmarks, Breakpoints, Cursor, Document, Job, List, Mode, ReturnPoint, Search, Visit, Visits, Watches};
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
 use crate::trace::{Position, Trace};
@@ -39,6 +39,10 @@ pub struct Stepper {
     pub watches: Watches,
     /// The answer of a job, until it is shown.
     pub(super) answer: Option<List>,
+    /// The last search.
+    pub search: Option<Search>,
+    /// The breakpoints.
+    pub breakpoints: Breakpoints,
     /// The place where the last moves forward began; `None` after any other move.
     pub return_point: Option<ReturnPoint>,
 }
@@ -63,6 +67,8 @@ impl Stepper {
             bookmarks: Bookmarks::default(),
             watches: Watches::default(),
             answer: None,
+            search: None,
+            breakpoints: Breakpoints::default(),
             return_point: None,
         }
     }

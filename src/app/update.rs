@@ -2,7 +2,7 @@
 //! `work.rs` the jobs.
 
 use super::motion::Motion;
-use super::{Action, CopyFormat, Focus, Mode, NetworkMap, Overlay, OverlayKind, Prompt, Request, Screen, Setting, State};
+use super::{Action, CopyFormat, Focus, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State};
 use crate::text::cut;
 
 /// The largest count. Typing more digits gives this count.
@@ -68,7 +68,7 @@ impl State {
     }
 
     /// Does an action of a key, a click or the wheel. Uses up the count, and clears the message of the last action.
-    fn user_action(&mut self, action: Action) -> Option<Request> {
+    pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         match action {
@@ -108,10 +108,11 @@ impl State {
             Action::CycleSetting(setting, by) => self.cycle(setting, by),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
-            Action::OpenPrompt => {
-                if let Screen::Stepper(stepper) = &mut self.screen {
-                    stepper.mode = Mode::Prompt(Prompt::default());
-                }
+            Action::OpenPrompt => self.open_line(PromptKind::Addresses),
+            Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
+            Action::OpenSearch => self.open_line(PromptKind::Search),
+            Action::NextMatch(_) | Action::ToggleBreakpoint | Action::RunToBreakpoint(_) | Action::GoToBreakpoint(_) => {
+                self.motion().iter_mut().for_each(|motion| motion.find(&action, count));
             }
             Action::Edit(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
@@ -141,6 +142,13 @@ impl State {
         }
     }
 
+    /// Opens a line at the bottom of the stepper.
+    fn open_line(&mut self, kind: PromptKind) {
+        if let Screen::Stepper(stepper) = &mut self.screen {
+            stepper.mode = Mode::Prompt(Prompt::new(kind));
+        }
+    }
+
     /// Closes what has the focus: [`Action::Close`].
     fn close(&mut self) {
         match self.focus() {
@@ -159,7 +167,7 @@ impl State {
             Focus::List => return self.choose(),
             Focus::Map => return self.choose_block(),
             Focus::Picker => return self.selected().map(|entry| Request::Open(entry.name.clone())),
-            Focus::Prompt => self.motion().iter_mut().for_each(Motion::go_to_typed_address),
+            Focus::Prompt => return self.submit(),
             Focus::Normal | Focus::Cursor => {}
         }
         None

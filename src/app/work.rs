@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::Check;
 use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove, WalkState};
 use super::motion::Motion;
-use super::{Dialect, Mode, Setting, Stepper};
+use super::{Dialect, Setting, Stepper};
 use crate::step::{Address, Kind, Place, Scope, Unit};
 use crate::threads::BackgroundTask;
 
@@ -53,20 +53,6 @@ impl Motion<'_> {
             self.stepper.visits.leave(here);
         }
         Ok(())
-    }
-
-    /// Goes to the address in the address line, and closes the line.
-    pub fn go_to_typed_address(&mut self) {
-        let Mode::Prompt(prompt) = &self.stepper.mode else { return };
-        let typed = prompt.input.value().trim().to_owned();
-        self.stepper.mode = Mode::Normal;
-        if typed.is_empty() {
-            return;
-        }
-        self.stepper.play = None;
-        if let Err(why) = typed.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_to(address)) {
-            self.say(why, true);
-        }
     }
 
     /// Moves by `times` iterations, back if negative, to the same entry and term there. Beyond the ends, goes to the first or the last iteration.
@@ -130,7 +116,7 @@ impl Motion<'_> {
     }
 
     /// Begins a job, and does as much of it as [`AT_ONCE`] allows.
-    fn begin(&mut self, job: Job) {
+    pub(super) fn begin(&mut self, job: Job) {
         self.stepper.job = Some(job);
         let mut budget = AT_ONCE;
         while let Some(job) = &self.stepper.job {
@@ -139,7 +125,7 @@ impl Motion<'_> {
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
-                Job::Move { .. } | Job::Check(_) => (1, 1),
+                Job::Move { .. } | Job::Check(_) | Job::Scan(_) => (1, 1),
             };
             if cost > budget {
                 return;
@@ -161,6 +147,10 @@ impl Motion<'_> {
                 Some(Job::Check(check)) => {
                     pieces -= 1;
                     self.stepper.answer = Some(check.finish(&self.stepper.document));
+                }
+                Some(Job::Scan(scan)) => {
+                    pieces -= 1;
+                    self.scan_piece(*scan);
                 }
                 Some(Job::Seek(Seek { goal, to, walk })) => {
                     let document = Arc::clone(&self.stepper.document);
@@ -215,6 +205,7 @@ impl Motion<'_> {
                     self.by_iterations(more);
                 }
             }
+            SeekGoal::Run(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
                 match (self.settings.dialect, units.remaining < 0) {
@@ -330,7 +321,7 @@ impl Motion<'_> {
     /// Pauses play. If a move by units is in progress, ends it too.
     pub fn pause(&mut self) {
         self.stepper.play = None;
-        self.stepper.job.take_if(|job| job.unit_move().is_some());
+        self.stepper.job.take_if(|job| job.is_move());
     }
 }
 

@@ -49,10 +49,19 @@ const ARROW: &str = " → ";
 /// The text before the first op of the chain, if earlier ops do not fit.
 const EARLIER: &str = "… → ";
 
+/// The mark before the name of an op with a breakpoint.
+const BREAKPOINT: &str = "● ";
+
+/// Returns the name of an op, with a mark if it has a breakpoint.
+fn marked_name(view: &View<'_>, id: Id) -> String {
+    let mark = if view.stepper.breakpoints.has_op(view, id) { BREAKPOINT } else { "" };
+    format!("{mark}{}", view.network().tensor(id).name)
+}
+
 /// Returns the ops of this pass that fit into a line, with the current op among them, and whether there are earlier ops that do not fit.
 fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
-    let link_width = |id: Id| width(&view.network().tensor(id).name) + width(ARROW);
+    let link_width = |id: Id| width(&marked_name(view, id)) + width(ARROW);
     let mut used = link_width(view.output) + width(EARLIER);
     let mut earlier = view.ops_before().take_while(in_pass).peekable();
     let mut ops = Vec::new();
@@ -90,7 +99,7 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
             std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Greater => dim,
         };
-        spans.push(Span::styled(view.network().tensor(link.id).name.to_string(), style));
+        spans.push(Span::styled(marked_name(view, link.id), style));
     }
     let line = Line::from(spans);
     let is_cut = line.width() > area.width as usize && !area.is_empty();
@@ -127,7 +136,7 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let info = view.network().tensor(*id);
         let shape = shape_text(&info.shape);
         let room = row.width as usize;
-        let name = cut(&info.name, room.saturating_sub(shape.len() + 4));
+        let name = cut(&marked_name(view, *id), room.saturating_sub(shape.len() + 4));
         let mark = if i == current { "▸ " } else { "  " };
         let gap = room.saturating_sub(width(&name) + shape.len() + 2);
         let style = match i.cmp(&current) {

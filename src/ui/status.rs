@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Document, Focus, Message, OverlayKind, Prompt, SPEEDS, State};
+use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact;
@@ -102,8 +102,8 @@ fn under_cursor(view: &View<'_>) -> Option<String> {
 /// Draws the address line if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
-    if let (Focus::Prompt, Some(prompt), Some(document)) = (focus, state.prompt(), state.document()) {
-        return address_line(document, prompt, theme, area, buf);
+    if let (Focus::Prompt, Some(prompt)) = (focus, state.prompt()) {
+        return address_line(prompt, theme, area, buf);
     }
     let mut spans = vec![Span::raw(" ")];
     for row in bar_rows(state, area.width) {
@@ -168,33 +168,31 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
-/// Draws the address line: a colon, the typed text with its cursor, and the completions.
-fn address_line(document: &Document, prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws the line in which the user types: a colon or a slash, the typed text with its cursor, and its keys.
+fn address_line(prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
     // escaped, because pasted or replayed text may have control characters
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
     let under = typed.next().unwrap_or_default().into_owned();
     let after: String = typed.collect();
-    let typed_width = width(&before) + width(&under) + width(&after);
     let under = if under.is_empty() { " ".to_owned() } else { under };
-    let mut spans = vec![
-        Span::styled(":", theme.style(StyleRole::Key)),
+    let sign = if prompt.kind == PromptKind::Search { "/" } else { ":" };
+    let line = Line::from(vec![
+        Span::styled(sign, theme.style(StyleRole::Key)),
         Span::raw(before),
         Span::styled(under, theme.style(StyleRole::Plain).reversed()),
-        Span::raw(format!("{after}   ")),
-    ];
-    // escaped too, because completions contain the typed text
-    let names: Vec<String> = prompt.completions(document).iter().map(|name| text::line(name)).collect();
-    let chosen = prompt.chosen();
-    // begins with a completion from which the chosen one is in view, and shows as many before the chosen one as fit
-    let room = (area.width as usize).saturating_sub(typed_width + 6);
-    let names_width = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
-    let end = chosen.map_or(0, |chosen| (chosen + 1).min(names.len()));
-    let first = (0..end).find(|first| names_width(&names[*first..end]) <= room).unwrap_or(end.saturating_sub(1));
-    for (i, name) in names.iter().enumerate().skip(first) {
-        let role = if chosen == Some(i) { StyleRole::Step } else { StyleRole::Dim };
-        spans.push(Span::styled(name.clone(), theme.style(role)));
-        spans.push(Span::raw("  "));
+        Span::raw(after),
+    ]);
+    let keys = Line::from(vec![
+        Span::styled("Tab", theme.style(StyleRole::Key)),
+        Span::styled(" choose  ", theme.style(StyleRole::KeyBar)),
+        Span::styled("Enter", theme.style(StyleRole::Key)),
+        Span::styled(" go  ", theme.style(StyleRole::KeyBar)),
+        Span::styled("Esc", theme.style(StyleRole::Key)),
+        Span::styled(" close ", theme.style(StyleRole::KeyBar)),
+    ]);
+    if line.width() + keys.width() + 3 <= usize::from(area.width) {
+        keys.right_aligned().render(area, buf);
     }
-    Line::from(spans).render(area, buf);
+    line.render(area, buf);
 }

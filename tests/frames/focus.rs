@@ -44,6 +44,10 @@ fn event() -> impl Strategy<Value = Event> {
         Action::CycleSetting(Setting::Pane, 1),
         Action::CycleSetting(Setting::Pane, -1),
         Action::OpenPrompt,
+        Action::OpenPalette(gradstep::keys::COMMANDS),
+        Action::ToggleBreakpoint,
+        Action::RunToBreakpoint(1),
+        Action::RunToBreakpoint(-1),
         Action::Edit(InputRequest::InsertChar('b')),
         Action::Edit(InputRequest::DeletePrevChar),
         Action::Complete,
@@ -111,7 +115,7 @@ proptest! {
             let has = |word: &str| last.split("  ").any(|key| key.trim_end().ends_with(word));
             let keys = [last.starts_with(':'), has(" forward"), has(" open"), has(" close")];
             let wanted = match state.focus() {
-                Focus::Prompt => [true, false, false, false],
+                Focus::Prompt => [true, false, false, true],
                 Focus::Normal | Focus::Cursor => [false, true, false, false],
                 Focus::Picker => [false, false, true, false],
                 Focus::Overlay | Focus::List | Focus::Map => [false, false, false, true],
@@ -127,7 +131,8 @@ proptest! {
                 prop_assert_eq!(status.contains("playing "), facts && stepper.play.is_some(), "{}", wide);
                 prop_assert!(status.contains(&format!("step {}/", stepper.step)), "{}", wide);
             }
-            if !picker && overlay.is_none() {
+            // the list above the line covers other panes
+            if !picker && overlay.is_none() && state.focus() != Focus::Prompt {
                 let small = shown(80, 24);
                 let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, turn)| (small.contains(title), turned.rem_euclid(3) == turn));
                 prop_assert!(in_front.iter().all(|(is, wanted)| is == wanted), "{}", small);

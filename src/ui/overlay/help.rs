@@ -74,7 +74,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         Screen::Picker(_) => Focus::Picker,
         Screen::Stepper(_) => Focus::Normal,
     };
-    let address_line = state.stepper().map(|_| (Focus::Prompt, Some("in the address line")));
+    let address_line = state.stepper().map(|_| (Focus::Prompt, Some("in the line of : and /")));
     let mut text = Text::default();
     for (focus, title) in [(screen_focus, None)].into_iter().chain(address_line) {
         if let Some(title) = title {

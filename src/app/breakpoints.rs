@@ -1,0 +1,243 @@
+//! Breakpoints: places at which a run stops.
+//!
+//! ```text
+//! conv1.z             at the first step of the op, in each sample and iteration
+//! conv1.z[0,1,1]      at the last term of the entry
+//! |conv1.z| > 1       at the last term of the first entry for which this holds, each time the op is computed
+//! |conv1.z[0,1,1]|>1  at the last term of the entry, if this holds
+//! 3/2:conv1.z         only in sample 2 of iteration 3
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::Document;
+use crate::network::Id;
+use crate::scene::Scene;
+use crate::step::{Address, Pass, Place, Scope};
+use crate::tensor::{Index, ravel, unravel};
+use crate::trace::{Stop, Stops, Trace, ValueTest};
+
+/// The largest number of breakpoints.
+const MOST: usize = 99;
+
+/// The place and the condition of a breakpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The iteration in which it stops; `None` for every one.
+    iteration: Option<u64>,
+    /// The passes and samples in which it stops; `Any` for every sample.
+    scope: Scope,
+    /// The name of the op.
+    name: String,
+    /// The entry; `None` for the op.
+    index: Option<Index>,
+    /// The condition on the value.
+    test: Option<ValueTest>,
+}
+
+/// A breakpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breakpoint {
+    /// Its number, from 1. The number of a breakpoint that was removed is not used again.
+    pub number: u32,
+    /// Where it stops.
+    pub target: Target,
+}
+
+/// The breakpoints of a scenario.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Breakpoints {
+    all: Vec<Breakpoint>,
+    last_number: u32,
+}
+
+impl Target {
+    /// Returns the target at an entry of a tensor of the scene, or at its op.
+    #[must_use]
+    pub fn at(scene: &Scene<'_>, tensor: Id, entry: Option<usize>) -> Self {
+        let info = scene.network().tensor(tensor);
+        let scope = match (scene.sample(), scene.pass_of(tensor)) {
+            (Some(_), _) | (None, None) => Scope::Any,
+            (None, Some(Pass::Reduce)) => Scope::Reduce,
+            (None, Some(_)) => Scope::Update,
+        };
+        let index = entry.map(|entry| unravel(entry, &info.shape));
+        Self { iteration: None, scope, name: info.name.to_string(), index, test: None }
+    }
+
+    /// Parses a target, and checks that it exists.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to write.
+    pub fn parse(text: &str, document: &Document) -> Result<Self, String> {
+        let (address, condition) = split(text.trim())?;
+        let address: Address = address.parse().map_err(|why: crate::step::AddressError| why.to_string())?;
+        let iteration = address.iteration;
+        let local = Address { iteration: None, ..address };
+        let trace = &document.trace;
+        document.other_iteration(&Address { iteration, place: Place::First })?;
+        let step = trace.resolve(&local)?;
+        let at = trace.position(step).ok_or("there is no step")?;
+        let Place::Op { scope: found, name, index: entry, .. } = trace.address(&at).place else { return Err("there is no op".to_owned()) };
+        let (scope, index) = match local.place {
+            Place::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
+            Place::Op { scope, index, .. } => (scope, index),
+            Place::Step(_) | Place::First | Place::Last => (Scope::Any, Some(entry.unwrap_or_default())),
+            Place::Loss | Place::Backward => (Scope::Any, None),
+        };
+        // without a pass, an address means every sample, or the pass that computes it
+        let scope = if scope == Scope::Any && matches!(found, Scope::Reduce | Scope::Update) { found } else { scope };
+        Ok(Self { iteration, scope, name, index, test: condition })
+    }
+
+    /// Returns the address of the breakpoint's op or entry.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        let index = self.index.clone().filter(|index| !index.is_empty());
+        Address { iteration: self.iteration, place: Place::Op { scope: self.scope, name: self.name.clone(), index, term: None } }
+    }
+
+    /// Returns a clause about the step at which it stops.
+    #[must_use]
+    pub fn stops_at(&self) -> String {
+        match (&self.index, &self.test) {
+            (None, None) => "at the first step of the op".to_owned(),
+            (Some(_), None) => "at the last term".to_owned(),
+            (None, Some(_)) => "at the first entry for which it holds".to_owned(),
+            (Some(_), Some(_)) => "at the last term, if it holds".to_owned(),
+        }
+    }
+
+    /// Returns whether it stops in the ops of a pass, of this sample (from 0) or of the batch, in an iteration.
+    fn is_in(&self, iteration: u64, sample: Option<usize>, pass: Pass) -> bool {
+        let is_here = match (self.scope, sample) {
+            (Scope::Any, sample) => sample.is_some(),
+            (Scope::Sample(wanted), sample) => sample == Some(wanted - 1),
+            (Scope::Reduce, sample) => sample.is_none() && pass == Pass::Reduce,
+            (Scope::Update, sample) => sample.is_none() && pass == Pass::Update,
+        };
+        is_here && self.iteration.is_none_or(|own| own == iteration)
+    }
+
+    /// Returns the stop in an op with a tensor of this shape.
+    fn stop(&self, shape: &[usize]) -> Option<Stop> {
+        let entry = match &self.index {
+            None => return Some(self.test.map_or(Stop::Op, Stop::FirstValue)),
+            Some(index) => ravel(index, shape)?,
+        };
+        Some(self.test.map_or(Stop::Entry(entry), |test| Stop::Value(entry, test)))
+    }
+}
+
+/// Splits a target into its address and its condition: `|z| > 1` into `z` and `|x| > 1`.
+fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
+    if let Some(rest) = text.strip_prefix('|') {
+        let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;
+        let condition = if condition.trim().is_empty() {
+            return Err(format!("a condition is missing: |{}| > 1", address.trim()));
+        } else {
+            format!("|x| {condition}")
+        };
+        return Ok((address.trim(), Some(condition.parse()?)));
+    }
+    let sign = text.find(['<', '>', '=', '!']);
+    let word =
+        || text.find(char::is_whitespace).filter(|blank| ValueTest::is_begun_by(&text[*blank..]) || text[*blank..].trim() == "not finite");
+    match sign.or_else(word) {
+        None => Ok((text, None)),
+        Some(begin) => Ok((text[..begin].trim(), Some(text[begin..].parse()?))),
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.test {
+            None => write!(f, "{}", self.address()),
+            Some(test) if test.is_on_magnitude => write!(f, "|{}| {test}", self.address()),
+            Some(test) => write!(f, "{} {test}", self.address()),
+        }
+    }
+}
+
+/// The breakpoints by the name of their op.
+pub(super) struct ByName<'a>(HashMap<&'a str, Vec<&'a Breakpoint>>);
+
+impl ByName<'_> {
+    /// Returns the stops in the op that computes a tensor of a sample run.
+    pub fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
+        let network = trace.network_of(sample_run);
+        let info = network.tensor(tensor);
+        let Some(here) = self.0.get(&*info.name) else { return Stops::new() };
+        let Some(op) = network.producer(tensor) else { return Stops::new() };
+        let (iteration, sample, pass) = (trace.iteration(), trace.sample_runs()[sample_run].sample, network.ops()[op].pass);
+        let here = here.iter().filter(|breakpoint| breakpoint.target.is_in(iteration, sample, pass));
+        here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.target.stop(&info.shape)?))).collect()
+    }
+}
+
+impl Breakpoints {
+    /// Returns all breakpoints in the order of their numbers.
+    #[must_use]
+    pub fn all(&self) -> &[Breakpoint] {
+        &self.all
+    }
+
+    /// Returns the breakpoint of this number.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&Breakpoint> {
+        self.all.iter().find(|breakpoint| breakpoint.number == number)
+    }
+
+    /// Returns whether a breakpoint is in the op that computes a tensor of the scene.
+    #[must_use]
+    pub fn has_op(&self, scene: &Scene<'_>, tensor: Id) -> bool {
+        let Some(pass) = scene.pass_of(tensor) else { return false };
+        let name = &*scene.network().tensor(tensor).name;
+        self.all
+            .iter()
+            .any(|breakpoint| breakpoint.target.name == name && breakpoint.target.is_in(scene.step.iteration, scene.sample(), pass))
+    }
+
+    /// Adds a breakpoint. Returns it; if it is there already, `None`.
+    ///
+    /// # Errors
+    /// A sentence if there are too many.
+    pub(super) fn add(&mut self, target: Target) -> Result<Option<&Breakpoint>, String> {
+        if self.all.iter().any(|breakpoint| breakpoint.target == target) {
+            return Ok(None);
+        }
+        if self.all.len() >= MOST {
+            return Err(format!("there are {MOST} breakpoints: remove some with :delete"));
+        }
+        self.last_number += 1;
+        self.all.push(Breakpoint { number: self.last_number, target });
+        Ok(self.all.last())
+    }
+
+    /// Removes the breakpoint with this target, and returns it.
+    pub(super) fn remove_at(&mut self, target: &Target) -> Option<Breakpoint> {
+        let at = self.all.iter().position(|breakpoint| breakpoint.target == *target)?;
+        Some(self.all.remove(at))
+    }
+
+    /// Removes the breakpoint of this number, and returns it.
+    pub(super) fn remove(&mut self, number: u32) -> Option<Breakpoint> {
+        let at = self.all.iter().position(|breakpoint| breakpoint.number == number)?;
+        Some(self.all.remove(at))
+    }
+
+    /// Removes all breakpoints. Returns how many there were.
+    pub(super) fn clear(&mut self) -> usize {
+        std::mem::take(&mut self.all).len()
+    }
+
+    /// Returns the breakpoints by the name of their op.
+    pub(super) fn by_name(&self) -> ByName<'_> {
+        let mut by_name: HashMap<&str, Vec<&Breakpoint>> = HashMap::new();
+        for breakpoint in &self.all {
+            by_name.entry(&breakpoint.target.name).or_default().push(breakpoint);
+        }
+        ByName(by_name)
+    }
+}

@@ -1,0 +1,147 @@
+//! The commands of the palette: those of the table of keys, and those that take words, such as `break conv1.z`.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::Action;
+
+/// A command with a key.
+#[derive(Debug)]
+pub struct Command {
+    /// The name, in lower case.
+    pub name: &'static str,
+    /// Its keys, as the screen shows them.
+    pub keys: String,
+    /// A sentence about its effect.
+    pub words: &'static str,
+    /// Its action.
+    pub action: Action,
+}
+
+/// The commands with a key. The table of keys makes them when they are first needed.
+#[derive(Clone, Copy)]
+pub struct Commands(pub &'static LazyLock<Vec<Command>>);
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Commands")
+    }
+}
+
+impl PartialEq for Commands {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+/// The effect of a command that takes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordKind {
+    /// Sets a breakpoint.
+    Break,
+    /// Lists the breakpoints.
+    Breaks,
+    /// Removes a breakpoint.
+    Delete,
+    /// Searches for the first value that is not finite.
+    NotFinite,
+    /// Watches an entry.
+    Watch,
+    /// Sets a bookmark.
+    Mark,
+    /// Chooses the first index.
+    Index,
+    /// Chooses the speed of play.
+    Speed,
+    /// Opens a scenario.
+    Open,
+    /// Ends the program.
+    Quit,
+    /// Edits a value: not in this version.
+    Edit,
+    /// Compares with other gradients: not in this version.
+    Compare,
+}
+
+/// The words that follow a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// None.
+    Nothing,
+    /// An entry or an op; none for that of this step.
+    AddressOrHere,
+    /// An entry or an op.
+    Address,
+    /// Other words, which the text describes.
+    Words(&'static str),
+    /// As `Words`, but they can be left out.
+    OptionalWords(&'static str),
+}
+
+/// A command that takes words, or that has only a name.
+#[derive(Debug)]
+pub struct WordCommand {
+    /// The name, which is one word unless the command takes no argument.
+    pub name: &'static str,
+    /// What follows the name.
+    pub argument: Argument,
+    /// A sentence about its effect.
+    pub words: &'static str,
+    /// Its effect.
+    pub kind: WordKind,
+}
+
+const fn row(name: &'static str, argument: Argument, kind: WordKind, words: &'static str) -> WordCommand {
+    WordCommand { name, argument, words, kind }
+}
+
+/// The commands that are written after a colon.
+#[rustfmt::skip]
+pub static WORD_COMMANDS: &[WordCommand] = &[
+    row("break", Argument::AddressOrHere, WordKind::Break, "breakpoint at an op, an entry or a condition: |grad.fc1.z| > 1"),
+    row("breaks", Argument::Nothing, WordKind::Breaks, "list the breakpoints"),
+    row("delete", Argument::Words("NUMBER"), WordKind::Delete, "remove a breakpoint: its number, or all"),
+    row("first value that is not finite", Argument::Nothing, WordKind::NotFinite, "search this iteration for the first nan or infinity"),
+    row("watch", Argument::Address, WordKind::Watch, "keep a value in sight"),
+    row("mark", Argument::Words("NAME"), WordKind::Mark, "bookmark this place"),
+    row("index", Argument::Words("0 or 1"), WordKind::Index, "count subscripts and headings from 0 or from 1"),
+    row("speed", Argument::Words("UNITS"), WordKind::Speed, "play this many units a second"),
+    row("e", Argument::Words("FILE"), WordKind::Open, "open a scenario: a file or a bundled name"),
+    row("q", Argument::Nothing, WordKind::Quit, "quit"),
+    row("q!", Argument::Nothing, WordKind::Quit, "quit without asking"),
+    row("set", Argument::Words("ENTRY VALUE"), WordKind::Edit, "edit a number (not in this version yet)"),
+    row("write", Argument::OptionalWords("FILE"), WordKind::Edit, "write the edits to a file (not in this version yet)"),
+    row("w", Argument::OptionalWords("FILE"), WordKind::Edit, "as write"),
+    row("wq", Argument::OptionalWords("FILE"), WordKind::Edit, "write and quit (not in this version yet)"),
+    row("mine", Argument::Words("FILE"), WordKind::Compare, "compare with your own gradients (not in this version yet)"),
+];
+
+impl WordCommand {
+    /// Returns the name with its argument in capitals, such as `break ENTRY`.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        match self.argument {
+            Argument::Nothing => self.name.to_owned(),
+            Argument::AddressOrHere => format!("{} [ENTRY]", self.name),
+            Argument::Address => format!("{} ENTRY", self.name),
+            Argument::Words(what) => format!("{} {what}", self.name),
+            Argument::OptionalWords(what) => format!("{} [{what}]", self.name),
+        }
+    }
+
+    /// Returns whether the name alone is not enough.
+    #[must_use]
+    pub fn needs_argument(&self) -> bool {
+        matches!(self.argument, Argument::Address | Argument::Words(_))
+    }
+
+    /// Returns the argument if a line is this command: the rest after its name, or an empty text.
+    #[must_use]
+    pub fn argument_in<'a>(&self, line: &'a str) -> Option<&'a str> {
+        if line.trim_end() == self.name {
+            return Some("");
+        }
+        let rest = line.strip_prefix(self.name)?;
+        (self.argument != Argument::Nothing && rest.starts_with(char::is_whitespace)).then_some(rest.trim())
+    }
+}

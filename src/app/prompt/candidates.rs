@@ -1,0 +1,165 @@
+//! The candidates of a line: what the typed text may mean, in the order in which Tab chooses.
+
+use super::{Document, Prompt, PromptKind, completions_of};
+use crate::app::command::{Argument, Command, WORD_COMMANDS, WordCommand};
+use crate::words::fuzzy::FuzzyText;
+use crate::words::suggest;
+
+/// The largest number of addresses beside all commands in an empty line.
+const MAX_BEFORE_COMMANDS: usize = 5;
+
+/// The addresses that are not names.
+const PLACES: [(&str, &str); 7] = [
+    ("first", "the first step"),
+    ("last", "the last step"),
+    ("reduce:loss", "the loss of the batch"),
+    ("loss", "the loss"),
+    ("backward", "the start of the backward pass"),
+    ("reduce:", "an op of the pass that adds up the samples"),
+    ("update:", "an op of the pass that updates the parameters"),
+];
+
+/// The searches for values that are offered.
+const SEARCHES: [(&str, &str); 7] = [
+    ("> 1", "values greater than a number; also <, <=, >=, !="),
+    ("< 0", "values less than a number"),
+    ("== 0", "values equal to a number"),
+    ("|x| > 1", "values of a greater magnitude"),
+    ("nan", "values that are not a number"),
+    ("inf", "infinite values"),
+    ("not finite", "both"),
+];
+
+/// A row of the list above the line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// The text that the line gets.
+    pub text: String,
+    /// The name in the list, such as `break [ENTRY]`.
+    pub label: String,
+    /// Its keys; empty for none.
+    pub keys: String,
+    /// A few words about it; empty for the name of an op.
+    pub words: &'static str,
+}
+
+impl Candidate {
+    fn address(text: String) -> Self {
+        let words = PLACES.iter().find(|(place, _)| *place == text).map_or("", |(_, words)| words);
+        Self { label: text.clone(), text, words, ..Self::default() }
+    }
+
+    /// Returns the candidate of a command; its text begins with `!` if a node has the name of the command.
+    fn command(Command { name, keys, words, .. }: &Command, document: &Document, is_marked: bool) -> Self {
+        let text = if is_marked || document.has_op(name) { format!("!{name}") } else { (*name).to_owned() };
+        Self { label: text.clone(), text, keys: keys.clone(), words }
+    }
+
+    fn word_command(command: &'static WordCommand, document: &Document, is_marked: bool) -> Self {
+        let mark = if is_marked || document.has_op(command.name) { "!" } else { "" };
+        let end = if command.argument == Argument::Nothing { "" } else { " " };
+        Self {
+            text: format!("{mark}{}{end}", command.name),
+            label: format!("{mark}{}", command.usage()),
+            keys: String::new(),
+            words: command.words,
+        }
+    }
+}
+
+/// A command of either kind.
+#[derive(Clone, Copy)]
+enum AnyCommand<'a> {
+    Keyed(&'a Command),
+    Worded(&'static WordCommand),
+}
+
+impl AnyCommand<'_> {
+    fn name_and_words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Keyed(command) => (command.name, command.words),
+            Self::Worded(command) => (command.name, command.words),
+        }
+    }
+}
+
+/// Returns the commands that match a text, the best first; all of them for an empty text.
+fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
+    let all = commands.iter().map(AnyCommand::Keyed).chain(WORD_COMMANDS.iter().map(AnyCommand::Worded));
+    let mut text = FuzzyText::new(typed);
+    let mut scored: Vec<(bool, u32, AnyCommand<'_>)> = all
+        .clone()
+        .filter_map(|command| {
+            let (name, words) = command.name_and_words();
+            Some((name == typed, text.score(name, words)?, command))
+        })
+        .collect();
+    // equal scores stay in the order of the tables
+    scored.sort_by_key(|(is_exact, score, _)| std::cmp::Reverse((*is_exact, *score)));
+    if scored.is_empty()
+        && let Some(nearest) = suggest::nearest(typed, all.clone().map(|command| command.name_and_words().0))
+    {
+        return all.filter(|command| command.name_and_words().0 == nearest).collect();
+    }
+    scored.into_iter().map(|(.., command)| command).collect()
+}
+
+impl Prompt {
+    /// Returns the candidates of the typed text.
+    #[must_use]
+    pub fn candidates(&self, document: &Document) -> Vec<Candidate> {
+        let typed = self.typed();
+        let commands = match self.kind {
+            PromptKind::Addresses => return self.completions(document).into_iter().map(Candidate::address).collect(),
+            PromptKind::Search => return searches(document, typed),
+            PromptKind::Palette(commands) => &**commands.0,
+        };
+        let (mark, rest) = typed.strip_prefix('!').map_or(("", typed), |rest| ("!", rest));
+        if let Some(found) = arguments(document, mark, rest) {
+            return found;
+        }
+        let matched = matching(commands, rest.trim_end()).into_iter().map(|command| match command {
+            AnyCommand::Keyed(command) => Candidate::command(command, document, !mark.is_empty()),
+            AnyCommand::Worded(command) => Candidate::word_command(command, document, !mark.is_empty()),
+        });
+        if !mark.is_empty() {
+            return matched.collect();
+        }
+        let (mut beginning, containing) = completions_of(document, typed.trim_end());
+        if typed.is_empty() {
+            beginning.truncate(MAX_BEFORE_COMMANDS);
+        }
+        let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
+        addresses(beginning).chain(matched).chain(addresses(containing)).collect()
+    }
+}
+
+/// Returns the addresses that complete the argument of a command; `None` if the text is no command with an address.
+fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candidate>> {
+    let takes_address = |command: &&WordCommand| matches!(command.argument, Argument::Address | Argument::AddressOrHere);
+    let command = WORD_COMMANDS
+        .iter()
+        .filter(takes_address)
+        .find(|command| typed.strip_prefix(command.name).is_some_and(|rest| rest.starts_with(char::is_whitespace)))?;
+    // a condition begins with a bar: `break |fc1`
+    let argument = typed[command.name.len()..].trim_start();
+    let (bar, argument) = argument.strip_prefix('|').map_or(("", argument), |rest| ("|", rest));
+    let (beginning, containing) = completions_of(document, argument.trim_end());
+    let all = beginning.into_iter().chain(containing).take(super::MAX_OFFERED);
+    Some(all.map(|address| Candidate::address(format!("{mark}{} {bar}{address}", command.name))).collect())
+}
+
+/// Returns the searches that a text may begin: conditions on values, and names of ops that contain it.
+fn searches(document: &Document, typed: &str) -> Vec<Candidate> {
+    let typed = typed.trim_end();
+    let of_values = SEARCHES.into_iter().filter(|(text, _)| text.starts_with(typed)).map(|(text, words)| Candidate {
+        text: text.to_owned(),
+        label: text.to_owned(),
+        keys: String::new(),
+        words,
+    });
+    let names = document.names();
+    let (beginning, containing) = (names.starting_with(typed, super::MAX_OFFERED), names.containing(typed, super::MAX_OFFERED));
+    let of_names = beginning.into_iter().chain(containing).take(if typed.is_empty() { MAX_BEFORE_COMMANDS } else { super::MAX_OFFERED });
+    of_values.chain(of_names.map(|name| Candidate::address(name.to_string()))).collect()
+}

@@ -1,0 +1,68 @@
+//! The meaning of a line when Enter is pressed: an address, a command, or neither.
+
+use super::{Document, Prompt, PromptKind};
+use crate::app::Action;
+use crate::app::command::{WORD_COMMANDS, WordCommand};
+use crate::step::{Address, Place, Scope};
+
+/// The meaning of a line.
+#[derive(Debug)]
+pub(in crate::app) enum Meaning {
+    /// The line is empty.
+    Nothing,
+    /// An address, or a text that can only be one.
+    Address(String),
+    /// A command with a key.
+    Action(Action),
+    /// A command with its argument.
+    Words(&'static WordCommand, String),
+    /// A search.
+    Search(String),
+    /// Neither an address nor a command, but there are candidates.
+    Unknown,
+}
+
+impl Prompt {
+    /// Returns the meaning of the line. What is an address is an address; after `!` stands a command.
+    pub(in crate::app) fn meaning(&self, document: &Document) -> Meaning {
+        let line = self.input.value().trim_start();
+        let text = line.trim_end();
+        let commands = match self.kind {
+            PromptKind::Search => return if text.is_empty() { Meaning::Nothing } else { Meaning::Search(text.to_owned()) },
+            PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,
+            PromptKind::Addresses => return Meaning::Address(text.to_owned()),
+            PromptKind::Palette(commands) => commands,
+        };
+        let (is_command, name) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest.trim_start()));
+        if name.is_empty() {
+            return if is_command { Meaning::Unknown } else { Meaning::Nothing };
+        }
+        if !is_command && is_address(document, text) {
+            return Meaning::Address(text.to_owned());
+        }
+        let words: Vec<&str> = name.split_whitespace().collect();
+        if let Some(command) = commands.0.iter().find(|command| command.name.split(' ').eq(words.iter().copied())) {
+            return Meaning::Action(command.action.clone());
+        }
+        if let Some((command, argument)) = WORD_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(name)?))) {
+            return Meaning::Words(command, argument.to_owned());
+        }
+        match (self.candidates(document).is_empty(), is_command) {
+            (false, _) => Meaning::Unknown,
+            (true, true) => Meaning::Action(Action::Say("there is no such command: ? lists the keys")),
+            (true, false) => Meaning::Address(text.to_owned()),
+        }
+    }
+}
+
+/// Returns whether a text is an address: it has an iteration, a sample, a pass, an index or a term, or it is a place or the name of an op.
+fn is_address(document: &Document, text: &str) -> bool {
+    let Ok(Address { iteration, place }) = text.parse() else { return false };
+    match place {
+        Place::Op { name, .. } if name.contains(char::is_whitespace) => false,
+        Place::Op { scope, name, index, term } => {
+            iteration.is_some() || scope != Scope::Any || index.is_some() || term.is_some() || document.has_op(&name)
+        }
+        _ => true,
+    }
+}

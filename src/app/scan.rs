@@ -1,0 +1,226 @@
+//! Searches, breakpoints and runs to them: the actions, and the pieces of their jobs.
+
+use std::sync::Arc;
+
+use super::breakpoints::Target;
+use super::job::{Job, SCAN_COST, Seek, SeekGoal};
+use super::motion::Motion;
+use super::scan_job::{ScanGoal, ScanJob, Sought};
+use super::{Action, Search};
+use crate::number::short;
+use crate::scene::EntryState;
+use crate::step::Unit;
+use crate::trace::{Hit, Scanned, ValueTest};
+
+/// The largest count of these keys.
+const MOST: u64 = 1_000_000;
+
+impl Motion<'_> {
+    /// Does an action of a search or of breakpoints.
+    pub fn find(&mut self, action: &Action, count: Option<u64>) {
+        let times = count.unwrap_or(1).clamp(1, MOST);
+        match action {
+            Action::NextMatch(by) => self.next_match(*by < 0, times),
+            Action::ToggleBreakpoint => self.toggle_breakpoint(),
+            Action::RunToBreakpoint(by) => self.run_to_breakpoint(*by < 0, times),
+            Action::GoToBreakpoint(number) => self.go_to_breakpoint(*number),
+            _ => {}
+        }
+    }
+
+    /// Begins a search from this step on, and keeps it for further matches.
+    pub fn search(&mut self, text: &str) {
+        match Search::parse(text) {
+            Ok(search) => {
+                self.stepper.search = Some(search);
+                self.next_match(false, 1);
+            }
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Begins a search for the first value of this iteration that is not finite.
+    pub fn search_not_finite(&mut self) {
+        let search = Search::Value(ValueTest::NOT_FINITE);
+        self.stepper.search = Some(search.clone());
+        self.begin_scan(Sought::Matches(search), false, 1, 0);
+    }
+
+    /// Searches for the next match of the search, or the previous one.
+    fn next_match(&mut self, goes_back: bool, times: u64) {
+        let Some(search) = self.stepper.search.clone() else {
+            return self.say("nothing is searched for: / searches; the scenario's notes are on the key a", false);
+        };
+        let step = self.stepper.step;
+        self.begin_scan(Sought::Matches(search), goes_back, times, step);
+    }
+
+    /// Runs to the next breakpoint, or back to the last one.
+    fn run_to_breakpoint(&mut self, goes_back: bool, times: u64) {
+        if self.stepper.breakpoints.all().is_empty() {
+            return self.say("there is no breakpoint: B sets one here, :break ENTRY elsewhere", false);
+        }
+        let step = self.stepper.step;
+        self.begin_scan(Sought::Breakpoints, goes_back, times, step);
+    }
+
+    /// Begins a scan from a step on. If the same key was pressed before the job was done, the job goes on to a further stop.
+    fn begin_scan(&mut self, sought: Sought, goes_back: bool, times: u64, step: u64) {
+        let goal = ScanGoal { sought, goes_back, remaining: times, start: self.stepper.visit() };
+        let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
+        if let Some(same) = goal_in_progress.filter(|other| other.sought == goal.sought && other.goes_back == goes_back) {
+            same.remaining = same.remaining.saturating_add(times).min(MOST);
+            return;
+        }
+        self.halt();
+        *self.message = None;
+        self.stepper.visits.leave(goal.start);
+        let document = Arc::clone(&self.stepper.document);
+        self.begin(Job::Scan(Box::new(goal.from(&document.trace, step))));
+    }
+
+    /// Does one piece of a scan.
+    pub(super) fn scan_piece(&mut self, mut job: ScanJob) {
+        let document = Arc::clone(&self.stepper.document);
+        let trace = &document.trace;
+        let mut budget = SCAN_COST;
+        let scanned = match &job.goal.sought {
+            Sought::Matches(search) => job.scan.advance(trace, &|run, tensor| search.stops(trace, run, tensor), &mut budget),
+            Sought::Breakpoints => {
+                let breakpoints = self.stepper.breakpoints.by_name();
+                job.scan.advance(trace, &|run, tensor| breakpoints.stops(trace, run, tensor), &mut budget)
+            }
+        };
+        let next = match scanned {
+            Scanned::Unfinished => {
+                job.progress.1 = job.scan.step(trace);
+                Some(job)
+            }
+            Scanned::Found(hit) if job.goal.remaining > 1 => {
+                job.goal.remaining -= 1;
+                Some(job.goal.from(trace, hit.step))
+            }
+            Scanned::Found(hit) => {
+                self.go(hit.step);
+                return self.say_found(&job, hit);
+            }
+            Scanned::Nothing => match &job.goal.sought {
+                Sought::Matches(_) if !job.is_wrapped => Some(job.wrapped(trace)),
+                Sought::Matches(search) => return self.say(search.nothing(&document), false),
+                Sought::Breakpoints => return self.run_on(job.goal),
+            },
+        };
+        self.stepper.job = next.map(Box::new).map(Job::Scan);
+    }
+
+    /// Says what was found. A value of a later step than the one where the key was pressed is marked as such.
+    fn say_found(&mut self, job: &ScanJob, hit: Hit) {
+        let again = match (job.is_wrapped, job.goal.goes_back) {
+            (false, _) => "",
+            (true, false) => " (from the first step again)",
+            (true, true) => " (from the last step again)",
+        };
+        let is_same = hit.step == job.from && job.is_wrapped;
+        match &job.goal.sought {
+            Sought::Matches(_) if is_same => self.say("this is the only match", false),
+            Sought::Matches(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
+            Sought::Matches(Search::Value(_)) => {
+                let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| short(step.sum));
+                let found = if hit.step > job.goal.start.step { "found ahead" } else { "found" };
+                self.say(format!("{found}: {value}{again}"), false);
+            }
+            Sought::Breakpoints => {
+                if let Some(breakpoint) = self.stepper.breakpoints.get(hit.number) {
+                    let text = format!("breakpoint {}: {}", breakpoint.number, breakpoint.target);
+                    self.say(text, false);
+                }
+            }
+        }
+    }
+
+    /// Continues a run in the next iteration, or in the one before. At the end of the descent, stops at the last step; back, at the first.
+    fn run_on(&mut self, goal: ScanGoal) {
+        let document = Arc::clone(&self.stepper.document);
+        let iteration = document.trace.iteration();
+        let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last };
+        if is_at_end {
+            self.go(if goal.goes_back { 1 } else { document.trace.len() });
+            let end = if goal.goes_back { "before this: this is the first step" } else { "from there on: this is the last step" };
+            return self.say(format!("no breakpoint {end}"), false);
+        }
+        let to = if goal.goes_back { iteration - 1 } else { iteration + 1 };
+        let walk = document.descent.walk(to);
+        match document.check_memory(&walk) {
+            Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Run(goal), to, walk))),
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Scans the iteration at which a run has arrived.
+    pub(super) fn scan_iteration(&mut self, goal: ScanGoal) {
+        let document = Arc::clone(&self.stepper.document);
+        let step = if goal.goes_back { document.trace.len() + 1 } else { 0 };
+        self.stepper.job = Some(Job::Scan(Box::new(goal.from(&document.trace, step))));
+    }
+
+    /// Sets a breakpoint at the entry under the cursor, or else at this step's entry or op; removes it if there is one.
+    fn toggle_breakpoint(&mut self) {
+        let Some(scene) = self.stepper.scene() else { return };
+        let subject = self.stepper.subject(&scene);
+        let is_op = self.stepper.cursor.is_none() && !matches!(self.stepper.unit, Unit::Step | Unit::Entry);
+        let name = scene.name(subject.tensor, subject.at);
+        match scene.state_of(subject.tensor, subject.at) {
+            EntryState::Given(_) => return self.say(format!("{name} is given: no step computes it, so nothing can stop there"), false),
+            EntryState::Unreached(why) => return self.say(format!("no step computes {name}, it is 0: {why}"), false),
+            EntryState::Complete { .. } | EntryState::Partial { .. } | EntryState::Pending { .. } => {}
+        }
+        let target = Target::at(&scene, subject.tensor, (!is_op).then_some(subject.at));
+        if let Some(removed) = self.stepper.breakpoints.remove_at(&target) {
+            return self.say(format!("breakpoint {} is removed: {target}", removed.number), false);
+        }
+        self.add_breakpoint(target);
+    }
+
+    /// Adds a breakpoint, and says its number.
+    pub(super) fn add_breakpoint(&mut self, target: Target) {
+        let text = match self.stepper.breakpoints.add(target) {
+            Ok(Some(added)) => format!("breakpoint {}: {}, {}", added.number, added.target, added.target.stops_at()),
+            Ok(None) => "there is a breakpoint already: :breaks lists them".to_owned(),
+            Err(why) => why,
+        };
+        self.say(text, false);
+    }
+
+    /// Sets the breakpoint that is described by a text; without a text, here.
+    pub fn set_breakpoint(&mut self, text: &str) {
+        if text.is_empty() {
+            return self.toggle_breakpoint();
+        }
+        match Target::parse(text, &self.stepper.document) {
+            Ok(target) => self.add_breakpoint(target),
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Removes the breakpoint of a number, or all.
+    pub fn delete_breakpoint(&mut self, text: &str) {
+        if text == "all" {
+            let count = self.stepper.breakpoints.clear();
+            return self.say(format!("{count} breakpoints are removed"), false);
+        }
+        let removed = text.parse().ok().and_then(|number| self.stepper.breakpoints.remove(number));
+        match removed {
+            Some(removed) => self.say(format!("breakpoint {} is removed: {}", removed.number, removed.target), false),
+            None => self.say(format!("there is no breakpoint {text}: :breaks lists them"), true),
+        }
+    }
+
+    /// Goes to the op or the entry of a breakpoint.
+    fn go_to_breakpoint(&mut self, number: u32) {
+        let Some(address) = self.stepper.breakpoints.get(number).map(|breakpoint| breakpoint.target.address()) else { return };
+        self.stepper.play = None;
+        if let Err(why) = self.jump_to(address) {
+            self.say(why, true);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A search: for ops by a part of their names, or for complete entries whose values meet a condition.
+
+use super::Document;
+use crate::network::Id;
+use crate::trace::{Stop, Stops, Trace, ValueTest};
+
+/// A search, as it is typed after `/`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Search {
+    /// Ops whose name contains the text.
+    Name(String),
+    /// Entries whose value meets the condition.
+    Value(ValueTest),
+}
+
+impl Search {
+    /// Parses a search: a condition such as `> 1` or `nan`, or else a part of a name.
+    ///
+    /// # Errors
+    /// A sentence about a condition that is incomplete.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if ValueTest::is_begun_by(text) { text.parse().map(Self::Value) } else { Ok(Self::Name(text.to_owned())) }
+    }
+
+    /// Returns the stops in the op that computes a tensor.
+    pub(super) fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
+        match self {
+            Self::Value(test) => Stops::from_iter([(0, Stop::Values(*test))]),
+            Self::Name(part) if trace.network_of(sample_run).tensor(tensor).name.contains(part.as_str()) => {
+                Stops::from_iter([(0, Stop::Op)])
+            }
+            Self::Name(_) => Stops::new(),
+        }
+    }
+
+    /// Returns the sentence for a search that finds nothing.
+    pub(super) fn nothing(&self, document: &Document) -> String {
+        let iteration =
+            if document.iterations() > 1 { format!("iteration {}", document.trace.iteration()) } else { "this scenario".to_owned() };
+        match self {
+            Self::Value(test) if test.is_on_magnitude => format!("no value x in {iteration} has |x| {test}"),
+            Self::Value(test) => format!("no value in {iteration} is {test}"),
+            Self::Name(part) => format!("no op has {part} in its name; values: / > 1, / == 0, / nan"),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Enter in a line: goes to the address, does the command, or begins the search.
+
+use std::sync::Arc;
+
+use super::command::{Argument, WordCommand, WordKind};
+use super::motion::Motion;
+use super::prompt::Meaning;
+use super::{ListKind, Mode, OverlayKind, Request, SPEEDS, State};
+use crate::step::Address;
+
+impl State {
+    /// Does what the line says, and closes it. A line that says nothing stays open and asks.
+    pub(super) fn submit(&mut self) -> Option<Request> {
+        let stepper = self.stepper_mut()?;
+        let Mode::Prompt(prompt) = &mut stepper.mode else { return None };
+        let meaning = prompt.meaning(&stepper.document);
+        let is_incomplete = match &meaning {
+            Meaning::Unknown => true,
+            Meaning::Words(command, argument) => command.needs_argument() && argument.is_empty(),
+            _ => false,
+        };
+        if is_incomplete {
+            prompt.asks = true;
+            return None;
+        }
+        stepper.mode = Mode::Normal;
+        match meaning {
+            Meaning::Nothing | Meaning::Unknown => {}
+            Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
+            Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
+            Meaning::Action(action) => return self.user_action(action),
+            Meaning::Words(command, argument) => return self.do_words(command, &argument),
+        }
+        None
+    }
+
+    /// Does a command that takes words.
+    fn do_words(&mut self, command: &WordCommand, argument: &str) -> Option<Request> {
+        if command.argument == Argument::Nothing && !argument.is_empty() {
+            self.say(format!("{} takes no words", command.name), true);
+            return None;
+        }
+        match command.kind {
+            WordKind::Quit => return Some(Request::Quit),
+            WordKind::Open => return Some(Request::Open(argument.to_owned())),
+            WordKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
+            WordKind::Speed => self.set_speed(argument),
+            WordKind::Watch => self.with_motion(|motion| motion.watch(argument)),
+            WordKind::Mark => self.with_motion(|motion| motion.mark(argument)),
+            WordKind::Index => self.set_first_index(argument),
+            WordKind::Edit => self.say("editing is not in this version yet", false),
+            WordKind::Compare => self.say("comparing with your own gradients is not in this version yet", false),
+            WordKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
+            WordKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),
+            WordKind::NotFinite => self.motion().iter_mut().for_each(Motion::search_not_finite),
+        }
+        None
+    }
+
+    fn with_motion(&mut self, act: impl FnOnce(&mut Motion<'_>)) {
+        if let Some(mut motion) = self.motion() {
+            act(&mut motion);
+        }
+    }
+
+    /// Sets the number from which subscripts, headings and channels count.
+    fn set_first_index(&mut self, text: &str) {
+        let first = match text {
+            "0" => 0,
+            "1" => 1,
+            _ => return self.say("write index 0 or index 1", true),
+        };
+        self.settings.count_from(first);
+        self.say(format!("subscripts, headings and channels count from {first}"), false);
+    }
+
+    /// Sets the speed of play.
+    fn set_speed(&mut self, text: &str) {
+        let wanted: Option<f64> = text.parse().ok();
+        let Some(speed) = SPEEDS.iter().position(|speed| Some(*speed) == wanted) else {
+            let all: Vec<String> = SPEEDS.iter().map(ToString::to_string).collect();
+            return self.say(format!("the speeds are {}", all.join(", ")), true);
+        };
+        self.settings.speed = speed;
+        self.say(format!("play speed: {text} units a second"), false);
+    }
+}
+
+impl Motion<'_> {
+    /// Watches an entry of a tensor of this sample or of the batch, or watches it no longer.
+    fn watch(&mut self, text: &str) {
+        let document = Arc::clone(&self.stepper.document);
+        let Some(scene) = document.scene(self.stepper.step) else { return };
+        match scene.find_entry(text) {
+            Ok(entry) => {
+                let (address, is_watched) = self.stepper.watches.toggle(&scene, entry);
+                self.say(if is_watched { format!("{address} stays in sight") } else { format!("{address} is no longer watched") }, false);
+            }
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Bookmarks the step on the screen with a name.
+    fn mark(&mut self, name: &str) {
+        let Some(here) = self.stepper.address_here() else { return };
+        self.stepper.bookmarks.remove(&here);
+        self.say(format!("{here} is the bookmark {name}: ' lists all"), false);
+        self.stepper.bookmarks.add(here, Some(name.to_owned()));
+    }
+
+    /// Goes to a typed address.
+    fn go_to_typed(&mut self, text: &str) {
+        self.stepper.play = None;
+        if let Err(why) = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_to(address)) {
+            self.say(why, true);
+        }
+    }
+}

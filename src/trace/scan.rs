@@ -1,0 +1,208 @@
+//! A scan of the steps of one iteration, forward or back, for the nearest stop: the first step of an op, the last term of an entry, or the last term of an entry whose
+//! value meets a condition.
+//!
+//! A scan visits op after op and computes no step: the values of an op are complete in its run. It is done in parts, each within a budget, so that the keyboard can be
+//! read between two parts.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::{Trace, ValueTest};
+use crate::network::Id;
+
+/// The cost of a look at one op; that of a look at one value is 1.
+const OP_COST: u64 = 50;
+/// The cost of finding the steps of an entry.
+const ENTRY_COST: u64 = 200;
+
+/// A kind of stop within an op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// The first step of the op.
+    Op,
+    /// The last term of this entry.
+    Entry(usize),
+    /// The last term of every entry whose value meets the condition.
+    Values(ValueTest),
+    /// The last term of the first entry whose value meets the condition.
+    FirstValue(ValueTest),
+    /// The last term of this entry, if its value meets the condition.
+    Value(usize, ValueTest),
+}
+
+/// The stops in one op, each with the number that its owner gives it.
+pub type Stops = SmallVec<[(u32, Stop); 2]>;
+
+/// A stop that a scan has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The step.
+    pub step: u64,
+    /// The number of the stop.
+    pub number: u32,
+}
+
+/// The result of a part of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// The budget is used up.
+    Unfinished,
+    /// The nearest stop.
+    Found(Hit),
+    /// There is no stop up to the end of the scan.
+    Nothing,
+}
+
+/// A scan with its progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepScan {
+    goes_back: bool,
+    /// The steps at which the scan may stop.
+    within: Range<u64>,
+    /// The op to look at next; `None` at the end.
+    segment: Option<usize>,
+    /// The stop to look at next in this op.
+    stop: usize,
+    /// The entry to look at next for this stop; `None` before the first.
+    entry: Option<usize>,
+    /// The nearest stop of this op so far.
+    best: Option<Hit>,
+}
+
+impl StepScan {
+    /// Returns a scan of these steps, from the first to the last, or from the last to the first if it goes back.
+    #[must_use]
+    pub fn new(trace: &Trace, within: Range<u64>, goes_back: bool) -> Self {
+        let within = within.start.max(1)..within.end.min(trace.len() + 1);
+        let begin = if goes_back { within.end.saturating_sub(1) } else { within.start };
+        let segment = if within.is_empty() { None } else { trace.segment_of(begin) };
+        Self { goes_back, within, segment, stop: 0, entry: None, best: None }
+    }
+
+    /// Returns the first step of the op to look at next.
+    #[must_use]
+    pub fn step(&self, trace: &Trace) -> u64 {
+        self.segment.map_or(self.within.end, |segment| trace.steps_of(segment).start).min(trace.len())
+    }
+
+    /// Continues the scan until it finds the nearest stop or uses up the budget, which it reduces by the cost. `stops` returns the stops in the op that computes a
+    /// tensor of a sample run.
+    pub fn advance(&mut self, trace: &Trace, stops: &dyn Fn(usize, Id) -> Stops, budget: &mut u64) -> Scanned {
+        while let Some(segment) = self.segment {
+            if *budget == 0 {
+                return Scanned::Unfinished;
+            }
+            *budget = budget.saturating_sub(OP_COST);
+            let own = trace.steps_of(segment);
+            let begins_beyond = if self.goes_back { own.end <= self.within.start } else { own.start >= self.within.end };
+            if begins_beyond {
+                break;
+            }
+            if !own.is_empty() {
+                let stops = stops(trace.segments[segment].sample_run, trace.op(segment).1.output);
+                while let Some((number, stop)) = stops.get(self.stop) {
+                    if !self.look(trace, segment, *number, stop, budget) {
+                        return Scanned::Unfinished;
+                    }
+                    (self.stop, self.entry) = (self.stop + 1, None);
+                }
+                if let Some(hit) = self.best {
+                    return Scanned::Found(hit);
+                }
+            }
+            self.stop = 0;
+            self.segment =
+                if self.goes_back { segment.checked_sub(1) } else { Some(segment + 1).filter(|next| *next < trace.segments.len()) };
+        }
+        self.segment = None;
+        Scanned::Nothing
+    }
+
+    /// Looks for one stop in an op. Returns `false` if the budget is used up first.
+    fn look(&mut self, trace: &Trace, segment: usize, number: u32, stop: &Stop, budget: &mut u64) -> bool {
+        let values = || {
+            let (run, op, _) = trace.op(segment);
+            run.values(op.output)
+        };
+        match stop {
+            Stop::Op => self.offer(Hit { step: trace.steps_of(segment).start, number }),
+            Stop::Entry(entry) => self.offer_entry(trace, segment, *entry, number),
+            Stop::Value(entry, test) if values()[*entry..].first().is_some_and(|value| test.holds(*value)) => {
+                self.offer_entry(trace, segment, *entry, number);
+            }
+            Stop::Value(..) => {}
+            Stop::Values(test) => return self.look_at_values(trace, segment, number, (test, true), budget),
+            Stop::FirstValue(test) => return self.look_at_values(trace, segment, number, (test, false), budget),
+        }
+        true
+    }
+
+    /// Looks for an entry whose value meets the condition: the nearest of all, or only the first of the op. Returns `false` if the budget is used up first.
+    fn look_at_values(&mut self, trace: &Trace, segment: usize, number: u32, (test, all): (&ValueTest, bool), budget: &mut u64) -> bool {
+        let (run, op, _) = trace.op(segment);
+        let values = run.values(op.output);
+        let goes_back = self.goes_back && all;
+        let mut next = match self.entry {
+            Some(entry) => Some(entry),
+            None if all => self.first_entry(trace, segment),
+            None => (!values.is_empty()).then_some(0),
+        };
+        while let Some(entry) = next {
+            if *budget == 0 {
+                self.entry = Some(entry);
+                return false;
+            }
+            *budget -= 1;
+            next = if goes_back { entry.checked_sub(1) } else { Some(entry + 1).filter(|next| *next < values.len()) };
+            if test.holds(values[entry]) {
+                *budget = budget.saturating_sub(ENTRY_COST);
+                let steps = entry_steps(trace, segment, entry);
+                if steps.is_empty() {
+                    continue;
+                }
+                let hit = Hit { step: steps.end - 1, number };
+                if self.within.contains(&hit.step) {
+                    self.offer(hit);
+                    return true;
+                }
+                // beyond the end of the scan in its direction, or another entry than the first
+                if !all || (hit.step < self.within.start) == goes_back {
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// Returns the entry of an op at which the scan begins.
+    fn first_entry(&self, trace: &Trace, segment: usize) -> Option<usize> {
+        let steps = trace.steps_of(segment);
+        let begin = if self.goes_back { self.within.end - 1 } else { self.within.start };
+        trace.position(begin.clamp(steps.start, steps.end - 1)).map(|at| at.entry)
+    }
+
+    fn offer_entry(&mut self, trace: &Trace, segment: usize, entry: usize, number: u32) {
+        let steps = entry_steps(trace, segment, entry);
+        if !steps.is_empty() {
+            self.offer(Hit { step: steps.end - 1, number });
+        }
+    }
+
+    /// Keeps a stop if it is within the scan and nearer than the best so far. Of two stops at one step, the one with the smaller number is kept.
+    fn offer(&mut self, hit: Hit) {
+        let is_nearer = |best: Hit| match hit.step.cmp(&best.step) {
+            std::cmp::Ordering::Equal => hit.number < best.number,
+            order => order.is_gt() == self.goes_back,
+        };
+        if self.within.contains(&hit.step) && self.best.is_none_or(is_nearer) {
+            self.best = Some(hit);
+        }
+    }
+}
+
+/// Returns the steps of an entry of an op.
+fn entry_steps(trace: &Trace, segment: usize, entry: usize) -> Range<u64> {
+    let before = trace.segments[segment].steps_before;
+    before + trace.terms_before(segment, entry) + 1..before + trace.terms_before(segment, entry + 1) + 1
+}

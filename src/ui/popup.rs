@@ -1,0 +1,95 @@
+//! The list above the line of `:` and `/`: what the typed text may mean. Each row has a name, its keys and a few words.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Widget};
+
+use crate::app::{Candidate, Focus, Prompt, PromptKind, State};
+use crate::text::{self, align_left, cut, width};
+use crate::ui::theme::{StyleRole, Theme};
+
+/// The largest width.
+const WIDEST: usize = 140;
+/// The largest width of the keys.
+const KEYS: usize = 16;
+/// The gap between two columns.
+const GAP: usize = 2;
+/// The lines at the bottom of the screen that stay in view: the status line and the line itself.
+const BELOW: u16 = 2;
+
+/// Draws the candidates of the open line; nothing if no line is open or if there are none.
+pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return };
+    let candidates = prompt.candidates(document);
+    // the equation stays in view
+    let most = usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5).max(1);
+    let high = candidates.len().min(most);
+    if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
+        return;
+    }
+    let chosen = prompt.chosen();
+    let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(high));
+    let rows: Vec<[String; 3]> = candidates.iter().skip(first).take(high).map(cells).collect();
+    // the widths of all rows, so that the columns hold still while Tab chooses
+    let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
+    let columns =
+        [column(|one| &one.label, usize::from(screen.width) * 3 / 10), column(|one| &one.keys, KEYS), column(|one| one.words, WIDEST)];
+    let inside = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
+    let title = title(prompt, candidates.first());
+    let inside = inside.max(width(&title) + 2).min(WIDEST).min(usize::from(screen.width) - 2);
+    let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let area = Rect {
+        x: screen.x,
+        y: screen.bottom() - BELOW - size(high) - 2,
+        width: size(inside + 2).min(screen.width),
+        height: size(high) + 2,
+    };
+    Clear.render(area, buf);
+    let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
+    Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(theme.style(StyleRole::Dim))
+        .title(Span::styled(cut(&title, inside), theme.style(if prompt.asks { StyleRole::Error } else { StyleRole::Heading })))
+        .title_bottom(Line::from(Span::styled(count, theme.style(StyleRole::Dim))).right_aligned())
+        .render(area, buf);
+    let places = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
+    for (n, (row, place)) in (first..).zip(rows.iter().zip(places.rows())) {
+        draw_row(row, &columns, chosen == Some(n), theme, place, buf);
+    }
+}
+
+/// Returns the texts of a row, escaped, because they contain the typed text.
+fn cells(candidate: &Candidate) -> [String; 3] {
+    [text::line(&candidate.label), candidate.keys.clone(), candidate.words.to_owned()]
+}
+
+/// Returns the title: the kind of the line, or a question after Enter.
+fn title(prompt: &Prompt, best: Option<&Candidate>) -> String {
+    match (prompt.kind, best) {
+        (_, Some(best)) if prompt.asks && best.text.trim_end() == prompt.input.value().trim() => {
+            format!(" write {} ", text::line(&best.label))
+        }
+        (_, Some(best)) if prompt.asks => format!(" did you mean {}? Tab chooses, Enter takes it ", text::line(&best.label)),
+        (PromptKind::Search, _) => " search ".to_owned(),
+        (PromptKind::Palette(_), _) => " commands and places ".to_owned(),
+        (PromptKind::Addresses, _) => " places ".to_owned(),
+    }
+}
+
+fn draw_row(cells: &[String; 3], columns: &[usize; 3], is_chosen: bool, theme: &Theme, place: Rect, buf: &mut Buffer) {
+    let roles = if is_chosen { [StyleRole::Step; 3] } else { [StyleRole::Plain, StyleRole::Key, StyleRole::Dim] };
+    let room = usize::from(place.width);
+    let mark = if is_chosen { "▸" } else { " " };
+    let mut spans = vec![Span::styled(mark, theme.style(roles[0]))];
+    let mut used = 1;
+    for ((cell, wide), role) in cells.iter().zip(columns).zip(roles).filter(|((_, wide), _)| **wide > 0) {
+        let wide = (*wide).min(room.saturating_sub(used));
+        spans.push(Span::styled(align_left(&cut(cell, wide), wide), theme.style(role)));
+        spans.push(Span::styled(" ".repeat(GAP.min(room.saturating_sub(used + wide))), theme.style(roles[0])));
+        used += wide + GAP;
+    }
+    let rest = room.saturating_sub(used);
+    spans.push(Span::styled(" ".repeat(rest), theme.style(roles[0])));
+    Line::from(spans).render(place, buf);
+}

@@ -1,0 +1,96 @@
+//! Finds entries of a list by a few letters of their words: `stp ot` finds "step out". Each typed word must match a word of the entry: its letters in this order, the
+//! first at the beginning.
+//!
+//! ```text
+//! typed    stp                ot
+//! entry    step               out     "to the last step of this op"
+//! ```
+
+use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+/// The number by which a match in the name counts more than one in the description.
+const NAME_WEIGHT: u32 = 4;
+/// The largest number of typed words; further ones are ignored.
+const MAX_WORDS: usize = 8;
+/// The largest length of a typed word. A longer one matches nothing.
+const MAX_BYTES: usize = 60;
+
+/// A typed text that entries are compared with.
+pub struct FuzzyText {
+    words: Vec<Atom>,
+    is_too_long: bool,
+    matcher: Matcher,
+    characters: Vec<char>,
+}
+
+impl FuzzyText {
+    /// Returns the text, split into words.
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        let atom = |word| Atom::new(word, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy, false);
+        let words = || typed.split_whitespace().take(MAX_WORDS);
+        let is_too_long = words().any(|word| word.len() > MAX_BYTES);
+        let words = if is_too_long { Vec::new() } else { words().map(atom).collect() };
+        Self { words, is_too_long, matcher: Matcher::new(Config::DEFAULT), characters: Vec::new() }
+    }
+
+    /// Returns how well an entry matches; `None` if a typed word matches none of its words.
+    #[must_use]
+    pub fn score(&mut self, name: &str, description: &str) -> Option<u32> {
+        if self.is_too_long {
+            return None;
+        }
+        let mut total = 0;
+        for atom in &self.words {
+            let mut best = |text: &str| {
+                let begins = |word: &&str| word.chars().next().is_some_and(|first| starts_with(atom, first));
+                let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).filter(begins);
+                // a match with fewer further letters is better
+                let score = |word: &str| {
+                    let found = atom.score(Utf32Str::new(word, &mut self.characters), &mut self.matcher)?;
+                    Some((u32::from(found) * 8).saturating_sub(u32::try_from(word.len()).unwrap_or(u32::MAX)))
+                };
+                words.filter_map(score).max()
+            };
+            let in_name = best(name).map(|score| score * NAME_WEIGHT);
+            total += in_name.max(best(description))?;
+        }
+        Some(total)
+    }
+}
+
+/// Returns whether a typed word begins with a letter.
+fn starts_with(atom: &Atom, first: char) -> bool {
+    atom.needle_text().chars().next().is_some_and(|letter| letter.to_lowercase().eq(first.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRIES: [(&str, &str); 4] = [
+        ("step out", "to the last step of this op"),
+        ("step forward", "one step forward, whatever the unit"),
+        ("last step", "to the last step of the iteration"),
+        ("terms", "the terms of the entry, with values and shares"),
+    ];
+
+    fn best(typed: &str) -> Option<&'static str> {
+        let mut text = FuzzyText::new(typed);
+        let scored = ENTRIES.iter().filter_map(|(name, words)| Some((text.score(name, words)?, *name)));
+        scored.max_by_key(|(score, _)| *score).map(|(_, name)| name)
+    }
+
+    #[test]
+    fn an_entry_is_found_by_letters_of_its_words() {
+        assert_eq!(best("step out"), Some("step out"));
+        assert_eq!(best("stp ot"), Some("step out"));
+        assert_eq!(best("fwd"), Some("step forward"));
+        assert_eq!(best("SHARES"), Some("terms"));
+        assert_eq!(best("whatever"), Some("step forward"));
+        assert_eq!(best("tep"), None, "the first letter is the first of a word");
+        assert_eq!(best("conv1.z"), None);
+        assert_eq!(best(&"s".repeat(1000)), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The palette: every command by its name, by letters of its words, and with its words.
+
+use gradstep::app::{Focus, PromptKind, Request, State, WORD_COMMANDS};
+use gradstep::keys::{self, COMMANDS};
+
+use super::{TRAINED, address, at, enter, message, place, press, small};
+
+#[test]
+fn every_key_has_words_and_every_command_a_key_and_a_name() {
+    for focus in [Focus::Normal, Focus::Cursor, Focus::List, Focus::Prompt, Focus::Overlay, Focus::Picker] {
+        for row in keys::rows(focus) {
+            assert!(!row.words.is_empty() && !row.keys.is_empty(), "{row:?}");
+        }
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for command in COMMANDS.0.iter() {
+        assert!(!command.name.is_empty() && !command.keys.is_empty(), "{command:?} has no name");
+        assert!(command.name.chars().all(|c| c.is_ascii_lowercase() || c == ' '), "{command:?}");
+        assert!(!names.contains(&command.name), "two commands are called {}", command.name);
+        names.push(command.name);
+    }
+    assert_eq!(names.len(), keys::rows(Focus::Normal).count(), "each key of the stepper is a command");
+    for command in WORD_COMMANDS {
+        assert!(!command.words.is_empty() && !names.contains(&command.name), "{command:?}");
+        names.push(command.name);
+    }
+}
+
+/// A command does by its name what its key does.
+#[test]
+fn a_command_does_by_its_name_what_its_key_does() {
+    let document = small(TRAINED);
+    let shown = |state: &State| format!("{:?} {:?} {:?} {:?}", state.stepper(), state.overlay, state.settings, state.message);
+    for row in keys::rows(Focus::Normal) {
+        let (mut by_key, mut by_name, mut chosen) = (at(&document, 7), at(&document, 7), at(&document, 7));
+        let first = press(&mut by_key, row.keys[0]);
+        assert_eq!(enter(&mut by_name, &format!(":{}", row.name)), first, "{}", row.name);
+        assert_eq!(shown(&by_name), shown(&by_key), "{}", row.name);
+        // and with `!`
+        assert_eq!(enter(&mut chosen, &format!(":!{}", row.name)), first);
+        assert_eq!(shown(&chosen), shown(&by_key), "!{}", row.name);
+    }
+}
+
+/// The names in the list above the line.
+fn candidates(state: &mut State, typed: &str) -> Vec<String> {
+    press(state, &format!(":{}", typed.replace('<', "<lt>")));
+    let found = state.prompt().unwrap().candidates(state.document().unwrap());
+    press(state, "<Esc>");
+    found.into_iter().map(|candidate| candidate.text).collect()
+}
+
+#[test]
+fn every_command_is_found_by_letters_and_by_words() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 1);
+    let all = COMMANDS.0.iter().map(|command| (command.name, command.words));
+    for (name, words) in all.chain(WORD_COMMANDS.iter().map(|command| (command.name, command.words))) {
+        let is_found = |found: &[String], most: usize| found.iter().take(most).any(|text| text.trim_end() == name);
+        assert!(is_found(&candidates(&mut state, name), 6), "{name}: {:?}", candidates(&mut state, name));
+        // each word without its vowels behind the first letter
+        let short = |word: &str| {
+            let mut letters = word.chars();
+            letters.next().into_iter().chain(letters.filter(|c| !"aeiou".contains(*c))).collect::<String>()
+        };
+        let letters: Vec<String> = name.split(' ').map(short).collect();
+        let found = candidates(&mut state, &letters.join(" "));
+        assert!(is_found(&found, 10), "{name} is not found by {letters:?}: {found:?}");
+        // the longest word of its sentence
+        let longest = words.split(|c: char| !c.is_alphabetic()).max_by_key(|word| word.len()).unwrap();
+        assert!(is_found(&candidates(&mut state, longest), 99), "{name} is not found by {longest}");
+    }
+}
+
+#[test]
+fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 7);
+    enter(&mut state, ":stp ot");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks, "it asks");
+    assert_eq!(place(&state).step, 7);
+    // the first candidate is the answer
+    press(&mut state, "<Tab><Enter>");
+    assert_eq!((state.focus(), place(&state).step), (Focus::Normal, document.trace.span(7, gradstep::step::Unit::Op).end - 1));
+    enter(&mut state, ":quti");
+    assert!(state.prompt().unwrap().asks);
+    assert_eq!(press(&mut state, "<Tab><Enter>"), Some(Request::Quit), "a letter in the wrong place");
+    // with Tab and Shift-Tab through all candidates and round again
+    let mut state = at(&document, 7);
+    let count = candidates(&mut state, "").len();
+    press(&mut state, &format!(":{}", "<Tab>".repeat(count + 1)));
+    assert_eq!(state.prompt().unwrap().chosen(), Some(0));
+    press(&mut state, "<S-Tab>");
+    assert_eq!(state.prompt().unwrap().chosen(), Some(count - 1));
+    press(&mut state, "<Esc>");
+    // a text that resembles nothing
+    enter(&mut state, ":zzzzzz");
+    assert!(state.focus() == Focus::Normal && state.message.as_ref().is_some_and(|message| message.is_error));
+}
+
+#[test]
+fn what_is_an_address_is_an_address() {
+    let graph =
+        "title = \"names\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\"quit = a * b\", \"terms = quit + b\", \"w = terms * a\"]\n";
+    let document = small(graph);
+    for (typed, wanted) in
+        [("quit", "quit#1"), ("terms", "terms#1"), ("w", "w#1"), ("first", "quit#1"), ("terms#2", "terms#2"), ("2", "terms#1")]
+    {
+        let mut state = at(&document, 1);
+        assert_eq!(enter(&mut state, &format!(":{typed}")), None);
+        assert_eq!((address(&state).as_str(), state.focus()), (wanted, Focus::Normal), "{typed}");
+    }
+    let mut state = at(&document, 1);
+    assert_eq!(enter(&mut state, ":!quit"), Some(Request::Quit));
+    let mut state = at(&document, 1);
+    enter(&mut state, ":!w");
+    assert_eq!((message(&state).as_str(), place(&state).step), ("editing is not in this version yet", 1));
+    assert!(candidates(&mut state, "quit").contains(&"!quit".to_owned()));
+    assert!(candidates(&mut state, "quit").contains(&"quit".to_owned()));
+}
+
+#[test]
+fn commands_take_words() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 7);
+    assert_eq!(enter(&mut state, ":q"), Some(Request::Quit));
+    assert_eq!(enter(&mut state, ":q!"), Some(Request::Quit));
+    assert_eq!(enter(&mut state, ":e figure-14"), Some(Request::Open("figure-14".to_owned())));
+    enter(&mut state, ":speed 8");
+    assert_eq!(gradstep::app::SPEEDS[state.settings.speed], 8.0);
+    enter(&mut state, ":speed 9");
+    assert!(message(&state).contains("0.25, 0.5, 1, 2, 4, 8, 16, 32, 64"), "{}", message(&state));
+    for (typed, said) in [
+        (":set fc1.weight[0,0] 1/3", "editing is not in this version yet"),
+        (":write", "editing is not in this version yet"),
+        (":w file.toml", "editing is not in this version yet"),
+        (":wq", "editing is not in this version yet"),
+        (":mine grads.npz", "comparing with your own gradients is not in this version yet"),
+    ] {
+        enter(&mut state, typed);
+        assert_eq!(message(&state), said, "{typed}");
+    }
+    press(&mut state, "D");
+    assert_eq!(message(&state), "comparing with your own gradients is not in this version yet");
+    // without its word a command stays in the line
+    enter(&mut state, ":delete");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks);
+}
+
+#[test]
+fn a_session_of_the_first_format_has_a_line_of_addresses() {
+    let mut state = at(&small(TRAINED), 1);
+    state.settings.dialect = gradstep::app::Dialect::One;
+    press(&mut state, ":");
+    assert_eq!(state.prompt().unwrap().kind, PromptKind::Addresses);
+    press(&mut state, "quit<Enter>");
+    assert!(state.focus() == Focus::Normal && message(&state).contains("quit"));
+}

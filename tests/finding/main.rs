@@ -1,0 +1,79 @@
+//! Finding: commands by their words, searches, and breakpoints. Searches and runs are compared with a scan of all steps, one after another.
+
+mod breakpoints;
+mod commands;
+mod searches;
+mod time;
+
+use std::sync::Arc;
+
+use gradstep::app::{Action, Document, Request, State, Stepper, Visit, update};
+use gradstep::command::picker_entries;
+use gradstep::keys;
+use gradstep::scenario::{Limits, Source, read};
+
+/// Two samples in batches of one, which train for some iterations.
+const TRAINED: &str = r#"title = "trained"
+loss = "squared_error"
+[[layer]]
+type = "linear"
+weight = [[0.5, -1], [1, 0]]
+bias = [0, 0]
+activation = "relu"
+[[sample]]
+input = [1, 2]
+target = [1, 0]
+[[sample]]
+input = [0, 3]
+target = [0, 1]
+[train]
+learning_rate = 0.1
+iterations = 4
+"#;
+
+fn small(text: &str) -> Arc<Document> {
+    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
+    Arc::new(Document::new(read(source, Limits::default()).unwrap()))
+}
+
+fn at(document: &Arc<Document>, step: u64) -> State {
+    let mut state = State::picker(picker_entries::bundled());
+    state.open(Arc::clone(document), Some(step));
+    state
+}
+
+fn finish(state: &mut State) {
+    while state.job().is_some() {
+        update(state, Action::JobPieces(u64::MAX));
+    }
+}
+
+/// Presses keys, and finishes the work of each.
+fn press(state: &mut State, text: &str) -> Option<Request> {
+    let mut last = None;
+    for key in keys::parse(text).unwrap() {
+        let action = keys::action(state, key).unwrap_or_else(|| panic!("{text}: {key} does nothing"));
+        last = update(state, action);
+        finish(state);
+    }
+    last
+}
+
+/// Types a text into the line, and presses Enter.
+fn enter(state: &mut State, text: &str) -> Option<Request> {
+    press(state, &format!("{}<Enter>", text.replace('<', "<lt>")))
+}
+
+fn place(state: &State) -> Visit {
+    state.stepper().map(Stepper::visit).unwrap()
+}
+
+fn message(state: &State) -> String {
+    state.message.as_ref().map_or_else(String::new, |message| message.text.clone())
+}
+
+/// The step on the screen, as an address.
+fn address(state: &State) -> String {
+    let (trace, at) = state.trace_and_position().unwrap();
+    trace.address(&at).to_string()
+}
