@@ -63,7 +63,10 @@ fn a_click_on_a_term_goes_to_that_term() {
         let line = lines(&driver)[row].clone();
         let mut clicked = 0;
         for x in 0..SIZE.0 {
-            let Some(event @ Event::Click(_)) = driver.click_event(&RenderOptions::default(), SCREEN, x, row as u16) else { continue };
+            let Some(event @ Event::Click(_)) = driver.click_event(&RenderOptions::default(), SCREEN, x, u16::try_from(row).unwrap())
+            else {
+                continue;
+            };
             if line.get(usize::from(x)).is_none_or(|c| c.is_whitespace()) {
                 continue;
             }

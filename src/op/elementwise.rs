@@ -295,12 +295,11 @@ impl ElementwiseBackward {
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
         let has_constant = self.operation.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
-        let dividend = match dividend {
-            Expr::Entry(slot) => entry(x, *slot, at.output),
-            _ => {
-                let printed = if has_constant { with_constant } else { dividend };
-                self.derived(printed, at, dividend.value(&number)?)
-            }
+        let dividend = if let Expr::Entry(slot) = dividend {
+            entry(x, *slot, at.output)
+        } else {
+            let printed = if has_constant { with_constant } else { dividend };
+            self.derived(printed, at, dividend.value(&number)?)
         };
         let divisor = self.operation.arg(x, *divisor, at.output);
         let value = dividend.value / divisor.value;
