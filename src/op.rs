@@ -44,6 +44,7 @@ pub mod slot;
 pub mod softmax;
 pub mod stable;
 pub mod window;
+pub mod window_sizes;
 
 use layer::LayerKind;
 

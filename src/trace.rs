@@ -330,13 +330,6 @@ impl Trace {
         rule.equation_for(&x)
     }
 
-    /// Returns sentences about the layer's own sizes that matter to a part of the op at a position, such as its stride; empty if none do.
-    #[must_use]
-    pub fn size_words(&self, at: &Position, part: usize) -> String {
-        let (run, op, number) = self.op(at.segment);
-        run.part(op, number, part).0.size_words()
-    }
-
     /// Returns one part of the right-hand side of an op's equation. Each part except the first begins with its sign: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {

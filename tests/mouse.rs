@@ -92,7 +92,7 @@ fn a_click_on_the_key_bar_presses_the_key() {
     for (keys, word, key) in [
         ("", "l → forward", 'l'),
         ("", "b backward", 'b'),
-        ("", ": address", ':'),
+        ("", ": command", ':'),
         ("", "? help", '?'),
         ("i", "t terms", 't'),
         ("r", "q quit", 'q'),

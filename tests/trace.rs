@@ -53,7 +53,7 @@ fn entry(name: &str, index: &[usize]) -> String {
 }
 
 /// The line for people of a step.
-fn text_line(step: &Step) -> String {
+fn text_line(step: &Step, has_samples: bool) -> String {
     let factor = |factor: &Factor| {
         if let Some(places) = factor.slice {
             return format!("{} of {}", places.len(), factor.name.as_ref().expect("a tensor"));
@@ -67,8 +67,10 @@ fn text_line(step: &Step) -> String {
         Kind::Copy => format!("copy {}", factors.join(", ")),
         Kind::Select | Kind::Apply => format!("{}({})", step.function.expect("a function").name, factors.join(", ")),
     };
-    let Step { step, op, index, term, terms, value: result, sum, .. } = step;
-    format!("{step}  {}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))
+    let Step { step, sample, op, index, term, terms, value: result, sum, .. } = step;
+    // of several samples, each is named
+    let scope = sample.filter(|_| has_samples).map_or_else(String::new, |sample| format!("{sample}:"));
+    format!("{step}  {scope}{}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))
 }
 
 /// Compares the lines of a scenario with its steps.
@@ -78,7 +80,7 @@ fn lines_are_steps(file: &str, document: &Document) {
     for k in 1..=document.trace.len() {
         let step = document.trace.get(k).expect("a step");
         writeln!(json, "{}", serde_json::to_string(&step).expect("JSON")).expect("a string");
-        writeln!(text, "{}", text_line(&step)).expect("a string");
+        writeln!(text, "{}", text_line(&step, document.trace.samples() > 1)).expect("a string");
     }
     for threads in ["1", "2"] {
         assert!(printed(&[file, "--threads", threads]) == json, "{file} with {threads} threads");

@@ -27,7 +27,7 @@ use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
 use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
-use super::window::WindowSizes;
+use super::window_sizes::WindowSizes;
 use crate::expr::{Expr, Join, whole};
 use crate::sums::{Init, LANES};
 use crate::tensor::len;

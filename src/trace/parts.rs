@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Segment, Trace};
+use super::{Position, Segment, Trace};
 use crate::network::{Id, SampleRun};
 use crate::step::Pass;
 use crate::tally;
@@ -42,6 +42,13 @@ impl Trace {
     /// Returns the steps of a segment.
     pub(super) fn steps_of(&self, segment: usize) -> Range<u64> {
         self.segments[segment].steps_before + 1..self.last_step(segment) + 1
+    }
+
+    /// Returns sentences about the layer's own sizes that matter to a part of the op at a position, such as its stride; empty if none do.
+    #[must_use]
+    pub fn size_words(&self, at: &Position, part: usize) -> String {
+        let (run, op, number) = self.op(at.segment);
+        run.part(op, number, part).0.size_words()
     }
 
     /// Returns the steps of an op of a sample run; empty if it has no steps.

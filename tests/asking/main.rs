@@ -234,7 +234,9 @@ fn the_terms_of_t_add_up_to_the_sum_bit_for_bit() {
                     let step = trace.get(k).unwrap();
                     sum += step.value;
                     assert!(end == starts[n] + 1 || step.value == 0.0 && step.kind == Kind::Product, "{name}: only zeros are folded");
-                    assert_eq!(cells[3], short(step.value), "{name}: step {k}");
+                    let shown: f64 = cells[3].replace('−', "-").parse().unwrap();
+                    // about three significant digits
+                    assert!((shown - step.value).abs() <= 0.005 * step.value.abs(), "{name}: step {k}: {} is not {}", cells[3], step.value);
                 }
             }
             assert_eq!(sum.to_bits(), trace.get(now).unwrap().sum.to_bits(), "{name}: step {now}");

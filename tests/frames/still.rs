@@ -187,7 +187,7 @@ fn every_neuron_shows_its_name() {
 #[test]
 fn bars_show_their_values_on_a_small_screen() {
     let text = export::text(&frame(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), &RenderOptions::default(), 80, 24));
-    for value in ["0.01314", "−0.05510", "−0.06746", "0.1086", "−7.886e−4"] {
+    for value in ["0.01314", "−0.05510", "−0.06746", "0.1086", "−7.89e−4"] {
         let line = text.lines().find(|line| line.contains('│') && line.contains(value) && line.contains('━'));
         assert!(line.is_some(), "{value}\n{text}");
     }

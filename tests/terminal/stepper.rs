@@ -145,7 +145,7 @@ fn a_recording_contains_its_weights() {
     fs::remove_file(&weights).unwrap();
     let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
     let frames = String::from_utf8(played.stdout).expect("UTF-8");
-    assert!(played.status.success() && frames.contains("−0.8125·2"), "{frames}");
+    assert!(played.status.success() && frames.contains("(−0.8125)·2"), "{frames}");
 
     // a session without them
     let recorded = fs::read_to_string(&session).unwrap();
