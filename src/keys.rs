@@ -82,7 +82,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
-    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("watch"),
+    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
     row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),

@@ -235,8 +235,11 @@ fn the_terms_of_t_add_up_to_the_sum_bit_for_bit() {
                     sum += step.value;
                     assert!(end == starts[n] + 1 || step.value == 0.0 && step.kind == Kind::Product, "{name}: only zeros are folded");
                     let shown: f64 = cells[3].replace('−', "-").parse().unwrap();
-                    // about three significant digits
-                    assert!((shown - step.value).abs() <= 0.005 * step.value.abs(), "{name}: step {k}: {} is not {}", cells[3], step.value);
+                    // rounded to the last digit that is shown
+                    let decimals = cells[3].split('e').next().and_then(|text| text.split_once('.')).map_or(0, |(_, after)| after.len());
+                    let exponent: i32 = cells[3].split_once('e').map_or(0, |(_, after)| after.replace('−', "-").parse().unwrap());
+                    let unit = 10_f64.powi(exponent - i32::try_from(decimals).unwrap());
+                    assert!((shown - step.value).abs() <= 0.500_001 * unit, "{name}: step {k}: {} is not {}", cells[3], step.value);
                 }
             }
             assert_eq!(sum.to_bits(), trace.get(now).unwrap().sum.to_bits(), "{name}: step {now}");
