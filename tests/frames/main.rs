@@ -1,5 +1,6 @@
 //! Frames after keys, as snapshots. The last line of a snapshot is a hash of the styles.
 
+mod actions;
 mod ascii;
 mod batch;
 mod bounded;

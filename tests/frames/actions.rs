@@ -1,0 +1,160 @@
+//! Random actions over every bundled scenario, with changing sizes: the status line is the state's, the numbers are the trace's, and what can be undone is
+//! undone. `ACTIONS` is their number for each scenario.
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gradstep::app::{Focus, State, Visit};
+use gradstep::command::driver::{Driver, Effect};
+use gradstep::command::{ScenarioLoader, bundled, picker_entries};
+use gradstep::keys;
+use gradstep::number::exact;
+use gradstep::scenario::Limits;
+use gradstep::session::Event;
+use gradstep::ui::{RenderOptions, export};
+
+const SIZES: [(u16, u16); 7] = [(80, 24), (120, 40), (200, 60), (60, 16), (20, 5), (1, 1), (97, 31)];
+
+/// A linear congruential generator, so that a run can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % n
+    }
+}
+
+/// All keys of the table, and lines that need several keys.
+fn keys_of_the_table() -> Vec<String> {
+    let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Prompt];
+    let keys = focuses.into_iter().flat_map(keys::rows).flat_map(|row| row.keys.iter().map(|key| (*key).to_owned()));
+    let quits = ["q", "<C-c>", "o"];
+    let lines = [
+        ":backward<Enter>",
+        ":loss<Enter>",
+        ":last<Enter>",
+        "/grad<Enter>",
+        "/ > 0<Enter>",
+        "/ == 0<Enter>",
+        "n",
+        "N",
+        "7l",
+        "3h",
+        "kkk",
+        "jjj",
+        "B",
+        "c",
+        "C",
+    ];
+    keys.filter(|key| !quits.contains(&key.as_str())).chain(lines.map(str::to_owned)).collect()
+}
+
+fn press(driver: &mut Driver, text: &str) {
+    for key in keys::parse(text).unwrap() {
+        assert_ne!(driver.apply(&Event::Key(key), Duration::ZERO), Effect::Quit, "{text}");
+        driver.finish_all().unwrap();
+    }
+}
+
+fn visit(driver: &Driver) -> Visit {
+    driver.state.stepper().unwrap().visit()
+}
+
+/// Returns a copy without anything open over the stepper.
+fn bare(driver: &Driver) -> Driver {
+    let mut bare = driver.clone();
+    for _ in 0..5 {
+        if bare.state.focus() != Focus::Normal {
+            press(&mut bare, "<Esc>");
+        }
+    }
+    assert_eq!(bare.state.focus(), Focus::Normal);
+    if bare.state.wake().is_some() {
+        press(&mut bare, "<Space>");
+    }
+    bare
+}
+
+/// The status line has the address and the step of the state.
+fn the_status_line_is_the_states(driver: &Driver, size: (u16, u16)) {
+    let text = export::text(&driver.frame(&RenderOptions::default(), size));
+    if size.0 < 60 || size.1 < 16 {
+        return;
+    }
+    let (trace, at) = driver.state.trace_and_position().unwrap();
+    let address = trace.address(&at.with_term(0)).to_string();
+    let line = text.lines().nth(usize::from(size.1) - 2).unwrap();
+    let status = format!(" {}  step {}/{}", address.trim_end_matches("#1"), at.step, trace.len());
+    let shown: String = line.chars().take(status.chars().count().min(usize::from(size.0) - 1)).collect();
+    assert!(status.starts_with(&shown), "{shown:?} instead of {status:?}\n{text}");
+}
+
+/// The digits of `d` are those of the trace.
+fn the_digits_are_the_traces(driver: &Driver) {
+    let mut driver = bare(driver);
+    press(&mut driver, "d");
+    let list = driver.state.overlay.as_ref().unwrap().list.clone().unwrap();
+    let (trace, at) = driver.state.trace_and_position().unwrap();
+    let step = trace.step(&at);
+    assert_eq!(list.rows[0].cells[1], exact(step.value));
+    assert_eq!(list.rows[1].cells[1], exact(step.sum));
+}
+
+/// `h` after `l` is where one was, in the unit of the state.
+fn l_and_h_return(driver: &Driver) {
+    let mut driver = bare(driver);
+    let before = visit(&driver);
+    press(&mut driver, "l");
+    if visit(&driver) != before {
+        press(&mut driver, "h");
+        assert_eq!(visit(&driver), before, "unit {}", driver.state.stepper().unwrap().unit.name());
+    }
+}
+
+/// Forward after back is where one was.
+fn jumps_return(driver: &Driver, to: u64) {
+    let mut driver = bare(driver);
+    let before = visit(&driver);
+    press(&mut driver, &format!(":{to}<Enter>"));
+    let there = visit(&driver);
+    if there != before {
+        press(&mut driver, "<C-o>");
+        assert_eq!(visit(&driver), before);
+        press(&mut driver, "<C-n>");
+        assert_eq!(visit(&driver), there);
+    }
+}
+
+#[test]
+fn random_actions_keep_the_screen_true() {
+    let count: usize = env::var("ACTIONS").map_or(250, |text| text.parse().unwrap());
+    let (keys, loader) = (keys_of_the_table(), ScenarioLoader::bundled(Limits::default()));
+    for (seed, scenario) in bundled::ALL.iter().enumerate() {
+        let mut random = Random(seed as u64 + 1);
+        let document = Arc::new(loader.open(scenario.name).unwrap());
+        let mut state = State::picker(picker_entries::bundled());
+        state.open(document, Some(1));
+        let mut driver = Driver::new(state, loader);
+        let mut size = SIZES[0];
+        let mut trail = Vec::new();
+        for _ in 0..count {
+            if random.below(8) == 0 {
+                size = SIZES[random.below(SIZES.len())];
+                driver.apply(&Event::Resize(size.0, size.1), Duration::ZERO);
+            }
+            let key = &keys[random.below(keys.len())];
+            trail.push(key.as_str());
+            press(&mut driver, key);
+            the_status_line_is_the_states(&driver, size);
+            match random.below(12) {
+                0 => the_digits_are_the_traces(&driver),
+                1 => l_and_h_return(&driver),
+                2 => jumps_return(&driver, 1 + random.below(100_000) as u64 % driver.state.trace_and_position().unwrap().0.len()),
+                _ => {}
+            }
+        }
+        assert_eq!(trail.len(), count, "{}", scenario.name);
+    }
+}
