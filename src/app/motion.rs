@@ -202,34 +202,31 @@ impl Motion<'_> {
     fn forward(&mut self, times: u64) {
         let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
-        let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
-        let mut point = point.unwrap_or_else(|| ReturnPoint::new(here, unit));
-        point.ask(times);
-        self.stepper.return_point = Some(point);
         if self.extend_job(unit, units) {
+            self.stepper.return_point.iter_mut().for_each(|point| point.extend(times));
             return;
         }
+        let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
+        self.stepper.return_point.insert(point.unwrap_or_else(|| ReturnPoint::new(unit))).begin(here, times);
         self.stepper.play = None;
         self.stop();
         if self.move_by(unit, units) {
             return;
         }
-        if let Some(point) = &mut self.stepper.return_point {
-            point.unask(times);
-        }
-        self.stepper.return_point.take_if(|point| point.is_idle());
+        self.stepper.return_point.iter_mut().for_each(ReturnPoint::cancel);
+        self.stepper.return_point.take_if(|point| point.is_empty());
         if self.message.is_none() {
             self.report_end(true);
         }
     }
 
-    /// Moves back by a number of units, or to the place where the same number of moves forward began.
+    /// Moves back by a number of units, or to the place where moves forward by the same number began.
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
         let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.take_back(unit, times));
         if let (MoveBack::To(visit), Dialect::Two) = (meaning, self.settings.dialect) {
-            (self.stepper.return_point, self.stepper.play, self.stepper.job) = (None, None, None);
+            (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
         }
         if meaning != MoveBack::Part {

@@ -1,4 +1,4 @@
-//! The place where `l` was pressed. `h` directly after `l` returns there, though it lies inside a unit and `h` otherwise stops only at the ends of units.
+//! The places where `l` was pressed. `h` directly after `l` returns there, though it lies inside a unit and `h` otherwise stops only at the ends of units.
 //!
 //! ```text
 //! unit op, at step 5 of conv1.z     l      the last step of conv1.z
@@ -9,76 +9,139 @@
 use super::Visit;
 use crate::step::Unit;
 
-/// The place where a run of moves forward began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The largest number of moves that are kept; the oldest are forgotten first.
+const MAX_MOVES: usize = 1000;
+
+/// The moves forward by one unit that no other move has followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPoint {
-    /// The place where it began.
-    pub from: Visit,
     unit: Unit,
+    moves: Vec<ForwardMove>,
+}
+
+/// A move forward: one press of `l`, perhaps with a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ForwardMove {
+    /// The place where it began.
+    from: Visit,
     /// The number of units that were asked for.
     asked: u64,
     /// The number of units that were moved: less than `asked` at the end of the descent.
     moved: u64,
 }
 
-/// The meaning of a move back while a return point is kept.
+/// The meaning of a move back after moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveBack {
-    /// It undoes all moves forward and goes to this place.
+    /// It undoes whole moves forward, and goes to the place where the first of them began.
     To(Visit),
-    /// It undoes some of them: the return point stays, and the move goes by units.
+    /// It undoes a part of the last move forward, and goes by units.
     Part,
-    /// It has nothing to do with the return point.
+    /// It undoes none of them.
     Other,
 }
 
 impl ReturnPoint {
-    /// Returns a return point for moves by `unit` that begin here.
+    /// Returns a return point for moves by `unit`, before the first of them.
     #[must_use]
-    pub fn new(from: Visit, unit: Unit) -> Self {
-        Self { from, unit, asked: 0, moved: 0 }
+    pub fn new(unit: Unit) -> Self {
+        Self { unit, moves: Vec::new() }
     }
 
-    /// Returns whether it was made by moves of this unit.
+    /// Returns whether it is for moves by this unit.
     #[must_use]
     pub fn is_for(&self, unit: Unit) -> bool {
         self.unit == unit
     }
 
-    /// Counts `units` that are asked for.
-    pub fn ask(&mut self, units: u64) {
-        self.asked = self.asked.saturating_add(units);
-    }
-
-    /// Takes back a request that moved nothing.
-    pub fn unask(&mut self, units: u64) {
-        self.asked = self.asked.saturating_sub(units);
-    }
-
-    /// Counts `units` that were moved.
-    pub fn advance(&mut self, units: u64) {
-        self.moved = self.moved.saturating_add(units);
-    }
-
-    /// Returns whether nothing was moved yet.
+    /// Returns whether there is no move to undo.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.moved == 0
+    pub fn is_empty(&self) -> bool {
+        self.moves.is_empty()
     }
 
-    /// Counts a move back by `units`, and returns its meaning.
+    /// Adds a move by a number of units that begins here.
+    pub fn begin(&mut self, from: Visit, units: u64) {
+        if self.moves.len() == MAX_MOVES {
+            self.moves.remove(0);
+        }
+        self.moves.push(ForwardMove { from, asked: units, moved: 0 });
+    }
+
+    /// Adds units to the last move, because the key was pressed again before that move was done.
+    pub fn extend(&mut self, units: u64) {
+        if let Some(last) = self.moves.last_mut() {
+            last.asked = last.asked.saturating_add(units);
+        }
+    }
+
+    /// Removes the last move, which has moved nothing.
+    pub fn cancel(&mut self) {
+        self.moves.pop();
+    }
+
+    /// Counts units that the last move has moved.
+    pub fn advance(&mut self, units: u64) {
+        if let Some(last) = self.moves.last_mut() {
+            last.moved = last.moved.saturating_add(units);
+        }
+    }
+
+    /// Undoes the moves that a move back by `units` undoes, and returns its meaning.
     pub fn take_back(&mut self, unit: Unit, units: u64) -> MoveBack {
         if self.unit != unit {
             return MoveBack::Other;
         }
-        if units == self.asked {
-            return MoveBack::To(self.from);
+        let mut asked: u64 = 0;
+        for number in (0..self.moves.len()).rev() {
+            asked = asked.saturating_add(self.moves[number].asked);
+            if asked == units {
+                let from = self.moves[number].from;
+                self.moves.truncate(number);
+                return MoveBack::To(from);
+            }
         }
-        if units < self.moved {
-            self.moved -= units;
-            self.asked = self.moved;
-            return MoveBack::Part;
+        match self.moves.last_mut() {
+            Some(last) if units < last.moved => {
+                last.moved -= units;
+                last.asked = last.moved;
+                MoveBack::Part
+            }
+            _ => MoveBack::Other,
         }
-        MoveBack::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(step: u64) -> Visit {
+        Visit { iteration: 1, step }
+    }
+
+    #[test]
+    fn a_move_back_undoes_whole_moves_forward_or_a_part_of_the_last() {
+        let mut point = ReturnPoint::new(Unit::Op);
+        for (from, units) in [(5, 1), (9, 3), (30, 1)] {
+            point.begin(at(from), units);
+            point.advance(units);
+        }
+        assert_eq!(point.clone().take_back(Unit::Op, 5), MoveBack::To(at(5)), "all three");
+        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(30)));
+        assert_eq!(point.take_back(Unit::Op, 2), MoveBack::Part);
+        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(9)), "the rest of the second");
+        assert_eq!(point.take_back(Unit::Entry, 1), MoveBack::Other, "another unit");
+        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(5)));
+        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::Other);
+    }
+
+    #[test]
+    fn a_count_past_the_end_is_undone_by_the_same_count() {
+        let mut point = ReturnPoint::new(Unit::Op);
+        point.begin(at(5), 5);
+        point.advance(2);
+        assert_eq!(point.clone().take_back(Unit::Op, 5), MoveBack::To(at(5)));
+        assert_eq!(point.take_back(Unit::Op, 3), MoveBack::Other, "only two units were moved");
     }
 }

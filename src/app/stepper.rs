@@ -43,7 +43,7 @@ pub struct Stepper {
     pub search: Option<Search>,
     /// The breakpoints.
     pub breakpoints: Breakpoints,
-    /// The place where the last moves forward began; `None` after any other move.
+    /// The last moves forward, which `h` undoes; `None` after any other move.
     pub return_point: Option<ReturnPoint>,
 }
 
