@@ -65,7 +65,7 @@ pub enum Role {
     Loss,
     /// The derivative ∂C/∂x of the loss by another tensor x.
     Gradient(Id),
-    /// A tensor in a batch: the sum or mean over the samples of the tensor with this number in the samples' network.
+    /// A tensor of a batch: the sum or mean of a sample's tensor over all samples. The number is that of the sample's tensor in the network of the samples.
     Reduced(Id),
 }
 
@@ -115,11 +115,12 @@ pub struct Op {
     pub parts: Vec<Part>,
 }
 
-/// The largest number of parts that [`Op::first_parts`] returns. No screen has room for the operands of more parts.
+/// The largest number of parts that [`Op::first_parts`] returns. Only few ops have more, and no screen has room for the operands of more parts.
 const MAX_FIRST_PARTS: usize = 16;
 
 impl Op {
-    /// The first 16 parts. Only a reduction over the samples of a batch has more: one part for each sample.
+    /// The first 16 parts, or all if there are fewer. A reduction over the samples of a batch often has more: one part for each sample. So has the sum of more
+    /// than 16 layers, or the gradient of a tensor that more than 16 parts read.
     #[must_use]
     pub fn first_parts(&self) -> &[Part] {
         &self.parts[..self.parts.len().min(MAX_FIRST_PARTS)]
@@ -228,8 +229,8 @@ fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
 }
 
 impl Network {
-    /// Creates a network. If two tensors have the same name, [`Network::find`] returns the later one. `derivatives` are pairs of a tensor and the tensor of
-    /// the derivatives by it, in addition to the tensors with [`Role::Gradient`].
+    /// Creates a network. If two tensors have the same name, [`Network::find`] returns the later one. `derivatives` are pairs of a
+    /// tensor x and the tensor ∂C/∂x, for tensors ∂C/∂x that do not have [`Role::Gradient`].
     fn new(
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,

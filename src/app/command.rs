@@ -49,7 +49,7 @@ pub enum WordKind {
     Watch,
     /// Sets a bookmark.
     Mark,
-    /// Chooses the first index.
+    /// Chooses whether subscripts and headings count from 0 or from 1.
     Index,
     /// Chooses the speed of play.
     Speed,
@@ -63,18 +63,18 @@ pub enum WordKind {
     Compare,
 }
 
-/// The words that follow a command.
+/// What follows the name of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
     /// None.
     Nothing,
-    /// An entry or an op; none for that of this step.
+    /// An entry or an op. Without an argument, the command uses the op or the entry of this step.
     AddressOrHere,
     /// An entry or an op.
     Address,
     /// Other words, which the text describes.
     Words(&'static str),
-    /// As `Words`, but they can be left out.
+    /// Other words, as in `Words`, which can be left out.
     OptionalWords(&'static str),
 }
 

@@ -72,9 +72,9 @@ impl Program for TerminalStepper {
         self.driver.set_screen_size((screen.width, screen.height));
         for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
-            // a unit of play that is due comes before the event, also in the recording
+            // if the next move of the automatic play is due, it comes before the event, also in the recording
             if self.driver.is_play_due(now) {
-                self.driver.advance_clock(now);
+                self.driver.advance_clock(now); // plays the move
                 self.record(now, &Event::Play)?;
             }
             self.record(now, &event)?;

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(title("large.toml", MAX_TOTAL_BYTES).as_deref(), Some("too large to show its title here"));
         assert_eq!(title("right.toml", 3).as_deref(), Some("too large to show its title here"));
         assert_eq!((title("other.toml", MAX_TOTAL_BYTES), title("folder.toml", MAX_TOTAL_BYTES)), (None, None));
-        // as a symbolic link without a target, which the folder lists
+        // a file that does not exist: a folder can list one, as a symbolic link whose target is gone
         assert!(title("gone.toml", MAX_TOTAL_BYTES).is_some_and(|title| title.starts_with("there is no file ")));
     }
 

@@ -43,7 +43,7 @@ impl<'a> NestedTensors<'a> {
 }
 
 impl<'a> NestedTensors<'a> {
-    /// The JSON object of the tensors.
+    /// The JSON object of the tensors. `repeated` are the tensors that occur more than once in the output: each is formatted once, and its text is used again.
     pub fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
         iter::once(Text("{")).chain(json::comma_separated(self.0.iter().map(named))).chain([Text("}")])

@@ -182,8 +182,10 @@ impl BatchBuilder<'_> {
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
         self.reads.reserve(self.samples.len());
+        // the number of the sample goes to the letter of the loss, also in a gradient: ∂C₂/∂w
+        let loss_letter = &self.network.tensor(self.network.loss()).symbol.letter;
         for (n, sample) in self.samples.iter().enumerate() {
-            let symbol = symbol.clone().of_sample(*sample, &self.network.tensor(self.network.loss()).symbol.letter);
+            let symbol = symbol.clone().of_sample(*sample, loss_letter);
             let input = self.input(of, format!("{sample}:{name}"), symbol, BatchSource::Sample(n, of));
             parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([input]) });
         }

@@ -118,11 +118,12 @@ impl Numbers {
         }
     }
 
-    /// Sets the tensor `id`, which has this shape, to the tensor `other` of the run with the numbers `from`.
-    pub fn share(&mut self, id: Id, from: &Self, other: Id, shape: &[usize]) {
+    /// Sets the tensor `id`, which has this shape, to the tensor `source_id` of another run. `source` has the values of that run. They are copied if one of the
+    /// two tensors is packed, and shared otherwise.
+    pub fn share(&mut self, id: Id, source: &Self, source_id: Id, shape: &[usize]) {
         match self.layout.locations[id] {
-            TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(from.of(other)),
-            TensorLocation::Allocated(index) => self.allocated[index] = from.tensor(other, shape),
+            TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(source.of(source_id)),
+            TensorLocation::Allocated(index) => self.allocated[index] = source.tensor(source_id, shape),
         }
     }
 

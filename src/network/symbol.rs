@@ -48,12 +48,13 @@ impl Symbol {
         }
     }
 
-    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for its derivative ∂C/∂w. `loss` is the letter C.
+    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for its derivative ∂C/∂w. `loss` is the letter C. Only for these two kinds of symbols, not
+    /// for a derivative with a letter of its own, such as δ.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
         match &self.kind {
-            SymbolKind::Derivative(by) if by == loss => Self { kind: SymbolKind::Derivative(numbered(by)), ..self },
+            SymbolKind::Derivative(numerator) if numerator == loss => Self { kind: SymbolKind::Derivative(numbered(numerator)), ..self },
             SymbolKind::Derivative(_) | SymbolKind::Velocity => self,
             SymbolKind::Itself => Self::of(numbered(loss), self.layer),
         }

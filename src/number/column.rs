@@ -1,10 +1,10 @@
 //! The common format of the numbers in a column: as many decimals as fit, aligned at the decimal point.
 //!
 //! ```text
-//!  0.5969
-//! −0.1         4 decimals, 2 cells before the point, 5 from the point on;
-//!  1           a number that needs fewer decimals is exact,
-//!  3.1e−5      a number that 4 decimals would round to 0 has an exponent
+//!  0.5969      The column has 4 decimals: 2 cells before the point, and 5 from the point on.
+//! −0.1         A number that needs fewer decimals is exact.
+//!  1
+//!  3.1e−5      A number that 4 decimals would round to 0 has an exponent.
 //! ```
 //!
 //! [`choose_style`] chooses fixed point or exponents from the largest number and the decimals that the numbers need. [`ColumnFormat::within`] then computes

@@ -274,12 +274,12 @@ impl Rule for ActivationBackward {
         let ActivationFunction { curve, keys } = &self.0;
         let (slope, is_shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
-        // a closed gate gives 0, even for an infinite or NaN error
+        // `is_shut` is true where g′(z) is 0 by definition, as that of relu for z ≤ 0. The term is then 0, even for an infinite or NaN error
         if is_shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        // every term reads z, but the error or a only if it is among the term's factors
+        // every term reads z. It reads the error ∂C/∂a only if the error is one of its factors, and the output only if g′ is written with the output
         let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { elementwise_use(at) } else { Vec::new() }
     }

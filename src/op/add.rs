@@ -44,7 +44,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     args.claim(&shape)?; // the memory of the sum
     for _ in 0..shapes.len() {
-        args.claim(&[])?; // the memory of the function that adds one summand, counted as that of a single number
+        args.claim(&[])?; // each part of the stage takes some memory too: it counts as much as a scalar, whose shape is []
     }
     let sum = (0..shapes.len()).fold(Stage::new(A), |sum, input| {
         let summand = ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, EQUATION, BACK);

@@ -66,7 +66,8 @@ pub struct Matrix<'a> {
     pub cursor: Option<usize>,
     /// The ranges of rows and of columns that should be in view with the focus. A vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
-    /// The padding around each matrix: the number of rows above and of rows below, then the number of columns on the left and of columns on the right.
+    /// The padding around each matrix: the number of rows above, which is also the number below, and the number of columns on the left, which is also the number
+    /// on the right.
     pub padding: [usize; 2],
     /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
@@ -258,7 +259,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. The indices are the leading ones, from 0.
+    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. `outer` and `inner` are the
+    /// matrix's indices in the leading dimensions; they count from 0, the heading from `first_index`.
     fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
         let ([first, second], inner) = (self.leading, inner + self.first_index);
         let (long, short) = match outer.map(|outer| outer + self.first_index) {

@@ -67,7 +67,8 @@ impl ReadEntries {
     }
 }
 
-/// Returns the number of columns in which all matrices fit into a room, or side by side if they do not.
+/// Returns the smallest width of the pane at which all matrices are completely visible. `room` is the area that the pane may use three fifths of; if the matrices
+/// do not fit there, returns the width of all matrices side by side.
 #[must_use]
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
@@ -159,7 +160,8 @@ fn with_matrix<T>(
     let info = view.network().tensor(tensor);
     let value = |at: usize| view.number(tensor, at);
     let (read_by_entry, read_by_step) = (marks.by_entry.of(tensor), marks.by_step.of(tensor));
-    // of a long slice, only some entries are in the lists
+    // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The marks have only some entries of a long slice, so the slice itself is
+    // asked too. A maximum (`Select`) is a single entry of its slice, so there the other entries are not marked as read by this step
     let slice = view.slices().find(|(other, _)| *other == tensor).map(|(_, slice)| slice);
     let in_slice = |at: usize| slice.is_some_and(|slice| slice.contains(at));
     let mark = |at: usize| match () {
@@ -177,7 +179,7 @@ fn with_matrix<T>(
         Some(view.at.entry)
     } else {
         let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
-        // if this step does not read the operand, an entry that another term reads is in view
+        // if this step does not read the operand, the focus is on an entry that another term reads
         read_now.or_else(|| read_by_entry.first().copied())
     };
     // the channel that [ and ] have chosen
@@ -203,13 +205,14 @@ fn with_matrix<T>(
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {
-        // the colours of shared weights would hide the magnitudes
+        // an image shows magnitudes by colours, also for shared weights, whose numbers have other colours and no `heat`
         Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
         None => f(&matrix),
     }
 }
 
-/// Returns the ranges of rows and columns that the terms of the current entry read, in the matrix that has the focus.
+/// Returns the ranges of rows and columns of an operand that the terms of the current entry read. If the operand consists of several matrices, as a filter does,
+/// the ranges are those in the matrix with the entry `focus`.
 fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
     let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
     let [block, ..] = grid.coordinates(focus?);
@@ -217,7 +220,7 @@ fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus
     (!operand.shown.is_result).then(|| region(&grid, in_block))?
 }
 
-/// Returns the ranges of rows and columns that enclose these entries. Entries of different matrices count as if their matrices were on top of each other.
+/// Returns the ranges of rows and columns that enclose these entries. Only the row and the column of an entry count, not the matrix of the operand that it is in.
 fn region(grid: &Grid, entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
     entries.map(|at| grid.coordinates(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
         let [rows, columns] = region.unwrap_or([row..row + 1, column..column + 1]);
@@ -230,8 +233,8 @@ fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
 }
 
-/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If two matrices of the operand are wider than the
-/// pane, one matrix counts as the whole operand.
+/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. An operand of more than two dimensions
+/// consists of several matrices. If not even two of them fit side by side into the pane, the operand requests the size of one.
 fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pane) -> Size {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
     let read = if is_result { &[] } else { needs.of(tensor) };
@@ -294,7 +297,8 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
     let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let mut areas = areas(view, operands, sizes.clone(), pane);
-    // the result has as many rows as the operands, where it has them: it requests more and more lines
+    // the goal: of the result as many rows are visible as of the operand with the most visible rows, or all rows of the result if it has fewer. For this, the
+    // result requests more and more lines
     let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
@@ -306,7 +310,7 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
     };
     let mut fewest = missing(&areas);
     let first = areas.get(result).map_or(0, |area| area.height) + 1;
-    // then the operands request fewer lines
+    // if that is not enough, the operands request fewer and fewer lines
     let limits = (first..=pane.area.height).map(|high| [high, u16::MAX]).chain((3..pane.area.height).rev().map(|high| [high, high]));
     for [least, most] in limits {
         if fewest == 0 {

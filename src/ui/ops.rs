@@ -74,7 +74,8 @@ fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut links = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // the last op may begin at the end of the line, so that the line is visibly cut
+        // `x` is where this op would begin. The ops before it end at `x` without the arrow. If they are wider than the line, they are visibly cut, and
+        // nothing more is needed. If they just fit, this op is added, so that the line is cut
         if x > room + width(ARROW) {
             break;
         }

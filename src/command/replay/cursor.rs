@@ -1,7 +1,8 @@
 //! A cursor over the events of a session: it decides what a replay does next, and how much work it may do.
 //!
 //! - An *exact* session records each unit of play and each slice of work. Its replay only follows the events.
-//! - Any other session does not record play. Its replay computes the times of play itself, and plays between two events.
+//! - Any other session does not record play, and may have a `work` event for some of the work or for none. Its replay computes the times of play itself, and
+//!   plays between two events.
 //!
 //! An event may ask for work on a job, which is done before the next event. A damaged session file could ask for any amount of work. So the work is limited
 //! to what a machine can do until the next event, and to 20 ms: 10,000 pieces for each millisecond.
@@ -13,7 +14,8 @@ use crate::session::{Event, Session};
 
 /// The largest number of pieces of work in a millisecond. No piece takes less than 100 ns.
 const PIECES_PER_MS: u128 = 10_000;
-/// The longest time for which work is counted. A slice takes longer only if a single piece is slow.
+/// The work before an event is limited to what a machine can do in this time, even if the event is later. A recorded slice of work takes longer only if a
+/// single piece is slow.
 const MAX_SLICE: Duration = Duration::from_millis(20);
 
 /// The next thing to do in a replay.
@@ -85,7 +87,8 @@ impl ReplayCursor {
             }
             ref event => {
                 let effect = driver.apply(event, time);
-                // in a session that is not exact, the work of an event was done at once, unless a `work` event follows
+                // in a session that is not exact, the work of an event is due right after the event, unless the next event is a `work` event, which has
+                // the amount
                 let work_is_due = !self.is_exact && !matches!(self.event(self.done), Some(Event::Work(_)));
                 (effect, if work_is_due { WorkLimit { pieces: max_pieces, ..WorkLimit::UNLIMITED } } else { WorkLimit::default() })
             }

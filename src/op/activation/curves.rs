@@ -19,8 +19,8 @@ use crate::op::functions::{self, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOI
 use crate::op::math::{self, normal_cdf, normal_pdf};
 use crate::sums::{Init, put};
 
-/// An activation of one number: a function of z and of the values of the activation's keys, in the order of its row in
-/// [`ACTIVATIONS`](super::ACTIVATIONS).
+/// An activation of one number: a function of z and of the activation's keys. The keys are the numbers that a scenario file can set for the activation, such
+/// as `negative_slope`, in the order of its row in [`ACTIVATIONS`](super::ACTIVATIONS).
 pub(super) struct Curve {
     /// The function with its derivative.
     pub function: &'static Primitive,

@@ -57,8 +57,9 @@ fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64],
     let sums_at_once = 8;
     chunks(sums, sums_at_once, ADDITION_COST * n as u64, |first_sum, sums| {
         if init == Init::Overwrite {
-            // −0, whatever the argument is
-            sums.fill(init.start(0.0));
+            // to overwrite, a sum starts with −0, and the argument is ignored: −0 + x is x also for x = −0, which 0 + x is not
+            let ignored = 0.0;
+            sums.fill(init.start(ignored));
         }
         // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then single ones
         let (eights, rest) = sums.as_chunks_mut::<8>();

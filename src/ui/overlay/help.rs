@@ -11,7 +11,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 15;
 
-/// The parts of the mouse, with what they do.
+/// What the mouse does, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
     ("click", "on an entry of a matrix, an op or the timeline: goes there"),
     ("wheel", "scrolls the matrices"),
@@ -23,7 +23,7 @@ const MARKS: &[(&str, &str)] = &[
     ("[ ]", "a factor of this step, and this step's term in the equation"),
     ("‹ ›", "read by another term of the same entry"),
     ("=", "the entry that is being computed"),
-    ("{ }", "the cursor of i"),
+    ("{ }", "the cursor of i"), // `i` is the key that begins the inspection of entries
     (glyph::TO_COME, "not computed yet"),
     ("░", "padding: it counts 0 and has no steps"),
     ("← → ↑ ↓", "at the edge of a matrix: there is more in this direction"),
@@ -52,18 +52,19 @@ const COLOURS: &[(&str, StyleRole, &str)] = &[
 fn section(text: &mut Text<'static>, theme: &Theme, inside: usize, title: &'static str, rows: &[(&'static str, &'static str)]) {
     text.push_line("");
     text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
-    for (sign, words) in rows {
-        text.extend(entry(Span::styled(*sign, theme.style(StyleRole::Key)), words, inside));
+    for (label, words) in rows {
+        text.extend(entry(Span::styled(*label, theme.style(StyleRole::Key)), words, inside));
     }
 }
 
-/// Returns the lines of one row: what it is about is beside the first line of the words only.
-fn entry(about: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
-    let mut about = Some(about);
+/// Returns the lines of one row: the words, wrapped, with the label on the left of their first line.
+fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
+    let mut label = Some(label);
     let line = |words: String| {
-        let about = about.take().unwrap_or_default();
-        let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&about.content)).max(1));
-        Line::from(vec![about, Span::raw(format!("{pad}{words}"))])
+        // empty from the second line on
+        let label = label.take().unwrap_or_default();
+        let pad = " ".repeat(KEYS_WIDTH.saturating_sub(width(&label.content)).max(1));
+        Line::from(vec![label, Span::raw(format!("{pad}{words}"))])
     };
     wrap(words, inside.saturating_sub(KEYS_WIDTH)).into_iter().map(line).collect()
 }

@@ -33,7 +33,7 @@ const WIDEST: u16 = 150;
 /// The largest widths of a name and of a kind.
 const MAX_NAME: usize = 18;
 const MAX_KIND: usize = 20;
-/// The largest number of blocks that are named as read by a block.
+/// The largest number of blocks whose names follow `reads` in the second line of a block: `reads c1, c2, …`.
 const MAX_NAMED: usize = 12;
 /// The largest width of a bar.
 const MAX_BAR: usize = 48;
@@ -60,6 +60,7 @@ fn map_layout(map: &NetworkMap, screen: Rect) -> MapLayout {
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
     let inner = inner.intersection(area);
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
+    // a block of 5 lines has a blank last line, which the last block in view does not need: hence one row more
     let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
     let lines = lines.unwrap_or(LINES.0);
     let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
@@ -89,8 +90,9 @@ pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut 
     }
     Clear.render(layout.area, buf);
     draw_frame(view, map, &layout, buf);
-    let samples = view.last_of_samples();
-    let scene = samples.as_ref().unwrap_or(&view.scene);
+    // a step of the batch belongs to no sample: the blocks then show the progress of the last sample at its last step
+    let end_of_last_sample = view.last_of_samples();
+    let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
     let here = view.block(&map.blocks);
     let shown = layout.first..layout.first + layout.count;
     let pen = BlockPen { view, scene, blocks: &map.blocks, columns: Columns::of(view, scene, map, &layout) };
@@ -150,9 +152,11 @@ impl Columns {
         let framed = if layout.lines >= FRAMED { 4 } else { 0 };
         let card = usize::from(layout.inner.width.min(WIDEST).saturating_sub(MARGIN + lanes + 2 + framed));
         let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
+        // two numbers with a slash between them: `312/548`
         let count = 2 * counts.max().unwrap_or(1) + 1;
-        // "backward " and two blanks before the progress
+        // 6 cells: the sign ▸, two blanks after the name, two after the kind, and one before the progress
         let room = card.saturating_sub(name + kind + shape + 6);
+        // the progress is the label "backward " (9 cells), the bar, two blanks and the count; at the least, the label and a bar of 4 cells
         let bar = room.saturating_sub(9 + 2 + count).clamp(4, MAX_BAR);
         let progress = (9 + bar + 2 + count).min(room.max(13));
         Self { lanes, name, kind, shape, progress, bar }
@@ -167,13 +171,13 @@ fn shape(scene: &Scene<'_>, tensor: Id) -> String {
 /// Draws blocks.
 struct BlockPen<'a> {
     view: &'a View<'a>,
-    /// The scene of a sample.
+    /// The scene at a step of a sample, from which the progress is read.
     scene: &'a Scene<'a>,
     blocks: &'a Blocks,
     columns: Columns,
 }
 
-/// The state of a pass of a block.
+/// How much of a block's pass is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Done {
     None,
@@ -280,7 +284,8 @@ impl BlockPen<'_> {
         parts.join("  ")
     }
 
-    /// Draws the progress of a pass at the right end of a line: a bar and a count, or the number of a graph's node.
+    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a graph, draws the value of the node, or
+    /// the derivative by it, instead.
     fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
         let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);
@@ -292,9 +297,9 @@ impl BlockPen<'_> {
         let label = if is_graph { ["value", "∂"][pass] } else { ["forward", "backward"][pass] };
         if is_graph {
             let tensor = if pass == 0 { Some(block.tensor) } else { network.gradient_of(block.tensor) };
-            let number = tensor.map_or_else(String::new, |id| self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), short));
-            let label = if number.is_empty() { "" } else { label };
-            Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(number, style.bold())]).render(area, buf);
+            let value = tensor.map_or_else(String::new, |id| self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), short));
+            let label = if value.is_empty() { "" } else { label };
+            Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(value, style.bold())]).render(area, buf);
             return;
         }
         if all == 0 {
